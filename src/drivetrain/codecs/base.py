@@ -1,0 +1,189 @@
+"""The contract of a codec, and the signature that a model has: codecs by name for inputs and targets."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import pkgutil
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from drivetrain.errors import DrivetrainError, nearest
+from drivetrain.types import Array
+
+_OP = re.compile(r"([a-z][a-z0-9_]*)@([1-9][0-9]*)")
+_IMPLEMENTATIONS: dict[str, type[Codec]] = {}
+
+
+class Codec(ABC):
+    """Immutable data that says how one kind of column is read, encoded and decoded.
+
+    A subclass is a frozen dataclass whose fields are all of its state, fitted state included, and hold JSON
+    values only (tuples count as lists). It lives in `codecs/<name>.py` and names its op, `<name>@<version>`.
+    A change of meaning is a new version, never a changed one: old bundles keep theirs.
+    """
+
+    op: ClassVar[str]
+    """Name and version, as written in signature.json."""
+    read_tolerance: ClassVar[float] = 0.0
+    """Largest difference per element allowed to another runtime's `read` (a JPEG decoder may differ)."""
+    encoded_tolerance: ClassVar[float] = 0.0
+    """Largest difference per element allowed to another runtime's `encode`."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "op" in cls.__dict__:
+            _IMPLEMENTATIONS[cls.op] = cls
+
+    @abstractmethod
+    def fit(self, values: Iterable[Any]) -> Self:
+        """A new codec that has learned its state from raw training values; fields the user set are kept."""
+
+    @abstractmethod
+    def read(self, raw: Any) -> Any:
+        """Raw bytes, path, cell -> the object (image array, text, number). Raises DataError."""
+
+    @abstractmethod
+    def encode(self, value: Any) -> Array:
+        """The object -> an array of `dtype` and `shape`. Raises DataError."""
+
+    @abstractmethod
+    def decode(self, output: Array) -> dict[str, Any]:
+        """One row of model output -> what a person understands, as JSON values."""
+
+    @abstractmethod
+    def profile(self, encoded: Array) -> dict[str, Any]:
+        """A summary, in JSON, of many encoded rows (n, *shape): what training data looked like."""
+
+    @property
+    @abstractmethod
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the encoded array."""
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one encoded value, without the row axis. Raises DrivetrainError before `fit`."""
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """The shape of one row of model output that `decode` takes, when this codec is a target."""
+        raise DrivetrainError(f"{self.op} can't be a target: there is no model output that it decodes")
+
+    @abstractmethod
+    def schema(self) -> dict[str, Any]:
+        """JSON schema of the raw value as it travels in JSON."""
+
+    def to_bytes(self, raw: Any) -> bytes:
+        """The raw value as bytes, for a golden case. `from_bytes` of it reads the same."""
+        from drivetrain.files import to_json
+
+        return to_json(raw).encode()
+
+    def from_bytes(self, data: bytes) -> Any:
+        """A raw value from what `to_bytes` gave."""
+        from drivetrain.files import from_json
+
+        return from_json(data)
+
+    def nasty_examples(self) -> list[tuple[str, Any]]:
+        """(name, raw value) pairs at the edge of what this codec accepts; every runtime must agree on them."""
+        return []
+
+    def spec(self) -> dict[str, Any]:
+        """The codec as JSON: `{"op": ..., field: value, ...}`. `from_spec` of it gives an equal codec."""
+        fields = dataclasses.fields(self)  # type: ignore[arg-type]
+        return {"op": self.op, **{field.name: _plain(getattr(self, field.name)) for field in fields}}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (tuple, list)):
+        return [_plain(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+    return value
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_frozen(item) for item in value)  # pyright: ignore[reportUnknownVariableType]
+    return value
+
+
+def codec_names() -> list[str]:
+    """The names of the codecs there are, one for each file beside this one."""
+    package = importlib.import_module("drivetrain.codecs")
+    names = [module.name for module in pkgutil.iter_modules(package.__path__)]
+    return sorted(name for name in names if name != "base")
+
+
+def from_spec(spec: Mapping[str, Any]) -> Codec:
+    """The codec that a spec describes. Raises DrivetrainError for an unknown op, version or field."""
+    op = spec.get("op")
+    match = _OP.fullmatch(op) if isinstance(op, str) else None
+    if match is None:
+        raise DrivetrainError(f"a codec spec needs an op like 'image@1', not {op!r}")
+    name, names = match[1], codec_names()
+    if name not in names:
+        raise DrivetrainError(f"there is no codec {name!r}.", fix=nearest(name, names) or "Install a newer drivetrain.")
+    importlib.import_module(f"drivetrain.codecs.{name}")
+    implementation = _IMPLEMENTATIONS.get(match[0])
+    if implementation is None:
+        raise DrivetrainError(f"the codec {op} is not known here.", fix="Install a newer drivetrain.")
+    values = {key: _frozen(value) for key, value in spec.items() if key != "op"}
+    known = {field.name for field in dataclasses.fields(implementation)}  # type: ignore[arg-type]
+    if unknown := sorted(values.keys() - known):
+        raise DrivetrainError(f"the codec {op} has no field {unknown[0]!r}.", fix="Install a newer drivetrain.")
+    try:
+        return implementation(**values)
+    except (TypeError, ValueError) as fault:
+        raise DrivetrainError(f"the codec {op} can't have these fields: {fault}") from fault
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What goes in and what comes out: field name -> codec. The names are the graph's input and output names."""
+
+    inputs: Mapping[str, Codec]
+    targets: Mapping[str, Codec]
+
+    def __post_init__(self) -> None:
+        if shared := sorted(self.inputs.keys() & self.targets.keys()):
+            raise DrivetrainError(f"{shared[0]!r} is both an input and a target.", fix="Give each field one role.")
+        for name in (*self.inputs, *self.targets):
+            if not name.isidentifier():
+                raise DrivetrainError(f"the field name {name!r} is not a plain word.", fix="Use letters, digits and _.")
+
+    @property
+    def fields(self) -> dict[str, Codec]:
+        """Inputs, then targets."""
+        return {**self.inputs, **self.targets}
+
+    def fit(self, columns: Mapping[str, Iterable[Any]]) -> Signature:
+        """A signature whose codecs are fitted to the raw training values of their columns."""
+        return Signature(
+            {name: codec.fit(columns[name]) for name, codec in self.inputs.items()},
+            {name: codec.fit(columns[name]) for name, codec in self.targets.items()},
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of signature.json."""
+        return {
+            "inputs": {name: codec.spec() for name, codec in self.inputs.items()},
+            "targets": {name: codec.spec() for name, codec in self.targets.items()},
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Signature:
+        """The signature that `to_json` wrote. Raises DrivetrainError."""
+        try:
+            inputs, targets = dict(value["inputs"]), dict(value["targets"])
+        except (KeyError, TypeError, ValueError) as fault:
+            raise DrivetrainError("a signature needs 'inputs' and 'targets', each an object of codec specs") from fault
+        return cls(
+            {name: from_spec(spec) for name, spec in inputs.items()},
+            {name: from_spec(spec) for name, spec in targets.items()},
+        )

@@ -1,0 +1,71 @@
+"""What goes wrong for a user's reason: what, where and how to mend it, in one line and without a traceback."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import ClassVar
+
+
+class DrivetrainError(Exception):
+    """A fault that a person can mend.
+
+    `error` says what is wrong, `where` names the file, row, column or option, `fix` says what to do.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, error: str, *, where: object = "", fix: str = "") -> None:
+        super().__init__(error)
+        self.error = error
+        self.where = str(where)
+        self.fix = fix
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        remedy = f" {self.fix}" if self.fix else ""
+        return f"{place}{self.error}{remedy}"
+
+    def to_json(self) -> dict[str, str]:
+        """The error as the command line prints it with `--json`."""
+        return {"error": self.error, "where": self.where, "fix": self.fix}
+
+    def at(self, where: object) -> DrivetrainError:
+        """The same error with the place set, where the code that raised it could not know the place."""
+        if not self.where:
+            self.where = str(where)
+        return self
+
+
+class UsageError(DrivetrainError):
+    """An option, a name or an argument that can't be meant. Exit code 2."""
+
+    exit_code = 2
+
+
+class DataError(DrivetrainError):
+    """A value, file or table that can't be read or doesn't fit its codec."""
+
+
+class FileError(DrivetrainError):
+    """A file or folder that can't be read or written: missing, read-only, full, in the way."""
+
+
+class BundleError(DrivetrainError):
+    """A bundle that must not be opened: damaged, altered, of a newer format, or hostile."""
+
+
+class CheckFailed(DrivetrainError):
+    """A check that ran and did not hold (a golden case, a fault in the data). Exit code 3."""
+
+    exit_code = 3
+
+
+class TrainingError(DrivetrainError):
+    """Training can't go on: a loss that is not a number, no items, a model that doesn't fit the data."""
+
+
+def nearest(name: str, known: Iterable[str], most: int = 3) -> str:
+    """The known names closest to `name`, as a phrase to end an error with; empty when none is close."""
+    close = difflib.get_close_matches(name, list(known), n=most, cutoff=0.5)
+    return f"Did you mean {' or '.join(close)}?" if close else ""

@@ -1,0 +1,133 @@
+"""Files that are whole or absent, and JSON that means one thing.
+
+A file is written to a temporary name beside its target, flushed to the disk and renamed, so that a crash,
+a full disk or Ctrl-C leaves either the old file or the new one.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from drivetrain.errors import DrivetrainError, FileError
+
+REASONS = {
+    errno.ENOSPC: ("no space left on the device", "Free some space or choose another folder."),
+    errno.EDQUOT: ("the disk quota is used up", "Free some space or choose another folder."),
+    errno.EROFS: ("the file system is read-only", "Choose a folder that you may write to."),
+    errno.EACCES: ("permission denied", "Choose a folder that you may read and write, or change its permissions."),
+    errno.EPERM: ("permission denied", "Choose a folder that you may read and write, or change its permissions."),
+    errno.ENOENT: ("no such file or folder", "Check the path."),
+    errno.ENOTDIR: ("a part of this path is a file, not a folder", "Check the path."),
+    errno.EISDIR: ("this is a folder, not a file", "Name a file."),
+    errno.ENAMETOOLONG: ("the name is too long", "Choose a shorter name."),
+}
+
+
+def file_error(fault: OSError, where: object) -> FileError:
+    """The operating system's refusal in words, with what to do."""
+    error, fix = REASONS.get(fault.errno or 0, (fault.strerror or str(fault), ""))
+    return FileError(error, where=where, fix=fix)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def atomic_writer(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """A binary file to write; it appears under `path`, complete, when the block ends without an error."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name[:200]}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "xb") as handle:
+            yield handle
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.replace(temporary, path)
+        _sync_folder(path.parent)
+    except OSError as fault:
+        raise file_error(fault, path) from fault
+    finally:
+        temporary.unlink(missing_ok=True) if temporary.parent.is_dir() else None
+
+
+def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write `data` to `path`, all or nothing."""
+    with atomic_writer(path) as handle:
+        handle.write(data)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write `text` as UTF-8 to `path`, all or nothing."""
+    write_bytes(path, text.encode())
+
+
+@contextmanager
+def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A folder to fill; it appears under `path` when the block ends without an error. `path` must not exist."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name[:200]}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        os.rename(temporary, path)
+        _sync_folder(path.parent)
+    except OSError as fault:
+        raise file_error(fault, path) from fault
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def sha256(data: bytes) -> str:
+    """The SHA-256 of `data` in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def to_json(value: Any, *, indent: int | None = None) -> str:
+    """JSON text: keys in their order, UTF-8, and no NaN or Infinity, which are not JSON."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
+
+
+def from_json(text: str | bytes, *, where: object = "") -> Any:
+    """Parse JSON strictly: NaN, Infinity, numbers beyond float64 and repeated keys are refused.
+
+    Raises DrivetrainError naming `where`.
+    """
+
+    def refuse_constant(name: str) -> Any:
+        raise ValueError(f"{name} is not JSON")
+
+    def finite(number: str) -> float:
+        value = float(number)
+        if value in (float("inf"), float("-inf")):
+            raise ValueError(f"the number {number} is out of range")
+        return value
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        result = dict(pairs)
+        if len(result) != len(pairs):
+            raise ValueError("a key appears twice")
+        return result
+
+    try:
+        if isinstance(text, bytes):
+            text = text.decode("utf-8")
+        return json.loads(text, parse_constant=refuse_constant, parse_float=finite, object_pairs_hook=unique)
+    except (ValueError, RecursionError) as fault:
+        raise DrivetrainError(f"not valid JSON: {fault}", where=where) from fault

@@ -1,0 +1,88 @@
+"""The things that flow through Drivetrain. Everything else makes, moves or measures one of these.
+
+    Sample   one row: field name -> raw value (path, bytes, text, number)
+    Batch    many rows: field name -> array whose first axis is the row
+    Answer   what a person is told about one sample: target name -> decoded output
+    Failure  why there is no answer for one sample
+    Session  runs a graph: arrays in, arrays out
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from drivetrain.errors import DrivetrainError
+
+Array = npt.NDArray[Any]
+Sample = Mapping[str, Any]
+Batch = Mapping[str, Array]
+
+
+class Session(Protocol):
+    """Runs a graph. `run` takes one array per input and gives one array per output, rows first."""
+
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the model says of one input: for each target the decoded output (see `Codec.decode`).
+
+    With one target its parts are also attributes: `answer.label`, `answer.probability`,
+    `answer.probabilities` for a category; `answer.value` for a number.
+    """
+
+    input: str
+    targets: dict[str, dict[str, Any]]
+
+    def _only(self, part: str) -> Any:
+        if len(self.targets) != 1:
+            raise AttributeError(f"this answer has several targets {sorted(self.targets)}: use .targets[NAME]['{part}']")
+        (decoded,) = self.targets.values()
+        if part not in decoded:
+            raise AttributeError(f"this answer has no {part!r}; it has {sorted(decoded)}")
+        return decoded[part]
+
+    @property
+    def label(self) -> str:
+        return self._only("label")
+
+    @property
+    def probability(self) -> float:
+        return self._only("probability")
+
+    @property
+    def probabilities(self) -> dict[str, float]:
+        return self._only("probabilities")
+
+    @property
+    def value(self) -> float:
+        return self._only("value")
+
+    def to_json(self) -> dict[str, Any]:
+        """`{"input", ...}`: the parts of the only target side by side, or one object per target."""
+        if len(self.targets) == 1:
+            (decoded,) = self.targets.values()
+            return {"input": self.input, **decoded}
+        return {"input": self.input, **self.targets}
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why one input got no answer. The others of its batch are not affected."""
+
+    input: str
+    error: DrivetrainError
+
+    def to_json(self) -> dict[str, str]:
+        return {"input": self.input, **self.error.to_json()}
+
+
+def as_float32(array: Array) -> npt.NDArray[np.float32]:
+    """The array as contiguous float32, copied only when it has to be."""
+    return np.ascontiguousarray(array, dtype=np.float32)
