@@ -23,8 +23,14 @@ REASONS = {
     errno.ENOSPC: ("no space left on the device", "Free some space or choose another folder."),
     errno.EDQUOT: ("the disk quota is used up", "Free some space or choose another folder."),
     errno.EROFS: ("the file system is read-only", "Choose a folder that you may write to."),
-    errno.EACCES: ("permission denied", "Choose a folder that you may read and write, or change its permissions."),
-    errno.EPERM: ("permission denied", "Choose a folder that you may read and write, or change its permissions."),
+    errno.EACCES: (
+        "permission denied",
+        "Choose a folder that you may read and write, or change its permissions.",
+    ),
+    errno.EPERM: (
+        "permission denied",
+        "Choose a folder that you may read and write, or change its permissions.",
+    ),
     errno.ENOENT: ("no such file or folder", "Check the path."),
     errno.ENOTDIR: ("a part of this path is a file, not a folder", "Check the path."),
     errno.EISDIR: ("this is a folder, not a file", "Name a file."),

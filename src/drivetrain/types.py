@@ -1,10 +1,10 @@
 """The things that flow through Drivetrain. Everything else makes, moves or measures one of these.
 
-    Sample   one row: field name -> raw value (path, bytes, text, number)
-    Batch    many rows: field name -> array whose first axis is the row
-    Answer   what a person is told about one sample: target name -> decoded output
-    Failure  why there is no answer for one sample
-    Session  runs a graph: arrays in, arrays out
+Sample   one row: field name -> raw value (path, bytes, text, number)
+Batch    many rows: field name -> array whose first axis is the row
+Answer   what a person is told about one sample: target name -> decoded output
+Failure  why there is no answer for one sample
+Session  runs a graph: arrays in, arrays out
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ class Answer:
 
     def _only(self, part: str) -> Any:
         if len(self.targets) != 1:
-            raise AttributeError(f"this answer has several targets {sorted(self.targets)}: use .targets[NAME]['{part}']")
+            raise AttributeError(
+                f"this answer has several targets {sorted(self.targets)}: use .targets[NAME]['{part}']"
+            )
         (decoded,) = self.targets.values()
         if part not in decoded:
             raise AttributeError(f"this answer has no {part!r}; it has {sorted(decoded)}")

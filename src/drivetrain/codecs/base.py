@@ -34,6 +34,8 @@ class Codec(ABC):
     """Largest difference per element allowed to another runtime's `read` (a JPEG decoder may differ)."""
     encoded_tolerance: ClassVar[float] = 0.0
     """Largest difference per element allowed to another runtime's `encode`."""
+    from_files: ClassVar[bool] = False
+    """True where raw values are usually files: encoding is done in parallel, from each file's bytes, and kept."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -128,7 +130,9 @@ def from_spec(spec: Mapping[str, Any]) -> Codec:
         raise DrivetrainError(f"a codec spec needs an op like 'image@1', not {op!r}")
     name, names = match[1], codec_names()
     if name not in names:
-        raise DrivetrainError(f"there is no codec {name!r}.", fix=nearest(name, names) or "Install a newer drivetrain.")
+        raise DrivetrainError(
+            f"there is no codec {name!r}.", fix=nearest(name, names) or "Install a newer drivetrain."
+        )
     importlib.import_module(f"drivetrain.codecs.{name}")
     implementation = _IMPLEMENTATIONS.get(match[0])
     if implementation is None:
@@ -136,7 +140,9 @@ def from_spec(spec: Mapping[str, Any]) -> Codec:
     values = {key: _frozen(value) for key, value in spec.items() if key != "op"}
     known = {field.name for field in dataclasses.fields(implementation)}  # type: ignore[arg-type]
     if unknown := sorted(values.keys() - known):
-        raise DrivetrainError(f"the codec {op} has no field {unknown[0]!r}.", fix="Install a newer drivetrain.")
+        raise DrivetrainError(
+            f"the codec {op} has no field {unknown[0]!r}.", fix="Install a newer drivetrain."
+        )
     try:
         return implementation(**values)
     except (TypeError, ValueError) as fault:
@@ -152,10 +158,14 @@ class Signature:
 
     def __post_init__(self) -> None:
         if shared := sorted(self.inputs.keys() & self.targets.keys()):
-            raise DrivetrainError(f"{shared[0]!r} is both an input and a target.", fix="Give each field one role.")
+            raise DrivetrainError(
+                f"{shared[0]!r} is both an input and a target.", fix="Give each field one role."
+            )
         for name in (*self.inputs, *self.targets):
             if not name.isidentifier():
-                raise DrivetrainError(f"the field name {name!r} is not a plain word.", fix="Use letters, digits and _.")
+                raise DrivetrainError(
+                    f"the field name {name!r} is not a plain word.", fix="Use letters, digits and _."
+                )
 
     @property
     def fields(self) -> dict[str, Codec]:
@@ -182,7 +192,9 @@ class Signature:
         try:
             inputs, targets = dict(value["inputs"]), dict(value["targets"])
         except (KeyError, TypeError, ValueError) as fault:
-            raise DrivetrainError("a signature needs 'inputs' and 'targets', each an object of codec specs") from fault
+            raise DrivetrainError(
+                "a signature needs 'inputs' and 'targets', each an object of codec specs"
+            ) from fault
         return cls(
             {name: from_spec(spec) for name, spec in inputs.items()},
             {name: from_spec(spec) for name, spec in targets.items()},

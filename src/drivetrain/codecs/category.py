@@ -85,7 +85,9 @@ class Category(Codec):
     @property
     def output_shape(self) -> tuple[int, ...]:
         if not self.classes:
-            raise DrivetrainError("category@1 has no classes yet.", fix="Call fit first, or name the classes.")
+            raise DrivetrainError(
+                "category@1 has no classes yet.", fix="Call fit first, or name the classes."
+            )
         return (len(self.classes),)
 
     def schema(self) -> dict[str, Any]:

@@ -42,6 +42,7 @@ class Image(Codec):
     op: ClassVar[str] = "image@1"
     read_tolerance: ClassVar[float] = 2.0
     encoded_tolerance: ClassVar[float] = 3.0
+    from_files: ClassVar[bool] = True
     size: tuple[int, int] | int | None = None
     channels: int | None = None
     resize: str = "crop"
@@ -65,7 +66,9 @@ class Image(Codec):
             return self
         headers = list(islice(_headers(values), SAMPLE))
         if not headers:
-            raise DataError("no picture could be read.", fix="Run 'drivetrain check' on the folder to see why.")
+            raise DataError(
+                "no picture could be read.", fix="Run 'drivetrain check' on the folder to see why."
+            )
         sizes = {size for size, _ in headers}
         side = int(np.median([min(size) for size, _ in headers]))
         if len(sizes) == 1 and max(headers[0][0]) <= 96:
@@ -87,8 +90,17 @@ class Image(Codec):
                 picture = to_mode(picture, "L" if self.channels == 1 else "RGB", place)
             except DrivetrainError:
                 raise
-            except (OSError, SyntaxError, ValueError, EOFError, MemoryError, Pillow.DecompressionBombError) as fault:
-                raise DataError(f"the picture can't be decoded: {fault}.", where=place, fix=REPLACE) from fault
+            except (
+                OSError,
+                SyntaxError,
+                ValueError,
+                EOFError,
+                MemoryError,
+                Pillow.DecompressionBombError,
+            ) as fault:
+                raise DataError(
+                    f"the picture can't be decoded: {fault}.", where=place, fix=REPLACE
+                ) from fault
             array = np.asarray(picture)
         return array[:, :, None] if array.ndim == 2 else array
 
@@ -152,6 +164,11 @@ class Image(Codec):
     @property
     def shape(self) -> tuple[int, ...]:
         return (*self._size(), self.channels or 3)
+
+    def enlarged(self, factor: float) -> Self:
+        """The same picture at `factor` times the size: what random crops are cut from."""
+        height, width = self._size()
+        return replace(self, size=(round(height * factor), round(width * factor)))
 
     def _size(self) -> tuple[int, int]:
         if self.size is None:
@@ -232,11 +249,17 @@ def to_mode(picture: Pillow.Image, mode: str, place: str = "") -> Pillow.Image:
         picture.load()
         return picture
     if picture.mode == "F":
-        raise DataError("a picture of floating-point pixels has no fixed range.", where=place, fix="Save it as 8 or 16 bits.")
+        raise DataError(
+            "a picture of floating-point pixels has no fixed range.",
+            where=place,
+            fix="Save it as 8 or 16 bits.",
+        )
     if picture.mode.startswith("I"):
         deep = np.asarray(picture).astype(np.int64)
         if deep.size and (deep.min() < 0 or deep.max() > 65535):
-            raise DataError("a picture of 32-bit pixels has no fixed range.", where=place, fix="Save it as 8 or 16 bits.")
+            raise DataError(
+                "a picture of 32-bit pixels has no fixed range.", where=place, fix="Save it as 8 or 16 bits."
+            )
         picture = Pillow.fromarray(((deep + 128) // 257).astype(np.uint8))
     if picture.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in picture.info:
         picture = picture.convert("RGBA")
@@ -261,23 +284,33 @@ def _opened(raw: Any) -> Pillow.Image:
             empty = os.stat(source).st_size == 0
         except (OSError, ValueError) as fault:
             if isinstance(fault, OSError):
-                raise DataError(file_error(fault, place).error + ".", where=place, fix="Check the path.") from fault
+                raise DataError(
+                    file_error(fault, place).error + ".", where=place, fix="Check the path."
+                ) from fault
             raise DataError("this is not a path.", where=place[:200], fix="Check the path.") from fault
     else:
-        raise DataError(f"{type(raw).__name__} is not a picture.", fix="Give a path, the bytes of a file, or an array.")
+        raise DataError(
+            f"{type(raw).__name__} is not a picture.", fix="Give a path, the bytes of a file, or an array."
+        )
     if empty:
         raise DataError("the file is empty (0 bytes).", where=place, fix=REPLACE)
     try:
         picture = Pillow.open(source, formats=FORMATS)
     except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning):
-        raise DataError(f"the picture has more than {MOST_PIXELS:,} pixels.", where=place, fix="Make it smaller.") from None
+        raise DataError(
+            f"the picture has more than {MOST_PIXELS:,} pixels.", where=place, fix="Make it smaller."
+        ) from None
     except UnidentifiedImageError:
-        raise DataError("this is not a picture that can be read.", where=place, fix=f"Readable are {', '.join(FORMATS)}.") from None
+        raise DataError(
+            "this is not a picture that can be read.", where=place, fix=f"Readable are {', '.join(FORMATS)}."
+        ) from None
     except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as fault:
         raise DataError(f"the picture can't be opened: {fault}.", where=place, fix=REPLACE) from fault
     if picture.width * picture.height > MOST_PIXELS:
         picture.close()
-        raise DataError(f"the picture has more than {MOST_PIXELS:,} pixels.", where=place, fix="Make it smaller.")
+        raise DataError(
+            f"the picture has more than {MOST_PIXELS:,} pixels.", where=place, fix="Make it smaller."
+        )
     if not picture.width * picture.height:
         picture.close()
         raise DataError("the picture has no pixels.", where=place, fix=REPLACE)

@@ -51,7 +51,9 @@ class Number(Codec):
         except (ValueError, OverflowError):
             raise DataError(f"{raw!r} is not a number.", fix="Write it like 12.5 or 1e-3.") from None
         if not abs(value) <= LARGEST:
-            raise DataError(f"{raw!r} is not a finite 32-bit number.", fix="Leave the row out or mend the value.")
+            raise DataError(
+                f"{raw!r} is not a finite 32-bit number.", fix="Leave the row out or mend the value."
+            )
         return value
 
     def encode(self, value: float) -> Array:

@@ -1,0 +1,71 @@
+"""Drivetrain: from a folder of data to a model in use. What you tested is what runs.
+
+The names below are the public API. Each is imported when it is first used, so that importing drivetrain
+imports neither torch nor onnxruntime.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from drivetrain.codecs import Codec as Codec
+    from drivetrain.codecs import Signature as Signature
+    from drivetrain.codecs.category import Category as Category
+    from drivetrain.codecs.image import Image as Image
+    from drivetrain.codecs.number import Number as Number
+    from drivetrain.data import split as split
+    from drivetrain.data.augment import Augment as Augment
+    from drivetrain.data.dataset import DataBlock as DataBlock
+    from drivetrain.data.dataset import Dataset as Dataset
+    from drivetrain.data.sources import image_files as image_files
+    from drivetrain.data.sources import parent_folder as parent_folder
+    from drivetrain.errors import DrivetrainError as DrivetrainError
+    from drivetrain.learn.hooks import Hook as Hook
+    from drivetrain.learn.learner import Learner as Learner
+    from drivetrain.runtime import Predictor as Predictor
+    from drivetrain.tasks import image_classification as image_classification
+    from drivetrain.types import Answer as Answer
+    from drivetrain.types import Failure as Failure
+
+_PUBLIC = {
+    "Answer": "drivetrain.types",
+    "Augment": "drivetrain.data.augment",
+    "Category": "drivetrain.codecs.category",
+    "Codec": "drivetrain.codecs",
+    "DataBlock": "drivetrain.data.dataset",
+    "Dataset": "drivetrain.data.dataset",
+    "DrivetrainError": "drivetrain.errors",
+    "Failure": "drivetrain.types",
+    "Hook": "drivetrain.learn.hooks",
+    "Image": "drivetrain.codecs.image",
+    "Learner": "drivetrain.learn.learner",
+    "Number": "drivetrain.codecs.number",
+    "Predictor": "drivetrain.runtime",
+    "Signature": "drivetrain.codecs",
+    "image_classification": "drivetrain.tasks.image_classification",
+    "image_files": "drivetrain.data.sources",
+    "parent_folder": "drivetrain.data.sources",
+    "split": "drivetrain.data.split",
+}
+_MODULES = ("image_classification", "split")
+
+__all__ = ["__version__", *_PUBLIC]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        from drivetrain.errors import nearest
+
+        raise AttributeError(f"drivetrain has no {name!r}. {nearest(name, _PUBLIC)}".rstrip())
+    module = importlib.import_module(_PUBLIC[name])
+    value = module if name in _MODULES else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,271 @@
+"""Golden cases: what went through the model when it was trained, kept at five stages.
+
+raw -> read -> encoded -> output -> answer. Each stage is made from what the stage before it stored, so that
+a runtime that differs can be told where it begins to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+from urllib.parse import quote
+
+import numpy as np
+
+from drivetrain.bundle.npy import from_npy, to_npy
+from drivetrain.codecs import Codec, Signature
+from drivetrain.errors import BundleError, DataError, DrivetrainError, UsageError
+from drivetrain.files import from_json, to_json
+from drivetrain.types import Array, Batch, Sample
+
+Kind = Literal["validation", "nasty"]
+KINDS: tuple[Kind, ...] = ("validation", "nasty")
+CASES = "golden/cases.json"
+MOST_CASES = 1000
+READ_ELEMENTS = 65_536
+OUTPUT_TOLERANCE = 1e-4
+ANSWER_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class ReadArray:
+    """What `read` gave, where that is an array: its shape, and every `step`-th element along its first two
+    axes.
+
+    A photograph read to pixels is a megabyte. What the thinning leaves out still counts through the encoded
+    stage.
+    """
+
+    shape: tuple[int, ...]
+    step: int
+    values: Array
+
+
+@dataclass(frozen=True, eq=False)
+class GoldenCase:
+    """One row at five stages. `encoded` has the codec's shape and dtype, `output` is float32 of its
+    output_shape."""
+
+    name: str
+    kind: Kind
+    raw: dict[str, bytes]
+    read: dict[str, Any]
+    encoded: dict[str, Array]
+    output: dict[str, Array]
+    answer: dict[str, dict[str, Any]]
+
+
+def make_cases(
+    signature: Signature,
+    samples: Sequence[tuple[str, Kind, Sample]],
+    run: Callable[[Batch], Mapping[str, Array]],
+) -> list[GoldenCase]:
+    """Golden cases from (name, kind, sample) and the training framework's own forward pass.
+
+    `run` takes the encoded batch {input: (n, *shape)} and gives what the graph is to give, {target: (n,
+    *output_shape)}. A case that decides nothing is left out: one whose two largest outputs are nearly, but
+    not exactly, equal. Raises DataError naming the sample that can't be read.
+    """
+    if not 1 <= len(samples) <= MOST_CASES:
+        raise UsageError(
+            f"{len(samples)} golden cases; a bundle has 1 to {MOST_CASES}.", fix="Choose some samples."
+        )
+    stages = [_read_and_encode(signature, name, sample) for name, _, sample in samples]
+    batch = {field: np.stack([encoded[field] for _, _, encoded in stages]) for field in signature.inputs}
+    outputs = {name: np.asarray(array, np.float32) for name, array in run(batch).items()}
+    for name, codec in signature.targets.items():
+        shape = (len(samples), *codec.output_shape)
+        if name not in outputs or outputs[name].shape != shape or not np.isfinite(outputs[name]).all():
+            raise DrivetrainError(
+                f"the model gives no finite output of shape {shape} for {name!r}.", where="golden cases"
+            )
+    cases: list[GoldenCase] = []
+    for row, ((name, kind, _), (raw, read, encoded)) in enumerate(zip(samples, stages)):
+        output = {target: outputs[target][row] for target in signature.targets}
+        answer = {target: codec.decode(output[target]) for target, codec in signature.targets.items()}
+        cases.append(GoldenCase(name, kind, raw, read, encoded, output, answer))
+    return [case for case in cases if not _nearly_tied(case)] or cases
+
+
+def nasty_samples(signature: Signature, base: Sample) -> list[tuple[str, Kind, Sample]]:
+    """`base` with one input at a time replaced by each example that its codec calls nasty."""
+    return [
+        (f"{field}: {name}" if len(signature.inputs) > 1 else name, "nasty", {**base, field: raw})
+        for field, codec in signature.inputs.items()
+        for name, raw in codec.nasty_examples()
+    ]
+
+
+def kept(value: Any, step: int | None = None) -> Any:
+    """A read value as a golden case keeps it: an array thinned (by `step`, or as far as needed), else as
+    JSON values."""
+    if not isinstance(value, np.ndarray):
+        return from_json(to_json(value))
+    array = cast("Array", value)
+    if step is None:
+        longest = max(1, *array.shape[:2])
+        fitting = (n for n in range(1, longest) if _thinned(array, n).size <= READ_ELEMENTS)
+        step = next(fitting, longest)
+    return ReadArray(array.shape, step, np.ascontiguousarray(_thinned(array, step)))
+
+
+def tolerances(signature: Signature) -> dict[str, dict[str, float]]:
+    """The tolerances that a bundle declares; how each is applied is said in FORMAT.md."""
+    return {
+        "read": {name: float(codec.read_tolerance) for name, codec in signature.inputs.items()},
+        "encoded": {name: float(codec.encoded_tolerance) for name, codec in signature.inputs.items()},
+        "output": dict.fromkeys(signature.targets, OUTPUT_TOLERANCE),
+        "answer": dict.fromkeys(signature.targets, ANSWER_TOLERANCE),
+    }
+
+
+def to_members(cases: Sequence[GoldenCase], signature: Signature) -> dict[str, bytes]:
+    """The members under `golden/` that hold the cases."""
+    members: dict[str, bytes] = {}
+    records: list[dict[str, Any]] = []
+    for number, case in enumerate(cases):
+        read: dict[str, Any] = {}
+        for field in signature.inputs:
+            members[_raw(number, field)] = case.raw[field]
+            value = case.read[field]
+            if isinstance(value, ReadArray):
+                members[_read(number, field)] = to_npy(value.values)
+                read[field] = {"shape": list(value.shape), "step": value.step}
+            else:
+                read[field] = {"value": value}
+        records.append({"name": case.name, "kind": case.kind, "read": read, "answer": case.answer})
+    for field in signature.inputs:
+        members[_stacked("encoded", field)] = to_npy(np.stack([case.encoded[field] for case in cases]))
+    for field in signature.targets:
+        members[_stacked("output", field)] = to_npy(np.stack([case.output[field] for case in cases]))
+    members[CASES] = to_json({"cases": records}).encode()
+    return members
+
+
+def from_members(
+    members: Mapping[str, memoryview], record: Any, signature: Signature
+) -> tuple[GoldenCase, ...]:
+    """The cases that `record` (the content of cases.json) and the other golden members hold, all of them
+    checked.
+
+    Raises BundleError where one is missing, too many, or doesn't fit the signature.
+    """
+    rows = _checked_rows(record, signature)
+    known = {CASES}
+
+    def member(name: str) -> memoryview:
+        known.add(name)
+        if name not in members:
+            raise BundleError("this member is missing.", where=name)
+        return members[name]
+
+    def stacked(stage: str, field: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+        name = _stacked(stage, field)
+        array = from_npy(member(name), name)
+        if array.shape != (len(rows), *shape) or array.dtype != dtype or not np.isfinite(array).all():
+            raise BundleError("its shape, dtype or content is not what the signature asks for.", where=name)
+        return array
+
+    encoded = {
+        name: stacked("encoded", name, codec.shape, codec.dtype) for name, codec in signature.inputs.items()
+    }
+    output = {
+        name: stacked("output", name, codec.output_shape, np.dtype(np.float32))
+        for name, codec in signature.targets.items()
+    }
+    cases: list[GoldenCase] = []
+    for number, row in enumerate(rows):
+        raw = {field: bytes(member(_raw(number, field))) for field in signature.inputs}
+        read = {field: _stored(value, _read(number, field), member) for field, value in row["read"].items()}
+        inputs = {name: array[number] for name, array in encoded.items()}
+        outputs = {name: array[number] for name, array in output.items()}
+        cases.append(GoldenCase(row["name"], row["kind"], raw, read, inputs, outputs, row["answer"]))
+    if extra := sorted(name for name in members.keys() - known if name.startswith("golden/")):
+        raise BundleError("no golden case uses this member.", where=extra[0])
+    return tuple(cases)
+
+
+def _read_and_encode(
+    signature: Signature, name: str, sample: Sample
+) -> tuple[dict[str, bytes], dict[str, Any], dict[str, Array]]:
+    raw: dict[str, bytes] = {}
+    read: dict[str, Any] = {}
+    encoded: dict[str, Array] = {}
+    for field, codec in signature.inputs.items():
+        if field not in sample:
+            raise DataError(f"the sample has no {field!r}.", where=f"golden case {name!r}")
+        try:
+            raw[field] = codec.to_bytes(sample[field])
+            value = codec.read(codec.from_bytes(raw[field]))
+            read[field], encoded[field] = kept(value), codec.encode(value)
+        except DrivetrainError as fault:
+            raise fault.at(f"golden case {name!r}") from fault
+    return raw, read, encoded
+
+
+def _nearly_tied(case: GoldenCase) -> bool:
+    """Whether the largest output is ahead by less than twice the tolerance: then no runtime is wrong to
+    choose the other."""
+    for target, output in case.output.items():
+        if output.size > 1 and "label" in case.answer[target]:
+            second, first = np.sort(output, axis=None)[-2:]
+            if 0 < first - second < 2 * OUTPUT_TOLERANCE * abs(first):
+                return True
+    return False
+
+
+def _thinned(array: Array, step: int) -> Array:
+    return array[tuple(slice(None, None, step) for _ in range(min(array.ndim, 2)))]
+
+
+def _checked_rows(record: Any, signature: Signature) -> list[dict[str, Any]]:
+    def fits(row: Any) -> bool:
+        return (
+            isinstance(row, dict)
+            and set(cast("dict[str, Any]", row)) == {"name", "kind", "read", "answer"}
+            and isinstance(row["name"], str)
+            and row["kind"] in KINDS
+            and _has_keys(row["read"], signature.inputs)
+            and _has_keys(row["answer"], signature.targets)
+            and all(isinstance(answer, dict) for answer in cast("dict[str, Any]", row["answer"]).values())
+        )
+
+    rows: Any = record.get("cases") if _has_keys(record, ("cases",)) else None
+    if not isinstance(rows, list) or not 1 <= len(cast("list[Any]", rows)) <= MOST_CASES:
+        raise BundleError(f"it doesn't hold 1 to {MOST_CASES} cases.", where=CASES)
+    if not all(fits(row) for row in cast("list[Any]", rows)):
+        raise BundleError("a case doesn't have the parts that the signature asks for.", where=CASES)
+    return cast("list[dict[str, Any]]", rows)
+
+
+def _has_keys(value: Any, keys: Mapping[str, Codec] | Sequence[str]) -> bool:
+    return isinstance(value, dict) and set(cast("dict[str, Any]", value)) == set(keys)
+
+
+def _stored(value: Any, name: str, member: Callable[[str], memoryview]) -> Any:
+    if _has_keys(value, ("value",)):
+        return value["value"]
+    shape, step = (
+        (value.get("shape"), value.get("step")) if _has_keys(value, ("shape", "step")) else (None, None)
+    )
+    sides: list[Any] = cast("list[Any]", shape) if isinstance(shape, list) else [None]
+    if not all(type(side) is int and side >= 0 for side in sides) or type(step) is not int or step < 1:
+        raise BundleError("a read value is neither a value nor a shape and a step.", where=CASES)
+    array = from_npy(member(name), name)
+    thinned = [-(-side // step) if axis < 2 else side for axis, side in enumerate(sides)]
+    if list(array.shape) != thinned:
+        raise BundleError(f"its shape is {list(array.shape)} and cases.json says {thinned}.", where=name)
+    return ReadArray(tuple(sides), step, array)
+
+
+def _raw(number: int, field: str) -> str:
+    return f"golden/{number:04}.{quote(field, safe='')}.raw"
+
+
+def _read(number: int, field: str) -> str:
+    return f"golden/{number:04}.{quote(field, safe='')}.read.npy"
+
+
+def _stacked(stage: str, field: str) -> str:
+    return f"golden/{stage}.{quote(field, safe='')}.npy"

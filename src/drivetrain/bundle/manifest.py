@@ -1,0 +1,151 @@
+"""The manifest: which format this is, what every other member must be, and how close a runtime has to
+come."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import math
+from collections.abc import Mapping
+from typing import Any, cast
+
+from drivetrain.bundle.archive import MANIFEST, MANIFEST_HASH
+from drivetrain.bundle.golden import tolerances
+from drivetrain.bundle.graph import Interface
+from drivetrain.codecs import Signature
+from drivetrain.errors import BundleError, DrivetrainError
+from drivetrain.files import from_json, sha256, to_json
+
+FORMAT = 1
+"""The newest format version that this code reads. It also reads every older one."""
+MOST_JSON_BYTES = 2**24
+KEYS = ("format", "name", "task", "created", "drivetrain", "members", "graph", "tolerances", "facts")
+REQUIRED = ("signature.json", "model.onnx", "golden/cases.json", "profile.json", "README.md")
+
+
+def make_manifest(
+    members: Mapping[str, bytes],
+    signature: Signature,
+    interface: Interface,
+    *,
+    name: str,
+    task: str,
+    facts: Mapping[str, Any],
+    created: str | None = None,
+) -> bytes:
+    """manifest.json for these members. `created` is the UTC time in ISO 8601; now by default."""
+    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    manifest = {
+        "format": FORMAT,
+        "name": name,
+        "task": task,
+        "created": created or now,
+        "drivetrain": _version(),
+        "members": {
+            name: {"sha256": sha256(data), "bytes": len(data)} for name, data in sorted(members.items())
+        },
+        "graph": interface,
+        "tolerances": tolerances(signature),
+        "facts": dict(facts),
+    }
+    return to_json(manifest, indent=1).encode()
+
+
+def check_members(members: Mapping[str, memoryview]) -> dict[str, Any]:
+    """The manifest, when each member is there and has the size and hash that it names. Raises BundleError."""
+    for name in (MANIFEST, MANIFEST_HASH):
+        if name not in members:
+            raise BundleError("this member is missing.", where=name)
+    if bytes(members[MANIFEST_HASH]) != (sha256(members[MANIFEST]) + "\n").encode():  # type: ignore[arg-type]
+        raise BundleError("it doesn't have the hash that manifest.sha256 names.", where=MANIFEST)
+    manifest = _checked(load_json(members[MANIFEST], MANIFEST))
+    listed = manifest["members"]
+    for name in (*REQUIRED, *sorted({*members, *listed} - {MANIFEST, MANIFEST_HASH})):
+        if name not in listed:
+            raise BundleError("the manifest doesn't list this member.", where=name)
+        if name not in members:
+            raise BundleError("this member is missing.", where=name)
+        facts = {"sha256": sha256(members[name]), "bytes": len(members[name])}  # type: ignore[arg-type]
+        if listed[name] != facts:
+            raise BundleError("it doesn't have the size and hash that the manifest names.", where=name)
+    return manifest
+
+
+def check_tolerances(manifest: Mapping[str, Any], signature: Signature) -> None:
+    """Raise BundleError unless there is a tolerance for each stage and field."""
+    given, wanted = manifest["tolerances"], tolerances(signature)
+    shapes_agree = _is_object(given) and given.keys() == wanted.keys()
+    if not shapes_agree or any(
+        not _is_object(given[stage]) or given[stage].keys() != wanted[stage].keys() for stage in wanted
+    ):
+        raise BundleError("the tolerances don't have the fields of the signature.", where=MANIFEST)
+    for value in (value for stage in given.values() for value in stage.values()):
+        if type(value) not in (int, float) or not (math.isfinite(value) and value >= 0):
+            raise BundleError(f"{value!r} is not a tolerance.", where=MANIFEST)
+
+
+def format_of(manifest: bytes) -> int:
+    """The format version that an unchecked manifest names; 0 where it names none."""
+    try:
+        record = load_json(memoryview(manifest), MANIFEST)
+    except BundleError:
+        return 0
+    version = cast("dict[str, Any]", record).get("format") if isinstance(record, dict) else None
+    return version if type(version) is int else 0
+
+
+def load_json(data: memoryview, member: str) -> Any:
+    """The content of a JSON member. Raises BundleError."""
+    if len(data) > MOST_JSON_BYTES:
+        raise BundleError(f"it is larger than {MOST_JSON_BYTES:,} bytes.", where=member)
+    try:
+        return from_json(bytes(data), where=member)
+    except DrivetrainError as fault:
+        raise BundleError(fault.error, where=member) from fault
+
+
+def too_new(version: int, where: object) -> BundleError:
+    """The error for a bundle of a format that this code doesn't know yet."""
+    return BundleError(
+        f"the bundle is of format {version}; this drivetrain reads up to {FORMAT}.",
+        where=where,
+        fix="Install a newer drivetrain.",
+    )
+
+
+def _checked(manifest: Any) -> dict[str, Any]:
+    if not _is_object(manifest) or type(version := manifest.get("format")) is not int:
+        raise BundleError("it names no format version.", where=MANIFEST)
+    if version > FORMAT:
+        raise too_new(version, MANIFEST)
+    texts = ("name", "task", "created", "drivetrain")
+    objects = ("members", "graph", "tolerances", "facts")
+    if (
+        version < 1
+        or set(manifest) != set(KEYS)
+        or not all(isinstance(manifest[key], str) for key in texts)
+        or not all(_is_object(manifest[key]) for key in objects)
+    ):
+        raise BundleError("it doesn't have the fields of format 1.", where=MANIFEST)
+    check_label("name", manifest["name"])
+    check_label("task", manifest["task"])
+    return manifest
+
+
+def check_label(what: str, text: str) -> None:
+    """Raise BundleError unless `text` can stand in a table, a URL path segment or a file name."""
+    if not (1 <= len(text) <= 200 and text.isprintable() and text.strip() == text) or {"/", "\\"} & {*text}:
+        raise BundleError(
+            f"{text[:50]!r} can't be the {what} of a bundle.", where=MANIFEST, fix="Use a short plain word."
+        )
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("drivetrain")
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"

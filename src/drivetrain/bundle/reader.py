@@ -1,0 +1,141 @@
+"""Opening a bundle: the bytes are read once, every one of them is accounted for, and only then is anything
+made of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from drivetrain.bundle.archive import MANIFEST, peek_manifest, read_file, read_folder, read_zip
+from drivetrain.bundle.golden import CASES, GoldenCase, from_members
+from drivetrain.bundle.graph import check_graph
+from drivetrain.bundle.manifest import FORMAT, check_members, check_tolerances, format_of, load_json, too_new
+from drivetrain.codecs import Signature
+from drivetrain.errors import BundleError, DrivetrainError
+from drivetrain.files import sha256
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """A model as data. `hash` is the SHA-256 of the manifest, which names the hash of everything else."""
+
+    manifest: dict[str, Any]
+    signature: Signature
+    graph: bytes = field(repr=False)
+    cases: tuple[GoldenCase, ...] = field(repr=False)
+    profile: dict[str, Any] = field(repr=False)
+    card: str = field(repr=False)
+    hash: str
+
+    @property
+    def name(self) -> str:
+        return self.manifest["name"]
+
+    @property
+    def task(self) -> str:
+        return self.manifest["task"]
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What was written down about the training: metrics, data, settings."""
+        return self.manifest["facts"]
+
+    def check_graph(self) -> None:
+        """Raise BundleError unless the graph may be run and fits signature and manifest."""
+        if check_graph(self.graph, self.signature) != self.manifest["graph"]:
+            raise BundleError(
+                "the graph has other inputs and outputs than the manifest says.", where=MANIFEST
+            )
+
+
+def open_bundle(path: str | os.PathLike[str], *, check_graph: bool = True) -> Bundle:
+    """The bundle in a file or folder, checked. Raises FileError where it can't be read, BundleError where
+    it must not be.
+
+    `check_graph=False` leaves the graph unread; then `Bundle.check_graph` must be called before it is run.
+    """
+    path = Path(path)
+    if path.is_dir():
+        members = read_folder(path)
+        bundle = _open(lambda: members, bytes(members.get(MANIFEST, b"")), path)
+    else:
+        data = read_file(path)
+        bundle = _open(lambda: read_zip(data, path), peek_manifest(data), path)
+    if check_graph:
+        _at(path, bundle.check_graph)
+    return bundle
+
+
+def open_bundle_bytes(data: bytes, where: object = "") -> Bundle:
+    """The bundle in these bytes, checked as `open_bundle` does."""
+    bundle = _open(lambda: read_zip(data, where), peek_manifest(data), where)
+    _at(where, bundle.check_graph)
+    return bundle
+
+
+def _open(read: Callable[[], Mapping[str, memoryview]], manifest: bytes, where: object) -> Bundle:
+    try:
+        return _at(where, lambda: _assembled(read()))
+    except BundleError as fault:
+        # A newer format may differ in anything but the place of its number, so that is said first.
+        if (version := format_of(manifest)) > FORMAT:
+            raise too_new(version, where) from fault
+        raise
+
+
+def _assembled(members: Mapping[str, memoryview]) -> Bundle:
+    manifest = check_members(members)
+    signature = _signature(load_json(members["signature.json"], "signature.json"))
+    check_tolerances(manifest, signature)
+    profile = load_json(members["profile.json"], "profile.json")
+    if not isinstance(profile, dict):
+        raise BundleError("it is not an object.", where="profile.json")
+    try:
+        card = str(members["README.md"], "utf-8")
+        cases = from_members(members, load_json(members[CASES], CASES), signature)
+    except UnicodeDecodeError as fault:
+        raise BundleError("it is not UTF-8.", where="README.md") from fault
+    return Bundle(
+        manifest=manifest,
+        signature=signature,
+        graph=bytes(members["model.onnx"]),
+        cases=cases,
+        profile=cast("dict[str, Any]", profile),
+        card=card,
+        hash=sha256(members[MANIFEST]),  # type: ignore[arg-type]
+    )
+
+
+def _signature(record: Any) -> Signature:
+    try:
+        sides = (record["inputs"], record["targets"])
+        if not all(isinstance(spec, dict) for side in sides for spec in side.values()) or not all(sides):
+            raise BundleError(
+                "it doesn't name inputs and targets, each with its codec.", where="signature.json"
+            )
+        signature = Signature.from_json(record)
+        # A codec without its fitted state has no shape, and says so here.
+        for codec in signature.inputs.values():
+            _ = codec.shape
+        for codec in signature.targets.values():
+            _ = codec.output_shape
+    except BundleError:
+        raise
+    except (DrivetrainError, KeyError, TypeError, AttributeError) as fault:
+        raise BundleError(f"it is not a signature: {fault}", where="signature.json") from fault
+    return signature
+
+
+def _at(where: object, make: Callable[[], Result]) -> Result:
+    """What `make` gives; a BundleError gets the bundle's path before the member that it names."""
+    try:
+        return make()
+    except BundleError as fault:
+        if where and str(where) not in fault.where:
+            fault.where = f"{where}, {fault.where}" if fault.where else str(where)
+        raise

@@ -1,0 +1,87 @@
+"""Writing a bundle: made in memory, opened again as any reader would, and only then put under its name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from drivetrain.bundle.archive import MANIFEST, MANIFEST_HASH, write_zip
+from drivetrain.bundle.golden import GoldenCase, to_members
+from drivetrain.bundle.graph import check_graph
+from drivetrain.bundle.manifest import check_label, make_manifest
+from drivetrain.bundle.reader import Bundle, open_bundle_bytes
+from drivetrain.codecs import Signature
+from drivetrain.errors import FileError
+from drivetrain.files import sha256, to_json, write_bytes
+
+
+def write_bundle(
+    path: str | os.PathLike[str],
+    *,
+    name: str,
+    task: str,
+    signature: Signature,
+    graph: bytes,
+    cases: Sequence[GoldenCase],
+    profile: Mapping[str, Any],
+    card: str,
+    facts: Mapping[str, Any],
+    force: bool = False,
+    created: str | None = None,
+) -> Bundle:
+    """Write one bundle file and give back what a reader sees in it.
+
+    `graph` is a serialized ONNX model, `profile` and `facts` are JSON, `card` is Markdown. Raises FileError
+    where `path` exists (a file is replaced with `force`; a folder never) or can't be written, and
+    BundleError where a reader would refuse the bundle. `path` is then as it was before.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise FileError("this is a folder.", where=path, fix="Name a file that doesn't exist yet.")
+    if os.path.lexists(path) and not force:
+        raise FileError("this file exists.", where=path, fix="Choose another name, or replace it with force.")
+    data = bundle_bytes(
+        name=name,
+        task=task,
+        signature=signature,
+        graph=graph,
+        cases=cases,
+        profile=profile,
+        card=card,
+        facts=facts,
+        created=created,
+    )
+    bundle = open_bundle_bytes(data, path)
+    write_bytes(path, data)
+    return bundle
+
+
+def bundle_bytes(
+    *,
+    name: str,
+    task: str,
+    signature: Signature,
+    graph: bytes,
+    cases: Sequence[GoldenCase],
+    profile: Mapping[str, Any],
+    card: str,
+    facts: Mapping[str, Any],
+    created: str | None = None,
+) -> bytes:
+    """The bytes of a bundle. Equal arguments, `created` included, give equal bytes."""
+    check_label("name", name)
+    check_label("task", task)
+    interface = check_graph(graph, signature)
+    members = {
+        "signature.json": to_json(signature.to_json(), indent=1).encode(),
+        "model.onnx": graph,
+        "profile.json": to_json(dict(profile), indent=1).encode(),
+        "README.md": card.encode(),
+        **to_members(cases, signature),
+    }
+    manifest = make_manifest(
+        members, signature, interface, name=name, task=task, facts=facts, created=created
+    )
+    return write_zip({**members, MANIFEST: manifest, MANIFEST_HASH: (sha256(manifest) + "\n").encode()})

@@ -1,0 +1,1 @@
+"""From a source to batches: table, split, checks, packed store, loader, augmentation."""

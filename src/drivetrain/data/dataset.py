@@ -1,0 +1,283 @@
+"""A dataset: a table whose columns have codecs, split, and encoded when somebody asks for a part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from drivetrain.codecs import Codec, Signature
+from drivetrain.data.packed import pack
+from drivetrain.data.sources import image_files, parent_folder
+from drivetrain.data.split import Split, Splitter
+from drivetrain.data.split import random as random_split
+from drivetrain.data.table import Table, from_columns
+from drivetrain.errors import DataError, DrivetrainError, UsageError
+from drivetrain.progress import progress
+from drivetrain.types import Array
+
+if TYPE_CHECKING:
+    from drivetrain.charts import Chart
+    from drivetrain.data.checks import Report
+    from drivetrain.learn.learner import Learner
+
+PARTS = ("train", "valid", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """The encoded rows of train, valid or test.
+
+    `arrays` has for each field an array whose first axis is the row; `index` are the usable positions in it,
+    and `rows` the rows of the table that they come from.
+    """
+
+    arrays: dict[str, Array]
+    index: Array
+    rows: Array
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def batch(self, positions: Array | slice | None = None) -> dict[str, Array]:
+        """The arrays of some of the usable rows, or of all."""
+        chosen = self.index if positions is None else self.index[positions]
+        whole = len(chosen) and positions is None and len(chosen) == len(next(iter(self.arrays.values())))
+        return {name: array if whole else array[chosen] for name, array in self.arrays.items()}
+
+
+@dataclass(eq=False)
+class Dataset:
+    """Columns with codecs fitted on the training rows, split into train, valid and test.
+
+    `recipe` is what a run needs to make the dataset again (None when it was made from values in memory).
+    """
+
+    table: Table
+    signature: Signature
+    split: Split
+    task: str = "custom"
+    recipe: dict[str, Any] | None = None
+    notes: list[str] = field(default_factory=list)
+    default_model: str = "mlp"
+    _parts: dict[tuple[str, float], Part] = field(default_factory=dict, repr=False)
+    bad: dict[int, DrivetrainError] = field(default_factory=dict, repr=False)
+
+    @property
+    def classes(self) -> list[str]:
+        """The classes of the only category target."""
+        found = [codec for codec in self.signature.targets.values() if hasattr(codec, "classes")]
+        if len(found) != 1:
+            raise UsageError("this dataset has no single category target.", where=self.table.name)
+        return list(found[0].classes)  # type: ignore[attr-defined]
+
+    def rows(self, part: str) -> Array:
+        """Row numbers of a part in the table, unusable ones included."""
+        if part not in PARTS:
+            raise UsageError(f"there is no part {part!r}.", where="part", fix=f"Use {', '.join(PARTS)}.")
+        return self.split.parts()[part]
+
+    def part(self, name: str, enlarge: float = 1.0) -> Part:
+        """The encoded rows of a part; encoded at the first call, kept afterwards.
+
+        `enlarge` > 1 keeps pictures that much larger than the model's size, for random crops. Rows that can't
+        be encoded are left out and noted in `bad`.
+        """
+        key = (name, enlarge)
+        if key not in self._parts:
+            self._parts[key] = self._encode(self.rows(name), name, enlarge)
+        return self._parts[key]
+
+    def _encode(self, rows: Array, name: str, enlarge: float) -> Part:
+        arrays: dict[str, Array] = {}
+        faults: dict[int, DrivetrainError] = {}
+        for column, codec in self.signature.fields.items():
+            if enlarge != 1.0 and hasattr(codec, "enlarged"):
+                codec = codec.enlarged(enlarge)
+            values = self.table[column][rows]
+            with progress(f"Encoding {name} {column}s", len(values)) as advance:
+                packed = pack(codec, values, advance=advance)
+            arrays[column] = packed.array
+            faults.update(packed.errors)
+        for position, fault in faults.items():
+            self.bad[int(rows[position])] = fault.at(self.table.origin(int(rows[position])))
+        index = np.setdiff1d(np.arange(len(rows)), np.fromiter(faults, np.int64, len(faults)))
+        return Part(arrays, index, np.asarray(rows)[index])
+
+    @cached_property
+    def _check(self) -> Report:
+        from drivetrain.data.checks import check
+
+        image, label = self._picture_and_label()
+        with progress("Checking pictures", len(self.table)) as advance:
+            done = 0
+
+            def report(now: int, total: int) -> None:
+                nonlocal done
+                advance(now - done)
+                done = now
+
+            return check(self.table, self.split, image=image, label=label, progress=report)
+
+    def check(self) -> Report:
+        """Faults in the data and leaks between the parts (see `data/checks.py`). Pictures only so far."""
+        return self._check
+
+    def _picture_and_label(self) -> tuple[str, str]:
+        images = [name for name, codec in self.signature.inputs.items() if codec.from_files]
+        labels = [name for name, codec in self.signature.targets.items() if hasattr(codec, "classes")]
+        if len(images) != 1 or len(labels) != 1:
+            raise UsageError(
+                "check and show need one picture column and one category so far.", where=self.table.name
+            )
+        return images[0], labels[0]
+
+    def show(self, n: int = 16, part: str = "train", seed: int = 0) -> Chart:
+        """Pictures of a part as the model gets them, with their labels: a chart for notebook, page or PNG."""
+        from drivetrain.charts import pictures
+
+        image, label = self._picture_and_label()
+        found = self.part(part)
+        chosen = np.sort(np.random.default_rng(seed).permutation(len(found))[:n])
+        batch = found.batch(chosen)
+        captions = [self.classes[code] for code in batch[label]]
+        return pictures(list(batch[image]), captions, title=f"{self.table.name}: {part}")
+
+    def explain_sample(self, row: int) -> str:
+        """One row through raw, read and encode, field by field, step by step; names the step that fails."""
+        lines = [f"row {row}: {self.table.origin(row)}"]
+        for name, codec in self.signature.fields.items():
+            value: Any = self.table[name][row]
+            lines.append(f"  {name} ({codec.op})")
+            lines.append(f"    raw      {_short(value)}")
+            for step, act in (("read", codec.read), ("encode", codec.encode)):
+                try:
+                    value = act(value)
+                except DrivetrainError as fault:
+                    lines.append(f"    {step:<8} FAILED: {fault}")
+                    return "\n".join(lines)
+                lines.append(f"    {step:<8} {_short(value)}")
+        return "\n".join(lines)
+
+    def learner(self, model: Any = None, **options: Any) -> Learner:
+        """A learner of this dataset. `model` is a name (see `drivetrain.models.registry`) or a torch module;
+        the options are those of `Learner`."""
+        from drivetrain.learn.learner import Learner
+
+        return Learner(self, model, **options)
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def describe(self) -> str:
+        """What was recognised, in a few lines."""
+        counts = ", ".join(f"{name} {len(rows):,}" for name, rows in self.split.parts().items() if len(rows))
+        layout = f" ({self.table.layout})" if self.table.layout else ""
+        fields = [
+            f"{', '.join(f'{name} {codec.op} {list(codec.shape)}' for name, codec in codecs.items())}"
+            for codecs in (self.signature.inputs, self.signature.targets)
+        ]
+        lines = [
+            f"{self.table.name}: {len(self.table):,} rows{layout}; {counts}",
+            f"{fields[0]} -> {fields[1]}",
+        ]
+        for codec in self.signature.targets.values():
+            names = list(getattr(codec, "classes", ()))
+            if names:
+                shown = ", ".join(names[:8]) + (f" ... ({len(names)} classes)" if len(names) > 8 else "")
+                lines.append(f"classes: {shown}")
+        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
+
+    def __repr__(self) -> str:
+        return self.describe()
+
+    def _repr_html_(self) -> str:
+        from drivetrain.charts import table_html
+
+        rows = [[name, f"{len(rows):,}"] for name, rows in self.split.parts().items() if len(rows)]
+        return table_html(rows, [self.table.name, "rows"])
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        extent = f", {value.min()} to {value.max()}" if value.size else ""
+        return f"array {list(value.shape)} {value.dtype}{extent}"
+    if isinstance(value, bytes):
+        return f"{len(value):,} bytes"
+    text = repr(value) if not isinstance(value, str) else value
+    return text if len(text) <= 200 else text[:197] + "..."
+
+
+def make_dataset(
+    table: Table,
+    inputs: Mapping[str, Codec],
+    targets: Mapping[str, Codec],
+    splitter: Splitter,
+    **about: Any,
+) -> Dataset:
+    """Split the table, fit the codecs on the training rows alone, and put it together.
+
+    Raises DataError when nothing is left to train on.
+    """
+    for name in (*inputs, *targets):
+        table[name]  # raises for a column that isn't there
+    split = splitter(table)
+    if not len(split.train):
+        raise DataError(
+            "there is nothing to train on.", where=table.name, fix="Make the other parts smaller."
+        )
+    train = {name: table[name][split.train] for name in (*inputs, *targets)}
+    signature = Signature(inputs, targets).fit(train)
+    notes = [*table.notes, *([split.note] if split.note else [])]
+    return Dataset(table, signature, split, notes=notes, **about)
+
+
+@dataclass(frozen=True)
+class DataBlock:
+    """A dataset spelt out: codecs by field, where items come from, how labels are found, how to split.
+
+    `items` gives the items of a source (by default the pictures under a folder); each is the raw value of the
+    only input. `label` gives the raw target of an item, or is a mapping of target to such a function.
+    """
+
+    inputs: Mapping[str, Codec]
+    targets: Mapping[str, Codec]
+    items: Callable[[Any], Sequence[Any]] = image_files
+    label: Callable[[Any], Any] | Mapping[str, Callable[[Any], Any]] = parent_folder
+    split: Splitter = random_split(0.2, seed=0)
+
+    def dataset(self, source: Any) -> Dataset:
+        """The dataset of a source. Raises DataError when it has no items."""
+        if len(self.inputs) != 1:
+            raise UsageError("items are the values of one input; give a table for several.", where="inputs")
+        items = list(self.items(source))
+        if not items:
+            raise DataError(
+                "no items were found.", where=source, fix="Check the folder, or the items function."
+            )
+        labels = (
+            self.label if isinstance(self.label, Mapping) else dict.fromkeys(self.targets, self.label)
+        )
+        columns = {next(iter(self.inputs)): items}
+        columns |= {name: [labels[name](item) for item in items] for name in self.targets}
+        table = from_columns(columns, name=str(source))
+        paths = [str(item) if isinstance(item, str) else table.origin(row) for row, item in enumerate(items)]
+        return self.from_table(
+            Table(table.columns, np.array(paths, dtype=object), name=_name(source), source=str(source))
+        )
+
+    def from_columns(self, columns: Mapping[str, Any], name: str = "values") -> Dataset:
+        """The dataset of values in memory: field name -> values, equally many."""
+        return self.from_table(from_columns(columns, name=name))
+
+    def from_table(self, table: Table) -> Dataset:
+        """The dataset of a table that has a column for each field."""
+        return make_dataset(table, self.inputs, self.targets, self.split)
+
+
+def _name(source: Any) -> str:
+    text = str(source).rstrip("/\\")
+    return text.replace("\\", "/").rpartition("/")[2] or text

@@ -1,0 +1,79 @@
+"""Batches: one indexed gather from arrays that stay on the device when they fit, random augmentation after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from drivetrain.data.augment import Augment
+from drivetrain.data.dataset import Part
+
+DEVICE_SHARE = 0.5
+"""How much of a GPU's free memory the data may take to stay there."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tensors:
+    """The arrays of a part as tensors. On the CPU they are the mapped file itself: the system's cache holds them.
+
+    `index` (int64, on the device of the arrays) are the positions that may be used.
+    """
+
+    arrays: dict[str, Tensor]
+    index: Tensor
+    device: torch.device
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def gather(self, positions: Tensor) -> dict[str, Tensor]:
+        """The rows at these positions of `index`, on the device."""
+        chosen = self.index[positions.to(self.index.device)]
+        batch = {name: array.index_select(0, chosen) for name, array in self.arrays.items()}
+        if self.index.device != self.device:
+            batch = {
+                name: rows.pin_memory().to(self.device, non_blocking=True) for name, rows in batch.items()
+            }
+        return batch
+
+    def in_order(self, batch_size: int) -> Iterator[dict[str, Tensor]]:
+        """All rows once, in their order."""
+        for start in range(0, len(self), batch_size):
+            yield self.gather(torch.arange(start, min(start + batch_size, len(self))))
+
+
+def to_tensors(part: Part, device: torch.device) -> Tensors:
+    """Wrap the arrays without a copy; on a GPU move them there if they fit."""
+    arrays = {name: torch.from_numpy(array) for name, array in part.arrays.items()}
+    index = torch.from_numpy(part.index)
+    size = sum(array.numel() * array.element_size() for array in arrays.values())
+    if device.type == "cuda" and size <= DEVICE_SHARE * torch.cuda.mem_get_info(device)[0]:
+        arrays = {name: array.to(device) for name, array in arrays.items()}
+        index = index.to(device)
+    return Tensors(arrays, index, device)
+
+
+@dataclass(frozen=True)
+class PictureAugment:
+    """The augmentation of the picture fields of a batch, each brought to the model's size."""
+
+    augment: Augment
+    sizes: dict[str, tuple[int, int]]
+
+    def __call__(self, batch: dict[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
+        changed = {
+            name: self.augment.apply(batch[name], size, generator) for name, size in self.sizes.items()
+        }
+        return {**batch, **changed}
+
+
+def shuffled(n: int, batch_size: int, generator: torch.Generator, singles: bool) -> list[Tensor]:
+    """Positions 0..n-1 in random order, cut into batches. Without `singles` a last batch of one joins nobody
+    and is left out: batch norm can't learn from one row."""
+    batches = list(torch.randperm(n, generator=generator).split(batch_size))
+    if not singles and len(batches) > 1 and len(batches[-1]) == 1:
+        batches.pop()
+    return batches

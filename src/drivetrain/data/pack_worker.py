@@ -1,0 +1,32 @@
+"""One process of the packed store: encodes the files named on standard input into an array on disk.
+
+First line: {"spec", "array"}. Then lines [start, paths]; each is answered by {"hashes", "errors"}.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+
+import numpy as np
+
+from drivetrain.codecs import from_spec
+from drivetrain.data.packed import encode_chunk
+
+
+def main() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # The process that started this one decides when to stop.
+    sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[union-attr]
+    header = json.loads(sys.stdin.readline())
+    codec = from_spec(header["spec"])
+    array = np.lib.format.open_memmap(header["array"], mode="r+")
+    for line in sys.stdin:
+        start, paths = json.loads(line)
+        hashes, errors = encode_chunk(codec, paths, array[start : start + len(paths)])
+        faults = {row: fault.to_json() for row, fault in errors.items()}
+        print(json.dumps({"hashes": hashes.hex(), "errors": faults}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""From a learner to a bundle: the graph, golden cases, profile and card."""

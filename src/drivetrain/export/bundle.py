@@ -1,0 +1,104 @@
+"""A learner's bundle: graph, golden cases from its own validation pass, profile, card; verified before it stands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from drivetrain.bundle import make_cases, verify, write_bundle
+from drivetrain.errors import CheckFailed, FileError, TrainingError
+from drivetrain.export.graph import export_graph
+from drivetrain.learn.run import versions
+from drivetrain.metrics import losses
+from drivetrain.runtime import OnnxSession
+from drivetrain.types import Sample
+
+if TYPE_CHECKING:
+    from drivetrain.learn.learner import Learner
+
+VALIDATION_CASES = 16
+
+
+def export_bundle(learner: Learner, path: str | Path, force: bool = False) -> Path:
+    """Write `path`. Raises FileError when it exists (without `force`), CheckFailed when onnxruntime's answers
+    are not the network's; nothing is left behind then."""
+    path = Path(path)
+    if path.exists() and not force:
+        raise FileError(
+            "this exists already.", where=path, fix="Choose another name, or replace it with --force."
+        )
+    if not learner.history:
+        raise TrainingError("this network is not trained yet.", fix="Call fit or fine_tune first.")
+    data = learner.data
+    result = learner.result or learner.finish()
+    graph = export_graph(learner.evaluated_network(), data.signature, _two_rows(learner))
+    with learner.progress("Making golden cases", 1) as advance:
+        cases = make_cases(data.signature, golden_samples(learner), learner.run_arrays)
+        advance(1)
+    part = data.part("train", learner.enlarge)
+    profile = {name: codec.profile(part.batch()[name]) for name, codec in data.signature.fields.items()}
+    facts = {
+        "metrics": result["metrics"],
+        "baselines": result["baselines"],
+        "versions": versions(),
+        "seed": learner.settings.seed,
+    }
+    bundle = write_bundle(
+        path, name=path.stem, task=data.task, signature=data.signature, graph=graph, cases=cases, profile=profile,
+        card=make_card(learner, path, len(cases)), facts=facts, force=force,
+    )  # fmt: skip
+    try:
+        verify(bundle, OnnxSession(bundle.graph)).require(path)
+    except CheckFailed:
+        path.unlink(missing_ok=True)
+        raise
+    return path
+
+
+def _two_rows(learner: Learner) -> dict[str, Any]:
+    batch = learner.data.part("valid" if len(learner.data.rows("valid")) else "train").batch(slice(0, 2))
+    return {name: np.concatenate([rows, rows])[:2] for name, rows in batch.items()}
+
+
+def golden_samples(learner: Learner) -> list[tuple[str, Any, Sample]]:
+    """(name, kind, sample): rows of the valid part from the easiest to the hardest, and each input's nasty values
+    with the other inputs taken from the first row."""
+    data = learner.data
+    name = "valid" if len(data.rows("valid")) and len(data.part("valid")) else "train"
+    rows = data.part(name).rows
+    outputs, encoded = learner.outputs(name)
+    codec = data.signature.targets
+    worst = np.sum([losses(codec[target], outputs[target], encoded[target]) for target in codec], axis=0)
+    order = np.argsort(worst, kind="stable")
+    chosen = order[
+        np.unique(np.linspace(0, len(order) - 1, min(VALIDATION_CASES, len(order))).round().astype(int))
+    ]
+    columns = list(data.signature.inputs)
+
+    def sample(row: int) -> dict[str, Any]:
+        return {column: _plain(data.table[column][row]) for column in columns}
+
+    found: list[tuple[str, Any, Sample]] = [
+        (f"{name} row {number}", "validation", sample(int(rows[place])))
+        for number, place in enumerate(chosen)
+    ]
+    rest = sample(int(rows[chosen[0]]))
+    for column, field in data.signature.inputs.items():
+        found += [
+            (f"{column}: {label}", "nasty", {**rest, column: raw}) for label, raw in field.nasty_examples()
+        ]
+    return found
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def make_card(learner: Learner, path: Path, cases: int) -> str:
+    """The model card (see report/card.py)."""
+    from drivetrain.learn.report_content import card_content
+    from drivetrain.report.card import model_card
+
+    return model_card(card_content(learner, path.name, cases))

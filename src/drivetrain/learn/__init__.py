@@ -1,0 +1,1 @@
+"""Training: the learner, its loop (one page), schedules, hooks, checkpoints, the run folder, baselines."""

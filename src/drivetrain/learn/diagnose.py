@@ -1,0 +1,52 @@
+"""Where a loss that is not a number came from: the batch, and the first layer that made one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from drivetrain.errors import TrainingError
+
+
+def not_finite(
+    network: nn.Module, forward: Callable[[], Any], batch: dict[str, Tensor], loss: float, where: str
+) -> TrainingError:
+    """The error that names the batch and, by running `forward` again with a watch on every layer, the layer."""
+    bad_input = [
+        name for name, rows in batch.items() if rows.is_floating_point() and not rows.isfinite().all()
+    ]
+    bad_weight = [name for name, weight in network.named_parameters() if not weight.isfinite().all()]
+    if bad_input:
+        layer = f"the input {bad_input[0]!r} has it already"
+    elif bad_weight:
+        layer = f"the weight {bad_weight[0]} is not finite"
+    else:
+        layer = _first_layer(network, forward) or "the loss function made it: every layer's output is finite"
+    return TrainingError(
+        f"the loss is {loss} and training has stopped before any weight changed; {layer}.",
+        where=where,
+        fix="Lower the learning rate (find_lr helps), clip gradients, or look at that batch.",
+    )
+
+
+def _first_layer(network: nn.Module, forward: Callable[[], Any]) -> str:
+    found: list[str] = []
+
+    def watch(name: str) -> Callable[..., None]:
+        def look(module: nn.Module, inputs: Any, output: Any) -> None:
+            if isinstance(output, Tensor) and output.is_floating_point() and not output.isfinite().all():
+                found.append(f"the first layer that gives it is {name} ({type(module).__name__})")
+
+        return look
+
+    handles = [module.register_forward_hook(watch(name)) for name, module in network.named_modules() if name]
+    try:
+        with torch.no_grad():
+            forward()
+    finally:
+        for handle in handles:
+            handle.remove()
+    return found[0] if found else ""

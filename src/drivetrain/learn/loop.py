@@ -1,0 +1,191 @@
+"""The loop: phases, epochs, batches, one step. Read it from the bottom up, or the top down."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from drivetrain.learn import schedules
+from drivetrain.learn.diagnose import not_finite
+from drivetrain.learn.hooks import overridden
+from drivetrain.learn.interrupt import InterruptGuard
+from drivetrain.learn.stage import Stage, make_stage
+
+if TYPE_CHECKING:
+    from drivetrain.learn.learner import Learner
+
+
+@dataclass
+class Position:
+    """How far a learner's plan has come: phase, epoch in it, batches of that epoch, optimiser steps of the phase,
+    and the sums of the epoch so far."""
+
+    phase: int = 0
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+    seen: int = 0
+    loss_sum: float = 0.0
+    error_sum: float = 0.0
+    seconds: float = 0.0
+
+    def start_epoch(self) -> None:
+        self.batch = self.seen = 0
+        self.loss_sum = self.error_sum = self.seconds = 0.0
+
+
+def run_plan(learner: Learner) -> bool:
+    """Train from where the learner is to the end of its plan. False when it was stopped; it can be resumed."""
+    with InterruptGuard() as guard, learner.random_state(), learner.epoch_table() as table:
+        while learner.position.phase < len(learner.plan):
+            phase = learner.plan[learner.position.phase]
+            stage = make_stage(learner, phase)
+            learner.restore_optimizer(stage)
+            for hook in overridden(learner.hooks, "on_fit_start"):
+                hook(learner, phase)
+            while learner.position.epoch < phase.epochs and not learner.is_stale():
+                if train_epoch(learner, stage, guard, table):
+                    finish_epoch(learner, stage, table)
+                learner.save_checkpoint(stage)
+                if guard.pressed or learner.stopping:
+                    return stop(learner, guard)
+            learner.end_phase()
+            for hook in overridden(learner.hooks, "on_fit_end"):
+                hook(learner, phase)
+    return True
+
+
+def stop(learner: Learner, guard: InterruptGuard) -> bool:
+    """Leave a run that can be resumed: as KeyboardInterrupt where somebody pressed Ctrl-C."""
+    learner.stopping = False
+    for hook in overridden(learner.hooks, "on_stop"):
+        hook(learner)
+    if guard.pressed:
+        raise KeyboardInterrupt
+    return False
+
+
+def train_epoch(learner: Learner, stage: Stage, guard: InterruptGuard, table: Any) -> bool:
+    """The rest of the current epoch. False when training was stopped before its end."""
+    position, settings = learner.position, learner.settings
+    tensors = stage.train_tensors(position.epoch)
+    batches = learner.epoch_batches(len(tensors))
+    updates = math.ceil(len(batches) / settings.accumulate)
+    total_steps = updates * stage.phase.epochs
+    on_start, on_loss, on_end = (
+        overridden(learner.hooks, moment) for moment in ("on_batch_start", "on_loss", "on_batch_end")
+    )
+    if position.batch == 0:
+        for hook in overridden(learner.hooks, "on_epoch_start"):
+            hook(learner, position.epoch)
+    table.start(len(batches), done=position.batch)
+    started, before = time.perf_counter(), position.seconds
+    stage.train_mode()
+    while position.batch < len(batches):
+        batch = stage.prepare(tensors.gather(batches[position.batch]))
+        for hook in on_start:
+            hook(learner, batch)
+        loss, error = forward(learner, stage, batch)
+        for hook in on_loss:
+            hook(learner, loss)
+        value = loss.item()
+        if not math.isfinite(value):
+            learner.restore_buffers()
+            place = f"epoch {position.epoch + 1}, batch {position.batch + 1} of {len(batches)}"
+            raise not_finite(learner.network, lambda: stage.forward(batch), batch, value, place)  # noqa: B023
+        (loss / settings.accumulate if settings.accumulate > 1 else loss).backward()
+        rows = len(batches[position.batch])
+        position.batch += 1
+        position.seen += rows
+        position.loss_sum += value * rows
+        position.error_sum += error.item()
+        whole = position.batch % settings.accumulate == 0 or position.batch == len(batches)
+        if whole:
+            update(learner, stage, schedules.factor(stage.phase.schedule, position.step, total_steps))
+        for hook in on_end:
+            hook(learner, position.step, value)
+        table.batch(position.batch, position.loss_sum / position.seen)
+        position.seconds = before + time.perf_counter() - started
+        if whole and (guard.pressed or learner.stopping):
+            break
+    return position.batch == len(batches)
+
+
+def forward(learner: Learner, stage: Stage, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """The mean loss of a batch, and the sum of what its first head counts as error."""
+    network = learner.network
+    mixed = learner.mix(batch) if learner.mixes(stage) else None
+    learner.keep_buffers()
+    with learner.autocast():
+        outputs = stage.forward(batch if mixed is None else mixed.batch)
+    losses = []
+    for name, head in network.heads.items():
+        if mixed is None:
+            losses.append(head.loss(outputs[name], batch[name]))
+        else:
+            first = head.losses(outputs[name], batch[name])
+            second = head.losses(outputs[name], batch[name][mixed.partner])
+            losses.append((mixed.weight * first + (1 - mixed.weight) * second).mean())
+    name, head = next(iter(network.heads.items()))
+    with torch.no_grad():
+        error = head.error(outputs[name], batch[name])
+    return (losses[0] if len(losses) == 1 else torch.stack(losses).sum()), error
+
+
+def update(learner: Learner, stage: Stage, factor: float) -> None:
+    """One step of the optimiser at `factor` of the phase's learning rate."""
+    if learner.settings.clip is not None:
+        torch.nn.utils.clip_grad_norm_(list(stage.parameters), learner.settings.clip)
+    for group in stage.optimizer.param_groups:
+        group["lr"] = stage.phase.learning_rate * group["share"] * factor
+    stage.optimizer.step()
+    stage.optimizer.zero_grad(set_to_none=True)
+    learner.position.step += 1
+    if learner.average is not None:
+        learner.average.update_parameters(learner.network)
+
+
+def finish_epoch(learner: Learner, stage: Stage, table: Any) -> None:
+    """Validate, record, show, and go to the next epoch."""
+    position = learner.position
+    valid = validate(learner, stage)
+    row = {
+        "epoch": len(learner.history) + 1,
+        "phase": position.phase + 1,
+        "train_loss": position.loss_sum / position.seen,
+        "valid_loss": valid[0],
+        "train_error": learner.error_value(position.error_sum / position.seen),
+        "valid_error": None if valid[1] is None else learner.error_value(valid[1]),
+        "learning_rate": stage.optimizer.param_groups[-1]["lr"],
+        "seconds": position.seconds,
+    }
+    learner.history.append(row)
+    position.epoch += 1
+    position.start_epoch()
+    table.epoch(row)
+    learner.record(row)
+    for hook in overridden(learner.hooks, "on_epoch_end"):
+        hook(learner, row)
+
+
+@torch.inference_mode()
+def validate(learner: Learner, stage: Stage) -> tuple[float | None, float | None]:
+    """(mean loss, mean error) on the valid part; None without one."""
+    if not len(stage.valid):
+        return None, None
+    network = learner.evaluated_network()
+    network.eval()
+    loss_sum = error_sum = 0.0
+    for batch in stage.valid.in_order(2 * learner.settings.batch_size):
+        with learner.autocast():
+            outputs = stage.valid_forward(network, batch)
+        for name, head in network.heads.items():
+            loss_sum += head.losses(outputs[name], batch[name]).sum().item()
+        name, head = next(iter(network.heads.items()))
+        error_sum += head.error(outputs[name], batch[name]).item()
+    return loss_sum / len(stage.valid), error_sum / len(stage.valid)

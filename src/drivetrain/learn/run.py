@@ -1,0 +1,165 @@
+"""A run: the folder that holds all there is to know about one training.
+
+config.toml     what was asked for: data, model, settings, phases, versions, seed
+metrics.jsonl   one line per epoch
+events.*        the same for TensorBoard
+checkpoints/    to go on from (see checkpoints.py)
+result.json     metrics with intervals, baselines, seconds
+report.html     the page that shows it all
+"""
+
+from __future__ import annotations
+
+import platform
+import tomllib
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from drivetrain.errors import DrivetrainError, FileError
+from drivetrain.files import file_error, from_json, to_json, write_bytes, write_text
+
+FORMAT = 1
+
+
+class Run:
+    """One run folder. `create` refuses a folder that has something in it; `open` wants one that is a run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._events: Any = None
+
+    @classmethod
+    def create(cls, folder: str | Path, force: bool = False) -> Run:
+        """A new run. Raises FileError when the folder exists and is not empty, without `force`."""
+        folder = Path(folder)
+        try:
+            if folder.exists() and not folder.is_dir():
+                raise FileError(
+                    "there is a file of this name already.", where=folder, fix="Choose another --out."
+                )
+            if folder.is_dir() and any(folder.iterdir()):
+                if not force:
+                    raise FileError(
+                        "this folder has something in it already.", where=folder,
+                        fix="Choose another --out, go on with --resume, or replace it with --force.",
+                    )  # fmt: skip
+                _clear(folder)
+            (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
+        except OSError as fault:
+            raise file_error(fault, folder) from fault
+        return cls(folder)
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Run:
+        """A run that is there. Raises FileError when it is not one."""
+        folder = Path(folder)
+        if not folder.is_dir():
+            raise FileError("there is no such run.", where=folder, fix="Name the folder that --out gave.")
+        if not (folder / "config.toml").is_file():
+            raise FileError("this folder is not a run: it has no config.toml.", where=folder)
+        return cls(folder)
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.folder / "checkpoints"
+
+    def write_config(self, config: dict[str, Any]) -> None:
+        import tomli_w
+
+        head = {
+            "format": FORMAT,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "versions": versions(),
+        }
+        write_bytes(self.folder / "config.toml", tomli_w.dumps(_without_none({**head, **config})).encode())
+
+    def read_config(self) -> dict[str, Any]:
+        path = self.folder / "config.toml"
+        try:
+            config = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as fault:
+            raise file_error(fault, path) from fault
+        except ValueError as fault:
+            raise DrivetrainError(f"not valid TOML: {fault}.", where=path) from fault
+        if config.get("format") != FORMAT:
+            raise DrivetrainError(
+                f"a run of format {config.get('format')}, not {FORMAT}.",
+                where=path,
+                fix="Install a newer drivetrain.",
+            )
+        return config
+
+    def write_history(self, history: list[dict[str, Any]]) -> None:
+        write_text(self.folder / "metrics.jsonl", "".join(to_json(row) + "\n" for row in history))
+
+    def read_history(self) -> list[dict[str, Any]]:
+        path = self.folder / "metrics.jsonl"
+        if not path.is_file():
+            return []
+        return [from_json(line, where=path) for line in path.read_text(encoding="utf-8").splitlines()]
+
+    def write_events(self, row: dict[str, Any], step: int) -> None:
+        """The numbers of an epoch as TensorBoard scalars."""
+        if self._events is None:
+            from tensorboardX import SummaryWriter
+
+            self._events = SummaryWriter(str(self.folder), purge_step=step)
+        for name, value in row.items():
+            if isinstance(value, float):
+                self._events.add_scalar(name.replace("_", "/", 1), value, step)
+        self._events.flush()
+
+    def close(self) -> None:
+        if self._events is not None:
+            self._events.close()
+            self._events = None
+
+    def write_result(self, result: dict[str, Any]) -> None:
+        write_text(self.folder / "result.json", to_json(result, indent=2) + "\n")
+
+    def read_result(self) -> dict[str, Any] | None:
+        path = self.folder / "result.json"
+        return from_json(path.read_bytes(), where=path) if path.is_file() else None
+
+
+def next_folder(name: str) -> Path:
+    """`runs/NAME-001`, or the next number that is free."""
+    number = 1
+    while (folder := Path("runs") / f"{name}-{number:03d}").exists():
+        number += 1
+    return folder
+
+
+def versions() -> dict[str, str]:
+    """What made a run: Python, and the packages whose version can change a result."""
+    found = {"python": platform.python_version()}
+    for package in ("drivetrain", "torch", "numpy", "Pillow", "onnxruntime"):
+        try:
+            found[package.lower()] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _clear(folder: Path) -> None:
+    """Remove what a run writes, and nothing else."""
+    for pattern in (
+        "config.toml",
+        "metrics.jsonl",
+        "result.json",
+        "report.html",
+        "events.*",
+        "checkpoints/*",
+    ):
+        for path in folder.glob(pattern):
+            path.unlink()
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    if isinstance(value, (list, tuple)):
+        return [_without_none(item) for item in value]
+    return value

@@ -1,0 +1,98 @@
+"""How a learner trains: every choice that is not the data, as records that go into the run's config."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Self
+
+from drivetrain.errors import UsageError, nearest
+
+OPTIMIZERS = ("adamw", "adam", "sgd")
+PRECISIONS = ("auto", "float32", "bfloat16")
+SCHEDULES = ("one_cycle", "constant")
+
+
+class Record:
+    """A frozen dataclass that goes to JSON and back; an unknown name is refused with the nearest known one."""
+
+    def to_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)  # type: ignore[call-overload]
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        names = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
+        for name in values:
+            if name not in names:
+                raise UsageError(
+                    f"there is no setting {name!r}.", where=cls.__name__, fix=nearest(name, names)
+                )
+        return cls(**values)
+
+    def _require(self, condition: bool, name: str, needs: str) -> None:
+        if not condition:
+            raise UsageError(f"{name} must be {needs}, not {getattr(self, name)!r}.", where=name)
+
+
+@dataclass(frozen=True)
+class Settings(Record):
+    """Choices that hold for all of a learner's training."""
+
+    seed: int = 0
+    batch_size: int = 64
+    optimizer: str = "adamw"
+    momentum: float = 0.9
+    weight_decay: float = 0.01
+    dropout: float = 0.0
+    label_smoothing: float = 0.0
+    clip: float | None = None
+    accumulate: int = 1
+    ema: float | None = None
+    precision: str = "auto"
+    early_stopping: int | None = None
+    pretrained: bool | str = "auto"
+
+    def __post_init__(self) -> None:
+        self._require(
+            isinstance(self.batch_size, int) and self.batch_size >= 1, "batch_size", "a whole number from 1"
+        )
+        self._require(isinstance(self.seed, int) and self.seed >= 0, "seed", "a whole number from 0")
+        self._require(self.optimizer in OPTIMIZERS, "optimizer", f"one of {', '.join(OPTIMIZERS)}")
+        self._require(self.precision in PRECISIONS, "precision", f"one of {', '.join(PRECISIONS)}")
+        self._require(0 <= self.dropout < 1, "dropout", "a share from 0 to below 1")
+        self._require(0 <= self.label_smoothing < 1, "label_smoothing", "a share from 0 to below 1")
+        self._require(self.weight_decay >= 0, "weight_decay", "0 or more")
+        self._require(0 <= self.momentum < 1, "momentum", "from 0 to below 1")
+        self._require(self.clip is None or self.clip > 0, "clip", "above 0, or None")
+        self._require(
+            isinstance(self.accumulate, int) and self.accumulate >= 1, "accumulate", "a whole number from 1"
+        )
+        self._require(self.ema is None or 0 < self.ema < 1, "ema", "between 0 and 1, or None")
+        self._require(
+            self.early_stopping is None or self.early_stopping >= 1,
+            "early_stopping",
+            "a number of epochs, or None",
+        )
+
+
+@dataclass(frozen=True)
+class Phase(Record):
+    """A stretch of epochs with one schedule.
+
+    `spread` is the learning rate of the first stage over that of the heads (1.0 = the same for all).
+    `frozen` trains the heads on features that are computed once for each of `views` augmented views.
+    """
+
+    epochs: int
+    learning_rate: float
+    schedule: str = "one_cycle"
+    spread: float = 1.0
+    frozen: bool = False
+    views: int = 1
+
+    def __post_init__(self) -> None:
+        self._require(isinstance(self.epochs, int) and self.epochs >= 1, "epochs", "a whole number from 1")
+        self._require(0 < self.learning_rate < float("inf"), "learning_rate", "a number above 0")
+        self._require(self.schedule in SCHEDULES, "schedule", f"one of {', '.join(SCHEDULES)}")
+        self._require(0 < self.spread <= 1, "spread", "above 0, at most 1")
+        self._require(isinstance(self.views, int) and self.views >= 1, "views", "a whole number from 1")

@@ -1,0 +1,128 @@
+"""What a phase trains on and with: tensors, the forward pass, the optimiser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from drivetrain.data.loader import Tensors
+from drivetrain.learn.settings import Phase, Settings
+from drivetrain.models.network import Network
+
+if TYPE_CHECKING:
+    from drivetrain.learn.learner import Learner
+
+
+class Stage:
+    """The whole network on encoded batches."""
+
+    def __init__(self, learner: Learner, phase: Phase) -> None:
+        self.learner, self.phase = learner, phase
+        self.network: Network = learner.network
+        self.optimizer = make_optimizer(parameter_groups(self.network, phase), learner.settings)
+        self.valid = learner.tensors("valid")
+
+    @property
+    def parameters(self) -> Iterable[Tensor]:
+        return (parameter for group in self.optimizer.param_groups for parameter in group["params"])
+
+    def train_tensors(self, epoch: int) -> Tensors:
+        del epoch
+        return self.learner.tensors("train")
+
+    def prepare(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Augmentation, on the device."""
+        augment = self.learner.picture_augment
+        return augment(batch, self.learner.augment_generator) if augment else batch
+
+    def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        return self.network(batch)
+
+    def valid_forward(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        return network(batch)
+
+    def train_mode(self) -> None:
+        self.network.train()
+        self.network.keep_norms_frozen()
+
+
+class FrozenStage(Stage):
+    """The heads alone, on features that are computed once for each augmented view and kept."""
+
+    def __init__(self, learner: Learner, phase: Phase) -> None:
+        super().__init__(learner, phase)
+        self._views: dict[int, Tensors] = {}
+        self.valid = self._features(self.valid, None) if len(self.valid) else self.valid
+
+    def train_tensors(self, epoch: int) -> Tensors:
+        view = epoch % self.phase.views
+        if view not in self._views:
+            # A view's generator depends on seed and view alone, so a resumed run makes the same features.
+            generator = torch.Generator().manual_seed(self.learner.settings.seed * 1_000_003 + view)
+            self._views[view] = self._features(self.learner.tensors("train"), generator)
+        return self._views[view]
+
+    def _features(self, tensors: Tensors, generator: torch.Generator | None) -> Tensors:
+        self.network.eval()
+        augment = self.learner.picture_augment
+        collected: dict[str, list[Tensor]] = {"features": [], **{name: [] for name in self.network.heads}}
+        with torch.inference_mode(), self.learner.progress("Computing features", len(tensors)) as advance:
+            for batch in tensors.in_order(2 * self.learner.settings.batch_size):
+                if augment and generator is not None:
+                    batch = augment(batch, generator)
+                with self.learner.autocast():
+                    collected["features"].append(self.network.features(batch).float())
+                for name in self.network.heads:
+                    collected[name].append(batch[name])
+                advance(len(batch[name]))
+        arrays = {name: torch.cat(parts).clone() for name, parts in collected.items()}
+        return Tensors(arrays, torch.arange(len(tensors), device=tensors.device), tensors.device)
+
+    def prepare(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        return batch
+
+    def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        return self.network.from_features(batch["features"])
+
+    def valid_forward(self, network: Any, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        return network.from_features(batch["features"])
+
+    def train_mode(self) -> None:
+        self.network.eval()
+        self.network.heads.train()
+
+
+def make_stage(learner: Learner, phase: Phase) -> Stage:
+    return (FrozenStage if phase.frozen else Stage)(learner, phase)
+
+
+def parameter_groups(network: Network, phase: Phase) -> list[dict[str, Any]]:
+    """One group per stage of the network, with `share` of the phase's learning rate; biases and norms, which
+    have one dimension, do not decay."""
+    stages = [list(network.heads.parameters())] if phase.frozen else network.stages()
+    groups: list[dict[str, Any]] = []
+    for depth, parameters in enumerate(stages):
+        share = phase.spread ** (1 - depth / max(1, len(stages) - 1)) if len(stages) > 1 else 1.0
+        for decays in (True, False):
+            chosen = [p for p in parameters if p.requires_grad and (p.ndim > 1) == decays]
+            if chosen:
+                groups.append({"params": chosen, "share": share, **({} if decays else {"weight_decay": 0.0})})
+    if phase.spread == 1.0:  # Fewer groups are fewer kernels.
+        merged = [{"params": [], "share": 1.0}, {"params": [], "share": 1.0, "weight_decay": 0.0}]
+        for group in groups:
+            merged["weight_decay" in group]["params"] += group["params"]
+        groups = [group for group in merged if group["params"]]
+    return groups
+
+
+def make_optimizer(groups: list[dict[str, Any]], settings: Settings) -> torch.optim.Optimizer:
+    """The optimiser with torch's fused step."""
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD(
+            groups, lr=1.0, momentum=settings.momentum, weight_decay=settings.weight_decay, fused=True
+        )
+    kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
+    return kind(groups, lr=1.0, weight_decay=settings.weight_decay, fused=True)

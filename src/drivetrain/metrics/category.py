@@ -1,0 +1,196 @@
+"""What is measured of a category target: probabilities (n, classes) against positions in the classes (n,)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from drivetrain.codecs.base import Codec
+from drivetrain.codecs.category import Category
+from drivetrain.errors import DataError
+from drivetrain.metrics.estimate import (
+    BOOTSTRAP,
+    CONFIDENCE,
+    WILSON,
+    Estimate,
+    Floats,
+    block_of,
+    block_sums,
+    percentiles,
+    ratio,
+    resample,
+    undefined,
+    wilson,
+)
+from drivetrain.types import Array
+
+EPSILON = 2.0**-23
+"""A probability below this counts as this (float32's step at 1), so that a log loss is at most 15.95."""
+BINS = 15
+CALIBRATION = f"{BOOTSTRAP}, {BINS} equal-mass bins, low end by the triangle inequality"
+F1 = f"{WILSON}, of TP / (TP + FP + FN)"
+
+Ints = npt.NDArray[np.int64]
+
+
+def measure(codec: Codec, outputs: Array, encoded: Array, seed: int = 0) -> dict[str, Estimate]:
+    """accuracy, error_rate (Wilson), log_loss and calibration_error (bootstrap).
+
+    `outputs` holds probabilities (n, classes), `encoded` positions (n,). n = 0: undefined. Raises DataError.
+    """
+    probabilities, codes = checked(codec, outputs, encoded)
+    n = len(codes)
+    if not n:
+        return {
+            "accuracy": undefined(WILSON),
+            "error_rate": undefined(WILSON),
+            "log_loss": undefined(BOOTSTRAP),
+            "calibration_error": undefined(CALIBRATION),
+        }
+    right = _predicted(probabilities) == codes
+    hits = int(np.count_nonzero(right))
+    blocks = block_of(n, seed)
+    means = block_sums(blocks, _log_losses(probabilities, codes), np.ones(n))
+    sums = np.concatenate([means, _gap_sums(blocks, _confidence(probabilities), right)], axis=1)
+    totals, resampled = sums.sum(axis=0), resample(sums, seed)
+    return {
+        "accuracy": wilson(hits, n),
+        "error_rate": wilson(n - hits, n),
+        "log_loss": percentiles(float(totals[0] / n), ratio(resampled), n),
+        "calibration_error": _calibration(totals[2:] / n, resampled[:, 2:] / resampled[:, 1:2], n),
+    }
+
+
+def losses(codec: Codec, outputs: Array, encoded: Array) -> Floats:
+    """(n,) log losses, in nats: -log of the probability given to the true class, clipped at `EPSILON`."""
+    return _log_losses(*checked(codec, outputs, encoded))
+
+
+def checked(codec: Codec, outputs: Array, encoded: Array) -> tuple[Array, Array]:
+    """Probabilities (n, classes) and codes (n,) as they came. Raises DataError for shape, range and NaN."""
+    (classes,) = codec.output_shape
+    probabilities, codes = np.asarray(outputs), np.asarray(encoded)
+    if codes.ndim != 1 or probabilities.shape != (len(codes), classes):
+        raise DataError(
+            f"probabilities of shape {probabilities.shape} don't fit targets of shape {codes.shape}.",
+            fix=f"Give one row of probabilities per target, one column for each of the {classes} classes.",
+        )
+    if not np.isfinite(probabilities).all():
+        raise DataError("the probabilities hold NaN or infinity.", fix="Train with a lower learning rate.")
+    if len(codes) and not (codes.min() >= 0 and codes.max() < classes):
+        raise DataError(f"a target is not from 0 to {classes - 1}.", fix="Encode it with the same codec.")
+    return probabilities, codes
+
+
+def _predicted(probabilities: Array) -> Ints:
+    """(n,) the likeliest class, the first of equals: as the codec decodes."""
+    return probabilities.argmax(axis=1)
+
+
+def _confidence(probabilities: Array) -> Floats:
+    return probabilities.max(axis=1).astype(np.float64)
+
+
+def _log_losses(probabilities: Array, codes: Array) -> Floats:
+    own = probabilities[np.arange(len(codes)), codes].astype(np.float64)
+    return -np.log(np.clip(own, EPSILON, 1.0))
+
+
+def top_k_accuracy(codec: Codec, outputs: Array, encoded: Array, k: int = 5) -> Estimate:
+    """The share of items whose true class is among the k likeliest (Wilson). Of equals the first wins."""
+    probabilities, codes = checked(codec, outputs, encoded)
+    own = probabilities[np.arange(len(codes)), codes][:, None]
+    position = np.arange(probabilities.shape[1], dtype=np.int64)
+    earlier = position < codes[:, None]
+    rank = np.count_nonzero((probabilities > own) | ((probabilities == own) & earlier), axis=1)
+    return wilson(int(np.count_nonzero(rank < k)), len(codes))
+
+
+def confusion_matrix(codec: Codec, outputs: Array, encoded: Array) -> Ints:
+    """(classes, classes) counts: row the true class, column the predicted one, both in the codec's order."""
+    probabilities, codes = checked(codec, outputs, encoded)
+    classes = probabilities.shape[1]
+    pairs = codes.astype(np.int64) * classes + _predicted(probabilities)
+    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
+
+
+def per_class(codec: Codec, outputs: Array, encoded: Array) -> dict[str, dict[str, Estimate]]:
+    """For each class precision, recall and F1; undefined where there is nothing to divide by.
+
+    Precision's n counts the predictions of the class, recall's the items of it. F1 = 2J / (1 + J) rises with
+    J = TP / (TP + FP + FN), a plain proportion of the items that are in the class or said to be: so F1's
+    interval is J's Wilson interval mapped. Unlike a bootstrap's it is no point when all are right.
+    """
+    matrix = confusion_matrix(codec, outputs, encoded)
+    names = cast("Category", codec).classes
+    hits, predicted, actual = matrix.diagonal(), matrix.sum(axis=0), matrix.sum(axis=1)
+    result: dict[str, dict[str, Estimate]] = {}
+    for name, hit, said, true in zip(names, hits.tolist(), predicted.tolist(), actual.tolist()):
+        overlap = wilson(hit, said + true - hit)
+        value, low, high = (2 * x / (1 + x) for x in (overlap.value, overlap.low, overlap.high))
+        f1 = Estimate(value, low, high, F1, overlap.n)
+        result[name] = {"precision": wilson(hit, said), "recall": wilson(hit, true), "f1": f1}
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """One bin of a reliability curve: `confidence` is the mean probability of the predicted class in it,
+    `accuracy` the share that was right (Wilson), whose n is the bin's size."""
+
+    confidence: float
+    accuracy: Estimate
+
+    def to_json(self) -> dict[str, Any]:
+        return {"confidence": self.confidence, "accuracy": self.accuracy.to_json()}
+
+
+def reliability(codec: Codec, outputs: Array, encoded: Array, bins: int = BINS) -> list[Reliability]:
+    """The reliability curve, by rising confidence; equal-mass bins, those without an item left out."""
+    probabilities, codes = checked(codec, outputs, encoded)
+    if not len(codes):
+        return []
+    confidence, right = _confidence(probabilities), _predicted(probabilities) == codes
+    member = _bin_of(confidence, bins)
+    counts = np.bincount(member, minlength=bins)
+    hits = np.bincount(member, weights=right, minlength=bins)
+    totals = np.bincount(member, weights=confidence, minlength=bins)
+    filled: list[int] = np.flatnonzero(counts).tolist()
+    return [Reliability(float(totals[b] / counts[b]), wilson(int(hits[b]), int(counts[b]))) for b in filled]
+
+
+def _bin_of(confidence: Floats, bins: int) -> Ints:
+    """The bin of each item. Items of equal confidence share one, so that the rows' order doesn't matter."""
+    edges = np.quantile(confidence, np.arange(1, bins) / bins, method="inverted_cdf")
+    return np.searchsorted(edges, confidence, side="left")
+
+
+def _gap_sums(blocks: Ints, confidence: Floats, right: npt.NDArray[np.bool_]) -> Floats:
+    """(blocks, bins): confidence minus rightness, summed over the items of each block in each bin."""
+    cells = blocks * BINS + _bin_of(confidence, BINS)
+    size = (int(blocks.max()) + 1) * BINS
+    return np.bincount(cells, weights=confidence - right, minlength=size).reshape(-1, BINS).astype(np.float64)
+
+
+def _calibration(gaps: Floats, resampled: Floats, n: int) -> Estimate:
+    """Expected calibration error: the sum over bins of |gap|, a bin's sum of confidence - rightness over n.
+
+    `gaps` is (bins,), `resampled` (resamples, bins). Naeini, Cooper and Hauskrecht (2015), AAAI; with bins of
+    equal mass, less biased than those of equal width: Roelofs, Cain, Shlens and Mozer (2022), AISTATS.
+
+    A sum of absolute values is biased upwards and resampling adds that bias once more, so that plain
+    percentiles miss the truth whenever a model is calibrated well. But by the triangle inequality the value
+    exceeds the truth by no more than the sum of |sampling error of a gap|, and the low end allows for that
+    sum's 97.5 % quantile over resamples. The bins stay those of the sample.
+    """
+    value = float(np.abs(gaps).sum())
+    if n < 2:
+        return Estimate(value, math.nan, math.nan, CALIBRATION, n)
+    level = (1 + CONFIDENCE) / 2
+    error = float(np.quantile(np.abs(resampled - gaps).sum(axis=1), level))
+    high = float(np.quantile(np.abs(resampled).sum(axis=1), level))
+    return Estimate(value, max(0.0, value - error), min(1.0, max(value, high)), CALIBRATION, n)

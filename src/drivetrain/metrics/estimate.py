@@ -1,0 +1,136 @@
+"""A number with its uncertainty, and the two ways to its interval: Wilson's score and the bootstrap."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+CONFIDENCE = 0.95
+RESAMPLES = 1000
+BLOCKS = 1000
+"""Above this many items the bootstrap draws random blocks of them, so that its time and memory don't grow."""
+WILSON = "Wilson score, 95 %"
+BOOTSTRAP = f"percentile bootstrap, 95 %, {RESAMPLES:,} resamples"
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A measured `value` and the interval `low` to `high` that holds the true one with 95 % confidence.
+
+    `method` says how the interval was made, `n` counts the items that the value is made of. What is undefined
+    (a mean of no items, the spread of one item) is NaN here and null in JSON.
+    """
+
+    value: float
+    low: float
+    high: float
+    method: str
+    n: int
+
+    def to_json(self) -> dict[str, Any]:
+        """`{"value", "low", "high", "method", "n"}`, with null for what is undefined."""
+        value, low, high = (None if math.isnan(x) else x for x in (self.value, self.low, self.high))
+        return {"value": value, "low": low, "high": high, "method": self.method, "n": self.n}
+
+
+def undefined(method: str, n: int = 0) -> Estimate:
+    """The estimate of what these items don't determine."""
+    return Estimate(math.nan, math.nan, math.nan, method, n)
+
+
+def wilson(successes: int, n: int) -> Estimate:
+    """A proportion with its score interval, honest near 0 and 1 and for small n. Undefined for n = 0.
+
+    Wilson (1927), Journal of the American Statistical Association 22:209-212; recommended over the normal
+    approximation by Brown, Cai and DasGupta (2001), Statistical Science 16:101-133.
+    """
+    if not n:
+        return undefined(WILSON)
+    z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+    share = successes / n
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    # The ends are exactly 0 and 1 there; rounding would leave 1e-18 or put the value outside.
+    low = 0.0 if successes == 0 else centre - half
+    high = 1.0 if successes == n else centre + half
+    return Estimate(share, low, high, WILSON, n)
+
+
+def block_of(n: int, seed: int = 0) -> npt.NDArray[np.int64]:
+    """For each of n items the block (0 .. min(n, 1000) - 1) that it is drawn with.
+
+    Up to 1,000 items each is its own block: the usual bootstrap. Above, items are dealt at random into 1,000
+    blocks of equal size (give or take one). A block of independent items is itself an independent item, so
+    that resampled blocks vary as resampled items do; having 1,000 of them blurs the width by about 2 %.
+    """
+    if n <= BLOCKS:
+        return np.arange(n, dtype=np.int64)
+    return np.random.default_rng(seed).permutation(n) % BLOCKS
+
+
+def block_sums(blocks: npt.NDArray[np.int64], *terms: npt.NDArray[Any]) -> Floats:
+    """(blocks, terms): each term (n,) summed over the items of each block."""
+    size = int(blocks.max()) + 1 if len(blocks) else 0
+    summed = [np.bincount(blocks, weights=term, minlength=size).astype(np.float64) for term in terms]
+    return np.stack(summed, axis=1)
+
+
+@lru_cache(maxsize=2)
+def _counts(m: int, seed: int) -> npt.NDArray[np.float32]:
+    """(1000, m): how often a resample draws each of m blocks, multinomial. At most 4 MB, kept for reuse."""
+    drawn = np.random.default_rng(seed).integers(0, m, size=(RESAMPLES, m))
+    drawn += np.arange(0, RESAMPLES * m, m)[:, None]
+    return np.bincount(drawn.reshape(-1), minlength=RESAMPLES * m).reshape(RESAMPLES, m).astype(np.float32)
+
+
+def resample(sums: Floats, seed: int = 0) -> Floats:
+    """(1000, terms): the sums over 1,000 resamples, each of as many blocks as there are, with replacement."""
+    return _counts(len(sums), seed).astype(np.float64) @ sums
+
+
+def percentiles(value: float, replicates: Floats, n: int) -> Estimate:
+    """`value` with the central 95 % of its replicates over resamples as its interval.
+
+    Efron and Tibshirani (1993), An Introduction to the Bootstrap, section 13.3. Replicates that are undefined
+    (NaN) are left out. One item says nothing about spread: its interval is undefined. With items that are all
+    alike the interval is a point, for a bootstrap can't know of what the sample doesn't hold.
+    """
+    known = replicates[~np.isnan(replicates)]
+    if n < 2 or not len(known) or math.isnan(value):
+        return Estimate(value, math.nan, math.nan, BOOTSTRAP, n)
+    low, high = np.quantile(known, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return Estimate(value, float(low), float(high), BOOTSTRAP, n)
+
+
+def bootstrap(statistic: Callable[[Floats], Floats], *terms: npt.NDArray[Any], seed: int = 0) -> Estimate:
+    """A statistic of the sums of `terms`, each (n,), with its bootstrap interval.
+
+    `statistic` takes sums (rows, terms) and gives (rows,). n = 0: undefined; n = 1: a value, no interval.
+    """
+    n = len(terms[0])
+    if not n:
+        return undefined(BOOTSTRAP)
+    sums = block_sums(block_of(n, seed), *terms)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = float(statistic(sums.sum(axis=0, keepdims=True))[0])
+        replicates = statistic(resample(sums, seed)) if n > 1 else np.empty(0)
+    return percentiles(value, replicates, n)
+
+
+def mean(items: npt.NDArray[Any], seed: int = 0) -> Estimate:
+    """The mean of (n,) numbers with its bootstrap interval."""
+    return bootstrap(ratio, items, np.ones(len(items)), seed=seed)
+
+
+def ratio(sums: Floats) -> Floats:
+    """The first sum over the second: a mean, where the second counts."""
+    return sums[:, 0] / sums[:, 1]

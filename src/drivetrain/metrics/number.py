@@ -1,0 +1,60 @@
+"""What is measured of a number target: predictions (n,) against true values (n,), both in natural units."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from drivetrain.codecs.base import Codec
+from drivetrain.errors import DataError
+from drivetrain.metrics.estimate import Estimate, Floats, bootstrap, ratio
+from drivetrain.types import Array
+
+
+def measure(codec: Codec, outputs: Array, encoded: Array, seed: int = 0) -> dict[str, Estimate]:
+    """mean_absolute_error, root_mean_squared_error and r2, each with its bootstrap interval.
+
+    `outputs` and `encoded` are (n,) or (n, 1). n = 0: undefined. r2 is undefined where the true values don't
+    vary. Raises DataError.
+    """
+    predicted, true = checked(codec, outputs, encoded)
+    errors, ones = predicted - true, np.ones(len(true))
+    # Centred first: the sum of squares of large values with a small spread would lose its digits.
+    centred = true - true.mean() if len(true) else true
+    return {
+        "mean_absolute_error": bootstrap(ratio, np.abs(errors), ones, seed=seed),
+        "root_mean_squared_error": bootstrap(_root_mean, errors**2, ones, seed=seed),
+        "r2": bootstrap(_explained, errors**2, centred, centred**2, ones, seed=seed),
+    }
+
+
+def losses(codec: Codec, outputs: Array, encoded: Array) -> Floats:
+    """(n,) absolute errors, in the units of the target."""
+    predicted, true = checked(codec, outputs, encoded)
+    return np.abs(predicted - true)
+
+
+def checked(codec: Codec, outputs: Array, encoded: Array) -> tuple[Floats, Floats]:
+    """Predictions and true values as float64 (n,), or DataError."""
+    predicted, true = np.asarray(outputs), np.asarray(encoded)
+    n = len(true)
+    if predicted.shape not in ((n,), (n, 1)) or true.shape not in ((n,), (n, 1)):
+        raise DataError(
+            f"predictions of shape {predicted.shape} don't fit targets of shape {true.shape}.",
+            fix="Give one number per target.",
+        )
+    if not np.isfinite(predicted).all() or not np.isfinite(true).all():
+        raise DataError(
+            "the predictions or targets hold NaN or infinity.", fix="Train with a lower learning rate."
+        )
+    return predicted.reshape(n).astype(np.float64), true.reshape(n).astype(np.float64)
+
+
+def _root_mean(sums: Floats) -> Floats:
+    return np.sqrt(ratio(sums))
+
+
+def _explained(sums: Floats) -> Floats:
+    """1 - residual sum of squares / total sum of squares about the mean; NaN where the latter is 0."""
+    residual, total, squares, n = sums.T
+    about_mean = squares - total**2 / n
+    return 1 - residual / np.where(about_mean > 1e-12 * squares, about_mean, np.nan)

@@ -1,0 +1,1 @@
+"""Networks: an encoder per input, a combiner, a head per target. Bodies by name are in `registry.py`."""

@@ -1,0 +1,53 @@
+"""Features -> one score per class; softmax in the exported graph; cross-entropy as the loss."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from drivetrain.codecs.category import Category
+
+
+class CategoryHead(nn.Module):
+    """float32 (N, features) -> logits (N, classes). Without a layer of its own, features are the logits."""
+
+    error_name = "error_rate"
+
+    def __init__(self, classes: int, features: int | None, dropout: float, label_smoothing: float) -> None:
+        super().__init__()
+        self.classes = classes
+        self.label_smoothing = label_smoothing
+        self.layers = (
+            nn.Identity()
+            if features is None
+            else nn.Sequential(nn.Dropout(dropout), nn.Linear(features, classes))
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.layers(features)
+
+    def losses(self, logits: Tensor, codes: Tensor) -> Tensor:
+        """Cross-entropy (N,), with label smoothing in training only, so that validation compares between runs."""
+        smoothing = self.label_smoothing if self.training else 0.0
+        return F.cross_entropy(logits.float(), codes, reduction="none", label_smoothing=smoothing)
+
+    def loss(self, logits: Tensor, codes: Tensor) -> Tensor:
+        """The mean of `losses`, in one fused call."""
+        smoothing = self.label_smoothing if self.training else 0.0
+        return F.cross_entropy(logits.float(), codes, label_smoothing=smoothing)
+
+    def error(self, logits: Tensor, codes: Tensor) -> Tensor:
+        """Wrong answers in the batch, a sum ()."""
+        return (logits.argmax(1) != codes).sum()
+
+    def error_of_mean(self, mean: float) -> float:
+        """`error_name`, from the mean of what `error` sums."""
+        return mean
+
+    def finish(self, logits: Tensor) -> Tensor:
+        """Probabilities (N, classes)."""
+        return logits.float().softmax(1)
+
+
+def build(codec: Category, features: int | None, dropout: float, label_smoothing: float) -> CategoryHead:
+    return CategoryHead(codec.output_shape[0], features, dropout, label_smoothing)

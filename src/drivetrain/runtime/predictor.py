@@ -1,0 +1,206 @@
+"""The whole way from a raw value to an answer: read, encode, run, decode."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Any, cast
+
+import numpy as np
+
+from drivetrain.bundle.reader import Bundle, open_bundle
+from drivetrain.bundle.verify import VerifyReport, failed, passed, verify
+from drivetrain.errors import BundleError, DataError, DrivetrainError, UsageError
+from drivetrain.runtime.session import OnnxSession, usable_cores
+from drivetrain.types import Answer, Array, Failure
+
+# What a codec may let slip on a value of the wrong kind. One bad item must not cost the others their answers.
+_SLIPS = (TypeError, ValueError, OverflowError, OSError, MemoryError)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One input, encoded or refused."""
+
+    input: str
+    encoded: dict[str, Array] | None = None
+    error: DrivetrainError | None = None
+
+
+class Predictor:
+    """Answers from a bundle.
+
+    The golden cases are run when it is made; where they don't hold, CheckFailed names the stage
+    (`verify=False` leaves that out). `batch_size` is the number of rows for one run of the graph, `threads`
+    the threads for one run. An item is a mapping from input names to raw values, or, where there is one
+    input, its raw value alone.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle | str | os.PathLike[str],
+        verify: bool = True,
+        batch_size: int = 64,
+        *,
+        threads: int | None = None,
+    ) -> None:
+        if batch_size < 1:
+            raise UsageError(f"a batch of {batch_size} rows.", where="batch_size", fix="Give 1 or more.")
+        where = "" if isinstance(bundle, Bundle) else os.fspath(bundle)
+        opened = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
+        self.session = OnnxSession(opened.graph, threads=threads)
+        if verify:
+            _verify(opened, self.session).require(where or opened.name)
+        self.signature, self.manifest, self.card = opened.signature, opened.manifest, opened.card
+        self.profile, self.hash, self.name = opened.profile, opened.hash, opened.name
+        self.batch_size = batch_size
+        self._files = any(codec.from_files for codec in self.signature.inputs.values())
+
+    def __repr__(self) -> str:
+        inputs, targets = ", ".join(self.signature.inputs), ", ".join(self.signature.targets)
+        return f"<Predictor {self.name}: {inputs} -> {targets}>"
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes of the only target that has any. Raises UsageError where none or several have."""
+        codecs = self.signature.targets.values()
+        found = [tuple[str, ...](getattr(codec, "classes")) for codec in codecs if hasattr(codec, "classes")]  # noqa: B009
+        if len(found) != 1:
+            raise UsageError(
+                f"{len(found)} targets of this model have classes.", fix="Look into signature.targets."
+            )
+        return found[0]
+
+    def predict(self, item: Any) -> Answer:
+        """The answer for one item. Raises DrivetrainError where it can't be read or answered."""
+        (result,) = self._answers([self._prepare(item)])
+        if isinstance(result, Failure):
+            raise result.error
+        return result
+
+    def predict_many(self, items: Iterable[Any]) -> list[Answer | Failure]:
+        """An answer, or the reason why there is none, for each item in its order."""
+        return list(self.stream(items))
+
+    def stream(self, items: Iterable[Any]) -> Iterator[Answer | Failure]:
+        """As `predict_many`, one by one while they come: holds two batches at most, however many items
+        there are.
+
+        Where inputs are files, the next batch is read and encoded by threads while the graph runs.
+        """
+        source = iter(items)
+        first = list(islice(source, self.batch_size))
+        with self._pool() if self._files and len(first) > 1 else nullcontext() as pool:
+            prepare = cast("Callable[..., Iterator[_Row]]", pool.map if pool else map)
+            waiting: deque[Iterator[_Row]] = deque()
+            for batch in chain([first], iter(lambda: list(islice(source, self.batch_size)), [])):
+                waiting.append(prepare(self._prepare, batch))
+                if len(waiting) > 1:
+                    yield from self._answers(list(waiting.popleft()))
+            for rows in waiting:
+                yield from self._answers(list(rows))
+
+    def _pool(self) -> Any:
+        from concurrent.futures import ThreadPoolExecutor
+
+        return ThreadPoolExecutor(usable_cores(), thread_name_prefix="drivetrain-read")
+
+    def _prepare(self, item: Any) -> _Row:
+        """Read and encode one item."""
+        name = describe(item)
+        try:
+            sample = self._sample(item)
+            return _Row(name, {field: self._encode(field, sample[field]) for field in self.signature.inputs})
+        except DrivetrainError as fault:
+            return _Row(name, error=fault.at(name))
+
+    def _sample(self, item: Any) -> Mapping[str, Any]:
+        inputs = self.signature.inputs
+        if isinstance(item, Mapping):
+            sample = cast("Mapping[str, Any]", item)
+            if missing := [field for field in inputs if field not in sample]:
+                raise DataError(f"there is no {missing[0]!r} in it.", fix=f"Give {', '.join(inputs)}.")
+            return sample
+        if len(inputs) != 1:
+            raise DataError("this model has several inputs.", fix=f"Give a mapping with {', '.join(inputs)}.")
+        return {next(iter(inputs)): item}
+
+    def _encode(self, field: str, raw: Any) -> Array:
+        codec = self.signature.inputs[field]
+        try:
+            array = codec.encode(codec.read(raw))
+        except _SLIPS as fault:
+            raise DataError(f"{type(raw).__name__} can't be read as {codec.op}: {fault}") from fault
+        if array.shape != codec.shape or array.dtype != codec.dtype:
+            raise DataError(
+                f"{codec.op} made {array.dtype} {array.shape} of it, not {codec.dtype} {codec.shape}."
+            )
+        return array
+
+    def _answers(self, rows: Sequence[_Row]) -> list[Answer | Failure]:
+        """Answers for a prepared batch."""
+        good = [row for row in rows if row.encoded is not None]
+        answers = iter(self._run(good)) if good else iter(())
+        return [Failure(row.input, row.error) if row.error else next(answers) for row in rows]
+
+    def _run(self, rows: Sequence[_Row]) -> list[Answer | Failure]:
+        encoded = [cast("dict[str, Array]", row.encoded) for row in rows]
+        feeds = {field: np.stack([arrays[field] for arrays in encoded]) for field in self.signature.inputs}
+        try:
+            outputs = self.session.run(feeds)
+        except BundleError as fault:
+            if len(rows) == 1:
+                return [Failure(rows[0].input, fault)]
+            return [answer for row in rows for answer in self._run([row])]
+        return [
+            self._decode(row.input, {name: outputs[name][n] for name in self.signature.targets})
+            for n, row in enumerate(rows)
+        ]
+
+    def _decode(self, name: str, output: Mapping[str, Array]) -> Answer | Failure:
+        for target, array in output.items():
+            if not np.isfinite(array).all():
+                return Failure(
+                    name, DataError(f"the model's output for {target!r} is not a finite number.", where=name)
+                )
+        return Answer(
+            name, {target: codec.decode(output[target]) for target, codec in self.signature.targets.items()}
+        )
+
+
+_verify = verify  # `verify` is also the name of Predictor's argument.
+
+
+def verify_bundle(path: str | os.PathLike[str]) -> VerifyReport:
+    """Open a bundle and check it stage by stage in this runtime. Only a file that can't be read at all
+    raises (FileError)."""
+    stages = [passed("members", "")]
+    try:
+        bundle = open_bundle(path, check_graph=False)
+        stages.append(passed("graph", ""))
+        bundle.check_graph()
+        session = OnnxSession(bundle.graph)
+    except BundleError as fault:
+        return VerifyReport([*stages[:-1], failed(stages[-1]["stage"], str(fault))])
+    return verify(bundle, session)
+
+
+def describe(item: Any) -> str:
+    """A short name of an item for answers and errors: a path as it is, the kind and size of anything else."""
+    if isinstance(item, (str, os.PathLike)):
+        return os.fspath(cast("str", item))[:1000]
+    if isinstance(item, (bytes, bytearray, memoryview)):
+        return f"{memoryview(cast('bytes', item)).nbytes} bytes"
+    if isinstance(item, np.ndarray):
+        array = cast("Array", item)
+        return f"{array.dtype} array {'x'.join(map(str, array.shape))}"
+    if isinstance(item, Mapping):
+        sample = cast("Mapping[str, Any]", item)
+        if len(sample) == 1:
+            return describe(next(iter(sample.values())))
+        return ", ".join(f"{field}={describe(raw)}" for field, raw in islice(sample.items(), 20))[:200]
+    return repr(item)[:100]

@@ -1,0 +1,70 @@
+"""A graph run by onnxruntime on the CPU."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Mapping
+from typing import Any, cast
+
+import numpy as np
+
+from drivetrain.errors import BundleError
+from drivetrain.types import Array
+
+
+class OnnxSession:
+    """Runs the bytes of an ONNX graph that `bundle.check_graph` has let through. Safe to use from several
+    threads.
+
+    `threads` is the number of threads for one run, by default the cores that this process may use. Raises
+    BundleError where onnxruntime refuses the graph, at once or when it is run.
+    """
+
+    def __init__(self, graph: bytes, *, threads: int | None = None) -> None:
+        onnxruntime: Any = importlib.import_module("onnxruntime")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or usable_cores()
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 4
+        # Waiting threads sleep: beside a decoder or a second model, spinning takes the cores that the
+        # others need.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._refusals = _refusals()
+        try:
+            self._session: Any = onnxruntime.InferenceSession(
+                graph, options, providers=["CPUExecutionProvider"]
+            )
+        except self._refusals as fault:
+            raise BundleError(
+                f"onnxruntime refuses the graph: {_words(fault)}", where="model.onnx"
+            ) from fault
+        self.inputs: list[str] = [port.name for port in self._session.get_inputs()]
+        self.outputs: list[str] = [port.name for port in self._session.get_outputs()]
+
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """One array per input, rows first -> one array per output, rows first. Raises BundleError."""
+        try:
+            arrays = self._session.run(self.outputs, dict(feeds))
+        except self._refusals as fault:
+            raise BundleError(f"the graph can't be run: {_words(fault)}", where="model.onnx") from fault
+        return {name: np.asarray(array) for name, array in zip(self.outputs, arrays)}
+
+
+def usable_cores() -> int:
+    """The cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """What onnxruntime raises: classes of its own that have no common base, and a few of Python's."""
+    state: Any = importlib.import_module("onnxruntime.capi.onnxruntime_pybind11_state")
+    kinds: list[Any] = [kind for kind in cast("dict[str, Any]", vars(state)).values() if isinstance(kind, type)]
+    own = [kind for kind in kinds if issubclass(kind, Exception)]
+    return (*own, RuntimeError, ValueError, TypeError, MemoryError)
+
+
+def _words(fault: Exception) -> str:
+    return " ".join(str(fault).split())[:300]

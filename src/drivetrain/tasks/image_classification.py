@@ -1,0 +1,111 @@
+"""Image classification: a picture in, one of several classes out.
+
+data = drivetrain.image_classification.from_folder("flowers/", valid=0.2, seed=0)
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from drivetrain.codecs.category import Category
+from drivetrain.codecs.image import Image
+from drivetrain.data import split as splits
+from drivetrain.data.dataset import Dataset, make_dataset
+from drivetrain.data.sources import image_folder
+from drivetrain.data.split import Splitter
+from drivetrain.data.table import Table
+from drivetrain.data.table import from_columns as table_from_columns
+from drivetrain.errors import DataError
+
+NAME = "image_classification"
+METRIC = "accuracy"
+PHOTO_MODEL, SMALL_MODEL = "resnet18", "cnn"
+
+
+def from_folder(
+    folder: str | os.PathLike[str],
+    valid: float = 0.2,
+    seed: int = 0,
+    *,
+    image_size: int | tuple[int, int] | None = None,
+    resize: str = "crop",
+    layout: str | None = None,
+    split: Splitter | None = None,
+) -> Dataset:
+    """Pictures in class folders, in train/valid/test folders, or in one folder with a CSV of file and label.
+
+    Where the folders don't say which pictures validate, a share `valid` of each class does, chosen by `seed`.
+    Raises DataError or FileError for a folder that is missing, empty or not understood.
+    """
+    table = image_folder(folder, layout=layout)
+    recipe = {
+        "task": NAME, "source": os.path.abspath(folder), "valid": valid, "seed": seed, "resize": resize, "layout": layout,
+        "image_size": list(image_size) if isinstance(image_size, tuple) else image_size,
+    }  # fmt: skip
+    return from_table(
+        table,
+        valid,
+        seed,
+        image_size=image_size,
+        resize=resize,
+        split=split,
+        recipe=None if split else recipe,
+    )
+
+
+def from_table(
+    table: Table,
+    valid: float = 0.2,
+    seed: int = 0,
+    *,
+    image_size: int | tuple[int, int] | None = None,
+    resize: str = "crop",
+    split: Splitter | None = None,
+    recipe: dict[str, Any] | None = None,
+) -> Dataset:
+    """A table with the columns `image` (paths, bytes or arrays) and `label`."""
+    if split is None:
+        random = splits.random(valid, seed=seed, stratify="label")
+        split = splits.ByColumn("split", otherwise=random) if "split" in table else random
+    known = sorted({str(label) for label in table["label"] if label is not None})
+    if len(known) < 2:
+        what = f"there is only one class, {known[0]!r}" if known else "there are no classes"
+        raise DataError(
+            f"{what}: nothing to tell apart.",
+            where=table.source or table.name,
+            fix="Give pictures of at least two classes, one folder for each.",
+        )
+    inputs, targets = {"image": Image(size=image_size, resize=resize)}, {"label": Category()}
+    data = make_dataset(table, inputs, targets, split, task=NAME, recipe=recipe)
+    photos = min(data.signature.inputs["image"].shape[:2]) >= 64
+    data.default_model = PHOTO_MODEL if photos else SMALL_MODEL
+    return data
+
+
+def from_arrays(
+    images: Any, labels: Any, valid: float = 0.2, seed: int = 0, *, name: str = "pictures"
+) -> Dataset:
+    """Pictures in memory: uint8 (n, height, width) or (n, height, width, channels), and a label for each."""
+    images = np.asarray(images)
+    if images.dtype != np.uint8 or images.ndim not in (3, 4):
+        raise DataError(
+            f"pictures of shape {images.shape} and dtype {images.dtype}.", where=name,
+            fix="Give uint8 (n, height, width) or (n, height, width, channels), 0 to 255.",
+        )  # fmt: skip
+    column = np.empty(len(images), object)
+    column[:] = list(images)
+    table = table_from_columns({"image": column, "label": [str(label) for label in labels]}, name=name)
+    return from_table(table, valid, seed, image_size=images.shape[1:3])
+
+
+def from_recipe(recipe: Mapping[str, Any]) -> Dataset:
+    """The dataset that `from_folder` made."""
+    size = recipe.get("image_size")
+    return from_folder(
+        recipe["source"], recipe["valid"], recipe["seed"], resize=recipe["resize"], layout=recipe.get("layout"),
+        image_size=tuple(size) if isinstance(size, list) else size,
+    )  # fmt: skip
