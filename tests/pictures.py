@@ -19,7 +19,10 @@ def picture(
     height, width = size
     rows, columns = np.mgrid[0:height, 0:width] / max(height, width)
     angle = kind * 2.4 + generator.normal(0, 0.1)
-    stripes = np.sin(2 * np.pi * (3 + kind % 3) * (rows * np.sin(angle) + columns * np.cos(angle)) + generator.uniform(0, 6.3))
+    stripes = np.sin(
+        2 * np.pi * (3 + kind % 3) * (rows * np.sin(angle) + columns * np.cos(angle))
+        + generator.uniform(0, 6.3)
+    )
     middle = generator.uniform(0.2, 0.8, 2) * size / max(size)
     blob = np.exp(-((rows - middle[0]) ** 2 + (columns - middle[1]) ** 2) / generator.uniform(0.01, 0.04))
     hue = 0.5 + 0.5 * np.cos(kind * 2.0 + np.array([0.0, 2.1, 4.2]))
@@ -47,7 +50,10 @@ def class_folder(
 
 
 def split_folder(
-    path: Path, parts: Mapping[str, Mapping[str, int]] | None = None, size: tuple[int, int] = (32, 32), seed: int = 0
+    path: Path,
+    parts: Mapping[str, Mapping[str, int]] | None = None,
+    size: tuple[int, int] = (32, 32),
+    seed: int = 0,
 ) -> Path:
     """FOLDER/<part>/<class>/000.png ..., all different."""
     wanted = parts or {"train": {"cat": 12, "dog": 10}, "valid": {"cat": 5, "dog": 5}}

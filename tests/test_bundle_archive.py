@@ -122,15 +122,14 @@ def test_members_in_another_order_are_refused(monkeypatch):
 
 
 def crafted(change):
-    """A zip of two plain members in the canonical layout but for what `change(info)` sets on the second."""
+    """A zip of two stored members, with what `change(info)` sets in the directory for the second."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name in ("manifest.json", "model.onnx"):
-            info = zipfile.ZipInfo(name)
-            info.create_system = 0
-            if name == "model.onnx":
-                change(info)
-            archive.writestr(info, b"{}")
+            archive.writestr(name, b"{}")
+        for info in archive.infolist():
+            info.external_attr = 0
+        change(archive.infolist()[1])
     return buffer.getvalue()
 
 

@@ -121,7 +121,19 @@ def tolerances(signature: Signature) -> dict[str, dict[str, float]]:
 
 
 def to_members(cases: Sequence[GoldenCase], signature: Signature) -> dict[str, bytes]:
-    """The members under `golden/` that hold the cases."""
+    """The members under `golden/` that hold the cases. Raises UsageError where they are not of this
+    signature."""
+    if not 1 <= len(cases) <= MOST_CASES:
+        raise UsageError(
+            f"{len(cases)} golden cases; a bundle has 1 to {MOST_CASES}.", fix="Choose some samples."
+        )
+    if any(
+        case.raw.keys() != signature.inputs.keys() or case.output.keys() != signature.targets.keys()
+        for case in cases
+    ):
+        raise UsageError(
+            "the golden cases have other fields than the signature.", fix="Make them with make_cases."
+        )
     members: dict[str, bytes] = {}
     records: list[dict[str, Any]] = []
     for number, case in enumerate(cases):

@@ -85,7 +85,7 @@ class Codec(ABC):
         """The raw value as bytes, for a golden case. `from_bytes` of it reads the same."""
         from drivetrain.files import to_json
 
-        return to_json(raw).encode()
+        return to_json(raw.item() if isinstance(raw, np.generic) else raw).encode()
 
     def from_bytes(self, data: bytes) -> Any:
         """A raw value from what `to_bytes` gave."""

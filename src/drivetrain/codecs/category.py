@@ -44,7 +44,7 @@ class Category(Codec):
         return replace(self, classes=tuple(_order({self.read(value) for value in values})))
 
     def read(self, raw: Any) -> str:
-        if raw is None or (isinstance(raw, float) and raw != raw):
+        if raw is None or (isinstance(raw, (float, np.floating)) and raw != raw):
             raise DataError("the class is missing.", fix="Give every row a class, or leave the row out.")
         if isinstance(raw, (bytes, list, dict, tuple, np.ndarray)):
             kind = type(raw).__name__  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]

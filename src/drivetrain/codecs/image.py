@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -13,7 +14,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 # Named here, or Pillow imports every plugin it has at the first WebP or TIFF.
-from PIL import ImageOps, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
+from PIL import TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
 from drivetrain.codecs.base import Codec
 from drivetrain.errors import DataError, DrivetrainError
@@ -28,6 +29,29 @@ GREY_MODES = ("1", "L", "LA", "La", "I;16", "I;16L", "I;16B", "I", "F")
 SAMPLE = 256
 GOLDEN_PIXELS = 512 * 512
 RESIZES = ("crop", "pad", "stretch")
+TURNS = {
+    2: Pillow.Transpose.FLIP_LEFT_RIGHT,
+    3: Pillow.Transpose.ROTATE_180,
+    4: Pillow.Transpose.FLIP_TOP_BOTTOM,
+    5: Pillow.Transpose.TRANSPOSE,
+    6: Pillow.Transpose.ROTATE_270,
+    7: Pillow.Transpose.TRANSVERSE,
+    8: Pillow.Transpose.ROTATE_90,
+}
+"""EXIF orientation -> what brings the picture upright."""
+DAMAGED = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    EOFError,
+    MemoryError,
+    struct.error,
+    Pillow.DecompressionBombError,
+)
+"""What Pillow was seen to raise for bytes that are no whole picture, its EXIF included."""
 
 
 @dataclass(frozen=True)
@@ -85,19 +109,14 @@ class Image(Codec):
         with _opened(raw) as picture:
             place = _place(raw)
             try:
-                if picture.getexif().get(0x0112, 1) != 1:
-                    picture = ImageOps.exif_transpose(picture)
+                picture.load()  # Pillow turns a TIFF itself, and a PNG's EXIF may follow its pixels.
+                turn = TURNS.get(_orientation(picture))
+                if turn is not None:
+                    picture = picture.transpose(turn)
                 picture = to_mode(picture, "L" if self.channels == 1 else "RGB", place)
             except DrivetrainError:
                 raise
-            except (
-                OSError,
-                SyntaxError,
-                ValueError,
-                EOFError,
-                MemoryError,
-                Pillow.DecompressionBombError,
-            ) as fault:
+            except DAMAGED as fault:
                 raise DataError(
                     f"the picture can't be decoded: {fault}.", where=place, fix=REPLACE
                 ) from fault
@@ -125,7 +144,9 @@ class Image(Codec):
         height, width = self._size()
         rows, columns, channels = value.shape
         if (rows, columns) == (height, width):
-            return np.ascontiguousarray(value)
+            return np.array(
+                value, order="C"
+            )  # A copy: who changes the encoded picture must not change the read one.
         picture = Pillow.fromarray(np.ascontiguousarray(value[:, :, 0] if channels == 1 else value))
         box, (inner_height, inner_width) = resize_plan(self.resize, (rows, columns), (height, width))
         resized = np.asarray(picture.resize((inner_width, inner_height), Pillow.Resampling.BILINEAR, box=box))
@@ -180,12 +201,14 @@ class Image(Codec):
 
     def to_bytes(self, raw: Any) -> bytes:
         """The file's own bytes; a picture over 512 x 512 pixels, and an array, as the PNG of its (reduced) pixels."""
-        if not isinstance(raw, np.ndarray):
+        if not isinstance(raw, (np.ndarray, Pillow.Image)):
             with _opened(raw) as picture:
                 if picture.width * picture.height <= GOLDEN_PIXELS:
-                    return raw if isinstance(raw, bytes) else _file_bytes(raw)
-        picture = Pillow.fromarray(np.squeeze(self.read(raw)))
-        picture.thumbnail((512, 512), Pillow.Resampling.BILINEAR)
+                    return _file_bytes(raw) if isinstance(raw, (str, os.PathLike)) else bytes(raw)
+        pixels = self.read(raw)
+        picture = Pillow.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+        if picture.width * picture.height > GOLDEN_PIXELS:
+            picture.thumbnail((512, 512), Pillow.Resampling.BILINEAR)
         return _saved(picture, "PNG")
 
     def from_bytes(self, data: bytes) -> bytes:
@@ -233,8 +256,8 @@ def resize_plan(
     if resize == "crop":
         scale = min(rows / height, columns / width)
         box_height, box_width = height * scale, width * scale
-        left, top = (columns - box_width) / 2, (rows - box_height) / 2
-        # Rounding must not push the box a hair outside the picture: Pillow refuses that.
+        # Rounding must not push the box a hair outside the picture, left or right: Pillow refuses that.
+        left, top = max(0.0, (columns - box_width) / 2), max(0.0, (rows - box_height) / 2)
         return (left, top, min(left + box_width, columns), min(top + box_height, rows)), want
     whole = (0.0, 0.0, float(columns), float(rows))
     if resize == "stretch":
@@ -245,7 +268,7 @@ def resize_plan(
 
 def to_mode(picture: Pillow.Image, mode: str, place: str = "") -> Pillow.Image:
     """The picture in mode L or RGB: 16 bits to 8 by rounding, transparency laid on white, CMYK by Pillow's rule."""
-    if picture.mode == mode:
+    if picture.mode == mode and "transparency" not in picture.info:
         picture.load()
         return picture
     if picture.mode == "F":
@@ -304,7 +327,7 @@ def _opened(raw: Any) -> Pillow.Image:
         raise DataError(
             "this is not a picture that can be read.", where=place, fix=f"Readable are {', '.join(FORMATS)}."
         ) from None
-    except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as fault:
+    except DAMAGED as fault:
         raise DataError(f"the picture can't be opened: {fault}.", where=place, fix=REPLACE) from fault
     if picture.width * picture.height > MOST_PIXELS:
         picture.close()
@@ -321,15 +344,29 @@ def _headers(values: Iterable[Any]) -> Iterable[tuple[tuple[int, int], str]]:
     for raw in values:
         if isinstance(raw, np.ndarray):
             array = cast("Array", raw)
-            yield (array.shape[0], array.shape[1]), "RGB" if array.ndim == 3 and array.shape[2] == 3 else "L"
+            if array.ndim in (2, 3):
+                yield (
+                    (array.shape[0], array.shape[1]),
+                    "RGB" if array.ndim == 3 and array.shape[2] == 3 else "L",
+                )
             continue
         try:
             with _opened(raw) as picture:
-                turned = picture.format in ("JPEG", "MPO", "TIFF") and picture.getexif().get(0x0112, 1) >= 5
+                # Not TIFF, whose size Pillow gives upright; nor PNG, whose EXIF may follow the pixels.
+                turned = picture.format in ("JPEG", "MPO", "WEBP") and _orientation(picture) >= 5
                 size = (picture.width, picture.height) if turned else (picture.height, picture.width)
                 yield size, picture.mode
         except DataError:
             continue
+
+
+def _orientation(picture: Pillow.Image) -> int:
+    """The EXIF orientation, 1 to 8; 1 (upright) where there is none that makes sense."""
+    try:
+        found = picture.getexif().get(0x0112, 1)
+    except DAMAGED:
+        return 1
+    return found if isinstance(found, int) and 1 <= found <= 8 else 1
 
 
 def _place(raw: Any) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from drivetrain.data.duplicates import components, exact_groups, near_pairs
+from drivetrain.data.duplicates import exact_groups, near_groups
 from drivetrain.data.faults import Fault, Report
 from drivetrain.data.look import FORMATS, look
 from drivetrain.data.split import ByColumn, Split
@@ -72,7 +72,7 @@ def check(
         *_missing_labels(unlabelled, label, names),
         *_classes(labels, good, part_of, split),
         *_same(exact_groups(seen, readable), part_of, labels, names, exact=True),
-        *_same(components(near_pairs(seen, readable)), part_of, labels, names, exact=False),
+        *_same(near_groups(seen, readable), part_of, labels, names, exact=False),
         *_wrong_extensions(table[image], seen, readable, names),
         *_odd_sizes(seen, readable, names),
         *(Fault("left out", "warning", f"{note}.") for note in table.notes),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from drivetrain.data.checks import Report
     from drivetrain.learn.learner import Learner
 
+DEFAULT_SPLIT = random_split(0.2, seed=0)
 PARTS = ("train", "valid", "test")
 
 
@@ -247,7 +248,7 @@ class DataBlock:
     targets: Mapping[str, Codec]
     items: Callable[[Any], Sequence[Any]] = image_files
     label: Callable[[Any], Any] | Mapping[str, Callable[[Any], Any]] = parent_folder
-    split: Splitter = random_split(0.2, seed=0)
+    split: Splitter = DEFAULT_SPLIT
 
     def dataset(self, source: Any) -> Dataset:
         """The dataset of a source. Raises DataError when it has no items."""

@@ -32,49 +32,48 @@ def exact_groups(seen: Array, rows: Array) -> list[list[int]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def near_pairs(seen: Array, rows: Array) -> Array:
-    """Pairs (k, 2) of `rows` that look the same and differ in their bytes, the lower row first, sorted.
+def near_groups(seen: Array, rows: Array) -> list[list[int]]:
+    """Groups of two or more of `rows` that look the same and differ in their bytes, each sorted, by first row.
 
-    Of rows with the same bytes only the first is compared; where many look exactly alike, each is paired with
-    the first of them. In a crowd of more than 128 with a band in common only neighbours by hash are compared.
+    Of rows with the same bytes only the first is compared. What is nearly the same as one of a group belongs to
+    it. In a crowd of more than 128 with a band in common only neighbours by hash are compared.
     """
     if len(rows) < 2:
-        return np.empty((0, 2), np.int64)
+        return []
     _, first = np.unique(seen["content"][rows], return_index=True)
     rows = rows[np.sort(first)]
     rows = rows[_contrasts(seen["thumb"], rows) >= LEAST_CONTRAST]
-    leaders: dict[bytes, int] = {}
-    alike = [(leaders.setdefault(seen["thumb"][row].tobytes(), row), row) for row in rows.tolist()]
-    same = np.array([pair for pair in alike if pair[0] != pair[1]], np.int64).reshape(-1, 2)
-    rows = np.array(list(leaders.values()), np.int64)
+    leader = np.arange(len(rows))
+    alike: dict[bytes, int] = {}
+    for position, row in enumerate(rows.tolist()):
+        leader[position] = alike.setdefault(seen["thumb"][row].tobytes(), position)
     coarse = _coarse(seen["thumb"], rows)
-    found = [same]
-    for candidates in _candidates(seen["hash"][rows]):
-        for start in range(0, len(candidates), _BLOCK):
-            block = candidates[start : start + _BLOCK]
+    for pairs in _candidates(seen["hash"][rows]):
+        # What is in one group already need not be compared: a film of one scene takes n steps, not n * n.
+        pairs = pairs[leader[pairs[:, 0]] != leader[pairs[:, 1]]]
+        for start in range(0, len(pairs), _BLOCK):
+            block = pairs[start : start + _BLOCK]
             apart = np.square(coarse[block[:, 0]] - coarse[block[:, 1]]).sum(axis=1)
-            pairs = np.sort(rows[block[apart <= 2 * (1 - CORRELATION) + 1e-5]], axis=1)
-            found.append(pairs[_correlations(seen["thumb"], pairs) >= CORRELATION])
-    return np.unique(np.concatenate(found), axis=0)
-
-
-def components(pairs: Array) -> list[list[int]]:
-    """The sets of rows that pairs connect, each sorted, by first row."""
-    leader: dict[int, int] = {}
-
-    def lead(row: int) -> int:
-        while leader.setdefault(row, row) != row:
-            leader[row] = leader[leader[row]]
-            row = leader[row]
-        return row
-
-    for one, other in pairs.tolist():
-        low, high = sorted((lead(one), lead(other)))
-        leader[high] = low
+            block = block[apart <= 2 * (1 - CORRELATION) + 1e-5]
+            _join(leader, block[_correlations(seen["thumb"], rows[block]) >= CORRELATION])
     groups: dict[int, list[int]] = {}
-    for row in sorted(leader):
-        groups.setdefault(lead(row), []).append(row)
-    return list(groups.values())
+    for row, group in zip(rows.tolist(), leader.tolist()):
+        groups.setdefault(group, []).append(row)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _join(leader: Array, pairs: Array) -> None:
+    """Make one group, led by its first member, of the groups that each pair connects."""
+    if not len(pairs):
+        return
+    for one, other in pairs.tolist():
+        while leader[one] != one:
+            one = int(leader[one])
+        while leader[other] != other:
+            other = int(leader[other])
+        leader[max(one, other)] = min(one, other)
+    while (leader[leader] != leader).any():
+        leader[:] = leader[leader]
 
 
 def _candidates(hashes: Array) -> Iterator[Array]:

@@ -218,7 +218,8 @@ def _encode_in_processes(
     failures: list[BaseException] = []
 
     def drive(process: subprocess.Popen[str]) -> None:
-        assert process.stdin and process.stdout
+        assert process.stdin is not None
+        assert process.stdout is not None
         try:
             print(header, file=process.stdin, flush=True)
             for start in todo:
@@ -260,10 +261,8 @@ def _encode_in_processes(
 def _prune(stores: Path, keep: Path) -> None:
     """Remove the stores unused for longest until the cache is within its limit."""
     limit = float(os.environ.get("DRIVETRAIN_CACHE_GB", "20")) * 1e9
-    sized = []
-    for store in stores.iterdir():
-        if not store.name.startswith("."):
-            sized.append((store.stat().st_mtime, sum(file.stat().st_size for file in store.iterdir()), store))
+    whole = [store for store in stores.iterdir() if not store.name.startswith(".")]
+    sized = [(store.stat().st_mtime, sum(file.stat().st_size for file in store.iterdir()), store) for store in whole]
     total = sum(size for _, size, _ in sized)
     for _, size, store in sorted(sized):
         if total <= limit:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -12,38 +12,56 @@ from drivetrain.data.table import Table
 from drivetrain.errors import DataError
 from drivetrain.types import Array
 
+T = TypeVar("T")
+
 
 def times_of(table: Table, column: str) -> Array:
-    """A column of times as numbers that sort: its own numbers, or microseconds since 1970."""
+    """A column of times as numbers that sort: its own numbers, or microseconds since 1970. Raises DataError."""
     values = table[column]
-    if values.dtype.kind == "M":
-        missing = np.flatnonzero(np.isnat(values))
-        numbers: Array = values.astype(np.int64)
-    elif values.dtype.kind in "iuf":
-        numbers, missing = values, np.flatnonzero(~np.isfinite(values))
+    if values.dtype.kind in "iuf":
+        missing: Array = ~np.isfinite(values)
+    elif values.dtype.kind == "M":
+        missing = np.isnat(values)
     else:
-        numeric = [_number(value) for value in values]
-        if all(value is not None for value in numeric):
-            numbers = np.array(numeric)
-        else:
-            numbers = np.array([_instant(value, table, row) for row, value in enumerate(values)])
-        if len({aware for aware in map(_is_aware, values) if aware is not None}) > 1:
-            row = next(
-                row for row, value in enumerate(values) if _is_aware(value) is not _is_aware(values[0])
-            )
-            raise DataError(
-                "some times have a time zone and some don't.",
-                where=table.origin(row),
-                fix="Write all of them alike.",
-            )
-        missing = np.flatnonzero(~np.isfinite(numbers.astype(np.float64)))
-    if len(missing):
+        missing = np.array([_is_missing(value) for value in values])
+    if missing.any():
         raise DataError(
             f"{column!r} has no time.",
-            where=table.origin(int(missing[0])),
+            where=table.origin(int(np.argmax(missing))),
             fix="Fill it in, or leave the row out.",
         )
-    return numbers
+    if values.dtype.kind in "iuf":
+        return values
+    if values.dtype.kind == "M":
+        return values.astype(np.int64)
+    numbers = [_number(value) for value in values]
+    if sum(number is None for number in numbers) * 2 <= len(numbers):
+        return np.array([_known(number, table, row, values[row]) for row, number in enumerate(numbers)])
+    instants = [_known(_instant(value), table, row, value) for row, value in enumerate(values)]
+    aware = [instant.tzinfo is not None for instant in instants]
+    if len(set(aware)) > 1:
+        fix = "Write all of them alike."
+        raise DataError(
+            "some times have a time zone and some don't.",
+            where=table.origin(aware.index(not aware[0])),
+            fix=fix,
+        )
+    start = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC if aware[0] else None)
+    return np.array([(instant - start) // datetime.timedelta(microseconds=1) for instant in instants])
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or value != value or (isinstance(value, str) and not value.strip())
+
+
+def _known(time: T | None, table: Table, row: int, value: Any) -> T:
+    if time is None:
+        raise DataError(
+            f"{value!r} is no time that can be ordered here.",
+            where=table.origin(row),
+            fix="Use numbers, or ISO dates such as 2024-05-31 or 2024-05-31T18:00:00.",
+        )
+    return time
 
 
 def _number(value: Any) -> float | None:
@@ -53,10 +71,10 @@ def _number(value: Any) -> float | None:
         number = float(value)
     except (TypeError, ValueError):
         return None
-    return number if math.isfinite(number) or not isinstance(value, str) else None
+    return number if math.isfinite(number) else None
 
 
-def _parsed(value: Any) -> datetime.datetime | None:
+def _instant(value: Any) -> datetime.datetime | None:
     if isinstance(value, np.datetime64):
         value = value.astype("datetime64[us]").item()
     if isinstance(value, str):
@@ -67,21 +85,3 @@ def _parsed(value: Any) -> datetime.datetime | None:
     if isinstance(value, datetime.datetime):
         return value
     return datetime.datetime(value.year, value.month, value.day) if isinstance(value, datetime.date) else None
-
-
-def _is_aware(value: Any) -> bool | None:
-    parsed = _parsed(value) if isinstance(value, (str, datetime.datetime)) else None
-    return None if parsed is None else parsed.tzinfo is not None
-
-
-def _instant(value: Any, table: Table, row: int) -> int:
-    parsed = _parsed(value)
-    if parsed is None:
-        raise DataError(
-            f"{value!r} is no time that can be ordered.",
-            where=table.origin(row),
-            fix="Use numbers or ISO dates such as 2024-05-31 or 2024-05-31T18:00:00.",
-        )
-    if parsed.tzinfo is None:
-        parsed = parsed.replace(tzinfo=datetime.UTC)
-    return (parsed - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)) // datetime.timedelta(microseconds=1)

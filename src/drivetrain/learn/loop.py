@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from dataclasses import dataclass
@@ -95,9 +96,11 @@ def train_epoch(learner: Learner, stage: Stage, guard: InterruptGuard, table: An
             hook(learner, loss)
         value = loss.item()
         if not math.isfinite(value):
-            learner.restore_buffers()
             place = f"epoch {position.epoch + 1}, batch {position.batch + 1} of {len(batches)}"
-            raise not_finite(learner.network, lambda: stage.forward(batch), batch, value, place)  # noqa: B023
+            again = functools.partial(stage.forward, batch)
+            fault = not_finite(learner.network, again, batch, value, place)
+            learner.restore_buffers()  # Both forward passes have moved the running statistics.
+            raise fault
         (loss / settings.accumulate if settings.accumulate > 1 else loss).backward()
         rows = len(batches[position.batch])
         position.batch += 1

@@ -31,21 +31,24 @@ def make_result(learner: Learner) -> dict[str, Any]:
         },
         "epochs": len(learner.history),
         "seconds": sum(row["seconds"] for row in learner.history),
-        "notes": learner.notes + worse_metric(learner.history),
+        "notes": learner.notes + worse_metric(learner.history, len(data.part(part))),
     }
 
 
-def worse_metric(history: list[dict[str, Any]]) -> list[str]:
-    """A plain sentence when the last epochs made the metric (not just the loss) worse than it had been."""
+def worse_metric(history: list[dict[str, Any]], rows: int) -> list[str]:
+    """A plain sentence when the last epochs made the metric (not just the loss) worse than it had been, by more
+    than twice the standard error that a share measured on `rows` has."""
     errors = [row["valid_error"] for row in history if row["valid_error"] is not None]
-    if len(errors) < 3 or errors[-1] <= min(errors) * 1.1 + 1e-9:
+    if len(errors) < 3:
         return []
     best = errors.index(min(errors))
-    if history[-1]["train_error"] > history[best]["train_error"]:
+    chance = 2 * (max(errors[-1] * (1 - errors[-1]), 0.0) / rows) ** 0.5
+    falling = history[-1]["train_error"] < history[best]["train_error"]
+    if not falling or errors[-1] <= errors[best] * 1.02 + chance:
         return []
     return [
-        f"overfitting: the valid error was best in epoch {best + 1} ({errors[best]:.4g}) and ended at {errors[-1]:.4g} "
-        "while the training error fell. Fewer epochs, more augmentation or early stopping may help."
+        f"overfitting: the valid error was best in epoch {best + 1} ({errors[best]:.4g}) and ended at "
+        f"{errors[-1]:.4g} while the training error fell. Try fewer epochs, augmentation or early stopping."
     ]
 
 

@@ -151,7 +151,7 @@ def _around(signature: Signature, rows: Mapping[str, Array], module: nn.Module) 
         network.train(mode)
     if tuple(output.shape[1:]) != wanted:
         raise TrainingError(
-            f"the module gives {tuple(output.shape)} for an input of {given}, and the target {target!r} needs (batch, {wanted[0]}).",
+            f"the module gives {tuple(output.shape)} for an input of {given}; {target!r} needs (batch, {wanted[0]}).",
             where=type(module).__name__, fix="Change its last layer.",
         )  # fmt: skip
     if (

@@ -61,7 +61,9 @@ def usable_cores() -> int:
 def _refusals() -> tuple[type[Exception], ...]:
     """What onnxruntime raises: classes of its own that have no common base, and a few of Python's."""
     state: Any = importlib.import_module("onnxruntime.capi.onnxruntime_pybind11_state")
-    kinds: list[Any] = [kind for kind in cast("dict[str, Any]", vars(state)).values() if isinstance(kind, type)]
+    kinds: list[Any] = [
+        kind for kind in cast("dict[str, Any]", vars(state)).values() if isinstance(kind, type)
+    ]
     own = [kind for kind in kinds if issubclass(kind, Exception)]
     return (*own, RuntimeError, ValueError, TypeError, MemoryError)
 

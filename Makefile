@@ -1,0 +1,47 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`. Both set up .venv first.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: demo test unit slow browser gpu lint clean
+
+demo: .venv/train
+	$(BIN)/python examples/demo.py
+
+test: unit slow browser gpu
+
+unit: .venv/dev
+	$(PYTEST) -m "not slow and not browser and not gpu"
+
+slow: .venv/dev
+	$(PYTEST) -m slow
+
+browser: .venv/dev
+	$(PYTEST) -m browser
+
+gpu: .venv/dev
+	$(PYTEST) -m gpu
+
+lint: .venv/dev
+	$(BIN)/ruff check src tests examples bench
+	$(BIN)/ruff format --check src tests examples bench
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Drivetrain needs Python 3.11 or newer: make demo PYTHON=/path/to/python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/train: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "Installing into .venv (once; a few minutes)"
+	$(PIP) install -c constraints.txt -e '.[train]'
+	@touch $@
+
+.venv/dev: pyproject.toml constraints.txt | .venv/train
+	$(PIP) install -c constraints.txt -e '.[train,dev]'
+	@touch $@
+
+clean:
+	rm -rf .venv .venv-base demo runs

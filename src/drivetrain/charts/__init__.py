@@ -1,0 +1,25 @@
+"""Charts and tables: each shows itself in a notebook, in a page and as a PNG or SVG, from one definition.
+
+matplotlib is imported when something is drawn, not with this package.
+"""
+
+from drivetrain.charts.chart import Chart, Palette
+from drivetrain.charts.counts import class_counts
+from drivetrain.charts.pictures import pictures
+from drivetrain.charts.results import bars, calibration, confusion
+from drivetrain.charts.table import table_html
+from drivetrain.charts.training import learning_rate, losses, schedule
+
+__all__ = [
+    "Chart",
+    "Palette",
+    "bars",
+    "calibration",
+    "class_counts",
+    "confusion",
+    "learning_rate",
+    "losses",
+    "pictures",
+    "schedule",
+    "table_html",
+]

@@ -1,0 +1,239 @@
+"""A chart: one definition, drawn for light and dark, for notebook, page and file."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+import re
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from drivetrain.errors import DrivetrainError, UsageError
+from drivetrain.files import write_bytes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+NARROW = 520
+"""A window of at most so many CSS pixels gets the narrow drawing of a chart that has one."""
+FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
+_DRAWING = threading.Lock()
+"""matplotlib's settings are global to the process: one drawing at a time."""
+
+
+@dataclass(frozen=True)
+class Palette:
+    """The colours of a drawing. Blue and orange stay apart for every common colour blindness; what orange says
+    is also said by a word, a shape or a place."""
+
+    surface: str
+    ink: str
+    muted: str
+    grid: str
+    neutral: str
+    accent: str
+    soft: str
+    warning: str
+
+
+LIGHT = Palette("#ffffff", "#1c2430", "#5d6876", "#e5e8ed", "#8a95a3", "#0b66c3", "#9cc5ee", "#c04a00")
+DARK = Palette("#161b22", "#e8ecf1", "#9da8b6", "#2b333e", "#7d8896", "#64aef5", "#2d5c8f", "#ff9d52")
+
+
+@dataclass(frozen=True, eq=False)
+class Chart:
+    """A title, a size in CSS pixels, and `draw(figure, palette)`, which puts the rest on a matplotlib Figure.
+
+    `narrow` is the size for a narrow window; `draw` sees the figure's width and may arrange things otherwise.
+    Without one, a page lets a chart that is too wide scroll sideways. `html`, where given, makes the content of
+    the chart as HTML instead of an image (text that wraps, pictures that flow). The same chart gives the same
+    bytes.
+    """
+
+    title: str
+    draw: Callable[[Figure, Palette], None]
+    size: tuple[int, int] = (640, 320)
+    narrow: tuple[int, int] | None = None
+    html: Callable[[], str] | None = None
+
+    def to_svg(self, dark: bool = False, *, titled: bool = True, narrow: bool = False) -> str:
+        """The chart as an SVG document; its text stays text."""
+        size = (self.narrow or self.size) if narrow else self.size
+        data = self._render("svg", dark, size, titled, 72).decode()
+        # Its own unit is the point; ours is the CSS pixel. It names the one font that it measured with.
+        root = f'<svg width="{size[0]}" height="{size[1]}"'
+        data = re.sub(r'<svg([^>]*?) width="[^"]*"', rf"{root}\1", data, count=1)
+        data = re.sub(r'(<svg width="\d+" height="\d+"[^>]*?) height="[^"]*pt"', r"\1", data, count=1)
+        return re.sub(r"(style=\"font: [^\"]*?)'DejaVu Sans'", rf"\1{FONTS}", data)
+
+    def to_png(self, dark: bool = False, scale: float = 2, *, titled: bool = True) -> bytes:
+        """The chart as a PNG of `scale` pixels per CSS pixel."""
+        return self._render("png", dark, self.size, titled, 72 * scale)
+
+    def save(self, path: str | os.PathLike[str], dark: bool = False) -> Path:
+        """Write a .png or .svg, all or nothing. Raises UsageError for another extension, FileError."""
+        path = Path(path)
+        extension = path.suffix.lower()
+        if extension == ".png":
+            write_bytes(path, self.to_png(dark))
+        elif extension == ".svg":
+            write_bytes(path, self.to_svg(dark).encode())
+        else:
+            kind = f"{extension} files" if extension else "a file without an extension"
+            raise UsageError(f"a chart can't be written as {kind}.", where=path, fix="End the name in .png or .svg.")
+        return path
+
+    def to_html(self, *, titled: bool = True) -> str:
+        """A fragment for a page: the image for light or dark as the reader's system prefers, by no script."""
+        if self.html is not None:
+            return (f"<b>{escape(self.title)}</b>" if titled and self.title else "") + self.html()
+        media = {"(prefers-color-scheme: dark)": self._uri(True, titled, False)}
+        if self.narrow:
+            media = {
+                f"(prefers-color-scheme: dark) and (max-width: {NARROW}px)": self._uri(True, titled, True),
+                **media,
+                f"(max-width: {NARROW}px)": self._uri(False, titled, True),
+            }
+        sources = "".join(f'<source media="{query}" srcset="{uri}">' for query, uri in media.items())
+        width, height = self.size
+        # Without a narrow drawing small text would shrink with the window until nobody can read it: it scrolls.
+        style = "max-width:100%;height:auto" if self.narrow else f"width:{width}px;max-width:none;height:auto"
+        image = f'<img src="{self._uri(False, titled, False)}" alt="{escape(self.title)}" style="display:block;{style}">'
+        return f'<div style="overflow-x:auto"><picture>{sources}{image}</picture></div>'
+
+    def _uri(self, dark: bool, titled: bool, narrow: bool) -> str:
+        return data_uri(self.to_svg(dark, titled=titled, narrow=narrow).encode(), "image/svg+xml")
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
+    def _repr_png_(self) -> bytes:
+        return self.to_png()
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        """What a notebook shows and keeps: HTML, and a PNG for viewers that show no HTML."""
+        return {
+            "text/html": self.to_html(),
+            "image/png": base64.b64encode(self.to_png()).decode(),
+            "text/plain": repr(self),
+        }
+
+    def __repr__(self) -> str:
+        return f"Chart({self.title!r}, {self.size[0]} x {self.size[1]})"
+
+    def _render(self, form: str, dark: bool, size: tuple[int, int], titled: bool, dpi: float) -> bytes:
+        palette = DARK if dark else LIGHT
+        buffer = io.BytesIO()
+        with _settings(palette):
+            from matplotlib.figure import Figure
+
+            # One unit is a CSS pixel: an inch is 72 of them, and so is a point one.
+            figure = Figure(figsize=(size[0] / 72, size[1] / 72), dpi=72, layout="constrained")
+            figure.get_layout_engine().set(w_pad=0.14, h_pad=0.14, wspace=0.06, hspace=0.06)  # type: ignore[union-attr]
+            if titled and self.title:
+                text = shorten(self.title, int(size[0] / 8))
+                figure.suptitle(text, x=10 / size[0], ha="left", fontsize=13, fontweight="bold")
+            self.draw(figure, palette)
+            metadata: dict[str, Any] = {"Date": None, "Creator": None} if form == "svg" else {"Software": None}
+            figure.savefig(buffer, format=form, dpi=dpi, metadata=metadata)
+        return buffer.getvalue()
+
+
+@contextmanager
+def _settings(palette: Palette) -> Iterator[None]:
+    """matplotlib with our settings and not the user's, put back at the end."""
+    try:
+        import matplotlib.style
+    except ImportError as fault:
+        raise DrivetrainError("charts need matplotlib.", fix="Install it with: pip install 'drivetrain[train]'") from fault
+    ours = {
+        "font.family": "DejaVu Sans",  # It comes with matplotlib: the same picture on every machine.
+        "font.size": 11,
+        "text.color": palette.ink,
+        "text.parse_math": False,  # A class may be called a$b$.
+        "figure.facecolor": palette.surface,
+        "savefig.facecolor": palette.surface,
+        "axes.facecolor": palette.surface,
+        "axes.edgecolor": palette.grid,
+        "axes.labelcolor": palette.muted,
+        "axes.labelsize": 11,
+        "axes.titlesize": 11,
+        "axes.titlelocation": "left",
+        "axes.titlecolor": palette.muted,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.spines.left": False,
+        "axes.axisbelow": True,
+        "grid.color": palette.grid,
+        "grid.linewidth": 1,
+        "xtick.color": palette.muted,
+        "ytick.color": palette.muted,
+        "xtick.major.size": 0,
+        "xtick.minor.size": 0,
+        "ytick.major.size": 0,
+        "ytick.minor.size": 0,
+        "lines.linewidth": 2,
+        "lines.solid_capstyle": "round",
+        "svg.fonttype": "none",
+        "svg.hashsalt": "drivetrain",
+    }
+    with _DRAWING, matplotlib.style.context(["default", ours]), warnings.catch_warnings():
+        # A script that the font lacks is drawn as boxes in a PNG; in an SVG the viewer has its own fonts.
+        warnings.filterwarnings("ignore", message=r"Glyph .* missing from font", category=UserWarning)
+        warnings.filterwarnings("ignore", message=r"Matplotlib currently does not support .* natively")
+        yield
+
+
+def data_uri(data: bytes, mime: str) -> str:
+    """The bytes as the address of an image that needs no network."""
+    return f"data:{mime};base64,{base64.b64encode(data).decode()}"
+
+
+def shorten(text: str, most: int) -> str:
+    """One line of at most `most` characters."""
+    text = " ".join(text.split())
+    return text if len(text) <= most else text[: max(1, most - 1)].rstrip() + "…"
+
+
+def width_of(figure: Figure) -> float:
+    """The figure's width in CSS pixels."""
+    return float(figure.get_size_inches()[0]) * 72
+
+
+def plain(value: float) -> str:
+    """A number for an axis or a label: three figures, no more zeros than needed."""
+    if value != 0 and not 1e-3 <= abs(value) < 1e5:
+        mantissa, exponent = f"{value:.1e}".split("e")
+        return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
+    return f"{value:,.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def message(figure: Figure, palette: Palette, text: str) -> None:
+    """What is shown where there is nothing to draw."""
+    axes = figure.subplots()
+    axes.axis("off")
+    axes.text(0.5, 0.5, text, color=palette.muted, ha="center", va="center", transform=axes.transAxes)
+
+
+def whole_ticks(axes: Axes, most: int = 8) -> None:
+    """Ticks of the x axis on whole numbers: epochs, steps."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(most, integer=True, min_n_ticks=1))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+
+
+def plain_ticks(axes: Axes, most: int = 5) -> None:
+    """At most so many ticks on the y axis, as plain numbers."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    axes.yaxis.set_major_locator(MaxNLocator(most))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))

@@ -1,0 +1,182 @@
+"""Charts of a training: losses, the search for a learning rate, the schedule."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from drivetrain.charts.chart import Chart, Palette, message, plain, plain_ticks, whole_ticks, width_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WORSE = 1.1
+"""The valid metric has got worse when it ends so many times above its best."""
+
+
+def losses(history: Sequence[Mapping[str, Any]], title: str = "Loss and error by epoch") -> Chart:
+    """Loss and error of train and valid by epoch, from `{"epoch", "train_loss", "valid_loss", "train_error",
+    "valid_error"}` each; None and missing keys leave gaps.
+
+    The lowest valid value is marked. Where the valid error (the loss, without an error) ends worse than it had
+    been while that of train fell on, the stretch after the best epoch is shaded and named.
+    """
+    rows = [dict(row) for row in history]
+    epochs = [int(row.get("epoch", number)) for number, row in enumerate(rows, start=1)]
+    kinds = [kind for kind in ("loss", "error") if any(_known(_column(rows, f"{part}_{kind}")) for part in PARTS)]
+    changes = [
+        epochs[i] - 0.5 for i in range(1, len(rows)) if rows[i].get("phase") != rows[i - 1].get("phase")
+    ]
+
+    def draw(figure: Figure, palette: Palette) -> None:
+        if not kinds:
+            return message(figure, palette, "no epoch yet")
+        stacked = width_of(figure) < 480
+        shape = (len(kinds), 1) if stacked else (1, len(kinds))
+        panels = figure.subplots(*shape, squeeze=False).ravel()
+        for axes, kind in zip(panels, kinds):
+            series = {part: _column(rows, f"{part}_{kind}") for part in PARTS}
+            _panel(axes, palette, epochs, series, kind, warn=kind == kinds[-1])
+            for place in changes:
+                axes.axvline(place, color=palette.neutral, linewidth=1, linestyle=(0, (2, 3)))
+            axes.set_xlabel("epoch" if not stacked or axes is panels[-1] else "")
+
+    single = len(kinds) < 2
+    return Chart(title, draw, (640, 280) if single else (720, 290), (340, 250 if single else 440))
+
+
+PARTS = ("train", "valid")
+
+
+def _column(rows: list[dict[str, Any]], name: str) -> list[float]:
+    values = [row.get(name) for row in rows]
+    return [math.nan if value is None or not math.isfinite(value) else float(value) for value in values]
+
+
+def _known(values: Sequence[float]) -> bool:
+    return any(not math.isnan(value) for value in values)
+
+
+def worsened(train: Sequence[float], valid: Sequence[float]) -> int | None:
+    """The position of the best valid value where it ends more than a tenth worse and train got no worse."""
+    if sum(not math.isnan(value) for value in valid) < 3 or math.isnan(valid[-1]) or math.isnan(train[-1]):
+        return None
+    best = min(range(len(valid)), key=lambda i: math.inf if math.isnan(valid[i]) else valid[i])
+    rose = valid[-1] > valid[best] * WORSE + 1e-9
+    return best if rose and train[-1] <= train[best] else None
+
+
+def _panel(
+    axes: Axes, palette: Palette, epochs: list[int], series: dict[str, list[float]], kind: str, warn: bool
+) -> None:
+    axes.set_title(kind)
+    axes.grid(axis="y")
+    colours = {"train": palette.neutral, "valid": palette.accent}
+    for part, values in series.items():
+        if _known(values):
+            marker = "o" if len(epochs) <= 20 else None
+            axes.plot(epochs, values, color=colours[part], marker=marker, markersize=3.5, zorder=3)
+    axes.margins(x=0.03, y=0.12)
+    if min((v for values in series.values() for v in values if not math.isnan(v)), default=0) >= 0:
+        axes.set_ylim(bottom=0)
+    whole_ticks(axes)
+    plain_ticks(axes)
+    _name_lines(axes, palette, epochs, series, colours)
+    if _known(series["valid"]):
+        _mark_best(axes, palette, epochs, series["valid"])
+    start = worsened(series["train"], series["valid"]) if warn else None
+    if start is not None:
+        axes.axvspan(epochs[start], epochs[-1], color=palette.warning, alpha=0.12, linewidth=0)
+        told = f"valid {kind} worse\nsince epoch {epochs[start]}"
+        axes.annotate(
+            told, (epochs[-1], 0.98), xycoords=("data", "axes fraction"), xytext=(-4, 0), textcoords="offset points",
+            ha="right", va="top", color=palette.warning, fontsize=10, fontweight="bold", zorder=5,
+        )  # fmt: skip
+
+
+def _name_lines(
+    axes: Axes, palette: Palette, epochs: list[int], series: dict[str, list[float]], colours: dict[str, str]
+) -> None:
+    """The name of each line at its end, kept apart where the ends meet."""
+    ends = {part: next((v for v in reversed(values) if not math.isnan(v)), None) for part, values in series.items()}
+    known = sorted(((end, part) for part, end in ends.items() if end is not None), reverse=True)
+    low, high = axes.get_ylim()
+    apart = 0.08 * (high - low)
+    shifts = [0.0] * len(known)
+    if len(known) == 2 and known[0][0] - known[1][0] < apart:
+        shift = 5 * (1 - (known[0][0] - known[1][0]) / apart)
+        shifts = [shift + 1, -shift - 1]
+    for (end, part), shift in zip(known, shifts):
+        axes.annotate(
+            part, (epochs[-1], end), xytext=(7, shift), textcoords="offset points", va="center",
+            color=palette.muted if part == "train" else colours[part], fontweight="bold", fontsize=10.5, annotation_clip=False,
+        )  # fmt: skip
+
+
+def _mark_best(axes: Axes, palette: Palette, epochs: list[int], values: list[float]) -> None:
+    best = min(range(len(values)), key=lambda i: math.inf if math.isnan(values[i]) else values[i])
+    axes.plot(
+        [epochs[best]], [values[best]], "o", markersize=9, markerfacecolor="none", markeredgecolor=palette.accent,
+        markeredgewidth=1.6, zorder=4,
+    )  # fmt: skip
+    left = best >= len(values) / 2
+    axes.annotate(
+        f"lowest {plain(values[best])}", (epochs[best], values[best]), xytext=(2 if not left else -2, 12),
+        textcoords="offset points", ha="right" if left else "left", va="bottom", color=palette.ink, fontsize=10, zorder=5,
+    )  # fmt: skip
+
+
+def learning_rate(
+    rates: Sequence[float], losses: Sequence[float], suggestion: float, title: str = "Loss by learning rate"
+) -> Chart:
+    """Losses against the learning rates that were tried, rates on a logarithmic axis, the suggestion marked."""
+    rates, heights = list(map(float, rates)), list(map(float, losses))
+
+    def draw(figure: Figure, palette: Palette) -> None:
+        from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+        axes = figure.subplots()
+        axes.grid(axis="y")
+        axes.set_xscale("log")
+        axes.plot(rates, heights, color=palette.accent)
+        axes.xaxis.set_major_locator(LogLocator(10, numticks=9 if width_of(figure) >= 480 else 5))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        plain_ticks(axes)
+        axes.set_xlabel("learning rate")
+        axes.set_title("smoothed loss")
+        nearest = min(range(len(rates)), key=lambda i: abs(math.log(rates[i] / suggestion)))
+        axes.axvline(suggestion, color=palette.ink, linewidth=1, linestyle=(0, (4, 3)))
+        axes.plot([suggestion], [heights[nearest]], "o", color=palette.accent, markersize=8,
+                  markeredgecolor=palette.surface, markeredgewidth=1.5, zorder=4)  # fmt: skip
+        left = nearest > len(rates) * 0.6
+        axes.annotate(
+            f"suggested {plain(suggestion)}", (suggestion, 0.97), xycoords=("data", "axes fraction"),
+            xytext=(-7 if left else 7, 0), textcoords="offset points", ha="right" if left else "left", va="top",
+            fontweight="bold", bbox={"facecolor": palette.surface, "edgecolor": "none", "pad": 2},
+        )  # fmt: skip
+
+    return Chart(title, draw, (640, 320), (340, 260))
+
+
+def schedule(rates: Sequence[float], title: str = "Learning rate by step") -> Chart:
+    """The learning rate of each step."""
+    heights = list(map(float, rates))
+
+    def draw(figure: Figure, palette: Palette) -> None:
+        if not heights:
+            return message(figure, palette, "no step yet")
+        axes = figure.subplots()
+        axes.grid(axis="y")
+        axes.plot(range(1, len(heights) + 1), heights, color=palette.accent)
+        axes.fill_between(range(1, len(heights) + 1), heights, color=palette.accent, alpha=0.12, linewidth=0)
+        axes.set_ylim(bottom=0)
+        axes.margins(x=0.02)
+        whole_ticks(axes)
+        plain_ticks(axes)
+        axes.set_xlabel("step")
+        axes.set_title("learning rate")
+
+    return Chart(title, draw, (640, 240), (340, 220))

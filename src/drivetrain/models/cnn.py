@@ -1,0 +1,53 @@
+"""The plain convolutional network of the textbooks.
+
+28x28: conv 3x3 (32) -> 26, pool -> 13, conv 3x3 (64) -> 11, pool -> 5, flatten, dense 128.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from drivetrain.models.body import Body, halved, pool
+
+WIDTHS = (32, 64, 128)
+DENSE = 128
+LONGEST = 7
+"""The last map is at most this long, so that the dense layer stays small for photographs."""
+SHORTEST_UNPADDED = 10
+"""A map shorter than this is padded before the convolution, or an 8x8 digit would be gone after two pairs."""
+
+
+class CNN(Body):
+    """Pairs of convolution and pooling (at least two), then one dense layer of 128.
+
+    Max pooling comes before the ReLU: the maximum of the ReLUs is the ReLU of the maximum, so the answer is the
+    same and the ReLU has a quarter of the work.
+    """
+
+    def __init__(self, image_shape: tuple[int, int, int], dropout: float = 0.0) -> None:
+        super().__init__()
+        height, width, channels = image_shape
+        pairs: list[nn.Module] = []
+        while len(pairs) < 2 or max(height, width) > LONGEST:
+            wide = WIDTHS[min(len(pairs), len(WIDTHS) - 1)]
+            padding = 0 if min(height, width) >= SHORTEST_UNPADDED else 1
+            height, width = (side + 2 * padding - 2 for side in (height, width))
+            pairs.append(
+                nn.Sequential(nn.Conv2d(channels, wide, 3, padding=padding), pool(height, width), nn.ReLU())
+            )
+            height, width, channels = halved(height), halved(width), wide
+        self.pairs = nn.Sequential(*pairs)
+        self.dense = nn.Sequential(
+            nn.Flatten(), nn.Dropout(dropout), nn.Linear(channels * height * width, DENSE), nn.ReLU()
+        )
+        self.features = DENSE
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.dense(self.pairs(images))
+
+    def stages(self) -> list[nn.Module]:
+        return [*self.pairs, self.dense]
+
+
+def build(image_shape: tuple[int, int, int], dropout: float = 0.0) -> CNN:
+    return CNN(image_shape, dropout)

@@ -1,0 +1,27 @@
+"""No layers: with the head, softmax regression on the pixels."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from drivetrain.models.body import Body
+
+
+class Linear(Body):
+    """Pictures (N, C, H, W) -> their values (N, C * H * W)."""
+
+    def __init__(self, image_shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        height, width, channels = image_shape
+        self.features = height * width * channels
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images.flatten(1)
+
+    def stages(self) -> list[nn.Module]:
+        return []
+
+
+def build(image_shape: tuple[int, int, int], dropout: float = 0.0) -> Linear:
+    del dropout
+    return Linear(image_shape)

@@ -1,0 +1,123 @@
+"""Writing: what comes back is what went in, and a refusal leaves nothing behind."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+import pytest
+from bundle_examples import HOUSES, PICTURES, arguments, edited_graph, house_cases, image_bundle, image_graph
+
+from drivetrain.bundle import bundle_bytes, open_bundle, write_bundle
+from drivetrain.codecs import Signature
+from drivetrain.codecs.number import Number
+from drivetrain.errors import BundleError, DrivetrainError, FileError
+from drivetrain.files import sha256
+
+
+def test_what_was_written_is_read(tmp_path):
+    path = tmp_path / "animals.bundle"
+    written = write_bundle(path, **arguments())
+    bundle = open_bundle(path)
+    assert path.read_bytes() == image_bundle()
+    assert bundle.hash == written.hash
+    assert (bundle.name, bundle.task, bundle.card) == ("animals", "image_classification", "# Animals\n")
+    assert bundle.signature == PICTURES
+    assert bundle.graph == image_graph()
+    assert bundle.profile == {"image": {"n": 4}}
+    assert bundle.facts == {"metrics": {"accuracy": 0.5}}
+    assert bundle.manifest["created"] == "2026-01-02T03:04:05Z"
+    assert bundle.manifest["members"]["model.onnx"] == {
+        "sha256": sha256(image_graph()),
+        "bytes": len(image_graph()),
+    }
+    assert os.listdir(tmp_path) == ["animals.bundle"]
+
+
+def test_equal_arguments_give_equal_bytes():
+    assert bundle_bytes(**arguments()) == image_bundle()
+    assert bundle_bytes(**arguments(created="2026-01-02T03:04:06Z")) != image_bundle()
+
+
+def test_an_existing_file_is_kept_without_force(tmp_path):
+    path = tmp_path / "animals.bundle"
+    path.write_text("mine")
+    with pytest.raises(FileError, match=r"exists.*force"):
+        write_bundle(path, **arguments())
+    assert path.read_text() == "mine"
+    write_bundle(path, **arguments(), force=True)
+    assert path.read_bytes() == image_bundle()
+
+
+def test_a_folder_is_never_replaced(tmp_path):
+    (tmp_path / "animals").mkdir()
+    with pytest.raises(FileError, match="folder"):
+        write_bundle(tmp_path / "animals", **arguments(), force=True)
+
+
+@pytest.mark.parametrize(("code", "words"), [(errno.ENOSPC, "no space left"), (errno.EROFS, "read-only")])
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_a_full_or_read_only_disk_leaves_nothing_behind(tmp_path, monkeypatch, code, words, call):
+    def fail(*arguments, **options):
+        raise OSError(code, os.strerror(code))
+
+    kept = tmp_path / "kept.bundle"
+    kept.write_text("mine")
+    monkeypatch.setattr(os, call, fail)
+    with pytest.raises(FileError, match=words):
+        write_bundle(tmp_path / "animals.bundle", **arguments())
+    with pytest.raises(FileError, match=words):
+        write_bundle(kept, **arguments(), force=True)
+    assert os.listdir(tmp_path) == ["kept.bundle"]
+    assert kept.read_text() == "mine"
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write to any folder")
+def test_a_read_only_folder_is_named(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(FileError, match="permission denied"):
+        write_bundle(tmp_path / "animals.bundle", **arguments())
+    tmp_path.chmod(0o700)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": ""},
+        {"name": "a/b"},
+        {"name": "two\nlines"},
+        {"task": " padded "},
+        {"graph": b"not a graph"},
+        {"graph": edited_graph(lambda proto: proto.training_info.add())},
+        {"signature": HOUSES},
+        {"signature": Signature(PICTURES.inputs, {"label": Number()})},
+        {"cases": house_cases()},
+        {"cases": []},
+    ],
+)
+def test_what_a_reader_would_refuse_is_not_written(tmp_path, changes):
+    with pytest.raises((BundleError, DrivetrainError)):
+        write_bundle(tmp_path / "animals.bundle", **arguments(**changes))
+    assert os.listdir(tmp_path) == []
+
+
+def test_field_names_of_any_language_become_plain_member_names(tmp_path):
+    """Python allows größe as a name; a zip member stays ASCII."""
+    import numpy as np
+    from bundle_examples import model
+    from onnx import TensorProto, helper
+
+    from drivetrain.bundle import make_cases
+
+    signature = Signature({"größe": Number(mean=0.0, std=1.0)}, {"preis": Number(mean=0.0, std=1.0)})
+    port = (TensorProto.FLOAT, ["n"])
+    graph = model([helper.make_node("Identity", ["größe"], ["preis"])], {}, {"größe": port}, {"preis": port})
+    cases = make_cases(
+        signature, [("one", "validation", {"größe": 2})], lambda batch: {"preis": batch["größe"]}
+    )
+    path = tmp_path / "preise.bundle"
+    write_bundle(path, **arguments(signature=signature, graph=graph, cases=cases))
+    bundle = open_bundle(path)
+    assert "golden/0000.gr%C3%B6%C3%9Fe.raw" in bundle.manifest["members"]
+    np.testing.assert_array_equal(bundle.cases[0].encoded["größe"], np.float32(2))

@@ -1,0 +1,63 @@
+"""Architecture as tests: torch stays in its ring, importing is cheap, the command line's options are a promise."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import drivetrain
+from drivetrain.cli.main import build_parser
+
+HEAVY = ("torch", "onnxruntime", "onnx", "transformers", "sklearn", "matplotlib", "pandas", "scipy", "numpy", "PIL", "rich")
+WITHOUT_TORCH = (
+    "drivetrain.bundle", "drivetrain.runtime", "drivetrain.metrics", "drivetrain.codecs", "drivetrain.evaluate",
+    "drivetrain.data.checks", "drivetrain.data.packed", "drivetrain.data.sources", "drivetrain.data.dataset",
+    "drivetrain.tasks.image_classification", "drivetrain.models.registry", "drivetrain.models.hub", "drivetrain.cli.main",
+)  # fmt: skip
+
+
+def modules_after(code: str) -> set[str]:
+    listing = f"{code}\nimport sys; print(*sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", listing], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_importing_drivetrain_imports_nothing_heavy() -> None:
+    assert not modules_after("import drivetrain").intersection(HEAVY)
+
+
+@pytest.mark.parametrize("module", WITHOUT_TORCH)
+def test_the_rings_that_answer_never_import_torch(module: str) -> None:
+    assert "torch" not in modules_after(f"import {module}")
+
+
+def test_the_guard_can_fail() -> None:
+    assert "torch" in modules_after("import drivetrain.data.loader")
+
+
+def test_every_public_name_is_there() -> None:
+    for name in drivetrain.__all__:
+        assert getattr(drivetrain, name) is not None
+    with pytest.raises(AttributeError, match="Did you mean"):
+        drivetrain.Predicter  # noqa: B018
+
+
+def test_no_option_of_the_command_line_comes_or_goes_unnoticed() -> None:
+    actions = next(action for action in build_parser()._actions if action.dest == "verb")
+    found = {
+        name: " ".join(option for action in command._actions for option in (action.option_strings or [action.dest]))
+        for name, command in actions.choices.items()  # type: ignore[union-attr]
+    }
+    assert found == {
+        "train": "-h --help --json folder --model --epochs --image-size --resize --valid --seed --lr --batch-size --augment "
+        "--optimizer --weight-decay --dropout --label-smoothing --clip --accumulate --ema --early-stopping --precision "
+        "--frozen-epochs --layout --no-check --out --export --resume --force",
+        "check": "-h --help --json folder --valid --seed --layout",
+        "export": "-h --help --json run bundle --force",
+        "verify": "-h --help --json bundle",
+        "predict": "-h --help --json bundle inputs",
+        "evaluate": "-h --help --json bundle folder --layout",
+        "show": "-h --help --json source --out --force",
+    }

@@ -1,0 +1,251 @@
+"""One step, one epoch, hooks, and the ways in which training stops."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import resuming
+import torch
+from torch import nn
+
+import drivetrain as dt
+from drivetrain.errors import FileError, TrainingError, UsageError
+from drivetrain.learn import loop, schedules
+from drivetrain.learn.hooks import Hook, overridden
+from drivetrain.learn.learner import Learner
+from drivetrain.learn.settings import Phase, Settings
+
+
+def numbers(rows: int = 32, **columns: Any) -> dt.Dataset:
+    x = np.linspace(-2, 2, rows).astype(np.float32)
+    block = dt.DataBlock(
+        inputs={"x": dt.Number(normalize=False)}, targets={"y": dt.Number(normalize=False)}, split=dt.split.none()
+    )
+    return block.from_columns({"x": x, "y": 2 * x - 1, **columns})
+
+
+def learner(tmp_path: Path, module: nn.Module | None = None, **options: Any) -> Learner:
+    options = {"optimizer": "sgd", "weight_decay": 0.0, "momentum": 0.0, "out": tmp_path / "run", "quiet": True, **options}
+    return Learner(numbers(), module or nn.Linear(1, 1), **options)
+
+
+def test_one_neuron_learns_the_line(tmp_path: Path) -> None:
+    neuron = nn.Linear(1, 1)
+    trained = learner(tmp_path, neuron, batch_size=32)
+    trained.fit(200, lr=0.1, schedule="constant")
+    assert trained.predict(10).value == pytest.approx(19, abs=0.05)
+    assert neuron.weight.item() == pytest.approx(2, abs=0.02)
+    assert neuron.bias.item() == pytest.approx(-1, abs=0.02)
+
+
+def test_one_step_is_the_step_of_plain_torch(tmp_path: Path) -> None:
+    module = nn.Linear(1, 1)
+    twin = nn.Linear(1, 1)
+    twin.load_state_dict(module.state_dict())
+    trained = learner(tmp_path, module, batch_size=32)
+    trained.fit(1, lr=0.1, schedule="constant")
+    x = torch.from_numpy(numbers().table["x"]).reshape(-1, 1)
+    loss = nn.functional.mse_loss(twin(x), 2 * x - 1)
+    loss.backward()
+    with torch.no_grad():
+        for parameter in twin.parameters():
+            parameter -= 0.1 * parameter.grad
+    assert torch.allclose(module.weight, twin.weight, atol=1e-6)
+    assert trained.history[0]["train_loss"] == pytest.approx(loss.item(), rel=1e-5)
+
+
+def test_accumulated_small_batches_are_the_large_batch(tmp_path: Path) -> None:
+    ends = []
+    for number, (size, accumulate) in enumerate([(32, 1), (8, 4)]):
+        torch.manual_seed(1)
+        module = nn.Linear(1, 1)
+        Learner(
+            numbers(), module, optimizer="sgd", weight_decay=0.0, batch_size=size, accumulate=accumulate,
+            out=tmp_path / str(number), quiet=True,
+        ).fit(3, lr=0.1, schedule="constant")  # fmt: skip
+        ends.append(module.weight.item())
+    assert ends[0] == pytest.approx(ends[1], rel=1e-5)
+
+
+class Blows(nn.Module):
+    """A linear layer whose output is not a number from the second call on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(1, 4)
+        self.norm = nn.BatchNorm1d(4)
+        self.broken = nn.Linear(4, 1)
+        self.calls = 0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.calls += self.training
+        hidden = self.norm(self.first(x))
+        return self.broken(hidden * (math.inf if self.calls > 2 else 1.0))
+
+
+def test_a_loss_that_is_not_a_number_stops_before_weights_change_and_names_layer_and_batch(tmp_path: Path) -> None:
+    module = Blows()
+    before: dict[str, torch.Tensor] = {}
+
+    class Keep(Hook):
+        def on_batch_start(self, learner: Learner, batch: dict[str, torch.Tensor]) -> None:
+            before.update({key: value.clone() for key, value in learner.network.state_dict().items()})
+
+    trained = learner(tmp_path, module, batch_size=8, hooks=[Keep()])
+    with pytest.raises(TrainingError, match="broken") as caught:
+        trained.fit(2, lr=0.01)
+    assert caught.value.where == "epoch 1, batch 3 of 4"
+    after = trained.network.state_dict()
+    floats = [key for key in after if after[key].is_floating_point()]
+    assert any("running_mean" in key for key in floats)
+    assert all(torch.equal(after[key], before[key]) for key in floats)
+
+
+def test_a_number_that_is_not_finite_in_the_input_is_named(tmp_path: Path) -> None:
+    trained = learner(tmp_path, batch_size=32)
+    trained.tensors("train").arrays["x"][3] = math.nan
+    with pytest.raises(TrainingError, match="the input 'x' has it already"):
+        trained.fit(1)
+
+
+def test_hooks_are_called_in_order_and_the_unused_ones_cost_nothing(tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    class Note(Hook):
+        def on_fit_start(self, learner: Learner, phase: Phase) -> None:
+            seen.append("fit")
+
+        def on_loss(self, learner: Learner, loss: torch.Tensor) -> None:
+            seen.append("loss")
+
+        def on_batch_end(self, learner: Learner, step: int, loss: float) -> None:
+            seen.append(f"batch {step}")
+
+        def on_epoch_end(self, learner: Learner, row: dict[str, Any]) -> None:
+            seen.append(f"epoch {row['epoch']}")
+
+        def on_fit_end(self, learner: Learner, phase: Phase) -> None:
+            seen.append("end")
+
+    learner(tmp_path, batch_size=16, hooks=[Note()]).fit(1)
+    assert seen == ["fit", "loss", "batch 1", "loss", "batch 2", "epoch 1", "end"]
+    assert overridden([Hook()], "on_loss") == []
+
+
+def test_early_stopping_ends_and_gives_the_best_weights_back(tmp_path: Path) -> None:
+    trained = Learner(
+        resuming.dataset(), resuming.module(), augment=None, early_stopping=1, out=tmp_path / "run", quiet=True
+    )
+    trained.fit(40, lr=0.2, schedule="constant")
+    losses = [row["valid_loss"] for row in trained.history]
+    assert len(losses) < 40
+    assert min(losses[:-1]) < losses[-1]
+    stage = loop.make_stage(trained, Phase(1, 0.1))
+    assert loop.validate(trained, stage)[0] == pytest.approx(min(losses), rel=1e-6)
+
+
+def test_find_lr_suggests_and_leaves_the_learner_as_it_was(tmp_path: Path) -> None:
+    trained = Learner(resuming.dataset(), resuming.module(), augment="digits", ema=0.9, out=tmp_path / "run", quiet=True)
+    before = {key: value.clone() for key, value in trained.network.state_dict().items()}
+    states = [trained.shuffle_generator.get_state(), trained.augment_generator.get_state(), trained._torch_state.clone()]
+    found = trained.find_lr(steps=40)
+    assert 1e-6 < found.suggestion < 1.0
+    assert all(torch.equal(before[key], value) for key, value in trained.network.state_dict().items())
+    after = [trained.shuffle_generator.get_state(), trained.augment_generator.get_state(), trained._torch_state]
+    assert all(torch.equal(one, other) for one, other in zip(states, after))
+    assert trained.run is None
+
+
+def test_the_average_is_what_is_validated_and_exported(tmp_path: Path) -> None:
+    trained = learner(tmp_path, batch_size=8, ema=0.5)
+    trained.fit(2, lr=0.05)
+    assert trained.average is not None
+    assert trained.evaluated_network() is trained.average.module
+    assert not torch.equal(trained.network.encoders["x"].body.weight, trained.evaluated_network().encoders["x"].body.weight)
+
+
+def test_the_same_seed_gives_the_same_weights_and_torch_is_left_alone(tmp_path: Path) -> None:
+    ends = []
+    for number in range(2):
+        torch.manual_seed(99)
+        trained = Learner(
+            resuming.dataset(), resuming.module(), augment="digits", seed=3, out=tmp_path / str(number), quiet=True
+        )
+        outer = torch.get_rng_state()
+        trained.fit(1)
+        assert torch.equal(outer, torch.get_rng_state())
+        ends.append(trained.network.encoders["image"].body[5].weight.clone())
+    assert torch.equal(*ends)
+
+
+def test_one_cycle_rises_to_the_peak_and_falls_to_nearly_nothing() -> None:
+    rates = [schedules.factor("one_cycle", step, 101) for step in range(101)]
+    assert rates[0] == pytest.approx(1 / 25)
+    assert max(rates) == pytest.approx(rates[25]) == pytest.approx(1.0)
+    assert rates[-1] == pytest.approx(1e-5)
+    assert all(later >= earlier for earlier, later in zip(rates[:25], rates[1:26]))
+
+
+def test_a_module_that_does_not_fit_is_told_so_with_shapes(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"needs \(batch, 3\)"):
+        Learner(resuming.dataset(), nn.Sequential(nn.Flatten(), nn.Linear(64, 4)), out=tmp_path, quiet=True)
+    with pytest.raises(TrainingError, match="can't take its input") as caught:
+        Learner(resuming.dataset(), nn.Linear(7, 3), out=tmp_path, quiet=True)
+    assert "(batch, 1, 8, 8)" in caught.value.fix
+
+
+def test_a_module_that_ends_in_softmax_is_noticed(tmp_path: Path) -> None:
+    module = nn.Sequential(nn.Flatten(), nn.Linear(64, 3), nn.Softmax(1))
+    trained = Learner(resuming.dataset(), module, out=tmp_path, quiet=True)
+    assert any("softmax" in note for note in trained.notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("batch_size", 0), ("optimizer", "rmsprop"), ("dropout", 1.0), ("clip", -1.0), ("accumulate", 0), ("ema", 2.0), ("seed", -1)],
+)
+def test_impossible_settings_are_refused_by_name(name: str, value: Any) -> None:
+    with pytest.raises(UsageError) as caught:
+        Settings(**{name: value})
+    assert caught.value.where == name
+
+
+def test_a_misspelt_option_offers_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="batch_sise") as caught:
+        learner(tmp_path, batch_sise=3)
+    assert "batch_size" in caught.value.fix
+
+
+def test_an_existing_run_is_refused_without_force(tmp_path: Path) -> None:
+    learner(tmp_path).fit(1)
+    with pytest.raises(FileError, match="something in it") as caught:
+        learner(tmp_path).fit(1)
+    assert "--force" in caught.value.fix
+    learner(tmp_path, force=True).fit(1)
+
+
+def test_force_removes_what_runs_write_and_nothing_else(tmp_path: Path) -> None:
+    learner(tmp_path).fit(1)
+    (tmp_path / "run" / "notes.txt").write_text("mine")
+    learner(tmp_path, force=True).fit(1)
+    assert (tmp_path / "run" / "notes.txt").read_text() == "mine"
+
+
+def test_a_run_holds_what_was_asked_and_what_came_of_it(tmp_path: Path) -> None:
+    trained = learner(tmp_path, batch_size=16, seed=5)
+    result = trained.fit(2)
+    from drivetrain.learn.run import Run
+
+    run = Run.open(tmp_path / "run")
+    config = run.read_config()
+    assert config["settings"]["seed"] == 5
+    assert config["phases"][0]["epochs"] == 2
+    assert config["versions"]["torch"] == torch.__version__
+    assert run.read_history() == trained.history
+    assert run.read_result() == result
+    assert list((tmp_path / "run").glob("events.*"))
+    assert result["epochs"] == 2

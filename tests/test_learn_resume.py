@@ -1,0 +1,100 @@
+"""A run that was stopped and resumed ends as if it had not been."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import resuming
+
+from drivetrain.errors import FileError, TrainingError, UsageError
+from drivetrain.learn import checkpoints
+from drivetrain.learn.learner import Learner
+from drivetrain.learn.settings import Phase
+
+pytestmark = pytest.mark.slow
+PROGRAM = str(Path(resuming.__file__))
+
+
+def run_program(*arguments: str) -> list[str]:
+    done = subprocess.run([sys.executable, PROGRAM, *arguments], capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("stopped")
+    run_program("stop", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> str:
+    (found,) = run_program("whole", str(tmp_path_factory.mktemp("whole") / "run"))
+    return found
+
+
+def copy(source: Path, target: Path) -> str:
+    import shutil
+
+    shutil.copytree(source, target)
+    return str(target)
+
+
+def test_stopping_after_any_batch_and_resuming_in_a_fresh_process_ends_bit_identical(
+    stopped: Path, whole: str, tmp_path: Path
+) -> None:
+    ends = run_program("resume", copy(stopped, tmp_path / "runs"))
+    assert len(ends) == resuming.BATCHES
+    assert ends == [whole] * resuming.BATCHES
+
+
+@pytest.mark.parametrize("generator", ["shuffle", "augment", "torch"])
+def test_leaving_out_the_restore_of_one_generator_shows(
+    stopped: Path, whole: str, tmp_path: Path, generator: str
+) -> None:
+    ends = run_program("resume", copy(stopped, tmp_path / "runs"), "--skip", generator)
+    assert any(end != whole for end in ends)
+
+
+def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before_and_says_so(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    learner = Learner(resuming.dataset(), resuming.module(), augment="digits", **resuming.options(run))
+    learner.train([Phase(2, 1e-2)])
+    newest = max(run.glob("checkpoints/*.safetensors"))
+    data = bytearray(newest.read_bytes())
+    data[len(data) // 2] ^= 1
+    newest.write_bytes(bytes(data))
+    resumed = Learner.resume(run, resuming.dataset(), resuming.module(), quiet=True)
+    assert newest.stem in resumed.notes[-1]
+    assert len(resumed.history) == 1
+    resumed.go_on()
+    assert resuming.state_hash(resumed) == resuming.state_hash(learner)
+
+
+def test_all_checkpoints_damaged_is_an_error_with_a_way_out(tmp_path: Path) -> None:
+    (tmp_path / "step-00000001.json").write_text("{}")
+    with pytest.raises(TrainingError, match="damaged") as caught:
+        checkpoints.load(tmp_path)
+    assert "--force" in caught.value.fix
+
+
+def test_resuming_on_other_data_is_refused(tmp_path: Path) -> None:
+    resuming.start(tmp_path / "run", 2)
+    other = resuming.dataset()
+    other.split = resuming.dt.split.random(0.3, seed=9)(other.table)
+    with pytest.raises(TrainingError, match="not those"):
+        Learner.resume(tmp_path / "run", other, resuming.module(), quiet=True)
+
+
+def test_resuming_needs_what_the_run_could_not_keep(tmp_path: Path) -> None:
+    resuming.start(tmp_path / "run", 2)
+    with pytest.raises(UsageError, match="give its data"):
+        Learner.resume(tmp_path / "run")
+    with pytest.raises(UsageError, match="network of its own"):
+        Learner.resume(tmp_path / "run", resuming.dataset())
+    with pytest.raises(FileError, match="no such run"):
+        Learner.resume(tmp_path / "nowhere")
