@@ -244,8 +244,9 @@ def test_what_progress_raises_ends_the_processes(tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     files = sources.image_files(class_folder(tmp_path, {"a": 300}, size=(8, 8)))
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt) as caught:
         look.look(files, workers=2, progress=stop)
+    assert caught.traceback  # Held, so that nothing is closed merely because it was forgotten.
     assert len(started) == 2
     assert all(process.returncode is not None for process in started)
 
@@ -301,6 +302,11 @@ def test_the_short_cut_of_near_groups_loses_nothing():
     apart = np.square(coarse[alike[:, 0]] - coarse[alike[:, 1]]).sum(axis=1)
     assert len(alike) > 5
     assert (apart <= 2 * (1 - duplicates.CORRELATION) + 1e-5).all()
+    blocky = np.zeros(2, look.SEEN)
+    blocky["thumb"] = generator.integers(0, 256, (2, 4, 4, 3)).repeat(4, axis=1).repeat(4, axis=2)
+    one, other = duplicates._coarse(blocky["thumb"], np.arange(2))
+    (correlation,) = duplicates._correlations(blocky["thumb"], np.array([[0, 1]]))
+    assert np.square(one - other).sum() == pytest.approx(2 - 2 * correlation, rel=1e-5)
     connected = {row for group in duplicates.near_groups(seen, rows) for row in group}
     assert connected <= set(alike.ravel().tolist())
     assert len(connected) >= 0.9 * len(set(alike.ravel().tolist()))

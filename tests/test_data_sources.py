@@ -76,6 +76,12 @@ def test_csv_of_file_and_label(tmp_path):
     ]
 
 
+def test_the_mark_before_the_first_header_is_no_part_of_it(tmp_path):
+    text = "\ufefflabel,note,file\ncat,x,a.png\ndog,y,b.png\n"
+    table = sources.image_folder(flat(tmp_path, ["a.png", "b.png"], "labels.csv", text))
+    assert table["label"].tolist() == ["cat", "dog"]
+
+
 def test_csv_columns_are_found_by_values_and_names(tmp_path):
     text = "id;breed;photo;set;width\n1;x;a.png;training;4\n2;y;b.png;VAL;5\n3;x;c.png;test;6\n"
     table = sources.image_folder(flat(tmp_path, ["a.png", "b.png", "c.png"], "index.csv", text))
@@ -85,7 +91,7 @@ def test_csv_columns_are_found_by_values_and_names(tmp_path):
 
 def test_tsv_with_labels_that_look_like_files(tmp_path):
     table = sources.image_folder(
-        flat(tmp_path, ["1.png", "2.png"], "t.tsv", "digit\tname\n2\t1.png\n1\t2.png\n")
+        flat(tmp_path, ["1.png", "2.png"], "t.tsv", "what\twhich\n2\t1.png\n1\t2.png\n")
     )
     assert list(zip(names_of(table), table["label"])) == [("1.png", "2"), ("2.png", "1")]
 

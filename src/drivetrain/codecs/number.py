@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from drivetrain.errors import DataError
 from drivetrain.types import Array
 
 LARGEST = float(np.finfo(np.float32).max)
+WRITTEN = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+"""Numbers as every language writes them; Python alone would also take 1_000 and digits of other scripts."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +49,12 @@ class Number(Codec):
     def read(self, raw: Any) -> float:
         if isinstance(raw, bool) or not isinstance(raw, (int, float, str, np.integer, np.floating)):
             raise DataError(f"{raw!r} is not a number.")
+        if isinstance(raw, str) and not WRITTEN.fullmatch(raw.strip()):
+            raise DataError(f"{raw!r} is not a number.", fix="Write it like 12.5 or 1e-3.")
         try:
-            value = float(raw)
-        except (ValueError, OverflowError):
-            raise DataError(f"{raw!r} is not a number.", fix="Write it like 12.5 or 1e-3.") from None
+            value = float(cast("float", raw))
+        except OverflowError:
+            value = math.inf
         if not abs(value) <= LARGEST:
             raise DataError(
                 f"{raw!r} is not a finite 32-bit number.", fix="Leave the row out or mend the value."

@@ -101,7 +101,8 @@ def _pack_files(codec: Codec, paths: list[str], advance: Advance, workers: int) 
         faults = {str(row): fault.to_json() for row, fault in sorted(errors.items())}
         write_text(temporary / "meta.json", to_json({"spec": codec.spec(), "errors": faults}))
         store = cache / "stores" / digest.hexdigest()
-        if not store.is_dir():
+        if not _is_whole(store):
+            shutil.rmtree(store, ignore_errors=True)
             os.replace(temporary, store)
         write_text(seen, store.name)
         _prune(cache / "stores", keep=store)
@@ -132,6 +133,13 @@ def _open_seen(cache: Path, seen: Path) -> PackedColumn | None:
         return _open_store(store)
     except (OSError, ValueError, DrivetrainError):
         return None
+
+
+def _is_whole(store: Path) -> bool:
+    try:
+        return _open_store(store) is not None
+    except (OSError, ValueError, DrivetrainError):
+        return False
 
 
 def _open_store(store: Path) -> PackedColumn:
