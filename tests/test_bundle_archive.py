@@ -253,7 +253,7 @@ def test_links_and_pipes_are_refused(tmp_path):
     card = folder / "README.md"
     card.rename(tmp_path / "elsewhere.md")
     card.symlink_to(tmp_path / "elsewhere.md")
-    with pytest.raises(BundleError, match="link"):
+    with pytest.raises(BundleError, match="there is a link"):
         open_bundle(folder)
     card.unlink()
     os.mkfifo(card)

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import os
 
+import numpy as np
 import pytest
-from bundle_examples import HOUSES, PICTURES, arguments, edited_graph, house_cases, image_bundle, image_graph
+from bundle_examples import (
+    HOUSES,
+    PICTURES,
+    arguments,
+    edited_graph,
+    house_cases,
+    house_graph,
+    image_bundle,
+    image_graph,
+    model,
+)
+from onnx import TensorProto, helper
 
-from drivetrain.bundle import bundle_bytes, open_bundle, write_bundle
+from drivetrain.bundle import bundle_bytes, make_cases, open_bundle, write_bundle
 from drivetrain.codecs import Signature
 from drivetrain.codecs.number import Number
 from drivetrain.errors import BundleError, DrivetrainError, FileError
@@ -102,14 +115,19 @@ def test_what_a_reader_would_refuse_is_not_written(tmp_path, changes):
     assert os.listdir(tmp_path) == []
 
 
+def test_a_case_that_only_the_reader_refuses_is_not_written(tmp_path):
+    """Written without a second look it would be a bundle that nobody can open."""
+    case = house_cases()[0]
+    broken = dataclasses.replace(case, output={"price": np.float32(np.nan)})
+    with pytest.raises(BundleError, match=r"golden/output.price.npy"):
+        write_bundle(
+            tmp_path / "a.bundle", **arguments(signature=HOUSES, graph=house_graph(), cases=[broken])
+        )
+    assert os.listdir(tmp_path) == []
+
+
 def test_field_names_of_any_language_become_plain_member_names(tmp_path):
     """Python allows größe as a name; a zip member stays ASCII."""
-    import numpy as np
-    from bundle_examples import model
-    from onnx import TensorProto, helper
-
-    from drivetrain.bundle import make_cases
-
     signature = Signature({"größe": Number(mean=0.0, std=1.0)}, {"preis": Number(mean=0.0, std=1.0)})
     port = (TensorProto.FLOAT, ["n"])
     graph = model([helper.make_node("Identity", ["größe"], ["preis"])], {}, {"größe": port}, {"preis": port})

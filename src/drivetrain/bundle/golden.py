@@ -104,7 +104,7 @@ def kept(value: Any, step: int | None = None) -> Any:
         return from_json(to_json(value))
     array = cast("Array", value)
     if step is None:
-        longest = max(1, *array.shape[:2])
+        longest = max((1, *array.shape[:2]))
         fitting = (n for n in range(1, longest) if _thinned(array, n).size <= READ_ELEMENTS)
         step = next(fitting, longest)
     return ReadArray(array.shape, step, np.ascontiguousarray(_thinned(array, step)))

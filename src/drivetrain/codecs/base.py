@@ -54,6 +54,10 @@ class Codec(ABC):
     def encode(self, value: Any) -> Array:
         """The object -> an array of `dtype` and `shape`. Raises DataError."""
 
+    def encode_raw(self, raw: Any) -> Array:
+        """`encode(read(raw))`. A codec overrides it where it can save the copies between the two."""
+        return self.encode(self.read(raw))
+
     @abstractmethod
     def decode(self, output: Array) -> dict[str, Any]:
         """One row of model output -> what a person understands, as JSON values."""

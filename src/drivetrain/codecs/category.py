@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 
@@ -49,7 +49,7 @@ class Category(Codec):
         if isinstance(raw, (bytes, list, dict, tuple, np.ndarray)):
             kind = type(raw).__name__  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
             raise DataError(f"a class is text, not {kind}.")
-        text = str(raw).strip()
+        text = str(cast("object", raw)).strip()
         if not text:
             raise DataError("the class is empty.", fix="Give every row a class, or leave the row out.")
         return text

@@ -75,7 +75,7 @@ class Image(Codec):
         if isinstance(self.size, int):
             object.__setattr__(self, "size", (self.size, self.size))
         if self.size is not None:
-            size = cast("tuple[int, ...]", self.size)
+            size = cast("tuple[Any, ...]", self.size)
             if len(size) != 2 or not all(isinstance(side, int) and 1 <= side <= 4096 for side in size):
                 raise ValueError("size must be two whole numbers from 1 to 4096")
         if self.channels not in (None, 1, 3):
@@ -106,22 +106,20 @@ class Image(Codec):
     def read(self, raw: Any) -> Array:
         if isinstance(raw, np.ndarray):
             return self._from_array(cast("Array", raw))
+        return _pixels(self._upright(raw))
+
+    def _upright(self, raw: Any) -> Pillow.Image:
+        """The picture turned as EXIF says, in the codec's mode, its pixels loaded."""
+        place = _place(raw)
         with _opened(raw) as picture:
-            place = _place(raw)
             try:
-                picture.load()  # Pillow turns a TIFF itself, and a PNG's EXIF may follow its pixels.
-                turn = TURNS.get(_orientation(picture))
-                if turn is not None:
-                    picture = picture.transpose(turn)
-                picture = to_mode(picture, "L" if self.channels == 1 else "RGB", place)
+                if picture.getexif().get(0x0112, 1) != 1:
+                    picture = ImageOps.exif_transpose(picture)
+                return to_mode(picture, "L" if self.channels == 1 else "RGB", place)
             except DrivetrainError:
                 raise
-            except DAMAGED as fault:
-                raise DataError(
-                    f"the picture can't be decoded: {fault}.", where=place, fix=REPLACE
-                ) from fault
-            array = np.asarray(picture)
-        return array[:, :, None] if array.ndim == 2 else array
+            except (OSError, SyntaxError, ValueError, EOFError, MemoryError, Pillow.DecompressionBombError) as fault:
+                raise DataError(f"the picture can't be decoded: {fault}.", where=place, fix=REPLACE) from fault
 
     def _from_array(self, array: Array) -> Array:
         if array.ndim == 2:
@@ -141,19 +139,23 @@ class Image(Codec):
         return np.asarray(Pillow.fromarray(np.ascontiguousarray(array)).convert("L"))[:, :, None]
 
     def encode(self, value: Array) -> Array:
+        if value.shape[:2] == self._size():
+            return np.ascontiguousarray(value)
+        return self._resized(Pillow.fromarray(np.ascontiguousarray(value[:, :, 0] if value.shape[2] == 1 else value)))
+
+    def encode_raw(self, raw: Any) -> Array:
+        """As `encode(read(raw))`, without the whole picture's way through an array."""
+        return self.encode(self.read(raw)) if isinstance(raw, np.ndarray) else self._resized(self._upright(raw))
+
+    def _resized(self, picture: Pillow.Image) -> Array:
         height, width = self._size()
-        rows, columns, channels = value.shape
-        if (rows, columns) == (height, width):
-            return np.array(
-                value, order="C"
-            )  # A copy: who changes the encoded picture must not change the read one.
-        picture = Pillow.fromarray(np.ascontiguousarray(value[:, :, 0] if channels == 1 else value))
-        box, (inner_height, inner_width) = resize_plan(self.resize, (rows, columns), (height, width))
-        resized = np.asarray(picture.resize((inner_width, inner_height), Pillow.Resampling.BILINEAR, box=box))
-        resized = resized.reshape(inner_height, inner_width, channels)
+        if (picture.height, picture.width) == (height, width):
+            return _pixels(picture)
+        box, (inner_height, inner_width) = resize_plan(self.resize, (picture.height, picture.width), (height, width))
+        resized = _pixels(picture.resize((inner_width, inner_height), Pillow.Resampling.BILINEAR, box=box))
         if (inner_height, inner_width) == (height, width):
             return resized
-        padded = np.zeros((height, width, channels), np.uint8)
+        padded = np.zeros((height, width, resized.shape[2]), np.uint8)
         top, left = (height - inner_height) // 2, (width - inner_width) // 2
         padded[top : top + inner_height, left : left + inner_width] = resized
         return padded
@@ -293,14 +295,20 @@ def to_mode(picture: Pillow.Image, mode: str, place: str = "") -> Pillow.Image:
     return picture.convert(mode)
 
 
+def _pixels(picture: Pillow.Image) -> Array:
+    """uint8 (height, width, channels)."""
+    array = np.asarray(picture)
+    return array[:, :, None] if array.ndim == 2 else array
+
+
 def _opened(raw: Any) -> Pillow.Image:
     """The picture with its header read and checked; pixels are read on demand. Raises DataError."""
     if isinstance(raw, Pillow.Image):
         return raw.copy()
     place = _place(raw)
     if isinstance(raw, (bytes, bytearray, memoryview)):
-        source: Any = io.BytesIO(raw)
-        empty = not len(raw)
+        source: Any = io.BytesIO(cast("bytes", raw))
+        empty = not source.getbuffer().nbytes
     elif isinstance(raw, (str, os.PathLike)):
         source = os.fspath(cast("str", raw))
         try:

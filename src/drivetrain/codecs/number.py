@@ -15,6 +15,7 @@ from drivetrain.errors import DataError
 from drivetrain.types import Array
 
 LARGEST = float(np.finfo(np.float32).max)
+RESOLUTION = float(np.finfo(np.float32).eps)
 WRITTEN = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 """Numbers as every language writes them; Python alone would also take 1_000 and digits of other scripts."""
 
@@ -43,22 +44,24 @@ class Number(Codec):
         numbers = np.array([self.read(value) for value in values], dtype=np.float64)
         if not numbers.size:
             raise DataError("there are no numbers to fit to.", fix="Check that the column has values.")
-        spread = float(numbers.std())
-        return replace(self, mean=float(numbers.mean()), std=spread if spread > 0 else 1.0)
+        mean, spread = float(numbers.mean()), float(numbers.std())
+        if spread <= RESOLUTION * abs(mean):
+            spread = 1.0  # A constant column's rounding, or what float32 can't resolve: nothing to divide by.
+        kept_mean = mean if self.mean is None else self.mean
+        return replace(self, mean=kept_mean, std=spread if self.std is None else self.std)
 
     def read(self, raw: Any) -> float:
         if isinstance(raw, bool) or not isinstance(raw, (int, float, str, np.integer, np.floating)):
-            raise DataError(f"{raw!r} is not a number.")
+            raise DataError(f"{raw!r:.60} is not a number.")
         if isinstance(raw, str) and not WRITTEN.fullmatch(raw.strip()):
-            raise DataError(f"{raw!r} is not a number.", fix="Write it like 12.5 or 1e-3.")
+            raise DataError(f"{raw!r:.60} is not a number.", fix="Write it like 12.5 or 1e-3.")
         try:
             value = float(cast("float", raw))
-        except OverflowError:
-            value = math.inf
+        except OverflowError:  # A whole number beyond float64, which may be too long to print.
+            raise DataError("the number is too large for 32 bits.", fix="Leave the row out.") from None
         if not abs(value) <= LARGEST:
-            raise DataError(
-                f"{raw!r} is not a finite 32-bit number.", fix="Leave the row out or mend the value."
-            )
+            fix = "Leave the row out or mend the value."
+            raise DataError(f"{raw!r:.60} is not a finite 32-bit number.", fix=fix)
         return value
 
     def encode(self, value: float) -> Array:

@@ -68,7 +68,7 @@ def pack(
     errors: dict[int, DrivetrainError] = {}
     for row, value in enumerate(values):
         try:
-            array[row] = codec.encode(codec.read(value))
+            array[row] = codec.encode_raw(value)
         except DrivetrainError as fault:
             errors[row] = fault
     advance(len(values))
@@ -163,7 +163,7 @@ def _allocate(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
 
 
 def encode_chunk(codec: Codec, paths: Sequence[str], out: Array) -> tuple[bytes, dict[int, DrivetrainError]]:
-    """Encode files into the rows of `out`; gives the content hash of each file (16 bytes) and the errors by row."""
+    """Encode files into the rows of `out`; gives the content hash of each file (32 bytes) and the errors by row."""
     hashes = bytearray()
     errors: dict[int, DrivetrainError] = {}
     for row, path in enumerate(paths):
@@ -171,13 +171,13 @@ def encode_chunk(codec: Codec, paths: Sequence[str], out: Array) -> tuple[bytes,
         try:
             with open(path, "rb") as handle:
                 data = handle.read()
-            out[row] = codec.encode(codec.read(data))
+            out[row] = codec.encode_raw(data)
         except (OSError, ValueError) as fault:
             known = fault if isinstance(fault, OSError) else OSError(str(fault))
             errors[row] = file_error(known, path)
         except DrivetrainError as fault:
             errors[row] = fault.at(path)
-        hashes += hashlib.blake2b(data, digest_size=16).digest()
+        hashes += hashlib.sha256(data).digest()
     return bytes(hashes), errors
 
 
@@ -191,7 +191,7 @@ def _encode_files(
     def collect(start: int, chunk_hashes: bytes, chunk_errors: dict[int, DrivetrainError]) -> None:
         hashes[start] = chunk_hashes
         errors.update({start + row: fault for row, fault in chunk_errors.items()})
-        advance(len(chunk_hashes) // 16)
+        advance(len(chunk_hashes) // 32)
 
     if len(paths) < PROCESSES_FROM or workers == 1:
         array = np.lib.format.open_memmap(array_path, mode="r+")

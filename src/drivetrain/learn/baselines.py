@@ -122,7 +122,8 @@ def _image_features(codec: Codec, sample: _Rows) -> FeatureMap:
         n, rows, columns, channels = images.shape
         across = images.reshape(n, rows, columns * channels).astype(np.float32)
         down = (_area_mean(rows, out[0]) @ across).reshape(n * out[0], columns, channels)
-        return (_area_mean(columns, out[1]) @ down).reshape(n, -1).astype(np.float32) / 255
+        reduced = _area_mean(columns, out[1]) @ down
+        return (reduced.reshape(n, -1) / 255).astype(np.float32)
 
     return reduce
 

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
 from drivetrain.bundle.reader import Bundle, open_bundle
 from drivetrain.bundle.verify import VerifyReport, failed, passed, verify
+from drivetrain.codecs import Codec
 from drivetrain.errors import BundleError, DataError, DrivetrainError, UsageError
 from drivetrain.runtime.session import OnnxSession, usable_cores
 from drivetrain.types import Answer, Array, Failure
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 # What a codec may let slip on a value of the wrong kind. One bad item must not cost the others their answers.
 _SLIPS = (TypeError, ValueError, OverflowError, OSError, MemoryError)
@@ -29,6 +33,15 @@ class _Row:
     input: str
     encoded: dict[str, Array] | None = None
     error: DrivetrainError | None = None
+
+
+class _Form(NamedTuple):
+    """What one input has to become."""
+
+    field: str
+    codec: Codec
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
 
 
 class Predictor:
@@ -58,6 +71,9 @@ class Predictor:
         self.signature, self.manifest, self.card = opened.signature, opened.manifest, opened.card
         self.profile, self.hash, self.name = opened.profile, opened.hash, opened.name
         self.batch_size = batch_size
+        self._forms = [
+            _Form(name, codec, codec.shape, codec.dtype) for name, codec in self.signature.inputs.items()
+        ]
         self._files = any(codec.from_files for codec in self.signature.inputs.values())
 
     def __repr__(self) -> str:
@@ -94,27 +110,33 @@ class Predictor:
         """
         source = iter(items)
         first = list(islice(source, self.batch_size))
-        with self._pool() if self._files and len(first) > 1 else nullcontext() as pool:
-            prepare = cast("Callable[..., Iterator[_Row]]", pool.map if pool else map)
+        with _pool() if self._files and len(first) > 1 else nullcontext() as pool:
             waiting: deque[Iterator[_Row]] = deque()
             for batch in chain([first], iter(lambda: list(islice(source, self.batch_size)), [])):
-                waiting.append(prepare(self._prepare, batch))
+                waiting.append(self._prepare_all(batch, pool))
                 if len(waiting) > 1:
                     yield from self._answers(list(waiting.popleft()))
             for rows in waiting:
                 yield from self._answers(list(rows))
 
-    def _pool(self) -> Any:
-        from concurrent.futures import ThreadPoolExecutor
-
-        return ThreadPoolExecutor(usable_cores(), thread_name_prefix="drivetrain-read")
+    def _prepare_all(self, batch: list[Any], pool: ThreadPoolExecutor | None) -> Iterator[_Row]:
+        """Read and encode a batch: at once by the pool's threads, where there is one, else when it is asked
+        for."""
+        if pool is None:
+            return map(self._prepare, batch)
+        # A few slices for each thread: one task for each item costs more than a small picture does.
+        size = -(-len(batch) // (4 * usable_cores()))
+        slices = [batch[start : start + size] for start in range(0, len(batch), size)]
+        return chain.from_iterable(pool.map(lambda items: [self._prepare(item) for item in items], slices))
 
     def _prepare(self, item: Any) -> _Row:
         """Read and encode one item."""
         name = describe(item)
         try:
             sample = self._sample(item)
-            return _Row(name, {field: self._encode(field, sample[field]) for field in self.signature.inputs})
+            return _Row(
+                name, {field: _encode(codec, sample[field], *form) for field, codec, *form in self._inputs}
+            )
         except DrivetrainError as fault:
             return _Row(name, error=fault.at(name))
 
@@ -128,18 +150,6 @@ class Predictor:
         if len(inputs) != 1:
             raise DataError("this model has several inputs.", fix=f"Give a mapping with {', '.join(inputs)}.")
         return {next(iter(inputs)): item}
-
-    def _encode(self, field: str, raw: Any) -> Array:
-        codec = self.signature.inputs[field]
-        try:
-            array = codec.encode(codec.read(raw))
-        except _SLIPS as fault:
-            raise DataError(f"{type(raw).__name__} can't be read as {codec.op}: {fault}") from fault
-        if array.shape != codec.shape or array.dtype != codec.dtype:
-            raise DataError(
-                f"{codec.op} made {array.dtype} {array.shape} of it, not {codec.dtype} {codec.shape}."
-            )
-        return array
 
     def _answers(self, rows: Sequence[_Row]) -> list[Answer | Failure]:
         """Answers for a prepared batch."""
@@ -156,20 +166,44 @@ class Predictor:
             if len(rows) == 1:
                 return [Failure(rows[0].input, fault)]
             return [answer for row in rows for answer in self._run([row])]
+        finite = {name: _finite_rows(outputs[name]) for name in self.signature.targets}
         return [
-            self._decode(row.input, {name: outputs[name][n] for name in self.signature.targets})
+            self._decode(row.input, {name: outputs[name][n] for name in finite if finite[name][n]})
             for n, row in enumerate(rows)
         ]
 
     def _decode(self, name: str, output: Mapping[str, Array]) -> Answer | Failure:
-        for target, array in output.items():
-            if not np.isfinite(array).all():
+        """The answer for one row of finite outputs."""
+        targets: dict[str, dict[str, Any]] = {}
+        for target, codec in self.signature.targets.items():
+            if target not in output:
                 return Failure(
                     name, DataError(f"the model's output for {target!r} is not a finite number.", where=name)
                 )
-        return Answer(
-            name, {target: codec.decode(output[target]) for target, codec in self.signature.targets.items()}
-        )
+            targets[target] = codec.decode(output[target])
+        return Answer(name, targets)
+
+
+def _pool() -> ThreadPoolExecutor:
+    from concurrent.futures import ThreadPoolExecutor
+
+    return ThreadPoolExecutor(usable_cores(), thread_name_prefix="drivetrain-read")
+
+
+def _encode(form: _Form, raw: Any) -> Array:
+    codec = form.codec
+    try:
+        array = codec.encode(codec.read(raw))
+    except _SLIPS as fault:
+        raise DataError(f"{type(raw).__name__} can't be read as {codec.op}: {fault}") from fault
+    if array.shape != form.shape or array.dtype != form.dtype:
+        raise DataError(f"{codec.op} made {array.dtype} {array.shape} of it, not {form.dtype} {form.shape}.")
+    return array
+
+
+def _finite_rows(output: Array) -> list[bool]:
+    finite = np.isfinite(output).reshape(len(output), -1)
+    return cast("list[bool]", finite.all(axis=1).tolist())
 
 
 _verify = verify  # `verify` is also the name of Predictor's argument.
