@@ -39,9 +39,15 @@ def dataset() -> dt.Dataset:
     generator = np.random.default_rng(5)
     labels = np.arange(ROWS + 24) % 3
     images = (generator.integers(0, 120, (len(labels), 8, 8)) + labels[:, None, None] * 60).astype(np.uint8)
-    columns = {"image": list(images), "label": [str(label) for label in labels], "split": ["train"] * ROWS + ["valid"] * 24}
+    columns = {
+        "image": list(images),
+        "label": [str(label) for label in labels],
+        "split": ["train"] * ROWS + ["valid"] * 24,
+    }
     block = dt.DataBlock(
-        inputs={"image": dt.Image(size=8, channels=1)}, targets={"label": dt.Category()}, split=dt.split.by_column("split")
+        inputs={"image": dt.Image(size=8, channels=1)},
+        targets={"label": dt.Category()},
+        split=dt.split.by_column("split"),
     )
     return block.from_columns(columns)
 

@@ -11,21 +11,25 @@ import pytest
 from bundle_examples import (
     HOUSES,
     PICTURES,
+    altered,
     arguments,
     edited_graph,
+    house_bundle,
     house_cases,
     house_graph,
     image_bundle,
     image_graph,
     model,
+    weights,
 )
 from onnx import TensorProto, helper
 
 from drivetrain.bundle import bundle_bytes, make_cases, open_bundle, write_bundle
 from drivetrain.codecs import Signature
 from drivetrain.codecs.number import Number
-from drivetrain.errors import BundleError, DrivetrainError, FileError
+from drivetrain.errors import BundleError, CheckFailed, DrivetrainError, FileError
 from drivetrain.files import sha256
+from drivetrain.testing.bundles import check_bundle
 
 
 def test_what_was_written_is_read(tmp_path):
@@ -124,6 +128,33 @@ def test_a_case_that_only_the_reader_refuses_is_not_written(tmp_path):
             tmp_path / "a.bundle", **arguments(signature=HOUSES, graph=house_graph(), cases=[broken])
         )
     assert os.listdir(tmp_path) == []
+
+
+def test_a_check_that_fails_keeps_the_old_bundle(tmp_path):
+    """Replacing a good bundle by one that doesn't verify would lose the good one."""
+    path = tmp_path / "animals.bundle"
+    path.write_text("mine")
+    seen = []
+
+    def refuse(bundle):
+        seen.append(bundle.name)
+        raise CheckFailed("no")
+
+    with pytest.raises(CheckFailed):
+        write_bundle(path, **arguments(), force=True, check=refuse)
+    assert seen == ["animals"]
+    assert path.read_text() == "mine"
+    assert os.listdir(tmp_path) == ["animals.bundle"]
+
+
+def test_check_bundle_holds_for_what_we_write_and_not_for_a_swapped_graph(tmp_path):
+    path = tmp_path / "animals.bundle"
+    for data in (image_bundle(), house_bundle()):
+        path.write_bytes(data)
+        assert check_bundle(path, flips=20).cases
+    path.write_bytes(altered(image_bundle(), {"model.onnx": image_graph(weights() * 2)}))
+    with pytest.raises(AssertionError, match="output"):
+        check_bundle(path)
 
 
 def test_field_names_of_any_language_become_plain_member_names(tmp_path):

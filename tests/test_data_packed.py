@@ -39,9 +39,9 @@ def encodings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     counted: list[int] = []
     whole = packed.encode_chunk
 
-    def count(codec: Any, paths: Sequence[str], out: Any) -> Any:
+    def count(codec: Any, paths: Sequence[str], start: int, rows: Any) -> Any:
         counted.append(len(paths))
-        return whole(codec, paths, out)
+        return whole(codec, paths, start, rows)
 
     monkeypatch.setattr(packed, "encode_chunk", count)
     return counted
@@ -147,7 +147,7 @@ def test_a_full_disk_leaves_nothing(cache: Path, files: list[str], monkeypatch: 
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "posix_fallocate", full)
+    monkeypatch.setattr(os, "pwrite", full)
     with pytest.raises(FileError, match="no space left"):
         pack(CODEC, files)
     assert stores(cache) == []

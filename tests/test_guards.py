@@ -10,7 +10,19 @@ import pytest
 import drivetrain
 from drivetrain.cli.main import build_parser
 
-HEAVY = ("torch", "onnxruntime", "onnx", "transformers", "sklearn", "matplotlib", "pandas", "scipy", "numpy", "PIL", "rich")
+HEAVY = (
+    "torch",
+    "onnxruntime",
+    "onnx",
+    "transformers",
+    "sklearn",
+    "matplotlib",
+    "pandas",
+    "scipy",
+    "numpy",
+    "PIL",
+    "rich",
+)
 WITHOUT_TORCH = (
     "drivetrain.bundle", "drivetrain.runtime", "drivetrain.metrics", "drivetrain.codecs", "drivetrain.evaluate",
     "drivetrain.data.checks", "drivetrain.data.packed", "drivetrain.data.sources", "drivetrain.data.dataset",
@@ -47,7 +59,9 @@ def test_every_public_name_is_there() -> None:
 def test_no_option_of_the_command_line_comes_or_goes_unnoticed() -> None:
     actions = next(action for action in build_parser()._actions if action.dest == "verb")
     found = {
-        name: " ".join(option for action in command._actions for option in (action.option_strings or [action.dest]))
+        name: " ".join(
+            option for action in command._actions for option in (action.option_strings or [action.dest])
+        )
         for name, command in actions.choices.items()  # type: ignore[union-attr]
     }
     assert found == {

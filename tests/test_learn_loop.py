@@ -23,13 +23,22 @@ from drivetrain.learn.settings import Phase, Settings
 def numbers(rows: int = 32, **columns: Any) -> dt.Dataset:
     x = np.linspace(-2, 2, rows).astype(np.float32)
     block = dt.DataBlock(
-        inputs={"x": dt.Number(normalize=False)}, targets={"y": dt.Number(normalize=False)}, split=dt.split.none()
+        inputs={"x": dt.Number(normalize=False)},
+        targets={"y": dt.Number(normalize=False)},
+        split=dt.split.none(),
     )
     return block.from_columns({"x": x, "y": 2 * x - 1, **columns})
 
 
 def learner(tmp_path: Path, module: nn.Module | None = None, **options: Any) -> Learner:
-    options = {"optimizer": "sgd", "weight_decay": 0.0, "momentum": 0.0, "out": tmp_path / "run", "quiet": True, **options}
+    options = {
+        "optimizer": "sgd",
+        "weight_decay": 0.0,
+        "momentum": 0.0,
+        "out": tmp_path / "run",
+        "quiet": True,
+        **options,
+    }
     return Learner(numbers(), module or nn.Linear(1, 1), **options)
 
 
@@ -87,7 +96,9 @@ class Blows(nn.Module):
         return self.broken(hidden * (math.inf if self.calls > 2 else 1.0))
 
 
-def test_a_loss_that_is_not_a_number_stops_before_weights_change_and_names_layer_and_batch(tmp_path: Path) -> None:
+def test_a_loss_that_is_not_a_number_stops_before_weights_change_and_names_layer_and_batch(
+    tmp_path: Path,
+) -> None:
     module = Blows()
     before: dict[str, torch.Tensor] = {}
 
@@ -138,7 +149,12 @@ def test_hooks_are_called_in_order_and_the_unused_ones_cost_nothing(tmp_path: Pa
 
 def test_early_stopping_ends_and_gives_the_best_weights_back(tmp_path: Path) -> None:
     trained = Learner(
-        resuming.dataset(), resuming.module(), augment=None, early_stopping=1, out=tmp_path / "run", quiet=True
+        resuming.dataset(),
+        resuming.module(),
+        augment=None,
+        early_stopping=1,
+        out=tmp_path / "run",
+        quiet=True,
     )
     trained.fit(40, lr=0.2, schedule="constant")
     losses = [row["valid_loss"] for row in trained.history]
@@ -149,13 +165,23 @@ def test_early_stopping_ends_and_gives_the_best_weights_back(tmp_path: Path) -> 
 
 
 def test_find_lr_suggests_and_leaves_the_learner_as_it_was(tmp_path: Path) -> None:
-    trained = Learner(resuming.dataset(), resuming.module(), augment="digits", ema=0.9, out=tmp_path / "run", quiet=True)
+    trained = Learner(
+        resuming.dataset(), resuming.module(), augment="digits", ema=0.9, out=tmp_path / "run", quiet=True
+    )
     before = {key: value.clone() for key, value in trained.network.state_dict().items()}
-    states = [trained.shuffle_generator.get_state(), trained.augment_generator.get_state(), trained._torch_state.clone()]
+    states = [
+        trained.shuffle_generator.get_state(),
+        trained.augment_generator.get_state(),
+        trained._torch_state.clone(),
+    ]
     found = trained.find_lr(steps=40)
     assert 1e-6 < found.suggestion < 1.0
     assert all(torch.equal(before[key], value) for key, value in trained.network.state_dict().items())
-    after = [trained.shuffle_generator.get_state(), trained.augment_generator.get_state(), trained._torch_state]
+    after = [
+        trained.shuffle_generator.get_state(),
+        trained.augment_generator.get_state(),
+        trained._torch_state,
+    ]
     assert all(torch.equal(one, other) for one, other in zip(states, after))
     assert trained.run is None
 
@@ -165,7 +191,9 @@ def test_the_average_is_what_is_validated_and_exported(tmp_path: Path) -> None:
     trained.fit(2, lr=0.05)
     assert trained.average is not None
     assert trained.evaluated_network() is trained.average.module
-    assert not torch.equal(trained.network.encoders["x"].body.weight, trained.evaluated_network().encoders["x"].body.weight)
+    assert not torch.equal(
+        trained.network.encoders["x"].body.weight, trained.evaluated_network().encoders["x"].body.weight
+    )
 
 
 def test_the_same_seed_gives_the_same_weights_and_torch_is_left_alone(tmp_path: Path) -> None:
@@ -173,7 +201,12 @@ def test_the_same_seed_gives_the_same_weights_and_torch_is_left_alone(tmp_path: 
     for number in range(2):
         torch.manual_seed(99)
         trained = Learner(
-            resuming.dataset(), resuming.module(), augment="digits", seed=3, out=tmp_path / str(number), quiet=True
+            resuming.dataset(),
+            resuming.module(),
+            augment="digits",
+            seed=3,
+            out=tmp_path / str(number),
+            quiet=True,
         )
         outer = torch.get_rng_state()
         trained.fit(1)
@@ -206,7 +239,15 @@ def test_a_module_that_ends_in_softmax_is_noticed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("batch_size", 0), ("optimizer", "rmsprop"), ("dropout", 1.0), ("clip", -1.0), ("accumulate", 0), ("ema", 2.0), ("seed", -1)],
+    [
+        ("batch_size", 0),
+        ("optimizer", "rmsprop"),
+        ("dropout", 1.0),
+        ("clip", -1.0),
+        ("accumulate", 0),
+        ("ema", 2.0),
+        ("seed", -1),
+    ],
 )
 def test_impossible_settings_are_refused_by_name(name: str, value: Any) -> None:
     with pytest.raises(UsageError) as caught:

@@ -19,7 +19,9 @@ PROGRAM = str(Path(resuming.__file__))
 
 
 def run_program(*arguments: str) -> list[str]:
-    done = subprocess.run([sys.executable, PROGRAM, *arguments], capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(
+        [sys.executable, PROGRAM, *arguments], capture_output=True, text=True, timeout=100, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout.split()
 

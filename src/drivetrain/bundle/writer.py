@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,14 @@ def write_bundle(
     facts: Mapping[str, Any],
     force: bool = False,
     created: str | None = None,
+    check: Callable[[Bundle], object] | None = None,
 ) -> Bundle:
     """Write one bundle file and give back what a reader sees in it.
 
-    `graph` is a serialized ONNX model, `profile` and `facts` are JSON, `card` is Markdown. Raises FileError
-    where `path` exists (a file is replaced with `force`; a folder never) or can't be written, and
+    `graph` is a serialized ONNX model, `profile` and `facts` are JSON, `card` is Markdown. `check` is called with
+    the finished bundle before it is put under its name, and stops that by raising: a place to run `verify`.
+
+    Raises FileError where `path` exists (a file is replaced with `force`; a folder never) or can't be written, and
     BundleError where a reader would refuse the bundle. `path` is then as it was before.
     """
     path = Path(path)
@@ -54,6 +57,8 @@ def write_bundle(
         created=created,
     )
     bundle = open_bundle_bytes(data, path)
+    if check is not None:
+        check(bundle)
     write_bytes(path, data)
     return bundle
 

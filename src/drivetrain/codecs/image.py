@@ -113,12 +113,14 @@ class Image(Codec):
         place = _place(raw)
         with _opened(raw) as picture:
             try:
-                if picture.getexif().get(0x0112, 1) != 1:
-                    picture = ImageOps.exif_transpose(picture)
+                picture.load()  # Before asking: Pillow turns a TIFF itself, and a PNG's EXIF may follow its pixels.
+                turn = TURNS.get(_orientation(picture))
+                if turn is not None:
+                    picture = picture.transpose(turn)
                 return to_mode(picture, "L" if self.channels == 1 else "RGB", place)
             except DrivetrainError:
                 raise
-            except (OSError, SyntaxError, ValueError, EOFError, MemoryError, Pillow.DecompressionBombError) as fault:
+            except DAMAGED as fault:
                 raise DataError(f"the picture can't be decoded: {fault}.", where=place, fix=REPLACE) from fault
 
     def _from_array(self, array: Array) -> Array:
@@ -140,7 +142,7 @@ class Image(Codec):
 
     def encode(self, value: Array) -> Array:
         if value.shape[:2] == self._size():
-            return np.ascontiguousarray(value)
+            return np.array(value, order="C")  # A copy: what is done to the encoded picture must not reach the read one.
         return self._resized(Pillow.fromarray(np.ascontiguousarray(value[:, :, 0] if value.shape[2] == 1 else value)))
 
     def encode_raw(self, raw: Any) -> Array:

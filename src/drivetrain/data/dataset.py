@@ -259,9 +259,7 @@ class DataBlock:
             raise DataError(
                 "no items were found.", where=source, fix="Check the folder, or the items function."
             )
-        labels = (
-            self.label if isinstance(self.label, Mapping) else dict.fromkeys(self.targets, self.label)
-        )
+        labels = self.label if isinstance(self.label, Mapping) else dict.fromkeys(self.targets, self.label)
         columns = {next(iter(self.inputs)): items}
         columns |= {name: [labels[name](item) for item in items] for name in self.targets}
         table = from_columns(columns, name=str(source))

@@ -1,6 +1,6 @@
-"""One process of the packed store: encodes the files named on standard input into an array on disk.
+"""One process of the packed store: encodes the files named on standard input into rows on disk.
 
-First line: {"spec", "array"}. Then lines [start, paths]; each is answered by {"hashes", "errors"}.
+First line: {"spec", "rows"}. Then lines [start, paths]; each is answered by {"hashes", "errors"}.
 """
 
 from __future__ import annotations
@@ -8,11 +8,10 @@ from __future__ import annotations
 import json
 import signal
 import sys
-
-import numpy as np
+from pathlib import Path
 
 from drivetrain.codecs import from_spec
-from drivetrain.data.packed import encode_chunk
+from drivetrain.data.packed import RowFile, encode_chunk
 
 
 def main() -> None:
@@ -20,10 +19,10 @@ def main() -> None:
     sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[union-attr]
     header = json.loads(sys.stdin.readline())
     codec = from_spec(header["spec"])
-    array = np.lib.format.open_memmap(header["array"], mode="r+")
+    rows = RowFile(Path(header["rows"]))
     for line in sys.stdin:
         start, paths = json.loads(line)
-        hashes, errors = encode_chunk(codec, paths, array[start : start + len(paths)])
+        hashes, errors = encode_chunk(codec, paths, start, rows)
         faults = {row: fault.to_json() for row, fault in errors.items()}
         print(json.dumps({"hashes": hashes.hex(), "errors": faults}), flush=True)
 

@@ -12,6 +12,7 @@ files, their (path, size, modified) are remembered, as git's index does. CACHE i
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -29,15 +30,16 @@ from typing import Any
 import numpy as np
 
 from drivetrain.codecs import Codec
-from drivetrain.errors import DrivetrainError
+from drivetrain.errors import DrivetrainError, FileError
 from drivetrain.files import file_error, from_json, to_json, write_text
 from drivetrain.types import Array
 
-CHUNK = 256
+CHUNK = 128
 PROCESSES_FROM = 1500
 """Below this many files threads are quicker than starting processes."""
 
 Advance = Callable[[int], None]
+Chunks = dict[int, list[str]]
 
 
 @dataclass(frozen=True)
@@ -94,9 +96,11 @@ def _pack_files(codec: Codec, paths: list[str], advance: Advance, workers: int) 
     temporary = cache / "stores" / f".{uuid.uuid4().hex}.tmp"
     try:
         temporary.mkdir(parents=True)
-        array_path = temporary / "array.npy"
-        _allocate(array_path, (len(paths), *codec.shape), codec.dtype)
-        digest, errors = _encode_files(codec, paths, array_path, advance, workers)
+        rows = RowFile.create(temporary / "array.npy", (len(paths), *codec.shape), codec.dtype)
+        try:
+            digest, errors = _encode_files(codec, paths, rows, advance, workers)
+        finally:
+            rows.close()
         digest.update(spec.encode())
         faults = {str(row): fault.to_json() for row, fault in sorted(errors.items())}
         write_text(temporary / "meta.json", to_json({"spec": codec.spec(), "errors": faults}))
@@ -153,76 +157,106 @@ def _open_store(store: Path) -> PackedColumn:
     return PackedColumn(array, errors)
 
 
-def _allocate(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    """An array file of zeros with its blocks reserved: a full disk is an error here, not a crash in a mapped write."""
-    array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
-    del array
-    if hasattr(os, "posix_fallocate"):
-        with open(path, "r+b") as handle:
-            os.posix_fallocate(handle.fileno(), 0, os.path.getsize(path))
+class RowFile:
+    """An .npy file whose rows are written one by one, in any order, by several threads and processes; a row that
+    nobody writes is zeros. Written and not mapped: a full disk is then an error, not a crash."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        self.first, self.row_bytes = array.offset, array[:1].nbytes
+        self.descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+
+    @classmethod
+    def create(cls, path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> RowFile:
+        np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+        return cls(path)
+
+    def write(self, row: int, array: Array) -> None:
+        """Raises OSError: no space left."""
+        if (
+            os.pwrite(self.descriptor, np.ascontiguousarray(array).data, self.first + row * self.row_bytes)
+            < self.row_bytes
+        ):
+            raise OSError(errno.ENOSPC, "No space left on device", str(self.path))
+
+    def close(self) -> None:
+        os.fsync(self.descriptor)
+        os.close(self.descriptor)
 
 
-def encode_chunk(codec: Codec, paths: Sequence[str], out: Array) -> tuple[bytes, dict[int, DrivetrainError]]:
-    """Encode files into the rows of `out`; gives the content hash of each file (32 bytes) and the errors by row."""
+def encode_chunk(
+    codec: Codec, paths: Sequence[str], start: int, rows: RowFile
+) -> tuple[bytes, dict[int, DrivetrainError]]:
+    """Encode files into the rows from `start` on; gives the content hash of each file (32 bytes) and the errors by
+    row. Raises OSError when the rows can't be written."""
     hashes = bytearray()
     errors: dict[int, DrivetrainError] = {}
-    for row, path in enumerate(paths):
-        data = b""
+    for row, path in enumerate(paths, start):
+        data, encoded = b"", None
         try:
             with open(path, "rb") as handle:
                 data = handle.read()
-            out[row] = codec.encode_raw(data)
-        except (OSError, ValueError) as fault:
-            known = fault if isinstance(fault, OSError) else OSError(str(fault))
-            errors[row] = file_error(known, path)
+            encoded = codec.encode_raw(data)
+        except OSError as fault:
+            errors[row] = file_error(fault, path)
+        except ValueError:  # a NUL in the path
+            errors[row] = FileError("this is not a path.", where=path)
         except DrivetrainError as fault:
             errors[row] = fault.at(path)
         hashes += hashlib.sha256(data).digest()
+        if encoded is not None:
+            rows.write(row, encoded)
     return bytes(hashes), errors
 
 
 def _encode_files(
-    codec: Codec, paths: list[str], array_path: Path, advance: Advance, workers: int
+    codec: Codec, paths: list[str], rows: RowFile, advance: Advance, workers: int
 ) -> tuple[Any, dict[int, DrivetrainError]]:
-    starts = range(0, len(paths), CHUNK)
+    """The hash of all content, and the errors by row."""
+    size = CHUNK if len(paths) >= PROCESSES_FROM else max(1, min(CHUNK, len(paths) // (4 * workers)))
+    starts = range(0, len(paths), size)
+    chunks = {start: paths[start : start + size] for start in starts}
     hashes: dict[int, bytes] = {}
     errors: dict[int, DrivetrainError] = {}
 
     def collect(start: int, chunk_hashes: bytes, chunk_errors: dict[int, DrivetrainError]) -> None:
         hashes[start] = chunk_hashes
-        errors.update({start + row: fault for row, fault in chunk_errors.items()})
+        errors.update(chunk_errors)
         advance(len(chunk_hashes) // 32)
 
     if len(paths) < PROCESSES_FROM or workers == 1:
-        array = np.lib.format.open_memmap(array_path, mode="r+")
-        step = min(CHUNK, max(1, len(paths) // (4 * workers)))
-        starts = range(0, len(paths), step)
-        with ThreadPoolExecutor(workers) as pool:
-            jobs = [
-                pool.submit(encode_chunk, codec, paths[at : at + step], array[at : at + step])
-                for at in starts
-            ]
-            try:
-                for start, job in zip(starts, jobs):
-                    collect(start, *job.result())
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
-        array.flush()
+        _encode_in_threads(codec, chunks, rows, workers, collect)
     else:
-        _encode_in_processes(codec, paths, array_path, workers, collect)
+        _encode_in_processes(codec, chunks, rows, workers, collect)
     digest = hashlib.sha256()
     for start in starts:
         digest.update(hashes[start])
     return digest, errors
 
 
-def _encode_in_processes(
-    codec: Codec, paths: list[str], array_path: Path, workers: int, collect: Callable[..., None]
+def _encode_in_threads(
+    codec: Codec, chunks: Chunks, rows: RowFile, workers: int, collect: Callable[..., None]
 ) -> None:
-    """Worker processes are fresh interpreters fed by lines of JSON: nothing is pickled, no script is imported twice."""
-    header = json.dumps({"spec": codec.spec(), "array": str(array_path)})
-    todo = iter(range(0, len(paths), CHUNK))
+    with ThreadPoolExecutor(workers) as pool:
+        jobs = {
+            start: pool.submit(encode_chunk, codec, paths, start, rows) for start, paths in chunks.items()
+        }
+        try:
+            for start, job in jobs.items():
+                collect(start, *job.result())
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _encode_in_processes(
+    codec: Codec, chunks: Chunks, rows: RowFile, workers: int, collect: Callable[..., None]
+) -> None:
+    """This process encodes too, while the others are still starting. They are fresh interpreters fed with lines of
+    JSON: nothing is pickled, and no script is imported twice."""
+    header = json.dumps({"spec": codec.spec(), "rows": str(rows.path)})
+    starts = iter(chunks)
     failures: list[BaseException] = []
 
     def drive(process: subprocess.Popen[str]) -> None:
@@ -230,8 +264,8 @@ def _encode_in_processes(
         assert process.stdout is not None
         try:
             print(header, file=process.stdin, flush=True)
-            for start in todo:
-                print(json.dumps([start, paths[start : start + CHUNK]]), file=process.stdin, flush=True)
+            for start in starts:
+                print(json.dumps([start, chunks[start]]), file=process.stdin, flush=True)
                 reply = json.loads(process.stdout.readline())
                 faults = {int(row): DrivetrainError(**item) for row, item in reply["errors"].items()}
                 collect(start, bytes.fromhex(reply["hashes"]), faults)
@@ -245,12 +279,14 @@ def _encode_in_processes(
             [sys.executable, "-m", "drivetrain.data.pack_worker"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8", errors="surrogateescape",
         )
-        for _ in range(min(workers, -(-len(paths) // CHUNK)))
+        for _ in range(workers - 1)
     ]  # fmt: skip
     threads = [Thread(target=drive, args=(process,), daemon=True) for process in processes]
     try:
         for thread in threads:
             thread.start()
+        for start in starts:
+            collect(start, *encode_chunk(codec, chunks[start], start, rows))
         for thread in threads:
             thread.join()
     finally:
@@ -262,7 +298,9 @@ def _encode_in_processes(
                     pipe.close()
     if failures:
         raise DrivetrainError(
-            "a process that encodes stopped.", where=array_path, fix="Is there enough memory? Try again."
+            "a process that encodes stopped.",
+            where=rows.path.parent,
+            fix="Is there enough memory and disk? Try again.",
         )
 
 
@@ -270,7 +308,10 @@ def _prune(stores: Path, keep: Path) -> None:
     """Remove the stores unused for longest until the cache is within its limit."""
     limit = float(os.environ.get("DRIVETRAIN_CACHE_GB", "20")) * 1e9
     whole = [store for store in stores.iterdir() if not store.name.startswith(".")]
-    sized = [(store.stat().st_mtime, sum(file.stat().st_size for file in store.iterdir()), store) for store in whole]
+    sized = [
+        (store.stat().st_mtime, sum(file.stat().st_size for file in store.iterdir()), store)
+        for store in whole
+    ]
     total = sum(size for _, size, _ in sized)
     for _, size, store in sorted(sized):
         if total <= limit:

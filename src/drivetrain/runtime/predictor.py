@@ -127,16 +127,17 @@ class Predictor:
         # A few slices for each thread: one task for each item costs more than a small picture does.
         size = -(-len(batch) // (4 * usable_cores()))
         slices = [batch[start : start + size] for start in range(0, len(batch), size)]
-        return chain.from_iterable(pool.map(lambda items: [self._prepare(item) for item in items], slices))
+        return chain.from_iterable(pool.map(self._prepare_slice, slices))
+
+    def _prepare_slice(self, items: list[Any]) -> list[_Row]:
+        return [self._prepare(item) for item in items]
 
     def _prepare(self, item: Any) -> _Row:
         """Read and encode one item."""
         name = describe(item)
         try:
             sample = self._sample(item)
-            return _Row(
-                name, {field: _encode(codec, sample[field], *form) for field, codec, *form in self._inputs}
-            )
+            return _Row(name, {form.field: _encode(form, sample[form.field]) for form in self._forms})
         except DrivetrainError as fault:
             return _Row(name, error=fault.at(name))
 

@@ -88,16 +88,17 @@ def _check_value(codec: Codec, name: str, raw: Any) -> Array:
         again = codec.encode(value)
     except DrivetrainError as fault:
         raise AssertionError(f"{name} is refused: {fault}") from fault
+    assert _same(value, unread), f"encode changed what was read of {name}"
     assert isinstance(encoded, np.ndarray), f"{name} encodes to a {type(encoded).__name__}, not an array"
     assert encoded.dtype == codec.dtype, f"{name} encodes to {encoded.dtype}, the codec says {codec.dtype}"
     assert encoded.shape == codec.shape, (
         f"{name} encodes to shape {encoded.shape}, the codec says {codec.shape}"
     )
     assert _same(encoded, again), f"{name} encodes differently the second time"
-    assert _same(value, unread), f"encode changed what was read of {name}"
     assert not _shared(encoded, value), f"{name} encodes to memory shared with what was read: copy it"
     assert not _shared(encoded, again), f"{name} encodes to the same memory each time: make a new array"
     assert _same(codec.read(raw), unread), f"{name} reads differently the second time"
+    assert _same(codec.encode_raw(raw), encoded), f"{name} encodes differently by encode_raw"
     rebuilt = from_spec(codec.spec())
     assert _same(rebuilt.encode(rebuilt.read(raw)), encoded), (
         f"{name} encodes differently after a spec round trip"
