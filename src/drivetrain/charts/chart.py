@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 NARROW = 520
 """A window of at most so many CSS pixels gets the narrow drawing of a chart that has one."""
 FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
+STEPS = (1, 2, 5, 10)
+"""Ticks are these times a power of ten apart."""
 _DRAWING = threading.Lock()
 """matplotlib's settings are global to the process: one drawing at a time."""
 
@@ -210,7 +212,7 @@ def width_of(figure: Figure) -> float:
 
 def plain(value: float) -> str:
     """A number for an axis or a label: three figures, no more zeros than needed."""
-    if value != 0 and not 1e-3 <= abs(value) < 1e5:
+    if value != 0 and not 1e-4 <= abs(value) < 1e5:
         mantissa, exponent = f"{value:.1e}".split("e")
         return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
     return f"{value:,.3g}" if abs(value) < 1000 else f"{value:,.0f}"
@@ -227,7 +229,7 @@ def whole_ticks(axes: Axes, most: int = 8) -> None:
     """Ticks of the x axis on whole numbers: epochs, steps."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-    axes.xaxis.set_major_locator(MaxNLocator(most, integer=True, min_n_ticks=1))
+    axes.xaxis.set_major_locator(MaxNLocator(most, steps=STEPS, integer=True, min_n_ticks=1))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
 
 
@@ -235,5 +237,5 @@ def plain_ticks(axes: Axes, most: int = 5) -> None:
     """At most so many ticks on the y axis, as plain numbers."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-    axes.yaxis.set_major_locator(MaxNLocator(most))
+    axes.yaxis.set_major_locator(MaxNLocator(most, steps=STEPS))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))

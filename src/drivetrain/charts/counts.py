@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from drivetrain.charts.chart import Chart, Palette, message, plain, shorten, width_of
+from drivetrain.charts.chart import STEPS, Chart, Palette, message, plain, shorten, width_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,10 +47,11 @@ def class_counts(counts: Mapping[str, Mapping[str, int]], title: str = "Pictures
         axes.tick_params(axis="y", labelcolor=palette.ink)
         axes.set_ylim(len(classes) - 0.4, -0.6)
         axes.margins(x=0.09)
-        axes.xaxis.set_major_locator(MaxNLocator(6 if width_of(figure) >= 480 else 4, integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(6 if width_of(figure) >= 480 else 4, steps=STEPS, integer=True))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
         if len(parts) > 1:
-            figure.legend(loc="outside upper left", ncols=3, frameon=False, fontsize=10.5, handlelength=0.9, handleheight=0.9)
+            axes.legend(loc="lower left", bbox_to_anchor=(0, 1), borderpad=0, ncols=3, frameon=False, fontsize=10.5,
+                        handlelength=0.9, handleheight=0.9)  # fmt: skip
         if note:
             axes.set_xlabel(note)
 

@@ -83,7 +83,7 @@ def _columns(n: int) -> int:
     ideal = max(1, round(math.sqrt(n * 1.25)))
     if n <= 5:
         return max(1, n)
-    near = [columns for columns in (ideal, ideal - 1, ideal + 1) if 2 <= columns <= 8 and n % columns == 0]
+    near = [columns for columns in (ideal, ideal + 1, ideal - 1) if 2 <= columns <= 8 and n % columns == 0]
     return near[0] if near else min(8, ideal)
 
 
@@ -114,12 +114,11 @@ def _resized(array: Array, side: int) -> Array:
 def _place(
     figure: Figure, palette: Palette, array: Array, place: tuple[float, float, float, float], right: bool | None
 ) -> None:
-    """One picture centred in its square cell; `place` is left, bottom of the cell, and the figure's size."""
+    """One picture on the lower left of its cell, above its caption; `place` is that corner, and the figure's size."""
     x, y, width, total = place
     longest = max(array.shape[:2])
     inner = [CELL * length / longest for length in array.shape[:2]]
-    box = (x + (CELL - inner[1]) / 2, y + (CELL - inner[0]) / 2, inner[1], inner[0])
-    axes = figure.add_axes((box[0] / width, box[1] / total, box[2] / width, box[3] / total))
+    axes = figure.add_axes((x / width, y / total, inner[1] / width, inner[0] / total))
     colour = {"cmap": "gray", "vmin": 0, "vmax": 255} if array.ndim == 2 else {}
     axes.imshow(_resized(array, 3 * CELL), interpolation="nearest" if longest <= TINY else "antialiased", aspect="auto", **colour)
     axes.set_xticks([])
@@ -131,7 +130,7 @@ def _place(
 STYLE = (
     "<style>.dt-pictures{display:grid;grid-template-columns:repeat(auto-fill,minmax(104px,1fr));gap:14px;margin:8px 0}"
     ".dt-pictures figure{margin:0;min-width:0;display:flex;flex-direction:column;justify-content:flex-end}"
-    ".dt-pictures img{display:block;width:100%;height:auto;max-height:220px;object-fit:contain;box-sizing:border-box;"
+    ".dt-pictures img{display:block;width:100%;height:auto;max-height:220px;object-fit:contain;object-position:left bottom;box-sizing:border-box;"
     f"border:1px solid {LIGHT.grid};border-radius:3px}}"
     ".dt-pictures img.tiny{image-rendering:pixelated}"
     ".dt-pictures figcaption{font-size:12.5px;line-height:1.3;margin-top:5px;min-height:2.6em;overflow-wrap:anywhere}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from drivetrain.charts.chart import Chart, Palette, message, plain, shorten, width_of
+from drivetrain.charts.chart import STEPS, Chart, Palette, message, plain, shorten, width_of
 from drivetrain.errors import DataError
 from drivetrain.types import Array
 
@@ -73,8 +73,8 @@ def confusion(matrix: Array | Sequence[Sequence[int]], classes: Sequence[str], t
             axes.grid(which="minor", linewidth=0.8)
 
     size = n * cell + margin
-    small = (340, 340) if n <= 10 else None
-    return Chart(title, draw, (max(size, 240), max(size + 10, 240)), small if size > 340 else None)
+    fits = size > 340 and (340 - margin) / n >= 18
+    return Chart(title, draw, (max(size, 240), max(size + 10, 240)), (340, 350) if fits else None)
 
 
 def _rgb(colour: str) -> Array:
@@ -123,17 +123,15 @@ def calibration(curve: Sequence[Any], title: str = "Calibration") -> Chart:
         axes.grid()
         pad = 0.02 * (1 - start)
         for axis, limit in ((axes.xaxis, axes.set_xlim), (axes.yaxis, axes.set_ylim)):
-            axis.set_major_locator(MaxNLocator(5))
+            axis.set_major_locator(MaxNLocator(5, steps=STEPS))
             axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f} %"))
             limit(start - pad, 1 + pad)
         axes.set_aspect("equal")
         axes.set_xlabel("how sure the model is")
         axes.set_title("how often it is right")
-        room = 1 - start
-        for place, text, ha in ((0.30, "too cautious", "right"), (0.70, "too sure", "left")):
-            shift = -0.06 if ha == "right" else 0.06
-            axes.text(start + (place + shift) * room, start + (place - shift) * room, text, color=palette.muted,
-                      fontsize=10, fontstyle="italic", ha=ha, va="center")  # fmt: skip
+        for place, text, ha in ((0.03, "too cautious", "left"), (0.97, "too sure", "right")):
+            axes.text(place, 0.95 if ha == "left" else 0.05, text, color=palette.muted, fontsize=10, fontstyle="italic",
+                      ha=ha, va="center", transform=axes.transAxes, zorder=1)  # fmt: skip
 
     return Chart(title, draw, (400, 420), (340, 360))
 
@@ -180,7 +178,7 @@ def bars(
         right.set_yticks(range(len(names)), [_value_text(*(scaled(n, k) for k in ("value", "low", "high")), unit, wide) for n in names])
         right.tick_params(labelcolor=palette.ink)
         right.spines[:].set_visible(False)
-        axes.xaxis.set_major_locator(MaxNLocator(6 if wide else 4))
+        axes.xaxis.set_major_locator(MaxNLocator(6 if wide else 4, steps=STEPS))
         end = " %" if unit == "%" else f" {unit}" if unit else ""
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{plain(value)}{end}"))
         axes.margins(x=0.04)

@@ -84,7 +84,7 @@ def _panel(
     whole_ticks(axes)
     plain_ticks(axes)
     _name_lines(axes, palette, epochs, series, colours)
-    if _known(series["valid"]):
+    if len(epochs) > 1 and _known(series["valid"]):
         _mark_best(axes, palette, epochs, series["valid"])
     start = worsened(series["train"], series["valid"]) if warn else None
     if start is not None:
@@ -144,6 +144,10 @@ def learning_rate(
         axes.xaxis.set_major_locator(LogLocator(10, numticks=9 if width_of(figure) >= 480 else 5))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
         axes.xaxis.set_minor_formatter(NullFormatter())
+        # What comes after the loss has gone up again would press the rest flat.
+        before = heights[: heights.index(min(heights)) + 1]
+        span = max(max(before) - min(before), 1e-9)
+        axes.set_ylim(min(before) - 0.08 * span, max(before) + 0.3 * span)
         plain_ticks(axes)
         axes.set_xlabel("learning rate")
         axes.set_title("smoothed loss")

@@ -17,8 +17,8 @@ def _estimate(value: dict[str, Any] | None) -> str:
     if value is None or value["value"] is None:
         return "-"
     if value["low"] is None:
-        return f"{value['value']:.4f}"
-    return f"{value['value']:.4f}  [{value['low']:.4f}, {value['high']:.4f}]"
+        return f"{value['value']:.3f}"
+    return f"{value['value']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"
 
 
 def metrics_table(columns: dict[str, dict[str, Any]], title: str) -> Table:
@@ -30,11 +30,11 @@ def metrics_table(columns: dict[str, dict[str, Any]], title: str) -> Table:
         header_style="bold",
         box=None,
         pad_edge=False,
-        padding=(0, 3, 0, 0),
+        padding=(0, 2, 0, 0),
     )
-    table.add_column("metric")
+    table.add_column("metric", no_wrap=True)
     for name in columns:
-        table.add_column(escape(name))
+        table.add_column(escape(name), no_wrap=True)
     for metric in next(iter(columns.values())):
         cells = [_estimate(values.get(metric)) for values in columns.values()]
         table.add_row(escape(metric.replace("_", " ")), *cells)

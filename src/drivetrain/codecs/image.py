@@ -338,7 +338,8 @@ def _opened(raw: Any) -> Pillow.Image:
             "this is not a picture that can be read.", where=place, fix=f"Readable are {', '.join(FORMATS)}."
         ) from None
     except DAMAGED as fault:
-        raise DataError(f"the picture can't be opened: {fault}.", where=place, fix=REPLACE) from fault
+        reason = file_error(fault, place).error if isinstance(fault, OSError) and fault.errno else fault
+        raise DataError(f"the picture can't be opened: {reason}.", where=place, fix=REPLACE) from fault
     if picture.width * picture.height > MOST_PIXELS:
         picture.close()
         raise DataError(

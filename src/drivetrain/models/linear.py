@@ -19,7 +19,7 @@ class Linear(Body):
         return images.flatten(1)
 
     def stages(self) -> list[nn.Module]:
-        return []
+        return [self]
 
 
 def build(image_shape: tuple[int, int, int], dropout: float = 0.0) -> Linear:

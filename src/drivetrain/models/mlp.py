@@ -23,7 +23,9 @@ class MLP(Body):
         wide = height * width * channels
         for place, units in enumerate(widths):
             dense: list[nn.Module] = [nn.Linear(wide, units), nn.ReLU()]
-            layers.append(nn.Sequential(nn.Dropout(dropout), *dense) if place and dropout else nn.Sequential(*dense))
+            layers.append(
+                nn.Sequential(nn.Dropout(dropout), *dense) if place and dropout else nn.Sequential(*dense)
+            )
             wide = units
         self.layers = nn.Sequential(*layers)
         self.features = wide

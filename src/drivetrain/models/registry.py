@@ -1,0 +1,171 @@
+"""Bodies by name: short names, hub names, folders and weights files. Names resolve without torch.
+
+A new architecture is a file with `build(image_shape, dropout)` and one line in MODELS.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from drivetrain.errors import FileError, UsageError, nearest
+
+if TYPE_CHECKING:
+    from drivetrain.models.body import Body
+
+ImageShape = tuple[int, int, int]
+Kind = Literal["built-in", "hub", "folder", "weights"]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A line of the registry. Built-in: `module`. From the hub: `hub`, and for training from scratch its `config`."""
+
+    description: str
+    module: str = ""
+    hub: str = ""
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _built_in(name: str, description: str) -> Model:
+    return Model(description, module=f"drivetrain.models.{name}")
+
+
+def _resnet(layer_type: str, depths: list[int], hidden_sizes: list[int]) -> dict[str, Any]:
+    return {"model_type": "resnet", "layer_type": layer_type, "depths": depths, "hidden_sizes": hidden_sizes}
+
+
+def _transformer(model_type: str, width: int, heads: int, patch_size: int) -> dict[str, Any]:
+    sizes = {"hidden_size": width, "num_attention_heads": heads, "patch_size": patch_size}
+    return {"model_type": model_type, **sizes} | (
+        {"intermediate_size": 4 * width} if model_type == "vit" else {}
+    )
+
+
+BASIC, BOTTLENECK = [64, 128, 256, 512], [256, 512, 1024, 2048]
+
+MODELS: dict[str, Model] = {
+    "linear": _built_in("linear", "no layers: softmax regression on the pixels"),
+    "mlp": _built_in("mlp", "two dense layers (128, 64) on the pixels"),
+    "cnn": _built_in("cnn", "the textbook's convolutions and pooling, then a dense layer of 128"),
+    "residual": _built_in("residual", "a small residual network, quick on a CPU; the best start without pretrained weights"),
+    "resnet18": Model("ResNet-18, ImageNet", hub="microsoft/resnet-18", config=_resnet("basic", [2, 2, 2, 2], BASIC)),
+    "resnet34": Model("ResNet-34, ImageNet", hub="microsoft/resnet-34", config=_resnet("basic", [3, 4, 6, 3], BASIC)),
+    "resnet50": Model(
+        "ResNet-50, ImageNet", hub="microsoft/resnet-50", config=_resnet("bottleneck", [3, 4, 6, 3], BOTTLENECK)
+    ),
+    "mobilenet_v2": Model(
+        "MobileNetV2, ImageNet: small and quick", hub="google/mobilenet_v2_1.0_224", config={"model_type": "mobilenet_v2"}
+    ),
+    "convnext_tiny": Model("ConvNeXt tiny, ImageNet", hub="facebook/convnext-tiny-224", config={"model_type": "convnext"}),
+    "vit_small": Model(
+        "vision transformer, small", hub="WinKawaks/vit-small-patch16-224", config=_transformer("vit", 384, 6, 16)
+    ),
+    "vit_base": Model(
+        "vision transformer, base", hub="google/vit-base-patch16-224", config=_transformer("vit", 768, 12, 16)
+    ),
+    "dinov2_small": Model(
+        "DINOv2 small: self-supervised, strong frozen features", hub="facebook/dinov2-small",
+        config=_transformer("dinov2", 384, 6, 14),
+    ),
+}  # fmt: skip
+
+HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+PICKLED = (".pt", ".pth", ".bin", ".pkl", ".pickle", ".ckpt")
+WEIGHTS = ".safetensors"
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """What a name means. `location` is a module, a hub name or a path."""
+
+    name: str
+    kind: Kind
+    location: str
+
+
+def resolve(name: str) -> ModelSource:
+    """What `name` stands for: a short name of MODELS, a local folder or weights file, or `owner/name` on the hub.
+
+    Raises UsageError for an unknown name (with the nearest ones) and for pickled weights, FileError for a path
+    that isn't there. Asks no network.
+    """
+    if name in MODELS:
+        model = MODELS[name]
+        return (
+            ModelSource(name, "built-in", model.module)
+            if model.module
+            else ModelSource(name, "hub", model.hub)
+        )
+    path = Path(name).expanduser()
+    if path.suffix.lower() in PICKLED:
+        raise UsageError(
+            f"{path.suffix} files are pickles, which can run any code when they are opened; they are not loaded.",
+            where=name,
+            fix="Where you trust its origin, load it with torch.load(..., weights_only=True) and save the tensors "
+                "with safetensors.torch.save_file.",
+        )  # fmt: skip
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise UsageError(
+                "this folder is not a model: it has no config.json.", where=name,
+                fix="Give a folder written by save_pretrained (config.json and model.safetensors), or a .safetensors file.",
+            )  # fmt: skip
+        return ModelSource(name, "folder", str(path))
+    if path.suffix.lower() == WEIGHTS:
+        if not path.is_file():
+            raise FileError("no such file.", where=name, fix="Check the path.")
+        return ModelSource(name, "weights", str(path))
+    if HUB_NAME.fullmatch(name):
+        return ModelSource(name, "hub", name)
+    if "/" in name or "\\" in name:
+        raise FileError("no such folder.", where=name, fix="Check the path.")
+    raise UsageError(
+        f"no model is called {name!r}.", where="model",
+        fix=nearest(name, MODELS) or f"Choose one of {', '.join(MODELS)}, a hub name (owner/name), a folder or a file.",
+    )  # fmt: skip
+
+
+def build_body(
+    name: str, image_shape: ImageShape, *, pretrained: bool | str = "auto", dropout: float = 0.0
+) -> Body:
+    """The body that `name` stands for, for pictures of `image_shape` (height, width, channels).
+
+    `pretrained`: True wants weights or fails; False wants random ones; "auto" takes weights where they can be had,
+    and for a short name without network says in `body.notes` that it starts from random ones. Raises UsageError
+    (unknown name, no weights for it, pictures too small), FileError, hub.Unreachable.
+    """
+    source = resolve(name)
+    if source.kind == "built-in":
+        if pretrained is True:
+            choices = ", ".join(name for name, model in MODELS.items() if model.hub)
+            raise UsageError(
+                f"there are no pretrained weights for {name!r}.", where="model", fix=f"Choose {choices}."
+            )
+        return importlib.import_module(source.location).build(image_shape, dropout)
+    if source.kind == "weights":
+        from drivetrain.models import local
+
+        return local.load(source.location, pretrained=bool(pretrained))
+    from drivetrain.models import backbones, hub
+
+    if source.kind == "folder":
+        return backbones.load(source.location, image_shape, pretrained=bool(pretrained))
+    config = MODELS[name].config if name in MODELS else {}
+    if config and pretrained is False:
+        return backbones.from_config(config, image_shape, where=name)
+    try:
+        folder = hub.fetch(source.location)
+    except hub.Unreachable as fault:
+        if not config or pretrained is True:
+            raise
+        body = backbones.from_config(config, image_shape, where=name)
+        body.notes.append(
+            f"pretrained weights for {name} can't be had ({fault.error.rstrip('.')}): training from scratch. {fault.fix}"
+        )
+        return body
+    return backbones.load(folder, image_shape, pretrained=bool(pretrained), where=source.location)
