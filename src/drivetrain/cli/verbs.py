@@ -164,12 +164,9 @@ def export(options: Namespace) -> Outcome:
 
 
 def verify(options: Namespace) -> Outcome:
-    from drivetrain.bundle import open_bundle
-    from drivetrain.bundle import verify as verify_bundle
-    from drivetrain.runtime import OnnxSession
+    from drivetrain.runtime import verify_bundle
 
-    bundle = open_bundle(options.bundle)
-    report = verify_bundle(bundle, OnnxSession(bundle.graph))
+    report = verify_bundle(options.bundle)
     return report.to_json(), 0 if report.ok else 3
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from drivetrain.bundle import make_cases, verify, write_bundle
-from drivetrain.errors import CheckFailed, FileError, TrainingError
+from drivetrain.bundle import make_cases, nasty_samples, verify, write_bundle
+from drivetrain.errors import FileError, TrainingError
 from drivetrain.export.graph import export_graph
 from drivetrain.learn.run import versions
 from drivetrain.metrics import losses
@@ -45,15 +45,11 @@ def export_bundle(learner: Learner, path: str | Path, force: bool = False) -> Pa
         "versions": versions(),
         "seed": learner.settings.seed,
     }
-    bundle = write_bundle(
+    write_bundle(
         path, name=path.stem, task=data.task, signature=data.signature, graph=graph, cases=cases, profile=profile,
         card=make_card(learner, path, len(cases)), facts=facts, force=force,
+        check=lambda bundle: verify(bundle, OnnxSession(bundle.graph)).require(path),
     )  # fmt: skip
-    try:
-        verify(bundle, OnnxSession(bundle.graph)).require(path)
-    except CheckFailed:
-        path.unlink(missing_ok=True)
-        raise
     return path
 
 
@@ -84,12 +80,7 @@ def golden_samples(learner: Learner) -> list[tuple[str, Any, Sample]]:
         (f"{name} row {number}", "validation", sample(int(rows[place])))
         for number, place in enumerate(chosen)
     ]
-    rest = sample(int(rows[chosen[0]]))
-    for column, field in data.signature.inputs.items():
-        found += [
-            (f"{column}: {label}", "nasty", {**rest, column: raw}) for label, raw in field.nasty_examples()
-        ]
-    return found
+    return found + list(nasty_samples(data.signature, sample(int(rows[chosen[0]]))))
 
 
 def _plain(value: Any) -> Any:
