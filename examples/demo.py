@@ -58,7 +58,7 @@ def main() -> None:
     data = dt.image_classification.from_folder(pictures, valid=0.2, seed=0)
     print(data)
     data.check().print()
-    data.show(32).save(HERE / "batch.png")
+    data.show(30).save(HERE / "batch.png")
 
     say("2  Train a small convolutional network")
     learner = data.learner("cnn", out=run, force=True)

@@ -23,8 +23,9 @@ class DrivetrainError(Exception):
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
+        end = "" if not self.fix or self.error.endswith((".", "?", "!")) else "."
         remedy = f" {self.fix}" if self.fix else ""
-        return f"{place}{self.error}{remedy}"
+        return f"{place}{self.error}{end}{remedy}"
 
     def to_json(self) -> dict[str, str]:
         """The error as the command line prints it with `--json`."""
@@ -59,6 +60,12 @@ class CheckFailed(DrivetrainError):
     """A check that ran and did not hold (a golden case, a fault in the data). Exit code 3."""
 
     exit_code = 3
+
+
+class Interrupted(DrivetrainError):
+    """Somebody pressed Ctrl-C; `fix` says how to go on. Exit code 130."""
+
+    exit_code = 130
 
 
 class TrainingError(DrivetrainError):

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any, Protocol
 
 SILENT = 1.0
@@ -57,11 +58,20 @@ class Terminal:
     interval = REDRAW
 
     def __init__(self) -> None:
-        from rich.console import Console
-
-        self._console = Console(stderr=True, highlight=False)
         self._live: Any = None
         self._tasks: dict[int, tuple[str, float | None]] = {}
+
+    @property
+    def active(self) -> bool:
+        """Whether something is being drawn now (stderr is then rich's, which prints above)."""
+        return self._live is not None
+
+    @cached_property
+    def _console(self) -> Any:
+        # Imported when there is something to show: most work is over before.
+        from rich.console import Console
+
+        return Console(stderr=True, highlight=False)
 
     def draw(self, task: object, text: str, share: float | None) -> None:
         from rich.live import Live
@@ -149,14 +159,18 @@ class Nowhere:
         pass
 
 
-_terminal: Terminal | None = None
+_terminal = Terminal()
+"""Tasks at the same time share it: there is one live area on a terminal."""
 
 
 def _screen(quiet: bool) -> Screen:
-    """The place to show progress now. Tasks at the same time share a terminal: rich has one live area."""
-    global _terminal
+    """The place to show progress now."""
+    if quiet:
+        return Nowhere()
+    if _terminal.active:
+        return _terminal
     stream = sys.stderr
-    if quiet or stream is None or stream.closed:
+    if stream is None or stream.closed:
         return Nowhere()
     # A notebook has imported IPython already; to import it here would be to pay for it everywhere.
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
@@ -164,11 +178,7 @@ def _screen(quiet: bool) -> Screen:
         from IPython.display import display  # pyright: ignore[reportMissingImports]
 
         return Notebook(display)
-    if not stream.isatty() or os.environ.get("TERM") == "dumb":
-        return Plain()
-    if _terminal is None or _terminal._console.file is not stream:
-        _terminal = Terminal()
-    return _terminal
+    return Plain() if not stream.isatty() or os.environ.get("TERM") == "dumb" else _terminal
 
 
 @contextmanager
@@ -246,23 +256,24 @@ class EpochTable:
         self.batches = self.first = 0
         self.began = clock()
         self.due = math.inf
+        self.live = False
 
     def start(self, batches: int, done: int = 0) -> None:
         """An epoch of `batches` begins, of which `done` are over when a run goes on in its middle."""
         self.batches, self.first = batches, done
         self.began = clock()
         self.due = self.began + max(SILENT, self.screen.interval)
+        self.live = False
 
     def batch(self, done: int, loss: float) -> None:
         """`done` batches of this epoch are over; `loss` is their mean. Costs next to nothing."""
         now = clock()
-        if now >= self.due or done == self.batches:
+        if now >= self.due or (self.live and done >= self.batches):
             self._show(done, loss, now)
 
     def _show(self, done: int, loss: float, now: float) -> None:
-        if now < self.due and (self.screen.interval >= PLAIN or now - self.began < SILENT):
-            return
         self.due = now + self.screen.interval
+        self.live = self.screen.interval < PLAIN
         share = done / max(1, self.batches)
         told = f"epoch {self.done + 1}/{self.epochs}: batch {done:,} of {self.batches:,}, loss {loss:.4f}"
         if done >= self.batches:
@@ -280,7 +291,11 @@ class EpochTable:
         """Print the epoch: `epoch`, `train_loss`, `valid_loss`, `train_error`, `valid_error`, `seconds`; None is "-"."""
         self.screen.remove(self)
         if not self.headed:
-            self.screen.line(f"{'epoch':>7}" + "".join(f"{name.replace('_', ' '):>{WIDTH + 2}}" for name in COLUMNS) + f"{'time':>8}")
+            self.screen.line(
+                f"{'epoch':>7}"
+                + "".join(f"{name.replace('_', ' '):>{WIDTH + 2}}" for name in COLUMNS)
+                + f"{'time':>8}"
+            )
             self.headed = True
         elapsed = clock() - self.began
         if self.first == 0:

@@ -90,7 +90,9 @@ class Chart:
             write_bytes(path, self.to_svg(dark).encode())
         else:
             kind = f"{extension} files" if extension else "a file without an extension"
-            raise UsageError(f"a chart can't be written as {kind}.", where=path, fix="End the name in .png or .svg.")
+            raise UsageError(
+                f"a chart can't be written as {kind}.", where=path, fix="End the name in .png or .svg."
+            )
         return path
 
     def to_html(self, *, titled: bool = True) -> str:
@@ -105,9 +107,12 @@ class Chart:
                 f"(max-width: {NARROW}px)": self._uri(False, titled, True),
             }
         sources = "".join(f'<source media="{query}" srcset="{uri}">' for query, uri in media.items())
-        width, height = self.size
         # Without a narrow drawing small text would shrink with the window until nobody can read it: it scrolls.
-        style = "max-width:100%;height:auto" if self.narrow else f"width:{width}px;max-width:none;height:auto"
+        style = (
+            "max-width:100%;height:auto"
+            if self.narrow
+            else f"width:{self.size[0]}px;max-width:none;height:auto"
+        )
         image = f'<img src="{self._uri(False, titled, False)}" alt="{escape(self.title)}" style="display:block;{style}">'
         return f'<div style="overflow-x:auto"><picture>{sources}{image}</picture></div>'
 
@@ -144,7 +149,9 @@ class Chart:
                 text = shorten(self.title, int(size[0] / 8))
                 figure.suptitle(text, x=10 / size[0], ha="left", fontsize=13, fontweight="bold")
             self.draw(figure, palette)
-            metadata: dict[str, Any] = {"Date": None, "Creator": None} if form == "svg" else {"Software": None}
+            metadata: dict[str, Any] = (
+                {"Date": None, "Creator": None} if form == "svg" else {"Software": None}
+            )
             figure.savefig(buffer, format=form, dpi=dpi, metadata=metadata)
         return buffer.getvalue()
 
@@ -155,7 +162,9 @@ def _settings(palette: Palette) -> Iterator[None]:
     try:
         import matplotlib.style
     except ImportError as fault:
-        raise DrivetrainError("charts need matplotlib.", fix="Install it with: pip install 'drivetrain[train]'") from fault
+        raise DrivetrainError(
+            "charts need matplotlib.", fix="Install it with: pip install 'drivetrain[train]'"
+        ) from fault
     ours = {
         "font.family": "DejaVu Sans",  # It comes with matplotlib: the same picture on every machine.
         "font.size": 11,
@@ -216,6 +225,15 @@ def plain(value: float) -> str:
         mantissa, exponent = f"{value:.1e}".split("e")
         return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
     return f"{value:,.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """`97.2 %`; with more digits where it would otherwise look like all or nothing and is not."""
+    text = f"{100 * share:.{digits}f}"
+    while digits < 6 and float(text) in (0.0, 100.0) and share not in (0.0, 1.0):
+        digits += 1
+        text = f"{100 * share:.{digits}f}"
+    return f"{text} %"
 
 
 def message(figure: Figure, palette: Palette, text: str) -> None:

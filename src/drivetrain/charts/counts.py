@@ -41,13 +41,22 @@ def class_counts(counts: Mapping[str, Mapping[str, int]], title: str = "Pictures
                       edgecolor=palette.surface, linewidth=0.8)  # fmt: skip
             before = [start + width for start, width in zip(before, widths)]
         for place, total in enumerate(before):
-            axes.annotate(f"{total:,}", (total, place), xytext=(5, 0), textcoords="offset points", va="center", fontsize=10)
+            axes.annotate(
+                f"{total:,}",
+                (total, place),
+                xytext=(5, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=10,
+            )
         size = 11 if row > 20 else 9.5
         axes.set_yticks(range(len(classes)), [shorten(name, 22) for name in classes], fontsize=size)
         axes.tick_params(axis="y", labelcolor=palette.ink)
         axes.set_ylim(len(classes) - 0.4, -0.6)
         axes.margins(x=0.09)
-        axes.xaxis.set_major_locator(MaxNLocator(6 if width_of(figure) >= 480 else 4, steps=STEPS, integer=True))
+        axes.xaxis.set_major_locator(
+            MaxNLocator(6 if width_of(figure) >= 480 else 4, steps=STEPS, integer=True)
+        )
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
         if len(parts) > 1:
             axes.legend(loc="lower left", bbox_to_anchor=(0, 1), borderpad=0, ncols=3, frameon=False, fontsize=10.5,

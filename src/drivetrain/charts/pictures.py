@@ -63,7 +63,13 @@ def pictures(
         for number, array in enumerate(arrays):
             x = GAP + (number % across) * (CELL + GAP)
             y = top + GAP + (number // across) * cell_height
-            _place(figure, palette, array, (x, total - y - CELL, width, total), None if right is None else right[number])
+            _place(
+                figure,
+                palette,
+                array,
+                (x, total - y - CELL, width, total),
+                None if right is None else right[number],
+            )
             mark = "" if right is None else ("✓ " if right[number] else "✗ ")
             wrong = right is not None and not right[number]
             if lines:
@@ -71,9 +77,12 @@ def pictures(
                             linespacing=1.15, color=palette.warning if wrong else palette.ink)  # fmt: skip
 
     def html() -> str:
-        cells = "".join(_cell(a, word, None if right is None else right[i]) for i, (a, word) in enumerate(zip(arrays, words)))
+        cells = "".join(
+            _cell(a, word, None if right is None else right[i])
+            for i, (a, word) in enumerate(zip(arrays, words))
+        )
         most = across * (CELL + GAP)
-        return f'{STYLE}<div class="dt-pictures" style="max-width:{most}px">{cells}</div>'
+        return f'{STYLE}<div class="dt-pictures" style="max-width:{most}px;--across:{across}">{cells}</div>'
 
     return Chart(title, draw, (width, height + head), html=html)
 
@@ -91,7 +100,11 @@ def _checked(image: Array) -> Array:
     array = np.asarray(image)
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
-    if array.dtype != np.uint8 or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)) or not array.size:
+    if (
+        array.dtype != np.uint8
+        or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3))
+        or not array.size
+    ):
         raise DataError(
             f"an array of shape {array.shape} and dtype {array.dtype} is not a picture.",
             fix="Give uint8 of shape (height, width), (height, width, 1) or (height, width, 3).",
@@ -112,7 +125,11 @@ def _resized(array: Array, side: int) -> Array:
 
 
 def _place(
-    figure: Figure, palette: Palette, array: Array, place: tuple[float, float, float, float], right: bool | None
+    figure: Figure,
+    palette: Palette,
+    array: Array,
+    place: tuple[float, float, float, float],
+    right: bool | None,
 ) -> None:
     """One picture on the lower left of its cell, above its caption; `place` is that corner, and the figure's size."""
     x, y, width, total = place
@@ -120,20 +137,29 @@ def _place(
     inner = [CELL * length / longest for length in array.shape[:2]]
     axes = figure.add_axes((x / width, y / total, inner[1] / width, inner[0] / total))
     colour = {"cmap": "gray", "vmin": 0, "vmax": 255} if array.ndim == 2 else {}
-    axes.imshow(_resized(array, 3 * CELL), interpolation="nearest" if longest <= TINY else "antialiased", aspect="auto", **colour)
+    axes.imshow(
+        _resized(array, 3 * CELL),
+        interpolation="nearest" if longest <= TINY else "antialiased",
+        aspect="auto",
+        **colour,
+    )
     axes.set_xticks([])
     axes.set_yticks([])
     wrong = right is False
-    axes.spines[:].set(visible=True, color=palette.warning if wrong else palette.grid, linewidth=2.5 if wrong else 1)
+    axes.spines[:].set(
+        visible=True, color=palette.warning if wrong else palette.grid, linewidth=2.5 if wrong else 1
+    )
 
 
 STYLE = (
-    "<style>.dt-pictures{display:grid;grid-template-columns:repeat(auto-fill,minmax(104px,1fr));gap:14px;margin:8px 0}"
-    ".dt-pictures figure{margin:0;min-width:0;display:flex;flex-direction:column;justify-content:flex-end}"
-    ".dt-pictures img{display:block;width:100%;height:auto;max-height:220px;object-fit:contain;object-position:left bottom;box-sizing:border-box;"
+    # As many columns as the sheet has, fewer where they would be under 104 px; pictures and captions of a row in line.
+    "<style>.dt-pictures{display:grid;gap:5px 14px;margin:8px 0 0;"
+    "grid-template-columns:repeat(auto-fill,minmax(max(104px,calc((100% - (var(--across) - 1)*14px)/var(--across))),1fr))}"
+    ".dt-pictures figure{margin:0 0 12px;min-width:0;display:grid;grid-row:span 2;grid-template-rows:subgrid}"
+    ".dt-pictures img{display:block;width:100%;height:auto;align-self:end;box-sizing:border-box;"
     f"border:1px solid {LIGHT.grid};border-radius:3px}}"
     ".dt-pictures img.tiny{image-rendering:pixelated}"
-    ".dt-pictures figcaption{font-size:12.5px;line-height:1.3;margin-top:5px;min-height:2.6em;overflow-wrap:anywhere}"
+    ".dt-pictures figcaption{font-size:12.5px;line-height:1.3;overflow-wrap:anywhere}"
     f".dt-pictures .wrong img{{border:2px solid {LIGHT.warning}}}.dt-pictures .wrong figcaption{{color:{LIGHT.warning}}}"
     "@media (prefers-color-scheme: dark){"
     f".dt-pictures img{{border-color:{DARK.grid}}}.dt-pictures .wrong img{{border-color:{DARK.warning}}}"

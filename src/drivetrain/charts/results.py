@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from drivetrain.charts.chart import STEPS, Chart, Palette, message, plain, shorten, width_of
+from drivetrain.charts.chart import STEPS, Chart, Palette, message, percent, plain, shorten, width_of
 from drivetrain.errors import DataError
 from drivetrain.types import Array
 
@@ -18,7 +18,9 @@ COUNTED = 45
 """Up to so many classes each cell shows its count."""
 
 
-def confusion(matrix: Array | Sequence[Sequence[int]], classes: Sequence[str], title: str = "Confusion matrix") -> Chart:
+def confusion(
+    matrix: Array | Sequence[Sequence[int]], classes: Sequence[str], title: str = "Confusion matrix"
+) -> Chart:
     """Counts (classes, classes): a row for each true class, a column for each predicted one.
 
     A cell's colour is its share of its row: blue on the diagonal, orange beside it, where the scale is that of a
@@ -45,7 +47,9 @@ def confusion(matrix: Array | Sequence[Sequence[int]], classes: Sequence[str], t
         patches = [Rectangle((c - 0.5, r - 0.5), 1, 1) for r, c in zip(rows, columns)]
         colours = [_cell_colour(shares[r, c], r == c, palette) for r, c in zip(rows, columns)]
         gap = 1.5 if n <= COUNTED else 0
-        axes.add_collection(PatchCollection(patches, facecolors=colours, edgecolors=palette.surface, linewidths=gap))
+        axes.add_collection(
+            PatchCollection(patches, facecolors=colours, edgecolors=palette.surface, linewidths=gap)
+        )
         side = (width_of(figure) - margin) / n
         if n <= COUNTED:
             for r, c, colour in zip(rows, columns, colours):
@@ -119,7 +123,16 @@ def calibration(curve: Sequence[Any], title: str = "Calibration") -> Chart:
         start = max(0.0, np.floor((min(*x, *low, 1.0) - 0.02) * 10) / 10)
         axes.plot([start, 1], [start, 1], color=palette.neutral, linewidth=1, linestyle=(0, (4, 3)))
         axes.vlines(x, low, high, color=palette.accent, linewidth=1.5, alpha=0.55)
-        axes.plot(x, y, "o", color=palette.accent, markersize=6, markeredgecolor=palette.surface, clip_on=False, zorder=4)
+        axes.plot(
+            x,
+            y,
+            "o",
+            color=palette.accent,
+            markersize=6,
+            markeredgecolor=palette.surface,
+            clip_on=False,
+            zorder=4,
+        )
         axes.grid()
         pad = 0.02 * (1 - start)
         for axis, limit in ((axes.xaxis, axes.set_xlim), (axes.yaxis, axes.set_ylim)):
@@ -163,7 +176,9 @@ def bars(
             colour = palette.accent if name == chosen else palette.neutral
             value, low, high = (scaled(name, key) for key in ("value", "low", "high"))
             if low is not None and high is not None:
-                axes.plot([low, high], [row, row], color=colour, linewidth=5, alpha=0.35, solid_capstyle="butt")
+                axes.plot(
+                    [low, high], [row, row], color=colour, linewidth=5, alpha=0.35, solid_capstyle="butt"
+                )
                 axes.plot([low, low, None, high, high], [row - 0.13, row + 0.13, None, row - 0.13, row + 0.13],
                           color=colour, linewidth=1.5)  # fmt: skip
             if value is not None:
@@ -175,7 +190,10 @@ def bars(
         for label, name in zip(axes.get_yticklabels(), names):
             label.set(color=palette.ink, fontweight="bold" if name == chosen else "normal")
         right = axes.secondary_yaxis("right")
-        right.set_yticks(range(len(names)), [_value_text(*(scaled(n, k) for k in ("value", "low", "high")), unit, wide) for n in names])
+        texts = [
+            _value_text(scaled(n, "value"), scaled(n, "low"), scaled(n, "high"), unit, wide) for n in names
+        ]
+        right.set_yticks(range(len(names)), texts)
         right.tick_params(labelcolor=palette.ink)
         right.spines[:].set_visible(False)
         axes.xaxis.set_major_locator(MaxNLocator(6 if wide else 4, steps=STEPS))
@@ -191,7 +209,10 @@ def _value_text(value: float | None, low: float | None, high: float | None, unit
     if value is None:
         return "undefined"
     if unit == "%":
-        value_text, ends = f"{value:.1f} %", "" if low is None or high is None else f"{low:.1f} to {high:.1f}"
+        value_text = percent(value / 100)
+        ends = (
+            "" if low is None or high is None else f"{percent(low / 100)[:-2]} to {percent(high / 100)[:-2]}"
+        )
     else:
         value_text = f"{plain(value)} {unit}".rstrip()
         ends = "" if low is None or high is None else f"{plain(low)} to {plain(high)}"

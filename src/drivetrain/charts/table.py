@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
-_NUMBER = re.compile(r"[-+−]?[\d.,]+(e[-+]?\d+)?( ?%)?( \(.*\))?|-|", re.IGNORECASE)
+_NUMBER = re.compile(r"[-+−]?[\d.,]+(e[-+]?\d+)?(\s?%)?( \(.*\))?|-|undefined|", re.IGNORECASE)
 
 
 def table_html(rows: Iterable[Sequence[Any]], columns: Sequence[str]) -> str:
@@ -19,11 +19,15 @@ def table_html(rows: Iterable[Sequence[Any]], columns: Sequence[str]) -> str:
     for row in texts:
         if len(row) != len(columns):
             raise ValueError(f"a row of {len(row)} cells under {len(columns)} columns")
-    right = [bool(texts) and all(_NUMBER.fullmatch(row[i]) for row in texts) for i in range(len(columns))]
+    # The first column names its row, even where the names are numbers.
+    right = [
+        i > 0 and bool(texts) and all(_NUMBER.fullmatch(row[i]) for row in texts) for i in range(len(columns))
+    ]
     styles = [f' style="text-align:{"right" if number else "left"}"' for number in right]
     head = "".join(f'<th scope="col"{style}>{escape(str(name))}</th>' for name, style in zip(columns, styles))
     body = "".join(
-        "<tr>" + "".join(f"<td{style}>{escape(text)}</td>" for text, style in zip(row, styles)) + "</tr>" for row in texts
+        "<tr>" + "".join(f"<td{style}>{escape(text)}</td>" for text, style in zip(row, styles)) + "</tr>"
+        for row in texts
     )
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 

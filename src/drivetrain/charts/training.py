@@ -25,7 +25,9 @@ def losses(history: Sequence[Mapping[str, Any]], title: str = "Loss and error by
     """
     rows = [dict(row) for row in history]
     epochs = [int(row.get("epoch", number)) for number, row in enumerate(rows, start=1)]
-    kinds = [kind for kind in ("loss", "error") if any(_known(_column(rows, f"{part}_{kind}")) for part in PARTS)]
+    kinds = [
+        kind for kind in ("loss", "error") if any(_known(_column(rows, f"{part}_{kind}")) for part in PARTS)
+    ]
     changes = [
         epochs[i] - 0.5 for i in range(1, len(rows)) if rows[i].get("phase") != rows[i - 1].get("phase")
     ]
@@ -39,8 +41,10 @@ def losses(history: Sequence[Mapping[str, Any]], title: str = "Loss and error by
         for axes, kind in zip(panels, kinds):
             series = {part: _column(rows, f"{part}_{kind}") for part in PARTS}
             _panel(axes, palette, epochs, series, kind, warn=kind == kinds[-1])
-            for place in changes:
+            for number, place in enumerate(changes, start=2):
                 axes.axvline(place, color=palette.neutral, linewidth=1, linestyle=(0, (2, 3)))
+                axes.annotate(f"phase {number}", (place, 1), xycoords=("data", "axes fraction"), xytext=(3, -2),
+                              textcoords="offset points", va="top", color=palette.muted, fontsize=9)  # fmt: skip
             axes.set_xlabel("epoch" if not stacked or axes is panels[-1] else "")
 
     single = len(kinds) < 2
@@ -79,8 +83,9 @@ def _panel(
             marker = "o" if len(epochs) <= 20 else None
             axes.plot(epochs, values, color=colours[part], marker=marker, markersize=3.5, zorder=3)
     axes.margins(x=0.03, y=0.12)
-    if min((v for values in series.values() for v in values if not math.isnan(v)), default=0) >= 0:
-        axes.set_ylim(bottom=0)
+    heights = [v for values in series.values() for v in values if not math.isnan(v)]
+    if min(heights) >= 0 and max(heights) > 0:
+        axes.set_ylim(0, 1.12 * max(heights))
     whole_ticks(axes)
     plain_ticks(axes)
     _name_lines(axes, palette, epochs, series, colours)
@@ -100,7 +105,10 @@ def _name_lines(
     axes: Axes, palette: Palette, epochs: list[int], series: dict[str, list[float]], colours: dict[str, str]
 ) -> None:
     """The name of each line at its end, kept apart where the ends meet."""
-    ends = {part: next((v for v in reversed(values) if not math.isnan(v)), None) for part, values in series.items()}
+    ends = {
+        part: next((v for v in reversed(values) if not math.isnan(v)), None)
+        for part, values in series.items()
+    }
     known = sorted(((end, part) for part, end in ends.items() if end is not None), reverse=True)
     low, high = axes.get_ylim()
     apart = 0.08 * (high - low)
@@ -125,6 +133,7 @@ def _mark_best(axes: Axes, palette: Palette, epochs: list[int], values: list[flo
     axes.annotate(
         f"lowest {plain(values[best])}", (epochs[best], values[best]), xytext=(2 if not left else -2, 12),
         textcoords="offset points", ha="right" if left else "left", va="bottom", color=palette.ink, fontsize=10, zorder=5,
+        bbox={"facecolor": palette.surface, "edgecolor": "none", "alpha": 0.75, "pad": 1},
     )  # fmt: skip
 
 

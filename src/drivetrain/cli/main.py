@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -10,17 +11,16 @@ from typing import Any, NoReturn
 
 import drivetrain
 from drivetrain.cli import show
-from drivetrain.errors import DrivetrainError, UsageError
+from drivetrain.errors import DrivetrainError, Interrupted, UsageError
 from drivetrain.files import file_error, to_json
-
-INTERRUPTED = 130
 
 
 class Parser(argparse.ArgumentParser):
     """Mistakes in the command line become UsageErrors, so that `--json` holds for them too."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}.", where=self.prog, fix=f"Run '{self.prog} --help'.")
+        verb = self.prog.partition(" ")[2]
+        raise UsageError(f"{message}.", where=verb, fix=f"Run '{self.prog} --help'.")
 
 
 def build_parser() -> Parser:
@@ -144,6 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(to_json(answer))
         else:
             getattr(show, options.act)(answer)
+        sys.stdout.flush()  # Here, and not at exit, a closed pipe can still be an exit code.
         return code
     except DrivetrainError as fault:
         return _fail(fault, as_json)
@@ -162,12 +163,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             ),
             as_json,
         )
-    except KeyboardInterrupt as fault:
-        text = str(fault) or "stopped."
-        if as_json:
-            print(to_json({"error": text, "where": "", "fix": ""}))
-        print(f"drivetrain: {text}", file=sys.stderr)
-        return INTERRUPTED
+    except KeyboardInterrupt:
+        return _fail(Interrupted("stopped."), as_json)
+
+
+def _write_any_text(as_json: bool) -> None:
+    """Names with bytes or signs that the terminal's encoding doesn't have are written with escapes; JSON is UTF-8,
+    where such an escape stands for the same name."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            encoding = "utf-8" if as_json and stream is sys.stdout else None
+            stream.reconfigure(encoding=encoding, errors="backslashreplace")
 
 
 def _fail(fault: DrivetrainError, as_json: bool) -> int:
@@ -180,4 +186,5 @@ def _fail(fault: DrivetrainError, as_json: bool) -> int:
 
 def run() -> None:
     """The `drivetrain` command."""
+    _write_any_text("--json" in sys.argv)
     sys.exit(main())

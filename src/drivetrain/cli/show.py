@@ -10,7 +10,7 @@ from rich.table import Table
 
 
 def _console() -> Console:
-    return Console(highlight=False, soft_wrap=True)
+    return Console(highlight=False, soft_wrap=True, emoji=False)
 
 
 def _estimate(value: dict[str, Any] | None) -> str:
@@ -30,11 +30,13 @@ def metrics_table(columns: dict[str, dict[str, Any]], title: str) -> Table:
         header_style="bold",
         box=None,
         pad_edge=False,
-        padding=(0, 2, 0, 0),
+        padding=(0, 1, 0, 0),
     )
-    table.add_column("metric", no_wrap=True)
+    table.add_column("metric")
     for name in columns:
-        table.add_column(escape(name), no_wrap=True)
+        table.add_column(
+            escape(name), overflow="fold"
+        )  # A narrow terminal wraps them, it cuts no number off.
     for metric in next(iter(columns.values())):
         cells = [_estimate(values.get(metric)) for values in columns.values()]
         table.add_row(escape(metric.replace("_", " ")), *cells)

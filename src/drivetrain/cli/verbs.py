@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import os
+import shlex
 import sys
 from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drivetrain.errors import DataError, FileError, UsageError
+from drivetrain.errors import DataError, FileError, Interrupted, UsageError
 
 if TYPE_CHECKING:
     from drivetrain.data.dataset import Dataset
 
+EPOCHS = 5
 CHECK_UP_TO = 10_000
 """`train` checks the data by itself up to this many pictures; more take minutes, and `check` is there."""
 
@@ -34,40 +37,75 @@ def _dataset(options: Namespace) -> Dataset:
     )  # fmt: skip
 
 
+def _refuse_existing(path: str | None, options: Namespace) -> None:
+    """Before the work, and not after it: what stands in the way of a file to write."""
+    if path is None or not os.path.lexists(path):
+        return
+    if os.path.isdir(path):
+        raise FileError("this is a folder.", where=path, fix="Name a file that doesn't exist yet.")
+    if not options.force:
+        raise FileError(
+            "this exists already.", where=path, fix="Choose another name, or replace it with --force."
+        )
+
+
 def train(options: Namespace) -> Outcome:
+    _refuse_existing(options.export, options)
     if options.resume:
         return _resume(options)
-    if options.export and Path(options.export).exists() and not options.force:
-        raise FileError(
-            "this exists already.",
-            where=options.export,
-            fix="Choose another name, or replace it with --force.",
-        )
-    if options.epochs is not None and options.epochs < 1:
-        raise UsageError(f"epochs must be a whole number from 1, not {options.epochs}.", where="--epochs")
-    if options.model is not None:
-        from drivetrain.models.registry import resolve
-
-        resolve(options.model)  # A wrong name or a missing network is told before torch is imported.
+    _check_training(options)
     data = _dataset(options)
     say(data.describe(), options)
     if not options.no_check:
         _say_faults(data, options)
     learner = data.learner(
         options.model, augment=None if options.augment == "none" else options.augment, out=options.out, force=options.force,
-        seed=options.seed, batch_size=options.batch_size, optimizer=options.optimizer, weight_decay=options.weight_decay,
-        dropout=options.dropout, label_smoothing=options.label_smoothing, clip=options.clip, accumulate=options.accumulate,
-        ema=options.ema, early_stopping=options.early_stopping, precision=options.precision,
+        **_settings(options),
     )  # fmt: skip
     for note in learner.notes:
         say(f"note: {note}", options)
     say(repr(learner), options)
-    epochs = options.epochs or 5
     try:
-        learner.fine_tune(epochs, options.lr, frozen_epochs=options.frozen_epochs)
-    except KeyboardInterrupt:
-        _tell_how_to_resume(learner)
+        learner.fine_tune(options.epochs or EPOCHS, options.lr, frozen_epochs=options.frozen_epochs)
+    except KeyboardInterrupt as stop:
+        raise _interrupted(learner, options) from stop
     return _trained(learner, options)
+
+
+def _settings(options: Namespace) -> dict[str, Any]:
+    """The options of a Learner that are on the command line."""
+    names = (
+        "seed", "batch_size", "optimizer", "weight_decay", "dropout", "label_smoothing", "clip", "accumulate", "ema",
+        "early_stopping", "precision",
+    )  # fmt: skip
+    return {name: getattr(options, name) for name in names}
+
+
+def _check_training(options: Namespace) -> None:
+    """What can be told at once is told before a picture is read or torch imported: a wrong option or name, a run
+    in the way, a hub that can't be reached."""
+    from drivetrain.learn.settings import Settings
+
+    if options.epochs is not None and options.epochs < 1:
+        raise UsageError(f"epochs must be a whole number from 1, not {options.epochs}.", where="--epochs")
+    if options.frozen_epochs < 0:
+        raise UsageError(
+            f"epochs must be a whole number from 0, not {options.frozen_epochs}.", where="--frozen-epochs"
+        )
+    if options.lr is not None and not 0 < options.lr < math.inf:
+        raise UsageError(f"the learning rate must be a number above 0, not {options.lr}.", where="--lr")
+    Settings(**{name: value for name, value in _settings(options).items() if value is not None})
+    if options.out and not options.force and os.path.isdir(options.out) and os.listdir(options.out):
+        raise FileError(
+            "this folder has something in it already.", where=options.out,
+            fix="Choose another --out, go on with --resume, or replace it with --force.",
+        )  # fmt: skip
+    if options.model is not None and os.path.isdir(options.folder):
+        from drivetrain.models import hub, registry
+
+        source = registry.resolve(options.model)
+        if source.kind == "hub" and options.model not in registry.MODELS:
+            hub.fetch(source.location)
 
 
 def _say_faults(data: Dataset, options: Namespace) -> None:
@@ -92,17 +130,21 @@ def _resume(options: Namespace) -> Outcome:
         say(f"note: {note}", options)
     try:
         learner.go_on()
-    except KeyboardInterrupt:
-        _tell_how_to_resume(learner)
+    except KeyboardInterrupt as stop:
+        raise _interrupted(learner, options) from stop
     return _trained(learner, options)
 
 
-def _tell_how_to_resume(learner: Any) -> None:
-    done = f"stopped in epoch {len(learner.history) + 1}; all of it is saved."
-    source = (learner.data.recipe or {}).get("source", "FOLDER")
-    raise KeyboardInterrupt(
-        f"{done} Go on with: drivetrain train {source} --out {learner.run} --resume"
-    ) from None
+def _interrupted(learner: Any, options: Namespace) -> Interrupted:
+    """How far it came, and the command that goes on from there."""
+    if learner.run is None:
+        return Interrupted("stopped before the training began.")
+    epochs, done = sum(phase.epochs for phase in learner.plan), len(learner.history)
+    place = f"stopped in epoch {done + 1} of {epochs}." if done < epochs else "stopped after the last epoch."
+    command = ["drivetrain", "train", options.folder, "--out", str(learner.run), "--resume"]
+    if options.export:
+        command += ["--export", options.export]
+    return Interrupted(place, where=learner.run, fix=f"Go on with: {shlex.join(command)}")
 
 
 def _trained(learner: Any, options: Namespace) -> Outcome:
@@ -122,9 +164,8 @@ def check(options: Namespace) -> Outcome:
 def _dataset_or_table(options: Namespace) -> Any:
     """The check's report. One class or an unreadable picture is its finding, not its failure."""
     from drivetrain.data import split as splits
-    from drivetrain.data.checks import check as check_table
+    from drivetrain.data.checks import check_with_progress
     from drivetrain.data.sources import image_folder
-    from drivetrain.progress import progress
 
     table = image_folder(options.folder, layout=options.layout)
     random = splits.random(options.valid, seed=options.seed, stratify="label")
@@ -133,26 +174,13 @@ def _dataset_or_table(options: Namespace) -> Any:
         split = splitter(table)
     except DataError:
         split = None
-    with progress("Checking pictures", len(table), quiet=options.json) as advance:
-        done = 0
-
-        def report(now: int, total: int) -> None:
-            nonlocal done
-            advance(now - done)
-            done = now
-
-        return check_table(table, split, progress=report)
+    return check_with_progress(table, split, quiet=options.json)
 
 
 def export(options: Namespace) -> Outcome:
     from drivetrain.learn.learner import Learner
 
-    if Path(options.bundle).exists() and not options.force:
-        raise FileError(
-            "this exists already.",
-            where=options.bundle,
-            fix="Choose another name, or replace it with --force.",
-        )
+    _refuse_existing(options.bundle, options)
     learner = Learner.resume(options.run, quiet=options.json)
     learner.result = learner.last_result()
     path = learner.export(options.bundle, force=options.force)
@@ -199,6 +227,7 @@ def evaluate(options: Namespace) -> Outcome:
 
 
 def show(options: Namespace) -> Outcome:
+    _refuse_existing(options.out, options)
     source = Path(options.source)
     if (source / "config.toml").is_file():
         from drivetrain.learn.run import Run
@@ -209,14 +238,14 @@ def show(options: Namespace) -> Outcome:
         if options.out:
             from drivetrain.charts import losses
 
-            _save(losses(history), options)
+            losses(history).save(options.out)
         return {"run": str(source), "history": history, "result": result, "picture": options.out,
                 "report": str(source / "report.html") if result else None}, 0  # fmt: skip
     from drivetrain.tasks import image_classification
 
     data = image_classification.from_folder(source)
     if options.out:
-        _save(data.show(), options)
+        data.show().save(options.out)
     counts = {part: len(rows) for part, rows in data.split.parts().items()}
     return {
         "source": str(source),
@@ -225,11 +254,3 @@ def show(options: Namespace) -> Outcome:
         "classes": data.classes,
         "picture": options.out,
     }, 0
-
-
-def _save(chart: Any, options: Namespace) -> None:
-    if Path(options.out).exists() and not options.force:
-        raise FileError(
-            "this exists already.", where=options.out, fix="Choose another name, or replace it with --force."
-        )
-    chart.save(options.out)

@@ -25,6 +25,7 @@ _PLUGINS = (TiffImagePlugin, WebPImagePlugin)
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 MOST_PIXELS = 89_478_485
+MOST_SIDE = 4096
 GREY_MODES = ("1", "L", "LA", "La", "I;16", "I;16L", "I;16B", "I", "F")
 SAMPLE = 256
 GOLDEN_PIXELS = 512 * 512
@@ -76,8 +77,8 @@ class Image(Codec):
             object.__setattr__(self, "size", (self.size, self.size))
         if self.size is not None:
             size = cast("tuple[Any, ...]", self.size)
-            if len(size) != 2 or not all(isinstance(side, int) and 1 <= side <= 4096 for side in size):
-                raise ValueError("size must be two whole numbers from 1 to 4096")
+            if len(size) != 2 or not all(isinstance(side, int) and 1 <= side <= MOST_SIDE for side in size):
+                raise ValueError(f"size must be two whole numbers from 1 to {MOST_SIDE}")
         if self.channels not in (None, 1, 3):
             raise ValueError("channels must be 1 (grey) or 3 (RGB)")
         if self.resize not in RESIZES:
@@ -121,7 +122,9 @@ class Image(Codec):
             except DrivetrainError:
                 raise
             except DAMAGED as fault:
-                raise DataError(f"the picture can't be decoded: {fault}.", where=place, fix=REPLACE) from fault
+                raise DataError(
+                    f"the picture can't be decoded: {fault}.", where=place, fix=REPLACE
+                ) from fault
 
     def _from_array(self, array: Array) -> Array:
         if array.ndim == 2:
@@ -142,18 +145,26 @@ class Image(Codec):
 
     def encode(self, value: Array) -> Array:
         if value.shape[:2] == self._size():
-            return np.array(value, order="C")  # A copy: what is done to the encoded picture must not reach the read one.
-        return self._resized(Pillow.fromarray(np.ascontiguousarray(value[:, :, 0] if value.shape[2] == 1 else value)))
+            return np.array(
+                value, order="C"
+            )  # A copy: what is done to the encoded picture must not reach the read one.
+        return self._resized(
+            Pillow.fromarray(np.ascontiguousarray(value[:, :, 0] if value.shape[2] == 1 else value))
+        )
 
     def encode_raw(self, raw: Any) -> Array:
         """As `encode(read(raw))`, without the whole picture's way through an array."""
-        return self.encode(self.read(raw)) if isinstance(raw, np.ndarray) else self._resized(self._upright(raw))
+        return (
+            self.encode(self.read(raw)) if isinstance(raw, np.ndarray) else self._resized(self._upright(raw))
+        )
 
     def _resized(self, picture: Pillow.Image) -> Array:
         height, width = self._size()
         if (picture.height, picture.width) == (height, width):
             return _pixels(picture)
-        box, (inner_height, inner_width) = resize_plan(self.resize, (picture.height, picture.width), (height, width))
+        box, (inner_height, inner_width) = resize_plan(
+            self.resize, (picture.height, picture.width), (height, width)
+        )
         resized = _pixels(picture.resize((inner_width, inner_height), Pillow.Resampling.BILINEAR, box=box))
         if (inner_height, inner_width) == (height, width):
             return resized
@@ -191,8 +202,9 @@ class Image(Codec):
         return (*self._size(), self.channels or 3)
 
     def enlarged(self, factor: float) -> Self:
-        """The same picture at `factor` times the size: what random crops are cut from."""
+        """The same picture at `factor` times the size (or the largest that can be): what random crops are cut from."""
         height, width = self._size()
+        factor = min(factor, MOST_SIDE / max(height, width))
         return replace(self, size=(round(height * factor), round(width * factor)))
 
     def _size(self) -> tuple[int, int]:

@@ -18,6 +18,7 @@ from drivetrain.data.faults import Fault, Report
 from drivetrain.data.look import FORMATS, look
 from drivetrain.data.split import ByColumn, Split
 from drivetrain.data.table import Table, shown
+from drivetrain.progress import progress as show_progress
 from drivetrain.types import Array
 
 __all__ = ["Fault", "Report", "check"]
@@ -42,6 +43,25 @@ _EXTENSIONS = {
     ".tif": "TIFF", ".tiff": "TIFF",
 }  # fmt: skip
 _ORDER = ("train", "valid", "test")
+
+
+def check_with_progress(
+    table: Table,
+    split: Split | None = None,
+    image: str = "image",
+    label: str | None = "label",
+    quiet: bool = False,
+) -> Report:
+    """`check` under a progress bar."""
+    with show_progress("Checking pictures", len(table), quiet=quiet) as advance:
+        last = 0
+
+        def report(done: int, total: int) -> None:
+            nonlocal last
+            advance(done - last)
+            last = done
+
+        return check(table, split, image=image, label=label, progress=report)
 
 
 def check(

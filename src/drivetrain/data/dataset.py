@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,6 +65,7 @@ class Dataset:
     default_model: str = "mlp"
     _parts: dict[tuple[str, float], Part] = field(default_factory=dict, repr=False)
     bad: dict[int, DrivetrainError] = field(default_factory=dict, repr=False)
+    found_faults: Report | None = None
 
     @property
     def classes(self) -> list[str]:
@@ -108,24 +108,14 @@ class Dataset:
         index = np.setdiff1d(np.arange(len(rows)), np.fromiter(faults, np.int64, len(faults)))
         return Part(arrays, index, np.asarray(rows)[index])
 
-    @cached_property
-    def _check(self) -> Report:
-        from drivetrain.data.checks import check
-
-        image, label = self._picture_and_label()
-        with progress("Checking pictures", len(self.table)) as advance:
-            done = 0
-
-            def report(now: int, total: int) -> None:
-                nonlocal done
-                advance(now - done)
-                done = now
-
-            return check(self.table, self.split, image=image, label=label, progress=report)
-
     def check(self) -> Report:
-        """Faults in the data and leaks between the parts (see `data/checks.py`). Pictures only so far."""
-        return self._check
+        """Faults in the data and leaks between the parts (see `data/checks.py`); looked for once. Pictures only so far."""
+        if self.found_faults is None:
+            from drivetrain.data.checks import check_with_progress
+
+            image, label = self._picture_and_label()
+            self.found_faults = check_with_progress(self.table, self.split, image=image, label=label)
+        return self.found_faults
 
     def _picture_and_label(self) -> tuple[str, str]:
         images = [name for name, codec in self.signature.inputs.items() if codec.from_files]

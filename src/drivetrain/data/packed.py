@@ -24,7 +24,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any
 
 import numpy as np
@@ -219,11 +219,13 @@ def _encode_files(
     chunks = {start: paths[start : start + size] for start in starts}
     hashes: dict[int, bytes] = {}
     errors: dict[int, DrivetrainError] = {}
+    lock = Lock()
 
     def collect(start: int, chunk_hashes: bytes, chunk_errors: dict[int, DrivetrainError]) -> None:
-        hashes[start] = chunk_hashes
-        errors.update(chunk_errors)
-        advance(len(chunk_hashes) // 32)
+        with lock:
+            hashes[start] = chunk_hashes
+            errors.update(chunk_errors)
+            advance(len(chunk_hashes) // 32)
 
     if len(paths) < PROCESSES_FROM or workers == 1:
         _encode_in_threads(codec, chunks, rows, workers, collect)

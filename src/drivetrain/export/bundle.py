@@ -10,6 +10,7 @@ import numpy as np
 from drivetrain.bundle import make_cases, nasty_samples, verify, write_bundle
 from drivetrain.errors import FileError, TrainingError
 from drivetrain.export.graph import export_graph
+from drivetrain.learn.outcome import measured_part
 from drivetrain.learn.run import versions
 from drivetrain.metrics import losses
 from drivetrain.runtime import OnnxSession
@@ -54,7 +55,7 @@ def export_bundle(learner: Learner, path: str | Path, force: bool = False) -> Pa
 
 
 def _two_rows(learner: Learner) -> dict[str, Any]:
-    batch = learner.data.part("valid" if len(learner.data.rows("valid")) else "train").batch(slice(0, 2))
+    batch = learner.data.part(measured_part(learner)).batch(slice(0, 2))
     return {name: np.concatenate([rows, rows])[:2] for name, rows in batch.items()}
 
 
@@ -62,7 +63,7 @@ def golden_samples(learner: Learner) -> list[tuple[str, Any, Sample]]:
     """(name, kind, sample): rows of the valid part from the easiest to the hardest, and each input's nasty values
     with the other inputs taken from the first row."""
     data = learner.data
-    name = "valid" if len(data.rows("valid")) and len(data.part("valid")) else "train"
+    name = measured_part(learner)
     rows = data.part(name).rows
     outputs, encoded = learner.outputs(name)
     codec = data.signature.targets

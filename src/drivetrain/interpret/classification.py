@@ -9,7 +9,8 @@ import numpy as np
 
 from drivetrain.codecs.category import Category
 from drivetrain.errors import UsageError
-from drivetrain.metrics import confusion_matrix, losses, per_class
+from drivetrain.metrics import losses
+from drivetrain.metrics.category import Reliability, confusion_matrix, per_class, reliability
 from drivetrain.types import Array
 
 if TYPE_CHECKING:
@@ -81,11 +82,15 @@ class Interpretation:
 
     def confusion_matrix(self) -> Array:
         """int64 (classes, classes): rows are true, columns predicted."""
-        return confusion_matrix(self.codes, self.probabilities.argmax(1), len(self.codec.classes))
+        return confusion_matrix(self.codec, self.probabilities, self.codes)
 
     def per_class(self) -> dict[str, Any]:
         """Precision, recall and F1 of each class, with intervals."""
-        return per_class(self.probabilities, self.codes, self.codec.classes)
+        return per_class(self.codec, self.probabilities, self.codes)
+
+    def calibration(self) -> list[Reliability]:
+        """How often the answer was right, for answers of like probability."""
+        return reliability(self.codec, self.probabilities, self.codes)
 
     def _repr_html_(self) -> str:
         return self.confusion()._repr_html_() + self.top_losses()._repr_html_()

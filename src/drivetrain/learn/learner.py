@@ -80,6 +80,7 @@ class Learner:
         self.picture_augment = self._picture_augment()
         self.enlarge = ENLARGE if self._crops() else 1.0
         self._tensors: dict[str, Tensors] = {}
+        self._outputs: dict[str, dict[str, Array]] = {}
         train = data.part("train", self.enlarge)
         if not len(train):
             raise TrainingError(
@@ -121,11 +122,14 @@ class Learner:
             if name not in known:
                 raise UsageError(f"a learner has no option {name!r}.", where=name, fix=nearest(name, known))
         if options.get("batch_size") is None:
-            rows = len(self.data.rows("train"))
-            options["batch_size"] = (
-                128 if rows >= 5000 and not self._photos() else max(8, min(64, rows // 16))
-            )
+            options["batch_size"] = self._batch_size(len(self.data.rows("train")))
         return Settings(**options)
+
+    def _batch_size(self, rows: int) -> int:
+        """Enough steps in an epoch for small data, fewer and fuller ones for large."""
+        if rows >= 5000 and not self._photos():
+            return 128
+        return 16 if rows < 500 else 32 if rows < 2000 else 64
 
     def _sizes(self) -> dict[str, tuple[int, int]]:
         inputs = self.data.signature.inputs.items()
@@ -274,17 +278,18 @@ class Learner:
         lr: float | None = None,
         frozen_epochs: int = 4,
         views: int = 1,
-        spread: float = 0.05,
+        spread: float = 0.1,
     ) -> dict[str, Any]:
         """Transfer: first the heads alone on kept features, then all weights, early stages slowest.
 
-        `views` augmented views are computed for the frozen stage, one after the other in its epochs; `spread`
-        is the learning rate of the first stage over that of the heads. From scratch this is `fit`.
+        `lr` is the peak rate of the heads while all weights train; alone they train at thirty times that. `views`
+        augmented views are computed for the frozen stage, one after the other in its epochs; `spread` is the
+        learning rate of the first stage over that of the heads. From scratch this is `fit`.
         """
         if not self.network.pretrained:
             return self.fit(epochs, lr)
-        rate = lr or 5e-4
-        frozen = [Phase(frozen_epochs, rate * 6, frozen=True, views=views)] if frozen_epochs else []
+        rate = lr or 1e-4
+        frozen = [Phase(frozen_epochs, rate * 30, frozen=True, views=views)] if frozen_epochs else []
         return self.train([*frozen, Phase(epochs, rate, spread=spread)])
 
     def train(self, phases: Sequence[Phase]) -> dict[str, Any]:
@@ -300,16 +305,19 @@ class Learner:
         Stopped before the end (`stop`), it gives {} and leaves a run to resume. Raises TrainingError for a loss
         that is not a number; KeyboardInterrupt after a Ctrl-C, when the run has been saved.
         """
+        self._outputs.clear()
         return self.finish() if loop.run_plan(self) else {}
 
     def finish(self) -> dict[str, Any]:
         """`{"run", "task", "metrics": {"valid": ...}, "baselines", "epochs", "seconds"}` of the trained network."""
-        from drivetrain.learn.outcome import make_result, write_report
+        from drivetrain.learn.outcome import make_result
+        from drivetrain.learn.report_content import report_content
+        from drivetrain.report.page import write_report
 
         self.result = make_result(self)
         if self._run is not None:
             self._run.write_result(self.result)
-            write_report(self, self._run.folder / "report.html")
+            write_report(self._run.folder / "report.html", report_content(self))
             self._run.close()
         return self.result
 
@@ -321,23 +329,28 @@ class Learner:
 
     # --- after training -----------------------------------------------------------------------------------
 
-    @torch.inference_mode()
     def outputs(self, part: str = "valid") -> tuple[dict[str, Array], dict[str, Array]]:
-        """(outputs as the exported graph gives them, encoded targets) of a part's usable rows, in order."""
-        from drivetrain.data.loader import to_tensors as wrap
+        """(outputs as the exported graph gives them, encoded targets) of a part's usable rows, in order.
 
-        tensors = self.tensors(part) if part != "train" else wrap(self.data.part("train"), self.device)
+        Computed once after each training."""
+        if part not in self._outputs:
+            self._outputs[part] = self._predict_part(part)
+        encoded = self.data.part(part).batch()
+        return self._outputs[part], {name: encoded[name] for name in self.network.heads}
+
+    @torch.inference_mode()
+    def _predict_part(self, part: str) -> dict[str, Array]:
+        # Training pictures are kept enlarged for augmentation: predictions want the codec's own encoding.
+        tensors = to_tensors(self.data.part("train"), self.device) if part == "train" else self.tensors(part)
         found: dict[str, list[Array]] = {name: [] for name in self.network.heads}
         with self.progress("Predicting", len(tensors)) as advance:
             for batch in tensors.in_order(2 * self.settings.batch_size):
                 for name, rows in self.predict_batch(batch).items():
                     found[name].append(rows.cpu().numpy())
                 advance(len(next(iter(batch.values()))))
-        encoded = self.data.part(part).batch()
-        outputs = {
+        return {
             name: np.concatenate(rows) if rows else np.zeros(0, np.float32) for name, rows in found.items()
         }
-        return outputs, {name: encoded[name] for name in self.network.heads}
 
     @torch.inference_mode()
     def predict_batch(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drivetrain.learn.baselines import baselines
@@ -11,17 +10,17 @@ if TYPE_CHECKING:
     from drivetrain.learn.learner import Learner
 
 
+def measured_part(learner: Learner) -> str:
+    """The part that results are about: valid, or train where there is none."""
+    return "valid" if len(learner.data.rows("valid")) and len(learner.data.part("valid")) else "train"
+
+
 def make_result(learner: Learner) -> dict[str, Any]:
-    """`{"run", "task", "metrics", "baselines", "epochs", "seconds"}`, JSON values only."""
-    data = learner.data
-    part = "valid" if len(data.rows("valid")) and len(data.part("valid")) else "train"
+    """`{"run", "task", "metrics", "baselines", "epochs", "seconds", "notes"}`, JSON values only."""
+    data, part = learner.data, measured_part(learner)
     metrics = {name: estimate.to_json() for name, estimate in learner.validate(part).items()}
-    found = baselines(
-        data.signature,
-        data.part("train", learner.enlarge).batch(),
-        data.part(part).batch(),
-        learner.settings.seed,
-    )
+    train, measured = data.part("train", learner.enlarge).batch(), data.part(part).batch()
+    found = baselines(data.signature, train, measured, learner.settings.seed)
     return {
         "run": None if learner.run is None else str(learner.run),
         "task": data.task,
@@ -50,11 +49,3 @@ def worse_metric(history: list[dict[str, Any]], rows: int) -> list[str]:
         f"overfitting: the valid error was best in epoch {best + 1} ({errors[best]:.4g}) and ended at "
         f"{errors[-1]:.4g} while the training error fell. Try fewer epochs, augmentation or early stopping."
     ]
-
-
-def write_report(learner: Learner, path: Path) -> None:
-    """The run's page (see report/page.py)."""
-    from drivetrain.learn.report_content import report_content
-    from drivetrain.report.page import write_report as write
-
-    write(path, report_content(learner))

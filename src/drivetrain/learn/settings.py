@@ -56,7 +56,9 @@ class Settings(Record):
         self._require(
             isinstance(self.batch_size, int) and self.batch_size >= 1, "batch_size", "a whole number from 1"
         )
-        self._require(isinstance(self.seed, int) and self.seed >= 0, "seed", "a whole number from 0")
+        self._require(
+            isinstance(self.seed, int) and 0 <= self.seed < 2**63, "seed", "a whole number from 0 to 2**63"
+        )
         self._require(self.optimizer in OPTIMIZERS, "optimizer", f"one of {', '.join(OPTIMIZERS)}")
         self._require(self.precision in PRECISIONS, "precision", f"one of {', '.join(PRECISIONS)}")
         self._require(0 <= self.dropout < 1, "dropout", "a share from 0 to below 1")

@@ -19,7 +19,7 @@ from drivetrain.data.sources import image_folder
 from drivetrain.data.split import Splitter
 from drivetrain.data.table import Table
 from drivetrain.data.table import from_columns as table_from_columns
-from drivetrain.errors import DataError
+from drivetrain.errors import DataError, UsageError
 
 NAME = "image_classification"
 METRIC = "accuracy"
@@ -79,7 +79,10 @@ def from_table(
             where=table.source or table.name,
             fix="Give pictures of at least two classes, one folder for each.",
         )
-    inputs, targets = {"image": Image(size=image_size, resize=resize)}, {"label": Category()}
+    try:
+        inputs, targets = {"image": Image(size=image_size, resize=resize)}, {"label": Category()}
+    except ValueError as fault:
+        raise UsageError(f"{fault}.", where=f"image_size {image_size!r}, resize {resize!r}") from fault
     data = make_dataset(table, inputs, targets, split, task=NAME, recipe=recipe)
     photos = min(data.signature.inputs["image"].shape[:2]) >= 64
     data.default_model = PHOTO_MODEL if photos else SMALL_MODEL

@@ -1,0 +1,284 @@
+"""The model card: a bundle's README.md."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from drivetrain.report import words
+
+MOST_CLASSES = 20
+"""How many class names are listed."""
+
+
+def model_card(content: Mapping[str, Any]) -> str:
+    """The card in Markdown. Any key may be missing or None.
+
+    name, task, model, created, things, metrics, headline, baselines, comparison, notes, per_class, versions
+                  as for `report.page.write_report`
+    file          the bundle's file name
+    data          {"source", "layout", "split", "rows": {part: n}, "counts": {part: {class: n}}}
+    signature     `Signature.to_json()`
+    cases         how many golden cases there are
+    limits        further sentences about what it was not tested on
+    seed          of the split and the training             licence     of the model
+    """
+    blocks: list[str] = [f"# {_text(content.get('name') or 'Model')}", _what(content)]
+    for title, lines in (
+        ("Result", _result(content)),
+        ("Limits", _limits(content)),
+        ("Data", _data(content)),
+        ("What goes in, what comes out", _signature(content)),
+        ("Use", _use(content)),
+        ("Made with", _made(content)),
+    ):
+        if lines:
+            blocks += [f"## {title}", *lines]
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _what(content: Mapping[str, Any]) -> str:
+    task, model = _text(content.get("task") or "A model"), content.get("model")
+    told = f"{task[0].upper()}{task[1:]}{f' with {_text(model)}' if model else ''}, as a drivetrain bundle"
+    return f"{told}: the network, how values are read and answers decoded, and examples that each runtime must reproduce."
+
+
+def _result(content: Mapping[str, Any]) -> list[str]:
+    metrics = content.get("metrics") or {}
+    found = words.headline_metric(metrics, content.get("headline"))
+    if not found:
+        return []
+    part, name = found
+    ours, baselines = metrics[part][name], content.get("baselines") or {}
+    interval = words.interval_text(name, ours)
+    told = f"**{_text(words.sentence(name, ours, part, content.get('things') or 'rows'))}**"
+    lines = [f"{told}{f' (95 % interval: {interval})' if interval else ''}."]
+    beside = (
+        words.difference_sentence(content["comparison"], name)
+        if content.get("comparison")
+        else words.comparison(name, ours, baselines)
+    )
+    lines.append(_text(beside))
+    measured = [
+        (metric, where, "this model", estimate)
+        for where, estimates in metrics.items()
+        for metric, estimate in estimates.items()
+    ]
+    measured += [
+        (name, part, baseline, found[name]) for baseline, found in baselines.items() if name in found
+    ]
+    rows = [
+        [
+            words.metric(metric).name,
+            words.PARTS.get(where, where),
+            by,
+            words.estimate_text(metric, estimate),
+            estimate.get("n"),
+        ]
+        for metric, where, by, estimate in measured
+    ]
+    lines.append(_table(["metric", "measured on", "by", "value (95 % interval)", "n"], rows))
+    if told := words.methods(metrics.values()):
+        lines.append("Intervals: " + "; ".join(_text(method) for method in told) + ".")
+    return [*lines, *(_text(note) for note in content.get("notes") or [])]
+
+
+def _limits(content: Mapping[str, Any]) -> list[str]:
+    metrics, data = content.get("metrics") or {}, content.get("data") or {}
+    items: list[str] = []
+    if set(metrics) == {"train"}:
+        items.append(
+            "Measured on the training rows themselves, for want of others: expect it to do worse on new ones."
+        )
+    elif metrics and "test" not in metrics:
+        items.append(
+            "Not measured on a test set. The validation rows also served to follow the training, "
+            "so the result may be a little too good."
+        )
+    source = f" ({_text(data['source'])})" if data.get("source") else ""
+    elsewhere = (
+        "elsewhere, on other cameras, places or times,"
+        if content.get("things") == "pictures"
+        else "elsewhere"
+    )
+    items.append(
+        f"Measured on rows of the same source as the training data{source} only. How it does {elsewhere} is not known."
+    )
+    if smallest := _smallest(content):
+        items.append(smallest)
+    if weakest := _weakest(content):
+        items.append(weakest)
+    if sure := _calibration(metrics):
+        items.append(sure)
+    targets = (content.get("signature") or {}).get("targets", {})
+    if any(str(spec.get("op", "")).startswith("category@") for spec in targets.values()):
+        items.append(
+            "It always answers with one of its classes, also for an input that belongs to none of them."
+        )
+    items += [_text(limit) for limit in content.get("limits") or []]
+    return ["\n".join(f"- {item}" for item in items)]
+
+
+def _smallest(content: Mapping[str, Any]) -> str:
+    counts = (content.get("data") or {}).get("counts") or {}
+    train = counts.get("train") or {}
+    if not train:
+        return ""
+    name = min(train, key=lambda key: (train[key], key))
+    return (
+        f"The smallest class in training is {_text(name)}, with {train[name]:,} of {sum(train.values()):,}."
+    )
+
+
+def _weakest(content: Mapping[str, Any]) -> str:
+    known = {
+        name: estimates["recall"]
+        for name, estimates in (content.get("per_class") or {}).items()
+        if estimates.get("recall", {}).get("value") is not None
+    }
+    if len(known) < 2:
+        return ""
+    name = min(known, key=lambda key: known[key]["value"])
+    if known[name]["value"] == 1:
+        return ""
+    return f"The class most often missed is {_text(name)}: recall {words.estimate_text('recall', known[name])}, n = {known[name].get('n')}."
+
+
+def _calibration(metrics: Mapping[str, words.Estimates]) -> str:
+    found = words.headline_metric(metrics)
+    error = metrics[found[0]].get("calibration_error") if found else None
+    if not error or error.get("value") is None:
+        return ""
+    return (
+        "Its probabilities are off by "
+        f"{words.estimate_text('calibration_error', error)} on average (calibration error); they are not a guarantee."
+    )
+
+
+def _data(content: Mapping[str, Any]) -> list[str]:
+    data = content.get("data") or {}
+    items = []
+    for key in ("source", "layout", "split"):
+        if data.get(key):
+            value = data[key]
+            told = (
+                ", ".join(f"{k} {v}" for k, v in value.items() if v is not None)
+                if isinstance(value, Mapping)
+                else value
+            )
+            items.append(f"- {key.capitalize()}: {_text(told)}")
+    rows = data.get("rows") or {
+        part: sum(found.values()) for part, found in (data.get("counts") or {}).items()
+    }
+    if rows:
+        items.append(
+            "- Rows: " + ", ".join(f"{n:,} {words.PARTS.get(part, part)}" for part, n in rows.items() if n)
+        )
+    return ["\n".join(items)] if items else []
+
+
+def _signature(content: Mapping[str, Any]) -> list[str]:
+    signature = content.get("signature") or {}
+    items = [f"- In, `{name}`: {input_words(spec)}" for name, spec in signature.get("inputs", {}).items()]
+    items += [f"- Out, `{name}`: {target_words(spec)}" for name, spec in signature.get("targets", {}).items()]
+    blocks = ["\n".join(items)] if items else []
+    if content.get("cases"):
+        blocks.append(
+            f"{content['cases']} golden cases, stage by stage, are in the bundle: a runtime reproduces them before it answers."
+        )
+    return blocks
+
+
+RESIZES = {
+    "crop": "its largest centred part of that shape is taken and resized (bilinear, antialiased)",
+    "pad": "the whole of it is resized (bilinear, antialiased) and black is added to make up the shape",
+    "stretch": "the whole of it is resized (bilinear, antialiased), its proportions given up",
+}
+
+
+def input_words(spec: Mapping[str, Any]) -> str:
+    """What happens to an input, from its codec's spec."""
+    kind = str(spec.get("op", "")).split("@")[0]
+    if kind == "image":
+        colours = "grey" if spec.get("channels") == 1 else "RGB"
+        size = spec.get("size") or ["?", "?"]
+        resize = RESIZES.get(str(spec.get("resize")), _text(spec.get("resize")))
+        return (
+            "a picture (JPEG, PNG, WebP, BMP, GIF or TIFF), turned as its EXIF data says, transparency laid on white, made "
+            f"{colours} with 8 bits per channel. To {size[0]} x {size[1]} pixels (height x width): {resize}. Pixel values are "
+            "scaled inside the network."
+        )
+    if kind == "category":
+        return f"one of {len(spec.get('classes') or [])} classes: {_names(spec.get('classes') or [])}."
+    if kind == "number":
+        return "a finite number, in the units of the training data; scaled inside the network."
+    return f"`{_code(kind)}`, as described in signature.json."
+
+
+def target_words(spec: Mapping[str, Any]) -> str:
+    """What an output means, from its codec's spec."""
+    kind = str(spec.get("op", "")).split("@")[0]
+    if kind == "category":
+        return f"a probability for each of {len(spec.get('classes') or [])} classes: {_names(spec.get('classes') or [])}."
+    if kind == "number":
+        return "a number, in the units of the training data."
+    return f"`{_code(kind)}`, as described in signature.json."
+
+
+def _use(content: Mapping[str, Any]) -> list[str]:
+    file = _code(content.get("file") or "model.bundle")
+    inputs = (content.get("signature") or {}).get("inputs", {})
+    first = (
+        "photo.jpg"
+        if any(str(spec.get("op", "")).startswith("image@") for spec in inputs.values()) or not inputs
+        else None
+    )
+    given = f'"{first}"' if first else "{" + ", ".join(f'"{name}": ...' for name in inputs) + "}"
+    quoted = file.replace("\\", "\\\\").replace('"', '\\"')
+    python = (
+        f'import drivetrain as dt\npredictor = dt.Predictor("{quoted}")\nprint(predictor.predict({given}))'
+    )
+    word = file if re.fullmatch(r"[\w.+@%/:=-]+", file) else "'" + file.replace("'", "'\\''") + "'"
+    shell = f"drivetrain verify {word}" + (f"\ndrivetrain predict {word} {first} --json" if first else "")
+    return [
+        "`pip install drivetrain` is enough: no torch is needed.",
+        f"```python\n{python}\n```",
+        f"```sh\n{shell}\n```",
+    ]
+
+
+def _made(content: Mapping[str, Any]) -> list[str]:
+    items = []
+    if versions := content.get("versions"):
+        items.append(
+            "- Versions: "
+            + ", ".join(f"{_text(name)} {_text(version)}" for name, version in versions.items())
+        )
+    for key, name in (("seed", "Seed"), ("created", "Created"), ("licence", "Licence")):
+        if content.get(key) is not None:
+            items.append(f"- {name}: {_text(content[key])}")
+    return ["\n".join(items)] if items else []
+
+
+def _names(classes: Sequence[Any]) -> str:
+    shown = ", ".join(_text(name) for name in classes[:MOST_CLASSES])
+    return shown + (f" and {len(classes) - MOST_CLASSES} more" if len(classes) > MOST_CLASSES else "")
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    lines += ["| " + " | ".join("" if cell is None else _text(cell) for cell in row) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def _text(value: Any) -> str:
+    """The value on one line, with nothing in it that Markdown or HTML would act on."""
+    text = " ".join(str(value).split())
+    text = re.sub(r"([\\`*\[\]|#~$])", r"\\\1", text)
+    text = re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", text)
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _code(value: Any) -> str:
+    return " ".join(str(value).replace("`", "'").split())

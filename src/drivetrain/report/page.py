@@ -1,0 +1,283 @@
+"""The report of a run: one HTML file that needs no network and no script."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from drivetrain.charts import Chart, bars, calibration, class_counts, confusion, losses, table_html
+from drivetrain.files import write_text
+from drivetrain.report import words
+from drivetrain.report.style import CSS
+
+PLACES = 5
+NO_BREAK = "\N{NO-BREAK SPACE}"
+
+
+def write_report(path: str | os.PathLike[str], content: Mapping[str, Any]) -> Path:
+    """Write the page, all or nothing. Raises FileError. Any key may be missing or None; its section is then left out.
+
+    name          what the run is called                  task        "image classification"
+    model         the network, in words                   created     when, as text
+    things        what a row is: "pictures" ("rows" unless said)
+    metrics       {part: {metric: estimate}}; an estimate is {"value", "low", "high", "method", "n"}
+    headline      the metric of the first sentence, the first one unless said
+    baselines     {name: {metric: estimate}}, on the rows of the headline
+    comparison    {"baseline", "difference": estimate}: ours minus the baseline's on the same rows (optional)
+    notes         sentences that a reader must see
+    history       a dict per epoch (see `charts.losses`)
+    per_class     {class: {"precision", "recall", "f1": estimate}}
+    confusion     a Chart, or {"matrix", "classes"}
+    calibration   a Chart, or a list of `metrics.Reliability` or their JSON
+    mistakes      a Chart (pictures of the highest loss), or a list of dicts for a table
+    data          {"source", "layout", "split": text or dict, "note", "counts": {part: {class: n}},
+                  "rows": {part: n}, "left_out": n, "faults": [Fault or its JSON], "pictures": Chart};
+                  `faults` [] says that none was found, None that nobody looked
+    settings      {name: value}, or {group: {name: value}}
+    use           [(what it does, command)]
+    charts        further charts
+    versions      {package: version}
+    """
+    path = Path(path)
+    write_text(path, report_html(content))
+    return path
+
+
+def report_html(content: Mapping[str, Any]) -> str:
+    """The page as text."""
+    sections = [(title, body) for title, make in SECTIONS if (body := make(content))]
+    anchors = {title: title.lower().replace(" ", "-") for title, _ in sections}
+    links = "".join(f'<a href="#{anchors[title]}">{title}</a>' for title, _ in sections)
+    blocks = "".join(
+        f'<section id="{anchors[title]}"><h2>{title}</h2>{body}</section>' for title, body in sections
+    )
+    name = escape(str(content.get("name") or "Training report"))
+    kind = " · ".join(escape(str(content[key])) for key in ("task", "model", "created") if content.get(key))
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        # Nothing is fetched and no script runs, even if something of the data's should get into the page.
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">"
+        f"<title>{name}: report</title><style>{CSS}</style></head><body><main>"
+        f'<header><p class="kind">{kind}</p><h1>{name}</h1>{f"<nav>{links}</nav>" if len(sections) > 2 else ""}</header>'
+        f"{blocks}<footer>{_versions(content)}</footer></main></body></html>\n"
+    )
+
+
+def _result(content: Mapping[str, Any]) -> str:
+    metrics = content.get("metrics") or {}
+    parts = []
+    if found := words.headline_metric(metrics, content.get("headline")):
+        part, name = found
+        parts.append(_headline(content, part, name, metrics[part][name]))
+    parts += [f'<p class="note">{escape(str(note))}</p>' for note in content.get("notes") or []]
+    return "".join(parts)
+
+
+def _headline(content: Mapping[str, Any], part: str, name: str, ours: Mapping[str, Any]) -> str:
+    baselines = content.get("baselines") or {}
+    value = escape(words.value_text(name, ours.get("value"), ours.get("n") or 0))
+    text = escape(words.sentence(name, ours, part, content.get("things") or "rows"))
+    lines = [f'<p class="lead">{text.replace(value, f"<strong>{value}</strong>", 1)}.</p>']
+    if interval := words.interval_text(name, ours):
+        lines.append(
+            f'<p class="small">Interval: {escape(interval)} ({escape(str(ours.get("method") or "95 %"))}).</p>'
+        )
+    if content.get("comparison"):
+        lines.append(f"<p>{escape(words.difference_sentence(content['comparison'], name))}</p>")
+    elif told := words.comparison(name, ours, baselines):
+        lines.append(f"<p>{escape(told[0].upper() + told[1:])}</p>")
+    rivals = {"this model": ours, **{key: found[name] for key, found in baselines.items() if name in found}}
+    if len(rivals) > 1:
+        chart = bars(rivals, words.metric(name).name.capitalize(), "%" if words.metric(name).share else "")
+        lines.append(_figure(chart, f"{chart.title}, with 95 % intervals"))
+    lines.append(_metric_table(content["metrics"]))
+    return "".join(lines)
+
+
+def _metric_table(metrics: Mapping[str, words.Estimates]) -> str:
+    rows = [
+        [
+            words.metric(name).name,
+            *([words.PARTS.get(part, part)] if len(metrics) > 1 else []),
+            _estimate(name, e),
+            e.get("n"),
+        ]
+        for part, estimates in metrics.items()
+        for name, e in estimates.items()
+    ]
+    columns = ["metric", *(["measured on"] if len(metrics) > 1 else []), "value (95 % interval)", "n"]
+    return _scroll(table_html(rows, columns))
+
+
+def _estimate(name: str, estimate: Mapping[str, Any]) -> str:
+    """`97.2 % (94.9 to 98.5)`, which breaks before the bracket only."""
+    return words.estimate_text(name, estimate).replace(" ", NO_BREAK).replace(f"{NO_BREAK}(", " (")
+
+
+def _curves(content: Mapping[str, Any]) -> str:
+    history = content.get("history")
+    if not history:
+        return ""
+    chart = losses(history)
+    return _figure(chart, "Grey: train. Blue: valid, its lowest point ringed.")
+
+
+def _classes(content: Mapping[str, Any]) -> str:
+    found = content.get("per_class")
+    if not found:
+        return ""
+    names = ("precision", "recall", "f1")
+    rows = [
+        [
+            label,
+            *(_estimate(name, estimates.get(name, {})) for name in names),
+            estimates.get("recall", {}).get("n"),
+        ]
+        for label, estimates in found.items()
+    ]
+    legend = "Precision: of those called so, how many are. Recall: of those that are, how many were found. 95 % intervals."
+    return f'<p class="small">{legend}</p>' + _scroll(
+        table_html(rows, ["class", "precision", "recall", "F1", "n"])
+    )
+
+
+def _confusion(content: Mapping[str, Any]) -> str:
+    found = content.get("confusion")
+    if found is None:
+        return ""
+    chart = found if isinstance(found, Chart) else confusion(found["matrix"], found["classes"])
+    return _figure(
+        chart, "Blue: right. Orange: taken for another class. The stronger, the larger the share of its row."
+    )
+
+
+def _calibration(content: Mapping[str, Any]) -> str:
+    found = content.get("calibration")
+    if found is None or (not isinstance(found, Chart) and not len(found)):
+        return ""
+    chart = found if isinstance(found, Chart) else calibration(found)
+    return _figure(
+        chart, "On the dashed line a probability of 80 % is right 80 % of the time. Bars: 95 % intervals."
+    )
+
+
+def _mistakes(content: Mapping[str, Any]) -> str:
+    found = content.get("mistakes")
+    if not found:
+        return ""
+    if isinstance(found, Chart):
+        return _figure(found, found.title)
+    columns = list(found[0])
+    return _scroll(table_html([[row.get(column) for column in columns] for row in found], columns))
+
+
+def _data(content: Mapping[str, Any]) -> str:
+    data = content.get("data") or {}
+    parts = []
+    facts = {key: data.get(key) for key in ("source", "layout", "split", "note", "left_out")}
+    facts = {key.replace("_", " "): value for key, value in facts.items() if value not in (None, "", 0)}
+    counts = data.get("rows") or {
+        part: sum(found.values()) for part, found in (data.get("counts") or {}).items()
+    }
+    if counts:
+        facts["rows"] = ", ".join(f"{n:,} {words.PARTS.get(part, part)}" for part, n in counts.items() if n)
+    if facts:
+        parts.append(_settings_table(facts))
+    if data.get("counts"):
+        parts.append(_figure(class_counts(data["counts"]), "Rows by class"))
+    if isinstance(data.get("pictures"), Chart):
+        parts.append(_figure(data["pictures"], data["pictures"].title))
+    if data.get("faults") is not None:
+        parts.append("<h3>Faults found</h3>" + _faults(data["faults"]))
+    return "".join(parts)
+
+
+def _faults(faults: Sequence[Any]) -> str:
+    if not faults:
+        return "<p>None.</p>"
+    items = []
+    for fault in faults:
+        told = fault if isinstance(fault, Mapping) else fault.to_json()
+        severity = str(told.get("severity", ""))
+        places = [str(place) for place in told.get("where") or []]
+        shown = "".join(f"<br><code>{escape(place)}</code>" for place in places[:PLACES])
+        more = f"<br>and {len(places) - PLACES:,} more" if len(places) > PLACES else ""
+        tag = f'<span class="tag{" strong" if severity == "error" else ""}">{escape(severity)}</span>'
+        fix = f"<br>{escape(str(told['fix']))}" if told.get("fix") else ""
+        items.append(
+            f'<li>{tag}{escape(str(told.get("message", "")))}<span class="small">{shown}{more}{fix}</span></li>'
+        )
+    return f'<ul class="plain">{"".join(items)}</ul>'
+
+
+def _settings(content: Mapping[str, Any]) -> str:
+    settings = content.get("settings") or {}
+    flat = {name: value for name, value in settings.items() if not isinstance(value, Mapping)}
+    parts = [_settings_table(flat)] if flat else []
+    for group, values in settings.items():
+        if isinstance(values, Mapping):
+            parts.append(f"<h3>{escape(str(group))}</h3>{_settings_table(values)}")
+    return "".join(parts)
+
+
+def _settings_table(values: Mapping[str, Any]) -> str:
+    rows = "".join(
+        f"<tr><td>{escape(str(name))}</td><td>{escape(_plain(value))}</td></tr>"
+        for name, value in values.items()
+    )
+    return f'<table class="settings"><tbody>{rows}</tbody></table>'
+
+
+def _plain(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {_plain(item)}" for name, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_plain(item) for item in value)
+    return str(value)
+
+
+def _use(content: Mapping[str, Any]) -> str:
+    return "".join(
+        f"<p>{escape(what)}</p><pre>{escape(command)}</pre>" for what, command in content.get("use") or []
+    )
+
+
+def _further(content: Mapping[str, Any]) -> str:
+    return "".join(_figure(chart, chart.title) for chart in content.get("charts") or [])
+
+
+def _versions(content: Mapping[str, Any]) -> str:
+    versions = content.get("versions") or {}
+    return escape(" · ".join(f"{name} {version}" for name, version in versions.items()))
+
+
+def _figure(chart: Chart, caption: str) -> str:
+    return f'<figure class="chart"><figcaption>{escape(caption)}</figcaption>{chart.to_html(titled=False)}</figure>'
+
+
+def _scroll(table: str) -> str:
+    return f'<div class="scroll">{table}</div>'
+
+
+SECTIONS: tuple[tuple[str, Callable[[Mapping[str, Any]], str]], ...] = (
+    ("Result", _result),
+    ("Training", _curves),
+    ("Classes", _classes),
+    ("Confusion", _confusion),
+    ("Mistakes", _mistakes),
+    ("Calibration", _calibration),
+    ("Data", _data),
+    ("More", _further),
+    ("Settings", _settings),
+    ("Use the model", _use),
+)

@@ -1,0 +1,157 @@
+"""Metrics in words, the same in the page and on the card."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from drivetrain.charts.chart import percent
+
+Estimates = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a metric is told: `share` as a percentage; `higher` is better or not; `sentence` with {value} and {rows}."""
+
+    name: str
+    share: bool
+    higher: bool
+    sentence: str
+
+
+METRICS = {
+    "accuracy": Metric("accuracy", True, True, "{value} of {rows} are classified right"),
+    "error_rate": Metric("error rate", True, False, "{value} of {rows} are classified wrong"),
+    "log_loss": Metric("log loss", False, False, "Log loss of {value} on {rows}"),
+    "calibration_error": Metric("calibration error", True, False, "Calibration error of {value} on {rows}"),
+    "mean_absolute_error": Metric(
+        "mean absolute error", False, False, "Off by {value} on average over {rows}"
+    ),
+    "root_mean_squared_error": Metric(
+        "root mean squared error", False, False, "Root mean squared error of {value} on {rows}"
+    ),
+    "r2": Metric("R²", False, True, "R² of {value} on {rows}"),
+    "precision": Metric("precision", True, True, "Precision of {value} on {rows}"),
+    "recall": Metric("recall", True, True, "Recall of {value} on {rows}"),
+    "f1": Metric("F1", True, True, "F1 of {value} on {rows}"),
+}
+PARTS = {"train": "training", "valid": "validation", "test": "test"}
+
+
+def metric(name: str) -> Metric:
+    """How `name` is told; an unknown one by its own name, as a number, higher being better."""
+    words = name.replace("_", " ")
+    return METRICS.get(name, Metric(words, False, True, words.capitalize() + " of {value} on {rows}"))
+
+
+def number(value: float) -> str:
+    """Four figures, no exponent where it can be avoided."""
+    if value == 0 or 1e-4 <= abs(value) < 1e4:
+        return f"{value:,.4g}"
+    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.3e}"
+
+
+def value_text(name: str, value: float | None, n: int = 0) -> str:
+    """The value of a metric: `97.2 %` or `0.1049`; "undefined" for None. Many rows earn a percentage two decimals."""
+    if value is None:
+        return "undefined"
+    return percent(value, 2 if n >= 5000 else 1) if metric(name).share else number(value)
+
+
+def interval_text(name: str, estimate: Mapping[str, Any], joint: str = " to ") -> str:
+    """`94.9 to 98.5 %`; empty where the interval is undefined."""
+    low, high = estimate.get("low"), estimate.get("high")
+    if low is None or high is None:
+        return ""
+    n = estimate.get("n") or 0
+    start = value_text(name, low, n).removesuffix(" %")
+    return f"{start}{joint}{value_text(name, high, n)}"
+
+
+def estimate_text(name: str, estimate: Mapping[str, Any]) -> str:
+    """`97.2 % (94.9 to 98.5)`."""
+    value = value_text(name, estimate.get("value"), estimate.get("n") or 0)
+    interval = interval_text(name, estimate).removesuffix(" %")
+    return f"{value} ({interval})" if interval else value
+
+
+def headline_metric(metrics: Mapping[str, Estimates], named: str | None = None) -> tuple[str, str] | None:
+    """(part, metric) of the main result: test before valid before train, the metric named or the first."""
+    for part in sorted(metrics, key=lambda part: {"test": 0, "valid": 1}.get(part, 2)):
+        if metrics[part]:
+            return part, named if named and named in metrics[part] else next(iter(metrics[part]))
+    return None
+
+
+def rows_text(n: int | None, part: str, things: str = "rows") -> str:
+    """`360 validation pictures`."""
+    return f"{n:,} {PARTS.get(part, part)} {things}" if n else f"the {PARTS.get(part, part)} {things}"
+
+
+def sentence(name: str, estimate: Mapping[str, Any], part: str, things: str) -> str:
+    """The result in a sentence without its interval: `97.2 % of 360 validation pictures are classified right`."""
+    value = value_text(name, estimate.get("value"), estimate.get("n") or 0)
+    return metric(name).sentence.format(value=value, rows=rows_text(estimate.get("n"), part, things))
+
+
+def best_baseline(name: str, baselines: Mapping[str, Estimates]) -> str | None:
+    """The baseline with the best value of the metric."""
+    known = {
+        key: b[name]["value"]
+        for key, b in baselines.items()
+        if name in b and b[name].get("value") is not None
+    }
+    if not known:
+        return None
+    return (max if metric(name).higher else min)(known, key=known.__getitem__)
+
+
+def comparison(name: str, ours: Mapping[str, Any], baselines: Mapping[str, Estimates]) -> str:
+    """How the model stands beside the best baseline, with no more certainty than the intervals have; "" without one."""
+    best = best_baseline(name, baselines)
+    if best is None or ours.get("value") is None:
+        return ""
+    theirs = baselines[best][name]
+    told = f"{best}, reaches {estimate_text(name, theirs)}"
+    sign = 1 if metric(name).higher else -1
+    if sign * (ours["value"] - theirs["value"]) <= 0:
+        return f"The model is not better than a simple baseline: the best, {told}. Use that, or find what the model lacks."
+    ends = [ours.get("low"), ours.get("high"), theirs.get("low"), theirs.get("high")]
+    if any(end is None for end in ends):
+        return f"The best baseline, {told}."
+    apart = ours["low"] > theirs["high"] if sign > 0 else ours["high"] < theirs["low"]
+    if apart:
+        return f"That is better than the best baseline: {told.replace(', reaches', ' reaches', 1)}."
+    return f"The best baseline, {told}. The intervals overlap: compare both on the same rows before relying on the difference."
+
+
+def difference_sentence(comparison: Mapping[str, Any], name: str) -> str:
+    """From `{"baseline", "difference": estimate of ours minus the baseline's, on the same rows}`."""
+    difference, baseline = comparison["difference"], comparison["baseline"]
+    if difference.get("value") is None:
+        return ""
+    share = metric(name).share
+    value, low, high = difference["value"], difference.get("low"), difference.get("high")
+
+    def told(x: float) -> str:
+        return f"{100 * x:+.1f}" if share else number(x)
+
+    text = told(value) + (" percentage points" if share else "")
+    ends = "" if low is None or high is None else f" ({told(low)} to {told(high)})"
+    shown = low is not None and high is not None and (low > 0 or high < 0)
+    rest = "" if shown else ", which could be chance"
+    return (
+        f"Against {baseline} on the same rows, the difference in {metric(name).name} is {text}{ends}{rest}."
+    )
+
+
+def methods(metrics: Iterable[Estimates]) -> list[str]:
+    """`Wilson score, 95 %: accuracy, error rate`, a line for each way in which intervals were made."""
+    found: dict[str, dict[str, None]] = {}
+    for estimates in metrics:
+        for name, estimate in estimates.items():
+            if estimate.get("method"):
+                found.setdefault(str(estimate["method"]), {})[metric(name).name] = None
+    return [f"{method}: {', '.join(names)}" for method, names in found.items()]

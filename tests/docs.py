@@ -1,0 +1,255 @@
+"""The documentation as programs: its blocks are run, and its tables are made from what they describe.
+
+In README.md and docs/guides/ every ```python block is executed (those of a page share their names, in order), and so
+is every line of a ```console block that begins with `$ `. A page has a folder of its own with the pictures that
+`prepare` makes. After the language may stand `skip="the reason"` or `exit=3`, the exit code of each command.
+
+`python tests/docs.py` rewrites what stands between `<!-- made: NAME -->` and `<!-- end -->`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pictures import class_folder, picture, split_folder
+
+from drivetrain.cli.main import build_parser
+from drivetrain.files import sha256, to_json
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guides").glob("*.md"))]
+RESULTS = ROOT / "bench" / "results"
+FENCE = re.compile(r"^```(\w*)([^\n]*)\n(.*?)^```\s*$", re.MULTILINE | re.DOTALL)
+MADE = re.compile(r"(<!-- made: (\w+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+KNOWN = {"skip", "exit"}
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: where it is (the line of its first line of code), what it is in, and what it says."""
+
+    page: Path
+    line: int
+    language: str
+    marks: dict[str, str]
+    text: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.page.relative_to(ROOT).as_posix()}:{self.line}"
+
+    @property
+    def commands(self) -> list[list[str]]:
+        """The arguments of each command of a console block."""
+        joined = self.text.replace("\\\n", " ")
+        return [shlex.split(line[2:]) for line in joined.splitlines() if line.startswith("$ ")]
+
+
+def blocks(page: Path) -> list[Block]:
+    """All fenced blocks of a page. Raises ValueError for a mark that is not known."""
+    text = page.read_text(encoding="utf-8")
+    found = []
+    for match in FENCE.finditer(text):
+        line = text.count("\n", 0, match.start(3)) + 1
+        marks = dict(mark.partition("=")[::2] for mark in shlex.split(match[2]))
+        if not marks.keys() <= KNOWN or ("skip" in marks and not marks["skip"]):
+            raise ValueError(
+                f"{page.name}:{line}: marks are skip=REASON and exit=CODE, not {match[2].strip()}"
+            )
+        found.append(Block(page, line, match[1], marks, match[3]))
+    return found
+
+
+def runnable(page: Path) -> list[Block]:
+    return [block for block in blocks(page) if block.language in ("python", "console")]
+
+
+@dataclass
+class Reader:
+    """Somebody who follows a page in `folder`, from the top, as far as they were asked to."""
+
+    page: Path
+    folder: Path
+    names: dict[str, Any] = field(default_factory=lambda: {"__name__": "__main__"})
+    done: int = 0
+    failed: str = ""
+
+    def read_to(self, block: Block) -> None:
+        """Run the blocks up to this one. Raises whatever they raise."""
+        todo = runnable(self.page)
+        while self.done <= todo.index(block) and not self.failed:
+            self.failed = todo[self.done].name
+            self._run(todo[self.done])
+            self.failed = ""
+            self.done += 1
+
+    def _run(self, block: Block) -> None:
+        if "skip" in block.marks:
+            return
+        if block.language == "python":
+            # Running the page's code is what this is for; the empty lines make a traceback name the page's line.
+            exec(compile("\n" * (block.line - 1) + block.text, str(block.page), "exec"), self.names)
+            return
+        for command in block.commands:
+            self._call(command, int(block.marks.get("exit", 0)), block)
+
+    def _call(self, command: list[str], code: int, block: Block) -> None:
+        start = {"drivetrain": [sys.executable, "-m", "drivetrain"], "python": [sys.executable]}
+        assert command[0] in start, (
+            f"{block.name}: {command[0]} can't be run here; mark the block with a skip"
+        )
+        done = subprocess.run(
+            [*start[command[0]], *command[1:]], capture_output=True, text=True, check=False, cwd=self.folder,
+            env={**os.environ, "COLUMNS": "120"},
+        )  # fmt: skip
+        told = f"{block.name}: {shlex.join(command)}\n{done.stdout}{done.stderr}"
+        assert done.returncode == code, f"{told}\nexit code {done.returncode}, not {code}"
+        assert "Traceback" not in done.stderr, told
+
+
+def prepare(folder: Path) -> None:
+    """What the pages speak of: flowers/, insects/, single pictures, and pretrained weights with their record."""
+    class_folder(folder / "flowers", {"daisy": 20, "rose": 20, "tulip": 20}, (48, 48), extension=".jpg")
+    parts = {"train": {"ants": 20, "bees": 20}, "val": {"ants": 8, "bees": 8}}
+    split_folder(folder / "insects", parts, (64, 72))
+    picture(0, (50, 60)).save(folder / "ant.jpg")
+    picture(2, (48, 48)).save(folder / "tulip.jpg")
+    weights = _weights()
+    record = {
+        "architecture": "mobilenet_v1", "width": 0.25, "padding": "same", "mean": [0.485, 0.456, 0.406],
+        "std": [0.229, 0.224, 0.225], "size": 128, "frozen_norm": False, "sha256": sha256(weights),
+        "source": "random, for a test", "licence": "none",
+    }  # fmt: skip
+    (folder / "weights").mkdir()
+    (folder / "weights" / "mobilenet.safetensors").write_bytes(weights)
+    (folder / "weights" / "mobilenet.json").write_text(json.dumps(record))
+
+
+@functools.cache
+def _weights() -> bytes:
+    """Random weights of the smallest architecture, as a safetensors file."""
+    import torch
+    from safetensors.torch import save
+
+    from drivetrain.models.mobilenet import mobilenet_v1
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return save(mobilenet_v1(width=0.25, padding="same").state_dict())
+
+
+# --- tables that are made ------------------------------------------------------------------------------------
+
+
+def parsers() -> dict[str, argparse.ArgumentParser]:
+    """The parser of each verb."""
+    return next(action for action in build_parser()._actions if action.dest == "verb").choices  # type: ignore[return-value]
+
+
+def options(verb: str) -> dict[str, str]:
+    """Option -> what its help says, without --help."""
+    found = {}
+    for action in parsers()[verb]._actions:
+        if action.dest == "help":
+            continue
+        if not action.option_strings:
+            found[str(action.metavar)] = action.help or ""
+        elif action.nargs == 0:
+            found[action.option_strings[-1]] = action.help or ""
+        else:
+            value = action.metavar or ("|".join(action.choices) if action.choices else action.dest.upper())
+            found[f"{action.option_strings[-1]} {value}"] = action.help or ""
+    return found
+
+
+def verbs_table() -> str:
+    """The verbs, what they take and what they do."""
+    lines = ["| command | does |", "|---|---|"]
+    for verb, parser in parsers().items():
+        places = [
+            str(action.metavar) + "..." * (action.nargs == "+")
+            for action in parser._actions
+            if not action.option_strings
+        ]
+        lines.append(f"| `drivetrain {' '.join([verb, *places])}` | {parser.description} |")
+    return "\n".join(lines) + "\n"
+
+
+def options_table() -> str:
+    """The options of every verb; --json, which they all have, is left to the text."""
+    lines = ["| command | option | meaning |", "|---|---|---|"]
+    for verb in parsers():
+        for name, help in options(verb).items():
+            if name.startswith("--") and name != "--json":
+                lines.append(f"| {verb} | `{name.replace('|', chr(92) + '|')}` | {help} |")
+    return "\n".join(lines) + "\n"
+
+
+def _range(figures: dict[str, float], digits: int = 2) -> str:
+    low, high = figures["min"], figures["max"]
+    return f"{figures['median']:.{digits}f} ({low:.{digits}f} to {high:.{digits}f}, n = {figures['n']})"
+
+
+FIGURES: list[tuple[str, str, Callable[[dict[str, Any]], str]]] = [
+    ("augment", "augmented 224-pixel pictures per CPU-second, from the packed store",
+     lambda found: f"{found['pictures_per_cpu_second']['drivetrain, from the store']:,.0f}"),
+    ("augment", "the same beside fastai from JPEG files",
+     lambda found: f"{found['times_as_fast_as']['fastai, from JPEG files']:.1f} times as fast"),
+    ("first_encoding", "first encoding of a JPEG folder, rate over that of Pillow on all cores",
+     lambda found: _range(found["ratios"]["rate of ours / rate of Pillow"])),
+    ("fashion_epoch", "an epoch of a small network, time over that of a bare torch loop from memory",
+     lambda found: _range(found["ratios"]["ours from memory / bare"])),
+    ("ants_bees", "ants and bees with a pretrained MobileNetV2, valid accuracy, three seeds",
+     lambda found: ", ".join(f"{one['value']:.3f}" for one in found["valid_accuracy_by_seed"])),
+    ("ants_bees", "an epoch that runs the frozen body, time over that with its features kept",
+     lambda found: _range(found["ratios"]["backbone run / features kept"], 1)),
+    ("cold_start", "seconds of a fresh process to a first, verified answer",
+     lambda found: _range(found["seconds"]["first answer"])),
+    ("cold_start", "seconds of `import drivetrain`",
+     lambda found: _range(found["seconds"]["import drivetrain"], 3)),
+]  # fmt: skip
+
+
+def figures_table() -> str:
+    """What was measured, from the results that are there."""
+    lines = ["| measured | figure | with |", "|---|---|---|"]
+    for name, words, figure in FIGURES:
+        path = RESULTS / f"{name}.json"
+        if path.is_file():
+            found = json.loads(path.read_text(encoding="utf-8"))
+            lines.append(
+                f"| {words} | {figure(found)} | [`bench/{name}.py`](bench/{name}.py), {found['date']} |"
+            )
+    return "\n".join(lines) + "\n"
+
+
+MAKERS = {"verbs": verbs_table, "options": options_table, "figures": figures_table}
+
+
+def made(page: Path) -> str:
+    """The page with its tables made anew."""
+    text = page.read_text(encoding="utf-8")
+    return MADE.sub(lambda match: match[1] + MAKERS[match[2]]() + match[4], text)
+
+
+def main() -> None:
+    for page in PAGES:
+        text = made(page)
+        if text != page.read_text(encoding="utf-8"):
+            page.write_text(text, encoding="utf-8")
+            print(to_json({"rewritten": str(page.relative_to(ROOT))}))
+
+
+if __name__ == "__main__":
+    main()

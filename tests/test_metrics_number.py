@@ -1,0 +1,72 @@
+"""Number metrics against scikit-learn's, and at the edges."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from drivetrain.codecs.number import Number
+from drivetrain.errors import DataError
+from drivetrain.files import to_json
+from drivetrain.metrics import losses, measure
+from drivetrain.types import Array
+
+
+def test_values_are_scikit_learns() -> None:
+    from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
+
+    generator = np.random.default_rng(0)
+    true = generator.normal(1e4, 3, 500).astype(np.float32)
+    predicted = (true + generator.normal(0.3, 1, 500)).astype(np.float32)
+    found = measure(Number(), predicted, true)
+    exact, guessed = true.astype(np.float64), predicted.astype(np.float64)
+    assert found["mean_absolute_error"].value == pytest.approx(mean_absolute_error(exact, guessed))
+    assert found["root_mean_squared_error"].value == pytest.approx(root_mean_squared_error(exact, guessed))
+    assert found["r2"].value == pytest.approx(r2_score(exact, guessed), rel=1e-9)
+    for estimate in found.values():
+        assert estimate.low < estimate.value < estimate.high
+        assert estimate.n == 500
+    assert measure(Number(), predicted[:, None], true[:, None]) == found
+
+
+def test_losses_are_absolute_errors() -> None:
+    found = losses(Number(), np.array([1.0, 5.0]), np.array([2.0, 2.0]))
+    assert found.tolist() == [1, 3]
+
+
+def test_edges() -> None:
+    one, none = np.ones(1, np.float32), np.ones(0, np.float32)
+    found = {name: estimate.to_json() for name, estimate in measure(Number(), none, none).items()}
+    assert all(
+        (row["value"], row["low"], row["high"], row["n"]) == (None, None, None, 0) for row in found.values()
+    )
+    found = {name: estimate.to_json() for name, estimate in measure(Number(), one, one + 1).items()}
+    assert (found["mean_absolute_error"]["value"], found["mean_absolute_error"]["low"]) == (1, None)
+    assert found["r2"]["value"] is None
+    exact = measure(Number(), np.arange(9.0), np.arange(9.0))
+    assert (exact["r2"].value, exact["r2"].low, exact["root_mean_squared_error"].value) == (1, 1, 0)
+    to_json(found)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 1e6 + 0.1])
+def test_r2_of_constant_true_values_is_undefined(value: float) -> None:
+    found = measure(Number(), np.arange(7.0), np.full(7, value))
+    assert found["r2"].to_json()["value"] is None
+    assert found["r2"].to_json()["low"] is None
+    assert found["mean_absolute_error"].low < found["mean_absolute_error"].high
+
+
+@pytest.mark.parametrize(
+    ("predicted", "true", "message"),
+    [
+        (np.zeros(3), np.zeros(4), "don't fit"),
+        (np.zeros((3, 2)), np.zeros(3), "don't fit"),
+        (np.array([np.nan]), np.zeros(1), "NaN"),
+        (np.zeros(1), np.array([np.inf]), "NaN or infinity"),
+    ],
+)
+def test_what_does_not_fit_is_said(predicted: Array, true: Array, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        measure(Number(), predicted, true)
+    with pytest.raises(DataError, match=message):
+        losses(Number(), predicted, true)
