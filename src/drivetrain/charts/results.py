@@ -43,7 +43,7 @@ def confusion(
             return message(figure, palette, "no classes")
         axes = figure.subplots()
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-        rows, columns = np.nonzero(counts)
+        rows, columns = (places.tolist() for places in np.nonzero(counts))
         patches = [Rectangle((c - 0.5, r - 0.5), 1, 1) for r, c in zip(rows, columns)]
         colours = [_cell_colour(shares[r, c], r == c, palette) for r, c in zip(rows, columns)]
         gap = 1.5 if n <= COUNTED else 0
@@ -179,7 +179,7 @@ def bars(
                 axes.plot(
                     [low, high], [row, row], color=colour, linewidth=5, alpha=0.35, solid_capstyle="butt"
                 )
-                axes.plot([low, low, None, high, high], [row - 0.13, row + 0.13, None, row - 0.13, row + 0.13],
+                axes.plot([[low, high], [low, high]], [[row - 0.13] * 2, [row + 0.13] * 2],
                           color=colour, linewidth=1.5)  # fmt: skip
             if value is not None:
                 axes.plot([value], [row], "o", color=colour, markersize=9, markeredgecolor=palette.surface,

@@ -39,9 +39,11 @@ def model_card(content: Mapping[str, Any]) -> str:
 
 
 def _what(content: Mapping[str, Any]) -> str:
-    task, model = _text(content.get("task") or "A model"), content.get("model")
-    told = f"{task[0].upper()}{task[1:]}{f' with {_text(model)}' if model else ''}, as a drivetrain bundle"
-    return f"{told}: the network, how values are read and answers decoded, and examples that each runtime must reproduce."
+    told = ", ".join(_text(content[key]) for key in ("task", "model") if content.get(key)) or "a model"
+    return (
+        f"{told[0].upper()}{told[1:]}. This is a drivetrain bundle: the network, how values are read and answers decoded, "
+        "and examples that each runtime must reproduce."
+    )
 
 
 def _result(content: Mapping[str, Any]) -> list[str]:
@@ -142,7 +144,8 @@ def _weakest(content: Mapping[str, Any]) -> str:
     name = min(known, key=lambda key: known[key]["value"])
     if known[name]["value"] == 1:
         return ""
-    return f"The class most often missed is {_text(name)}: recall {words.estimate_text('recall', known[name])}, n = {known[name].get('n')}."
+    told = f"recall {words.estimate_text('recall', known[name])}, n = {known[name].get('n')}"
+    return f"The class most often missed is {_text(name)}: {told}."
 
 
 def _calibration(metrics: Mapping[str, words.Estimates]) -> str:

@@ -1,0 +1,51 @@
+"""Keras on TensorFlow: `python with_keras.py FOLDER memory|png`, as its documentation writes it; the same network.
+
+`memory` gives `fit` numpy arrays (its quickest way); `png` uses image_dataset_from_directory with cache()."""
+
+import json
+import os
+import sys
+import time
+
+STARTED = float(os.environ["BENCH_STARTED"])
+os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+
+
+def png(folder: str, part: str):
+    found = keras.utils.image_dataset_from_directory(
+        f"{folder}/{part}", color_mode="grayscale", image_size=(28, 28), batch_size=128, shuffle=part == "train", verbose=False
+    )
+    return found.cache()
+
+
+def main() -> None:
+    folder, source = sys.argv[1:]
+    layers = keras.layers
+    network = keras.Sequential([
+        keras.Input((28, 28, 1)), layers.Rescaling(1 / 255),
+        layers.Conv2D(32, 3, activation="relu"), layers.MaxPooling2D(), layers.Conv2D(64, 3, activation="relu"),
+        layers.MaxPooling2D(), layers.Flatten(), layers.Dense(128, activation="relu"), layers.Dense(10),
+    ])  # fmt: skip
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    network.compile(optimizer=keras.optimizers.Adam(1e-3), loss=loss, metrics=["accuracy"])
+    if source == "png":
+        train, valid = {"x": png(folder, "train")}, png(folder, "test")
+    else:
+        with np.load(f"{folder}/arrays.npz") as arrays:
+            x, y, vx, vy = (arrays[name] for name in ("x", "y", "vx", "vy"))
+        train = {"x": x[..., None].astype("float32"), "y": y, "batch_size": 128}
+        valid = (vx[..., None].astype("float32"), vy)
+    network.fit(**train, epochs=1, validation_data=valid, verbose=0)
+    first = time.time() - STARTED
+    started = time.perf_counter()
+    network.fit(**train, epochs=1, verbose=0)
+    epoch = time.perf_counter() - started
+    scored = network.evaluate(*(valid if isinstance(valid, tuple) else (valid,)), verbose=0)
+    print(json.dumps({"first": first, "epoch": epoch, "error": 1 - scored[1]}))
+
+
+main()

@@ -1,0 +1,364 @@
+"""Charts: readable, deterministic, in light and dark, and safe with any text from the data."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from drivetrain import charts
+from drivetrain.charts.chart import DARK, LIGHT, Chart, percent, plain
+from drivetrain.charts.results import _cell_colour, _luminance, _readable
+from drivetrain.charts.training import worsened
+from drivetrain.codecs.category import Category
+from drivetrain.errors import DataError, DrivetrainError, FileError, UsageError
+from drivetrain.metrics import measure, reliability
+
+HOSTILE = "<script>alert('$a_b$')</script>"
+
+
+def history(
+    valid_error: list[float | None], train_error: list[float] | None = None
+) -> list[dict[str, object]]:
+    train = train_error or [0.5 / (i + 1) for i in range(len(valid_error))]
+    return [
+        {"epoch": i + 1, "phase": 1 + (i > 1), "train_loss": 2 * t, "valid_loss": None if v is None else 2 * v, "train_error": t, "valid_error": v}
+        for i, (t, v) in enumerate(zip(train, valid_error))
+    ]  # fmt: skip
+
+
+def classifier() -> tuple[Category, np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(0)
+    logits = generator.normal(size=(200, 3)) * 2
+    codes = np.array([generator.choice(3, p=np.exp(row) / np.exp(row).sum()) for row in logits], np.int64)
+    outputs = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    return Category(classes=("a", "b", "c")), outputs.astype(np.float32), codes
+
+
+def estimates() -> dict[str, dict[str, object]]:
+    codec, outputs, codes = classifier()
+    ours = measure(codec, outputs, codes)["accuracy"].to_json()
+    return {
+        "ours": ours,
+        HOSTILE: {"value": 0.3, "low": None, "high": None},
+        "unknown": {"value": None, "low": None, "high": None},
+    }
+
+
+def random_pictures(n: int, *shape: int) -> list[np.ndarray]:
+    return list(np.random.default_rng(0).integers(0, 256, (n, *shape), dtype=np.uint8))
+
+
+CHARTS: dict[str, Callable[[], Chart]] = {
+    "losses": lambda: charts.losses(history([0.5, 0.3, 0.2, 0.25, 0.3])),
+    "losses of one epoch": lambda: charts.losses(history([0.5])),
+    "losses without valid": lambda: charts.losses(history([None, None, None])),
+    "no losses": lambda: charts.losses([]),
+    "learning rate": lambda: charts.learning_rate(np.geomspace(1e-6, 1, 50).tolist(), [*np.linspace(2, 1, 40), *np.linspace(1, 9, 10)], 1e-3),
+    "schedule": lambda: charts.schedule(np.linspace(1e-3, 0, 40).tolist()),
+    "confusion": lambda: charts.confusion([[5, 1], [0, 7]], ["a", HOSTILE]),
+    "empty confusion": lambda: charts.confusion(np.zeros((3, 3), int), ["a", "b", "c"]),
+    "large confusion": lambda: charts.confusion(np.eye(40, dtype=int) * 9 + 1, [f"a long class name {i}" for i in range(40)]),
+    "very large confusion": lambda: charts.confusion(np.eye(120, dtype=int), [str(i) for i in range(120)]),
+    "calibration": lambda: charts.calibration(reliability(*classifier())),
+    "empty calibration": lambda: charts.calibration([]),
+    "pictures": lambda: charts.pictures(random_pictures(3, 8, 8, 1), ["a", HOSTILE, "c"], [True, False, True], title=HOSTILE),
+    "photos": lambda: charts.pictures(random_pictures(5, 120, 200, 3)),
+    "no pictures": lambda: charts.pictures([], []),
+    "bars": lambda: charts.bars(estimates(), "Accuracy", "%"),
+    "class counts": lambda: charts.class_counts({"train": {"a": 5, HOSTILE: 2}, "valid": {"a": 1}, "test": {}}),
+    "many class counts": lambda: charts.class_counts({"train": {f"c{i}": i + 1 for i in range(300)}}),
+}  # fmt: skip
+
+
+@pytest.fixture(params=CHARTS, ids=str)
+def chart(request: pytest.FixtureRequest) -> Chart:
+    return CHARTS[request.param]()
+
+
+def texts(svg: str) -> list[str]:
+    return [
+        "".join(node.itertext())
+        for node in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")
+    ]
+
+
+def pixels(png: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+
+
+def rgb(colour: str) -> list[int]:
+    return [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+
+
+def test_every_chart_is_a_png_and_an_svg_of_its_size_on_the_surface_of_its_palette(chart: Chart) -> None:
+    for dark, palette in ((False, LIGHT), (True, DARK)):
+        image = pixels(chart.to_png(dark, scale=1))
+        assert image.shape == (chart.size[1], chart.size[0], 3)
+        assert image[0, 0].tolist() == image[-1, -1].tolist() == rgb(palette.surface)
+        assert (image != image[0, 0]).any()
+        root = ElementTree.fromstring(chart.to_svg(dark))
+        assert (root.get("width"), root.get("height")) == (str(chart.size[0]), str(chart.size[1]))
+        assert root.get("viewBox") == f"0 0 {chart.size[0]} {chart.size[1]}"
+
+
+def test_the_same_chart_gives_the_same_bytes(chart: Chart) -> None:
+    assert chart.to_svg() == chart.to_svg()
+    assert chart.to_png(scale=1) == chart.to_png(scale=1)
+    assert b"<dc:date>" not in chart.to_svg().encode()
+
+
+def test_html_has_no_script_no_outside_address_and_hostile_text_escaped(chart: Chart) -> None:
+    html = chart.to_html()
+    assert "<script" not in html
+    assert not [
+        a for a in re.findall(r'(?:src|srcset|href)="([^"]*)"', html) if not a.startswith("data:image/")
+    ]
+    assert "prefers-color-scheme: dark" in html
+
+
+def test_bytes_do_not_depend_on_the_users_settings_and_leave_them_alone() -> None:
+    import matplotlib
+
+    chart = CHARTS["losses"]()
+    before = chart.to_svg()
+    with matplotlib.rc_context({"font.size": 30, "axes.grid": True, "figure.facecolor": "red"}):
+        settings = dict(matplotlib.rcParams)
+        assert chart.to_svg() == before
+        assert dict(matplotlib.rcParams) == settings
+
+
+def test_neither_pyplot_nor_torch_is_imported_and_importing_charts_imports_no_matplotlib() -> None:
+    program = (
+        "import sys; from drivetrain import charts; assert 'matplotlib' not in sys.modules;"
+        "charts.schedule([1.0, 2.0]).to_png(); assert 'matplotlib.figure' in sys.modules;"
+        "assert 'matplotlib.pyplot' not in sys.modules; assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+def test_without_matplotlib_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.style", None)
+    with pytest.raises(DrivetrainError, match=r"drivetrain\[train\]"):
+        CHARTS["schedule"]().to_png()
+
+
+def test_text_stays_text_also_where_it_looks_like_mathematics() -> None:
+    svg = charts.confusion([[5, 1], [0, 7]], ["$x^2$", "<b>&"]).to_svg()
+    assert texts(svg).count("$x^2$") == 2
+    assert texts(svg).count("<b>&") == 2
+
+
+def test_names_in_any_script_are_drawn_without_a_warning() -> None:
+    chart = charts.confusion([[5, 1], [0, 7]], ["蜜蜂", "نحلة 🐝"])
+    assert "蜜蜂" in texts(chart.to_svg())
+    assert chart.to_png(scale=1)
+
+
+def test_save_by_extension_all_or_nothing(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    chart = CHARTS["schedule"]()
+    assert chart.save(tmp_path / "a.PNG").read_bytes() == chart.to_png()
+    assert chart.save(tmp_path / "a.svg").read_text(encoding="utf-8") == chart.to_svg()
+    for name in ("a.jpg", "a"):
+        with pytest.raises(UsageError, match=r"\.png or \.svg"):
+            chart.save(tmp_path / name)
+    with pytest.raises(FileError):
+        chart.save(tmp_path / "a.svg" / "b.svg")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.PNG", "a.svg"]
+
+
+def test_a_notebook_gets_html_and_a_png() -> None:
+    chart = CHARTS["losses"]()
+    bundle = chart._repr_mimebundle_()
+    assert set(bundle) == {"text/html", "image/png", "text/plain"}
+    assert bundle["text/html"] == chart._repr_html_()
+    assert chart._repr_png_().startswith(b"\x89PNG")
+
+
+def contrast(one: list[float], other: list[float]) -> float:
+    bright, dim = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (bright + 0.05) / (dim + 0.05)
+
+
+@pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
+def test_text_has_the_contrast_that_wcag_asks_for(palette: charts.Palette) -> None:
+    surface = [c / 255 for c in rgb(palette.surface)]
+    for colour in (palette.ink, palette.muted, palette.accent, palette.warning):
+        assert contrast(surface, [c / 255 for c in rgb(colour)]) >= 4.5
+    for share in np.linspace(0, 1, 21):
+        for right in (True, False):
+            cell = _cell_colour(float(share), right, palette)
+            assert contrast(list(cell), [c / 255 for c in rgb(_readable(cell))]) >= 4.5
+
+
+def test_the_best_epoch_is_marked() -> None:
+    found = texts(CHARTS["losses"]().to_svg())
+    assert "lowest 0.2" in found
+    assert "phase 2" in found
+
+
+def test_overfitting_is_named_and_only_then() -> None:
+    worse = charts.losses(history([0.5, 0.2, 0.25, 0.3]))
+    assert {"valid error worse", "since epoch 2"} <= set(texts(worse.to_svg()))
+    for fine in (
+        history([0.5, 0.3, 0.2, 0.21]),  # within a tenth of the best
+        history([0.5, 0.2, 0.25, 0.3], [0.4, 0.1, 0.2, 0.3]),  # train got worse as well
+        history([0.2, 0.3]),  # too short to say
+    ):
+        assert not [text for text in texts(charts.losses(fine).to_svg()) if "worse" in text]
+
+
+def test_worsened_passes_over_missing_values() -> None:
+    nan = math.nan
+    assert worsened([4, 3, 2, 1], [nan, 0.1, 0.2, 0.3]) == 1
+    assert worsened([4, 3, 2, 1], [0.3, 0.1, 0.2, nan]) is None
+    assert worsened([4, 3, 2, 1], [nan, nan, nan, nan]) is None
+
+
+def test_the_suggested_learning_rate_is_told_and_the_divergence_does_not_flatten_the_curve() -> None:
+    rates, heights = np.geomspace(1e-6, 1, 50).tolist(), [*np.linspace(2, 1, 40), *np.linspace(1, 1e6, 10)]
+    found = texts(charts.learning_rate(rates, heights, 0.00123).to_svg())
+    assert "suggested 0.00123" in found
+    assert {"1", "2"} <= set(found)
+
+
+def test_confusion_shows_each_count_but_zero_and_colours_by_the_share_of_the_row() -> None:
+    chart = charts.confusion([[980, 20], [1, 1]], ["a", "b"])
+    assert sorted(text for text in texts(chart.to_svg()) if text.isdigit()) == ["1", "1", "20", "980"]
+    image = pixels(chart.to_png(scale=1)).reshape(-1, 3).tolist()
+    for share, right in ((0.98, True), (0.02, False), (0.5, True), (0.5, False)):
+        colour = [round(255 * c) for c in _cell_colour(share, right, LIGHT)]
+        assert sum(max(abs(a - b) for a, b in zip(colour, pixel)) <= 1 for pixel in image) > 300
+    with pytest.raises(DataError, match="2 classes"):
+        charts.confusion([[1, 2, 3]], ["a", "b"])
+
+
+@pytest.mark.parametrize("n", [2, 5, 10, 20, 40])
+def test_confusion_is_readable_at_each_size(n: int) -> None:
+    chart = charts.confusion(np.eye(n, dtype=int) * 120 + 1, [f"class number {i}" for i in range(n)])
+    svg = chart.to_svg()
+    assert len([text for text in texts(svg) if text in ("121", "1")]) == n * n
+    sizes = [float(size) for size in re.findall(r"font: (?:\w+ )?([\d.]+)px", svg)]
+    assert min(sizes) >= 7
+    assert chart.size[0] <= 1200
+
+
+def test_calibration_takes_the_measured_curve_and_its_json() -> None:
+    curve = reliability(*classifier())
+    assert (
+        charts.calibration(curve).to_svg()
+        == charts.calibration([point.to_json() for point in curve]).to_svg()
+    )
+
+
+def test_bars_say_value_and_interval() -> None:
+    shown = charts.bars(
+        {
+            "ours": {"value": 0.9, "low": 0.85, "high": 0.94},
+            "none": {"value": None, "low": None, "high": None},
+        },
+        "t",
+        "%",
+    )
+    found = [" ".join(text.split()) for text in texts(shown.to_svg())]
+    assert "90.0 % (85.0 to 94.0)" in found
+    assert "undefined" in found
+    metres = charts.bars({"ours": {"value": 12.34, "low": 11, "high": 14}}, "t", "m")
+    assert "12.3 m (11 to 14)" in [" ".join(text.split()) for text in texts(metres.to_svg())]
+
+
+def test_class_counts_show_totals_and_name_what_is_left_out() -> None:
+    found = texts(CHARTS["class counts"]().to_svg())
+    assert {"a", "6", "2", "train", "valid"} <= set(found)
+    assert "test" not in found
+    many = texts(CHARTS["many class counts"]().to_svg())
+    assert "the 20 largest and the 20 smallest of 300 classes" in many
+    assert {"c299", "c0"} <= set(many)
+    assert "c150" not in many
+
+
+def test_tiny_grey_pictures_are_enlarged_by_whole_pixels_and_stay_grey() -> None:
+    image = np.array([[0, 90], [170, 255]], np.uint8)
+    shown = pixels(charts.pictures([image], ["x"]).to_png(scale=1))
+    area = shown[18:140, 18:140]
+    assert (area[..., 0] == area[..., 1]).all()
+    assert (area[..., 0] == area[..., 2]).all()
+    values, counts = np.unique(area[..., 0], return_counts=True)
+    assert set(image.ravel().tolist()) <= set(values.tolist())
+    assert sum(counts[np.isin(values, image.ravel())]) > 0.97 * area[..., 0].size
+
+
+def test_large_pictures_are_reduced_in_a_page_and_tiny_ones_kept() -> None:
+    def shown(image: np.ndarray) -> Image.Image:
+        import base64
+
+        found = re.search(r'src="data:image/\w+;base64,([^"]*)"', charts.pictures([image]).to_html())
+        assert found
+        return Image.open(io.BytesIO(base64.b64decode(found[1])))
+
+    assert shown(random_pictures(1, 400, 800, 3)[0]).size == (288, 144)
+    tiny = random_pictures(1, 8, 6, 1)[0]
+    assert (np.asarray(shown(tiny)) == tiny[:, :, 0]).all()
+
+
+def test_marks_are_said_by_a_sign_as_well_as_by_colour() -> None:
+    chart = charts.pictures(random_pictures(2, 8, 8, 3), ["cat", "cat → dog 0.93"], [True, False])
+    assert {"✓ cat", "✗ cat → dog 0.93"} <= set(texts(chart.to_svg()))
+    assert "✗ cat → dog 0.93</figcaption>" in chart.to_html()
+    image = pixels(chart.to_png(scale=1))
+    assert (image == rgb(LIGHT.warning)).all(axis=2).sum() > 100
+
+
+@pytest.mark.parametrize(
+    "image", [np.zeros((4, 4), np.float32), np.zeros((4, 4, 4), np.uint8), np.zeros((0, 4), np.uint8)]
+)
+def test_what_is_not_a_picture_is_refused(image: np.ndarray) -> None:
+    with pytest.raises(DataError, match="not a picture"):
+        charts.pictures([image], ["x"])
+
+
+def test_captions_and_marks_must_be_as_many_as_the_pictures() -> None:
+    with pytest.raises(DataError, match="1 captions for 2 pictures"):
+        charts.pictures(random_pictures(2, 8, 8, 3), ["x"])
+    with pytest.raises(DataError, match="1 marks for 2 pictures"):
+        charts.pictures(random_pictures(2, 8, 8, 3), ["x", "y"], [True])
+
+
+def test_a_table_is_escaped_and_its_numbers_are_set_right() -> None:
+    html = charts.table_html([[HOSTILE, 1234, 0.123456], ["b", None, 2.0]], ["<name>", "n", "share"])
+    root = ElementTree.fromstring(html)
+    assert [cell.text for cell in root.iter("td")] == [HOSTILE, "1,234", "0.1235", "b", None, "2"]
+    assert [cell.text for cell in root.iter("th")] == ["<name>", "n", "share"]
+    assert [cell.get("style") for cell in root.iter("th")] == [
+        "text-align:left",
+        "text-align:right",
+        "text-align:right",
+    ]
+    with pytest.raises(ValueError, match="1 cells under 2"):
+        charts.table_html([["a"]], ["a", "b"])
+
+
+def test_numbers_are_told_without_false_certainty() -> None:
+    assert [percent(x) for x in (1.0, 0.0, 0.972, 0.99975, 0.00001)] == [
+        "100.0 %",
+        "0.0 %",
+        "97.2 %",
+        "99.98 %",
+        "0.001 %",
+    ]
+    assert [plain(x) for x in (0, 0.0008, 1e-5, 2.5e-6, 1234.4, 0.264)] == [
+        "0",
+        "0.0008",
+        "1e-5",
+        "2.5e-6",
+        "1,234",
+        "0.264",
+    ]
