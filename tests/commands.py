@@ -49,9 +49,9 @@ def drivetrain(*arguments: object) -> Done:
 
 
 def start(*arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.Popen[str]:
-    """Start a command in a process (and a process group) of its own."""
+    """Start a command in a process (and a process group) of its own, on one thread: it is not alone here."""
     return subprocess.Popen(
-        [sys.executable, "-m", "drivetrain", *map(str, arguments)], cwd=cwd, env={**os.environ, **environment},
+        [sys.executable, "-m", "drivetrain", *map(str, arguments)], cwd=cwd, env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8", start_new_session=True,
     )  # fmt: skip
 
@@ -68,4 +68,6 @@ def finish(process: subprocess.Popen[str], timeout: float = 60) -> Done:
 def tree(folder: Path) -> dict[str, bytes]:
     """Every file below a folder with its content (folders: empty), to see that nothing came or went."""
     found = sorted(folder.rglob("*"))
-    return {path.relative_to(folder).as_posix(): path.read_bytes() if path.is_file() else b"" for path in found}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() if path.is_file() else b"" for path in found
+    }

@@ -56,6 +56,13 @@ def test_r2_of_constant_true_values_is_undefined(value: float) -> None:
     assert found["mean_absolute_error"].low < found["mean_absolute_error"].high
 
 
+def test_resamples_without_variance_do_not_count() -> None:
+    """Of three items every ninth resample draws one of them thrice: r2 has no meaning there."""
+    true = np.array([0.1, 0.2, 0.7])
+    found = measure(Number(), true + np.array([0.01, -0.02, 0.03]), true)["r2"]
+    assert 0.5 < found.low <= found.value <= found.high < 1
+
+
 @pytest.mark.parametrize(
     ("predicted", "true", "message"),
     [

@@ -28,26 +28,29 @@ class Notebook:
     """Cells run one after the other, as a notebook's kernel would run them."""
 
     def __init__(self) -> None:
-        self.shell = InteractiveShell.instance()  # capture_output looks for this one
+        self.shell = InteractiveShell.instance()
         self.shell.history_manager.enabled = False
 
-    def run(self, cell: str) -> list[dict[str, Any]]:
-        """What a cell shows: for each thing, its data by MIME type. A cell that raises is a test that fails."""
-        with capture_output() as captured:
+    def run(self, cell: str) -> Any:
+        """The value of a cell's last line. A cell that raises is a test that fails."""
+        with capture_output():
             done = self.shell.run_cell(cell, store_history=False)
         done.raise_error()
-        return [output.data for output in captured.outputs]
+        return done.result
 
     def show(self, cell: str) -> dict[str, Any]:
-        """The last thing that a cell shows."""
-        return self.run(cell)[-1]
+        """What a notebook shows of that value: MIME type -> data, from the formatters that a kernel asks."""
+        data, _ = self.shell.display_formatter.format(self.run(cell))
+        return data
 
 
 @pytest.fixture(scope="module")
 def notebook(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebook]:
     folder = tmp_path_factory.mktemp("notebook")
     class_folder(folder / "flowers", {"daisy": 20, "rose": 20, "tulip": 19}, (48, 48), extension=".jpg")
-    (folder / "flowers" / "tulip" / "copy.jpg").write_bytes((folder / "flowers" / "tulip" / "003.jpg").read_bytes())
+    (folder / "flowers" / "tulip" / "copy.jpg").write_bytes(
+        (folder / "flowers" / "tulip" / "003.jpg").read_bytes()
+    )
     picture(2, (48, 48)).save(folder / "tulip.jpg")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)

@@ -74,7 +74,7 @@ class Chart:
         root = f'<svg width="{size[0]}" height="{size[1]}"'
         data = re.sub(r'<svg([^>]*?) width="[^"]*"', rf"{root}\1", data, count=1)
         data = re.sub(r'(<svg width="\d+" height="\d+"[^>]*?) height="[^"]*pt"', r"\1", data, count=1)
-        return re.sub(r"(style=\"font: [^\"]*?)'DejaVu Sans'", rf"\1{FONTS}", data)
+        return re.sub(r"(<text style=\"[^\"]*)'DejaVu Sans'", rf"\1{FONTS}", data)
 
     def to_png(self, dark: bool = False, scale: float = 2, *, titled: bool = True) -> bytes:
         """The chart as a PNG of `scale` pixels per CSS pixel."""
@@ -149,6 +149,10 @@ class Chart:
                 text = shorten(self.title, int(size[0] / 8))
                 figure.suptitle(text, x=10 / size[0], ha="left", fontsize=13, fontweight="bold")
             self.draw(figure, palette)
+            if (engine := figure.get_layout_engine()) is not None:
+                # Once, here: savefig would lay out at each of its two drawings.
+                engine.execute(figure)
+                figure.set_layout_engine("none")
             metadata: dict[str, Any] = (
                 {"Date": None, "Creator": None} if form == "svg" else {"Software": None}
             )

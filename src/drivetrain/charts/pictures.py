@@ -136,13 +136,10 @@ def _place(
     longest = max(array.shape[:2])
     inner = [CELL * length / longest for length in array.shape[:2]]
     axes = figure.add_axes((x / width, y / total, inner[1] / width, inner[0] / total))
-    colour = {"cmap": "gray", "vmin": 0, "vmax": 255} if array.ndim == 2 else {}
-    axes.imshow(
-        _resized(array, 3 * CELL),
-        interpolation="nearest" if longest <= TINY else "antialiased",
-        aspect="auto",
-        **colour,
-    )
+    shown = _resized(array, 3 * CELL)
+    if shown.ndim == 2:  # As three equal channels: through a colour map a level may come out one off.
+        shown = shown[:, :, None].repeat(3, axis=2)
+    axes.imshow(shown, interpolation="nearest" if longest <= TINY else "antialiased", aspect="auto")
     axes.set_xticks([])
     axes.set_yticks([])
     wrong = right is False

@@ -6,6 +6,7 @@ import argparse
 import io
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -134,6 +135,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; gives the exit code: 0 fine, 1 error, 2 usage, 3 a check failed, 130 interrupted."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in given
+    # Pillow warns of what our own errors and reports say better.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
         options = build_parser().parse_args(given)
         from drivetrain.cli import verbs

@@ -362,7 +362,7 @@ class Learner:
     def run_arrays(self, batch: Mapping[str, Array]) -> dict[str, Array]:
         """The same from arrays to arrays: what golden cases are made with."""
         tensors = {
-            name: torch.from_numpy(np.ascontiguousarray(rows)).to(self.device) for name, rows in batch.items()
+            name: torch.tensor(rows, device=self.device) for name, rows in batch.items()
         }
         return {name: rows.cpu().numpy() for name, rows in self.predict_batch(tensors).items()}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -79,9 +80,15 @@ def report_content(learner: Learner) -> dict[str, Any]:
 
 
 def card_content(learner: Learner, file: str, cases: int) -> dict[str, Any]:
-    """The content of the bundle's README.md (see report/card.py)."""
+    """The content of the bundle's README.md (see report/card.py). A bundle travels: it names the data, and not where
+    they lie on this machine."""
+    content = _shared(learner)
+    table = learner.data.table
+    content["data"]["source"] = table.name
+    if table.source:
+        content["notes"] = [note.replace(f"{table.source}{os.sep}", "") for note in content["notes"] or []]
     return {
-        **_shared(learner),
+        **content,
         "file": file,
         "signature": learner.data.signature.to_json(),
         "cases": cases,

@@ -21,6 +21,8 @@ from drivetrain.errors import DrivetrainError, FileError
 from drivetrain.files import file_error, from_json, to_json, write_bytes, write_text
 
 FORMAT = 1
+PARTS = ("task", "data", "model", "settings", "augment", "phases")
+"""What a config has besides its head."""
 
 
 class Run:
@@ -89,6 +91,8 @@ class Run:
                 where=path,
                 fix="Install a newer drivetrain.",
             )
+        if missing := [part for part in PARTS if part not in config]:
+            raise DrivetrainError(f"there is no {missing[0]!r} in it.", where=path)
         return config
 
     def write_history(self, history: list[dict[str, Any]]) -> None:

@@ -122,7 +122,7 @@ def bootstrap(statistic: Callable[[Floats], Floats], *terms: npt.NDArray[Any], s
     sums = block_sums(block_of(n, seed), *terms)
     with np.errstate(divide="ignore", invalid="ignore"):
         value = float(statistic(sums.sum(axis=0, keepdims=True))[0])
-        replicates = statistic(resample(sums, seed)) if n > 1 else np.empty(0)
+        replicates = statistic(resample(sums, seed))
     return percentiles(value, replicates, n)
 
 

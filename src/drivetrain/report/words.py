@@ -114,17 +114,20 @@ def comparison(name: str, ours: Mapping[str, Any], baselines: Mapping[str, Estim
     if best is None or ours.get("value") is None:
         return ""
     theirs = baselines[best][name]
-    told = f"{best}, reaches {estimate_text(name, theirs)}"
+    theirs_text = estimate_text(name, theirs)
     sign = 1 if metric(name).higher else -1
     if sign * (ours["value"] - theirs["value"]) <= 0:
-        return f"The model is not better than a simple baseline: the best, {told}. Use that, or find what the model lacks."
+        return (
+            f"The model is not better than a simple baseline: {best} reaches {theirs_text}. "
+            "Use that, or find what the model lacks."
+        )
     ends = [ours.get("low"), ours.get("high"), theirs.get("low"), theirs.get("high")]
+    told = f"The best baseline, {best}, reaches {theirs_text}."
     if any(end is None for end in ends):
-        return f"The best baseline, {told}."
-    apart = ours["low"] > theirs["high"] if sign > 0 else ours["high"] < theirs["low"]
-    if apart:
-        return f"That is better than the best baseline: {told.replace(', reaches', ' reaches', 1)}."
-    return f"The best baseline, {told}. The intervals overlap: compare both on the same rows before relying on the difference."
+        return told
+    if ours["low"] > theirs["high"] if sign > 0 else ours["high"] < theirs["low"]:
+        return f"That is better than the best baseline: {best} reaches {theirs_text}."
+    return f"{told} The intervals overlap: compare both on the same rows before relying on the difference."
 
 
 def difference_sentence(comparison: Mapping[str, Any], name: str) -> str:

@@ -194,7 +194,7 @@ def _pool() -> ThreadPoolExecutor:
 def _encode(form: _Form, raw: Any) -> Array:
     codec = form.codec
     try:
-        array = codec.encode(codec.read(raw))
+        array = codec.encode_raw(raw)
     except _SLIPS as fault:
         raise DataError(f"{type(raw).__name__} can't be read as {codec.op}: {fault}") from fault
     if array.shape != form.shape or array.dtype != form.dtype:

@@ -1,0 +1,117 @@
+"""Datasets: fitted on train alone, honest about rows that can't be used, explained step by step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pictures import class_folder, split_folder
+
+import drivetrain as dt
+from drivetrain.errors import DataError, UsageError
+
+
+@pytest.fixture
+def flowers(tmp_path: Path) -> Path:
+    class_folder(tmp_path / "flowers", {"rose": 10, "tulip": 8}, size=(24, 30), seed=2)
+    return tmp_path / "flowers"
+
+
+def test_a_task_and_the_block_that_spells_it_out_agree(flowers: Path) -> None:
+    task = dt.image_classification.from_folder(flowers, image_size=16, split=dt.split.random(0.3, seed=42))
+    block = dt.DataBlock(
+        inputs={"image": dt.Image(size=16)},
+        targets={"label": dt.Category()},
+        items=dt.image_files,
+        label=dt.parent_folder,
+        split=dt.split.random(0.3, seed=42),
+    ).dataset(flowers)
+    assert block.signature == task.signature
+    assert np.array_equal(block.part("valid").batch()["image"], task.part("valid").batch()["image"])
+    assert block.classes == ["rose", "tulip"]
+
+
+def test_same_seed_same_split_and_no_row_in_two_parts(flowers: Path) -> None:
+    first, second = (dt.image_classification.from_folder(flowers, valid=0.3, seed=1) for _ in range(2))
+    assert np.array_equal(first.rows("valid"), second.rows("valid"))
+    assert not np.array_equal(
+        first.rows("valid"), dt.image_classification.from_folder(flowers, valid=0.3, seed=2).rows("valid")
+    )
+    assert not set(first.rows("train")) & set(first.rows("valid"))
+
+
+def test_a_test_folder_is_left_alone(tmp_path: Path) -> None:
+    split_folder(
+        tmp_path / "data", {"train": {"a": 6, "b": 6}, "test": {"a": 3, "b": 3}}, size=(12, 12), seed=0
+    )
+    data = dt.image_classification.from_folder(tmp_path / "data")
+    tested = {data.table.origin(row) for row in data.rows("test")}
+    assert len(tested) == 6
+    assert all("test" in Path(origin).parts for origin in tested)
+    assert len(data.rows("valid")) > 0
+
+
+def test_rows_that_can_not_be_used_are_left_out_and_named(flowers: Path) -> None:
+    broken = sorted((flowers / "rose").iterdir())[0]
+    broken.write_bytes(b"")
+    data = dt.image_classification.from_folder(flowers, valid=0.3)
+    used = sum(len(data.part(part)) for part in ("train", "valid"))
+    assert used == 17
+    (fault,) = data.bad.values()
+    assert fault.where == str(broken)
+
+
+def test_a_class_that_train_does_not_have_is_left_out_of_valid(tmp_path: Path) -> None:
+    split_folder(
+        tmp_path / "d", {"train": {"a": 4, "b": 4}, "valid": {"a": 2, "c": 2}}, size=(12, 12), seed=0
+    )
+    data = dt.image_classification.from_folder(tmp_path / "d")
+    assert data.classes == ["a", "b"]
+    assert len(data.part("valid")) == 2
+    assert all("not seen in training" in fault.error for fault in data.bad.values())
+
+
+def test_explain_sample_walks_one_row_and_names_the_step_that_fails(flowers: Path) -> None:
+    data = dt.image_classification.from_folder(flowers, image_size=16)
+    told = data.explain_sample(0)
+    assert "array [24, 30, 3] uint8" in told
+    assert "array [16, 16, 3] uint8" in told
+    Path(data.table["image"][0]).write_bytes(b"text")
+    assert "read     FAILED" in data.explain_sample(0)
+
+
+def test_one_class_is_nothing_to_tell_apart(tmp_path: Path) -> None:
+    class_folder(tmp_path / "one", {"cat": 4}, size=(12, 12), seed=0)
+    with pytest.raises(DataError, match="only one class, 'cat'"):
+        dt.image_classification.from_folder(tmp_path / "one")
+
+
+def test_pictures_in_memory(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 255, (20, 6, 7), dtype=np.uint8)
+    data = dt.image_classification.from_arrays(images, np.arange(20) % 2)
+    assert data.signature.inputs["image"].shape == (6, 7, 1)
+    with pytest.raises(DataError, match="dtype float64"):
+        dt.image_classification.from_arrays(images / 255, np.arange(20) % 2)
+
+
+def test_training_rows_are_kept_larger_when_asked(flowers: Path) -> None:
+    data = dt.image_classification.from_folder(flowers, image_size=16)
+    assert data.part("train", enlarge=1.25).arrays["image"].shape[1:] == (20, 20, 3)
+    assert data.part("train").arrays["image"].shape[1:] == (16, 16, 3)
+
+
+def test_columns_that_are_not_there_and_roles_that_clash(flowers: Path) -> None:
+    with pytest.raises(UsageError, match="no column 'y'"):
+        dt.DataBlock(inputs={"x": dt.Number()}, targets={"y": dt.Number()}).from_columns(
+            {"x": [1, 2, 3, 4, 5]}
+        )
+    with pytest.raises(UsageError, match="one input"):
+        dt.DataBlock(inputs={"a": dt.Number(), "b": dt.Number()}, targets={"y": dt.Number()}).dataset("x")
+
+
+def test_show_and_check_need_pictures_with_classes() -> None:
+    block = dt.DataBlock(inputs={"x": dt.Number()}, targets={"y": dt.Number()}, split=dt.split.none())
+    data = block.from_columns({"x": [1, 2], "y": [1, 2]})
+    with pytest.raises(UsageError, match="picture column"):
+        data.show()
