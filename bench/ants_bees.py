@@ -27,7 +27,7 @@ PASSES = 5
 
 def frozen_epoch(learner: Learner, stage: FrozenStage) -> float:
     learner.position = loop.Position()
-    with InterruptGuard() as guard, learner.random_state(), learner.epoch_table() as table:
+    with InterruptGuard() as guard, learner.generators.for_torch(), learner.epoch_table() as table:
         started = time.perf_counter()
         loop.train_epoch(learner, stage, guard, table)
         return time.perf_counter() - started

@@ -56,7 +56,7 @@ def our_epoch(learner: Learner) -> float:
     phase = Phase(1, 1e-3, schedule="constant")
     learner.plan, learner.position = [phase], loop.Position()
     stage = loop.make_stage(learner, phase)
-    with InterruptGuard() as guard, learner.random_state(), learner.epoch_table() as table:
+    with InterruptGuard() as guard, learner.generators.for_torch(), learner.epoch_table() as table:
         started = time.perf_counter()
         loop.train_epoch(learner, stage, guard, table)
         return time.perf_counter() - started

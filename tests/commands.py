@@ -50,8 +50,9 @@ def drivetrain(*arguments: object) -> Done:
 
 def start(*arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.Popen[str]:
     """Start a command in a process (and a process group) of its own, on one thread: it is not alone here."""
+    variables = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "", **environment}
     return subprocess.Popen(
-        [sys.executable, "-m", "drivetrain", *map(str, arguments)], cwd=cwd, env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+        [sys.executable, "-m", "drivetrain", *map(str, arguments)], cwd=cwd, env=variables,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8", start_new_session=True,
     )  # fmt: skip
 

@@ -16,6 +16,7 @@ import numpy as np
 from torch import nn
 
 import drivetrain as dt
+from drivetrain.learn.generators import Generators
 from drivetrain.learn.learner import Learner
 from drivetrain.learn.settings import Phase
 
@@ -89,13 +90,12 @@ def start(folder: Path, stop_after: int | None) -> Learner:
 
 def resume(folder: Path, skip: str = "") -> Learner:
     if skip:
-        whole = Learner._restore_generators
+        whole = Generators.restore
 
-        def leave_one_out(self: Learner, states: Any) -> None:
-            fresh = self._generator_states()
-            whole(self, {**states, skip: fresh[skip]})
+        def leave_one_out(self: Generators, states: Any) -> None:
+            whole(self, {**states, skip: self.states(in_epoch=False)[skip]})
 
-        Learner._restore_generators = leave_one_out  # type: ignore[method-assign]
+        Generators.restore = leave_one_out  # type: ignore[method-assign]
     learner = Learner.resume(folder, dataset(), module(), quiet=True)
     learner.go_on()
     return learner

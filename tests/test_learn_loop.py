@@ -169,20 +169,12 @@ def test_find_lr_suggests_and_leaves_the_learner_as_it_was(tmp_path: Path) -> No
         resuming.dataset(), resuming.module(), augment="digits", ema=0.9, out=tmp_path / "run", quiet=True
     )
     before = {key: value.clone() for key, value in trained.network.state_dict().items()}
-    states = [
-        trained.shuffle_generator.get_state(),
-        trained.augment_generator.get_state(),
-        trained._torch_state.clone(),
-    ]
+    states = trained.generators.states(in_epoch=False)
     found = trained.find_lr(steps=40)
     assert 1e-6 < found.suggestion < 1.0
     assert all(torch.equal(before[key], value) for key, value in trained.network.state_dict().items())
-    after = [
-        trained.shuffle_generator.get_state(),
-        trained.augment_generator.get_state(),
-        trained._torch_state,
-    ]
-    assert all(torch.equal(one, other) for one, other in zip(states, after))
+    after = trained.generators.states(in_epoch=False)
+    assert all(torch.equal(states[name], after[name]) for name in states)
     assert trained.run is None
 
 

@@ -87,7 +87,7 @@ def _rgb(colour: str) -> Array:
 
 
 def _cell_colour(share: float, right: bool, palette: Palette) -> tuple[float, ...]:
-    amount = 0.15 + 0.5 * share if right else 0.12 + 0.88 * np.sqrt(share)
+    amount = 0.15 + 0.85 * share if right else 0.12 + 0.88 * np.sqrt(share)
     mixed = _rgb(palette.surface) * (1 - amount) + _rgb(palette.accent if right else palette.warning) * amount
     return tuple(mixed.round(4).tolist())
 

@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 
 def _console() -> Console:
@@ -86,13 +87,11 @@ def predict(answer: dict[str, Any]) -> None:
     console = _console()
     for item in answer["answers"]:
         if "error" in item:
-            console.print(
-                f"{escape(item['input'])}  [red]{escape(item['error'])}[/] {escape(item.get('fix', ''))}"
-            )
+            told = [(item["error"], "red"), f" {item.get('fix', '')}"]
+            console.print(Text.assemble(item["input"], "  ", *told))
         elif "label" in item:
-            console.print(
-                f"{escape(item['input'])}  [bold]{escape(item['label'])}[/]  {item['probability']:.3f}"
-            )
+            label = (item["label"], "bold")
+            console.print(Text.assemble(item["input"], "  ", label, f"  {item['probability']:.3f}"))
         else:
             console.print(
                 f"{escape(item['input'])}  {escape(str({k: v for k, v in item.items() if k != 'input'}))}"

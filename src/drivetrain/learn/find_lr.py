@@ -49,8 +49,7 @@ def find_learning_rate(
     never a number.
     """
     network = copy.deepcopy(learner.network.state_dict())
-    torch_state = learner._torch_state.clone()
-    states = [generator.get_state() for generator in (learner.shuffle_generator, learner.augment_generator)]
+    states = learner.generators.states(in_epoch=False)
     position = learner.position
     rates: list[float] = []
     losses: list[float] = []
@@ -58,7 +57,7 @@ def find_learning_rate(
     learner.average = None
     learner.position = loop.Position()
     try:
-        with learner.random_state(), learner.progress("Trying learning rates", steps) as advance:
+        with learner.generators.for_torch(), learner.progress("Trying learning rates", steps) as advance:
             stage = make_stage(learner, Phase(1, 1.0, frozen=frozen))
             stage.train_mode()
             for rate, batch in zip(np.geomspace(lowest, highest, steps), _batches(learner, stage)):
@@ -79,9 +78,7 @@ def find_learning_rate(
         learner.network.zero_grad(set_to_none=True)
         learner.average = average
         learner.position = position
-        learner._torch_state = torch_state
-        for generator, state in zip((learner.shuffle_generator, learner.augment_generator), states):
-            generator.set_state(state)
+        learner.generators.restore(states)
     if len(losses) < 3:
         raise TrainingError(
             "the loss is not a number at the lowest rate already.", fix="Look at the data and the model."

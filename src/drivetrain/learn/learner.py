@@ -20,6 +20,7 @@ from drivetrain.data.dataset import Dataset
 from drivetrain.data.loader import PictureAugment, Tensors, shuffled, to_tensors
 from drivetrain.errors import TrainingError, UsageError, nearest
 from drivetrain.learn import checkpoints, loop
+from drivetrain.learn.generators import Generators
 from drivetrain.learn.hooks import Hook
 from drivetrain.learn.run import Run, next_folder
 from drivetrain.learn.settings import Phase, Settings
@@ -96,14 +97,12 @@ class Learner:
                 pretrained=self.settings.pretrained, dropout=self.settings.dropout,
                 label_smoothing=self.settings.label_smoothing,
             )  # fmt: skip
-            self._torch_state = torch.get_rng_state()
+            torch_state = torch.get_rng_state()
         self.network.to(self.device, memory_format=torch.channels_last)
         self.average = self._make_average()
         self._buffers = [b for b in self.network.buffers() if b.is_floating_point() and b.numel() > 0]
         self._saved_buffers = [torch.empty_like(buffer) for buffer in self._buffers]
-        self.shuffle_generator = torch.Generator().manual_seed(self.settings.seed + 1)
-        self.augment_generator = torch.Generator().manual_seed(self.settings.seed + 2)
-        self._epoch_state = self.shuffle_generator.get_state()
+        self.generators = Generators(self.settings.seed, torch_state, self.device)
         self.plan: list[Phase] = []
         self.position = loop.Position()
         self.history: list[dict[str, Any]] = []
@@ -186,12 +185,9 @@ class Learner:
 
     def epoch_batches(self, rows: int) -> list[Tensor]:
         """The batches of the current epoch; the same ones again when it is resumed in its middle."""
-        if self.position.batch == 0:
-            self._epoch_state = self.shuffle_generator.get_state()
-        else:
-            self.shuffle_generator.set_state(self._epoch_state)
+        self.generators.start_epoch(resumed=self.position.batch > 0)
         norms = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in self.network.modules())
-        return shuffled(rows, self.settings.batch_size, self.shuffle_generator, singles=not norms)
+        return shuffled(rows, self.settings.batch_size, self.generators.shuffle, singles=not norms)
 
     def autocast(self) -> AbstractContextManager[Any]:
         """bfloat16 on a GPU (or where asked for), else nothing."""
@@ -205,7 +201,7 @@ class Learner:
 
     def mix(self, batch: dict[str, Tensor]) -> Mixed:
         (name,) = self._sizes()
-        images, partner, weight = self.augment.mix(batch[name], self.augment_generator)
+        images, partner, weight = self.augment.mix(batch[name], self.generators.augment)
         return Mixed({**batch, name: images}, partner, weight)
 
     def keep_buffers(self) -> None:
@@ -223,16 +219,6 @@ class Learner:
 
     def progress(self, what: str, total: int) -> AbstractContextManager[Any]:
         return progress(what, total, quiet=self.quiet)
-
-    @contextlib.contextmanager
-    def random_state(self) -> Iterator[None]:
-        """Torch's own generator (dropout) follows the learner's seed inside, and is given back as it was."""
-        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            torch.set_rng_state(self._torch_state)
-            try:
-                yield
-            finally:
-                self._torch_state = torch.get_rng_state()
 
     @contextlib.contextmanager
     def epoch_table(self) -> Iterator[EpochTable]:
@@ -441,7 +427,7 @@ class Learner:
         tensors = {f"network.{key}": value for key, value in self.network.state_dict().items()}
         if self.average is not None:
             tensors |= {f"average.{key}": value for key, value in self.average.state_dict().items()}
-        tensors |= {f"generator.{key}": state for key, state in self._generator_states().items()}
+        tensors |= {f"generator.{key}": state for key, state in self.generators.states(in_epoch=self.position.batch > 0).items()}
         state = stage.optimizer.state_dict()["state"]
         for index, values in state.items():
             tensors |= {
@@ -460,26 +446,6 @@ class Learner:
     def _is_best(self) -> bool:
         losses = [row["valid_loss"] for row in self.history if row["phase"] == self.position.phase + 1]
         return bool(losses) and losses[-1] is not None and losses[-1] == min(losses)
-
-    def _generator_states(self) -> dict[str, Tensor]:
-        """The state of every generator; that of the shuffle is from the start of the epoch."""
-        at_start = self._epoch_state if self.position.batch else self.shuffle_generator.get_state()
-        states = {
-            "shuffle": at_start,
-            "augment": self.augment_generator.get_state(),
-            "torch": torch.get_rng_state(),
-        }
-        if self.device.type == "cuda":
-            states["cuda"] = torch.cuda.get_rng_state(self.device)
-        return states
-
-    def _restore_generators(self, states: Mapping[str, Tensor]) -> None:
-        self._epoch_state = states["shuffle"]
-        self.shuffle_generator.set_state(states["shuffle"])
-        self.augment_generator.set_state(states["augment"])
-        self._torch_state = states["torch"]
-        if "cuda" in states and self.device.type == "cuda":
-            torch.cuda.set_rng_state(states["cuda"], self.device)
 
     def _load_networks(self, tensors: Mapping[str, Tensor]) -> None:
         def under(prefix: str) -> dict[str, Tensor]:
@@ -526,7 +492,7 @@ class Learner:
         states = {
             key.removeprefix(prefix): value for key, value in found.tensors.items() if key.startswith(prefix)
         }
-        self._restore_generators(states)
+        self.generators.restore(states)
         if self.position.step:
             optimizer = {key: value for key, value in found.tensors.items() if key.startswith("optimizer.")}
             self._optimizer_state = (optimizer, {})

@@ -42,7 +42,7 @@ class Position:
 
 def run_plan(learner: Learner) -> bool:
     """Train from where the learner is to the end of its plan. False when it was stopped; it can be resumed."""
-    with InterruptGuard() as guard, learner.random_state(), learner.epoch_table() as table:
+    with InterruptGuard() as guard, learner.generators.for_torch(), learner.epoch_table() as table:
         while learner.position.phase < len(learner.plan):
             phase = learner.plan[learner.position.phase]
             stage = make_stage(learner, phase)

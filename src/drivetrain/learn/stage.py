@@ -36,7 +36,7 @@ class Stage:
     def prepare(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Augmentation, on the device."""
         augment = self.learner.picture_augment
-        return augment(batch, self.learner.augment_generator) if augment else batch
+        return augment(batch, self.learner.generators.augment) if augment else batch
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         return self.network(batch)

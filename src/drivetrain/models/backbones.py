@@ -140,13 +140,13 @@ def from_config(
 def _fitted(body: Backbone, image_shape: tuple[int, int, int], where: object) -> Backbone:
     """The body with position embeddings for these pictures, its width known, in training mode, channels-last."""
     height, width, _ = image_shape
-    for part in body.modules():
-        if hasattr(part, "interpolate_pos_encoding") and isinstance(
-            getattr(part, "position_embeddings", None), Tensor
-        ):
-            _resize_positions(part, height, width)
     body.eval()
     try:
+        for part in body.modules():
+            if hasattr(part, "interpolate_pos_encoding") and isinstance(
+                getattr(part, "position_embeddings", None), Tensor
+            ):
+                _resize_positions(part, height, width)
         with torch.no_grad():
             body.features = body(torch.zeros(1, body.channels, height, width)).shape[1]
     except NOT_ENOUGH as fault:
