@@ -29,7 +29,9 @@ from drivetrain.models.registry import build_body
 BATCH = 128
 
 
-def bare_epoch(network: nn.Module, optimizer: torch.optim.Optimizer, x: torch.Tensor, y: torch.Tensor) -> float:
+def bare_epoch(
+    network: nn.Module, optimizer: torch.optim.Optimizer, x: torch.Tensor, y: torch.Tensor
+) -> float:
     started = time.perf_counter()
     network.train()
     order = torch.randperm(len(x))
@@ -46,9 +48,16 @@ def bare_epoch(network: nn.Module, optimizer: torch.optim.Optimizer, x: torch.Te
 def bare() -> tuple[nn.Module, torch.optim.Optimizer, torch.Tensor, torch.Tensor]:
     images, labels = fashion("train")
     x = torch.from_numpy(images.copy()).float().div_(255).sub_(0.286).div_(0.353).unsqueeze(1)
-    network = nn.Sequential(build_body("cnn", (28, 28, 1)), nn.Linear(128, 10)).to(memory_format=torch.channels_last)
+    network = nn.Sequential(build_body("cnn", (28, 28, 1)), nn.Linear(128, 10)).to(
+        memory_format=torch.channels_last
+    )
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3, fused=True)
-    return network, optimizer, x.to(memory_format=torch.channels_last), torch.from_numpy(labels.astype("int64"))
+    return (
+        network,
+        optimizer,
+        x.to(memory_format=torch.channels_last),
+        torch.from_numpy(labels.astype("int64")),
+    )
 
 
 def our_epoch(learner: Learner) -> float:

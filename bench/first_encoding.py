@@ -59,7 +59,9 @@ def main() -> None:
     ratios = [mine / plain for mine, plain in zip(times["ours"], times["pillow"])]
     figures = {
         "pictures": len(paths),
-        "pictures_per_second": {name: spread([len(paths) / value for value in values]) for name, values in times.items()},
+        "pictures_per_second": {
+            name: spread([len(paths) / value for value in values]) for name, values in times.items()
+        },
         "ratios": {"rate of ours / rate of Pillow": spread([1 / ratio for ratio in ratios])},
     }
     write_result("first_encoding", "first encoding >= 0.9 x Pillow on all cores", figures)

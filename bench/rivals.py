@@ -32,7 +32,12 @@ def run(python: str, script: str, *arguments: str, cache: Path) -> dict[str, Any
     environment = {**os.environ, "BENCH_STARTED": str(time.time()), "DRIVETRAIN_CACHE": str(cache)}
     with tempfile.TemporaryDirectory() as place:
         done = subprocess.run(
-            [python, str(HERE / script), *arguments], capture_output=True, text=True, check=False, env=environment, cwd=place
+            [python, str(HERE / script), *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=environment,
+            cwd=place,
         )
     if done.returncode:
         sys.exit(done.stderr)
@@ -68,7 +73,9 @@ def main() -> None:
         "epoch, Keras from memory / ours": ratio("Keras on TensorFlow from memory", ours, "epoch"),
         "epoch, Keras from PNG / ours": ratio("Keras on TensorFlow from PNG", ours, "epoch"),
         "epoch, fastai from PNG / ours": ratio("fastai from PNG", "ours, first time", "epoch"),
-        "first validated epoch, ours the first time / fastai": ratio("ours, first time", "fastai from PNG", "first"),
+        "first validated epoch, ours the first time / fastai": ratio(
+            "ours, first time", "fastai from PNG", "first"
+        ),
         "first validated epoch, ours again / fastai": ratio(ours, "fastai from PNG", "first"),
     }
     figures = {

@@ -64,7 +64,9 @@ def main() -> None:
     learner = data.learner("cnn", out=run, force=True)
     learner.fit(12)
 
-    say("3  Measure it on the test pictures, which nothing has touched, beside what a sober person would try first")
+    say(
+        "3  Measure it on the test pictures, which nothing has touched, beside what a sober person would try first"
+    )
     learner.export(bundle, force=True)
     measured = evaluate(bundle, pictures)
     train, test = data.part("train").batch(), data.part("test").batch()
@@ -86,7 +88,10 @@ def main() -> None:
     say("5  Answers from a fresh process without torch")
     chosen = [str(path) for path in sorted(pictures.glob("test/*/*.png"))[:: measured["n"] // 5]]
     done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_TORCH, str(bundle), *chosen], capture_output=True, text=True, check=True
+        [sys.executable, "-c", WITHOUT_TORCH, str(bundle), *chosen],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     told = json.loads(done.stdout)
     for answer in told["answers"]:

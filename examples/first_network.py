@@ -10,8 +10,16 @@ from torch import nn
 import drivetrain as dt
 
 digits = load_digits()
-data = dt.image_classification.from_arrays((digits.images * 15.9375).astype("uint8"), digits.target, name="digits")
-layers = nn.Sequential(nn.Flatten(), nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 32), nn.ReLU(), nn.Linear(32, 10))
+data = dt.image_classification.from_arrays(
+    (digits.images * 15.9375).astype("uint8"), digits.target, name="digits"
+)
+layers = nn.Sequential(
+    nn.Flatten(), nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 32), nn.ReLU(), nn.Linear(32, 10)
+)
 learner = data.learner(layers, optimizer="sgd")
 result = learner.fit(15, lr=0.1)
-print(learner.predict((digits.images[0] * 15.9375).astype("uint8")).label, "is what it says of a", digits.target[0])
+print(
+    learner.predict((digits.images[0] * 15.9375).astype("uint8")).label,
+    "is what it says of a",
+    digits.target[0],
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from pathlib import Path
 from typing import Any
@@ -212,7 +213,7 @@ def test_one_cycle_rises_to_the_peak_and_falls_to_nearly_nothing() -> None:
     assert rates[0] == pytest.approx(1 / 25)
     assert max(rates) == pytest.approx(rates[25]) == pytest.approx(1.0)
     assert rates[-1] == pytest.approx(1e-5)
-    assert all(later >= earlier for earlier, later in zip(rates[:25], rates[1:26]))
+    assert all(later >= earlier for earlier, later in itertools.pairwise(rates[:26]))
 
 
 def test_a_module_that_does_not_fit_is_told_so_with_shapes(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ class Small(Body):
 def learner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Learner:
     monkeypatch.setattr("drivetrain.models.registry.build_body", lambda *_, **__: Small())
     return Learner(
-        resuming.dataset(), "small", augment="digits", batch_size=24, out=tmp_path / "run", quiet=True
+        resuming.dataset(), "cnn", augment="digits", batch_size=24, out=tmp_path / "run", quiet=True
     )
 
 
@@ -106,7 +106,7 @@ def test_a_frozen_stage_resumes_bit_identically(tmp_path: Path, monkeypatch: pyt
     def make(name: str, hooks: list[dt.Hook]) -> Learner:
         return Learner(
             resuming.dataset(),
-            "small",
+            "cnn",
             augment="digits",
             batch_size=24,
             hooks=hooks,
@@ -194,3 +194,15 @@ def test_two_inputs_and_two_targets_need_nothing_new(tmp_path: Path) -> None:
     assert answer.targets["price"]["value"] == pytest.approx(
         trained.predict(sample).targets["price"]["value"], rel=1e-4
     )
+
+
+@pytest.mark.parametrize("model", ["linear", "mlp", "cnn"])
+def test_photographs_that_are_kept_larger_for_crops_fit_models_with_dense_layers(
+    tmp_path: Path, model: str
+) -> None:
+    images = np.random.default_rng(0).integers(0, 255, (24, 64, 64, 3), dtype=np.uint8)
+    data = dt.image_classification.from_arrays(images, np.arange(24) % 2)
+    trained = data.learner(model, out=tmp_path / "run", quiet=True)
+    assert trained.enlarge > 1
+    trained.fit(1)
+    assert trained.result is not None

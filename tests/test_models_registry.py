@@ -65,6 +65,7 @@ def test_each_short_name_has_a_description_and_one_origin():
 def test_an_unknown_name_is_answered_with_the_nearest(typed, meant):
     with pytest.raises(UsageError) as caught:
         resolve(typed)
+    assert caught.value.fix.startswith("Did you mean")
     assert meant in caught.value.fix
     assert caught.value.exit_code == 2
 

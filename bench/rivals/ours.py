@@ -14,7 +14,9 @@ import drivetrain as dt  # noqa: E402
 def main() -> None:
     split = dt.split.by_folder(train="train", valid="test", test="none")
     data = dt.image_classification.from_folder(sys.argv[1], split=split)
-    learner = data.learner("cnn", augment=None, optimizer="adam", weight_decay=0.0, batch_size=128, quiet=True)
+    learner = data.learner(
+        "cnn", augment=None, optimizer="adam", weight_decay=0.0, batch_size=128, quiet=True
+    )
     marks = []
 
     class Mark(dt.Hook):

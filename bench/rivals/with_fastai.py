@@ -41,7 +41,9 @@ def main() -> None:
         started = time.perf_counter()
         learner.validate()
         valid = time.perf_counter() - started
-    print(json.dumps({"first": first, "epoch": both - valid, "error": float(learner.recorder.values[-1][-1])}))
+    print(
+        json.dumps({"first": first, "epoch": both - valid, "error": float(learner.recorder.values[-1][-1])})
+    )
 
 
 main()

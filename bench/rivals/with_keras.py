@@ -17,7 +17,12 @@ import numpy as np  # noqa: E402
 
 def png(folder: str, part: str):
     found = keras.utils.image_dataset_from_directory(
-        f"{folder}/{part}", color_mode="grayscale", image_size=(28, 28), batch_size=128, shuffle=part == "train", verbose=False
+        f"{folder}/{part}",
+        color_mode="grayscale",
+        image_size=(28, 28),
+        batch_size=128,
+        shuffle=part == "train",
+        verbose=False,
     )
     return found.cache()
 

@@ -14,6 +14,8 @@ from drivetrain.progress import progress
 from drivetrain.runtime import Predictor
 from drivetrain.types import Failure
 
+NOT_TESTED = "there is no test folder: what this measures counts only for pictures that the model was neither trained nor chosen on"
+
 
 def evaluate(
     bundle: str | os.PathLike[str],
@@ -22,7 +24,7 @@ def evaluate(
     layout: str | None = None,
     quiet: bool = False,
 ) -> dict[str, Any]:
-    """`{"n", "metrics": {NAME: {"value", "low", "high", ...}}, "part", "failed"}` on a picture folder.
+    """`{"n", "metrics": {NAME: {"value", "low", "high", ...}}, "part", "failed", "note"}` on a picture folder.
 
     Uses its test part; without one its valid part; without either all of it. Pictures that can't be used are
     named in `failed` and count in no metric. Raises DataError when nothing can be measured.
@@ -58,5 +60,6 @@ def evaluate(
         "metrics": {name: estimate.to_json() for name, estimate in metrics.items()},
         "part": part,
         "target": target,
+        "note": "" if part == "test" else NOT_TESTED,
         "failed": failed,
     }

@@ -103,6 +103,8 @@ def evaluate(answer: dict[str, Any]) -> None:
     console.print(
         metrics_table({f"{answer['part']}, n = {answer['n']:,}": answer["metrics"]}, "with 95 % intervals")
     )
+    if answer["note"]:
+        console.print(f"note: {escape(answer['note'])}")
     if answer["failed"]:
         console.print(
             f"note: {len(answer['failed'])} items could not be used, the first: {escape(answer['failed'][0])}"

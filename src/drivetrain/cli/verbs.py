@@ -10,7 +10,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drivetrain.errors import DataError, FileError, Interrupted, UsageError
+from drivetrain.errors import DataError, FileError, Interrupted, TrainingError, UsageError
 
 if TYPE_CHECKING:
     from drivetrain.data.dataset import Dataset
@@ -183,6 +183,10 @@ def export(options: Namespace) -> Outcome:
     _refuse_existing(options.bundle, options)
     learner = Learner.resume(options.run, quiet=options.json)
     learner.result = learner.last_result()
+    if learner.result is None:
+        raise TrainingError(
+            "this run is not finished.", where=options.run, fix="Go on with it: drivetrain train --resume."
+        )
     path = learner.export(options.bundle, force=options.force)
     return {
         "bundle": str(path),

@@ -58,6 +58,11 @@ class Codec(ABC):
         """`encode(read(raw))`. A codec overrides it where it can save the copies between the two."""
         return self.encode(self.read(raw))
 
+    def enlarged(self, factor: float) -> Self:
+        """The codec that keeps `factor` times as much for random crops in training; itself where that means nothing."""
+        del factor
+        return self
+
     @abstractmethod
     def decode(self, output: Array) -> dict[str, Any]:
         """One row of model output -> what a person understands, as JSON values."""

@@ -96,9 +96,8 @@ class Dataset:
         arrays: dict[str, Array] = {}
         faults: dict[int, DrivetrainError] = {}
         for column, codec in self.signature.fields.items():
-            if enlarge != 1.0 and hasattr(codec, "enlarged"):
-                codec = codec.enlarged(enlarge)
-            values = self.table[column][rows]
+            values = list(self.table[column][rows])
+            codec = codec if enlarge == 1.0 else codec.enlarged(enlarge)
             with progress(f"Encoding {name} {column}s", len(values)) as advance:
                 packed = pack(codec, values, advance=advance)
             arrays[column] = packed.array

@@ -17,6 +17,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import uuid
@@ -185,6 +186,14 @@ class RowFile:
         os.close(self.descriptor)
 
 
+def _regular_bytes(path: str) -> bytes:
+    """The file's bytes. A pipe or device of a picture's name is refused: reading it might never end."""
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise FileError("this is not a regular file.", where=path)
+    with open(path, "rb") as handle:
+        return handle.read()
+
+
 def encode_chunk(
     codec: Codec, paths: Sequence[str], start: int, rows: RowFile
 ) -> tuple[bytes, dict[int, DrivetrainError]]:
@@ -195,8 +204,7 @@ def encode_chunk(
     for row, path in enumerate(paths, start):
         data, encoded = b"", None
         try:
-            with open(path, "rb") as handle:
-                data = handle.read()
+            data = _regular_bytes(path)
             encoded = codec.encode_raw(data)
         except OSError as fault:
             errors[row] = file_error(fault, path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from drivetrain.learn.settings import Phase, Settings
 from drivetrain.learn.stage import Stage
 from drivetrain.metrics import Estimate, measure
 from drivetrain.models.network import build_network
+from drivetrain.models.registry import resolve
 from drivetrain.progress import EpochTable, progress
 from drivetrain.types import Answer, Array
 
@@ -47,6 +49,12 @@ class Mixed:
     batch: dict[str, Tensor]
     partner: Tensor
     weight: Tensor
+
+
+def _whole_name(model: str) -> str:
+    """The name of a model; a folder or file in full, so that the run can be resumed from anywhere."""
+    source = resolve(model)
+    return os.path.abspath(source.location) if source.kind in ("folder", "weights") else model
 
 
 class Learner:
@@ -72,7 +80,7 @@ class Learner:
         **settings: Any,
     ) -> None:
         self.data = data
-        self.model_name = model if isinstance(model, str) else (data.default_model if model is None else "")
+        self.model_name = "" if isinstance(model, nn.Module) else _whole_name(model or data.default_model)
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.hooks, self.quiet = list(hooks), quiet
         self.stopping = False
@@ -256,7 +264,7 @@ class Learner:
     def fit(self, epochs: int, lr: float | None = None, schedule: str = "one_cycle") -> dict[str, Any]:
         """Train all weights for `epochs` with one schedule whose peak is `lr`. Gives the result (see `finish`)."""
         default = 0.05 if self.settings.optimizer == "sgd" else (5e-4 if self.network.pretrained else 3e-3)
-        return self.train([Phase(epochs, lr or default, schedule)])
+        return self.train([Phase(epochs, default if lr is None else lr, schedule)])
 
     def fine_tune(
         self,
@@ -274,7 +282,7 @@ class Learner:
         """
         if not self.network.pretrained:
             return self.fit(epochs, lr)
-        rate = lr or 1e-4
+        rate = 1e-4 if lr is None else lr
         frozen = [Phase(frozen_epochs, rate * 30, frozen=True, views=views)] if frozen_epochs else []
         return self.train([*frozen, Phase(epochs, rate, spread=spread)])
 
@@ -347,9 +355,7 @@ class Learner:
 
     def run_arrays(self, batch: Mapping[str, Array]) -> dict[str, Array]:
         """The same from arrays to arrays: what golden cases are made with."""
-        tensors = {
-            name: torch.tensor(rows, device=self.device) for name, rows in batch.items()
-        }
+        tensors = {name: torch.tensor(rows, device=self.device) for name, rows in batch.items()}
         return {name: rows.cpu().numpy() for name, rows in self.predict_batch(tensors).items()}
 
     def validate(self, part: str = "valid") -> dict[str, Estimate]:
@@ -427,7 +433,10 @@ class Learner:
         tensors = {f"network.{key}": value for key, value in self.network.state_dict().items()}
         if self.average is not None:
             tensors |= {f"average.{key}": value for key, value in self.average.state_dict().items()}
-        tensors |= {f"generator.{key}": state for key, state in self.generators.states(in_epoch=self.position.batch > 0).items()}
+        tensors |= {
+            f"generator.{key}": state
+            for key, state in self.generators.states(in_epoch=self.position.batch > 0).items()
+        }
         state = stage.optimizer.state_dict()["state"]
         for index, values in state.items():
             tensors |= {

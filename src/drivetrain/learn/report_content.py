@@ -25,7 +25,7 @@ def _shared(learner: Learner) -> dict[str, Any]:
     content: dict[str, Any] = {
         "name": data.table.name,
         "task": data.task.replace("_", " "),
-        "model": f"{learner.model_name or 'own network'}, {weights:,} weights",
+        "model": f"{os.path.basename(learner.model_name) or 'own network'}, {weights:,} weights",
         "created": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "things": "pictures" if any(codec.from_files for codec in data.signature.inputs.values()) else "rows",
         "metrics": result.get("metrics"),

@@ -148,7 +148,11 @@ def versions() -> dict[str, str]:
 
 
 def _clear(folder: Path) -> None:
-    """Remove what a run writes, and nothing else."""
+    """Remove what a run writes, and nothing else; in a folder that is not a run, nothing."""
+    try:
+        Run(folder).read_config()
+    except DrivetrainError:
+        return
     for pattern in (
         "config.toml",
         "metrics.jsonl",

@@ -116,13 +116,18 @@ def build_network(
         encoders[name] = encoder
         with torch.no_grad():
             encoder.eval()
-            features += encoder(torch.as_tensor(rows[name][:2])).shape[1]
+            features += encoder(_two_rows(codec, rows[name])).shape[1]
             encoder.train()
     heads = {
         name: _part("heads", codec).build(codec, features, dropout, label_smoothing)
         for name, codec in signature.targets.items()
     }
     return Network(encoders, heads, notes)
+
+
+def _two_rows(codec: Codec, rows: Array) -> Tensor:
+    """Two rows of the size that the network will get: training rows may be kept larger for random crops."""
+    return torch.as_tensor(rows[(slice(2), *(slice(side) for side in codec.shape))])
 
 
 def _around(signature: Signature, rows: Mapping[str, Array], module: nn.Module) -> Network:
@@ -139,7 +144,7 @@ def _around(signature: Signature, rows: Mapping[str, Array], module: nn.Module) 
     try:
         with torch.no_grad():
             network.eval()
-            sample = torch.as_tensor(rows[source][: min(2, len(rows[source]))])
+            sample = _two_rows(codec, rows[source])
             given = tuple(encoder.prepare(sample).shape)
             output = encoder(sample)
     except (RuntimeError, ValueError, TypeError, IndexError) as fault:

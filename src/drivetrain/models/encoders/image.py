@@ -14,6 +14,9 @@ STATISTICS_ROWS = 2000
 class ImageEncoder(nn.Module):
     """uint8 (or float 0..255) (N, H, W, C) -> what `body` makes of normalised float32 (N, C, H, W)."""
 
+    mean: Tensor
+    scale: Tensor
+
     def __init__(self, body: nn.Module, mean: Tensor, std: Tensor) -> None:
         super().__init__()
         self.body = body

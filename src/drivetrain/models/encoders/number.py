@@ -12,6 +12,9 @@ from drivetrain.types import Array
 class NumberEncoder(nn.Module):
     """float32 (N,) -> what `body` makes of (N, 1)."""
 
+    mean: Tensor
+    scale: Tensor
+
     def __init__(self, body: nn.Module, mean: float, std: float) -> None:
         super().__init__()
         self.body = body

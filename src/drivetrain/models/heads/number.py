@@ -14,6 +14,8 @@ from drivetrain.codecs.number import Number
 class NumberHead(nn.Module):
     """float32 (N, features) -> scaled prediction (N,). Without a layer of its own, features are (N, 1) or (N,)."""
 
+    mean: Tensor
+    std: Tensor
     error_name = "root_mean_squared_error"
 
     def __init__(self, features: int | None, dropout: float, mean: float, std: float) -> None:
