@@ -28,6 +28,7 @@ def losses(history: Sequence[Mapping[str, Any]], title: str = "Loss and error by
     kinds = [
         kind for kind in ("loss", "error") if any(_known(_column(rows, f"{part}_{kind}")) for part in PARTS)
     ]
+    measured = rows[-1].get("valid_rows") if rows else None
     changes = [
         epochs[i] - 0.5 for i in range(1, len(rows)) if rows[i].get("phase") != rows[i - 1].get("phase")
     ]
@@ -40,7 +41,8 @@ def losses(history: Sequence[Mapping[str, Any]], title: str = "Loss and error by
         panels = figure.subplots(*shape, squeeze=False).ravel()
         for axes, kind in zip(panels, kinds):
             series = {part: _column(rows, f"{part}_{kind}") for part in PARTS}
-            _panel(axes, palette, epochs, series, kind, warn=kind == kinds[-1])
+            start = worsened(series["train"], series["valid"], measured) if kind == kinds[-1] else None
+            _panel(axes, palette, epochs, series, kind, start)
             for number, place in enumerate(changes, start=2):
                 axes.axvline(place, color=palette.neutral, linewidth=1, linestyle=(0, (2, 3)))
                 axes.annotate(f"phase {number}", (place, 1), xycoords=("data", "axes fraction"), xytext=(3, -2),
@@ -63,17 +65,28 @@ def _known(values: Sequence[float]) -> bool:
     return any(not math.isnan(value) for value in values)
 
 
-def worsened(train: Sequence[float], valid: Sequence[float]) -> int | None:
-    """The position of the best valid value where it ends more than a tenth worse and train got no worse."""
+def worsened(train: Sequence[float], valid: Sequence[float], rows: int | None = None) -> int | None:
+    """The position of the best valid value, where it ends worse than that and train got no worse; else None.
+
+    Worse is a tenth more. Where the values are shares measured on `rows`, it is two standard errors more as well:
+    what could be chance is not told.
+    """
     if sum(not math.isnan(value) for value in valid) < 3 or math.isnan(valid[-1]) or math.isnan(train[-1]):
         return None
     best = min(range(len(valid)), key=lambda i: math.inf if math.isnan(valid[i]) else valid[i])
-    rose = valid[-1] > valid[best] * WORSE + 1e-9
+    share = min(1.0, max(0.0, valid[-1]))
+    chance = 2 * math.sqrt(share * (1 - share) / rows) if rows else 0.0
+    rose = valid[-1] > max(valid[best] * WORSE, valid[best] + chance) + 1e-9
     return best if rose and train[-1] <= train[best] else None
 
 
 def _panel(
-    axes: Axes, palette: Palette, epochs: list[int], series: dict[str, list[float]], kind: str, warn: bool
+    axes: Axes,
+    palette: Palette,
+    epochs: list[int],
+    series: dict[str, list[float]],
+    kind: str,
+    start: int | None,
 ) -> None:
     axes.set_title(kind)
     axes.grid(axis="y")
@@ -91,7 +104,6 @@ def _panel(
     _name_lines(axes, palette, epochs, series, colours)
     if len(epochs) > 1 and _known(series["valid"]):
         _mark_best(axes, palette, epochs, series["valid"])
-    start = worsened(series["train"], series["valid"]) if warn else None
     if start is not None:
         axes.axvspan(epochs[start], epochs[-1], color=palette.warning, alpha=0.12, linewidth=0)
         told = f"valid {kind} worse\nsince epoch {epochs[start]}"

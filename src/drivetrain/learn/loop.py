@@ -163,6 +163,7 @@ def finish_epoch(learner: Learner, stage: Stage, table: Any) -> None:
         "train_loss": position.loss_sum / position.seen,
         "valid_loss": valid[0],
         "train_error": learner.error_value(position.error_sum / position.seen),
+        "valid_rows": len(stage.valid),
         "valid_error": None if valid[1] is None else learner.error_value(valid[1]),
         "learning_rate": stage.optimizer.param_groups[-1]["lr"],
         "seconds": position.seconds,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from drivetrain.charts.training import worsened
 from drivetrain.learn.baselines import baselines
 
 if TYPE_CHECKING:
@@ -30,22 +31,18 @@ def make_result(learner: Learner) -> dict[str, Any]:
         },
         "epochs": len(learner.history),
         "seconds": sum(row["seconds"] for row in learner.history),
-        "notes": learner.notes + worse_metric(learner.history, len(data.part(part))),
+        "notes": learner.notes + worse_metric(learner.history),
     }
 
 
-def worse_metric(history: list[dict[str, Any]], rows: int) -> list[str]:
-    """A plain sentence when the last epochs made the metric (not just the loss) worse than it had been, by more
-    than twice the standard error that a share measured on `rows` has."""
-    errors = [row["valid_error"] for row in history if row["valid_error"] is not None]
-    if len(errors) < 3:
-        return []
-    best = errors.index(min(errors))
-    chance = 2 * (max(errors[-1] * (1 - errors[-1]), 0.0) / rows) ** 0.5
-    falling = history[-1]["train_error"] < history[best]["train_error"]
-    if not falling or errors[-1] <= errors[best] * 1.02 + chance:
+def worse_metric(history: list[dict[str, Any]]) -> list[str]:
+    """A plain sentence when the last epochs made the metric (not just the loss) worse than it had been."""
+    rows = [row for row in history if row["valid_error"] is not None]
+    train, valid = ([row[name] for row in rows] for name in ("train_error", "valid_error"))
+    best = worsened(train, valid, rows[-1]["valid_rows"]) if rows else None
+    if best is None:
         return []
     return [
-        f"overfitting: the valid error was best in epoch {best + 1} ({errors[best]:.4g}) and ended at "
-        f"{errors[-1]:.4g} while the training error fell. Try fewer epochs, augmentation or early stopping."
+        f"overfitting: the valid error was best in epoch {rows[best]['epoch']} ({valid[best]:.4g}) and ended at "
+        f"{valid[-1]:.4g} while the training error fell. Try fewer epochs, augmentation or early stopping."
     ]
