@@ -108,7 +108,7 @@ class Learner:
             torch_state = torch.get_rng_state()
         self.network.to(self.device, memory_format=torch.channels_last)
         self.average = self._make_average()
-        self._buffers = [b for b in self.network.buffers() if b.is_floating_point() and b.numel() > 0]
+        self._buffers = self.network.running_statistics()
         self._saved_buffers = [torch.empty_like(buffer) for buffer in self._buffers]
         self.generators = Generators(self.settings.seed, torch_state, self.device)
         self.plan: list[Phase] = []

@@ -22,7 +22,9 @@ class Stage:
     def __init__(self, learner: Learner, phase: Phase) -> None:
         self.learner, self.phase = learner, phase
         self.network: Network = learner.network
-        self.optimizer = make_optimizer(parameter_groups(self.network, phase), learner.settings)
+        self.optimizer = make_optimizer(
+            parameter_groups(self.network, phase, learner.settings.weight_decay), learner.settings
+        )
         self.valid = learner.tensors("valid")
 
     @property
@@ -99,7 +101,7 @@ def make_stage(learner: Learner, phase: Phase) -> Stage:
     return (FrozenStage if phase.frozen else Stage)(learner, phase)
 
 
-def parameter_groups(network: Network, phase: Phase) -> list[dict[str, Any]]:
+def parameter_groups(network: Network, phase: Phase, weight_decay: float) -> list[dict[str, Any]]:
     """One group per stage of the network, with `share` of the phase's learning rate; biases and norms, which
     have one dimension, do not decay."""
     stages = [list(network.heads.parameters())] if phase.frozen else network.stages()
@@ -107,7 +109,7 @@ def parameter_groups(network: Network, phase: Phase) -> list[dict[str, Any]]:
     for depth, parameters in enumerate(stages):
         share = phase.spread ** (1 - depth / max(1, len(stages) - 1)) if len(stages) > 1 else 1.0
         for decays in (True, False):
-            chosen = [p for p in parameters if p.requires_grad and (p.ndim > 1) == decays]
+            chosen = [p for p in parameters if p.requires_grad and (p.ndim > 1 or not weight_decay) == decays]
             if chosen:
                 groups.append({"params": chosen, "share": share, **({} if decays else {"weight_decay": 0.0})})
     if phase.spread == 1.0:  # Fewer groups are fewer kernels.

@@ -56,6 +56,16 @@ class Network(nn.Module):
         groups[-1].extend(p for p in self.encoders.parameters() if id(p) not in placed)
         return [group for group in [*groups, list(self.heads.parameters())] if group]
 
+    def running_statistics(self) -> list[Tensor]:
+        """The buffers that a forward pass in training may change: those of the bodies. Ours are constants."""
+        bodies = [encoder.body for encoder in self.encoders.values()]
+        return [
+            buffer
+            for body in bodies
+            for buffer in body.buffers()
+            if buffer.is_floating_point() and buffer.numel()
+        ]
+
     @property
     def pretrained(self) -> bool:
         """True where a body has weights that were trained before."""

@@ -14,18 +14,18 @@ STATISTICS_ROWS = 2000
 class ImageEncoder(nn.Module):
     """uint8 (or float 0..255) (N, H, W, C) -> what `body` makes of normalised float32 (N, C, H, W)."""
 
-    mean: Tensor
+    shift: Tensor
     scale: Tensor
 
     def __init__(self, body: nn.Module, mean: Tensor, std: Tensor) -> None:
         super().__init__()
         self.body = body
-        self.register_buffer("mean", mean)
+        self.register_buffer("shift", -mean / std)
         self.register_buffer("scale", 1 / std)
 
     def prepare(self, images: Tensor) -> Tensor:
         """Normalised pictures; the NHWC input makes them channels-last without a copy."""
-        return ((images.to(self.mean.dtype) - self.mean) * self.scale).permute(0, 3, 1, 2)
+        return torch.addcmul(self.shift, images.to(self.scale.dtype), self.scale).permute(0, 3, 1, 2)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.body(self.prepare(images))
