@@ -283,3 +283,12 @@ def test_a_run_holds_what_was_asked_and_what_came_of_it(tmp_path: Path) -> None:
     assert run.read_result() == result
     assert list((tmp_path / "run").glob("events.*"))
     assert result["epochs"] == 2
+
+
+def test_the_normalisation_is_that_of_all_classes_and_not_of_the_first(tmp_path: Path) -> None:
+    images = np.repeat(np.array([0, 200], np.uint8), 1000)[:, None, None] * np.ones((1, 4, 4), np.uint8)
+    data = dt.image_classification.from_arrays(images, np.repeat([0, 1], 1000))
+    trained = data.learner(nn.Sequential(nn.Flatten(), nn.Linear(16, 2)), out=tmp_path, quiet=True)
+    encoder = trained.network.encoders["image"]
+    assert (-encoder.shift / encoder.scale).item() == pytest.approx(100, abs=2)
+    assert (1 / encoder.scale).item() == pytest.approx(100, rel=0.02)

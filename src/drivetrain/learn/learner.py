@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 ENLARGE = 8 / 7
 """Photographs are packed this much larger than the model's size for training: 256 for 224."""
+SAMPLE = 512
+"""Rows that statistics of the pictures are taken from."""
 PHOTO_SIDE = 64
 """Pictures from this size up are photographs to the defaults: augmented, transferred to."""
 
@@ -55,6 +57,11 @@ def _whole_name(model: str) -> str:
     """The name of a model; a folder or file in full, so that the run can be resumed from anywhere."""
     source = resolve(model)
     return os.path.abspath(source.location) if source.kind in ("folder", "weights") else model
+
+
+def _spread(rows: int) -> Array:
+    """Positions of a sample from first to last: rows lie class by class."""
+    return np.unique(np.linspace(0, rows - 1, min(rows, SAMPLE)).astype(np.int64))
 
 
 class Learner:
@@ -101,7 +108,7 @@ class Learner:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.settings.seed)
             self.network = build_network(
-                data.signature, train.batch(slice(0, 4096)), self.model_name or model,  # type: ignore[arg-type]
+                data.signature, train.batch(_spread(len(train))), self.model_name or model,  # type: ignore[arg-type]
                 pretrained=self.settings.pretrained, dropout=self.settings.dropout,
                 label_smoothing=self.settings.label_smoothing,
             )  # fmt: skip

@@ -100,7 +100,7 @@ def build_network(
     dropout: float = 0.0,
     label_smoothing: float = 0.0,
 ) -> Network:
-    """The network for a signature. `rows` are encoded training rows by field, for statistics and shapes.
+    """The network for a signature. `rows` are a sample of encoded training rows by field, for statistics and shapes.
 
     `model` is the name of a body for the picture inputs (see `registry.py`), or a torch module. A module takes
     the prepared input (pictures: normalised float32 (N, C, H, W); numbers: (N, 1)) and must give the output

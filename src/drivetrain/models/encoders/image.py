@@ -8,8 +8,6 @@ from torch import Tensor, nn
 from drivetrain.codecs import Codec
 from drivetrain.types import Array
 
-STATISTICS_ROWS = 2000
-
 
 class ImageEncoder(nn.Module):
     """uint8 (or float 0..255) (N, H, W, C) -> what `body` makes of normalised float32 (N, C, H, W)."""
@@ -32,12 +30,11 @@ class ImageEncoder(nn.Module):
 
 
 def build(codec: Codec, body: nn.Module, rows: Array) -> ImageEncoder:
-    """`rows` are encoded training pictures, for the mean and deviation of a body that has none of its own."""
+    """`rows` are a sample of encoded training pictures, for the mean and deviation of a body that has none of its own."""
     del codec
     normalization = getattr(body, "normalization", None)
     if normalization is not None:
         mean, std = (torch.tensor(part, dtype=torch.float32) * 255 for part in normalization)
         return ImageEncoder(body, mean, std)
-    step = max(1, len(rows) // STATISTICS_ROWS)
-    pixels = torch.as_tensor(rows[::step]).to(torch.float32).flatten(0, -2)
+    pixels = torch.as_tensor(rows).to(torch.float32).flatten(0, -2)
     return ImageEncoder(body, pixels.mean(0), pixels.std(0).clamp(min=1.0))
