@@ -64,19 +64,49 @@ def build_parser() -> Parser:
     train.add_argument(
         "--valid", type=float, default=0.2, help="share that validates where the folders don't say (0.2)"
     )
-    train.add_argument("--seed", type=int, default=0)
+    train.add_argument(
+        "--seed", type=int, default=0, help="of the split, the weights and all chance in training (0)"
+    )
     train.add_argument("--lr", type=float, default=None, help="peak learning rate; default: by model")
-    train.add_argument("--batch-size", type=int, default=None, metavar="N")
+    train.add_argument(
+        "--batch-size",
+        type=int,
+        default=None,
+        metavar="N",
+        help="pictures in a batch; default: by the size of the data",
+    )
     train.add_argument("--augment", default="auto", help="auto, photos, digits or none")
-    train.add_argument("--optimizer", choices=("adamw", "adam", "sgd"), default="adamw")
-    train.add_argument("--weight-decay", type=float, default=0.01)
-    train.add_argument("--dropout", type=float, default=0.0)
-    train.add_argument("--label-smoothing", type=float, default=0.0)
+    train.add_argument(
+        "--optimizer",
+        choices=("adamw", "adam", "sgd"),
+        default="adamw",
+        help="what updates the weights (adamw)",
+    )
+    train.add_argument(
+        "--weight-decay", type=float, default=0.01, help="how strongly weights are pulled to zero (0.01)"
+    )
+    train.add_argument(
+        "--dropout", type=float, default=0.0, help="share of features left out at random in training (0)"
+    )
+    train.add_argument(
+        "--label-smoothing", type=float, default=0.0, help="share of certainty taken from the labels (0)"
+    )
     train.add_argument("--clip", type=float, default=None, help="largest norm of the gradient")
     train.add_argument("--accumulate", type=int, default=1, help="batches per step of the optimiser")
     train.add_argument("--ema", type=float, default=None, help="decay of averaged weights, such as 0.999")
-    train.add_argument("--early-stopping", type=int, default=None, metavar="EPOCHS")
-    train.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto")
+    train.add_argument(
+        "--early-stopping",
+        type=int,
+        default=None,
+        metavar="EPOCHS",
+        help="stop after so many epochs without a lower valid loss",
+    )
+    train.add_argument(
+        "--precision",
+        choices=("auto", "float32", "bfloat16"),
+        default="auto",
+        help="auto: bfloat16 on a GPU, else float32",
+    )
     train.add_argument(
         "--frozen-epochs", type=int, default=4, help="epochs of the head alone, for a pretrained model (4)"
     )
@@ -93,9 +123,9 @@ def build_parser() -> Parser:
         "check", "look for faults in the data and leaks between its parts", "drivetrain check flowers/"
     )
     check.add_argument("folder", metavar="FOLDER")
-    check.add_argument("--valid", type=float, default=0.2)
-    check.add_argument("--seed", type=int, default=0)
-    check.add_argument("--layout", default=None)
+    check.add_argument("--valid", type=float, default=0.2, help="share that validates, as in train (0.2)")
+    check.add_argument("--seed", type=int, default=0, help="of the split that leaks are looked for in (0)")
+    check.add_argument("--layout", default=None, help="override the recognised layout of the folder")
 
     export = verb("export", "write the bundle of a run", "drivetrain export runs/flowers-001 flowers.bundle")
     export.add_argument("run", metavar="RUN")
@@ -118,7 +148,7 @@ def build_parser() -> Parser:
     )
     evaluate.add_argument("bundle", metavar="BUNDLE")
     evaluate.add_argument("folder", metavar="FOLDER")
-    evaluate.add_argument("--layout", default=None)
+    evaluate.add_argument("--layout", default=None, help="override the recognised layout of the folder")
 
     look = verb(
         "show",
@@ -137,6 +167,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     as_json = "--json" in given
     # Pillow warns of what our own errors and reports say better.
     warnings.filterwarnings("ignore", module=r"PIL\.")
+    if not given:
+        build_parser().print_help()
+        return 2
     try:
         options = build_parser().parse_args(given)
         from drivetrain.cli import verbs
