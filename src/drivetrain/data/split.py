@@ -173,9 +173,9 @@ class ByFolder(Splitter):
         if "split" in table and known.keys() <= SYNONYMS.keys():
             names = [_canonical(value) for value in table["split"]]
         else:
-            names = [
-                _nearest_known(PurePath(os.fspath(path)).parent.parts, known) for path in table[self.column]
-            ]
+            folders = [os.path.dirname(os.fspath(path)) for path in table[self.column]]
+            part_of = {folder: _nearest_known(PurePath(folder).parts, known) for folder in set(folders)}
+            names = [part_of[folder] for folder in folders]
         return _by_names(table, names, "its folders", self.otherwise)
 
 
