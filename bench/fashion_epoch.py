@@ -4,7 +4,8 @@ Claim: our epoch takes at most 1.02 times that of a bare torch loop on in-memory
 (conv32-pool-conv64-pool-dense128-10) and the best settings known: channels-last, fused Adam, pooling before ReLU,
 batch 128. Also when the pictures came from PNG files on disk.
 Method: one process; the three kinds take turns, in rotating order, each with an epoch of 5,120 pictures (40 batches;
-turns are short because the machine is noisy and its speed drifts); the ratio is that of each epoch to the bare one beside it, and its median is the claim.
+turns are short because the machine is noisy and its speed drifts); the ratio is that of
+each epoch to the bare one beside it, and its median is the claim.
 Validation is in neither.
 Machine, n and date: in results/fashion_epoch.json.  Run: python bench/fashion_epoch.py [PASSES]
 """

@@ -16,7 +16,9 @@ pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(),
 
 def start(folder: Path, stop_after: int | None = None) -> Learner:
     hooks = [] if stop_after is None else [resuming.StopAfter(stop_after)]
-    learner = Learner(resuming.dataset(), resuming.module(), augment="digits", hooks=hooks, **resuming.options(folder))
+    learner = Learner(
+        resuming.dataset(), resuming.module(), augment="digits", hooks=hooks, **resuming.options(folder)
+    )
     learner.train([Phase(12, 1e-2)])
     return learner
 

@@ -14,13 +14,24 @@ from PIL import Image
 
 from drivetrain.learn.learner import Learner
 
-CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))),
+    None,
+)
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")]
-OPTIONS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --hide-scrollbars"
-).split()
-WIDTH_PROBE = """<!doctype html><meta charset="utf-8"><style>html,body{{margin:0}}iframe{{width:{width}px;height:4000px;border:0}}</style>
+OPTIONS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+]
+WIDTH_PROBE = """<!doctype html><meta charset="utf-8">
+<style>html,body{{margin:0}}iframe{{width:{width}px;height:4000px;border:0}}</style>
 <iframe id="page" src="report.html"></iframe><pre id="told"></pre><script>
 onload = () => {{ const d = page.contentDocument.documentElement; told.textContent = `wide=${{d.scrollWidth}}`; }}
 </script>"""
@@ -56,5 +67,7 @@ def test_light_and_dark_follow_the_reader(report: Path, tmp_path: Path) -> None:
 def test_nothing_is_wider_than_the_window(report: Path, tmp_path: Path, width: int) -> None:
     probe = report.with_name(f"probe-{width}.html")
     probe.write_text(WIDTH_PROBE.format(width=width))
-    page = chromium(tmp_path, "--allow-file-access-from-files", "--window-size=1200,900", "--dump-dom", probe.as_uri())
+    page = chromium(
+        tmp_path, "--allow-file-access-from-files", "--window-size=1200,900", "--dump-dom", probe.as_uri()
+    )
     assert f"wide={width}<" in page

@@ -123,9 +123,8 @@ def _seen_key(paths: list[str], spec: str) -> str:
     for path in paths:
         try:
             status = os.stat(path)
-            digest.update(
-                f"{os.path.abspath(path)}\0{status.st_size}\0{status.st_mtime_ns}\n".encode(errors="replace")
-            )
+            whole = path if os.path.isabs(path) else os.path.abspath(path)
+            digest.update(f"{whole}\0{status.st_size}\0{status.st_mtime_ns}\n".encode(errors="replace"))
         except (OSError, ValueError):
             digest.update(f"{path}\0missing\n".encode(errors="replace"))
     return digest.hexdigest()
