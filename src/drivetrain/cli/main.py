@@ -167,9 +167,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     as_json = "--json" in given
     # Pillow warns of what our own errors and reports say better.
     warnings.filterwarnings("ignore", module=r"PIL\.")
-    if not given:
-        build_parser().print_help()
-        return 2
     try:
         options = build_parser().parse_args(given)
         from drivetrain.cli import verbs
