@@ -4,15 +4,18 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test unit slow browser gpu lint clean
+.PHONY: demo test unit rest slow browser gpu lint clean
 
 demo: .venv/train
 	$(BIN)/python examples/demo.py
 
-test: unit slow browser gpu
+test: unit rest
 
 unit: .venv/dev
 	$(PYTEST) -m "not slow and not browser and not gpu"
+
+rest: .venv/dev
+	$(PYTEST) -m "slow or browser or gpu"
 
 slow: .venv/dev
 	$(PYTEST) -m slow
