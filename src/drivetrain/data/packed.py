@@ -21,11 +21,12 @@ import stat
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from typing import Any
 
 import numpy as np
@@ -36,8 +37,11 @@ from drivetrain.files import file_error, from_json, to_json, write_text
 from drivetrain.types import Array
 
 CHUNK = 128
+LARGE_ROW = 16_384
 PROCESSES_FROM = 1500
 """Below this many files threads are quicker than starting processes."""
+
+FLUSH_SECONDS = 0.1
 
 Advance = Callable[[int], None]
 Chunks = dict[int, list[str]]
@@ -98,10 +102,8 @@ def _pack_files(codec: Codec, paths: list[str], advance: Advance, workers: int) 
     try:
         temporary.mkdir(parents=True)
         rows = RowFile.create(temporary / "array.npy", (len(paths), *codec.shape), codec.dtype)
-        try:
+        with rows.flushed():
             digest, errors = _encode_files(codec, paths, rows, advance, workers)
-        finally:
-            rows.close()
         digest.update(spec.encode())
         faults = {str(row): fault.to_json() for row, fault in sorted(errors.items())}
         write_text(temporary / "meta.json", to_json({"spec": codec.spec(), "errors": faults}))
@@ -180,9 +182,27 @@ class RowFile:
         ):
             raise OSError(errno.ENOSPC, "No space left on device", str(self.path))
 
-    def close(self) -> None:
-        os.fsync(self.descriptor)
-        os.close(self.descriptor)
+    @contextmanager
+    def flushed(self) -> Iterator[None]:
+        """All rows are on the disk at the end. They go there while the others are still being encoded, or the last
+        flush of a large file would be a wait of its own."""
+        done = Event()
+
+        def flush() -> None:
+            while not done.wait(FLUSH_SECONDS):
+                os.fsync(self.descriptor)
+
+        thread = Thread(target=flush, daemon=True)
+        thread.start()
+        try:
+            yield
+            done.set()
+            thread.join()
+            os.fsync(self.descriptor)
+        finally:
+            done.set()
+            thread.join()
+            os.close(self.descriptor)
 
 
 def _regular_bytes(path: str) -> bytes:
@@ -221,7 +241,9 @@ def _encode_files(
     codec: Codec, paths: list[str], rows: RowFile, advance: Advance, workers: int
 ) -> tuple[Any, dict[int, DrivetrainError]]:
     """The hash of all content, and the errors by row."""
-    size = CHUNK if len(paths) >= PROCESSES_FROM else max(1, min(CHUNK, len(paths) // (4 * workers)))
+    # Large pictures go in small chunks, or one worker waits at the end for the other's last one.
+    most = CHUNK if rows.row_bytes < LARGE_ROW else CHUNK // 8
+    size = max(1, min(most, len(paths) // (4 * workers)))
     starts = range(0, len(paths), size)
     chunks = {start: paths[start : start + size] for start in starts}
     hashes: dict[int, bytes] = {}
