@@ -163,13 +163,12 @@ def check(options: Namespace) -> Outcome:
 
 def _dataset_or_table(options: Namespace) -> Any:
     """The check's report. One class or an unreadable picture is its finding, not its failure."""
-    from drivetrain.data import split as splits
     from drivetrain.data.checks import check_with_progress
     from drivetrain.data.sources import image_folder
+    from drivetrain.tasks.image_classification import default_split
 
     table = image_folder(options.folder, layout=options.layout)
-    random = splits.random(options.valid, seed=options.seed, stratify="label")
-    splitter = splits.ByColumn("split", otherwise=random) if "split" in table else random
+    splitter = default_split(table, options.valid, options.seed)
     try:
         split = splitter(table)
     except DataError:

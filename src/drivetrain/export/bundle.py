@@ -39,7 +39,8 @@ def export_bundle(learner: Learner, path: str | Path, force: bool = False) -> Pa
         cases = make_cases(data.signature, golden_samples(learner), learner.run_arrays)
         advance(1)
     part = data.part("train", learner.enlarge)
-    profile = {name: codec.profile(part.batch()[name]) for name, codec in data.signature.fields.items()}
+    train = part.batch()
+    profile = {name: codec.profile(train[name]) for name, codec in data.signature.fields.items()}
     facts = {
         "metrics": result["metrics"],
         "baselines": result["baselines"],

@@ -57,6 +57,12 @@ def from_folder(
     )
 
 
+def default_split(table: Table, valid: float, seed: int) -> Splitter:
+    """As the folders say; where they name no valid part, a share `valid` of each class, chosen by `seed`."""
+    random = splits.random(valid, seed=seed, stratify="label")
+    return splits.ByColumn("split", otherwise=random) if "split" in table else random
+
+
 def from_table(
     table: Table,
     valid: float = 0.2,
@@ -69,8 +75,7 @@ def from_table(
 ) -> Dataset:
     """A table with the columns `image` (paths, bytes or arrays) and `label`."""
     if split is None:
-        random = splits.random(valid, seed=seed, stratify="label")
-        split = splits.ByColumn("split", otherwise=random) if "split" in table else random
+        split = default_split(table, valid, seed)
     known = sorted({str(label) for label in table["label"] if label is not None})
     if len(known) < 2:
         what = f"there is only one class, {known[0]!r}" if known else "there are no classes"
