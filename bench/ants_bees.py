@@ -20,16 +20,16 @@ from drivetrain.learn import loop
 from drivetrain.learn.interrupt import InterruptGuard
 from drivetrain.learn.learner import Learner
 from drivetrain.learn.settings import Phase
-from drivetrain.learn.stage import FrozenStage
+from drivetrain.learn.training import FrozenTraining
 
 PASSES = 5
 
 
-def frozen_epoch(learner: Learner, stage: FrozenStage) -> float:
+def frozen_epoch(learner: Learner, training: FrozenTraining) -> float:
     learner.position = loop.Position()
     with InterruptGuard() as guard, learner.generators.for_torch(), learner.epoch_table() as table:
         started = time.perf_counter()
-        loop.train_epoch(learner, stage, guard, table)
+        loop.train_epoch(learner, training, guard, table)
         return time.perf_counter() - started
 
 
@@ -46,12 +46,12 @@ def main() -> None:
     learner = data.learner(weights, quiet=True)
     phase = Phase(2, 1e-3, frozen=True)
     learner.plan = [phase]
-    stage = FrozenStage(learner, phase)
+    training = FrozenTraining(learner, phase)
     kept, anew = [], []
     for _ in range(PASSES):
-        stage._views.clear()
-        anew.append(frozen_epoch(learner, stage))
-        kept.append(frozen_epoch(learner, stage))
+        training._views.clear()
+        anew.append(frozen_epoch(learner, training))
+        kept.append(frozen_epoch(learner, training))
     figures = {
         "valid_accuracy_by_seed": accuracies,
         "seconds": {"backbone run": spread(anew), "features kept": spread(kept)},

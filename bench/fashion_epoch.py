@@ -69,10 +69,10 @@ def our_epoch(learner: Learner) -> float:
     """The training pass of one epoch, through the loop that users run."""
     phase = Phase(1, 1e-3, schedule="constant")
     learner.plan, learner.position = [phase], loop.Position()
-    stage = loop.make_stage(learner, phase)
+    training = loop.start_phase(learner, phase)
     with InterruptGuard() as guard, learner.generators.for_torch(), learner.epoch_table() as table:
         started = time.perf_counter()
-        loop.train_epoch(learner, stage, guard, table)
+        loop.train_epoch(learner, training, guard, table)
         return time.perf_counter() - started
 
 

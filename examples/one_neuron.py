@@ -5,8 +5,8 @@ from torch import nn
 import drivetrain as dt
 
 block = dt.DataBlock(
-    inputs={"x": dt.Number(normalize=False)},
-    targets={"y": dt.Number(normalize=False)},
+    inputs={"x": dt.Number(scaling="none")},
+    targets={"y": dt.Number(scaling="none")},
     split=dt.split.none(),
 )
 line = block.from_columns({"x": [-1, 0, 1, 2, 3, 4], "y": [-3, -1, 1, 3, 5, 7]}, name="line")

@@ -25,8 +25,8 @@ from drivetrain.files import from_json, sha256, to_json
 
 PICTURES = Signature({"image": Image(size=8, channels=3)}, {"label": Category(classes=("cat", "dog", "owl"))})
 HOUSES = Signature(
-    {"area": Number(mean=0.0, std=1.0), "town": Category(classes=("Ulm", "Bonn"))},
-    {"price": Number(mean=0.0, std=1.0)},
+    {"area": Number(center=0.0, spread=1.0), "town": Category(classes=("Ulm", "Bonn"))},
+    {"price": Number(center=0.0, spread=1.0)},
 )
 
 

@@ -159,7 +159,7 @@ def test_check_bundle_holds_for_what_we_write_and_not_for_a_swapped_graph(tmp_pa
 
 def test_field_names_of_any_language_become_plain_member_names(tmp_path):
     """Python allows größe as a name; a zip member stays ASCII."""
-    signature = Signature({"größe": Number(mean=0.0, std=1.0)}, {"preis": Number(mean=0.0, std=1.0)})
+    signature = Signature({"größe": Number(center=0.0, spread=1.0)}, {"preis": Number(center=0.0, spread=1.0)})
     port = (TensorProto.FLOAT, ["n"])
     graph = model([helper.make_node("Identity", ["größe"], ["preis"])], {}, {"größe": port}, {"preis": port})
     cases = make_cases(

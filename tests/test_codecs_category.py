@@ -26,7 +26,7 @@ from drivetrain.errors import DataError, DrivetrainError
         (["b", "B", "a", "Z"], ("B", "Z", "a", "b")),
         (["é", "z", "e"], ("e", "z", "é")),
         ([" a", "a ", "a"], ("a",)),
-        ([True, False], ("False", "True")),
+        ([True, False], ("false", "true")),
     ],
 )
 def test_order_of_the_classes(values: list[Any], classes: tuple[str, ...]) -> None:

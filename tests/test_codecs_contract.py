@@ -35,8 +35,8 @@ ARRAYS = [
         (Category(), ["dog", "cat", " dog ", "Änne", 3, np.int64(4), True]),
         (Category(classes=("z", "a")), ["a", "z"]),
         (Number(), [1, 2.5, " 3e1 ", np.float32(0.1), np.int8(-4)]),
-        (Number(mean=3.0), [1, 2]),
-        (Number(normalize=False, std=2.0), [5.0]),
+        (Number(center=3.0), [1, 2]),
+        (Number(scaling="none", spread=2.0), [5.0]),
     ],
 )
 def test_contract(codec: Codec, values: list[Any]) -> None:
@@ -56,13 +56,14 @@ class Broken(Number):
 
     def fit(self, values: Iterable[Any]) -> Any:
         if self.fault == "fit in place":
-            object.__setattr__(self, "mean", 1.0)
+            object.__setattr__(self, "center", 1.0)
             return self
         if self.fault == "fit forgets":
-            return dataclasses.replace(super().fit(values), normalize=True)
+            return dataclasses.replace(super().fit(values), scaling="standard")
         if self.fault == "fit drifts":
-            return dataclasses.replace(self, mean=(self.mean or 0) + 1, std=1.0)
-        return super().fit(values)
+            return dataclasses.replace(self, center=(self.center or 0) + 1, spread=1.0)
+        sound = Number(self.scaling, center=self.center, spread=self.spread).fit(values)
+        return dataclasses.replace(self, center=sound.center, spread=sound.spread)
 
     def read(self, raw: Any) -> Any:
         if self.fault == "aliased":
@@ -109,7 +110,7 @@ class Broken(Number):
 
     def spec(self) -> dict[str, Any]:
         spec = super().spec()
-        return {**spec, "mean": 9.0} if self.fault == "spec" and self.mean is not None else spec
+        return {**spec, "center": 9.0} if self.fault == "spec" and self.center is not None else spec
 
 
 @pytest.fixture
@@ -120,7 +121,7 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 BROKEN = {
     "fit in place": "fit changed the codec",
-    "fit forgets": "fit replaced the user's normalize",
+    "fit forgets": "fit replaced the user's scaling",
     "fit drifts": "fitting twice changes",
     "aliased": "memory shared",
     "input changed": "encode changed what was read",
@@ -142,7 +143,7 @@ BROKEN = {
 @pytest.mark.parametrize("fault", ["", *BROKEN])
 def test_check_codec_sees(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Broken, "fault", fault)
-    codec = Broken(normalize=False)
+    codec = Broken(scaling="none")
     if not fault:
         check_codec(codec, [1, 2, 3])
         return
@@ -180,7 +181,7 @@ def test_check_codec_sees_a_field_that_can_be_set(monkeypatch: pytest.MonkeyPatc
         ({"op": "image@1", "size": [1]}, "two whole numbers"),
         ({"op": "image@1", "resize": "squash"}, "resize must be"),
         ({"op": "category@1", "classes": ["a", "a"]}, "named twice"),
-        ({"op": "number@1", "std": 0}, "above 0"),
+        ({"op": "number@1", "spread": 0}, "above 0"),
     ],
 )
 def test_a_spec_that_makes_no_sense_is_refused(spec: dict[str, Any], message: str) -> None:

@@ -63,10 +63,10 @@ def test_encode_is_the_nearest_float32(value: float) -> None:
 
 def test_fit() -> None:
     fitted = Number().fit(["1", 2, 3.0, 4])
-    assert fitted == Number(mean=2.5, std=float(np.std([1, 2, 3, 4])))
-    assert Number(normalize=False).fit([1, 3]) == Number(normalize=False, mean=2.0, std=1.0)
-    assert Number(mean=7.0).fit([1, 5]) == Number(mean=7.0, std=2.0)
-    assert Number(std=7.0).fit([1, 5]) == Number(mean=3.0, std=7.0)
+    assert fitted == Number(center=2.5, spread=float(np.std([1, 2, 3, 4])))
+    assert Number(scaling="none").fit([1, 3]) == Number(scaling="none", center=2.0, spread=1.0)
+    assert Number(center=7.0).fit([1, 5]) == Number(center=7.0, spread=2.0)
+    assert Number(spread=7.0).fit([1, 5]) == Number(center=3.0, spread=7.0)
     assert fitted.fit([100]) is fitted
     with pytest.raises(DataError, match="no numbers"):
         Number().fit([])
@@ -76,7 +76,7 @@ def test_fit() -> None:
 
 @pytest.mark.parametrize("value", [0.0, 0.1, 1e9 + 0.1, -3.3e-7, 1e30])
 def test_a_constant_column_is_not_divided_by_its_rounding(value: float) -> None:
-    assert Number().fit([value] * 7).std == 1.0
+    assert Number().fit([value] * 7).spread == 1.0
 
 
 def test_profile() -> None:

@@ -24,8 +24,8 @@ from drivetrain.learn.settings import Phase, Settings
 def numbers(rows: int = 32, **columns: Any) -> dt.Dataset:
     x = np.linspace(-2, 2, rows).astype(np.float32)
     block = dt.DataBlock(
-        inputs={"x": dt.Number(normalize=False)},
-        targets={"y": dt.Number(normalize=False)},
+        inputs={"x": dt.Number(scaling="none")},
+        targets={"y": dt.Number(scaling="none")},
         split=dt.split.none(),
     )
     return block.from_columns({"x": x, "y": 2 * x - 1, **columns})
@@ -161,8 +161,8 @@ def test_early_stopping_ends_and_gives_the_best_weights_back(tmp_path: Path) -> 
     losses = [row["valid_loss"] for row in trained.history]
     assert len(losses) < 40
     assert min(losses[:-1]) < losses[-1]
-    stage = loop.make_stage(trained, Phase(1, 0.1))
-    assert loop.validate(trained, stage)[0] == pytest.approx(min(losses), rel=1e-6)
+    training = loop.start_phase(trained, Phase(1, 0.1))
+    assert loop.validate(trained, training)[0] == pytest.approx(min(losses), rel=1e-6)
 
 
 def test_find_lr_suggests_and_leaves_the_learner_as_it_was(tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ def test_the_average_is_what_is_validated_and_exported(tmp_path: Path) -> None:
     assert trained.average is not None
     assert trained.evaluated_network() is trained.average.module
     assert not torch.equal(
-        trained.network.encoders["x"].body.weight, trained.evaluated_network().encoders["x"].body.weight
+        trained.network.combiner.weight, trained.evaluated_network().combiner.weight
     )
 
 
@@ -204,7 +204,7 @@ def test_the_same_seed_gives_the_same_weights_and_torch_is_left_alone(tmp_path: 
         outer = torch.get_rng_state()
         trained.fit(1)
         assert torch.equal(outer, torch.get_rng_state())
-        ends.append(trained.network.encoders["image"].body[5].weight.clone())
+        ends.append(trained.network.bodies[0][5].weight.clone())
     assert torch.equal(*ends)
 
 
@@ -289,6 +289,6 @@ def test_the_normalisation_is_that_of_all_classes_and_not_of_the_first(tmp_path:
     images = np.repeat(np.array([0, 200], np.uint8), 1000)[:, None, None] * np.ones((1, 4, 4), np.uint8)
     data = dt.image_classification.from_arrays(images, np.repeat([0, 1], 1000))
     trained = data.learner(nn.Sequential(nn.Flatten(), nn.Linear(16, 2)), out=tmp_path, quiet=True)
-    encoder = trained.network.encoders["image"]
+    encoder = trained.network.encoders["image"].pictures[0]
     assert (-encoder.shift / encoder.scale).item() == pytest.approx(100, abs=2)
     assert (1 / encoder.scale).item() == pytest.approx(100, rel=0.02)

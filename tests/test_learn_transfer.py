@@ -14,7 +14,7 @@ import drivetrain as dt
 from drivetrain.data.augment import Augment
 from drivetrain.learn.learner import Learner
 from drivetrain.learn.settings import Phase
-from drivetrain.learn.stage import parameter_groups
+from drivetrain.learn.training import parameter_groups
 from drivetrain.models.body import Body
 
 pytestmark = pytest.mark.slow
@@ -37,7 +37,7 @@ class Small(Body):
         self.rows += len(images)
         return self.late(self.early(images))
 
-    def stages(self) -> list[nn.Module]:
+    def blocks(self) -> list[nn.Module]:
         return [self.early, self.late]
 
 
@@ -50,7 +50,7 @@ def learner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Learner:
 
 
 def body(learner: Learner) -> Small:
-    return learner.network.encoders["image"].body  # type: ignore[return-value]
+    return learner.network.bodies[0]  # type: ignore[return-value]
 
 
 def test_in_the_frozen_stage_features_are_computed_once_for_each_view(learner: Learner) -> None:
@@ -67,7 +67,7 @@ def test_the_frozen_stage_trains_the_heads_alone(learner: Learner) -> None:
         key for key, value in learner.network.state_dict().items() if not torch.equal(value, before[key])
     }
     assert changed
-    assert all(key.startswith("heads.") for key in changed)
+    assert all(key.startswith("head_modules.") for key in changed)
 
 
 def test_frozen_norms_stay_as_they_were_while_all_weights_train(learner: Learner) -> None:

@@ -82,8 +82,8 @@ def test_a_folder_gives_the_features_of_transformers(folders, kind):
 @pytest.mark.parametrize("kind", list(CONFIGS))
 def test_stages_and_gradients_reach_every_parameter_once(folders, kind):
     body = build_body(str(folders[kind]), (SIDE, SIDE, 3))
-    assert len(body.stages()) == STAGES[kind]
-    staged = [id(p) for stage in body.stages() for p in stage.parameters()]
+    assert len(body.blocks()) == STAGES[kind]
+    staged = [id(p) for block in body.blocks() for p in block.parameters()]
     assert len(staged) == len(set(staged))
     assert set(staged) == {id(p) for p in body.parameters()}
     body(torch.randn(2, 3, SIDE, SIDE)).sum().backward()

@@ -80,7 +80,7 @@ def test_features_have_the_promised_width_and_gradients_reach_every_parameter(na
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_stages_hold_every_parameter_once_and_in_order(name):
     body = built(name, (32, 32, 3))
-    staged = [id(p) for stage in body.stages() for p in stage.parameters()]
+    staged = [id(p) for block in body.blocks() for p in block.parameters()]
     assert staged == [id(p) for p in body.parameters()]
 
 
@@ -140,7 +140,7 @@ def test_mlp_takes_widths_and_puts_dropout_between_its_layers():
 def test_mobilenet_stages_gradients_and_grey_pictures(build):
     torch.manual_seed(0)
     body = build(width=0.25)
-    assert [id(p) for stage in body.stages() for p in stage.parameters()] == [
+    assert [id(p) for block in body.blocks() for p in block.parameters()] == [
         id(p) for p in body.parameters()
     ]
     images = pictures((64, 64, 1), n=4)

@@ -318,7 +318,7 @@ def test_a_file_name_can_not_leave_its_quotes() -> None:
 
 
 def test_numbers_and_other_columns_are_put_in_words() -> None:
-    number = Number(mean=1.0, std=2.0)
+    number = Number(center=1.0, spread=2.0)
     signature = Signature({"rooms": number, "town": Category(classes=("a", "b"))}, {"price": number})
     card = model_card({"signature": signature.to_json()})
     assert "- In, `rooms`: a finite number" in card

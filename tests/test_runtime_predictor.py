@@ -152,7 +152,7 @@ def test_a_stream_holds_two_batches_at_most(animals):
 
 
 def number_model(nodes, held):
-    signature = Signature({"x": Number(mean=0.0, std=1.0)}, {"y": Number(mean=0.0, std=1.0)})
+    signature = Signature({"x": Number(center=0.0, spread=1.0)}, {"y": Number(center=0.0, spread=1.0)})
     port = (TensorProto.FLOAT, ["n"])
     graph = examples.model(nodes, held, {"x": port}, {"y": port})
     cases = make_cases(signature, [("one", "validation", {"x": 1})], lambda batch: {"y": batch["x"] * 0 + 1})

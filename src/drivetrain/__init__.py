@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from drivetrain.learn.learner import Learner as Learner
     from drivetrain.runtime import Predictor as Predictor
     from drivetrain.tasks import image_classification as image_classification
+    from drivetrain.tasks import tabular as tabular
     from drivetrain.types import Answer as Answer
     from drivetrain.types import Failure as Failure
 
@@ -50,8 +51,9 @@ _PUBLIC = {
     "image_files": "drivetrain.data.sources",
     "parent_folder": "drivetrain.data.sources",
     "split": "drivetrain.data.split",
+    "tabular": "drivetrain.tasks.tabular",
 }
-_MODULES = ("image_classification", "split")
+_MODULES = ("image_classification", "split", "tabular")
 
 __all__ = ["__version__", *_PUBLIC]
 

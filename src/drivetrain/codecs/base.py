@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import datetime
 import importlib
+import math
 import pkgutil
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 
@@ -18,6 +21,23 @@ from drivetrain.types import Array
 
 _OP = re.compile(r"([a-z][a-z0-9_]*)@([1-9][0-9]*)")
 _IMPLEMENTATIONS: dict[str, type[Codec]] = {}
+
+MISSING_WORDS = frozenset({"", "na", "n/a", "nan", "null", "?", "#n/a"})
+"""Texts that mean "no value" once trimmed and in lower case."""
+NO_NUMBER = MISSING_WORDS | {"none", "-", "--", "missing"}
+"""The same for numbers and dates; a category may well be called so."""
+
+Errors = dict[int, DrivetrainError]
+"""Row -> why it can't be encoded."""
+
+
+def is_missing(raw: Any, words: frozenset[str] = MISSING_WORDS) -> bool:
+    """Whether a raw value says that there is none: None, NaN, not-a-time, or text among `words`."""
+    if isinstance(raw, str):
+        return raw.strip().lower() in words
+    if isinstance(raw, (float, np.floating, np.datetime64)):
+        return bool(raw != raw)  # NaN and not-a-time alone differ from themselves.
+    return raw is None
 
 
 class Codec(ABC):
@@ -58,6 +78,21 @@ class Codec(ABC):
         """`encode(read(raw))`. A codec overrides it where it can save the copies between the two."""
         return self.encode(self.read(raw))
 
+    def encode_column(self, values: Array) -> tuple[Array, Errors]:
+        """A column of raw values (n,) -> (n, *shape), and the errors by row, whose rows are zeros.
+
+        Each different value is encoded once. A codec overrides it where it can do many at a time.
+        """
+        different, which = distinct(values)
+        encoded = np.zeros((len(different), *self.shape), self.dtype)
+        faults: Errors = {}
+        for place, raw in enumerate(different):
+            try:
+                encoded[place] = self.encode_raw(raw)
+            except DrivetrainError as fault:
+                faults[place] = fault
+        return by_row(encoded, which), errors_by_row(faults, which)
+
     def enlarged(self, factor: float) -> Self:
         """The codec that keeps `factor` times as much for random crops in training; itself where that means nothing."""
         del factor
@@ -90,11 +125,19 @@ class Codec(ABC):
     def schema(self) -> dict[str, Any]:
         """JSON schema of the raw value as it travels in JSON."""
 
+    def margin(self, output: Array) -> float:
+        """How much each element of a model output may be off before `decode` chooses something else, at least.
+
+        Infinite where it chooses nothing; 0 where two choices are equal.
+        """
+        del output
+        return math.inf
+
     def to_bytes(self, raw: Any) -> bytes:
         """The raw value as bytes, for a golden case. `from_bytes` of it reads the same."""
         from drivetrain.files import to_json
 
-        return to_json(raw.item() if isinstance(raw, np.generic) else raw).encode()
+        return to_json(_as_json(raw)).encode()
 
     def from_bytes(self, data: bytes) -> Any:
         """A raw value from what `to_bytes` gave."""
@@ -110,6 +153,58 @@ class Codec(ABC):
         """The codec as JSON: `{"op": ..., field: value, ...}`. `from_spec` of it gives an equal codec."""
         fields = dataclasses.fields(self)  # type: ignore[arg-type]
         return {"op": self.op, **{field.name: _plain(getattr(self, field.name)) for field in fields}}
+
+
+def distinct(values: Iterable[Any]) -> tuple[list[Any], Array]:
+    """The different values of a column, and for each row (n,) which of them it is.
+
+    Equal values of different types (1, 1.0, True) are different here. Where a value can't be hashed (a list, an
+    array), each row stands for itself.
+    """
+    column = cast("Array", values) if isinstance(values, np.ndarray) else None
+    if column is not None and column.ndim == 1 and column.dtype.kind in "biufM":
+        found, which = np.unique(column, return_inverse=True)
+        return list(found), which
+    items: list[Any] = list(cast("Iterable[Any]", values))
+    keys: list[Any] = items
+    if len({*map(type, items)} - {type(None)}) > 1:
+        keys = list(zip(map(type, items), items))
+    try:
+        places: dict[Any, int] = dict.fromkeys(keys, 0)
+    except TypeError:
+        return items, np.arange(len(items))
+    if len(places) == len(items):
+        return items, np.arange(len(items))
+    places = {key: place for place, key in enumerate(places)}
+    which = np.fromiter(map(places.__getitem__, keys), np.int64, len(keys))
+    return list(places) if keys is items else [key[1] for key in places], which
+
+
+def by_row(encoded: Array, which: Array) -> Array:
+    """What was made of the different values (k, ...), for each row (n, ...). `which` is that of `distinct`."""
+    each_its_own = len(which) == len(encoded) and bool((which == np.arange(len(which))).all())
+    return encoded if each_its_own else encoded[which]
+
+
+def errors_by_row(faults: Errors, which: Array) -> Errors:
+    """The errors of different values, for each row that holds one: a copy each, for each gets a place of its own."""
+    if not faults:
+        return {}
+    wrong = np.zeros(int(which.max()) + 1, bool)
+    wrong[list(faults)] = True
+    rows = np.flatnonzero(wrong[which])
+    return {row: copy.copy(faults[place]) for row, place in zip(rows.tolist(), which[rows].tolist())}
+
+
+def _as_json(raw: Any) -> Any:
+    """A raw value as JSON has it: null for what isn't finite, a date as ISO 8601."""
+    if isinstance(raw, np.datetime64):
+        return None if is_missing(raw) else str(cast("object", raw))
+    if isinstance(raw, np.generic):
+        raw = cast("Any", raw).item()
+    if isinstance(raw, float) and not math.isfinite(raw):
+        return None
+    return raw.isoformat() if isinstance(raw, (datetime.date, datetime.time)) else raw
 
 
 def _plain(value: Any) -> Any:
@@ -129,6 +224,17 @@ def codec_names() -> list[str]:
     package = importlib.import_module("drivetrain.codecs")
     names = [module.name for module in pkgutil.iter_modules(package.__path__)]
     return sorted(name for name in names if name != "base")
+
+
+def field_name_fault(name: str) -> str:
+    """Why a field can't be called so; empty where it can. Any column's name will do that can be shown and sent."""
+    if not 1 <= len(name) <= 200:
+        return "has no letter, or more than 200"
+    if not name.isprintable():
+        return "holds a character that can't be shown"
+    if name != name.strip():
+        return "begins or ends with white space"
+    return "holds a slash" if "/" in name or "\\" in name else ""
 
 
 def from_spec(spec: Mapping[str, Any]) -> Codec:
@@ -171,10 +277,8 @@ class Signature:
                 f"{shared[0]!r} is both an input and a target.", fix="Give each field one role."
             )
         for name in (*self.inputs, *self.targets):
-            if not name.isidentifier():
-                raise DrivetrainError(
-                    f"the field name {name!r} is not a plain word.", fix="Use letters, digits and _."
-                )
+            if fault := field_name_fault(name):
+                raise DrivetrainError(f"the field name {name!r:.60} {fault}.", fix="Rename the column.")
 
     @property
     def fields(self) -> dict[str, Codec]:

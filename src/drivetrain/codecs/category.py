@@ -1,69 +1,176 @@
-"""category@1: one of a known list of classes."""
+"""category@1: one of a known list of classes, or, where it is open, something else or nothing."""
 
 from __future__ import annotations
 
+import datetime
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar, Self, cast
 
 import numpy as np
+import numpy.typing as npt
 
-from drivetrain.codecs.base import Codec
+from drivetrain.codecs.base import MISSING_WORDS, Codec, distinct, is_missing
 from drivetrain.errors import DataError, DrivetrainError, nearest
 from drivetrain.types import Array
 
+WHOLE = 2.0**53
+"""From here on not every whole number is a float64, and the digits of one say more than is known."""
 
-def _order(classes: set[str]) -> list[str]:
+
+def order(classes: Iterable[str]) -> list[str]:
     """By number when every class is one, else by code point, so that the order never depends on a locale."""
+    names = list(classes)
     try:
-        return sorted(classes, key=lambda name: (int(name), name))
+        return sorted(names, key=lambda name: (int(name), name))
     except ValueError:
-        return sorted(classes)
+        return sorted(names)
+
+
+def as_text(raw: Any, what: str) -> str:
+    """A scalar's text: digits of a number (3.0 is "3"), true or false, a date as ISO 8601. Raises DataError."""
+    if isinstance(raw, str):
+        return raw.strip()
+    if isinstance(raw, np.datetime64):
+        return str(cast("object", raw))
+    if isinstance(raw, np.generic):
+        raw = cast("Any", raw).item()
+    if isinstance(raw, bool):
+        return "true" if raw else "false"
+    if isinstance(raw, float) and raw.is_integer() and abs(raw) < WHOLE:
+        return str(int(raw))
+    if isinstance(raw, (datetime.date, datetime.time)):
+        return raw.isoformat()
+    if isinstance(raw, (bytes, list, dict, tuple, np.ndarray)):
+        kind = type(raw).__name__  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
+        raise DataError(f"a {what} is text, not {kind}.")
+    return str(cast("object", raw)).strip()
 
 
 @dataclass(frozen=True)
 class Category(Codec):
-    """One of `classes`. Encodes to int64 (), the position in `classes`; decodes probabilities (len(classes),)."""
+    """One of `classes`. Encodes to int64 (), the position in `classes`; decodes probabilities (len(classes),).
+
+    With `open`, for inputs, any other text is code len(classes) and a missing one len(classes) + 1; then `fit` makes
+    no class of a text with fewer than `rare` rows, nor of one beyond the `most` most frequent (0: no limit).
+    `costs[i][j]`, for targets, is what it costs to answer class j where i is true: the answer is then the class of
+    the least expected cost instead of the likeliest.
+    """
 
     op: ClassVar[str] = "category@1"
     classes: tuple[str, ...] = ()
+    open: bool = False
+    rare: int = 0
+    most: int = 0
+    costs: tuple[tuple[float, ...], ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "classes", tuple(str(name) for name in self.classes))
+        object.__setattr__(self, "costs", tuple(tuple(float(cost) for cost in row) for row in self.costs))
         if len(set(self.classes)) != len(self.classes):
             raise ValueError("a class is named twice")
+        if min(self.rare, self.most) < 0 or (max(self.rare, self.most) and not self.open):
+            raise ValueError(
+                "rare and most are whole numbers from 0, above 0 only where the category is open"
+            )
+        if self.costs:
+            self._check_costs()
+
+    def _check_costs(self) -> None:
+        sides = {len(self.costs), *map(len, self.costs), len(self.classes) or len(self.costs)}
+        if self.open or len(sides) > 1 or not all(math.isfinite(cost) for row in self.costs for cost in row):
+            raise DrivetrainError(
+                f"costs need a row and a column of finite numbers for each of the {len(self.classes)} classes.",
+                fix=f"The classes are {', '.join(self.classes[:10])}; a category with costs can't be open.",
+            )
 
     @cached_property
     def _codes(self) -> dict[str, int]:
         return {name: code for code, name in enumerate(self.classes)}
 
+    @property
+    def levels(self) -> int:
+        """How many codes there are: the classes, and where it is open one for other and one for missing."""
+        return len(self.classes) + 2 * self.open
+
     def fit(self, values: Iterable[Any]) -> Self:
         if self.classes:
             return self
-        return replace(self, classes=tuple(_order({self.read(value) for value in values})))
+        different, which = distinct(values)
+        texts = [self.read(value) for value in different]
+        if not self.open:
+            return replace(self, classes=tuple(order({text for text in texts if text is not None})))
+        counts: dict[str, int] = {}
+        for text, rows in zip(texts, np.bincount(which, minlength=len(texts)).tolist()):
+            if text is not None and text.lower() not in MISSING_WORDS:
+                counts[text] = counts.get(text, 0) + rows
+        classes = [text for text in order(counts) if counts[text] >= self.rare]
+        if self.most:
+            kept = set(sorted(classes, key=lambda text: -counts[text])[: self.most])
+            classes = [text for text in classes if text in kept]
+        return replace(self, classes=tuple(classes))
 
-    def read(self, raw: Any) -> str:
-        if raw is None or (isinstance(raw, (float, np.floating)) and raw != raw):
-            raise DataError("the class is missing.", fix="Give every row a class, or leave the row out.")
-        if isinstance(raw, (bytes, list, dict, tuple, np.ndarray)):
-            kind = type(raw).__name__  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
-            raise DataError(f"a class is text, not {kind}.")
-        text = str(cast("object", raw)).strip()
-        if not text:
-            raise DataError("the class is empty.", fix="Give every row a class, or leave the row out.")
-        return text
+    def read(self, raw: Any) -> str | None:
+        """The text; None where there is none and the category is open."""
+        if isinstance(raw, str):
+            text = raw.strip()
+        else:
+            absent = is_missing(raw) or (
+                isinstance(raw, (float, np.floating)) and raw in (math.inf, -math.inf)
+            )
+            text = "" if absent else as_text(raw, "class")
+            if absent and not self.open:
+                raise DataError("the class is missing.", fix="Give every row a class, or leave the row out.")
+        if text:
+            return text
+        if self.open:
+            return None
+        raise DataError("the class is empty.", fix="Give every row a class, or leave the row out.")
 
-    def encode(self, value: str) -> Array:
-        code = self._codes.get(value)
+    def encode(self, value: str | None) -> Array:
+        code = self._codes.get(value) if value is not None else None
         if code is None:
-            hint = nearest(value, self.classes) or f"The classes are {', '.join(self.classes[:10])}."
-            raise DataError(f"the class {value!r} was not seen in training.", fix=hint)
+            code = self._open_code(value)
         return np.array(code, dtype=np.int64)
+
+    def _open_code(self, value: str | None) -> int:
+        if self.open:
+            return len(self.classes) + (value is None or value.lower() in MISSING_WORDS)
+        hint = nearest(value or "", self.classes) or f"The classes are {', '.join(self.classes[:10])}."
+        raise DataError(f"the class {value!r} was not seen in training.", fix=hint)
+
+    def expected_costs(self, probabilities: Array) -> npt.NDArray[np.float64]:
+        """(n, classes): what each answer is expected to cost, for probabilities (n, classes)."""
+        shares = np.asarray(probabilities, np.float64)
+        expected = np.zeros(shares.shape)
+        for true, costs in enumerate(self.costs):  # One after the other, so that every language rounds alike.
+            expected += shares[:, true, None] * np.array(costs)
+        return expected
+
+    def chosen(self, probabilities: Array) -> npt.NDArray[np.int64]:
+        """(n,) the code that is answered for probabilities (n, classes): the likeliest, or with `costs` the class of
+        the least expected cost; of equals the first."""
+        if self.costs:
+            return self.expected_costs(probabilities).argmin(axis=1)
+        return np.asarray(probabilities).argmax(axis=1)
+
+    def margin(self, output: Array) -> float:
+        if len(output) < 2:
+            return math.inf
+        if not self.costs:
+            second, first = np.sort(np.asarray(output, np.float64))[-2:]
+            return float(first - second) / 2
+        expected, costs = self.expected_costs(output[None])[0], np.array(self.costs)
+        best = int(expected.argmin())
+        weights = np.abs(costs - costs[:, best, None]).sum(axis=0)
+        rivals = weights > 0
+        return float(((expected - expected[best])[rivals] / weights[rivals]).min(initial=math.inf))
 
     def decode(self, output: Array) -> dict[str, Any]:
         """Probabilities (classes,) -> label, its probability and all probabilities by class. A tie goes to the first."""
-        best = int(np.argmax(output))
+        best = int(self.chosen(output[None])[0])
         return {
             "label": self.classes[best],
             "probability": float(output[best]),
@@ -71,8 +178,9 @@ class Category(Codec):
         }
 
     def profile(self, encoded: Array) -> dict[str, Any]:
-        counts = np.bincount(encoded.reshape(-1), minlength=len(self.classes))
-        return {"n": int(encoded.size), "counts": dict(zip(self.classes, counts.tolist()))}
+        counts: list[int] = np.bincount(encoded.reshape(-1), minlength=self.levels).tolist()
+        profile = {"n": int(encoded.size), "counts": dict(zip(self.classes, counts))}
+        return {**profile, "other": counts[-2], "missing": counts[-1]} if self.open else profile
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -91,7 +199,19 @@ class Category(Codec):
         return (len(self.classes),)
 
     def schema(self) -> dict[str, Any]:
+        if self.open:
+            return {"type": ["string", "null"]}
         return {"type": "string", **({"enum": list(self.classes)} if self.classes else {})}
 
     def nasty_examples(self) -> list[tuple[str, Any]]:
-        return [(f"class {name}", name) for name in (*self.classes[:1], *self.classes[1:][-1:])]
+        examples: list[tuple[str, Any]] = [
+            (f"class {name}", name) for name in (*self.classes[:1], *self.classes[1:][-1:])
+        ]
+        if self.open:
+            unseen = next(
+                name
+                for name in map("unseen {}".format, range(len(self.classes) + 1))
+                if name not in self._codes
+            )
+            examples += [("unseen", unseen), ("missing", None), ("blank", " "), ("a word for missing", "N/A")]
+        return examples

@@ -1,4 +1,4 @@
-"""number@1: one real number."""
+"""number@1: one real number, or none where that is allowed."""
 
 from __future__ import annotations
 
@@ -9,77 +9,195 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self, cast
 
 import numpy as np
+import numpy.typing as npt
 
-from drivetrain.codecs.base import Codec
-from drivetrain.errors import DataError
+from drivetrain.codecs.base import NO_NUMBER, Codec, Errors, by_row, distinct, errors_by_row, is_missing
+from drivetrain.errors import DataError, DrivetrainError
 from drivetrain.types import Array
+
+Floats = npt.NDArray[np.float64]
 
 LARGEST = float(np.finfo(np.float32).max)
 RESOLUTION = float(np.finfo(np.float32).eps)
 WRITTEN = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 """Numbers as every language writes them; Python alone would also take 1_000 and digits of other scripts."""
+GROUPED = re.compile(r"[+-]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?")
+"""Numbers whose digits are grouped by threes, once the grouping sign is a comma and the decimal mark a point."""
+THOUSANDS: dict[str, dict[int, int]] = {
+    "": {},
+    ",": {},
+    ".": str.maketrans(".,", ",."),
+    "'": str.maketrans("'\u2019,", ",,'"),
+    " ": str.maketrans(" \u00a0\u202f,", ",,, "),
+}
+"""Grouping sign -> what brings a text to a comma as that sign and a point as the decimal mark."""
+SCALINGS = ("standard", "robust", "none")
+NORMAL_QUARTILES = 1.349
+"""The 25 % and 75 % quantiles of a normal distribution are this many standard deviations apart."""
 
 
 @dataclass(frozen=True)
 class Number(Codec):
-    """A finite number. Encodes to float32 (), unscaled; decodes float32 () or (1,).
+    """A number. Encodes to float32 (), unscaled, NaN where missing; decodes float32 () or (1,).
 
-    `mean` and `std` are learned from the training values; the graph scales by them when `normalize` is true.
+    `center` and `spread` are learned from the training values, of z = sign(x) log(1 + |x|) where `log` is set, else of
+    z = x; the graph works on (z - center) / spread unless `scaling` is "none". With `missing` there may be no
+    value. `thousands` is the sign that may group digits in text. `interval`, half its width in units of
+    `spread`, makes a target's answer a range that holds the truth in a share `coverage` of cases.
     """
 
     op: ClassVar[str] = "number@1"
-    normalize: bool = True
-    mean: float | None = None
-    std: float | None = None
+    scaling: str = "standard"
+    log: bool = False
+    missing: bool = False
+    thousands: str = ""
+    center: float | None = None
+    spread: float | None = None
+    interval: float | None = None
+    coverage: float = 0.9
 
     def __post_init__(self) -> None:
-        if self.std is not None and not (math.isfinite(self.std) and self.std > 0):
-            raise ValueError("std must be a number above 0")
-        if self.mean is not None and not math.isfinite(self.mean):
-            raise ValueError("mean must be a finite number")
+        if self.scaling not in SCALINGS:
+            raise ValueError(f"scaling must be one of {', '.join(SCALINGS)}")
+        if self.thousands not in THOUSANDS:
+            raise ValueError("thousands must be a comma, a point, an apostrophe, a space, or empty")
+        if self.spread is not None and not (math.isfinite(self.spread) and self.spread > 0):
+            raise ValueError("spread must be a number above 0")
+        if self.center is not None and not math.isfinite(self.center):
+            raise ValueError("center must be a finite number")
+        if self.interval is not None and not (math.isfinite(self.interval) and self.interval >= 0):
+            raise ValueError("interval must be a number of at least 0")
+        if not 0 < self.coverage < 1:
+            raise ValueError("coverage must lie between 0 and 1")
 
     def fit(self, values: Iterable[Any]) -> Self:
-        if self.mean is not None and self.std is not None:
+        if self.center is not None and self.spread is not None:
             return self
-        numbers = np.array([self.read(value) for value in values], dtype=np.float64)
+        numbers, faults = self._read_column(values)
+        if faults:
+            raise next(iter(faults.values()))
+        numbers = self.transform(numbers[~np.isnan(numbers)])
         if not numbers.size:
             raise DataError("there are no numbers to fit to.", fix="Check that the column has values.")
-        mean, spread = float(numbers.mean()), float(numbers.std())
-        if spread <= RESOLUTION * abs(mean):
-            spread = 1.0  # A constant column's rounding, or what float32 can't resolve: nothing to divide by.
-        kept_mean = mean if self.mean is None else self.mean
-        return replace(self, mean=kept_mean, std=spread if self.std is None else self.std)
+        center, width = float(numbers.mean()), float(numbers.std())
+        if self.scaling == "robust":
+            lower, center, upper = np.quantile(numbers, (0.25, 0.5, 0.75)).tolist()
+            quartiles = (upper - lower) / NORMAL_QUARTILES
+            width = quartiles if quartiles > RESOLUTION * abs(center) else width
+        if width <= RESOLUTION * abs(center):
+            width = 1.0  # A constant column's rounding, or what float32 can't resolve: nothing to divide by.
+        kept = center if self.center is None else self.center
+        return replace(self, center=kept, spread=width if self.spread is None else self.spread)
 
     def read(self, raw: Any) -> float:
+        if self.missing and is_missing(raw, NO_NUMBER):
+            return math.nan
         if isinstance(raw, bool) or not isinstance(raw, (int, float, str, np.integer, np.floating)):
             raise DataError(f"{raw!r:.60} is not a number.")
-        if isinstance(raw, str) and not WRITTEN.fullmatch(raw.strip()):
-            raise DataError(f"{raw!r:.60} is not a number.", fix="Write it like 12.5 or 1e-3.")
         try:
-            value = float(cast("float", raw))
+            value = float(cast("float", self._plain_text(raw) if isinstance(raw, str) else raw))
         except OverflowError:  # A whole number beyond float64, which may be too long to print.
             raise DataError("the number is too large for 32 bits.", fix="Leave the row out.") from None
-        if not abs(value) <= LARGEST:
-            fix = "Leave the row out or mend the value."
-            raise DataError(f"{raw!r:.60} is not a finite 32-bit number.", fix=fix)
-        return value
+        if abs(value) <= LARGEST:
+            return value
+        if self.missing and not isinstance(raw, str) and math.isinf(value):
+            return math.nan
+        raise DataError(
+            f"{raw!r:.60} is not a finite 32-bit number.", fix="Leave the row out or mend the value."
+        )
+
+    def _plain_text(self, raw: str) -> str:
+        """The number without grouping signs. Raises DataError where it is none."""
+        text = raw.strip()
+        if self.thousands:
+            text = text.translate(THOUSANDS[self.thousands])
+            if GROUPED.fullmatch(text):
+                return text.replace(",", "")
+        if not WRITTEN.fullmatch(text):
+            raise DataError(f"{raw!r:.60} is not a number.", fix="Write it like 12.5 or 1e-3.")
+        return text
 
     def encode(self, value: float) -> Array:
         return np.array(value, dtype=np.float32)
 
+    def encode_column(self, values: Array) -> tuple[Array, Errors]:
+        numbers, faults = self._read_column(values)
+        return numbers.astype(np.float32), faults
+
+    def _read_column(self, values: Iterable[Any]) -> tuple[Floats, Errors]:
+        """What `read` gives of each value (n,), 0 where it raises, and the errors by row."""
+        column = _numeric(values)
+        if column is None:
+            different, which = distinct(values)
+            numbers, faults = self._read_each(different, np.arange(len(different)))
+            return by_row(numbers, which), errors_by_row(faults, which)
+        numbers, raws = column
+        infinite = np.isinf(numbers)
+        if self.missing and infinite.any():
+            numbers = np.where(infinite, np.nan, numbers)
+        wrong = ~(np.abs(numbers) <= LARGEST)
+        if self.missing:
+            wrong &= ~np.isnan(numbers)
+        if not wrong.any():
+            return numbers, {}
+        rows = np.flatnonzero(wrong)
+        numbers = np.where(wrong, 0.0, numbers)
+        return numbers, self._read_each([raws[row] for row in rows.tolist()], rows)[1]
+
+    def _read_each(self, raws: list[Any], rows: Array) -> tuple[Floats, Errors]:
+        numbers = np.zeros(len(raws))
+        faults: Errors = {}
+        for place, (raw, row) in enumerate(zip(raws, rows.tolist())):
+            try:
+                numbers[place] = self.read(raw)
+            except DrivetrainError as fault:
+                faults[row] = fault
+        return numbers, faults
+
+    def transform(self, values: Array) -> Floats:
+        """z of values x: what `center` and `spread` are of."""
+        numbers = np.asarray(values, np.float64)
+        return np.copysign(np.log1p(np.abs(numbers)), numbers) if self.log else numbers
+
+    def inverse(self, transformed: Array) -> Floats:
+        """x of z; what would be beyond 32 bits is the largest that is not."""
+        numbers = np.asarray(transformed, np.float64)
+        if self.log:
+            numbers = np.copysign(np.expm1(np.minimum(np.abs(numbers), 89.0)), numbers)
+        return np.clip(numbers, -LARGEST, LARGEST)
+
+    def bounds(self, outputs: Array) -> tuple[Floats, Floats]:
+        """Low and high ends of the range for each output (n,). Raises DrivetrainError without `interval`."""
+        if self.interval is None:
+            raise DrivetrainError("number@1 has no interval.", fix="Set one, in units of spread.")
+        half = self.interval * (1.0 if self.scaling == "none" or self.spread is None else self.spread)
+        z = self.transform(outputs)
+        return self.inverse(z - half), self.inverse(z + half)
+
     def decode(self, output: Array) -> dict[str, Any]:
-        return {"value": float(np.asarray(output).reshape(()))}
+        """The number; with `interval` also the ends of the range that it lies in."""
+        value = np.asarray(output).reshape(())
+        decoded = {"value": float(value)}
+        if self.interval is not None:
+            low, high = self.bounds(value)
+            decoded |= {"low": float(low), "high": float(high)}
+        return decoded
 
     def profile(self, encoded: Array) -> dict[str, Any]:
+        """How many there are and are missing, mean, standard deviation and quantiles."""
         values = encoded.reshape(-1).astype(np.float64)
-        if not values.size:
-            return {"n": 0}
+        known = values[~np.isnan(values)]
+        counts = {"n": int(values.size)}
+        if self.missing:
+            counts["missing"] = int(values.size - known.size)
+        if not known.size:
+            return counts
         levels = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
-        quantiles = np.quantile(values, levels)
+        quantiles = np.quantile(known, levels)
         return {
-            "n": int(values.size),
-            "mean": float(values.mean()),
-            "std": float(values.std()),
+            **counts,
+            "mean": float(known.mean()),
+            "std": float(known.std()),
             "quantiles": {str(level): float(value) for level, value in zip(levels, quantiles)},
         }
 
@@ -96,7 +214,36 @@ class Number(Codec):
         return ()
 
     def schema(self) -> dict[str, Any]:
-        return {"type": "number"}
+        return {"type": ["number", "null"] if self.missing else "number"}
 
     def nasty_examples(self) -> list[tuple[str, Any]]:
-        return [("zero", 0), ("minus", -1.5), ("text", " 3.25 "), ("exponent", "1e-3")]
+        examples: list[tuple[str, Any]] = [
+            ("zero", 0),
+            ("minus", -1.5),
+            ("text", " 3.25 "),
+            ("exponent", "1e-3"),
+        ]
+        if self.missing:
+            examples += [("missing", None), ("a word for missing", " N/A ")]
+        if self.thousands == ".":
+            examples[2] = ("text", " 3,25 ")
+        if self.thousands:
+            examples.append(("grouped", f"-1{self.thousands}234{self.thousands}567"))
+        return examples
+
+
+def _numeric(values: Iterable[Any]) -> tuple[Floats, Array] | None:
+    """A column of numbers as float64 (n,), and as it was; None where it holds anything but numbers and None."""
+    if not isinstance(values, np.ndarray):
+        return None
+    column = cast("Array", values)
+    if column.ndim != 1:
+        return None
+    if column.dtype.kind in "iuf":
+        return column.astype(np.float64), column
+    if column.dtype != object or not {*map(type, column)} <= {int, float, np.float64, type(None)}:
+        return None
+    try:
+        return column.astype(np.float64), column
+    except OverflowError:
+        return None

@@ -20,7 +20,8 @@ from drivetrain.types import Array
 
 if TYPE_CHECKING:
     from drivetrain.charts import Chart
-    from drivetrain.data.checks import Report
+    from drivetrain.data.faults import Report
+    from drivetrain.data.kinds import ColumnKind
     from drivetrain.learn.learner import Learner
 
 DEFAULT_SPLIT = random_split(0.2, seed=0)
@@ -66,6 +67,12 @@ class Dataset:
     _parts: dict[tuple[str, float], Part] = field(default_factory=dict, repr=False)
     bad: dict[int, DrivetrainError] = field(default_factory=dict, repr=False)
     found_faults: Report | None = None
+    kinds: dict[str, ColumnKind] = field(default_factory=dict, repr=False)
+    """Of a table: what each column was taken for, and why."""
+    interval: float | None = None
+    """The share of answers whose interval shall hold the true number; None: no intervals."""
+    find_faults: Callable[[Dataset], Report] | None = field(default=None, repr=False)
+    """What looks for faults; None: what looks at pictures."""
 
     @property
     def classes(self) -> list[str]:
@@ -74,6 +81,11 @@ class Dataset:
         if len(found) != 1:
             raise UsageError("this dataset has no single category target.", where=self.table.name)
         return list(found[0].classes)  # type: ignore[attr-defined]
+
+    @property
+    def pictures(self) -> list[str]:
+        """The inputs that are pictures."""
+        return [name for name, codec in self.signature.inputs.items() if len(codec.shape) == 3]
 
     def rows(self, part: str) -> Array:
         """Row numbers of a part in the table, unusable ones included."""
@@ -96,7 +108,7 @@ class Dataset:
         arrays: dict[str, Array] = {}
         faults: dict[int, DrivetrainError] = {}
         for column, codec in self.signature.fields.items():
-            values = list(self.table[column][rows])
+            values = self.table[column][rows]
             codec = codec if enlarge == 1.0 else codec.enlarged(enlarge)
             with progress(f"Encoding {name} {column}s", len(values)) as advance:
                 packed = pack(codec, values, advance=advance)
@@ -108,8 +120,10 @@ class Dataset:
         return Part(arrays, index, np.asarray(rows)[index])
 
     def check(self) -> Report:
-        """Faults in the data and leaks between the parts (see `data/checks.py`); looked for once. Pictures only so far."""
-        if self.found_faults is None:
+        """Faults in the data and leaks between the parts; looked for once."""
+        if self.found_faults is None and self.find_faults is not None:
+            self.found_faults = self.find_faults(self)
+        elif self.found_faults is None:
             from drivetrain.data.checks import check_with_progress
 
             image, label = self._picture_and_label()

@@ -46,13 +46,17 @@ class Fault:
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """What `check` found. `bad_rows` (int64, sorted) can't be used; `counts` has rows, classes, sizes."""
+    """What `check` found. `bad_rows` (int64, sorted) can't be used; `counts` has rows, classes, sizes.
+
+    `things` is what the rows are called.
+    """
 
     name: str
     layout: str
     faults: tuple[Fault, ...]
     bad_rows: Array = field(default_factory=lambda: np.empty(0, np.int64))
     counts: dict[str, Any] = field(default_factory=dict)
+    things: str = "pictures"
 
     @property
     def ok(self) -> bool:
@@ -70,8 +74,8 @@ class Report:
         }
 
     def summary(self) -> str:
-        """One line: how many pictures, classes, errors and warnings."""
-        parts = [f"{self.counts.get('rows', 0):,} pictures"]
+        """One line: how many rows, classes, errors and warnings."""
+        parts = [f"{self.counts.get('rows', 0):,} {self.things}"]
         if "classes" in self.counts:
             parts.append(f"{len(self.counts['classes']):,} classes")
         if self.layout:
@@ -129,7 +133,7 @@ class Report:
         if classes:
             table = Table(box=None, pad_edge=False, header_style="dim")
             table.add_column("class", overflow="fold")
-            for column in (*parts, "pictures"):
+            for column in (*parts, self.things):
                 table.add_column(column, justify="right")
             for cells in self._class_rows():
                 table.add_row(*(Text(cell) for cell in cells))

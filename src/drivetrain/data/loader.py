@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -25,6 +25,20 @@ class Tensors:
     arrays: dict[str, Tensor]
     index: Tensor
     device: torch.device
+    blocks: list[tuple[list[str], Tensor]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Scalar fields of one dtype lie side by side, (n, k), so that a batch of a wide table is one gather."""
+        by_dtype: dict[torch.dtype, list[str]] = {}
+        for name, array in self.arrays.items():
+            if array.ndim == 1:
+                by_dtype.setdefault(array.dtype, []).append(name)
+        blocks = [
+            (names, torch.stack([self.arrays[name] for name in names], 1)) for names in by_dtype.values()
+        ]
+        for names, block in blocks:
+            self.arrays.update(zip(names, block.unbind(1)))
+        object.__setattr__(self, "blocks", blocks)
 
     def __len__(self) -> int:
         return len(self.index)
@@ -32,12 +46,19 @@ class Tensors:
     def gather(self, positions: Tensor) -> dict[str, Tensor]:
         """The rows at these positions of `index`, on the device."""
         chosen = self.index[positions.to(self.index.device)]
-        batch = {name: array.index_select(0, chosen) for name, array in self.arrays.items()}
-        if self.index.device != self.device:
-            batch = {
-                name: rows.pin_memory().to(self.device, non_blocking=True) for name, rows in batch.items()
-            }
+        batch = {
+            name: self._moved(array.index_select(0, chosen))
+            for name, array in self.arrays.items()
+            if array.ndim > 1
+        }
+        for names, block in self.blocks:
+            batch.update(zip(names, self._moved(block.index_select(0, chosen)).unbind(1)))
         return batch
+
+    def _moved(self, rows: Tensor) -> Tensor:
+        if self.index.device == self.device:
+            return rows
+        return rows.pin_memory().to(self.device, non_blocking=True)
 
     def in_order(self, batch_size: int) -> Iterator[dict[str, Tensor]]:
         """All rows once, in their order."""

@@ -32,6 +32,7 @@ from typing import Any
 import numpy as np
 
 from drivetrain.codecs import Codec
+from drivetrain.data.table import as_column
 from drivetrain.errors import DrivetrainError, FileError
 from drivetrain.files import file_error, from_json, to_json, write_text
 from drivetrain.types import Array
@@ -71,13 +72,7 @@ def pack(
         return _pack_files(
             codec, [os.fspath(value) for value in values], advance, workers or os.cpu_count() or 1
         )
-    array = np.zeros((len(values), *codec.shape), codec.dtype)
-    errors: dict[int, DrivetrainError] = {}
-    for row, value in enumerate(values):
-        try:
-            array[row] = codec.encode_raw(value)
-        except DrivetrainError as fault:
-            errors[row] = fault
+    array, errors = codec.encode_column(as_column(values))
     advance(len(values))
     return PackedColumn(array, errors)
 

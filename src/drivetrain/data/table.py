@@ -5,12 +5,34 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from drivetrain.errors import DataError, UsageError, nearest
 from drivetrain.types import Array, Sample
+
+
+class Origins(Sequence[str]):
+    """ "NAME, row 12" for each row, made when somebody asks: the texts of a million rows would take 100 MB.
+
+    `numbers` are the rows' numbers as a person counts them. An array of positions, or a mask, gives Origins.
+    """
+
+    def __init__(self, name: str, numbers: Array) -> None:
+        self.name = name
+        self.numbers = numbers
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    @overload
+    def __getitem__(self, rows: int) -> str: ...
+    @overload
+    def __getitem__(self, rows: slice | Array) -> Origins: ...
+    def __getitem__(self, rows: Any) -> str | Origins:
+        found = self.numbers[rows]
+        return Origins(self.name, found) if isinstance(found, np.ndarray) else f"{self.name}, row {found}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +45,7 @@ class Table:
     """
 
     columns: dict[str, Array]
-    origins: Array
+    origins: Array | Origins
     name: str = "table"
     source: str = ""
     layout: str = ""
@@ -34,7 +56,8 @@ class Table:
             raise DataError("the table has no columns.", where=self.name)
         columns = {str(name): as_column(values) for name, values in self.columns.items()}
         object.__setattr__(self, "columns", columns)
-        object.__setattr__(self, "origins", as_column(self.origins))
+        if not isinstance(self.origins, Origins):
+            object.__setattr__(self, "origins", as_column(self.origins))
         lengths = {name: len(values) for name, values in columns.items()}
         if len(set(lengths.values())) > 1:
             told = ", ".join(f"{name} {length:,}" for name, length in lengths.items())
@@ -87,7 +110,7 @@ def from_columns(columns: Mapping[str, Any], name: str = "table") -> Table:
     """A table of values in memory; its rows are called "NAME, row 1" and so on. Raises DataError."""
     arrays = {str(key): as_column(values) for key, values in columns.items()}
     count = len(next(iter(arrays.values()))) if arrays else 0
-    return Table(arrays, as_column([f"{name}, row {row}" for row in range(1, count + 1)]), name=name)
+    return Table(arrays, Origins(name, np.arange(1, count + 1)), name=name)
 
 
 def as_column(values: Any) -> Array:

@@ -9,7 +9,6 @@ import numpy as np
 
 from drivetrain.bundle import make_cases, nasty_samples, verify, write_bundle
 from drivetrain.errors import FileError, TrainingError
-from drivetrain.export.graph import export_graph
 from drivetrain.learn.outcome import measured_part
 from drivetrain.learn.run import versions
 from drivetrain.metrics import losses
@@ -17,12 +16,12 @@ from drivetrain.runtime import OnnxSession
 from drivetrain.types import Sample
 
 if TYPE_CHECKING:
-    from drivetrain.learn.learner import Learner
+    from drivetrain.learn.fitted import Fitted
 
 VALIDATION_CASES = 16
 
 
-def export_bundle(learner: Learner, path: str | Path, force: bool = False) -> Path:
+def export_bundle(learner: Fitted, path: str | Path, force: bool = False) -> Path:
     """Write `path`. Raises FileError when it exists (without `force`), CheckFailed when onnxruntime's answers
     are not the network's; nothing is left behind then."""
     path = Path(path)
@@ -34,12 +33,11 @@ def export_bundle(learner: Learner, path: str | Path, force: bool = False) -> Pa
         raise TrainingError("this network is not trained yet.", fix="Call fit or fine_tune first.")
     data = learner.data
     result = learner.result or learner.finish()
-    graph = export_graph(learner.evaluated_network(), data.signature, _two_rows(learner))
+    graph = learner.graph()
     with learner.progress("Making golden cases", 1) as advance:
         cases = make_cases(data.signature, golden_samples(learner), learner.run_arrays)
         advance(1)
-    part = data.part("train", learner.enlarge)
-    train = part.batch()
+    train = learner.training_batch()
     profile = {name: codec.profile(train[name]) for name, codec in data.signature.fields.items()}
     facts = {
         "metrics": result["metrics"],
@@ -55,12 +53,7 @@ def export_bundle(learner: Learner, path: str | Path, force: bool = False) -> Pa
     return path
 
 
-def _two_rows(learner: Learner) -> dict[str, Any]:
-    batch = learner.data.part(measured_part(learner)).batch(slice(0, 2))
-    return {name: np.concatenate([rows, rows])[:2] for name, rows in batch.items()}
-
-
-def golden_samples(learner: Learner) -> list[tuple[str, Any, Sample]]:
+def golden_samples(learner: Fitted) -> list[tuple[str, Any, Sample]]:
     """(name, kind, sample): rows of the valid part from the easiest to the hardest, and each input's nasty values
     with the other inputs taken from the first row."""
     data = learner.data
@@ -89,7 +82,7 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def make_card(learner: Learner, path: Path, cases: int) -> str:
+def make_card(learner: Fitted, path: Path, cases: int) -> str:
     """The model card (see report/card.py)."""
     from drivetrain.learn.report_content import card_content
     from drivetrain.report.card import model_card

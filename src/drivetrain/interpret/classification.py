@@ -15,14 +15,14 @@ from drivetrain.types import Array
 
 if TYPE_CHECKING:
     from drivetrain.charts import Chart
-    from drivetrain.learn.learner import Learner
+    from drivetrain.learn.fitted import Fitted
 
 
 @dataclass(frozen=True, eq=False)
 class Interpretation:
     """Probabilities (n, classes), true codes (n,) and losses (n,) of the rows of a part, and the rows themselves."""
 
-    learner: Learner
+    learner: Fitted
     part: str
     codec: Category
     target: str
@@ -31,7 +31,7 @@ class Interpretation:
     losses: Array
 
     @classmethod
-    def of(cls, learner: Learner, part: str = "valid") -> Interpretation:
+    def of(cls, learner: Fitted, part: str = "valid") -> Interpretation:
         """Predict a part. Raises UsageError without a category target."""
         for name, codec in learner.data.signature.targets.items():
             if isinstance(codec, Category):
@@ -58,7 +58,7 @@ class Interpretation:
         """The pictures of highest loss as the model got them: true class, prediction, its probability."""
         from drivetrain.charts import pictures
 
-        images = [name for name, codec in self.learner.data.signature.inputs.items() if len(codec.shape) == 3]
+        images = self.learner.data.pictures
         if not images:
             raise UsageError("top_losses shows pictures; use worst() for other inputs.", where=self.part)
         worst = self.worst(n)

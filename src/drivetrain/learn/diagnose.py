@@ -15,8 +15,11 @@ def not_finite(
     network: nn.Module, forward: Callable[[], Any], batch: dict[str, Tensor], loss: float, where: str
 ) -> TrainingError:
     """The error that names the batch and, by running `forward` again with a watch on every layer, the layer."""
+    may_miss = {name for module in network.modules() for name in getattr(module, "may_be_nan", ())}
     bad_input = [
-        name for name, rows in batch.items() if rows.is_floating_point() and not rows.isfinite().all()
+        name
+        for name, rows in batch.items()
+        if rows.is_floating_point() and name not in may_miss and not rows.isfinite().all()
     ]
     bad_weight = [name for name, weight in network.named_parameters() if not weight.isfinite().all()]
     if bad_input:

@@ -12,7 +12,7 @@ import numpy as np
 from drivetrain.errors import TrainingError
 from drivetrain.learn import loop
 from drivetrain.learn.settings import Phase
-from drivetrain.learn.stage import make_stage
+from drivetrain.learn.training import start_phase
 
 if TYPE_CHECKING:
     from drivetrain.charts import Chart
@@ -58,15 +58,15 @@ def find_learning_rate(
     learner.position = loop.Position()
     try:
         with learner.generators.for_torch(), learner.progress("Trying learning rates", steps) as advance:
-            stage = make_stage(learner, Phase(1, 1.0, frozen=frozen))
-            stage.train_mode()
-            for rate, batch in zip(np.geomspace(lowest, highest, steps), _batches(learner, stage)):
-                loss = loop.forward(learner, stage, batch)[0]
+            training = start_phase(learner, Phase(1, 1.0, frozen=frozen))
+            training.train_mode()
+            for rate, batch in zip(np.geomspace(lowest, highest, steps), _batches(learner, training)):
+                loss = loop.forward(learner, training, batch)[0]
                 value = loss.item()
                 if not math.isfinite(value):
                     break
                 loss.backward()
-                loop.update(learner, stage, float(rate))
+                loop.update(learner, training, float(rate))
                 smooth = value if not losses else SMOOTHING * losses[-1] + (1 - SMOOTHING) * value
                 rates.append(float(rate))
                 losses.append(smooth)
@@ -88,8 +88,8 @@ def find_learning_rate(
     return LearningRates(rates, losses, rates[int(np.argmin(slope))])
 
 
-def _batches(learner: Learner, stage: Any) -> Any:
+def _batches(learner: Learner, training: Any) -> Any:
     while True:
-        tensors = stage.train_tensors(0)
+        tensors = training.train_tensors(0)
         for positions in learner.epoch_batches(len(tensors)):
-            yield stage.prepare(tensors.gather(positions))
+            yield training.prepare(tensors.gather(positions))

@@ -15,31 +15,31 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from drivetrain import files
 from drivetrain.data.augment import Augment
 from drivetrain.data.dataset import Dataset
 from drivetrain.data.loader import PictureAugment, Tensors, shuffled, to_tensors
 from drivetrain.errors import TrainingError, UsageError, nearest
-from drivetrain.learn import checkpoints, loop
+from drivetrain.learn import loop, state
+from drivetrain.learn.fitted import Fitted
 from drivetrain.learn.generators import Generators
 from drivetrain.learn.hooks import Hook
-from drivetrain.learn.run import Run, next_folder
+from drivetrain.learn.outcome import measured_part
+from drivetrain.learn.run import Run
 from drivetrain.learn.settings import Phase, Settings
-from drivetrain.learn.stage import Stage
-from drivetrain.metrics import Estimate, measure
+from drivetrain.learn.training import Training
+from drivetrain.models.heads import HeadOptions
 from drivetrain.models.network import build_network
 from drivetrain.models.registry import resolve
-from drivetrain.progress import EpochTable, progress
-from drivetrain.types import Answer, Array
+from drivetrain.progress import EpochTable
+from drivetrain.types import Array
 
 if TYPE_CHECKING:
-    from drivetrain.interpret import Interpretation
     from drivetrain.learn.find_lr import LearningRates
 
 ENLARGE = 8 / 7
 """Photographs are packed this much larger than the model's size for training: 256 for 224."""
-SAMPLE = 512
-"""Rows that statistics of the pictures are taken from."""
+SAMPLE, SAMPLE_OF_COLUMNS = 512, 50_000
+"""Rows that statistics are taken from, where there are pictures and where there are none."""
 PHOTO_SIDE = 64
 """Pictures from this size up are photographs to the defaults: augmented, transferred to."""
 
@@ -59,12 +59,12 @@ def _whole_name(model: str) -> str:
     return os.path.abspath(source.location) if source.kind in ("folder", "weights") else model
 
 
-def _spread(rows: int) -> Array:
+def _spread(rows: int, most: int) -> Array:
     """Positions of a sample from first to last: rows lie class by class."""
-    return np.unique(np.linspace(0, rows - 1, min(rows, SAMPLE)).astype(np.int64))
+    return np.unique(np.linspace(0, rows - 1, min(rows, most)).astype(np.int64))
 
 
-class Learner:
+class Learner(Fitted):
     """Trains a network on a dataset and knows how it went.
 
     `model` is a name (`drivetrain.models.registry`) or a torch module; `augment` a name, an `Augment`, None or
@@ -86,17 +86,16 @@ class Learner:
         quiet: bool = False,
         **settings: Any,
     ) -> None:
-        self.data = data
+        super().__init__(data, out, force, quiet)
         self.model_name = "" if isinstance(model, nn.Module) else _whole_name(model or data.default_model)
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self.hooks, self.quiet = list(hooks), quiet
+        self.hooks = list(hooks)
         self.stopping = False
         self.settings = self._settings(settings)
         self.augment = self._augment(augment)
         self.picture_augment = self._picture_augment()
         self.enlarge = ENLARGE if self._crops() else 1.0
         self._tensors: dict[str, Tensors] = {}
-        self._outputs: dict[str, dict[str, Array]] = {}
         train = data.part("train", self.enlarge)
         if not len(train):
             raise TrainingError(
@@ -108,9 +107,8 @@ class Learner:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.settings.seed)
             self.network = build_network(
-                data.signature, train.batch(_spread(len(train))), self.model_name or model,  # type: ignore[arg-type]
-                pretrained=self.settings.pretrained, dropout=self.settings.dropout,
-                label_smoothing=self.settings.label_smoothing,
+                data.signature, train.batch(_spread(len(train), SAMPLE if data.pictures else SAMPLE_OF_COLUMNS)), self.model_name or model,  # type: ignore[arg-type]
+                pretrained=self.settings.pretrained, dropout=self.settings.dropout, heads=self._head_options(),
             )  # fmt: skip
             torch_state = torch.get_rng_state()
         self.network.to(self.device, memory_format=torch.channels_last)
@@ -120,11 +118,7 @@ class Learner:
         self.generators = Generators(self.settings.seed, torch_state, self.device)
         self.plan: list[Phase] = []
         self.position = loop.Position()
-        self.history: list[dict[str, Any]] = []
-        self._optimizer_state: tuple[dict[str, Tensor], dict[str, Any]] | None = None
-        self._out, self._force = out, force
-        self._run: Run | None = None
-        self.result: dict[str, Any] | None = None
+        self.optimizer_state: dict[str, Tensor] | None = None
         self.notes = [*data.notes, *self.network.notes]
         self._note_bad_rows()
 
@@ -141,6 +135,9 @@ class Learner:
 
     def _batch_size(self, rows: int) -> int:
         """Enough steps in an epoch for small data, fewer and fuller ones for large."""
+        if not self.data.pictures:
+            # Columns are little work for each row: what counts is the number of steps, some 100 to an epoch.
+            return 2 ** int(np.clip(np.log2(max(rows, 1) / 100), 4, 10))
         if rows >= 5000 and not self._photos():
             return 128
         return 16 if rows < 500 else 32 if rows < 2000 else 64
@@ -175,19 +172,25 @@ class Learner:
                     fix="Give pictures of at least two classes, one folder for each.",
                 )  # fmt: skip
 
+    def _head_options(self) -> dict[str, HeadOptions]:
+        """What the settings say of each head; balanced class weights are n / (classes * count), 0 for an absent class."""
+        settings = self.settings
+        options = HeadOptions(settings.dropout, settings.label_smoothing, None, settings.loss)
+        found: dict[str, HeadOptions] = {}
+        for name, codec in self.data.signature.targets.items():
+            weights = None
+            if settings.class_weights == "balanced" and hasattr(codec, "classes"):
+                codes = torch.as_tensor(self.data.part("train", self.enlarge).batch()[name])
+                counts = torch.bincount(codes, minlength=len(codec.classes)).float()
+                weights = torch.where(counts > 0, counts.sum() / (len(counts) * counts.clamp(min=1)), 0.0)
+            found[name] = dataclasses.replace(options, class_weights=weights)
+        return found
+
     def _make_average(self) -> torch.optim.swa_utils.AveragedModel | None:
         if self.settings.ema is None:
             return None
         decay = torch.optim.swa_utils.get_ema_multi_avg_fn(self.settings.ema)
         return torch.optim.swa_utils.AveragedModel(self.network, multi_avg_fn=decay, use_buffers=True)
-
-    def _note_bad_rows(self) -> None:
-        if len(self.data.rows("valid")):
-            self.data.part("valid")
-        if self.data.bad:
-            first = "; ".join(str(fault) for fault in list(self.data.bad.values())[:3])
-            more = "" if len(self.data.bad) <= 3 else " ..."
-            self.notes.append(f"{len(self.data.bad)} items can't be used and are left out: {first}{more}")
 
     # --- what the loop uses -------------------------------------------------------------------------------
 
@@ -211,8 +214,8 @@ class Learner:
             return torch.autocast(self.device.type, dtype=torch.bfloat16)
         return contextlib.nullcontext()
 
-    def mixes(self, stage: Stage) -> bool:
-        return self.augment.mixup > 0 and not stage.phase.frozen and bool(self._sizes())
+    def mixes(self, training: Training) -> bool:
+        return self.augment.mixup > 0 and not training.phase.frozen and bool(self._sizes())
 
     def mix(self, batch: dict[str, Tensor]) -> Mixed:
         (name,) = self._sizes()
@@ -231,9 +234,6 @@ class Learner:
     def evaluated_network(self) -> nn.Module:
         """The averaged network where one is kept, else the trained one."""
         return self.network if self.average is None else self.average.module
-
-    def progress(self, what: str, total: int) -> AbstractContextManager[Any]:
-        return progress(what, total, quiet=self.quiet)
 
     @contextlib.contextmanager
     def epoch_table(self) -> Iterator[EpochTable]:
@@ -261,9 +261,7 @@ class Learner:
 
     def end_phase(self) -> None:
         if self.settings.early_stopping is not None and self._run is not None:
-            best = checkpoints.load(self._run.checkpoints, "best")
-            if best is not None:
-                self._load_networks(best.tensors)
+            state.restore_best(self, self._run.checkpoints)
         self.position = loop.Position(phase=self.position.phase + 1)
 
     # --- training -----------------------------------------------------------------------------------------
@@ -281,11 +279,11 @@ class Learner:
         views: int = 1,
         spread: float = 0.1,
     ) -> dict[str, Any]:
-        """Transfer: first the heads alone on kept features, then all weights, early stages slowest.
+        """Transfer: first the heads alone on kept features, then all weights, early blocks slowest.
 
         `lr` is the peak rate of the heads while all weights train; alone they train at thirty times that. `views`
-        augmented views are computed for the frozen stage, one after the other in its epochs; `spread` is the
-        learning rate of the first stage over that of the heads. From scratch this is `fit`.
+        augmented views are computed for the frozen training, one after the other in its epochs; `spread` is the
+        learning rate of the first training over that of the heads. From scratch this is `fit`.
         """
         if not self.network.pretrained:
             return self.fit(epochs, lr)
@@ -297,7 +295,7 @@ class Learner:
         """Add phases to the plan and train to its end."""
         self._start_run()
         self.plan += phases
-        self._write_config()
+        self._keep_config()
         return self.go_on()
 
     def go_on(self) -> dict[str, Any]:
@@ -309,19 +307,6 @@ class Learner:
         self._outputs.clear()
         return self.finish() if loop.run_plan(self) else {}
 
-    def finish(self) -> dict[str, Any]:
-        """`{"run", "task", "metrics": {"valid": ...}, "baselines", "epochs", "seconds"}` of the trained network."""
-        from drivetrain.learn.outcome import make_result
-        from drivetrain.learn.report_content import report_content
-        from drivetrain.report.page import write_report
-
-        self.result = make_result(self)
-        if self._run is not None:
-            self._run.write_result(self.result)
-            write_report(self._run.folder / "report.html", report_content(self))
-            self._run.close()
-        return self.result
-
     def find_lr(self, **options: Any) -> LearningRates:
         """Try rising learning rates for a moment; `.suggestion`, `.chart`. The learner is left as it was."""
         from drivetrain.learn.find_lr import find_learning_rate
@@ -330,17 +315,8 @@ class Learner:
 
     # --- after training -----------------------------------------------------------------------------------
 
-    def outputs(self, part: str = "valid") -> tuple[dict[str, Array], dict[str, Array]]:
-        """(outputs as the exported graph gives them, encoded targets) of a part's usable rows, in order.
-
-        Computed once after each training."""
-        if part not in self._outputs:
-            self._outputs[part] = self._predict_part(part)
-        encoded = self.data.part(part).batch()
-        return self._outputs[part], {name: encoded[name] for name in self.network.heads}
-
     @torch.inference_mode()
-    def _predict_part(self, part: str) -> dict[str, Array]:
+    def predict_part(self, part: str) -> dict[str, Array]:
         # Training pictures are kept enlarged for augmentation: predictions want the codec's own encoding.
         tensors = to_tensors(self.data.part("train"), self.device) if part == "train" else self.tensors(part)
         found: dict[str, list[Array]] = {name: [] for name in self.network.heads}
@@ -365,153 +341,30 @@ class Learner:
         tensors = {name: torch.tensor(rows, device=self.device) for name, rows in batch.items()}
         return {name: rows.cpu().numpy() for name, rows in self.predict_batch(tensors).items()}
 
-    def validate(self, part: str = "valid") -> dict[str, Estimate]:
-        """Metrics of a part with intervals; with several targets the names are "target.metric"."""
-        outputs, encoded = self.outputs(part)
-        targets = self.data.signature.targets
-        found = {name: measure(codec, outputs[name], encoded[name]) for name, codec in targets.items()}
-        if len(found) == 1:
-            return next(iter(found.values()))
-        return {f"{name}.{metric}": value for name, part in found.items() for metric, value in part.items()}
-
-    def predict(self, raw: Any) -> Answer:
-        """The answer for one raw value (or a mapping of them), through this network. Raises DataError."""
-        inputs = self.data.signature.inputs
-        sample = raw if isinstance(raw, Mapping) else dict.fromkeys(inputs, raw)
-        batch = {name: codec.encode(codec.read(sample[name]))[None] for name, codec in inputs.items()}
-        outputs = self.run_arrays(batch)
-        targets = {
-            name: codec.decode(outputs[name][0]) for name, codec in self.data.signature.targets.items()
-        }
-        return Answer("" if isinstance(raw, (bytes, Mapping, np.ndarray)) else str(raw), targets)
-
-    def interpret(self, part: str = "valid") -> Interpretation:
-        """Where it goes wrong: confusion, top losses."""
-        from drivetrain.interpret import Interpretation
-
-        return Interpretation.of(self, part)
-
-    def export(self, path: str | Path, force: bool = False) -> Path:
-        """Write a bundle and verify it with the runtime. Raises CheckFailed if the two disagree."""
-        from drivetrain.export.bundle import export_bundle
-
-        return export_bundle(self, path, force=force)
-
     # --- the run ------------------------------------------------------------------------------------------
 
-    @property
-    def run(self) -> Path | None:
-        """The run folder, once training has started."""
-        return None if self._run is None else self._run.folder
-
-    def last_result(self) -> dict[str, Any] | None:
-        """The result that the run has kept, if it was finished."""
-        return None if self._run is None else self._run.read_result()
-
-    def _start_run(self) -> None:
-        if self._run is None:
-            self._run = Run.create(self._out or next_folder(self.data.table.name), self._force)
-
-    def _write_config(self) -> None:
-        assert self._run is not None
-        self._run.write_config({
-            "task": self.data.task,
-            "data": {"recipe": self.data.recipe, "fingerprint": self._fingerprint()},
-            "model": {"name": self.model_name, "module": "" if self.model_name else repr(self.network)},
-            "settings": self.settings.to_json(),
-            "augment": self.augment.to_json(),
-            "phases": [phase.to_json() for phase in self.plan],
-        })  # fmt: skip
-
-    def _fingerprint(self) -> str:
-        signature = files.to_json(self.data.signature.to_json())
-        parts = [np.asarray(rows).tobytes() for rows in self.data.split.parts().values()]
-        return files.sha256(b"".join([signature.encode(), *parts]))
+    def _keep_config(self) -> None:
+        self._write_config(
+            model={"name": self.model_name, "module": "" if self.model_name else repr(self.network)},
+            augment=self.augment.to_json(),
+            phases=[phase.to_json() for phase in self.plan],
+        )
 
     def record(self, row: dict[str, Any]) -> None:
         if self._run is not None:
             self._run.write_history(self.history)
             self._run.write_events(row, row["epoch"])
 
-    def save_checkpoint(self, stage: Stage) -> None:
+    def save_checkpoint(self, training: Training) -> None:
         """Everything that training needs to go on bit for bit."""
-        if self._run is None:
-            return
-        tensors = {f"network.{key}": value for key, value in self.network.state_dict().items()}
-        if self.average is not None:
-            tensors |= {f"average.{key}": value for key, value in self.average.state_dict().items()}
-        tensors |= {
-            f"generator.{key}": state
-            for key, state in self.generators.states(in_epoch=self.position.batch > 0).items()
-        }
-        state = stage.optimizer.state_dict()["state"]
-        for index, values in state.items():
-            tensors |= {
-                f"optimizer.{index}.{key}": value
-                for key, value in values.items()
-                if isinstance(value, Tensor)
-            }
-        position = dataclasses.asdict(self.position)
-        progress = {"position": position, "history": self.history}
-        number = len(self.history) * 1_000_000 + self.position.batch
-        checkpoints.save(self._run.checkpoints, number, tensors, progress)
-        if self.settings.early_stopping is not None and self.position.batch == 0 and self._is_best():
-            kept = {key: value for key, value in tensors.items() if key.startswith(("network.", "average."))}
-            checkpoints.save(self._run.checkpoints, number, kept, {}, name="best")
+        if self._run is not None:
+            state.save(self, training, self._run.checkpoints)
 
-    def _is_best(self) -> bool:
-        losses = [row["valid_loss"] for row in self.history if row["phase"] == self.position.phase + 1]
-        return bool(losses) and losses[-1] is not None and losses[-1] == min(losses)
-
-    def _load_networks(self, tensors: Mapping[str, Tensor]) -> None:
-        def under(prefix: str) -> dict[str, Tensor]:
-            return {
-                key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)
-            }
-
-        try:
-            self.network.load_state_dict(under("network."))
-            if self.average is not None:
-                self.average.load_state_dict(under("average."))
-        except RuntimeError as fault:
-            raise TrainingError(
-                f"the checkpoint is of another model: {str(fault).splitlines()[0]}", where=self.run,
-                fix="Resume with the model that the run was started with.",
-            ) from fault  # fmt: skip
-
-    def restore_optimizer(self, stage: Stage) -> None:
+    def restore_optimizer(self, training: Training) -> None:
         """Give a phase that was resumed in its middle its optimiser's state back."""
-        if self._optimizer_state is None:
-            return
-        tensors, self._optimizer_state = self._optimizer_state[0], None
-        state: dict[int, dict[str, Any]] = {}
-        for key, value in tensors.items():
-            _, index, name = key.split(".", 2)
-            state.setdefault(int(index), {})[name] = value
-        stage.optimizer.load_state_dict(
-            {"state": state, "param_groups": stage.optimizer.state_dict()["param_groups"]}
-        )
-
-    def _restore(self, run: Run) -> None:
-        """Take up a run's newest whole checkpoint."""
-        self._run = run
-        found = checkpoints.load(run.checkpoints)
-        if found is None:
-            return
-        self.notes += [
-            f"the checkpoint {name} is damaged; going on from the one before" for name in found.skipped
-        ]
-        self._load_networks(found.tensors)
-        self.position = loop.Position(**found.progress["position"])
-        self.history = found.progress["history"]
-        prefix = "generator."
-        states = {
-            key.removeprefix(prefix): value for key, value in found.tensors.items() if key.startswith(prefix)
-        }
-        self.generators.restore(states)
-        if self.position.step:
-            optimizer = {key: value for key, value in found.tensors.items() if key.startswith("optimizer.")}
-            self._optimizer_state = (optimizer, {})
+        if self.optimizer_state is not None:
+            state.restore_optimizer(training, self.optimizer_state)
+            self.optimizer_state = None
 
     @classmethod
     def resume(
@@ -551,9 +404,27 @@ class Learner:
                 fix="Put them back as they were, or train anew in another folder.",
             )  # fmt: skip
         learner.plan = [Phase.from_json(phase) for phase in config["phases"]]
-        learner._restore(opened)
+        learner._run = opened
+        state.restore(learner, opened.checkpoints)
         return learner
 
-    def __repr__(self) -> str:
+    def description(self) -> str:
         weights = sum(parameter.numel() for parameter in self.network.parameters())
-        return f"Learner of {self.data.table.name}: {self.model_name or type(self.network).__name__}, {weights:,} weights"
+        return f"{os.path.basename(self.model_name) or type(self.network).__name__}, {weights:,} weights"
+
+    def graph(self) -> bytes:
+        from drivetrain.export.graph import export_graph
+
+        batch = self.data.part(measured_part(self)).batch(slice(0, 2))
+        two = {name: np.concatenate([rows, rows])[:2] for name, rows in batch.items()}
+        return export_graph(self.evaluated_network(), self.data.signature, two)
+
+    def choices(self) -> dict[str, dict[str, Any]]:
+        phases = {f"phase {number}": phase.to_json() for number, phase in enumerate(self.plan, 1)}
+        return {**super().choices(), "augmentation": self.augment.to_json(), **phases}
+
+    def training_batch(self) -> dict[str, Array]:
+        return self.data.part("train", self.enlarge).batch()
+
+    def __repr__(self) -> str:
+        return f"Learner of {self.data.table.name}: {self.description()}"

@@ -15,7 +15,7 @@ from drivetrain.learn import schedules
 from drivetrain.learn.diagnose import not_finite
 from drivetrain.learn.hooks import overridden
 from drivetrain.learn.interrupt import InterruptGuard
-from drivetrain.learn.stage import Stage, make_stage
+from drivetrain.learn.training import Training, start_phase
 
 if TYPE_CHECKING:
     from drivetrain.learn.learner import Learner
@@ -45,14 +45,14 @@ def run_plan(learner: Learner) -> bool:
     with InterruptGuard() as guard, learner.generators.for_torch(), learner.epoch_table() as table:
         while learner.position.phase < len(learner.plan):
             phase = learner.plan[learner.position.phase]
-            stage = make_stage(learner, phase)
-            learner.restore_optimizer(stage)
+            training = start_phase(learner, phase)
+            learner.restore_optimizer(training)
             for hook in overridden(learner.hooks, "on_fit_start"):
                 hook(learner, phase)
             while learner.position.epoch < phase.epochs and not learner.is_stale():
-                if train_epoch(learner, stage, guard, table):
-                    finish_epoch(learner, stage, table)
-                learner.save_checkpoint(stage)
+                if train_epoch(learner, training, guard, table):
+                    finish_epoch(learner, training, table)
+                learner.save_checkpoint(training)
                 if guard.pressed or learner.stopping:
                     return stop(learner, guard)
             learner.end_phase()
@@ -71,13 +71,13 @@ def stop(learner: Learner, guard: InterruptGuard) -> bool:
     return False
 
 
-def train_epoch(learner: Learner, stage: Stage, guard: InterruptGuard, table: Any) -> bool:
+def train_epoch(learner: Learner, training: Training, guard: InterruptGuard, table: Any) -> bool:
     """The rest of the current epoch. False when training was stopped before its end."""
     position, settings = learner.position, learner.settings
-    tensors = stage.train_tensors(position.epoch)
+    tensors = training.train_tensors(position.epoch)
     batches = learner.epoch_batches(len(tensors))
     updates = math.ceil(len(batches) / settings.accumulate)
-    total_steps = updates * stage.phase.epochs
+    total_steps = updates * training.phase.epochs
     on_start, on_loss, on_end = (
         overridden(learner.hooks, moment) for moment in ("on_batch_start", "on_loss", "on_batch_end")
     )
@@ -86,18 +86,18 @@ def train_epoch(learner: Learner, stage: Stage, guard: InterruptGuard, table: An
             hook(learner, position.epoch)
     table.start(len(batches), done=position.batch)
     started, before = time.perf_counter(), position.seconds
-    stage.train_mode()
+    training.train_mode()
     while position.batch < len(batches):
-        batch = stage.prepare(tensors.gather(batches[position.batch]))
+        batch = training.prepare(tensors.gather(batches[position.batch]))
         for hook in on_start:
             hook(learner, batch)
-        loss, error = forward(learner, stage, batch)
+        loss, error = forward(learner, training, batch)
         for hook in on_loss:
             hook(learner, loss)
         value = loss.item()
         if not math.isfinite(value):
             place = f"epoch {position.epoch + 1}, batch {position.batch + 1} of {len(batches)}"
-            again = functools.partial(stage.forward, batch)
+            again = functools.partial(training.forward, batch)
             fault = not_finite(learner.network, again, batch, value, place)
             learner.restore_buffers()  # Both forward passes have moved the running statistics.
             raise fault
@@ -109,7 +109,7 @@ def train_epoch(learner: Learner, stage: Stage, guard: InterruptGuard, table: An
         position.error_sum += error.item()
         whole = position.batch % settings.accumulate == 0 or position.batch == len(batches)
         if whole:
-            update(learner, stage, schedules.factor(stage.phase.schedule, position.step, total_steps))
+            update(learner, training, schedules.factor(training.phase.schedule, position.step, total_steps))
         for hook in on_end:
             hook(learner, position.step, value)
         table.batch(position.batch, position.loss_sum / position.seen)
@@ -119,13 +119,13 @@ def train_epoch(learner: Learner, stage: Stage, guard: InterruptGuard, table: An
     return position.batch == len(batches)
 
 
-def forward(learner: Learner, stage: Stage, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+def forward(learner: Learner, training: Training, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
     """The mean loss of a batch, and the sum of what its first head counts as error."""
     network = learner.network
-    mixed = learner.mix(batch) if learner.mixes(stage) else None
+    mixed = learner.mix(batch) if learner.mixes(training) else None
     learner.keep_buffers()
     with learner.autocast():
-        outputs = stage.forward(batch if mixed is None else mixed.batch)
+        outputs = training.forward(batch if mixed is None else mixed.batch)
     losses = []
     for name, head in network.heads.items():
         if mixed is None:
@@ -140,32 +140,32 @@ def forward(learner: Learner, stage: Stage, batch: dict[str, Tensor]) -> tuple[T
     return (losses[0] if len(losses) == 1 else torch.stack(losses).sum()), error
 
 
-def update(learner: Learner, stage: Stage, factor: float) -> None:
+def update(learner: Learner, training: Training, factor: float) -> None:
     """One step of the optimiser at `factor` of the phase's learning rate."""
     if learner.settings.clip is not None:
-        torch.nn.utils.clip_grad_norm_(list(stage.parameters), learner.settings.clip)
-    for group in stage.optimizer.param_groups:
-        group["lr"] = stage.phase.learning_rate * group["share"] * factor
-    stage.optimizer.step()
-    stage.optimizer.zero_grad(set_to_none=True)
+        torch.nn.utils.clip_grad_norm_(list(training.parameters), learner.settings.clip)
+    for group in training.optimizer.param_groups:
+        group["lr"] = training.phase.learning_rate * group["share"] * factor
+    training.optimizer.step()
+    training.optimizer.zero_grad(set_to_none=True)
     learner.position.step += 1
     if learner.average is not None:
         learner.average.update_parameters(learner.network)
 
 
-def finish_epoch(learner: Learner, stage: Stage, table: Any) -> None:
+def finish_epoch(learner: Learner, training: Training, table: Any) -> None:
     """Validate, record, show, and go to the next epoch."""
     position = learner.position
-    valid = validate(learner, stage)
+    valid = validate(learner, training)
     row = {
         "epoch": len(learner.history) + 1,
         "phase": position.phase + 1,
         "train_loss": position.loss_sum / position.seen,
         "valid_loss": valid[0],
         "train_error": learner.error_value(position.error_sum / position.seen),
-        "valid_rows": len(stage.valid),
+        "valid_rows": len(training.valid),
         "valid_error": None if valid[1] is None else learner.error_value(valid[1]),
-        "learning_rate": stage.optimizer.param_groups[-1]["lr"],
+        "learning_rate": training.optimizer.param_groups[-1]["lr"],
         "seconds": position.seconds,
     }
     learner.history.append(row)
@@ -178,18 +178,18 @@ def finish_epoch(learner: Learner, stage: Stage, table: Any) -> None:
 
 
 @torch.inference_mode()
-def validate(learner: Learner, stage: Stage) -> tuple[float | None, float | None]:
+def validate(learner: Learner, training: Training) -> tuple[float | None, float | None]:
     """(mean loss, mean error) on the valid part; None without one."""
-    if not len(stage.valid):
+    if not len(training.valid):
         return None, None
     network = learner.evaluated_network()
     network.eval()
     loss_sum = error_sum = 0.0
-    for batch in stage.valid.in_order(2 * learner.settings.batch_size):
+    for batch in training.valid.in_order(2 * learner.settings.batch_size):
         with learner.autocast():
-            outputs = stage.valid_forward(network, batch)
+            outputs = training.valid_forward(network, batch)
         for name, head in network.heads.items():
             loss_sum += head.losses(outputs[name], batch[name]).sum().item()
         name, head = next(iter(network.heads.items()))
         error_sum += head.error(outputs[name], batch[name]).item()
-    return loss_sum / len(stage.valid), error_sum / len(stage.valid)
+    return loss_sum / len(training.valid), error_sum / len(training.valid)

@@ -8,19 +8,19 @@ from drivetrain.charts.training import worsened
 from drivetrain.learn.baselines import baselines
 
 if TYPE_CHECKING:
-    from drivetrain.learn.learner import Learner
+    from drivetrain.learn.fitted import Fitted
 
 
-def measured_part(learner: Learner) -> str:
+def measured_part(learner: Fitted) -> str:
     """The part that results are about: valid, or train where there is none."""
     return "valid" if len(learner.data.rows("valid")) and len(learner.data.part("valid")) else "train"
 
 
-def make_result(learner: Learner) -> dict[str, Any]:
+def make_result(learner: Fitted) -> dict[str, Any]:
     """`{"run", "task", "metrics", "baselines", "epochs", "seconds", "notes"}`, JSON values only."""
     data, part = learner.data, measured_part(learner)
     metrics = {name: estimate.to_json() for name, estimate in learner.validate(part).items()}
-    train, measured = data.part("train", learner.enlarge).batch(), data.part(part).batch()
+    train, measured = learner.training_batch(), data.part(part).batch()
     found = baselines(data.signature, train, measured, learner.settings.seed)
     return {
         "run": None if learner.run is None else str(learner.run),

@@ -12,20 +12,19 @@ from drivetrain.learn.outcome import measured_part
 from drivetrain.learn.run import versions
 
 if TYPE_CHECKING:
-    from drivetrain.learn.learner import Learner
+    from drivetrain.learn.fitted import Fitted
 
 MISTAKES = 16
 
 
-def _shared(learner: Learner) -> dict[str, Any]:
+def _shared(learner: Fitted) -> dict[str, Any]:
     """What page and card have in common."""
     data = learner.data
     result = learner.result or {}
-    weights = sum(parameter.numel() for parameter in learner.network.parameters())
     content: dict[str, Any] = {
         "name": data.table.name,
         "task": data.task.replace("_", " "),
-        "model": f"{os.path.basename(learner.model_name) or 'own network'}, {weights:,} weights",
+        "model": learner.description(),
         "created": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "things": "pictures" if any(codec.from_files for codec in data.signature.inputs.values()) else "rows",
         "metrics": result.get("metrics"),
@@ -50,17 +49,13 @@ def _shared(learner: Learner) -> dict[str, Any]:
     return content
 
 
-def report_content(learner: Learner) -> dict[str, Any]:
+def report_content(learner: Fitted) -> dict[str, Any]:
     """The content of report.html (see report/page.py)."""
     content = _shared(learner)
     content["history"] = learner.history
     report = learner.data.found_faults
     content["data"]["faults"] = None if report is None else report.to_json()["faults"]
-    content["settings"] = {
-        "training": {name: value for name, value in learner.settings.to_json().items() if value is not None},
-        "augmentation": learner.augment.to_json(),
-        **{f"phase {number}": phase.to_json() for number, phase in enumerate(learner.plan, 1)},
-    }
+    content["settings"] = learner.choices()
     content["use"] = [
         ("Write the bundle, verified", f"drivetrain export {learner.run} {learner.data.table.name}.bundle"),
         (
@@ -73,13 +68,13 @@ def report_content(learner: Learner) -> dict[str, Any]:
         found = learner.interpret(measured_part(learner))
         content["confusion"] = found.confusion()
         content["calibration"] = found.calibration()
-        content["mistakes"] = found.top_losses(MISTAKES) if learner._sizes() else found.worst(MISTAKES)
-        if learner._sizes():
+        content["mistakes"] = found.top_losses(MISTAKES) if learner.data.pictures else found.worst(MISTAKES)
+        if learner.data.pictures:
             content["data"]["pictures"] = learner.data.show(16)
     return content
 
 
-def card_content(learner: Learner, file: str, cases: int) -> dict[str, Any]:
+def card_content(learner: Fitted, file: str, cases: int) -> dict[str, Any]:
     """The content of the bundle's README.md (see report/card.py). A bundle travels: it names the data, and not where
     they lie on this machine."""
     content = _shared(learner)
@@ -96,11 +91,11 @@ def card_content(learner: Learner, file: str, cases: int) -> dict[str, Any]:
     }
 
 
-def _classifies(learner: Learner) -> bool:
+def _classifies(learner: Fitted) -> bool:
     return any(hasattr(codec, "classes") for codec in learner.data.signature.targets.values())
 
 
-def _counts(learner: Learner) -> dict[str, dict[str, int]] | None:
+def _counts(learner: Fitted) -> dict[str, dict[str, int]] | None:
     """{part: {class: rows}} of the first category target."""
     data = learner.data
     for name, codec in data.signature.targets.items():

@@ -9,6 +9,8 @@ from typing import Any, Self
 from drivetrain.errors import UsageError, nearest
 
 OPTIMIZERS = ("adamw", "adam", "sgd")
+CLASS_WEIGHTS = ("none", "balanced")
+LOSSES = ("squared", "huber", "absolute")
 PRECISIONS = ("auto", "float32", "bfloat16")
 SCHEDULES = ("one_cycle", "constant")
 
@@ -45,6 +47,8 @@ class Settings(Record):
     weight_decay: float = 0.01
     dropout: float = 0.0
     label_smoothing: float = 0.0
+    class_weights: str = "none"
+    loss: str = "squared"
     clip: float | None = None
     accumulate: int = 1
     ema: float | None = None
@@ -63,6 +67,10 @@ class Settings(Record):
         self._require(self.precision in PRECISIONS, "precision", f"one of {', '.join(PRECISIONS)}")
         self._require(0 <= self.dropout < 1, "dropout", "a share from 0 to below 1")
         self._require(0 <= self.label_smoothing < 1, "label_smoothing", "a share from 0 to below 1")
+        self._require(
+            self.class_weights in CLASS_WEIGHTS, "class_weights", f"one of {', '.join(CLASS_WEIGHTS)}"
+        )
+        self._require(self.loss in LOSSES, "loss", f"one of {', '.join(LOSSES)}")
         self._require(self.weight_decay >= 0, "weight_decay", "0 or more")
         self._require(0 <= self.momentum < 1, "momentum", "from 0 to below 1")
         self._require(self.clip is None or self.clip > 0, "clip", "above 0, or None")
@@ -81,7 +89,7 @@ class Settings(Record):
 class Phase(Record):
     """A stretch of epochs with one schedule.
 
-    `spread` is the learning rate of the first stage over that of the heads (1.0 = the same for all).
+    `spread` is the learning rate of the first training over that of the heads (1.0 = the same for all).
     `frozen` trains the heads on features that are computed once for each of `views` augmented views.
     """
 

@@ -46,7 +46,7 @@ class Backbone(Body):
             return pooled.flatten(1)
         return states.mean((2, 3)) if states.ndim == 4 else states.mean(1)
 
-    def stages(self) -> list[nn.Module]:
+    def blocks(self) -> list[nn.Module]:
         return [part for part in _parts(self.model) if any(True for _ in part.parameters())]
 
 

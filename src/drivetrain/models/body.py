@@ -31,7 +31,7 @@ class Body(nn.Module):
         self.notes: list[str] = []
         """What a person should know about how the body was made."""
 
-    def stages(self) -> list[nn.Module]:
+    def blocks(self) -> list[nn.Module]:
         """The parts that have parameters, from input to output; together they hold each parameter once.
 
         For discriminative learning rates and for unfreezing from the top.

@@ -45,7 +45,7 @@ class CNN(Body):
     def forward(self, images: Tensor) -> Tensor:
         return self.dense(self.pairs(images))
 
-    def stages(self) -> list[nn.Module]:
+    def blocks(self) -> list[nn.Module]:
         return [*self.pairs, self.dense]
 
 

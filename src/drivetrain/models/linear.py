@@ -18,7 +18,7 @@ class Linear(Body):
     def forward(self, images: Tensor) -> Tensor:
         return images.flatten(1)
 
-    def stages(self) -> list[nn.Module]:
+    def blocks(self) -> list[nn.Module]:
         return [self]
 
 

@@ -33,7 +33,7 @@ class MLP(Body):
     def forward(self, images: Tensor) -> Tensor:
         return self.layers(images.flatten(1))
 
-    def stages(self) -> list[nn.Module]:
+    def blocks(self) -> list[nn.Module]:
         return list(self.layers)
 
 

@@ -86,18 +86,18 @@ class InvertedResidual(nn.Module):
 
 
 class MobileNet(Body):
-    """Convolutions down to 1/32 of the picture, then the mean over the map. `stage_ends` are where the map shrinks."""
+    """Convolutions down to 1/32 of the picture, then the mean over the map. `block_ends` are where the map shrinks."""
 
     published_keys = {"features.": "layers."}
     """Published weights say `features.`; that name is the width of a body here."""
     published_extras = ("classifier.",)
     """What published weights have beyond the body."""
 
-    def __init__(self, layers: list[nn.Module], width: int, stage_ends: tuple[int, ...]) -> None:
+    def __init__(self, layers: list[nn.Module], width: int, block_ends: tuple[int, ...]) -> None:
         super().__init__()
         self.layers = nn.Sequential(*layers)
         self.features = width
-        self.stage_ends = stage_ends
+        self.block_ends = block_ends
 
     def maps(self, images: Tensor) -> Tensor:
         """The last map (N, features, H / 32, W / 32)."""
@@ -106,8 +106,8 @@ class MobileNet(Body):
     def forward(self, images: Tensor) -> Tensor:
         return self.maps(repeat_grey(images, CHANNELS)).mean((2, 3))
 
-    def stages(self) -> list[nn.Module]:
-        ends = (*self.stage_ends, len(self.layers))
+    def blocks(self) -> list[nn.Module]:
+        ends = (*self.block_ends, len(self.layers))
         return [self.layers[start:end] for start, end in zip((0, *ends), ends)]
 
 

@@ -1,4 +1,4 @@
-"""A network made from the signature: an encoder per input, their features side by side, a head per target."""
+"""A network made from the signature: encoders for the inputs, a combiner of their features, a head per target."""
 
 from __future__ import annotations
 
@@ -11,28 +11,41 @@ from torch import Tensor, nn
 
 from drivetrain.codecs import Codec, Signature
 from drivetrain.errors import TrainingError, UsageError
+from drivetrain.models.encoders import Encoder, EncoderOptions
+from drivetrain.models.heads import HeadOptions
 from drivetrain.types import Array
-
-PLAIN_WIDTH = 32
-"""Features of an input that is not the picture, when a picture's body is asked for by name."""
 
 
 class Network(nn.Module):
     """Encoded batch -> for each target what its head's loss wants. `finish` makes graph outputs of that."""
 
-    def __init__(self, encoders: dict[str, nn.Module], heads: dict[str, nn.Module], notes: list[str]) -> None:
+    def __init__(
+        self,
+        encoders: Mapping[str, Encoder],
+        combiner: nn.Module,
+        heads: Mapping[str, nn.Module],
+        notes: list[str],
+    ) -> None:
         super().__init__()
-        self.encoders = nn.ModuleDict(encoders)
-        self.heads = nn.ModuleDict(heads)
+        self.encoders = nn.ModuleDict(dict(encoders))
+        self.combiner = combiner
+        self.targets = list(heads)
+        self.head_modules = nn.ModuleList(heads.values())
         self.notes = notes
+
+    @property
+    def heads(self) -> dict[str, Any]:
+        """Target -> its head. A target may have a name that no module can."""
+        return dict(zip(self.targets, self.head_modules))
 
     def features(self, batch: Mapping[str, Tensor]) -> Tensor:
         """float32 (N, features): what all encoders make of their inputs, side by side."""
-        parts = [encoder(batch[name]) for name, encoder in self.encoders.items()]
+        parts = [encoder([batch[name] for name in encoder.names]) for encoder in self.encoders.values()]
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
     def from_features(self, features: Tensor) -> dict[str, Tensor]:
-        return {name: head(features) for name, head in self.heads.items()}
+        combined = self.combiner(features)
+        return {name: head(combined) for name, head in zip(self.targets, self.head_modules)}
 
     def forward(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return self.from_features(self.features(batch))
@@ -41,27 +54,33 @@ class Network(nn.Module):
         """What the exported graph puts out: probabilities, numbers in natural units."""
         return {name: head.finish(outputs[name]) for name, head in self.heads.items()}
 
-    def stages(self) -> list[list[nn.Parameter]]:
-        """Trainable parameters from input to output; the heads are last. For discriminative learning rates."""
-        bodies = [
-            encoder.body.stages() if hasattr(encoder.body, "stages") else [encoder.body]
-            for encoder in self.encoders.values()
-        ]
-        depth = max(len(stages) for stages in bodies)
+    @property
+    def bodies(self) -> list[nn.Module]:
+        """The bodies of the inputs that have one of their own."""
+        return [body for encoder in self.encoders.values() for body in getattr(encoder, "bodies", [])]
+
+    @property
+    def top(self) -> nn.ModuleList:
+        """What comes after the features: combiner and heads."""
+        return nn.ModuleList([self.combiner, *self.head_modules])
+
+    def blocks(self) -> list[list[nn.Parameter]]:
+        """Trainable parameters from input to output; combiner and heads are last. For discriminative learning rates."""
+        bodies = [body.blocks() if hasattr(body, "blocks") else [body] for body in self.bodies]  # type: ignore[operator]
+        depth = max((len(blocks) for blocks in bodies), default=1)
         groups: list[list[nn.Parameter]] = [[] for _ in range(depth)]
-        for stages in bodies:
-            for place, stage in enumerate(stages, start=depth - len(stages)):
-                groups[place].extend(stage.parameters())
+        for blocks in bodies:
+            for place, block in enumerate(blocks, start=depth - len(blocks)):
+                groups[place].extend(block.parameters())
         placed = {id(parameter) for group in groups for parameter in group}
         groups[-1].extend(p for p in self.encoders.parameters() if id(p) not in placed)
-        return [group for group in [*groups, list(self.heads.parameters())] if group]
+        return [group for group in [*groups, list(self.top.parameters())] if group]
 
     def running_statistics(self) -> list[Tensor]:
-        """The buffers that a forward pass in training may change: those of the bodies. Ours are constants."""
-        bodies = [encoder.body for encoder in self.encoders.values()]
+        """The buffers that a forward pass in training may change: those of bodies and combiner. Ours are constants."""
         return [
             buffer
-            for body in bodies
+            for body in (*self.bodies, self.combiner)
             for buffer in body.buffers()
             if buffer.is_floating_point() and buffer.numel()
         ]
@@ -69,26 +88,15 @@ class Network(nn.Module):
     @property
     def pretrained(self) -> bool:
         """True where a body has weights that were trained before."""
-        return any(getattr(encoder.body, "pretrained", None) for encoder in self.encoders.values())
+        return any(getattr(body, "pretrained", None) for body in self.bodies)
 
     def keep_norms_frozen(self) -> None:
         """Put batch norm of bodies that ask for it into eval mode; call after `train()`."""
-        for encoder in self.encoders.values():
-            if getattr(encoder.body, "frozen_norm", False):
-                for module in encoder.body.modules():
+        for body in self.bodies:
+            if getattr(body, "frozen_norm", False):
+                for module in body.modules():
                     if isinstance(module, nn.modules.batchnorm._BatchNorm):
                         module.eval()
-
-
-def _part(kind: str, codec: Codec) -> Any:
-    name = codec.op.partition("@")[0]
-    try:
-        return importlib.import_module(f"drivetrain.models.{kind}.{name}")
-    except ModuleNotFoundError as fault:
-        if fault.name != f"drivetrain.models.{kind}.{name}":
-            raise
-        role = "an input" if kind == "encoders" else "a target"
-        raise UsageError(f"no network can have {codec.op} as {role} yet.", where=kind) from None
 
 
 def build_network(
@@ -98,79 +106,134 @@ def build_network(
     *,
     pretrained: bool | str = "auto",
     dropout: float = 0.0,
-    label_smoothing: float = 0.0,
+    heads: Mapping[str, HeadOptions] | None = None,
 ) -> Network:
     """The network for a signature. `rows` are a sample of encoded training rows by field, for statistics and shapes.
 
-    `model` is the name of a body for the picture inputs (see `registry.py`), or a torch module. A module takes
-    the prepared input (pictures: normalised float32 (N, C, H, W); numbers: (N, 1)) and must give the output
-    itself: (N, classes) scores or (N, 1). Raises UsageError for an unknown name, TrainingError where a module
-    does not fit.
+    `model` is a name (see `registry.py`): of a body for pictures, of a combiner for what is no picture. Or it is a
+    torch module, which takes the prepared input (a picture: normalised float32 (N, C, H, W); all else: the features
+    of the inputs side by side (N, features)) and gives the output itself: (N, classes) scores or (N, 1).
+    `heads` has options by target. Raises UsageError for an unknown name, TrainingError where a module does not fit.
     """
-    if isinstance(model, nn.Module):
-        return _around(signature, rows, model)
-    from drivetrain.models.registry import build_body
+    from drivetrain.models import registry
 
-    encoders: dict[str, nn.Module] = {}
     notes: list[str] = []
-    features = 0
-    for name, codec in signature.inputs.items():
-        if len(codec.shape) == 3:
-            body: nn.Module = build_body(model, codec.shape, pretrained=pretrained, dropout=dropout)
-            notes += getattr(body, "notes", [])
-        else:
-            body = nn.LazyLinear(PLAIN_WIDTH) if model != "linear" else nn.Identity()
-            if model != "linear":
-                body = nn.Sequential(body, nn.ReLU())
-        encoder = _part("encoders", codec).build(codec, body, rows[name])
-        encoders[name] = encoder
-        with torch.no_grad():
-            encoder.eval()
-            features += encoder(_two_rows(codec, rows[name])).shape[1]
-            encoder.train()
-    heads = {
-        name: _part("heads", codec).build(codec, features, dropout, label_smoothing)
+    own = isinstance(model, nn.Module)
+
+    def body(codec: Codec) -> nn.Module:
+        if own:
+            return model
+        made = registry.build_body(model, codec.shape, pretrained=pretrained, dropout=dropout)  # type: ignore[arg-type]
+        notes.extend(getattr(made, "notes", []))
+        return made
+
+    options = EncoderOptions(body) if own else registry.encoder_options(model, body)
+    encoders: dict[str, Encoder] = {}
+    for kind, codecs in _by_kind(signature.inputs).items():
+        encoders[kind] = _part("encoders", kind, "an input").build(codecs, rows, options)
+    flat = all(encoder.flat for encoder in encoders.values())
+    chosen = heads or {}
+    if own:
+        combiner = model if flat else nn.Identity()
+        return _around(signature, rows, model, encoders, combiner, chosen)
+    sample = _two_rows(signature.inputs, rows)
+    features = _width(encoders, sample)
+    combined = any(encoder.flat for encoder in encoders.values())
+    combiner = registry.build_combiner(model, features, dropout) if combined else nn.Identity()
+    width = getattr(combiner, "features", features)
+    made = {
+        name: _part("heads", _kind(codec), "a target").build(
+            codec, width, chosen.get(name, HeadOptions(dropout))
+        )
         for name, codec in signature.targets.items()
     }
-    return Network(encoders, heads, notes)
+    return Network(encoders, combiner, made, notes)
 
 
-def _two_rows(codec: Codec, rows: Array) -> Tensor:
-    """Two rows of the size that the network will get: training rows may be kept larger for random crops."""
-    return torch.as_tensor(rows[(slice(2), *(slice(side) for side in codec.shape))])
+def _kind(codec: Codec) -> str:
+    return codec.op.partition("@")[0]
 
 
-def _around(signature: Signature, rows: Mapping[str, Array], module: nn.Module) -> Network:
-    """A network around somebody's own module, tried on two rows so that a misfit is told at once."""
-    if len(signature.inputs) != 1 or len(signature.targets) != 1:
-        raise UsageError("a torch module can stand for a network of one input and one target.", where="model")
-    ((source, codec),) = signature.inputs.items()
-    ((target, target_codec),) = signature.targets.items()
-    encoder = _part("encoders", codec).build(codec, module, rows[source])
-    head = _part("heads", target_codec).build(target_codec, None, 0.0, 0.0)
-    network = Network({source: encoder}, {target: head}, [])
-    wanted = target_codec.output_shape or (1,)
-    mode = module.training
+def _by_kind(codecs: Mapping[str, Codec]) -> dict[str, dict[str, Codec]]:
+    """Codecs by their kind, both in order of first appearance."""
+    found: dict[str, dict[str, Codec]] = {}
+    for name, codec in codecs.items():
+        found.setdefault(_kind(codec), {})[name] = codec
+    return found
+
+
+def _part(package: str, kind: str, role: str) -> Any:
+    name = f"drivetrain.models.{package}.{kind}"
     try:
-        with torch.no_grad():
-            network.eval()
-            sample = _two_rows(codec, rows[source])
-            given = tuple(encoder.prepare(sample).shape)
-            output = encoder(sample)
-    except (RuntimeError, ValueError, TypeError, IndexError) as fault:
-        raise TrainingError(
-            f"the module can't take its input: {str(fault).splitlines()[0]}.", where=type(module).__name__,
-            fix=f"It gets float32 of shape (batch, {', '.join(map(str, encoder.prepare(sample).shape[1:]))}).",
-        ) from fault  # fmt: skip
-    finally:
-        network.train(mode)
+        return importlib.import_module(name)
+    except ModuleNotFoundError as fault:
+        if fault.name != name:
+            raise
+        raise UsageError(f"no network can have {kind} as {role} yet.", where=package) from None
+
+
+def _two_rows(codecs: Mapping[str, Codec], rows: Mapping[str, Array]) -> dict[str, Tensor]:
+    """Two rows of the size that the network will get: training rows may be kept larger for random crops."""
+    return {
+        name: torch.as_tensor(rows[name][(slice(2), *(slice(side) for side in codec.shape))])
+        for name, codec in codecs.items()
+    }
+
+
+def _width(encoders: Mapping[str, Encoder], sample: Mapping[str, Tensor]) -> int:
+    """How many features the encoders give together."""
+    with torch.no_grad():
+        for encoder in encoders.values():
+            encoder.eval()
+        width = sum(
+            encoder([sample[name] for name in encoder.names]).shape[1] for encoder in encoders.values()
+        )
+        for encoder in encoders.values():
+            encoder.train()
+    return width
+
+
+def _around(
+    signature: Signature,
+    rows: Mapping[str, Array],
+    module: nn.Module,
+    encoders: dict[str, Encoder],
+    combiner: nn.Module,
+    heads: Mapping[str, HeadOptions],
+) -> Network:
+    """A network around somebody's own module, tried on two rows so that a misfit is told at once."""
+    pictures = [codec for codec in signature.inputs.values() if len(codec.shape) == 3]
+    if len(signature.targets) != 1 or (pictures and len(signature.inputs) != 1):
+        raise UsageError(
+            "a torch module can stand for a network of one target, and of one picture or of inputs without pictures.",
+            where="model",
+        )
+    ((target, codec),) = signature.targets.items()
+    head = _part("heads", _kind(codec), "a target").build(codec, None, heads.get(target, HeadOptions()))
+    network = Network(encoders, combiner, {target: head}, [])
+    wanted = codec.output_shape or (1,)
+    sample = _two_rows(signature.inputs, rows)
+    mode = module.training
+    network.eval()
+    with torch.no_grad():
+        prepared = _prepared(network, sample)
+        given = tuple(prepared.shape)
+        try:
+            output = module(prepared)
+        except (RuntimeError, ValueError, TypeError, IndexError) as fault:
+            raise TrainingError(
+                f"the module can't take its input: {str(fault).splitlines()[0]}.", where=type(module).__name__,
+                fix=f"It gets float32 of shape (batch, {', '.join(map(str, given[1:]))}).",
+            ) from fault  # fmt: skip
+        finally:
+            network.train(mode)
     if tuple(output.shape[1:]) != wanted:
         raise TrainingError(
             f"the module gives {tuple(output.shape)} for an input of {given}; {target!r} needs (batch, {wanted[0]}).",
             where=type(module).__name__, fix="Change its last layer.",
         )  # fmt: skip
     if (
-        target_codec.output_shape
+        codec.output_shape
         and bool((output >= 0).all())
         and torch.allclose(output.sum(1), torch.ones(len(output)))
     ):
@@ -178,3 +241,12 @@ def _around(signature: Signature, rows: Mapping[str, Array], module: nn.Module) 
             "the module ends in a softmax; the loss applies one itself. Leave it out, or it learns slowly."
         )
     return network
+
+
+def _prepared(network: Network, sample: Mapping[str, Tensor]) -> Tensor:
+    """What somebody's own module gets: the picture normalised, or all features."""
+    if isinstance(network.combiner, nn.Identity):
+        (images,) = sample.values()
+        (encoder,) = network.encoders.values()
+        return encoder.pictures[0].prepare(images)  # type: ignore[union-attr,index]
+    return network.features(sample)

@@ -65,7 +65,7 @@ class Residual(Body):
     def forward(self, images: Tensor) -> Tensor:
         return self.parts(self.stem(images)).amax((2, 3))
 
-    def stages(self) -> list[nn.Module]:
+    def blocks(self) -> list[nn.Module]:
         return [self.stem, *self.parts]
 
 

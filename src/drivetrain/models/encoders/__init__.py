@@ -1,1 +1,43 @@
-"""What a network does with each kind of input: one file per codec, named like it, with `build`."""
+"""What a network does with each kind of input: one file per codec, named like it, with `build`.
+
+`build(codecs, rows, options)` takes all inputs of that codec at once, field -> codec, and a sample of their
+encoded training rows, field -> (n, ...). It gives an Encoder: their arrays, in that order, to float32 (N, features).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from drivetrain.codecs import Codec
+
+
+@dataclass(frozen=True)
+class EncoderOptions:
+    """What a model wants of its encoders.
+
+    `body` makes the body of an input that needs one of its own (a picture). `bins` is the number of pieces that a
+    number is cut into beside being scaled (0: scaled only). `width` is the rule for the width of an embedding,
+    levels -> width (None: one column per level).
+    """
+
+    body: Callable[[Codec], nn.Module]
+    bins: int = 0
+    width: Callable[[int], int] | None = None
+
+
+class Encoder(nn.Module):
+    """The arrays of `names`, in that order -> float32 (N, features)."""
+
+    names: tuple[str, ...]
+    flat = True
+    """False where an input needs a body of its own before it is a row of features."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__()
+        self.names = tuple(names)
+
+    def forward(self, arrays: list[Tensor]) -> Tensor:
+        raise NotImplementedError

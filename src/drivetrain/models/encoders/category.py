@@ -1,30 +1,64 @@
-"""A category -> a learned vector."""
+"""Categories -> a learned vector each, from one table; or one column per level."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import cast
+
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from drivetrain.codecs import Codec
 from drivetrain.codecs.category import Category
+from drivetrain.models.encoders import Encoder, EncoderOptions
 from drivetrain.types import Array
 
 
-class CategoryEncoder(nn.Module):
-    """int64 (N,) -> what `body` makes of an embedding (N, width)."""
+class CategoryEncoder(Encoder):
+    """int64 (N,) each -> their rows of one table, side by side (N, k * width): a single lookup for all of them."""
 
-    def __init__(self, body: nn.Module, classes: int, width: int) -> None:
-        super().__init__()
-        self.body = body
-        self.embedding = nn.Embedding(classes, width)
-        self.features = width
+    offsets: Tensor
 
-    def prepare(self, codes: Tensor) -> Tensor:
-        return self.embedding(codes)
+    def __init__(self, levels: Mapping[str, int], width: int, untrained: list[int]) -> None:
+        super().__init__(list(levels))
+        sizes = list(levels.values())
+        starts = [sum(sizes[:place]) for place in range(len(sizes))]
+        self.register_buffer("offsets", torch.tensor(starts, dtype=torch.int64))
+        self.table = nn.Embedding(sum(sizes), width)
+        with torch.no_grad():
+            self.table.weight.mul_(width**-0.5)
+            # What no training row has would answer at random: at zero it says nothing.
+            self.table.weight[untrained] = 0.0
 
-    def forward(self, codes: Tensor) -> Tensor:
-        return self.body(self.prepare(codes))
+    def forward(self, arrays: list[Tensor]) -> Tensor:
+        codes = arrays[0].unsqueeze(1) if len(arrays) == 1 else torch.stack(arrays, 1)
+        return self.table(codes + self.offsets).flatten(1)
 
 
-def build(codec: Category, body: nn.Module, rows: Array) -> CategoryEncoder:
-    """The width is the rule of thumb of fastai: min(600, round(1.6 * classes ** 0.56))."""
-    del rows
-    return CategoryEncoder(body, len(codec.classes), min(600, round(1.6 * len(codec.classes) ** 0.56)))
+class OneHotEncoder(Encoder):
+    """int64 (N,) each -> a column per level."""
+
+    def __init__(self, levels: Mapping[str, int]) -> None:
+        super().__init__(list(levels))
+        self.sizes = list(levels.values())
+
+    def forward(self, arrays: list[Tensor]) -> Tensor:
+        parts = [F.one_hot(codes, size) for codes, size in zip(arrays, self.sizes)]
+        return torch.cat(parts, 1).to(torch.float32)
+
+
+def build(codecs: Mapping[str, Codec], rows: Mapping[str, Array], options: EncoderOptions) -> Encoder:
+    """The width of the table is that of the input with most levels, by the model's rule."""
+    categories = cast("Mapping[str, Category]", codecs)
+    levels = {name: codec.levels for name, codec in categories.items()}
+    if options.width is None:
+        return OneHotEncoder(levels)
+    untrained: list[int] = []
+    start = 0
+    for name, count in levels.items():
+        seen = torch.bincount(torch.as_tensor(rows[name]), minlength=count)
+        open_codes = range(len(categories[name].classes), count)
+        untrained += [start + code for code in open_codes if not seen[code]]
+        start += count
+    return CategoryEncoder(levels, max(options.width(count) for count in levels.values()), untrained)

@@ -1,15 +1,18 @@
-"""Pictures as they are packed -> features: scaling and normalising in the graph, then a body."""
+"""Pictures as they are packed -> features: scaling and normalising in the graph, then a body for each input."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
 from drivetrain.codecs import Codec
+from drivetrain.models.encoders import Encoder, EncoderOptions
 from drivetrain.types import Array
 
 
-class ImageEncoder(nn.Module):
+class PictureEncoder(nn.Module):
     """uint8 (or float 0..255) (N, H, W, C) -> what `body` makes of normalised float32 (N, C, H, W)."""
 
     shift: Tensor
@@ -29,12 +32,33 @@ class ImageEncoder(nn.Module):
         return self.body(self.prepare(images))
 
 
-def build(codec: Codec, body: nn.Module, rows: Array) -> ImageEncoder:
-    """`rows` are a sample of encoded training pictures, for the mean and deviation of a body that has none of its own."""
-    del codec
+class ImageEncoder(Encoder):
+    """The pictures of each input through a body of its own, side by side."""
+
+    flat = False
+
+    def __init__(self, pictures: Mapping[str, PictureEncoder]) -> None:
+        super().__init__(list(pictures))
+        self.pictures = nn.ModuleList(pictures.values())
+
+    @property
+    def bodies(self) -> list[nn.Module]:
+        return [picture.body for picture in self.pictures]  # type: ignore[misc]
+
+    def forward(self, arrays: list[Tensor]) -> Tensor:
+        parts = [picture(images) for picture, images in zip(self.pictures, arrays)]
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+
+
+def build(codecs: Mapping[str, Codec], rows: Mapping[str, Array], options: EncoderOptions) -> ImageEncoder:
+    """The mean and deviation are those that the body's weights want, or where it has none those of `rows`."""
+    return ImageEncoder({name: _picture(options.body(codec), rows[name]) for name, codec in codecs.items()})
+
+
+def _picture(body: nn.Module, rows: Array) -> PictureEncoder:
     normalization = getattr(body, "normalization", None)
     if normalization is not None:
         mean, std = (torch.tensor(part, dtype=torch.float32) * 255 for part in normalization)
-        return ImageEncoder(body, mean, std)
+        return PictureEncoder(body, mean, std)
     pixels = torch.as_tensor(rows).to(torch.float32).flatten(0, -2)
-    return ImageEncoder(body, pixels.mean(0), pixels.std(0).clamp(min=1.0))
+    return PictureEncoder(body, pixels.mean(0), pixels.std(0).clamp(min=1.0))

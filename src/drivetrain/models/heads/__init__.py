@@ -1,5 +1,23 @@
-"""What a network does for each kind of target: one file per codec, named like it, with `build`.
+"""What a network does for each kind of target: one file per codec, named like it, with `build(codec, features, options)`.
 
 A head maps features to what the loss wants (`forward`), gives the loss per item (`losses`), what a person
-watches per epoch (`error`, with `error_name`), and what the graph puts out (`finish`).
+watches per epoch (`error`, with `error_name`), and what the graph puts out (`finish`). Without `features` it has
+no layer of its own: its input is the output already.
 """
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class HeadOptions:
+    """What the settings say of heads. `class_weights` is (classes,), or None where all count alike; `loss` of a number
+    is squared, huber or absolute."""
+
+    dropout: float = 0.0
+    label_smoothing: float = 0.0
+    class_weights: Tensor | None = None
+    loss: str = "squared"

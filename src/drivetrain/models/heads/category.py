@@ -6,35 +6,42 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from drivetrain.codecs.category import Category
+from drivetrain.models.heads import HeadOptions
 
 
 class CategoryHead(nn.Module):
     """float32 (N, features) -> logits (N, classes). Without a layer of its own, features are the logits."""
 
     error_name = "error_rate"
+    weights: Tensor | None
 
-    def __init__(self, classes: int, features: int | None, dropout: float, label_smoothing: float) -> None:
+    def __init__(self, classes: int, features: int | None, options: HeadOptions) -> None:
         super().__init__()
         self.classes = classes
-        self.label_smoothing = label_smoothing
+        self.label_smoothing = options.label_smoothing
+        self.register_buffer("weights", options.class_weights, persistent=False)
         self.layers = (
             nn.Identity()
             if features is None
-            else nn.Sequential(nn.Dropout(dropout), nn.Linear(features, classes))
+            else nn.Sequential(nn.Dropout(options.dropout), nn.Linear(features, classes))
         )
 
     def forward(self, features: Tensor) -> Tensor:
         return self.layers(features)
 
     def losses(self, logits: Tensor, codes: Tensor) -> Tensor:
-        """Cross-entropy (N,), with label smoothing in training only, so that validation compares between runs."""
-        smoothing = self.label_smoothing if self.training else 0.0
-        return F.cross_entropy(logits.float(), codes, reduction="none", label_smoothing=smoothing)
+        """Cross-entropy (N,); label smoothing and class weights in training only, so that validation compares
+        between runs."""
+        smoothing, weights = self._training_only()
+        return F.cross_entropy(logits.float(), codes, weights, reduction="none", label_smoothing=smoothing)
 
     def loss(self, logits: Tensor, codes: Tensor) -> Tensor:
-        """The mean of `losses`, in one fused call."""
-        smoothing = self.label_smoothing if self.training else 0.0
-        return F.cross_entropy(logits.float(), codes, label_smoothing=smoothing)
+        """The (weighted) mean of `losses`, in one fused call."""
+        smoothing, weights = self._training_only()
+        return F.cross_entropy(logits.float(), codes, weights, label_smoothing=smoothing)
+
+    def _training_only(self) -> tuple[float, Tensor | None]:
+        return (self.label_smoothing, self.weights) if self.training else (0.0, None)
 
     def error(self, logits: Tensor, codes: Tensor) -> Tensor:
         """Wrong answers in the batch, a sum ()."""
@@ -49,5 +56,5 @@ class CategoryHead(nn.Module):
         return logits.float().softmax(1)
 
 
-def build(codec: Category, features: int | None, dropout: float, label_smoothing: float) -> CategoryHead:
-    return CategoryHead(codec.output_shape[0], features, dropout, label_smoothing)
+def build(codec: Category, features: int | None, options: HeadOptions) -> CategoryHead:
+    return CategoryHead(codec.output_shape[0], features, options)

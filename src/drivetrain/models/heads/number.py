@@ -9,36 +9,55 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from drivetrain.codecs.number import Number
+from drivetrain.models.heads import HeadOptions
+
+_LOSSES = {"squared": F.mse_loss, "huber": F.huber_loss, "absolute": F.l1_loss}
 
 
 class NumberHead(nn.Module):
     """float32 (N, features) -> scaled prediction (N,). Without a layer of its own, features are (N, 1) or (N,)."""
 
-    mean: Tensor
-    std: Tensor
-    error_name = "root_mean_squared_error"
+    center: Tensor
+    spread: Tensor
 
-    def __init__(self, features: int | None, dropout: float, mean: float, std: float) -> None:
+    def __init__(self, codec: Number, features: int | None, options: HeadOptions) -> None:
         super().__init__()
         self.layers = (
-            nn.Identity() if features is None else nn.Sequential(nn.Dropout(dropout), nn.Linear(features, 1))
+            nn.Identity()
+            if features is None
+            else nn.Sequential(nn.Dropout(options.dropout), nn.Linear(features, 1))
         )
-        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32))
-        self.register_buffer("std", torch.tensor(std, dtype=torch.float32))
+        scaled = codec.scaling != "none"
+        self.log = codec.log
+        self.loss_of = _LOSSES[options.loss]
+        self.register_buffer("center", torch.tensor((codec.center or 0.0) if scaled else 0.0))
+        self.register_buffer("spread", torch.tensor((codec.spread or 1.0) if scaled else 1.0))
+
+    @property
+    def error_name(self) -> str:
+        return "root_mean_squared_log_error" if self.log else "root_mean_squared_error"
 
     def forward(self, features: Tensor) -> Tensor:
         return self.layers(features).reshape(-1)
 
+    def scaled(self, values: Tensor) -> Tensor:
+        """True values in the units that the layer predicts."""
+        if self.log:
+            values = values.sign() * values.abs().log1p()
+        return (values - self.center) / self.spread
+
     def losses(self, predictions: Tensor, values: Tensor) -> Tensor:
-        """Squared error (N,) in scaled units."""
-        return (predictions.float() - (values - self.mean) / self.std).square()
+        """The loss of each item (N,), in scaled units (Huber's knee is at one spread)."""
+        return self.loss_of(predictions.float(), self.scaled(values), reduction="none")
 
     def loss(self, predictions: Tensor, values: Tensor) -> Tensor:
         """The mean of `losses`."""
-        return F.mse_loss(predictions.float(), (values - self.mean) / self.std)
+        return self.loss_of(predictions.float(), self.scaled(values))
 
     def error(self, predictions: Tensor, values: Tensor) -> Tensor:
-        """Squared error in natural units, a sum ()."""
+        """Squared error in natural units, or on the log scale where the codec has one, a sum ()."""
+        if self.log:
+            return ((predictions.float() - self.scaled(values)) * self.spread).square().sum()
         return (self.finish(predictions) - values).square().sum()
 
     def error_of_mean(self, mean: float) -> float:
@@ -47,11 +66,9 @@ class NumberHead(nn.Module):
 
     def finish(self, predictions: Tensor) -> Tensor:
         """The number (N,) in natural units."""
-        return predictions.float() * self.std + self.mean
+        values = predictions.float() * self.spread + self.center
+        return values.sign() * values.abs().expm1() if self.log else values
 
 
-def build(codec: Number, features: int | None, dropout: float, label_smoothing: float) -> NumberHead:
-    del label_smoothing
-    if not codec.normalize:
-        return NumberHead(features, dropout, 0.0, 1.0)
-    return NumberHead(features, dropout, codec.mean or 0.0, codec.std or 1.0)
+def build(codec: Number, features: int | None, options: HeadOptions) -> NumberHead:
+    return NumberHead(codec, features, options)

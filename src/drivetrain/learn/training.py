@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from drivetrain.learn.learner import Learner
 
 
-class Stage:
+class Training:
     """The whole network on encoded batches."""
 
     def __init__(self, learner: Learner, phase: Phase) -> None:
@@ -51,8 +51,8 @@ class Stage:
         self.network.keep_norms_frozen()
 
 
-class FrozenStage(Stage):
-    """The heads alone, on features that are computed once for each augmented view and kept."""
+class FrozenTraining(Training):
+    """Combiner and heads alone, on features that are computed once for each augmented view and kept."""
 
     def __init__(self, learner: Learner, phase: Phase) -> None:
         super().__init__(learner, phase)
@@ -94,20 +94,20 @@ class FrozenStage(Stage):
 
     def train_mode(self) -> None:
         self.network.eval()
-        self.network.heads.train()
+        self.network.top.train()
 
 
-def make_stage(learner: Learner, phase: Phase) -> Stage:
-    return (FrozenStage if phase.frozen else Stage)(learner, phase)
+def start_phase(learner: Learner, phase: Phase) -> Training:
+    return (FrozenTraining if phase.frozen else Training)(learner, phase)
 
 
 def parameter_groups(network: Network, phase: Phase, weight_decay: float) -> list[dict[str, Any]]:
-    """One group per stage of the network, with `share` of the phase's learning rate; biases and norms, which
+    """One group per block of the network, with `share` of the phase's learning rate; biases and norms, which
     have one dimension, do not decay."""
-    stages = [list(network.heads.parameters())] if phase.frozen else network.stages()
+    blocks = [list(network.top.parameters())] if phase.frozen else network.blocks()
     groups: list[dict[str, Any]] = []
-    for depth, parameters in enumerate(stages):
-        share = phase.spread ** (1 - depth / max(1, len(stages) - 1)) if len(stages) > 1 else 1.0
+    for depth, parameters in enumerate(blocks):
+        share = phase.spread ** (1 - depth / max(1, len(blocks) - 1)) if len(blocks) > 1 else 1.0
         for decays in (True, False):
             chosen = [p for p in parameters if p.requires_grad and (p.ndim > 1 or not weight_decay) == decays]
             if chosen:

@@ -1,0 +1,180 @@
+"""One column of a frame, measured: what is missing, which values differ, which are numbers; and as a numpy array.
+
+Text is read exactly as the codecs read it (trimming, words for "missing", how a number is written), but by polars
+and a whole column at a time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from drivetrain.codecs.base import MISSING_WORDS, NO_NUMBER
+from drivetrain.codecs.number import GROUPED, LARGEST, THOUSANDS, WRITTEN
+from drivetrain.types import Array
+
+if TYPE_CHECKING:
+    import polars as pl
+
+WHITE = "".join(chr(code) for code in range(0x3001) if chr(code).isspace())
+"""What `str.strip` takes away."""
+_INFINITE = ("inf", "+inf", "-inf", "infinity", "+infinity", "-infinity", "∞", "-∞")
+_EXACT = 2.0**53
+
+
+@dataclass(frozen=True, eq=False)
+class Numbers:
+    """A column read as numbers: float64 (n,) with NaN where there is none, and the rows of what is neither number
+    nor missing (`others`), infinite, or beyond 32 bits (counted with `others`). `thousands` groups the digits."""
+
+    values: Array
+    others: Array
+    infinite: Array
+    present: int
+    thousands: str = ""
+
+    @property
+    def share(self) -> float:
+        """Numbers among the cells that are not missing."""
+        return 1 - len(self.others) / self.present if self.present else 0.0
+
+    @cached_property
+    def finite(self) -> Array:
+        """The numbers that there are, in row order."""
+        return self.values[np.isfinite(self.values)]
+
+    @cached_property
+    def different(self) -> int:
+        return len(np.unique(self.finite))
+
+    @cached_property
+    def whole(self) -> bool:
+        """True where every number is a whole one that float64 holds exactly."""
+        numbers = self.finite
+        return bool((np.abs(numbers) < _EXACT).all() and (numbers == np.floor(numbers)).all())
+
+    def column(self) -> Array:
+        """As a table has it: int64 where all are whole and none is missing, else float64 with NaN."""
+        if self.whole and len(self.finite) == len(self.values):
+            return self.values.astype(np.int64)
+        return self.values
+
+
+class Column:
+    """A column of a `Frame`, measured when somebody asks. Text is trimmed."""
+
+    def __init__(self, values: pl.Series) -> None:
+        import polars as pl
+
+        self.name = values.name
+        self.is_text = values.dtype == pl.String
+        self.values = values.str.strip_chars(WHITE) if self.is_text else values
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @cached_property
+    def kind(self) -> str:
+        """ "text", "number", "bool", "date", "list" or "" for what can't be used."""
+        import polars as pl
+
+        dtype = self.values.dtype
+        if isinstance(dtype, (pl.Date, pl.Datetime)):
+            return "date"
+        if isinstance(dtype, pl.List):
+            return "list" if dtype.inner == pl.String else ""
+        return {pl.String: "text", pl.Int64: "number", pl.Float64: "number", pl.Boolean: "bool"}.get(
+            type(dtype), ""
+        )
+
+    @cached_property
+    def missing(self) -> pl.Series:
+        """True where there is no value, as a category, date or text has it."""
+        return self.missing_as(MISSING_WORDS)
+
+    def missing_as(self, words: frozenset[str]) -> pl.Series:
+        """True where there is no value, counting texts that are one of `words`."""
+        missing = self.values.is_null()
+        return (
+            missing | self.values.str.to_lowercase().is_in(sorted(words)).fill_null(True)
+            if self.is_text
+            else missing
+        )
+
+    @cached_property
+    def counts(self) -> pl.DataFrame:
+        """`value` and `count` of each value that is not missing, the most frequent first, of equals the first to come."""
+        import polars as pl
+
+        present = self.values.rename("value").filter(~self.missing)
+        return (
+            pl.select(present)
+            .group_by("value", maintain_order=True)
+            .len("count")
+            .sort("count", descending=True, maintain_order=True)
+        )
+
+    @property
+    def different(self) -> int:
+        return len(self.counts)
+
+    @cached_property
+    def present(self) -> int:
+        """Cells that are not missing."""
+        return len(self) - int(self.missing.sum())
+
+    @cached_property
+    def numbers(self) -> Numbers:
+        """The column read as numbers."""
+        import polars as pl
+
+        if not self.is_text:
+            values = self.values.cast(pl.Float64).fill_null(np.nan).to_numpy()
+            return _numbers(values, np.isnan(values), np.isinf(values), "")
+        missing = self.missing_as(NO_NUMBER)
+        infinite = self.values.str.to_lowercase().is_in(_INFINITE).fill_null(False)
+        texts, thousands = _plain_texts(self.values, ""), ""
+        rest = self.values.filter(texts.is_null() & ~missing & ~infinite)
+        if len(rest) and (thousands := _grouping(self.values.filter(~missing & ~infinite).unique())):
+            texts = _plain_texts(self.values, thousands)
+        values = texts.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
+        return _numbers(values, missing.to_numpy(), infinite.to_numpy(), thousands)
+
+
+def _plain_texts(texts: pl.Series, thousands: str) -> pl.Series:
+    """Numbers without grouping signs, null where it is none: what `Number(thousands=...)` reads of each text."""
+    import polars as pl
+
+    table = THOUSANDS[thousands]
+    if isinstance(table, dict) and table:
+        texts = texts.str.replace_many([chr(key) for key in table], [chr(value) for value in table.values()])
+    plain = texts.str.contains(f"^(?:{WRITTEN.pattern})$").fill_null(False)
+    if thousands:
+        grouped = texts.str.contains(f"^(?:{GROUPED.pattern})$").fill_null(False)
+        texts = texts.zip_with(~grouped, texts.str.replace_all(",", "", literal=True))
+        plain |= grouped
+    return texts.zip_with(plain, pl.Series([None], dtype=pl.String))
+
+
+def _grouping(different: pl.Series) -> str:
+    """The sign that groups the digits, of different texts some of which are no plain numbers; "" where none does.
+
+    It is the one by which most are numbers. Where a comma may as well be the decimal mark (1,234), it groups,
+    unless some text begins with 0, as no grouped number does.
+    """
+    found = {mark: int(_plain_texts(different, mark).is_not_null().sum()) for mark in THOUSANDS}
+    best = max(found, key=found.__getitem__)
+    if best == "," and found["."] == found[","] and different.str.contains("^[+-]?0+,").any():
+        return "."
+    return best
+
+
+def _numbers(values: Array, missing: Array, infinite: Array, thousands: str) -> Numbers:
+    too_large = np.abs(np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)) > LARGEST
+    infinite = infinite | np.isinf(values)
+    values = np.where(infinite | too_large | missing, np.nan, values)
+    others = np.flatnonzero(np.isnan(values) & ~missing & ~infinite)
+    return Numbers(values, others, np.flatnonzero(infinite), int((~missing).sum()), thousands)

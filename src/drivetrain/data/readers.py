@@ -1,0 +1,330 @@
+"""Readers: a file, a frame, columns in memory or a database query -> a Frame, with polars.
+
+A CSV is read as text, every cell as it is written: what a column is gets decided later, where all of it can be
+seen (`kinds.py`), and no leading zero is lost on the way. Other sources keep the types that they have.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from drivetrain.data.rows import json_records
+from drivetrain.data.table import Origins, shown
+from drivetrain.data.textfile import (
+    NAMES,
+    TextFile,
+    column_names,
+    csv_records,
+    extension,
+    find_separator,
+    polars_needed,
+    read_file,
+    read_text,
+)
+from drivetrain.data.textfile import (
+    ragged as ragged_error,
+)
+from drivetrain.errors import DataError, UsageError
+from drivetrain.types import Array
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Ragged = Literal["refuse", "skip"]
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """Columns as a source has them, in a polars frame, before anything is known of what they mean.
+
+    Columns are text, whole or decimal numbers, booleans, dates or lists of text; what is none of these keeps
+    polars' type and can't be used. `numbers` (int64) are the rows' numbers as a person counts them: the header of
+    a CSV is row 1. `source` is an absolute path or "", `notes` what was done unasked.
+    """
+
+    data: pl.DataFrame
+    name: str
+    source: str = ""
+    notes: tuple[str, ...] = ()
+    numbers: Array = field(default_factory=lambda: np.empty(0, np.int64))
+
+    def __post_init__(self) -> None:
+        if len(self.numbers) != len(self.data):
+            object.__setattr__(self, "numbers", np.arange(1, len(self.data) + 1))
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    @property
+    def columns(self) -> list[str]:
+        return self.data.columns
+
+    @property
+    def origins(self) -> Origins:
+        """Where each row comes from: "NAME, row 12"."""
+        return Origins(self.name, self.numbers)
+
+    def __repr__(self) -> str:
+        return f"Frame({self.name!r}, {len(self):,} rows, columns {', '.join(self.columns)})"
+
+
+def read_frame(
+    source: Any,
+    *,
+    query: str | None = None,
+    name: str | None = None,
+    header: Sequence[str] | None = None,
+    ragged: Ragged = "refuse",
+) -> Frame:
+    """The table of a file, a frame of polars or pandas, a mapping of columns, or of a database URL and a `query`.
+
+    Files are CSV, TSV or other text with a separator, JSON lines (both also as .gz) and parquet. `header` names
+    the columns of a text file that has no header. `ragged="skip"` leaves out rows of more or fewer cells than the
+    header, with a note; else they are an error. Raises FileError, DataError and UsageError that say file and row.
+    """
+    try:
+        import polars as pl
+    except ImportError as fault:
+        raise polars_needed("reading a table") from fault
+    if isinstance(source, (str, os.PathLike)):
+        text = os.fspath(source)
+        if "://" in text:
+            from drivetrain.data.databases import read_query
+
+            frame = read_query(text, query)
+        elif query is not None:
+            raise UsageError(
+                "a query is for a database.", where="query", fix="Give its URL, such as sqlite:///FILE."
+            )
+        else:
+            frame = _read_path(text, header, ragged)
+    elif isinstance(source, pl.LazyFrame):
+        frame = _from_polars(source.collect(), "frame")
+    elif isinstance(source, pl.DataFrame):
+        frame = _from_polars(source, "frame")
+    else:
+        from drivetrain.data.databases import from_memory
+
+        frame = from_memory(source)
+    if not len(frame):
+        raise DataError(
+            "there is a header and no row below it." if frame.source else "there are no rows.",
+            where=frame.name,
+            fix="Add data.",
+        )
+    return replace(frame, name=name) if name else frame
+
+
+def _read_path(path: str, header: Sequence[str] | None, ragged: Ragged) -> Frame:
+    if ragged not in ("refuse", "skip"):
+        raise UsageError(f"ragged is 'refuse' or 'skip', not {ragged!r}.", where="ragged")
+    if os.path.isdir(path):
+        raise UsageError(
+            "this is a folder, not a file.", where=shown(path), fix="Name the CSV or parquet file in it."
+        )
+    kind = extension(path)
+    if header is not None and kind in (".parquet", ".pq", ".jsonl", ".ndjson"):
+        raise UsageError("this file names its columns itself.", where="header", fix="Leave header out.")
+    if kind in (".parquet", ".pq"):
+        frame = _read_parquet(path)
+    elif kind in (".jsonl", ".ndjson"):
+        frame = _read_json_lines(read_text(path))
+    elif kind == ".json":
+        raise UsageError(
+            "JSON is read line by line only.",
+            where=shown(path),
+            fix="Write one object in each line, and name the file .jsonl.",
+        )
+    else:
+        frame = _read_csv(read_text(path), path, header, ragged)
+    return replace(frame, source=os.path.abspath(path))
+
+
+def _read_csv(text: TextFile, path: str, header: Sequence[str] | None, ragged: Ragged) -> Frame:
+    separator = find_separator(text, path)
+    usual = "\t" if extension(path) in (".tsv", ".tab") else ","
+    notes = [*text.notes, *([f"the cells are parted by {NAMES[separator]}"] if separator != usual else [])]
+    row, _, first = next(csv_records(text, separator))
+    names, changed = column_names(first if header is None else header, text.place)
+    if header is None and sum(map(_is_number, first)) * 2 > len(first):
+        changed.append("the first row holds mostly numbers: it is read as the header all the same")
+    first_data = row + (header is None)
+    data = _quick(text, separator, names, header is None)
+    if data is not None:
+        return Frame(data, text.place, "", (*notes, *changed), np.arange(first_data, first_data + len(data)))
+    clean, numbers, skipped = _cleaned(text, separator, len(names), header is None, ragged)
+    data = _parse(clean, ",", names, has_header=False)
+    if data is None or len(data) != len(numbers):
+        raise DataError("this is no proper CSV.", where=text.place, fix="Write it again, cells in quotes.")
+    if skipped:
+        told = ", ".join(map(str, skipped[:5])) + (" ..." if len(skipped) > 5 else "")
+        changed.append(f"{len(skipped):,} rows of another length than the header are left out: {told}")
+    return Frame(data, text.place, "", (*notes, *changed), np.array(numbers, np.int64))
+
+
+def _quick(text: TextFile, separator: str, names: list[str], has_header: bool) -> pl.DataFrame | None:
+    """The cells as polars reads them, or None where a row is cut short, blank or wrongly quoted.
+
+    polars refuses a row of too many cells, and fills up one of too few without a word. But as many separators as
+    rows x (columns - 1), those inside cells not counted, are only there when no row is short. The same holds for
+    ends of line, which shows that no quoted cell was torn apart.
+    """
+    if len(names) == 1:
+        return None
+    data = _parse(text.data, separator, names, has_header)
+    if data is None:
+        return None
+    quoted = b'"' in text.data
+    leading = len(text.data) - len(text.data.lstrip(b"\r\n"))
+    expected = {separator: (len(data) + has_header) * (len(names) - 1), "\n": len(data) + has_header - 1}
+    for letter, count in expected.items():
+        inside = 0
+        if quoted:
+            import polars as pl
+
+            counts = data.select(pl.all().str.count_matches(letter, literal=True).sum()).row(0)
+            inside = sum(count or 0 for count in counts)
+            if has_header:
+                inside += sum(cell.count(letter) for cell in next(csv_records(text, separator))[2])
+        if text.data.count(letter.encode(), leading) != count + inside:
+            return None
+    return data
+
+
+def _parse(data: bytes, separator: str, names: list[str], has_header: bool) -> pl.DataFrame | None:
+    import polars as pl
+
+    try:
+        return pl.read_csv(
+            data,
+            separator=separator,
+            has_header=has_header,
+            new_columns=names,
+            infer_schema=False,
+            empty_string_is_null=False,
+        )
+    except pl.exceptions.PolarsError:
+        return None
+
+
+def _cleaned(
+    text: TextFile, separator: str, width: int, has_header: bool, ragged: Ragged
+) -> tuple[bytes, list[int], list[int]]:
+    """The rows of `width` cells as plain CSV, their numbers, and the numbers of those left out."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n")
+    numbers: list[int] = []
+    odd: list[tuple[int, int, int]] = []
+    records = csv_records(text, separator)
+    if has_header:
+        next(records)
+    for row, line, cells in records:
+        if len(cells) == width:
+            writer.writerow(cells)
+            numbers.append(row)
+        else:
+            odd.append((row, line, len(cells)))
+    if odd and ragged == "refuse":
+        row, line, found = odd[0]
+        raise ragged_error(text.place, row, line, found, width, separator, len(odd) - 1)
+    return out.getvalue().encode(), numbers, [row for row, _, _ in odd]
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _read_json_lines(text: TextFile) -> Frame:
+    import polars as pl
+
+    from drivetrain.data.databases import series
+
+    try:
+        data = pl.read_ndjson(io.BytesIO(text.data), infer_schema_length=None)
+        rows = len(data)
+        blank = text.data.count(b"\n") + 1 != rows
+    except pl.exceptions.PolarsError:
+        data, blank = None, True
+    numbers: list[int] = []
+    if data is None or blank:
+        # Slowly, to name the line that is wrong, or to take together what polars can't.
+        records = list(json_records(text.data, text.place))
+        numbers = [row for row, _ in records]
+        keys = list(dict.fromkeys(key for _, values in records for key in values))
+        data = pl.DataFrame([series(key, [values.get(key) for _, values in records]) for key in keys])
+    names, notes = column_names(data.columns, text.place)
+    notes += _missing_keys(data, text.data)
+    data.columns = names
+    return Frame(plain(data), text.place, "", (*text.notes, *notes), np.array(numbers, np.int64))
+
+
+def _missing_keys(data: pl.DataFrame, text: bytes) -> list[str]:
+    """Notes of keys that some objects don't have; their values are missing."""
+    notes = []
+    for column in data.get_columns():
+        if nulls := column.null_count():
+            absent = len(data) - text.count(f'"{column.name}"'.encode())
+            if absent > 0:
+                count = min(absent, nulls)
+                notes.append(f"{column.name!r} is not in {count:,} of {len(data):,} objects: missing there")
+    return notes
+
+
+def _read_parquet(path: str) -> Frame:
+    import polars as pl
+
+    place = shown(os.path.basename(path))
+    content = read_file(path)
+    try:
+        data = pl.read_parquet(io.BytesIO(content))
+    except (pl.exceptions.PolarsError, OSError, ValueError) as fault:
+        reason = str(fault).splitlines()[0]
+        raise DataError(
+            f"this can't be read as parquet: {reason}.", where=place, fix="Write or copy it again."
+        ) from fault
+    return _from_polars(data, place)
+
+
+def _from_polars(data: pl.DataFrame, name: str) -> Frame:
+    if not data.width:
+        raise DataError("there are no columns.", where=name, fix="Give it columns.")
+    names, notes = column_names(data.columns, name)
+    data = data.clone()
+    data.columns = names
+    return Frame(plain(data), name, "", tuple(notes))
+
+
+def plain(data: pl.DataFrame) -> pl.DataFrame:
+    """The frame with few types: text, Int64, Float64, Boolean, Date, Datetime in microseconds, List of text."""
+    import polars as pl
+
+    columns: list[pl.Series] = []
+    for column in data.get_columns():
+        kind = column.dtype
+        if kind in (pl.Categorical, pl.Enum, pl.Time, pl.Null):
+            column = column.cast(pl.String)
+        elif kind.is_integer():
+            whole = column.cast(pl.Int64, strict=False)
+            column = whole if whole.null_count() == column.null_count() else column.cast(pl.Float64)
+        elif kind.is_float() or kind.is_decimal():
+            column = column.cast(pl.Float64)
+        elif isinstance(kind, pl.Datetime):
+            column = column if kind.time_zone is None else column.dt.convert_time_zone("UTC")
+            column = column.dt.replace_time_zone(None).dt.cast_time_unit("us")
+        elif isinstance(kind, pl.Duration):
+            column = column.dt.total_microseconds().cast(pl.Float64) / 1e6
+        elif isinstance(kind, pl.List) and kind.inner in (pl.Categorical, pl.Enum, pl.Null):
+            column = column.cast(pl.List(pl.String))
+        columns.append(column)
+    return pl.DataFrame(columns)

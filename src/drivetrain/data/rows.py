@@ -1,0 +1,91 @@
+"""Rows of a file one by one, each a mapping of column to raw value: for prediction and evaluation, without polars."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from drivetrain.data.textfile import (
+    column_names,
+    csv_records,
+    extension,
+    find_separator,
+    ragged,
+    read_text,
+)
+from drivetrain.errors import DataError, DrivetrainError
+from drivetrain.files import from_json
+
+ROW_FILES = (".csv", ".tsv", ".tab", ".txt", ".jsonl", ".ndjson", ".parquet", ".pq")
+
+
+def is_row_file(path: str | os.PathLike[str]) -> bool:
+    """True for the name of a file that `read_rows` reads: CSV, TSV, JSONL or parquet, the texts also as .gz."""
+    return extension(os.fspath(path)) in ROW_FILES
+
+
+def read_rows(path: str | os.PathLike[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """("FILE, row 12", {column: raw value}) for each row of a CSV, TSV, JSONL or parquet file.
+
+    Cells of a CSV are text as written; separator, encoding and column names are those that `read_frame` finds.
+    Raises FileError and DataError with file and row: for a row of another length than the header as well.
+    """
+    file = os.fspath(path)
+    kind = extension(file)
+    if kind in (".parquet", ".pq"):
+        yield from _parquet_rows(file)
+    elif kind in (".jsonl", ".ndjson"):
+        yield from _json_rows(file)
+    else:
+        yield from _csv_rows(file)
+
+
+def _csv_rows(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    text = read_text(path)
+    separator = find_separator(text, path)
+    names: list[str] | None = None
+    for row, line, cells in csv_records(text, separator):
+        if names is None:
+            names, _ = column_names(cells, text.place)
+        elif len(cells) != len(names):
+            raise ragged(text.place, row, line, len(cells), len(names), separator)
+        else:
+            yield f"{text.place}, row {row}", dict(zip(names, cells))
+
+
+def _json_rows(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    text = read_text(path)
+    known: dict[tuple[str, ...], list[str]] = {}
+    for row, values in json_records(text.data, text.place):
+        keys = tuple(values)
+        if keys not in known:
+            known[keys] = column_names(keys, text.place)[0]
+        yield f"{text.place}, row {row}", dict(zip(known[keys], values.values()))
+
+
+def json_records(data: bytes, place: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(line, object) of JSON lines, blank ones left out. Raises DataError that names the line."""
+    for row, line in enumerate(data.split(b"\n"), start=1):
+        if not line.strip():
+            continue
+        where = f"{place}, row {row}"
+        try:
+            values = from_json(line)
+        except DrivetrainError as fault:
+            raise DataError(fault.error, where=where, fix="Write one JSON object in each line.") from fault
+        if not isinstance(values, dict):
+            raise DataError(
+                f"this is {type(values).__name__}, not an object.",
+                where=where,
+                fix='Write each row like {"age": 39, "sex": "F"}.',
+            )
+        yield row, values
+
+
+def _parquet_rows(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    from drivetrain.data.readers import read_frame  # It says so where polars is not installed.
+
+    frame = read_frame(path)
+    for number, values in zip(frame.numbers.tolist(), frame.data.iter_rows(named=True)):
+        yield f"{frame.name}, row {number}", values

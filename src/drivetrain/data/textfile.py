@@ -1,0 +1,252 @@
+"""Text files as people have them: which encoding, which separator, which columns, and rows that are cut short.
+
+`readers.py` (training, by polars) and `rows.py` (prediction, by the standard library) both read through this, so
+that a file means the same to both. Rows count as in a spreadsheet: the first record of the file is row 1.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import io
+import os
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from drivetrain.data.table import shown
+from drivetrain.errors import DataError, DrivetrainError, FileError, UsageError, nearest
+from drivetrain.files import file_error
+
+SEPARATORS = ",;\t|"
+NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars (|)"}
+LONGEST_NAME = 200
+_SAMPLE = 1 << 16
+_KNOWN = (".csv", ".tsv", ".tab", ".txt", ".jsonl", ".ndjson", ".parquet", ".pq")
+_OTHER = {
+    b"PK\x03\x04": ("a ZIP archive, such as an Excel file", "Save the sheet as CSV."),
+    b"\xd0\xcf\x11\xe0": ("an old Excel or Word file", "Save the sheet as CSV."),
+    b"PAR1": ("a parquet file", "Name it .parquet."),
+    b"ARROW1": ("an Arrow file", "Save it as parquet or CSV."),
+    b"SQLite format 3\0": ("an SQLite database", "Give its URL, sqlite:///FILE, and a query."),
+    b"%PDF": ("a PDF", "Save the table as CSV."),
+}
+_UNICODE = (  # The longer marks first: that of UTF-32 begins as that of UTF-16 does.
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+csv.field_size_limit(1 << 26)  # The standard limit of 131,072 characters would refuse the text of a book.
+
+
+@dataclass(frozen=True, eq=False)
+class TextFile:
+    """A file's text as UTF-8 without a mark in front, `place` its short name and `notes` what was done to it."""
+
+    data: bytes
+    place: str
+    notes: tuple[str, ...] = ()
+
+    def lines(self) -> io.TextIOWrapper:
+        """The text to read from, its ends of line as they are."""
+        return io.TextIOWrapper(io.BytesIO(self.data), encoding="utf-8", newline="")
+
+
+def extension(path: str) -> str:
+    """The lower-case extension that says what a file is: that in front of .gz, where there is one."""
+    name = os.path.basename(path).lower()
+    return os.path.splitext(name.removesuffix(".gz"))[1]
+
+
+def read_file(path: str) -> bytes:
+    """The bytes of a file, decompressed where it is gzip. Raises FileError, and DataError where it is empty."""
+    place = shown(path)
+    if not os.path.exists(path):
+        folder = os.path.dirname(path) or "."
+        names = os.listdir(folder) if os.path.isdir(folder) else []
+        fix = nearest(os.path.basename(path), names) or "Check the path."
+        raise FileError("there is no such file.", where=place, fix=fix)
+    try:
+        with open(path, "rb") as handle:
+            data = handle.read()
+    except OSError as fault:
+        raise file_error(fault, place) from fault
+    if data[:2] == b"\x1f\x8b":
+        try:
+            data = gzip.decompress(data)
+        except (OSError, EOFError, zlib.error) as fault:
+            raise DataError(
+                f"the gzip file is damaged: {fault}.", where=place, fix="Copy it again."
+            ) from fault
+    if not data:
+        raise DataError("the file is empty (0 bytes).", where=place, fix="Export or copy it again.")
+    return data
+
+
+def read_text(path: str) -> TextFile:
+    """A text file in UTF-8 or UTF-16, else in Windows-1252 with a note. Raises FileError and DataError."""
+    data = read_file(path)
+    place = shown(os.path.basename(path))
+    for magic, (what, fix) in _OTHER.items():
+        if data.startswith(magic):
+            raise DataError(f"this is {what}, not text.", where=place, fix=fix)
+    data, notes = _as_utf8(data, place)
+    if (zero := data.find(b"\0")) >= 0:
+        line = data.count(b"\n", 0, zero) + 1
+        raise DataError(
+            f"this is no text: byte {zero + 1:,} is NUL.",
+            where=f"{place}, line {line}",
+            fix="Save the table as CSV in UTF-8.",
+        )
+    if b"\n" not in data and b"\r" in data:
+        data = data.replace(b"\r", b"\n")
+    if extension(path) not in _KNOWN:
+        notes.append("read as text with a separator, for the name does not say what it is")
+    data = data.rstrip(b"\r\n")
+    if not data.strip():
+        raise DataError("the file is empty.", where=place, fix="Export or copy it again.")
+    return TextFile(data, place, tuple(notes))
+
+
+def _as_utf8(data: bytes, place: str) -> tuple[bytes, list[str]]:
+    for mark, encoding in _UNICODE:
+        if data.startswith(mark):
+            if encoding == "utf-8-sig":
+                data = data[len(mark) :]
+                break
+            try:
+                return data.decode(encoding).encode("utf-8"), []
+            except UnicodeError as fault:
+                raise DataError(
+                    f"this begins as {encoding.upper()} and is not: {fault}.",
+                    where=place,
+                    fix="Save it as UTF-8.",
+                ) from fault
+    bad = _first_not_utf8(data)
+    if bad is None:
+        return data, []
+    try:
+        text, name = data.decode("cp1252"), "Windows-1252"
+    except UnicodeDecodeError:
+        text, name = data.decode("latin-1"), "Latin-1"
+    if "\0" in text:
+        return data, []  # Binary: the caller says so.
+    line = data.count(b"\n", 0, bad) + 1
+    told = f"not UTF-8 in line {line:,}: read as {name}. Save it as UTF-8 if letters look wrong"
+    return text.encode("utf-8"), [told]
+
+
+def _first_not_utf8(data: bytes) -> int | None:
+    """The first byte that is no UTF-8, block by block: a whole text of 4-byte characters would fill the memory."""
+    if data.isascii():
+        return None
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    block = 1 << 24
+    for start in range(0, len(data), block):
+        try:
+            decoder.decode(data[start : start + block], final=start + block >= len(data))
+        except UnicodeDecodeError as fault:
+            return max(0, start + fault.start)
+    return None
+
+
+def find_separator(text: TextFile, path: str = "") -> str:
+    """Which of , ; tab | parts the cells: that which gives most of the first rows as many cells as the header,
+    of equals the one that gives most cells, and the tab for .tsv or the comma where there is one column only.
+    """
+    usual = "\t" if extension(path) in (".tsv", ".tab") else ","
+    sample = text.data[:_SAMPLE].decode("utf-8", "ignore")
+    cut = len(text.data) > _SAMPLE
+    best = (0.0, 1, usual)
+    for separator in (usual, *(other for other in SEPARATORS if other != usual)):
+        rows: list[list[str]] = []
+        try:
+            rows += (
+                cells for cells in csv.reader(io.StringIO(sample, newline=""), delimiter=separator) if cells
+            )
+        except csv.Error:
+            continue
+        rows = rows[:-1] if cut and len(rows) > 1 else rows
+        width = len(rows[0]) if rows else 1
+        if width > 1:
+            alike = sum(len(cells) == width for cells in rows) / len(rows)
+            best = max(best, (alike, width, separator), key=lambda found: found[:2])
+    return best[2]
+
+
+def csv_records(text: TextFile, separator: str) -> Iterator[tuple[int, int, list[str]]]:
+    """(row, line, cells) of each record that is not blank; both count from 1. Raises DataError for wrong quotes."""
+    lines = text.lines()
+    reader = csv.reader(lines, delimiter=separator, strict=True)
+    row, line = 0, 1
+    while True:
+        try:
+            cells = next(reader, None)
+        except csv.Error as fault:
+            raise DataError(
+                f"the quotes are wrong: {fault}.",
+                where=_place(text.place, row + 1, line),
+                fix='Put a cell that holds a quote in quotes, and write each quote in it twice: "".',
+            ) from fault
+        if cells is None:
+            return
+        row += 1
+        if cells and (len(cells) > 1 or cells[0].strip()):
+            yield row, line, cells
+        line = reader.line_num + 1
+
+
+def ragged(
+    place: str, row: int, line: int, found: int, width: int, separator: str, others: int = 0
+) -> DataError:
+    """The error of a row that has more or fewer cells than the header."""
+    more = f" So have {others:,} more rows." if others > 1 else " So has one more row." if others else ""
+    return DataError(
+        f"this row has {found:,} {'cell' if found == 1 else 'cells'} and the header has {width:,}.{more}",
+        where=_place(place, row, line),
+        fix=f"Quote cells that hold the separator {separator!r}, mend the row or leave it out.",
+    )
+
+
+def _place(place: str, row: int, line: int) -> str:
+    return f"{place}, row {row}" + (f" (line {line})" if line != row else "")
+
+
+def column_names(header: Sequence[object], place: str) -> tuple[list[str], list[str]]:
+    """Names that a signature can have, from those of a file, and notes of what was changed.
+
+    Surrounding space goes, what can't be printed becomes a space, / and \\ become _, and no name at all becomes
+    column_N. Raises DataError where a name comes twice.
+    """
+    names: list[str] = []
+    notes: list[str] = []
+    for number, given in enumerate(header, start=1):
+        text = "" if given is None else str(given)
+        plain = "".join(letter if letter.isprintable() else " " for letter in text).strip()
+        plain = re.sub(r"[/\\]", "_", plain)[:LONGEST_NAME].strip()
+        if not plain:
+            plain = f"column_{number}"
+            notes.append(f"column {number} has no name: it is called {plain}")
+        elif plain != text.strip():
+            notes.append(f"column {text.strip()[:60]!r} is called {plain[:60]!r} here")
+        names.append(plain)
+    twice = sorted({name for name in names if names.count(name) > 1}, key=names.index)
+    if twice:
+        where = " and ".join(str(number) for number, name in enumerate(names, start=1) if name == twice[0])
+        others = f", and so come {', '.join(twice[1:])}" if len(twice) > 1 else ""
+        raise DataError(
+            f"the column {twice[0]!r} comes twice (columns {where}){others}.",
+            where=f"{place}, row 1",
+            fix="Give each column a name of its own.",
+        )
+    return names, notes
+
+
+def polars_needed(what: str) -> DrivetrainError:
+    """The error where polars is not installed."""
+    return UsageError(f"{what} needs polars.", fix="Install it with: pip install 'drivetrain[train]'")

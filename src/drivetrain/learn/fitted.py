@@ -1,0 +1,177 @@
+"""What a trained model on a dataset can do, whatever trained it: validate, explain, answer, keep its run, export."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from drivetrain import files
+from drivetrain.data.dataset import Dataset
+from drivetrain.learn.run import Run, next_folder
+from drivetrain.learn.settings import Settings
+from drivetrain.metrics import Estimate, measure
+from drivetrain.progress import progress
+from drivetrain.types import Answer, Array
+
+if TYPE_CHECKING:
+    from drivetrain.interpret import Interpretation
+
+
+class Fitted(ABC):
+    """A model of a dataset. A subclass trains it, and gives its outputs and its graph.
+
+    `history` has one row per epoch, `notes` what a person should know, `result` what `finish` gave.
+    """
+
+    data: Dataset
+    settings: Settings
+    model_name: str
+    """As the registry names it; "" for a module of the user's own."""
+    quiet: bool
+    history: list[dict[str, Any]]
+    notes: list[str]
+
+    def __init__(self, data: Dataset, out: str | Path | None, force: bool, quiet: bool) -> None:
+        self.data, self.quiet = data, quiet
+        self.history = []
+        self.notes = []
+        self.result: dict[str, Any] | None = None
+        self._outputs: dict[str, dict[str, Array]] = {}
+        self._out, self._force = out, force
+        self._run: Run | None = None
+
+    # --- what a subclass gives ----------------------------------------------------------------------------
+
+    @abstractmethod
+    def description(self) -> str:
+        """The model in a few words: name and size."""
+
+    @abstractmethod
+    def predict_part(self, part: str) -> dict[str, Array]:
+        """Outputs, as the exported graph gives them, of a part's usable rows: target -> (n, *output_shape)."""
+
+    @abstractmethod
+    def run_arrays(self, batch: Mapping[str, Array]) -> dict[str, Array]:
+        """The same from encoded arrays to arrays: what golden cases are made with."""
+
+    @abstractmethod
+    def graph(self) -> bytes:
+        """The serialised ONNX graph: encoded inputs in, finished outputs out, any number of rows."""
+
+    def choices(self) -> dict[str, dict[str, Any]]:
+        """What was chosen, by heading, for the report."""
+        return {
+            "training": {name: value for name, value in self.settings.to_json().items() if value is not None}
+        }
+
+    def training_batch(self) -> dict[str, Array]:
+        """The encoded training rows, as they were trained on."""
+        return self.data.part("train").batch()
+
+    # --- after training -----------------------------------------------------------------------------------
+
+    def finish(self) -> dict[str, Any]:
+        """`{"run", "task", "metrics": {"valid": ...}, "baselines", "epochs", "seconds"}` of the trained model."""
+        from drivetrain.learn.intervals import fit_intervals
+        from drivetrain.learn.outcome import make_result, measured_part
+        from drivetrain.learn.report_content import report_content
+        from drivetrain.report.page import write_report
+
+        held = fit_intervals(self)
+        self.result = make_result(self)
+        metrics = self.result["metrics"][measured_part(self)]
+        for name, estimate in held.items():
+            several = f"{name}." if len(self.data.signature.targets) > 1 else ""
+            metrics[f"{several}interval_coverage"] = estimate.to_json()
+        if self._run is not None:
+            self._run.write_result(self.result)
+            write_report(self._run.folder / "report.html", report_content(self))
+            self._run.close()
+        return self.result
+
+    def outputs(self, part: str = "valid") -> tuple[dict[str, Array], dict[str, Array]]:
+        """(outputs as the exported graph gives them, encoded targets) of a part's usable rows, in order.
+
+        Computed once after each training."""
+        if part not in self._outputs:
+            self._outputs[part] = self.predict_part(part)
+        encoded = self.data.part(part).batch()
+        return self._outputs[part], {name: encoded[name] for name in self.data.signature.targets}
+
+    def validate(self, part: str = "valid") -> dict[str, Estimate]:
+        """Metrics of a part with intervals; with several targets the names are "target.metric"."""
+        outputs, encoded = self.outputs(part)
+        targets = self.data.signature.targets
+        found = {name: measure(codec, outputs[name], encoded[name]) for name, codec in targets.items()}
+        if len(found) == 1:
+            return next(iter(found.values()))
+        return {f"{name}.{metric}": value for name, part in found.items() for metric, value in part.items()}
+
+    def predict(self, raw: Any) -> Answer:
+        """The answer for one raw value (or a mapping of them), through this model. Raises DataError."""
+        inputs = self.data.signature.inputs
+        sample = raw if isinstance(raw, Mapping) else dict.fromkeys(inputs, raw)
+        batch = {name: codec.encode(codec.read(sample[name]))[None] for name, codec in inputs.items()}
+        outputs = self.run_arrays(batch)
+        targets = {
+            name: codec.decode(outputs[name][0]) for name, codec in self.data.signature.targets.items()
+        }
+        return Answer("" if isinstance(raw, (bytes, Mapping, np.ndarray)) else str(raw), targets)
+
+    def interpret(self, part: str = "valid") -> Interpretation:
+        """Where it goes wrong: confusion, top losses."""
+        from drivetrain.interpret import Interpretation
+
+        return Interpretation.of(self, part)
+
+    def export(self, path: str | Path, force: bool = False) -> Path:
+        """Write a bundle and verify it with the runtime. Raises CheckFailed if the two disagree."""
+        from drivetrain.export.bundle import export_bundle
+
+        return export_bundle(self, path, force=force)
+
+    def progress(self, what: str, total: int) -> AbstractContextManager[Any]:
+        return progress(what, total, quiet=self.quiet)
+
+    # --- the run ------------------------------------------------------------------------------------------
+
+    @property
+    def run(self) -> Path | None:
+        """The run folder, once training has started."""
+        return None if self._run is None else self._run.folder
+
+    def last_result(self) -> dict[str, Any] | None:
+        """The result that the run has kept, if it was finished."""
+        return None if self._run is None else self._run.read_result()
+
+    def _start_run(self) -> None:
+        if self._run is None:
+            self._run = Run.create(self._out or next_folder(self.data.table.name), self._force)
+
+    def _write_config(self, **more: Any) -> None:
+        """What was asked for: data, model, settings, and what the subclass adds."""
+        assert self._run is not None
+        self._run.write_config({
+            "task": self.data.task,
+            "data": {"recipe": self.data.recipe, "fingerprint": self._fingerprint()},
+            "settings": self.settings.to_json(),
+            **more,
+        })  # fmt: skip
+
+    def _fingerprint(self) -> str:
+        signature = files.to_json(self.data.signature.to_json())
+        parts = [np.asarray(rows).tobytes() for rows in self.data.split.parts().values()]
+        return files.sha256(b"".join([signature.encode(), *parts]))
+
+    def _note_bad_rows(self) -> None:
+        if len(self.data.rows("valid")):
+            self.data.part("valid")
+        if self.data.bad:
+            first = "; ".join(str(fault) for fault in list(self.data.bad.values())[:3])
+            more = "" if len(self.data.bad) <= 3 else " ..."
+            self.notes.append(f"{len(self.data.bad)} items can't be used and are left out: {first}{more}")

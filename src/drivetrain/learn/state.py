@@ -1,0 +1,88 @@
+"""A learner's state in checkpoints: all that it takes to go on as if it had not stopped."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from drivetrain.errors import TrainingError
+from drivetrain.learn import checkpoints, loop
+from drivetrain.learn.training import Training
+
+if TYPE_CHECKING:
+    from drivetrain.learn.learner import Learner
+
+
+def save(learner: Learner, training: Training, folder: Path) -> None:
+    """Weights, averages, generators, optimiser, position and history; with early stopping also the best weights."""
+    tensors = {f"network.{key}": value for key, value in learner.network.state_dict().items()}
+    if learner.average is not None:
+        tensors |= {f"average.{key}": value for key, value in learner.average.state_dict().items()}
+    states = learner.generators.states(in_epoch=learner.position.batch > 0)
+    tensors |= {f"generator.{key}": value for key, value in states.items()}
+    for index, values in training.optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{key}": v for key, v in values.items() if isinstance(v, Tensor)}
+    progress = {"position": dataclasses.asdict(learner.position), "history": learner.history}
+    number = len(learner.history) * 1_000_000 + learner.position.batch
+    checkpoints.save(folder, number, tensors, progress)
+    if learner.settings.early_stopping is not None and learner.position.batch == 0 and _is_best(learner):
+        kept = {key: value for key, value in tensors.items() if key.startswith(("network.", "average."))}
+        checkpoints.save(folder, number, kept, {}, name="best")
+
+
+def restore(learner: Learner, folder: Path) -> None:
+    """Take up a run's newest whole checkpoint, if it has one."""
+    found = checkpoints.load(folder)
+    if found is None:
+        return
+    learner.notes += [
+        f"the checkpoint {name} is damaged; going on from the one before" for name in found.skipped
+    ]
+    _load_networks(learner, found.tensors)
+    learner.position = loop.Position(**found.progress["position"])
+    learner.history = found.progress["history"]
+    learner.generators.restore(_under(found.tensors, "generator."))
+    if learner.position.step:
+        learner.optimizer_state = _under(found.tensors, "optimizer.")
+
+
+def restore_best(learner: Learner, folder: Path) -> None:
+    """The weights of the epoch with the lowest valid loss, where early stopping has kept them."""
+    best = checkpoints.load(folder, "best")
+    if best is not None:
+        _load_networks(learner, best.tensors)
+
+
+def restore_optimizer(training: Training, tensors: Mapping[str, Tensor]) -> None:
+    """`tensors` are "INDEX.NAME" -> state."""
+    state: dict[int, dict[str, Any]] = {}
+    for key, value in tensors.items():
+        index, name = key.split(".", 1)
+        state.setdefault(int(index), {})[name] = value
+    groups = training.optimizer.state_dict()["param_groups"]
+    training.optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+
+
+def _load_networks(learner: Learner, tensors: Mapping[str, Tensor]) -> None:
+    try:
+        learner.network.load_state_dict(_under(tensors, "network."))
+        if learner.average is not None:
+            learner.average.load_state_dict(_under(tensors, "average."))
+    except RuntimeError as fault:
+        raise TrainingError(
+            f"the checkpoint is of another model: {str(fault).splitlines()[0]}", where=learner.run,
+            fix="Resume with the model that the run was started with.",
+        ) from fault  # fmt: skip
+
+
+def _is_best(learner: Learner) -> bool:
+    losses = [row["valid_loss"] for row in learner.history if row["phase"] == learner.position.phase + 1]
+    return bool(losses) and losses[-1] is not None and losses[-1] == min(losses)

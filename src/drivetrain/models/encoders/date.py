@@ -1,0 +1,63 @@
+"""Dates -> features: how late it is, and where in the year, week and day."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from drivetrain.codecs import Codec
+from drivetrain.codecs.date import Date
+from drivetrain.models.encoders import Encoder, EncoderOptions
+from drivetrain.types import Array
+
+COLUMNS = {"month": (1, 12), "weekday": (0, 7), "hour": (0, 24)}
+"""Parts with a column for each value: first value, how many. Sunday need not lie between Saturday and Monday."""
+CIRCLES = {"day": (1, 31), "yearday": (1, 366), "minute": (0, 60)}
+"""Parts that go round: sine and cosine."""
+
+
+class DateFeatures(nn.Module):
+    """int64 (N, 1 + parts) -> elapsed time, scaled; columns and circles of the parts; whether it is missing."""
+
+    def __init__(self, codec: Date) -> None:
+        super().__init__()
+        self.center, self.spread = int(codec.center or 0), float(codec.spread or 1.0)
+        self.parts, self.missing = codec.parts, codec.missing
+
+    def forward(self, dates: Tensor) -> Tensor:
+        present = (dates[:, :1] > -(2**61)).to(torch.float32)
+        elapsed = (dates[:, :1] - self.center).to(torch.float32) / self.spread
+        found = [torch.where(present > 0, elapsed, 0.0)]
+        for place, part in enumerate(self.parts, 1):
+            if part in COLUMNS:
+                first, count = COLUMNS[part]
+                column = F.one_hot((dates[:, place] - first).clamp(0, count - 1), count)
+                found.append(column.to(torch.float32) * present)
+            elif part in CIRCLES:
+                first, count = CIRCLES[part]
+                angle = (dates[:, place : place + 1] - first).to(torch.float32) * (2 * math.pi / count)
+                found += [angle.sin() * present, angle.cos() * present]
+        if self.missing:
+            found.append(1 - present)
+        return torch.cat(found, 1)
+
+
+class DateEncoder(Encoder):
+    """The features of each date, side by side. The year is in the elapsed time."""
+
+    def __init__(self, codecs: Mapping[str, Date]) -> None:
+        super().__init__(list(codecs))
+        self.dates = nn.ModuleList(DateFeatures(codec) for codec in codecs.values())
+
+    def forward(self, arrays: list[Tensor]) -> Tensor:
+        return torch.cat([features(dates) for features, dates in zip(self.dates, arrays)], 1)
+
+
+def build(codecs: Mapping[str, Codec], rows: Mapping[str, Array], options: EncoderOptions) -> DateEncoder:
+    del rows, options
+    return DateEncoder(cast("Mapping[str, Date]", codecs))

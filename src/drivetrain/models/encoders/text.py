@@ -1,0 +1,48 @@
+"""Texts -> the mean of their words' vectors: a bag of words with a learned meaning for each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from drivetrain.codecs import Codec
+from drivetrain.codecs.text import Text
+from drivetrain.models.encoders import Encoder, EncoderOptions
+from drivetrain.types import Array
+
+WIDTH = 64
+KNOWN_FROM = 1
+"""Ids below this are padding."""
+
+
+class MeanOfWords(nn.Module):
+    """int64 (N, length) word ids, 0 = padding -> (N, WIDTH); zeros for a text without words."""
+
+    def __init__(self, words: int) -> None:
+        super().__init__()
+        self.table = nn.Embedding(words, WIDTH)
+        with torch.no_grad():
+            self.table.weight.mul_(WIDTH**-0.5)
+
+    def forward(self, words: Tensor) -> Tensor:
+        present = (words >= KNOWN_FROM).to(torch.float32).unsqueeze(2)
+        return (self.table(words) * present).sum(1) / present.sum(1).clamp(min=1.0)
+
+
+class TextEncoder(Encoder):
+    """The mean of the words of each text, side by side."""
+
+    def __init__(self, codecs: Mapping[str, Text]) -> None:
+        super().__init__(list(codecs))
+        self.texts = nn.ModuleList(MeanOfWords(len(codec.words) + 2) for codec in codecs.values())
+
+    def forward(self, arrays: list[Tensor]) -> Tensor:
+        return torch.cat([mean(words) for mean, words in zip(self.texts, arrays)], 1)
+
+
+def build(codecs: Mapping[str, Codec], rows: Mapping[str, Array], options: EncoderOptions) -> TextEncoder:
+    del rows, options
+    return TextEncoder(cast("Mapping[str, Text]", codecs))

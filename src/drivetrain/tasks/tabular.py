@@ -1,0 +1,192 @@
+"""Tables: columns of any kind in, one or several columns out.
+
+data = drivetrain.tabular.from_csv("adult.csv", target="income", valid=0.2, seed=0)
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from drivetrain.codecs import Codec, Signature
+from drivetrain.codecs.category import Category
+from drivetrain.codecs.number import Number
+from drivetrain.data import split as splits
+from drivetrain.data.dataset import Dataset, make_dataset
+from drivetrain.data.faults import Report
+from drivetrain.data.kinds import guess_kinds, to_table
+from drivetrain.data.readers import Frame, read_frame
+from drivetrain.data.split import Splitter
+from drivetrain.data.table import Table
+from drivetrain.errors import DataError, UsageError, nearest
+from drivetrain.types import Array
+
+NAME = "tabular"
+
+
+def from_csv(
+    path: str | os.PathLike[str],
+    target: str | Sequence[str],
+    valid: float = 0.2,
+    seed: int = 0,
+    *,
+    query: str | None = None,
+    split: Splitter | None = None,
+    **options: Any,
+) -> Dataset:
+    """A table from a file (CSV, TSV, Parquet, JSON lines), or from a database: its URL and a `query`.
+
+    The kind of each column is guessed, with the reason in `data.kinds`; `columns={"zip": "category"}` overrides one,
+    `ignore=["id"]` leaves some out. The other options are those of `from_frame`.
+    Raises FileError, DataError and UsageError that name file, row and column.
+    """
+    frame = read_frame(path, query=query)
+    splitter = split or splits.random(valid, seed=seed)
+    recipe = {
+        "task": NAME,
+        "source": os.fspath(path) if query else os.path.abspath(path),
+        "query": query,
+        "target": [target] if isinstance(target, str) else list(target),
+        "split": None if split is None else splitter.to_json(),
+        "valid": valid,
+        "seed": seed,
+        **{name: _plain(value) for name, value in options.items()},
+    }
+    return from_frame(frame, target, valid, seed, split=split, recipe=recipe, **options)
+
+
+def from_frame(
+    frame: Any,
+    target: str | Sequence[str],
+    valid: float = 0.2,
+    seed: int = 0,
+    *,
+    test: float = 0.0,
+    columns: Mapping[str, str] | None = None,
+    ignore: Sequence[str] = (),
+    split: Splitter | None = None,
+    log_target: bool = False,
+    interval: float | None = 0.9,
+    costs: Mapping[tuple[str, str], float] | None = None,
+    rare: int = 5,
+    recipe: dict[str, Any] | None = None,
+    name: str = "table",
+) -> Dataset:
+    """A pandas or polars frame, or a mapping of columns.
+
+    Without `split` a share `valid` (and `test`) of the rows is drawn by `seed`, of each class alike. `log_target`
+    trains a number on a log scale; `interval` is the share of answers whose interval shall hold the true number
+    (None: no intervals). `costs[true, answer]` is what it costs to answer so; the answer is then the class of least
+    expected cost. Levels of a category with fewer than `rare` training rows share one code.
+    """
+    frame = frame if isinstance(frame, Frame) else read_frame(frame, name=name)
+    targets = [target] if isinstance(target, str) else list(target)
+    for wanted in targets:
+        if wanted not in frame.columns:
+            fix = nearest(wanted, frame.columns) or f"The columns are {', '.join(frame.columns[:20])}."
+            raise UsageError(f"there is no column {wanted!r}.", where=frame.source or frame.name, fix=fix)
+    kinds = guess_kinds(frame, targets, columns or {}, ignore)
+    table = _labelled(to_table(frame, kinds), targets)
+    inputs: dict[str, Codec] = {}
+    outputs: dict[str, Codec] = {}
+    for column, kind in kinds.items():
+        codec = kind.codec
+        if column in targets:
+            if isinstance(codec, Number):
+                codec = replace(codec, log=log_target, coverage=interval or codec.coverage)
+            outputs[column] = codec
+        elif codec is not None:
+            inputs[column] = replace(codec, rare=rare) if isinstance(codec, Category) else codec
+    if not inputs:
+        raise DataError(
+            "no column is left to learn from.", where=table.name, fix="Override a kind with columns={...}."
+        )
+    classes = [column for column in targets if isinstance(outputs[column], Category)]
+    default = splits.random(valid, seed=seed, test=test, stratify=classes[0] if classes else None)
+    data = make_dataset(
+        table, inputs, {column: outputs[column] for column in targets}, split or default, task=NAME, recipe=recipe
+    )
+    data.kinds = kinds
+    data.interval = interval
+    data.find_faults = find_faults
+    if costs:
+        data.signature = _with_costs(data.signature, costs)
+    return data
+
+
+def from_recipe(recipe: Mapping[str, Any]) -> Dataset:
+    """The dataset that `from_csv` made."""
+    options = {name: value for name, value in recipe.items() if name not in ("task", "source", "split", "target")}
+    split = recipe.get("split")
+    if costs := options.get("costs"):
+        options["costs"] = {(true, answer): value for true, answer, value in costs}
+    return from_csv(
+        recipe["source"],
+        recipe["target"],
+        split=None if split is None else splits.from_json(split),
+        **options,
+    )
+
+
+def find_faults(data: Dataset) -> Report:
+    """What is wrong with the table, its split and its columns (see `data/table_checks.py` and `data/leaks.py`)."""
+    from drivetrain.data.leaks import find_leaks
+    from drivetrain.data.table_checks import check_table
+
+    targets = list(data.signature.targets)
+    report = check_table(data.table, data.kinds, data.split, targets[0])
+    leaks = find_leaks(data.table, data.kinds, targets[0], seed=0)
+    return replace(report, faults=(*leaks, *report.faults))
+
+
+def _plain(value: Any) -> Any:
+    """An option as a run's config can hold it."""
+    if isinstance(value, Mapping) and any(isinstance(key, tuple) for key in value):
+        return [[*key, cost] for key, cost in value.items()]
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+def _labelled(table: Table, targets: list[str]) -> Table:
+    """The rows that have every target; how many have not is noted. Raises DataError where none has."""
+    gaps = {name: _is_gap(table[name]) for name in targets}
+    lacking = np.any(list(gaps.values()), axis=0)
+    if not lacking.any():
+        return table
+    if lacking.all():
+        raise DataError("no row has a value of the target.", where=f"{table.name}, {targets[0]}")
+    first = int(np.argmax(lacking))
+    told = f"{int(lacking.sum()):,} rows have no {' or '.join(targets)} and are left out, the first is {table.origin(first)}"
+    kept = table.take(~lacking)
+    return replace(kept, notes=(*kept.notes, told))
+
+
+def _is_gap(values: Array) -> Array:
+    """Which cells hold nothing: None, NaN."""
+    if values.dtype.kind == "f":
+        return np.isnan(values)
+    if values.dtype.kind == "O":
+        return np.fromiter((value is None or value != value for value in values), bool, len(values))
+    return np.zeros(len(values), bool)
+
+
+def _with_costs(signature: Signature, costs: Mapping[tuple[str, str], float]) -> Signature:
+    """The signature whose category target answers by least expected cost. Raises UsageError for unknown classes."""
+    found = [(name, codec) for name, codec in signature.targets.items() if isinstance(codec, Category)]
+    if len(found) != 1:
+        raise UsageError("costs need one category target.", where="costs")
+    ((name, codec),) = found
+    matrix = 1.0 - np.eye(len(codec.classes))
+    for pair, cost in costs.items():
+        for label in pair:
+            if label not in codec.classes:
+                raise UsageError(
+                    f"{label!r} is no class of {name}.", where="costs",
+                    fix=nearest(label, codec.classes) or f"There are {', '.join(codec.classes[:10])}.",
+                )  # fmt: skip
+        matrix[codec.classes.index(pair[0]), codec.classes.index(pair[1])] = cost
+    changed = replace(codec, costs=tuple(tuple(map(float, row)) for row in matrix))
+    return Signature(signature.inputs, {**signature.targets, name: changed})
