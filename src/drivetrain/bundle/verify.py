@@ -14,7 +14,7 @@ from typing import Any, TypedDict, cast
 
 import numpy as np
 
-from drivetrain.bundle.golden import GoldenCase, ReadArray, kept
+from drivetrain.bundle.golden import CHOICES, GoldenCase, ReadArray, kept
 from drivetrain.bundle.reader import Bundle
 from drivetrain.errors import BundleError, CheckFailed, DataError, DrivetrainError
 from drivetrain.types import Array, Session
@@ -215,10 +215,12 @@ def _compare_outputs(
             tally.add(
                 difference, tolerance, place, "" if math.isfinite(difference) else "is not a finite number"
             )
-            if math.isfinite(difference) and "label" in case.answer[target]:
-                have, want = codec.decode(own)["label"], codec.decode(golden)["label"]
-                if have != want:
-                    tally.add(math.inf, tolerance, place, f"the answer is {have!r} where it was {want!r}")
+            if math.isfinite(difference) and math.isfinite(codec.margin(golden)):
+                have, want = codec.decode(own), codec.decode(golden)
+                for part in CHOICES:
+                    if have.get(part) != want.get(part):
+                        words = f"the answer is {have[part]!r} where it was {want[part]!r}"
+                        tally.add(math.inf, tolerance, place, words)
 
 
 def _answers(bundle: Bundle) -> Stage:
@@ -253,18 +255,24 @@ def _read_difference(value: Any, golden: Any, tolerance: float) -> tuple[float, 
 
 
 def _array_difference(own: Array, golden: Array) -> float:
-    """The largest absolute difference of two elements; infinite where shape or dtype differ or own isn't
-    finite."""
-    if own.shape != golden.shape or own.dtype != golden.dtype or not np.isfinite(own).all():
+    """The largest absolute difference of two elements, of which both may be NaN; infinite where shape or dtype
+    differ, one alone is NaN, or own is infinite."""
+    if own.shape != golden.shape or own.dtype != golden.dtype or np.isinf(own).any():
         return math.inf
-    if np.array_equal(own, golden):
+    absent = np.isnan(own)
+    if not np.array_equal(absent, np.isnan(golden)):
+        return math.inf
+    if np.array_equal(own, golden, equal_nan=True):
         return 0.0
-    return float(np.abs(own.astype(np.float64) - golden.astype(np.float64)).max())
+    gaps = np.abs(own.astype(np.float64) - golden.astype(np.float64))
+    return float(gaps[~absent].max())
 
 
 def _reason(difference: float, own: Array, golden: Array) -> str:
     if math.isfinite(difference):
         return ""
+    if own.shape == golden.shape and own.dtype == golden.dtype:
+        return "is missing or infinite where it was not, or the reverse"
     return f"is {own.dtype} {list(own.shape)} where it was {golden.dtype} {list(golden.shape)}"
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drivetrain.codecs.base import MISSING_WORDS, NO_NUMBER
+from drivetrain.codecs.date import UNITS, parse_dates
 from drivetrain.codecs.number import GROUPED, LARGEST, THOUSANDS, WRITTEN
 from drivetrain.types import Array
 
@@ -72,6 +73,7 @@ class Column:
         self.name = values.name
         self.is_text = values.dtype == pl.String
         self.values = values.str.strip_chars(WHITE) if self.is_text else values
+        self._dates: dict[tuple[str, str], Array] = {}
 
     def __len__(self) -> int:
         return len(self.values)
@@ -125,6 +127,42 @@ class Column:
     def present(self) -> int:
         """Cells that are not missing."""
         return len(self) - int(self.missing.sum())
+
+    @cached_property
+    def coded(self) -> tuple[list[str | None], Array]:
+        """The different texts of a column of text, in order of appearance, and for each row (n,) which it is."""
+        import polars as pl
+
+        different = self.values.unique(maintain_order=True)
+        known = different.drop_nulls()
+        codes = self.values.cast(pl.Enum(known)).to_physical().fill_null(len(known)).cast(pl.Int64).to_numpy()
+        return [*known.to_list(), None], codes
+
+    def texts(self) -> Array:
+        """Objects (n,): the texts, None where missing. Equal texts are one object."""
+        different, codes = self.coded
+        known = np.empty(len(different), object)
+        known[:] = [text if text is None or text.lower() not in MISSING_WORDS else None for text in different]
+        return known[codes]
+
+    def dates(self, order: str = "ymd", epoch: str = "") -> Array:
+        """Seconds since 1970-01-01 UTC (n,), NaN where there is no date: what `Date(order, epoch)` reads."""
+        key = (order, epoch)
+        if key not in self._dates:
+            self._dates[key] = self._read_dates(order, epoch)
+        return self._dates[key]
+
+    def _read_dates(self, order: str, epoch: str) -> Array:
+        import polars as pl
+
+        if epoch:
+            return self.numbers.values / UNITS[epoch]
+        if self.is_text:
+            different, codes = self.coded
+            return parse_dates(np.array(different, object), order)[codes]
+        if self.kind == "date":
+            return parse_dates(self.values.cast(pl.Datetime("us")).to_numpy())
+        return parse_dates(self.numbers.values, order)
 
     @cached_property
     def numbers(self) -> Numbers:

@@ -83,6 +83,11 @@ class Dataset:
         return list(found[0].classes)  # type: ignore[attr-defined]
 
     @property
+    def one_category(self) -> bool:
+        """True where exactly one target is a category."""
+        return sum(hasattr(codec, "classes") for codec in self.signature.targets.values()) == 1
+
+    @property
     def pictures(self) -> list[str]:
         """The inputs that are pictures."""
         return [name for name, codec in self.signature.inputs.items() if len(codec.shape) == 3]
@@ -180,14 +185,13 @@ class Dataset:
         """What was recognised, in a few lines."""
         counts = ", ".join(f"{name} {len(rows):,}" for name, rows in self.split.parts().items() if len(rows))
         layout = f" ({self.table.layout})" if self.table.layout else ""
-        fields = [
-            f"{', '.join(f'{name} {codec.op} {list(codec.shape)}' for name, codec in codecs.items())}"
-            for codecs in (self.signature.inputs, self.signature.targets)
-        ]
-        lines = [
-            f"{self.table.name}: {len(self.table):,} rows{layout}; {counts}",
-            f"{fields[0]} -> {fields[1]}",
-        ]
+        lines = [f"{self.table.name}: {len(self.table):,} rows{layout}; {counts}"]
+        if self.kinds:
+            used = len(self.signature.inputs)
+            lines.append(f"{used} columns -> {', '.join(self.signature.targets)}")
+        else:
+            inputs, targets = (_fields(codecs) for codecs in (self.signature.inputs, self.signature.targets))
+            lines.append(f"{inputs} -> {targets}")
         for codec in self.signature.targets.values():
             names = list(getattr(codec, "classes", ()))
             if names:
@@ -203,6 +207,10 @@ class Dataset:
 
         rows = [[name, f"{len(rows):,}"] for name, rows in self.split.parts().items() if len(rows)]
         return table_html(rows, [self.table.name, "rows"])
+
+
+def _fields(codecs: Mapping[str, Codec]) -> str:
+    return ", ".join(f"{name} {codec.op} {list(codec.shape)}" for name, codec in codecs.items())
 
 
 def _short(value: Any) -> str:

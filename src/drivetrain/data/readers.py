@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from drivetrain.data.columns import Column
 from drivetrain.data.rows import json_records
 from drivetrain.data.table import Origins, shown
 from drivetrain.data.textfile import (
@@ -31,7 +32,7 @@ from drivetrain.data.textfile import (
 from drivetrain.data.textfile import (
     ragged as ragged_error,
 )
-from drivetrain.errors import DataError, UsageError
+from drivetrain.errors import DataError, UsageError, nearest
 from drivetrain.types import Array
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Frame:
     source: str = ""
     notes: tuple[str, ...] = ()
     numbers: Array = field(default_factory=lambda: np.empty(0, np.int64))
+    _measured: dict[str, Column] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         if len(self.numbers) != len(self.data):
@@ -65,6 +67,15 @@ class Frame:
     @property
     def columns(self) -> list[str]:
         return self.data.columns
+
+    def column(self, name: str) -> Column:
+        """A column, measured once. Raises UsageError for an unknown name."""
+        if name not in self._measured:
+            if name not in self.columns:
+                fix = nearest(name, self.columns) or f"The columns are {', '.join(self.columns[:20])}."
+                raise UsageError(f"there is no column {name!r}.", where=self.name, fix=fix)
+            self._measured[name] = Column(self.data[name])
+        return self._measured[name]
 
     @property
     def origins(self) -> Origins:

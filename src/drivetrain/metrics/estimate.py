@@ -111,26 +111,44 @@ def percentiles(value: float, replicates: Floats, n: int) -> Estimate:
     return Estimate(value, float(low), float(high), BOOTSTRAP, n)
 
 
-def bootstrap(statistic: Callable[[Floats], Floats], *terms: npt.NDArray[Any], seed: int = 0) -> Estimate:
-    """A statistic of the sums of `terms`, each (n,), with its bootstrap interval.
+def ratio(sums: Floats) -> Floats:
+    """The first sum over the second: a mean, where the second counts."""
+    return sums[:, 0] / sums[:, 1]
 
-    `statistic` takes sums (rows, terms) and gives (rows,). n = 0: undefined; n = 1: a value, no interval.
+
+@dataclass(frozen=True, eq=False)
+class Statistic:
+    """A metric as a function of sums over its items, which is what can be resampled.
+
+    `terms` are (n,) each; `of` takes their sums (rows, terms) and gives (rows,).
     """
-    n = len(terms[0])
-    if not n:
-        return undefined(BOOTSTRAP)
-    sums = block_sums(block_of(n, seed), *terms)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        value = float(statistic(sums.sum(axis=0, keepdims=True))[0])
-        replicates = statistic(resample(sums, seed))
-    return percentiles(value, replicates, n)
+
+    terms: tuple[npt.NDArray[Any], ...]
+    of: Callable[[Floats], Floats] = ratio
+
+    @classmethod
+    def mean_of(cls, items: npt.NDArray[Any]) -> Statistic:
+        """The mean of (n,) numbers, or the share of (n,) that is true."""
+        return cls((items, np.ones(len(items))))
+
+    @property
+    def items(self) -> npt.NDArray[Any] | None:
+        """(n,) what the metric is the mean of; None where it is no mean."""
+        return self.terms[0] if self.of is ratio else None
+
+    def replicates(self, seed: int = 0) -> tuple[float, Floats]:
+        """The value, and that of 1,000 resamples. Of as many items and with the same seed, two statistics are of the
+        same resamples: the items of one are drawn with those of the other."""
+        sums = block_sums(block_of(len(self.terms[0]), seed), *self.terms)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return float(self.of(sums.sum(axis=0, keepdims=True))[0]), self.of(resample(sums, seed))
+
+    def estimate(self, seed: int = 0) -> Estimate:
+        """With its bootstrap interval. n = 0: undefined; n = 1: a value, no interval."""
+        n = len(self.terms[0])
+        return percentiles(*self.replicates(seed), n) if n else undefined(BOOTSTRAP)
 
 
 def mean(items: npt.NDArray[Any], seed: int = 0) -> Estimate:
     """The mean of (n,) numbers with its bootstrap interval."""
-    return bootstrap(ratio, items, np.ones(len(items)), seed=seed)
-
-
-def ratio(sums: Floats) -> Floats:
-    """The first sum over the second: a mean, where the second counts."""
-    return sums[:, 0] / sums[:, 1]
+    return Statistic.mean_of(items).estimate(seed)

@@ -6,7 +6,7 @@ import numpy as np
 
 from drivetrain.codecs.base import Codec
 from drivetrain.errors import DataError
-from drivetrain.metrics.estimate import Estimate, Floats, bootstrap, ratio
+from drivetrain.metrics.estimate import Estimate, Floats, Statistic, ratio
 from drivetrain.types import Array
 
 
@@ -16,14 +16,19 @@ def measure(codec: Codec, outputs: Array, encoded: Array, seed: int = 0) -> dict
     `outputs` and `encoded` are (n,) or (n, 1). n = 0: undefined. r2 is undefined where the true values don't
     vary. Raises DataError.
     """
+    return {name: made.estimate(seed) for name, made in statistics(codec, outputs, encoded).items()}
+
+
+def statistics(codec: Codec, outputs: Array, encoded: Array) -> dict[str, Statistic]:
+    """The same metrics as what can be resampled."""
     predicted, true = checked(codec, outputs, encoded)
     errors, ones = predicted - true, np.ones(len(true))
     # Centred first: the sum of squares of large values with a small spread would lose its digits.
     centred = true - true.mean() if len(true) else true
     return {
-        "mean_absolute_error": bootstrap(ratio, np.abs(errors), ones, seed=seed),
-        "root_mean_squared_error": bootstrap(_root_mean, errors**2, ones, seed=seed),
-        "r2": bootstrap(_explained, errors**2, centred, centred**2, ones, seed=seed),
+        "mean_absolute_error": Statistic.mean_of(np.abs(errors)),
+        "root_mean_squared_error": Statistic((errors**2, ones), _root_mean),
+        "r2": Statistic((errors**2, centred, centred**2, ones), _explained),
     }
 
 

@@ -48,8 +48,8 @@ class Predictor:
     """Answers from a bundle.
 
     The golden cases are run when it is made; where they don't hold, CheckFailed names the stage
-    (`verify=False` leaves that out). `batch_size` is the number of rows for one run of the graph, `threads`
-    the threads for one run. An item is a mapping from input names to raw values, or, where there is one
+    (`verify=False` leaves that out). `batch_size` is the number of rows for one run of the graph (64 where
+    inputs are files, else 1,024), `threads` the threads for one run. An item is a mapping from input names to raw values, or, where there is one
     input, its raw value alone.
     """
 
@@ -57,11 +57,11 @@ class Predictor:
         self,
         bundle: Bundle | str | os.PathLike[str],
         verify: bool = True,
-        batch_size: int = 64,
+        batch_size: int | None = None,
         *,
         threads: int | None = None,
     ) -> None:
-        if batch_size < 1:
+        if batch_size is not None and batch_size < 1:
             raise UsageError(f"a batch of {batch_size} rows.", where="batch_size", fix="Give 1 or more.")
         where = "" if isinstance(bundle, Bundle) else os.fspath(bundle)
         opened = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
@@ -70,11 +70,11 @@ class Predictor:
             _verify(opened, self.session).require(where or opened.name)
         self.signature, self.manifest, self.card = opened.signature, opened.manifest, opened.card
         self.profile, self.hash, self.name = opened.profile, opened.hash, opened.name
-        self.batch_size = batch_size
         self._forms = [
             _Form(name, codec, codec.shape, codec.dtype) for name, codec in self.signature.inputs.items()
         ]
         self._files = any(codec.from_files for codec in self.signature.inputs.values())
+        self.batch_size = batch_size or (64 if self._files else 1024)
 
     def __repr__(self) -> str:
         inputs, targets = ", ".join(self.signature.inputs), ", ".join(self.signature.targets)
@@ -121,7 +121,9 @@ class Predictor:
 
     def _prepare_all(self, batch: list[Any], pool: ThreadPoolExecutor | None) -> Iterator[_Row]:
         """Read and encode a batch: at once by the pool's threads, where there is one, else when it is asked
-        for."""
+        for; cells by whole columns."""
+        if pool is None and not self._files:
+            return iter(self._prepare_columns(batch))
         if pool is None:
             return map(self._prepare, batch)
         # A few slices for each thread: one task for each item costs more than a small picture does.
@@ -137,9 +139,34 @@ class Predictor:
         name = describe(item)
         try:
             sample = self._sample(item)
-            return _Row(name, {form.field: _encode(form, sample[form.field]) for form in self._forms})
+            encoded: dict[str, Array] = {}
+            for form in self._forms:
+                try:
+                    encoded[form.field] = _encode(form, sample[form.field])
+                except DrivetrainError as fault:
+                    return _Row(name, error=_in_column(fault, form.field, len(self._forms)).at(name))
+            return _Row(name, encoded)
         except DrivetrainError as fault:
             return _Row(name, error=fault.at(name))
+
+    def _prepare_columns(self, items: list[Any]) -> list[_Row]:
+        """As `_prepare` for each, but a column at a time, which for a table is many times as quick."""
+        samples: list[Mapping[str, Any]] = []
+        try:
+            samples = [self._sample(item) for item in items]
+            columns = {form.field: _encode_column(form, samples) for form in self._forms}
+        except (DrivetrainError, *_SLIPS):
+            return [self._prepare(item) for item in items]
+        rows: list[_Row] = []
+        for place, item in enumerate(items):
+            faults = [(field, faults[place]) for field, (_, faults) in columns.items() if place in faults]
+            name = describe(item)
+            if faults:
+                field, fault = faults[0]
+                rows.append(_Row(name, error=_in_column(fault, field, len(self._forms)).at(name)))
+            else:
+                rows.append(_Row(name, {field: array[place] for field, (array, _) in columns.items()}))
+        return rows
 
     def _sample(self, item: Any) -> Mapping[str, Any]:
         inputs = self.signature.inputs
@@ -200,6 +227,23 @@ def _encode(form: _Form, raw: Any) -> Array:
     if array.shape != form.shape or array.dtype != form.dtype:
         raise DataError(f"{codec.op} made {array.dtype} {array.shape} of it, not {form.dtype} {form.shape}.")
     return array
+
+
+def _encode_column(
+    form: _Form, samples: Sequence[Mapping[str, Any]]
+) -> tuple[Array, dict[int, DrivetrainError]]:
+    """The column of a field in (n, *shape), and the errors by row."""
+    values = np.empty(len(samples), object)
+    for place, sample in enumerate(samples):  # One by one, or cells that are lists would become an axis.
+        values[place] = sample[form.field]
+    return form.codec.encode_column(values)
+
+
+def _in_column(fault: DrivetrainError, field: str, fields: int) -> DrivetrainError:
+    """The fault with its column named, where there are several."""
+    if fields > 1 and not fault.where:
+        fault.error = f"column {field!r}: {fault.error}"
+    return fault
 
 
 def _finite_rows(output: Array) -> list[bool]:

@@ -29,6 +29,7 @@ def check_codec(codec: Codec, values: Sequence[Any]) -> Codec:
     encoded = [_check_value(fitted, f"value {place}", raw) for place, raw in enumerate(values)]
     for name, raw in fitted.nasty_examples():
         _check_value(fitted, f"nasty example {name!r}", raw)
+    _check_column(fitted, values, encoded)
     _check_profile(fitted, encoded)
     _check_decode(fitted)
     return fitted
@@ -120,6 +121,25 @@ def _check_bytes(codec: Codec, name: str, raw: Any, value: Any) -> None:
     )
 
 
+def _check_column(codec: Codec, values: Sequence[Any], encoded: list[Array]) -> None:
+    """A whole column encodes as its values do, one of which can't be encoded; that one's row is zeros."""
+    column = np.empty(2 * len(values) + 2, object)
+    for row, raw in enumerate((*values, *values)):
+        column[row] = raw
+    column[-2:] = b""  # No codec can read it.
+    array, errors = codec.encode_column(column)
+    assert array.shape == (len(column), *codec.shape), f"a column encodes to shape {array.shape}"
+    assert array.dtype == codec.dtype, f"a column encodes to {array.dtype}, the codec says {codec.dtype}"
+    for row, want in enumerate((*encoded, *encoded)):
+        assert _same(array[row], want), f"value {row % len(values)} encodes differently in a column"
+    last = [len(column) - 2, len(column) - 1]
+    assert sorted(errors) == last, f"the rows in error are {sorted(errors)}, not {last}"
+    assert errors[last[0]] is not errors[last[1]], "rows share one error, which can be at one place only"
+    assert not array[last].any(), "a row in error is not zeros"
+    empty, errors = codec.encode_column(column[:0])
+    assert empty.shape == (0, *codec.shape), f"a column without rows encodes to shape {empty.shape}"
+
+
 def _check_profile(codec: Codec, encoded: list[Array]) -> None:
     rows = np.stack(encoded)
     for some in (rows[:0], rows[:1], rows):
@@ -162,8 +182,8 @@ def _copy(value: Any) -> Any:
 def _same(a: Any, b: Any) -> bool:
     if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
         a, b = np.asarray(a), np.asarray(b)
-        return bool(a.dtype == b.dtype and a.shape == b.shape and (a == b).all())
-    return bool(type(a) is type(b) and a == b)
+        return bool(a.dtype == b.dtype and a.shape == b.shape and ((a == b) | ((a != a) & (b != b))).all())
+    return bool(type(a) is type(b) and (a == b or (a != a and b != b)))
 
 
 def _shared(a: Any, b: Any) -> bool:

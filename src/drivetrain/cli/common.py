@@ -1,0 +1,77 @@
+"""What the verbs share: what an answer is, lines for a person, tables of metrics, what must not be overwritten."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from drivetrain.errors import FileError
+
+Outcome = tuple[dict[str, Any], int]
+"""The JSON object that a verb answers with, and the exit code."""
+
+
+def say(text: str, options: Namespace) -> None:
+    """A line for a person, on standard error."""
+    if not options.json:
+        print(text, file=sys.stderr)
+
+
+def refuse_existing(path: str | None, options: Namespace) -> None:
+    """Before the work, and not after it: what stands in the way of a file to write."""
+    if path is None or not os.path.lexists(path):
+        return
+    if os.path.isdir(path):
+        raise FileError("this is a folder.", where=path, fix="Name a file that doesn't exist yet.")
+    if not options.force:
+        raise FileError(
+            "this exists already.", where=path, fix="Choose another name, or replace it with --force."
+        )
+
+
+def terminal() -> Console:
+    return Console(highlight=False, soft_wrap=True, emoji=False)
+
+
+def plain_table(title: str, *columns: str) -> Table:
+    """A table without lines. A narrow terminal wraps its cells and cuts nothing off."""
+    table = Table(
+        title=title or None,
+        title_justify="left",
+        title_style="bold",
+        header_style="bold",
+        box=None,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    for column in columns:
+        table.add_column(escape(column), overflow="fold")
+    return table
+
+
+def estimate_text(value: dict[str, Any] | None) -> str:
+    """0.912 [0.905, 0.918]"""
+    if value is None or value["value"] is None:
+        return "-"
+    if value["low"] is None:
+        return f"{value['value']:.4g}"
+    return f"{_figure(value['value'])} [{_figure(value['low'])}, {_figure(value['high'])}]"
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.3f}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def metrics_table(columns: dict[str, dict[str, Any]], title: str) -> Table:
+    """Metrics down, models across, each with its 95 % interval."""
+    table = plain_table(title, "metric", *columns)
+    for metric in next(iter(columns.values())):
+        cells = [estimate_text(values.get(metric)) for values in columns.values()]
+        table.add_row(escape(metric.replace("_", " ")), *cells)
+    return table

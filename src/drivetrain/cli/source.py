@@ -1,0 +1,193 @@
+"""The options that say what the data are, for every verb that reads a source, and the dataset that they mean."""
+
+from __future__ import annotations
+
+import os
+from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING, Any
+
+from drivetrain.errors import FileError, UsageError, nearest
+
+if TYPE_CHECKING:
+    from drivetrain.data.dataset import Dataset
+    from drivetrain.data.split import Splitter
+
+TASKS = ("image_classification", "tabular", "recommendation")
+
+
+def add_source(command: ArgumentParser) -> None:
+    """The source and the options of all tasks. A task ignores none: `dataset` refuses those that are another's."""
+    command.add_argument(
+        "source",
+        metavar="SOURCE",
+        help="a folder of pictures, a table (CSV, TSV, Parquet, JSONL) or a database's URL",
+    )
+    command.add_argument("--task", choices=TASKS, help="default: by the source")
+    command.add_argument(
+        "--valid", type=float, default=0.2, help="share that validates where the source doesn't say (0.2)"
+    )
+    command.add_argument("--seed", type=int, default=0, help="of the split, the weights and all chance (0)")
+    pictures = command.add_argument_group("pictures")
+    pictures.add_argument(
+        "--image-size", type=int, metavar="N", help="side in pixels; default: from the pictures"
+    )
+    pictures.add_argument(
+        "--resize", choices=("crop", "pad", "stretch"), help="how a picture is made square (crop)"
+    )
+    pictures.add_argument("--layout", help="override the recognised layout of the folder")
+    tables = command.add_argument_group("tables")
+    tables.add_argument(
+        "--target", action="append", metavar="COLUMN", help="what is to be predicted; may be given again"
+    )
+    tables.add_argument(
+        "--column",
+        action="append",
+        default=[],
+        metavar="NAME=KIND",
+        help="override what a column was taken for",
+    )
+    tables.add_argument("--ignore", action="append", default=[], metavar="NAME", help="leave a column out")
+    tables.add_argument("--query", metavar="SQL", help="what to read from a database")
+    tables.add_argument(
+        "--split", metavar="HOW", help="random, time:COLUMN, group:COLUMN or column:COLUMN (random)"
+    )
+    tables.add_argument("--test", type=float, metavar="SHARE", help="share kept for evaluate (0)")
+    tables.add_argument("--log-target", action="store_true", help="learn a number on a log scale")
+    tables.add_argument(
+        "--interval", type=float, metavar="SHARE", help="how often a number's interval shall hold it (0.9)"
+    )
+    tables.add_argument(
+        "--cost",
+        action="append",
+        default=[],
+        metavar="TRUE:ANSWER=COST",
+        help="what a wrong answer costs (1)",
+    )
+    ratings = command.add_argument_group("ratings (with --task recommendation)")
+    for name, what in (
+        ("user", "who"), ("item", "what"), ("rating", "how much; without it, that it was picked"),
+        ("timestamp", "when: validate on the latest"),
+    ):  # fmt: skip
+        ratings.add_argument(f"--{name}", metavar="COLUMN", help=what)
+
+
+def recognise(options: Namespace) -> str:
+    """The task of a source: as --task says, else pictures for a folder and a table for the rest."""
+    if options.task:
+        return options.task
+    if os.path.isdir(options.source):
+        return "image_classification"
+    if options.target or options.query or os.path.isfile(options.source):
+        return "tabular"
+    raise FileError("there is no such file or folder.", where=options.source, fix="Check the path.")
+
+
+def dataset(options: Namespace) -> Dataset:
+    """The dataset that the options mean. Raises UsageError for options of another task."""
+    task = recognise(options)
+    _refuse_foreign(options, task)
+    return {"image_classification": _pictures, "tabular": _table, "recommendation": _ratings}[task](options)
+
+
+_OWN = {
+    "image_classification": ("image_size", "resize", "layout"),
+    "tabular": ("target", "column", "ignore", "query", "split", "test", "log_target", "interval", "cost"),
+    "recommendation": ("user", "item", "rating", "timestamp"),
+}
+
+
+def _refuse_foreign(options: Namespace, task: str) -> None:
+    for other, names in _OWN.items():
+        for name in names:
+            if other != task and getattr(options, name):
+                raise UsageError(
+                    f"this is an option of {other.replace('_', ' ')}, and {options.source} is taken for "
+                    f"{task.replace('_', ' ')}.",
+                    where="--" + name.replace("_", "-"),
+                    fix=f"Leave it out, or say --task {other}.",
+                )
+
+
+def _pictures(options: Namespace) -> Dataset:
+    from drivetrain.tasks import image_classification
+
+    return image_classification.from_folder(
+        options.source, options.valid, options.seed, image_size=options.image_size, resize=options.resize or "crop",
+        layout=options.layout,
+    )  # fmt: skip
+
+
+def _table(options: Namespace) -> Dataset:
+    from drivetrain.tasks import tabular
+
+    if not options.target:
+        raise UsageError(
+            "which column is to be predicted?", where="--target", fix="Name it: --target COLUMN."
+        )
+    return tabular.from_csv(
+        options.source, options.target, options.valid, options.seed, query=options.query, test=options.test or 0.0,
+        columns=dict(_pair(given, "--column", "NAME=KIND") for given in options.column), ignore=options.ignore,
+        split=_splitter(options), log_target=options.log_target,
+        **({} if options.interval is None else {"interval": options.interval}),
+        costs=dict(_cost(given) for given in options.cost) or None,
+    )  # fmt: skip
+
+
+def _ratings(options: Namespace) -> Dataset:
+    from drivetrain.tasks import recommendation
+
+    for name in ("user", "item"):
+        if not getattr(options, name):
+            raise UsageError(
+                f"which column is the {name}?", where=f"--{name}", fix=f"Name it: --{name} COLUMN."
+            )
+    return recommendation.from_csv(
+        options.source,
+        options.user,
+        options.item,
+        options.rating,
+        options.timestamp,
+        options.valid,
+        options.seed,
+    )
+
+
+def _pair(given: str, where: str, form: str) -> tuple[str, str]:
+    name, sign, value = given.rpartition("=")
+    if not sign or not name or not value:
+        raise UsageError(f"{given!r} is not {form}.", where=where)
+    return name, value
+
+
+def _cost(given: str) -> tuple[tuple[str, str], float]:
+    pair, cost = _pair(given, "--cost", "TRUE:ANSWER=COST, such as yes:no=5")
+    true, sign, answer = pair.partition(":")
+    try:
+        value = float(cost)
+    except ValueError:
+        sign, value = "", 0.0
+    if not sign:
+        raise UsageError(f"{given!r} is not TRUE:ANSWER=COST.", where="--cost", fix="Write it like yes:no=5.")
+    return (true, answer), value
+
+
+def _splitter(options: Namespace) -> Splitter | None:
+    from drivetrain.data import split
+
+    how, _, column = (options.split or "random").partition(":")
+    makers: dict[str, Any] = {
+        "time": lambda: split.by_time(column, valid=options.valid, test=options.test or 0.0),
+        "group": lambda: split.by_group(
+            column, valid=options.valid, seed=options.seed, test=options.test or 0.0
+        ),
+        "column": lambda: split.by_column(column),
+    }
+    if how == "random" and not column:
+        return None
+    if how not in makers or not column:
+        raise UsageError(
+            f"there is no split {options.split!r}.",
+            where="--split",
+            fix=nearest(how, makers) or "Say random, time:COLUMN, group:COLUMN or column:COLUMN.",
+        )
+    return makers[how]()

@@ -1,0 +1,43 @@
+"""`drivetrain check`: faults of the data, and leaks between its parts."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from typing import Any
+
+from drivetrain.cli.common import Outcome
+from drivetrain.cli.source import add_source, dataset, recognise
+from drivetrain.errors import DataError
+
+HELP = "look for faults in the data and leaks between its parts"
+EXAMPLE = "drivetrain check flowers/"
+
+
+def add(command: ArgumentParser) -> None:
+    add_source(command)
+
+
+def act(options: Namespace) -> Outcome:
+    report = _pictures(options) if recognise(options) == "image_classification" else dataset(options).check()
+    if not options.json:
+        report.print()
+    return report.to_json(), 0 if report.ok else 3
+
+
+def _pictures(options: Namespace) -> Any:
+    """The report of a picture folder. One class or an unreadable picture is its finding, not its failure."""
+    from drivetrain.data.checks import check_with_progress
+    from drivetrain.data.sources import image_folder
+    from drivetrain.tasks.image_classification import default_split
+
+    table = image_folder(options.source, layout=options.layout)
+    splitter = default_split(table, options.valid, options.seed)
+    try:
+        split = splitter(table)
+    except DataError:
+        split = None
+    return check_with_progress(table, split, quiet=options.json)
+
+
+def show(answer: dict[str, Any]) -> None:
+    """`check` has printed its own report."""

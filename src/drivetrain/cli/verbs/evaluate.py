@@ -1,0 +1,38 @@
+"""`drivetrain evaluate`: a bundle on labelled data."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from typing import Any
+
+from rich.markup import escape
+
+from drivetrain.cli.common import Outcome, metrics_table, terminal
+
+HELP = "measure a bundle on labelled pictures (their test part if there is one)"
+EXAMPLE = "drivetrain evaluate flowers.bundle flowers/"
+
+
+def add(command: ArgumentParser) -> None:
+    command.add_argument("bundle", metavar="BUNDLE")
+    command.add_argument("folder", metavar="FOLDER")
+    command.add_argument("--layout", default=None, help="override the recognised layout of the folder")
+
+
+def act(options: Namespace) -> Outcome:
+    from drivetrain.evaluate import evaluate as evaluate_bundle
+
+    return evaluate_bundle(options.bundle, options.folder, layout=options.layout, quiet=options.json), 0
+
+
+def show(answer: dict[str, Any]) -> None:
+    console = terminal()
+    console.print(
+        metrics_table({f"{answer['part']}, n = {answer['n']:,}": answer["metrics"]}, "with 95 % intervals")
+    )
+    if answer["note"]:
+        console.print(f"note: {escape(answer['note'])}")
+    if answer["failed"]:
+        console.print(
+            f"note: {len(answer['failed'])} items could not be used, the first: {escape(answer['failed'][0])}"
+        )

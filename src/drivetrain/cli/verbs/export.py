@@ -1,0 +1,42 @@
+"""`drivetrain export`: the bundle of a run."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from typing import Any
+
+from rich.markup import escape
+
+from drivetrain.cli.common import Outcome, refuse_existing, terminal
+from drivetrain.errors import TrainingError
+
+HELP = "write the bundle of a run"
+EXAMPLE = "drivetrain export runs/flowers-001 flowers.bundle"
+
+
+def add(command: ArgumentParser) -> None:
+    command.add_argument("run", metavar="RUN")
+    command.add_argument("bundle", metavar="BUNDLE")
+    command.add_argument("--force", action="store_true", help="replace an existing bundle")
+
+
+def act(options: Namespace) -> Outcome:
+    from drivetrain.learn.learner import Learner
+
+    refuse_existing(options.bundle, options)
+    learner = Learner.resume(options.run, quiet=options.json)
+    learner.result = learner.last_result()
+    if learner.result is None:
+        raise TrainingError(
+            "this run is not finished.", where=options.run, fix="Go on with it: drivetrain train --resume."
+        )
+    path = learner.export(options.bundle, force=options.force)
+    return {
+        "bundle": str(path),
+        "bytes": path.stat().st_size,
+        "metrics": (learner.result or {}).get("metrics", {}),
+    }, 0
+
+
+def show(answer: dict[str, Any]) -> None:
+    terminal().print(f"{escape(answer['bundle'])}  {answer['bytes'] / 1e6:.2f} MB, verified")

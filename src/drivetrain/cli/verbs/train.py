@@ -1,0 +1,196 @@
+"""`drivetrain train`: data, checks, training, and the result beside what a sober person would use instead."""
+
+from __future__ import annotations
+
+import math
+import os
+import shlex
+from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from drivetrain.cli.common import Outcome, metrics_table, plain_table, refuse_existing, say, terminal
+from drivetrain.cli.source import add_source, dataset
+from drivetrain.errors import FileError, Interrupted, UsageError
+
+if TYPE_CHECKING:
+    from drivetrain.data.dataset import Dataset
+
+HELP = "train a model on a folder of pictures, a table, or ratings"
+EXAMPLE = "drivetrain train flowers/ --epochs 4 --export flowers.bundle"
+EPOCHS, EPOCHS_OF_COLUMNS = 5, 10
+CHECK_UP_TO = 10_000
+"""`train` checks pictures by itself up to this many; more take minutes, and `check` is there."""
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "batch_size": {"type": int, "metavar": "N", "help": "items in a batch; default: by the size of the data"},
+    "optimizer": {"choices": ("adamw", "adam", "sgd"), "help": "what updates the weights (adamw)"},
+    "weight_decay": {"type": float, "help": "how strongly weights are pulled to zero (0.01)"},
+    "dropout": {"type": float, "help": "share of features left out at random in training (0)"},
+    "label_smoothing": {"type": float, "help": "share of certainty taken from the labels (0)"},
+    "class_weights": {"choices": ("none", "balanced"), "help": "balanced: rare classes count as much as frequent ones"},
+    "loss": {"choices": ("squared", "huber", "absolute"), "help": "of a number; huber and absolute mind outliers less (squared)"},
+    "clip": {"type": float, "help": "largest norm of the gradient"},
+    "accumulate": {"type": int, "help": "batches per step of the optimiser (1)"},
+    "ema": {"type": float, "help": "decay of averaged weights, such as 0.999"},
+    "early_stopping": {"type": int, "metavar": "EPOCHS", "help": "stop after so many epochs without a lower valid loss"},
+    "precision": {"choices": ("auto", "float32", "bfloat16"), "help": "auto: bfloat16 on a GPU, else float32"},
+}  # fmt: skip
+"""Fields of `drivetrain.learn.settings.Settings` as options."""
+
+
+def add(command: ArgumentParser) -> None:
+    add_source(command)
+    command.add_argument(
+        "--model",
+        help="linear, mlp, cnn, residual, resnet18, trees, ..., a hub name, a folder or weights file",
+    )
+    command.add_argument("--epochs", type=int, help=f"default {EPOCHS}; {EPOCHS_OF_COLUMNS} for tables")
+    command.add_argument("--lr", type=float, help="peak learning rate; default: by model")
+    command.add_argument("--augment", help="auto, photos, digits or none (auto)")
+    command.add_argument(
+        "--frozen-epochs", type=int, default=4, help="epochs of the head alone, for a pretrained model (4)"
+    )
+    for name, option in SETTINGS.items():
+        command.add_argument("--" + name.replace("_", "-"), **option)
+    command.add_argument("--no-check", action="store_true", help="don't look for faults and leaks first")
+    command.add_argument("--out", metavar="RUN", help="run folder; default: the next free one under runs/")
+    command.add_argument("--export", metavar="BUNDLE", help="write a bundle when done")
+    command.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    command.add_argument("--force", action="store_true", help="replace an existing run or bundle")
+
+
+def act(options: Namespace) -> Outcome:
+    refuse_existing(options.export, options)
+    if options.resume:
+        return _resume(options)
+    _check_training(options)
+    data = dataset(options)
+    describe(data, options)
+    if not options.no_check:
+        _say_faults(data, options)
+    learner = data.learner(options.model, out=options.out, force=options.force, **_given(options))
+    for note in learner.notes:
+        say(f"note: {note}", options)
+    say(repr(learner), options)
+    epochs = options.epochs or (EPOCHS if data.pictures else EPOCHS_OF_COLUMNS)
+    try:
+        learner.fine_tune(epochs, options.lr, frozen_epochs=options.frozen_epochs)
+    except KeyboardInterrupt as stop:
+        raise _interrupted(learner, options) from stop
+    return _trained(learner, options)
+
+
+def describe(data: Dataset, options: Namespace) -> None:
+    """What was recognised: for a table each column's kind and the reason."""
+    say(data.describe(), options)
+    if data.kinds and not options.json:
+        table = plain_table("", "column", "taken for", "because")
+        for name, kind in data.kinds.items():
+            table.add_row(escape(name), kind.kind, escape(kind.reason))
+        Console(stderr=True, highlight=False, emoji=False).print(table)
+
+
+def _settings(options: Namespace) -> dict[str, Any]:
+    """The settings that were given on the command line, and the seed."""
+    given = {name: getattr(options, name) for name in SETTINGS}
+    return {"seed": options.seed, **{name: value for name, value in given.items() if value is not None}}
+
+
+def _given(options: Namespace) -> dict[str, Any]:
+    augment = (
+        {} if options.augment is None else {"augment": None if options.augment == "none" else options.augment}
+    )
+    return {**_settings(options), **augment}
+
+
+def _check_training(options: Namespace) -> None:
+    """What can be told at once is told before a picture is read or torch imported: a wrong option or name, a run
+    in the way, a hub that can't be reached."""
+    from drivetrain.learn.settings import Settings
+
+    if options.epochs is not None and options.epochs < 1:
+        raise UsageError(f"epochs must be a whole number from 1, not {options.epochs}.", where="--epochs")
+    if options.frozen_epochs < 0:
+        raise UsageError(
+            f"epochs must be a whole number from 0, not {options.frozen_epochs}.", where="--frozen-epochs"
+        )
+    if options.lr is not None and not 0 < options.lr < math.inf:
+        raise UsageError(f"the learning rate must be a number above 0, not {options.lr}.", where="--lr")
+    Settings(**_settings(options))
+    if options.out and not options.force and os.path.isdir(options.out) and os.listdir(options.out):
+        raise FileError(
+            "this folder has something in it already.", where=options.out,
+            fix="Choose another --out, go on with --resume, or replace it with --force.",
+        )  # fmt: skip
+    if options.model is not None and os.path.isdir(options.source):
+        from drivetrain.models import hub, registry
+
+        source = registry.resolve(options.model)
+        if source.kind == "hub" and options.model not in registry.MODELS:
+            hub.fetch(source.location)
+
+
+def _say_faults(data: Dataset, options: Namespace) -> None:
+    if data.pictures and len(data) > CHECK_UP_TO:
+        say(f"{len(data):,} pictures: not checked for faults and leaks; 'drivetrain check' does it", options)
+        return
+    report = data.check()
+    if report.faults and not options.json:
+        report.print()
+
+
+def _resume(options: Namespace) -> Outcome:
+    from drivetrain.learn.learner import Learner
+
+    if not options.out:
+        raise UsageError("which run is to go on?", where="--resume", fix="Name it with --out RUN.")
+    learner = Learner.resume(options.out)
+    source = (learner.data.recipe or {}).get("source", "")
+    if source not in (options.source, os.path.abspath(options.source)):
+        raise UsageError(f"this run was started on {source}.", where=options.source, fix="Name that source.")
+    for note in learner.notes:
+        say(f"note: {note}", options)
+    try:
+        learner.go_on()
+    except KeyboardInterrupt as stop:
+        raise _interrupted(learner, options) from stop
+    return _trained(learner, options)
+
+
+def _interrupted(learner: Any, options: Namespace) -> Interrupted:
+    """How far it came, and the command that goes on from there."""
+    if learner.run is None:
+        return Interrupted("stopped before the training began.")
+    epochs, done = sum(phase.epochs for phase in learner.plan), len(learner.history)
+    place = f"stopped in epoch {done + 1} of {epochs}." if done < epochs else "stopped after the last epoch."
+    command = ["drivetrain", "train", options.source, "--out", str(learner.run), "--resume"]
+    if options.export:
+        command += ["--export", options.export]
+    return Interrupted(place, where=learner.run, fix=f"Go on with: {shlex.join(command)}")
+
+
+def _trained(learner: Any, options: Namespace) -> Outcome:
+    result = dict(learner.result)
+    if options.export:
+        result["bundle"] = str(learner.export(options.export, force=options.force))
+    return result, 0
+
+
+def show(answer: dict[str, Any]) -> None:
+    console = terminal()
+    ((part, metrics),) = answer["metrics"].items()
+    console.print()
+    console.print(
+        metrics_table({"this model": metrics, **answer["baselines"]}, f"{part}, with 95 % intervals")
+    )
+    for note in answer.get("notes", []):
+        console.print(f"note: {escape(note)}")
+    console.print(f"\nrun     {escape(str(answer['run']))}  (report.html in it)")
+    if "bundle" in answer:
+        console.print(f"bundle  {escape(answer['bundle'])}  (verified)")
+        console.print(f"next    drivetrain predict {escape(answer['bundle'])} FILE")
+    else:
+        console.print(f"next    drivetrain export {escape(str(answer['run']))} MODEL.bundle")

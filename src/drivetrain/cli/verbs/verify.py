@@ -1,0 +1,38 @@
+"""`drivetrain verify`: the golden cases, run here."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from typing import Any
+
+from rich.markup import escape
+
+from drivetrain.cli.common import Outcome, terminal
+
+HELP = "run a bundle's golden cases here, stage by stage"
+EXAMPLE = "drivetrain verify flowers.bundle"
+
+
+def add(command: ArgumentParser) -> None:
+    command.add_argument("bundle", metavar="BUNDLE")
+
+
+def act(options: Namespace) -> Outcome:
+    from drivetrain.runtime import verify_bundle
+
+    report = verify_bundle(options.bundle)
+    return report.to_json(), 0 if report.ok else 3
+
+
+def show(answer: dict[str, Any]) -> None:
+    console = terminal()
+    for stage in answer["stages"]:
+        mark = "[green]agrees[/]" if stage["ok"] else "[red]DIFFERS[/]"
+        difference = ""
+        if stage["max_difference"] is not None:
+            difference = f"largest difference {stage['max_difference']:.2g}, allowed {stage['tolerance']:.2g}"
+        cases = f"{stage['cases']} cases" if stage["cases"] else ""
+        console.print(f"{stage['stage']:<9}{mark}  {cases:<10}{difference}{escape(stage['message'] or '')}")
+    console.print(
+        "[green]verified[/]" if answer["ok"] else "[red]not verified: don't use this bundle here[/]"
+    )

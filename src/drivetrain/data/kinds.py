@@ -1,0 +1,282 @@
+"""Kinds: what each column of a frame is, guessed or told, and the table that follows from it.
+
+The rules for inputs are in `kind_rules.py`. A target is a category where it is text, has at most two values or
+at most 20 whole ones; else it is a number.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from drivetrain.codecs.category import Category
+from drivetrain.codecs.number import Number
+from drivetrain.data import kind_rules as rules
+from drivetrain.data.columns import Column
+from drivetrain.data.faults import Fault
+from drivetrain.data.kind_rules import KINDS, ColumnKind, Seen
+from drivetrain.data.readers import Frame
+from drivetrain.data.table import Table
+from drivetrain.errors import DataError, UsageError, nearest
+from drivetrain.types import Array
+
+__all__ = ["KINDS", "ColumnKind", "guess_kinds", "to_table"]
+
+FEW_NUMBERS = 20
+"""A target of at most so many different whole numbers is a category."""
+MOST_CLASSES = 1_000
+
+
+def guess_kinds(
+    frame: Frame,
+    target: str | Sequence[str] = (),
+    overrides: Mapping[str, str] | None = None,
+    ignore: Sequence[str] = (),
+) -> dict[str, ColumnKind]:
+    """The kind of every column, in the frame's order, with the codec of those that are used.
+
+    `overrides` says what a column is, one of KINDS by its name; `ignore` names columns to leave out. Raises
+    UsageError for unknown columns and kinds, DataError where a column can't be what it is said to be, and where a
+    target can't be learned.
+    """
+    targets = [target] if isinstance(target, str) else list(target)
+    overrides = overrides or {}
+    for name in (*targets, *overrides, *ignore):
+        frame.column(name)
+    for name, kind in overrides.items():
+        if kind not in KINDS:
+            fix = nearest(kind, KINDS) or f"There are: {', '.join(KINDS)}."
+            raise UsageError(f"there is no kind {kind!r}.", where=f"column {name}", fix=fix)
+    for name in ignore:
+        if name in targets:
+            raise UsageError(
+                f"{name!r} is the target and can't be ignored.", where="ignore", fix="Leave it there."
+            )
+    folder = os.path.dirname(frame.source)
+    kinds: dict[str, ColumnKind] = {}
+    for name in frame.columns:
+        seen = Seen(frame.column(name), frame.origins, folder)
+        if name in targets:
+            kinds[name] = _target(seen, overrides.get(name, ""))
+        elif name in ignore:
+            kinds[name] = seen.is_(rules.IGNORED, "left out as asked")
+        elif name in overrides:
+            kinds[name] = _told(seen, overrides[name])
+        else:
+            kinds[name] = rules.guess(seen)
+    return kinds
+
+
+def _told(seen: Seen, kind: str) -> ColumnKind:
+    """The column as the kind that it is said to be. Raises DataError where it can't be."""
+    if kind in rules.LEFT_OUT:
+        return seen.is_(kind, "left out as asked")
+    found = _as(seen, kind)
+    return replace(found, kind=kind, reason=f"as told: {found.reason}")
+
+
+def _as(seen: Seen, kind: str) -> ColumnKind:
+    column = seen.column
+    if not column.kind:
+        raise _unfit(seen, kind, f"it holds {column.values.dtype}")
+    if kind == rules.NUMBER:
+        numbers = column.numbers
+        if column.kind not in ("number", "text", "bool") or not len(numbers.finite):
+            raise _unfit(seen, kind, "it has no numbers")
+        _refuse_most(seen, kind, numbers.others, numbers.share)
+        return rules.number(seen)
+    if kind == rules.DATE:
+        return _as_date(seen)
+    if kind in (rules.CATEGORY, rules.MANY, rules.YES_NO):
+        if column.kind == "list":
+            raise _unfit(seen, kind, "it holds lists")
+        return rules.category(seen)
+    if kind == rules.TAGS and column.kind == "list":
+        return rules.tags(seen)
+    if column.kind != "text":
+        raise _unfit(seen, kind, "it holds no text")
+    if kind == rules.TAGS:
+        return rules.tags(seen, *rules.separator_of_tags(seen))
+    return rules.picture(seen) if kind == rules.PICTURE else rules.text(seen)
+
+
+def _as_date(seen: Seen) -> ColumnKind:
+    if seen.column.kind == "number":
+        if found := rules.moment(seen, seen.column.numbers, named=True):
+            return found
+        raise _unfit(seen, rules.DATE, "its numbers are neither days such as 20191231 nor times since 1970")
+    if seen.column.kind not in ("text", "date"):
+        raise _unfit(seen, rules.DATE, "it holds no dates")
+    order, share, sure = rules.date_order(seen.column)
+    if (
+        share == 0
+        and seen.column.numbers.share >= rules.MOSTLY
+        and (found := rules.moment(seen, seen.column.numbers, named=True))
+    ):
+        return found
+    others = np.flatnonzero(np.isnan(seen.column.dates(order)) & ~seen.column.missing.to_numpy())
+    _refuse_most(seen, rules.DATE, others, share)
+    return rules.date(seen, order, share, sure)
+
+
+def _refuse_most(seen: Seen, kind: str, others: Array, share: float) -> None:
+    """Refuse a kind that too many cells are not, naming the first of them."""
+    if share < rules.MOSTLY:
+        row = int(others[0])
+        raise DataError(
+            f"{len(others):,} cells of {seen.name!r} are no {kind}, such as {seen.column.values[row]!r:.60}.",
+            where=f"{seen.origins[row]}, column {seen.name}",
+            fix=f"Mend them, or call the column a {rules.CATEGORY} or {rules.TEXT}.",
+        )
+
+
+def _unfit(seen: Seen, kind: str, why: str) -> DataError:
+    return DataError(
+        f"{seen.name!r} can't be {kind}: {why}.",
+        where=f"column {seen.name}",
+        fix="Name another kind, or none.",
+    )
+
+
+def _target(seen: Seen, told: str) -> ColumnKind:
+    """The kind of a target. Raises DataError where it can't be learned."""
+    column = seen.column
+    place = f"{seen.origins.name}, column {seen.name}"
+    if told not in ("", rules.NUMBER, rules.CATEGORY, rules.YES_NO, rules.MANY):
+        raise UsageError(
+            f"a target can't be {told} yet.",
+            where=place,
+            fix=f"It is a {rules.NUMBER} or a {rules.CATEGORY}.",
+        )
+    if column.kind in ("list", "date", ""):
+        what = {"list": "lists", "date": "dates"}.get(column.kind, str(column.values.dtype))
+        raise DataError(
+            f"the target holds {what}.", where=place, fix=f"Make it a {rules.NUMBER} or a {rules.CATEGORY}."
+        )
+    if column.different < 2:
+        what = f"one value only, {column.counts['value'][0]!r:.60}" if column.different else "no value at all"
+        raise DataError(f"the target has {what}.", where=place, fix="To learn takes two or more.")
+    if told == rules.NUMBER or (not told and _is_amount(column)):
+        return _number_target(seen, bool(told))
+    return _category_target(seen, bool(told), place)
+
+
+def _is_amount(column: Column) -> bool:
+    """True for a target that is a number, and not a category of few numbers or of codes."""
+    if (
+        column.kind not in ("text", "number")
+        or column.numbers.share < rules.MOSTLY
+        or rules.has_codes(column)
+    ):
+        return False
+    numbers = column.numbers
+    return numbers.different > (FEW_NUMBERS if numbers.whole else 2)
+
+
+def _number_target(seen: Seen, told: bool) -> ColumnKind:
+    found = _as(seen, rules.NUMBER)
+    numbers = seen.column.numbers
+    if numbers.different < 2:
+        place = f"{seen.origins.name}, column {seen.name}"
+        raise DataError("the target has fewer than two different numbers.", where=place, fix="Name another.")
+    codec = Number(thousands=numbers.thousands)
+    reason = found.reason.partition("; ")[0]
+    gaps = _gaps(seen, np.flatnonzero(np.isnan(numbers.values)))
+    faults = tuple(
+        replace(fault, message=fault.message.replace("they count as missing", "the rows are left out"))
+        for fault in found.faults
+    )
+    return ColumnKind(
+        seen.name, rules.NUMBER, ("as told: " if told else "") + reason, codec, (*faults, *gaps)
+    )
+
+
+def _category_target(seen: Seen, told: bool, place: str) -> ColumnKind:
+    column = seen.column
+    different = column.different
+    if different > MOST_CLASSES:
+        raise DataError(
+            f"the target has {different:,} classes, and {MOST_CLASSES:,} are the most.",
+            where=place,
+            fix="Choose another target, or join the rare classes.",
+        )
+    if different > rules.ENOUGH and different * 2 > column.present:
+        raise DataError(
+            f"the target has {different:,} classes in {column.present:,} rows: most have one row only.",
+            where=place,
+            fix="Choose another target, or join the rare classes.",
+        )
+    top, count = column.counts.row(0)
+    reason = f"{seen.levels()}; the most frequent, {top!r:.60}, in {count / column.present:.1%}"
+    if column.numbers.share >= rules.MOSTLY and column.kind != "bool" and not told:
+        reason += "; few numbers are taken as classes"
+    faults = [*rules.spellings(seen), *_gaps(seen, np.flatnonzero(column.missing.to_numpy()))]
+    return ColumnKind(
+        seen.name, rules.CATEGORY, ("as told: " if told else "") + reason, Category(), tuple(faults)
+    )
+
+
+def _gaps(seen: Seen, rows: Array) -> Iterator[Fault]:
+    """Rows that have no target."""
+    if len(rows):
+        holds = [
+            value for value in dict.fromkeys(seen.column.values[rows[:1000].tolist()].to_list()) if value
+        ]
+        words = f" (or {' or '.join(map(repr, holds[:3]))})" if holds else ""
+        message = f"The target {seen.name!r} has no value{words} in {len(rows):,} of {len(seen.column):,} rows: they are left out."
+        where = [seen.origins[row] for row in rows[: rules.SHOWN].tolist()]
+        yield Fault("target gaps", "warning", message, where, "Fill them in where the value is known.")
+
+
+def to_table(frame: Frame, kinds: Mapping[str, ColumnKind]) -> Table:
+    """The frame as numpy columns, as their kinds say; columns that are left out are there too, where they can be.
+
+    Numbers are float64 with NaN or int64, dates datetime64 in microseconds (UTC), texts objects with None where
+    missing, tags lists, pictures absolute paths. What a codec would refuse is missing.
+    """
+    folder = os.path.dirname(frame.source)
+    columns: dict[str, Array] = {}
+    for name in frame.columns:
+        column = frame.column(name)
+        if column.kind:
+            columns[name] = _as_array(column, kinds[name], folder)
+    notes = [f"{name!r} is left out: {kind.reason}" for name, kind in kinds.items() if kind.codec is None]
+    return Table(columns, frame.origins, frame.name, frame.source, notes=(*frame.notes, *notes))
+
+
+def _as_array(column: Column, kind: ColumnKind, folder: str) -> Array:
+    if isinstance(kind.codec, Number) or (kind.codec is None and _is_all_numbers(column)):
+        return column.numbers.column()
+    if kind.kind == rules.DATE:
+        codec = kind.codec
+        seconds = column.dates(getattr(codec, "order", "ymd"), getattr(codec, "epoch", ""))
+        moments = np.floor(np.nan_to_num(seconds) * 1e6).astype("datetime64[us]")
+        moments[np.isnan(seconds)] = np.datetime64("NaT")
+        return moments
+    if column.kind == "list":
+        return _lists(column)
+    if kind.kind == rules.PICTURE:
+        texts = column.texts()
+        paths = {text: None if text is None else os.path.join(folder, text) for text in set(texts)}
+        return np.array([paths[text] for text in texts], object)
+    if column.is_text:
+        return column.texts()
+    if column.kind == "number":
+        return column.numbers.column()
+    values = column.values.to_numpy() if not column.values.null_count() else None
+    return values if values is not None else np.array(column.values.to_list(), object)
+
+
+def _is_all_numbers(column: Column) -> bool:
+    if column.kind == "number":
+        return True
+    return column.is_text and not rules.has_codes(column) and column.present > 0 and column.numbers.share == 1
+
+
+def _lists(column: Column) -> Array:
+    values = np.empty(len(column), object)
+    values[:] = column.values.to_list()
+    return values
