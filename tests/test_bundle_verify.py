@@ -18,18 +18,25 @@ from bundle_examples import (
     image_forward,
     image_graph,
     member,
+    model,
     pictures,
     png,
     weights,
 )
+from onnx import TensorProto, helper
 
 from drivetrain.bundle import bundle_bytes, make_cases, nasty_samples, open_bundle_bytes, verify
 from drivetrain.bundle.golden import ReadArray, kept
 from drivetrain.bundle.npy import from_npy, to_npy
-from drivetrain.bundle.verify import STAGES
+from drivetrain.bundle.verify import STAGES, _array_difference
+from drivetrain.codecs import Signature
+from drivetrain.codecs.category import Category
+from drivetrain.codecs.date import Date
+from drivetrain.codecs.number import Number
+from drivetrain.codecs.tags import Tags
 from drivetrain.errors import BundleError, CheckFailed, DataError, DrivetrainError, UsageError
 from drivetrain.files import from_json, to_json
-from drivetrain.runtime import OnnxSession
+from drivetrain.runtime import OnnxSession, Predictor
 
 
 def report(data):
@@ -263,6 +270,117 @@ def test_nearly_tied_cases_are_left_out_but_never_all():
     assert [case.name for case in cases] == ["b", "c"]
     (only,) = make_cases(PICTURES, samples[:1], lambda batch: {"label": outputs[:1]})
     assert only.name == "a"
+
+
+def missing_bundle():
+    """A number that may be missing, and counts as 7 then; a date, of which the year is taken."""
+    inputs = {
+        "size": Number(missing=True, center=0.0, spread=1.0),
+        "day": Date(missing=True, parts=("year",)),
+    }
+    signature = Signature(inputs, {"price": Number(center=0.0, spread=1.0)})
+    nodes = [
+        helper.make_node("IsNaN", ["size"], ["absent"]),
+        helper.make_node("Where", ["absent", "seven", "size"], ["known"]),
+        helper.make_node("Gather", ["day", "one"], ["year"], axis=1),
+        helper.make_node("Cast", ["year"], ["number"], to=TensorProto.FLOAT),
+        helper.make_node("Add", ["known", "number"], ["price"]),
+    ]
+    held = {"seven": np.float32(7).reshape(()), "one": np.int64(1).reshape(())}
+    ports = {"size": (TensorProto.FLOAT, ["n"]), "day": (TensorProto.INT64, ["n", 2])}
+    graph = model(nodes, held, ports, {"price": (TensorProto.FLOAT, ["n"])})
+    rows = [
+        ("row", "validation", {"size": 3, "day": "2020-01-01"}),
+        ("gap", "validation", {"size": None, "day": None}),
+    ]
+    cases = make_cases(
+        signature,
+        [*rows, *nasty_samples(signature, rows[0][2])],
+        lambda batch: {"price": np.where(np.isnan(batch["size"]), 7, batch["size"]) + batch["day"][:, 1]},
+    )
+    return bundle_bytes(
+        **arguments(name="gaps", task="tabular", signature=signature, graph=graph, cases=cases)
+    )
+
+
+def test_missing_values_go_all_the_way():
+    data = missing_bundle()
+    bundle = open_bundle_bytes(data)
+    gap = next(case for case in bundle.cases if case.name == "gap")
+    assert gap.read == {"size": None, "day": None}
+    assert np.isnan(gap.encoded["size"])
+    assert gap.encoded["day"].tolist() == [-(2**62), -1]
+    result = report(data)
+    assert result.ok, result.failed
+    answer = Predictor(bundle).predict({"size": "NA", "day": "31 Dec 1999"})
+    assert answer.value == 7 + 1999
+
+
+@pytest.mark.parametrize(
+    ("own", "golden", "difference"),
+    [
+        ([np.nan, 1.0], [np.nan, 1.0], 0.0),
+        ([np.nan, 1.5], [np.nan, 1.0], 0.5),
+        ([np.nan, 1.0], [1.0, np.nan], np.inf),
+        ([np.nan], [1.0], np.inf),
+        ([1.0], [np.nan], np.inf),
+        ([np.inf], [1.0], np.inf),
+        ([np.nan], [np.nan], 0.0),
+    ],
+)
+def test_missing_is_equal_to_missing_alone(own, golden, difference):
+    assert _array_difference(np.array(own), np.array(golden)) == difference
+
+
+def test_a_runtime_that_takes_missing_for_a_number_fails_at_encoded(monkeypatch):
+    data = missing_bundle()
+    encode = Number.encode
+    monkeypatch.setattr(Number, "encode", lambda self, value: np.nan_to_num(encode(self, value)))
+    failed = report(data).failed
+    assert failed["stage"] == "encoded"
+    assert "missing or infinite where it was not" in failed["message"]
+
+
+def test_no_other_stored_number_is_nan_or_infinite():
+    def changed(name, value):
+        array = from_npy(memoryview(member(missing_bundle(), name)), name).copy()
+        array[0] = value
+        return altered(missing_bundle(), {name: to_npy(array)})
+
+    for name, value in (("golden/output.price.npy", np.nan), ("golden/encoded.size.npy", np.inf)):
+        with pytest.raises(BundleError, match="not what the signature asks for"):
+            open_bundle_bytes(changed(name, value))
+
+
+def tag_cases(outputs):
+    signature = Signature(PICTURES.inputs, {"label": Tags(tags=("a", "b", "c"))})
+    samples = [(name, "validation", {"image": raw}) for name, raw in zip("abc", pictures(len(outputs)))]
+    cases = make_cases(signature, samples, lambda batch: {"label": np.array(outputs, np.float32)})
+    return signature, cases
+
+
+def test_tags_nearly_at_their_threshold_are_left_out():
+    _, cases = tag_cases([[0.9, 0.2, 0.50001], [0.6, 0.1, 0.2], [0.5, 0.5, 0.5]])
+    assert [case.name for case in cases] == ["b", "c"]
+
+
+def test_the_tags_must_be_equal_even_within_the_tolerance():
+    signature, cases = tag_cases([[0.5, 0.9, 0.1]])
+    bundle = open_bundle_bytes(bundle_bytes(**arguments(signature=signature, cases=cases)))
+
+    class Other:
+        def run(self, feeds):
+            return {"label": np.float32([[0.49999, 0.9, 0.1]])}
+
+    assert "the answer is ['b'] where it was ['a', 'b']" in verify(bundle, Other()).failed["message"]
+
+
+def test_a_case_that_costs_nearly_the_same_either_way_is_left_out():
+    signature = Signature(PICTURES.inputs, {"label": Category(("cat", "dog"), costs=((0, 1), (9, 0)))})
+    samples = [(name, "validation", {"image": raw}) for name, raw in zip("abc", pictures(3))]
+    outputs = np.array([[0.90001, 0.09999], [0.5, 0.5], [0.99, 0.01]], np.float32)
+    cases = make_cases(signature, samples, lambda batch: {"label": outputs})
+    assert [(case.name, case.answer["label"]["label"]) for case in cases] == [("b", "dog"), ("c", "cat")]
 
 
 def test_nasty_samples_change_one_input_at_a_time():

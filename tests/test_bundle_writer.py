@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import hashlib
 import os
+import zipfile
 
 import numpy as np
 import pytest
@@ -25,10 +27,12 @@ from bundle_examples import (
 from onnx import TensorProto, helper
 
 from drivetrain.bundle import bundle_bytes, make_cases, open_bundle, write_bundle
+from drivetrain.bundle.golden import member_part
 from drivetrain.codecs import Signature
 from drivetrain.codecs.number import Number
 from drivetrain.errors import BundleError, CheckFailed, DrivetrainError, FileError
 from drivetrain.files import sha256
+from drivetrain.runtime import verify_bundle
 from drivetrain.testing.bundles import check_bundle
 
 
@@ -157,16 +161,39 @@ def test_check_bundle_holds_for_what_we_write_and_not_for_a_swapped_graph(tmp_pa
         check_bundle(path)
 
 
-def test_field_names_of_any_language_become_plain_member_names(tmp_path):
-    """Python allows größe as a name; a zip member stays ASCII."""
-    signature = Signature({"größe": Number(center=0.0, spread=1.0)}, {"preis": Number(center=0.0, spread=1.0)})
+def identity_bundle(path, name):
+    signature = Signature({name: Number(center=0.0, spread=1.0)}, {"preis": Number(center=0.0, spread=1.0)})
     port = (TensorProto.FLOAT, ["n"])
-    graph = model([helper.make_node("Identity", ["größe"], ["preis"])], {}, {"größe": port}, {"preis": port})
-    cases = make_cases(
-        signature, [("one", "validation", {"größe": 2})], lambda batch: {"preis": batch["größe"]}
-    )
-    path = tmp_path / "preise.bundle"
+    graph = model([helper.make_node("Identity", [name], ["preis"])], {}, {name: port}, {"preis": port})
+    cases = make_cases(signature, [("one", "validation", {name: 2})], lambda batch: {"preis": batch[name]})
     write_bundle(path, **arguments(signature=signature, graph=graph, cases=cases))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("größe", "gr%C3%B6%C3%9Fe"),
+        ("native-country", "native%2Dcountry"),
+        ("default payment (next month)", "default%20payment%20%28next%20month%29"),
+        ("a.read", "a%2Eread"),
+        ("~%", "%7E%25"),
+        ("x" * 200, "x" * 200),
+        ("é" * 100, "%C3%A9" * 22 + "%C" + "%%" + hashlib.sha256(("é" * 100).encode()).hexdigest()),
+    ],
+)
+def test_field_names_become_plain_member_names(tmp_path, name, part):
+    """A column may be called anything; a zip member stays ASCII, a file name below 255 bytes."""
+    path = identity_bundle(tmp_path / "preise.bundle", name)
     bundle = open_bundle(path)
-    assert "golden/0000.gr%C3%B6%C3%9Fe.raw" in bundle.manifest["members"]
-    np.testing.assert_array_equal(bundle.cases[0].encoded["größe"], np.float32(2))
+    assert {f"golden/0000.{part}.raw", f"golden/encoded.{part}.npy"} <= set(bundle.manifest["members"])
+    np.testing.assert_array_equal(bundle.cases[0].encoded[name], np.float32(2))
+    assert verify_bundle(path).ok
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(tmp_path / "folder")
+    assert open_bundle(tmp_path / "folder").hash == bundle.hash
+
+
+def test_long_field_names_stay_apart(tmp_path):
+    assert member_part("é" * 150 + "a") != member_part("é" * 150 + "b")
+    assert len(member_part("é" * 200)) == 200

@@ -13,7 +13,7 @@ import pytest
 from commands import Done, drivetrain, finish, start
 from pictures import class_folder, split_folder
 
-from drivetrain.cli import show
+from drivetrain.cli.verbs import predict
 
 METRICS = {"accuracy", "error_rate", "log_loss", "calibration_error"}
 QUICK = ("--model", "linear", "--epochs", "2", "--batch-size", "2", "--no-check")
@@ -258,7 +258,7 @@ class TestErrors:
 
 def test_names_are_printed_as_they_are_and_not_as_markup(capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("[red]a[/red]", ":cat:", "[/]", "back\\"):
-        show.predict({"answers": [{"input": name, "label": name, "probability": 0.5, "probabilities": {}}]})
+        predict.show({"answers": [{"input": name, "label": name, "probability": 0.5, "probabilities": {}}]})
         assert capsys.readouterr().out == f"{name}  {name}  0.500\n"
-        show.predict({"answers": [{"input": name, "error": name, "where": "", "fix": name}]})
+        predict.show({"answers": [{"input": name, "error": name, "where": "", "fix": name}]})
         assert capsys.readouterr().out == f"{name}  {name} {name}\n"

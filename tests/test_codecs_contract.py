@@ -1,18 +1,24 @@
-"""The three codecs keep the contract of a codec, and check_codec notices when one does not."""
+"""The codecs keep the contract of a codec, and check_codec notices when one does not."""
 
 from __future__ import annotations
 
 import dataclasses
+import datetime
+import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
-from drivetrain.codecs import Codec, base, codec_names, from_spec
+from drivetrain.codecs import Codec, Signature, base, codec_names, from_spec
 from drivetrain.codecs.category import Category
+from drivetrain.codecs.date import Date
 from drivetrain.codecs.image import Image
 from drivetrain.codecs.number import Number
+from drivetrain.codecs.tags import Tags
+from drivetrain.codecs.text import Text
 from drivetrain.errors import DrivetrainError
 from drivetrain.testing import check_codec
 
@@ -22,6 +28,10 @@ ARRAYS = [
     GENERATOR.integers(0, 256, shape, dtype=np.uint8)
     for shape in ((30, 40, 3), (1, 1, 3), (1, 700), (32, 32), (700, 2, 3), (600, 800))
 ]
+
+
+DAY = datetime.date(1969, 7, 20)
+MOMENT = datetime.datetime(2021, 3, 4, 5, 6, 7, 891, datetime.timezone(datetime.timedelta(hours=-5)))
 
 
 @pytest.mark.parametrize(
@@ -37,6 +47,19 @@ ARRAYS = [
         (Number(), [1, 2.5, " 3e1 ", np.float32(0.1), np.int8(-4)]),
         (Number(center=3.0), [1, 2]),
         (Number(scaling="none", spread=2.0), [5.0]),
+        (Number("robust", log=True, missing=True), [1, None, -2.5, float("nan"), "?", float("inf"), 1e30]),
+        (Number(thousands=".", interval=1.5), ["1.234,5", "7"]),
+        (Number(log=True, interval=2.0, coverage=0.8), [0, 10, 1e38]),
+        (Category(costs=((0, 1), (5, 0))), ["ill", "well"]),
+        (Category(open=True, rare=2, most=2), ["a", "a", "b", "b", "c", "c", "d", None, "?", 3.0, True]),
+        (Category(open=True), [None, "N/A"]),
+        (Date(), [DAY, MOMENT, np.datetime64("2020-02-29T12:00:00.123456789"), "Dec 31, 2019 11:59 PM"]),
+        (Date(missing=True), [None, "-", float("nan"), "31.12.2019", np.datetime64("NaT")]),
+        (Date(epoch="ms", parts=("hour", "year")), [1.5e12, "1500000000123", DAY]),
+        (Tags(), [["a", "b"], [], ("b", " b "), None, [3, True]]),
+        (Tags(separator=";", open=True, rare=2, thresholds=(0.2, 0.7)), ["a; b", "b;a", "c", ["a"]]),
+        (Text(), ["The cat sat", "the CAT's mat", "", None, 3]),
+        (Text(words=("cat",), length=2), ["a cat and a dog"]),
     ],
 )
 def test_contract(codec: Codec, values: list[Any]) -> None:
@@ -44,7 +67,20 @@ def test_contract(codec: Codec, values: list[Any]) -> None:
 
 
 def test_every_codec_has_a_contract_test() -> None:
-    assert set(codec_names()) == {"image", "category", "number"}, "add the new codec to test_contract"
+    tested = {"image", "category", "number", "date", "tags", "text"}
+    assert set(codec_names()) == tested, "add the new codec to test_contract"
+    book = (Path(base.__file__).parent / "OPS.md").read_text(encoding="utf-8")
+    for name in tested:
+        assert f"| `{name}@1` |" in book
+        assert f"## {name}@1" in book
+
+
+def test_the_book_names_every_field() -> None:
+    book = (Path(base.__file__).parent / "OPS.md").read_text(encoding="utf-8")
+    for codec in (Image(), Category(), Number(), Date(), Tags(), Text()):
+        section = book.split(f"## {codec.op}")[1].split("\n## ")[0]
+        told = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", section, re.MULTILINE))))
+        assert {field.name for field in dataclasses.fields(codec)} <= told, codec.op
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,6 +129,14 @@ class Broken(Number):
             case _:
                 return super().encode(value)
 
+    def encode_column(self, values: Any) -> Any:
+        encoded, errors = super().encode_column(values)
+        if self.fault == "column":
+            return encoded + np.float32(1), errors
+        if self.fault == "one error":
+            return encoded, dict.fromkeys(errors, DrivetrainError("no"))
+        return encoded, {} if self.fault == "no error" else errors
+
     def to_bytes(self, raw: Any) -> bytes:
         return b"7" if self.fault == "bytes" else super().to_bytes(raw)
 
@@ -131,6 +175,9 @@ BROKEN = {
     "same memory": "same memory each time",
     "refused": "value 0 is refused",
     "bytes": "reads differently after to_bytes",
+    "column": "encodes differently in a column",
+    "one error": "share one error",
+    "no error": "rows in error are",
     "profile": "profile of 0 rows is not JSON",
     "schema": "no JSON type",
     "decode": "decoded output is not JSON",
@@ -181,9 +228,76 @@ def test_check_codec_sees_a_field_that_can_be_set(monkeypatch: pytest.MonkeyPatc
         ({"op": "image@1", "size": [1]}, "two whole numbers"),
         ({"op": "image@1", "resize": "squash"}, "resize must be"),
         ({"op": "category@1", "classes": ["a", "a"]}, "named twice"),
+        ({"op": "category@1", "rare": 2}, "only where the category is open"),
+        ({"op": "category@1", "classes": ["a", "b"], "costs": [[0, 1]]}, "for each of the 2 classes"),
+        ({"op": "category@1", "costs": [[0, 1], [1]]}, "costs need a row and a column"),
+        ({"op": "category@1", "costs": [[0]], "open": True}, "can't be open"),
         ({"op": "number@1", "spread": 0}, "above 0"),
+        ({"op": "number@1", "scaling": "minmax"}, "scaling must be"),
+        ({"op": "number@1", "thousands": "_"}, "thousands must be"),
+        ({"op": "number@1", "interval": -1.0}, "at least 0"),
+        ({"op": "number@1", "coverage": 1}, "between 0 and 1"),
+        ({"op": "date@1", "order": "ydm"}, "order must be"),
+        ({"op": "date@1", "epoch": "d"}, "epoch must be"),
+        ({"op": "date@1", "parts": ["year", "year"]}, "different ones"),
+        ({"op": "date@1", "parts": ["second"]}, "different ones"),
+        ({"op": "date@1", "center": 0.5}, "whole number"),
+        ({"op": "tags@1", "tags": ["a", "a"]}, "named twice"),
+        ({"op": "tags@1", "tags": ["a"], "thresholds": [0.5, 0.5]}, "2 thresholds don't fit 1 tags"),
+        ({"op": "tags@1", "thresholds": [1]}, "between 0 and 1"),
+        ({"op": "tags@1", "rare": 3}, "only where the tags are open"),
+        ({"op": "text@1", "length": 257}, "between 1 and 256"),
     ],
 )
 def test_a_spec_that_makes_no_sense_is_refused(spec: dict[str, Any], message: str) -> None:
     with pytest.raises(DrivetrainError, match=message):
         from_spec(spec)
+
+
+@pytest.mark.parametrize(
+    "name", ["default payment (next month)", "native-country", "größe", "a", "%", "x" * 200]
+)
+def test_a_field_may_be_called_like_any_column(name: str) -> None:
+    signature = Signature({name: Number()}, {"target": Number()})
+    assert Signature.from_json(signature.to_json()) == signature
+
+
+@pytest.mark.parametrize("name", ["", "x" * 201, " a", "a\u00a0", "a/b", "a\\b", "a\nb", "a\0", "\ud800"])
+def test_a_field_can_not_be_called_so(name: str) -> None:
+    with pytest.raises(DrivetrainError, match="the field name"):
+        Signature({name: Number()}, {"target": Number()})
+
+
+def test_a_column_is_encoded_value_by_value_and_each_of_them_once() -> None:
+    """1, 1.0 and True are one key to a dict, and three things to a category."""
+
+    class Counting(Category):
+        reads: ClassVar[list[Any]] = []
+
+        def read(self, raw: Any) -> Any:
+            self.reads.append(raw)
+            return super().read(raw)
+
+    codec = Counting(classes=("1", "true", "1.5"))
+    column = np.array([1, 1.0, True, "1", None, 1, "1", True, None, 1.5], object)
+    encoded, errors = codec.encode_column(column)
+    assert encoded.tolist() == [0, 0, 1, 0, 0, 0, 0, 1, 0, 2]
+    assert sorted(errors) == [4, 8]
+    assert len(codec.reads) == 6
+    errors[4].at("here")
+    assert errors[8].where == ""
+
+
+@pytest.mark.parametrize(
+    ("column", "want", "wrong"),
+    [
+        (np.array([2, 1, 2]), [1, 0, 1], []),
+        (np.array([1.0, np.nan, 2.0, np.nan]), [0, 0, 1, 0], [1, 3]),
+        (np.array([[1], [2], "x", "1"], object), [0, 0, 0, 0], [0, 1, 2]),
+        (np.array([], object), [], []),
+    ],
+)
+def test_columns_of_any_dtype(column: Any, want: list[int], wrong: list[int]) -> None:
+    encoded, errors = Category(classes=("1", "2")).encode_column(column)
+    assert encoded.tolist() == want
+    assert sorted(errors) == wrong

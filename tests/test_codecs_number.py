@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivetrain.codecs.number import LARGEST, WRITTEN, Number
+from drivetrain.codecs.number import GROUPED, LARGEST, WRITTEN, Number
 from drivetrain.errors import DataError
 
 BOOK = Path(__file__).parents[1] / "src/drivetrain/codecs/OPS.md"
@@ -33,8 +33,10 @@ def test_numbers(raw: Any, value: float) -> None:
 @pytest.mark.parametrize(
     "raw",
     [
-        "1e999", "-1e39", 1e39, 10**400, 10**5000, float("nan"), float("inf"), "nan", "inf", "Infinity", "", " ", "text",
-        "1,5", "1 000", "1_000", "0x10", "12abc", "--1", "1e", ".", "e5", "١", "1" * 400, np.float64("nan"), True, False, np.True_,
+        "1e999", "-1e39", 1e39, 10**400, 10**5000, float("nan"), float("inf"), "nan", "inf", "Infinity", "",
+        " ", "text",
+        "1,5", "1 000", "1_000", "0x10", "12abc", "--1", "1e", ".", "e5", "١", "1" * 400, np.float64("nan"),
+        True, False, np.True_,
         None, b"1", [1], {}, 1j, np.array(1.0), "9" * 5000,
     ],
     ids=lambda raw: repr(raw)[:12] if not isinstance(raw, int) else f"int{raw.bit_length()}",
@@ -45,10 +47,14 @@ def test_what_is_no_number(raw: Any) -> None:
     assert len(str(caught.value)) < 200
 
 
-def test_the_grammar_is_the_one_in_the_book() -> None:
-    written = re.search(r"must then match `([^`]+)` whole", BOOK.read_text(encoding="utf-8"))
+@pytest.mark.parametrize(
+    ("words", "pattern"),
+    [(r"must then match `([^`]+)` whole", WRITTEN), (r"What then matches\s+`([^`]+)` whole", GROUPED)],
+)
+def test_the_grammar_is_the_one_in_the_book(words: str, pattern: re.Pattern[str]) -> None:
+    written = re.search(words, BOOK.read_text(encoding="utf-8"))
     assert written is not None
-    assert written[1] == WRITTEN.pattern
+    assert written[1] == pattern.pattern
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)
@@ -93,3 +99,162 @@ def test_profile() -> None:
         "1.0": 100,
     }
     assert Number().profile(np.zeros(0, np.float32)) == {"n": 0}
+
+
+MISSING = [
+    None,
+    float("nan"),
+    np.float32("nan"),
+    float("inf"),
+    -np.inf,
+    "",
+    " \t",
+    "NA",
+    " n/a",
+    "NaN",
+    "Null",
+    "?",
+    "#N/A",
+    "None",
+    "-",
+    "--",
+]
+
+
+@pytest.mark.parametrize("raw", MISSING, ids=repr)
+def test_missing_numbers(raw: Any) -> None:
+    codec = Number(missing=True)
+    assert np.isnan(codec.read(raw))
+    assert np.isnan(codec.encode_raw(raw))
+    with pytest.raises(DataError):
+        Number().read(raw)
+
+
+@pytest.mark.parametrize("raw", ["x", "inf", "1e39", 1e39, True, [1], "n.a."])
+def test_what_is_wrong_is_not_missing(raw: Any) -> None:
+    with pytest.raises(DataError):
+        Number(missing=True).read(raw)
+
+
+@pytest.mark.parametrize(
+    ("sign", "raw", "value"),
+    [
+        (",", "1,234", 1234), (",", "-12,345,678.5", -12345678.5), (",", "1234.5", 1234.5), (",", " +1,000. ", 1000),
+        (",", 3.5, 3.5),
+        (".", "1.234.567,5", 1234567.5), (".", "1.234", 1234), (".", "12,5", 12.5), (".", 12.5, 12.5),
+        ("'", "1'234.5", 1234.5), ("'", "1\u2019234", 1234), (" ", "1 234", 1234),
+        (" ", "1\u202f234\u00a0567.5", 1234567.5), (" ", "7", 7),
+    ],
+)  # fmt: skip
+def test_grouped_digits(sign: str, raw: Any, value: float) -> None:
+    assert Number(thousands=sign).read(raw) == value
+
+
+@pytest.mark.parametrize(
+    ("sign", "raw"),
+    [
+        (",", "1,23"), (",", "1234,567"), (",", ",123"), (",", "1,234,56"), (",", "1,234e3"), (",", "1.234,5"),
+        ("", "1,234"),
+        (".", "12.5"), (".", "1,234.5"), ("'", "1,234"), ("'", "1''234"), (" ", "1,234"), (" ", "1  234"),
+        (" ", "1 23"),
+    ],
+)  # fmt: skip
+def test_what_is_not_grouped_by_threes_is_no_number(sign: str, raw: str) -> None:
+    with pytest.raises(DataError, match="is not a number"):
+        Number(thousands=sign).read(raw)
+
+
+def test_fit_leaves_missing_values_out() -> None:
+    values = [1, None, 3, "?", float("nan")]
+    assert Number(missing=True).fit(values) == Number(missing=True, center=2.0, spread=1.0)
+    with pytest.raises(DataError, match="no numbers"):
+        Number(missing=True).fit([None, "?"])
+    with pytest.raises(DataError, match="None is not a number"):
+        Number().fit([1, None])
+
+
+def test_fit_on_the_log_scale_and_robustly() -> None:
+    values = np.random.default_rng(0).normal(50, 10, 20_001)
+    values[:200] = 1e9
+    robust = Number("robust").fit(values)
+    assert robust.center == np.median(values)
+    assert robust.spread == pytest.approx(10, rel=0.05)
+    logged = Number(log=True).fit([-3, 0, 3])
+    assert logged.center == 0
+    assert logged.spread == pytest.approx(np.log(4) * np.sqrt(2 / 3))
+    assert Number("robust").fit([5] * 9 + [9]) == Number(
+        "robust", center=5.0, spread=float(np.std([5] * 9 + [9]))
+    )
+    assert Number("robust").fit([5, 5]).spread == 1
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(
+    st.lists(
+        st.one_of(st.floats(), st.integers(), st.none(), st.sampled_from(["1", "?", "x", True])), max_size=8
+    )
+)
+@pytest.mark.parametrize("missing", [False, True])
+def test_a_column_is_encoded_as_its_values(missing: bool, values: list[Any]) -> None:
+    """In every dtype that such a column may come in."""
+    codec = Number(missing=missing)
+    columns = [np.empty(len(values), object)]
+    columns[0][:] = values
+    if all(type(value) is float for value in values):
+        columns += [np.array(values, np.float64)]
+    if all(type(value) is int and abs(value) < 2**63 for value in values):
+        columns += [np.array(values, np.int64)]
+    want: list[Any] = []
+    for value in values:
+        try:
+            want.append(codec.encode_raw(value))
+        except DataError as fault:
+            want.append(fault.error)
+    for column in columns:
+        encoded, errors = codec.encode_column(column)
+        for row, expected in enumerate(want):
+            if isinstance(expected, str):
+                assert row in errors
+                assert encoded[row] == 0
+            else:
+                assert row not in errors
+                assert np.array_equal(encoded[row], expected, equal_nan=True)
+
+
+def test_the_error_of_a_row_shows_its_value() -> None:
+    _, errors = Number().encode_column(np.array([1.0, np.inf, np.nan, 1e300]))
+    assert [str(errors[row]).split(" is")[0].split("(")[-1].rstrip(")") for row in (1, 2, 3)] == [
+        "inf",
+        "nan",
+        "1e+300",
+    ]
+
+
+def test_an_answer_with_a_range() -> None:
+    plain = Number(center=10.0, spread=2.0, interval=1.5)
+    assert plain.decode(np.float32(7)) == {"value": 7, "low": 4, "high": 10}
+    assert Number("none", center=10.0, spread=2.0, interval=1.5).decode(np.float32(7))["low"] == 5.5
+    logged = Number(log=True, center=3.0, spread=0.5, interval=2.0)
+    decoded = logged.decode(np.array([np.expm1(4.0)]))
+    assert (decoded["low"], decoded["high"]) == pytest.approx((np.expm1(3), np.expm1(5)))
+    across = logged.decode(np.float32(0))
+    assert across["low"] == pytest.approx(-across["high"])
+    assert logged.decode(np.float32(LARGEST))["high"] == LARGEST
+    assert Number(interval=1e38, spread=1e38).decode(np.float32(0)) == {
+        "value": 0,
+        "low": -LARGEST,
+        "high": LARGEST,
+    }
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(st.floats(-LARGEST, LARGEST))
+def test_the_log_scale_and_back(value: float) -> None:
+    codec = Number(log=True)
+    assert codec.inverse(codec.transform(np.array(value))) == pytest.approx(value, rel=1e-12, abs=1e-12)
+
+
+def test_the_profile_counts_what_is_missing() -> None:
+    found = Number(missing=True).profile(np.array([1, np.nan, 3], np.float32))
+    assert (found["n"], found["missing"], found["mean"]) == (3, 1, 2)
+    assert Number(missing=True).profile(np.array([np.nan], np.float32)) == {"n": 1, "missing": 1}

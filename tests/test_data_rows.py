@@ -25,7 +25,10 @@ def test_rows_of_a_csv_are_texts_by_column(tmp_path):
 
 def test_rows_of_json_lines_keep_their_types(tmp_path):
     path = write(tmp_path, '{"a/b": 1, "c": "x"}\r\n\r\n{"c": null}\r\n', "t.jsonl")
-    assert list(read_rows(path)) == [("t.jsonl, row 1", {"a_b": 1, "c": "x"}), ("t.jsonl, row 3", {"c": None})]
+    assert list(read_rows(path)) == [
+        ("t.jsonl, row 1", {"a_b": 1, "c": "x"}),
+        ("t.jsonl, row 3", {"c": None}),
+    ]
 
 
 @pytest.mark.parametrize(("row", "told"), [("3", "has 1 cell "), ("3,4,5", "has 3 cells")])

@@ -82,7 +82,7 @@ def test_frozen_norms_stay_as_they_were_while_all_weights_train(learner: Learner
 def test_early_stages_learn_slowest(learner: Learner) -> None:
     groups = parameter_groups(learner.network, Phase(1, 1.0, spread=0.01), weight_decay=0.01)
     share = {id(parameter): group["share"] for group in groups for parameter in group["params"]}
-    head = learner.network.heads["label"].layers[1].weight
+    head = learner.network.heads["label"].layers.weight
     assert share[id(body(learner).early[0].weight)] == pytest.approx(0.01)
     assert share[id(body(learner).late[1].weight)] == pytest.approx(0.1)
     assert share[id(head)] == pytest.approx(1.0)

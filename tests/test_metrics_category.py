@@ -45,7 +45,7 @@ def test_values_are_scikit_learns(n: int) -> None:
 
     probabilities, codes = answers(n)
     found = measure(CODEC, probabilities, codes)
-    assert list(found) == ["accuracy", "error_rate", "log_loss", "calibration_error"]
+    assert list(found) == ["accuracy", "error_rate", "log_loss", "auc", "calibration_error"]
     predicted = probabilities.argmax(axis=1)
     assert found["accuracy"].value == pytest.approx(accuracy_score(codes, predicted))
     assert found["error_rate"].value == pytest.approx(1 - found["accuracy"].value)
@@ -63,6 +63,31 @@ def test_values_are_scikit_learns(n: int) -> None:
     for k in (1, 2, 4):
         expected = top_k_accuracy_score(codes, probabilities, k=k, labels=range(4)) if k < 4 else 1.0
         assert top_k_accuracy(CODEC, probabilities, codes, k).value == pytest.approx(expected)
+
+
+def test_the_area_under_the_roc_curve_is_scikit_learns_ties_included() -> None:
+    from sklearn.metrics import roc_auc_score
+
+    generator = np.random.default_rng(0)
+    codes = generator.integers(0, 2, 400)
+    scores = (codes + generator.normal(0, 1, 400)).round(1)  # rounded: many ties
+    outputs = np.stack([-scores, scores], axis=1)
+    codec = Category(classes=("no", "yes"))
+    found = measure(codec, outputs, codes)["auc"]
+    assert found.value == pytest.approx(roc_auc_score(codes, scores))
+    assert 0.05 < found.high - found.low < 0.12
+    assert math.isnan(measure(codec, outputs, np.zeros(400, np.int64))["auc"].value)
+
+
+def test_with_costs_the_answer_is_the_cheapest_one_and_its_cost_is_measured() -> None:
+    """To answer "no" where "yes" is true costs 9: "yes" is answered from a probability of a tenth on."""
+    codec = Category(classes=("no", "yes"), costs=((0, 1), (9, 0)))
+    outputs, codes = np.array([[0.8, 0.2], [0.95, 0.05], [0.8, 0.2], [0.95, 0.05]]), np.array([1, 1, 0, 0])
+    found = measure(codec, outputs, codes)
+    assert found["accuracy"].value == 0.5
+    assert found["mean_cost"].value == pytest.approx((0 + 9 + 1 + 0) / 4)
+    assert confusion_matrix(codec, outputs, codes).tolist() == [[1, 1], [1, 1]]
+    assert "mean_cost" not in measure(Category(classes=("no", "yes")), outputs, codes)
 
 
 def test_every_interval_holds_its_value_and_says_its_method() -> None:

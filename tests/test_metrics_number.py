@@ -29,6 +29,29 @@ def test_values_are_scikit_learns() -> None:
     assert measure(Number(), predicted[:, None], true[:, None]) == found
 
 
+def test_on_the_log_scale() -> None:
+    from sklearn.metrics import root_mean_squared_log_error
+
+    generator = np.random.default_rng(0)
+    true = generator.lognormal(3, 1, 400)
+    predicted = true * generator.lognormal(0.1, 0.3, 400)
+    found = measure(Number(log=True), predicted, true)["root_mean_squared_log_error"]
+    assert found.value == pytest.approx(root_mean_squared_log_error(true, predicted))
+    assert found.low < found.value < found.high
+    below = measure(Number(log=True), -predicted, -true)["root_mean_squared_log_error"]
+    assert below.value == pytest.approx(found.value)
+    assert list(measure(Number(), true, true)) == ["mean_absolute_error", "root_mean_squared_error", "r2"]
+
+
+def test_how_many_true_values_lie_in_the_range() -> None:
+    codec = Number(center=0.0, spread=2.0, interval=0.5)
+    found = measure(codec, np.array([0.0, 0, 0, 0]), np.array([-1.0, 1, 1.25, 9]))["interval_coverage"]
+    assert (found.value, found.n, found.method) == (0.5, 4, "Wilson score, 95 %")
+    logged = Number(log=True, interval=1.0)
+    assert measure(logged, np.array([0.0]), np.array([np.e - 1.01]))["interval_coverage"].value == 1
+    assert measure(logged, np.array([0.0]), np.array([np.e - 0.99]))["interval_coverage"].value == 0
+
+
 def test_losses_are_absolute_errors() -> None:
     found = losses(Number(), np.array([1.0, 5.0]), np.array([2.0, 2.0]))
     assert found.tolist() == [1, 3]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from drivetrain.codecs.category import Category as Category
     from drivetrain.codecs.image import Image as Image
     from drivetrain.codecs.number import Number as Number
+    from drivetrain.comparison import compare as compare
     from drivetrain.data import split as split
     from drivetrain.data.augment import Augment as Augment
     from drivetrain.data.dataset import DataBlock as DataBlock
@@ -47,6 +48,7 @@ _PUBLIC = {
     "Number": "drivetrain.codecs.number",
     "Predictor": "drivetrain.runtime",
     "Signature": "drivetrain.codecs",
+    "compare": "drivetrain.comparison",
     "image_classification": "drivetrain.tasks.image_classification",
     "image_files": "drivetrain.data.sources",
     "parent_folder": "drivetrain.data.sources",

@@ -2,64 +2,149 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from drivetrain.codecs import Codec
+from drivetrain.data.row_inputs import rows_for
 from drivetrain.data.sources import image_folder
 from drivetrain.errors import DataError, DrivetrainError, UsageError
 from drivetrain.metrics import measure
 from drivetrain.progress import progress
 from drivetrain.runtime import Predictor
-from drivetrain.types import Failure
+from drivetrain.types import Array, Failure
 
-NOT_TESTED = "there is no test folder: what this measures counts only for pictures that the model was neither trained nor chosen on"
+NOT_TESTED = "there is no test part: what this measures counts only for items that the model was neither trained nor chosen on"
+TRAINED_ON = (
+    "this is the file that the model was trained on, without a test part: train with --test 0.2 to keep one"
+)
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Items and their true values: `items` as a Predictor takes them, `truths` raw by target, `part` of the source."""
+
+    items: list[Any]
+    truths: dict[str, list[Any]]
+    origins: list[str]
+    part: str
+    note: str
 
 
 def evaluate(
     bundle: str | os.PathLike[str],
-    folder: str | os.PathLike[str],
+    source: str | os.PathLike[str],
     *,
     layout: str | None = None,
     quiet: bool = False,
 ) -> dict[str, Any]:
-    """`{"n", "metrics": {NAME: {"value", "low", "high", ...}}, "part", "failed", "note"}` on a picture folder.
+    """`{"n", "metrics": {NAME: {"value", "low", "high", ...}}, "part", "failed", "note"}` on a folder or a table.
 
-    Uses its test part; without one its valid part; without either all of it. Pictures that can't be used are
-    named in `failed` and count in no metric. Raises DataError when nothing can be measured.
+    Uses the test part of the source; without one its valid part; without either all of it. Items that can't be
+    used are named in `failed` and count in no metric. With several targets the names are "target.metric". Raises
+    DataError when nothing can be measured.
     """
     predictor = Predictor(bundle)
+    targets = predictor.signature.targets
+    found = labelled(predictor, source, layout)
+    outputs: dict[str, list[Any]] = {name: [] for name in targets}
+    encoded: dict[str, list[Array]] = {name: [] for name in targets}
+    failed: list[str] = []
+    with progress("Evaluating", len(found.items), quiet=quiet) as advance:
+        for row, answer in enumerate(predictor.stream(found.items)):
+            advance(1)
+            try:
+                if isinstance(answer, Failure):
+                    raise answer.error
+                truth = {name: codec.encode_raw(found.truths[name][row]) for name, codec in targets.items()}
+            except DrivetrainError as fault:
+                fault.where = fault.where if found.origins[row] in fault.where else found.origins[row]
+                failed.append(str(fault))
+                continue
+            for name, codec in targets.items():
+                encoded[name].append(truth[name])
+                outputs[name].append(_output(codec, answer.targets[name]))
+    if not any(encoded.values()):
+        raise DataError(
+            "nothing in it could be measured.",
+            where=source,
+            fix=failed[0] if failed else "Give labelled items.",
+        )
+    metrics: dict[str, Any] = {}
+    for name, codec in targets.items():
+        several = f"{name}." if len(targets) > 1 else ""
+        for metric, estimate in measure(
+            codec, np.array(outputs[name], np.float32), np.stack(encoded[name])
+        ).items():
+            metrics[several + metric] = estimate.to_json()
+    return {
+        "n": len(next(iter(encoded.values()))),
+        "metrics": metrics,
+        "part": found.part,
+        "target": ", ".join(targets),
+        "note": found.note,
+        "failed": failed,
+    }
+
+
+def labelled(predictor: Predictor, source: str | os.PathLike[str], layout: str | None = None) -> Labelled:
+    """The labelled items of a source, as the bundle's inputs ask: pictures in a folder, or rows of a table."""
     inputs, targets = predictor.signature.inputs, predictor.signature.targets
-    if len(inputs) != 1 or len(targets) != 1:
-        raise UsageError("evaluate takes bundles of one picture and one target so far.", where=bundle)
-    ((target, codec),) = targets.items()
-    table = image_folder(folder, layout=layout)
+    if len(inputs) == 1 and next(iter(inputs.values())).from_files and os.path.isdir(source):
+        return _pictures(source, next(iter(targets)), layout)
+    if os.path.isdir(source):
+        raise UsageError("this model answers for rows: name a table.", where=source)
+    recipe = predictor.manifest["facts"].get("data", {})
+    if recipe.get("sha256") == _file_hash(source):
+        return _own_rows(source, recipe, inputs, targets)
+    origins, rows, _ = rows_for(source, inputs, list(targets))
+    return Labelled(rows, {name: [row[name] for row in rows] for name in targets}, origins, "all", "")
+
+
+def _pictures(source: str | os.PathLike[str], target: str, layout: str | None) -> Labelled:
+    table = image_folder(source, layout=layout)
     part = "all"
     if "split" in table:
         part = next(name for name in ("test", "valid", "train") if (table["split"] == name).any())
         table = table.take(table["split"] == part)
-    outputs, codes, failed = [], [], []
-    with progress("Evaluating", len(table), quiet=quiet) as advance:
-        for row, answer in enumerate(predictor.stream(table["image"])):
-            advance(1)
-            if isinstance(answer, Failure):
-                failed.append(str(answer.error.at(table.origin(row))))
-                continue
-            try:
-                codes.append(codec.encode(codec.read(table["label"][row])))
-            except DrivetrainError as fault:
-                failed.append(str(fault.at(table.origin(row))))
-                continue
-            outputs.append(list(answer.probabilities.values()) if codec.output_shape else answer.value)
-    if not codes:
-        raise DataError("no picture of it could be measured.", where=folder, fix=failed[0] if failed else "")
-    metrics = measure(codec, np.array(outputs, np.float32), np.stack(codes))
-    return {
-        "n": len(codes),
-        "metrics": {name: estimate.to_json() for name, estimate in metrics.items()},
-        "part": part,
-        "target": target,
-        "note": "" if part == "test" else NOT_TESTED,
-        "failed": failed,
-    }
+    note = "" if part == "test" else NOT_TESTED
+    truths = {target: list(table["label"])}
+    return Labelled(
+        list(table["image"]), truths, [table.origin(row) for row in range(len(table))], part, note
+    )
+
+
+def _own_rows(
+    source: str | os.PathLike[str],
+    recipe: Mapping[str, Any],
+    inputs: Mapping[str, Codec],
+    targets: Mapping[str, Codec],
+) -> Labelled:
+    """The test rows of the very file that the model was trained on, split as it was then."""
+    from drivetrain.tasks import from_recipe
+
+    data = from_recipe({**recipe["recipe"], "source": os.fspath(source)})
+    part = next(name for name in ("test", "valid", "train") if len(data.rows(name)))
+    table = data.table.take(data.rows(part))
+    items = [{name: table[name][row] for name in inputs} for row in range(len(table))]
+    truths = {name: list(table[name]) for name in targets}
+    note = "" if part == "test" else TRAINED_ON
+    return Labelled(items, truths, [table.origin(row) for row in range(len(table))], part, note)
+
+
+def _file_hash(path: str | os.PathLike[str]) -> str:
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def _output(codec: Codec, decoded: dict[str, Any]) -> Any:
+    """The model's output that an answer was decoded from."""
+    return list(decoded["probabilities"].values()) if codec.output_shape else decoded["value"]

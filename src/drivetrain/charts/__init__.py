@@ -4,6 +4,7 @@ matplotlib is imported when something is drawn, not with this package.
 """
 
 from drivetrain.charts.chart import Chart, Palette
+from drivetrain.charts.comparison import comparison
 from drivetrain.charts.counts import class_counts
 from drivetrain.charts.pictures import pictures
 from drivetrain.charts.results import bars, calibration, confusion
@@ -16,6 +17,7 @@ __all__ = [
     "bars",
     "calibration",
     "class_counts",
+    "comparison",
     "confusion",
     "learning_rate",
     "losses",

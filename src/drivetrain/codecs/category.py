@@ -170,6 +170,7 @@ class Category(Codec):
 
     def decode(self, output: Array) -> dict[str, Any]:
         """Probabilities (classes,) -> label, its probability and all probabilities by class. A tie goes to the first."""
+        _ = self.output_shape  # Raises where there is nothing to choose from.
         best = int(self.chosen(output[None])[0])
         return {
             "label": self.classes[best],
@@ -192,6 +193,8 @@ class Category(Codec):
 
     @property
     def output_shape(self) -> tuple[int, ...]:
+        if self.open:
+            raise DrivetrainError("an open category can't be a target.", fix="Set open to False.")
         if not self.classes:
             raise DrivetrainError(
                 "category@1 has no classes yet.", fix="Call fit first, or name the classes."

@@ -297,10 +297,9 @@ def _written(text: str, order: str) -> float:
     elif match := YEAR_LAST.fullmatch(text):
         if order == "ymd":
             return math.nan
-        year, day, month = (
-            match[4],
-            *((match[1], int(match[3])) if order == "dmy" else (match[3], int(match[1]))),
-        )
+        year, month, day = match[4], int(match[3]), match[1]
+        if order == "mdy":
+            month, day = int(match[1]), match[3]
     elif match := DAY_NAME.fullmatch(text):
         year, month, day = match[4], MONTH.get(match[3].lower(), 0), match[1]
     elif match := NAME_DAY.fullmatch(text):
@@ -311,25 +310,26 @@ def _written(text: str, order: str) -> float:
         days = datetime.date(int(year), month, int(day)).toordinal() - 719_163
     except ValueError:
         return math.nan
-    clock = _clock(*match.groups()[4:]) if match[5] else 0.0
-    return days * 86_400 + clock
+    if not match[5]:
+        return days * 86_400.0
+    hours, minutes, seconds, fraction, half, zone = match.groups()[4:]
+    clock = _clock(hours, minutes, seconds, half, zone)
+    return math.nan if clock is None else days * 86_400 + clock + float(f"0.{fraction or 0}")
 
 
-def _clock(
-    hours: str, minutes: str, seconds: str | None, fraction: str | None, half: str | None, zone: str | None
-) -> float:
-    """Seconds since midnight UTC, NaN where there is no such time."""
+def _clock(hours: str, minutes: str, seconds: str | None, half: str | None, zone: str | None) -> int | None:
+    """Whole seconds since midnight UTC, None where there is no such time."""
     hour, minute, second = int(hours), int(minutes), int(seconds or 0)
     if half:
         if not 1 <= hour <= 12:
-            return math.nan
+            return None
         hour = hour % 12 + (12 if half in "Pp" else 0)
     if hour > 23 or minute > 59 or second > 59:
-        return math.nan
+        return None
     shift = 0
     if zone and zone[0] in "+-":
         digits = zone[1:].replace(":", "").ljust(4, "0")
         if int(digits[2:]) > 59:
-            return math.nan
+            return None
         shift = (int(digits[:2]) * 3600 + int(digits[2:]) * 60) * (-1 if zone[0] == "-" else 1)
-    return hour * 3600 + minute * 60 + second - shift + float(f"0.{fraction or 0}")
+    return hour * 3600 + minute * 60 + second - shift

@@ -6,6 +6,7 @@ and a whole column at a time.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drivetrain.codecs.base import MISSING_WORDS, NO_NUMBER
-from drivetrain.codecs.date import UNITS, parse_dates
+from drivetrain.codecs.date import FIRST, LAST, UNITS, parse_dates
 from drivetrain.codecs.number import GROUPED, LARGEST, THOUSANDS, WRITTEN
 from drivetrain.types import Array
 
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 
 WHITE = "".join(chr(code) for code in range(0x3001) if chr(code).isspace())
 """What `str.strip` takes away."""
-_INFINITE = ("inf", "+inf", "-inf", "infinity", "+infinity", "-infinity", "∞", "-∞")
+_DAY_AND_TIME = r"^(.*?[^\s\x1c-\x1f])(?:[Tt]|,? )([0-9]{1,2}:[0-9]{2}.*)$"
 _EXACT = 2.0**53
+LOOKED_AT = 2_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,49 +102,50 @@ class Column:
     def missing_as(self, words: frozenset[str]) -> pl.Series:
         """True where there is no value, counting texts that are one of `words`."""
         missing = self.values.is_null()
-        return (
-            missing | self.values.str.to_lowercase().is_in(sorted(words)).fill_null(True)
-            if self.is_text
-            else missing
-        )
+        if not self.is_text:
+            return missing
+        pattern = "|".join(re.escape(word) for word in sorted(words))
+        return missing | self.values.str.contains(f"^(?i-u:{pattern})$").fill_null(True)
+
+    @cached_property
+    def known(self) -> pl.Series:
+        """The values that are not missing."""
+        return self.values.filter(~self.missing)
+
+    @cached_property
+    def sample(self) -> pl.Series:
+        """Up to 2,000 of the values that are not missing, evenly spread: enough to rule out most kinds."""
+        return self.known.gather_every(max(1, len(self.known) // LOOKED_AT))
+
+    @cached_property
+    def different(self) -> int:
+        """How many different values there are, missing ones left aside."""
+        return 0 if self.kind in ("", "list") else self.known.n_unique()
 
     @cached_property
     def counts(self) -> pl.DataFrame:
         """`value` and `count` of each value that is not missing, the most frequent first, of equals the first to come."""
-        import polars as pl
-
-        present = self.values.rename("value").filter(~self.missing)
-        return (
-            pl.select(present)
-            .group_by("value", maintain_order=True)
-            .len("count")
-            .sort("count", descending=True, maintain_order=True)
-        )
-
-    @property
-    def different(self) -> int:
-        return len(self.counts)
+        grouped = self.known.rename("value").to_frame().group_by("value", maintain_order=True).len("count")
+        return grouped.sort("count", descending=True, maintain_order=True)
 
     @cached_property
     def present(self) -> int:
         """Cells that are not missing."""
-        return len(self) - int(self.missing.sum())
+        return len(self.known)
 
     @cached_property
-    def coded(self) -> tuple[list[str | None], Array]:
-        """The different texts of a column of text, in order of appearance, and for each row (n,) which it is."""
-        import polars as pl
+    def may_be_numbers(self) -> bool:
+        """False where most of a sample are no numbers, however they are grouped: then not all need be read."""
+        if not self.is_text:
+            return self.kind == "number"
+        texts = self.sample
+        return any(_plain_texts(texts, mark).is_not_null().sum() * 2 >= len(texts) for mark in THOUSANDS)
 
-        different = self.values.unique(maintain_order=True)
-        known = different.drop_nulls()
-        codes = self.values.cast(pl.Enum(known)).to_physical().fill_null(len(known)).cast(pl.Int64).to_numpy()
-        return [*known.to_list(), None], codes
-
-    def texts(self) -> Array:
-        """Objects (n,): the texts, None where missing. Equal texts are one object."""
-        different, codes = self.coded
+    def texts(self, words: frozenset[str] = MISSING_WORDS) -> Array:
+        """Objects (n,): the texts, None for those that are one of `words`. Equal texts are one object."""
+        different, codes = _coded(self.values)
         known = np.empty(len(different), object)
-        known[:] = [text if text is None or text.lower() not in MISSING_WORDS else None for text in different]
+        known[:] = [text if text is None or text.lower() not in words else None for text in different]
         return known[codes]
 
     def dates(self, order: str = "ymd", epoch: str = "") -> Array:
@@ -158,8 +161,7 @@ class Column:
         if epoch:
             return self.numbers.values / UNITS[epoch]
         if self.is_text:
-            different, codes = self.coded
-            return parse_dates(np.array(different, object), order)[codes]
+            return _parse_dates(self.values, order)
         if self.kind == "date":
             return parse_dates(self.values.cast(pl.Datetime("us")).to_numpy())
         return parse_dates(self.numbers.values, order)
@@ -173,13 +175,31 @@ class Column:
             values = self.values.cast(pl.Float64).fill_null(np.nan).to_numpy()
             return _numbers(values, np.isnan(values), np.isinf(values), "")
         missing = self.missing_as(NO_NUMBER)
-        infinite = self.values.str.to_lowercase().is_in(_INFINITE).fill_null(False)
+        infinite = self.values.str.contains("^[+-]?(?i:inf|infinity|∞)$").fill_null(False)
         texts, thousands = _plain_texts(self.values, ""), ""
         rest = self.values.filter(texts.is_null() & ~missing & ~infinite)
         if len(rest) and (thousands := _grouping(self.values.filter(~missing & ~infinite).unique())):
             texts = _plain_texts(self.values, thousands)
         values = texts.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
         return _numbers(values, missing.to_numpy(), infinite.to_numpy(), thousands)
+
+
+def _coded(texts: pl.Series) -> tuple[list[str | None], Array]:
+    """The different texts in order of appearance, then None, and for each row (n,) which of them it is."""
+    import polars as pl
+
+    known = texts.unique(maintain_order=True).drop_nulls()
+    codes = texts.cast(pl.Enum(known)).to_physical().cast(pl.Int64).fill_null(len(known)).to_numpy()
+    return [*known.to_list(), None], codes
+
+
+def _parse_dates(texts: pl.Series, order: str) -> Array:
+    """`parse_dates` of trimmed texts (n,), days and times of day apart: of each there are far fewer than of both."""
+    days, day = _coded(texts.str.extract(_DAY_AND_TIME, 1).fill_null(texts))
+    clocks, clock = _coded(texts.str.extract(_DAY_AND_TIME, 2))
+    midnight = np.array(["1970-01-01" + (f" {time}" if time else "") for time in clocks], object)
+    seconds = parse_dates(np.array(days, object), order)[day] + parse_dates(midnight)[clock]
+    return np.where((seconds >= FIRST) & (seconds < LAST), seconds, np.nan)
 
 
 def _plain_texts(texts: pl.Series, thousands: str) -> pl.Series:

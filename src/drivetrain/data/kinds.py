@@ -1,6 +1,6 @@
 """Kinds: what each column of a frame is, guessed or told, and the table that follows from it.
 
-The rules for inputs are in `kind_rules.py`. A target is a category where it is text, has at most two values or
+The rules for inputs are in `kind_py`. A target is a category where it is text, has at most two values or
 at most 20 whole ones; else it is a number.
 """
 
@@ -12,12 +12,52 @@ from dataclasses import replace
 
 import numpy as np
 
+from drivetrain.codecs.base import MISSING_WORDS
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
-from drivetrain.data import kind_rules as rules
 from drivetrain.data.columns import Column
 from drivetrain.data.faults import Fault
-from drivetrain.data.kind_rules import KINDS, ColumnKind, Seen
+from drivetrain.data.kind_numbers import (
+    date,
+    date_order,
+    guess_date,
+    guess_number,
+    has_codes,
+    moment,
+    number,
+)  # fmt: skip
+from drivetrain.data.kind_texts import (
+    category,
+    guess_picture,
+    guess_tags,
+    guess_text,
+    names_rows,
+    picture,
+    separator_of_tags,
+    spellings,
+    tags,
+    text,
+)  # fmt: skip
+from drivetrain.data.kind_types import (
+    CATEGORY,
+    CONSTANT,
+    DATE,
+    ENOUGH,
+    IGNORED,
+    KINDS,
+    LEFT_OUT,
+    MANY,
+    MOSTLY,
+    NUMBER,
+    PICTURE,
+    SHOWN,
+    TAGS,
+    TEXT,
+    YES_NO,
+    ColumnKind,
+    Seen,
+    levels_codec,
+)  # fmt: skip
 from drivetrain.data.readers import Frame
 from drivetrain.data.table import Table
 from drivetrain.errors import DataError, UsageError, nearest
@@ -62,17 +102,37 @@ def guess_kinds(
         if name in targets:
             kinds[name] = _target(seen, overrides.get(name, ""))
         elif name in ignore:
-            kinds[name] = seen.is_(rules.IGNORED, "left out as asked")
+            kinds[name] = seen.is_(IGNORED, "left out as asked")
         elif name in overrides:
             kinds[name] = _told(seen, overrides[name])
         else:
-            kinds[name] = rules.guess(seen)
+            kinds[name] = guess(seen)
     return kinds
+
+
+def guess(seen: Seen) -> ColumnKind:
+    """The kind of an input column, by the first rule that fits."""
+    if not seen.column.kind:
+        return seen.is_(IGNORED, f"holds {seen.column.values.dtype}, which can't be used as it is")
+    rules = (_constant, guess_number, guess_date, guess_picture, guess_tags, guess_text, names_rows)
+    return next((found for rule in rules if (found := rule(seen))), None) or category(seen)
+
+
+def _constant(seen: Seen) -> ColumnKind | None:
+    column, rows = seen.column, len(seen.column)
+    if column.kind == "list" or column.sample.n_unique() > 1 or column.different > 1:
+        return None
+    if not column.different:
+        return seen.is_(CONSTANT, f"no value in any of {rows:,} rows")
+    value = f"{column.known[0]!r:.60}"
+    if column.present == rows:
+        return seen.is_(CONSTANT, f"{value} in all of {rows:,} rows")
+    return seen.is_(YES_NO, f"one value, {value}, or none{seen.gaps()}, in {rows:,} rows", levels_codec(seen))
 
 
 def _told(seen: Seen, kind: str) -> ColumnKind:
     """The column as the kind that it is said to be. Raises DataError where it can't be."""
-    if kind in rules.LEFT_OUT:
+    if kind in LEFT_OUT:
         return seen.is_(kind, "left out as asked")
     found = _as(seen, kind)
     return replace(found, kind=kind, reason=f"as told: {found.reason}")
@@ -82,54 +142,54 @@ def _as(seen: Seen, kind: str) -> ColumnKind:
     column = seen.column
     if not column.kind:
         raise _unfit(seen, kind, f"it holds {column.values.dtype}")
-    if kind == rules.NUMBER:
+    if kind == NUMBER:
         numbers = column.numbers
         if column.kind not in ("number", "text", "bool") or not len(numbers.finite):
             raise _unfit(seen, kind, "it has no numbers")
         _refuse_most(seen, kind, numbers.others, numbers.share)
-        return rules.number(seen)
-    if kind == rules.DATE:
+        return number(seen)
+    if kind == DATE:
         return _as_date(seen)
-    if kind in (rules.CATEGORY, rules.MANY, rules.YES_NO):
+    if kind in (CATEGORY, MANY, YES_NO):
         if column.kind == "list":
             raise _unfit(seen, kind, "it holds lists")
-        return rules.category(seen)
-    if kind == rules.TAGS and column.kind == "list":
-        return rules.tags(seen)
+        return category(seen)
+    if kind == TAGS and column.kind == "list":
+        return tags(seen)
     if column.kind != "text":
         raise _unfit(seen, kind, "it holds no text")
-    if kind == rules.TAGS:
-        return rules.tags(seen, *rules.separator_of_tags(seen))
-    return rules.picture(seen) if kind == rules.PICTURE else rules.text(seen)
+    if kind == TAGS:
+        return tags(seen, *separator_of_tags(seen))
+    return picture(seen) if kind == PICTURE else text(seen)
 
 
 def _as_date(seen: Seen) -> ColumnKind:
     if seen.column.kind == "number":
-        if found := rules.moment(seen, seen.column.numbers, named=True):
+        if found := moment(seen, seen.column.numbers, named=True):
             return found
-        raise _unfit(seen, rules.DATE, "its numbers are neither days such as 20191231 nor times since 1970")
+        raise _unfit(seen, DATE, "its numbers are neither days such as 20191231 nor times since 1970")
     if seen.column.kind not in ("text", "date"):
-        raise _unfit(seen, rules.DATE, "it holds no dates")
-    order, share, sure = rules.date_order(seen.column)
+        raise _unfit(seen, DATE, "it holds no dates")
+    order, share, sure = date_order(seen.column)
     if (
         share == 0
-        and seen.column.numbers.share >= rules.MOSTLY
-        and (found := rules.moment(seen, seen.column.numbers, named=True))
+        and seen.column.numbers.share >= MOSTLY
+        and (found := moment(seen, seen.column.numbers, named=True))
     ):
         return found
     others = np.flatnonzero(np.isnan(seen.column.dates(order)) & ~seen.column.missing.to_numpy())
-    _refuse_most(seen, rules.DATE, others, share)
-    return rules.date(seen, order, share, sure)
+    _refuse_most(seen, DATE, others, share)
+    return date(seen, order, share, sure)
 
 
 def _refuse_most(seen: Seen, kind: str, others: Array, share: float) -> None:
     """Refuse a kind that too many cells are not, naming the first of them."""
-    if share < rules.MOSTLY:
+    if share < MOSTLY:
         row = int(others[0])
         raise DataError(
             f"{len(others):,} cells of {seen.name!r} are no {kind}, such as {seen.column.values[row]!r:.60}.",
             where=f"{seen.origins[row]}, column {seen.name}",
-            fix=f"Mend them, or call the column a {rules.CATEGORY} or {rules.TEXT}.",
+            fix=f"Mend them, or call the column a {CATEGORY} or {TEXT}.",
         )
 
 
@@ -145,39 +205,33 @@ def _target(seen: Seen, told: str) -> ColumnKind:
     """The kind of a target. Raises DataError where it can't be learned."""
     column = seen.column
     place = f"{seen.origins.name}, column {seen.name}"
-    if told not in ("", rules.NUMBER, rules.CATEGORY, rules.YES_NO, rules.MANY):
+    if told not in ("", NUMBER, CATEGORY, YES_NO, MANY):
         raise UsageError(
             f"a target can't be {told} yet.",
             where=place,
-            fix=f"It is a {rules.NUMBER} or a {rules.CATEGORY}.",
+            fix=f"It is a {NUMBER} or a {CATEGORY}.",
         )
     if column.kind in ("list", "date", ""):
         what = {"list": "lists", "date": "dates"}.get(column.kind, str(column.values.dtype))
-        raise DataError(
-            f"the target holds {what}.", where=place, fix=f"Make it a {rules.NUMBER} or a {rules.CATEGORY}."
-        )
+        raise DataError(f"the target holds {what}.", where=place, fix=f"Make it a {NUMBER} or a {CATEGORY}.")
     if column.different < 2:
-        what = f"one value only, {column.counts['value'][0]!r:.60}" if column.different else "no value at all"
+        what = f"one value only, {column.known[0]!r:.60}" if column.different else "no value at all"
         raise DataError(f"the target has {what}.", where=place, fix="To learn takes two or more.")
-    if told == rules.NUMBER or (not told and _is_amount(column)):
+    if told == NUMBER or (not told and _is_amount(column)):
         return _number_target(seen, bool(told))
     return _category_target(seen, bool(told), place)
 
 
 def _is_amount(column: Column) -> bool:
     """True for a target that is a number, and not a category of few numbers or of codes."""
-    if (
-        column.kind not in ("text", "number")
-        or column.numbers.share < rules.MOSTLY
-        or rules.has_codes(column)
-    ):
+    if column.kind not in ("text", "number") or column.numbers.share < MOSTLY or has_codes(column):
         return False
     numbers = column.numbers
     return numbers.different > (FEW_NUMBERS if numbers.whole else 2)
 
 
 def _number_target(seen: Seen, told: bool) -> ColumnKind:
-    found = _as(seen, rules.NUMBER)
+    found = _as(seen, NUMBER)
     numbers = seen.column.numbers
     if numbers.different < 2:
         place = f"{seen.origins.name}, column {seen.name}"
@@ -189,9 +243,7 @@ def _number_target(seen: Seen, told: bool) -> ColumnKind:
         replace(fault, message=fault.message.replace("they count as missing", "the rows are left out"))
         for fault in found.faults
     )
-    return ColumnKind(
-        seen.name, rules.NUMBER, ("as told: " if told else "") + reason, codec, (*faults, *gaps)
-    )
+    return ColumnKind(seen.name, NUMBER, ("as told: " if told else "") + reason, codec, (*faults, *gaps))
 
 
 def _category_target(seen: Seen, told: bool, place: str) -> ColumnKind:
@@ -203,7 +255,7 @@ def _category_target(seen: Seen, told: bool, place: str) -> ColumnKind:
             where=place,
             fix="Choose another target, or join the rare classes.",
         )
-    if different > rules.ENOUGH and different * 2 > column.present:
+    if different > ENOUGH and different * 2 > column.present:
         raise DataError(
             f"the target has {different:,} classes in {column.present:,} rows: most have one row only.",
             where=place,
@@ -211,12 +263,10 @@ def _category_target(seen: Seen, told: bool, place: str) -> ColumnKind:
         )
     top, count = column.counts.row(0)
     reason = f"{seen.levels()}; the most frequent, {top!r:.60}, in {count / column.present:.1%}"
-    if column.numbers.share >= rules.MOSTLY and column.kind != "bool" and not told:
+    if column.numbers.share >= MOSTLY and column.kind != "bool" and not told:
         reason += "; few numbers are taken as classes"
-    faults = [*rules.spellings(seen), *_gaps(seen, np.flatnonzero(column.missing.to_numpy()))]
-    return ColumnKind(
-        seen.name, rules.CATEGORY, ("as told: " if told else "") + reason, Category(), tuple(faults)
-    )
+    faults = [*spellings(seen), *_gaps(seen, np.flatnonzero(column.missing.to_numpy()))]
+    return ColumnKind(seen.name, CATEGORY, ("as told: " if told else "") + reason, Category(), tuple(faults))
 
 
 def _gaps(seen: Seen, rows: Array) -> Iterator[Fault]:
@@ -227,7 +277,7 @@ def _gaps(seen: Seen, rows: Array) -> Iterator[Fault]:
         ]
         words = f" (or {' or '.join(map(repr, holds[:3]))})" if holds else ""
         message = f"The target {seen.name!r} has no value{words} in {len(rows):,} of {len(seen.column):,} rows: they are left out."
-        where = [seen.origins[row] for row in rows[: rules.SHOWN].tolist()]
+        where = [seen.origins[row] for row in rows[:SHOWN].tolist()]
         yield Fault("target gaps", "warning", message, where, "Fill them in where the value is known.")
 
 
@@ -250,7 +300,7 @@ def to_table(frame: Frame, kinds: Mapping[str, ColumnKind]) -> Table:
 def _as_array(column: Column, kind: ColumnKind, folder: str) -> Array:
     if isinstance(kind.codec, Number) or (kind.codec is None and _is_all_numbers(column)):
         return column.numbers.column()
-    if kind.kind == rules.DATE:
+    if kind.kind == DATE:
         codec = kind.codec
         seconds = column.dates(getattr(codec, "order", "ymd"), getattr(codec, "epoch", ""))
         moments = np.floor(np.nan_to_num(seconds) * 1e6).astype("datetime64[us]")
@@ -258,12 +308,12 @@ def _as_array(column: Column, kind: ColumnKind, folder: str) -> Array:
         return moments
     if column.kind == "list":
         return _lists(column)
-    if kind.kind == rules.PICTURE:
+    if kind.kind == PICTURE:
         texts = column.texts()
         paths = {text: None if text is None else os.path.join(folder, text) for text in set(texts)}
         return np.array([paths[text] for text in texts], object)
     if column.is_text:
-        return column.texts()
+        return column.texts(frozenset({""}) if kind.kind in (TEXT, TAGS) else MISSING_WORDS)
     if column.kind == "number":
         return column.numbers.column()
     values = column.values.to_numpy() if not column.values.null_count() else None
@@ -273,7 +323,7 @@ def _as_array(column: Column, kind: ColumnKind, folder: str) -> Array:
 def _is_all_numbers(column: Column) -> bool:
     if column.kind == "number":
         return True
-    return column.is_text and not rules.has_codes(column) and column.present > 0 and column.numbers.share == 1
+    return column.is_text and not has_codes(column) and column.present > 0 and column.numbers.share == 1
 
 
 def _lists(column: Column) -> Array:

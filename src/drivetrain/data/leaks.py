@@ -1,12 +1,13 @@
 """Leaks: columns that give the target away, told before anybody trains on them. Nothing is left out in silence.
 
 On at most 20,000 rows drawn by the seed, each input column alone is held against the target: is it a copy of it (in
-the same order, or one to one)? Does it predict it nearly perfectly? To predict, one half of the rows gives each of
-200 equally full ranges of a number, or each value of a category, the mean of the target, and the other half is
-measured: a class by the area under the ROC curve (one class against the rest, the mean over classes), a number by R2 of its rank.
-At 0.995 a column gives the target away. Last, numbers that add up to the target, or multiply, are looked for:
-of least squares those with a coefficient near 1 or -1, if what they leave of the target is one of ten values in
-nine of ten rows (0, or fees).
+the same order, or one to one)? Does it predict it nearly perfectly? To predict, one half of the rows gives each value
+of a category, or each of equally full ranges of a number (of 25 rows or more, 200 ranges at most), the mean of the
+target, and the other half is measured: classes by the area under the ROC curve (one class against the rest, the mean
+over the 20 largest), a number by R2 of its rank. At 0.995 a column gives the target away.
+
+Last, numbers that add up to the target, or multiply: of least squares over all numbers those with a coefficient near
+1 or -1, if what they leave of the target is one of ten values in nine of ten rows (0, or fees).
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from drivetrain.codecs.base import MISSING_WORDS, distinct, is_missing
+from drivetrain.codecs.base import distinct
 from drivetrain.data.faults import Fault
-from drivetrain.data.kind_rules import (
+from drivetrain.data.kind_types import (
     CATEGORY,
     DATE,
     ENOUGH,
@@ -29,14 +30,14 @@ from drivetrain.data.kind_rules import (
     YES_NO,
     ColumnKind,
 )
-from drivetrain.data.table import Table
+from drivetrain.data.table import Table, missing
 from drivetrain.types import Array
 
 SAMPLE = 20_000
 GIVES_AWAY = 0.995
 LEAST = 40
 """In fewer rows anything may look like a leak."""
-_BINS = 200
+_BINS, _ROWS = 200, 25
 _CLASSES = 20
 _NEAR_ONE = 0.15
 _LEFT_VALUES = 10
@@ -57,18 +58,6 @@ def find_leaks(
             chosen = np.random.Generator(np.random.PCG64(seed)).permutation(known)[:SAMPLE]
             faults += _of_target(table.take(chosen), kinds, inputs, name)
     return [*faults, *_identifiers(table, kinds, inputs)]
-
-
-def missing(values: Array) -> Array:
-    """True (n,) where a table's column has no value."""
-    if values.dtype.kind == "f":
-        return np.isnan(values)
-    if values.dtype.kind == "M":
-        return np.isnat(values)
-    if values.dtype != object:
-        return np.zeros(len(values), bool)
-    different, which = distinct(values)
-    return np.array([is_missing(value, MISSING_WORDS) for value in different], bool)[which]
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,10 +141,10 @@ def _predicts(values: Array, is_ordered: bool, target: _Target) -> str:
     cells = _cells(values, is_ordered, target.train)
     train, rest = cells[target.train], cells[target.held_out]
     count = int(cells.max()) + 1
-    seen = np.bincount(train, minlength=count) + 1.0
+    seen = np.bincount(train, minlength=count)
     if not target.classes:
         goal, truth = target.values[target.train], target.values[target.held_out]
-        means = (np.bincount(train, goal, count) + goal.mean()) / seen
+        means = np.where(seen > 0, np.bincount(train, goal, count) / np.maximum(seen, 1), goal.mean())
         spread = ((truth - truth.mean()) ** 2).sum()
         r2 = 1 - ((truth - means[rest]) ** 2).sum() / spread if spread else 0.0
         return (
@@ -168,7 +157,7 @@ def _predicts(values: Array, is_ordered: bool, target: _Target) -> str:
     for code in frequent:
         hits, truth = target.values[target.train] == code, target.values[target.held_out] == code
         if min(hits.sum(), (~hits).sum(), truth.sum(), (~truth).sum()) >= 5:
-            areas.append(_area(((np.bincount(train, hits, count) + hits.mean()) / seen)[rest], truth))
+            areas.append(_area(((np.bincount(train, hits, count) + hits.mean()) / (seen + 1))[rest], truth))
     if not areas or np.mean(areas) < GIVES_AWAY:
         return ""
     return f"alone it tells the classes apart with an area under the curve of {np.mean(areas):.4f} on held-out rows"
@@ -179,7 +168,10 @@ def _cells(values: Array, is_ordered: bool, train: slice) -> Array:
     known = ~np.isnan(values)
     if is_ordered:
         some = values[train][known[train]]
-        edges = np.unique(np.quantile(some, np.linspace(0, 1, _BINS + 1)[1:-1])) if len(some) else np.empty(0)
+        ranges = int(np.clip(len(some) // _ROWS, 10, _BINS))
+        edges = (
+            np.unique(np.quantile(some, np.linspace(0, 1, ranges + 1)[1:-1])) if len(some) else np.empty(0)
+        )
         found = np.searchsorted(edges, np.where(known, values, 0.0))
     else:
         found = np.where(known, values, 0).astype(np.int64)
@@ -200,65 +192,81 @@ def _sums(sample: Table, columns: list[str], name: str) -> list[Fault]:
         return []
     values = {column: sample[column].astype(np.float64) for column in columns}
     values = {column: array for column, array in values.items() if np.isnan(array).mean() < 0.2}
-    for told, take in (("the sum", False), ("the product", True)):
-        if take:
+    for is_product in (False, True):
+        if is_product:
             values = {column: array for column, array in values.items() if np.nanmin(array) > 0}
             if goal.min() <= 0:
                 break
             goal, values = np.log(goal), {column: np.log(array) for column, array in values.items()}
-        if found := _unit_terms(goal, values):
-            terms = " and ".join(
-                f"{'' if sign > 0 else ('1/' if take else '-')}{column}" for column, sign, _ in found
+        terms = _unit_terms(goal, values)
+        shares = _remainders(goal, values, terms) if len(terms) > 1 else (0.0, 0.0)
+        if shares[1] >= _LEFT_SHARE:
+            told = _formula(terms, is_product)
+            rest = (
+                "" if shares[0] >= _LEFT_SHARE else f", but for {_LEFT_VALUES} different remainders at most"
             )
-            share = found[0][2]
-            message = f"The target {name!r} is {told} of {terms}, but for {_LEFT_VALUES} values at most, in {share:.1%} of the rows."
+            share = shares[0] if shares[0] >= _LEFT_SHARE else shares[1]
+            message = f"The target {name!r} is {told}{rest}, in {share:.1%} of the rows."
             fix = "Leave them out, unless they are known when the model is asked."
             return [Fault("leak of the target", "warning", message, [], fix)]
     return []
 
 
-def _unit_terms(goal: Array, values: Mapping[str, Array]) -> list[tuple[str, int, float]]:
-    """(column, 1 or -1, share of rows) of two or more columns that add up to `goal`; else nothing."""
+def _formula(terms: Mapping[str, int], is_product: bool) -> str:
+    """The terms as a person writes them: total - tip, price * number."""
+    ordered = sorted(terms, key=lambda column: -terms[column])
+    plus, minus = (" * ", " / ") if is_product else (" + ", " - ")
+    first = "" if terms[ordered[0]] > 0 else ("1 / " if is_product else "-")
+    return (
+        first
+        + ordered[0]
+        + "".join((plus if terms[column] > 0 else minus) + column for column in ordered[1:])
+    )
+
+
+def _unit_terms(goal: Array, values: Mapping[str, Array]) -> dict[str, int]:
+    """Columns whose coefficient for `goal` is nearly 1 or -1 by least squares over all, and which of the two."""
     kept: dict[str, Array] = {}
+    lengths: dict[str, float] = {}
     for column, array in values.items():
-        filled = np.where(np.isnan(array), np.nanmean(array), array)
-        scaled = filled - filled.mean()
-        length = np.linalg.norm(scaled)
-        copies = any(abs(scaled @ other) > (1 - 1e-9) * length for other in kept.values())
-        if length > 0 and not copies:
-            kept[column] = scaled / length
+        centred = np.nan_to_num(array - np.nanmean(array))
+        length = float(np.linalg.norm(centred))
+        if length > 0 and not any(abs(centred @ other) > (1 - 1e-9) * length for other in kept.values()):
+            kept[column], lengths[column] = centred / length, length
     if len(kept) < 2:
-        return []
-    matrix = np.stack(list(kept.values()), axis=1)
-    weights, *_ = np.linalg.lstsq(matrix, goal - goal.mean(), rcond=None)
-    terms: list[tuple[str, int]] = []
-    for column, weight in zip(kept, weights):
-        array = values[column]
-        weight /= np.linalg.norm(np.where(np.isnan(array), 0.0, array - np.nanmean(array)))
-        if abs(abs(weight) - 1) < _NEAR_ONE:
-            terms.append((column, 1 if weight > 0 else -1))
-    if len(terms) < 2:
-        return []
-    left = goal - sum(sign * values[column] for column, sign in terms)
-    left = left[~np.isnan(left)]
-    _, counts = np.unique(np.round(left / (np.std(goal) * 1e-6)), return_counts=True)
-    share = float(np.sort(counts)[-_LEFT_VALUES:].sum() / len(goal))
-    return [(column, sign, share) for column, sign in terms] if share >= _LEFT_SHARE else []
+        return {}
+    matrix = np.stack(list(kept.values()))
+    weights = np.linalg.lstsq(matrix @ matrix.T, matrix @ (goal - goal.mean()), rcond=1e-10)[0]
+    found = {column: float(weight) / lengths[column] for column, weight in zip(kept, weights)}
+    return {
+        column: 1 if weight > 0 else -1
+        for column, weight in found.items()
+        if abs(abs(weight) - 1) < _NEAR_ONE
+    }
+
+
+def _remainders(goal: Array, values: Mapping[str, Array], terms: Mapping[str, int]) -> tuple[float, float]:
+    """In what share of the rows the terms leave 0 of `goal`, and in what share one of its ten commonest remainders."""
+    left = goal - sum(sign * values[column] for column, sign in terms.items())
+    left = np.round(left[~np.isnan(left)] / (np.std(goal) * 1e-6))
+    _, counts = np.unique(left, return_counts=True)
+    return float((left == 0).sum() / len(goal)), float(np.sort(counts)[-_LEFT_VALUES:].sum() / len(goal))
 
 
 def _identifiers(table: Table, kinds: Mapping[str, ColumnKind], inputs: list[str]) -> list[Fault]:
     faults: list[Fault] = []
-    left_out = [f"{name}: {kind.reason}" for name, kind in kinds.items() if kind.kind == IDENTIFIER]
+    left_out = [name for name, kind in kinds.items() if kind.kind == IDENTIFIER]
     if left_out:
-        message = f"Left out, for a row's name says nothing of other rows: {', '.join(name.partition(':')[0] for name in left_out)}."
-        faults.append(Fault("identifier", "warning", message, left_out, "Name their kind if they are more."))
+        message = f"Left out, for they name the rows: {', '.join(left_out)}."
+        where = [f"{name}: {kinds[name].reason}" for name in left_out]
+        faults.append(Fault("identifier", "warning", message, where, "Say their kind where they mean more."))
     for name in inputs:
         if kinds[name].kind in (CATEGORY, MANY):
-            different, which = distinct(table[name])
-            present = int((~missing(table[name])).sum())
-            if present >= ENOUGH and len(different) >= MOSTLY * present:
+            known = table[name][~missing(table[name])]
+            different = len(distinct(known)[0])
+            if len(known) >= ENOUGH and different >= MOSTLY * len(known):
                 message = (
-                    f"{name!r} has {len(different):,} different values in {present:,} rows: it names the row."
+                    f"{name!r} has {different:,} different values in {len(known):,} rows: it names the row."
                 )
                 faults.append(
                     Fault("identifier", "warning", message, [], "Leave it out: no new row will have them.")

@@ -25,7 +25,9 @@ class Tensors:
     arrays: dict[str, Tensor]
     index: Tensor
     device: torch.device
-    blocks: list[tuple[list[str], Tensor]] = field(default_factory=list)
+    blocks: list[tuple[list[str], Tensor]] = field(default_factory=list, init=False)
+    whole: bool = field(default=False, init=False)
+    """Every row can be used: a position is a row."""
 
     def __post_init__(self) -> None:
         """Scalar fields of one dtype lie side by side, (n, k), so that a batch of a wide table is one gather."""
@@ -39,13 +41,17 @@ class Tensors:
         for names, block in blocks:
             self.arrays.update(zip(names, block.unbind(1)))
         object.__setattr__(self, "blocks", blocks)
+        rows = len(next(iter(self.arrays.values())))
+        object.__setattr__(self, "whole", len(self.index) == rows)
 
     def __len__(self) -> int:
         return len(self.index)
 
     def gather(self, positions: Tensor) -> dict[str, Tensor]:
         """The rows at these positions of `index`, on the device."""
-        chosen = self.index[positions.to(self.index.device)]
+        chosen = positions.to(self.index.device)
+        if not self.whole:
+            chosen = self.index[chosen]
         batch = {
             name: self._moved(array.index_select(0, chosen))
             for name, array in self.arrays.items()

@@ -9,6 +9,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from drivetrain.codecs.base import distinct, is_missing
 from drivetrain.errors import DataError, UsageError, nearest
 from drivetrain.types import Array, Sample
 
@@ -128,6 +129,18 @@ def as_column(values: Any) -> Array:
     for row, value in enumerate(values):
         column[row] = value
     return column
+
+
+def missing(values: Array) -> Array:
+    """True (n,) where a column has no value: None, NaN, not-a-time, or a text that says so."""
+    if values.dtype.kind == "f":
+        return np.isnan(values)
+    if values.dtype.kind == "M":
+        return np.isnat(values)
+    if values.dtype != object:
+        return np.zeros(len(values), bool)
+    different, which = distinct(values)
+    return np.array([is_missing(value) for value in different], bool)[which]
 
 
 def shown(name: str | os.PathLike[str]) -> str:

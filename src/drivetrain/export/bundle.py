@@ -9,6 +9,7 @@ import numpy as np
 
 from drivetrain.bundle import make_cases, nasty_samples, verify, write_bundle
 from drivetrain.errors import FileError, TrainingError
+from drivetrain.files import sha256
 from drivetrain.learn.outcome import measured_part
 from drivetrain.learn.run import versions
 from drivetrain.metrics import losses
@@ -40,6 +41,7 @@ def export_bundle(learner: Fitted, path: str | Path, force: bool = False) -> Pat
     train = learner.training_batch()
     profile = {name: codec.profile(train[name]) for name, codec in data.signature.fields.items()}
     facts = {
+        "data": _data_facts(learner),
         "metrics": result["metrics"],
         "baselines": result["baselines"],
         "versions": versions(),
@@ -51,6 +53,15 @@ def export_bundle(learner: Fitted, path: str | Path, force: bool = False) -> Pat
         check=lambda bundle: verify(bundle, OnnxSession(bundle.graph)).require(path),
     )  # fmt: skip
     return path
+
+
+def _data_facts(learner: Fitted) -> dict[str, Any]:
+    """How the data were split, and the hash of their file: so that evaluate finds the test rows in it again. A bundle
+    travels: where the file lay is left out."""
+    recipe = learner.data.recipe
+    if recipe is None or not Path(recipe["source"]).is_file():
+        return {}
+    return {"recipe": {**recipe, "source": ""}, "sha256": sha256(Path(recipe["source"]).read_bytes())}
 
 
 def golden_samples(learner: Fitted) -> list[tuple[str, Any, Sample]]:

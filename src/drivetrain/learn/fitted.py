@@ -80,6 +80,7 @@ class Fitted(ABC):
         from drivetrain.learn.intervals import fit_intervals
         from drivetrain.learn.outcome import make_result, measured_part
         from drivetrain.learn.report_content import report_content
+        from drivetrain.learn.validation import Validation
         from drivetrain.report.page import write_report
 
         held = fit_intervals(self)
@@ -90,6 +91,7 @@ class Fitted(ABC):
             metrics[f"{several}interval_coverage"] = estimate.to_json()
         if self._run is not None:
             self._run.write_result(self.result)
+            self._run.write_validation(Validation.of(self))
             write_report(self._run.folder / "report.html", report_content(self))
             self._run.close()
         return self.result

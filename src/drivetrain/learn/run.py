@@ -5,6 +5,7 @@ metrics.jsonl   one line per epoch
 events.*        the same for TensorBoard
 checkpoints/    to go on from (see checkpoints.py)
 result.json     metrics with intervals, baselines, seconds
+validation/     what it answered for the rows that it was validated on (see validation.py)
 report.html     the page that shows it all
 """
 
@@ -15,10 +16,13 @@ import tomllib
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drivetrain.errors import DrivetrainError, FileError
 from drivetrain.files import file_error, from_json, to_json, write_bytes, write_text
+
+if TYPE_CHECKING:
+    from drivetrain.learn.validation import Validation
 
 FORMAT = 1
 PARTS = ("task", "data", "model", "settings", "augment", "phases")
@@ -127,6 +131,16 @@ class Run:
         path = self.folder / "result.json"
         return from_json(path.read_bytes(), where=path) if path.is_file() else None
 
+    def write_validation(self, validation: Validation) -> None:
+        """Keep what the model answered for its validation rows."""
+        validation.write(self.folder)
+
+    def read_validation(self) -> Validation:
+        """What the model answered for its validation rows. Raises FileError where that was not kept."""
+        from drivetrain.learn.validation import Validation
+
+        return Validation.read(self.folder)
+
 
 def next_folder(name: str) -> Path:
     """`runs/NAME-001`, or the next number that is free."""
@@ -160,6 +174,7 @@ def _clear(folder: Path) -> None:
         "report.html",
         "events.*",
         "checkpoints/*",
+        "validation/*",
     ):
         for path in folder.glob(pattern):
             path.unlink()

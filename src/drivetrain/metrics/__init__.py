@@ -1,6 +1,6 @@
 """One definition of each metric, for training, evaluation and monitoring, each with its interval.
 
-A new kind of target is one file beside this one with `measure` and `losses`, and a line in `KINDS`.
+A new kind of target is one file beside this one with `measure`, `statistics` and `losses`, and a line in `KINDS`.
 """
 
 from __future__ import annotations
@@ -9,21 +9,27 @@ from typing import Protocol
 
 from drivetrain.codecs.base import Codec
 from drivetrain.errors import DataError, DrivetrainError
-from drivetrain.metrics import category, number
+from drivetrain.metrics import category, number, tags
 from drivetrain.metrics.category import Reliability, confusion_matrix, per_class, reliability, top_k_accuracy
-from drivetrain.metrics.estimate import Estimate, Floats, mean, wilson
+from drivetrain.metrics.estimate import Estimate, Floats, Statistic, mean, wilson
+from drivetrain.metrics.paired import Difference, difference
 from drivetrain.types import Array
 
 __all__ = [
+    "Difference",
     "Estimate",
     "Reliability",
+    "Statistic",
     "confusion_matrix",
+    "difference",
     "losses",
     "mean",
     "measure",
+    "paired",
     "paired_difference",
     "per_class",
     "reliability",
+    "statistics",
     "top_k_accuracy",
     "wilson",
 ]
@@ -33,10 +39,11 @@ class Kind(Protocol):
     """What a file of metrics offers for its kind of target."""
 
     def measure(self, codec: Codec, outputs: Array, encoded: Array, seed: int = 0) -> dict[str, Estimate]: ...
+    def statistics(self, codec: Codec, outputs: Array, encoded: Array) -> dict[str, Statistic]: ...
     def losses(self, codec: Codec, outputs: Array, encoded: Array) -> Floats: ...
 
 
-KINDS: dict[str, Kind] = {"category": category, "number": number}
+KINDS: dict[str, Kind] = {"category": category, "number": number, "tags": tags}
 
 
 def measure(codec: Codec, outputs: Array, encoded: Array, seed: int = 0) -> dict[str, Estimate]:
@@ -48,8 +55,21 @@ def measure(codec: Codec, outputs: Array, encoded: Array, seed: int = 0) -> dict
 
 
 def losses(codec: Codec, outputs: Array, encoded: Array) -> Floats:
-    """(n,) how wrong each item is: log loss of a category, absolute error of a number."""
+    """(n,) how wrong each item is: log loss of a category or of tags, absolute error of a number."""
     return _kind(codec).losses(codec, outputs, encoded)
+
+
+def statistics(codec: Codec, outputs: Array, encoded: Array) -> dict[str, Statistic]:
+    """The metrics of a target that can be resampled: those that `paired` compares. Raises DrivetrainError."""
+    return _kind(codec).statistics(codec, outputs, encoded)
+
+
+def paired(
+    codec: Codec, outputs_a: Array, outputs_b: Array, encoded: Array, seed: int = 0
+) -> dict[str, Difference]:
+    """Metric -> a - b, of two models' outputs for the same items. Raises DrivetrainError."""
+    a, b = (statistics(codec, outputs, encoded) for outputs in (outputs_a, outputs_b))
+    return {name: difference(a[name], b[name], seed) for name in a}
 
 
 def paired_difference(losses_a: Floats, losses_b: Floats, seed: int = 0) -> Estimate:

@@ -1,4 +1,7 @@
-"""What is measured of a category target: probabilities (n, classes) against positions in the classes (n,)."""
+"""What is measured of a category target: probabilities (n, classes) against positions in the classes (n,).
+
+The predicted class is the one that the codec answers: the likeliest, or with costs the one of least expected cost.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +15,16 @@ import numpy.typing as npt
 from drivetrain.codecs.base import Codec
 from drivetrain.codecs.category import Category
 from drivetrain.errors import DataError
+from drivetrain.metrics.area import roc_area
 from drivetrain.metrics.estimate import (
     BOOTSTRAP,
     CONFIDENCE,
     WILSON,
     Estimate,
     Floats,
+    Statistic,
     block_of,
     block_sums,
-    percentiles,
-    ratio,
     resample,
     undefined,
     wilson,
@@ -38,31 +41,38 @@ Ints = npt.NDArray[np.int64]
 
 
 def measure(codec: Codec, outputs: Array, encoded: Array, seed: int = 0) -> dict[str, Estimate]:
-    """accuracy, error_rate (Wilson), log_loss and calibration_error (bootstrap).
+    """accuracy, error_rate (Wilson), log_loss, mean_cost with costs (bootstrap), auc (DeLong) and calibration_error.
 
-    `outputs` holds probabilities (n, classes), `encoded` positions (n,). n = 0: undefined. Raises DataError.
+    `outputs` holds probabilities (n, classes), `encoded` positions (n,). n = 0: undefined. auc, of two classes
+    that of the second one, else the mean over the classes that occur, is undefined where only one occurs. Raises
+    DataError.
     """
     probabilities, codes = checked(codec, outputs, encoded)
-    n = len(codes)
-    if not n:
-        return {
-            "accuracy": undefined(WILSON),
-            "error_rate": undefined(WILSON),
-            "log_loss": undefined(BOOTSTRAP),
-            "calibration_error": undefined(CALIBRATION),
-        }
-    right = _predicted(probabilities) == codes
-    hits = int(np.count_nonzero(right))
-    blocks = block_of(n, seed)
-    means = block_sums(blocks, _log_losses(probabilities, codes), np.ones(n))
-    sums = np.concatenate([means, _gap_sums(blocks, _confidence(probabilities), right)], axis=1)
-    totals, resampled = sums.sum(axis=0), resample(sums, seed)
-    return {
-        "accuracy": wilson(hits, n),
-        "error_rate": wilson(n - hits, n),
-        "log_loss": percentiles(float(totals[0] / n), ratio(resampled), n),
-        "calibration_error": _calibration(totals[2:] / n, resampled[:, 2:] / resampled[:, 1:2], n),
+    predicted = _predicted(codec, probabilities)
+    found = {
+        name: made.estimate(seed) for name, made in _means(codec, probabilities, codes, predicted).items()
     }
+    found["auc"] = roc_area(probabilities, codes).estimate()
+    found["calibration_error"] = _calibration(_confidence(probabilities, predicted), predicted == codes, seed)
+    return found
+
+
+def statistics(codec: Codec, outputs: Array, encoded: Array) -> dict[str, Statistic]:
+    """The same metrics as what can be resampled, the calibration error left out: its bins are each model's own."""
+    probabilities, codes = checked(codec, outputs, encoded)
+    found = _means(codec, probabilities, codes, _predicted(codec, probabilities))
+    return {**found, "auc": roc_area(probabilities, codes).statistic()}
+
+
+def _means(codec: Codec, probabilities: Array, codes: Array, predicted: Ints) -> dict[str, Statistic]:
+    found = {
+        "accuracy": Statistic.mean_of(predicted == codes),
+        "error_rate": Statistic.mean_of(predicted != codes),
+        "log_loss": Statistic.mean_of(_log_losses(probabilities, codes)),
+    }
+    if costs := cast("Category", codec).costs:
+        found["mean_cost"] = Statistic.mean_of(np.array(costs)[codes, predicted])
+    return found
 
 
 def losses(codec: Codec, outputs: Array, encoded: Array) -> Floats:
@@ -86,13 +96,14 @@ def checked(codec: Codec, outputs: Array, encoded: Array) -> tuple[Array, Array]
     return probabilities, codes
 
 
-def _predicted(probabilities: Array) -> Ints:
-    """(n,) the likeliest class, the first of equals: as the codec decodes."""
-    return probabilities.argmax(axis=1)
+def _predicted(codec: Codec, probabilities: Array) -> Ints:
+    """(n,) the class that the codec answers."""
+    return cast("Category", codec).chosen(probabilities)
 
 
-def _confidence(probabilities: Array) -> Floats:
-    return probabilities.max(axis=1).astype(np.float64)
+def _confidence(probabilities: Array, predicted: Ints) -> Floats:
+    """(n,) the probability of the predicted class."""
+    return probabilities[np.arange(len(predicted)), predicted].astype(np.float64)
 
 
 def _log_losses(probabilities: Array, codes: Array) -> Floats:
@@ -114,7 +125,7 @@ def confusion_matrix(codec: Codec, outputs: Array, encoded: Array) -> Ints:
     """(classes, classes) counts: row the true class, column the predicted one, both in the codec's order."""
     probabilities, codes = checked(codec, outputs, encoded)
     classes = probabilities.shape[1]
-    pairs = codes.astype(np.int64) * classes + _predicted(probabilities)
+    pairs = codes.astype(np.int64) * classes + _predicted(codec, probabilities)
     return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
 
 
@@ -154,7 +165,8 @@ def reliability(codec: Codec, outputs: Array, encoded: Array, bins: int = BINS) 
     probabilities, codes = checked(codec, outputs, encoded)
     if not len(codes):
         return []
-    confidence, right = _confidence(probabilities), _predicted(probabilities) == codes
+    predicted = _predicted(codec, probabilities)
+    confidence, right = _confidence(probabilities, predicted), predicted == codes
     member = _bin_of(confidence, bins)
     counts = np.bincount(member, minlength=bins)
     hits = np.bincount(member, weights=right, minlength=bins)
@@ -176,17 +188,24 @@ def _gap_sums(blocks: Ints, confidence: Floats, right: npt.NDArray[np.bool_]) ->
     return np.bincount(cells, weights=confidence - right, minlength=size).reshape(-1, BINS).astype(np.float64)
 
 
-def _calibration(gaps: Floats, resampled: Floats, n: int) -> Estimate:
+def _calibration(confidence: Floats, right: npt.NDArray[np.bool_], seed: int) -> Estimate:
     """Expected calibration error: the sum over bins of |gap|, a bin's sum of confidence - rightness over n.
 
-    `gaps` is (bins,), `resampled` (resamples, bins). Naeini, Cooper and Hauskrecht (2015), AAAI; with bins of
-    equal mass, less biased than those of equal width: Roelofs, Cain, Shlens and Mozer (2022), AISTATS.
+    Naeini, Cooper and Hauskrecht (2015), AAAI; with bins of equal mass, less biased than those of equal width:
+    Roelofs, Cain, Shlens and Mozer (2022), AISTATS.
 
     A sum of absolute values is biased upwards and resampling adds that bias once more, so that plain
     percentiles miss the truth whenever a model is calibrated well. But by the triangle inequality the value
     exceeds the truth by no more than the sum of |sampling error of a gap|, and the low end allows for that
     sum's 97.5 % quantile over resamples. The bins stay those of the sample.
     """
+    n = len(confidence)
+    if not n:
+        return undefined(CALIBRATION)
+    blocks = block_of(n, seed)
+    sums = np.concatenate([block_sums(blocks, np.ones(n)), _gap_sums(blocks, confidence, right)], axis=1)
+    drawn = resample(sums, seed)
+    gaps, resampled = sums[:, 1:].sum(axis=0) / n, drawn[:, 1:] / drawn[:, :1]
     value = float(np.abs(gaps).sum())
     if n < 2:
         return Estimate(value, math.nan, math.nan, CALIBRATION, n)

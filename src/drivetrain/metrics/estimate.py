@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from statistics import NormalDist
 from typing import Any
@@ -18,6 +18,8 @@ CONFIDENCE = 0.95
 RESAMPLES = 1000
 BLOCKS = 1000
 """Above this many items the bootstrap draws random blocks of them, so that its time and memory don't grow."""
+ROUND = 1_000_003
+"""A round of resamples more has a seed this much larger."""
 WILSON = "Wilson score, 95 %"
 BOOTSTRAP = f"percentile bootstrap, 95 %, {RESAMPLES:,} resamples"
 
@@ -84,9 +86,9 @@ def block_sums(blocks: npt.NDArray[np.int64], *terms: npt.NDArray[Any]) -> Float
     return np.stack(summed, axis=1)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=10)
 def _counts(m: int, seed: int) -> npt.NDArray[np.float32]:
-    """(1000, m): how often a resample draws each of m blocks, multinomial. At most 4 MB, kept for reuse."""
+    """(1000, m): how often a resample draws each of m blocks, multinomial. At most 4 MB each, kept for reuse."""
     drawn = np.random.default_rng(seed).integers(0, m, size=(RESAMPLES, m))
     drawn += np.arange(0, RESAMPLES * m, m)[:, None]
     return np.bincount(drawn.reshape(-1), minlength=RESAMPLES * m).reshape(RESAMPLES, m).astype(np.float32)
@@ -125,6 +127,9 @@ class Statistic:
 
     terms: tuple[npt.NDArray[Any], ...]
     of: Callable[[Floats], Floats] = ratio
+    _drawn: dict[tuple[int, int], tuple[float, Floats]] = field(
+        default_factory=dict[tuple[int, int], tuple[float, Floats]], repr=False
+    )
 
     @classmethod
     def mean_of(cls, items: npt.NDArray[Any]) -> Statistic:
@@ -136,16 +141,24 @@ class Statistic:
         """(n,) what the metric is the mean of; None where it is no mean."""
         return self.terms[0] if self.of is ratio else None
 
-    def replicates(self, seed: int = 0) -> tuple[float, Floats]:
-        """The value, and that of 1,000 resamples. Of as many items and with the same seed, two statistics are of the
-        same resamples: the items of one are drawn with those of the other."""
-        sums = block_sums(block_of(len(self.terms[0]), seed), *self.terms)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return float(self.of(sums.sum(axis=0, keepdims=True))[0]), self.of(resample(sums, seed))
+    def replicates(self, seed: int = 0, rounds: int = 1) -> tuple[float, Floats]:
+        """The value, and that of 1,000 resamples times `rounds`. Two statistics of as many items get the same resamples
+        from the same seed: the items of one are drawn with those of the other. Drawn once: many may be compared with it.
+        """
+        if (seed, rounds) not in self._drawn:
+            sums = block_sums(block_of(len(self.terms[0]), seed), *self.terms)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                value = float(self.of(sums.sum(axis=0, keepdims=True))[0])
+                drawn = [self.of(resample(sums, seed + ROUND * number)) for number in range(rounds)]
+            self._drawn[seed, rounds] = value, np.concatenate(drawn)
+        return self._drawn[seed, rounds]
 
     def estimate(self, seed: int = 0) -> Estimate:
-        """With its bootstrap interval. n = 0: undefined; n = 1: a value, no interval."""
+        """With its bootstrap interval, a share of what is true with Wilson's. n = 0: undefined; n = 1: a value, no
+        interval."""
         n = len(self.terms[0])
+        if self.items is not None and self.items.dtype == bool:
+            return wilson(int(np.count_nonzero(self.items)), n)
         return percentiles(*self.replicates(seed), n) if n else undefined(BOOTSTRAP)
 
 

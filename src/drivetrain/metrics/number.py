@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 
 from drivetrain.codecs.base import Codec
+from drivetrain.codecs.number import Number
 from drivetrain.errors import DataError
 from drivetrain.metrics.estimate import Estimate, Floats, Statistic, ratio
 from drivetrain.types import Array
@@ -13,8 +16,9 @@ from drivetrain.types import Array
 def measure(codec: Codec, outputs: Array, encoded: Array, seed: int = 0) -> dict[str, Estimate]:
     """mean_absolute_error, root_mean_squared_error and r2, each with its bootstrap interval.
 
-    `outputs` and `encoded` are (n,) or (n, 1). n = 0: undefined. r2 is undefined where the true values don't
-    vary. Raises DataError.
+    Where the codec has `log`, also root_mean_squared_log_error, the error of log(1 + |x|); where it has an interval,
+    also interval_coverage, the share of true values in the ranges that are answered (Wilson). `outputs` and `encoded`
+    are (n,) or (n, 1). n = 0: undefined. r2 is undefined where the true values don't vary. Raises DataError.
     """
     return {name: made.estimate(seed) for name, made in statistics(codec, outputs, encoded).items()}
 
@@ -25,11 +29,19 @@ def statistics(codec: Codec, outputs: Array, encoded: Array) -> dict[str, Statis
     errors, ones = predicted - true, np.ones(len(true))
     # Centred first: the sum of squares of large values with a small spread would lose its digits.
     centred = true - true.mean() if len(true) else true
-    return {
+    found = {
         "mean_absolute_error": Statistic.mean_of(np.abs(errors)),
         "root_mean_squared_error": Statistic((errors**2, ones), _root_mean),
         "r2": Statistic((errors**2, centred, centred**2, ones), _explained),
     }
+    number = cast("Number", codec)
+    if number.log:
+        logged = number.transform(predicted) - number.transform(true)
+        found["root_mean_squared_log_error"] = Statistic((logged**2, ones), _root_mean)
+    if number.interval is not None:
+        low, high = number.bounds(predicted)
+        found["interval_coverage"] = Statistic.mean_of((low <= true) & (true <= high))
+    return found
 
 
 def losses(codec: Codec, outputs: Array, encoded: Array) -> Floats:

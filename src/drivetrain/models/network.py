@@ -29,23 +29,21 @@ class Network(nn.Module):
         super().__init__()
         self.encoders = nn.ModuleDict(dict(encoders))
         self.combiner = combiner
-        self.targets = list(heads)
         self.head_modules = nn.ModuleList(heads.values())
+        self.heads: dict[str, Any] = dict(heads)
+        """Target -> its head: a plain dict, for a target may have a name that no module can."""
         self.notes = notes
-
-    @property
-    def heads(self) -> dict[str, Any]:
-        """Target -> its head. A target may have a name that no module can."""
-        return dict(zip(self.targets, self.head_modules))
 
     def features(self, batch: Mapping[str, Tensor]) -> Tensor:
         """float32 (N, features): what all encoders make of their inputs, side by side."""
-        parts = [encoder([batch[name] for name in encoder.names]) for encoder in self.encoders.values()]
+        parts: list[Tensor] = []
+        for encoder in self.encoders.values():
+            parts += encoder([batch[name] for name in encoder.names])
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
     def from_features(self, features: Tensor) -> dict[str, Tensor]:
         combined = self.combiner(features)
-        return {name: head(combined) for name, head in zip(self.targets, self.head_modules)}
+        return {name: head(combined) for name, head in self.heads.items()}
 
     def forward(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return self.from_features(self.features(batch))
@@ -186,7 +184,9 @@ def _width(encoders: Mapping[str, Encoder], sample: Mapping[str, Tensor]) -> int
         for encoder in encoders.values():
             encoder.eval()
         width = sum(
-            encoder([sample[name] for name in encoder.names]).shape[1] for encoder in encoders.values()
+            part.shape[1]
+            for encoder in encoders.values()
+            for part in encoder([sample[name] for name in encoder.names])
         )
         for encoder in encoders.values():
             encoder.train()

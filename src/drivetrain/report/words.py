@@ -26,6 +26,8 @@ METRICS = {
     "error_rate": Metric("error rate", True, False, "{value} of {rows} are classified wrong"),
     "log_loss": Metric("log loss", False, False, "Log loss of {value} on {rows}"),
     "calibration_error": Metric("calibration error", True, False, "Calibration error of {value} on {rows}"),
+    "auc": Metric("AUC", False, True, "An area under the ROC curve of {value} on {rows}"),
+    "mean_cost": Metric("mean cost", False, False, "An answer costs {value} on average over {rows}"),
     "mean_absolute_error": Metric(
         "mean absolute error", False, False, "Off by {value} on average over {rows}"
     ),

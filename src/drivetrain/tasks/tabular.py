@@ -108,7 +108,12 @@ def from_frame(
     classes = [column for column in targets if isinstance(outputs[column], Category)]
     default = splits.random(valid, seed=seed, test=test, stratify=classes[0] if classes else None)
     data = make_dataset(
-        table, inputs, {column: outputs[column] for column in targets}, split or default, task=NAME, recipe=recipe
+        table,
+        inputs,
+        {column: outputs[column] for column in targets},
+        split or default,
+        task=NAME,
+        recipe=recipe,
     )
     data.kinds = kinds
     data.interval = interval
@@ -120,7 +125,9 @@ def from_frame(
 
 def from_recipe(recipe: Mapping[str, Any]) -> Dataset:
     """The dataset that `from_csv` made."""
-    options = {name: value for name, value in recipe.items() if name not in ("task", "source", "split", "target")}
+    options = {
+        name: value for name, value in recipe.items() if name not in ("task", "source", "split", "target")
+    }
     split = recipe.get("split")
     if costs := options.get("costs"):
         options["costs"] = {(true, answer): value for true, answer, value in costs}

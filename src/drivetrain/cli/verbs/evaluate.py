@@ -9,20 +9,22 @@ from rich.markup import escape
 
 from drivetrain.cli.common import Outcome, metrics_table, terminal
 
-HELP = "measure a bundle on labelled pictures (their test part if there is one)"
+HELP = "measure a bundle on labelled data (their test part if there is one)"
 EXAMPLE = "drivetrain evaluate flowers.bundle flowers/"
 
 
 def add(command: ArgumentParser) -> None:
     command.add_argument("bundle", metavar="BUNDLE")
-    command.add_argument("folder", metavar="FOLDER")
+    command.add_argument(
+        "source", metavar="SOURCE", help="a folder of labelled pictures, or a table with the target in it"
+    )
     command.add_argument("--layout", default=None, help="override the recognised layout of the folder")
 
 
 def act(options: Namespace) -> Outcome:
     from drivetrain.evaluate import evaluate as evaluate_bundle
 
-    return evaluate_bundle(options.bundle, options.folder, layout=options.layout, quiet=options.json), 0
+    return evaluate_bundle(options.bundle, options.source, layout=options.layout, quiet=options.json), 0
 
 
 def show(answer: dict[str, Any]) -> None:

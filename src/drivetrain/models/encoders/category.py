@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from drivetrain.codecs import Codec
 from drivetrain.codecs.category import Category
-from drivetrain.models.encoders import Encoder, EncoderOptions
+from drivetrain.models.encoders import Encoder, EncoderOptions, side_by_side
 from drivetrain.types import Array
 
 
 class CategoryEncoder(Encoder):
-    """int64 (N,) each -> their rows of one table, side by side (N, k * width): a single lookup for all of them."""
+    """int64 (N,) each -> their rows of one table (N, k * width): a single lookup for all of them."""
 
     offsets: Tensor
 
@@ -31,9 +31,9 @@ class CategoryEncoder(Encoder):
             # What no training row has would answer at random: at zero it says nothing.
             self.table.weight[untrained] = 0.0
 
-    def forward(self, arrays: list[Tensor]) -> Tensor:
-        codes = arrays[0].unsqueeze(1) if len(arrays) == 1 else torch.stack(arrays, 1)
-        return self.table(codes + self.offsets).flatten(1)
+    def forward(self, arrays: list[Tensor]) -> list[Tensor]:
+        codes = side_by_side(arrays)
+        return [self.table(codes + self.offsets).flatten(1)]
 
 
 class OneHotEncoder(Encoder):
@@ -43,9 +43,8 @@ class OneHotEncoder(Encoder):
         super().__init__(list(levels))
         self.sizes = list(levels.values())
 
-    def forward(self, arrays: list[Tensor]) -> Tensor:
-        parts = [F.one_hot(codes, size) for codes, size in zip(arrays, self.sizes)]
-        return torch.cat(parts, 1).to(torch.float32)
+    def forward(self, arrays: list[Tensor]) -> list[Tensor]:
+        return [F.one_hot(codes, size).to(torch.float32) for codes, size in zip(arrays, self.sizes)]
 
 
 def build(codecs: Mapping[str, Codec], rows: Mapping[str, Array], options: EncoderOptions) -> Encoder:

@@ -48,14 +48,14 @@ class DateFeatures(nn.Module):
 
 
 class DateEncoder(Encoder):
-    """The features of each date, side by side. The year is in the elapsed time."""
+    """The features of each date. The year is in the elapsed time."""
 
     def __init__(self, codecs: Mapping[str, Date]) -> None:
         super().__init__(list(codecs))
         self.dates = nn.ModuleList(DateFeatures(codec) for codec in codecs.values())
 
-    def forward(self, arrays: list[Tensor]) -> Tensor:
-        return torch.cat([features(dates) for features, dates in zip(self.dates, arrays)], 1)
+    def forward(self, arrays: list[Tensor]) -> list[Tensor]:
+        return [features(dates) for features, dates in zip(self.dates, arrays)]
 
 
 def build(codecs: Mapping[str, Codec], rows: Mapping[str, Array], options: EncoderOptions) -> DateEncoder:

@@ -33,7 +33,7 @@ class PictureEncoder(nn.Module):
 
 
 class ImageEncoder(Encoder):
-    """The pictures of each input through a body of its own, side by side."""
+    """The pictures of each input through a body of its own."""
 
     flat = False
 
@@ -45,9 +45,8 @@ class ImageEncoder(Encoder):
     def bodies(self) -> list[nn.Module]:
         return [picture.body for picture in self.pictures]  # type: ignore[misc]
 
-    def forward(self, arrays: list[Tensor]) -> Tensor:
-        parts = [picture(images) for picture, images in zip(self.pictures, arrays)]
-        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+    def forward(self, arrays: list[Tensor]) -> list[Tensor]:
+        return [picture(images) for picture, images in zip(self.pictures, arrays)]
 
 
 def build(codecs: Mapping[str, Codec], rows: Mapping[str, Array], options: EncoderOptions) -> ImageEncoder:

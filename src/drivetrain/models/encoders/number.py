@@ -11,7 +11,7 @@ from torch import Tensor
 
 from drivetrain.codecs import Codec
 from drivetrain.codecs.number import Number
-from drivetrain.models.encoders import Encoder, EncoderOptions
+from drivetrain.models.encoders import Encoder, EncoderOptions, side_by_side
 from drivetrain.types import Array
 
 FARTHEST = 8.0
@@ -54,8 +54,8 @@ class NumberEncoder(Encoder):
         steep = np.divide(1.0, widths, out=np.zeros_like(widths), where=widths > 0)
         self.register_buffer("steepness", torch.tensor(steep, dtype=torch.float32))
 
-    def forward(self, arrays: list[Tensor]) -> Tensor:
-        values = arrays[0].unsqueeze(1) if len(arrays) == 1 else torch.stack(arrays, 1)
+    def forward(self, arrays: list[Tensor]) -> list[Tensor]:
+        values = side_by_side(arrays)
         parts: list[Tensor] = []
         if self.misses:
             absent = values.isnan()
@@ -71,7 +71,7 @@ class NumberEncoder(Encoder):
             parts.append(
                 (absent if self.all_miss else absent.index_select(1, self.may_miss)).to(scaled.dtype)
             )
-        return torch.cat([scaled, *parts], 1) if parts else scaled
+        return [scaled, *parts]
 
 
 def build(codecs: Mapping[str, Codec], rows: Mapping[str, Array], options: EncoderOptions) -> NumberEncoder:
@@ -82,7 +82,7 @@ def build(codecs: Mapping[str, Codec], rows: Mapping[str, Array], options: Encod
         return plain
     sample = [torch.as_tensor(np.asarray(rows[name], np.float32)) for name in codecs]
     with torch.no_grad():
-        scaled = plain(sample)[:, : len(codecs)].clamp(-FARTHEST, FARTHEST).double().numpy()
+        scaled = plain(sample)[0].clamp(-FARTHEST, FARTHEST).double().numpy()
     levels = np.linspace(0, 1, options.bins + 1)
     return NumberEncoder(numbers, np.stack([_edges(column, levels) for column in scaled.T]))
 

@@ -13,10 +13,10 @@ from drivetrain.types import Array
 
 
 class TagsEncoder(Encoder):
-    """uint8 (N, tags) each -> their columns side by side, float32."""
+    """uint8 (N, tags) each -> their columns, float32."""
 
-    def forward(self, arrays: list[Tensor]) -> Tensor:
-        return (arrays[0] if len(arrays) == 1 else torch.cat(arrays, 1)).to(torch.float32)
+    def forward(self, arrays: list[Tensor]) -> list[Tensor]:
+        return [tags.to(torch.float32) for tags in arrays]
 
 
 def build(codecs: Mapping[str, Codec], rows: Mapping[str, Array], options: EncoderOptions) -> TagsEncoder:

@@ -33,14 +33,14 @@ class MeanOfWords(nn.Module):
 
 
 class TextEncoder(Encoder):
-    """The mean of the words of each text, side by side."""
+    """The mean of the words of each text."""
 
     def __init__(self, codecs: Mapping[str, Text]) -> None:
         super().__init__(list(codecs))
         self.texts = nn.ModuleList(MeanOfWords(len(codec.words) + 2) for codec in codecs.values())
 
-    def forward(self, arrays: list[Tensor]) -> Tensor:
-        return torch.cat([mean(words) for mean, words in zip(self.texts, arrays)], 1)
+    def forward(self, arrays: list[Tensor]) -> list[Tensor]:
+        return [mean(words) for mean, words in zip(self.texts, arrays)]
 
 
 def build(codecs: Mapping[str, Codec], rows: Mapping[str, Array], options: EncoderOptions) -> TextEncoder:

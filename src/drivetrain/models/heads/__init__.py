@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import Tensor
+from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -21,3 +21,11 @@ class HeadOptions:
     label_smoothing: float = 0.0
     class_weights: Tensor | None = None
     loss: str = "squared"
+
+
+def last_layer(features: int | None, outputs: int, options: HeadOptions) -> nn.Module:
+    """Dropout, where there is some, and a dense layer; nothing where the features are the outputs already."""
+    if features is None:
+        return nn.Identity()
+    dense = nn.Linear(features, outputs)
+    return nn.Sequential(nn.Dropout(options.dropout), dense) if options.dropout else dense

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from drivetrain.codecs.category import Category
-from drivetrain.models.heads import HeadOptions
+from drivetrain.models.heads import HeadOptions, last_layer
 
 
 class CategoryHead(nn.Module):
@@ -20,11 +20,7 @@ class CategoryHead(nn.Module):
         self.classes = classes
         self.label_smoothing = options.label_smoothing
         self.register_buffer("weights", options.class_weights, persistent=False)
-        self.layers = (
-            nn.Identity()
-            if features is None
-            else nn.Sequential(nn.Dropout(options.dropout), nn.Linear(features, classes))
-        )
+        self.layers = last_layer(features, classes, options)
 
     def forward(self, features: Tensor) -> Tensor:
         return self.layers(features)

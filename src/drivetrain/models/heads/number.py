@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from drivetrain.codecs.number import Number
-from drivetrain.models.heads import HeadOptions
+from drivetrain.models.heads import HeadOptions, last_layer
 
 _LOSSES = {"squared": F.mse_loss, "huber": F.huber_loss, "absolute": F.l1_loss}
 
@@ -22,11 +22,7 @@ class NumberHead(nn.Module):
 
     def __init__(self, codec: Number, features: int | None, options: HeadOptions) -> None:
         super().__init__()
-        self.layers = (
-            nn.Identity()
-            if features is None
-            else nn.Sequential(nn.Dropout(options.dropout), nn.Linear(features, 1))
-        )
+        self.layers = last_layer(features, 1, options)
         scaled = codec.scaling != "none"
         self.log = codec.log
         self.loss_of = _LOSSES[options.loss]

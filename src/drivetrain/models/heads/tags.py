@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from drivetrain.codecs.tags import Tags
-from drivetrain.models.heads import HeadOptions
+from drivetrain.models.heads import HeadOptions, last_layer
 
 
 class TagsHead(nn.Module):
@@ -16,11 +16,7 @@ class TagsHead(nn.Module):
 
     def __init__(self, tags: int, features: int | None, options: HeadOptions) -> None:
         super().__init__()
-        self.layers = (
-            nn.Identity()
-            if features is None
-            else nn.Sequential(nn.Dropout(options.dropout), nn.Linear(features, tags))
-        )
+        self.layers = last_layer(features, tags, options)
 
     def forward(self, features: Tensor) -> Tensor:
         return self.layers(features)

@@ -1,0 +1,241 @@
+"""Columns of numbers and of dates, and what only looks like numbers: row numbers, codes, two values.
+
+A column that holds numbers in 95 of 100 cells that are not missing is a number, and so with dates.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import numpy as np
+
+from drivetrain.codecs.base import NO_NUMBER
+from drivetrain.codecs.date import ORDERS, UNITS, Date, parse_dates
+from drivetrain.codecs.number import Number
+from drivetrain.data.columns import Column, Numbers
+from drivetrain.data.faults import Fault
+from drivetrain.data.kind_texts import category, names_rows
+from drivetrain.data.kind_types import (
+    CONSTANT,
+    DATE,
+    ENOUGH,
+    IDENTIFIER,
+    MOSTLY,
+    NUMBER,
+    YES_NO,
+    ColumnKind,
+    Seen,
+    levels_codec,
+    places,
+)  # fmt: skip
+from drivetrain.types import Array
+
+SKEWED = 2.0
+"""Beyond this skewness a number of more than 20 values is taken by its logarithm, where that at least halves it."""
+FAR = 30.0
+"""A number this many standard deviations (by quartiles) from the middle one makes the scaling robust."""
+_THINGS = "user|customer|client|patient|person|product|item|movie|order|account|session|device|store|shop"
+ID_NAME = re.compile(
+    rf"(?:^|[\W_])(?:[iI][dD]s?|[uU]{{2}}[iI][dD]|[gG][uU][iI][dD])$|[a-z0-9](?:Id|ID|UUID)$|(?:^|[\W_])(?:{_THINGS})id$"
+)
+_COUNTER_NAME = re.compile(r"(?:^|[\W_])(?:index|idx|key|nr|no|number|row)$", re.IGNORECASE)
+TIME_NAME = re.compile(
+    r"(?:^|[\W_])(?:date|day|time|timestamp|datetime|epoch|created|updated|when|dt|at)(?:$|[\W_])"
+    r"|dteday|timestamp|[a-z](?-i:Date|Time|At)$",
+    re.IGNORECASE,
+)
+_LEADING_ZERO = "^[+-]?0[0-9]+$"
+_FROM_1990, _TO_2050 = 631_152_000, 2_524_608_000
+_EPOCHS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
+_FIRST = {"dmy": "the day", "mdy": "the month"}
+
+
+def guess_number(seen: Seen) -> ColumnKind | None:
+    """A column of numbers that are amounts, times, two values or row numbers; None where it holds codes or none."""
+    column = seen.column
+    if not column.may_be_numbers:
+        return None
+    numbers = column.numbers
+    if numbers.share < MOSTLY:
+        return None
+    if not numbers.different:
+        return seen.is_(CONSTANT, f"no finite number in any of {len(column):,} rows")
+    if has_codes(column):
+        return names_rows(seen) or category(seen, "whole numbers with leading zeros are codes: ")
+    if found := moment(seen, numbers):
+        return found
+    unique = numbers.whole and numbers.different == len(column) and len(column) >= ENOUGH
+    if unique and (told := _counts_rows(numbers.values)):
+        return seen.is_(IDENTIFIER, told)
+    called_id = bool(ID_NAME.search(seen.name))
+    if unique and (called_id or _COUNTER_NAME.search(seen.name)):
+        return seen.is_(IDENTIFIER, "every value is different, and its name says that it names the row")
+    if called_id and numbers.whole:
+        return category(seen, "its name says that the numbers name things: ")
+    if numbers.different <= 2 and not len(numbers.others):
+        return _two_numbers(seen, numbers)
+    return number(seen)
+
+
+def _counts_rows(values: Array) -> str:
+    """Why different whole numbers are row numbers; empty where they are not."""
+    steps = np.unique(np.diff(values))
+    if len(steps) == 1 and abs(steps[0]) == 1:
+        return f"every value is different, {'rising' if steps[0] > 0 else 'falling'} by one: a row number"
+    if values.max() - values.min() + 1 == len(values):
+        return f"every value is different, all of {values.min():,.0f} to {values.max():,.0f} without a gap: a row number"
+    return ""
+
+
+def _two_numbers(seen: Seen, numbers: Numbers) -> ColumnKind:
+    values = np.unique(numbers.finite).tolist()
+    told = " and ".join(map(figure, values))
+    reason = f"the {'numbers' if len(values) > 1 else 'number'} {told} only, in {len(seen.column):,} rows{seen.gaps()}"
+    texts = {str(value) for value in seen.column.known.unique().to_list()}
+    if texts <= {str(int(value)) for value in values}:
+        return seen.is_(YES_NO, reason, levels_codec(seen), number_faults(seen, numbers))
+    # 1, 1.0 and "1.0" are three texts and one number.
+    return seen.is_(
+        YES_NO, reason, Number(missing=True, thousands=numbers.thousands), number_faults(seen, numbers)
+    )
+
+
+def number(seen: Seen) -> ColumnKind:
+    """The column as a number, whatever else it could be."""
+    numbers = seen.column.numbers
+    scaling, log, why = scale(numbers.finite)
+    low, high = figure(numbers.finite.min()), figure(numbers.finite.max())
+    reason = f"numbers from {low} to {high}, {numbers.different:,} different in {len(seen.column):,} rows"
+    missing = len(seen.column) - numbers.present
+    reason += f", {missing:,} missing" if missing else ""
+    if numbers.thousands == ".":
+        reason += ", a comma as the decimal mark"
+    elif numbers.thousands:
+        reason += f", digits grouped by {numbers.thousands!r}"
+    codec = Number(scaling=scaling, log=log, missing=True, thousands=numbers.thousands)
+    return seen.is_(NUMBER, reason + why, codec, number_faults(seen, numbers))
+
+
+def figure(value: float) -> str:
+    """A number for a person: 2010, 10,500, 0.0591, 1,684,260."""
+    if 10_000 <= abs(value) < 1e15:
+        return f"{value:,.0f}" if value == round(value) else f"{value:,.1f}"
+    return f"{value:.6g}"
+
+
+def scale(values: Array) -> tuple[str, bool, str]:
+    """Scaling, whether the logarithm is taken, and words for it. `values` are finite numbers (n,)."""
+    skewness = _skewness(values)
+    if abs(skewness) > SKEWED and len(np.unique(values)) > ENOUGH:
+        logarithm = _skewness(np.copysign(np.log1p(np.abs(values)), values))
+        if abs(logarithm) < abs(skewness) / 2:
+            return (
+                "standard",
+                True,
+                f"; taken by its logarithm (skewness {skewness:.1f}, then {logarithm:.1f})",
+            )
+    lower, middle, upper = np.quantile(values, (0.25, 0.5, 0.75))
+    if upper > lower and np.abs(values - middle).max() > FAR * (upper - lower) / 1.349:
+        return "robust", False, "; some lie far out: scaled by quartiles"
+    return "standard", False, ""
+
+
+def _skewness(values: Array) -> float:
+    centred = values - values.mean()
+    squares = centred * centred
+    deviation = float(np.sqrt(squares.mean()))
+    return float((squares * centred).mean()) / deviation**3 if deviation > 0 else 0.0
+
+
+def number_faults(seen: Seen, numbers: Numbers) -> Iterator[Fault]:
+    """Cells that are no numbers, and infinite ones."""
+    for kind, rows, told in (
+        ("mixed cells", numbers.others, "no numbers"),
+        ("infinite numbers", numbers.infinite, "infinite"),
+    ):
+        if len(rows):
+            message = f"{seen.name!r}: {len(rows):,} of {len(seen.column):,} cells are {told}; they count as missing."
+            yield Fault(
+                kind, "warning", message, places(seen, rows), "Mend them, or call the column a category."
+            )
+
+
+def has_codes(column: Column) -> bool:
+    """True for whole numbers with leading zeros, such as postal codes."""
+    return column.is_text and bool(column.values.str.contains(_LEADING_ZERO).any())
+
+
+def moment(seen: Seen, numbers: Numbers, named: bool = False) -> ColumnKind | None:
+    """Numbers that are days such as 20191231 or seconds since 1970, where the name says time, or a person does."""
+    if not ((named or TIME_NAME.search(seen.name)) and len(numbers.finite) and not numbers.thousands):
+        return None
+    low, high = numbers.finite.min(), numbers.finite.max()
+    if low >= 19_000_101 and high <= 21_001_231:
+        dates = seen.column.dates("ymd")
+        if np.isnan(dates).sum() == len(seen.column) - len(numbers.finite):
+            return date(seen, "ymd", 1.0)
+    for unit, per in UNITS.items():
+        if _FROM_1990 * per <= low and high <= _TO_2050 * per:
+            return date(seen, "ymd", 1.0, epoch=unit)
+    return None
+
+
+def guess_date(seen: Seen) -> ColumnKind | None:
+    """A column of dates; None where it holds none."""
+    if seen.column.kind == "date":
+        return date(seen, *date_order(seen.column))
+    if seen.column.kind != "text" or seen.column.sample.n_unique() < 3:
+        return None
+    order, share, sure = date_order(seen.column)
+    return date(seen, order, share, sure) if share >= MOSTLY else None
+
+
+def date(seen: Seen, order: str, share: float, sure: bool = True, epoch: str = "") -> ColumnKind:
+    """The column as a date, whatever else it could be."""
+    seconds = seen.column.dates(order, epoch)
+    known = seconds[~np.isnan(seconds)]
+    first, last = np.array([known.min(), known.max()]).astype("datetime64[s]").astype(str).tolist()
+    whole_days = bool((known % 86_400 == 0).all())
+    first, last = (moment[:10] if whole_days else moment.replace("T", " ") for moment in (first, last))
+    reason = f"dates from {first} to {last}, {len(np.unique(known)):,} different in {len(seconds):,} rows{seen.gaps()}"
+    if order != "ymd":
+        reason += f", {_FIRST[order]} written first"
+    reason += f", in {_EPOCHS[epoch]} since 1970" if epoch else ""
+    faults = []
+    if len(others := np.flatnonzero(np.isnan(seconds) & ~seen.column.missing_as(NO_NUMBER).to_numpy())):
+        message = (
+            f"{seen.name!r}: {len(others):,} of {len(seconds):,} cells are no dates; they count as missing."
+        )
+        fix = "Mend them, or call the column a category."
+        faults.append(Fault("mixed cells", "warning", message, places(seen, others), fix))
+    if not sure:
+        message = f"{seen.name!r}: day and month can't be told apart; {_FIRST[order]} is taken to come first."
+        faults.append(Fault("order of dates", "warning", message, [], "Write the dates like 2019-12-31."))
+    return seen.is_(DATE, reason, Date(order=order, epoch=epoch, missing=True), faults)
+
+
+def date_order(column: Column) -> tuple[str, float, bool]:
+    """The order of written dates, the share of cells that are dates by it, and whether no other fits as well."""
+    if not column.is_text:
+        return "ymd", 1.0, True
+    some = column.sample.to_numpy()
+    likely = {order: float(np.mean(~np.isnan(parse_dates(some, order)))) for order in ORDERS}
+    if not len(some) or max(likely.values()) < 0.5:
+        return "ymd", 0.0, True
+    likely = {order: share for order, share in likely.items() if share == max(likely.values())}
+    if "ymd" in likely:
+        likely = {"ymd": 1.0}  # Where the year is first the others read the same.
+    present = max(1, len(column) - int(column.missing_as(NO_NUMBER).sum()))
+    shares = {order: int((~np.isnan(column.dates(order))).sum()) / present for order in likely}
+    best = max(shares, key=shares.__getitem__)
+    equal = [order for order in shares if shares[order] == shares[best]]
+    if len(equal) == 1:
+        return best, shares[best], True
+    rising = [order for order in equal if _mostly_rises(column.dates(order))]
+    return (rising or equal)[0], shares[best], len(rising) == 1
+
+
+def _mostly_rises(seconds: Array) -> bool:
+    known = seconds[~np.isnan(seconds)]
+    return bool(np.mean(np.diff(known) >= 0) > MOSTLY)
