@@ -1,4 +1,4 @@
-"""Tests keep what they encode in a folder of their own, not in the user's cache."""
+"""Tests keep what they encode and what they note in folders of their own, not in the user's."""
 
 from __future__ import annotations
 
@@ -11,4 +11,5 @@ import pytest
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DRIVETRAIN_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("DRIVETRAIN_STATE", str(tmp_path_factory.mktemp("state")))
         yield

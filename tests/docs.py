@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from pictures import class_folder, picture, split_folder
+from tables import incomes, rentals
 
 from drivetrain.cli.main import build_parser
 from drivetrain.files import sha256, to_json
@@ -119,10 +120,13 @@ class Reader:
 
 
 def prepare(folder: Path) -> None:
-    """What the pages speak of: flowers/, insects/, single pictures, and pretrained weights with their record."""
+    """What the pages speak of: flowers/, insects/, tables, single pictures, and pretrained weights with their record."""
     class_folder(folder / "flowers", {"daisy": 20, "rose": 20, "tulip": 20}, (48, 48), extension=".jpg")
     parts = {"train": {"ants": 20, "bees": 20}, "val": {"ants": 8, "bees": 8}}
     split_folder(folder / "insects", parts, (64, 72))
+    incomes(folder / "adult.csv")
+    incomes(folder / "adult-test.csv", rows=200, seed=1)
+    rentals(folder / "rentals.csv")
     picture(0, (50, 60)).save(folder / "ant.jpg")
     picture(2, (48, 48)).save(folder / "tulip.jpg")
     weights = _weights()

@@ -15,7 +15,7 @@ from pictures import class_folder, split_folder
 
 from drivetrain.cli.verbs import predict
 
-METRICS = {"accuracy", "error_rate", "log_loss", "calibration_error"}
+METRICS = {"accuracy", "error_rate", "log_loss", "auc", "calibration_error"}
 QUICK = ("--model", "linear", "--epochs", "2", "--batch-size", "2", "--no-check")
 
 

@@ -238,6 +238,7 @@ def test_targets():
     assert target([f"{row}" for row in range(ROWS)]).codec == Number()
     assert target(repeated(["1,500", "2,500.5", "3,000"])).codec == Number(thousands=",")
     assert target(repeated(["1", "2", "3"]), "number").codec == Number()
+    assert target(["10", "12", "15", "9", "30", "31"]).codec == Number()
     assert isinstance(target([str(row % 50) for row in range(ROWS)], "category").codec, Category)
     assert isinstance(target(repeated(["007", "008", "009"] * 7)).codec, Category)
 

@@ -88,6 +88,13 @@ def test_a_row_of_another_length_is_never_lost_in_silence(tmp_path, row):
         read_frame(path, ragged="drop")
 
 
+def test_a_header_that_names_too_few_columns(tmp_path):
+    with pytest.raises(
+        DataError, match=r"has 3 cells and the header has 2.* So have all rows: name each column"
+    ):
+        read_frame(write(tmp_path, "a,b\n1,2,3\n4,5,6\n"))
+
+
 def test_a_short_row_among_cells_that_hold_the_separator(tmp_path):
     """The quick count of separators must not take a quoted one for a missing cell's."""
     with pytest.raises(DataError, match="row 3"):
@@ -313,3 +320,22 @@ def test_polars_and_the_standard_library_read_the_same(rows, separator, all_quot
         told = list(read_rows(path))
     assert [tuple(row.values()) for _, row in told] == rows
     assert [origin for origin, _ in told] == list(frame.origins)
+
+
+@given(
+    st.one_of(
+        st.binary(max_size=60), st.text(st.sampled_from('a1",;\n\r\t {}[]:\0é'), max_size=40).map(str.encode)
+    )
+)
+@settings(max_examples=300, deadline=None)
+def test_whatever_a_file_holds_is_read_or_refused_in_words(data):
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("t.csv", "t.jsonl", "t.parquet"):
+            path = os.path.join(folder, name)
+            with open(path, "wb") as handle:
+                handle.write(data)
+            for read in (read_frame, lambda path: list(read_rows(path))):
+                try:
+                    read(path)
+                except DrivetrainError as fault:
+                    assert fault.where  # noqa: PT017 - it may be read as well

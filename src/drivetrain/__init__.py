@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from drivetrain.codecs import Codec as Codec
     from drivetrain.codecs import Signature as Signature
     from drivetrain.codecs.category import Category as Category
+    from drivetrain.codecs.date import Date as Date
     from drivetrain.codecs.image import Image as Image
     from drivetrain.codecs.number import Number as Number
+    from drivetrain.codecs.tags import Tags as Tags
+    from drivetrain.codecs.text import Text as Text
     from drivetrain.comparison import compare as compare
     from drivetrain.data import split as split
     from drivetrain.data.augment import Augment as Augment
@@ -40,6 +43,9 @@ _PUBLIC = {
     "Codec": "drivetrain.codecs",
     "DataBlock": "drivetrain.data.dataset",
     "Dataset": "drivetrain.data.dataset",
+    "Date": "drivetrain.codecs.date",
+    "Tags": "drivetrain.codecs.tags",
+    "Text": "drivetrain.codecs.text",
     "DrivetrainError": "drivetrain.errors",
     "Failure": "drivetrain.types",
     "Hook": "drivetrain.learn.hooks",

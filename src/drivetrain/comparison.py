@@ -53,13 +53,13 @@ class Pair:
     @property
     def winner(self) -> str:
         """The one that is ahead; "" where neither is."""
-        value = self.difference.value * (1 if words.metric(self.metric).higher else -1)
+        value = self.difference.value * (1 if higher_is_better(self.metric) else -1)
         return self.a if value > 0 else self.b if value < 0 else ""
 
     @property
     def verdict(self) -> str:
         """ "a is better than b by 0.012 (0.004 to 0.020)", or that it could be chance."""
-        found, name = self.difference, words.metric(self.metric).name
+        found, name = self.difference, _in_words(self.metric)
         if np.isnan(found.value):
             return f"{name}: undefined on these rows"
         if self.alike:
@@ -156,7 +156,7 @@ class Comparison:
         """For each metric its name and that of each run."""
         shown = list(next(iter(self.metrics.values())))
         return [
-            [words.metric(metric).name, *(_estimate(found[metric]) for found in self.metrics.values())]
+            [_in_words(metric), *(_estimate(found[metric]) for found in self.metrics.values())]
             for metric in shown
         ]
 
@@ -241,6 +241,14 @@ def compare(
     )  # fmt: skip
 
 
+def higher_is_better(metric: str) -> bool:
+    """Of a metric, or of "target.metric"."""
+    name = metric.rpartition(".")[2]
+    if name in words.METRICS:
+        return words.METRICS[name].higher
+    return not any(word in name for word in ("error", "loss", "cost"))
+
+
 def holm(values: Sequence[float]) -> list[float]:
     """The p of each of several comparisons as though it were the only one. An undefined one (NaN) counts as none."""
     known = [place for place in range(len(values)) if not np.isnan(values[place])]
@@ -294,7 +302,7 @@ def _metric(wanted: str | None, known: Sequence[str]) -> str:
 
 
 def _best(measured: Mapping[str, Mapping[str, Estimate]], metric: str) -> str:
-    sign = 1 if words.metric(metric).higher else -1
+    sign = 1 if higher_is_better(metric) else -1
     return max(
         measured, key=lambda name: sign * np.nan_to_num(measured[name][metric].value, nan=-sign * np.inf)
     )
@@ -326,9 +334,14 @@ def _notes(found: Mapping[str, Validation], n: int, metric: str) -> list[str]:
             f"is for one alone. The best of several looks better than it is: measure it on test data with evaluate"
         )
     notes.append(
-        f"decided by {words.metric(metric).name}, on these rows. Trained again with another seed, each of them may differ as well"
+        f"decided by {_in_words(metric)}, on these rows. Trained again with another seed, each of them may differ as well"
     )
     return notes
+
+
+def _in_words(metric: str) -> str:
+    target, _, name = metric.rpartition(".")
+    return f"{words.metric(name).name} of {target}" if target else words.metric(name).name
 
 
 def _estimate(found: Estimate) -> str:

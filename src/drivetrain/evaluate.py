@@ -16,6 +16,7 @@ from drivetrain.data.row_inputs import rows_for
 from drivetrain.data.sources import image_folder
 from drivetrain.errors import DataError, DrivetrainError, UsageError
 from drivetrain.metrics import measure
+from drivetrain.openings import record_opening, rows_key
 from drivetrain.progress import progress
 from drivetrain.runtime import Predictor
 from drivetrain.types import Array, Failure
@@ -44,11 +45,12 @@ def evaluate(
     layout: str | None = None,
     quiet: bool = False,
 ) -> dict[str, Any]:
-    """`{"n", "metrics": {NAME: {"value", "low", "high", ...}}, "part", "failed", "note"}` on a folder or a table.
+    """`{"n", "metrics": {NAME: {"value", "low", "high", ...}}, "part", "failed", "opened": {"times", "models"}, "note"}`
+    on a folder or a table.
 
     Uses the test part of the source; without one its valid part; without either all of it. Items that can't be
-    used are named in `failed` and count in no metric. With several targets the names are "target.metric". Raises
-    DataError when nothing can be measured.
+    used are named in `failed` and count in no metric. With several targets the names are "target.metric". Each time is
+    recorded (see `openings.py`). Raises DataError when nothing can be measured.
     """
     predictor = Predictor(bundle)
     targets = predictor.signature.targets
@@ -83,12 +85,14 @@ def evaluate(
             codec, np.array(outputs[name], np.float32), np.stack(encoded[name])
         ).items():
             metrics[several + metric] = estimate.to_json()
+    opened = record_opening(_key(found), predictor.hash, metrics)
     return {
         "n": len(next(iter(encoded.values()))),
         "metrics": metrics,
         "part": found.part,
         "target": ", ".join(targets),
-        "note": found.note,
+        "note": ". ".join(note for note in (found.note, opened.note) if note),
+        "opened": opened.to_json(),
         "failed": failed,
     }
 
@@ -105,6 +109,12 @@ def labelled(predictor: Predictor, source: str | os.PathLike[str], layout: str |
         return _own_rows(source, recipe, inputs, targets)
     origins, rows, _ = rows_for(source, inputs, list(targets))
     return Labelled(rows, {name: [row[name] for row in rows] for name in targets}, origins, "all", "")
+
+
+def _key(found: Labelled) -> str:
+    """What these labelled items are known by, whichever model is measured on them."""
+    places = (item if isinstance(item, str) else origin for item, origin in zip(found.items, found.origins))
+    return rows_key((place, *truths) for place, *truths in zip(places, *found.truths.values()))
 
 
 def _pictures(source: str | os.PathLike[str], target: str, layout: str | None) -> Labelled:

@@ -22,8 +22,10 @@ from drivetrain.bundle.operators import (
     MOST_STEP,
     OPERATORS,
     SIZE_ATTRIBUTES,
+    TREES,
 )
 from drivetrain.bundle.protobuf import parse
+from drivetrain.bundle.trees import tree_fault
 from drivetrain.codecs import Codec, Signature
 from drivetrain.errors import BundleError, DrivetrainError
 
@@ -109,7 +111,8 @@ def _check_opsets(opsets: list[dict[str, Any]]) -> None:
             raise _refuse(f"the operator domain {domain!r} is not allowed")
         version = opset.get("version", 0)
         if domain in versions or version not in DOMAINS[domain]:
-            raise _refuse(f"opset {version} is not one of {DOMAINS[domain][0]} to {DOMAINS[domain][-1]}")
+            of = f" of {domain}" if domain else ""
+            raise _refuse(f"opset {version}{of} is not one of {DOMAINS[domain][0]} to {DOMAINS[domain][-1]}")
         versions[domain] = version
     if not versions:
         raise _refuse("it names no opset")
@@ -148,13 +151,13 @@ class _Checker:
             raise _refuse(f"the operator {operator} names an overload")
         for name in node.get("output", []):
             constants.pop(name, None)
-        names: set[str] = set()
+        found: dict[str, tuple[int, Any]] = {}
         for attribute in node.get("attribute", []):
             name = attribute.get("name", "")
-            if name in names:
+            if name in found:
                 raise _refuse(f"the attribute {name!r} of {operator} is given twice")
-            names.add(name)
             value = _attribute_value(attribute, operator)
+            found[name] = attribute["type"], value
             if attribute["type"] == 4:
                 check_tensor(value)
             elif attribute["type"] == 5:
@@ -162,7 +165,7 @@ class _Checker:
             elif (
                 name in SIZE_ATTRIBUTES
                 and attribute["type"] == 7
-                and any(abs(size) > MOST_STEP for size in value)
+                and any(abs(size) > MOST_STEP for size in list(map(int, value)))
             ):
                 raise _refuse(f"{operator} has {name} of more than {MOST_STEP:,}")
             if (
@@ -171,6 +174,8 @@ class _Checker:
                 and (values := _constant(attribute, value)) is not None
             ):
                 constants[node["output"][0]] = values
+        if domain == TREES and (fault := tree_fault(found)):
+            raise _refuse(fault)
         self.growth(operator, node.get("input", []), constants)
 
     def growth(self, operator: str, inputs: list[str], constants: Scope) -> None:
@@ -256,7 +261,7 @@ def _constant(attribute: dict[str, Any], value: Any) -> list[float] | None:
         return small_values(value)
     if attribute["type"] in (1, 2):
         return [value]
-    return list(value) if attribute["type"] in (6, 7) and len(value) <= SMALL else None
+    return [number.item() for number in value] if attribute["type"] in (6, 7) and len(value) <= SMALL else None
 
 
 def _attribute_value(attribute: dict[str, Any], operator: str) -> Any:

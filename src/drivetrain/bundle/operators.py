@@ -1,7 +1,8 @@
 """What a graph in a bundle may be made of. Tables, so that an addition is one word and one test.
 
 Left out on purpose: operators that draw random numbers (no golden case could hold), that decode files, that
-work on text (that is a codec's work), losses, and everything outside the ONNX standard.
+work on text (that is a codec's work), losses, and everything outside the ONNX standard. Of its machine learning
+operators there are the trees alone.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 IR_VERSIONS = range(4, 14)
-DOMAINS: dict[str, range] = {"": range(13, 26)}
+TREES = "ai.onnx.ml"
+DOMAINS: dict[str, range] = {"": range(13, 26), TREES: range(1, 5)}
 """Domain -> opset versions. `ai.onnx` is the same domain as the empty name."""
 
 _STANDARD = """
@@ -42,7 +44,10 @@ SequenceLength SplitToSequence
 """By paragraph: each number alone, along an axis, layers, quantized, shape and place, signals, control
 flow."""
 
-OPERATORS: dict[str, frozenset[str]] = {"": frozenset(_STANDARD.split())}
+OPERATORS: dict[str, frozenset[str]] = {
+    "": frozenset(_STANDARD.split()),
+    TREES: frozenset({"TreeEnsembleRegressor"}),
+}
 
 MOST_MADE = 2**26
 """Elements that the operators of a graph with constant sizes may make together (256 MiB as float32)..."""

@@ -3,22 +3,28 @@
 Stricter than protobuf, so that no two readers can understand the same bytes differently: an unknown field, a
 singular field given twice, two members of a `oneof`, a group or text that isn't UTF-8 is refused. Field
 numbers are those of onnx.proto (IR version 13). Bulk data stays a view of the bytes; nothing in it is
-copied or decoded.
+copied or decoded. The numbers of attributes, of which trees have hundreds of thousands, are decoded many at a time.
 """
 
 from __future__ import annotations
 
+import re
 import struct
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from drivetrain.errors import BundleError
 
 MOST_FIELDS = 2_000_000
+MOST_NUMBERS = 2**24
+"""Numbers in the attributes of a graph, together."""
 MOST_DEPTH = 40
 
 # message -> field number -> (name, kind). Kinds: int, float, text, bytes (a view); `bulk` is a packed array
-# left as a view; a capital letter begins a message; `*` means repeated; `!` begins the reason why the field
-# is refused.
+# left as a view; `ints` and `floats` are decoded to an array; a capital letter begins a message; `*` means
+# repeated; `!` begins the reason why the field is refused.
 _NO_DEVICES = "!it places parts of the graph on devices"
 _PROPERTIES = ("metadata_props", "Entry*")
 SCHEMA: dict[str, dict[int, tuple[str, str]]] = {
@@ -69,8 +75,8 @@ SCHEMA: dict[str, dict[int, tuple[str, str]]] = {
         4: ("s", "bytes"),
         5: ("t", "Tensor"),
         6: ("g", "Graph"),
-        7: ("floats", "float*"),
-        8: ("ints", "int*"),
+        7: ("floats", "floats"),
+        8: ("ints", "ints"),
         9: ("strings", "bytes*"),
         10: ("tensors", "!it holds a list of tensors in an attribute"),
         11: ("graphs", "!it holds a list of graphs in an attribute"),
@@ -119,6 +125,13 @@ _ONE_OF = {
     "Dimension": ("dim_value", "dim_param"),
 }
 _WIRES = {"int": 0, "float": 5}
+_RUNS = {
+    "ints": re.compile(rb"(?:\x40[\x80-\xff]{0,9}+[\x00-\x7f])++"),
+    "floats": re.compile(rb"(?:\x3d.{4})++", re.DOTALL),
+}
+"""One number after the other, each behind its tag: field 8 as a varint, field 7 as four bytes."""
+
+Numbers = npt.NDArray[Any]
 
 
 def parse(data: bytes) -> dict[str, Any]:
@@ -129,12 +142,13 @@ def parse(data: bytes) -> dict[str, Any]:
 class _Parser:
     def __init__(self, view: memoryview) -> None:
         self.view = view
-        self.fields = 0
+        self.fields = self.decoded = 0
 
     def message(self, kind: str, position: int, end: int, depth: int) -> dict[str, Any]:
         if depth > MOST_DEPTH:
             raise _malformed("it is nested too deeply")
         schema, result = SCHEMA[kind], dict[str, Any]()
+        numbers: dict[str, list[Numbers]] = {}
         while position < end:
             tag, position = self.varint(position, end)
             number, wire = tag >> 3, tag & 7
@@ -143,6 +157,10 @@ class _Parser:
                 raise _malformed(f"field {number} of {kind} is not known")
             if type_[0] == "!":
                 raise BundleError(f"the graph can't be accepted: {type_[1:]}.", where="model.onnx")
+            if type_ in _RUNS:
+                found, position = self.numbers(type_, wire, position, end)
+                numbers.setdefault(name, []).append(found)
+                continue
             repeated, type_ = type_.endswith("*"), type_.rstrip("*")
             if name in result and not repeated:
                 raise _malformed(f"{kind}.{name} is given twice")
@@ -153,7 +171,7 @@ class _Parser:
                 result[name] = value
         if sum(name in result for name in _ONE_OF.get(kind, ())) > 1:
             raise _malformed(f"{kind} is two things at once")
-        return result
+        return result | {name: np.concatenate(parts) for name, parts in numbers.items()}
 
     def value(
         self, kind: str, wire: int, position: int, end: int, depth: int, repeated: bool
@@ -198,6 +216,30 @@ class _Parser:
             values.append(value)
         return values
 
+    def numbers(self, kind: str, wire: int, position: int, end: int) -> tuple[Numbers, int]:
+        """The numbers of a packed field, or of it and all of its kind that follow, and where the next field
+        begins. `position` is behind the tag."""
+        self.count()
+        if wire == 2:
+            size, start = self.varint(position, end)
+            stop = start + size
+            if stop > end:
+                raise _malformed("it is cut off")
+            data = np.frombuffer(self.view[start:stop], np.uint8)
+            if kind == "floats" and len(data) % 4:
+                raise _malformed("it is cut off")
+            found = _varints(data) if kind == "ints" else data.view("<f4")
+        elif run := _RUNS[kind].match(self.view, position - 1, end):
+            stop = run.end()
+            data = np.frombuffer(self.view[position - 1 : stop], np.uint8)
+            found = _varints(data)[1::2] if kind == "ints" else data.reshape(-1, 5)[:, 1:].copy().view("<f4")
+        else:
+            raise _malformed("it is cut off, or a field is encoded in another way than its type")
+        self.decoded += found.size
+        if self.decoded > MOST_NUMBERS:
+            raise _malformed(f"its attributes hold more than {MOST_NUMBERS:,} numbers")
+        return found.reshape(-1), stop
+
     def varint(self, position: int, end: int) -> tuple[int, int]:
         value = 0
         for shift in range(0, 70, 7):
@@ -216,6 +258,23 @@ class _Parser:
         self.fields += 1
         if self.fields > MOST_FIELDS:
             raise _malformed(f"it has more than {MOST_FIELDS:,} parts")
+
+
+def _varints(data: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    """The numbers of varints, one after the other. Raises BundleError."""
+    last = np.flatnonzero(data < 0x80)
+    if len(data) and (not len(last) or last[-1] != len(data) - 1):
+        raise _malformed("it is cut off")
+    first = np.concatenate([last[:0], [0], last[:-1] + 1])[: len(last)]
+    sizes = last - first + 1
+    values = np.zeros(len(last), np.uint64)
+    for place in range(int(sizes.max(initial=0))):
+        longer = sizes > place
+        bits = data[first[longer] + place]
+        if place > 9 or (place == 9 and (bits > 1).any()):
+            raise _malformed("a number is longer than 64 bits")
+        values[longer] |= (bits & 0x7F).astype(np.uint64) << np.uint64(7 * place)
+    return values.view(np.int64)
 
 
 def _malformed(reason: str) -> BundleError:

@@ -6,6 +6,7 @@ matplotlib is imported when something is drawn, not with this package.
 from drivetrain.charts.chart import Chart, Palette
 from drivetrain.charts.comparison import comparison
 from drivetrain.charts.counts import class_counts
+from drivetrain.charts.curve import learning_curve
 from drivetrain.charts.pictures import pictures
 from drivetrain.charts.results import bars, calibration, confusion
 from drivetrain.charts.table import table_html
@@ -19,6 +20,7 @@ __all__ = [
     "class_counts",
     "comparison",
     "confusion",
+    "learning_curve",
     "learning_rate",
     "losses",
     "pictures",

@@ -10,8 +10,10 @@ import math
 import pkgutil
 import re
 from abc import ABC, abstractmethod
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, ClassVar, Self, cast
 
 import numpy as np
@@ -169,14 +171,11 @@ def distinct(values: Iterable[Any]) -> tuple[list[Any], Array]:
     keys: list[Any] = items
     if len({*map(type, items)} - {type(None)}) > 1:
         keys = list(zip(map(type, items), items))
+    places: dict[Any, int] = defaultdict(count().__next__)  # Numbers them as they come, in one pass.
     try:
-        places: dict[Any, int] = dict.fromkeys(keys, 0)
+        which = np.fromiter(map(places.__getitem__, keys), np.int64, len(keys))
     except TypeError:
         return items, np.arange(len(items))
-    if len(places) == len(items):
-        return items, np.arange(len(items))
-    places = {key: place for place, key in enumerate(places)}
-    which = np.fromiter(map(places.__getitem__, keys), np.int64, len(keys))
     return list(places) if keys is items else [key[1] for key in places], which
 
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self, cast
 import numpy as np
 import numpy.typing as npt
 
-from drivetrain.codecs.base import MISSING_WORDS, Codec, distinct, is_missing
+from drivetrain.codecs.base import MISSING_WORDS, Codec, Errors, by_row, distinct, errors_by_row, is_missing
 from drivetrain.errors import DataError, DrivetrainError, nearest
 from drivetrain.types import Array
 
@@ -130,12 +130,24 @@ class Category(Codec):
         raise DataError("the class is empty.", fix="Give every row a class, or leave the row out.")
 
     def encode(self, value: str | None) -> Array:
-        code = self._codes.get(value) if value is not None else None
-        if code is None:
-            code = self._open_code(value)
-        return np.array(code, dtype=np.int64)
+        return np.array(self._code(value), dtype=np.int64)
 
-    def _open_code(self, value: str | None) -> int:
+    def encode_column(self, values: Array) -> tuple[Array, Errors]:
+        different, which = distinct(values)
+        codes: list[int] = []
+        faults: Errors = {}
+        for place, raw in enumerate(different):
+            try:
+                codes.append(self._code(self.read(raw)))
+            except DrivetrainError as fault:
+                codes.append(0)
+                faults[place] = fault
+        return by_row(np.array(codes, np.int64), which), errors_by_row(faults, which)
+
+    def _code(self, value: str | None) -> int:
+        code = self._codes.get(value) if value is not None else None
+        if code is not None:
+            return code
         if self.open:
             return len(self.classes) + (value is None or value.lower() in MISSING_WORDS)
         hint = nearest(value or "", self.classes) or f"The classes are {', '.join(self.classes[:10])}."

@@ -35,7 +35,7 @@ def read_query(url: str, query: str | None) -> Frame:
     parts = urlsplit(url)
     if parts.scheme == "sqlite":
         return _read_sqlite(url, query)
-    name = parts.path.strip("/") or parts.hostname or parts.scheme
+    name = os.path.basename(parts.path) or parts.hostname or parts.scheme
     if not query:
         raise UsageError("a database needs a query.", where=name, fix="Add one, such as SELECT * FROM table.")
     try:
@@ -49,9 +49,9 @@ def read_query(url: str, query: str | None) -> Frame:
     except Exception as fault:
         if isinstance(fault, DrivetrainError):
             raise
-        secret = parts.password or ""
-        reason = (str(fault).splitlines() or [type(fault).__name__])[0]
-        reason = reason.replace(url, name).replace(secret, "***") if secret else reason
+        reason = (str(fault).splitlines() or [type(fault).__name__])[0].replace(url, name)
+        for secret in filter(None, (parts.password, unquote(parts.password or ""))):
+            reason = reason.replace(secret, "***")
         raise DataError(
             f"the query failed: {reason}.", where=name, fix="Check the URL and the query."
         ) from None
@@ -137,7 +137,9 @@ def series(name: str, values: Any) -> pl.Series:
     if isinstance(values, (str, bytes, Mapping)) or not hasattr(values, "__iter__"):
         raise DataError(f"a column is a list or an array, not {type(values).__name__}.", where=name)
     array = values.to_numpy() if hasattr(values, "to_numpy") else values
-    if isinstance(array, np.ndarray) and array.ndim == 1 and array.dtype.kind in "biufM":
+    if isinstance(array, np.ndarray) and array.ndim == 1 and array.dtype.kind in "biufMm":
+        if array.dtype.kind == "m":
+            array = array / np.timedelta64(1, "s")
         array = array.astype("datetime64[us]") if array.dtype.kind == "M" else array
         column = pl.Series(name, array)
         return column.fill_nan(None) if array.dtype.kind == "f" else column
@@ -155,7 +157,7 @@ def series(name: str, values: Any) -> pl.Series:
         if kinds and plain_numbers and all(issubclass(kind, types) for kind in kinds):
             try:
                 return pl.Series(name, items, dtype=dtype)
-            except (OverflowError, TypeError, pl.exceptions.PolarsError):
+            except (OverflowError, TypeError, ValueError, pl.exceptions.PolarsError):
                 continue  # A whole number beyond 64 bits is read as a decimal one.
     if all(issubclass(kind, (list, tuple, set, frozenset)) for kind in kinds) and kinds:
         lists = [None if value is None else list(value) for value in items]

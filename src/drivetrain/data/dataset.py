@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from drivetrain.charts import Chart
     from drivetrain.data.faults import Report
     from drivetrain.data.kinds import ColumnKind
+    from drivetrain.interpret.label_faults import LabelFaults
+    from drivetrain.learn.curve import LearningCurve
     from drivetrain.learn.learner import Learner
 
 DEFAULT_SPLIT = random_split(0.2, seed=0)
@@ -177,6 +179,18 @@ class Dataset:
         from drivetrain.learn.learner import Learner
 
         return Learner(self, model, **options)
+
+    def learning_curve(self, model: Any = None, **options: Any) -> LearningCurve:
+        """Would more data help? Trains on growing parts of the training rows; see `drivetrain.learn.curve`."""
+        from drivetrain.learn.curve import learning_curve
+
+        return learning_curve(self, model, **options)
+
+    def label_faults(self, model: Any = "fast", **options: Any) -> LabelFaults:
+        """The rows whose label a cross-validated model doubts; see `drivetrain.interpret.label_faults`."""
+        from drivetrain.interpret.label_faults import label_faults
+
+        return label_faults(self, model, **options)
 
     def __len__(self) -> int:
         return len(self.table)

@@ -143,9 +143,12 @@ def scale(values: Array) -> tuple[str, bool, str]:
 
 def _skewness(values: Array) -> float:
     centred = values - values.mean()
+    largest = np.abs(centred).max()
+    if largest < np.finfo(np.float32).tiny:
+        return 0.0
+    centred = centred / largest  # So that a cube is neither too small nor too large.
     squares = centred * centred
-    deviation = float(np.sqrt(squares.mean()))
-    return float((squares * centred).mean()) / deviation**3 if deviation > 0 else 0.0
+    return float((squares * centred).mean() / squares.mean() ** 1.5)
 
 
 def number_faults(seen: Seen, numbers: Numbers) -> Iterator[Fault]:
@@ -220,8 +223,10 @@ def date_order(column: Column) -> tuple[str, float, bool]:
     if not column.is_text:
         return "ymd", 1.0, True
     some = column.sample.to_numpy()
+    if not len(some):
+        return "ymd", 0.0, True
     likely = {order: float(np.mean(~np.isnan(parse_dates(some, order)))) for order in ORDERS}
-    if not len(some) or max(likely.values()) < 0.5:
+    if max(likely.values()) < 0.5:
         return "ymd", 0.0, True
     likely = {order: share for order, share in likely.items() if share == max(likely.values())}
     if "ymd" in likely:

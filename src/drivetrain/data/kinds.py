@@ -66,7 +66,7 @@ from drivetrain.types import Array
 __all__ = ["KINDS", "ColumnKind", "guess_kinds", "to_table"]
 
 FEW_NUMBERS = 20
-"""A target of at most so many different whole numbers is a category."""
+"""A target of at most so many different whole numbers, each twice or more on average, is a category."""
 MOST_CLASSES = 1_000
 
 
@@ -142,6 +142,8 @@ def _as(seen: Seen, kind: str) -> ColumnKind:
     column = seen.column
     if not column.kind:
         raise _unfit(seen, kind, f"it holds {column.values.dtype}")
+    if not column.present:
+        raise _unfit(seen, kind, "it has no value")
     if kind == NUMBER:
         numbers = column.numbers
         if column.kind not in ("number", "text", "bool") or not len(numbers.finite):
@@ -227,7 +229,8 @@ def _is_amount(column: Column) -> bool:
     if column.kind not in ("text", "number") or column.numbers.share < MOSTLY or has_codes(column):
         return False
     numbers = column.numbers
-    return numbers.different > (FEW_NUMBERS if numbers.whole else 2)
+    few = FEW_NUMBERS if numbers.whole and numbers.different * 2 <= len(numbers.finite) else 2
+    return numbers.different > few
 
 
 def _number_target(seen: Seen, told: bool) -> ColumnKind:
@@ -306,6 +309,8 @@ def _as_array(column: Column, kind: ColumnKind, folder: str) -> Array:
         moments = np.floor(np.nan_to_num(seconds) * 1e6).astype("datetime64[us]")
         moments[np.isnan(seconds)] = np.datetime64("NaT")
         return moments
+    if column.kind == "date":
+        return column.values.to_numpy()
     if column.kind == "list":
         return _lists(column)
     if kind.kind == PICTURE:

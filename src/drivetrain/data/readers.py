@@ -162,7 +162,9 @@ def _read_csv(text: TextFile, path: str, header: Sequence[str] | None, ragged: R
     separator = find_separator(text, path)
     usual = "\t" if extension(path) in (".tsv", ".tab") else ","
     notes = [*text.notes, *([f"the cells are parted by {NAMES[separator]}"] if separator != usual else [])]
-    row, _, first = next(csv_records(text, separator))
+    row, _, first = next(csv_records(text, separator), (0, 0, []))
+    if not first:
+        raise DataError("the file is empty.", where=text.place, fix="Export or copy it again.")
     names, changed = column_names(first if header is None else header, text.place)
     if header is None and sum(map(_is_number, first)) * 2 > len(first):
         changed.append("the first row holds mostly numbers: it is read as the header all the same")
@@ -244,7 +246,10 @@ def _cleaned(
             odd.append((row, line, len(cells)))
     if odd and ragged == "refuse":
         row, line, found = odd[0]
-        raise ragged_error(text.place, row, line, found, width, separator, len(odd) - 1)
+        fault = ragged_error(text.place, row, line, found, width, separator, len(odd) - 1)
+        if not numbers and {cells for _, _, cells in odd} == {found}:
+            fault.fix = "So have all rows: name each column in the header, and no more."
+        raise fault
     return out.getvalue().encode(), numbers, [row for row, _, _ in odd]
 
 

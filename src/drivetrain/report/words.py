@@ -34,6 +34,18 @@ METRICS = {
     "root_mean_squared_error": Metric(
         "root mean squared error", False, False, "Root mean squared error of {value} on {rows}"
     ),
+    "root_mean_squared_log_error": Metric(
+        "root mean squared log error",
+        False,
+        False,
+        "Root mean squared error of the logarithm of {value} on {rows}",
+    ),
+    "interval_coverage": Metric(
+        "interval coverage", True, True, "{value} of {rows} lie in the range that is answered"
+    ),
+    "exact_match": Metric("exact match", True, True, "{value} of {rows} have all their tags right"),
+    "micro_f1": Metric("F1 over all tags", True, True, "F1 over all tags of {value} on {rows}"),
+    "macro_f1": Metric("mean F1 of the tags", True, True, "A mean F1 of the tags of {value} on {rows}"),
     "r2": Metric("R²", False, True, "R² of {value} on {rows}"),
     "precision": Metric("precision", True, True, "Precision of {value} on {rows}"),
     "recall": Metric("recall", True, True, "Recall of {value} on {rows}"),

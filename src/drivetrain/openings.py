@@ -1,0 +1,114 @@
+"""How often a test set has been opened, and by how many models: one that chooses between models is no test any more.
+
+Each `evaluate` writes a line into `openings.jsonl` in the user's state folder: `DRIVETRAIN_STATE`, else
+`XDG_STATE_HOME/drivetrain`, `~/.local/state/drivetrain`, or on Windows `LOCALAPPDATA/drivetrain`. It holds hashes and
+figures, no data.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from drivetrain.errors import DrivetrainError
+from drivetrain.files import file_error, from_json, to_json
+
+FILE = "openings.jsonl"
+FEW = 2
+"""Up to so many models a test set stays without a note."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A test set was opened `times`, by so many different `models`; `note` is for a person, "" where all is well."""
+
+    times: int
+    models: int
+    note: str = ""
+
+    def to_json(self) -> dict[str, int]:
+        return {"times": self.times, "models": self.models}
+
+
+def state_folder() -> Path:
+    """Where what outlives a run is kept."""
+    if given := os.environ.get("DRIVETRAIN_STATE"):
+        return Path(given)
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "drivetrain"
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "drivetrain"
+
+
+def rows_key(rows: Iterable[tuple[Any, ...]]) -> str:
+    """The key of labelled rows, whatever their order: (where the row is from, its true value for each target). Of a file
+    only the name and the size count, so that a folder may move."""
+    lines = sorted("\0".join([_place(str(origin)), *map(str, labels)]) for origin, *labels in rows)
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _place(origin: str) -> str:
+    try:
+        return f"{os.path.basename(origin)}\0{os.stat(origin).st_size}"
+    except (OSError, ValueError):  # Not a file: "adult.csv, row 12".
+        return origin
+
+
+def openings(key: str) -> list[dict[str, Any]]:
+    """The openings of a test set so far: `{"key", "bundle", "metrics", "time"}` each. Damaged lines are passed over."""
+    try:
+        lines = (state_folder() / FILE).read_bytes().splitlines()
+    except OSError:
+        return []
+    return [found for line in lines if (found := _opening(line)).get("key") == key]
+
+
+def _opening(line: bytes) -> dict[str, Any]:
+    try:
+        found = from_json(line)
+    except DrivetrainError:
+        return {}
+    return found if isinstance(found, dict) and isinstance(found.get("bundle"), str) else {}
+
+
+def record_opening(key: str, bundle_hash: str, metrics: Mapping[str, Any]) -> Opened:
+    """Note that a model was measured on the test set `key`. `metrics` are those of `Estimate.to_json`.
+
+    A state folder that can't be written is told in the note, and is no failure.
+    """
+    before = openings(key)
+    values = {name: estimate.get("value") for name, estimate in metrics.items()}
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    models = len({found["bundle"] for found in before} | {bundle_hash})
+    notes = []
+    if models > FEW:
+        notes.append(
+            f"this test set has now chosen between {models} models: its figure flatters the best of them. "
+            "Keep rows that no model has been measured on for the last word"
+        )
+    try:
+        _append(to_json({"key": key, "bundle": bundle_hash, "metrics": values, "time": now}))
+    except OSError as fault:
+        notes.append(f"that this test set was opened could not be noted: {file_error(fault, state_folder())}")
+    return Opened(len(before) + 1, models, ". ".join(notes))
+
+
+def _append(line: str) -> None:
+    """One line, in one write at the file's end: two processes don't mix theirs. After a line that was cut off it starts
+    a new one."""
+    path = state_folder() / FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
+    try:
+        size = os.fstat(handle).st_size
+        if size:
+            os.lseek(handle, size - 1, os.SEEK_SET)
+            line = line if os.read(handle, 1) == b"\n" else f"\n{line}"
+        os.write(handle, f"{line}\n".encode())
+    finally:
+        os.close(handle)
