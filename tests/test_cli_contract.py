@@ -208,7 +208,7 @@ class TestErrors:
         [
             ((), "required", "--help"),
             (("trian", "x"), "invalid choice: 'trian'", "drivetrain --help"),
-            (("train",), "FOLDER", "drivetrain train --help"),
+            (("train",), "SOURCE", "drivetrain train --help"),
             (("train", "x", "--epochs", "many"), "--epochs: invalid int value: 'many'", "train --help"),
             (("train", "x", "--epochs", "1.5"), "invalid int value", "train --help"),
             (("train", "x", "--epoch", "1"), "--epoch", "train --help"),
@@ -229,7 +229,7 @@ class TestErrors:
     def test_a_missing_folder_or_bundle_exits_1(self, tmp_path: Path) -> None:
         for verb in ("train", "check", "show"):
             done = drivetrain(verb, tmp_path / "nowhere", "--json")
-            self.check(done, 1, str(tmp_path / "nowhere"), "no such folder", "Check the path")
+            self.check(done, 1, str(tmp_path / "nowhere"), "no such file or folder", "Check the path")
         for rest in (["verify"], ["predict", "x.png"], ["evaluate", tmp_path]):
             done = drivetrain(rest[0], tmp_path / "nowhere.bundle", *rest[1:], "--json")
             self.check(done, 1, str(tmp_path / "nowhere.bundle"), "no such file", "Check the path")
@@ -248,7 +248,7 @@ class TestErrors:
     def test_a_process_of_its_own_has_the_same_exit_code_and_no_traceback(self, tmp_path: Path) -> None:
         done = finish(start("train", tmp_path / "nowhere"))
         assert (done.code, done.out) == (1, "")
-        assert done.line == f"drivetrain: {tmp_path / 'nowhere'}: there is no such folder. Check the path."
+        assert done.line == f"drivetrain: {tmp_path / 'nowhere'}: there is no such file or folder. Check the path."
         assert finish(start("train")).code == 2
         helped = finish(start("train", "--help"))
         assert (helped.code, helped.err) == (0, "")

@@ -165,7 +165,7 @@ class _Checker:
             elif (
                 name in SIZE_ATTRIBUTES
                 and attribute["type"] == 7
-                and any(abs(size) > MOST_STEP for size in list(map(int, value)))
+                and any(abs(int(size)) > MOST_STEP for size in value)
             ):
                 raise _refuse(f"{operator} has {name} of more than {MOST_STEP:,}")
             if (

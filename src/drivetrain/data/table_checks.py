@@ -136,13 +136,8 @@ def _missing(rows: _Rows) -> Iterator[Fault]:
         total = len(rows.table)
         where = [f"{name}: {count:,} ({_share(count, total)})" for name, count in counts.items()]
         message = f"Missing values in {len(counts):,} of {_number(len(rows.inputs), 'column', 'columns')}."
-        yield Fault(
-            "missing values",
-            "warning",
-            message,
-            where,
-            "A model learns what a gap means; fill in what is known.",
-        )
+        fix = "A model learns what a gap means; fill in what is known."
+        yield Fault("missing values", "warning", message, where, fix)
 
 
 def _constant(rows: _Rows) -> Iterator[Fault]:
@@ -319,9 +314,8 @@ def _conflicts(rows: _Rows, name: str) -> Iterator[Fault]:
             message += f" No model that sees these inputs can be right on more than {best:.1%} of the rows."
     order = usable[concerned][np.argsort(group[concerned], kind="stable")]
     where = [f"{rows.name(row)}: {_told(rows.table[name][row])}" for row in order[:_NAMED].tolist()]
-    yield Fault(
-        "conflict", "warning", message, where, "Look whether a column is missing that tells them apart."
-    )
+    fix = "Look whether a column is missing that tells them apart."
+    yield Fault("conflict", "warning", message, where, fix)
 
 
 def _classes(rows: _Rows, name: str) -> Iterator[Fault]:
