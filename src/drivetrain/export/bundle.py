@@ -30,8 +30,8 @@ def export_bundle(learner: Fitted, path: str | Path, force: bool = False) -> Pat
         raise FileError(
             "this exists already.", where=path, fix="Choose another name, or replace it with --force."
         )
-    if not learner.history:
-        raise TrainingError("this network is not trained yet.", fix="Call fit or fine_tune first.")
+    if not learner.trained:
+        raise TrainingError("this model is not trained yet.", fix="Call fit or fine_tune first.")
     data = learner.data
     result = learner.result or learner.finish()
     graph = learner.graph()

@@ -1,13 +1,16 @@
 """What a simple method reaches on the same rows: the figures that a model has to beat to be worth its trouble.
 
 For a category target "majority class" and "logistic regression", for a number target "mean" and "linear
-regression". The regressions are fitted to at most 10,000 training rows, which their name says when it is so.
+regression"; for both, beside tables, "gradient-boosted trees", and "LightGBM" where it is installed. The regressions
+are fitted to at most 10,000 training rows, the trees to at most 200,000, which their name says when it is so.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -15,58 +18,137 @@ import numpy.typing as npt
 
 from drivetrain.codecs.base import Codec, Signature
 from drivetrain.codecs.category import Category
-from drivetrain.metrics import Estimate, measure
+from drivetrain.codecs.date import Date
+from drivetrain.codecs.number import Number
+from drivetrain.learn import lightgbm_model
+from drivetrain.learn.tree_columns import DateColumns, takes
+from drivetrain.learn.tree_model import MOST_ROUNDS, fit_trees
 from drivetrain.types import Array, Batch
 
 MOST_ROWS = 10_000
+MOST_TREE_ROWS = 200_000
+TREES, LIGHTGBM = "gradient-boosted trees", "LightGBM"
 MOST_SIDE = 16
 """Pictures are reduced to at most this many rows and columns."""
 MOST_CLASSES = 256
-"""A category input has a column for each of its most frequent classes, up to this many."""
+"""A category input has a column for each of its most frequent classes, up to this many; tags alike."""
+ONE_HOT = {"month": 13, "weekday": 7, "hour": 24}
+"""Parts of a date that have a column for each of their values, from 0 on."""
 MOST_WORK = 5e9
 """Rows x features x classes x iterations of the logistic regression: some 5 s on one core."""
+MOST_TREE_WORK = 1e9
+"""Rows x inputs x trees: some 20 s on one core."""
 CHUNK_BYTES = 32 * 2**20
 
 Features = npt.NDArray[np.float32]
 FeatureMap = Callable[[Array], Features]
 
 
-def baselines(
-    signature: Signature, train: Batch, valid: Batch, seed: int = 0
-) -> dict[str, dict[str, Estimate]]:
-    """The metrics on `valid` of each simple method fitted to `train`: name -> metric -> estimate, simplest first.
+@dataclass(frozen=True, eq=False)
+class Baseline:
+    """A simple method's outputs (n, *output_shape) for a target of the measured rows, as a model would give them."""
+
+    name: str
+    target: str
+    outputs: Array
+
+
+def fit_baselines(
+    signature: Signature,
+    train: Batch,
+    valid: Batch,
+    seed: int = 0,
+    *,
+    class_weights: str = "none",
+    loss: str = "squared",
+    trees: bool = True,
+) -> list[Baseline]:
+    """Each simple method fitted to `train` and asked about `valid`, target by target, simplest first.
 
     Both batches hold encoded columns, field -> (n, ...). With several targets the name ends with " of TARGET".
     Empty when either batch has no rows. Regressions are left out where there is nothing to regress on: inputs
-    of an unknown kind only, or a single class. Deterministic for a seed on one machine.
+    of an unknown kind only, or a single class; trees beside pictures, and where `trees` is False. `class_weights` and
+    `loss` are those of the model that they stand beside. Deterministic for a seed on one machine.
     """
     rows, others = _rows(signature, train), _rows(signature, valid)
     if not rows or not others:
-        return {}
-    chosen = np.arange(rows)
-    if rows > MOST_ROWS:
-        chosen = np.sort(np.random.default_rng(seed).choice(rows, MOST_ROWS, replace=False))
-    note = f" on {MOST_ROWS:,} rows" if rows > MOST_ROWS else ""
-    features = _features(signature, train, valid, chosen)
-    found: dict[str, dict[str, Estimate]] = {}
+        return []
+    sample = _sample(rows, MOST_ROWS, seed)
+    features = _features(signature, train, valid, sample)
+    found: list[Baseline] = []
     for name, codec in signature.targets.items():
         suffix = f" of {name}" if len(signature.targets) > 1 else ""
         kind = PREDICTORS.get(codec.op.split("@")[0])
         if kind is None:
             continue
         (simple, constant), (regression, fit) = kind
-        encoded = np.asarray(valid[name])
-        outputs = constant(codec, np.asarray(train[name]), others)
-        found[simple + suffix] = measure(codec, outputs, encoded, seed)
+        found.append(Baseline(simple + suffix, name, constant(codec, np.asarray(train[name]), others)))
         if features is not None:
-            outputs = fit(codec, features[0], np.asarray(train[name])[chosen], features[1])
+            chosen = np.asarray(train[name])[sample]
+            outputs = fit(codec, features[0], chosen, features[1], class_weights)
             if outputs is not None:
-                found[regression + note + suffix] = measure(codec, outputs, encoded, seed)
+                found.append(Baseline(regression + _on_rows(sample, rows) + suffix, name, outputs))
+        if _for_trees(signature):
+            found += _trees(signature, train, valid, name, suffix, seed, class_weights, loss, trees)
     return found
 
 
 def _rows(signature: Signature, batch: Batch) -> int:
     return min((len(batch[name]) for name in signature.fields), default=0)
+
+
+def _sample(rows: int, most: int, seed: int) -> npt.NDArray[np.int64]:
+    if rows <= most:
+        return np.arange(rows)
+    return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
+
+
+def _on_rows(sample: Array, rows: int) -> str:
+    return f" on {len(sample):,} rows" if len(sample) < rows else ""
+
+
+# Trees.
+
+
+def _for_trees(signature: Signature) -> bool:
+    """A table: something that trees see, and no picture."""
+    codecs = signature.inputs.values()
+    return any(takes(codec) for codec in codecs) and not any(len(codec.shape) == 3 for codec in codecs)
+
+
+def _trees(
+    signature: Signature,
+    train: Batch,
+    valid: Batch,
+    target: str,
+    suffix: str,
+    seed: int,
+    class_weights: str,
+    loss: str,
+    ours: bool,
+) -> list[Baseline]:
+    codec = signature.targets[target]
+    rows = _rows(signature, train)
+    sample = _sample(rows, MOST_TREE_ROWS, seed)
+    chosen = {name: np.asarray(train[name])[sample] for name in (*signature.inputs, target)}
+    if isinstance(codec, Category) and len(np.unique(chosen[target])) < 2:
+        return []
+    outputs = len(codec.classes) if isinstance(codec, Category) and len(codec.classes) > 2 else 1
+    rounds = int(np.clip(MOST_TREE_WORK / (len(sample) * len(signature.inputs) * outputs), 10, MOST_ROUNDS))
+    options: dict[str, Any] = {
+        "seed": seed,
+        "class_weights": class_weights,
+        "loss": "absolute" if loss == "absolute" else "squared",
+        "most_rounds": rounds,
+    }
+    found: list[Baseline] = []
+    if ours:
+        model = fit_trees(signature, chosen, target, **options)
+        found.append(Baseline(TREES + _on_rows(sample, rows) + suffix, target, model.predict(valid)))
+    if importlib.util.find_spec("lightgbm") is not None:
+        outputs = lightgbm_model.fit_and_predict(signature, chosen, valid, target, **options)
+        found.append(Baseline(LIGHTGBM + _on_rows(sample, rows) + suffix, target, outputs))
+    return found
 
 
 # Inputs: encoded arrays to columns of comparable size.
@@ -136,22 +218,73 @@ def _area_mean(size: int, wanted: int) -> Features:
     return (np.maximum(overlap, 0) * (wanted / size)).astype(np.float32)
 
 
+def _scaled(values: npt.NDArray[np.float64]) -> FeatureMap:
+    """Of a sample (n, columns): each column less its mean, over its deviation; a gap is the mean, and is told by a column
+    of its own where the sample has any."""
+    known = ~np.isnan(values)
+    counts = np.maximum(known.sum(axis=0), 1)
+    filled = np.where(known, values, 0.0)
+    mean = filled.sum(axis=0) / counts
+    spread = np.sqrt(np.where(known, (values - mean) ** 2, 0.0).sum(axis=0) / counts)
+    spread[spread == 0] = 1.0
+    gaps = ~known.all(axis=0)
+
+    def scale(columns: Array) -> Features:
+        absent = np.isnan(columns)
+        scaled = np.where(absent, 0.0, (columns - mean) / spread)
+        return np.concatenate([scaled, absent[:, gaps]], axis=1).astype(np.float32)
+
+    return scale
+
+
 def _number_features(codec: Codec, sample: _Rows) -> FeatureMap:
-    values = sample.all().astype(np.float64)
-    mean, spread = values.mean(), values.std() or 1.0
-    return lambda numbers: ((numbers.reshape(-1, 1).astype(np.float64) - mean) / spread).astype(np.float32)
+    transform = cast("Number", codec).transform
+    scale = _scaled(transform(sample.all().reshape(-1, 1)))
+    return lambda numbers: scale(transform(numbers.reshape(-1, 1)))
 
 
 def _category_features(codec: Codec, sample: _Rows) -> FeatureMap:
-    counts = np.bincount(sample.all())
+    counts = np.bincount(sample.all(), minlength=cast("Category", codec).levels)
     frequent = np.argsort(-counts, kind="stable")[:MOST_CLASSES]
     return lambda codes: (codes.reshape(-1, 1) == frequent).astype(np.float32)
+
+
+def _date_features(codec: Codec, sample: _Rows) -> FeatureMap:
+    """Elapsed time and parts scaled; besides, a column for each month, weekday and hour."""
+    date = cast("Date", codec)
+    columns = DateColumns("", int(date.center or 0))
+    parts = date.parts or ()
+
+    def gaps(encoded: Array) -> npt.NDArray[np.float64]:
+        values = columns.of(encoded).astype(np.float64)
+        values[np.isnan(values[:, 0])] = np.nan
+        return values
+
+    scale = _scaled(gaps(sample.all()))
+
+    def make(encoded: Array) -> Features:
+        each = [
+            (encoded[:, [1 + place]] == np.arange(ONE_HOT[part])).astype(np.float32)
+            for place, part in enumerate(parts)
+            if part in ONE_HOT
+        ]
+        return np.concatenate([scale(gaps(encoded)), *each], axis=1)
+
+    return make
+
+
+def _tag_features(codec: Codec, sample: _Rows) -> FeatureMap:
+    counts = sample.all().sum(axis=0, dtype=np.int64)
+    frequent = np.argsort(-counts, kind="stable")[:MOST_CLASSES]
+    return lambda tags: tags[:, frequent].astype(np.float32)
 
 
 FEATURES: dict[str, Callable[[Codec, _Rows], FeatureMap]] = {
     "image": _image_features,
     "number": _number_features,
     "category": _category_features,
+    "date": _date_features,
+    "tags": _tag_features,
 }
 
 
@@ -164,7 +297,9 @@ def _majority(codec: Codec, train: Array, n: int) -> Array:
     return np.tile(counts / counts.sum(), (n, 1))
 
 
-def _logistic(codec: Codec, features: Features, train: Array, valid: Features) -> Array | None:
+def _logistic(
+    codec: Codec, features: Features, train: Array, valid: Features, class_weights: str
+) -> Array | None:
     """(n, classes): a class that the training rows lack has probability 0. None when they hold one class only."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
@@ -173,7 +308,8 @@ def _logistic(codec: Codec, features: Features, train: Array, valid: Features) -
     if len(present) < 2:
         return None
     iterations = int(np.clip(MOST_WORK / (features.size * len(present)), 10, 100))
-    model = LogisticRegression(max_iter=iterations)
+    weight = "balanced" if class_weights == "balanced" else None
+    model = LogisticRegression(max_iter=iterations, class_weight=weight)
     with warnings.catch_warnings():
         # Stopped early it is a somewhat weaker baseline, which a user need not hear about.
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -187,17 +323,24 @@ def _mean(codec: Codec, train: Array, n: int) -> Array:
     return np.full(n, train.mean(dtype=np.float64))
 
 
-def _linear(codec: Codec, features: Features, train: Array, valid: Features) -> Array | None:
-    """Ridge regression with a penalty of 1 on columns of about unit size."""
+def _linear(
+    codec: Codec, features: Features, train: Array, valid: Features, class_weights: str
+) -> Array | None:
+    """Ridge regression with a penalty of 1 on columns of about unit size; on the log scale where the codec has one, and
+    there within the range of the training rows, beyond which a line leads to any number."""
     from sklearn.linear_model import Ridge
 
+    del class_weights
+    number = cast("Number", codec)
+    z = number.transform(train.reshape(-1))
     model = Ridge(alpha=1.0, solver="cholesky")
-    model.fit(features.astype(np.float64), train.reshape(-1).astype(np.float64))
-    return model.predict(valid.astype(np.float64))
+    model.fit(features.astype(np.float64), z)
+    predicted = model.predict(valid.astype(np.float64))
+    return number.inverse(np.clip(predicted, z.min(), z.max()) if number.log else predicted)
 
 
 Constant = Callable[[Codec, Array, int], Array]
-Regression = Callable[[Codec, Features, Array, Features], Any]
+Regression = Callable[[Codec, Features, Array, Features, str], Any]
 PREDICTORS: dict[str, tuple[tuple[str, Constant], tuple[str, Regression]]] = {
     "category": (("majority class", _majority), ("logistic regression", _logistic)),
     "number": (("mean", _mean), ("linear regression", _linear)),

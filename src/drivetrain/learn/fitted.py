@@ -12,6 +12,7 @@ import numpy as np
 
 from drivetrain import files
 from drivetrain.data.dataset import Dataset
+from drivetrain.errors import TrainingError, UsageError
 from drivetrain.learn.run import Run, next_folder
 from drivetrain.learn.settings import Settings
 from drivetrain.metrics import Estimate, measure
@@ -22,10 +23,28 @@ if TYPE_CHECKING:
     from drivetrain.interpret import Interpretation
 
 
+def run_and_data(run: str | Path, data: Dataset | None) -> tuple[Run, dict[str, Any], Dataset]:
+    """A run that is there, its config, and its data where they are not given. Raises UsageError where they must be."""
+    from drivetrain import tasks
+
+    opened = Run.open(run)
+    config = opened.read_config()
+    if data is None:
+        if "recipe" not in config["data"]:
+            raise UsageError(
+                "this run was made in Python: give its data again.",
+                where=run,
+                fix="Use Learner.resume(run, data).",
+            )
+        data = tasks.from_recipe(config["data"]["recipe"])
+    return opened, config, data
+
+
 class Fitted(ABC):
     """A model of a dataset. A subclass trains it, and gives its outputs and its graph.
 
-    `history` has one row per epoch, `notes` what a person should know, `result` what `finish` gave.
+    `history` has one row per epoch (of trees, one for some rounds), `notes` what a person should know, `result` what
+    `finish` gave.
     """
 
     data: Dataset
@@ -62,6 +81,16 @@ class Fitted(ABC):
     @abstractmethod
     def graph(self) -> bytes:
         """The serialised ONNX graph: encoded inputs in, finished outputs out, any number of rows."""
+
+    @property
+    def trained(self) -> bool:
+        """Whether there is something to export."""
+        return bool(self.history)
+
+    @property
+    def epochs(self) -> int:
+        """How often the training rows were gone through; of trees, the rounds of boosting."""
+        return len(self.history)
 
     def choices(self) -> dict[str, dict[str, Any]]:
         """What was chosen, by heading, for the report."""
@@ -164,6 +193,15 @@ class Fitted(ABC):
             "settings": self.settings.to_json(),
             **more,
         })  # fmt: skip
+
+    def _take_up(self, run: Run, config: Mapping[str, Any]) -> None:
+        """Go on in a run. Raises TrainingError where its data are not these."""
+        if config["data"]["fingerprint"] != self._fingerprint():
+            raise TrainingError(
+                "the data are not those that this run was started with.", where=run.folder,
+                fix="Put them back as they were, or train anew in another folder.",
+            )  # fmt: skip
+        self._run = run
 
     def _fingerprint(self) -> str:
         signature = files.to_json(self.data.signature.to_json())

@@ -20,11 +20,10 @@ from drivetrain.data.dataset import Dataset
 from drivetrain.data.loader import PictureAugment, Tensors, shuffled, to_tensors
 from drivetrain.errors import TrainingError, UsageError, nearest
 from drivetrain.learn import loop, state
-from drivetrain.learn.fitted import Fitted
+from drivetrain.learn.fitted import Fitted, run_and_data
 from drivetrain.learn.generators import Generators
 from drivetrain.learn.hooks import Hook
 from drivetrain.learn.outcome import measured_part
-from drivetrain.learn.run import Run
 from drivetrain.learn.settings import Phase, Settings
 from drivetrain.learn.training import Training
 from drivetrain.models.heads import HeadOptions
@@ -104,10 +103,11 @@ class Learner(Fitted):
                 fix="Run 'drivetrain check' to see why.",
             )
         self._check_classes()
+        sample = train.batch(_spread(len(train), SAMPLE if data.pictures else SAMPLE_OF_COLUMNS))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.settings.seed)
             self.network = build_network(
-                data.signature, train.batch(_spread(len(train), SAMPLE if data.pictures else SAMPLE_OF_COLUMNS)), self.model_name or model,  # type: ignore[arg-type]
+                data.signature, sample, self.model_name or model,  # type: ignore[arg-type]
                 pretrained=self.settings.pretrained, dropout=self.settings.dropout, heads=self._head_options(),
             )  # fmt: skip
             torch_state = torch.get_rng_state()
@@ -375,18 +375,7 @@ class Learner(Fitted):
         A run made in Python from values in memory, or with a module of your own, needs `data` or `model` again.
         Raises TrainingError when the data are not those of the run.
         """
-        from drivetrain import tasks
-
-        opened = Run.open(run)
-        config = opened.read_config()
-        if data is None:
-            if "recipe" not in config["data"]:
-                raise UsageError(
-                    "this run was made in Python: give its data again.",
-                    where=run,
-                    fix="Use Learner.resume(run, data).",
-                )
-            data = tasks.from_recipe(config["data"]["recipe"])
+        opened, config, data = run_and_data(run, data)
         name = config["model"]["name"]
         if not name and model is None:
             raise UsageError(
@@ -398,13 +387,8 @@ class Learner(Fitted):
         learner = cls(
             data, model if model is not None else name, augment=augment, **config["settings"], **options
         )
-        if config["data"]["fingerprint"] != learner._fingerprint():
-            raise TrainingError(
-                "the data are not those that this run was started with.", where=run,
-                fix="Put them back as they were, or train anew in another folder.",
-            )  # fmt: skip
+        learner._take_up(opened, config)
         learner.plan = [Phase.from_json(phase) for phase in config["phases"]]
-        learner._run = opened
         state.restore(learner, opened.checkpoints)
         return learner
 

@@ -5,6 +5,7 @@ metrics.jsonl   one line per epoch
 events.*        the same for TensorBoard
 checkpoints/    to go on from (see checkpoints.py)
 result.json     metrics with intervals, baselines, seconds
+model.onnx      the graph, where the model is trees (see trees.py)
 validation/     what it answered for the rows that it was validated on (see validation.py)
 report.html     the page that shows it all
 """
@@ -172,6 +173,7 @@ def _clear(folder: Path) -> None:
         "metrics.jsonl",
         "result.json",
         "report.html",
+        "model.onnx",
         "events.*",
         "checkpoints/*",
         "validation/*",

@@ -7,10 +7,10 @@ out; then all training rows are taken with that number.
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -32,8 +32,10 @@ HELD_OUT = 0.15
 FEWEST_ROWS = 40
 """With fewer training rows none is held out, and there are few rounds."""
 FEW_ROUNDS = 20
+FEWEST_OF_CLASS = 7
+"""Of so many rows of a class at least one is held out."""
 SMALL = 1_000_000
-"""Cells up to which one thread is as quick as several, and much quicker where the cores are shared."""
+"""Cells up to which one thread is used."""
 NEVER = -1e4
 """The score of a class that the training rows lack: its probability is 0 in float32."""
 LOSSES = {"squared": "squared_error", "absolute": "absolute_error"}
@@ -58,33 +60,25 @@ class TreeModel:
     def predict(self, batch: Batch) -> Array:
         """Encoded rows -> float32: probabilities (n, classes), or numbers (n,) in natural units."""
         features = matrix(self.columns, batch)
-        if isinstance(self.codec, Category):
-            shares = None if self.estimator is None else self.estimator.predict_proba(features)
-            return self._probabilities(len(features), shares)
-        scaled = np.zeros(len(features)) if self.estimator is None else self.estimator.predict(features)
-        return self._natural(scaled)
+        with few_threads(features):
+            if isinstance(self.codec, Category):
+                shares = None if self.estimator is None else self.estimator.predict_proba(features)
+                return self._probabilities(len(features), shares)
+            scaled = np.zeros(len(features)) if self.estimator is None else self.estimator.predict(features)
+            return self._natural(scaled)
 
     def staged(self, batch: Batch) -> Iterator[Array]:
         """What `predict` would have given after each round."""
         if self.estimator is None:
             return
         features = matrix(self.columns, batch)
-        if isinstance(self.codec, Category):
-            for shares in self.estimator.staged_predict_proba(features):
-                yield self._probabilities(len(features), shares)
-        else:
-            for scaled in self.estimator.staged_predict(features):
-                yield self._natural(scaled)
-
-    def scores(self, batch: Batch) -> Floats:
-        """(n, outputs): what the leaves add up to, before it is made probabilities or brought to natural units."""
-        base = self.base()
-        if self.estimator is None:
-            return np.tile(base, (len(next(iter(batch.values()))), 1))
-        raw = self.estimator._raw_predict(matrix(self.columns, batch)).reshape(-1, self.trees_per_round)
-        scores = np.tile(np.where(base <= NEVER, NEVER, 0.0), (len(raw), 1))
-        scores[:, self.output_of_tree()] = raw
-        return scores
+        with few_threads(features):
+            if isinstance(self.codec, Category):
+                for shares in self.estimator.staged_predict_proba(features):
+                    yield self._probabilities(len(features), shares)
+            else:
+                for scaled in self.estimator.staged_predict(features):
+                    yield self._natural(scaled)
 
     @property
     def trees_per_round(self) -> int:
@@ -168,7 +162,8 @@ def _columns(signature: Signature, train: Batch, direction: Floats) -> tuple[Col
     columns = fit_columns(signature, train, direction)
     if not columns:
         raise TrainingError(
-            "trees learn from numbers, categories, dates and tags, and there is none of them.", fix="Use another model."
+            "trees learn from numbers, categories, dates and tags, and there is none of them.",
+            fix="Use another model.",
         )
     return tuple(columns)
 
@@ -179,45 +174,31 @@ def _boost(
     """The estimator and its number of rounds."""
     from sklearn import ensemble
 
-    make = getattr(ensemble, f"HistGradientBoosting{kind}")
-    shared = {"random_state": seed, **options}
-    with few_threads(features), warnings.catch_warnings():
-        # A class with a single row can't be in both parts; the held out rows are then drawn without regard to it.
-        warnings.simplefilter("ignore", UserWarning)
-        rounds = min(most_rounds, FEW_ROUNDS)
-        if len(target) >= FEWEST_ROWS and most_rounds > 1:
-            rounds = _best_rounds(make, features, target, seed, most_rounds, shared)
-        estimator = make(max_iter=rounds, early_stopping=False, **shared)
-        return estimator.fit(features, target), rounds
+    make = partial(getattr(ensemble, f"HistGradientBoosting{kind}"), random_state=seed, **options)
+    with few_threads(features):
+        rounds = _best_rounds(make, features, target, most_rounds)
+        return make(max_iter=rounds, early_stopping=False).fit(features, target), rounds
 
 
-def _best_rounds(
-    make: Any, features: Features, target: Array, seed: int, most_rounds: int, shared: Mapping[str, Any]
-) -> int:
+def _best_rounds(make: Callable[..., Any], features: Features, target: Array, most_rounds: int) -> int:
     """The number of rounds with the lowest loss on rows held out."""
-    from sklearn.model_selection import train_test_split
-
-    classifies = target.dtype.kind in "iu"
-    common = classifies and np.unique(target, return_counts=True)[1].min() > 1
-    try:
-        kept, held = train_test_split(
-            np.arange(len(target)),
-            test_size=HELD_OUT,
-            random_state=seed,
-            stratify=target if common else None,
-        )
-    except ValueError:  # More classes than rows in the smaller part.
-        kept, held = train_test_split(np.arange(len(target)), test_size=HELD_OUT, random_state=seed)
-    del kept, held
+    tried = np.ones(len(target), bool)
+    if target.dtype.kind in "iu":  # A class must be able to be in both parts; those that can't sit this out.
+        counts = np.bincount(target)
+        tried = counts[target] >= FEWEST_OF_CLASS
+        if np.count_nonzero(counts >= FEWEST_OF_CLASS) < 2:
+            return min(most_rounds, FEW_ROUNDS)
+    if np.count_nonzero(tried) < FEWEST_ROWS:
+        return min(most_rounds, FEW_ROUNDS)
     trial = make(
-        max_iter=most_rounds, early_stopping=True, n_iter_no_change=PATIENCE, validation_fraction=HELD_OUT, **shared
+        max_iter=most_rounds, early_stopping=True, n_iter_no_change=PATIENCE, validation_fraction=HELD_OUT
     )
-    trial.fit(features, target)
+    trial.fit(features[tried], target[tried])
     return max(1, int(np.argmax(trial.validation_score_)))
 
 
 def few_threads(features: Features) -> AbstractContextManager[Any]:
-    """One thread for small tables."""
+    """One thread for small tables, where several are no quicker, and many times slower when they share their cores."""
     from threadpoolctl import threadpool_limits
 
     return threadpool_limits(1 if features.size <= SMALL else None, user_api="openmp")

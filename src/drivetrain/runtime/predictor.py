@@ -49,8 +49,8 @@ class Predictor:
 
     The golden cases are run when it is made; where they don't hold, CheckFailed names the stage
     (`verify=False` leaves that out). `batch_size` is the number of rows for one run of the graph (64 where
-    inputs are files, else 1,024), `threads` the threads for one run. An item is a mapping from input names to raw values, or, where there is one
-    input, its raw value alone.
+    inputs are files, else 1,024), `threads` the threads for one run. An item is a mapping from input names to
+    raw values, or, where there is one input, its raw value alone.
     """
 
     def __init__(

@@ -71,6 +71,7 @@ def act(options: Namespace) -> Outcome:
     describe(data, options)
     if not options.no_check:
         _say_faults(data, options)
+    proposal = None if options.split or options.no_check else _propose(data, options)
     learner = data.learner(options.model, out=options.out, force=options.force, **_given(options))
     for note in learner.notes:
         say(f"note: {note}", options)
@@ -80,7 +81,21 @@ def act(options: Namespace) -> Outcome:
         learner.fine_tune(epochs, options.lr, frozen_epochs=options.frozen_epochs)
     except KeyboardInterrupt as stop:
         raise _interrupted(learner, options) from stop
-    return _trained(learner, options)
+    answer, code = _trained(learner, options)
+    return ({**answer, "proposal": proposal} if proposal else answer), code
+
+
+def _propose(data: Dataset, options: Namespace) -> dict[str, Any] | None:
+    """A split that suits the table better than a random one, with what it changes."""
+    if not data.kinds:
+        return None
+    from drivetrain.learn.split_difference import split_difference
+
+    found = split_difference(data, options.seed)
+    if found is None:
+        return None
+    say(f"proposal: {found.option}. {found.proposal.reason} {found.words}", options)
+    return found.to_json()
 
 
 def describe(data: Dataset, options: Namespace) -> None:

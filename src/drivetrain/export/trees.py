@@ -1,0 +1,185 @@
+"""Trees as an ONNX graph, node by node: encoded arrays in, finished outputs out, any number of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from drivetrain.codecs import Codec, Signature
+from drivetrain.codecs.category import Category
+from drivetrain.codecs.date import MISSING
+from drivetrain.codecs.number import Number
+from drivetrain.learn.tree_columns import CategoryColumn, Columns, DateColumns, TagColumns
+from drivetrain.learn.tree_model import TreeModel
+from drivetrain.types import Array
+
+OPSET, TREES_OPSET, IR_VERSION = 20, 3, 10
+TREES = "ai.onnx.ml"
+LARGEST_EXPONENT = 88.0
+"""Of e, in float32."""
+
+
+def export_trees(models: Mapping[str, TreeModel], signature: Signature) -> bytes:
+    """The serialised graph of the trees of each target."""
+    from onnx import TensorProto, checker, helper
+
+    dtypes = {np.dtype(dtype): helper.np_dtype_to_tensor_dtype(np.dtype(dtype)) for dtype in ("f4", "i8", "u1", "i4")}
+    builder = _Builder({*signature.fields})
+    for name, model in models.items():
+        columns = [_columns(builder, part) for part in model.columns]
+        features = builder.add("Concat", *columns, axis=1) if len(columns) > 1 else columns[0]
+        scores = builder.trees(features, model)
+        _finish(builder, scores, model, name)
+    inputs = [
+        helper.make_tensor_value_info(name, dtypes[codec.dtype], ["rows", *codec.shape])
+        for name, codec in signature.inputs.items()
+    ]
+    outputs = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["rows", *signature.targets[name].output_shape])
+        for name in models
+    ]
+    graph = helper.make_graph(builder.nodes, "trees", inputs, outputs, builder.initializers)
+    model_proto = helper.make_model(
+        graph,
+        producer_name="drivetrain",
+        ir_version=IR_VERSION,
+        opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(TREES, TREES_OPSET)],
+    )
+    checker.check_model(model_proto)
+    return model_proto.SerializeToString()
+
+
+class _Builder:
+    """Nodes and initializers, with names that no field has."""
+
+    def __init__(self, taken: set[str]) -> None:
+        self.taken = set(taken)
+        self.nodes: list[Any] = []
+        self.initializers: list[Any] = []
+
+    def name(self, what: str) -> str:
+        number = 1
+        while (name := f"{what.lower()}_{number}") in self.taken:
+            number += 1
+        self.taken.add(name)
+        return name
+
+    def constant(self, value: npt.ArrayLike, dtype: npt.DTypeLike) -> str:
+        from onnx import numpy_helper
+
+        name = self.name("constant")
+        self.initializers.append(numpy_helper.from_array(np.asarray(value, dtype), name))
+        return name
+
+    def add(self, operator: str, *inputs: str, output: str = "", domain: str = "", **attributes: Any) -> str:
+        """A node with one output; gives the output's name."""
+        from onnx import helper
+
+        output = output or self.name(operator)
+        self.nodes.append(helper.make_node(operator, inputs, [output], domain=domain, **attributes))
+        return output
+
+    def floats(self, name: str) -> str:
+        from onnx import TensorProto
+
+        return self.add("Cast", name, to=TensorProto.FLOAT)
+
+    def column(self, name: str) -> str:
+        """(n,) -> (n, 1)."""
+        return self.add("Reshape", name, self.constant([-1, 1], np.int64))
+
+    def trees(self, features: str, model: TreeModel) -> str:
+        """float32 (n, width) -> the sums of the leaves (n, outputs)."""
+        return self.add("TreeEnsembleRegressor", features, domain=TREES, **tree_attributes(model))
+
+
+def _columns(builder: _Builder, part: Columns) -> str:
+    """What `part.of` computes."""
+    if isinstance(part, CategoryColumn):
+        return builder.column(builder.add("Gather", builder.constant(part.ranks, np.float32), part.field))
+    if isinstance(part, TagColumns):
+        return builder.floats(builder.add("Gather", part.field, builder.constant(part.chosen, np.int64), axis=1))
+    if isinstance(part, DateColumns):
+        elapsed = builder.add("Gather", part.field, builder.constant([0], np.int64), axis=1)
+        since = builder.floats(builder.add("Sub", elapsed, builder.constant(part.center, np.int64)))
+        missing = builder.add("Equal", elapsed, builder.constant(MISSING, np.int64))
+        first = builder.add("Where", missing, builder.constant(np.nan, np.float32), since)
+        rest = [builder.constant(edge, np.int64) for edge in ([1], [2**31], [1])]
+        parts = builder.floats(builder.add("Slice", part.field, *rest))
+        return builder.add("Concat", first, parts, axis=1)
+    return builder.column(part.field)
+
+
+def _finish(builder: _Builder, scores: str, model: TreeModel, output: str) -> None:
+    """Probabilities, or the number in natural units."""
+    if isinstance(model.codec, Category):
+        builder.add("Softmax", scores, output=output, axis=-1)
+        return
+    assert isinstance(model.codec, Number)
+    scaled = builder.add("Reshape", scores, builder.constant([-1], np.int64))
+    spread, center = (builder.constant(value, np.float32) for value in (model.spread, model.center))
+    z = builder.add("Mul", scaled, spread)
+    z = builder.add("Add", z, center, output="" if model.codec.log else output)
+    if model.codec.log:
+        limited = builder.add(
+            "Min", builder.add("Abs", z), builder.constant(LARGEST_EXPONENT, np.float32)
+        )
+        grown = builder.add("Sub", builder.add("Exp", limited), builder.constant(1.0, np.float32))
+        builder.add("Mul", builder.add("Sign", z), grown, output=output)
+
+
+def tree_attributes(model: TreeModel) -> dict[str, Any]:
+    """The attributes of the TreeEnsembleRegressor, in the one form that bundles take (FORMAT.md, section 5)."""
+    base = model.base()
+    trees = [] if model.estimator is None else [tree.nodes for each in model.estimator._predictors for tree in each]
+    targets = np.tile(model.output_of_tree(), model.rounds)
+    return ensemble(trees, targets, base)
+
+
+def ensemble(trees: Sequence[Array], targets: Sequence[int] | Array, base: Array) -> dict[str, Any]:
+    """Attributes from scikit-learn's arrays of nodes, the output that each tree adds to, and where the sums begin."""
+    if not len(trees):  # An ensemble has at least one leaf.
+        nothing = np.zeros(1, [*((name, "f8") for name in SKLEARN)])
+        nothing["is_leaf"] = 1
+        trees, targets = [nothing], [0]
+    sizes = [len(nodes) for nodes in trees]
+    node = {name: np.concatenate([nodes[name] for nodes in trees]) for name in SKLEARN}
+    leaf = node["is_leaf"].astype(bool)
+
+    def branches(name: str) -> list[int]:
+        return np.where(leaf, 0, node[name]).astype(np.int64).tolist()
+
+    tree_ids = np.repeat(np.arange(len(trees)), sizes)
+    node_ids = np.concatenate([np.arange(size) for size in sizes])
+    return {
+        "nodes_treeids": tree_ids.tolist(),
+        "nodes_nodeids": node_ids.tolist(),
+        "nodes_featureids": branches("feature_idx"),
+        "nodes_values": np.where(leaf, np.float32(0), below(node["num_threshold"])).tolist(),
+        "nodes_modes": np.where(leaf, "LEAF", "BRANCH_LEQ").tolist(),
+        "nodes_truenodeids": branches("left"),
+        "nodes_falsenodeids": branches("right"),
+        "nodes_missing_value_tracks_true": branches("missing_go_to_left"),
+        "target_treeids": tree_ids[leaf].tolist(),
+        "target_nodeids": node_ids[leaf].tolist(),
+        "target_ids": np.repeat(np.asarray(targets), sizes)[leaf].tolist(),
+        "target_weights": node["value"][leaf].astype(np.float32).tolist(),
+        "n_targets": len(base),
+        "aggregate_function": "SUM",
+        "post_transform": "NONE",
+        "base_values": np.asarray(base, np.float32).tolist(),
+    }
+
+
+SKLEARN = ("value", "feature_idx", "num_threshold", "missing_go_to_left", "left", "right", "is_leaf")
+"""What is taken of scikit-learn's nodes. Their children follow them, as the format wants it."""
+
+
+def below(thresholds: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    """The largest float32 that is not above each threshold: the same float32 values are at most that one."""
+    with np.errstate(over="ignore"):
+        nearest = thresholds.astype(np.float32)
+    return np.where(nearest > thresholds, np.nextafter(nearest, np.float32(-np.inf)), nearest)

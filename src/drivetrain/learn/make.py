@@ -1,0 +1,40 @@
+"""The learner that a model's name stands for: trees, or a network. Torch is imported for networks alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from drivetrain.learn.run import Run
+
+if TYPE_CHECKING:
+    from drivetrain.data.dataset import Dataset
+    from drivetrain.learn.learner import Learner
+    from drivetrain.learn.trees import TreesLearner
+
+TREES = "trees"
+
+
+def make_learner(data: Dataset, model: Any = None, **options: Any) -> Learner | TreesLearner:
+    """A learner of a dataset. `model` is "trees", a name of `drivetrain.models.registry`, a torch module, or None for
+    the dataset's default; the options are those of `Learner`, of which trees take a few."""
+    if (data.default_model if model is None else model) == TREES:
+        from drivetrain.learn.trees import TreesLearner
+
+        return TreesLearner(data, **options)
+    from drivetrain.learn.learner import Learner
+
+    return Learner(data, model, **options)
+
+
+def resume(
+    run: str | Path, data: Dataset | None = None, model: Any = None, **options: Any
+) -> Learner | TreesLearner:
+    """The learner of a run, as far as it had come (see `Learner.resume`)."""
+    if Run.open(run).read_config()["model"]["name"] == TREES:
+        from drivetrain.learn.trees import TreesLearner
+
+        return TreesLearner.resume(run, data, **options)
+    from drivetrain.learn.learner import Learner
+
+    return Learner.resume(run, data, model, **options)

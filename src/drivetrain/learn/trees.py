@@ -1,0 +1,235 @@
+"""The learner of gradient-boosted trees: what a network's learner does, where it makes sense for trees.
+
+What it answers with is the graph, run by onnxruntime; that scikit-learn says the same is checked on every validation
+row when the graph is made.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from drivetrain.bundle.graph import check_graph
+from drivetrain.codecs.category import Category
+from drivetrain.codecs.number import Number
+from drivetrain.data.dataset import Dataset
+from drivetrain.errors import CheckFailed, TrainingError, UsageError, nearest
+from drivetrain.files import file_error, write_bytes
+from drivetrain.learn.fitted import Fitted, run_and_data
+from drivetrain.learn.make import TREES
+from drivetrain.learn.outcome import measured_part
+from drivetrain.learn.settings import CLASS_WEIGHTS, Record, Settings
+from drivetrain.learn.tree_columns import takes
+from drivetrain.learn.tree_curve import curve
+from drivetrain.learn.tree_model import LOSSES, TreeModel, fit_trees
+from drivetrain.runtime import OnnxSession
+from drivetrain.types import Array
+
+PARITY = 1e-5
+"""How far the graph may be from scikit-learn, on the scale of a target's usual size."""
+GRAPH = "model.onnx"
+NETWORKS_ONLY: dict[str, Any] = {
+    "augment": "auto",
+    "device": None,
+    "hooks": (),
+    **{field.name: field.default for field in dataclasses.fields(Settings)},
+}
+"""Options of a network's learner, and what they are where nobody gave them."""
+
+
+@dataclass(frozen=True)
+class TreeSettings(Record):
+    """Choices that hold for trees; see `Settings`."""
+
+    seed: int = 0
+    class_weights: str = "none"
+    loss: str = "squared"
+
+    def __post_init__(self) -> None:
+        whole = isinstance(self.seed, int) and 0 <= self.seed < 2**32
+        self._require(whole, "seed", "a whole number from 0 to 2**32")
+        self._require(self.class_weights in CLASS_WEIGHTS, "class_weights", f"one of {', '.join(CLASS_WEIGHTS)}")
+        self._require(self.loss in LOSSES, "loss", f"one of {', '.join(LOSSES)} for trees")
+
+
+class TreesLearner(Fitted):
+    """Gradient-boosted trees on a table: one ensemble for each target, a category or a number.
+
+    Options are `seed`, `class_weights`, `loss` and those of the run (`out`, `force`, `quiet`). How many rounds it
+    takes is found on training rows that are held out. Raises UsageError for an option or a target that trees
+    can't have, TrainingError where there is nothing to learn from.
+    """
+
+    settings: TreeSettings  # type: ignore[assignment]
+
+    def __init__(
+        self,
+        data: Dataset,
+        *,
+        out: str | Path | None = None,
+        force: bool = False,
+        quiet: bool = False,
+        **options: Any,
+    ) -> None:
+        super().__init__(data, out, force, quiet)
+        self.model_name = TREES
+        self.settings = _settings(options)
+        self.models: dict[str, TreeModel] = {}
+        self._graph = b""
+        self._session: OnnxSession | None = None
+        self._rounds = 0
+        self._refuse()
+        self.notes = [*data.notes, *self._not_seen()]
+        self._note_bad_rows()
+
+    def _refuse(self) -> None:
+        data = self.data
+        for name, codec in data.signature.targets.items():
+            if not isinstance(codec, (Category, Number)):
+                kind = codec.op.split("@")[0]
+                raise UsageError(
+                    f"trees can't answer with {kind}.", where=name, fix="Use another model, such as mlp."
+                )
+            if isinstance(codec, Category) and len(codec.classes) < 2:
+                raise TrainingError(
+                    f"there is only one class, {codec.classes[0]!r}: nothing to tell apart.",
+                    where=f"{data.table.name}, {name}",
+                )
+        if not any(takes(codec) for codec in data.signature.inputs.values()):
+            raise TrainingError(
+                "trees learn from numbers, categories, dates and tags, and there is none of them.",
+                where=data.table.name, fix="Use another model, such as mlp.",
+            )  # fmt: skip
+        if not len(data.part("train")):
+            raise TrainingError(
+                "no training row can be used.",
+                where=data.table.name,
+                fix="Run 'drivetrain check' to see why.",
+            )
+
+    def _not_seen(self) -> list[str]:
+        names = [name for name, codec in self.data.signature.inputs.items() if not takes(codec)]
+        return [f"trees see nothing of {', '.join(map(repr, names))}: text or pictures"] if names else []
+
+    # --- training -----------------------------------------------------------------------------------------
+
+    def fit(self) -> dict[str, Any]:
+        """Grow the trees, make their graph, and give the result (see `finish`).
+
+        Raises CheckFailed where the graph doesn't say what scikit-learn does.
+        """
+        self._start_run()
+        self._outputs.clear()
+        assert self._run is not None
+        self._write_config(model={"name": TREES, "module": ""}, augment={}, phases=[])
+        started = time.perf_counter()
+        signature, train = self.data.signature, self.training_batch()
+        with self.progress("Growing trees", len(signature.targets)) as advance:
+            for name in signature.targets:
+                self.models[name] = fit_trees(signature, train, name, **self.settings.to_json())
+                advance(1)
+        seconds = time.perf_counter() - started
+        self._make_graph()
+        part = measured_part(self)
+        self.history = curve(self.models, train, self.data.part(part).batch(), seconds, self.settings.seed)
+        self._rounds = self.history[-1]["epoch"]
+        self._run.write_history(self.history)
+        for row in self.history:
+            self._run.write_events(row, row["epoch"])
+        write_bytes(self._run.folder / GRAPH, self._graph)
+        return self.finish()
+
+    def go_on(self) -> dict[str, Any]:
+        """Finish a run: trees that were not grown to the end are grown anew."""
+        return self.finish() if self.trained else self.fit()
+
+    @property
+    def trained(self) -> bool:
+        return bool(self._graph)
+
+    @property
+    def epochs(self) -> int:
+        return self._rounds
+
+    def _make_graph(self) -> None:
+        from drivetrain.export.trees import export_trees
+
+        graph = export_trees(self.models, self.data.signature)
+        check_graph(graph, self.data.signature)
+        session = OnnxSession(graph)
+        batch = self.data.part(measured_part(self)).batch()
+        answered = session.run(self._inputs(batch))
+        for name, model in self.models.items():
+            own = model.predict(batch).astype(np.float64)
+            usual = np.maximum(np.abs(own), np.median(np.abs(own)))
+            apart = np.abs(answered[name] - own) / np.where(usual > 0, usual, 1.0)
+            if not (apart <= PARITY).all():
+                raise CheckFailed(
+                    f"onnxruntime's answers for {name!r} are off scikit-learn's by {apart.max():.2g}.",
+                    where=self.data.table.name, fix="Please report this: the graph is not the model.",
+                )  # fmt: skip
+        self._graph, self._session = graph, session
+
+    # --- after training -----------------------------------------------------------------------------------
+
+    def predict_part(self, part: str) -> dict[str, Array]:
+        return self._answer(self.data.part(part).batch())
+
+    def run_arrays(self, batch: Mapping[str, Array]) -> dict[str, Array]:
+        """By scikit-learn, where the trees were grown here and not read from a run."""
+        if self.models:
+            return {name: model.predict(batch) for name, model in self.models.items()}
+        return self._answer(batch)
+
+    def _answer(self, batch: Mapping[str, Array]) -> dict[str, Array]:
+        if self._session is None:
+            raise TrainingError("these trees are not grown yet.", fix="Call fit first.")
+        return self._session.run(self._inputs(batch))
+
+    def _inputs(self, batch: Mapping[str, Array]) -> dict[str, Array]:
+        return {name: batch[name] for name in self.data.signature.inputs}
+
+    def graph(self) -> bytes:
+        return self._graph
+
+    def description(self) -> str:
+        return f"gradient-boosted trees, {self._rounds:,} rounds" if self.trained else "gradient-boosted trees"
+
+    def __repr__(self) -> str:
+        return f"Learner of {self.data.table.name}: {self.description()}"
+
+    @classmethod
+    def resume(cls, run: str | Path, data: Dataset | None = None, **options: Any) -> TreesLearner:
+        """The learner of a run; see `Learner.resume`. Its graph is read, nothing is grown again."""
+        opened, config, data = run_and_data(run, data)
+        learner = cls(data, **config["settings"], **options)
+        learner._take_up(opened, config)
+        path = opened.folder / GRAPH
+        if path.is_file():
+            try:
+                graph = path.read_bytes()
+            except OSError as fault:
+                raise file_error(fault, path) from fault
+            check_graph(graph, data.signature)
+            learner._graph, learner._session = graph, OnnxSession(graph)
+            learner.history = opened.read_history()
+            learner._rounds = learner.history[-1]["epoch"] if learner.history else 0
+        return learner
+
+
+def _settings(options: Mapping[str, Any]) -> TreeSettings:
+    """Raises UsageError for what a network alone can have, and for what nobody has."""
+    known = [field.name for field in dataclasses.fields(TreeSettings)]
+    for name, value in options.items():
+        if name in known or (name in NETWORKS_ONLY and value in (None, NETWORKS_ONLY[name])):
+            continue
+        if name in NETWORKS_ONLY:
+            raise UsageError(f"trees have no {name}.", where=name, fix=f"They have {', '.join(known)}.")
+        raise UsageError(f"a learner has no option {name!r}.", where=name, fix=nearest(name, known))
+    return TreeSettings(**{name: value for name, value in options.items() if name in known})
