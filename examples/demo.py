@@ -19,7 +19,8 @@ import drivetrain as dt
 from drivetrain.bundle import open_bundle
 from drivetrain.cli.show import metrics_table, verify
 from drivetrain.evaluate import evaluate
-from drivetrain.learn.baselines import baselines
+from drivetrain.learn.baselines import fit_baselines
+from drivetrain.learn.outcome import baseline_metrics
 
 HERE = Path("demo")
 TEST_SHARE = 0.2
@@ -70,7 +71,7 @@ def main() -> None:
     learner.export(bundle, force=True)
     measured = evaluate(bundle, pictures)
     train, test = data.part("train").batch(), data.part("test").batch()
-    simple = baselines(data.signature, train, test, seed=0)
+    simple = baseline_metrics(data.signature, fit_baselines(data.signature, train, test, seed=0), test)
     columns = {"this model": measured["metrics"]}
     columns |= {name: {key: e.to_json() for key, e in values.items()} for name, values in simple.items()}
     from rich.console import Console

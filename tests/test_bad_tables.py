@@ -91,17 +91,18 @@ def test_ten_thousand_categories_are_taken_as_an_input(tmp_path: Path) -> None:
     assert done.code == 0, done
 
 
-class TestPrediction:
-    @pytest.fixture(scope="class")
-    def bundle(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        folder = tmp_path_factory.mktemp("bundle")
-        done = drivetrain(
-            "train", incomes(folder / "adult.csv", rows=300), "--target", "income", "--ignore", "id", "--epochs", 1,
-            "--no-check", "--out", folder / "run", "--export", folder / "adult.bundle", "--json",
-        )  # fmt: skip
-        assert done.code == 0, done
-        return folder / "adult.bundle"
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bundle")
+    done = drivetrain(
+        "train", incomes(folder / "adult.csv", rows=300), "--target", "income", "--ignore", "id", "--epochs", 1,
+        "--no-check", "--out", folder / "run", "--export", folder / "adult.bundle", "--json",
+    )  # fmt: skip
+    assert done.code == 0, done
+    return folder / "adult.bundle"
 
+
+class TestPrediction:
     def predict(self, bundle: Path, path: Path, columns: dict[str, list[Any]], *options: str) -> Done:
         return drivetrain("predict", bundle, write_csv(path, columns), *options)
 

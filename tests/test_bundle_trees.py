@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from drivetrain.bundle.graph import check_model
 from drivetrain.bundle.protobuf import parse
@@ -42,7 +42,6 @@ def two_trees() -> Values:
         "n_targets": 1,
         "aggregate_function": "SUM",
         "post_transform": "NONE",
-        "base_values": [100.0],
     }
 
 
@@ -96,11 +95,11 @@ def test_trees_are_accepted_and_answer_as_they_are_written() -> None:
         data = model(version, **changes)
         assert check_model(data)["outputs"]["y"]["dims"] == [None, 1]
         answered = OnnxSession(data).run({"x": x})["y"].ravel()
-        assert answered.tolist() == [111.0, 132.0, 131.0, 122.0]
+        assert answered.tolist() == [11.0, 32.0, 31.0, 22.0]
 
 
 def test_what_may_be_left_out_may_be_left_out() -> None:
-    optional = ("nodes_missing_value_tracks_true", "aggregate_function", "post_transform", "base_values")
+    optional = ("nodes_missing_value_tracks_true", "aggregate_function", "post_transform")
     assert check_model(model(**dict.fromkeys(optional)))
 
 
@@ -147,6 +146,7 @@ INTERLEAVED: Values = {
     "target_ids": [0] * 4,
     "target_weights": [1.0, 2.0, 10.0, 20.0],
 }
+TENSOR = numpy_helper.from_array(np.zeros(8), "t")
 REFUSED: dict[str, tuple[Values, str]] = {
     "a negative column": (at("nodes_featureids", 0, -(2**29)), "column"),
     "a column far off": (at("nodes_featureids", 0, 2**30), "column"),
@@ -169,14 +169,14 @@ REFUSED: dict[str, tuple[Values, str]] = {
     "a leaf without weight": (
         {name: values[:-1] for name, values in two_trees().items() if name.startswith("target_")}, "one weight",
     ),
-    "targets without number": ({"n_targets": 2**40, "base_values": None}, "targets"),
+    "targets without number": ({"n_targets": 2**40}, "targets"),
     "no target": ({"n_targets": 0}, "targets"),
-    "base values too many": ({"base_values": [1.0, 2.0]}, "base value"),
+    "base values": ({"base_values": [1.0]}, "base_values"),
+    "thresholds as a tensor": ({"nodes_values_as_tensor": TENSOR}, "nodes_values_as_tensor"),
     "another sum": ({"aggregate_function": "AVERAGE"}, "aggregate_function"),
     "another end": ({"post_transform": "SOFTMAX"}, "post_transform"),
     "an attribute of another type": ({"nodes_featureids": [0.0] * 8}, "nodes_featureids"),
     "an unknown attribute": ({"nodes_hitrates": [1.0] * 8}, "nodes_hitrates"),
-    "no nodes": ({name: [] for name in two_trees() if name.startswith("nodes_")}, "nodes_"),
     **{
         f"{name} too short": ({name: two_trees()[name][:-1]}, "differ in length")
         for name in two_trees() if name.startswith("nodes_")
@@ -191,6 +191,16 @@ def test_what_is_not_certainly_trees_is_refused(changes: Values, message: str) -
         check_model(model(**changes))
 
 
+def test_empty_lists_are_refused() -> None:
+    proto = onnx.load_from_string(model())
+    for attribute in proto.graph.node[0].attribute:
+        if attribute.name.startswith("nodes_"):
+            for field in ("ints", "floats", "strings"):
+                attribute.ClearField(field)
+    with pytest.raises(BundleError, match="are empty"):
+        check_model(proto.SerializeToString())
+
+
 @pytest.mark.parametrize("operator", ["TreeEnsembleClassifier", "TreeEnsemble", "SVMRegressor", "Scaler"])
 def test_other_operators_of_the_domain_are_refused(operator: str) -> None:
     with pytest.raises(BundleError, match=f"operator ai.onnx.ml.{operator}"):
@@ -202,7 +212,7 @@ def test_the_operator_in_the_standard_domain_and_later_opsets_are_refused() -> N
     proto.graph.node[0].domain = ""
     with pytest.raises(BundleError, match="operator TreeEnsembleRegressor"):
         check_model(proto.SerializeToString())
-    with pytest.raises(BundleError, match="opset 5 of ai.onnx.ml"):
+    with pytest.raises(BundleError, match=r"opset 5 of ai\.onnx\.ml"):
         check_model(model(version=5))
 
 
@@ -223,7 +233,7 @@ def test_the_numbers_of_attributes_are_read_as_onnx_reads_them() -> None:
     chance = np.random.default_rng(0)
     edges = [0, 1, 63, 64, 127, 128, -1, 2**31, -(2**31), 2**63 - 1, -(2**63)]
     ints = edges + chance.integers(-(2**63), 2**63 - 1, 500).tolist() + chance.integers(0, 300, 500).tolist()
-    floats = [0.0, -0.0, 1e-45, 3.4e38] + chance.normal(size=500).astype(np.float32).tolist()
+    floats = [0.0, -0.0, 1e-45, 3.4e38, *chance.normal(size=500).astype(np.float32).tolist()]
     node = helper.make_node("Anything", [], ["y"], ints=ints, floats=floats, one=[7], text=["@@", "=a"])
     graph = helper.make_graph([node], "g", [], [])
     found = attributes(helper.make_model(graph).SerializeToString())
@@ -269,8 +279,9 @@ def test_too_many_numbers_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def forest(trees: int) -> Values:
     """Many copies of the second tree."""
-    one = {name: values[3 if name.startswith("nodes") else 2 :] for name, values in two_trees().items() if name[:5] in ("nodes", "targe")}  # fmt: skip
-    many = {name: values * trees for name, values in one.items()}
+    firsts = {"nodes": 3, "target": 2}
+    lists = {name: firsts[name.split("_")[0]] for name in two_trees() if name.split("_")[0] in firsts}
+    many = {name: two_trees()[name][first:] * trees for name, first in lists.items()}
     many["nodes_treeids"] = np.repeat(np.arange(trees), 5).tolist()
     many["target_treeids"] = np.repeat(np.arange(trees), 3).tolist()
     return many

@@ -55,6 +55,25 @@ def estimates() -> dict[str, dict[str, object]]:
     }
 
 
+def compared() -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    values = {
+        name: {"accuracy": {"value": v, "low": v - 0.1, "high": v + 0.1}}
+        for name, v in (("good", 0.8), (HOSTILE, 0.6))
+    }
+    values["unknown"] = {"accuracy": {"value": None, "low": None, "high": None}}
+    pair = {
+        "a": "good",
+        "metric": "accuracy",
+        "value": 0.2,
+        "low": 0.1,
+        "high": 0.3,
+        "winner": "good",
+        "sure": True,
+    }
+    nothing = {"value": None, "low": None, "high": None, "winner": None, "sure": False}
+    return values, [{**pair, "b": HOSTILE}, {**pair, **nothing, "b": "unknown"}]
+
+
 def random_pictures(n: int, *shape: int) -> list[np.ndarray]:
     return list(np.random.default_rng(0).integers(0, 256, (n, *shape), dtype=np.uint8))
 
@@ -76,6 +95,13 @@ CHARTS: dict[str, Callable[[], Chart]] = {
     "photos": lambda: charts.pictures(random_pictures(5, 120, 200, 3)),
     "no pictures": lambda: charts.pictures([], []),
     "bars": lambda: charts.bars(estimates(), HOSTILE, "%"),
+    "comparison": lambda: charts.comparison(*compared(), "good"),
+    "no comparison": lambda: charts.comparison({}, [], ""),
+    "learning curve": lambda: charts.learning_curve(
+        [{"rows": 10 * 3**i, "value": 0.5 / (i + 1), "low": 0.4 / (i + 1), "high": 0.6 / (i + 1)} for i in range(4)],
+        [(10 * 3**i, 0.5 / (i + 1)) for i in range(5)], {"rows": 540, "value": 0.1, "low": 0.08, "high": 0.13},
+    ),
+    "learning curve alone": lambda: charts.learning_curve([{"rows": 10, "value": 0.0, "low": 0.0, "high": 0.0}]),
     "class counts": lambda: charts.class_counts({"train": {"a": 5, HOSTILE: 2}, "valid": {"a": 1}, "test": {}}),
     "many class counts": lambda: charts.class_counts({"train": {f"c{i}": i + 1 for i in range(300)}}),
 }  # fmt: skip

@@ -17,6 +17,7 @@ from drivetrain.codecs.category import Category
 from drivetrain.codecs.date import Date
 from drivetrain.codecs.image import Image
 from drivetrain.codecs.number import Number
+from drivetrain.codecs.ranking import Ranking
 from drivetrain.codecs.tags import Tags
 from drivetrain.codecs.text import Text
 from drivetrain.errors import DrivetrainError
@@ -60,6 +61,8 @@ MOMENT = datetime.datetime(2021, 3, 4, 5, 6, 7, 891, datetime.timezone(datetime.
         (Tags(separator=";", open=True, rare=2, thresholds=(0.2, 0.7)), ["a; b", "b;a", "c", ["a"]]),
         (Text(), ["The cat sat", "the CAT's mat", "", None, 3]),
         (Text(words=("cat",), length=2), ["a cat and a dog"]),
+        (Ranking(), [["a", "b"], [], ("b", " b "), None, [3, True]]),
+        (Ranking(items=("z", "a"), shown=1), [["a", "q", "r"]]),
     ],
 )
 def test_contract(codec: Codec, values: list[Any]) -> None:
@@ -67,7 +70,7 @@ def test_contract(codec: Codec, values: list[Any]) -> None:
 
 
 def test_every_codec_has_a_contract_test() -> None:
-    tested = {"image", "category", "number", "date", "tags", "text"}
+    tested = {"image", "category", "number", "date", "tags", "text", "ranking"}
     assert set(codec_names()) == tested, "add the new codec to test_contract"
     book = (Path(base.__file__).parent / "OPS.md").read_text(encoding="utf-8")
     for name in tested:
@@ -77,7 +80,7 @@ def test_every_codec_has_a_contract_test() -> None:
 
 def test_the_book_names_every_field() -> None:
     book = (Path(base.__file__).parent / "OPS.md").read_text(encoding="utf-8")
-    for codec in (Image(), Category(), Number(), Date(), Tags(), Text()):
+    for codec in (Image(), Category(), Number(), Date(), Tags(), Text(), Ranking()):
         section = book.split(f"## {codec.op}")[1].split("\n## ")[0]
         told = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", section, re.MULTILINE))))
         assert {field.name for field in dataclasses.fields(codec)} <= told, codec.op

@@ -27,6 +27,7 @@ WITHOUT_TORCH = (
     "drivetrain.bundle", "drivetrain.runtime", "drivetrain.metrics", "drivetrain.codecs", "drivetrain.evaluate",
     "drivetrain.data.checks", "drivetrain.data.packed", "drivetrain.data.sources", "drivetrain.data.dataset",
     "drivetrain.tasks.image_classification", "drivetrain.models.registry", "drivetrain.models.hub", "drivetrain.cli.main",
+    "drivetrain.comparison", "drivetrain.openings", "drivetrain.learn.run", "drivetrain.learn.validation",
 )  # fmt: skip
 
 
@@ -69,6 +70,7 @@ def test_no_option_of_the_command_line_comes_or_goes_unnoticed() -> None:
         "--optimizer --weight-decay --dropout --label-smoothing --clip --accumulate --ema --early-stopping --precision "
         "--frozen-epochs --layout --no-check --out --export --resume --force",
         "check": "-h --help --json folder --valid --seed --layout",
+        "compare": "-h --help --json runs --metric --all-pairs --out --force",
         "export": "-h --help --json run bundle --force",
         "verify": "-h --help --json bundle",
         "predict": "-h --help --json bundle inputs",

@@ -10,11 +10,29 @@ import pytest
 
 from drivetrain.codecs import Signature
 from drivetrain.codecs.category import Category
+from drivetrain.codecs.date import MISSING, Date
 from drivetrain.codecs.image import Image
 from drivetrain.codecs.number import Number
+from drivetrain.codecs.tags import Tags
 from drivetrain.learn import baselines as module
-from drivetrain.learn.baselines import baselines
+from drivetrain.learn.baselines import fit_baselines
+from drivetrain.learn.outcome import baseline_metrics
+from drivetrain.metrics import Estimate
 from drivetrain.types import Array, Batch
+
+
+@pytest.fixture(autouse=True)
+def _without_lightgbm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same baselines wherever the tests run."""
+    monkeypatch.setattr("drivetrain.learn.lightgbm.installed", lambda: False)
+
+
+def baselines(
+    signature: Signature, train: Batch, valid: Batch, seed: int = 0
+) -> dict[str, dict[str, Estimate]]:
+    """Name -> metric -> estimate."""
+    return baseline_metrics(signature, fit_baselines(signature, train, valid, seed), valid, seed)
+
 
 PICTURES = Signature({"image": Image(size=8, channels=1)}, {"label": Category(classes=("a", "b", "c"))})
 
@@ -136,14 +154,15 @@ def table(n: int, seed: int = 0) -> dict[str, Array]:
 def test_numbers_and_categories_and_several_targets() -> None:
     inputs = {"size": Number(), "kind": Category(classes=("x", "y", "z"))}
     found = baselines(Signature(inputs, {"price": Number()}), table(500), table(200, seed=1))
-    assert list(found) == ["mean", "linear regression"]
+    assert list(found) == ["mean", "linear regression", "gradient-boosted trees"]
     assert found["mean"]["r2"].value == pytest.approx(0, abs=0.05)
     assert found["linear regression"]["r2"].value > 0.99
     assert found["linear regression"]["mean_absolute_error"].value < 15
     targets = {"price": Number(), "dear": Category(classes=("no", "yes"))}
     both = baselines(Signature(inputs, targets), table(500), table(200, seed=1))
     assert list(both) == [
-        "mean of price", "linear regression of price", "majority class of dear", "logistic regression of dear",
+        "mean of price", "linear regression of price", "gradient-boosted trees of price",
+        "majority class of dear", "logistic regression of dear", "gradient-boosted trees of dear",
     ]  # fmt: skip
     assert both["logistic regression of dear"]["accuracy"].value > 0.95
 
@@ -164,3 +183,90 @@ def test_pictures_in_pieces_are_the_same(monkeypatch: pytest.MonkeyPatch) -> Non
     whole = baselines(PICTURES, pictures(200), pictures(50, seed=1))
     monkeypatch.setattr(module, "CHUNK_BYTES", 700)
     assert baselines(PICTURES, pictures(200), pictures(50, seed=1)) == whole
+
+
+def odd_table(n: int, seed: int = 0) -> dict[str, Array]:
+    """A number with gaps, an open category, a date and tags; what counts is the gap, the month and the first tag."""
+    generator = np.random.default_rng(seed)
+    size = generator.normal(0, 1, n).astype(np.float32)
+    size[generator.random(n) < 0.3] = np.nan
+    kind = generator.integers(0, 5, n)  # Of 3 classes: 3 is another one, 4 is missing.
+    month = generator.integers(1, 13, n)
+    when = np.stack([generator.integers(0, 10**9, n), month], axis=1)
+    when[generator.random(n) < 0.1] = [MISSING, -1]
+    tags = generator.integers(0, 2, (n, 3)).astype(np.uint8)
+    z = 2.0 * np.isnan(size) + (kind == 3) + np.where(when[:, 1] == 7, 2.0, 0.0) + tags[:, 0]
+    price = np.expm1(z + generator.normal(0, 0.1, n))
+    return {"size": size, "kind": kind, "when": when, "tags": tags, "price": price.astype(np.float32)}
+
+
+ODD = {
+    "size": Number(missing=True),
+    "kind": Category(classes=("x", "y", "z"), open=True),
+    "when": Date(parts=("month",), missing=True, center=5e8, spread=3e8),
+    "tags": Tags(tags=("a", "b", "c")),
+}
+
+
+def test_gaps_open_categories_dates_and_tags_count_and_the_line_is_on_the_log_scale() -> None:
+    train, valid = odd_table(2000), odd_table(500, seed=1)
+    (fitted,) = [
+        found for found in fit_baselines(Signature(ODD, {"price": Number(log=True)}), train, valid)
+        if found.name == "linear regression"
+    ]  # fmt: skip
+    apart = np.log1p(fitted.outputs) - np.log1p(valid["price"])
+    assert np.sqrt(np.mean(apart**2)) < 0.15
+    for left_out in ODD:
+        rest = {name: codec for name, codec in ODD.items() if name != left_out}
+        found = fit_baselines(Signature(rest, {"price": Number(log=True)}), train, valid)
+        worse = np.log1p(found[1].outputs) - np.log1p(valid["price"])
+        assert np.sqrt(np.mean(worse**2)) > 0.3, f"{left_out} says something"
+
+
+def test_a_line_on_the_log_scale_stays_within_what_was_seen() -> None:
+    train = {"x": np.linspace(0, 1, 50, dtype=np.float32), "y": np.linspace(0, 100, 50, dtype=np.float32)}
+    far = {"x": np.float32([1000, -1000]), "y": np.float32([0, 0])}
+    found = fit_baselines(Signature({"x": Number()}, {"y": Number(log=True)}), train, far)
+    np.testing.assert_allclose(found[1].outputs, [100, 0], atol=1e-4)
+
+
+def test_trees_beat_a_line_where_there_is_a_step_and_rows_are_sampled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    train, valid = odd_table(2000), odd_table(500, seed=1)
+    signature = Signature({"size": Number(missing=True)}, {"step": Category(classes=("out", "in"))})
+    for part in (train, valid):
+        part["step"] = (np.abs(part["size"]) < 0.5).astype(np.int64)
+    found = baselines(signature, train, valid)
+    assert found["logistic regression"]["accuracy"].value < 0.8
+    assert found["gradient-boosted trees"]["accuracy"].value > 0.99
+    monkeypatch.setattr(module, "MOST_TREE_ROWS", 300)
+    sampled = baselines(signature, train, valid)
+    assert sampled["gradient-boosted trees on 300 rows"]["accuracy"].value > 0.95
+    assert "gradient-boosted trees" not in {
+        b.name for b in fit_baselines(signature, train, valid, trees=False)
+    }
+
+
+def test_balanced_classes_are_balanced_in_the_baselines_too() -> None:
+    generator = np.random.default_rng(0)
+    rare = (generator.random(3000) < 0.1).astype(np.int64)
+    size = (rare + generator.normal(0, 1, 3000)).astype(np.float32)
+    rows = {"size": size, "rare": rare}
+    signature = Signature({"size": Number()}, {"rare": Category(classes=("no", "yes"))})
+    plain, balanced = (
+        {
+            b.name: (b.outputs[:, 1] > 0.5).mean()
+            for b in fit_baselines(signature, rows, rows, class_weights=weights)
+        }
+        for weights in ("none", "balanced")
+    )
+    for name in ("logistic regression", "gradient-boosted trees"):
+        assert plain[name] < 0.1
+        assert balanced[name] > 0.2
+
+
+def test_a_model_intervals_are_not_the_baselines() -> None:
+    signature = Signature({"size": Number()}, {"price": Number(interval=2.0, center=0.0, spread=1.0)})
+    found = baselines(signature, table(300), table(100, seed=1))
+    assert all("interval_coverage" not in metrics for metrics in found.values())

@@ -6,13 +6,16 @@ a full disk or Ctrl-C leaves either the old file or the new one.
 
 from __future__ import annotations
 
+import csv
 import errno
 import hashlib
+import io
 import json
 import os
+import re
 import shutil
 import uuid
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -82,6 +85,34 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write `text` as UTF-8 to `path`, all or nothing."""
     write_bytes(path, text.encode())
+
+
+_NUMBER = re.compile(r"[+-]?[0-9][0-9.,' ]*([eE][+-]?[0-9]+)?\s?%?")
+_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+"""What a spreadsheet takes for the start of a formula, and the wide forms that it takes for the same."""
+
+
+def formula_safe(text: str) -> str:
+    """The text, behind an apostrophe where a spreadsheet would take it for a formula; numbers stay as they are.
+
+    OWASP, "CSV Injection": a cell that begins with = + - @, tab or line end could run something when it is opened.
+    """
+    begins = text[:1] in _FORMULA or text.lstrip()[:1] in _FORMULA if text else False
+    return f"'{text}" if begins and text != "-" and not _NUMBER.fullmatch(text) else text
+
+
+def write_csv(
+    path: str | os.PathLike[str], columns: Sequence[str], rows: Iterable[Sequence[str | float | None]]
+) -> None:
+    """Write a table as CSV in UTF-8, all or nothing: texts in quotes and `formula_safe`, None an empty cell."""
+    with atomic_writer(path) as handle:
+        text = io.TextIOWrapper(handle, "utf-8", newline="")
+        writer = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+        writer.writerow([formula_safe(name) for name in columns])
+        for row in rows:
+            writer.writerow([formula_safe(cell) if isinstance(cell, str) else cell for cell in row])
+        text.flush()
+        text.detach()
 
 
 @contextmanager

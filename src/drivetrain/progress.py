@@ -164,8 +164,8 @@ _terminal = Terminal()
 
 
 def _screen(quiet: bool) -> Screen:
-    """The place to show progress now."""
-    if quiet:
+    """The place to show progress now. Of several processes (see learn/distribution.py) the first one shows it."""
+    if quiet or os.environ.get("RANK", "0") != "0":
         return Nowhere()
     if _terminal.active:
         return _terminal

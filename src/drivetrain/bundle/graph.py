@@ -261,7 +261,9 @@ def _constant(attribute: dict[str, Any], value: Any) -> list[float] | None:
         return small_values(value)
     if attribute["type"] in (1, 2):
         return [value]
-    return [number.item() for number in value] if attribute["type"] in (6, 7) and len(value) <= SMALL else None
+    return (
+        [number.item() for number in value] if attribute["type"] in (6, 7) and len(value) <= SMALL else None
+    )
 
 
 def _attribute_value(attribute: dict[str, Any], operator: str) -> Any:

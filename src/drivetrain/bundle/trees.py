@@ -1,8 +1,9 @@
 """Whether the attributes of a TreeEnsembleRegressor describe trees, and nothing but trees.
 
-onnxruntime follows the numbers of a node's children and columns wherever they lead: before 1.2x a negative column
-is read from outside of its input, and to this day a tree deep enough ends the process while it is loaded. So
-only one way to write trees is let through, in which each number can be held against the others.
+onnxruntime follows the numbers of a node's children and columns wherever they lead: 1.22 reads
+a negative column from outside of its input, and 1.31 still ends the process while it loads a tree that is deep
+enough, and answers wrongly where trees are interleaved. So only one way to write trees is let through, in which each
+number can be held against the others.
 """
 
 from __future__ import annotations
@@ -35,11 +36,11 @@ REQUIRED = {
 }
 OPTIONAL = {
     "aggregate_function": STRING,
-    "base_values": FLOATS,
     "nodes_missing_value_tracks_true": INTS,
     "post_transform": STRING,
 }
-"""Attribute -> its type. All others are refused."""
+"""Attribute -> its type. All others are refused; base_values, too, which onnxruntime leaves out where a target has no
+leaf: an Add node says the same."""
 ONLY = {"aggregate_function": b"SUM", "post_transform": b"NONE"}
 BRANCH, LEAF = b"BRANCH_LEQ", b"LEAF"
 
@@ -137,9 +138,9 @@ def _targets_fault(value: Mapping[str, Any], trees: Ints, leaves: Ints) -> str:
     targets = value["n_targets"]
     if not 1 <= targets <= MOST_TARGETS:
         return f"its trees have {targets:,} targets, and not 1 to {MOST_TARGETS:,}"
-    if "base_values" in value and len(value["base_values"]) != targets:
-        return "its trees don't have one base value for each target"
-    if not np.array_equal(value["target_treeids"], trees) or not np.array_equal(value["target_nodeids"], leaves):
+    if not np.array_equal(value["target_treeids"], trees) or not np.array_equal(
+        value["target_nodeids"], leaves
+    ):
         return "the leaves of its trees don't have one weight each, in their order"
     if value["target_ids"].min() < 0 or value["target_ids"].max() >= targets:
         return f"a leaf of its trees adds to a target that is not one of {targets:,}"

@@ -9,6 +9,7 @@ from drivetrain.charts.counts import class_counts
 from drivetrain.charts.curve import learning_curve
 from drivetrain.charts.pictures import pictures
 from drivetrain.charts.results import bars, calibration, confusion
+from drivetrain.charts.rows import rows
 from drivetrain.charts.table import table_html
 from drivetrain.charts.training import learning_rate, losses, schedule
 
@@ -24,6 +25,7 @@ __all__ = [
     "learning_rate",
     "losses",
     "pictures",
+    "rows",
     "schedule",
     "table_html",
 ]

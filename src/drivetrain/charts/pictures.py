@@ -35,7 +35,7 @@ def pictures(
 ) -> Chart:
     """A sheet of uint8 pictures (height, width), (height, width, 1) or (height, width, 3), which may differ in size.
 
-    `captions` come under them. `marks` says of each whether it is right: a tick or a cross, and a frame in orange
+    `captions` come under them, line by line where they have several. `marks` says of each whether it is right: a tick or a cross, and a frame in orange
     for what is wrong. Tiny pictures are enlarged by whole pixels, large ones reduced. Raises DataError.
     """
     arrays = [_checked(image) for image in images]
@@ -46,7 +46,7 @@ def pictures(
     right = list(marks) if marks is not None else None
     across = max(1, min(columns or _columns(len(arrays)), max(1, len(arrays))))
     down = math.ceil(len(arrays) / across)
-    texts = [textwrap.wrap(shorten(word, 36), 19) or [""] for word in words]
+    texts = [_lines(word) for word in words]
     lines = max((len(text) for text in texts), default=0) if any(words) else 0
     cell_height = CELL + (8 + LINE * lines if lines else 0) + GAP
     width, height = across * (CELL + GAP) + GAP, down * cell_height + GAP
@@ -85,6 +85,12 @@ def pictures(
         return f'{STYLE}<div class="dt-pictures" style="max-width:{most}px;--across:{across}">{cells}</div>'
 
     return Chart(title, draw, (width, height + head), html=html)
+
+
+def _lines(caption: str) -> list[str]:
+    """A caption as lines: its own, or one that is broken where it is too long."""
+    lines = caption.split("\n")
+    return [shorten(line, 20) for line in lines] if len(lines) > 1 else textwrap.wrap(shorten(caption, 36), 19) or [""]
 
 
 def _columns(n: int) -> int:
@@ -172,7 +178,8 @@ def _cell(array: Array, caption: str, right: bool | None) -> str:
     picture.save(buffer, "PNG") if tiny else picture.save(buffer, "JPEG", quality=85)
     uri = data_uri(buffer.getvalue(), "image/png" if tiny else "image/jpeg")
     mark = "" if right is None else ("✓ " if right else "✗ ")
-    shown = f"<figcaption>{escape(mark + caption)}</figcaption>" if caption or mark else ""
+    told = escape(mark + caption).replace("\n", "<br>")
+    shown = f"<figcaption>{told}</figcaption>" if caption or mark else ""
     kind = ' class="wrong"' if right is False else ""
     image = f'<img{" class=tiny" if tiny else ""} src="{uri}" alt="{escape(caption)}">'
     return f"<figure{kind}>{image}{shown}</figure>"

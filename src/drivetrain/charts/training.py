@@ -16,13 +16,15 @@ WORSE = 1.1
 """The valid metric has got worse when it ends so many times above its best."""
 
 
-def losses(history: Sequence[Mapping[str, Any]], title: str = "Loss and error by epoch") -> Chart:
+def losses(history: Sequence[Mapping[str, Any]], title: str = "", unit: str = "epoch") -> Chart:
     """Loss and error of train and valid by epoch, from `{"epoch", "train_loss", "valid_loss", "train_error",
     "valid_error"}` each; None and missing keys leave gaps.
 
     The lowest valid value is marked. Where the valid error (the loss, without an error) ends worse than it had
-    been while that of train fell on, the stretch after the best epoch is shaded and named.
+    been while that of train fell on, the stretch after the best epoch is shaded and named. `unit` is what an epoch is
+    called.
     """
+    title = title or f"Loss and error by {unit}"
     rows = [dict(row) for row in history]
     epochs = [int(row.get("epoch", number)) for number, row in enumerate(rows, start=1)]
     kinds = [
@@ -42,12 +44,12 @@ def losses(history: Sequence[Mapping[str, Any]], title: str = "Loss and error by
         for axes, kind in zip(panels, kinds):
             series = {part: _column(rows, f"{part}_{kind}") for part in PARTS}
             start = worsened(series["train"], series["valid"], measured) if kind == kinds[-1] else None
-            _panel(axes, palette, epochs, series, kind, start)
+            _panel(axes, palette, epochs, series, kind, start, unit)
             for number, place in enumerate(changes, start=2):
                 axes.axvline(place, color=palette.neutral, linewidth=1, linestyle=(0, (2, 3)))
                 axes.annotate(f"phase {number}", (place, 1), xycoords=("data", "axes fraction"), xytext=(3, -2),
                               textcoords="offset points", va="top", color=palette.muted, fontsize=9)  # fmt: skip
-            axes.set_xlabel("epoch" if not stacked or axes is panels[-1] else "")
+            axes.set_xlabel(unit if not stacked or axes is panels[-1] else "")
 
     single = len(kinds) < 2
     return Chart(title, draw, (640, 280) if single else (720, 290), (340, 250 if single else 440))
@@ -87,6 +89,7 @@ def _panel(
     series: dict[str, list[float]],
     kind: str,
     start: int | None,
+    unit: str,
 ) -> None:
     axes.set_title(kind)
     axes.grid(axis="y")
@@ -106,7 +109,7 @@ def _panel(
         _mark_best(axes, palette, epochs, series["valid"])
     if start is not None:
         axes.axvspan(epochs[start], epochs[-1], color=palette.warning, alpha=0.12, linewidth=0)
-        told = f"valid {kind} worse\nsince epoch {epochs[start]}"
+        told = f"valid {kind} worse\nsince {unit} {epochs[start]}"
         axes.annotate(
             told, (epochs[-1], 0.98), xycoords=("data", "axes fraction"), xytext=(-4, 0), textcoords="offset points",
             ha="right", va="top", color=palette.warning, fontsize=10, fontweight="bold", zorder=5,

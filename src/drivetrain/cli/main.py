@@ -15,6 +15,7 @@ import drivetrain
 from drivetrain.cli.verbs import VERBS
 from drivetrain.errors import DrivetrainError, Interrupted, UsageError
 from drivetrain.files import file_error, to_json
+from drivetrain.learn import distribution
 
 
 class Parser(argparse.ArgumentParser):
@@ -58,12 +59,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
         options = build_parser().parse_args(given)
-        answer, code = options.module.act(options)
-        if as_json:
-            print(to_json(answer))
-        else:
-            options.module.show(answer)
-        sys.stdout.flush()  # Here, and not at exit, a closed pipe can still be an exit code.
+        with distribution.one_speaker():
+            answer, code = options.module.act(options)
+            if as_json:
+                print(to_json(answer))
+            else:
+                options.module.show(answer)
+            sys.stdout.flush()  # Here, and not at exit, a closed pipe can still be an exit code.
         return code
     except DrivetrainError as fault:
         return _fail(fault, as_json)
@@ -96,7 +98,10 @@ def _write_any_text(as_json: bool) -> None:
 
 
 def _fail(fault: DrivetrainError, as_json: bool) -> int:
-    if as_json:
+    first = distribution.is_first()
+    if not distribution.tells(fault) and not (as_json and first):
+        return fault.exit_code
+    if as_json and first:
         print(to_json(fault.to_json()))
     else:
         print(f"drivetrain: {fault}", file=sys.stderr)

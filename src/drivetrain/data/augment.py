@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from drivetrain.data.resample import look_up, resample, resize
+from drivetrain.data.share import Share
 from drivetrain.errors import UsageError, nearest
 from drivetrain.types import Array
 
@@ -117,18 +118,28 @@ class Augment:
         """Whether brightness or contrast may be changed."""
         return self.lighting > 0 and self.probability > 0
 
-    def apply(self, images: Tensor, size: tuple[int, int], generator: torch.Generator) -> Tensor:
+    def apply(
+        self,
+        images: Tensor,
+        size: tuple[int, int],
+        generator: torch.Generator,
+        share: Share | None = None,
+    ) -> Tensor:
         """Uint8 (n, *size, channels) from uint8 (n, height, width, channels), on the pictures' device.
 
         `size` is (height, width). Where nothing is active, pictures of that size come back as they are (the
         same tensor, nothing drawn) and others are resized (bilinear, antialiased). Otherwise n * DRAWS
         uniform numbers are drawn from `generator`; the same state gives the same bits on a CPU. A generator
-        on the CPU spares a GPU from waiting. Raises `UsageError` for pictures of another type or shape.
+        on the CPU spares a GPU from waiting. Where the pictures are a `share` of a batch, the numbers of the
+        whole batch are drawn, so that each picture gets its own, whoever has it. Raises `UsageError` for pictures of another type or shape.
         """
         _require_pictures(images)
         if not (self.moves or self.lights or self.erase > 0):
             return resize(images, size)
-        draws = _uniform(len(images), generator)
+        if share is None:
+            draws = _uniform(len(images), generator)
+        else:
+            draws = _uniform(share.total, generator)[share.rows]
         if self.moves:
             changed = resample(images, self._homographies(draws, size), size)
         else:

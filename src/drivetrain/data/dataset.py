@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from drivetrain.data.kinds import ColumnKind
     from drivetrain.interpret.label_faults import LabelFaults
     from drivetrain.learn.curve import LearningCurve
-    from drivetrain.learn.learner import Learner
 
 DEFAULT_SPLIT = random_split(0.2, seed=0)
 PARTS = ("train", "valid", "test")
@@ -142,20 +141,17 @@ class Dataset:
         labels = [name for name, codec in self.signature.targets.items() if hasattr(codec, "classes")]
         if len(images) != 1 or len(labels) != 1:
             raise UsageError(
-                "check and show need one picture column and one category so far.", where=self.table.name
+                "check needs one picture column and one category so far.", where=self.table.name
             )
         return images[0], labels[0]
 
     def show(self, n: int = 16, part: str = "train", seed: int = 0) -> Chart:
-        """Pictures of a part as the model gets them, with their labels: a chart for notebook, page or PNG."""
-        from drivetrain.charts import pictures
+        """Rows of a part as the model gets them, with their targets: a chart for notebook, page or PNG.
 
-        image, label = self._picture_and_label()
-        found = self.part(part)
-        chosen = np.sort(np.random.default_rng(seed).permutation(len(found))[:n])
-        batch = found.batch(chosen)
-        captions = [self.classes[code] for code in batch[label]]
-        return pictures(list(batch[image]), captions, title=f"{self.table.name}: {part}")
+        Pictures come with the other values as captions. Of a wide table the columns that tell most are shown."""
+        from drivetrain.data.show import show
+
+        return show(self, n, part, seed)
 
     def explain_sample(self, row: int) -> str:
         """One row through raw, read and encode, field by field, step by step; names the step that fails."""
@@ -173,12 +169,12 @@ class Dataset:
                 lines.append(f"    {step:<8} {_short(value)}")
         return "\n".join(lines)
 
-    def learner(self, model: Any = None, **options: Any) -> Learner:
-        """A learner of this dataset. `model` is a name (see `drivetrain.models.registry`) or a torch module;
-        the options are those of `Learner`."""
-        from drivetrain.learn.learner import Learner
+    def learner(self, model: Any = None, **options: Any) -> Any:
+        """A learner of this dataset. `model` is "trees", a name (see `drivetrain.models.registry`) or a torch
+        module; the options are those of `Learner`."""
+        from drivetrain.learn.make import make_learner
 
-        return Learner(self, model, **options)
+        return make_learner(self, model, **options)
 
     def learning_curve(self, model: Any = None, **options: Any) -> LearningCurve:
         """Would more data help? Trains on growing parts of the training rows; see `drivetrain.learn.curve`."""

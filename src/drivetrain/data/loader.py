@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from drivetrain.data.augment import Augment
 from drivetrain.data.dataset import Part
+from drivetrain.data.share import Share
 
 DEVICE_SHARE = 0.5
 """How much of a GPU's free memory the data may take to stay there."""
@@ -68,8 +69,17 @@ class Tensors:
 
     def in_order(self, batch_size: int) -> Iterator[dict[str, Tensor]]:
         """All rows once, in their order."""
+        for batch, _ in self.in_shares(batch_size, lambda rows: None):
+            yield batch
+
+    def in_shares(
+        self, batch_size: int, share_of: Callable[[int], Share | None]
+    ) -> Iterator[tuple[dict[str, Tensor], Share | None]]:
+        """The same, and of each batch only the share that `share_of` its size gives; None: all of it."""
         for start in range(0, len(self), batch_size):
-            yield self.gather(torch.arange(start, min(start + batch_size, len(self))))
+            positions = torch.arange(start, min(start + batch_size, len(self)))
+            share = share_of(len(positions))
+            yield self.gather(positions if share is None else positions[share.rows]), share
 
 
 def to_tensors(part: Part, device: torch.device) -> Tensors:
@@ -90,9 +100,11 @@ class PictureAugment:
     augment: Augment
     sizes: dict[str, tuple[int, int]]
 
-    def __call__(self, batch: dict[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
+    def __call__(
+        self, batch: dict[str, Tensor], generator: torch.Generator, share: Share | None = None
+    ) -> dict[str, Tensor]:
         changed = {
-            name: self.augment.apply(batch[name], size, generator) for name, size in self.sizes.items()
+            name: self.augment.apply(batch[name], size, generator, share) for name, size in self.sizes.items()
         }
         return {**batch, **changed}
 

@@ -217,18 +217,22 @@ class ByTime(Splitter):
     """Train on the past, validate on what came later, test on the latest.
 
     Rows of one time stay together, so the shares are met as nearly as the times allow. Takes numbers, ISO
-    8601 dates and times, and datetime64.
+    8601 dates and times, and datetime64. With `within`, a column such as the user, the latest rows of each of its
+    values: everybody is in train, but what others did later is too. Of rows of one time the later in the table is later.
     """
 
     kind: ClassVar[str] = "by_time"
     column: str
     valid: float = 0.2
     test: float = 0.0
+    within: str | None = None
 
     def __post_init__(self) -> None:
         _check_shares(self.valid, self.test)
 
     def __call__(self, table: Table) -> Split:
+        if self.within is not None:
+            return self._of_each(table, self.within)
         times, codes, counts = np.unique(
             times_of(table, self.column), return_inverse=True, return_counts=True
         )
@@ -248,6 +252,17 @@ class ByTime(Splitter):
         part = np.searchsorted([first_valid, first_test], codes, side="right")
         train, valid, test = (np.flatnonzero(part == index) for index in range(3))
         return Split(train, valid, test)
+
+    def _of_each(self, table: Table, within: str) -> Split:
+        groups, _ = _codes(table, within)
+        order = np.lexsort((np.arange(len(table)), times_of(table, self.column), groups))
+        counts = np.bincount(groups)
+        from_last = np.repeat(counts.cumsum(), counts) - 1 - np.arange(len(table))
+        n_test = np.minimum(np.floor(counts * self.test + 0.5), counts - 1)
+        n_valid = np.minimum(np.floor(counts * self.valid + 0.5), counts - 1 - n_test)
+        test = from_last < np.repeat(n_test, counts)
+        valid = ~test & (from_last < np.repeat(n_test + n_valid, counts))
+        return Split(order[~test & ~valid], order[valid], order[test])
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from drivetrain.bundle import make_cases, nasty_samples, verify, write_bundle
+from drivetrain.bundle.golden import MOST_CASES
 from drivetrain.errors import FileError, TrainingError
 from drivetrain.files import sha256
+from drivetrain.learn.intervals import fit_intervals
 from drivetrain.learn.outcome import measured_part
 from drivetrain.learn.run import versions
 from drivetrain.metrics import losses
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from drivetrain.learn.fitted import Fitted
 
 VALIDATION_CASES = 16
+MOST_VALUES = 15_000
+"""Raw values of all cases together: each is a member of the bundle, and there may be 20,000."""
 
 
 def export_bundle(learner: Fitted, path: str | Path, force: bool = False) -> Path:
@@ -34,6 +38,7 @@ def export_bundle(learner: Fitted, path: str | Path, force: bool = False) -> Pat
         raise TrainingError("this model is not trained yet.", fix="Call fit or fine_tune first.")
     data = learner.data
     result = learner.result or learner.finish()
+    fit_intervals(learner)  # Of a run that was read again they are not known yet.
     graph = learner.graph()
     with learner.progress("Making golden cases", 1) as advance:
         cases = make_cases(data.signature, golden_samples(learner), learner.run_arrays)
@@ -66,7 +71,7 @@ def _data_facts(learner: Fitted) -> dict[str, Any]:
 
 def golden_samples(learner: Fitted) -> list[tuple[str, Any, Sample]]:
     """(name, kind, sample): rows of the valid part from the easiest to the hardest, and each input's nasty values
-    with the other inputs taken from the first row."""
+    with the other inputs taken from the first row; of a wide table as many of them as there is room for."""
     data = learner.data
     name = measured_part(learner)
     rows = data.part(name).rows
@@ -86,7 +91,9 @@ def golden_samples(learner: Fitted) -> list[tuple[str, Any, Sample]]:
         (f"{name} row {number}", "validation", sample(int(rows[place])))
         for number, place in enumerate(chosen)
     ]
-    return found + list(nasty_samples(data.signature, sample(int(rows[chosen[0]]))))
+    nasty = list(nasty_samples(data.signature, sample(int(rows[chosen[0]]))))
+    room = max(0, min(MOST_CASES, MOST_VALUES // len(columns)) - len(found))
+    return found + [nasty[place] for place in np.linspace(0, len(nasty) - 1, min(room, len(nasty))).astype(int)]
 
 
 def _plain(value: Any) -> Any:

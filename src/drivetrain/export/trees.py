@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from drivetrain.codecs import Codec, Signature
+from drivetrain.codecs import Signature
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.date import MISSING
 from drivetrain.codecs.number import Number
@@ -26,7 +26,10 @@ def export_trees(models: Mapping[str, TreeModel], signature: Signature) -> bytes
     """The serialised graph of the trees of each target."""
     from onnx import TensorProto, checker, helper
 
-    dtypes = {np.dtype(dtype): helper.np_dtype_to_tensor_dtype(np.dtype(dtype)) for dtype in ("f4", "i8", "u1", "i4")}
+    dtypes = {
+        np.dtype(dtype): helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+        for dtype in ("f4", "i8", "u1", "i4")
+    }
     builder = _Builder({*signature.fields})
     for name, model in models.items():
         columns = [_columns(builder, part) for part in model.columns]
@@ -38,7 +41,9 @@ def export_trees(models: Mapping[str, TreeModel], signature: Signature) -> bytes
         for name, codec in signature.inputs.items()
     ]
     outputs = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["rows", *signature.targets[name].output_shape])
+        helper.make_tensor_value_info(
+            name, TensorProto.FLOAT, ["rows", *signature.targets[name].output_shape]
+        )
         for name in models
     ]
     graph = helper.make_graph(builder.nodes, "trees", inputs, outputs, builder.initializers)
@@ -92,8 +97,9 @@ class _Builder:
         return self.add("Reshape", name, self.constant([-1, 1], np.int64))
 
     def trees(self, features: str, model: TreeModel) -> str:
-        """float32 (n, width) -> the sums of the leaves (n, outputs)."""
-        return self.add("TreeEnsembleRegressor", features, domain=TREES, **tree_attributes(model))
+        """float32 (n, width) -> what the leaves add up to (n, outputs)."""
+        sums = self.add("TreeEnsembleRegressor", features, domain=TREES, **tree_attributes(model))
+        return self.add("Add", sums, self.constant(model.base(), np.float32))
 
 
 def _columns(builder: _Builder, part: Columns) -> str:
@@ -101,7 +107,9 @@ def _columns(builder: _Builder, part: Columns) -> str:
     if isinstance(part, CategoryColumn):
         return builder.column(builder.add("Gather", builder.constant(part.ranks, np.float32), part.field))
     if isinstance(part, TagColumns):
-        return builder.floats(builder.add("Gather", part.field, builder.constant(part.chosen, np.int64), axis=1))
+        return builder.floats(
+            builder.add("Gather", part.field, builder.constant(part.chosen, np.int64), axis=1)
+        )
     if isinstance(part, DateColumns):
         elapsed = builder.add("Gather", part.field, builder.constant([0], np.int64), axis=1)
         since = builder.floats(builder.add("Sub", elapsed, builder.constant(part.center, np.int64)))
@@ -124,23 +132,21 @@ def _finish(builder: _Builder, scores: str, model: TreeModel, output: str) -> No
     z = builder.add("Mul", scaled, spread)
     z = builder.add("Add", z, center, output="" if model.codec.log else output)
     if model.codec.log:
-        limited = builder.add(
-            "Min", builder.add("Abs", z), builder.constant(LARGEST_EXPONENT, np.float32)
-        )
+        limited = builder.add("Min", builder.add("Abs", z), builder.constant(LARGEST_EXPONENT, np.float32))
         grown = builder.add("Sub", builder.add("Exp", limited), builder.constant(1.0, np.float32))
         builder.add("Mul", builder.add("Sign", z), grown, output=output)
 
 
 def tree_attributes(model: TreeModel) -> dict[str, Any]:
     """The attributes of the TreeEnsembleRegressor, in the one form that bundles take (FORMAT.md, section 5)."""
-    base = model.base()
-    trees = [] if model.estimator is None else [tree.nodes for each in model.estimator._predictors for tree in each]
-    targets = np.tile(model.output_of_tree(), model.rounds)
-    return ensemble(trees, targets, base)
+    rounds = [] if model.estimator is None else model.estimator._predictors
+    trees = [tree.nodes for each in rounds for tree in each]
+    return ensemble(trees, np.tile(model.output_of_tree(), model.rounds), len(model.base()))
 
 
-def ensemble(trees: Sequence[Array], targets: Sequence[int] | Array, base: Array) -> dict[str, Any]:
-    """Attributes from scikit-learn's arrays of nodes, the output that each tree adds to, and where the sums begin."""
+def ensemble(trees: Sequence[Array], targets: Sequence[int] | Array, outputs: int) -> dict[str, Any]:
+    """Attributes from scikit-learn's arrays of nodes, the output that each tree adds to, and how many outputs there
+    are."""
     if not len(trees):  # An ensemble has at least one leaf.
         nothing = np.zeros(1, [*((name, "f8") for name in SKLEARN)])
         nothing["is_leaf"] = 1
@@ -167,10 +173,9 @@ def ensemble(trees: Sequence[Array], targets: Sequence[int] | Array, base: Array
         "target_nodeids": node_ids[leaf].tolist(),
         "target_ids": np.repeat(np.asarray(targets), sizes)[leaf].tolist(),
         "target_weights": node["value"][leaf].astype(np.float32).tolist(),
-        "n_targets": len(base),
+        "n_targets": outputs,
         "aggregate_function": "SUM",
         "post_transform": "NONE",
-        "base_values": np.asarray(base, np.float32).tolist(),
     }
 
 

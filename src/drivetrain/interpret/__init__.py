@@ -1,5 +1,24 @@
-"""Where a model goes wrong, and on what."""
+"""Where a model goes wrong, on what, and what it relies on.
 
-from drivetrain.interpret.classification import Interpretation
+`Interpretation.of(learner)`, or `learner.interpret()`, gives a `Classification` or a `Regression`.
+"""
 
-__all__ = ["Interpretation"]
+from drivetrain.interpret.classification import Classification
+from drivetrain.interpret.importance import Importance, importance, importances
+from drivetrain.interpret.interpretation import Interpretation
+from drivetrain.interpret.regression import Regression
+from drivetrain.interpret.slices import Slice, Slices, slices
+from drivetrain.interpret.thresholds import Thresholds
+
+__all__ = [
+    "Classification",
+    "Importance",
+    "Interpretation",
+    "Regression",
+    "Slice",
+    "Slices",
+    "Thresholds",
+    "importance",
+    "importances",
+    "slices",
+]

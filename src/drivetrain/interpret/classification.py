@@ -1,58 +1,44 @@
-"""Confusion, per-class metrics and top losses of a classifier on one part of its data."""
+"""Confusion, per-class metrics, thresholds and top losses of a classifier on one part of its data."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from drivetrain.codecs.category import Category
 from drivetrain.errors import UsageError
-from drivetrain.metrics import losses
+from drivetrain.interpret.interpretation import Interpretation, worst_html
+from drivetrain.interpret.thresholds import Thresholds, thresholds
 from drivetrain.metrics.category import Reliability, confusion_matrix, per_class, reliability
 from drivetrain.types import Array
 
 if TYPE_CHECKING:
     from drivetrain.charts import Chart
-    from drivetrain.learn.fitted import Fitted
 
 
 @dataclass(frozen=True, eq=False)
-class Interpretation:
-    """Probabilities (n, classes), true codes (n,) and losses (n,) of the rows of a part, and the rows themselves."""
+class Classification(Interpretation):
+    """Probabilities (n, classes), true codes (n,) and losses (n,) of the rows of a part."""
 
-    learner: Fitted
-    part: str
-    codec: Category
-    target: str
-    probabilities: Array
-    codes: Array
-    losses: Array
+    @property
+    def category(self) -> Category:
+        return cast("Category", self.codec)
 
-    @classmethod
-    def of(cls, learner: Fitted, part: str = "valid") -> Interpretation:
-        """Predict a part. Raises UsageError without a category target."""
-        for name, codec in learner.data.signature.targets.items():
-            if isinstance(codec, Category):
-                outputs, encoded = learner.outputs(part)
-                found = losses(codec, outputs[name], encoded[name])
-                return cls(learner, part, codec, name, outputs[name], encoded[name], found)
-        raise UsageError("interpret needs a category target so far.", where=learner.data.table.name)
+    @property
+    def probabilities(self) -> Array:
+        return self.outputs
 
-    def worst(self, n: int = 9) -> list[dict[str, Any]]:
-        """The n rows of highest loss: origin, true class, predicted class, its probability, loss."""
-        rows = self.learner.data.part(self.part).rows
-        classes = self.codec.classes
-        found = []
-        for place in np.argsort(-self.losses, kind="stable")[:n]:
-            best = int(self.probabilities[place].argmax())
-            found.append({
-                "position": int(place), "row": int(rows[place]), "origin": self.learner.data.table.origin(int(rows[place])),
-                "true": classes[int(self.codes[place])], "predicted": classes[best],
-                "probability": float(self.probabilities[place, best]), "loss": float(self.losses[place]),
-            })  # fmt: skip
-        return found
+    @property
+    def codes(self) -> Array:
+        return self.encoded
+
+    def _said(self, place: int) -> dict[str, Any]:
+        classes, shares = self.category.classes, self.probabilities[place]
+        best = int(self.category.chosen(shares[None])[0])
+        true = classes[int(self.codes[place])]
+        return {"true": true, "predicted": classes[best], "probability": float(shares[best])}
 
     def top_losses(self, n: int = 9) -> Chart:
         """The pictures of highest loss as the model got them: true class, prediction, its probability."""
@@ -78,7 +64,7 @@ class Interpretation:
         """The confusion matrix as a chart."""
         from drivetrain.charts import confusion
 
-        return confusion(self.confusion_matrix(), list(self.codec.classes))
+        return confusion(self.confusion_matrix(), list(self.category.classes))
 
     def confusion_matrix(self) -> Array:
         """int64 (classes, classes): rows are true, columns predicted."""
@@ -92,5 +78,10 @@ class Interpretation:
         """How often the answer was right, for answers of like probability."""
         return reliability(self.codec, self.probabilities, self.codes)
 
+    def thresholds(self) -> Thresholds:
+        """What each threshold for answering the second of two classes costs. Raises UsageError for other numbers of them."""
+        return thresholds(self.category, self.probabilities, self.codes)
+
     def _repr_html_(self) -> str:
-        return self.confusion()._repr_html_() + self.top_losses()._repr_html_()
+        worst = self.top_losses()._repr_html_() if self.learner.data.pictures else worst_html(self.worst())
+        return self.confusion()._repr_html_() + worst

@@ -7,9 +7,8 @@ are fitted to at most 10,000 training rows, the trees to at most 200,000, which 
 
 from __future__ import annotations
 
-import importlib.util
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -20,9 +19,9 @@ from drivetrain.codecs.base import Codec, Signature
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.date import Date
 from drivetrain.codecs.number import Number
-from drivetrain.learn import lightgbm_model
+from drivetrain.learn import lightgbm
 from drivetrain.learn.tree_columns import DateColumns, takes
-from drivetrain.learn.tree_model import MOST_ROUNDS, fit_trees
+from drivetrain.learn.tree_model import FEW_ROUNDS, LOSSES, MOST_ROUNDS, Grow, fit_trees, grow_trees
 from drivetrain.types import Array, Batch
 
 MOST_ROWS = 10_000
@@ -75,21 +74,29 @@ def fit_baselines(
         return []
     sample = _sample(rows, MOST_ROWS, seed)
     features = _features(signature, train, valid, sample)
+    growers = _growers(signature, trees)
     found: list[Baseline] = []
     for name, codec in signature.targets.items():
-        suffix = f" of {name}" if len(signature.targets) > 1 else ""
         kind = PREDICTORS.get(codec.op.split("@")[0])
         if kind is None:
             continue
         (simple, constant), (regression, fit) = kind
-        found.append(Baseline(simple + suffix, name, constant(codec, np.asarray(train[name]), others)))
+        encoded = np.asarray(train[name])
+        methods: list[tuple[str, Array | None]] = [(simple, constant(codec, encoded, others))]
         if features is not None:
-            chosen = np.asarray(train[name])[sample]
-            outputs = fit(codec, features[0], chosen, features[1], class_weights)
-            if outputs is not None:
-                found.append(Baseline(regression + _on_rows(sample, rows) + suffix, name, outputs))
-        if _for_trees(signature):
-            found += _trees(signature, train, valid, name, suffix, seed, class_weights, loss, trees)
+            fitted = fit(codec, features[0], encoded[sample], features[1], class_weights)
+            methods.append((regression + _on_rows(sample, rows), fitted))
+        if growers and len(np.unique(encoded)) > 1:
+            options = {
+                "seed": seed,
+                "class_weights": class_weights,
+                "loss": loss if loss in LOSSES else "squared",
+            }
+            methods += _trees(signature, train, valid, name, growers, options)
+        suffix = f" of {name}" if len(signature.targets) > 1 else ""
+        found += [
+            Baseline(method + suffix, name, outputs) for method, outputs in methods if outputs is not None
+        ]
     return found
 
 
@@ -116,38 +123,40 @@ def _for_trees(signature: Signature) -> bool:
     return any(takes(codec) for codec in codecs) and not any(len(codec.shape) == 3 for codec in codecs)
 
 
+# Trees.
+
+
+def _growers(signature: Signature, ours: bool) -> dict[str, Grow]:
+    """Who grows trees, by name: nobody beside pictures, or where there is nothing that trees see."""
+    codecs = signature.inputs.values()
+    if not any(takes(codec) for codec in codecs) or any(len(codec.shape) == 3 for codec in codecs):
+        return {}
+    return {
+        **({TREES: grow_trees} if ours else {}),
+        **({LIGHTGBM: lightgbm.grow} if lightgbm.installed() else {}),
+    }
+
+
 def _trees(
     signature: Signature,
     train: Batch,
     valid: Batch,
     target: str,
-    suffix: str,
-    seed: int,
-    class_weights: str,
-    loss: str,
-    ours: bool,
-) -> list[Baseline]:
-    codec = signature.targets[target]
+    growers: Mapping[str, Grow],
+    options: Mapping[str, Any],
+) -> list[tuple[str, Array | None]]:
+    """(name, outputs) of each grower's trees for one target."""
     rows = _rows(signature, train)
-    sample = _sample(rows, MOST_TREE_ROWS, seed)
-    chosen = {name: np.asarray(train[name])[sample] for name in (*signature.inputs, target)}
-    if isinstance(codec, Category) and len(np.unique(chosen[target])) < 2:
-        return []
+    chosen = _sample(rows, MOST_TREE_ROWS, options["seed"])
+    drawn = {name: np.asarray(train[name])[chosen] for name in (*signature.inputs, target)}
+    codec = signature.targets[target]
     outputs = len(codec.classes) if isinstance(codec, Category) and len(codec.classes) > 2 else 1
-    rounds = int(np.clip(MOST_TREE_WORK / (len(sample) * len(signature.inputs) * outputs), 10, MOST_ROUNDS))
-    options: dict[str, Any] = {
-        "seed": seed,
-        "class_weights": class_weights,
-        "loss": "absolute" if loss == "absolute" else "squared",
-        "most_rounds": rounds,
-    }
-    found: list[Baseline] = []
-    if ours:
-        model = fit_trees(signature, chosen, target, **options)
-        found.append(Baseline(TREES + _on_rows(sample, rows) + suffix, target, model.predict(valid)))
-    if importlib.util.find_spec("lightgbm") is not None:
-        outputs = lightgbm_model.fit_and_predict(signature, chosen, valid, target, **options)
-        found.append(Baseline(LIGHTGBM + _on_rows(sample, rows) + suffix, target, outputs))
+    work = len(chosen) * len(signature.inputs) * outputs
+    rounds = int(np.clip(MOST_TREE_WORK / work, FEW_ROUNDS, MOST_ROUNDS))
+    found: list[tuple[str, Array | None]] = []
+    for name, grow in growers.items():
+        model = fit_trees(signature, drawn, target, most_rounds=rounds, grow=grow, **options)
+        found.append((name + _on_rows(chosen, rows), model.predict(valid)))
     return found
 
 

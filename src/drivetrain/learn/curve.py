@@ -28,6 +28,8 @@ WORTH = 0.05
 """To lower the error by less than this share of it is not worth the rows."""
 GOOD_FIT = 0.8
 """A curve that accounts for less of the errors' variance is not relied on."""
+MISFIT = 3
+"""An error so many standard deviations off the curve is none of its."""
 ENDS = (0.025, 0.975)
 
 
@@ -51,6 +53,8 @@ class LearningCurve:
     gain: tuple[float, float, float] | None
     answer: str
     notes: list[str]
+    start: int
+    """The number of rows that the curve begins at."""
 
     @property
     def chart(self) -> Chart:
@@ -61,7 +65,7 @@ class LearningCurve:
         law = self.law
         line = None
         if law is not None:
-            shares = np.geomspace(self.rows[0] / self.rows[-1], 2, 60)
+            shares = np.geomspace(self.start / self.rows[-1], 2, 60)
             line = [(float(share) * self.rows[-1], float(law.at(float(share))[0])) for share in shares]
         name = words.metric(self.metric).name
         return learning_curve(found["points"], line, found["projected"], f"{name} by training rows")
@@ -187,41 +191,50 @@ def _curve(metric: str, sizes: list[int], made: list[list[Statistic]], seed: int
     """`made` is (sizes, seeds): what resampling the valid rows jointly, the same for all, makes of each error."""
     drawn = [[one.replicates(seed) for one in each] for each in made]
     errors = np.array([[value for value, _ in each] for each in drawn])
-    resampled = np.array(
-        [np.mean([values for _, values in each], axis=0) for each in drawn]
-    ).T  # (1000, sizes)
-    shares = np.array(sizes) / sizes[-1]
-    law = fit(shares, errors.mean(axis=1)[None, :])
-    spread = _training_noise(shares, errors, law)
-    noise = np.random.default_rng(seed).normal(0, spread, resampled.shape)
-    laws = fit(shares, resampled + noise)
-    low, high = np.quantile(resampled + noise, ENDS, axis=0)
+    resampled = np.array([np.mean([values for _, values in each], axis=0) for each in drawn]).T
+    law, spread, first = _law(np.array(sizes) / sizes[-1], errors, resampled.std(axis=0))
+    resampled += np.random.default_rng(seed).normal(0, spread, resampled.shape)  # (1000, sizes)
+    laws = fit(np.array(sizes[first:]) / sizes[-1], resampled[:, first:])
+    low, high = np.maximum(0, np.quantile(resampled, ENDS, axis=0))
     projected, gain = (
         (float(value[0]), *map(float, np.quantile(values, ENDS)))
         for value, values in ((law.at(2), laws.at(2)), (law.at(1) - law.at(2), laws.at(1) - laws.at(2)))
     )
-    fall = np.quantile((resampled + noise)[:, 0] - (resampled + noise)[:, -1], ENDS)
-    answer, told = _answer(metric, sizes, errors.mean(axis=1), fall, law, projected, gain)
-    notes = (
-        [f"projected from {len(sizes)} sizes by a power law: what lies beyond the data is an assumption"]
-        if told
-        else []
-    )
+    fall = np.quantile(resampled[:, first] - resampled[:, -1], ENDS)
+    means = errors.mean(axis=1)
+    answer, told = _answer(metric, sizes[first:], means[first:], fall, law, projected, gain)
+    notes = []
+    if told:
+        notes.append(
+            f"projected from {len(sizes) - first} sizes by a power law: what lies beyond the data is an assumption"
+        )
+    if first:
+        notes.append(f"{sizes[0]:,} rows are left out of the curve: with so few the model mostly guesses")
     if errors.shape[1] == 1:
         notes.append("each size was trained once: more seeds make it surer")
-    n = len(made[0][0].terms[0])
     known = (law, projected, gain) if told else (None, None, None)
-    return LearningCurve(metric, sizes, errors, low, high, n, *known, answer, notes)  # type: ignore[arg-type]
+    n = len(made[0][0].terms[0])
+    return LearningCurve(metric, sizes, errors, low, high, n, *known, answer, notes, sizes[first])  # type: ignore[arg-type]
 
 
-def _training_noise(shares: Floats, errors: Floats, law: PowerLaw) -> float:
-    """The standard deviation of a size's mean error by the luck of the training: from the seeds where there are several,
-    else from how far the errors lie off the curve, which three parameters have been fitted to."""
+def _law(shares: Floats, errors: Floats, valid_noise: Floats) -> tuple[PowerLaw, float, int]:
+    """The curve of the errors (sizes, seeds); the standard deviation of a size's mean error by the luck of the training;
+    and how many of the smallest sizes the curve does without: before it begins a model guesses (Hestness et al. 2017,
+    Deep Learning Scaling is Predictable, Empirically, arXiv:1712.00409). `valid_noise` (sizes,) is that of the valid rows.
+
+    The luck is told by the seeds where there are several, else by how far the errors lie off the curve, which three
+    parameters have been fitted to.
+    """
     sizes, seeds = errors.shape
-    if seeds > 1:
-        return float(np.sqrt(errors.var(axis=1, ddof=1).mean() / seeds))
-    off = errors[:, 0] - np.array([law.at(share)[0] for share in shares])
-    return float(np.sqrt((off**2).sum() / max(1, sizes - 3)))
+    means = errors.mean(axis=1)
+    luck = float(np.sqrt(errors.var(axis=1, ddof=1).mean() / seeds)) if seeds > 1 else 0.0
+    for first in range(2 if sizes > LEAST_SIZES + 1 else 1):
+        law = fit(shares[first:], means[None, first:])
+        off = means[first:] - law.at(shares[first:])
+        if (np.abs(off) <= MISFIT * np.hypot(valid_noise, luck)[first:] + 1e-12).all():
+            break
+    spread = luck if seeds > 1 else float(np.sqrt((off**2).sum() / max(1, sizes - first - 3)))
+    return law, spread, first
 
 
 def _answer(
@@ -236,18 +249,20 @@ def _answer(
     """The answer in words, and whether the curve is to be relied on."""
     name, rows = words.metric(metric).name, sizes[-1]
     went = f"from {sizes[0]:,} to {rows:,} rows the {name} went from {errors[0]:.3g} to {errors[-1]:.3g}"
-    if fall[0] <= 0:
+    now = float(law.at(1)[0])
+    if np.abs(fall).max() < WORTH * now:
+        return f"hardly: {went}, so more rows make next to no difference", False
+    if fall[0] <= 0 <= fall[1]:
         return (
             f"can't tell: {went}, which could be chance. More valid rows or more seeds would say more",
             False,
         )
-    if law.explained[0] < GOOD_FIT:
+    if fall[1] < 0 or law.explained[0] < GOOD_FIT:
         return f"can't tell: {went}, but not along a curve. More seeds would say more", False
     would = (
         f"with twice the rows ({2 * rows:,}) the {name} would be about {projected[0]:.3g} ({projected[1]:.3g} to "
-        f"{projected[2]:.3g}) instead of {law.at(1)[0]:.3g}, if the curve goes on as it did"
+        f"{projected[2]:.3g}), lower by {gain[0]:.2g} ({gain[1]:.2g} to {gain[2]:.2g}), if the curve goes on as it did"
     )
-    now = float(law.at(1)[0])
     if gain[1] >= WORTH * now:
         return f"yes: {would}", True
     if gain[2] < WORTH * now:

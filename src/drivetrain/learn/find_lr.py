@@ -60,9 +60,9 @@ def find_learning_rate(
         with learner.generators.for_torch(), learner.progress("Trying learning rates", steps) as advance:
             training = start_phase(learner, Phase(1, 1.0, frozen=frozen))
             training.train_mode()
-            for rate, batch in zip(np.geomspace(lowest, highest, steps), _batches(learner, training)):
-                loss = loop.forward(learner, training, batch)[0]
-                value = loss.item()
+            for rate, (batch, share) in zip(np.geomspace(lowest, highest, steps), _batches(learner, training)):
+                loss, error = loop.forward(learner, training, batch, share)
+                value, _ = learner.processes.totals(loss, error)
                 if not math.isfinite(value):
                     break
                 loss.backward()
@@ -92,4 +92,4 @@ def _batches(learner: Learner, training: Any) -> Any:
     while True:
         tensors = training.train_tensors(0)
         for positions in learner.epoch_batches(len(tensors)):
-            yield training.prepare(tensors.gather(positions))
+            yield training.batch(tensors, positions)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from drivetrain import files
+from drivetrain.codecs import Signature
+from drivetrain.codecs.number import Number
 from drivetrain.data.dataset import Dataset
 from drivetrain.errors import TrainingError, UsageError
 from drivetrain.learn.run import Run, next_folder
@@ -40,6 +43,15 @@ def run_and_data(run: str | Path, data: Dataset | None) -> tuple[Run, dict[str, 
     return opened, config, data
 
 
+def without_intervals(signature: Signature) -> Signature:
+    """The signature as it was before `fit_intervals`."""
+    targets = {
+        name: replace(codec, interval=None) if isinstance(codec, Number) else codec
+        for name, codec in signature.targets.items()
+    }
+    return Signature(signature.inputs, targets)
+
+
 class Fitted(ABC):
     """A model of a dataset. A subclass trains it, and gives its outputs and its graph.
 
@@ -54,6 +66,8 @@ class Fitted(ABC):
     quiet: bool
     history: list[dict[str, Any]]
     notes: list[str]
+    epoch_name: ClassVar[str] = "epoch"
+    """What a row of the history is one of."""
 
     def __init__(self, data: Dataset, out: str | Path | None, force: bool, quiet: bool) -> None:
         self.data, self.quiet = data, quiet
@@ -204,7 +218,7 @@ class Fitted(ABC):
         self._run = run
 
     def _fingerprint(self) -> str:
-        signature = files.to_json(self.data.signature.to_json())
+        signature = files.to_json(without_intervals(self.data.signature).to_json())
         parts = [np.asarray(rows).tobytes() for rows in self.data.split.parts().values()]
         return files.sha256(b"".join([signature.encode(), *parts]))
 

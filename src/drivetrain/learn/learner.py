@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,17 +19,20 @@ from torch import Tensor, nn
 from drivetrain.data.augment import Augment
 from drivetrain.data.dataset import Dataset
 from drivetrain.data.loader import PictureAugment, Tensors, shuffled, to_tensors
+from drivetrain.data.share import Share
 from drivetrain.errors import TrainingError, UsageError, nearest
-from drivetrain.learn import loop, state
+from drivetrain.learn import distribution, loop, sharding, state
 from drivetrain.learn.fitted import Fitted, run_and_data
 from drivetrain.learn.generators import Generators
 from drivetrain.learn.hooks import Hook
+from drivetrain.learn.intervals import fit_intervals
+from drivetrain.learn.make import TREES, resume
 from drivetrain.learn.outcome import measured_part
 from drivetrain.learn.settings import Phase, Settings
 from drivetrain.learn.training import Training
 from drivetrain.models.heads import HeadOptions
 from drivetrain.models.network import build_network
-from drivetrain.models.registry import resolve
+from drivetrain.models.registry import PAIRS, resolve
 from drivetrain.progress import EpochTable
 from drivetrain.types import Array
 
@@ -45,10 +49,10 @@ PHOTO_SIDE = 64
 
 @dataclass(frozen=True)
 class Mixed:
-    """A batch with pictures mixed in pairs: partner (N,) int64, weight (N,) of the first of each pair."""
+    """A batch with pictures mixed in pairs: the targets of their partners, weight (N,) of the first of each pair."""
 
     batch: dict[str, Tensor]
-    partner: Tensor
+    partners: dict[str, Tensor]
     weight: Tensor
 
 
@@ -85,9 +89,10 @@ class Learner(Fitted):
         quiet: bool = False,
         **settings: Any,
     ) -> None:
-        super().__init__(data, out, force, quiet)
+        self.processes = distribution.start()
+        super().__init__(data, out, force, quiet or not self.processes.first)
         self.model_name = "" if isinstance(model, nn.Module) else _whole_name(model or data.default_model)
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.device = self.processes.device() if device is None else torch.device(device)
         self.hooks = list(hooks)
         self.stopping = False
         self.settings = self._settings(settings)
@@ -95,7 +100,10 @@ class Learner(Fitted):
         self.picture_augment = self._picture_augment()
         self.enlarge = ENLARGE if self._crops() else 1.0
         self._tensors: dict[str, Tensors] = {}
-        train = data.part("train", self.enlarge)
+        with self.processes.first_on_machine():
+            train = data.part("train", self.enlarge)
+            if len(data.rows("valid")):
+                data.part("valid")
         if not len(train):
             raise TrainingError(
                 "no training row can be used.",
@@ -111,7 +119,7 @@ class Learner(Fitted):
                 pretrained=self.settings.pretrained, dropout=self.settings.dropout, heads=self._head_options(),
             )  # fmt: skip
             torch_state = torch.get_rng_state()
-        self.network.to(self.device, memory_format=torch.channels_last)
+        self.network = self.processes.join(self.network, self.device, self.settings.shard)
         self.average = self._make_average()
         self._buffers = self.network.running_statistics()
         self._saved_buffers = [torch.empty_like(buffer) for buffer in self._buffers]
@@ -129,6 +137,8 @@ class Learner(Fitted):
         for name in options:
             if name not in known:
                 raise UsageError(f"a learner has no option {name!r}.", where=name, fix=nearest(name, known))
+        if (pair := PAIRS.get(self.model_name)) is not None:
+            options = {"weight_decay": pair.weight_decay, **options}
         if options.get("batch_size") is None:
             options["batch_size"] = self._batch_size(len(self.data.rows("train")))
         return Settings(**options)
@@ -217,10 +227,14 @@ class Learner(Fitted):
     def mixes(self, training: Training) -> bool:
         return self.augment.mixup > 0 and not training.phase.frozen and bool(self._sizes())
 
-    def mix(self, batch: dict[str, Tensor]) -> Mixed:
+    def mix(self, batch: dict[str, Tensor], share: Share | None) -> Mixed:
+        """The batch, or the share of it, with its pictures mixed."""
         (name,) = self._sizes()
         images, partner, weight = self.augment.mix(batch[name], self.generators.augment)
-        return Mixed({**batch, name: images}, partner, weight)
+        rows = slice(None) if share is None else share.rows
+        mixed = {field: values[rows] for field, values in {**batch, name: images}.items()}
+        partners = {target: batch[target][partner[rows]] for target in self.network.heads}
+        return Mixed(mixed, partners, weight[rows])
 
     def keep_buffers(self) -> None:
         """Remember running statistics: a batch that ends in NaN must not leave its mark on them."""
@@ -260,15 +274,17 @@ class Learner(Fitted):
         return len(losses) - 1 - int(np.argmin(losses)) >= patience
 
     def end_phase(self) -> None:
-        if self.settings.early_stopping is not None and self._run is not None:
-            state.restore_best(self, self._run.checkpoints)
+        if self.settings.early_stopping is not None:
+            state.restore_best(self, None if self._run is None else self._run.checkpoints)
         self.position = loop.Position(phase=self.position.phase + 1)
 
     # --- training -----------------------------------------------------------------------------------------
 
     def fit(self, epochs: int, lr: float | None = None, schedule: str = "one_cycle") -> dict[str, Any]:
         """Train all weights for `epochs` with one schedule whose peak is `lr`. Gives the result (see `finish`)."""
-        default = 0.05 if self.settings.optimizer == "sgd" else (5e-4 if self.network.pretrained else 3e-3)
+        pair = PAIRS.get(self.model_name)
+        usual = pair.learning_rate if pair else 5e-4 if self.network.pretrained else 3e-3
+        default = 0.05 if self.settings.optimizer == "sgd" else usual
         return self.train([Phase(epochs, default if lr is None else lr, schedule)])
 
     def fine_tune(
@@ -293,19 +309,37 @@ class Learner(Fitted):
 
     def train(self, phases: Sequence[Phase]) -> dict[str, Any]:
         """Add phases to the plan and train to its end."""
-        self._start_run()
         self.plan += phases
-        self._keep_config()
+        if self.processes.first:
+            with self.processes.watch():
+                self._start_run()
+                self._keep_config()
         return self.go_on()
 
     def go_on(self) -> dict[str, Any]:
         """Train what is left of the plan, then validate, compare with baselines and write the report.
 
         Stopped before the end (`stop`), it gives {} and leaves a run to resume. Raises TrainingError for a loss
-        that is not a number; KeyboardInterrupt after a Ctrl-C, when the run has been saved.
+        that is not a number; KeyboardInterrupt after a Ctrl-C, when the run has been saved. Of several processes the
+        first one finishes and writes; all have the result.
         """
         self._outputs.clear()
-        return self.finish() if loop.run_plan(self) else {}
+        with self.processes.watch():
+            if not loop.run_plan(self):
+                return {}
+            if self.processes.count > 1:
+                return self._finish_together()
+        return self.finish()
+
+    def _finish_together(self) -> dict[str, Any]:
+        part = measured_part(self)
+        self._outputs[part] = self.predict_part(part, self.processes.share)
+        if self.settings.shard:
+            sharding.unshard(self)
+        self.result = self.processes.from_first(self.finish)
+        if not self.processes.first:
+            fit_intervals(self)  # as `finish` does
+        return self.result
 
     def find_lr(self, **options: Any) -> LearningRates:
         """Try rising learning rates for a moment; `.suggestion`, `.chart`. The learner is left as it was."""
@@ -316,18 +350,23 @@ class Learner(Fitted):
     # --- after training -----------------------------------------------------------------------------------
 
     @torch.inference_mode()
-    def predict_part(self, part: str) -> dict[str, Array]:
+    def predict_part(
+        self, part: str, share_of: Callable[[int], Share | None] = lambda rows: None
+    ) -> dict[str, Array]:
         # Training pictures are kept enlarged for augmentation: predictions want the codec's own encoding.
         tensors = to_tensors(self.data.part("train"), self.device) if part == "train" else self.tensors(part)
-        found: dict[str, list[Array]] = {name: [] for name in self.network.heads}
+        found: dict[str, list[Tensor]] = {name: [] for name in self.network.heads}
+        shares: list[Share | None] = []
         with self.progress("Predicting", len(tensors)) as advance:
-            for batch in tensors.in_order(2 * self.settings.batch_size):
+            for batch, share in tensors.in_shares(2 * self.settings.batch_size, share_of):
                 for name, rows in self.predict_batch(batch).items():
-                    found[name].append(rows.cpu().numpy())
+                    found[name].append(rows.cpu())
+                shares.append(share)
                 advance(len(next(iter(batch.values()))))
-        return {
-            name: np.concatenate(rows) if rows else np.zeros(0, np.float32) for name, rows in found.items()
-        }
+        if not shares:
+            return {name: np.zeros(0, np.float32) for name in found}
+        joined = torch.cat if shares[0] is None else functools.partial(self.processes.joined, shares=shares)
+        return {name: joined(rows).numpy() for name, rows in found.items()}
 
     @torch.inference_mode()
     def predict_batch(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -357,8 +396,8 @@ class Learner(Fitted):
 
     def save_checkpoint(self, training: Training) -> None:
         """Everything that training needs to go on bit for bit."""
-        if self._run is not None:
-            state.save(self, training, self._run.checkpoints)
+        if self._run is not None or self.settings.shard:
+            state.save(self, training, None if self._run is None else self._run.checkpoints)
 
     def restore_optimizer(self, training: Training) -> None:
         """Give a phase that was resumed in its middle its optimiser's state back."""
@@ -377,6 +416,8 @@ class Learner(Fitted):
         """
         opened, config, data = run_and_data(run, data)
         name = config["model"]["name"]
+        if name == TREES:
+            return resume(run, data, **options)  # type: ignore[return-value]
         if not name and model is None:
             raise UsageError(
                 "this run has a network of its own: give it again.",
@@ -388,6 +429,8 @@ class Learner(Fitted):
             data, model if model is not None else name, augment=augment, **config["settings"], **options
         )
         learner._take_up(opened, config)
+        if not learner.processes.first:
+            learner._run = None
         learner.plan = [Phase.from_json(phase) for phase in config["phases"]]
         state.restore(learner, opened.checkpoints)
         return learner

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from drivetrain.data.share import Share
 from drivetrain.learn import schedules
 from drivetrain.learn.diagnose import not_finite
 from drivetrain.learn.hooks import overridden
@@ -53,6 +54,7 @@ def run_plan(learner: Learner) -> bool:
                 if train_epoch(learner, training, guard, table):
                     finish_epoch(learner, training, table)
                 learner.save_checkpoint(training)
+                guard.pressed, learner.stopping = learner.processes.any(guard.pressed, learner.stopping)
                 if guard.pressed or learner.stopping:
                     return stop(learner, guard)
             learner.end_phase()
@@ -88,25 +90,27 @@ def train_epoch(learner: Learner, training: Training, guard: InterruptGuard, tab
     started, before = time.perf_counter(), position.seconds
     training.train_mode()
     while position.batch < len(batches):
-        batch = training.prepare(tensors.gather(batches[position.batch]))
+        learner.processes.own_chance(settings.seed, position.phase, position.epoch, position.batch)
+        batch, share = training.batch(tensors, batches[position.batch])
         for hook in on_start:
             hook(learner, batch)
-        loss, error = forward(learner, training, batch)
+        loss, error = forward(learner, training, batch, share)
         for hook in on_loss:
             hook(learner, loss)
-        value = loss.item()
+        value, wrong = learner.processes.totals(loss, error)
         if not math.isfinite(value):
             place = f"epoch {position.epoch + 1}, batch {position.batch + 1} of {len(batches)}"
             again = functools.partial(training.forward, batch)
-            fault = not_finite(learner.network, again, batch, value, place)
+            with learner.processes.alone():
+                fault = not_finite(learner.network, again, batch, value, place)
             learner.restore_buffers()  # Both forward passes have moved the running statistics.
-            raise fault
+            raise learner.processes.same_fault(fault, mine=not math.isfinite(loss.item()))
         (loss / settings.accumulate if settings.accumulate > 1 else loss).backward()
         rows = len(batches[position.batch])
         position.batch += 1
         position.seen += rows
         position.loss_sum += value * rows
-        position.error_sum += error.item()
+        position.error_sum += wrong
         whole = position.batch % settings.accumulate == 0 or position.batch == len(batches)
         if whole:
             update(learner, training, schedules.factor(training.phase.schedule, position.step, total_steps))
@@ -114,34 +118,48 @@ def train_epoch(learner: Learner, training: Training, guard: InterruptGuard, tab
             hook(learner, position.step, value)
         table.batch(position.batch, position.loss_sum / position.seen)
         position.seconds = before + time.perf_counter() - started
-        if whole and (guard.pressed or learner.stopping):
+        if whole and learner.processes.agreed(guard.pressed or learner.stopping):
             break
     return position.batch == len(batches)
 
 
-def forward(learner: Learner, training: Training, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """The mean loss of a batch, and the sum of what its first head counts as error."""
+def forward(
+    learner: Learner, training: Training, batch: dict[str, Tensor], share: Share | None = None
+) -> tuple[Tensor, Tensor]:
+    """The mean loss of a batch, and the sum of what its first head counts as error.
+
+    With a `share` of a batch: what these rows add to the whole one's mean loss, and their errors.
+    """
     network = learner.network
-    mixed = learner.mix(batch) if learner.mixes(training) else None
+    mixed = learner.mix(batch, share) if learner.mixes(training) else None
+    if mixed is not None:
+        batch = mixed.batch
     learner.keep_buffers()
     with learner.autocast():
-        outputs = training.forward(batch if mixed is None else mixed.batch)
+        outputs = training.forward(batch)
     losses = []
     for name, head in network.heads.items():
-        if mixed is None:
+        if mixed is None and share is None:
             losses.append(head.loss(outputs[name], batch[name]))
-        else:
-            first = head.losses(outputs[name], batch[name])
-            second = head.losses(outputs[name], batch[name][mixed.partner])
-            losses.append((mixed.weight * first + (1 - mixed.weight) * second).mean())
+            continue
+        each, weights = head.losses(outputs[name], batch[name]), None
+        if mixed is not None:
+            other = head.losses(outputs[name], mixed.partners[name])
+            each = mixed.weight * each + (1 - mixed.weight) * other
+        elif hasattr(head, "total_weight"):
+            weights = head.total_weight(batch[name])
+        losses.append(each.mean() if share is None else learner.processes.part_of_mean(each, share, weights))
     name, head = next(iter(network.heads.items()))
     with torch.no_grad():
         error = head.error(outputs[name], batch[name])
+        if share is not None and share.idle:
+            error = torch.zeros_like(error)
     return (losses[0] if len(losses) == 1 else torch.stack(losses).sum()), error
 
 
 def update(learner: Learner, training: Training, factor: float) -> None:
     """One step of the optimiser at `factor` of the phase's learning rate."""
+    learner.processes.sum_gradients(training.parameters)
     if learner.settings.clip is not None:
         torch.nn.utils.clip_grad_norm_(list(training.parameters), learner.settings.clip)
     for group in training.optimizer.param_groups:
@@ -185,11 +203,14 @@ def validate(learner: Learner, training: Training) -> tuple[float | None, float 
     network = learner.evaluated_network()
     network.eval()
     loss_sum = error_sum = 0.0
-    for batch in training.valid.in_order(2 * learner.settings.batch_size):
+    for batch, share in training.valid.in_shares(2 * learner.settings.batch_size, learner.processes.share):
         with learner.autocast():
             outputs = training.valid_forward(network, batch)
+        if share is not None and share.idle:
+            continue
         for name, head in network.heads.items():
             loss_sum += head.losses(outputs[name], batch[name]).sum().item()
         name, head = next(iter(network.heads.items()))
         error_sum += head.error(outputs[name], batch[name]).item()
+    loss_sum, error_sum = learner.processes.sums(loss_sum, error_sum)
     return loss_sum / len(training.valid), error_sum / len(training.valid)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from drivetrain.errors import UsageError
+from drivetrain.learn import distribution
 from drivetrain.learn.run import Run
 
 if TYPE_CHECKING:
@@ -15,12 +17,18 @@ if TYPE_CHECKING:
 TREES = "trees"
 
 
+def _one_process() -> None:
+    if distribution.count() > 1:
+        raise UsageError("trees grow in one process.", where="torchrun", fix="Leave torchrun out.")
+
+
 def make_learner(data: Dataset, model: Any = None, **options: Any) -> Learner | TreesLearner:
     """A learner of a dataset. `model` is "trees", a name of `drivetrain.models.registry`, a torch module, or None for
     the dataset's default; the options are those of `Learner`, of which trees take a few."""
     if (data.default_model if model is None else model) == TREES:
         from drivetrain.learn.trees import TreesLearner
 
+        _one_process()
         return TreesLearner(data, **options)
     from drivetrain.learn.learner import Learner
 
@@ -34,6 +42,7 @@ def resume(
     if Run.open(run).read_config()["model"]["name"] == TREES:
         from drivetrain.learn.trees import TreesLearner
 
+        _one_process()
         return TreesLearner.resume(run, data, **options)
     from drivetrain.learn.learner import Learner
 

@@ -1,14 +1,24 @@
-"""What came out of a training: the result with intervals beside the baselines, and the report page."""
+"""What came out of a training: the result with intervals, and how it stands against each simple method."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from drivetrain.charts.training import worsened
-from drivetrain.learn.baselines import baselines
+from drivetrain.codecs import Signature
+from drivetrain.learn.baselines import LIGHTGBM, TREES, Baseline, fit_baselines
+from drivetrain.learn.fitted import without_intervals
+from drivetrain.metrics import Estimate, losses, measure, paired_difference
+from drivetrain.report.words import number
+from drivetrain.types import Array
 
 if TYPE_CHECKING:
     from drivetrain.learn.fitted import Fitted
+
+LOSS_NAMES = {"category": "log loss", "number": "mean absolute error"}
+"""What models are compared by, for each kind of target."""
 
 
 def measured_part(learner: Fitted) -> str:
@@ -17,22 +27,102 @@ def measured_part(learner: Fitted) -> str:
 
 
 def make_result(learner: Fitted) -> dict[str, Any]:
-    """`{"run", "task", "metrics", "baselines", "epochs", "seconds", "notes"}`, JSON values only."""
-    data, part = learner.data, measured_part(learner)
+    """`{"run", "task", "metrics", "baselines", "against", "epochs", "seconds", "notes"}`, JSON values only."""
+    data, part, settings = learner.data, measured_part(learner), learner.settings
     metrics = {name: estimate.to_json() for name, estimate in learner.validate(part).items()}
     train, measured = learner.training_batch(), data.part(part).batch()
-    found = baselines(data.signature, train, measured, learner.settings.seed)
+    own = learner.model_name == "trees"  # Their rounds are chosen, and they are no baseline to themselves.
+    with learner.progress("Fitting baselines", 1) as advance:
+        simple = fit_baselines(
+            data.signature, train, measured, settings.seed, class_weights=settings.class_weights, loss=settings.loss,
+            trees=not own,
+        )  # fmt: skip
+        advance(1)
+    beside = baseline_metrics(data.signature, simple, measured, settings.seed)
+    against = compare_with(data.signature, learner.outputs(part)[0], simple, measured, settings.seed)
     return {
         "run": None if learner.run is None else str(learner.run),
         "task": data.task,
         "metrics": {part: metrics},
         "baselines": {
-            name: {key: e.to_json() for key, e in values.items()} for name, values in found.items()
+            name: {key: e.to_json() for key, e in values.items()} for name, values in beside.items()
         },
-        "epochs": len(learner.history),
+        "against": against,
+        "epochs": learner.epochs,
         "seconds": sum(row["seconds"] for row in learner.history),
-        "notes": learner.notes + worse_metric(learner.history),
+        "notes": learner.notes + ([] if own else worse_metric(learner.history) + better_trees(against)),
     }
+
+
+def baseline_metrics(
+    signature: Signature, simple: Sequence[Baseline], encoded: Mapping[str, Array], seed: int = 0
+) -> dict[str, dict[str, Estimate]]:
+    """Name -> metric -> estimate, of the rows whose encoded targets these are. The model's intervals are not theirs."""
+    targets = without_intervals(signature).targets
+    return {
+        found.name: measure(targets[found.target], found.outputs, encoded[found.target], seed)
+        for found in simple
+    }
+
+
+def compare_with(
+    signature: Signature,
+    outputs: Mapping[str, Array],
+    simple: Sequence[Baseline],
+    encoded: Mapping[str, Array],
+    seed: int = 0,
+) -> dict[str, dict[str, Any]]:
+    """Name of a baseline -> `{"target", "difference", "better", "words"}`, JSON values.
+
+    `difference` is the mean of our losses less its losses on the same rows (log loss or absolute error), below 0 where
+    the model is better. `better` is None where the difference could be chance.
+    """
+    compared: dict[str, dict[str, Any]] = {}
+    for found in simple:
+        codec, true = signature.targets[found.target], encoded[found.target]
+        ours, theirs = (losses(codec, made, true) for made in (outputs[found.target], found.outputs))
+        difference = paired_difference(ours, theirs, seed)
+        better = True if difference.high < 0 else False if difference.low > 0 else None
+        name = LOSS_NAMES[codec.op.split("@")[0]]
+        compared[found.name] = {
+            "target": found.target,
+            "difference": difference.to_json(),
+            "better": better,
+            "words": in_words(found.name, name, difference, better),
+        }
+    return compared
+
+
+def in_words(baseline: str, name: str, difference: Estimate, better: bool | None) -> str:
+    """`better than logistic regression: its log loss is lower by 0.021 (0.015 to 0.027)`."""
+    if math.isnan(difference.low):
+        return f"too few rows to compare with {baseline}"
+    ends = sorted(abs(end) for end in (difference.low, difference.high))
+    if better is None:
+        low, high = number(difference.low), number(difference.high)
+        return (
+            f"no better or worse than {baseline}, as far as these rows tell: {name} apart by {low} to {high}"
+        )
+    told = f"{number(abs(difference.value))} ({number(ends[0])} to {number(ends[1])})"
+    return (
+        f"better than {baseline}: {name} lower by {told}"
+        if better
+        else f"worse than {baseline}: {name} higher by {told}"
+    )
+
+
+def better_trees(against: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """A plain sentence for each target whose trees answer better than the model by more than chance."""
+    notes: list[str] = []
+    for name, found in against.items():
+        if found["better"] is False and name.startswith(TREES):
+            notes.append(
+                f"{name[0].upper()}{name[1:]} answer better than this model, by more than chance: use them. The same "
+                'command with --model trees trains and exports them (in Python data.learner("trees").fit()).'
+            )
+        elif found["better"] is False and name.startswith(LIGHTGBM):
+            notes.append(f"{name} answers better than this model, by more than chance.")
+    return notes
 
 
 def worse_metric(history: list[dict[str, Any]]) -> list[str]:

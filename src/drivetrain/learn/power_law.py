@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
-EXPONENTS = np.geomspace(0.05, 2, 40)
+EXPONENTS = np.geomspace(0.05, 1, 30)
+"""An error that falls faster than 1 / n is one that has just stopped to be a guess."""
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ def _shared(learner: Fitted) -> dict[str, Any]:
         "things": "pictures" if any(codec.from_files for codec in data.signature.inputs.values()) else "rows",
         "metrics": result.get("metrics"),
         "baselines": result.get("baselines"),
+        "against": result.get("against"),
         "notes": result.get("notes"),
         "versions": versions(),
         "data": {
@@ -52,18 +53,19 @@ def _shared(learner: Fitted) -> dict[str, Any]:
 def report_content(learner: Fitted) -> dict[str, Any]:
     """The content of report.html (see report/page.py)."""
     content = _shared(learner)
-    content["history"] = learner.history
+    content["history"], content["epoch_name"] = learner.history, learner.epoch_name
     report = learner.data.found_faults
     content["data"]["faults"] = None if report is None else report.to_json()["faults"]
     content["settings"] = learner.choices()
     content["use"] = [
         ("Write the bundle, verified", f"drivetrain export {learner.run} {learner.data.table.name}.bundle"),
         (
-            "Answer for a picture, without torch",
-            f"drivetrain predict {learner.data.table.name}.bundle PICTURE",
+            "Answer without torch",
+            f"drivetrain predict {learner.data.table.name}.bundle {'PICTURE' if learner.data.pictures else 'ROWS.csv'}",
         ),
-        ("Watch the curves in TensorBoard", f"tensorboard --logdir {learner.run}"),
     ]
+    if learner.epoch_name == "epoch":  # Of trees there are no event files: the package that writes them imports torch.
+        content["use"].append(("Watch the curves in TensorBoard", f"tensorboard --logdir {learner.run}"))
     if _classifies(learner):
         found = learner.interpret(measured_part(learner))
         content["confusion"] = found.confusion()

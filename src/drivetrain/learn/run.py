@@ -46,7 +46,7 @@ class Run:
                 raise FileError(
                     "there is a file of this name already.", where=folder, fix="Choose another --out."
                 )
-            if folder.is_dir() and any(folder.iterdir()):
+            if is_used(folder):
                 if not force:
                     raise FileError(
                         "this folder has something in it already.", where=folder,
@@ -141,6 +141,13 @@ class Run:
         from drivetrain.learn.validation import Validation
 
         return Validation.read(self.folder)
+
+
+def is_used(folder: Path) -> bool:
+    """Whether there is something in a folder; a process that was killed at once leaves only a folder in it."""
+    return folder.is_dir() and any(
+        path.name != "checkpoints" or any(path.iterdir()) for path in folder.iterdir()
+    )
 
 
 def next_folder(name: str) -> Path:

@@ -55,6 +55,7 @@ class Settings(Record):
     precision: str = "auto"
     early_stopping: int | None = None
     pretrained: bool | str = "auto"
+    shard: bool = False
 
     def __post_init__(self) -> None:
         self._require(
@@ -83,6 +84,7 @@ class Settings(Record):
             "early_stopping",
             "a number of epochs, or None",
         )
+        self._require(not (self.shard and self.ema is not None), "shard", "off where ema keeps averages")
 
 
 @dataclass(frozen=True)

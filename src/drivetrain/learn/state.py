@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from drivetrain.errors import TrainingError
-from drivetrain.learn import checkpoints, loop
+from drivetrain.learn import checkpoints, loop, sharding
 from drivetrain.learn.training import Training
 
 if TYPE_CHECKING:
     from drivetrain.learn.learner import Learner
 
 
-def save(learner: Learner, training: Training, folder: Path) -> None:
-    """Weights, averages, generators, optimiser, position and history; with early stopping also the best weights."""
+def save(learner: Learner, training: Training, folder: Path | None) -> None:
+    """Weights, averages, generators, optimiser, position and history; with early stopping also the best weights.
+
+    Without a folder this process only gives its shards to the one that has it.
+    """
     tensors = {f"network.{key}": value for key, value in learner.network.state_dict().items()}
     if learner.average is not None:
         tensors |= {f"average.{key}": value for key, value in learner.average.state_dict().items()}
@@ -26,6 +29,10 @@ def save(learner: Learner, training: Training, folder: Path) -> None:
     tensors |= {f"generator.{key}": value for key, value in states.items()}
     for index, values in training.optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{key}": v for key, v in values.items() if isinstance(v, Tensor)}
+    if learner.settings.shard:
+        tensors = sharding.whole(tensors, keep=folder is not None)
+    if folder is None:
+        return
     progress = {"position": dataclasses.asdict(learner.position), "history": learner.history}
     number = len(learner.history) * 1_000_000 + learner.position.batch
     checkpoints.save(folder, number, tensors, progress)
@@ -50,11 +57,16 @@ def restore(learner: Learner, folder: Path) -> None:
         learner.optimizer_state = _under(found.tensors, "optimizer.")
 
 
-def restore_best(learner: Learner, folder: Path) -> None:
-    """The weights of the epoch with the lowest valid loss, where early stopping has kept them."""
-    best = checkpoints.load(folder, "best")
-    if best is not None:
-        _load_networks(learner, best.tensors)
+def restore_best(learner: Learner, folder: Path | None) -> None:
+    """The weights of the epoch with the lowest valid loss, where early stopping has kept them.
+
+    Without a folder this process has them from the one that has it.
+    """
+    best = None if folder is None else checkpoints.load(folder, "best")
+    (there,) = learner.processes.any(best is not None)
+    if there:
+        _load_networks(learner, None if best is None else best.tensors)
+        learner.processes.same_weights(learner.network, *([learner.average] if learner.average else []))
 
 
 def restore_optimizer(training: Training, tensors: Mapping[str, Tensor]) -> None:
@@ -63,6 +75,9 @@ def restore_optimizer(training: Training, tensors: Mapping[str, Tensor]) -> None
     for key, value in tensors.items():
         index, name = key.split(".", 1)
         state.setdefault(int(index), {})[name] = value
+    parameters = list(training.parameters)
+    for index, values in state.items():
+        values.update({name: sharding.like(value, parameters[index]) for name, value in values.items()})
     groups = training.optimizer.state_dict()["param_groups"]
     training.optimizer.load_state_dict({"state": state, "param_groups": groups})
 
@@ -71,10 +86,14 @@ def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
 
 
-def _load_networks(learner: Learner, tensors: Mapping[str, Tensor]) -> None:
+def _load_networks(learner: Learner, tensors: Mapping[str, Tensor] | None) -> None:
+    """None: another process has them, and gives this one its shards."""
     try:
-        learner.network.load_state_dict(_under(tensors, "network."))
-        if learner.average is not None:
+        if learner.settings.shard:
+            sharding.load(learner.network, None if tensors is None else _under(tensors, "network."))
+        elif tensors is not None:
+            learner.network.load_state_dict(_under(tensors, "network."))
+        if learner.average is not None and tensors is not None:
             learner.average.load_state_dict(_under(tensors, "average."))
     except RuntimeError as fault:
         raise TrainingError(

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from drivetrain.data.loader import Tensors
+from drivetrain.data.share import Share
 from drivetrain.learn.settings import Phase, Settings
 from drivetrain.models.network import Network
 
@@ -35,10 +36,20 @@ class Training:
         del epoch
         return self.learner.tensors("train")
 
-    def prepare(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    def batch(self, tensors: Tensors, positions: Tensor) -> tuple[dict[str, Tensor], Share | None]:
+        """The rows at these positions, augmented on the device; among several processes the share of this one.
+
+        Pictures that are mixed need their partners, so the whole batch is made then; `learner.mix` takes the share.
+        """
+        share = self.learner.processes.share(len(positions))
+        if share is None or self.learner.mixes(self):
+            return self.prepare(tensors.gather(positions), None), share
+        return self.prepare(tensors.gather(positions[share.rows]), share), share
+
+    def prepare(self, batch: dict[str, Tensor], share: Share | None) -> dict[str, Tensor]:
         """Augmentation, on the device."""
         augment = self.learner.picture_augment
-        return augment(batch, self.learner.generators.augment) if augment else batch
+        return augment(batch, self.learner.generators.augment, share) if augment else batch
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         return self.network(batch)
@@ -71,19 +82,22 @@ class FrozenTraining(Training):
         self.network.eval()
         augment = self.learner.picture_augment
         collected: dict[str, list[Tensor]] = {"features": [], **{name: [] for name in self.network.heads}}
+        processes, shares = self.learner.processes, []
         with torch.inference_mode(), self.learner.progress("Computing features", len(tensors)) as advance:
-            for batch in tensors.in_order(2 * self.learner.settings.batch_size):
+            for batch, share in tensors.in_shares(2 * self.learner.settings.batch_size, processes.share):
+                shares.append(share)
                 if augment and generator is not None:
-                    batch = augment(batch, generator)
+                    batch = augment(batch, generator, share)
                 with self.learner.autocast():
                     collected["features"].append(self.network.features(batch).float())
                 for name in self.network.heads:
                     collected[name].append(batch[name])
-                advance(len(batch[name]))
-        arrays = {name: torch.cat(parts).clone() for name, parts in collected.items()}
+                advance(len(batch[name]) if share is None else share.total)
+            arrays = {name: processes.joined(parts, shares) for name, parts in collected.items()}
+        arrays = {name: array.clone() for name, array in arrays.items()}  # no inference tensors any more
         return Tensors(arrays, torch.arange(len(tensors), device=tensors.device), tensors.device)
 
-    def prepare(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    def prepare(self, batch: dict[str, Tensor], share: Share | None) -> dict[str, Tensor]:
         return batch
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -121,10 +135,9 @@ def parameter_groups(network: Network, phase: Phase, weight_decay: float) -> lis
 
 
 def make_optimizer(groups: list[dict[str, Any]], settings: Settings) -> torch.optim.Optimizer:
-    """The optimiser with torch's fused step."""
+    """The optimiser with torch's fused step, which SGD does not have for shards."""
     if settings.optimizer == "sgd":
-        return torch.optim.SGD(
-            groups, lr=1.0, momentum=settings.momentum, weight_decay=settings.weight_decay, fused=True
-        )
+        decay, fused = settings.weight_decay, not settings.shard
+        return torch.optim.SGD(groups, lr=1.0, momentum=settings.momentum, weight_decay=decay, fused=fused)
     kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
     return kind(groups, lr=1.0, weight_decay=settings.weight_decay, fused=True)

@@ -27,7 +27,9 @@ def curve(
     most = max(1, *(model.rounds for model in models.values()))
     rounds = np.unique(np.linspace(1, most, min(most, POINTS)).round().astype(int)).tolist()
     measured = [_sample(batch, models, seed) for batch in (train, valid)]
-    found = {name: [_points(model, name, part, rounds) for part in measured] for name, model in models.items()}
+    found = {
+        name: [_points(model, name, part, rounds) for part in measured] for name, model in models.items()
+    }
     first = found[next(iter(found))]
     rows: list[dict[str, Any]] = []
     for place, number in enumerate(rounds):

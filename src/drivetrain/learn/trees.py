@@ -27,7 +27,7 @@ from drivetrain.learn.outcome import measured_part
 from drivetrain.learn.settings import CLASS_WEIGHTS, Record, Settings
 from drivetrain.learn.tree_columns import takes
 from drivetrain.learn.tree_curve import curve
-from drivetrain.learn.tree_model import LOSSES, TreeModel, fit_trees
+from drivetrain.learn.tree_model import LOSSES, TreeModel, fit_trees, left_out
 from drivetrain.runtime import OnnxSession
 from drivetrain.types import Array
 
@@ -54,7 +54,9 @@ class TreeSettings(Record):
     def __post_init__(self) -> None:
         whole = isinstance(self.seed, int) and 0 <= self.seed < 2**32
         self._require(whole, "seed", "a whole number from 0 to 2**32")
-        self._require(self.class_weights in CLASS_WEIGHTS, "class_weights", f"one of {', '.join(CLASS_WEIGHTS)}")
+        self._require(
+            self.class_weights in CLASS_WEIGHTS, "class_weights", f"one of {', '.join(CLASS_WEIGHTS)}"
+        )
         self._require(self.loss in LOSSES, "loss", f"one of {', '.join(LOSSES)} for trees")
 
 
@@ -67,6 +69,7 @@ class TreesLearner(Fitted):
     """
 
     settings: TreeSettings  # type: ignore[assignment]
+    epoch_name = "round"
 
     def __init__(
         self,
@@ -114,7 +117,7 @@ class TreesLearner(Fitted):
             )
 
     def _not_seen(self) -> list[str]:
-        names = [name for name, codec in self.data.signature.inputs.items() if not takes(codec)]
+        names = left_out(self.data.signature)
         return [f"trees see nothing of {', '.join(map(repr, names))}: text or pictures"] if names else []
 
     # --- training -----------------------------------------------------------------------------------------
@@ -140,8 +143,6 @@ class TreesLearner(Fitted):
         self.history = curve(self.models, train, self.data.part(part).batch(), seconds, self.settings.seed)
         self._rounds = self.history[-1]["epoch"]
         self._run.write_history(self.history)
-        for row in self.history:
-            self._run.write_events(row, row["epoch"])
         write_bytes(self._run.folder / GRAPH, self._graph)
         return self.finish()
 
@@ -199,7 +200,9 @@ class TreesLearner(Fitted):
         return self._graph
 
     def description(self) -> str:
-        return f"gradient-boosted trees, {self._rounds:,} rounds" if self.trained else "gradient-boosted trees"
+        return (
+            f"gradient-boosted trees, {self._rounds:,} rounds" if self.trained else "gradient-boosted trees"
+        )
 
     def __repr__(self) -> str:
         return f"Learner of {self.data.table.name}: {self.description()}"

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from drivetrain.codecs.base import Codec
 from drivetrain.errors import DataError, DrivetrainError
-from drivetrain.metrics import category, number, tags
+from drivetrain.metrics import category, number, ranking, tags
 from drivetrain.metrics.category import Reliability, confusion_matrix, per_class, reliability, top_k_accuracy
 from drivetrain.metrics.estimate import Estimate, Floats, Statistic, mean, wilson
 from drivetrain.metrics.paired import Difference, difference
@@ -43,7 +43,7 @@ class Kind(Protocol):
     def losses(self, codec: Codec, outputs: Array, encoded: Array) -> Floats: ...
 
 
-KINDS: dict[str, Kind] = {"category": category, "number": number, "tags": tags}
+KINDS: dict[str, Kind] = {"category": category, "number": number, "ranking": ranking, "tags": tags}
 
 
 def measure(codec: Codec, outputs: Array, encoded: Array, seed: int = 0) -> dict[str, Estimate]:

@@ -15,7 +15,7 @@ MOST_CLASSES = 20
 def model_card(content: Mapping[str, Any]) -> str:
     """The card in Markdown. Any key may be missing or None.
 
-    name, task, model, created, things, metrics, headline, baselines, comparison, notes, per_class, versions
+    name, task, model, created, things, metrics, headline, baselines, comparison, against, notes, per_class, versions
                   as for `report.page.write_report`
     file          the bundle's file name
     data          {"source", "layout", "split", "rows": {part: n}, "counts": {part: {class: n}}}
@@ -56,7 +56,7 @@ def _result(content: Mapping[str, Any]) -> list[str]:
     interval = words.interval_text(name, ours)
     told = f"**{_text(words.sentence(name, ours, part, content.get('things') or 'rows'))}**"
     lines = [f"{told}{f' (95 % interval: {interval})' if interval else ''}."]
-    beside = (
+    beside = words.verdict(content.get("against") or {}) or (
         words.difference_sentence(content["comparison"], name)
         if content.get("comparison")
         else words.comparison(name, ours, baselines)

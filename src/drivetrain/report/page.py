@@ -27,8 +27,9 @@ def write_report(path: str | os.PathLike[str], content: Mapping[str, Any]) -> Pa
     headline      the metric of the first sentence, the first one unless said
     baselines     {name: {metric: estimate}}, on the rows of the headline
     comparison    {"baseline", "difference": estimate}: ours minus the baseline's on the same rows (optional)
+    against       {baseline: {"target", "difference": estimate, "better", "words"}}: the same for each, by their losses
     notes         sentences that a reader must see
-    history       a dict per epoch (see `charts.losses`)
+    history       a dict per epoch (see `charts.losses`)       epoch_name  what it is called, "epoch" unless said
     per_class     {class: {"precision", "recall", "f1": estimate}}
     confusion     a Chart, or {"matrix", "classes"}
     calibration   a Chart, or a list of `metrics.Reliability` or their JSON
@@ -86,7 +87,9 @@ def _headline(content: Mapping[str, Any], part: str, name: str, ours: Mapping[st
         lines.append(
             f'<p class="small">Interval: {escape(interval)} ({escape(str(ours.get("method") or "95 %"))}).</p>'
         )
-    if content.get("comparison"):
+    if content.get("against"):
+        lines.append(f"<p>{escape(words.verdict(content['against']))}</p>")
+    elif content.get("comparison"):
         lines.append(f"<p>{escape(words.difference_sentence(content['comparison'], name))}</p>")
     elif told := words.comparison(name, ours, baselines):
         lines.append(f"<p>{escape(told[0].upper() + told[1:])}</p>")
@@ -95,7 +98,32 @@ def _headline(content: Mapping[str, Any], part: str, name: str, ours: Mapping[st
         chart = bars(rivals, words.metric(name).name.capitalize(), "%" if words.metric(name).share else "")
         lines.append(_figure(chart, f"{chart.title}, with 95 % intervals"))
     lines.append(_metric_table(content["metrics"]))
+    if content.get("against"):
+        lines.append(_against_table(content["against"]))
     return "".join(lines)
+
+
+def _against_table(against: Mapping[str, Mapping[str, Any]]) -> str:
+    """Each simple method beside this model on the same rows."""
+    rows: list[list[Any]] = []
+    for name, found in against.items():
+        told = {True: "this model is better", False: f"{name} is better", None: "could be chance"}
+        rows.append([name, _difference(found["difference"]), told[found["better"]]])
+    legend = "Loss of this model less theirs, row by row: below 0 where this model is better."
+    table = _scroll(table_html(rows, ["against", "difference (95 % interval)", "so"]))
+    return f'<h3>Against simple methods</h3><p class="small">{legend}</p>{table}'
+
+
+def _difference(estimate: Mapping[str, Any]) -> str:
+    value, low, high = (estimate.get(key) for key in ("value", "low", "high"))
+    if value is None:
+        return "undefined"
+    ends = "" if low is None or high is None else f" ({_signed(low)} to {_signed(high)})"
+    return _signed(value) + ends.replace(" to ", f"{NO_BREAK}to{NO_BREAK}")
+
+
+def _signed(value: float) -> str:
+    return ("+" if value > 0 else "") + words.number(value).replace("-", "\N{MINUS SIGN}")
 
 
 def _metric_table(metrics: Mapping[str, words.Estimates]) -> str:
@@ -122,7 +150,7 @@ def _curves(content: Mapping[str, Any]) -> str:
     history = content.get("history")
     if not history:
         return ""
-    chart = losses(history)
+    chart = losses(history, unit=str(content.get("epoch_name") or "epoch"))
     return _figure(chart, "Grey: train. Blue: valid, its lowest point ringed.")
 
 

@@ -40,10 +40,14 @@ METRICS = {
         False,
         "Root mean squared error of the logarithm of {value} on {rows}",
     ),
+    "mean_absolute_log_error": Metric(
+        "mean absolute log error", False, False, "The logarithm is off by {value} on average over {rows}"
+    ),
     "interval_coverage": Metric(
         "interval coverage", True, True, "{value} of {rows} lie in the range that is answered"
     ),
     "exact_match": Metric("exact match", True, True, "{value} of {rows} have all their tags right"),
+    "tags_wrong": Metric("rows with a wrong tag", True, False, "{value} of {rows} have a wrong tag"),
     "micro_f1": Metric("F1 over all tags", True, True, "F1 over all tags of {value} on {rows}"),
     "macro_f1": Metric("mean F1 of the tags", True, True, "A mean F1 of the tags of {value} on {rows}"),
     "r2": Metric("R²", False, True, "R² of {value} on {rows}"),
@@ -142,6 +146,42 @@ def comparison(name: str, ours: Mapping[str, Any], baselines: Mapping[str, Estim
     if ours["low"] > theirs["high"] if sign > 0 else ours["high"] < theirs["low"]:
         return f"That is better than the best baseline: {best} reaches {theirs_text}."
     return f"{told} The intervals overlap: compare both on the same rows before relying on the difference."
+
+
+def verdict(against: Mapping[str, Mapping[str, Any]]) -> str:
+    """Who wins on the same rows, from `{baseline: {"target", "difference", "better", "words"}}`; a sentence for each
+    target, "" without any."""
+    targets = list(dict.fromkeys(str(found.get("target", "")) for found in against.values()))
+    told: list[str] = []
+    for target in targets:
+        sentence = _winner({name: e for name, e in against.items() if str(e.get("target", "")) == target})
+        told.append(f"{target}: {sentence}" if len(targets) > 1 else sentence)
+    return " ".join(told)
+
+
+def _winner(against: Mapping[str, Mapping[str, Any]]) -> str:
+    """The closest rival is the one that the model's mean loss is least below, or most above."""
+
+    def lead(name: str) -> float:
+        value = against[name]["difference"].get("value")
+        return float("-inf") if value is None else value
+
+    def by(name: str) -> str:
+        return str(against[name]["words"]).partition(": ")[2]
+
+    better = [name for name, found in against.items() if found["better"] is False]
+    equal = [name for name, found in against.items() if found["better"] is None]
+    if better:
+        name = max(better, key=lead)
+        return f"The winner on the same rows is {name}, not this model ({by(name)})."
+    if equal:
+        name = max(equal, key=lead)
+        reason = f" ({by(name)})" if by(name) else ""
+        return f"No winner: what this model and {name} differ by on the same rows could be chance{reason}."
+    name = max(against, key=lead)
+    if len(against) == 1:
+        return f"This model wins against {name} on the same rows ({by(name)})."
+    return f"This model wins on the same rows against all {len(against)} simple methods; the closest is {name} ({by(name)})."
 
 
 def difference_sentence(comparison: Mapping[str, Any], name: str) -> str:

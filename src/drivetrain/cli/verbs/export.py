@@ -21,10 +21,10 @@ def add(command: ArgumentParser) -> None:
 
 
 def act(options: Namespace) -> Outcome:
-    from drivetrain.learn.learner import Learner
+    from drivetrain.learn.make import resume
 
     refuse_existing(options.bundle, options)
-    learner = Learner.resume(options.run, quiet=options.json)
+    learner = resume(options.run, quiet=options.json)
     learner.result = learner.last_result()
     if learner.result is None:
         raise TrainingError(

@@ -6,6 +6,7 @@ import math
 import os
 import shlex
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -14,13 +15,16 @@ from rich.markup import escape
 from drivetrain.cli.common import Outcome, metrics_table, plain_table, refuse_existing, say, terminal
 from drivetrain.cli.source import add_source, dataset
 from drivetrain.errors import FileError, Interrupted, UsageError
+from drivetrain.learn import distribution
+from drivetrain.learn.make import TREES
+from drivetrain.learn.run import is_used
 
 if TYPE_CHECKING:
     from drivetrain.data.dataset import Dataset
 
 HELP = "train a model on a folder of pictures, a table, or ratings"
 EXAMPLE = "drivetrain train flowers/ --epochs 4 --export flowers.bundle"
-EPOCHS, EPOCHS_OF_COLUMNS = 5, 10
+EPOCHS, EPOCHS_OF_COLUMNS, FROZEN_EPOCHS = 5, 10, 4
 CHECK_UP_TO = 10_000
 """`train` checks pictures by itself up to this many; more take minutes, and `check` is there."""
 
@@ -37,6 +41,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "ema": {"type": float, "help": "decay of averaged weights, such as 0.999"},
     "early_stopping": {"type": int, "metavar": "EPOCHS", "help": "stop after so many epochs without a lower valid loss"},
     "precision": {"choices": ("auto", "float32", "bfloat16"), "help": "auto: bfloat16 on a GPU, else float32"},
+    "shard": {"action": "store_true", "default": None, "help": "under torchrun: each process keeps a shard of the weights"},
 }  # fmt: skip
 """Fields of `drivetrain.learn.settings.Settings` as options."""
 
@@ -51,7 +56,10 @@ def add(command: ArgumentParser) -> None:
     command.add_argument("--lr", type=float, help="peak learning rate; default: by model")
     command.add_argument("--augment", help="auto, photos, digits or none (auto)")
     command.add_argument(
-        "--frozen-epochs", type=int, default=4, help="epochs of the head alone, for a pretrained model (4)"
+        "--frozen-epochs",
+        type=int,
+        default=FROZEN_EPOCHS,
+        help=f"epochs of the head alone, for a pretrained model ({FROZEN_EPOCHS})",
     )
     for name, option in SETTINGS.items():
         command.add_argument("--" + name.replace("_", "-"), **option)
@@ -63,22 +71,27 @@ def add(command: ArgumentParser) -> None:
 
 
 def act(options: Namespace) -> Outcome:
-    refuse_existing(options.export, options)
-    if options.resume:
+    if distribution.is_first():
+        refuse_existing(options.export, options)
+    if _goes_on(options):
         return _resume(options)
     _check_training(options)
     data = dataset(options)
     describe(data, options)
-    if not options.no_check:
+    looks = not options.no_check and distribution.is_first()
+    if looks:
         _say_faults(data, options)
-    proposal = None if options.split or options.no_check else _propose(data, options)
+    proposal = _propose(data, options) if looks and not options.split else None
     learner = data.learner(options.model, out=options.out, force=options.force, **_given(options))
     for note in learner.notes:
         say(f"note: {note}", options)
     say(repr(learner), options)
     epochs = options.epochs or (EPOCHS if data.pictures else EPOCHS_OF_COLUMNS)
     try:
-        learner.fine_tune(epochs, options.lr, frozen_epochs=options.frozen_epochs)
+        if learner.model_name == TREES:
+            learner.fit()
+        else:
+            learner.fine_tune(epochs, options.lr, frozen_epochs=options.frozen_epochs)
     except KeyboardInterrupt as stop:
         raise _interrupted(learner, options) from stop
     answer, code = _trained(learner, options)
@@ -135,7 +148,9 @@ def _check_training(options: Namespace) -> None:
     if options.lr is not None and not 0 < options.lr < math.inf:
         raise UsageError(f"the learning rate must be a number above 0, not {options.lr}.", where="--lr")
     Settings(**_settings(options))
-    if options.out and not options.force and os.path.isdir(options.out) and os.listdir(options.out):
+    if options.model == TREES:
+        _refuse_for_trees(options)
+    if options.out and not options.force and distribution.is_first() and is_used(Path(options.out)):
         raise FileError(
             "this folder has something in it already.", where=options.out,
             fix="Choose another --out, go on with --resume, or replace it with --force.",
@@ -148,6 +163,14 @@ def _check_training(options: Namespace) -> None:
             hub.fetch(source.location)
 
 
+def _refuse_for_trees(options: Namespace) -> None:
+    """Options of a network that trees have no use for. The learner refuses its own; these are the verb's."""
+    for name, usual in (("epochs", None), ("lr", None), ("frozen_epochs", FROZEN_EPOCHS)):
+        if getattr(options, name) != usual:
+            option = "--" + name.replace("_", "-")
+            raise UsageError(f"trees have no {name.replace('_', ' ')}.", where=option, fix="Leave it out.")
+
+
 def _say_faults(data: Dataset, options: Namespace) -> None:
     if data.pictures and len(data) > CHECK_UP_TO:
         say(f"{len(data):,} pictures: not checked for faults and leaks; 'drivetrain check' does it", options)
@@ -157,12 +180,22 @@ def _say_faults(data: Dataset, options: Namespace) -> None:
         report.print()
 
 
+def _goes_on(options: Namespace) -> bool:
+    """With --resume; and when torchrun starts the same command again after a process was lost. Under torchrun there
+    may be no run to go on with yet: then it begins."""
+    restarted = distribution.is_restart() and bool(options.out)
+    if not (options.resume or restarted) or not (options.out and distribution.under_torchrun()):
+        return options.resume
+    config = os.path.join(options.out, "config.toml")
+    return distribution.start().from_first(lambda: os.path.isfile(config))
+
+
 def _resume(options: Namespace) -> Outcome:
-    from drivetrain.learn.learner import Learner
+    from drivetrain.learn.make import resume
 
     if not options.out:
         raise UsageError("which run is to go on?", where="--resume", fix="Name it with --out RUN.")
-    learner = Learner.resume(options.out)
+    learner = resume(options.out)
     source = (learner.data.recipe or {}).get("source", "")
     if source not in (options.source, os.path.abspath(options.source)):
         raise UsageError(f"this run was started on {source}.", where=options.source, fix="Name that source.")
@@ -179,8 +212,12 @@ def _interrupted(learner: Any, options: Namespace) -> Interrupted:
     """How far it came, and the command that goes on from there."""
     if learner.run is None:
         return Interrupted("stopped before the training began.")
-    epochs, done = sum(phase.epochs for phase in learner.plan), len(learner.history)
-    place = f"stopped in epoch {done + 1} of {epochs}." if done < epochs else "stopped after the last epoch."
+    place = "stopped while the trees were grown."
+    if learner.model_name != TREES:
+        epochs, done = sum(phase.epochs for phase in learner.plan), len(learner.history)
+        place = (
+            f"stopped in epoch {done + 1} of {epochs}." if done < epochs else "stopped after the last epoch."
+        )
     command = ["drivetrain", "train", options.source, "--out", str(learner.run), "--resume"]
     if options.export:
         command += ["--export", options.export]
@@ -189,18 +226,22 @@ def _interrupted(learner: Any, options: Namespace) -> Interrupted:
 
 def _trained(learner: Any, options: Namespace) -> Outcome:
     result = dict(learner.result)
-    if options.export:
+    if options.export and distribution.is_first():
         result["bundle"] = str(learner.export(options.export, force=options.force))
     return result, 0
 
 
 def show(answer: dict[str, Any]) -> None:
+    from drivetrain.report.words import verdict
+
     console = terminal()
     ((part, metrics),) = answer["metrics"].items()
     console.print()
     console.print(
         metrics_table({"this model": metrics, **answer["baselines"]}, f"{part}, with 95 % intervals")
     )
+    if told := verdict(answer.get("against") or {}):
+        console.print(escape(told))
     for note in answer.get("notes", []):
         console.print(f"note: {escape(note)}")
     console.print(f"\nrun     {escape(str(answer['run']))}  (report.html in it)")

@@ -21,12 +21,13 @@ class EncoderOptions:
 
     `body` makes the body of an input that needs one of its own (a picture). `bins` is the number of pieces that a
     number is cut into beside being scaled (0: scaled only). `width` is the rule for the width of an embedding,
-    levels -> width (None: one column per level).
+    levels -> width (None: one column per level). With `biases` each level also has a number of its own.
     """
 
     body: Callable[[Codec], nn.Module]
     bins: int = 0
     width: Callable[[int], int] | None = None
+    biases: bool = False
 
 
 def side_by_side(arrays: list[Tensor]) -> Tensor:

@@ -16,11 +16,14 @@ from drivetrain.types import Array
 
 
 class CategoryEncoder(Encoder):
-    """int64 (N,) each -> their rows of one table (N, k * width): a single lookup for all of them."""
+    """int64 (N,) each -> their rows of one table (N, k * width): a single lookup for all of them. With `biases` then a
+    number of each (N, k), which has one dimension and so does not decay."""
 
     offsets: Tensor
 
-    def __init__(self, levels: Mapping[str, int], width: int, untrained: list[int]) -> None:
+    def __init__(
+        self, levels: Mapping[str, int], width: int, untrained: list[int], biases: bool = False
+    ) -> None:
         super().__init__(list(levels))
         sizes = list(levels.values())
         starts = [sum(sizes[:place]) for place in range(len(sizes))]
@@ -30,10 +33,12 @@ class CategoryEncoder(Encoder):
             self.table.weight.mul_(width**-0.5)
             # What no training row has would answer at random: at zero it says nothing.
             self.table.weight[untrained] = 0.0
+        self.biases = nn.Parameter(torch.zeros(sum(sizes))) if biases else None
 
     def forward(self, arrays: list[Tensor]) -> list[Tensor]:
-        codes = side_by_side(arrays)
-        return [self.table(codes + self.offsets).flatten(1)]
+        codes = side_by_side(arrays) + self.offsets
+        vectors = self.table(codes).flatten(1)
+        return [vectors] if self.biases is None else [vectors, self.biases[codes]]
 
 
 class OneHotEncoder(Encoder):
@@ -60,4 +65,5 @@ def build(codecs: Mapping[str, Codec], rows: Mapping[str, Array], options: Encod
         open_codes = range(len(categories[name].classes), count)
         untrained += [start + code for code in open_codes if not seen[code]]
         start += count
-    return CategoryEncoder(levels, max(options.width(count) for count in levels.values()), untrained)
+    width = max(options.width(count) for count in levels.values())
+    return CategoryEncoder(levels, width, untrained, options.biases)

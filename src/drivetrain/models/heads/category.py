@@ -36,6 +36,11 @@ class CategoryHead(nn.Module):
         smoothing, weights = self._training_only()
         return F.cross_entropy(logits.float(), codes, weights, label_smoothing=smoothing)
 
+    def total_weight(self, codes: Tensor) -> Tensor | None:
+        """What `loss` divides the sum of `losses` by, where the classes do not count alike."""
+        _, weights = self._training_only()
+        return None if weights is None else weights[codes].sum()
+
     def _training_only(self) -> tuple[float, Tensor | None]:
         return (self.label_smoothing, self.weights) if self.training else (0.0, None)
 

@@ -1,0 +1,191 @@
+"""Groups of rows by what a column holds: levels, ranges, parts of dates. And which columns tell most of a target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+
+from drivetrain.codecs import Codec
+from drivetrain.codecs.category import Category
+from drivetrain.codecs.date import MISSING as NO_DATE
+from drivetrain.codecs.date import Date
+from drivetrain.codecs.number import Number
+from drivetrain.codecs.tags import Tags
+from drivetrain.data.cells import date_text, number_text
+from drivetrain.types import Array
+
+RANGES = 5
+"""Numbers are cut into so many ranges of about equally many rows."""
+FEW = 10
+"""Up to so many different numbers each is a group of its own."""
+MOST_TAGS = 50
+MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "December",
+)  # fmt: skip
+DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+@dataclass(frozen=True, eq=False)
+class Grouping:
+    """Rows told apart by what `column` holds: `codes` int64 (n,) are positions in `names`.
+
+    A name goes on where the column's name ends: "= Private", "from 37 to 47", "is missing".
+    """
+
+    column: str
+    names: Sequence[str]
+    codes: npt.NDArray[np.int64]
+
+    def words(self, code: int) -> str:
+        """ "age from 37 to 47"."""
+        return f"{self.column} {self.names[code]}"
+
+
+def groupings(column: str, codec: Codec, encoded: Array) -> list[Grouping]:
+    """The ways in which a column of encoded values (n, *shape) tells rows apart: none, one or, for dates, several."""
+    make = _GROUPINGS.get(codec.op.split("@")[0])
+    found = make(codec, encoded) if make and len(encoded) else ()
+    return [Grouping(column, names, codes) for names, codes in found if len(names) > 1]
+
+
+Named = tuple[Sequence[str], npt.NDArray[np.int64]]
+
+
+def _categories(codec: Codec, encoded: Array) -> Iterator[Named]:
+    category = cast("Category", codec)
+    names = [f"= {name}" for name in category.classes]
+    yield ([*names, "= another one", "is missing"] if category.open else names), encoded.astype(np.int64)
+
+
+def _numbers(codec: Codec, encoded: Array) -> Iterator[Named]:
+    yield _ranged(encoded.reshape(-1).astype(np.float64))
+
+
+def _ranged(
+    values: npt.NDArray[np.float64], text: Callable[[float], str] | None = None, form: str = "{}"
+) -> Named:
+    """Numbers (n,), NaN where missing, in ranges; or each by itself where there are few. `form` holds a range's name."""
+    text = text or _short_number
+    known = values[~np.isnan(values)]
+    different = np.unique(known)
+    if len(different) <= FEW:
+        edges = different
+    else:
+        # The least value of each range but the first: no value is in two, however many are equal.
+        upper = np.quantile(known, np.arange(1, RANGES) / RANGES, method="inverted_cdf")
+        edges = np.unique([different[0], *(different[different > edge].min(initial=np.inf) for edge in upper)])
+        edges = edges[np.isfinite(edges)]
+    codes = np.searchsorted(edges, values, side="right") - 1
+    highest = [different[different < edge][-1] for edge in edges[1:]] + list(different[-1:])
+    names = [form.format(_range_name(text(low), text(high))) for low, high in zip(edges.tolist(), highest)]
+    codes[np.isnan(values)] = len(names)
+    return [*names, "is missing"], codes
+
+
+def _short_number(value: float) -> str:
+    return number_text(value) if value == round(value) else f"{value:.4g}"
+
+
+def _range_name(low: str, high: str) -> str:
+    return f"= {low}" if low == high else f"from {low} to {high}"
+
+
+def _dates(codec: Codec, encoded: Array) -> Iterator[Named]:
+    absent = encoded[:, 0] == NO_DATE
+    elapsed = np.where(absent, np.nan, encoded[:, 0].astype(np.float64))
+    yield _ranged(elapsed, lambda seconds: date_text(int(seconds)))
+    for place, part in enumerate(cast("Date", codec).parts or (), start=1):
+        values = encoded[:, place].astype(np.int64)
+        if part == "month":
+            yield [*(f"in {name}" for name in MONTHS), "is missing"], np.where(absent, 12, values - 1)
+        elif part == "weekday":
+            yield [*(f"on a {name}" for name in DAYS), "is missing"], np.where(absent, 7, values)
+        elif part == "hour":
+            yield [*(f"at {hour} h" for hour in range(24)), "is missing"], np.where(absent, 24, values)
+
+
+def _tags(codec: Codec, encoded: Array) -> Iterator[Named]:
+    tags = cast("Tags", codec).tags
+    for place in np.argsort(-encoded.sum(axis=0, dtype=np.int64), kind="stable")[:MOST_TAGS].tolist():
+        yield [f"without {tags[place]}", f"with {tags[place]}"], encoded[:, place].astype(np.int64)
+    yield ["with a tag", "without any tag"], (~encoded.any(axis=1)).astype(np.int64)
+
+
+def _words(codec: Codec, encoded: Array) -> Iterator[Named]:
+    sizes = np.count_nonzero(encoded, axis=1).astype(np.float64)
+    sizes[sizes == 0] = np.nan
+    yield _ranged(sizes, form="{} words")
+
+
+def _pictures(codec: Codec, encoded: Array) -> Iterator[Named]:
+    """By brightness from 0 to 1, to two decimals: finer differences nobody sees."""
+    flat = encoded.reshape(len(encoded), -1)
+    brightness = flat.mean(axis=1, dtype=np.float64) / 255
+    yield _ranged(brightness.round(2), form="brightness {}")
+
+
+_GROUPINGS: dict[str, Callable[[Codec, Array], Iterator[Named]]] = {
+    "category": _categories,
+    "number": _numbers,
+    "date": _dates,
+    "tags": _tags,
+    "text": _words,
+    "image": _pictures,
+}
+
+
+# Which columns tell most.
+
+
+def explained(grouping: Grouping, target: npt.NDArray[np.float64]) -> float:
+    """The share of the variation of `target` (n, k) that the groups explain, adjusted for how many groups there are.
+
+    For a number this is the adjusted correlation ratio, for a category as columns of 0 and 1 Goodman and Kruskal's
+    tau, adjusted alike. It may be below 0 where the column tells nothing.
+    """
+    n, size = len(target), len(grouping.names)
+    total = float(np.square(target - target.mean(axis=0)).sum())
+    counts = np.bincount(grouping.codes, minlength=size)
+    groups = int(np.count_nonzero(counts))
+    if total <= 0 or groups < 2 or groups >= n:
+        return 0.0
+    centred = target - target.mean(axis=0)
+    between = 0.0
+    for column in centred.T:
+        sums = np.bincount(grouping.codes, weights=column, minlength=size)
+        between += float((sums[counts > 0] ** 2 / counts[counts > 0]).sum())
+    return 1 - (1 - min(1.0, between / total)) * (n - 1) / (n - groups)
+
+
+def as_columns(codec: Codec, encoded: Array) -> npt.NDArray[np.float64]:
+    """An encoded target as numbers (n, k): a category's classes as 0 and 1, a number in the units it is learned in."""
+    if isinstance(codec, Category):
+        classes, codes = np.unique(encoded, return_inverse=True)
+        return np.eye(len(classes))[codes]
+    if isinstance(codec, Number):
+        return codec.transform(encoded.reshape(-1, 1))
+    return encoded.reshape(len(encoded), -1).astype(np.float64)
+
+
+def by_telling(
+    inputs: Mapping[str, Codec], targets: Mapping[str, Codec], batch: Mapping[str, Array]
+) -> dict[str, float]:
+    """Input -> the largest share of a target that it explains by itself in the encoded rows, the most telling first."""
+    wanted = [as_columns(codec, batch[name]) for name, codec in targets.items()]
+    found = {
+        name: max(
+            (
+                explained(grouping, target)
+                for grouping in groupings(name, codec, batch[name])
+                for target in wanted
+            ),
+            default=0.0,
+        )
+        for name, codec in inputs.items()
+    }
+    return dict(sorted(found.items(), key=lambda item: -item[1]))

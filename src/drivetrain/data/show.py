@@ -1,0 +1,78 @@
+"""Some rows of a part as the model gets them: pictures with captions, or rows of a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from drivetrain.charts import Chart, pictures, rows
+from drivetrain.charts.rows import MOST_COLUMNS
+from drivetrain.data.cells import Texts, cell_texts
+from drivetrain.data.groups import by_telling
+from drivetrain.types import Array
+
+if TYPE_CHECKING:
+    from drivetrain.data.dataset import Dataset
+
+SAMPLE = 20_000
+"""Columns are ranked by so many training rows at most."""
+LINES = 5
+"""So many values are told beside each picture, the targets included."""
+
+
+def show(data: Dataset, n: int, part: str, seed: int) -> Chart:
+    """A chart of `n` rows drawn by `seed`."""
+    found = data.part(part)
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(found))[:n])
+    title = f"{data.table.name}: {part}"
+    columns = most_telling(data)
+    if not data.pictures:
+        return table(data, part, chosen, columns, title)
+    targets = list(data.signature.targets)
+    image, *_ = data.pictures
+    others = [name for name in columns if name not in data.pictures][: max(0, LINES - len(targets))]
+    texts = texts_of(data, part, chosen, [*targets, *others])
+    lone = len(targets) == 1 and not others
+    captions = [
+        "\n".join(
+            (cell or "missing") if lone or name in targets[:1] else f"{name}: {cell or 'missing'}"
+            for name, cell in zip(texts, row)
+        )
+        for row in zip(*texts.values())
+    ]
+    return pictures(list(found.batch(chosen)[image]), captions, title=title)
+
+
+def table(data: Dataset, part: str, positions: Array, columns: list[str], title: str) -> Chart:
+    """The rows at some positions of a part, with the first of `columns`: in the table's own order where all fit."""
+    inputs, targets = data.signature.inputs, list(data.signature.targets)
+    shown = columns[:MOST_COLUMNS] if len(columns) > MOST_COLUMNS else [name for name in inputs]
+    more = len(columns) - len(shown)
+    texts = texts_of(data, part, positions, [*targets, *shown])
+    note = (
+        f"The {len(shown)} columns that tell most of {' and '.join(targets)} by themselves, and {more:,} more."
+        if more
+        else ""
+    )
+    return rows({name: texts[name] for name in shown}, {name: texts[name] for name in targets}, title, note)
+
+
+def texts_of(data: Dataset, part: str, positions: Array, columns: list[str]) -> dict[str, Texts]:
+    """Column -> what the rows at some positions of a part hold, as the model gets it; None where missing."""
+    found = data.part(part)
+    batch, fields = found.batch(positions), data.signature.fields
+    lines = found.rows[positions]
+    return {name: cell_texts(fields[name], batch[name], data.table[name][lines]) for name in columns}
+
+
+def most_telling(data: Dataset) -> list[str]:
+    """The inputs, those first that tell most of a target by themselves in the training rows (in a sample of many)."""
+    inputs = data.signature.inputs
+    if len(inputs) < 2:
+        return list(inputs)
+    part = data.part("train")
+    sample = np.sort(np.random.default_rng(0).permutation(len(part))[:SAMPLE])
+    wanted = {name: codec for name, codec in inputs.items() if name not in data.pictures}
+    ranked = by_telling(wanted, data.signature.targets, part.batch(sample))
+    return [*data.pictures, *ranked]

@@ -1,0 +1,197 @@
+"""What a model relies on: how much worse it gets when a column's values are dealt to other rows.
+
+Permutation importance: Breiman (2001), Random Forests, Machine Learning 45:5-32; Fisher, Rudin and Dominici (2019),
+Journal of Machine Learning Research 20(177). It is about the model, not the world: of two columns that say the same each
+may look needless, for the other is still there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from drivetrain.errors import UsageError, nearest
+from drivetrain.interpret.slices import chosen_target
+from drivetrain.metrics import Estimate, mean, statistics
+from drivetrain.report import words
+from drivetrain.types import Array
+
+if TYPE_CHECKING:
+    from drivetrain.charts import Chart
+    from drivetrain.learn.fitted import Fitted
+
+REPEATS = 5
+MOST_ROWS = 20_000
+BATCH, BATCH_OF_PICTURES = 4096, 128
+SHOWN = 15
+
+
+@dataclass(frozen=True, eq=False)
+class Importance:
+    """By how much `metric` gets worse for each input, the most first; of `n` rows of a part that has `rows`."""
+
+    target: str
+    part: str
+    metric: str
+    repeats: int
+    n: int
+    rows: int
+    whole: Estimate
+    drops: dict[str, Estimate]
+
+    @property
+    def relied_on(self) -> list[str]:
+        """The inputs without which the model is worse by more than chance: those whose interval is above 0."""
+        return [name for name, drop in self.drops.items() if drop.low > 0]
+
+    def words(self) -> list[str]:
+        """What the numbers mean, in sentences."""
+        told = words.metric(self.metric)
+        verb = "falls" if told.higher else "rises"
+        unit = " percentage points" if told.share else ""
+        found = []
+        for name in self.relied_on[:3]:
+            value, low, high = (self.text(x) for x in (self.drops[name].value, self.drops[name].low, self.drops[name].high))
+            found.append(f"With {name} shuffled the {told.name} {verb} by {value} ({low} to {high}){unit}.")
+        if not found:
+            found = [f"There is no column whose shuffling surely makes the {told.name} worse."]
+        sample = f" of {self.rows:,}" if self.n < self.rows else ""
+        found.append(
+            f"Each column was shuffled {self.repeats} times over {self.n:,}{sample} rows. Columns that say the same stand in "
+            "for each other, so that each alone may look needless."
+        )
+        return found
+
+    def text(self, drop: float) -> str:
+        """A drop as it is told: in percentage points where the metric is a share."""
+        return f"{100 * drop:.1f}" if words.metric(self.metric).share else words.number(drop)
+
+    @property
+    def chart(self) -> Chart:
+        """A bar for each of the first 15 inputs, with its interval."""
+        from drivetrain.charts.importance import importance as draw
+
+        told = words.metric(self.metric)
+        shown = {name: drop.to_json() for name, drop in list(self.drops.items())[:SHOWN]}
+        unit = ", percentage points" if told.share else ""
+        measure = f"{told.name} {'lost' if told.higher else 'gained'} when shuffled{unit}"
+        return draw(shown, measure, told.share, "What the model relies on", len(self.drops) - len(shown))
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "target": self.target,
+            "part": self.part,
+            "metric": self.metric,
+            "repeats": self.repeats,
+            "n": self.n,
+            "rows": self.rows,
+            "whole": self.whole.to_json(),
+            "drops": {name: drop.to_json() for name, drop in self.drops.items()},
+        }
+
+    def __repr__(self) -> str:
+        lines = [f"{name}: {self.text(drop.value)} ({self.text(drop.low)} to {self.text(drop.high)})" for name, drop in self.drops.items()]
+        return "\n".join([*self.words(), *lines])
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return self.chart._repr_html_() + "".join(f"<p>{escape(text)}</p>" for text in self.words())
+
+
+def importance(
+    learner: Fitted,
+    part: str = "valid",
+    target: str | None = None,
+    *,
+    metric: str | None = None,
+    repeats: int = REPEATS,
+    rows: int = MOST_ROWS,
+    seed: int = 0,
+) -> Importance:
+    """How much worse a metric that is a mean (accuracy, log_loss, mean_absolute_error...) gets without each input.
+
+    Of more than `rows` rows a sample is taken. The interval is a bootstrap over rows of the mean over `repeats`.
+    Raises UsageError for an unknown target or metric.
+    """
+    target = chosen_target(learner, target)
+    return importances(learner, part, {target: metric}, repeats=repeats, rows=rows, seed=seed)[target]
+
+
+def importances(
+    learner: Fitted,
+    part: str = "valid",
+    targets: Mapping[str, str | None] | None = None,
+    *,
+    repeats: int = REPEATS,
+    rows: int = MOST_ROWS,
+    seed: int = 0,
+) -> dict[str, Importance]:
+    """`importance` of several targets (all of them unless named, with the metric or None) from the same passes."""
+    signature, found = learner.data.signature, learner.data.part(part)
+    wanted = targets or dict.fromkeys(signature.targets)
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(found))[:rows])
+    batch = found.batch(chosen)
+    encoded = {name: batch[name] for name in wanted}
+    inputs = {name: batch[name] for name in signature.inputs}
+    outputs = _run(learner, inputs)
+    metrics = {name: _metric(learner, name, metric, outputs, encoded) for name, metric in wanted.items()}
+    whole = {name: _values(learner, name, metrics[name], outputs, encoded) for name in wanted}
+    drops: dict[str, dict[str, Estimate]] = {name: {} for name in wanted}
+    with learner.progress("Shuffling columns", len(inputs) * repeats) as advance:
+        for place, field in enumerate(inputs):
+            losses = {name: np.zeros(len(chosen)) for name in wanted}
+            for repeat in range(repeats):
+                order = np.random.default_rng((seed, place, repeat)).permutation(len(chosen))
+                outputs = _run(learner, {**inputs, field: inputs[field][order]})
+                for name, metric in metrics.items():
+                    change = whole[name] - _values(learner, name, metric, outputs, encoded)
+                    losses[name] += change / repeats if words.metric(metric).higher else -change / repeats
+                advance(1)
+            for name, loss in losses.items():
+                drops[name][field] = mean(loss, seed)
+    return {
+        name: Importance(
+            name, part, metrics[name], repeats, len(chosen), len(found), mean(whole[name], seed),
+            dict(sorted(drops[name].items(), key=lambda item: -item[1].value)),
+        )
+        for name in wanted
+    }  # fmt: skip
+
+
+def _metric(
+    learner: Fitted, target: str, metric: str | None, outputs: Mapping[str, Array], encoded: Mapping[str, Array]
+) -> str:
+    """The metric that is meant: by default what an answer costs, else the first. Raises UsageError for no mean."""
+    found = statistics(learner.data.signature.targets[target], outputs[target], encoded[target])
+    known = [name for name, made in found.items() if made.items is not None]
+    if metric is None:
+        return "mean_cost" if "mean_cost" in known else known[0]
+    if metric not in known:
+        fix = nearest(metric, known) or f"There is {', '.join(known)}."
+        raise UsageError(f"{metric!r} is no mean over rows of {target}.", where="metric", fix=fix)
+    return metric
+
+
+def _values(
+    learner: Fitted, target: str, metric: str, outputs: Mapping[str, Array], encoded: Mapping[str, Array]
+) -> npt.NDArray[np.float64]:
+    """(n,) what each row adds to the metric."""
+    items = statistics(learner.data.signature.targets[target], outputs[target], encoded[target])[metric].items
+    assert items is not None
+    return items.astype(np.float64)
+
+
+def _run(learner: Fitted, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    """Outputs of all rows, in batches that fit into memory."""
+    n = len(next(iter(inputs.values())))
+    size = BATCH_OF_PICTURES if learner.data.pictures else BATCH
+    parts = [
+        learner.run_arrays({name: array[start : start + size] for name, array in inputs.items()})
+        for start in range(0, n, size)
+    ]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

@@ -1,0 +1,100 @@
+"""What any interpretation has: the rows of a part, how wrong the model is on each, its slices and what it relies on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from drivetrain.codecs import Codec
+from drivetrain.data.show import most_telling, texts_of
+from drivetrain.interpret.slices import chosen_target
+from drivetrain.metrics import losses
+from drivetrain.types import Array
+
+if TYPE_CHECKING:
+    from drivetrain.interpret.importance import Importance
+    from drivetrain.interpret.slices import Slices
+    from drivetrain.learn.fitted import Fitted
+
+COLUMNS = 8
+"""A row that is listed shows what so many columns hold, those that tell most of the target."""
+
+
+@dataclass(frozen=True, eq=False)
+class Interpretation:
+    """The rows of a part: what the model put out (n, *output_shape), the encoded true values (n, ...), the losses (n,)."""
+
+    learner: Fitted
+    part: str
+    target: str
+    codec: Codec
+    outputs: Array
+    encoded: Array
+    losses: Array
+
+    @classmethod
+    def of(cls, learner: Fitted, part: str = "valid", target: str | None = None) -> Interpretation:
+        """Predict a part: a `Classification`, a `Regression` or, for other targets, this. The first target unless
+        named. Raises UsageError for an unknown one."""
+        from drivetrain.interpret.classification import Classification
+        from drivetrain.interpret.regression import Regression
+
+        target = chosen_target(learner, target)
+        codec = learner.data.signature.targets[target]
+        kind = {"category": Classification, "number": Regression}.get(codec.op.split("@")[0], Interpretation)
+        outputs, encoded = learner.outputs(part)
+        found = losses(codec, outputs[target], encoded[target])
+        return kind(learner, part, target, codec, outputs[target], encoded[target], found)
+
+    def worst(self, n: int = 9) -> list[dict[str, Any]]:
+        """The n rows of highest loss: position in the part, row of the table, origin, what was said and what is true,
+        loss; and of a table, under "columns", what the most telling of them hold (None where missing)."""
+        data = self.learner.data
+        rows = data.part(self.part).rows
+        places = np.argsort(-self.losses, kind="stable")[:n]
+        names = [name for name in most_telling(data) if name not in data.pictures][:COLUMNS]
+        texts = texts_of(data, self.part, places, names)
+        return [
+            {
+                "position": place, "row": int(rows[place]), "origin": data.table.origin(int(rows[place])),
+                **self._said(place), "loss": float(self.losses[place]),
+                **({"columns": {name: cells[line] for name, cells in texts.items()}} if names else {}),
+            }
+            for line, place in enumerate(places.tolist())
+        ]  # fmt: skip
+
+    def _said(self, place: int) -> dict[str, Any]:
+        """What is true of a row and what was said, as JSON values."""
+        return {"true": self.encoded[place].tolist(), "predicted": self.codec.decode(self.outputs[place])}
+
+    def slices(self, **options: Any) -> Slices:
+        """Where it is worse than elsewhere (see `drivetrain.interpret.slices`)."""
+        from drivetrain.interpret.slices import slices
+
+        return slices(self.learner, self.part, self.target, **options)
+
+    def importance(self, **options: Any) -> Importance:
+        """What the model relies on (see `drivetrain.interpret.importance`)."""
+        from drivetrain.interpret.importance import importance
+
+        return importance(self.learner, self.part, self.target, **options)
+
+    def _repr_html_(self) -> str:
+        return worst_html(self.worst())
+
+
+def worst_html(worst: list[dict[str, Any]]) -> str:
+    """The rows that `worst` gives as a table."""
+    from drivetrain.charts import table_html
+
+    flat = [flat_row(row) for row in worst]
+    return table_html([list(row.values()) for row in flat], list(flat[0])) if flat else ""
+
+
+def flat_row(row: dict[str, Any]) -> dict[str, Any]:
+    """A row that `worst` gives as one line of a table: without its numbers, its columns beside the rest."""
+    left = {name: value for name, value in row.items() if name not in ("position", "row", "columns")}
+    cells = {name if name not in left else f"{name} (column)": value for name, value in row.get("columns", {}).items()}
+    return {**left, **{name: "missing" if value is None else value for name, value in cells.items()}}

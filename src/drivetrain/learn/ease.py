@@ -1,0 +1,221 @@
+"""EASE: what comes next, as a sum over what somebody has had of a weight for each pair of items. In closed form.
+
+Steck (2019), Embarrassingly Shallow Autoencoders for Sparse Data, WWW, pages 3251-3257. It ranks MovieLens better than
+matrix factorisation and neighbours do (bench/movielens.py), answers for people that it was not trained on, and its
+scores are sums that can be taken apart: the reasons of a recommendation are its summands.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from drivetrain.bundle.npy import to_npy
+from drivetrain.codecs.ranking import Ranking
+from drivetrain.data.dataset import Dataset
+from drivetrain.errors import TrainingError, UsageError, nearest
+from drivetrain.learn.fitted import Fitted, run_and_data
+from drivetrain.learn.items import Items, choose, together, without
+from drivetrain.learn.settings import Record, Settings
+from drivetrain.types import Array
+
+EASE = "ease"
+RIDGES = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
+"""Penalties that are tried: as many people more that have only one of two items."""
+CASES = 16
+
+Weights = npt.NDArray[np.float32]
+
+
+def ease_weights(history: Array, ridge: float) -> Weights:
+    """(items, items): row i is what having had i says for each other item. The diagonal is 0: nothing speaks for itself.
+
+    It is the ridge regression of each item on all others, for all of them at once: with P the inverse of
+    X'X + ridge, the weights are -P_ij / P_jj.
+    """
+    counts = together(history)
+    counts[np.diag_indices_from(counts)] += ridge
+    inverse = np.linalg.inv(counts)
+    weights = inverse / -np.diag(inverse)
+    np.fill_diagonal(weights, 0.0)
+    return weights.astype(np.float32)
+
+
+def scorer(history: Array, ridge: float) -> Callable[[Array], Array]:
+    """What gives scores (n, items) for histories (n, items)."""
+    weights = ease_weights(history, ridge)
+    return lambda some: some.astype(np.float32) @ weights
+
+
+@dataclass(frozen=True)
+class EaseSettings(Record):
+    """`ridge` is chosen on training rows unless it is given."""
+
+    seed: int = 0
+    ridge: float | None = None
+
+    def __post_init__(self) -> None:
+        self._require(isinstance(self.seed, int) and 0 <= self.seed, "seed", "a whole number from 0")
+        self._require(self.ridge is None or self.ridge > 0, "ridge", "a number above 0, or None")
+
+
+class EaseLearner(Fitted):
+    """EASE on histories: an input `history` (and `seen`, what is not to be answered either), a ranking as the target.
+
+    Options are `seed`, `ridge` and those of the run (`out`, `force`, `quiet`). Raises UsageError for other options
+    and other data.
+    """
+
+    settings: EaseSettings  # type: ignore[assignment]
+
+    def __init__(
+        self,
+        data: Dataset,
+        *,
+        out: str | Path | None = None,
+        force: bool = False,
+        quiet: bool = False,
+        **options: Any,
+    ) -> None:
+        super().__init__(data, out, force, quiet)
+        self.model_name = EASE
+        self.settings = _settings(options)
+        self.ridge: float | None = None
+        self._seconds = 0.0
+        if not isinstance(next(iter(data.signature.targets.values())), Ranking):
+            raise UsageError(
+                "ease ranks items for somebody's history: it can't answer with anything else.", where="model",
+                fix="Leave the rating column out, or use another model, such as dot.",
+            )  # fmt: skip
+        self.notes = [*data.notes]
+        self._note_bad_rows()
+
+    @property
+    def items(self) -> tuple[str, ...]:
+        return next(iter(self.data.signature.targets.values())).items  # type: ignore[attr-defined]
+
+    # --- training -----------------------------------------------------------------------------------------
+
+    def fit(self) -> dict[str, Any]:
+        """Solve for the weights, and give the result (see `finish`)."""
+        self._start_run()
+        self._write_config(model={"name": EASE, "module": ""}, augment={}, phases=[])
+        self.solve()
+        return self.finish()
+
+    def solve(self) -> None:
+        """The weights; no run, no result."""
+        self._outputs.clear()
+        started = time.perf_counter()
+        train = self.training_batch()
+        history, seen = train["history"], train.get("seen")
+        self.ridge = self.settings.ridge
+        if self.ridge is None:
+            with self.progress("Choosing the penalty", len(RIDGES)) as advance:
+                self.ridge = choose(RIDGES, scorer, history, seen, self.settings.seed, advance)
+        self.weights = ease_weights(history, self.ridge)
+        self.shares = Items(history).shares.astype(np.float32)
+        self._seconds = time.perf_counter() - started
+
+    def go_on(self) -> dict[str, Any]:
+        """A run that was not finished is solved anew."""
+        self.solve()
+        return self.finish()
+
+    @property
+    def trained(self) -> bool:
+        return self.ridge is not None
+
+    @property
+    def epochs(self) -> int:
+        return int(self.trained)
+
+    @property
+    def seconds(self) -> float:
+        return self._seconds
+
+    # --- after training -----------------------------------------------------------------------------------
+
+    def predict_part(self, part: str) -> dict[str, Array]:
+        return self.run_arrays(self.data.part(part).batch())
+
+    def run_arrays(self, batch: Mapping[str, Array]) -> dict[str, Array]:
+        if not self.trained:
+            raise TrainingError("this model is not trained yet.", fix="Call fit first.")
+        history = batch["history"]
+        scores = history.astype(np.float32) @ self.weights
+        scores = np.where(history.any(axis=1, keepdims=True), scores, self.shares)
+        target = next(iter(self.data.signature.targets))
+        return {target: without(scores, history, batch.get("seen")).astype(np.float32)}
+
+    def graph(self) -> bytes:
+        from drivetrain.export.ease import export_ease
+
+        return export_ease(self.weights, self.shares, self.data.signature)
+
+    def choices(self) -> dict[str, dict[str, Any]]:
+        return {"training": {"seed": self.settings.seed, "penalty": self.ridge}}
+
+    def golden_samples(self) -> list[tuple[str, Any, dict[str, Any]]]:
+        """Histories drawn by chance: nobody's own goes into a bundle."""
+        generator = np.random.default_rng(self.settings.seed)
+        found: list[tuple[str, Any, dict[str, Any]]] = []
+        names = list(self.data.signature.inputs)
+        for number in range(CASES):
+            count = min(len(self.items), int(2 ** generator.uniform(0, 5)))
+            drawn = generator.choice(len(self.items), (len(names), count))
+            sample = {name: [self.items[place] for place in row] for name, row in zip(names, drawn)}
+            found.append((f"made-up history {number}", "validation", sample))
+        return found
+
+    def members(self) -> dict[str, bytes]:
+        found = {"item_vectors.npy": to_npy(self._items().vectors)}
+        return found if self.data.seen is None else {**found, "seen.json": self.data.seen()}
+
+    def _items(self) -> Items:
+        return Items(self.training_batch()["history"])
+
+    def description(self) -> str:
+        return f"EASE, {len(self.items):,} items" + (
+            f", penalty {self.ridge:g}" if self.ridge is not None else ""
+        )
+
+    def __repr__(self) -> str:
+        return f"Learner of {self.data.table.name}: {self.description()}"
+
+    @classmethod
+    def resume(cls, run: str | Path, data: Dataset | None = None, **options: Any) -> EaseLearner:
+        """The learner of a run; see `Learner.resume`. It is solved anew: that takes less than to keep the weights."""
+        opened, config, data = run_and_data(run, data)
+        learner = cls(data, **config["settings"], **options)
+        learner._take_up(opened, config)
+        if opened.read_result() is not None:
+            learner.solve()
+        return learner
+
+
+NETWORKS_ONLY: dict[str, Any] = {
+    "augment": "auto",
+    "device": None,
+    "hooks": (),
+    **{field.name: field.default for field in dataclasses.fields(Settings)},
+}
+
+
+def _settings(options: Mapping[str, Any]) -> EaseSettings:
+    known = [field.name for field in dataclasses.fields(EaseSettings)]
+    for name, value in options.items():
+        if name in known or (name in NETWORKS_ONLY and value in (None, NETWORKS_ONLY[name])):
+            continue
+        if name in NETWORKS_ONLY:
+            raise UsageError(f"ease has no {name}.", where=name, fix=f"It has {', '.join(known)}.")
+        raise UsageError(f"a learner has no option {name!r}.", where=name, fix=nearest(name, known))
+    return EaseSettings(**{name: value for name, value in options.items() if name in known})
