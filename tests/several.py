@@ -119,7 +119,7 @@ def learner(case: str, out: Path) -> tuple[Learner, int]:
         ),
         "normed": lambda: Learner(pictures(), Normed(), augment="digits", batch_size=19, **options),
         "shards": lambda: Learner(
-            pictures(), "residual", augment="digits", batch_size=19, clip=1.0, early_stopping=1, shard=True, **options
+            pictures(), "cnn", augment="digits", batch_size=19, clip=1.0, early_stopping=1, shard=True, **options
         ),
         "spoilt": lambda: Learner(columns(), "mlp", batch_size=33, hooks=[Fails(spoil)], **options),
         "failing": lambda: Learner(columns(), "mlp", batch_size=33, hooks=[Fails(fail)], **options),

@@ -13,16 +13,22 @@ from drivetrain.bundle.archive import MANIFEST, peek_manifest, read_file, read_f
 from drivetrain.bundle.golden import CASES, GoldenCase, from_members
 from drivetrain.bundle.graph import check_graph
 from drivetrain.bundle.manifest import FORMAT, check_members, check_tolerances, format_of, load_json, too_new
+from drivetrain.bundle.optional import RECOMMENDER, Seen, ranking_of, seen_in, vectors_in
 from drivetrain.codecs import Signature
 from drivetrain.errors import BundleError, DrivetrainError
 from drivetrain.files import sha256
+from drivetrain.types import Array
 
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
-    """A model as data. `hash` is the SHA-256 of the manifest, which names the hash of everything else."""
+    """A model as data. `hash` is the SHA-256 of the manifest, which names the hash of everything else.
+
+    What recommends has `vectors` of its items, and where that was asked for `seen`; a model of ratings has what
+    recommends as a bundle of its own, the `recommender`.
+    """
 
     manifest: dict[str, Any]
     signature: Signature
@@ -31,6 +37,9 @@ class Bundle:
     profile: dict[str, Any] = field(repr=False)
     card: str = field(repr=False)
     hash: str
+    vectors: Array | None = field(default=None, repr=False)
+    seen: Seen | None = field(default=None, repr=False)
+    recommender: Bundle | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:
@@ -51,6 +60,8 @@ class Bundle:
             raise BundleError(
                 "the graph has other inputs and outputs than the manifest says.", where=MANIFEST
             )
+        if self.recommender is not None:
+            _at(RECOMMENDER, self.recommender.check_graph)
 
 
 def open_bundle(path: str | os.PathLike[str], *, check_graph: bool = True) -> Bundle:
@@ -108,7 +119,20 @@ def _assembled(members: Mapping[str, memoryview]) -> Bundle:
         profile=cast("dict[str, Any]", profile),
         card=card,
         hash=sha256(members[MANIFEST]),  # type: ignore[arg-type]
+        vectors=vectors_in(members, signature),
+        seen=seen_in(members, signature),
+        recommender=_recommender(members, signature),
     )
+
+
+def _recommender(members: Mapping[str, memoryview], signature: Signature) -> Bundle | None:
+    """The bundle within a bundle: of a ranking in one that is none."""
+    if RECOMMENDER not in members:
+        return None
+    inner = _at(RECOMMENDER, lambda: _assembled(read_zip(members[RECOMMENDER])))  # type: ignore[arg-type]
+    if ranking_of(signature) is not None or ranking_of(inner.signature) is None:
+        raise BundleError("it is not what recommends beside a model of ratings.", where=RECOMMENDER)
+    return inner
 
 
 def _signature(record: Any) -> Signature:

@@ -30,11 +30,13 @@ def write_bundle(
     facts: Mapping[str, Any],
     force: bool = False,
     created: str | None = None,
+    members: Mapping[str, bytes] | None = None,
     check: Callable[[Bundle], object] | None = None,
 ) -> Bundle:
     """Write one bundle file and give back what a reader sees in it.
 
-    `graph` is a serialized ONNX model, `profile` and `facts` are JSON, `card` is Markdown. `check` is called with
+    `graph` is a serialized ONNX model, `profile` and `facts` are JSON, `card` is Markdown, `members` are optional ones
+    (see `optional.py`). `check` is called with
     the finished bundle before it is put under its name, and stops that by raising: a place to run `verify`.
 
     Raises FileError where `path` exists (a file is replaced with `force`; a folder never) or can't be written, and
@@ -55,6 +57,7 @@ def write_bundle(
         card=card,
         facts=facts,
         created=created,
+        members=members,
     )
     bundle = open_bundle_bytes(data, path)
     if check is not None:
@@ -74,19 +77,21 @@ def bundle_bytes(
     card: str,
     facts: Mapping[str, Any],
     created: str | None = None,
+    members: Mapping[str, bytes] | None = None,
 ) -> bytes:
     """The bytes of a bundle. Equal arguments, `created` included, give equal bytes."""
     check_label("name", name)
     check_label("task", task)
     interface = check_graph(graph, signature)
-    members = {
+    contents = {
         "signature.json": to_json(signature.to_json(), indent=1).encode(),
         "model.onnx": graph,
         "profile.json": to_json(dict(profile), indent=1).encode(),
         "README.md": card.encode(),
         **to_members(cases, signature),
+        **(members or {}),
     }
     manifest = make_manifest(
-        members, signature, interface, name=name, task=task, facts=facts, created=created
+        contents, signature, interface, name=name, task=task, facts=facts, created=created
     )
-    return write_zip({**members, MANIFEST: manifest, MANIFEST_HASH: (sha256(manifest) + "\n").encode()})
+    return write_zip({**contents, MANIFEST: manifest, MANIFEST_HASH: (sha256(manifest) + "\n").encode()})

@@ -98,10 +98,10 @@ def _write_any_text(as_json: bool) -> None:
 
 
 def _fail(fault: DrivetrainError, as_json: bool) -> int:
-    first = distribution.is_first()
-    if not distribution.tells(fault) and not (as_json and first):
+    answers = as_json and distribution.is_first() and distribution.is_last_try()
+    if not distribution.tells(fault) and not answers:
         return fault.exit_code
-    if as_json and first:
+    if answers:
         print(to_json(fault.to_json()))
     else:
         print(f"drivetrain: {fault}", file=sys.stderr)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from drivetrain.data.kinds import ColumnKind
     from drivetrain.interpret.label_faults import LabelFaults
     from drivetrain.learn.curve import LearningCurve
+    from drivetrain.metrics import Estimate
 
 DEFAULT_SPLIT = random_split(0.2, seed=0)
 PARTS = ("train", "valid", "test")
@@ -51,6 +52,24 @@ class Part:
         return {name: array if whole else array[chosen] for name, array in self.arrays.items()}
 
 
+@dataclass(frozen=True, eq=False)
+class Extras:
+    """What a task has beyond the common way.
+
+    `things` is what its rows are called. `baselines(signature, train, measured, seed)` are fitted instead of the usual
+    ones. `metrics(outputs)` are measured beside those of the only target. `facts` go into a bundle's, `seen` is the
+    content of its seen.json. `recommends` is a second dataset, of histories, from which it is learned what to
+    recommend: of ratings, which say no more than how much.
+    """
+
+    things: str = ""
+    baselines: Callable[..., Any] | None = None
+    metrics: Callable[[Array], dict[str, Estimate]] | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+    seen: Callable[[], bytes] | None = None
+    recommends: Dataset | None = None
+
+
 @dataclass(eq=False)
 class Dataset:
     """Columns with codecs fitted on the training rows, split into train, valid and test.
@@ -74,6 +93,7 @@ class Dataset:
     """The share of answers whose interval shall hold the true number; None: no intervals."""
     find_faults: Callable[[Dataset], Report] | None = field(default=None, repr=False)
     """What looks for faults; None: what looks at pictures."""
+    extras: Extras = field(default_factory=Extras, repr=False)
 
     @property
     def classes(self) -> list[str]:

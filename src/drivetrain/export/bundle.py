@@ -41,7 +41,7 @@ def export_bundle(learner: Fitted, path: str | Path, force: bool = False) -> Pat
     fit_intervals(learner)  # Of a run that was read again they are not known yet.
     graph = learner.graph()
     with learner.progress("Making golden cases", 1) as advance:
-        cases = make_cases(data.signature, golden_samples(learner), learner.run_arrays)
+        cases = make_cases(data.signature, learner.golden_samples(), learner.run_arrays)
         advance(1)
     train = learner.training_batch()
     profile = {name: codec.profile(train[name]) for name, codec in data.signature.fields.items()}
@@ -51,10 +51,11 @@ def export_bundle(learner: Fitted, path: str | Path, force: bool = False) -> Pat
         "baselines": result["baselines"],
         "versions": versions(),
         "seed": learner.settings.seed,
+        **data.extras.facts,
     }
     write_bundle(
         path, name=path.stem, task=data.task, signature=data.signature, graph=graph, cases=cases, profile=profile,
-        card=make_card(learner, path, len(cases)), facts=facts, force=force,
+        card=make_card(learner, path, len(cases)), facts=facts, force=force, members=learner.members(),
         check=lambda bundle: verify(bundle, OnnxSession(bundle.graph)).require(path),
     )  # fmt: skip
     return path

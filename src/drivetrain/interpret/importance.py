@@ -78,7 +78,7 @@ class Importance:
         told = words.metric(self.metric)
         shown = {name: drop.to_json() for name, drop in list(self.drops.items())[:SHOWN]}
         unit = ", percentage points" if told.share else ""
-        measure = f"{told.name} {'lost' if told.higher else 'gained'} when shuffled{unit}"
+        measure = f"{told.name} lost when shuffled{unit}" if told.higher else f"rise of the {told.name} when shuffled{unit}"
         return draw(shown, measure, told.share, "What the model relies on", len(self.drops) - len(shown))
 
     def to_json(self) -> dict[str, Any]:
@@ -144,7 +144,7 @@ def importances(
     drops: dict[str, dict[str, Estimate]] = {name: {} for name in wanted}
     with learner.progress("Shuffling columns", len(inputs) * repeats) as advance:
         for place, field in enumerate(inputs):
-            losses = {name: np.zeros(len(chosen)) for name in wanted}
+            losses = {name: np.zeros(len(whole[name])) for name in wanted}
             for repeat in range(repeats):
                 order = np.random.default_rng((seed, place, repeat)).permutation(len(chosen))
                 outputs = _run(learner, {**inputs, field: inputs[field][order]})

@@ -20,7 +20,7 @@ from drivetrain.data.groups import Grouping, groupings
 from drivetrain.data.show import most_telling
 from drivetrain.errors import UsageError
 from drivetrain.interpret.significance import holm, p_higher
-from drivetrain.metrics import Estimate, mean, statistics, wilson
+from drivetrain.metrics import Estimate, losses, mean, statistics, wilson
 from drivetrain.report import words
 from drivetrain.types import Array
 
@@ -113,12 +113,17 @@ class Slices:
         )
 
     @property
+    def measure(self) -> str:
+        """The metric in words: "error rate"."""
+        return words.metric(self.metric).name
+
+    @property
     def chart(self) -> Chart:
         """The worst ten slices beside all other rows."""
         from drivetrain.charts.slices import slices as draw
 
-        told = words.metric(self.metric)
-        return draw([each.to_json() for each in self.found[:SHOWN]], told.name, told.share, "Where the model is worst")
+        share = words.metric(self.metric).share
+        return draw([each.to_json() for each in self.found[:SHOWN]], self.measure, share, "Where the model is worst")
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -190,8 +195,10 @@ def harm(codec: Codec, outputs: Array, encoded: Array) -> tuple[str, Array]:
     found = statistics(codec, outputs, encoded)
     if "exact_match" in found:
         return "tags_wrong", ~cast("Array", found["exact_match"].items)
-    metric = next(name for name in ("mean_cost", "error_rate", "mean_absolute_error") if name in found)
-    return metric, cast("Array", found[metric].items)
+    for metric in ("mean_cost", "error_rate", "mean_absolute_error"):
+        if metric in found:
+            return metric, cast("Array", found[metric].items)
+    return "loss", losses(codec, outputs, encoded)
 
 
 # Trials.

@@ -48,6 +48,12 @@ def is_restart() -> bool:
     return from_environment("TORCHELASTIC_RESTART_COUNT", 0) > 0
 
 
+def is_last_try() -> bool:
+    """Whether torchrun gives up when a process fails now."""
+    restarts = from_environment("TORCHELASTIC_RESTART_COUNT", 0)
+    return restarts >= from_environment("TORCHELASTIC_MAX_RESTARTS", 0)
+
+
 def under_torchrun() -> bool:
     return "TORCHELASTIC_RUN_ID" in os.environ
 
@@ -184,6 +190,9 @@ def start() -> Processes:
     timeout = float(os.environ.get("DRIVETRAIN_PROCESS_TIMEOUT") or TIMEOUT)
     try:
         store, own, processes = next(iter(dist.rendezvous("env://", timeout=timedelta(seconds=timeout))))
+        # torchrun keeps one store over all restarts, with the addresses of processes that are gone.
+        restarts = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+        store = dist.PrefixStore(f"drivetrain/{restarts}/{processes}", store)
         if not dist.is_initialized():
             cards = torch.cuda.device_count() if dist.is_nccl_available() else 0
             backend = (

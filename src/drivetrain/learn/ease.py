@@ -11,7 +11,6 @@ import dataclasses
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +23,10 @@ from drivetrain.data.dataset import Dataset
 from drivetrain.errors import TrainingError, UsageError, nearest
 from drivetrain.learn.fitted import Fitted, run_and_data
 from drivetrain.learn.items import Items, choose, together, without
+from drivetrain.learn.make import EASE
 from drivetrain.learn.settings import Record, Settings
 from drivetrain.types import Array
 
-EASE = "ease"
 RIDGES = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 """Penalties that are tried: as many people more that have only one of two items."""
 CASES = 16
@@ -177,11 +176,9 @@ class EaseLearner(Fitted):
         return found
 
     def members(self) -> dict[str, bytes]:
-        found = {"item_vectors.npy": to_npy(self._items().vectors)}
-        return found if self.data.seen is None else {**found, "seen.json": self.data.seen()}
-
-    def _items(self) -> Items:
-        return Items(self.training_batch()["history"])
+        found = {"item_vectors.npy": to_npy(Items(self.training_batch()["history"]).vectors)}
+        seen = self.data.extras.seen
+        return found if seen is None else {**found, "seen.json": seen()}
 
     def description(self) -> str:
         return f"EASE, {len(self.items):,} items" + (

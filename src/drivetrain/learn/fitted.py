@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -20,10 +21,11 @@ from drivetrain.learn.run import Run, next_folder
 from drivetrain.learn.settings import Settings
 from drivetrain.metrics import Estimate, measure
 from drivetrain.progress import progress
-from drivetrain.types import Answer, Array
+from drivetrain.types import Answer, Array, Sample
 
 if TYPE_CHECKING:
     from drivetrain.interpret import Interpretation
+    from drivetrain.learn.ease import EaseLearner
 
 
 def run_and_data(run: str | Path, data: Dataset | None) -> tuple[Run, dict[str, Any], Dataset]:
@@ -106,6 +108,30 @@ class Fitted(ABC):
         """How often the training rows were gone through; of trees, the rounds of boosting."""
         return len(self.history)
 
+    @property
+    def seconds(self) -> float:
+        """How long the training took."""
+        return sum(row["seconds"] for row in self.history)
+
+    @cached_property
+    def recommender(self) -> EaseLearner:
+        """What recommends beside a model of ratings (see `learn/recommending.py`), fitted when it is first asked for."""
+        from drivetrain.learn.recommending import fit_recommender
+
+        return fit_recommender(self)
+
+    def members(self) -> dict[str, bytes]:
+        """Optional members of the bundle (FORMAT.md)."""
+        from drivetrain.learn.recommending import recommender_member
+
+        return {} if self.data.extras.recommends is None else recommender_member(self)
+
+    def golden_samples(self) -> list[tuple[str, Any, Sample]]:
+        """(name, kind, sample) of the golden cases: rows of the measured part, and nasty values."""
+        from drivetrain.export.bundle import golden_samples
+
+        return golden_samples(self)
+
     def choices(self) -> dict[str, dict[str, Any]]:
         """What was chosen, by heading, for the report."""
         return {
@@ -128,6 +154,10 @@ class Fitted(ABC):
 
         held = fit_intervals(self)
         self.result = make_result(self)
+        if self.data.extras.recommends is not None:
+            from drivetrain.learn.recommending import add_ranking
+
+            add_ranking(self, self.result)
         metrics = self.result["metrics"][measured_part(self)]
         for name, estimate in held.items():
             several = f"{name}." if len(self.data.signature.targets) > 1 else ""
@@ -154,7 +184,9 @@ class Fitted(ABC):
         targets = self.data.signature.targets
         found = {name: measure(codec, outputs[name], encoded[name]) for name, codec in targets.items()}
         if len(found) == 1:
-            return next(iter(found.values()))
+            ((name, only),) = found.items()
+            more = self.data.extras.metrics
+            return only if more is None else {**only, **more(outputs[name])}
         return {f"{name}.{metric}": value for name, part in found.items() for metric, value in part.items()}
 
     def predict(self, raw: Any) -> Answer:
@@ -168,11 +200,11 @@ class Fitted(ABC):
         }
         return Answer("" if isinstance(raw, (bytes, Mapping, np.ndarray)) else str(raw), targets)
 
-    def interpret(self, part: str = "valid") -> Interpretation:
-        """Where it goes wrong: confusion, top losses."""
+    def interpret(self, part: str = "valid", target: str | None = None) -> Interpretation:
+        """Where it goes wrong, on one target (the first unless named): a `Classification` or a `Regression`."""
         from drivetrain.interpret import Interpretation
 
-        return Interpretation.of(self, part)
+        return Interpretation.of(self, part, target)
 
     def export(self, path: str | Path, force: bool = False) -> Path:
         """Write a bundle and verify it with the runtime. Raises CheckFailed if the two disagree."""

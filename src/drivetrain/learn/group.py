@@ -5,7 +5,6 @@ Numbers go through torch.distributed, words through the key-value store that tor
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -24,6 +23,8 @@ from drivetrain.learn.shared_norm import share_norms
 
 BUCKET = 1 << 20
 """Gradients are sent in buckets of about so many numbers; what is larger goes as it is, without a copy."""
+FAILURE = "drivetrain/failure"
+"""The key under which the first process that fails says why."""
 LOST = ("gloo", "NCCL", "closed by peer", "reset by peer")
 """What torch says when another process is gone."""
 LOOK = 0.2
@@ -153,7 +154,7 @@ class Group(Processes):
             raise self._stopped(str(fault)) from fault
 
     def _stopped(self, reason: str = "") -> ProcessStopped:
-        failure = self._look(self._key("failure"))
+        failure = self._look(FAILURE)
         if failure is not None:
             told = from_json(failure)
             place = f"{told['where']}: " if told["where"] else ""
@@ -171,19 +172,15 @@ class Group(Processes):
 
     # --- words --------------------------------------------------------------------------------------------
 
-    def _key(self, what: str) -> str:
-        # torchrun keeps one store over all restarts.
-        return f"drivetrain/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}/{what}"
-
     def _next_key(self) -> str:
         self._said += 1
-        return self._key(str(self._said))
+        return f"drivetrain/{self._said}"
 
     def _hear(self, key: str) -> str:
         """Wait for what another process says, for as long as none has failed."""
         pause = 0.001
         while (said := self._look(key)) is None:
-            if self._look(self._key("failure")) is not None:
+            if self._look(FAILURE) is not None:
                 raise self._stopped()
             time.sleep(pause)
             pause = min(2 * pause, LOOK)
@@ -241,7 +238,7 @@ class Group(Processes):
     def _tell_all(self, fault: DrivetrainError) -> None:
         words = to_json({**fault.to_json(), "rank": self.rank})
         with suppress(RuntimeError):  # Without a store they will see it by themselves.
-            self.store.compare_set(self._key("failure"), "", words)
+            self.store.compare_set(FAILURE, "", words)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -257,7 +254,7 @@ class Group(Processes):
             return self.first
         self._tell_all(fault)
         try:
-            return self.store.add(self._key(f"told/{sha256(str(fault).encode())}"), 1) == 1
+            return self.store.add(f"drivetrain/told/{sha256(str(fault).encode())}", 1) == 1
         except RuntimeError:
             return True
 

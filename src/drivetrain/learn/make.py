@@ -1,4 +1,4 @@
-"""The learner that a model's name stands for: trees, or a network. Torch is imported for networks alone."""
+"""The learner that a model's name stands for: trees, EASE, or a network. Torch is imported for networks alone."""
 
 from __future__ import annotations
 
@@ -11,25 +11,33 @@ from drivetrain.learn.run import Run
 
 if TYPE_CHECKING:
     from drivetrain.data.dataset import Dataset
+    from drivetrain.learn.ease import EaseLearner
     from drivetrain.learn.learner import Learner
     from drivetrain.learn.trees import TreesLearner
 
-TREES = "trees"
+TREES, EASE = "trees", "ease"
+WITHOUT_EPOCHS = (TREES, EASE)
+"""Models whose learner has `fit()` and no epochs."""
 
 
 def _one_process() -> None:
     if distribution.count() > 1:
-        raise UsageError("trees grow in one process.", where="torchrun", fix="Leave torchrun out.")
+        raise UsageError("this model is fitted in one process.", where="torchrun", fix="Leave torchrun out.")
 
 
-def make_learner(data: Dataset, model: Any = None, **options: Any) -> Learner | TreesLearner:
-    """A learner of a dataset. `model` is "trees", a name of `drivetrain.models.registry`, a torch module, or None for
+def make_learner(data: Dataset, model: Any = None, **options: Any) -> Learner | TreesLearner | EaseLearner:
+    """A learner of a dataset. `model` is "trees", "ease", a name of `drivetrain.models.registry`, a torch module, or None for
     the dataset's default; the options are those of `Learner`, of which trees take a few."""
     if (data.default_model if model is None else model) == TREES:
         from drivetrain.learn.trees import TreesLearner
 
         _one_process()
         return TreesLearner(data, **options)
+    if (data.default_model if model is None else model) == EASE:
+        from drivetrain.learn.ease import EaseLearner
+
+        _one_process()
+        return EaseLearner(data, **options)
     from drivetrain.learn.learner import Learner
 
     return Learner(data, model, **options)
@@ -37,13 +45,18 @@ def make_learner(data: Dataset, model: Any = None, **options: Any) -> Learner | 
 
 def resume(
     run: str | Path, data: Dataset | None = None, model: Any = None, **options: Any
-) -> Learner | TreesLearner:
+) -> Learner | TreesLearner | EaseLearner:
     """The learner of a run, as far as it had come (see `Learner.resume`)."""
     if Run.open(run).read_config()["model"]["name"] == TREES:
         from drivetrain.learn.trees import TreesLearner
 
         _one_process()
         return TreesLearner.resume(run, data, **options)
+    if Run.open(run).read_config()["model"]["name"] == EASE:
+        from drivetrain.learn.ease import EaseLearner
+
+        _one_process()
+        return EaseLearner.resume(run, data, **options)
     from drivetrain.learn.learner import Learner
 
     return Learner.resume(run, data, model, **options)

@@ -11,14 +11,16 @@ from drivetrain.codecs import Signature
 from drivetrain.learn.baselines import LIGHTGBM, TREES, Baseline, fit_baselines
 from drivetrain.learn.fitted import without_intervals
 from drivetrain.metrics import Estimate, losses, measure, paired_difference
-from drivetrain.report.words import number
+from drivetrain.report.words import rough
 from drivetrain.types import Array
 
 if TYPE_CHECKING:
     from drivetrain.learn.fitted import Fitted
 
-LOSS_NAMES = {"category": "log loss", "number": "mean absolute error"}
-"""What models are compared by, for each kind of target."""
+LOSS_NAMES = {"category": "log loss", "number": "mean absolute error", "ranking": "NDCG@10"}
+"""What models are compared by, for each kind of target. The loss of a ranking is what its NDCG lacks of 1."""
+GAINS = ("NDCG@10",)
+"""Of these, more is better."""
 
 
 def measured_part(learner: Fitted) -> str:
@@ -33,12 +35,17 @@ def make_result(learner: Fitted) -> dict[str, Any]:
     train, measured = learner.training_batch(), data.part(part).batch()
     own = learner.model_name == "trees"  # Their rounds are chosen, and they are no baseline to themselves.
     with learner.progress("Fitting baselines", 1) as advance:
-        simple = fit_baselines(
-            data.signature, train, measured, settings.seed, class_weights=settings.class_weights, loss=settings.loss,
-            trees=not own,
-        )  # fmt: skip
+        if data.extras.baselines is not None:
+            simple = data.extras.baselines(data.signature, train, measured, settings.seed)
+        else:
+            simple = fit_baselines(
+                data.signature, train, measured, settings.seed, class_weights=settings.class_weights, loss=settings.loss,
+                trees=not own,
+            )  # fmt: skip
         advance(1)
     beside = baseline_metrics(data.signature, simple, measured, settings.seed)
+    if (more := data.extras.metrics) is not None:
+        beside = {found.name: {**beside[found.name], **more(found.outputs)} for found in simple}
     against = compare_with(data.signature, learner.outputs(part)[0], simple, measured, settings.seed)
     return {
         "run": None if learner.run is None else str(learner.run),
@@ -49,7 +56,7 @@ def make_result(learner: Fitted) -> dict[str, Any]:
         },
         "against": against,
         "epochs": learner.epochs,
-        "seconds": sum(row["seconds"] for row in learner.history),
+        "seconds": learner.seconds,
         "notes": learner.notes + ([] if own else worse_metric(learner.history) + better_trees(against)),
     }
 
@@ -99,11 +106,11 @@ def in_words(baseline: str, name: str, difference: Estimate, better: bool | None
         return f"too few rows to compare with {baseline}"
     ends = sorted(abs(end) for end in (difference.low, difference.high))
     if better is None:
-        low, high = number(difference.low), number(difference.high)
+        low, high = rough(difference.low), rough(difference.high)
         return (
             f"no better or worse than {baseline}, as far as these rows tell: {name} apart by {low} to {high}"
         )
-    told = f"{number(abs(difference.value))} ({number(ends[0])} to {number(ends[1])})"
+    told = f"{rough(abs(difference.value))} ({rough(ends[0])} to {rough(ends[1])})"
     return (
         f"better than {baseline}: {name} lower by {told}"
         if better

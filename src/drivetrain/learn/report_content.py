@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from drivetrain.data.kind_types import LEFT_OUT
+from drivetrain.data.table import missing
+from drivetrain.interpret import Classification, Importance, Interpretation, Regression, importances, slices
+from drivetrain.interpret.interpretation import flat_row
 from drivetrain.learn.outcome import measured_part
 from drivetrain.learn.run import versions
 
@@ -15,6 +19,12 @@ if TYPE_CHECKING:
     from drivetrain.learn.fitted import Fitted
 
 MISTAKES = 16
+ROWS, TOLD = 8, 3
+"""So many rows of a table are shown, and slices told in a sentence beside the chart of more."""
+PASSES, PASSES_OF_PICTURES = 200_000, 10_000
+"""So many rows go through the network to find what it relies on: a second or two."""
+EXPLAINED = ("category", "number", "tags")
+"""The kinds of target that have sections of their own."""
 
 
 def _shared(learner: Fitted) -> dict[str, Any]:
@@ -41,51 +51,55 @@ def _shared(learner: Fitted) -> dict[str, Any]:
             "left_out": len(data.bad),
         },
     }
-    if _classifies(learner):
-        found = learner.interpret(measured_part(learner)).per_class()
-        content["per_class"] = {
-            name: {metric: estimate.to_json() for metric, estimate in values.items()}
-            for name, values in found.items()
-        }
     return content
 
 
 def report_content(learner: Fitted) -> dict[str, Any]:
     """The content of report.html (see report/page.py)."""
     content = _shared(learner)
+    data = learner.data
     content["history"], content["epoch_name"] = learner.history, learner.epoch_name
-    report = learner.data.found_faults
+    report = data.found_faults
     content["data"]["faults"] = None if report is None else report.to_json()["faults"]
     content["settings"] = learner.choices()
+    bundle = f"{data.table.name}.bundle"
+    answer = f"drivetrain predict {bundle} {'PICTURE' if data.pictures else 'ROWS.csv --out answers.csv'}"
     content["use"] = [
-        ("Write the bundle, verified", f"drivetrain export {learner.run} {learner.data.table.name}.bundle"),
-        (
-            "Answer without torch",
-            f"drivetrain predict {learner.data.table.name}.bundle {'PICTURE' if learner.data.pictures else 'ROWS.csv'}",
-        ),
+        ("Write the bundle, verified", f"drivetrain export {learner.run} {bundle}"),
+        ("Answer without torch", answer),
     ]
     if learner.epoch_name == "epoch":  # Of trees there are no event files: the package that writes them imports torch.
         content["use"].append(("Watch the curves in TensorBoard", f"tensorboard --logdir {learner.run}"))
-    if _classifies(learner):
-        found = learner.interpret(measured_part(learner))
-        content["confusion"] = found.confusion()
-        content["calibration"] = found.calibration()
-        content["mistakes"] = found.top_losses(MISTAKES) if learner.data.pictures else found.worst(MISTAKES)
-        if learner.data.pictures:
-            content["data"]["pictures"] = learner.data.show(16)
-    return content
+    if data.kinds:
+        content["columns"] = _columns(learner)
+    if data.pictures:
+        content["data"]["pictures"] = data.show(16)
+    elif len(data.part("train")):
+        content["sample"] = data.show(ROWS)
+    targets = _targets(learner)
+    if len(data.signature.targets) == 1:
+        return {**content, **next(iter(targets.values()), {})}
+    return {**content, "targets": targets}
 
 
 def card_content(learner: Fitted, file: str, cases: int) -> dict[str, Any]:
     """The content of the bundle's README.md (see report/card.py). A bundle travels: it names the data, and not where
     they lie on this machine."""
     content = _shared(learner)
-    table = learner.data.table
+    table, part = learner.data.table, measured_part(learner)
     content["data"]["source"] = table.name
     if table.source:
         content["notes"] = [note.replace(f"{table.source}{os.sep}", "") for note in content["notes"] or []]
+    if learner.data.one_category:
+        name = next(name for name, codec in learner.data.signature.targets.items() if hasattr(codec, "classes"))
+        content["per_class"] = _per_class(learner.interpret(part, name))
+    explained = [name for name in learner.data.signature.targets if _is_explained(learner, name)]
+    weak = {name: slices(learner, part, name) for name in explained}
+    several = len(weak) > 1
     return {
         **content,
+        "weak": [f"{f'{name}, ' if several else ''}{each.sentence(found.metric)}" for name, found in weak.items() for each in found.found[:TOLD]],
+        "left_out_columns": [column["name"] for column in _columns(learner) if column["role"] == "left out"],
         "file": file,
         "signature": learner.data.signature.to_json(),
         "cases": cases,
@@ -93,8 +107,96 @@ def card_content(learner: Fitted, file: str, cases: int) -> dict[str, Any]:
     }
 
 
-def _classifies(learner: Fitted) -> bool:
-    return any(hasattr(codec, "classes") for codec in learner.data.signature.targets.values())
+# Targets.
+
+
+def _targets(learner: Fitted) -> dict[str, dict[str, Any]]:
+    """For each target what the page's sections about it take."""
+    part = measured_part(learner)
+    names = [name for name in learner.data.signature.targets if _is_explained(learner, name)]
+    relied = _importances(learner, part, names)
+    return {name: _of_target(learner, part, name, relied.get(name)) for name in names}
+
+
+def _is_explained(learner: Fitted, name: str) -> bool:
+    return learner.data.signature.targets[name].op.split("@")[0] in EXPLAINED
+
+
+def _importances(learner: Fitted, part: str, names: list[str]) -> dict[str, Importance]:
+    """What it relies on, from as many rows as that takes a moment for; nothing where there is one input only."""
+    inputs = len(learner.data.signature.inputs)
+    if inputs < 2 or not names:
+        return {}
+    passes = PASSES_OF_PICTURES if learner.data.pictures else PASSES
+    rows = max(200, passes // (5 * inputs))
+    return importances(learner, part, dict.fromkeys(names), rows=rows)
+
+
+def _of_target(learner: Fitted, part: str, name: str, relied: Importance | None) -> dict[str, Any]:
+    found = learner.interpret(part, name)
+    weak = found.slices()
+    content: dict[str, Any] = {
+        "slices": {
+            "chart": weak.chart if weak.found else None,
+            "measure": weak.measure,
+            "sentences": weak.words()[:-1][:TOLD],
+            "summary": weak.summary(),
+        },
+        "mistakes": _mistakes(found),
+    }
+    if relied is not None:
+        content["importance"] = {"chart": relied.chart, "sentences": relied.words()}
+    if isinstance(found, Classification):
+        content["per_class"] = _per_class(found)
+        content["confusion"], content["calibration"] = found.confusion(), found.calibration()
+        if len(found.category.classes) == 2:
+            content["thresholds"] = found.thresholds().chart
+    if isinstance(found, Regression):
+        content["predictions"] = _predictions(learner, part, found)
+    return content
+
+
+def _per_class(found: Interpretation) -> dict[str, Any]:
+    assert isinstance(found, Classification)
+    return {
+        name: {metric: estimate.to_json() for metric, estimate in values.items()}
+        for name, values in found.per_class().items()
+    }
+
+
+def _mistakes(found: Interpretation) -> Any:
+    if isinstance(found, Classification) and found.learner.data.pictures:
+        return found.top_losses(MISTAKES)
+    rows = [flat_row(row) for row in found.worst(MISTAKES)]
+    return [{key: value for key, value in row.items() if key != "loss"} for row in rows] if isinstance(found, Regression) else rows
+
+
+def _predictions(learner: Fitted, part: str, found: Regression) -> dict[str, Any]:
+    metrics = ((learner.result or {}).get("metrics") or {}).get(part) or {}
+    several = len(learner.data.signature.targets) > 1
+    band = "Shaded: the range that is answered; orange: rows outside it." if found.bounds is not None else ""
+    return {
+        "interval": found.interval_words(),
+        "held": metrics.get(f"{found.target}.interval_coverage" if several else "interval_coverage"),
+        "charts": [
+            (found.predicted_against_true(), f"On the dashed line prediction and truth are equal. {band}".strip()),
+            (found.errors(), "By how much, and among which predictions. A line is at 0, the blue one at the median."),
+        ],
+    }
+
+
+# The table.
+
+
+def _columns(learner: Fitted) -> list[dict[str, Any]]:
+    """What each column of the table was taken for: name, kind, reason, share missing, and its role."""
+    data = learner.data
+    found = []
+    for name, kind in data.kinds.items():
+        role = "target" if name in data.signature.targets else "left out" if kind.kind in LEFT_OUT else "input"
+        share = float(missing(data.table[name]).mean()) if name in data.table and len(data.table) else None
+        found.append({"name": name, "kind": kind.kind, "reason": kind.reason, "missing": share, "role": role})
+    return found
 
 
 def _counts(learner: Fitted) -> dict[str, dict[str, int]] | None:

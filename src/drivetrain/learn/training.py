@@ -83,7 +83,9 @@ class FrozenTraining(Training):
         augment = self.learner.picture_augment
         collected: dict[str, list[Tensor]] = {"features": [], **{name: [] for name in self.network.heads}}
         processes, shares = self.learner.processes, []
-        with torch.inference_mode(), self.learner.progress("Computing features", len(tensors)) as advance:
+        # Shards keep what they gather for the first time, and could not write to it in training.
+        mode = torch.no_grad if self.learner.settings.shard else torch.inference_mode
+        with mode(), self.learner.progress("Computing features", len(tensors)) as advance:
             for batch, share in tensors.in_shares(2 * self.learner.settings.batch_size, processes.share):
                 shares.append(share)
                 if augment and generator is not None:

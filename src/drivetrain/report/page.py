@@ -10,7 +10,7 @@ from typing import Any
 
 from drivetrain.charts import Chart, bars, calibration, class_counts, confusion, losses, table_html
 from drivetrain.files import write_text
-from drivetrain.report import words
+from drivetrain.report import tables, words
 from drivetrain.report.style import CSS
 
 PLACES = 5
@@ -34,6 +34,12 @@ def write_report(path: str | os.PathLike[str], content: Mapping[str, Any]) -> Pa
     confusion     a Chart, or {"matrix", "classes"}
     calibration   a Chart, or a list of `metrics.Reliability` or their JSON
     mistakes      a Chart (pictures of the highest loss), or a list of dicts for a table
+    predictions   {"interval": sentence, "held": estimate, "charts": [(Chart, caption)]} of a number
+    thresholds    a Chart                                 slices  {"chart", "measure", "sentences", "summary"}
+    importance    {"chart", "sentences"}
+    targets       {name: per_class ... importance, as above}, where there are several
+    columns       [{"name", "kind", "reason", "missing": share, "role": "input", "target" or "left out"}]
+    sample        a Chart of some rows
     data          {"source", "layout", "split": text or dict, "note", "counts": {part: {class: n}},
                   "rows": {part: n}, "left_out": n, "faults": [Fault or its JSON], "pictures": Chart};
                   `faults` [] says that none was found, None that nobody looked
@@ -49,11 +55,10 @@ def write_report(path: str | os.PathLike[str], content: Mapping[str, Any]) -> Pa
 
 def report_html(content: Mapping[str, Any]) -> str:
     """The page as text."""
-    sections = [(title, body) for title, make in SECTIONS if (body := make(content))]
-    anchors = {title: title.lower().replace(" ", "-") for title, _ in sections}
-    links = "".join(f'<a href="#{anchors[title]}">{title}</a>' for title, _ in sections)
+    sections = _sections(content)
+    links = "".join(f'<a href="#{anchor}">{title}</a>' for title, anchor, _ in sections)
     blocks = "".join(
-        f'<section id="{anchors[title]}"><h2>{title}</h2>{body}</section>' for title, body in sections
+        f'<section id="{anchor}"><h2>{title}</h2>{body}</section>' for title, anchor, body in sections
     )
     name = escape(str(content.get("name") or "Training report"))
     kind = " · ".join(escape(str(content[key])) for key in ("task", "model", "created") if content.get(key))
@@ -66,6 +71,20 @@ def report_html(content: Mapping[str, Any]) -> str:
         f'<header><p class="kind">{kind}</p><h1>{name}</h1>{f"<nav>{links}</nav>" if len(sections) > 2 else ""}</header>'
         f"{blocks}<footer>{_versions(content)}</footer></main></body></html>\n"
     )
+
+
+def _sections(content: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Title, anchor and HTML of each section that has content. Of several targets each has one of its own."""
+    found: list[tuple[str, str, str]] = []
+    for title, make in SECTIONS:
+        if body := make(content):
+            found.append((title, title.lower().replace(" ", "-"), body))
+        if make is _curves:
+            for number, (name, its) in enumerate((content.get("targets") or {}).items(), start=1):
+                parts = [(title, make(its)) for title, make in SECTIONS if make in OF_TARGET]
+                told = "".join(f"<h3>{title}</h3>{part}" for title, part in parts if part)
+                found += [(escape(str(name)), f"target-{number}", told)] if told else []
+    return found
 
 
 def _result(content: Mapping[str, Any]) -> str:
@@ -105,12 +124,12 @@ def _headline(content: Mapping[str, Any], part: str, name: str, ours: Mapping[st
 
 def _against_table(against: Mapping[str, Mapping[str, Any]]) -> str:
     """Each simple method beside this model on the same rows."""
-    rows: list[list[Any]] = []
-    for name, found in against.items():
-        told = {True: "this model is better", False: f"{name} is better", None: "could be chance"}
-        rows.append([name, _difference(found["difference"]), told[found["better"]]])
-    legend = "Loss of this model less theirs, row by row: below 0 where this model is better."
-    table = _scroll(table_html(rows, ["against", "difference (95 % interval)", "so"]))
+    told = {True: "better", False: "worse", None: "not told apart"}
+    rows = [
+        [name, _difference(found["difference"]), told[found["better"]]] for name, found in against.items()
+    ]
+    legend = "Loss of this model less theirs on the same rows, with 95 % intervals: below 0 where this model is better."
+    table = _scroll(table_html(rows, ["against", "difference", "this model is"]))
     return f'<h3>Against simple methods</h3><p class="small">{legend}</p>{table}'
 
 
@@ -118,12 +137,12 @@ def _difference(estimate: Mapping[str, Any]) -> str:
     value, low, high = (estimate.get(key) for key in ("value", "low", "high"))
     if value is None:
         return "undefined"
-    ends = "" if low is None or high is None else f" ({_signed(low)} to {_signed(high)})"
-    return _signed(value) + ends.replace(" to ", f"{NO_BREAK}to{NO_BREAK}")
-
-
-def _signed(value: float) -> str:
-    return ("+" if value > 0 else "") + words.number(value).replace("-", "\N{MINUS SIGN}")
+    ends = (
+        ""
+        if low is None or high is None
+        else f" ({words.rough(low)}{NO_BREAK}to{NO_BREAK}{words.rough(high)})"
+    )
+    return f"{words.rough(value)}{ends}".replace("-", "\N{MINUS SIGN}")
 
 
 def _metric_table(metrics: Mapping[str, words.Estimates]) -> str:
@@ -302,10 +321,26 @@ SECTIONS: tuple[tuple[str, Callable[[Mapping[str, Any]], str]], ...] = (
     ("Training", _curves),
     ("Classes", _classes),
     ("Confusion", _confusion),
+    ("Predictions", tables.predictions),
     ("Mistakes", _mistakes),
     ("Calibration", _calibration),
+    ("Threshold", tables.thresholds),
+    ("Where it is worst", tables.slices),
+    ("What it relies on", tables.importance),
     ("Data", _data),
+    ("Columns", tables.columns),
     ("More", _further),
     ("Settings", _settings),
     ("Use the model", _use),
 )
+OF_TARGET = (
+    _classes,
+    _confusion,
+    tables.predictions,
+    _mistakes,
+    _calibration,
+    tables.thresholds,
+    tables.slices,
+    tables.importance,
+)
+"""The sections that are about one target."""

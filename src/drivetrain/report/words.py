@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from drivetrain.charts.chart import percent
@@ -54,14 +54,27 @@ METRICS = {
     "precision": Metric("precision", True, True, "Precision of {value} on {rows}"),
     "recall": Metric("recall", True, True, "Recall of {value} on {rows}"),
     "f1": Metric("F1", True, True, "F1 of {value} on {rows}"),
+    "ndcg_at_10": Metric("NDCG@10", False, True, "NDCG@10 of {value} on {rows}"),
+    "recall_at_10": Metric("recall@10", True, True, "Of what {rows} liked, {value} are among the first ten"),
+    "precision_at_10": Metric("precision@10", True, True, "{value} of the first ten were liked, on {rows}"),
+    "coverage": Metric("coverage", True, True, "{value} of the items are recommended to any of {rows}"),
+    "novelty": Metric("novelty in bits", False, True, "A novelty of {value} bits on {rows}"),
+    "diversity": Metric("diversity", False, True, "A diversity of {value} on {rows}"),
 }
 PARTS = {"train": "training", "valid": "validation", "test": "test"}
 
 
 def metric(name: str) -> Metric:
-    """How `name` is told; an unknown one by its own name, as a number, higher being better."""
+    """How `name` is told; "TARGET.METRIC" with its target; an unknown one by its own name, as a number, higher being
+    better."""
+    target, _, last = name.rpartition(".")
+    if target and last in METRICS:
+        found = METRICS[last]
+        prefix = target.replace("{", "{{").replace("}", "}}")
+        return replace(found, name=f"{target}: {found.name}", sentence=f"{prefix}: {found.sentence}")
     words = name.replace("_", " ")
-    return METRICS.get(name, Metric(words, False, True, words.capitalize() + " of {value} on {rows}"))
+    sentence = words.capitalize().replace("{", "{{").replace("}", "}}") + " of {value} on {rows}"
+    return METRICS.get(name, Metric(words, False, True, sentence))
 
 
 def number(value: float) -> str:
@@ -69,6 +82,11 @@ def number(value: float) -> str:
     if value == 0 or 1e-4 <= abs(value) < 1e4:
         return f"{value:,.4g}"
     return f"{value:,.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.3e}"
+
+
+def rough(value: float) -> str:
+    """Three figures: enough for a difference."""
+    return number(float(f"{value:.3g}"))
 
 
 def value_text(name: str, value: float | None, n: int = 0) -> str:
@@ -171,17 +189,15 @@ def _winner(against: Mapping[str, Mapping[str, Any]]) -> str:
 
     better = [name for name, found in against.items() if found["better"] is False]
     equal = [name for name, found in against.items() if found["better"] is None]
+    name = max(better or equal or against, key=lead)
+    reason = f": {by(name)}." if by(name) else "."
     if better:
-        name = max(better, key=lead)
-        return f"The winner on the same rows is {name}, not this model ({by(name)})."
+        return f"The winner on the same rows is {name}, not this model{reason}"
     if equal:
-        name = max(equal, key=lead)
-        reason = f" ({by(name)})" if by(name) else ""
-        return f"No winner: what this model and {name} differ by on the same rows could be chance{reason}."
-    name = max(against, key=lead)
+        return f"No winner: what this model and {name} differ by on the same rows could be chance{reason}"
     if len(against) == 1:
-        return f"This model wins against {name} on the same rows ({by(name)})."
-    return f"This model wins on the same rows against all {len(against)} simple methods; the closest is {name} ({by(name)})."
+        return f"This model wins against {name} on the same rows{reason}"
+    return f"This model wins against all simple methods on the same rows. The closest is {name}{reason}"
 
 
 def difference_sentence(comparison: Mapping[str, Any], name: str) -> str:

@@ -1,0 +1,60 @@
+"""Members that only the bundles of recommenders have: vectors of items, and who has had what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import numpy as np
+
+from drivetrain.bundle.manifest import load_json
+from drivetrain.bundle.npy import from_npy
+from drivetrain.codecs import Signature
+from drivetrain.codecs.ranking import Ranking
+from drivetrain.errors import BundleError
+from drivetrain.types import Array
+
+VECTORS, SEEN, RECOMMENDER = "item_vectors.npy", "seen.json", "recommender.bundle"
+OPTIONAL = (VECTORS, SEEN, RECOMMENDER)
+MOST_WIDTH = 4096
+
+Seen = dict[str, tuple[tuple[str, ...], tuple[str, ...]]]
+"""User -> what they liked, and what else they have had."""
+
+
+def ranking_of(signature: Signature) -> Ranking | None:
+    """The ranking that is the only target; None where there is none."""
+    targets = list(signature.targets.values())
+    return targets[0] if len(targets) == 1 and isinstance(targets[0], Ranking) else None
+
+
+def vectors_in(members: Mapping[str, memoryview], signature: Signature) -> Array | None:
+    """float32 (items, width), finite; None where there are none. Raises BundleError."""
+    if VECTORS not in members:
+        return None
+    ranking, vectors = ranking_of(signature), from_npy(members[VECTORS], VECTORS)
+    if ranking is None or vectors.dtype != np.float32 or vectors.ndim != 2:
+        raise BundleError("it is not a vector for each item of a ranking.", where=VECTORS)
+    if len(vectors) != len(ranking.items) or vectors.shape[1] > MOST_WIDTH or not np.isfinite(vectors).all():
+        raise BundleError(f"it doesn't hold a vector for each of {len(ranking.items):,} items.", where=VECTORS)
+    return vectors
+
+
+def seen_in(members: Mapping[str, memoryview], signature: Signature) -> Seen | None:
+    """Who has had what; None where the bundle doesn't say. Raises BundleError."""
+    if SEEN not in members:
+        return None
+    record = load_json(members[SEEN], SEEN)
+    if ranking_of(signature) is None or not isinstance(record, dict):
+        raise BundleError("it doesn't say what users of a ranking have had.", where=SEEN)
+    found: Seen = {}
+    for user, both in cast("dict[str, Any]", record).items():
+        lists: list[Any] = cast("list[Any]", both) if isinstance(both, list) else []
+        if len(lists) != 2 or not all(_are_texts(each) for each in lists):
+            raise BundleError(f"{user[:50]!r} has not two lists of items.", where=SEEN)
+        found[user] = (tuple(lists[0]), tuple(lists[1]))
+    return found
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in cast("list[Any]", value))

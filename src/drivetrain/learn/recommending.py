@@ -1,0 +1,90 @@
+"""What recommends beside a model of ratings: fitted along with it, measured with it, and put into its bundle."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from drivetrain.learn.baselines import Baseline
+from drivetrain.learn.ease import EaseLearner
+from drivetrain.learn.items import without
+from drivetrain.learn.outcome import compare_with, make_result, measured_part
+from drivetrain.metrics import measure
+from drivetrain.types import Array
+
+if TYPE_CHECKING:
+    from drivetrain.learn.fitted import Fitted
+
+MEMBER = "recommender.bundle"
+BY_RATING = "sorted by predicted rating"
+PAIRS = 2_000_000
+"""So many ratings are predicted at most to see how well they rank; with many items that is of fewer users."""
+ROWS = 65_536
+
+
+def fit_recommender(fitted: Fitted) -> EaseLearner:
+    """What recommends, by what the users of the same training rows liked."""
+    data = fitted.data.extras.recommends
+    assert data is not None
+    found = EaseLearner(data, quiet=fitted.quiet, seed=fitted.settings.seed)
+    found.solve()
+    return found
+
+
+def add_ranking(fitted: Fitted, result: dict[str, Any]) -> None:
+    """Add to the result of a model of ratings how well is recommended, beside simple methods and beside sorting by the
+    ratings that it predicts."""
+    ranker = fitted.recommender
+    part = measured_part(ranker)
+    if part not in result["metrics"]:
+        return
+    ranked = make_result(ranker)
+    result["metrics"][part] |= ranked["metrics"][part]
+    for name in ("baselines", "against"):
+        result[name] |= ranked[name]
+    result["seconds"] += ranked["seconds"]
+    with fitted.progress("Ranking by rating", 1) as advance:
+        found, rows = by_rating(fitted, ranker, part)
+        advance(1)
+    codec = ranker.data.signature.targets[found.target]
+    outputs, encoded = ranker.outputs(part)
+    true = encoded[found.target][rows]
+    more = ranker.data.extras.metrics
+    metrics = measure(codec, found.outputs, true) | ({} if more is None else more(found.outputs))
+    result["baselines"][BY_RATING] = {name: estimate.to_json() for name, estimate in metrics.items()}
+    ours = {found.target: outputs[found.target][rows]}
+    result["against"] |= compare_with(ranker.data.signature, ours, [found], {found.target: true})
+
+
+def by_rating(fitted: Fitted, ranker: EaseLearner, part: str) -> tuple[Baseline, Array]:
+    """Items in the order of their predicted ratings, as outputs of a ranking, for the first so many rows of a part."""
+    data = ranker.data.part(part)
+    rows = np.arange(min(len(data), max(1, PAIRS // len(ranker.items))))
+    (user, users), (item, items) = fitted.data.signature.inputs.items()
+    (rating,) = fitted.data.signature.targets
+    (target,) = ranker.data.signature.targets
+    who, _ = users.encode_column(ranker.data.table["user"][data.rows[rows]])
+    what, _ = items.encode_column(np.array(ranker.items, object))
+    pairs = {user: np.repeat(who, len(what)), item: np.tile(what, len(who))}
+    predicted = [
+        fitted.run_arrays({name: codes[start : start + ROWS] for name, codes in pairs.items()})[rating]
+        for start in range(0, len(pairs[user]), ROWS)
+    ]
+    scores = np.concatenate(predicted).reshape(len(who), len(what))
+    had = data.batch(rows)
+    # From 0 up, so that what was had already comes last whatever the scale of the ratings.
+    outputs = without(scores - scores.min(), had["history"], had.get("seen")).astype(np.float32)
+    return Baseline(BY_RATING, target, outputs), rows
+
+
+def recommender_member(fitted: Fitted) -> dict[str, bytes]:
+    """The bundle of what recommends, as a member of that of the ratings: opened, checked and verified like any."""
+    ranker = fitted.recommender
+    if ranker.result is None:
+        ranker.result = make_result(ranker)
+    with tempfile.TemporaryDirectory() as folder:
+        path = ranker.export(Path(folder) / MEMBER)
+        return {MEMBER: path.read_bytes()}
