@@ -61,11 +61,11 @@ class TestFolders:
         )
 
     def test_missing(self, tmp_path: Path) -> None:
-        refused(self.train(tmp_path), 1, "there is no such folder", str(tmp_path / "p"))
+        refused(self.train(tmp_path), 1, "there is no such file or folder", str(tmp_path / "p"))
 
     def test_a_file(self, tmp_path: Path) -> None:
         (tmp_path / "p").write_bytes(b"x")
-        refused(self.train(tmp_path), 1, "this is a file, not a folder")
+        refused(self.train(tmp_path, "--task", "image_classification"), 1, "this is a file, not a folder")
 
     def test_empty(self, tmp_path: Path) -> None:
         (tmp_path / "p").mkdir()
@@ -113,7 +113,7 @@ class TestFolders:
             (("--layout", "heap"), "class folders"),
             (("--resume",), "no such run"),
             (("--model", "resnet19"), "Did you mean resnet18"),
-            (("--model", "lineer"), "Did you mean linear?"),
+            (("--model", "lineer"), "Did you mean linear"),
             (("--model", "zzz"), "Choose one of linear, mlp, cnn, residual"),
             (("--model", "weights.pth"), "pickles"),
             (("--model", "./nowhere/at/all"), "no such folder"),

@@ -117,6 +117,28 @@ def test_what_is_damaged_is_an_error_and_no_traceback(
     assert str(folder) in caught.value.where
 
 
+class Opens:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.path,)
+
+
+def test_nothing_in_a_run_is_unpickled(tmp_path: Path) -> None:
+    folder = run_of(tmp_path / "run", validation(guesses(1, 0)))
+    np.save(
+        folder / "validation" / "rows.npy",
+        np.array([Opens(tmp_path / "opened")] * N, object),
+        allow_pickle=True,
+    )
+    with pytest.raises(DrivetrainError):
+        Run.open(folder).read_validation()
+    assert not (tmp_path / "opened").exists()
+
+
 def test_columns_are_known_by_their_content(tmp_path: Path) -> None:
     assert digest(np.array([1, 2])) == digest(np.array([1.0, 2.0])) != digest(np.array([2.0, 1.0]))
     assert digest(np.array([np.nan, -0.0])) == digest(np.array([-np.nan, 0.0]))
@@ -128,6 +150,7 @@ def test_columns_are_known_by_their_content(tmp_path: Path) -> None:
     paths = [np.array([str(tmp_path / folder / "1.png")], object) for folder in ("a", "b", "c", "absent")]
     a, b, c, absent = (digest(column, files=True) for column in paths)
     assert a == b  # the same name and size
+    assert digest(paths[0]) != digest(paths[1])  # as texts they are different
     assert len({a, c, absent}) == 3
 
 
@@ -234,6 +257,7 @@ def test_the_same_answers_are_called_so(tmp_path: Path) -> None:
 def test_a_metric_can_be_chosen_and_a_wrong_one_is_told(runs: list[Path]) -> None:
     found = compare(runs, metric="log_loss")
     assert {pair.metric for pair in found.pairs} == {"log_loss"}
+    assert found.best == "good"  # less is better
     with pytest.raises(UsageError, match="Did you mean log_loss"):
         compare(runs, metric="logloss")
     with pytest.raises(UsageError, match="two runs"):

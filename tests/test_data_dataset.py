@@ -110,8 +110,8 @@ def test_columns_that_are_not_there_and_roles_that_clash(flowers: Path) -> None:
         dt.DataBlock(inputs={"a": dt.Number(), "b": dt.Number()}, targets={"y": dt.Number()}).dataset("x")
 
 
-def test_show_and_check_need_pictures_with_classes() -> None:
+def test_check_needs_a_table_of_known_kinds_or_pictures_with_classes() -> None:
     block = dt.DataBlock(inputs={"x": dt.Number()}, targets={"y": dt.Number()}, split=dt.split.none())
     data = block.from_columns({"x": [1, 2], "y": [1, 2]})
     with pytest.raises(UsageError, match="picture column"):
-        data.show()
+        data.check()

@@ -26,6 +26,7 @@ HEAVY = (
 WITHOUT_TORCH = (
     "drivetrain.bundle", "drivetrain.runtime", "drivetrain.metrics", "drivetrain.codecs", "drivetrain.evaluate",
     "drivetrain.data.checks", "drivetrain.data.packed", "drivetrain.data.sources", "drivetrain.data.dataset",
+    "drivetrain.learn.make", "drivetrain.learn.trees", "drivetrain.learn.baselines", "drivetrain.export.trees",
     "drivetrain.tasks.image_classification", "drivetrain.models.registry", "drivetrain.models.hub", "drivetrain.cli.main",
     "drivetrain.comparison", "drivetrain.openings", "drivetrain.learn.run", "drivetrain.learn.validation",
 )  # fmt: skip

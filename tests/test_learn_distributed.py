@@ -102,6 +102,23 @@ def test_shards_and_averages_exclude_each_other() -> None:
         Settings(shard=True, ema=0.9)
 
 
+def test_a_restart_goes_on_where_there_is_a_run_and_begins_where_there_is_none(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "run"
+    command = ("train", table, *TRAIN, "--out", out, "--json")
+    for name, value in {"RUN_ID": "one", "RESTART_COUNT": "1", "MAX_RESTARTS": "1"}.items():
+        monkeypatch.setenv(f"TORCHELASTIC_{name}", value)
+    (out / "checkpoints").mkdir(parents=True)  # killed at once
+    begun = drivetrain(*command)
+    assert begun.json["epochs"] == EPOCHS
+    gone_on = drivetrain(*command)
+    assert gone_on.json["metrics"] == begun.json["metrics"]
+    assert "epoch" not in gone_on.err, "nothing was left to train"
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "0")
+    assert "something in it" in drivetrain(*command).err, "and no JSON while torchrun will try again"
+
+
 # --- two processes --------------------------------------------------------------------------------------------
 
 

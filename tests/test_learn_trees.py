@@ -352,3 +352,15 @@ def test_real_tables(name: str, tmp_path: Path) -> None:
     ours = learner.models[target].predict(train)
     scale = np.maximum(np.abs(ours), np.median(np.abs(ours)))
     assert (np.abs(answered[target] - ours) / scale).max() < 1e-5
+
+
+def test_a_wide_table_fits_into_a_bundle(tmp_path: Path) -> None:
+    """Each golden case keeps a value of each column, and each column has values that are nasty."""
+    names = [f"x{number}" for number in range(80)]
+    chance = np.random.default_rng(0)
+    block = dt.DataBlock(inputs={name: dt.Number(missing=True) for name in names}, targets={"y": dt.Number()})
+    columns = {name: chance.normal(size=60) for name in (*names, "y")}
+    learner = block.from_columns(columns).learner("trees", out=tmp_path / "run", quiet=True)
+    learner.fit()
+    cases = open_bundle(learner.export(tmp_path / "a.bundle")).cases
+    assert len({case.name.split(":")[0] for case in cases if case.kind == "nasty"}) > 30

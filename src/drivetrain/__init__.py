@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from drivetrain.learn.hooks import Hook as Hook
     from drivetrain.learn.learner import Learner as Learner
     from drivetrain.runtime import Predictor as Predictor
+    from drivetrain.runtime import Recommender as Recommender
     from drivetrain.tasks import image_classification as image_classification
+    from drivetrain.tasks import recommendation as recommendation
     from drivetrain.tasks import tabular as tabular
     from drivetrain.types import Answer as Answer
     from drivetrain.types import Failure as Failure
@@ -53,15 +55,17 @@ _PUBLIC = {
     "Learner": "drivetrain.learn.learner",
     "Number": "drivetrain.codecs.number",
     "Predictor": "drivetrain.runtime",
+    "Recommender": "drivetrain.runtime",
     "Signature": "drivetrain.codecs",
     "compare": "drivetrain.comparison",
     "image_classification": "drivetrain.tasks.image_classification",
     "image_files": "drivetrain.data.sources",
     "parent_folder": "drivetrain.data.sources",
+    "recommendation": "drivetrain.tasks.recommendation",
     "split": "drivetrain.data.split",
     "tabular": "drivetrain.tasks.tabular",
 }
-_MODULES = ("image_classification", "split", "tabular")
+_MODULES = ("image_classification", "recommendation", "split", "tabular")
 
 __all__ = ["__version__", *_PUBLIC]
 

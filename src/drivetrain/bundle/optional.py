@@ -36,7 +36,9 @@ def vectors_in(members: Mapping[str, memoryview], signature: Signature) -> Array
     if ranking is None or vectors.dtype != np.float32 or vectors.ndim != 2:
         raise BundleError("it is not a vector for each item of a ranking.", where=VECTORS)
     if len(vectors) != len(ranking.items) or vectors.shape[1] > MOST_WIDTH or not np.isfinite(vectors).all():
-        raise BundleError(f"it doesn't hold a vector for each of {len(ranking.items):,} items.", where=VECTORS)
+        raise BundleError(
+            f"it doesn't hold a vector for each of {len(ranking.items):,} items.", where=VECTORS
+        )
     return vectors
 
 

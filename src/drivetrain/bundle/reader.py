@@ -129,7 +129,7 @@ def _recommender(members: Mapping[str, memoryview], signature: Signature) -> Bun
     """The bundle within a bundle: of a ranking in one that is none."""
     if RECOMMENDER not in members:
         return None
-    inner = _at(RECOMMENDER, lambda: _assembled(read_zip(members[RECOMMENDER])))  # type: ignore[arg-type]
+    inner = _at(RECOMMENDER, lambda: _assembled(read_zip(bytes(members[RECOMMENDER]))))
     if ranking_of(signature) is not None or ranking_of(inner.signature) is None:
         raise BundleError("it is not what recommends beside a model of ratings.", where=RECOMMENDER)
     return inner

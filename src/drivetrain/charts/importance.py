@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,8 @@ def importance(
         axes.xaxis.set_major_locator(MaxNLocator(6 if wide else 4, steps=STEPS))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
         axes.margins(x=0.05)
-        axes.set_xlabel(measure + (f" (and {more:,} columns more)" if more else ""))
+        told = measure + (f" (and {more:,} columns more)" if more else "")
+        axes.set_xlabel(told if wide else textwrap.fill(told, 34))
 
     height = 74 + row * max(1, len(drops))
-    return Chart(title, draw, (640, height), (340, height))
+    return Chart(title, draw, (640, height), (340, height + 30))

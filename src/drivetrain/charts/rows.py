@@ -98,17 +98,19 @@ def _all_numbers(cells: Cells) -> bool:
     return bool(known) and all(cell.replace(".", "", 1).lstrip("-").isdigit() for cell in known)
 
 
+TINT_LIGHT, TINT_DARK = "#e6f0fa", "#1b2c40"
 STYLE = (
     "<style>.dt-rows{overflow-x:auto;margin:8px 0 0}.dt-rows table{border-collapse:collapse;font-size:13.5px;width:auto;margin:0;"
     "font-variant-numeric:tabular-nums}"
     f".dt-rows th{{font-weight:500;color:{LIGHT.muted};text-align:left;white-space:nowrap;background:none}}"
-    f".dt-rows th,.dt-rows td{{padding:5px 10px;border-bottom:1px solid {LIGHT.grid};vertical-align:top;max-width:22em;"
-    "overflow-wrap:break-word}.dt-rows .n{text-align:right;white-space:nowrap}"
-    f".dt-rows .t{{background:{LIGHT.soft}44;font-weight:600}}.dt-rows i{{color:{LIGHT.warning}}}"
-    f".dt-rows p{{color:{LIGHT.muted};font-size:13px;margin:6px 0 0}}"
+    f".dt-rows th,.dt-rows td{{padding:5px 10px;border-bottom:1px solid {LIGHT.grid};vertical-align:top;white-space:nowrap}}"
+    ".dt-rows .w{white-space:normal;min-width:16em;max-width:24em;overflow-wrap:anywhere}.dt-rows .n{text-align:right}"
+    # The targets stay in sight while a wide table is scrolled.
+    f".dt-rows .t{{background:{TINT_LIGHT};font-weight:600}}.dt-rows .t:first-child{{position:sticky;left:0}}"
+    f".dt-rows i{{color:{LIGHT.warning}}}.dt-rows p{{color:{LIGHT.muted};font-size:13px;margin:6px 0 0}}"
     "@media (prefers-color-scheme: dark){"
     f".dt-rows th{{color:{DARK.muted}}}.dt-rows th,.dt-rows td{{border-color:{DARK.grid}}}"
-    f".dt-rows .t{{background:{DARK.soft}66}}.dt-rows i{{color:{DARK.warning}}}.dt-rows p{{color:{DARK.muted}}}}}</style>"
+    f".dt-rows .t{{background:{TINT_DARK}}}.dt-rows i{{color:{DARK.warning}}}.dt-rows p{{color:{DARK.muted}}}}}</style>"
 )
 
 
@@ -116,11 +118,11 @@ def _html(
     columns: Mapping[str, Cells], targets: Mapping[str, Cells], right: Sequence[bool], note: str
 ) -> str:
     shown = {**targets, **columns}
-    kinds = [
-        " ".join([*(["t"] if name in targets else []), *(["n"] if numbers else [])])
-        for name, numbers in zip(shown, right)
-    ]
-    classes = [f' class="{kind}"' if kind else "" for kind in kinds]
+    classes = []
+    for (name, cells), numbers in zip(shown.items(), right):
+        long = any(cell is not None and len(cell) > WIDEST for cell in cells)
+        kinds = " ".join(kind for kind, holds in (("t", name in targets), ("n", numbers), ("w", long)) if holds)
+        classes.append(f' class="{kinds}"' if kinds else "")
     head = "".join(
         f'<th scope="col"{kind}>{escape(formula_safe(name))}</th>' for name, kind in zip(shown, classes)
     )

@@ -39,7 +39,7 @@ def slices(found: Sequence[Mapping[str, Any]], measure: str, share: bool, title:
                       markeredgecolor=palette.neutral, markeredgewidth=2, zorder=3)  # fmt: skip
             axes.plot([value], [row], "o", color=palette.warning, markersize=9, markeredgecolor=palette.surface,
                       markeredgewidth=1.5, zorder=4)  # fmt: skip
-            told = f"{shorten(each['words'], 74 if wide else 36)}   n = {each['n']:,}"
+            told = f"{shorten(each['words'], 74 if wide else 36)} · n = {each['n']:,}"
             axes.annotate(told, (0, row), xycoords=("axes fraction", "data"), xytext=(0, 13), textcoords="offset points",
                           fontsize=10.5 if wide else 9.5, color=palette.ink, va="center", in_layout=False)  # fmt: skip
         axes.set_ylim(len(found) - 0.5, -0.75)

@@ -27,25 +27,27 @@ def thresholds(found: Mapping[str, Any], measure: str, share: bool) -> Chart:
         panels[0].plot(x, precision, color=palette.accent, label="precision")
         panels[0].plot(x, [100 * value for value in found["recall"]], color=palette.neutral, linestyle=(0, (5, 2)), label="recall")
         panels[0].set_ylim(-2, 102)
-        panels[0].legend(loc="lower center", ncols=2, frameon=False, fontsize=10.5)
-        panels[0].set_title(f"of the answers {shorten(found['positive'], 20)}")
+        panels[0].legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, fontsize=11, borderpad=0.2)
         panels[1].plot(x, [value * factor for value in found["cost"]], color=palette.accent)
         panels[1].set_title(measure)
         for axes, end in zip(panels, (" %", " %" if share else "")):
             _finish(axes, palette, found["chosen"], end)
         axes = panels[1]
-        low, high = axes.get_ylim()
-        axes.set_ylim(low, high + 0.14 * (high - low))
+        # To answer all or none is so much worse that it would flatten what is between.
+        middle = sorted(found["cost"])[: max(1, round(0.92 * len(x)))]
+        low, high = middle[0] * factor, middle[-1] * factor
+        reach = high - low or 1.0
+        axes.set_ylim(low - 0.06 * reach, high + 0.16 * reach)
         axes.annotate(f"answers now: {found['chosen']:.2f}", (found["chosen"], 0.96), xycoords=("data", "axes fraction"),
                       xytext=(5 if found["chosen"] < 0.6 else -5, 0), textcoords="offset points", fontsize=10.5,
                       color=palette.warning, ha="left" if found["chosen"] < 0.6 else "right", va="center")  # fmt: skip
-        least = min(found["cost"])
+        least = middle[0]
         axes.plot([found["cheapest"]], [least * factor], "o", color=palette.surface, markeredgecolor=palette.accent,
                   markeredgewidth=2, markersize=8)  # fmt: skip
         label = f"least here: {plain(least * factor)}{' %' if share else ''} at {found['cheapest']:.2f}"
-        axes.set_xlabel(f"threshold ({label})")
+        axes.set_xlabel(f"threshold for {shorten(found['positive'], 14)} ({label})")
         if not narrow:
-            panels[0].set_xlabel("threshold")
+            panels[0].set_xlabel(f"threshold for {shorten(found['positive'], 20)}")
 
     return Chart(title, draw, (640, 300), (340, 480))
 

@@ -57,8 +57,8 @@ class Extras:
     """What a task has beyond the common way.
 
     `things` is what its rows are called. `baselines(signature, train, measured, seed)` are fitted instead of the usual
-    ones. `metrics(outputs)` are measured beside those of the only target. `facts` go into a bundle's, `seen` is the
-    content of its seen.json. `recommends` is a second dataset, of histories, from which it is learned what to
+    ones. `metrics(outputs)` are measured beside those of the only target. `facts` go into a bundle's. `histories`
+    gives what each user liked and what else they had, which is in a bundle with `keep_seen`. `recommends` is a second dataset, of histories, from which it is learned what to
     recommend: of ratings, which say no more than how much.
     """
 
@@ -66,7 +66,8 @@ class Extras:
     baselines: Callable[..., Any] | None = None
     metrics: Callable[[Array], dict[str, Estimate]] | None = None
     facts: dict[str, Any] = field(default_factory=dict)
-    seen: Callable[[], bytes] | None = None
+    histories: Callable[[], Mapping[str, tuple[list[str], list[str]]]] | None = None
+    keep_seen: bool = False
     recommends: Dataset | None = None
 
 

@@ -38,7 +38,9 @@ def read_ratings(
     for role, name in roles.items():
         if name is not None and name not in frame.columns:
             fix = nearest(name, frame.columns) or f"The columns are {', '.join(frame.columns[:20])}."
-            raise UsageError(f"there is no column {name!r} ({role}).", where=frame.source or frame.name, fix=fix)
+            raise UsageError(
+                f"there is no column {name!r} ({role}).", where=frame.source or frame.name, fix=fix
+            )
     if len(set(named)) < len(named):
         raise UsageError(
             "user, item, rating and timestamp are different columns.", where=frame.source or frame.name

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from drivetrain.learn.fitted import Fitted
 
 VALIDATION_CASES = 16
-MOST_VALUES = 15_000
-"""Raw values of all cases together: each is a member of the bundle, and there may be 20,000."""
+MOST_VALUES, MOST_OF_VALIDATION = 5_000, 15_000
+"""Raw values of all cases together, and of those from the data: each is a member of the bundle, which takes time to
+open, and there may be 20,000."""
 
 
 def export_bundle(learner: Fitted, path: str | Path, force: bool = False) -> Path:
@@ -80,10 +81,9 @@ def golden_samples(learner: Fitted) -> list[tuple[str, Any, Sample]]:
     codec = data.signature.targets
     worst = np.sum([losses(codec[target], outputs[target], encoded[target]) for target in codec], axis=0)
     order = np.argsort(worst, kind="stable")
-    chosen = order[
-        np.unique(np.linspace(0, len(order) - 1, min(VALIDATION_CASES, len(order))).round().astype(int))
-    ]
     columns = list(data.signature.inputs)
+    count = min(VALIDATION_CASES, len(order), max(1, MOST_OF_VALIDATION // len(columns)))
+    chosen = order[np.unique(np.linspace(0, len(order) - 1, count).round().astype(int))]
 
     def sample(row: int) -> dict[str, Any]:
         return {column: _plain(data.table[column][row]) for column in columns}

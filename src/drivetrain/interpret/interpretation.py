@@ -11,6 +11,7 @@ from drivetrain.codecs import Codec
 from drivetrain.data.show import most_telling, texts_of
 from drivetrain.interpret.slices import chosen_target
 from drivetrain.metrics import losses
+from drivetrain.report.words import number as number_words
 from drivetrain.types import Array
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from drivetrain.interpret.slices import Slices
     from drivetrain.learn.fitted import Fitted
 
+NO_BREAK = "\N{NO-BREAK SPACE}"
 COLUMNS = 8
 """A row that is listed shows what so many columns hold, those that tell most of the target."""
 
@@ -89,12 +91,27 @@ def worst_html(worst: list[dict[str, Any]]) -> str:
     """The rows that `worst` gives as a table."""
     from drivetrain.charts import table_html
 
-    flat = [flat_row(row) for row in worst]
+    flat = flat_rows(worst)
     return table_html([list(row.values()) for row in flat], list(flat[0])) if flat else ""
 
 
-def flat_row(row: dict[str, Any]) -> dict[str, Any]:
-    """A row that `worst` gives as one line of a table: without its numbers, its columns beside the rest."""
-    left = {name: value for name, value in row.items() if name not in ("position", "row", "columns")}
-    cells = {name if name not in left else f"{name} (column)": value for name, value in row.get("columns", {}).items()}
-    return {**left, **{name: "missing" if value is None else value for name, value in cells.items()}}
+def flat_rows(worst: list[dict[str, Any]], columns: int = COLUMNS) -> list[dict[str, Any]]:
+    """The rows that `worst` gives as lines of one table: texts, the first `columns` of their columns beside the rest.
+
+    Where all come from one file the row's number stands for its origin."""
+    places = [row["origin"].rpartition(", row ") for row in worst]
+    one_file = len({name for name, _, _ in places}) == 1 and all(number for _, _, number in places)
+    found = []
+    for row, (_, _, number) in zip(worst, places):
+        line: dict[str, Any] = {"row": number} if one_file else {"origin": row["origin"]}
+        line |= {key: _text(row[key]) for key in row if key not in ("position", "row", "origin", "columns", "low", "high", "loss")}
+        if "low" in row:
+            line["range"] = f"{_text(row['low'])}{NO_BREAK}to{NO_BREAK}{_text(row['high'])}"
+        for name, cell in list(row.get("columns", {}).items())[:columns]:
+            line[f"{name} (column)" if name in line else name] = "missing" if cell is None else cell
+        found.append(line)
+    return found
+
+
+def _text(value: Any) -> Any:
+    return number_words(value) if isinstance(value, float) else value

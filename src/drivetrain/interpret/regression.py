@@ -109,15 +109,15 @@ class Regression(Interpretation):
         """What the range of an answer means, and how wide it is; "" without one."""
         if self.bounds is None:
             return ""
-        from drivetrain.report.words import number
+        from drivetrain.report.words import PARTS, number
 
         low, high = self.bounds
         width = float(np.median(high - low))
         scale = " and grows with the number" if self.number.log else ""
         return (
-            f"Each answer comes with a range that shall hold the true number in {self.number.coverage:.0%} of cases. It is "
+            f"Each answer comes with a range that shall hold the true number in {100 * self.number.coverage:.3g} % of cases. It is "
             f"{number(width)} wide{' at the median' if self.number.log else ''}{scale}; its width comes from the "
-            f"errors on the {len(self.true):,} {self.part} rows (split conformal prediction)."
+            f"errors on the {len(self.true):,} {PARTS.get(self.part, self.part)} rows (split conformal prediction)."
         )
 
     def _repr_html_(self) -> str:

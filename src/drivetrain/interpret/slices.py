@@ -108,8 +108,9 @@ class Slices:
             return f"{tried}, and none is worse than the rest by more than chance explains."
         return (
             f"{tried}; {self.worse:,} {'is' if self.worse == 1 else 'are'} worse than the rest by more than chance explains "
-            f"(Holm's correction over all of them, {LEVEL:.0%}). The intervals are each slice's own; the worst of many look "
+            f"(Holm's correction over all of them, {100 * LEVEL:.0f} %). The intervals are each slice's own; the worst of many look "
             "a little worse than they are."
+            + (" A logarithm that is off by 0.1 is a number that is off by some 10 %." if "log" in self.metric else "")
         )
 
     @property

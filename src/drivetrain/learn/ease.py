@@ -21,10 +21,12 @@ from drivetrain.bundle.npy import to_npy
 from drivetrain.codecs.ranking import Ranking
 from drivetrain.data.dataset import Dataset
 from drivetrain.errors import TrainingError, UsageError, nearest
+from drivetrain.files import to_json
 from drivetrain.learn.fitted import Fitted, run_and_data
 from drivetrain.learn.items import Items, choose, together, without
 from drivetrain.learn.make import EASE
 from drivetrain.learn.settings import Record, Settings
+from drivetrain.learn.simple_recommenders import POPULARITY
 from drivetrain.types import Array
 
 RIDGES = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
@@ -62,7 +64,7 @@ class EaseSettings(Record):
     ridge: float | None = None
 
     def __post_init__(self) -> None:
-        self._require(isinstance(self.seed, int) and 0 <= self.seed, "seed", "a whole number from 0")
+        self._require(isinstance(self.seed, int) and self.seed >= 0, "seed", "a whole number from 0")
         self._require(self.ridge is None or self.ridge > 0, "ridge", "a number above 0, or None")
 
 
@@ -177,8 +179,14 @@ class EaseLearner(Fitted):
 
     def members(self) -> dict[str, bytes]:
         found = {"item_vectors.npy": to_npy(Items(self.training_batch()["history"]).vectors)}
-        seen = self.data.extras.seen
-        return found if seen is None else {**found, "seen.json": seen()}
+        extras = self.data.extras
+        if extras.keep_seen and extras.histories is not None:
+            people = {user: list(both) for user, both in extras.histories().items()}
+            found["seen.json"] = to_json(people).encode()
+        return found
+
+    def told(self, against: Mapping[str, Mapping[str, Any]]) -> list[str]:
+        return [f"recommends {found['words']}" for name, found in against.items() if name == POPULARITY]
 
     def description(self) -> str:
         return f"EASE, {len(self.items):,} items" + (

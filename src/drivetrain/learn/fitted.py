@@ -120,6 +120,11 @@ class Fitted(ABC):
 
         return fit_recommender(self)
 
+    def told(self, against: Mapping[str, Mapping[str, Any]]) -> list[str]:
+        """Notes on how the model stands against simple methods."""
+        del against
+        return []
+
     def members(self) -> dict[str, bytes]:
         """Optional members of the bundle (FORMAT.md)."""
         from drivetrain.learn.recommending import recommender_member

@@ -57,7 +57,9 @@ def make_result(learner: Fitted) -> dict[str, Any]:
         "against": against,
         "epochs": learner.epochs,
         "seconds": learner.seconds,
-        "notes": learner.notes + ([] if own else worse_metric(learner.history) + better_trees(against)),
+        "notes": learner.notes
+        + ([] if own else worse_metric(learner.history) + better_trees(against))
+        + learner.told(against),
     }
 
 
@@ -106,16 +108,14 @@ def in_words(baseline: str, name: str, difference: Estimate, better: bool | None
         return f"too few rows to compare with {baseline}"
     ends = sorted(abs(end) for end in (difference.low, difference.high))
     if better is None:
-        low, high = rough(difference.low), rough(difference.high)
+        sides = (-difference.high, -difference.low) if name in GAINS else (difference.low, difference.high)
+        low, high = map(rough, sides)
         return (
             f"no better or worse than {baseline}, as far as these rows tell: {name} apart by {low} to {high}"
         )
     told = f"{rough(abs(difference.value))} ({rough(ends[0])} to {rough(ends[1])})"
-    return (
-        f"better than {baseline}: {name} lower by {told}"
-        if better
-        else f"worse than {baseline}: {name} higher by {told}"
-    )
+    way = "higher" if better == (name in GAINS) else "lower"
+    return f"{'better' if better else 'worse'} than {baseline}: {name} {way} by {told}"
 
 
 def better_trees(against: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -12,6 +12,7 @@ from drivetrain.learn.baselines import Baseline
 from drivetrain.learn.ease import EaseLearner
 from drivetrain.learn.items import without
 from drivetrain.learn.outcome import compare_with, make_result, measured_part
+from drivetrain.learn.simple_recommenders import POPULARITY
 from drivetrain.metrics import measure
 from drivetrain.types import Array
 
@@ -57,6 +58,18 @@ def add_ranking(fitted: Fitted, result: dict[str, Any]) -> None:
     result["baselines"][BY_RATING] = {name: estimate.to_json() for name, estimate in metrics.items()}
     ours = {found.target: outputs[found.target][rows]}
     result["against"] |= compare_with(ranker.data.signature, ours, [found], {found.target: true})
+    result["notes"] += [*ranker.told(ranked["against"]), *_warned(result["baselines"])]
+
+
+def _warned(baselines: dict[str, dict[str, Any]]) -> list[str]:
+    """What a person who sorts by predicted rating should know."""
+    sorted_so, popular = (baselines[name]["ndcg_at_10"]["value"] for name in (BY_RATING, POPULARITY))
+    if sorted_so is None or popular is None or sorted_so >= popular:
+        return []
+    return [
+        f"recommendations are made by what was liked, not by the ratings that this model predicts: sorted by those, "
+        f"NDCG@10 is {sorted_so:.3f}, below the {popular:.3f} of what is popular"
+    ]
 
 
 def by_rating(fitted: Fitted, ranker: EaseLearner, part: str) -> tuple[Baseline, Array]:

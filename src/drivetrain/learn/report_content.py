@@ -11,7 +11,8 @@ import numpy as np
 from drivetrain.data.kind_types import LEFT_OUT
 from drivetrain.data.table import missing
 from drivetrain.interpret import Classification, Importance, Interpretation, Regression, importances, slices
-from drivetrain.interpret.interpretation import flat_row
+from drivetrain.interpret.importance import MOST_ROWS, REPEATS
+from drivetrain.interpret.interpretation import flat_rows
 from drivetrain.learn.outcome import measured_part
 from drivetrain.learn.run import versions
 
@@ -19,10 +20,13 @@ if TYPE_CHECKING:
     from drivetrain.learn.fitted import Fitted
 
 MISTAKES = 16
+WORST, MISTAKE_COLUMNS = 10, 5
+"""So many pictures, or rows of a table with so many of their columns, are shown as mistakes."""
 ROWS, TOLD = 8, 3
 """So many rows of a table are shown, and slices told in a sentence beside the chart of more."""
-PASSES, PASSES_OF_PICTURES = 200_000, 10_000
-"""So many rows go through the network to find what it relies on: a second or two."""
+CELLS, PICTURES = 1_500_000, 10_000
+"""So many cells (rows times columns), or pictures, go through the network to find what it relies on: some seconds."""
+FEWEST = 200
 EXPLAINED = ("category", "number", "tags")
 """The kinds of target that have sections of their own."""
 
@@ -127,9 +131,9 @@ def _importances(learner: Fitted, part: str, names: list[str]) -> dict[str, Impo
     inputs = len(learner.data.signature.inputs)
     if inputs < 2 or not names:
         return {}
-    passes = PASSES_OF_PICTURES if learner.data.pictures else PASSES
-    rows = max(200, passes // (5 * inputs))
-    return importances(learner, part, dict.fromkeys(names), rows=rows)
+    passes = REPEATS * inputs
+    rows = PICTURES // passes if learner.data.pictures else CELLS // (passes * inputs)
+    return importances(learner, part, dict.fromkeys(names), rows=int(np.clip(rows, FEWEST, MOST_ROWS)))
 
 
 def _of_target(learner: Fitted, part: str, name: str, relied: Importance | None) -> dict[str, Any]:
@@ -167,8 +171,7 @@ def _per_class(found: Interpretation) -> dict[str, Any]:
 def _mistakes(found: Interpretation) -> Any:
     if isinstance(found, Classification) and found.learner.data.pictures:
         return found.top_losses(MISTAKES)
-    rows = [flat_row(row) for row in found.worst(MISTAKES)]
-    return [{key: value for key, value in row.items() if key != "loss"} for row in rows] if isinstance(found, Regression) else rows
+    return flat_rows(found.worst(WORST), MISTAKE_COLUMNS)
 
 
 def _predictions(learner: Fitted, part: str, found: Regression) -> dict[str, Any]:

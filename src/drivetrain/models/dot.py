@@ -42,9 +42,7 @@ class Neural(Dot):
         super().__init__(features, dropout)
         last = nn.Linear(HIDDEN, 1)
         nn.init.zeros_(last.weight)
-        self.layers = nn.Sequential(
-            nn.Linear(2 * self.width, HIDDEN), nn.ReLU(), nn.Dropout(dropout), last
-        )
+        self.layers = nn.Sequential(nn.Linear(2 * self.width, HIDDEN), nn.ReLU(), nn.Dropout(dropout), last)
 
     def forward(self, features: Tensor) -> Tensor:
         return super().forward(features) + self.layers(features[:, :-2])
@@ -58,12 +56,12 @@ def check(name: str, signature: Signature) -> None:
     """Raise UsageError unless the inputs are two categories and the target one number."""
     inputs, targets = list(signature.inputs.values()), list(signature.targets.values())
     if len(inputs) != 2 or not all(isinstance(codec, Category) for codec in inputs):
-        kinds = ", ".join(f"{field} {codec.op.partition('@')[0]}" for field, codec in signature.inputs.items())
+        kinds = ", ".join(
+            f"{field} {codec.op.partition('@')[0]}" for field, codec in signature.inputs.items()
+        )
         raise UsageError(
             f"{name} takes two categories, such as user and item, and nothing else; here are {kinds}.",
             where="model", fix="Use another model, such as mlp.",
         )  # fmt: skip
     if len(targets) != 1 or not isinstance(targets[0], Number):
-        raise UsageError(
-            f"{name} gives one number.", where="model", fix="Use another model, such as mlp."
-        )
+        raise UsageError(f"{name} gives one number.", where="model", fix="Use another model, such as mlp.")

@@ -151,9 +151,10 @@ def resolve(name: str) -> ModelSource:
         return ModelSource(name, "hub", name)
     if "/" in name or "\\" in name:
         raise FileError("no such folder.", where=name, fix="Check the path.")
+    known = (*MODELS, *PAIRS)
     raise UsageError(
         f"no model is called {name!r}.", where="model",
-        fix=nearest(name, (*MODELS, *PAIRS)) or f"Choose one of {', '.join((*MODELS, *PAIRS))}, a hub name (owner/name), a folder or a file.",
+        fix=nearest(name, known) or f"Choose one of {', '.join(known)}, a hub name (owner/name), a folder or a file.",
     )  # fmt: skip
 
 

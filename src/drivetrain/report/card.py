@@ -41,7 +41,7 @@ def model_card(content: Mapping[str, Any]) -> str:
 def _what(content: Mapping[str, Any]) -> str:
     told = ", ".join(_text(content[key]) for key in ("task", "model") if content.get(key)) or "a model"
     return (
-        f"{told[0].upper()}{told[1:]}. This is a drivetrain bundle: the network, how values are read and answers decoded, "
+        f"{told[0].upper()}{told[1:]}. This is a drivetrain bundle: the model, how values are read and answers decoded, "
         "and examples that each runtime must reproduce."
     )
 
@@ -210,12 +210,22 @@ def input_words(spec: Mapping[str, Any]) -> str:
         return (
             "a picture (JPEG, PNG, WebP, BMP, GIF or TIFF), turned as its EXIF data says, transparency laid on white, made "
             f"{colours} with 8 bits per channel. To {size[0]} x {size[1]} pixels (height x width): {resize}. Pixel values are "
-            "scaled inside the network."
+            "scaled inside the graph."
         )
     if kind == "category":
-        return f"one of {len(spec.get('classes') or [])} classes: {_names(spec.get('classes') or [])}."
+        names = f"{len(spec.get('classes') or [])} classes: {_names(spec.get('classes') or [])}"
+        return f"text, or none; {names}, and others." if spec.get("open") else f"one of {names}."
     if kind == "number":
-        return "a finite number, in the units of the training data; scaled inside the network."
+        what = "a finite number, or none," if spec.get("missing") else "a finite number,"
+        return f"{what} in the units of the training data; scaled inside the graph."
+    if kind == "date":
+        return (
+            f"a date, such as 2019-12-31, with or without a time{', or none' if spec.get('missing') else ''}."
+        )
+    if kind == "tags":
+        return f"any of {len(spec.get('tags') or [])} tags: {_names(spec.get('tags') or [])}."
+    if kind == "text":
+        return f"text, of which the first {spec.get('length')} words are read."
     return f"`{_code(kind)}`, as described in signature.json."
 
 
@@ -225,7 +235,16 @@ def target_words(spec: Mapping[str, Any]) -> str:
     if kind == "category":
         return f"a probability for each of {len(spec.get('classes') or [])} classes: {_names(spec.get('classes') or [])}."
     if kind == "number":
-        return "a number, in the units of the training data."
+        share = (
+            ""
+            if spec.get("interval") is None
+            else f", with a range that holds it in {spec.get('coverage', 0):.0%} of cases"
+        )
+        return f"a number, in the units of the training data{share}."
+    if kind == "tags":
+        return (
+            f"a probability for each of {len(spec.get('tags') or [])} tags: {_names(spec.get('tags') or [])}."
+        )
     return f"`{_code(kind)}`, as described in signature.json."
 
 

@@ -49,13 +49,17 @@ ul.plain li:last-child{border-bottom:0}
 .tag{display:inline-block;font-size:12px;font-weight:600;line-height:1;padding:4px 7px;border-radius:4px;margin-right:8px;
 border:1px solid var(--muted);color:var(--muted)}
 .tag.strong{border-color:var(--warning);color:var(--warning)}
+details{margin:0 0 12px}summary{cursor:pointer;color:var(--accent);font-size:14px;margin-bottom:8px}
 .note{border-left:3px solid var(--warning);padding:2px 0 2px 14px;margin:16px 0 0}
 pre{background:var(--code);border:1px solid var(--grid);border-radius:6px;padding:12px 14px;margin:0 0 14px;overflow-x:auto;
 font:13.5px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace}
 code{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace;font-size:.92em}
 footer{color:var(--muted);font-size:13px;margin-top:24px}
 @media (max-width:520px){main{padding:28px 12px 48px}section{padding:18px 14px;border-radius:8px}h1{font-size:26px}
-.lead{font-size:18px}th,td{padding-right:12px}td[style*="right"]{white-space:normal}}
+.lead{font-size:18px}th,td{padding-right:12px}td[style*="right"]{white-space:normal}
+.columns thead{display:none}.columns tr{display:block;padding:8px 0;border-bottom:1px solid var(--grid)}
+.columns td{display:inline;border:0;padding:0 10px 0 0}.columns td:first-child{font-weight:600}
+.columns td:nth-child(3):not(:empty)::after{content:" missing"}.columns td:last-child{display:block;color:var(--muted)}}
 @media print{:root{--page:#fff}body{font-size:11pt}main{max-width:none;padding:0}section{border:0;padding:0 0 18pt;margin:0}
 nav{display:none}h2,h3,p:has(+pre){break-after:avoid}figure,tr,li,pre{break-inside:avoid}pre{white-space:pre-wrap}@page{margin:18mm}}
 """

@@ -46,11 +46,11 @@ def _column_table(found: Sequence[Mapping[str, Any]], why: str) -> str:
         ]
         for column in found
     ]
-    return scroll(table_html(rows, ["column", "taken for", "missing", why]))
+    return f'<div class="columns">{scroll(table_html(rows, ["column", "taken for", "missing", why]))}</div>'
 
 
 def _share(missing: float | None) -> str:
-    return "" if missing is None else "-" if missing == 0 else percent(missing)
+    return percent(missing) if missing else ""
 
 
 def predictions(content: Mapping[str, Any]) -> str:
@@ -83,8 +83,10 @@ def slices(content: Mapping[str, Any]) -> str:
     if not found:
         return ""
     chart = found.get("chart")
-    shown = "" if chart is None else figure(chart, f"{chart.title}: {found['measure']}")
-    told = "".join(f"<li>{escape(text)}</li>" for text in found.get("sentences") or [])
+    measure = str(found["measure"])
+    caption = f"{measure[:1].upper()}{measure[1:]} in each slice, and elsewhere"
+    shown = "" if chart is None else figure(chart, caption)
+    told = "".join(f"<li>{escape(unbroken(text))}</li>" for text in found.get("sentences") or [])
     listed = f'<ul class="plain">{told}</ul>' if told else ""
     return f'{shown}{listed}<p class="small">{escape(found["summary"])}</p>'
 
@@ -97,6 +99,11 @@ def importance(content: Mapping[str, Any]) -> str:
     told = "".join(f"<p>{escape(text)}</p>" for text in found["sentences"][:-1])
     shown = figure(found["chart"], f"{found['chart'].title}. Grey: could be chance.")
     return f'{told}{shown}<p class="small">{escape(found["sentences"][-1])}</p>'
+
+
+def unbroken(text: str) -> str:
+    """The text, its percent signs kept beside their numbers."""
+    return text.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def figure(chart: Chart, caption: str) -> str:

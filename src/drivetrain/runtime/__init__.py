@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from drivetrain.runtime.predictor import Predictor, verify_bundle
+    from drivetrain.runtime.recommend import Recommender
     from drivetrain.runtime.session import OnnxSession
 
-__all__ = ["OnnxSession", "Predictor", "verify_bundle"]
-_MODULES = {"OnnxSession": "session", "Predictor": "predictor", "verify_bundle": "predictor"}
+__all__ = ["OnnxSession", "Predictor", "Recommender", "verify_bundle"]
+_MODULES = {
+    "OnnxSession": "session", "Predictor": "predictor", "Recommender": "recommend", "verify_bundle": "predictor",
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

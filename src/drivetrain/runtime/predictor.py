@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 
 from drivetrain.bundle.reader import Bundle, open_bundle
-from drivetrain.bundle.verify import VerifyReport, failed, passed, verify
+from drivetrain.bundle.verify import Stage, VerifyReport, failed, passed, verify
 from drivetrain.codecs import Codec
 from drivetrain.errors import BundleError, DataError, DrivetrainError, UsageError
 from drivetrain.runtime.session import OnnxSession, usable_cores
@@ -265,7 +265,12 @@ def verify_bundle(path: str | os.PathLike[str]) -> VerifyReport:
         session = OnnxSession(bundle.graph)
     except BundleError as fault:
         return VerifyReport([*stages[:-1], failed(stages[-1]["stage"], str(fault))])
-    return verify(bundle, session)
+    report = verify(bundle, session)
+    if bundle.recommender is None or not report.ok:
+        return report
+    inner = verify(bundle.recommender, OnnxSession(bundle.recommender.graph))
+    stages = [{**stage, "message": f"recommender: {stage['message']}".rstrip(": ")} for stage in inner.stages]
+    return VerifyReport([*report.stages, *cast("list[Stage]", stages)])
 
 
 def describe(item: Any) -> str:

@@ -10,13 +10,16 @@ saw. Without a rating there is the second alone.
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from drivetrain.bundle.reader import open_bundle
 from drivetrain.codecs import Signature
 from drivetrain.codecs.base import distinct
 from drivetrain.codecs.category import Category, order
@@ -30,7 +33,7 @@ from drivetrain.data.readers import Frame, read_frame
 from drivetrain.data.split import Split, Splitter
 from drivetrain.data.table import Table
 from drivetrain.errors import DataError, UsageError
-from drivetrain.files import to_json
+from drivetrain.runtime.recommend import Alike, Recommendations, Recommender
 from drivetrain.types import Array
 
 NAME = "recommendation"
@@ -113,8 +116,22 @@ def from_frame(
     splitter = split or _default_split(user, timestamp, valid, test, seed)
     parts = splitter(table)
     if not len(parts.train):
-        raise DataError("there is nothing to train on.", where=table.name, fix="Make the other parts smaller.")
-    log = _Log(table, parts, user, item, rating, timestamp, liked, most_items, keep_seen, seed)
+        raise DataError(
+            "there is nothing to train on.", where=table.name, fix="Make the other parts smaller."
+        )
+    log = _Log(
+        table,
+        parts,
+        user,
+        item,
+        rating,
+        timestamp,
+        liked,
+        most_items,
+        keep_seen,
+        (recipe or {}).get("header"),
+        seed,
+    )
     notes = [*log.notes, *_split_notes(splitter, timestamp)]
     ranking = log.ranking()
     if rating is None:
@@ -138,6 +155,37 @@ def from_recipe(recipe: Mapping[str, Any]) -> Dataset:
     options = {name: value for name, value in recipe.items() if name not in ("task", "source", "split")}
     split = recipe.get("split")
     return from_csv(recipe["source"], split=None if split is None else splits.from_json(split), **options)
+
+
+def recommender(model: Any, *, seen: Mapping[Any, Any] | None = None) -> Recommender:
+    """What recommends: of a bundle (its path, or opened) or of a trained learner, which then knows the histories of its own
+    users. `seen` says who has had what: user -> items, or items with ratings."""
+    if isinstance(model, Recommender):
+        return model
+    if not hasattr(model, "recommender"):
+        return Recommender(model, seen=seen)
+    ranker = model if model.data.extras.recommends is None else model.recommender
+    with tempfile.TemporaryDirectory() as folder:
+        bundle = open_bundle(model.export(Path(folder) / "model.bundle"))
+    if ranker.data.extras.histories is None:
+        return Recommender(bundle, check=False, seen=seen)
+    histories = {user: (tuple(a), tuple(b)) for user, (a, b) in ranker.data.extras.histories().items()}
+    if bundle.recommender is None:
+        bundle = replace(bundle, seen=histories)
+    else:
+        bundle = replace(bundle, recommender=replace(bundle.recommender, seen=histories))
+    return Recommender(bundle, check=False, seen=seen)
+
+
+def recommend(model: Any, user: Any = None, n: int = 10, **wishes: Any) -> Recommendations:
+    """The best `n` items for a user, from a bundle or a trained learner: see `Recommender.recommend` for the wishes. Who
+    asks more than once makes a `Recommender` first."""
+    return recommender(model).recommend(user, n, **wishes)
+
+
+def similar(model: Any, item: Any, n: int = 10) -> list[Alike]:
+    """The `n` items most like another one: see `Recommender.similar`."""
+    return recommender(model).similar(item, n)
 
 
 def _default_split(user: str, timestamp: str | None, valid: float, test: float, seed: int) -> Splitter:
@@ -186,6 +234,7 @@ class _Log:
     given: float | None
     most_items: int
     keep_seen: bool
+    header: Sequence[str] | None
     seed: int
 
     @cached_property
@@ -219,7 +268,9 @@ class _Log:
         """The dataset of histories -> what was liked next: a row for each user of a part."""
         train = self.split.train[self.liked[self.split.train]]
         if not len(train):
-            raise DataError("nothing was liked in the training rows.", where=self.table.name, fix="Lower `liked`.")
+            raise DataError(
+                "nothing was liked in the training rows.", where=self.table.name, fix="Lower `liked`."
+            )
         names, counts = np.unique(self.table[self.item][train].astype(str), return_counts=True)
         most = np.argsort(-counts, kind="stable")[: self.most_items]
         catalogue = tuple(order(names[most].tolist()))
@@ -238,11 +289,10 @@ class _Log:
         data = Dataset(table, signature, split, task=NAME, notes=notes, default_model="ease")
         facts = {
             "user": self.user, "item": self.item, "rating": self.rating, "timestamp": self.timestamp, "liked": self.threshold,
-            "users": len(split.train),
+            "users": len(split.train), "header": self.header,
         }  # fmt: skip
         data.extras = Extras(
-            "users", _ranking_baselines, _BeyondAccuracy(data), {"recommendation": facts},
-            self._seen if self.keep_seen else None,
+            "users", _ranking_baselines, _BeyondAccuracy(data), {"recommendation": facts}, self._histories, self.keep_seen,
         )  # fmt: skip
         return data
 
@@ -288,10 +338,10 @@ class _Log:
             )
         }
 
-    def _seen(self) -> bytes:
-        """seen.json of a bundle (FORMAT.md): user -> what they liked, and what else they had."""
+    def _histories(self) -> dict[str, tuple[list[str], list[str]]]:
+        """User -> what they liked, and what else they had, in all parts."""
         people = self._by_user(np.arange(len(self.table)))
-        return to_json({self.users[0][user]: list(both) for user, both in people.items()}).encode()
+        return {self.users[0][user]: both for user, both in people.items()}
 
 
 class _BeyondAccuracy:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.text import Text
 
-from drivetrain.cli.common import Outcome, say, terminal
+from drivetrain.cli.common import Outcome, refuse_existing, say, terminal
 from drivetrain.errors import DataError
 
 if TYPE_CHECKING:
     from drivetrain.runtime import Predictor
+    from drivetrain.types import Answer, Failure
 
 HELP = "answer for pictures, or for the rows of a table"
 EXAMPLE = "drivetrain predict flowers.bundle photo.jpg"
@@ -22,23 +23,31 @@ EXAMPLE = "drivetrain predict flowers.bundle photo.jpg"
 def add(command: ArgumentParser) -> None:
     command.add_argument("bundle", metavar="BUNDLE")
     command.add_argument("inputs", nargs="+", metavar="FILE_OR_FOLDER")
+    command.add_argument("--out", metavar="CSV", help="write the answers as a table, a row for each")
+    command.add_argument("--force", action="store_true", help="replace an existing table")
 
 
 def act(options: Namespace) -> Outcome:
     from drivetrain.progress import progress
     from drivetrain.runtime import Predictor
+    from drivetrain.runtime.answers import write_answers
 
+    refuse_existing(options.out, options)
     predictor = Predictor(options.bundle)
     names, items, notes = _items(predictor, options.inputs)
     for note in notes:
         say(f"note: {note}", options)
-    answers = []
+    found: list[Answer | Failure] = []
     with progress("Predicting", len(items), quiet=options.json) as advance:
-        for name, answer in zip(names, predictor.stream(items)):
-            answers.append({**answer.to_json(), "input": name})
+        for answer in predictor.stream(items):
+            found.append(answer)
             advance(1)
+    if options.out:
+        write_answers(options.out, names, found, predictor.signature)
+    answers = [{**answer.to_json(), "input": name} for name, answer in zip(names, found)]
     failed = sum("error" in answer for answer in answers)
-    return {"answers": answers}, 1 if failed == len(answers) else 0
+    outcome = {"answers": answers, **({"out": options.out} if options.out else {})}
+    return outcome, 1 if failed == len(answers) else 0
 
 
 def _items(predictor: Predictor, inputs: list[str]) -> tuple[list[str], list[Any], list[str]]:
@@ -70,6 +79,13 @@ def _items(predictor: Predictor, inputs: list[str]) -> tuple[list[str], list[Any
 
 def show(answer: dict[str, Any]) -> None:
     console = terminal()
+    if "out" in answer:
+        failed = [item for item in answer["answers"] if "error" in item]
+        console.print(f"{len(answer['answers']):,} answers in {escape(answer['out'])}")
+        if failed:
+            first = f"{failed[0]['input']}: {failed[0]['error']}"
+            console.print(f"note: {len(failed):,} have none, the first: {escape(first)}")
+        return
     for item in answer["answers"]:
         if "error" in item:
             told = [(item["error"], "red"), f" {item.get('fix', '')}"]
