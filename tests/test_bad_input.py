@@ -274,7 +274,7 @@ class TestBundles:
     def test_evaluate_on_classes_that_the_bundle_does_not_know(self, home: Path, tmp_path: Path) -> None:
         class_folder(tmp_path / "q", {"emu": 2, "gnu": 2}, size=(16, 16))
         refused(
-            drivetrain("evaluate", home / "a.bundle", tmp_path / "q"), 1, "no picture of it could be measured"
+            drivetrain("evaluate", home / "a.bundle", tmp_path / "q"), 1, "nothing in it could be measured"
         )
 
     def test_exporting_a_run_whose_pictures_have_gone(self, home: Path, tmp_path: Path) -> None:

@@ -94,7 +94,9 @@ def golden_samples(learner: Fitted) -> list[tuple[str, Any, Sample]]:
     ]
     nasty = list(nasty_samples(data.signature, sample(int(rows[chosen[0]]))))
     room = max(0, min(MOST_CASES, MOST_VALUES // len(columns)) - len(found))
-    return found + [nasty[place] for place in np.linspace(0, len(nasty) - 1, min(room, len(nasty))).astype(int)]
+    return found + [
+        nasty[place] for place in np.linspace(0, len(nasty) - 1, min(room, len(nasty))).astype(int)
+    ]
 
 
 def _plain(value: Any) -> Any:

@@ -59,14 +59,14 @@ class Slice:
         """ "age from 37 to 47 and sex = Male"."""
         return " and ".join(f"{column} {holds}" for column, holds in self.conditions)
 
-    def sentence(self, metric: str) -> str:
+    def sentence(self, metric: str, alike: bool = True) -> str:
         """ "rows with sex = Male: error rate 24.1 % (22.6 to 25.7) against 5.0 % elsewhere, n = 3,012"."""
         inside, outside = self.inside.to_json(), self.outside.to_json()
         told = words.estimate_text(metric, inside)
         elsewhere = words.value_text(metric, outside["value"])
-        alike = f" (much the same rows: {'; '.join(self.same[:3])})" if self.same else ""
+        others = f" (much the same rows: {'; '.join(self.same[:3])})" if self.same and alike else ""
         name = words.metric(metric).name
-        return f"rows with {self.words}: {name} {told} against {elsewhere} elsewhere, n = {self.inside.n:,}{alike}"
+        return f"rows with {self.words}: {name} {told} against {elsewhere} elsewhere, n = {self.inside.n:,}{others}"
 
     def to_json(self) -> dict[str, Any]:
         return {

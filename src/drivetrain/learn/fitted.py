@@ -76,6 +76,8 @@ class Fitted(ABC):
         self.history = []
         self.notes = []
         self.result: dict[str, Any] | None = None
+        self.brief = False
+        """Finish with metrics alone, without baselines and report: what a search wants of its trials."""
         self._outputs: dict[str, dict[str, Array]] = {}
         self._out, self._force = out, force
         self._run: Run | None = None
@@ -151,6 +153,8 @@ class Fitted(ABC):
 
     def finish(self) -> dict[str, Any]:
         """`{"run", "task", "metrics": {"valid": ...}, "baselines", "epochs", "seconds"}` of the trained model."""
+        if self.brief:
+            return self._finish_briefly()
         from drivetrain.learn.intervals import fit_intervals
         from drivetrain.learn.outcome import make_result, measured_part
         from drivetrain.learn.report_content import report_content
@@ -171,6 +175,17 @@ class Fitted(ABC):
             self._run.write_result(self.result)
             self._run.write_validation(Validation.of(self))
             write_report(self._run.folder / "report.html", report_content(self))
+            self._run.close()
+        return self.result
+
+    def _finish_briefly(self) -> dict[str, Any]:
+        from drivetrain.learn.outcome import brief_result
+        from drivetrain.learn.validation import Validation
+
+        self.result = brief_result(self)
+        if self._run is not None:
+            self._run.write_result(self.result)
+            self._run.write_validation(Validation.of(self))
             self._run.close()
         return self.result
 

@@ -62,19 +62,21 @@ class Items:
 
     @cached_property
     def vectors(self) -> npt.NDArray[np.float32]:
-        """(items, at most 64): v_i . v_j is nearly the cosine of who had i and who had j, shrunk where few had them.
+        """(items, at most 64): v_i . v_j is nearly the correlation of who had i and who had j, shrunk where few had them.
 
-        The leading eigenvectors of these cosines, by subspace iteration: Halko, Martinsson and Tropp (2011), SIAM
-        Review 53:217-288.
+        By cosines all popular items would be alike: of the first five that are like one of the 300 most seen films of
+        MovieLens, more are of its genres by correlations (0.48 against 0.41, as a cosine). The leading eigenvectors, by
+        subspace iteration: Halko, Martinsson and Tropp (2011), SIAM Review 53:217-288.
         """
-        counts = together(self.history)
-        norms = np.sqrt(np.diag(counts))
-        cosines = counts / (np.outer(norms, norms) + SHRINKAGE)
-        width = min(WIDTH, len(counts))
-        basis = np.random.default_rng(self.seed).standard_normal((len(counts), width))
+        people = max(1, len(self.history))
+        spreads = np.sqrt(people * self.shares * (1 - self.shares))
+        joint = together(self.history) - people * np.outer(self.shares, self.shares)
+        correlations = joint / (np.outer(spreads, spreads) + SHRINKAGE)
+        width = min(WIDTH, len(joint))
+        basis = np.random.default_rng(self.seed).standard_normal((len(joint), width))
         for _ in range(8):
-            basis, _ = np.linalg.qr(cosines @ basis)
-        values, inner = np.linalg.eigh(basis.T @ cosines @ basis)
+            basis, _ = np.linalg.qr(correlations @ basis)
+        values, inner = np.linalg.eigh(basis.T @ correlations @ basis)
         return (basis @ inner * np.sqrt(np.maximum(values, 0.0))).astype(np.float32)
 
     def beyond_accuracy(self, outputs: Array) -> dict[str, Estimate]:

@@ -63,6 +63,21 @@ def make_result(learner: Fitted) -> dict[str, Any]:
     }
 
 
+def brief_result(learner: Fitted) -> dict[str, Any]:
+    """The result without a look at baselines."""
+    part = measured_part(learner)
+    return {
+        "run": None if learner.run is None else str(learner.run),
+        "task": learner.data.task,
+        "metrics": {part: {name: found.to_json() for name, found in learner.validate(part).items()}},
+        "baselines": {},
+        "against": {},
+        "epochs": learner.epochs,
+        "seconds": learner.seconds,
+        "notes": learner.notes,
+    }
+
+
 def baseline_metrics(
     signature: Signature, simple: Sequence[Baseline], encoded: Mapping[str, Array], seed: int = 0
 ) -> dict[str, dict[str, Estimate]]:

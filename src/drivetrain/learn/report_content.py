@@ -72,7 +72,7 @@ def report_content(learner: Fitted) -> dict[str, Any]:
         ("Write the bundle, verified", f"drivetrain export {learner.run} {bundle}"),
         ("Answer without torch", answer),
     ]
-    if learner.epoch_name == "epoch":  # Of trees there are no event files: the package that writes them imports torch.
+    if learner.epoch_name == "epoch":  # The package that writes event files imports torch: trees have none.
         content["use"].append(("Watch the curves in TensorBoard", f"tensorboard --logdir {learner.run}"))
     if data.kinds:
         content["columns"] = _columns(learner)
@@ -102,7 +102,11 @@ def card_content(learner: Fitted, file: str, cases: int) -> dict[str, Any]:
     several = len(weak) > 1
     return {
         **content,
-        "weak": [f"{f'{name}, ' if several else ''}{each.sentence(found.metric)}" for name, found in weak.items() for each in found.found[:TOLD]],
+        "weak": [
+            f"{f'{name}, ' if several else ''}{each.sentence(found.metric, alike=False)}"
+            for name, found in weak.items()
+            for each in found.found[:TOLD]
+        ],
         "left_out_columns": [column["name"] for column in _columns(learner) if column["role"] == "left out"],
         "file": file,
         "signature": learner.data.signature.to_json(),

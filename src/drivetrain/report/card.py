@@ -10,6 +10,8 @@ from drivetrain.report import words
 
 MOST_CLASSES = 20
 """How many class names are listed."""
+MOST_INPUTS = 6
+"""How many inputs the example names."""
 
 
 def model_card(content: Mapping[str, Any]) -> str:
@@ -19,6 +21,8 @@ def model_card(content: Mapping[str, Any]) -> str:
                   as for `report.page.write_report`
     file          the bundle's file name
     data          {"source", "layout", "split", "rows": {part: n}, "counts": {part: {class: n}}}
+    weak          where it is worse than elsewhere: "rows with sex = Male: error rate ..."
+    left_out_columns  names
     signature     `Signature.to_json()`
     cases         how many golden cases there are
     limits        further sentences about what it was not tested on
@@ -111,6 +115,7 @@ def _limits(content: Mapping[str, Any]) -> list[str]:
         items.append(smallest)
     if weakest := _weakest(content):
         items.append(weakest)
+    items += [f"It does worse on {_text(told)}." for told in content.get("weak") or []]
     if sure := _calibration(metrics):
         items.append(sure)
     targets = (content.get("signature") or {}).get("targets", {})
@@ -178,13 +183,15 @@ def _data(content: Mapping[str, Any]) -> list[str]:
         items.append(
             "- Rows: " + ", ".join(f"{n:,} {words.PARTS.get(part, part)}" for part, n in rows.items() if n)
         )
+    if left_out := content.get("left_out_columns"):
+        items.append(f"- Columns left out: {_names(left_out)}")
     return ["\n".join(items)] if items else []
 
 
 def _signature(content: Mapping[str, Any]) -> list[str]:
     signature = content.get("signature") or {}
-    items = [f"- In, `{name}`: {input_words(spec)}" for name, spec in signature.get("inputs", {}).items()]
-    items += [f"- Out, `{name}`: {target_words(spec)}" for name, spec in signature.get("targets", {}).items()]
+    items = [f"- In, `{_code(name)}`: {input_words(spec)}" for name, spec in signature.get("inputs", {}).items()]
+    items += [f"- Out, `{_code(name)}`: {target_words(spec)}" for name, spec in signature.get("targets", {}).items()]
     blocks = ["\n".join(items)] if items else []
     if content.get("cases"):
         blocks.append(
@@ -256,18 +263,27 @@ def _use(content: Mapping[str, Any]) -> list[str]:
         if any(str(spec.get("op", "")).startswith("image@") for spec in inputs.values()) or not inputs
         else None
     )
-    given = f'"{first}"' if first else "{" + ", ".join(f'"{name}": ...' for name in inputs) + "}"
+    shown = [f"{_literal(name)}: ..." for name in list(inputs)[:MOST_INPUTS]]
+    rest = f"  # and {len(inputs) - MOST_INPUTS} more" if len(inputs) > MOST_INPUTS else ""
+    given = f'"{first}"' if first else "{" + ", ".join(shown) + "}"
     quoted = file.replace("\\", "\\\\").replace('"', '\\"')
     python = (
-        f'import drivetrain as dt\npredictor = dt.Predictor("{quoted}")\nprint(predictor.predict({given}))'
+        f'import drivetrain as dt\npredictor = dt.Predictor("{quoted}")\nprint(predictor.predict({given})){rest}'
     )
     word = file if re.fullmatch(r"[\w.+@%/:=-]+", file) else "'" + file.replace("'", "'\\''") + "'"
-    shell = f"drivetrain verify {word}" + (f"\ndrivetrain predict {word} {first} --json" if first else "")
+    shell = f"drivetrain verify {word}" + (
+        f"\ndrivetrain predict {word} {first} --json" if first else f"\ndrivetrain predict {word} rows.csv --out answers.csv"
+    )
     return [
         "`pip install drivetrain` is enough: no torch is needed.",
         f"```python\n{python}\n```",
         f"```sh\n{shell}\n```",
     ]
+
+
+def _literal(name: str) -> str:
+    """A field's name as Python, without backticks, which would end the block."""
+    return '"' + _code(name).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _made(content: Mapping[str, Any]) -> list[str]:

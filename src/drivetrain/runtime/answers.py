@@ -56,4 +56,4 @@ def _cell(decoded: dict[str, Any], part: str) -> Cell:
 
 
 def _error(answer: Answer | Failure) -> str | None:
-    return str(answer.error) if isinstance(answer, Failure) else None
+    return f"{answer.error.error} {answer.error.fix}".strip() if isinstance(answer, Failure) else None

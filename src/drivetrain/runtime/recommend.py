@@ -1,7 +1,7 @@
 """Recommendations from a bundle: what somebody would like next, and why. No torch, ever.
 
-A score is the share of people with the same history who have had the item, as the model estimates it; `usual` is the
-share of all people. A score is the sum of its reasons, one for each thing in the history.
+A score is an estimate of the item's share of what people with such a history pick next; `usual` is its share of what
+all people pick, which is what they would find anyway. A score is the sum of what each thing in the history adds.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """An item with its `score`, the `usual` share of people who have it, and the `reasons` that add most.
+    """An item with its `score`, its `usual` share of all picks, and the `reasons` that add most to the score.
 
     `rating` is what the user would give, where the model predicts ratings and knows the user; else None.
     """
@@ -58,7 +58,7 @@ class Recommendation:
     def why(self) -> str:
         """The reasons in words."""
         if not self.reasons:
-            return f"popular: {_percent(self.usual)} of all have it"
+            return f"popular: {_percent(self.usual)} of all picks"
         times = f"; {self.score / self.usual:.1f} times the usual" if self.usual > 0 else ""
         return f"because of {', '.join(reason.item for reason in self.reasons)}{times}"
 
@@ -101,7 +101,7 @@ class Recommendations(Sequence[Recommendation]):
 
 @dataclass(frozen=True, slots=True)
 class Alike:
-    """An item and its similarity to another, up to 1: nearly the cosine of who had the two."""
+    """An item and its similarity to another, up to 1: nearly the correlation of who had the two."""
 
     item: str
     similarity: float
@@ -147,7 +147,7 @@ class Recommender:
         self._ratings = None if opened is ranker else Predictor(opened, verify=check, threads=threads)
         self._seen = ranker.seen or {}
         self._given = {} if seen is None else {_name(user): history for user, history in seen.items()}
-        self.usual: Floats = self._scores(np.zeros((1, len(self.items)), np.uint8))[0]
+        self._popularity = self._scores(np.zeros((1, len(self.items)), np.uint8))[0]
 
     def __repr__(self) -> str:
         return f"<Recommender {self.name}: {len(self.items):,} items>"
@@ -185,20 +185,26 @@ class Recommender:
             notes.append(
                 f"{lost:,} of {len(liked) + len(others):,} items of the history are not known to the model"
             )
-        adds = self._summands(places)
-        scores = adds.sum(axis=0) if len(places) else self.usual
         allowed = np.ones(len(self.items), bool)
         if exclude_seen:
             allowed[had] = False
         pool = np.flatnonzero(allowed)
-        worth = scores - popularity_correction * self.usual
+        usual = _shares(self._popularity, allowed)
+        adds = self._summands(places)
+        total = float(np.maximum(adds.sum(axis=0), 0.0)[allowed].sum())
+        if total > 0:
+            adds /= total
+            scores = adds.sum(axis=0)
+        else:  # Nothing speaks for anything.
+            adds, scores = adds[:0], usual
+        worth = scores - popularity_correction * usual
         size = max(SMALLEST_POOL, POOL * n) if novelty or diversity else n
         pool = pool[np.argsort(-worth[pool], kind="stable")[:size]]
-        chosen = pool[self._order(pool, worth, n, novelty, diversity)]
+        chosen = pool[self._order(pool, worth, usual, n, novelty, diversity)]
         ratings = self._rated(name, chosen)
         found = tuple(
             Recommendation(
-                self.items[place], float(scores[place]), float(self.usual[place]),
+                self.items[place], float(scores[place]), float(usual[place]),
                 self._reasons(adds[:, place], places), ratings.get(place),
             )
             for place in chosen.tolist()
@@ -283,13 +289,19 @@ class Recommender:
         return tuple(Reason(self.items[int(places[i])], float(adds[i])) for i in most if adds[i] > 0)
 
     def _order(
-        self, pool: npt.NDArray[np.int64], worth: Floats, n: int, novelty: float, diversity: float
+        self,
+        pool: npt.NDArray[np.int64],
+        worth: Floats,
+        usual: Floats,
+        n: int,
+        novelty: float,
+        diversity: float,
     ) -> list[int]:
         """Places in the pool, which is sorted by worth."""
         if not (novelty or diversity) or not len(pool):
             return list(range(min(n, len(pool))))
-        known = np.maximum(self.usual[pool], 1e-9)
-        value = (1 - novelty) * _scaled(worth[pool]) + novelty * _scaled(-np.log2(known))
+        surprise = -np.log2(np.maximum(usual[pool], 1e-9))
+        value = (1 - novelty) * _scaled(worth[pool]) + novelty * _scaled(surprise)
         if not diversity:
             return np.argsort(-value, kind="stable")[:n].tolist()
         if self._vectors is None:
@@ -342,6 +354,13 @@ def _check(n: int, **wishes: float) -> None:
     for name, value in wishes.items():
         if not 0 <= value <= 1:
             raise UsageError(f"{name} is a number from 0 to 1, not {value!r}.", where=name)
+
+
+def _shares(values: Floats, allowed: npt.NDArray[np.bool_]) -> Floats:
+    """Of what is allowed, as shares of their sum."""
+    found = np.where(allowed, np.maximum(values, 0.0), 0.0)
+    total = float(found.sum())
+    return found / total if total > 0 else found
 
 
 def _scaled(values: Floats) -> Floats:

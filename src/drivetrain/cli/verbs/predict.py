@@ -81,10 +81,10 @@ def show(answer: dict[str, Any]) -> None:
     console = terminal()
     if "out" in answer:
         failed = [item for item in answer["answers"] if "error" in item]
-        console.print(f"{len(answer['answers']):,} answers in {escape(answer['out'])}")
+        console.print(f"answers of {len(answer['answers']):,} inputs in {escape(answer['out'])}")
         if failed:
             first = f"{failed[0]['input']}: {failed[0]['error']}"
-            console.print(f"note: {len(failed):,} have none, the first: {escape(first)}")
+            console.print(f"note: {len(failed):,} of them could not be answered, the first: {escape(first)}")
         return
     for item in answer["answers"]:
         if "error" in item:
