@@ -113,7 +113,7 @@ class TestFolders:
             (("--layout", "heap"), "class folders"),
             (("--resume",), "no such run"),
             (("--model", "resnet19"), "Did you mean resnet18"),
-            (("--model", "lineer"), "Did you mean linear"),
+            (("--model", "lineer"), "Did you mean"),
             (("--model", "zzz"), "Choose one of linear, mlp, cnn, residual"),
             (("--model", "weights.pth"), "pickles"),
             (("--model", "./nowhere/at/all"), "no such folder"),

@@ -75,3 +75,17 @@ def metrics_table(columns: dict[str, dict[str, Any]], title: str) -> Table:
         cells = [estimate_text(values.get(metric)) for values in columns.values()]
         table.add_row(escape(metric.replace("_", " ")), *cells)
     return table
+
+
+def by_baselines(
+    metrics: dict[str, Any], baselines: dict[str, dict[str, Any]]
+) -> list[dict[str, dict[str, Any]]]:
+    """Columns of one table, or of several where some metrics have other baselines than others: ratings and rankings."""
+    groups: dict[tuple[str, ...], dict[str, Any]] = {}
+    for name, value in metrics.items():
+        beside = tuple(key for key, found in baselines.items() if name in found)
+        beside = beside or next(iter(groups), tuple(baselines))
+        groups.setdefault(beside, {})[name] = value
+    return [
+        {"this model": values, **{key: baselines[key] for key in beside}} for beside, values in groups.items()
+    ]

@@ -66,9 +66,18 @@ def add_source(command: ArgumentParser) -> None:
     ratings = command.add_argument_group("ratings (with --task recommendation)")
     for name, what in (
         ("user", "who"), ("item", "what"), ("rating", "how much; without it, that it was picked"),
-        ("timestamp", "when: validate on the latest"),
+        ("timestamp", "when: validate on each user's latest"),
     ):  # fmt: skip
         ratings.add_argument(f"--{name}", metavar="COLUMN", help=what)
+    ratings.add_argument(
+        "--liked-from", type=float, metavar="RATING", help="what counts as liked; default: the mean and above"
+    )
+    ratings.add_argument(
+        "--header", metavar="NAMES", help="the columns of a file that doesn't name them: a,b,c"
+    )
+    ratings.add_argument(
+        "--keep-seen", action="store_true", help="the bundle holds what each user has had, by name"
+    )
 
 
 def recognise(options: Namespace) -> str:
@@ -92,14 +101,16 @@ def dataset(options: Namespace) -> Dataset:
 _OWN = {
     "image_classification": ("image_size", "resize", "layout"),
     "tabular": ("target", "column", "ignore", "query", "split", "test", "log_target", "interval", "cost"),
-    "recommendation": ("user", "item", "rating", "timestamp"),
-}
+    "recommendation": (
+        "user", "item", "rating", "timestamp", "liked_from", "header", "keep_seen", "query", "split", "test", "interval",
+    ),
+}  # fmt: skip
 
 
 def _refuse_foreign(options: Namespace, task: str) -> None:
     for other, names in _OWN.items():
         for name in names:
-            if other != task and getattr(options, name):
+            if other != task and name not in _OWN[task] and getattr(options, name):
                 raise UsageError(
                     f"this is an option of {other.replace('_', ' ')}, and {options.source} is taken for "
                     f"{task.replace('_', ' ')}.",
@@ -141,15 +152,17 @@ def _ratings(options: Namespace) -> Dataset:
             raise UsageError(
                 f"which column is the {name}?", where=f"--{name}", fix=f"Name it: --{name} COLUMN."
             )
+    split = _splitter(options)
+    if options.split == "random":
+        from drivetrain.data import split as splits
+
+        split = splits.random(options.valid, seed=options.seed, test=options.test or 0.0)
     return recommendation.from_csv(
-        options.source,
-        options.user,
-        options.item,
-        options.rating,
-        options.timestamp,
-        options.valid,
-        options.seed,
-    )
+        options.source, options.user, options.item, options.rating, options.timestamp, options.valid, options.seed,
+        header=options.header.split(",") if options.header else None, query=options.query, split=split,
+        test=options.test or 0.0, liked=options.liked_from, keep_seen=options.keep_seen,
+        **({} if options.interval is None else {"interval": options.interval}),
+    )  # fmt: skip
 
 
 def _pair(given: str, where: str, form: str) -> tuple[str, str]:

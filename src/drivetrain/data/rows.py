@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from drivetrain.data.textfile import (
@@ -25,10 +25,13 @@ def is_row_file(path: str | os.PathLike[str]) -> bool:
     return extension(os.fspath(path)) in ROW_FILES
 
 
-def read_rows(path: str | os.PathLike[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+def read_rows(
+    path: str | os.PathLike[str], header: Sequence[str] | None = None
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """("FILE, row 12", {column: raw value}) for each row of a CSV, TSV, JSONL or parquet file.
 
-    Cells of a CSV are text as written; separator, encoding and column names are those that `read_frame` finds.
+    Cells of a CSV are text as written; separator, encoding and column names are those that `read_frame` finds; `header`
+    names the columns of a CSV that doesn't, and is not looked at where its first row has these names.
     Raises FileError and DataError with file and row: for a row of another length than the header as well.
     """
     file = os.fspath(path)
@@ -38,14 +41,16 @@ def read_rows(path: str | os.PathLike[str]) -> Iterator[tuple[str, dict[str, Any
     elif kind in (".jsonl", ".ndjson"):
         yield from _json_rows(file)
     else:
-        yield from _csv_rows(file)
+        yield from _csv_rows(file, header)
 
 
-def _csv_rows(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def _csv_rows(path: str, header: Sequence[str] | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
     text = read_text(path)
     separator = find_separator(text, path)
     names: list[str] | None = None
     for row, line, cells in csv_records(text, separator):
+        if names is None and header is not None and cells != list(header):
+            names = list(header)
         if names is None:
             names, _ = column_names(cells, text.place)
         elif len(cells) != len(names):

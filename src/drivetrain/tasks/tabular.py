@@ -89,6 +89,8 @@ def from_frame(
         if wanted not in frame.columns:
             fix = nearest(wanted, frame.columns) or f"The columns are {', '.join(frame.columns[:20])}."
             raise UsageError(f"there is no column {wanted!r}.", where=frame.source or frame.name, fix=fix)
+    if isinstance(split, splits.ByColumn) and split.column not in ignore:
+        ignore = [*ignore, split.column]  # What says which part a row is in tells nothing of the world.
     kinds = guess_kinds(frame, targets, columns or {}, ignore)
     table = _labelled(to_table(frame, kinds), targets)
     inputs: dict[str, Codec] = {}

@@ -1,4 +1,17 @@
 """The verbs, one file each: HELP and EXAMPLE, `add` its options, `act` on them, `show` the answer to a person."""
 
-VERBS = ("train", "check", "show", "labels", "curve", "compare", "export", "verify", "predict", "evaluate")
+VERBS = (
+    "train",
+    "check",
+    "show",
+    "labels",
+    "curve",
+    "compare",
+    "export",
+    "verify",
+    "predict",
+    "evaluate",
+    "recommend",
+    "similar",
+)
 """In the order of --help."""

@@ -29,7 +29,12 @@ def act(options: Namespace) -> Outcome:
     refuse_existing(options.out, options)
     data = dataset(options)
     found = learning_curve(
-        data, options.model, epochs=options.epochs, seeds=options.repeats, seed=options.seed, quiet=options.json
+        data,
+        options.model,
+        epochs=options.epochs,
+        seeds=options.repeats,
+        seed=options.seed,
+        quiet=options.json,
     )
     if options.out:
         found.chart.save(options.out)

@@ -12,11 +12,19 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.markup import escape
 
-from drivetrain.cli.common import Outcome, metrics_table, plain_table, refuse_existing, say, terminal
+from drivetrain.cli.common import (
+    Outcome,
+    by_baselines,
+    metrics_table,
+    plain_table,
+    refuse_existing,
+    say,
+    terminal,
+)
 from drivetrain.cli.source import add_source, dataset
 from drivetrain.errors import FileError, Interrupted, UsageError
 from drivetrain.learn import distribution
-from drivetrain.learn.make import TREES
+from drivetrain.learn.make import WITHOUT_EPOCHS
 from drivetrain.learn.run import is_used
 
 if TYPE_CHECKING:
@@ -88,7 +96,8 @@ def act(options: Namespace) -> Outcome:
     say(repr(learner), options)
     epochs = options.epochs or (EPOCHS if data.pictures else EPOCHS_OF_COLUMNS)
     try:
-        if learner.model_name == TREES:
+        if learner.model_name in WITHOUT_EPOCHS:
+            _refuse_for(learner.model_name, options)
             learner.fit()
         else:
             learner.fine_tune(epochs, options.lr, frozen_epochs=options.frozen_epochs)
@@ -148,8 +157,8 @@ def _check_training(options: Namespace) -> None:
     if options.lr is not None and not 0 < options.lr < math.inf:
         raise UsageError(f"the learning rate must be a number above 0, not {options.lr}.", where="--lr")
     Settings(**_settings(options))
-    if options.model == TREES:
-        _refuse_for_trees(options)
+    if options.model in WITHOUT_EPOCHS:
+        _refuse_for(options.model, options)
     if options.out and not options.force and distribution.is_first() and is_used(Path(options.out)):
         raise FileError(
             "this folder has something in it already.", where=options.out,
@@ -163,12 +172,12 @@ def _check_training(options: Namespace) -> None:
             hub.fetch(source.location)
 
 
-def _refuse_for_trees(options: Namespace) -> None:
-    """Options of a network that trees have no use for. The learner refuses its own; these are the verb's."""
+def _refuse_for(model: str, options: Namespace) -> None:
+    """Options of a network that trees and EASE have no use for. The learner refuses its own; these are the verb's."""
     for name, usual in (("epochs", None), ("lr", None), ("frozen_epochs", FROZEN_EPOCHS)):
         if getattr(options, name) != usual:
             option = "--" + name.replace("_", "-")
-            raise UsageError(f"trees have no {name.replace('_', ' ')}.", where=option, fix="Leave it out.")
+            raise UsageError(f"{model} has no {name.replace('_', ' ')}.", where=option, fix="Leave it out.")
 
 
 def _say_faults(data: Dataset, options: Namespace) -> None:
@@ -212,8 +221,8 @@ def _interrupted(learner: Any, options: Namespace) -> Interrupted:
     """How far it came, and the command that goes on from there."""
     if learner.run is None:
         return Interrupted("stopped before the training began.")
-    place = "stopped while the trees were grown."
-    if learner.model_name != TREES:
+    place = "stopped while the model was fitted."
+    if learner.model_name not in WITHOUT_EPOCHS:
         epochs, done = sum(phase.epochs for phase in learner.plan), len(learner.history)
         place = (
             f"stopped in epoch {done + 1} of {epochs}." if done < epochs else "stopped after the last epoch."
@@ -237,9 +246,8 @@ def show(answer: dict[str, Any]) -> None:
     console = terminal()
     ((part, metrics),) = answer["metrics"].items()
     console.print()
-    console.print(
-        metrics_table({"this model": metrics, **answer["baselines"]}, f"{part}, with 95 % intervals")
-    )
+    for place, columns in enumerate(by_baselines(metrics, answer["baselines"])):
+        console.print(metrics_table(columns, "" if place else f"{part}, with 95 % intervals"))
     if told := verdict(answer.get("against") or {}):
         console.print(escape(told))
     for note in answer.get("notes", []):
@@ -247,6 +255,7 @@ def show(answer: dict[str, Any]) -> None:
     console.print(f"\nrun     {escape(str(answer['run']))}  (report.html in it)")
     if "bundle" in answer:
         console.print(f"bundle  {escape(answer['bundle'])}  (verified)")
-        console.print(f"next    drivetrain predict {escape(answer['bundle'])} FILE")
+        use = "recommend {} USER" if answer["task"] == "recommendation" else "predict {} FILE"
+        console.print(f"next    drivetrain {use.format(escape(answer['bundle']))}")
     else:
         console.print(f"next    drivetrain export {escape(str(answer['run']))} MODEL.bundle")

@@ -1,0 +1,33 @@
+"""`drivetrain similar`: what the same people like, without torch."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from typing import Any
+
+from rich.markup import escape
+
+from drivetrain.cli.common import Outcome, plain_table, terminal
+
+HELP = "items that the same people have as one item"
+EXAMPLE = "drivetrain similar films.bundle 50"
+
+
+def add(command: ArgumentParser) -> None:
+    command.add_argument("bundle", metavar="BUNDLE")
+    command.add_argument("item", metavar="ITEM")
+    command.add_argument("--n", type=int, default=10, help="how many (10)")
+
+
+def act(options: Namespace) -> Outcome:
+    from drivetrain.runtime import Recommender
+
+    found = Recommender(options.bundle).similar(options.item, options.n)
+    return {"item": options.item, "similar": [each.to_json() for each in found]}, 0
+
+
+def show(answer: dict[str, Any]) -> None:
+    table = plain_table("", "item", "similarity")
+    for each in answer["similar"]:
+        table.add_row(escape(each["item"]), f"{each['similarity']:.2f}")
+    terminal().print(table)
