@@ -60,6 +60,8 @@ class TestTrained:
             "epochs",
             "seconds",
             "notes",
+            "against",
+            "epoch_name",
             "bundle",
         }
         assert (answer["run"], answer["task"], answer["epochs"]) == (

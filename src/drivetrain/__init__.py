@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from drivetrain.errors import DrivetrainError as DrivetrainError
     from drivetrain.learn.hooks import Hook as Hook
     from drivetrain.learn.learner import Learner as Learner
+    from drivetrain.learn.tune import tune as tune
     from drivetrain.runtime import Predictor as Predictor
     from drivetrain.runtime import Recommender as Recommender
     from drivetrain.tasks import image_classification as image_classification
@@ -64,6 +65,7 @@ _PUBLIC = {
     "recommendation": "drivetrain.tasks.recommendation",
     "split": "drivetrain.data.split",
     "tabular": "drivetrain.tasks.tabular",
+    "tune": "drivetrain.learn.tune",
 }
 _MODULES = ("image_classification", "recommendation", "split", "tabular")
 

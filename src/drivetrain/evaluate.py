@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from drivetrain.bundle import Bundle, open_bundle
+from drivetrain.bundle.optional import ranking_of
 from drivetrain.codecs import Codec
 from drivetrain.data.row_inputs import rows_for
 from drivetrain.data.sources import image_folder
@@ -52,8 +54,11 @@ def evaluate(
     used are named in `failed` and count in no metric. With several targets the names are "target.metric". Each time is
     recorded (see `openings.py`). Raises DataError when nothing can be measured.
     """
-    predictor = Predictor(bundle)
+    opened_bundle = open_bundle(bundle)
+    predictor = Predictor(opened_bundle)
     targets = predictor.signature.targets
+    if ranking_of(predictor.signature) is not None:
+        return _rankings(opened_bundle, source)
     found = labelled(predictor, source, layout)
     outputs: dict[str, list[Any]] = {name: [] for name in targets}
     encoded: dict[str, list[Array]] = {name: [] for name in targets}
@@ -85,6 +90,8 @@ def evaluate(
             codec, np.array(outputs[name], np.float32), np.stack(encoded[name])
         ).items():
             metrics[several + metric] = estimate.to_json()
+    if opened_bundle.recommender is not None and _own_file(opened_bundle, source):
+        metrics |= _rankings(opened_bundle, source)["metrics"]
     opened = record_opening(_key(found), predictor.hash, metrics)
     return {
         "n": len(next(iter(encoded.values()))),
@@ -109,6 +116,32 @@ def labelled(predictor: Predictor, source: str | os.PathLike[str], layout: str |
         return _own_rows(source, recipe, inputs, targets)
     origins, rows, _ = rows_for(source, inputs, list(targets))
     return Labelled(rows, {name: [row[name] for row in rows] for name in targets}, origins, "all", "")
+
+
+def _own_file(bundle: Bundle, source: str | os.PathLike[str]) -> bool:
+    """Whether this is the very file that the bundle was trained on."""
+    return bundle.facts.get("data", {}).get("sha256") == _file_hash(source)
+
+
+def _rankings(bundle: Bundle, source: str | os.PathLike[str]) -> dict[str, Any]:
+    """How well a bundle recommends to the users of its own file, of what was held out there."""
+    from drivetrain.tasks import from_recipe, recommendation
+
+    if not _own_file(bundle, source):
+        raise UsageError(
+            "what was right to recommend is known where histories are: in the file of the training.", where=source,
+            fix="Name the file that this bundle was trained on; --test 0.2 keeps a part of it for this.",
+        )  # fmt: skip
+    data = from_recipe({**bundle.facts["data"]["recipe"], "source": os.fspath(source)})
+    part = next(name for name in ("test", "valid", "train") if len(data.rows(name)))
+    found = recommendation.measure_bundle(bundle, data, part)
+    metrics = {name: estimate.to_json() for name, estimate in found.items()}
+    opened = record_opening(f"{_file_hash(source)} {part}", bundle.hash, metrics)
+    notes = ("" if part == "test" else TRAINED_ON, opened.note)
+    return {
+        "n": found["ndcg_at_10"].n, "metrics": metrics, "part": part, "target": "next",
+        "note": ". ".join(note for note in notes if note), "opened": opened.to_json(), "failed": [],
+    }  # fmt: skip
 
 
 def _key(found: Labelled) -> str:

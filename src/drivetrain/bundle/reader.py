@@ -99,7 +99,9 @@ def _open(read: Callable[[], Mapping[str, memoryview]], manifest: bytes, where: 
         raise
 
 
-def _assembled(members: Mapping[str, memoryview]) -> Bundle:
+def _assembled(members: Mapping[str, memoryview], inner: bool = False) -> Bundle:
+    if inner and RECOMMENDER in members:
+        raise BundleError("a bundle within a bundle holds none.", where=RECOMMENDER)
     manifest = check_members(members)
     signature = _signature(load_json(members["signature.json"], "signature.json"))
     check_tolerances(manifest, signature)
@@ -129,7 +131,7 @@ def _recommender(members: Mapping[str, memoryview], signature: Signature) -> Bun
     """The bundle within a bundle: of a ranking in one that is none."""
     if RECOMMENDER not in members:
         return None
-    inner = _at(RECOMMENDER, lambda: _assembled(read_zip(bytes(members[RECOMMENDER]))))
+    inner = _at(RECOMMENDER, lambda: _assembled(read_zip(bytes(members[RECOMMENDER])), inner=True))
     if ranking_of(signature) is not None or ranking_of(inner.signature) is None:
         raise BundleError("it is not what recommends beside a model of ratings.", where=RECOMMENDER)
     return inner

@@ -57,6 +57,6 @@ def importances(shares: Mapping[str, float], title: str = "What made the differe
     ordered = sorted(shares.items(), key=lambda item: -item[1])
     return bars(
         {
-            name.replace("_", " "): {"value": share, "low": None, "high": None} for name, share in ordered
+            name.replace("_", " "): {"value": round(share, 3), "low": None, "high": None} for name, share in ordered
         }, title, "%"
     )  # fmt: skip

@@ -57,9 +57,10 @@ class Extras:
     """What a task has beyond the common way.
 
     `things` is what its rows are called. `baselines(signature, train, measured, seed)` are fitted instead of the usual
-    ones. `metrics(outputs)` are measured beside those of the only target. `facts` go into a bundle's. `histories`
-    gives what each user liked and what else they had, which is in a bundle with `keep_seen`. `recommends` is a second dataset, of histories, from which it is learned what to
-    recommend: of ratings, which say no more than how much.
+    ones. `metrics(outputs)` are measured beside those of the only target. `facts` go into a bundle's, `limits` into its
+    card. `histories` gives what each user liked and what else they had; it is in a bundle with `keep_seen`. `recommends`
+    is a second dataset, of histories, from which it is learned what to recommend: of ratings, which say no more than
+    how much.
     """
 
     things: str = ""
@@ -68,6 +69,7 @@ class Extras:
     facts: dict[str, Any] = field(default_factory=dict)
     histories: Callable[[], Mapping[str, tuple[list[str], list[str]]]] | None = None
     keep_seen: bool = False
+    limits: tuple[str, ...] = ()
     recommends: Dataset | None = None
 
 

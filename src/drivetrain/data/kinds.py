@@ -296,7 +296,11 @@ def to_table(frame: Frame, kinds: Mapping[str, ColumnKind]) -> Table:
         column = frame.column(name)
         if column.kind:
             columns[name] = _as_array(column, kinds[name], folder)
-    notes = [f"{name!r} is left out: {kind.reason}" for name, kind in kinds.items() if kind.codec is None]
+    notes = [
+        f"{name!r} is left out: {kind.reason}"
+        for name, kind in kinds.items()
+        if kind.codec is None and kind.kind != IGNORED
+    ]
     return Table(columns, frame.origins, frame.name, frame.source, notes=(*frame.notes, *notes))
 
 

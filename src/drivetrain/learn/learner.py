@@ -273,6 +273,11 @@ class Learner(Fitted):
             return False
         return len(losses) - 1 - int(np.argmin(losses)) >= patience
 
+    def phase_is_over(self) -> bool:
+        """Whether the plan's current phase has all its epochs, or was ended early."""
+        phase = self.plan[self.position.phase] if self.position.phase < len(self.plan) else None
+        return phase is None or self.position.epoch >= phase.epochs or self.is_stale()
+
     def end_phase(self) -> None:
         if self.settings.early_stopping is not None:
             state.restore_best(self, None if self._run is None else self._run.checkpoints)

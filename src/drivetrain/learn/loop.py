@@ -50,7 +50,7 @@ def run_plan(learner: Learner) -> bool:
             learner.restore_optimizer(training)
             for hook in overridden(learner.hooks, "on_fit_start"):
                 hook(learner, phase)
-            while learner.position.epoch < phase.epochs and not learner.is_stale():
+            while not learner.phase_is_over():
                 if train_epoch(learner, training, guard, table):
                     finish_epoch(learner, training, table)
                 learner.save_checkpoint(training)

@@ -68,6 +68,8 @@ def report_content(learner: Fitted) -> dict[str, Any]:
     content["settings"] = learner.choices()
     bundle = f"{data.table.name}.bundle"
     answer = f"drivetrain predict {bundle} {'PICTURE' if data.pictures else 'ROWS.csv --out answers.csv'}"
+    if data.task == "recommendation":
+        answer = f"drivetrain recommend {bundle} USER --seen {data.table.name}"
     content["use"] = [
         ("Write the bundle, verified", f"drivetrain export {learner.run} {bundle}"),
         ("Answer without torch", answer),
@@ -110,6 +112,7 @@ def card_content(learner: Fitted, file: str, cases: int) -> dict[str, Any]:
         "left_out_columns": [column["name"] for column in _columns(learner) if column["role"] == "left out"],
         "file": file,
         "signature": learner.data.signature.to_json(),
+        "limits": learner.data.extras.limits,
         "cases": cases,
         "seed": learner.settings.seed,
     }

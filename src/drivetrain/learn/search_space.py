@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from drivetrain.codecs.category import Category
 from drivetrain.data.augment import Augment
 from drivetrain.errors import UsageError, nearest
 from drivetrain.learn.make import WITHOUT_EPOCHS
 from drivetrain.learn.settings import Settings
-from drivetrain.models import registry
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -69,16 +69,15 @@ class Choice:
 Space = dict[str, Range | Choice]
 
 
-def default_space(data: Dataset, model: str | None, batch_size: int) -> Space:
+def default_space(data: Dataset, model: Any, pretrained: bool, batch_size: int) -> Space:
     """What is searched where nobody said: see `tune`."""
     space: Space = {"weight_decay": Range(1e-4, 0.3, log=True), "dropout": Range(0.0, 0.5)}
     if data.pictures:
-        ready = registry.resolve(model).kind == "built-in" if model else False
-        space["lr"] = Range(3e-4, 2e-2, log=True) if ready else Range(2e-5, 2e-3, log=True)
+        space["lr"] = Range(2e-5, 2e-3, log=True) if pretrained else Range(3e-4, 2e-2, log=True)
         return space | {"augment_strength": Range(0.2, 2.0), "epochs": Range(4, 12)}
     space |= {"lr": Range(3e-4, 3e-2, log=True), "epochs": Range(5, 25)}
     space["batch_size"] = Choice(tuple(max(8, int(batch_size * factor)) for factor in (0.5, 1, 2, 4)))
-    if any(hasattr(codec, "classes") for codec in data.signature.targets.values()):
+    if any(isinstance(codec, Category) for codec in data.signature.targets.values()):
         space["label_smoothing"] = Range(0.0, 0.2)
     if model is None and data.default_model == "mlp":
         space["model"] = Choice(("mlp", "linear"))

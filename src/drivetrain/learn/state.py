@@ -55,6 +55,8 @@ def restore(learner: Learner, folder: Path) -> None:
     learner.generators.restore(_under(found.tensors, "generator."))
     if learner.position.step:
         learner.optimizer_state = _under(found.tensors, "optimizer.")
+    if learner.settings.early_stopping is not None and learner.phase_is_over():
+        restore_best(learner, folder)  # The newest weights are not the ones that were measured.
 
 
 def restore_best(learner: Learner, folder: Path | None) -> None:

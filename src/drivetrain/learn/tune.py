@@ -22,10 +22,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from drivetrain.comparison import higher_is_better
 from drivetrain.data.augment import Augment
 from drivetrain.data.dataset import Dataset
-from drivetrain.errors import DrivetrainError, FileError, TrainingError, UsageError, nearest
+from drivetrain.errors import FileError, TrainingError, UsageError, nearest
 from drivetrain.files import from_json, sha256, to_json, write_text
 from drivetrain.learn import distribution
 from drivetrain.learn.hooks import Hook
@@ -35,7 +34,7 @@ from drivetrain.learn.outcome import measured_part
 from drivetrain.learn.run import next_folder
 from drivetrain.learn.search_space import NAMES, Space, default_space, read_space, scaled, suggest
 from drivetrain.learn.tuning import Tuning
-from drivetrain.report.words import value_text
+from drivetrain.report import words
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -73,7 +72,7 @@ def tune(
       all        weight_decay 1e-4 to 0.3 (log), dropout 0 to 0.5
       columns    lr 3e-4 to 3e-2 (log), epochs 5 to 25, batch_size half to four times the default, label_smoothing 0 to
                  0.2 where a category is the target, model mlp or linear
-      pictures   lr 2e-5 to 2e-3 (log; built-in models 3e-4 to 2e-2), epochs 4 to 12, augment_strength 0.2 to 2
+      pictures   lr 3e-4 to 2e-2 (log; with pretrained weights 2e-5 to 2e-3), epochs 4 to 12, augment_strength 0.2 to 2
     `fixed` are settings for all trials (model, lr, epochs and those of `Learner`); they are not searched.
 
     The same call with the same `out` goes on until there are `trials` of them; one that was stopped in its middle goes
@@ -125,9 +124,9 @@ class Search:
                 "there are no validation rows to choose by.", where=data.table.name, fix="Give a share: --valid 0.2."
             )  # fmt: skip
         self.metric = _metric(metric, list(probe.validate("valid")))
-        self.higher = higher_is_better(self.metric)
+        self.higher = words.metric(self.metric).higher
         self.defaults = self._defaults(probe)
-        given = default_space(data, fixed.get("model"), probe.settings.batch_size)
+        given = default_space(data, fixed.get("model"), probe.network.pretrained, probe.settings.batch_size)
         self.space: Space = {
             name: part
             for name, part in (given if space is None else read_space(space)).items()
@@ -262,7 +261,7 @@ class Search:
         self, settings: Mapping[str, Any], run: Path | None, hooks: tuple[Hook, ...] = ()
     ) -> Learner:
         options = {**self.fixed, **settings}
-        model = options.pop("model", None)
+        model = copy.deepcopy(options.pop("model", None))  # a module of one's own is new for each trial
         strength = options.pop("augment_strength", None)
         for name in ("lr", "epochs", "frozen_epochs"):
             options.pop(name, None)
@@ -284,15 +283,18 @@ class Search:
     def _train(self, settings: Mapping[str, Any], run: Path, watch: Watch) -> dict[str, Any]:
         """The result of a run; {} where it was stopped."""
         if (run / "config.toml").is_file():
-            module = settings.get("model")
-            own = module if not isinstance(module, str) else None
-            learner = Learner.resume(run, copy.copy(self.data), own, hooks=[watch], quiet=True)
+            learner = self._resume(run, hooks=[watch])
             learner.brief = True
             return learner.go_on()
         learner = self._learner(settings, run, (watch,))
         learner.brief = True
         plan = {name: settings.get(name, self.defaults[name]) for name in ("lr", "epochs", "frozen_epochs")}
         return learner.fine_tune(plan["epochs"], plan["lr"], frozen_epochs=plan["frozen_epochs"])
+
+    def _resume(self, run: Path, **options: Any) -> Learner:
+        model = self.fixed.get("model")
+        own = None if model is None or isinstance(model, str) else copy.deepcopy(model)
+        return Learner.resume(run, copy.copy(self.data), own, quiet=True, **options)
 
     def best(self) -> Any:
         """The finished trial with the best value, the first of equals; None without one."""
@@ -319,10 +321,12 @@ class Search:
         row, best = self._row(self.study.get_trials(deepcopy=False)[number]), self.best()
         if self.quiet:
             return
-        told = row["state"] if row["value"] is None else value_text(self.metric, row["value"])
-        ahead = "" if best is None else f", best {value_text(self.metric, self._row(best)['value'])}"
+        told = row["state"]
+        if row["value"] is not None:
+            told = f"{words.metric(self.metric).name} {words.value_text(self.metric, row['value'])}"
+        ahead = "" if best is None else f", best {words.value_text(self.metric, self._row(best)['value'])}"
         print(
-            f"trial {number + 1} of {trials}: {self.metric.replace('_', ' ')} {told}{ahead} ({took:.1f} s)",
+            f"trial {number + 1} of {trials}: {told}{ahead} ({took:.1f} s)",
             file=sys.stderr, flush=True,
         )  # fmt: skip
 
@@ -355,10 +359,8 @@ class Search:
             raise TrainingError(
                 f"no trial could be finished: {why}", where=self.folder, fix="Narrow the space."
             )
-        module = self.fixed.get("model")
-        own = module if not isinstance(module, str) else None
         run = self._run_of(best)
-        learner = Learner.resume(run, copy.copy(self.data), own, quiet=True)
+        learner = self._resume(run)
         result = learner.last_result() or {}
         if not (run / "report.html").is_file():
             result = learner.go_on()
@@ -372,7 +374,7 @@ class Search:
                 importance = {name: share for name, share in found.items() if math.isfinite(share)}
         tuning = Tuning(
             self.folder, self.metric, self.higher, rows, {**self._row(best), "metric": self.metric, "test": test},
-            importance, result, lambda: Learner.resume(run, copy.copy(self.data), own, quiet=True),
+            importance, result, lambda: self._resume(run),
         )  # fmt: skip
         write_text(self.folder / "result.json", to_json(tuning.to_json(), indent=2) + "\n")
         return tuning

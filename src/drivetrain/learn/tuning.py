@@ -26,7 +26,7 @@ class Tuning:
     finished trials. `result` is the best run's, with its baselines.
     """
 
-    FEWEST: ClassVar[int] = 8
+    FEWEST: ClassVar[int] = 10
 
     folder: Path
     metric: str
@@ -69,11 +69,13 @@ class Tuning:
         name = self.metric.replace("_", " ")
         notes = []
         if n > 1:
-            told = f"the best of {n} trials was chosen by the rows that it is measured on, and looks better than it is"
+            told = f"the best of {n} trials was chosen by the rows that it is measured on, so it looks better than it is"
             if low is not None:
                 error = (high - low) / (2 * CONFIDENCE)
                 expected = NormalDist().inv_cdf((n - 0.375) / (n + 0.25))
-                told += f": of {n} models that are all as good, the best one's {name} would by chance be off by up to "
+                told += (
+                    f": of {n} models that are all as good, one would look better by chance alone, by up to "
+                )
                 told += rough(expected * error)
             notes.append(told)
         if test is not None:
@@ -109,7 +111,8 @@ class Tuning:
         """Which settings made the difference."""
         from drivetrain.charts.tuning import importances
 
-        return importances(self.importance)
+        finished = sum(row["state"] == "finished" for row in self.trials)
+        return importances(self.importance, f"What made the difference (a hint, of {finished} trials)")
 
     def _repr_html_(self) -> str:
         return self.history_chart.to_html() + (self.importance_chart.to_html() if self.importance else "")

@@ -252,6 +252,9 @@ def target_words(spec: Mapping[str, Any]) -> str:
         return (
             f"a probability for each of {len(spec.get('tags') or [])} tags: {_names(spec.get('tags') or [])}."
         )
+    if kind == "ranking":
+        items = spec.get("items") or []
+        return f"a score for each of {len(items)} items, the best first: {_names(items)}."
     return f"`{_code(kind)}`, as described in signature.json."
 
 
@@ -274,6 +277,9 @@ def _use(content: Mapping[str, Any]) -> list[str]:
     shell = f"drivetrain verify {word}" + (
         f"\ndrivetrain predict {word} {first} --json" if first else f"\ndrivetrain predict {word} rows.csv --out answers.csv"
     )
+    if content.get("task") == "recommendation":
+        python = f'import drivetrain as dt\nprint(dt.Recommender("{quoted}").recommend(history=[...], n=10))'
+        shell = f"drivetrain verify {word}\ndrivetrain recommend {word} USER --seen ratings.csv"
     return [
         "`pip install drivetrain` is enough: no torch is needed.",
         f"```python\n{python}\n```",

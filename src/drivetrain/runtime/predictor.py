@@ -269,7 +269,9 @@ def verify_bundle(path: str | os.PathLike[str]) -> VerifyReport:
     if bundle.recommender is None or not report.ok:
         return report
     inner = verify(bundle.recommender, OnnxSession(bundle.recommender.graph))
-    stages = [{**stage, "message": f"recommender: {stage['message']}".rstrip(": ")} for stage in inner.stages]
+    stages = [
+        {**stage, "message": stage["message"] and f"recommender: {stage['message']}"} for stage in inner.stages
+    ]
     return VerifyReport([*report.stages, *cast("list[Stage]", stages)])
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from drivetrain.bundle.reader import open_bundle
+from drivetrain.bundle.reader import Bundle, open_bundle
 from drivetrain.codecs import Signature
 from drivetrain.codecs.base import distinct
 from drivetrain.codecs.category import Category, order
@@ -33,14 +33,21 @@ from drivetrain.data.readers import Frame, read_frame
 from drivetrain.data.split import Split, Splitter
 from drivetrain.data.table import Table
 from drivetrain.errors import DataError, UsageError
+from drivetrain.metrics import Estimate, measure
+from drivetrain.runtime import OnnxSession
 from drivetrain.runtime.recommend import Alike, Recommendations, Recommender
 from drivetrain.types import Array
 
 NAME = "recommendation"
 MOST_ITEMS = 5000
 """So many items are recommended at most: a weight for each pair of them must fit."""
-MOST_MEASURED = 10_000
-"""So many people are measured on at most."""
+MOST_CELLS = 10_000_000
+"""So many scores are measured at most: of that many users over items."""
+
+NAMES_ARE_IN_IT = (
+    "The names of the users that it was trained on are in the bundle, and some of their ratings.",
+)
+SEEN_IS_IN_IT = ("What each user has had is in the bundle, by name.",)
 
 
 def from_csv(
@@ -145,7 +152,8 @@ def from_frame(
         )  # fmt: skip
         data.notes += [*notes, *ranking.notes]
         data.interval = interval
-        data.extras = Extras("ratings", baselines=_rating_baselines, recommends=ranking)
+        limits = (*NAMES_ARE_IN_IT, *ranking.extras.limits)
+        data.extras = Extras("ratings", baselines=_rating_baselines, limits=limits, recommends=ranking)
     data.find_faults = lambda _: check_ratings(table, user, item, parts.train)
     return data
 
@@ -186,6 +194,15 @@ def recommend(model: Any, user: Any = None, n: int = 10, **wishes: Any) -> Recom
 def similar(model: Any, item: Any, n: int = 10) -> list[Alike]:
     """The `n` items most like another one: see `Recommender.similar`."""
     return recommender(model).similar(item, n)
+
+
+def measure_bundle(bundle: Bundle, data: Dataset, part: str) -> dict[str, Estimate]:
+    """How well a bundle ranks for the users of a part of its own data, run as it will be."""
+    ranker, ranking = bundle.recommender or bundle, data.extras.recommends or data
+    batch = ranking.part(part).batch()
+    ((target, codec),) = ranking.signature.targets.items()
+    feeds = {name: batch[name] for name in ranking.signature.inputs}
+    return measure(codec, OnnxSession(ranker.graph).run(feeds)[target], batch[target])
 
 
 def _default_split(user: str, timestamp: str | None, valid: float, test: float, seed: int) -> Splitter:
@@ -278,7 +295,7 @@ class _Log:
         if self.rating is not None:
             inputs["seen"] = Tags(catalogue, open=True)
         signature = Signature(inputs, {"next": Ranking(catalogue)})
-        table, split = self._people(list(inputs))
+        table, split = self._people(list(inputs), len(catalogue))
         notes = []
         if len(most) < len(names):
             share = counts[most].sum() / counts.sum()
@@ -293,10 +310,11 @@ class _Log:
         }  # fmt: skip
         data.extras = Extras(
             "users", _ranking_baselines, _BeyondAccuracy(data), {"recommendation": facts}, self._histories, self.keep_seen,
+            SEEN_IS_IN_IT if self.keep_seen else (),
         )  # fmt: skip
         return data
 
-    def _people(self, inputs: list[str]) -> tuple[Table, Split]:
+    def _people(self, inputs: list[str], items: int) -> tuple[Table, Split]:
         """Rows (user, history, seen, next), those that train first."""
         train, valid, test = (self._by_user(rows) for rows in self.split.parts().values())
         both = self._by_user(np.sort(np.concatenate([self.split.train, self.split.valid])))
@@ -304,7 +322,7 @@ class _Log:
         ends = []
         for before, after in ((train, None), (train, valid), (both, test)):
             people = [user for user, (liked, _) in (before if after is None else after).items() if liked]
-            for user in people if after is None else self._some(people):
+            for user in people if after is None else self._some(people, items):
                 history, seen = before.get(user, ([], []))
                 wanted = [] if after is None else after[user][0]
                 rows.append((user, history, seen, wanted))
@@ -321,8 +339,8 @@ class _Log:
         table = Table({"user": names, **columns}, origins, self.table.name, self.table.source)
         return table, Split(*(np.arange(start, end) for start, end in zip([0, *ends], ends)))
 
-    def _some(self, people: list[int]) -> list[int]:
-        drawn = np.random.default_rng(self.seed).permutation(len(people))[:MOST_MEASURED]
+    def _some(self, people: list[int], items: int) -> list[int]:
+        drawn = np.random.default_rng(self.seed).permutation(len(people))[: max(1, MOST_CELLS // items)]
         return [people[place] for place in np.sort(drawn)]
 
     def _by_user(self, rows: Array) -> dict[int, tuple[list[str], list[str]]]:

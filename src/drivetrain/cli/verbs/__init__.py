@@ -6,6 +6,7 @@ VERBS = (
     "show",
     "labels",
     "curve",
+    "tune",
     "compare",
     "export",
     "verify",

@@ -1,0 +1,261 @@
+"""Searching for settings: the same search gives the same, goes on where it stopped, and keeps its best run."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import several
+from commands import drivetrain
+
+import drivetrain as dt
+from drivetrain.data.augment import Augment
+from drivetrain.errors import FileError, TrainingError, UsageError
+from drivetrain.files import from_json
+from drivetrain.learn import tune as tuning_module
+from drivetrain.learn.search_space import Choice, Range, default_space, read_space, scaled
+from drivetrain.learn.tuning import Tuning
+
+SPACE = {"lr": (1e-3, 3e-1, "log"), "weight_decay": (1e-4, 0.1, "log"), "dropout": (0.0, 0.5)}
+FIXED: dict[str, Any] = {"model": "linear", "batch_size": 32, "epochs": 4}
+TRIALS = 6
+
+
+def search(out: Path, trials: int = TRIALS, **options: Any) -> Tuning:
+    given = {"space": SPACE, "seed": 3, "quiet": True, **FIXED, **options}
+    return dt.tune(several.columns(), trials, out=out, **given)
+
+
+def told(found: Tuning) -> list[tuple[Any, ...]]:
+    return [(row["trial"], row["state"], row["value"], row["settings"]) for row in found.trials]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Tuning:
+    return search(tmp_path_factory.mktemp("tune") / "whole")
+
+
+# --- the search -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_best_trial_is_the_one_with_the_least_loss_and_the_first_has_the_defaults(whole: Tuning) -> None:
+    assert whole.metric == "log_loss"
+    values = [row["value"] for row in whole.trials if row["value"] is not None]
+    assert whole.best["value"] == min(values)
+    assert whole.trials[0]["settings"] == {"lr": 3e-3, "weight_decay": 0.01, "dropout": 0.0}
+    assert len({str(row["settings"]) for row in whole.trials}) == TRIALS
+    for name, (low, high, *_) in SPACE.items():
+        assert all(low <= row["settings"][name] <= high for row in whole.trials)
+
+
+@pytest.mark.slow
+def test_a_search_that_goes_on_in_two_calls_is_the_search_in_one(whole: Tuning, tmp_path: Path) -> None:
+    search(tmp_path / "out", 2)
+    assert told(search(tmp_path / "out")) == told(whole)
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_a_trial_keeps_what_is_done_and_the_trial_goes_on(
+    whole: Tuning, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = tuning_module.Watch.on_epoch_end
+
+    def interrupt(watch: Any, learner: Any, row: dict[str, Any]) -> None:
+        usual(watch, learner, row)
+        if watch.trial.number == 2 and row["epoch"] == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(tuning_module.Watch, "on_epoch_end", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        search(tmp_path / "out")
+    assert len((tmp_path / "out/runs/003/metrics.jsonl").read_text().splitlines()) == 2
+    monkeypatch.undo()
+    assert told(search(tmp_path / "out")) == told(whole)
+
+
+@pytest.mark.slow
+def test_nothing_in_the_folder_is_pickled_and_only_the_best_keeps_its_weights(whole: Tuning) -> None:
+    for name in ("study.jsonl", "tune.json", "result.json"):
+        text = (whole.folder / name).read_text()
+        for line in text.splitlines() if name.endswith("l") else [text]:
+            from_json(line, where=name)
+    kinds = {path.name.split(".")[0] for path in whole.folder.iterdir()}
+    assert kinds == {"study", "tune", "result", "runs", "best", ""}
+    kept = {path.parent.parent.name for path in whole.folder.glob("runs/*/checkpoints/*.safetensors")}
+    assert kept == {Path(whole.best["run"]).name}
+    assert (whole.folder / "best").resolve() == Path(whole.best["run"]).resolve()
+
+
+@pytest.mark.slow
+def test_the_best_model_answers_as_it_was_measured_and_is_exported(whole: Tuning, tmp_path: Path) -> None:
+    learner = whole.learner()
+    assert learner.validate()["log_loss"].value == pytest.approx(whole.best["value"], abs=1e-6)
+    assert whole.export(tmp_path / "best.bundle").is_file()
+    assert "against" in whole.result, "the best run has its baselines"
+    assert (Path(whole.best["run"]) / "report.html").is_file()
+
+
+@pytest.mark.slow
+def test_trials_that_fall_behind_are_stopped_early_and_those_without_a_loss_fail(tmp_path: Path) -> None:
+    space = {"lr": [3e-2, 1e-6, 1e30]}
+    found = search(tmp_path / "out", 14, space=space, epochs=10, metric="accuracy", keep_all=True)
+    assert found.higher
+    by_rate: dict[float, set[str]] = {}
+    for row in found.trials:
+        by_rate.setdefault(row["settings"]["lr"], set()).add(row["state"])
+        if row["state"] == "stopped early":
+            epochs = len((Path(row["run"]) / "metrics.jsonl").read_text().splitlines())
+            assert tuning_module.WARM_UP <= epochs < 10
+    assert by_rate[3e-2] <= {"finished", "stopped early"}
+    assert "stopped early" in by_rate[1e-6]
+    assert by_rate[1e30] == {"failed"}
+    assert found.best["settings"]["lr"] == 3e-2
+    assert "best: trial" in found.history_chart.to_svg()
+    assert all(
+        any(Path(row["run"]).glob("checkpoints/*")) for row in found.trials if row["state"] != "failed"
+    )
+
+
+@pytest.mark.slow
+def test_pictures_are_searched_with_the_strength_of_their_augmentation(tmp_path: Path) -> None:
+    found = dt.tune(
+        several.pictures, 2, out=tmp_path / "out", model="cnn", epochs=1, batch_size=32, quiet=True
+    )
+    assert set(found.trials[1]["settings"]) == {"weight_decay", "dropout", "lr", "augment_strength"}
+
+
+@pytest.mark.slow
+def test_the_command_goes_on_and_its_best_run_becomes_a_bundle(tmp_path: Path) -> None:
+    data = several.columns().table
+    lines = [f"{number},{letter},{label}" for number, letter, label in zip(*data.columns.values())]
+    (tmp_path / "t.csv").write_text("\n".join(["number,letter,label", *lines]) + "\n")
+    out = tmp_path / "out"
+    command = (
+        "tune",
+        tmp_path / "t.csv",
+        "--target",
+        "label",
+        "--test",
+        "0.2",
+        "--epochs",
+        "2",
+        "--out",
+        out,
+    )
+    first = drivetrain(*command, "--trials", "1", "--json")
+    assert first.code == 0, first.out
+    done = drivetrain(*command, "--trials", "2", "--json")
+    assert [row["trial"] for row in done.json["trials"]] == [1, 2]
+    assert done.json["trials"][0] == first.json["trials"][0]
+    assert done.json["best"]["test"]["n"] > 0
+    assert any("test rows" in note for note in done.json["notes"])
+    assert from_json((out / "result.json").read_bytes()) == done.json
+    assert (out / "history.png").is_file()
+    shown = drivetrain(*command, "--trials", "2")
+    assert "next    drivetrain export" in shown.out
+    assert drivetrain("export", out / "best", tmp_path / "best.bundle").code == 0
+    other = drivetrain(*command, "--trials", "2", "--model", "linear", "--json")
+    assert other.code == 2
+    assert "another" in other.json["error"]
+
+
+# --- what is asked for ----------------------------------------------------------------------------------------
+
+
+def test_the_default_space_is_that_of_the_data() -> None:
+    columns = default_space(several.columns(), None, False, 32)
+    assert columns["model"] == Choice(("mlp", "linear"))
+    assert columns["batch_size"] == Choice((16, 32, 64, 128))
+    assert "model" not in default_space(several.columns(), "mlp", False, 32)
+    assert "label_smoothing" not in default_space(several.amounts(), None, False, 32)
+    scratch, ready = (default_space(several.pictures(), None, pretrained, 32) for pretrained in (False, True))
+    assert ready["lr"].to_json()[1] < scratch["lr"].to_json()[1]
+    assert "augment_strength" in ready
+
+
+def test_a_space_is_read() -> None:
+    found = read_space({"lr": (1e-4, 1e-2, "log"), "epochs": (2, 5), "model": ["mlp", "linear"]})
+    assert found == {"lr": Range(1e-4, 1e-2, True), "epochs": Range(2, 5), "model": Choice(("mlp", "linear"))}
+    assert found["epochs"].whole
+    assert not found["lr"].whole
+
+
+@pytest.mark.parametrize(
+    ("space", "words"),
+    [
+        ({"learning": (1, 2)}, "no setting 'learning'"),
+        ({"lr": (1e-2, 1e-4)}, "no range"),
+        ({"lr": (0.0, 1e-4, "log")}, "no range"),
+        ({"lr": (1e-4, 1e-2, "logs")}, "no range"),
+        ({"lr": 3e-3}, "no range"),
+        ({"model": ["mlp"]}, "no choices"),
+        ({"model": ["mlp", "trees"]}, "nothing to search"),
+        ({"batch_size": [8, [1]]}, "no choices"),
+    ],
+)
+def test_a_space_that_is_none_is_refused(space: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        read_space(space)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"trials": 0}, "whole number from 1"),
+        ({"trials": True}, "whole number from 1"),
+        ({"seconds": -1}, "above 0"),
+        ({"metric": "log_los"}, "Did you mean log_loss"),
+        ({"model": "trees"}, "nothing to search"),
+        ({"droput": 0.1}, "no option 'droput'"),
+        ({"space": {"lr": (1e-4, 1e-2)}, "lr": 1e-3}, "nothing to search"),
+    ],
+)
+def test_what_can_not_be_meant_is_refused(options: dict[str, Any], words: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=words):
+        search(tmp_path / "out", **options)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("dear")
+    with pytest.raises(FileError, match="something else"):
+        search(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def test_data_without_validation_rows_is_refused(tmp_path: Path) -> None:
+    data = several.columns()
+    data.split = dt.split.random(0.0, seed=0)(data.table)
+    with pytest.raises(UsageError, match="no validation rows"):
+        dt.tune(data, 2, out=tmp_path / "out", quiet=True)
+
+
+@pytest.mark.slow
+def test_where_every_trial_fails_it_is_said_why(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="no trial could be finished: the loss is nan"):
+        search(tmp_path / "out", 2, space={"dropout": (0.0, 0.1)}, lr=1e30)
+    shutil.rmtree(tmp_path / "out")
+
+
+def test_strength_scales_amounts_and_leaves_probabilities() -> None:
+    photos = Augment.photos()
+    double = scaled(photos, 2.0)
+    assert (double.rotate, double.zoom, double.flip) == (20.0, pytest.approx(1.2), photos.flip)
+    assert scaled(photos, 1e9).lighting <= 0.9
+
+
+def test_the_note_tells_how_much_the_best_of_many_flatters_itself() -> None:
+    """Against the mean of the best of n standard normal numbers, drawn."""
+    n = 20
+    rows = [{"trial": i + 1, "state": "finished", "value": 0.5} for i in range(n)]
+    best = {"trial": 2, "value": 0.5, "low": 0.5 - 1.96, "high": 0.5 + 1.96, "test": None}
+    found = Tuning(Path("x"), "log_loss", False, rows, best, {}, {}, lambda: None)  # type: ignore[arg-type,return-value]
+    drawn = np.random.default_rng(0).normal(size=(4000, n)).max(axis=1).mean()
+    by = float(found.notes[1].rpartition("by up to ")[2])
+    assert by == pytest.approx(drawn, rel=0.03)
+    assert "keep a test set" in found.notes[2]
