@@ -51,7 +51,10 @@ def people(rows: int = 2000, seed: int = 0) -> dict[str, list[Any]]:
         "income": draw.lognormal(10, 1, rows).round(2).tolist(),
         "member": draw.integers(0, 2, rows).tolist(),
         "since": [str(day) for day in days],
-        "words": [" ".join(f"w{word}" for word in draw.integers(0, 500, count)) for count in draw.integers(1, 30, rows)],
+        "words": [
+            " ".join(f"w{word}" for word in draw.integers(0, 500, count))
+            for count in draw.integers(1, 30, rows)
+        ],
     }
 
 

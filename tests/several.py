@@ -62,7 +62,9 @@ def pictures() -> dt.Dataset:
         targets={"label": dt.Category()},
         split=dt.split.by_column("split"),
     )
-    return block.from_columns({"image": list(images), "label": [str(label) for label in labels], "split": parts})
+    return block.from_columns(
+        {"image": list(images), "label": [str(label) for label in labels], "split": parts}
+    )
 
 
 class Normed(nn.Module):

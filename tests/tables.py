@@ -53,3 +53,29 @@ def rentals(path: Path, days: int = 200, seed: int = 0) -> Path:
         "weather": [["clear", "mist", "rain"][place] for place in draw.integers(0, 3, days)],
         "rented": [f"{round(value):,}" for value in count],
     })  # fmt: skip
+
+
+GENRES = ["Western", "Musical", "Thriller", "Comedy", "Science fiction"]
+
+
+def films(path: Path, users: int = 200, items: int = 60, seed: int = 0) -> Path:
+    """Ratings of films: everybody has a taste for some genres, some films are known to all, and picks come in time."""
+    draw = np.random.default_rng(seed)
+    genre = np.arange(items) % len(GENRES)
+    known = 1 / (1 + draw.permutation(items)) ** 0.6
+    good = draw.normal(0, 0.5, items)
+    rows: dict[str, list[Any]] = {"user": [], "film": [], "stars": [], "when": []}
+    for user in range(users):
+        taste = draw.dirichlet(np.full(len(GENRES), 0.4))
+        weight = known * np.exp(4 * taste[genre])
+        seen = draw.choice(items, draw.integers(8, 25), replace=False, p=weight / weight.sum())
+        stars = (
+            2.8 + draw.normal(0, 0.4) + good[seen] + 1.8 * taste[genre[seen]] + draw.normal(0, 0.6, len(seen))
+        )
+        start = draw.integers(0, 300)
+        for place, (film, value) in enumerate(zip(seen.tolist(), stars.tolist())):
+            rows["user"].append(f"u{user}")
+            rows["film"].append(f"{GENRES[genre[film]]} {film // len(GENRES) + 1}")
+            rows["stars"].append(int(np.clip(round(value), 1, 5)))
+            rows["when"].append(str(np.datetime64("2024-01-01") + int(start) + place))
+    return write_csv(path, rows)

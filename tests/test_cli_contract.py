@@ -250,7 +250,10 @@ class TestErrors:
     def test_a_process_of_its_own_has_the_same_exit_code_and_no_traceback(self, tmp_path: Path) -> None:
         done = finish(start("train", tmp_path / "nowhere"))
         assert (done.code, done.out) == (1, "")
-        assert done.line == f"drivetrain: {tmp_path / 'nowhere'}: there is no such file or folder. Check the path."
+        assert (
+            done.line
+            == f"drivetrain: {tmp_path / 'nowhere'}: there is no such file or folder. Check the path."
+        )
         assert finish(start("train")).code == 2
         helped = finish(start("train", "--help"))
         assert (helped.code, helped.err) == (0, "")

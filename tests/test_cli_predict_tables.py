@@ -15,12 +15,18 @@ from drivetrain.cli.main import main
 from drivetrain.errors import FileError
 from drivetrain.runtime.answers import write_answers
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("answers")
-    for path, target in ((incomes(folder / "adult.csv", 200), "income"), (rentals(folder / "bikes.csv", 120), "rented")):
-        learner = dt.tabular.from_csv(path, target).learner("linear", out=folder / path.stem, quiet=True)
+    for path, target, log in (
+        (incomes(folder / "adult.csv", 200), "income", False),
+        (rentals(folder / "bikes.csv", 120), "rented", True),
+    ):
+        data = dt.tabular.from_csv(path, target, log_target=log)
+        learner = data.learner("linear", out=folder / path.stem, quiet=True)
         learner.fit(1)
         learner.export(folder / f"{path.stem}.bundle")
     return folder
@@ -33,7 +39,10 @@ def table(path: Path) -> list[list[str]]:
 
 def test_a_row_for_each_row_with_its_place_answer_and_probability(home: Path, tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
     out = tmp_path / "answers.csv"
-    assert main(["predict", str(home / "adult.bundle"), str(home / "adult.csv"), "--out", str(out), "--json"]) == 0
+    assert (
+        main(["predict", str(home / "adult.bundle"), str(home / "adult.csv"), "--out", str(out), "--json"])
+        == 0
+    )
     told = json.loads(capsys.readouterr().out)
     assert told["out"] == str(out)
     head, *rows = table(out)
@@ -48,7 +57,10 @@ def test_a_row_for_each_row_with_its_place_answer_and_probability(home: Path, tm
 
 def test_a_number_has_its_range(home: Path, tmp_path: Path) -> None:
     out = tmp_path / "answers.csv"
-    assert main(["predict", str(home / "bikes.bundle"), str(home / "bikes.csv"), "--out", str(out), "--json"]) == 0
+    assert (
+        main(["predict", str(home / "bikes.bundle"), str(home / "bikes.csv"), "--out", str(out), "--json"])
+        == 0
+    )
     head, *rows = table(out)
     assert head == ["origin", "value", "low", "high", "error"]
     values = np.array([[float(cell) for cell in row[1:4]] for row in rows])
@@ -56,7 +68,16 @@ def test_a_number_has_its_range(home: Path, tmp_path: Path) -> None:
     assert (values[:, 0] < values[:, 2]).all()
 
 
-def test_a_row_that_cannot_be_answered_says_why_and_keeps_its_place(home: Path, tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
+def test_an_input_far_from_the_training_data_gives_a_number_and_not_infinity(home: Path) -> None:
+    answer = dt.Predictor(home / "bikes.bundle").predict(
+        {"day": "9999-12-31", "temperature": 1e30, "weather": "rain"}
+    )
+    assert all(np.isfinite([answer.value, answer.targets["rented"]["low"], answer.targets["rented"]["high"]]))
+
+
+def test_a_row_that_cannot_be_answered_says_why_and_keeps_its_place(
+    home: Path, tmp_path: Path, capsys
+) -> None:  # type: ignore[no-untyped-def]
     head, *rows = table(home / "adult.csv")
     rows = rows[:3]
     rows[1][head.index("age")] = "=forty"
@@ -72,7 +93,9 @@ def test_a_row_that_cannot_be_answered_says_why_and_keeps_its_place(home: Path, 
     assert found[1][1] in ("<=50K", ">50K")
 
 
-def test_an_existing_table_is_refused_before_the_work_and_replaced_when_asked(home: Path, tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
+def test_an_existing_table_is_refused_before_the_work_and_replaced_when_asked(
+    home: Path, tmp_path: Path, capsys
+) -> None:  # type: ignore[no-untyped-def]
     out = tmp_path / "answers.csv"
     out.write_text("mine")
     arguments = ["predict", str(home / "adult.bundle"), str(home / "adult.csv"), "--out", str(out)]
@@ -82,12 +105,19 @@ def test_an_existing_table_is_refused_before_the_work_and_replaced_when_asked(ho
     assert main([*arguments, "--force", "--json"]) == 0
     assert len(table(out)) == 201
     # Whole or absent: a folder that can't be written to leaves nothing.
-    assert main(["predict", str(home / "adult.bundle"), str(home / "adult.csv"), "--out", str(out / "below.csv")]) == 1
+    assert (
+        main(
+            ["predict", str(home / "adult.bundle"), str(home / "adult.csv"), "--out", str(out / "below.csv")]
+        )
+        == 1
+    )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["answers.csv"]
 
 
 def test_classes_origins_and_errors_that_look_like_formulas_are_text(tmp_path: Path) -> None:
-    signature = dt.Signature({"x": dt.Number()}, {"=a": dt.Category(classes=("=cmd()", "-1")), "b": dt.Tags(tags=("@x", "y"))})
+    signature = dt.Signature(
+        {"x": dt.Number()}, {"=a": dt.Category(classes=("=cmd()", "-1")), "b": dt.Tags(tags=("@x", "y"))}
+    )
     answers = [
         dt.Answer("", {"=a": {"label": "=cmd()", "probability": 0.75}, "b": {"tags": ["@x", "y"]}}),
         dt.Answer("", {"=a": {"label": "-1", "probability": -0.5}, "b": {"tags": []}}),

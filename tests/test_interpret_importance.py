@@ -19,7 +19,10 @@ from drivetrain.interpret import importance, importances
 def reader(rows: int = 3000, **options: object) -> Given:
     """A perfect model of two targets: `rich` is read from income alone, `height` from age (strongly) and member."""
     columns = people(rows)
-    income, age = np.array(columns["income"]), np.array([40 if age is None else age for age in columns["age"]])
+    income, age = (
+        np.array(columns["income"]),
+        np.array([40 if age is None else age for age in columns["age"]]),
+    )
     columns["rich"] = np.where(income > 22_000, "yes", "no").tolist()
     columns["height"] = (age + 3.0 * np.array(columns["member"])).tolist()
     data = dataset(columns, ["rich", "height"], **options)
@@ -127,7 +130,9 @@ def test_pictures_and_columns_are_shuffled_alike() -> None:
         "y": [str(level) for level in levels],
     })  # fmt: skip
     bright = lambda batch: batch["image"].reshape(len(batch["image"]), -1).mean(axis=1) > 100  # noqa: E731
-    found = importance(Given(data, lambda batch: {"y": two_classes(np.where(bright(batch), 0.9, 0.1))}), "train")
+    found = importance(
+        Given(data, lambda batch: {"y": two_classes(np.where(bright(batch), 0.9, 0.1))}), "train"
+    )
     assert found.relied_on == ["image"]
 
 

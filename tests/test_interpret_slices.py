@@ -41,7 +41,9 @@ def unrelated() -> Dataset:
     columns = people(1600)
     draw = np.random.default_rng(1)
     labels = [["no", "yes"][code] for code in draw.integers(0, 2, 1600)]
-    return dataset({**columns, "label": labels, "amount": draw.normal(size=1600).tolist()}, ["label", "amount"])
+    return dataset(
+        {**columns, "label": labels, "amount": draw.normal(size=1600).tolist()}, ["label", "amount"]
+    )
 
 
 def test_random_labels_have_no_bad_slice(unrelated: Dataset) -> None:
@@ -51,9 +53,13 @@ def test_random_labels_have_no_bad_slice(unrelated: Dataset) -> None:
         draw = np.random.default_rng(seed)
         part.arrays["label"][:] = draw.integers(0, 2, len(part))
         # What it says depends on the columns, as that of a model does; whether it is right doesn't.
-        score = (part.arrays["town"] == seed % 4) + 0.02 * np.nan_to_num(part.arrays["age"], nan=50) - 1 + draw.normal(size=len(part))
+        town, age = part.arrays["town"] == seed % 4, np.nan_to_num(part.arrays["age"], nan=50)
+        score = town + 0.02 * age - 1 + draw.normal(size=len(part))
         learner = Given(unrelated, lambda batch: {})
-        learner._outputs["valid"] = {"label": two_classes(1 / (1 + np.exp(-score))), "amount": np.zeros(len(part))}
+        learner._outputs["valid"] = {
+            "label": two_classes(1 / (1 + np.exp(-score))),
+            "amount": np.zeros(len(part)),
+        }
         found = slices(learner, target="label")
         assert found.tried > 300
         clean += not found.found
@@ -66,7 +72,10 @@ def test_errors_of_numbers_with_heavy_tails_have_no_bad_slice(unrelated: Dataset
     for seed in range(TRIES):
         learner = Given(unrelated, lambda batch: {})
         errors = np.random.default_rng(seed).standard_cauchy(len(part))
-        learner._outputs["valid"] = {"amount": part.batch()["amount"] + errors.clip(-1e6, 1e6), "label": np.zeros((len(part), 2))}
+        learner._outputs["valid"] = {
+            "amount": part.batch()["amount"] + errors.clip(-1e6, 1e6),
+            "label": np.zeros((len(part), 2)),
+        }
         clean += not slices(learner, target="amount").found
     assert clean >= 0.9 * TRIES
 
@@ -94,7 +103,9 @@ def test_a_planted_slice_of_one_column_is_found_with_its_numbers() -> None:
 def test_a_planted_slice_of_two_columns_is_named_by_both_and_its_halves_are_not() -> None:
     columns = people(6000)
     draw = np.random.default_rng(3)
-    bad = np.array([town == "Kiel" and member == 1 for town, member in zip(columns["town"], columns["member"])])
+    bad = np.array(
+        [town == "Kiel" and member == 1 for town, member in zip(columns["town"], columns["member"])]
+    )
     found = slices(labelled(columns, draw.random(6000) < np.where(bad, 0.5, 0.1)))
     assert {("town", "= Kiel"), ("member", "= 1")} == set(found.found[0].conditions)
     assert slices(labelled(columns, draw.random(6000) < 0.1)).found == []
@@ -222,8 +233,12 @@ def test_ranges_hold_each_value_once_and_say_what_is_in_them() -> None:
 
 
 def test_dates_are_told_apart_by_time_month_weekday_and_hour() -> None:
-    codec = Date(missing=True).fit(np.array(["2024-02-29 13:00", "2025-07-01 09:30", None, "2025-07-05"], object))
-    encoded, _ = codec.encode_column(np.array(["2024-02-29 13:00", "2025-07-01 09:30", None, "2025-07-05"], object))
+    codec = Date(missing=True).fit(
+        np.array(["2024-02-29 13:00", "2025-07-01 09:30", None, "2025-07-05"], object)
+    )
+    encoded, _ = codec.encode_column(
+        np.array(["2024-02-29 13:00", "2025-07-01 09:30", None, "2025-07-05"], object)
+    )
     words = {found.words(int(code)) for found in groupings("d", codec, encoded) for code in found.codes}
     assert {"d in February", "d on a Thursday", "d at 13 h", "d on a Saturday", "d is missing"} <= words
 
@@ -254,7 +269,9 @@ def test_p_values_are_those_of_fishers_and_wilcoxons_tests() -> None:
         table = [[int((hits & rows).sum()), int((~hits & rows).sum())] for rows in (inside, outside)]
         fisher = stats.fisher_exact(table, alternative="greater").pvalue
         assert p_hits[code] == (pytest.approx(fisher) if hits[inside].mean() > hits.mean() else 1.0)
-        told = stats.mannwhitneyu(values[inside], values[outside], alternative="greater", method="asymptotic").pvalue
+        told = stats.mannwhitneyu(
+            values[inside], values[outside], alternative="greater", method="asymptotic"
+        ).pvalue
         assert p_values[code] == pytest.approx(told)
 
 

@@ -40,7 +40,14 @@ kills = pytest.mark.skipif(
 
 def start(*arguments: object, cwd: Path, restarts: int = 0, **environment: str) -> subprocess.Popen[str]:
     """Start a program, or `-m module`, on two processes."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", f"--max-restarts={restarts}"]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc-per-node",
+        "2",
+        f"--max-restarts={restarts}",
+    ]
     variables = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", **environment}
     return subprocess.Popen(
         [*command, *map(str, arguments)], cwd=cwd, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -58,8 +65,12 @@ def difference(one: Path, two: Path) -> tuple[float, float]:
     assert states[0] is not None
     assert states[1] is not None
     tensors = [state.tensors for state in states if state is not None]
-    names = [name for name in tensors[0] if name.startswith(("network.", "average.")) and tensors[0][name].numel()]
-    weights = max(float((tensors[0][name].double() - tensors[1][name].double()).abs().max()) for name in names)
+    names = [
+        name for name in tensors[0] if name.startswith(("network.", "average.")) and tensors[0][name].numel()
+    ]
+    weights = max(
+        float((tensors[0][name].double() - tensors[1][name].double()).abs().max()) for name in names
+    )
     histories = [state.progress["history"] for state in states if state is not None]
     assert len(histories[0]) == len(histories[1]) > 0
     losses = max(abs(a[name] - b[name]) for a, b in zip(*histories) for name in LOSSES)
@@ -236,7 +247,19 @@ def epochs_told(done: Done) -> list[str]:
 def test_a_killed_process_is_started_again_and_the_run_ends_as_if_nothing_had_been(
     table: Path, tmp_path: Path
 ) -> None:
-    command = ("-m", "drivetrain", "train", table, *TRAIN, "--out", "run", "--resume", "--export", "a.bundle", "--json")
+    command = (
+        "-m",
+        "drivetrain",
+        "train",
+        table,
+        *TRAIN,
+        "--out",
+        "run",
+        "--resume",
+        "--export",
+        "a.bundle",
+        "--json",
+    )
     process = start(*command, cwd=tmp_path, restarts=1)
     done = after_epoch(process, 2, lambda: os.kill(workers(process)[1], signal.SIGKILL))
     assert done.code == 0, done.err

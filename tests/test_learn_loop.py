@@ -184,9 +184,7 @@ def test_the_average_is_what_is_validated_and_exported(tmp_path: Path) -> None:
     trained.fit(2, lr=0.05)
     assert trained.average is not None
     assert trained.evaluated_network() is trained.average.module
-    assert not torch.equal(
-        trained.network.combiner.weight, trained.evaluated_network().combiner.weight
-    )
+    assert not torch.equal(trained.network.combiner.weight, trained.evaluated_network().combiner.weight)
 
 
 def test_the_same_seed_gives_the_same_weights_and_torch_is_left_alone(tmp_path: Path) -> None:

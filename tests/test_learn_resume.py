@@ -100,3 +100,15 @@ def test_resuming_needs_what_the_run_could_not_keep(tmp_path: Path) -> None:
         Learner.resume(tmp_path / "run", resuming.dataset())
     with pytest.raises(FileError, match="no such run"):
         Learner.resume(tmp_path / "nowhere")
+
+
+def test_a_finished_run_is_taken_up_with_the_weights_that_were_measured(tmp_path: Path) -> None:
+    """Early stopping measures the best epoch's weights; the newest checkpoint has others."""
+    learner = Learner(
+        resuming.dataset(), resuming.module(), early_stopping=1, **resuming.options(tmp_path / "run")
+    )
+    learner.train([Phase(8, 0.2, "constant")])
+    losses = [row["valid_loss"] for row in learner.history]
+    assert losses[-1] > min(losses), "it was stopped early"
+    resumed = Learner.resume(tmp_path / "run", resuming.dataset(), resuming.module(), quiet=True)
+    assert (resumed.predict_part("valid")["label"] == learner.predict_part("valid")["label"]).all()

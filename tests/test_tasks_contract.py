@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from pictures import class_folder
 from tables import incomes, rentals
 
 import drivetrain as dt
 from drivetrain.testing.tasks import check_task
+
+pytestmark = pytest.mark.slow
 
 
 def test_pictures(tmp_path: Path) -> None:

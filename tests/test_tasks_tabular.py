@@ -13,6 +13,8 @@ import drivetrain as dt
 from drivetrain.errors import DataError, DrivetrainError, UsageError
 from drivetrain.tasks import from_recipe
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def adult(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -31,7 +31,12 @@ def importance(
         for place, drop in enumerate(drops.values()):
             low, high = drop["low"], drop["high"]
             sure = low is not None and low > 0
-            axes.barh([place], [drop["value"] * factor], height=0.62, color=palette.accent if sure else palette.neutral)
+            axes.barh(
+                [place],
+                [drop["value"] * factor],
+                height=0.62,
+                color=palette.accent if sure else palette.neutral,
+            )
             if low is not None:
                 axes.plot([low * factor, high * factor], [place, place], color=palette.ink, linewidth=1.4)
         axes.axvline(0, color=palette.neutral, linewidth=1)

@@ -35,8 +35,9 @@ def pictures(
 ) -> Chart:
     """A sheet of uint8 pictures (height, width), (height, width, 1) or (height, width, 3), which may differ in size.
 
-    `captions` come under them, line by line where they have several. `marks` says of each whether it is right: a tick or a cross, and a frame in orange
-    for what is wrong. Tiny pictures are enlarged by whole pixels, large ones reduced. Raises DataError.
+    `captions` come under them, a caption's lines under each other. `marks` says of each whether it is right: a tick or a
+    cross, and a frame in orange for what is wrong. Tiny pictures are enlarged by whole pixels, large ones reduced. Raises
+    DataError.
     """
     arrays = [_checked(image) for image in images]
     words = [str(caption) for caption in captions] if captions is not None else [""] * len(arrays)
@@ -90,7 +91,11 @@ def pictures(
 def _lines(caption: str) -> list[str]:
     """A caption as lines: its own, or one that is broken where it is too long."""
     lines = caption.split("\n")
-    return [shorten(line, 20) for line in lines] if len(lines) > 1 else textwrap.wrap(shorten(caption, 36), 19) or [""]
+    return (
+        [shorten(line, 20) for line in lines]
+        if len(lines) > 1
+        else textwrap.wrap(shorten(caption, 36), 19) or [""]
+    )
 
 
 def _columns(n: int) -> int:

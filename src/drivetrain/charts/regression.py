@@ -28,7 +28,9 @@ def predictions(predicted: Array, true: Array, band: Band, name: str, log: bool,
     n = len(true)
     kept = np.sort(np.random.default_rng(0).permutation(n)[:POINTS])
     x, y = np.asarray(predicted, np.float64), np.asarray(true, np.float64)
-    logarithmic = bool(log and n and min(x.min(), y.min()) > 0 and max(x.max(), y.max()) > DECADE * min(x.min(), y.min()))
+    logarithmic = bool(
+        log and n and min(x.min(), y.min()) > 0 and max(x.max(), y.max()) > DECADE * min(x.min(), y.min())
+    )
 
     def draw(figure: Figure, palette: Palette) -> None:
         if not n:
@@ -54,7 +56,9 @@ def predictions(predicted: Array, true: Array, band: Band, name: str, log: bool,
         for rows, colour in ((kept[~outside[kept]], palette.accent), (kept[outside[kept]], palette.warning)):
             axes.scatter(x[rows], y[rows], s=size, color=colour, alpha=alpha, linewidths=0, zorder=3)
         _axes(axes, limits, logarithmic, width_of(figure) >= 400)
-        axes.set_xlabel(f"predicted {shorten(name, 30)}" + (f" ({len(kept):,} of {n:,} rows)" if len(kept) < n else ""))
+        axes.set_xlabel(
+            f"predicted {shorten(name, 30)}" + (f" ({len(kept):,} of {n:,} rows)" if len(kept) < n else "")
+        )
         axes.set_title(f"true {shorten(name, 30)}")
 
     return Chart(title or f"{name}: predicted and true", draw, (520, 520), (340, 360))
@@ -88,7 +92,9 @@ def _round_numbers(low: float, high: float, most: int) -> list[float]:
     """Round numbers between two ends of a logarithmic axis, at most so many."""
     for steps in ((1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,)):
         decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
-        found = [step * 10.0**decade for decade in decades for step in steps if low <= step * 10.0**decade <= high]
+        found = [
+            step * 10.0**decade for decade in decades for step in steps if low <= step * 10.0**decade <= high
+        ]
         if len(found) <= most:
             return found
     return found[:: -(-len(found) // most)]
@@ -115,7 +121,11 @@ def errors(
 def _histogram(axes: Axes, palette: Palette, residuals: Array) -> None:
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-    low, high = np.quantile(residuals, [0.005, 0.995]).tolist() if len(residuals) >= 200 else (residuals.min(), residuals.max())
+    low, high = (
+        np.quantile(residuals, [0.005, 0.995]).tolist()
+        if len(residuals) >= 200
+        else (residuals.min(), residuals.max())
+    )
     reach = max(abs(low), abs(high)) or 1.0
     bins = int(np.clip(np.sqrt(len(residuals)) * 1.5, 9, 41)) // 2 * 2 + 1
     axes.hist(np.clip(residuals, -reach, reach), bins=np.linspace(-reach, reach, bins + 1).tolist(), color=palette.soft,
@@ -160,4 +170,12 @@ def _by_size(axes: Axes, palette: Palette, bins: Sequence[Mapping[str, Any]], na
     axes.set_title("mean error, with 95 % intervals")
     bottom, top = axes.get_ylim()
     axes.set_ylim(bottom, top + 0.24 * (top - bottom))
-    axes.legend(loc="upper left", frameon=False, fontsize=10, ncols=1, borderpad=0.1, labelspacing=0.2, handletextpad=0.2)
+    axes.legend(
+        loc="upper left",
+        frameon=False,
+        fontsize=10,
+        ncols=1,
+        borderpad=0.1,
+        labelspacing=0.2,
+        handletextpad=0.2,
+    )

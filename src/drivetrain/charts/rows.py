@@ -61,9 +61,7 @@ def rows(
         for line in range(lines + 1):
             y = up(ROW * (line + 1))
             colour = palette.neutral if line == 0 else palette.grid
-            figure.add_artist(
-                Line2D([EDGE / width, 1 - EDGE / width], [y, y], color=colour, linewidth=0.8)
-            )
+            figure.add_artist(Line2D([EDGE / width, 1 - EDGE / width], [y, y], color=colour, linewidth=0.8))
         x = float(EDGE)
         for (name, cells), across, numbers in zip(shown.items(), widths, right):
             place, ha = (x + across - PAD / 2, "right") if numbers else (x + PAD / 2, "left")
@@ -82,7 +80,11 @@ def rows(
             x += across
         if note:
             figure.text(
-                EDGE / width, up(ROW * (lines + 1) + 20), shorten(note, int(width / 6)), fontsize=10.5, color=palette.muted
+                EDGE / width,
+                up(ROW * (lines + 1) + 20),
+                shorten(note, int(width / 6)),
+                fontsize=10.5,
+                color=palette.muted,
             )
 
     return Chart(title, draw, (width, height), html=lambda: _html(columns, targets, right, note))
@@ -121,7 +123,9 @@ def _html(
     classes = []
     for (name, cells), numbers in zip(shown.items(), right):
         long = any(cell is not None and len(cell) > WIDEST for cell in cells)
-        kinds = " ".join(kind for kind, holds in (("t", name in targets), ("n", numbers), ("w", long)) if holds)
+        kinds = " ".join(
+            kind for kind, holds in (("t", name in targets), ("n", numbers), ("w", long)) if holds
+        )
         classes.append(f' class="{kinds}"' if kinds else "")
     head = "".join(
         f'<th scope="col"{kind}>{escape(formula_safe(name))}</th>' for name, kind in zip(shown, classes)

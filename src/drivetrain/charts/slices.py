@@ -31,10 +31,14 @@ def slices(found: Sequence[Mapping[str, Any]], measure: str, share: bool, title:
         for row, each in enumerate(found):
             inside, outside = each["inside"], each["outside"]
             value = inside["value"] * factor
-            axes.plot([outside["value"] * factor, value], [row, row], color=palette.grid, linewidth=1.5, zorder=1)
+            axes.plot(
+                [outside["value"] * factor, value], [row, row], color=palette.grid, linewidth=1.5, zorder=1
+            )
             if inside["low"] is not None:
                 ends = [inside["low"] * factor, inside["high"] * factor]
-                axes.plot(ends, [row, row], color=palette.warning, linewidth=5, alpha=0.35, solid_capstyle="butt")
+                axes.plot(
+                    ends, [row, row], color=palette.warning, linewidth=5, alpha=0.35, solid_capstyle="butt"
+                )
             axes.plot([outside["value"] * factor], [row], "o", color=palette.surface, markersize=8,
                       markeredgecolor=palette.neutral, markeredgewidth=2, zorder=3)  # fmt: skip
             axes.plot([value], [row], "o", color=palette.warning, markersize=9, markeredgecolor=palette.surface,

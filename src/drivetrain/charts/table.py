@@ -28,7 +28,8 @@ def table_html(rows: Iterable[Sequence[Any]], columns: Sequence[str]) -> str:
     ]
     styles = [f' style="text-align:{"right" if number else "left"}"' for number in right]
     head = "".join(
-        f'<th scope="col"{style}>{escape(formula_safe(str(name)))}</th>' for name, style in zip(columns, styles)
+        f'<th scope="col"{style}>{escape(formula_safe(str(name)))}</th>'
+        for name, style in zip(columns, styles)
     )
     body = "".join(
         "<tr>" + "".join(f"<td{style}>{escape(text)}</td>" for text, style in zip(row, styles)) + "</tr>"

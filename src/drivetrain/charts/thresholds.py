@@ -25,9 +25,17 @@ def thresholds(found: Mapping[str, Any], measure: str, share: bool) -> Chart:
         known = [value if value is None else 100 * value for value in found["precision"]]
         precision = [float("nan") if value is None else value for value in known]
         panels[0].plot(x, precision, color=palette.accent, label="precision")
-        panels[0].plot(x, [100 * value for value in found["recall"]], color=palette.neutral, linestyle=(0, (5, 2)), label="recall")
+        panels[0].plot(
+            x,
+            [100 * value for value in found["recall"]],
+            color=palette.neutral,
+            linestyle=(0, (5, 2)),
+            label="recall",
+        )
         panels[0].set_ylim(-2, 102)
-        panels[0].legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, fontsize=11, borderpad=0.2)
+        panels[0].legend(
+            loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, fontsize=11, borderpad=0.2
+        )
         panels[1].plot(x, [value * factor for value in found["cost"]], color=palette.accent)
         panels[1].set_title(measure)
         for axes, end in zip(panels, (" %", " %" if share else "")):

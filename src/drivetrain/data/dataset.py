@@ -163,9 +163,7 @@ class Dataset:
         images = [name for name, codec in self.signature.inputs.items() if codec.from_files]
         labels = [name for name, codec in self.signature.targets.items() if hasattr(codec, "classes")]
         if len(images) != 1 or len(labels) != 1:
-            raise UsageError(
-                "check needs one picture column and one category so far.", where=self.table.name
-            )
+            raise UsageError("check needs one picture column and one category so far.", where=self.table.name)
         return images[0], labels[0]
 
     def show(self, n: int = 16, part: str = "train", seed: int = 0) -> Chart:

@@ -28,6 +28,12 @@ MONTHS = (
     "December",
 )  # fmt: skip
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+CALENDAR = {
+    "month": (1, [f"in {name}" for name in MONTHS]),
+    "weekday": (0, [f"on a {name}" for name in DAYS]),
+    "hour": (0, [f"at {hour} h" for hour in range(24)]),
+}
+"""Parts of dates: the first value, and the names from there on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +84,9 @@ def _ranged(
     else:
         # The least value of each range but the first: no value is in two, however many are equal.
         upper = np.quantile(known, np.arange(1, RANGES) / RANGES, method="inverted_cdf")
-        edges = np.unique([different[0], *(different[different > edge].min(initial=np.inf) for edge in upper)])
+        edges = np.unique(
+            [different[0], *(different[different > edge].min(initial=np.inf) for edge in upper)]
+        )
         edges = edges[np.isfinite(edges)]
     codes = np.searchsorted(edges, values, side="right") - 1
     highest = [different[different < edge][-1] for edge in edges[1:]] + list(different[-1:])
@@ -100,20 +108,19 @@ def _dates(codec: Codec, encoded: Array) -> Iterator[Named]:
     elapsed = np.where(absent, np.nan, encoded[:, 0].astype(np.float64))
     yield _ranged(elapsed, lambda seconds: date_text(int(seconds)))
     for place, part in enumerate(cast("Date", codec).parts or (), start=1):
-        values = encoded[:, place].astype(np.int64)
-        if part == "month":
-            yield [*(f"in {name}" for name in MONTHS), "is missing"], np.where(absent, 12, values - 1)
-        elif part == "weekday":
-            yield [*(f"on a {name}" for name in DAYS), "is missing"], np.where(absent, 7, values)
-        elif part == "hour":
-            yield [*(f"at {hour} h" for hour in range(24)), "is missing"], np.where(absent, 24, values)
+        if part in CALENDAR:
+            first, names = CALENDAR[part]
+            codes = encoded[:, place].astype(np.int64)
+            codes -= first
+            codes[absent] = len(names)
+            yield [*names, "is missing"], codes
 
 
 def _tags(codec: Codec, encoded: Array) -> Iterator[Named]:
     tags = cast("Tags", codec).tags
     for place in np.argsort(-encoded.sum(axis=0, dtype=np.int64), kind="stable")[:MOST_TAGS].tolist():
         yield [f"without {tags[place]}", f"with {tags[place]}"], encoded[:, place].astype(np.int64)
-    yield ["with a tag", "without any tag"], (~encoded.any(axis=1)).astype(np.int64)
+    yield ["with a tag", "without any tag"], (encoded.max(axis=1) == 0).astype(np.int64)
 
 
 def _words(codec: Codec, encoded: Array) -> Iterator[Named]:

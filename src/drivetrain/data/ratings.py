@@ -43,7 +43,9 @@ def read_ratings(
             )
     if len(set(named)) < len(named):
         raise UsageError(
-            "user, item, rating and timestamp are different columns.", where=frame.source or frame.name
+            "user, item, rating and timestamp are different columns.",
+            where=frame.source or frame.name,
+            fix="Name each once.",
         )
     columns: dict[str, Array] = {name: _texts(frame.column(name)) for name in (user, item)}
     absent = {name: np.array([text is None for text in columns[name]]) for name in (user, item)}

@@ -44,8 +44,9 @@ def rows_for(
     chosen = [{name: row.get(name) for name in wanted} for row in rows]
     for row in chosen if files else ():
         for name in files:
-            if isinstance(row[name], str):
-                row[name] = os.path.join(folder, row[name])
+            cell = row[name]
+            if isinstance(cell, str):
+                row[name] = os.path.join(folder, cell)
     return origins, chosen, notes
 
 

@@ -21,7 +21,8 @@ def read_seen(
     `facts` are those of the recommender: the columns of its training data. Of several ratings of one item the last
     counts. Raises DataError for a column that isn't there and a rating that is no number.
     """
-    who, what, rating = (facts.get(name) for name in ("user", "item", "rating"))
+    who, what = str(facts["user"]), str(facts["item"])
+    rating: str | None = facts.get("rating")
     wanted = as_text(user, "user")
     found: dict[str, float] = {}
     number = Number()

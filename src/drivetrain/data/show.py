@@ -47,7 +47,7 @@ def show(data: Dataset, n: int, part: str, seed: int) -> Chart:
 def table(data: Dataset, part: str, positions: Array, columns: list[str], title: str) -> Chart:
     """The rows at some positions of a part, with the first of `columns`: in the table's own order where all fit."""
     inputs, targets = data.signature.inputs, list(data.signature.targets)
-    shown = columns[:MOST_COLUMNS] if len(columns) > MOST_COLUMNS else [name for name in inputs]
+    shown = columns[:MOST_COLUMNS] if len(columns) > MOST_COLUMNS else list(inputs)
     more = len(columns) - len(shown)
     texts = texts_of(data, part, positions, [*targets, *shown])
     note = (

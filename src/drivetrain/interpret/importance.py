@@ -55,7 +55,9 @@ class Importance:
         unit = " percentage points" if told.share else ""
         found = []
         for name in self.relied_on[:3]:
-            value, low, high = (self.text(x) for x in (self.drops[name].value, self.drops[name].low, self.drops[name].high))
+            value, low, high = (
+                self.text(x) for x in (self.drops[name].value, self.drops[name].low, self.drops[name].high)
+            )
             found.append(f"With {name} shuffled the {told.name} {verb} by {value} ({low} to {high}){unit}.")
         if not found:
             found = [f"There is no column whose shuffling surely makes the {told.name} worse."]
@@ -78,7 +80,11 @@ class Importance:
         told = words.metric(self.metric)
         shown = {name: drop.to_json() for name, drop in list(self.drops.items())[:SHOWN]}
         unit = ", percentage points" if told.share else ""
-        measure = f"{told.name} lost when shuffled{unit}" if told.higher else f"rise of the {told.name} when shuffled{unit}"
+        measure = (
+            f"{told.name} lost when shuffled{unit}"
+            if told.higher
+            else f"rise of the {told.name} when shuffled{unit}"
+        )
         return draw(shown, measure, told.share, "What the model relies on", len(self.drops) - len(shown))
 
     def to_json(self) -> dict[str, Any]:
@@ -94,7 +100,10 @@ class Importance:
         }
 
     def __repr__(self) -> str:
-        lines = [f"{name}: {self.text(drop.value)} ({self.text(drop.low)} to {self.text(drop.high)})" for name, drop in self.drops.items()]
+        lines = [
+            f"{name}: {self.text(drop.value)} ({self.text(drop.low)} to {self.text(drop.high)})"
+            for name, drop in self.drops.items()
+        ]
         return "\n".join([*self.words(), *lines])
 
     def _repr_html_(self) -> str:
@@ -156,7 +165,9 @@ def importances(
                     sign = 1 if words.metric(metric).higher else -1
                     worse[name][field] = worse[name][field] + sign * change / repeats
             advance(len(some))
-    drops = {name: {field: mean(loss, seed) for field, loss in found.items()} for name, found in worse.items()}
+    drops = {
+        name: {field: mean(loss, seed) for field, loss in found.items()} for name, found in worse.items()
+    }
     return {
         name: Importance(
             name, part, metrics[name], repeats, len(chosen), len(found), mean(whole[name], seed),
@@ -167,7 +178,11 @@ def importances(
 
 
 def _metric(
-    learner: Fitted, target: str, metric: str | None, outputs: Mapping[str, Array], encoded: Mapping[str, Array]
+    learner: Fitted,
+    target: str,
+    metric: str | None,
+    outputs: Mapping[str, Array],
+    encoded: Mapping[str, Array],
 ) -> str:
     """The metric that is meant: by default what an answer costs, else the first. Raises UsageError for no mean."""
     found = statistics(learner.data.signature.targets[target], outputs[target], encoded[target])
@@ -209,7 +224,8 @@ def _run_shuffled(
         stacked[field][place * n : (place + 1) * n] = inputs[field][order]
     outputs = _run(learner, stacked)
     return [
-        {name: array[place * n : (place + 1) * n] for name, array in outputs.items()} for place in range(len(orders))
+        {name: array[place * n : (place + 1) * n] for name, array in outputs.items()}
+        for place in range(len(orders))
     ]
 
 

@@ -104,7 +104,11 @@ def flat_rows(worst: list[dict[str, Any]], columns: int = COLUMNS) -> list[dict[
     found = []
     for row, (_, _, number) in zip(worst, places):
         line: dict[str, Any] = {"row": number} if one_file else {"origin": row["origin"]}
-        line |= {key: _text(row[key]) for key in row if key not in ("position", "row", "origin", "columns", "low", "high", "loss")}
+        line |= {
+            key: _text(row[key])
+            for key in row
+            if key not in ("position", "row", "origin", "columns", "low", "high", "loss")
+        }
         if "low" in row:
             line["range"] = f"{_text(row['low'])}{NO_BREAK}to{NO_BREAK}{_text(row['high'])}"
         for name, cell in list(row.get("columns", {}).items())[:columns]:

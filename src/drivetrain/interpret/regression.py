@@ -103,7 +103,9 @@ class Regression(Interpretation):
         """How the residuals are spread, and the error by the size of the prediction."""
         from drivetrain.charts.regression import errors
 
-        return errors(self.residuals, [each.to_json() for each in self.by_size()], self.target, self.number.log)
+        return errors(
+            self.residuals, [each.to_json() for each in self.by_size()], self.target, self.number.log
+        )
 
     def interval_words(self) -> str:
         """What the range of an answer means, and how wide it is; "" without one."""
@@ -121,4 +123,8 @@ class Regression(Interpretation):
         )
 
     def _repr_html_(self) -> str:
-        return self.predicted_against_true()._repr_html_() + self.errors()._repr_html_() + worst_html(self.worst())
+        return (
+            self.predicted_against_true()._repr_html_()
+            + self.errors()._repr_html_()
+            + worst_html(self.worst())
+        )

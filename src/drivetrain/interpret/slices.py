@@ -96,7 +96,10 @@ class Slices:
 
     def words(self) -> list[str]:
         """Sentences: the worst slices, and how many were tried."""
-        told = [f"{text[0].upper()}{text[1:]}." for text in (each.sentence(self.metric) for each in self.found[:SHOWN])]
+        told = [
+            f"{text[0].upper()}{text[1:]}."
+            for text in (each.sentence(self.metric) for each in self.found[:SHOWN])
+        ]
         return [*told, self.summary()]
 
     def summary(self) -> str:
@@ -106,11 +109,15 @@ class Slices:
             return f"There is no slice of at least {self.least:,} of the {self.n:,} rows to try."
         if not self.worse:
             return f"{tried}, and none is worse than the rest by more than chance explains."
+        scale = (
+            " A logarithm that is off by 0.1 is a number that is off by some 10 %."
+            if "log" in self.metric
+            else ""
+        )
         return (
             f"{tried}; {self.worse:,} {'is' if self.worse == 1 else 'are'} worse than the rest by more than chance explains "
-            f"(Holm's correction over all of them, {100 * LEVEL:.0f} %). The intervals are each slice's own; the worst of many look "
-            "a little worse than they are."
-            + (" A logarithm that is off by 0.1 is a number that is off by some 10 %." if "log" in self.metric else "")
+            f"(Holm's correction over all of them, {100 * LEVEL:.0f} %). The intervals are each slice's own; the worst of "
+            f"many look a little worse than they are.{scale}"
         )
 
     @property
@@ -124,7 +131,9 @@ class Slices:
         from drivetrain.charts.slices import slices as draw
 
         share = words.metric(self.metric).share
-        return draw([each.to_json() for each in self.found[:SHOWN]], self.measure, share, "Where the model is worst")
+        return draw(
+            [each.to_json() for each in self.found[:SHOWN]], self.measure, share, "Where the model is worst"
+        )
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -148,7 +157,12 @@ class Slices:
 
 
 def slices(
-    learner: Fitted, part: str = "valid", target: str | None = None, *, least: int | None = None, pairs: bool = True
+    learner: Fitted,
+    part: str = "valid",
+    target: str | None = None,
+    *,
+    least: int | None = None,
+    pairs: bool = True,
 ) -> Slices:
     """The slices of a part where the model is worse than elsewhere, by error rate (with costs: mean cost) or absolute
     error (of the logarithm, where that is what is learned).
@@ -184,7 +198,9 @@ def chosen_target(learner: Fitted, target: str | None) -> str:
     if target is None:
         return targets[0]
     if target not in targets:
-        raise UsageError(f"there is no target {target!r}.", where="target", fix=f"There is {', '.join(targets)}.")
+        raise UsageError(
+            f"there is no target {target!r}.", where="target", fix=f"There is {', '.join(targets)}."
+        )
     return target
 
 
@@ -220,7 +236,9 @@ def _frequent(grouping: Grouping, least: int) -> Grouping:
     kept = np.flatnonzero(counts >= least)
     places = np.full(len(counts), len(kept), np.int64)
     places[kept] = np.arange(len(kept))
-    return Grouping(grouping.column, [grouping.names[place] for place in kept.tolist()], places[grouping.codes])
+    return Grouping(
+        grouping.column, [grouping.names[place] for place in kept.tolist()], places[grouping.codes]
+    )
 
 
 def _singles(by_column: dict[str, list[Grouping]], values: Array, least: int) -> list[_Trial]:
@@ -310,7 +328,9 @@ def _words(trial: _Trial) -> str:
 
 def _slice(rows: Array, trial: _Trial, p: float, same: list[str], values: Array) -> Slice:
     conditions = tuple((grouping.column, grouping.names[code]) for grouping, code in trial.conditions)
-    return Slice(conditions, np.flatnonzero(rows), _estimate(values[rows]), _estimate(values[~rows]), p, tuple(same))
+    return Slice(
+        conditions, np.flatnonzero(rows), _estimate(values[rows]), _estimate(values[~rows]), p, tuple(same)
+    )
 
 
 def _estimate(values: Array) -> Estimate:

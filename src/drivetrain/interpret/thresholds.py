@@ -66,17 +66,25 @@ class Thresholds:
 def thresholds(codec: Category, probabilities: Array, codes: Array) -> Thresholds:
     """Of probabilities (n, 2) and true codes (n,). Raises UsageError for other numbers of classes."""
     if len(codec.classes) != 2:
-        raise UsageError(f"a threshold parts two classes, and there are {len(codec.classes)}.", where="thresholds")
+        raise UsageError(
+            f"a threshold parts two classes, and there are {len(codec.classes)}.", where="thresholds"
+        )
     probabilities, codes = checked(codec, probabilities, codes)
     levels = np.linspace(0, 1, STEPS)
     shares = probabilities[:, 1].astype(np.float64)
     # How many of each class reach each threshold.
-    reach = [len(found) - np.searchsorted(np.sort(found), levels) for found in (shares[codes == 0], shares[codes == 1])]
+    reach = [
+        len(found) - np.searchsorted(np.sort(found), levels)
+        for found in (shares[codes == 0], shares[codes == 1])
+    ]
     false, hits = (found.astype(np.float64) for found in reach)
     negatives, positives = np.bincount(codes, minlength=2).tolist()
     costs = np.array(codec.costs or ((0, 1), (1, 0)), np.float64)
     total = (
-        costs[1, 1] * hits + costs[1, 0] * (positives - hits) + costs[0, 1] * false + costs[0, 0] * (negatives - false)
+        costs[1, 1] * hits
+        + costs[1, 0] * (positives - hits)
+        + costs[0, 1] * false
+        + costs[0, 0] * (negatives - false)
     )
     said = hits + false
     return Thresholds(

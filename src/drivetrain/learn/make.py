@@ -38,6 +38,11 @@ def make_learner(data: Dataset, model: Any = None, **options: Any) -> Learner | 
 
         _one_process()
         return EaseLearner(data, **options)
+    if data.default_model == EASE:
+        raise UsageError(
+            "what comes next in a history is ranked by ease alone.", where="model",
+            fix="Leave the model out, or name a rating column: then the model is for the ratings.",
+        )  # fmt: skip
     from drivetrain.learn.learner import Learner
 
     return Learner(data, model, **options)

@@ -97,7 +97,9 @@ def card_content(learner: Fitted, file: str, cases: int) -> dict[str, Any]:
     if table.source:
         content["notes"] = [note.replace(f"{table.source}{os.sep}", "") for note in content["notes"] or []]
     if learner.data.one_category:
-        name = next(name for name, codec in learner.data.signature.targets.items() if hasattr(codec, "classes"))
+        name = next(
+            name for name, codec in learner.data.signature.targets.items() if hasattr(codec, "classes")
+        )
         content["per_class"] = _per_class(learner.interpret(part, name))
     explained = [name for name in learner.data.signature.targets if _is_explained(learner, name)]
     weak = {name: slices(learner, part, name) for name in explained}
@@ -189,8 +191,14 @@ def _predictions(learner: Fitted, part: str, found: Regression) -> dict[str, Any
         "interval": found.interval_words(),
         "held": metrics.get(f"{found.target}.interval_coverage" if several else "interval_coverage"),
         "charts": [
-            (found.predicted_against_true(), f"On the dashed line prediction and truth are equal. {band}".strip()),
-            (found.errors(), "By how much, and among which predictions. A line is at 0, the blue one at the median."),
+            (
+                found.predicted_against_true(),
+                f"On the dashed line prediction and truth are equal. {band}".strip(),
+            ),
+            (
+                found.errors(),
+                "By how much, and among which predictions. A line is at 0, the blue one at the median.",
+            ),
         ],
     }
 
@@ -203,7 +211,9 @@ def _columns(learner: Fitted) -> list[dict[str, Any]]:
     data = learner.data
     found = []
     for name, kind in data.kinds.items():
-        role = "target" if name in data.signature.targets else "left out" if kind.kind in LEFT_OUT else "input"
+        role = (
+            "target" if name in data.signature.targets else "left out" if kind.kind in LEFT_OUT else "input"
+        )
         share = float(missing(data.table[name]).mean()) if name in data.table and len(data.table) else None
         found.append({"name": name, "kind": kind.kind, "reason": kind.reason, "missing": share, "role": role})
     return found

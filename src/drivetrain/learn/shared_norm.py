@@ -24,26 +24,11 @@ class SharedBatchNorm(_BatchNorm):
         """Its dimensions were checked when it was another class."""
 
     def forward(self, input: Tensor) -> Tensor:
-        group = distribution.start()
-        if not self.training or group.apart:
+        if not self.training or distribution.start().apart:
             return super().forward(input)
-        axes = [0, *range(2, input.ndim)]
-        var, mean = torch.var_mean(input.float(), axes, correction=0)
-        mean, var = mean.double(), var.double()
-        n = mean.new_full((1,), 0.0 if group.idle else input.numel() / input.shape[1])
-        moments = torch.cat([n * mean, n * (var + mean.square()), n])
-        total, squares, n = _Sum.apply(moments).split([len(mean), len(mean), 1])
-        mean = total / n
-        var = (squares / n - mean.square()).clamp(min=0)
-        self._follow(mean.detach(), var.detach(), n.detach())
-        scale = (var + self.eps).rsqrt().float()
-        if self.affine:
-            scale = scale * self.weight
-        shift = -mean.float() * scale
-        if self.affine:
-            shift = shift + self.bias
-        shape = (1, -1, *(1,) * (input.ndim - 2))
-        return torch.addcmul(shift.view(shape), input, scale.view(shape)).to(input.dtype)
+        output, mean, var, n = _Normalize.apply(input, self.weight, self.bias, self.running_mean, self.eps)
+        self._follow(mean, var, n)
+        return output
 
     @torch.no_grad()
     def _follow(self, mean: Tensor, var: Tensor, n: Tensor) -> None:
@@ -56,16 +41,54 @@ class SharedBatchNorm(_BatchNorm):
         self.running_var.lerp_((var * n / (n - 1).clamp(min=1)).to(self.running_var.dtype), share)
 
 
-class _Sum(torch.autograd.Function):
-    """The sum over the processes; so is its gradient, for every process's loss depends on it."""
+class _Normalize(torch.autograd.Function):
+    """Normalised rows, and mean, variance (C,) and count (1,) of the whole batch. Two sums travel: one each way."""
 
     @staticmethod
-    def forward(context: Any, tensor: Tensor) -> Tensor:
-        return distribution.start().sum(tensor.clone())
+    def forward(
+        context: Any, input: Tensor, weight: Tensor, bias: Tensor, near: Tensor | None, eps: float
+    ) -> tuple[Tensor, ...]:
+        axes = [0, *range(2, input.ndim)]
+        group = distribution.start()
+        # What is squared is near zero, or a mean far from it would leave no digits for the variance.
+        shifted = input.float() if near is None else input - _wide(near, input.ndim)
+        count = 0.0 if group.idle else input.numel() / input.shape[1]
+        here = torch.stack([shifted.sum(axes), shifted.square().sum(axes)]).double() * (count > 0)
+        n = here.new_full((1,), count)
+        total, squares, n = group.sum(torch.cat([*here, n])).split([input.shape[1], input.shape[1], 1])
+        offset = total / n
+        var = (squares / n - offset.square()).clamp(min=0)
+        mean = offset if near is None else offset + near
+        context.idle, context.eps = group.idle, eps
+        context.save_for_backward(input, weight, mean.float(), var.float(), n)
+        context.mark_non_differentiable(mean, var, n)
+        output = nn.functional.batch_norm(input, mean.float(), var.float(), weight, bias, False, 0.0, eps)
+        return output, mean, var, n
 
     @staticmethod
-    def backward(context: Any, *gradients: Tensor) -> Tensor:
-        return distribution.start().sum(gradients[0].clone())
+    def backward(context: Any, gradient: Tensor, *rest: Any) -> tuple[Tensor | None, ...]:
+        """With xhat the normalised input: weight / deviation * (g - mean(g) - xhat mean(g xhat)), means over the whole batch."""
+        input, weight, mean, var, n = context.saved_tensors
+        straight, of_weight, of_bias = torch.ops.aten.native_batch_norm_backward(
+            gradient, input, weight, mean, var, None, None, False, context.eps, [True, True, True]
+        )
+        sums = distribution.start().sum(torch.cat([of_weight, of_bias]).double())
+        if not context.idle:
+            with_xhat, plain = (sums / n).float().chunk(2)
+            inverse = (var + context.eps).rsqrt()
+            scale = inverse if weight is None else inverse * weight
+            slope = -scale * inverse * with_xhat
+            level = -scale * plain - slope * mean
+            straight = straight + torch.addcmul(_wide(level, input.ndim), input, _wide(slope, input.ndim)).to(
+                straight.dtype
+            )
+        known = weight is not None
+        return straight, of_weight if known else None, of_bias if known else None, None, None
+
+
+def _wide(values: Tensor, axes: int) -> Tensor:
+    """(C,) as (1, C, 1, ...) of so many axes."""
+    return values.view(1, -1, *(1,) * (axes - 2))
 
 
 def share_norms(network: nn.Module) -> None:

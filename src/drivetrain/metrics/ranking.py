@@ -109,7 +109,7 @@ def novelty(chosen: Ints, shares: Floats) -> Floats:
     Vargas and Castells (2011), RecSys, pages 109-116 (mean self-information).
     """
     surprise: Floats = -np.log2(shares)
-    return surprise[chosen].mean(axis=1)
+    return np.mean(surprise[chosen], axis=1, dtype=np.float64)
 
 
 def diversity(chosen: Ints, vectors: Array) -> Floats:

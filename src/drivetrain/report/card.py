@@ -190,8 +190,12 @@ def _data(content: Mapping[str, Any]) -> list[str]:
 
 def _signature(content: Mapping[str, Any]) -> list[str]:
     signature = content.get("signature") or {}
-    items = [f"- In, `{_code(name)}`: {input_words(spec)}" for name, spec in signature.get("inputs", {}).items()]
-    items += [f"- Out, `{_code(name)}`: {target_words(spec)}" for name, spec in signature.get("targets", {}).items()]
+    items = [
+        f"- In, `{_code(name)}`: {input_words(spec)}" for name, spec in signature.get("inputs", {}).items()
+    ]
+    items += [
+        f"- Out, `{_code(name)}`: {target_words(spec)}" for name, spec in signature.get("targets", {}).items()
+    ]
     blocks = ["\n".join(items)] if items else []
     if content.get("cases"):
         blocks.append(
@@ -270,12 +274,12 @@ def _use(content: Mapping[str, Any]) -> list[str]:
     rest = f"  # and {len(inputs) - MOST_INPUTS} more" if len(inputs) > MOST_INPUTS else ""
     given = f'"{first}"' if first else "{" + ", ".join(shown) + "}"
     quoted = file.replace("\\", "\\\\").replace('"', '\\"')
-    python = (
-        f'import drivetrain as dt\npredictor = dt.Predictor("{quoted}")\nprint(predictor.predict({given})){rest}'
-    )
+    python = f'import drivetrain as dt\npredictor = dt.Predictor("{quoted}")\nprint(predictor.predict({given})){rest}'
     word = file if re.fullmatch(r"[\w.+@%/:=-]+", file) else "'" + file.replace("'", "'\\''") + "'"
     shell = f"drivetrain verify {word}" + (
-        f"\ndrivetrain predict {word} {first} --json" if first else f"\ndrivetrain predict {word} rows.csv --out answers.csv"
+        f"\ndrivetrain predict {word} {first} --json"
+        if first
+        else f"\ndrivetrain predict {word} rows.csv --out answers.csv"
     )
     if content.get("task") == "recommendation":
         python = f'import drivetrain as dt\nprint(dt.Recommender("{quoted}").recommend(history=[...], n=10))'

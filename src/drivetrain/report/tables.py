@@ -56,7 +56,11 @@ def _share(missing: float | None) -> str:
 def predictions(content: Mapping[str, Any]) -> str:
     """A number's predictions beside the truth, what the range of an answer means and how often it held."""
     found = content.get("predictions") or {}
-    parts = [f"<p>{escape(found['interval'])} {escape(_held(found.get('held')))}</p>"] if found.get("interval") else []
+    parts = (
+        [f"<p>{escape(found['interval'])} {escape(_held(found.get('held')))}</p>"]
+        if found.get("interval")
+        else []
+    )
     for chart, caption in found.get("charts") or []:
         parts.append(figure(chart, caption))
     return "".join(parts)
@@ -74,7 +78,10 @@ def thresholds(content: Mapping[str, Any]) -> str:
     chart = content.get("thresholds")
     if chart is None:
         return ""
-    return figure(chart, "Dashed: where answers are parted now. Ring: the least on these rows, likely a little off on others.")
+    return figure(
+        chart,
+        "Dashed: where answers are parted now. Ring: the least on these rows, likely a little off on others.",
+    )
 
 
 def slices(content: Mapping[str, Any]) -> str:
@@ -102,8 +109,9 @@ def importance(content: Mapping[str, Any]) -> str:
 
 
 def unbroken(text: str) -> str:
-    """The text, its percent signs kept beside their numbers."""
-    return text.replace(" %", "\N{NO-BREAK SPACE}%")
+    """The text, its percent signs and its n kept beside their numbers."""
+    space = "\N{NO-BREAK SPACE}"
+    return text.replace(" %", f"{space}%").replace("n = ", f"n{space}={space}")
 
 
 def figure(chart: Chart, caption: str) -> str:

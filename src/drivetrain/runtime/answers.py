@@ -29,7 +29,8 @@ def write_answers(
     parts = {name: _parts(codec) for name, codec in signature.targets.items()}
     columns = [f"{name} {part}" if several else part for name, found in parts.items() for part in found]
     rows = (
-        [origin, *_cells(answer, parts), _error(answer)] for origin, answer in zip(origins, answers, strict=True)
+        [origin, *_cells(answer, parts), _error(answer)]
+        for origin, answer in zip(origins, answers, strict=True)
     )
     write_csv(path, ["origin", *columns, "error"], rows)
 

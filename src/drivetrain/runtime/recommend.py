@@ -200,14 +200,15 @@ class Recommender:
         worth = scores - popularity_correction * usual
         size = max(SMALLEST_POOL, POOL * n) if novelty or diversity else n
         pool = pool[np.argsort(-worth[pool], kind="stable")[:size]]
-        chosen = pool[self._order(pool, worth, usual, n, novelty, diversity)]
+        order = self._order(pool, worth, usual, n, novelty, diversity)
+        chosen: list[int] = pool[order].tolist()
         ratings = self._rated(name, chosen)
         found = tuple(
             Recommendation(
                 self.items[place], float(scores[place]), float(usual[place]),
                 self._reasons(adds[:, place], places), ratings.get(place),
             )
-            for place in chosen.tolist()
+            for place in chosen
         )  # fmt: skip
         return Recommendations(name, found, tuple(notes))
 
@@ -319,7 +320,7 @@ class Recommender:
             nearest_chosen = np.maximum(nearest_chosen, np.clip(vectors @ vectors[best], 0, 1))
         return order
 
-    def _rated(self, user: str | None, chosen: npt.NDArray[np.int64]) -> dict[int, float]:
+    def _rated(self, user: str | None, chosen: list[int]) -> dict[int, float]:
         """Item -> the rating that a known user would give, within the range of ratings there were."""
         if self._ratings is None or user is None:
             return {}
@@ -328,11 +329,10 @@ class Recommender:
         if user not in cast("tuple[str, ...]", getattr(users, "classes", ())):
             return {}
         quantiles: dict[str, float] = self._ratings.profile[target]["quantiles"]
-        places: list[int] = chosen.tolist()
-        answers = self._ratings.predict_many([{who: user, what: self.items[place]} for place in places])
+        answers = self._ratings.predict_many([{who: user, what: self.items[place]} for place in chosen])
         return {
             place: min(max(answer.value, quantiles["0.0"]), quantiles["1.0"])
-            for place, answer in zip(places, answers)
+            for place, answer in zip(chosen, answers)
             if not isinstance(answer, Failure)
         }
 

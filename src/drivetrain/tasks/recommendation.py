@@ -170,7 +170,7 @@ def recommender(model: Any, *, seen: Mapping[Any, Any] | None = None) -> Recomme
     users. `seen` says who has had what: user -> items, or items with ratings."""
     if isinstance(model, Recommender):
         return model
-    if not hasattr(model, "recommender"):
+    if isinstance(model, (str, os.PathLike, Bundle)):
         return Recommender(model, seen=seen)
     ranker = model if model.data.extras.recommends is None else model.recommender
     with tempfile.TemporaryDirectory() as folder:

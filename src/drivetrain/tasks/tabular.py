@@ -100,6 +100,7 @@ def from_frame(
         if column in targets:
             if isinstance(codec, Number):
                 codec = replace(codec, log=log_target, coverage=interval or codec.coverage)
+            assert codec is not None  # A target is never left out.
             outputs[column] = codec
         elif codec is not None:
             inputs[column] = replace(codec, rare=rare) if isinstance(codec, Category) else codec

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.markup import escape
 
-from drivetrain.cli.common import Outcome, refuse_existing, terminal
+from drivetrain.cli.common import Outcome, plain_table, refuse_existing, terminal
 from drivetrain.cli.source import add_source, dataset
 from drivetrain.cli.verbs import train
 
@@ -69,5 +69,10 @@ def show(answer: dict[str, Any]) -> None:
             console.print("not finished: go on with drivetrain train FOLDER --out RUN --resume")
     else:
         console.print(escape(answer["description"]))
+        if answer["columns"]:
+            table = plain_table("", "column", "taken for", "because")
+            for name, kind in answer["columns"].items():
+                table.add_row(escape(name), kind["kind"], escape(kind["reason"]))
+            console.print(table)
     if answer["picture"]:
         console.print(f"picture {escape(answer['picture'])}")

@@ -12,6 +12,7 @@ from drivetrain.codecs.number import Number
 from drivetrain.models.heads import HeadOptions, last_layer
 
 _LOSSES = {"squared": F.mse_loss, "huber": F.huber_loss, "absolute": F.l1_loss}
+LARGEST_LOG = 88.0
 
 
 class NumberHead(nn.Module):
@@ -63,7 +64,8 @@ class NumberHead(nn.Module):
     def finish(self, predictions: Tensor) -> Tensor:
         """The number (N,) in natural units."""
         values = predictions.float() * self.spread + self.center
-        return values.sign() * values.abs().expm1() if self.log else values
+        # Beyond that the number would not fit into 32 bits: inputs far from the training data must not give infinity.
+        return values.sign() * values.abs().clamp(max=LARGEST_LOG).expm1() if self.log else values
 
 
 def build(codec: Number, features: int | None, options: HeadOptions) -> NumberHead:
