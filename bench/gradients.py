@@ -90,7 +90,11 @@ def main() -> None:
     processes = distribution.start()
     found = {"small": measure(small, 4 * steps), "ResNet-18": measure(medium, steps)}
     if processes.first:
-        write_result("gradients", "a step with our buckets takes at most 1.05 times that of DistributedDataParallel", found)
+        write_result(
+            "gradients",
+            "a step with our buckets takes at most 1.05 times that of DistributedDataParallel",
+            found,
+        )
 
 
 if __name__ == "__main__":

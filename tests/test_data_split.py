@@ -145,6 +145,29 @@ def test_a_missing_group_names_its_row():
     valid=st.floats(0.05, 0.6),
     test=st.sampled_from([0.0, 0.2]),
 )
+def test_within_a_group_the_latest_rows_are_held_out(times, valid, test):
+    groups = [index % 3 for index in range(len(times))]
+    splitter = split.by_time("t", valid, test, within="g")
+    assert split.from_json(splitter.to_json()) == splitter
+    parts = whole(splitter(table_of(t=times, g=groups)), len(times)).parts()
+    for group in set(groups):
+        order = [
+            [(times[row], row) for row in rows.tolist() if groups[row] == group] for rows in parts.values()
+        ]
+        count = sum(map(len, order))
+        assert len(order[2]) == min(int(count * test + 0.5), count - 1)
+        assert len(order[1]) == min(int(count * valid + 0.5), count - 1 - len(order[2]))
+        assert sorted(order[0] + order[1] + order[2]) == sorted(order[0]) + sorted(order[1]) + sorted(
+            order[2]
+        )
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    times=st.lists(st.integers(0, 30), min_size=3, max_size=80),
+    valid=st.floats(0.05, 0.6),
+    test=st.sampled_from([0.0, 0.2]),
+)
 def test_valid_is_strictly_later_than_train(times, valid, test):
     splitter = split.by_time("t", valid, test)
     if len(set(times)) < 2 + (test > 0):
@@ -257,6 +280,7 @@ def test_a_row_in_two_parts_is_refused():
         split.by_column("part", otherwise=split.random(0.5)),
         split.by_group("g", 0.3, 5, 0.1),
         split.by_time("t", 0.3, 0.1),
+        split.by_time("t", 0.3, within="g"),
         split.none(),
     ],
 )

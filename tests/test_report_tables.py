@@ -201,7 +201,7 @@ def test_nothing_in_a_report_a_card_or_a_csv_comes_alive(tmp_path: Path) -> None
     assert not re.search(r"<\w", outside)
 
 
-@pytest.mark.parametrize("cell", [*LIVE[:5], "\r=1", " =1", "＝1+1", "-a"])
+@pytest.mark.parametrize("cell", [*LIVE[:5], "\r=1", " =1", "＝1+1", "-a", "-1 (=a() to 2)"])
 def test_a_cell_that_would_be_a_formula_gets_an_apostrophe(cell: str, tmp_path: Path) -> None:
     assert formula_safe(cell) == f"'{cell}"
     assert [found for found in Cells(table_html([["x", cell]], ["a", cell])).cells if is_live(found)] == []
@@ -216,7 +216,22 @@ def test_a_cell_that_would_be_a_formula_gets_an_apostrophe(cell: str, tmp_path: 
     ]
 
 
-@pytest.mark.parametrize("cell", ["", "a", "-5", "+1.5e3", "-1,234.5", "5 %", "-", "1=1", "a@b.c"])
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "",
+        "a",
+        "-5",
+        "+1.5e3",
+        "-1,234.5",
+        "-0.5 (-1.2 to 0.2)",
+        "-3 % (-5\xa0to\xa0-1 %)",
+        "5 %",
+        "-",
+        "1=1",
+        "a@b.c",
+    ],
+)
 def test_numbers_and_plain_texts_stay_as_they_are(cell: str) -> None:
     assert formula_safe(cell) == cell
 

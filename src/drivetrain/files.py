@@ -87,7 +87,9 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     write_bytes(path, text.encode())
 
 
-_NUMBER = re.compile(r"[+-]?[0-9][0-9.,' ]*([eE][+-]?[0-9]+)?\s?%?")
+_FIGURE = r"[+-]?[0-9][0-9.,' ]*(?:[eE][+-]?[0-9]+)?\s?%?"
+_NUMBER = re.compile(rf"{_FIGURE}(?:\s?\({_FIGURE}\sto\s{_FIGURE}\))?")
+"""A number as it is written, also with its interval: -0.5 (-1.2 to 0.2)."""
 _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 """What a spreadsheet takes for the start of a formula, and the wide forms that it takes for the same."""
 

@@ -131,7 +131,8 @@ class Augment:
         same tensor, nothing drawn) and others are resized (bilinear, antialiased). Otherwise n * DRAWS
         uniform numbers are drawn from `generator`; the same state gives the same bits on a CPU. A generator
         on the CPU spares a GPU from waiting. Where the pictures are a `share` of a batch, the numbers of the
-        whole batch are drawn, so that each picture gets its own, whoever has it. Raises `UsageError` for pictures of another type or shape.
+        whole batch are drawn, so that each picture gets its own, whoever has it. Raises
+        `UsageError` for pictures of another type or shape.
         """
         _require_pictures(images)
         if not (self.moves or self.lights or self.erase > 0):

@@ -58,7 +58,7 @@ class PackedColumn:
 
 def pack(
     codec: Codec,
-    values: Sequence[Any],
+    values: Sequence[Any] | Array,
     *,
     advance: Advance = lambda done: None,
     workers: int | None = None,

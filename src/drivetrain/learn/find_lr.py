@@ -60,7 +60,9 @@ def find_learning_rate(
         with learner.generators.for_torch(), learner.progress("Trying learning rates", steps) as advance:
             training = start_phase(learner, Phase(1, 1.0, frozen=frozen))
             training.train_mode()
-            for rate, (batch, share) in zip(np.geomspace(lowest, highest, steps), _batches(learner, training)):
+            for rate, (batch, share) in zip(
+                np.geomspace(lowest, highest, steps), _batches(learner, training)
+            ):
                 loss, error = loop.forward(learner, training, batch, share)
                 value, _ = learner.processes.totals(loss, error)
                 if not math.isfinite(value):

@@ -109,7 +109,7 @@ def novelty(chosen: Ints, shares: Floats) -> Floats:
     Vargas and Castells (2011), RecSys, pages 109-116 (mean self-information).
     """
     surprise: Floats = -np.log2(shares)
-    return np.mean(surprise[chosen], axis=1, dtype=np.float64)
+    return surprise[chosen].sum(axis=1) / max(1, chosen.shape[1])
 
 
 def diversity(chosen: Ints, vectors: Array) -> Floats:
@@ -117,10 +117,10 @@ def diversity(chosen: Ints, vectors: Array) -> Floats:
 
     Smyth and McClave (2001), ICCBR, pages 347-361. NaN where fewer than two are chosen.
     """
-    n, k = chosen.shape
+    people, k = len(chosen), chosen.shape[1]
     if k < 2:
-        return np.full(n, np.nan)
-    found = vectors[chosen].astype(np.float64)
+        return np.repeat(np.nan, people)
+    found: Floats = vectors[chosen].astype(np.float64)
     pairs = np.square(found.sum(axis=1)).sum(axis=1) - np.square(found).sum(axis=(1, 2))
     return 1 - pairs / (k * (k - 1))
 

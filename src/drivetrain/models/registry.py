@@ -81,7 +81,6 @@ MODELS: dict[str, Model] = {
 }  # fmt: skip
 
 
-
 @dataclass(frozen=True)
 class Pair:
     """A model of two categories (see `dot.py`), with the settings that it wants unless others are given."""

@@ -270,7 +270,8 @@ def verify_bundle(path: str | os.PathLike[str]) -> VerifyReport:
         return report
     inner = verify(bundle.recommender, OnnxSession(bundle.recommender.graph))
     stages = [
-        {**stage, "message": stage["message"] and f"recommender: {stage['message']}"} for stage in inner.stages
+        {**stage, "message": stage["message"] and f"recommender: {stage['message']}"}
+        for stage in inner.stages
     ]
     return VerifyReport([*report.stages, *cast("list[Stage]", stages)])
 
