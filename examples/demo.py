@@ -17,7 +17,8 @@ from sklearn.datasets import load_digits
 
 import drivetrain as dt
 from drivetrain.bundle import open_bundle
-from drivetrain.cli.show import metrics_table, verify
+from drivetrain.cli.common import metrics_table
+from drivetrain.cli.verbs import verify
 from drivetrain.evaluate import evaluate
 from drivetrain.learn.baselines import fit_baselines
 from drivetrain.learn.outcome import baseline_metrics
@@ -84,7 +85,7 @@ def main() -> None:
     from drivetrain.runtime import OnnxSession
 
     opened = open_bundle(bundle)
-    verify(verify_bundle(opened, OnnxSession(opened.graph)).to_json())
+    verify.show(verify_bundle(opened, OnnxSession(opened.graph)).to_json())
 
     say("5  Answers from a fresh process without torch")
     chosen = [str(path) for path in sorted(pictures.glob("test/*/*.png"))[:: measured["n"] // 5]]

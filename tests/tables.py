@@ -79,3 +79,18 @@ def films(path: Path, users: int = 200, items: int = 60, seed: int = 0) -> Path:
             rows["stars"].append(int(np.clip(round(value), 1, 5)))
             rows["when"].append(str(np.datetime64("2024-01-01") + int(start) + place))
     return write_csv(path, rows)
+
+
+def ratings(path: Path, users: int = 40, items: int = 36, seed: int = 0) -> Path:
+    """Films with stars: three tastes, and a third of the films for each."""
+    draw = np.random.default_rng(seed)
+    columns: dict[str, list[Any]] = {"user": [], "film": [], "stars": [], "when": []}
+    for user in range(users):
+        for film in draw.choice(items, 15, replace=False):
+            fits = film % 3 == user % 3
+            if fits or draw.random() < 0.5:
+                columns["user"].append(f"u{user}")
+                columns["film"].append(f"film {film}")
+                columns["stars"].append(int(np.clip(round(draw.normal(4.2 if fits else 2.5, 0.7)), 1, 5)))
+                columns["when"].append(1_600_000_000 + int(draw.integers(0, 10_000_000)))
+    return write_csv(path, columns)
