@@ -24,7 +24,7 @@ from drivetrain.files import from_json
 from drivetrain.learn.bare import train_bare
 from drivetrain.learn.ease import EaseLearner
 from drivetrain.learn.recommending import by_rating
-from drivetrain.learn.simple_recommenders import rating_baselines, ranking_baselines
+from drivetrain.learn.simple_recommenders import ranking_baselines, rating_baselines
 from drivetrain.metrics import difference, measure, statistics
 from drivetrain.models import registry
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from pictures import class_folder, picture, split_folder
-from tables import incomes, ratings, rentals
+from tables import films, incomes, ratings, rentals
 
 from drivetrain.cli.main import build_parser
 from drivetrain.files import sha256, to_json
@@ -128,6 +128,7 @@ def prepare(folder: Path) -> None:
     incomes(folder / "adult-test.csv", rows=200, seed=1)
     rentals(folder / "rentals.csv")
     ratings(folder / "ratings.csv")
+    films(folder / "films.csv")
     picture(0, (50, 60)).save(folder / "ant.jpg")
     picture(2, (48, 48)).save(folder / "tulip.jpg")
     weights = _weights()

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from resuming import StopAfter
 from torch import nn
 
 import drivetrain as dt
@@ -123,6 +124,9 @@ def learner(case: str, out: Path) -> tuple[Learner, int]:
         "shards": lambda: Learner(
             pictures(), "cnn", augment="digits", batch_size=19, clip=1.0, early_stopping=1, shard=True, **options
         ),
+        "resumed": lambda: Learner(
+            pictures(), "cnn", augment="digits", batch_size=19, shard=True, **options
+        ),
         "spoilt": lambda: Learner(columns(), "mlp", batch_size=33, hooks=[Fails(spoil)], **options),
         "failing": lambda: Learner(columns(), "mlp", batch_size=33, hooks=[Fails(fail)], **options),
         "hanging": lambda: Learner(columns(), "mlp", batch_size=33, hooks=[Fails(hang)], **options),
@@ -134,8 +138,14 @@ def main(folder: Path, cases: list[str]) -> None:
     folder.mkdir(exist_ok=True)
     for case in cases:
         made, epochs = learner(case, folder / case)
+        if case == "resumed":
+            made.hooks = [StopAfter(6)]
         try:
             result = made.fit(epochs, lr=3e-3)
+            if case == "resumed":
+                assert result == {}
+                made = Learner.resume(folder / case, pictures(), quiet=True)
+                result = made.go_on()
             text = repr((sorted(result["metrics"]["valid"]), made.run is not None, made.quiet))
         except (dt.DrivetrainError, OSError) as fault:
             text = f"{type(fault).__name__}: {fault}"

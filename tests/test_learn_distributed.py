@@ -23,7 +23,7 @@ from drivetrain.learn import checkpoints, distribution
 from drivetrain.learn.make import make_learner
 
 PROGRAM = str(Path(several.__file__))
-CASES = ("columns", "weighted", "amounts", "pictures", "last", "mixed", "normed", "shards")
+CASES = ("columns", "shards", "weighted", "amounts", "pictures", "last", "mixed", "normed", "resumed")
 TOLERANCE = 1e-5
 LOSSES = ("train_loss", "valid_loss", "train_error", "valid_error")
 EPOCHS = 6

@@ -19,6 +19,7 @@ from test_report_browser import CHROMIUM, WIDTH_PROBE, chromium
 import drivetrain as dt
 from drivetrain.charts import rows as rows_chart
 from drivetrain.charts import table_html
+from drivetrain.cli.main import main
 from drivetrain.files import formula_safe
 from drivetrain.files import write_csv as write_safe_csv
 from drivetrain.learn.report_content import card_content, report_content
@@ -252,6 +253,17 @@ def test_rows_are_shown_as_the_model_gets_them_with_gaps_marked(folder: Path) ->
     assert html.index(">income<") < html.index(">age<")
     assert data.show(30).to_svg() == svg != data.show(30, seed=1).to_svg()
     assert data.show(5, "valid").to_html().count("<tr>") == 6
+
+
+def test_show_on_the_command_line_writes_the_rows_and_says_what_the_columns_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = incomes(tmp_path / "adult.csv", 200), tmp_path / "rows.png"
+    assert main(["show", str(path), "--target", "income", "--out", str(out)]) == 0
+    assert out.read_bytes().startswith(b"\x89PNG")
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "id identifier every value is different" in printed
+    assert "age number numbers from 17 to" in printed
 
 
 def test_an_unseen_level_is_told_with_what_the_model_takes_it_for(tmp_path: Path) -> None:

@@ -82,6 +82,8 @@ class Processes:
     rank, count = 0, 1
     apart = True
     """Whether nothing is exchanged for now."""
+    shards = False
+    """Whether the network that trains now is in shards."""
     idle = False
     """Whether the batch that is trained on has no row for this process."""
 

@@ -44,7 +44,6 @@ class Group(Processes):
         self.rank, self.count, self.store, self.timeout = rank, count, store, timeout
         self.machine = from_environment("GROUP_RANK", 0)
         self.local_rank = from_environment("LOCAL_RANK", rank)
-        self.shards = False
         self._said = 0
         self._wish = self._agreed = False
 
@@ -60,7 +59,6 @@ class Group(Processes):
         self.same_weights(network)
         if not shard:
             return super().join(network, device, shard)
-        self.shards = True
         return shard_network(network, device, keep=self.first)
 
     # --- a step -------------------------------------------------------------------------------------------

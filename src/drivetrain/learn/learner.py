@@ -419,6 +419,7 @@ class Learner(Fitted):
         A run made in Python from values in memory, or with a module of your own, needs `data` or `model` again.
         Raises TrainingError when the data are not those of the run.
         """
+        distribution.start().from_first(lambda: None)  # which may still be writing
         opened, config, data = run_and_data(run, data)
         name = config["model"]["name"]
         if name == TREES:

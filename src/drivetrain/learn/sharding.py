@@ -53,7 +53,7 @@ def whole(tensors: Mapping[str, Any], keep: bool) -> dict[str, Tensor]:
     """The tensors, those in shards put together on the CPU; all processes must call it, and those with `keep` have
     the result."""
     found: dict[str, Tensor] = {}
-    for name, tensor in tensors.items():
+    for name, tensor in sorted(tensors.items()):  # in one order in all processes
         together = tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
         if keep:
             found[name] = together.cpu() if together is not tensor else tensor

@@ -78,8 +78,10 @@ def restore_optimizer(training: Training, tensors: Mapping[str, Tensor]) -> None
         index, name = key.split(".", 1)
         state.setdefault(int(index), {})[name] = value
     parameters = list(training.parameters)
-    for index, values in state.items():
-        values.update({name: sharding.like(value, parameters[index]) for name, value in values.items()})
+    for index, values in sorted(state.items()):  # A file's order is any; all processes need the same.
+        values.update(
+            {name: sharding.like(value, parameters[index]) for name, value in sorted(values.items())}
+        )
     groups = training.optimizer.state_dict()["param_groups"]
     training.optimizer.load_state_dict({"state": state, "param_groups": groups})
 

@@ -22,6 +22,7 @@ class Training:
 
     def __init__(self, learner: Learner, phase: Phase) -> None:
         self.learner, self.phase = learner, phase
+        learner.processes.shards = learner.settings.shard
         self.network: Network = learner.network
         self.optimizer = make_optimizer(
             parameter_groups(self.network, phase, learner.settings.weight_decay), learner.settings
