@@ -26,7 +26,8 @@ PROGRAM = str(Path(several.__file__))
 CASES = ("columns", "shards", "weighted", "amounts", "pictures", "last", "mixed", "normed", "resumed")
 TOLERANCE = 1e-5
 LOSSES = ("train_loss", "valid_loss", "train_error", "valid_error")
-EPOCHS = 6
+EPOCHS = 30
+"""Long enough for a signal to come in the middle."""
 TRAIN = ("--epochs", str(EPOCHS), "--batch-size", "30", "--model", "mlp", "--no-check", "--target", "label")
 
 torchrun = pytest.mark.skipif(
@@ -275,11 +276,23 @@ def test_a_killed_process_is_started_again_and_the_run_ends_as_if_nothing_had_be
 
 
 @torchrun
+@kills
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_ctrl_c_leaves_a_run_that_one_process_can_go_on_with(table: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("whom", ["torchrun", "one process"])
+def test_a_signal_leaves_a_run_that_one_process_can_go_on_with(
+    table: Path, tmp_path: Path, whom: str
+) -> None:
+    """Ctrl-C, which torchrun passes on; or a machine that wants one of the processes to end."""
     process = start("-m", "drivetrain", "train", table, *TRAIN, "--out", tmp_path / "run", cwd=tmp_path)
-    done = after_epoch(process, 2, lambda: process.send_signal(signal.SIGINT))
+
+    def act() -> None:
+        if whom == "torchrun":
+            process.send_signal(signal.SIGINT)
+        else:
+            os.kill(workers(process)[1], signal.SIGTERM)
+
+    done = after_epoch(process, 2, act)
     assert done.code != 0
     said = [line for line in done.err.splitlines() if line.startswith("drivetrain: ")]
     assert len(said) == 1, done.err

@@ -21,6 +21,8 @@ from drivetrain.files import to_json
 from drivetrain.metrics.ranking import diversity, novelty
 from drivetrain.runtime import OnnxSession, Recommender, verify_bundle
 
+pytestmark = pytest.mark.slow
+
 HISTORY = ["Western 1", "Western 2", "Musical 1"]
 
 

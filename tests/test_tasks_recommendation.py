@@ -19,6 +19,8 @@ from drivetrain.learn.simple_recommenders import biases, neighbours
 from drivetrain.tasks import from_recipe
 from drivetrain.testing.bundles import check_bundle
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("user", "film", "stars", "when")
 
 
