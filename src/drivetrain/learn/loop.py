@@ -54,21 +54,21 @@ def run_plan(learner: Learner) -> bool:
                 if train_epoch(learner, training, guard, table):
                     finish_epoch(learner, training, table)
                 learner.save_checkpoint(training)
-                guard.pressed, learner.stopping = learner.processes.any(guard.pressed, learner.stopping)
-                if guard.pressed or learner.stopping:
-                    return stop(learner, guard)
+                pressed, stopping = learner.processes.any(guard.pressed, learner.stopping)
+                if pressed or stopping:
+                    return stop(learner, pressed)
             learner.end_phase()
             for hook in overridden(learner.hooks, "on_fit_end"):
                 hook(learner, phase)
     return True
 
 
-def stop(learner: Learner, guard: InterruptGuard) -> bool:
+def stop(learner: Learner, pressed: bool) -> bool:
     """Leave a run that can be resumed: as KeyboardInterrupt where somebody pressed Ctrl-C."""
     learner.stopping = False
     for hook in overridden(learner.hooks, "on_stop"):
         hook(learner)
-    if guard.pressed:
+    if pressed:
         raise KeyboardInterrupt
     return False
 
