@@ -12,10 +12,8 @@ import hashlib
 import os
 import stat
 import subprocess
-import sys
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any
@@ -24,6 +22,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from drivetrain.codecs.image import MOST_PIXELS, Image
+from drivetrain.data.worker import start_worker, stop_workers
 from drivetrain.errors import DataError, DrivetrainError
 from drivetrain.files import file_error, from_json, to_json
 from drivetrain.types import Array
@@ -223,16 +222,11 @@ def _are_small(paths: Sequence[Any]) -> bool:
 
 
 def _in_processes(paths: list[str], workers: int) -> Generator[Looked, None, None]:
-    """Worker processes are fresh interpreters fed lines of JSON: nothing is pickled, no script runs twice."""
+    """Worker processes, each fed with a chunk when it has answered the one before."""
     todo = iter(range(0, len(paths), CHUNK))
     replies: SimpleQueue[tuple[int, str] | BaseException | None] = SimpleQueue()
     processes = [
-        subprocess.Popen(
-            [sys.executable, "-m", "drivetrain.data.look_worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        for _ in range(min(workers, -(-len(paths) // CHUNK)))
+        start_worker("drivetrain.data.look_worker") for _ in range(min(workers, -(-len(paths) // CHUNK)))
     ]
 
     def drive(process: subprocess.Popen[bytes]) -> None:
@@ -272,13 +266,4 @@ def _in_processes(paths: list[str], workers: int) -> Generator[Looked, None, Non
             process.kill()
         for thread in threads:
             thread.join()
-        for process in processes:
-            process.wait()
-            for pipe in (process.stdin, process.stdout):
-                if pipe:
-                    _close(pipe)
-
-
-def _close(pipe: Any) -> None:
-    with suppress(BrokenPipeError):  # What was not yet written to a process that has ended.
-        pipe.close()
+        stop_workers(processes)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import os
-import signal
 import sys
 
 from drivetrain.data.look import look_chunk
@@ -12,7 +11,6 @@ from drivetrain.files import from_json, to_json
 
 
 def main() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # The process that started this one decides when to stop.
     for line in sys.stdin.buffer:
         seen, problems = look_chunk([os.fsdecode(base64.b64decode(path)) for path in from_json(line)])
         answer = {"seen": base64.b64encode(seen.tobytes()).decode(), "problems": problems}

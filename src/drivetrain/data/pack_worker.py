@@ -6,7 +6,6 @@ First line: {"spec", "rows"}. Then lines [start, paths]; each is answered by {"h
 from __future__ import annotations
 
 import json
-import signal
 import sys
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from drivetrain.data.packed import RowFile, encode_chunk
 
 
 def main() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # The process that started this one decides when to stop.
     sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[union-attr]
     header = json.loads(sys.stdin.readline())
     codec = from_spec(header["spec"])

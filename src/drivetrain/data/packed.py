@@ -33,6 +33,7 @@ import numpy as np
 
 from drivetrain.codecs import Codec
 from drivetrain.data.table import as_column
+from drivetrain.data.worker import start_worker, stop_workers
 from drivetrain.errors import DrivetrainError, FileError
 from drivetrain.files import file_error, from_json, to_json, write_text
 from drivetrain.types import Array
@@ -279,8 +280,7 @@ def _encode_in_threads(
 def _encode_in_processes(
     codec: Codec, chunks: Chunks, rows: RowFile, workers: int, collect: Callable[..., None]
 ) -> None:
-    """This process encodes too, while the others are still starting. They are fresh interpreters fed with lines of
-    JSON: nothing is pickled, and no script is imported twice."""
+    """This process encodes too, while the others are still starting."""
     header = json.dumps({"spec": codec.spec(), "rows": str(rows.path)})
     starts = iter(chunks)
     failures: list[BaseException] = []
@@ -301,12 +301,9 @@ def _encode_in_processes(
             failures.append(fault)
 
     processes = [
-        subprocess.Popen(
-            [sys.executable, "-m", "drivetrain.data.pack_worker"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8", errors="surrogateescape",
-        )
+        start_worker("drivetrain.data.pack_worker", text=True, encoding="utf-8", errors="surrogateescape")
         for _ in range(workers - 1)
-    ]  # fmt: skip
+    ]
     threads = [Thread(target=drive, args=(process,), daemon=True) for process in processes]
     try:
         for thread in threads:
@@ -316,12 +313,7 @@ def _encode_in_processes(
         for thread in threads:
             thread.join()
     finally:
-        for process in processes:
-            process.kill()
-            process.wait()
-            for pipe in (process.stdin, process.stdout):
-                if pipe and not pipe.closed:
-                    pipe.close()
+        stop_workers(processes)
     if failures:
         raise DrivetrainError(
             "a process that encodes stopped.",
