@@ -27,6 +27,7 @@ import drivetrain as dt
 from drivetrain.learn import loop
 from drivetrain.learn.interrupt import InterruptGuard
 from drivetrain.learn.learner import Learner
+from drivetrain.learn.memory import kept_memory
 from drivetrain.learn.settings import Phase
 from drivetrain.models.registry import build_body
 
@@ -109,4 +110,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with kept_memory():  # For the bare loop too: it is one process.
+        main()

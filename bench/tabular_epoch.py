@@ -23,6 +23,7 @@ import drivetrain as dt
 from drivetrain.learn import loop
 from drivetrain.learn.interrupt import InterruptGuard
 from drivetrain.learn.learner import Learner
+from drivetrain.learn.memory import kept_memory
 from drivetrain.learn.settings import Phase
 
 
@@ -123,4 +124,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with kept_memory():  # For the bare loop too: it is one process.
+        main()

@@ -79,6 +79,7 @@ def test_an_override_that_does_not_fit_names_row_and_value(tmp_path: Path) -> No
     assert "row" in said
 
 
+@pytest.mark.slow
 def test_ten_thousand_categories_are_taken_as_an_input(tmp_path: Path) -> None:
     columns = {
         "shop": [f"shop {row}" for row in range(10_000)] * 2,
@@ -102,6 +103,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "adult.bundle"
 
 
+@pytest.mark.slow
 class TestPrediction:
     def predict(self, bundle: Path, path: Path, columns: dict[str, list[Any]], *options: str) -> Done:
         return drivetrain("predict", bundle, write_csv(path, columns), *options)

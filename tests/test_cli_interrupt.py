@@ -87,15 +87,15 @@ def test_ctrl_c_with_json_gives_one_object(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_while_encoding_leaves_nothing(tmp_path: Path) -> None:
-    """Enough pictures for several processes: all of them get the signal, as from a terminal."""
+    """Enough pictures for several processes, which take a while to decode: all get the signal, as from a terminal."""
     folder, cache = tmp_path / "p", tmp_path / "cache"
     for kind, label in enumerate(("cat", "dog")):
         (folder / label).mkdir(parents=True)
-        picture(kind, (8, 8)).save(folder / label / "0.png")
+        picture(kind, (640, 640)).save(folder / label / "0.png")
         data = (folder / label / "0.png").read_bytes()
         for number in range(1, 1000):
             (folder / label / f"{number}.png").write_bytes(data + b"%d" % number)
-    options = (*OPTIONS, "--image-size", "96", "--out", tmp_path / "run")
+    options = (*OPTIONS, "--image-size", "32", "--out", tmp_path / "run")
     process = start("train", folder, *options, DRIVETRAIN_CACHE=str(cache))
     while not list(cache.glob("stores/.*.tmp/array.npy")) and process.poll() is None:
         pass

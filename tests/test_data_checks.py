@@ -9,7 +9,7 @@ import pytest
 from pictures import class_folder, huge_png, picture, plant_faults, split_folder
 from PIL import Image
 
-from drivetrain.data import duplicates, look, sources, split
+from drivetrain.data import duplicates, look, sources, split, worker
 from drivetrain.data.checks import IMBALANCE, check
 from drivetrain.data.table import from_columns
 from drivetrain.errors import DataError
@@ -232,13 +232,13 @@ def test_threads_one_thread_and_processes_see_the_same(tmp_path, monkeypatch, sm
 def test_what_progress_raises_ends_the_processes(tmp_path, monkeypatch):
     monkeypatch.setattr(look, "PROCESSES_FROM", 1)
     started = []
-    start = look.subprocess.Popen
+    start = worker.subprocess.Popen
 
     def popen(*arguments, **options):
         started.append(start(*arguments, **options))
         return started[-1]
 
-    monkeypatch.setattr(look.subprocess, "Popen", popen)
+    monkeypatch.setattr(worker.subprocess, "Popen", popen)
 
     def stop(done, total):
         raise KeyboardInterrupt
@@ -254,7 +254,7 @@ def test_what_progress_raises_ends_the_processes(tmp_path, monkeypatch):
 def test_a_process_that_stops_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(look, "PROCESSES_FROM", 1)
     monkeypatch.setattr(
-        look.sys, "executable", "/bin/false" if os.path.exists("/bin/false") else "/usr/bin/false"
+        worker.sys, "executable", "/bin/false" if os.path.exists("/bin/false") else "/usr/bin/false"
     )
     files = sources.image_files(class_folder(tmp_path, {"a": 4}, size=(8, 8)))
     with pytest.raises(DataError, match="stopped"):

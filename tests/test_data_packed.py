@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -179,3 +181,11 @@ def test_stopping_in_the_middle_leaves_no_store(cache: Path, files: list[str]) -
     with pytest.raises(KeyboardInterrupt):
         pack(CODEC, files, advance=interrupt)
     assert stores(cache) == []
+
+
+@pytest.mark.parametrize("module", ["pack_worker", "look_worker"])
+def test_a_worker_whose_starter_has_ended_ends_in_silence(module):
+    done = subprocess.run(
+        [sys.executable, "-m", f"drivetrain.data.{module}"], input="", capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -114,6 +114,7 @@ def test_shards_and_averages_exclude_each_other() -> None:
         Settings(shard=True, ema=0.9)
 
 
+@pytest.mark.slow
 def test_a_restart_goes_on_where_there_is_a_run_and_begins_where_there_is_none(
     table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

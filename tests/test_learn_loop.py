@@ -21,6 +21,12 @@ from drivetrain.learn.learner import Learner
 from drivetrain.learn.settings import Phase, Settings
 
 
+@pytest.fixture(autouse=True)
+def _no_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page of a run takes longer than training one neuron, and has its own tests."""
+    monkeypatch.setattr("drivetrain.report.page.write_report", lambda path, content: path.touch())
+
+
 def numbers(rows: int = 32, **columns: Any) -> dt.Dataset:
     x = np.linspace(-2, 2, rows).astype(np.float32)
     block = dt.DataBlock(

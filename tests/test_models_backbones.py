@@ -14,6 +14,7 @@ from drivetrain.errors import DrivetrainError, UsageError
 from drivetrain.models import backbones
 from drivetrain.models.registry import MODELS, build_body
 
+pytestmark = pytest.mark.slow  # transformers alone takes seconds to import
 SIDE = 64
 CONFIGS = {
     "resnet": ("ResNet", {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1], "layer_type": "basic"}),

@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from drivetrain.codecs.image import MOST_PIXELS, Image
-from drivetrain.data.worker import start_worker, stop_workers
+from drivetrain.data.worker import worker_processes
 from drivetrain.errors import DataError, DrivetrainError
 from drivetrain.files import file_error, from_json, to_json
 from drivetrain.types import Array
@@ -221,13 +221,10 @@ def _are_small(paths: Sequence[Any]) -> bool:
     return bool(sizes) and sorted(sizes)[len(sizes) // 2] < SMALL_FILE
 
 
-def _in_processes(paths: list[str], workers: int) -> Generator[Looked, None, None]:
+def _in_processes(paths: list[str], count: int) -> Generator[Looked, None, None]:
     """Worker processes, each fed with a chunk when it has answered the one before."""
     todo = iter(range(0, len(paths), CHUNK))
     replies: SimpleQueue[tuple[int, str] | BaseException | None] = SimpleQueue()
-    processes = [
-        start_worker("drivetrain.data.look_worker") for _ in range(min(workers, -(-len(paths) // CHUNK)))
-    ]
 
     def drive(process: subprocess.Popen[bytes]) -> None:
         assert process.stdin
@@ -244,8 +241,8 @@ def _in_processes(paths: list[str], workers: int) -> Generator[Looked, None, Non
         except (OSError, ValueError) as fault:
             replies.put(fault)
 
-    threads = [Thread(target=drive, args=(process,), daemon=True) for process in processes]
-    try:
+    with worker_processes("drivetrain.data.look_worker", min(count, -(-len(paths) // CHUNK))) as processes:
+        threads = [Thread(target=drive, args=(process,), daemon=True) for process in processes]
         for thread in threads:
             thread.start()
         working = len(threads)
@@ -261,9 +258,3 @@ def _in_processes(paths: list[str], workers: int) -> Generator[Looked, None, Non
             answer = from_json(reply[1])
             seen = np.frombuffer(base64.b64decode(answer["seen"]), SEEN)
             yield reply[0], seen, {int(row): (kind, said) for row, (kind, said) in answer["problems"].items()}
-    finally:
-        for process in processes:
-            process.kill()
-        for thread in threads:
-            thread.join()
-        stop_workers(processes)

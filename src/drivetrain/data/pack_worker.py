@@ -15,7 +15,10 @@ from drivetrain.data.packed import RowFile, encode_chunk
 
 def main() -> None:
     sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[union-attr]
-    header = json.loads(sys.stdin.readline())
+    first = sys.stdin.readline()
+    if not first:
+        return  # The process that started this one has ended.
+    header = json.loads(first)
     codec = from_spec(header["spec"])
     rows = RowFile(Path(header["rows"]))
     for line in sys.stdin:

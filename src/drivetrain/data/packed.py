@@ -33,7 +33,7 @@ import numpy as np
 
 from drivetrain.codecs import Codec
 from drivetrain.data.table import as_column
-from drivetrain.data.worker import start_worker, stop_workers
+from drivetrain.data.worker import worker_processes
 from drivetrain.errors import DrivetrainError, FileError
 from drivetrain.files import file_error, from_json, to_json, write_text
 from drivetrain.types import Array
@@ -278,7 +278,7 @@ def _encode_in_threads(
 
 
 def _encode_in_processes(
-    codec: Codec, chunks: Chunks, rows: RowFile, workers: int, collect: Callable[..., None]
+    codec: Codec, chunks: Chunks, rows: RowFile, count: int, collect: Callable[..., None]
 ) -> None:
     """This process encodes too, while the others are still starting."""
     header = json.dumps({"spec": codec.spec(), "rows": str(rows.path)})
@@ -300,20 +300,15 @@ def _encode_in_processes(
         except (OSError, ValueError) as fault:
             failures.append(fault)
 
-    processes = [
-        start_worker("drivetrain.data.pack_worker", text=True, encoding="utf-8", errors="surrogateescape")
-        for _ in range(workers - 1)
-    ]
-    threads = [Thread(target=drive, args=(process,), daemon=True) for process in processes]
-    try:
+    text = {"text": True, "encoding": "utf-8", "errors": "surrogateescape"}
+    with worker_processes("drivetrain.data.pack_worker", count - 1, **text) as processes:
+        threads = [Thread(target=drive, args=(process,), daemon=True) for process in processes]
         for thread in threads:
             thread.start()
         for start in starts:
             collect(start, *encode_chunk(codec, chunks[start], start, rows))
         for thread in threads:
             thread.join()
-    finally:
-        stop_workers(processes)
     if failures:
         raise DrivetrainError(
             "a process that encodes stopped.",

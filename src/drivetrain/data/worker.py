@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 
-def start_worker(module: str, **text: Any) -> subprocess.Popen[Any]:
-    """`python -m module` with a pipe to it and one from it; `text` as for Popen.
+@contextmanager
+def worker_processes(
+    module: str, count: int, **text: Any
+) -> Generator[list[subprocess.Popen[Any]], None, None]:
+    """`count` times `python -m module`, with a pipe to each and one from it (`text` as for Popen); killed at the end.
 
-    It has a process group of its own, so a Ctrl-C at the terminal reaches only the process that started it, which
-    decides when to stop. When that one dies, its end of the pipe closes, and the worker's input ends.
+    They have process groups of their own, so a Ctrl-C at the terminal reaches only the process that started them, which
+    decides when to stop. When that one dies, its ends of the pipes close, and the input of a worker is over.
     """
+    processes: list[subprocess.Popen[Any]] = []
     command = [sys.executable, "-m", module]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0, **text)
-
-
-def stop_workers(processes: Iterable[subprocess.Popen[Any]]) -> None:
-    """Kill them and close their pipes."""
-    for process in processes:
-        process.kill()
-        process.wait()
-        for pipe in (process.stdin, process.stdout):
-            if pipe:
-                with suppress(BrokenPipeError):  # What was not yet written to a process that has ended.
-                    pipe.close()
+    try:
+        processes.extend(
+            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0, **text)
+            for _ in range(count)
+        )
+        yield processes
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+            for pipe in (process.stdin, process.stdout):
+                if pipe:
+                    with suppress(BrokenPipeError):  # What was not yet written to a process that has ended.
+                        pipe.close()

@@ -16,6 +16,7 @@ from drivetrain.learn import schedules
 from drivetrain.learn.diagnose import not_finite
 from drivetrain.learn.hooks import overridden
 from drivetrain.learn.interrupt import InterruptGuard
+from drivetrain.learn.memory import kept_memory
 from drivetrain.learn.training import Training, start_phase
 
 if TYPE_CHECKING:
@@ -43,7 +44,12 @@ class Position:
 
 def run_plan(learner: Learner) -> bool:
     """Train from where the learner is to the end of its plan. False when it was stopped; it can be resumed."""
-    with InterruptGuard() as guard, learner.generators.for_torch(), learner.epoch_table() as table:
+    with (
+        kept_memory(),
+        InterruptGuard() as guard,
+        learner.generators.for_torch(),
+        learner.epoch_table() as table,
+    ):
         while learner.position.phase < len(learner.plan):
             phase = learner.plan[learner.position.phase]
             training = start_phase(learner, phase)
