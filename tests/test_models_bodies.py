@@ -110,7 +110,7 @@ def test_maps_stay_channels_last(name):
 def test_the_cnn_is_the_books_on_28_pixels():
     body = cnn.build((28, 28, 1))
     kinds = [type(layer).__name__ for pair in body.pairs for layer in pair]
-    assert kinds == ["Conv2d", "MaxPool2d", "ReLU"] * 2
+    assert kinds == ["Conv2d", "MaxPool2d", "BiasOf", "ReLU"] * 2
     shapes = [tuple(p.shape) for p in body.parameters()]
     assert shapes == [(32, 1, 3, 3), (32,), (64, 32, 3, 3), (64,), (128, 64 * 5 * 5), (128,)]
     maps = []
@@ -120,13 +120,14 @@ def test_the_cnn_is_the_books_on_28_pixels():
     assert maps == [26, 11]
 
 
-def test_pooling_before_the_relu_gives_the_answer_of_pooling_after_it():
+def test_pooling_before_bias_and_relu_gives_the_answer_of_pooling_after_them():
     body = cnn.build((28, 28, 1))
     images = pictures((28, 28, 1))
     maps = images
-    for conv, pooling, relu in body.pairs:
-        maps = pooling(relu(conv(maps)))
+    for convolution, pooling, bias, relu in body.pairs:
+        maps = pooling(relu(bias(convolution(maps))))
     assert torch.equal(body(images), body.dense(maps))
+    assert all(bias.bias.abs().min() > 0 for _, _, bias, _ in body.pairs)
 
 
 def test_mlp_takes_widths_and_puts_dropout_between_its_layers():

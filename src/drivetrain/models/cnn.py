@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from torch import Tensor, nn
 
 from drivetrain.models.body import Body, halved, pool
@@ -17,11 +19,23 @@ SHORTEST_UNPADDED = 10
 """A map shorter than this is padded before the convolution, or an 8x8 digit would be gone after two pairs."""
 
 
+class BiasOf(nn.Module):
+    """Takes the bias of a convolution, to add it later: to its (N, C, H, W) after pooling."""
+
+    def __init__(self, convolution: nn.Conv2d) -> None:
+        super().__init__()
+        self.bias = cast(nn.Parameter, convolution.bias)
+        convolution.bias = None
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return maps + self.bias.view(-1, 1, 1)
+
+
 class CNN(Body):
     """Pairs of convolution and pooling (at least two), then one dense layer of 128.
 
-    Max pooling comes before the ReLU: the maximum of the ReLUs is the ReLU of the maximum, so the answer is the
-    same and the ReLU has a quarter of the work.
+    Max pooling comes before the bias and the ReLU: the maximum of the ReLUs is the ReLU of the maximum, so the answer
+    is the same, and both have a quarter of the work.
     """
 
     def __init__(self, image_shape: tuple[int, int, int], dropout: float = 0.0) -> None:
@@ -32,9 +46,8 @@ class CNN(Body):
             wide = WIDTHS[min(len(pairs), len(WIDTHS) - 1)]
             padding = 0 if min(height, width) >= SHORTEST_UNPADDED else 1
             height, width = (side + 2 * padding - 2 for side in (height, width))
-            pairs.append(
-                nn.Sequential(nn.Conv2d(channels, wide, 3, padding=padding), pool(height, width), nn.ReLU())
-            )
+            convolution = nn.Conv2d(channels, wide, 3, padding=padding)
+            pairs.append(nn.Sequential(convolution, pool(height, width), BiasOf(convolution), nn.ReLU()))
             height, width, channels = halved(height), halved(width), wide
         self.pairs = nn.Sequential(*pairs)
         self.dense = nn.Sequential(
