@@ -60,6 +60,7 @@ def main() -> None:
             ("ours, again", sys.executable, "ours.py", [str(folder)]),
             ("Keras on TensorFlow from memory", keras, "with_keras.py", [str(folder), "memory"]),
             ("Keras on TensorFlow from PNG", keras, "with_keras.py", [str(folder), "png"]),
+            ("Keras on TensorFlow from PNG, cached", keras, "with_keras.py", [str(folder), "cached"]),
         ):
             found.setdefault(name, []).append(run(python, script, *arguments, cache=cache))
             print(name, found[name][-1], file=sys.stderr, flush=True)
@@ -72,11 +73,15 @@ def main() -> None:
     ratios = {
         "epoch, Keras from memory / ours": ratio("Keras on TensorFlow from memory", ours, "epoch"),
         "epoch, Keras from PNG / ours": ratio("Keras on TensorFlow from PNG", ours, "epoch"),
+        "epoch, Keras from PNG, cached / ours": ratio("Keras on TensorFlow from PNG, cached", ours, "epoch"),
         "epoch, fastai from PNG / ours": ratio("fastai from PNG", "ours, first time", "epoch"),
         "first validated epoch, ours the first time / fastai": ratio(
             "ours, first time", "fastai from PNG", "first"
         ),
         "first validated epoch, ours again / fastai": ratio(ours, "fastai from PNG", "first"),
+        "first validated epoch, ours the first time / Keras from PNG": ratio(
+            "ours, first time", "Keras on TensorFlow from PNG", "first"
+        ),
     }
     figures = {
         name: {key: spread([one[key] for one in values]) for key in ("first", "epoch", "error")}
