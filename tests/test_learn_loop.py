@@ -125,7 +125,7 @@ def test_a_loss_that_is_not_a_number_stops_before_weights_change_and_names_layer
 
 def test_a_number_that_is_not_finite_in_the_input_is_named(tmp_path: Path) -> None:
     trained = learner(tmp_path, batch_size=32)
-    trained.tensors("train").arrays["x"][3] = math.nan
+    trained.tensors("train").arrays[("x",)][3] = math.nan
     with pytest.raises(TrainingError, match="the input 'x' has it already"):
         trained.fit(1)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,47 +21,23 @@ DEVICE_SHARE = 0.5
 class Tensors:
     """The arrays of a part as tensors. On the CPU they are the mapped file itself: the system's cache holds them.
 
-    `index` (int64, on the device of the arrays) are the positions that may be used.
+    An array is a field's, under its name, or (n, k) of several fields, under all of their names. `index` (int64, on the
+    device of the arrays) are the positions that may be used.
     """
 
-    arrays: dict[str, Tensor]
+    arrays: dict[Any, Tensor]
     index: Tensor
     device: torch.device
-    blocks: list[tuple[list[str], Tensor]] = field(default_factory=list, init=False)
-    whole: bool = field(default=False, init=False)
-    """Every row can be used: a position is a row."""
-
-    def __post_init__(self) -> None:
-        """Scalar fields of one dtype lie side by side, (n, k), so that a batch of a wide table is one gather."""
-        by_dtype: dict[torch.dtype, list[str]] = {}
-        for name, array in self.arrays.items():
-            if array.ndim == 1:
-                by_dtype.setdefault(array.dtype, []).append(name)
-        blocks = [
-            (names, torch.stack([self.arrays[name] for name in names], 1)) for names in by_dtype.values()
-        ]
-        for names, block in blocks:
-            self.arrays.update(zip(names, block.unbind(1)))
-        object.__setattr__(self, "blocks", blocks)
-        rows = len(next(iter(self.arrays.values())))
-        object.__setattr__(self, "whole", len(self.index) == rows)
 
     def __len__(self) -> int:
         return len(self.index)
 
-    def gather(self, positions: Tensor) -> dict[str, Tensor]:
+    def gather(self, positions: Tensor) -> dict[Any, Tensor]:
         """The rows at these positions of `index`, on the device."""
         chosen = positions.to(self.index.device)
-        if not self.whole:
+        if len(self.index) != len(next(iter(self.arrays.values()))):
             chosen = self.index[chosen]
-        batch = {
-            name: self._moved(array.index_select(0, chosen))
-            for name, array in self.arrays.items()
-            if array.ndim > 1
-        }
-        for names, block in self.blocks:
-            batch.update(zip(names, self._moved(block.index_select(0, chosen)).unbind(1)))
-        return batch
+        return {name: self._moved(array.index_select(0, chosen)) for name, array in self.arrays.items()}
 
     def _moved(self, rows: Tensor) -> Tensor:
         if self.index.device == self.device:
@@ -82,9 +59,12 @@ class Tensors:
             yield self.gather(positions if share is None else positions[share.rows]), share
 
 
-def to_tensors(part: Part, device: torch.device) -> Tensors:
-    """Wrap the arrays without a copy; on a GPU move them there if they fit."""
-    arrays = {name: torch.from_numpy(array) for name, array in part.arrays.items()}
+def to_tensors(part: Part, device: torch.device, joined: Sequence[tuple[str, ...]] = ()) -> Tensors:
+    """Wrap the arrays without a copy; on a GPU move them there if they fit. The fields of each of `joined` are put side
+    by side, so that a batch of a wide table is one gather."""
+    arrays: dict[Any, Tensor] = {name: torch.from_numpy(array) for name, array in part.arrays.items()}
+    for names in joined:
+        arrays[names] = torch.stack([arrays.pop(name) for name in names], 1)
     index = torch.from_numpy(part.index)
     size = sum(array.numel() * array.element_size() for array in arrays.values())
     if device.type == "cuda" and size <= DEVICE_SHARE * torch.cuda.mem_get_info(device)[0]:

@@ -18,7 +18,7 @@ def not_finite(
     may_miss = {name for module in network.modules() for name in getattr(module, "may_be_nan", ())}
     bad_input = [
         name
-        for name, rows in batch.items()
+        for name, rows in _by_field(batch).items()
         if rows.is_floating_point() and name not in may_miss and not rows.isfinite().all()
     ]
     bad_weight = [name for name, weight in network.named_parameters() if not weight.isfinite().all()]
@@ -33,6 +33,13 @@ def not_finite(
         where=where,
         fix="Lower the learning rate (find_lr helps), clip gradients, or look at that batch.",
     )
+
+
+def _by_field(batch: dict[Any, Tensor]) -> dict[str, Tensor]:
+    fields: dict[str, Tensor] = {}
+    for names, rows in batch.items():
+        fields.update({names: rows} if isinstance(names, str) else zip(names, rows.unbind(1)))
+    return fields
 
 
 def _first_layer(network: nn.Module, forward: Callable[[], Any]) -> str:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from drivetrain.data.augment import Augment
-from drivetrain.data.dataset import Dataset
+from drivetrain.data.dataset import Dataset, Part
 from drivetrain.data.loader import PictureAugment, Tensors, shuffled, to_tensors
 from drivetrain.data.share import Share
 from drivetrain.errors import TrainingError, UsageError, nearest
@@ -208,8 +208,11 @@ class Learner(Fitted):
         """A part's encoded rows as tensors, on the device when they fit."""
         if part not in self._tensors:
             enlarge = self.enlarge if part == "train" else 1.0
-            self._tensors[part] = to_tensors(self.data.part(part, enlarge), self.device)
+            self._tensors[part] = self._to_tensors(self.data.part(part, enlarge))
         return self._tensors[part]
+
+    def _to_tensors(self, part: Part) -> Tensors:
+        return to_tensors(part, self.device, self.network.joined)
 
     def epoch_batches(self, rows: int) -> list[Tensor]:
         """The batches of the current epoch; the same ones again when it is resumed in its middle."""
@@ -359,7 +362,7 @@ class Learner(Fitted):
         self, part: str, share_of: Callable[[int], Share | None] = lambda rows: None
     ) -> dict[str, Array]:
         # Training pictures are kept enlarged for augmentation: predictions want the codec's own encoding.
-        tensors = to_tensors(self.data.part("train"), self.device) if part == "train" else self.tensors(part)
+        tensors = self._to_tensors(self.data.part("train")) if part == "train" else self.tensors(part)
         found: dict[str, list[Tensor]] = {name: [] for name in self.network.heads}
         shares: list[Share | None] = []
         with self.progress("Predicting", len(tensors)) as advance:

@@ -156,10 +156,9 @@ def forward(
             weights = head.total_weight(batch[name])
         losses.append(each.mean() if share is None else learner.processes.part_of_mean(each, share, weights))
     name, head = next(iter(network.heads.items()))
-    with torch.no_grad():
-        error = head.error(outputs[name], batch[name])
-        if share is not None and share.idle:
-            error = torch.zeros_like(error)
+    error = head.error(outputs[name].detach(), batch[name])
+    if share is not None and share.idle:
+        error = torch.zeros_like(error)
     return (losses[0] if len(losses) == 1 else torch.stack(losses).sum()), error
 
 

@@ -34,11 +34,16 @@ class Network(nn.Module):
         """Target -> its head: a plain dict, for a target may have a name that no module can."""
         self.notes = notes
 
+    @property
+    def joined(self) -> list[tuple[str, ...]]:
+        """The inputs that an encoder takes as one array: what a batch should hold side by side."""
+        return [encoder.names for encoder in self.encoders.values() if encoder.joined]
+
     def features(self, batch: Mapping[str, Tensor]) -> Tensor:
         """float32 (N, features): what all encoders make of their inputs, side by side."""
         parts: list[Tensor] = []
         for encoder in self.encoders.values():
-            parts += encoder([batch[name] for name in encoder.names])
+            parts += encoder.of(batch)
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
     def from_features(self, features: Tensor) -> dict[str, Tensor]:
@@ -185,11 +190,7 @@ def _width(encoders: Mapping[str, Encoder], sample: Mapping[str, Tensor]) -> int
     with torch.no_grad():
         for encoder in encoders.values():
             encoder.eval()
-        width = sum(
-            part.shape[1]
-            for encoder in encoders.values()
-            for part in encoder([sample[name] for name in encoder.names])
-        )
+        width = sum(part.shape[1] for encoder in encoders.values() for part in encoder.of(sample))
         for encoder in encoders.values():
             encoder.train()
     return width

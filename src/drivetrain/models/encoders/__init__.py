@@ -6,8 +6,9 @@ encoded training rows, field -> (n, ...). It gives an Encoder: their arrays, in 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -30,28 +31,25 @@ class EncoderOptions:
     biases: bool = False
 
 
-def side_by_side(arrays: list[Tensor]) -> Tensor:
-    """(N, k) of k arrays (N,): without a copy where a batch was gathered as one block of columns (`data/loader.py`)."""
-    first, base = arrays[0], arrays[0]._base
-    if len(arrays) == 1:
-        return first.unsqueeze(1)
-    if base is not None and base.ndim == 2 and all(array._base is base for array in arrays):
-        start = first.storage_offset() - base.storage_offset()
-        if arrays[-1].storage_offset() - first.storage_offset() == len(arrays) - 1 and base.stride(1) == 1:
-            return base[:, start : start + len(arrays)]
-    return torch.stack(arrays, 1)
-
-
 class Encoder(nn.Module):
     """The arrays of `names`, in that order -> float32 (N, ...) each: parts to be put side by side with all others."""
 
     names: tuple[str, ...]
     flat = True
     """False where an input needs a body of its own before it is a row of features."""
+    joined = False
+    """True where each array is (N,), and `forward` takes all of them as one (N, k)."""
 
     def __init__(self, names: Sequence[str]) -> None:
         super().__init__()
         self.names = tuple(names)
 
-    def forward(self, arrays: list[Tensor]) -> list[Tensor]:
+    def of(self, batch: Mapping[Any, Tensor]) -> list[Tensor]:
+        """The parts for a batch; where arrays are joined it may have them ready, under all their names."""
+        if not self.joined:
+            return self([batch[name] for name in self.names])
+        ready = batch.get(self.names)
+        return self(torch.stack([batch[name] for name in self.names], 1) if ready is None else ready)
+
+    def forward(self, arrays: Any) -> list[Tensor]:
         raise NotImplementedError

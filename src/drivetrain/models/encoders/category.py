@@ -11,14 +11,15 @@ from torch import Tensor, nn
 
 from drivetrain.codecs import Codec
 from drivetrain.codecs.category import Category
-from drivetrain.models.encoders import Encoder, EncoderOptions, side_by_side
+from drivetrain.models.encoders import Encoder, EncoderOptions
 from drivetrain.types import Array
 
 
 class CategoryEncoder(Encoder):
-    """int64 (N,) each -> their rows of one table (N, k * width): a single lookup for all of them. With `biases` then a
+    """int64 (N, k) -> their rows of one table (N, k * width): a single lookup for all of them. With `biases` then a
     number of each (N, k), which has one dimension and so does not decay."""
 
+    joined = True
     offsets: Tensor
 
     def __init__(
@@ -35,8 +36,8 @@ class CategoryEncoder(Encoder):
             self.table.weight[untrained] = 0.0
         self.biases = nn.Parameter(torch.zeros(sum(sizes))) if biases else None
 
-    def forward(self, arrays: list[Tensor]) -> list[Tensor]:
-        codes = side_by_side(arrays) + self.offsets
+    def forward(self, levels: Tensor) -> list[Tensor]:
+        codes = levels + self.offsets
         vectors = self.table(codes).flatten(1)
         return [vectors] if self.biases is None else [vectors, self.biases[codes]]
 

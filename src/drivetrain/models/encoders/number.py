@@ -11,7 +11,7 @@ from torch import Tensor
 
 from drivetrain.codecs import Codec
 from drivetrain.codecs.number import Number
-from drivetrain.models.encoders import Encoder, EncoderOptions, side_by_side
+from drivetrain.models.encoders import Encoder, EncoderOptions
 from drivetrain.types import Array
 
 FARTHEST = 8.0
@@ -19,13 +19,14 @@ FARTHEST = 8.0
 
 
 class NumberEncoder(Encoder):
-    """float32 (N,) each, NaN where missing -> scaled (N, k), pieces (N, k * bins), is-missing (N, those that may be).
+    """float32 (N, k), NaN where missing -> scaled (N, k), pieces (N, k * bins), is-missing (N, those that may be).
 
     The pieces are the piecewise linear encoding of Gorishniy, Rubachev and Babenko (2022), "On Embeddings for
     Numerical Features in Tabular Deep Learning": piece t of x is how far x has come from edge t to edge t + 1, from
     0 to 1. See `_edges` for where they are.
     """
 
+    joined = True
     center: Tensor
     scale: Tensor
     logged: Tensor
@@ -54,8 +55,7 @@ class NumberEncoder(Encoder):
         steep = np.divide(1.0, widths, out=np.zeros_like(widths), where=widths > 0)
         self.register_buffer("steepness", torch.tensor(steep, dtype=torch.float32))
 
-    def forward(self, arrays: list[Tensor]) -> list[Tensor]:
-        values = side_by_side(arrays)
+    def forward(self, values: Tensor) -> list[Tensor]:
         parts: list[Tensor] = []
         if self.misses:
             absent = values.isnan()
@@ -82,7 +82,7 @@ def build(codecs: Mapping[str, Codec], rows: Mapping[str, Array], options: Encod
         return plain
     sample = [torch.as_tensor(np.asarray(rows[name], np.float32)) for name in codecs]
     with torch.no_grad():
-        scaled = plain(sample)[0].clamp(-FARTHEST, FARTHEST).double().numpy()
+        scaled = plain(torch.stack(sample, 1))[0].clamp(-FARTHEST, FARTHEST).double().numpy()
     levels = np.linspace(0, 1, options.bins + 1)
     return NumberEncoder(numbers, np.stack([_edges(column, levels) for column in scaled.T]))
 
