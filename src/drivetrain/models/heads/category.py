@@ -46,7 +46,7 @@ class CategoryHead(nn.Module):
 
     def error(self, logits: Tensor, codes: Tensor) -> Tensor:
         """Wrong answers in the batch, a sum ()."""
-        return (logits.argmax(1) != codes).sum()
+        return (logits.argmax(1) != codes).count_nonzero()
 
     def error_of_mean(self, mean: float) -> float:
         """`error_name`, from the mean of what `error` sums."""
