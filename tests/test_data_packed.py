@@ -186,6 +186,10 @@ def test_stopping_in_the_middle_leaves_no_store(cache: Path, files: list[str]) -
 @pytest.mark.parametrize("module", ["pack_worker", "look_worker"])
 def test_a_worker_whose_starter_has_ended_ends_in_silence(module):
     done = subprocess.run(
-        [sys.executable, "-m", f"drivetrain.data.{module}"], input="", capture_output=True, text=True, check=False
+        [sys.executable, "-m", f"drivetrain.data.{module}"],
+        input="",
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

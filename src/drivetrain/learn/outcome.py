@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from drivetrain.charts.training import worsened
 from drivetrain.codecs import Signature
+from drivetrain.codecs.category import Category
 from drivetrain.learn.baselines import LIGHTGBM, TREES, Baseline, fit_baselines
 from drivetrain.learn.fitted import without_intervals
-from drivetrain.metrics import Estimate, losses, measure, paired_difference
+from drivetrain.metrics import Estimate, Statistic, difference, losses, measure, paired_difference
 from drivetrain.report.words import rough
 from drivetrain.types import Array
 
@@ -59,6 +60,7 @@ def make_result(learner: Fitted) -> dict[str, Any]:
         "seconds": learner.seconds,
         "notes": learner.notes
         + ([] if own else worse_metric(learner.history) + better_trees(against))
+        + right_more_often(data.signature, learner.outputs(part)[0], simple, measured, against)
         + learner.told(against),
     }
 
@@ -105,30 +107,30 @@ def compare_with(
     for found in simple:
         codec, true = signature.targets[found.target], encoded[found.target]
         ours, theirs = (losses(codec, made, true) for made in (outputs[found.target], found.outputs))
-        difference = paired_difference(ours, theirs, seed)
-        better = True if difference.high < 0 else False if difference.low > 0 else None
+        apart = paired_difference(ours, theirs, seed)
+        better = True if apart.high < 0 else False if apart.low > 0 else None
         name = LOSS_NAMES[codec.op.split("@")[0]]
         compared[found.name] = {
             "target": found.target,
-            "difference": difference.to_json(),
+            "difference": apart.to_json(),
             "better": better,
-            "words": in_words(found.name, name, difference, better),
+            "words": in_words(found.name, name, apart, better),
         }
     return compared
 
 
-def in_words(baseline: str, name: str, difference: Estimate, better: bool | None) -> str:
+def in_words(baseline: str, name: str, apart: Estimate, better: bool | None) -> str:
     """`better than logistic regression: its log loss is lower by 0.021 (0.015 to 0.027)`."""
-    if math.isnan(difference.low):
+    if math.isnan(apart.low):
         return f"too few rows to compare with {baseline}"
-    ends = sorted(abs(end) for end in (difference.low, difference.high))
+    ends = sorted(abs(end) for end in (apart.low, apart.high))
     if better is None:
-        sides = (-difference.high, -difference.low) if name in GAINS else (difference.low, difference.high)
+        sides = (-apart.high, -apart.low) if name in GAINS else (apart.low, apart.high)
         low, high = map(rough, sides)
         return (
             f"no better or worse than {baseline}, as far as these rows tell: {name} apart by {low} to {high}"
         )
-    told = f"{rough(abs(difference.value))} ({rough(ends[0])} to {rough(ends[1])})"
+    told = f"{rough(abs(apart.value))} ({rough(ends[0])} to {rough(ends[1])})"
     way = "higher" if better == (name in GAINS) else "lower"
     return f"{'better' if better else 'worse'} than {baseline}: {name} {way} by {told}"
 
@@ -144,6 +146,39 @@ def better_trees(against: Mapping[str, Mapping[str, Any]]) -> list[str]:
             )
         elif found["better"] is False and name.startswith(LIGHTGBM):
             notes.append(f"{name} answers better than this model, by more than chance.")
+    return notes
+
+
+def right_more_often(
+    signature: Signature,
+    outputs: Mapping[str, Array],
+    simple: Sequence[Baseline],
+    encoded: Mapping[str, Array],
+    against: Mapping[str, Mapping[str, Any]],
+) -> list[str]:
+    """A plain sentence for each simple method of which accuracy says the contrary of log loss."""
+    notes: list[str] = []
+    for found in simple:
+        codec, better = signature.targets[found.target], against[found.name]["better"]
+        if codec.op != Category.op or better is None:
+            continue
+        true = encoded[found.target]
+        ours, theirs = (made.argmax(1) == true for made in (outputs[found.target], found.outputs))
+        apart = difference(Statistic.mean_of(ours), Statistic.mean_of(theirs))
+        if not (apart.value < 0 if better else apart.value > 0):
+            continue
+        low, high = sorted((abs(apart.low), abs(apart.high)))
+        one, other = ("this model", found.name) if apart.value > 0 else (found.name, "this model")
+        by = (
+            f"by {abs(apart.value):.2g} ({low:.2g} to {high:.2g})"
+            if apart.low * apart.high > 0
+            else "which could be chance"
+        )
+        shares = sorted((ours.mean(), theirs.mean()))
+        notes.append(
+            f"{one} is right more often than {other}, {shares[1]:.3f} to {shares[0]:.3f}, {by}. By log loss it is the "
+            "other way round: what it says of its own certainty fits less."
+        )
     return notes
 
 

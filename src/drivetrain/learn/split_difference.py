@@ -40,7 +40,7 @@ class SplitDifference:
         """What was found, in two sentences."""
         name = self.metric.replace("_", " ")
         told = (
-            f"Gradient-boosted trees have a {name} of {_interval(self.now)} at random and of {_interval(self.proposed)} "
+            f"Measured with gradient-boosted trees, {name} is {_interval(self.now)} at random and {_interval(self.proposed)} "
             f"with {self.option}"
         )
         if self.proposed.low > self.now.high:
