@@ -20,6 +20,13 @@ EPOCHS = 6
 OPTIONS = ("--model", "linear", "--epochs", EPOCHS, "--batch-size", "4", "--no-check")
 
 
+@pytest.fixture(autouse=True)
+def _interrupts_arrive() -> None:
+    """A shell starts what runs in the background with the interrupt ignored, and children inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def interrupt_after_epoch(process: subprocess.Popen[str], epoch: int, number: signal.Signals) -> Done:
     """Send a signal to a training's process group when it has told of an epoch."""
     assert process.stderr is not None

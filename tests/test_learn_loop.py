@@ -154,6 +154,26 @@ def test_hooks_are_called_in_order_and_the_unused_ones_cost_nothing(tmp_path: Pa
     assert overridden([Hook()], "on_loss") == []
 
 
+def test_a_hook_reads_and_changes_the_fields_of_a_batch(tmp_path: Path) -> None:
+    seen = []
+
+    class Doubles(Hook):
+        def on_batch_start(self, learner: Learner, batch: dict[str, torch.Tensor]) -> None:
+            seen.append(batch["x"].clone())
+            batch["x"] = 2 * batch["x"]
+            batch["y"][:] = 0.0
+            with pytest.raises(KeyError):
+                batch["z"]
+
+    module = nn.Linear(1, 1)
+    with torch.no_grad():
+        expected = (module(torch.linspace(-4, 4, 32).unsqueeze(1)) ** 2).mean().item()
+    trained = learner(tmp_path, module, batch_size=32, hooks=[Doubles()])
+    trained.fit(1, lr=1e-9)
+    assert seen[0].sort().values.tolist() == pytest.approx(np.linspace(-2, 2, 32).tolist())
+    assert trained.history[0]["train_loss"] == pytest.approx(expected, rel=1e-5)
+
+
 def test_early_stopping_ends_and_gives_the_best_weights_back(tmp_path: Path) -> None:
     trained = Learner(
         resuming.dataset(),

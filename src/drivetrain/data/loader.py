@@ -17,6 +17,30 @@ DEVICE_SHARE = 0.5
 """How much of a GPU's free memory the data may take to stay there."""
 
 
+class Batch(dict[Any, Tensor]):
+    """Arrays by field. What lies side by side is under all of its names, and each field of it is a view of its column:
+    to read a field, to change it in place or to assign it does what it says either way."""
+
+    def _column(self, name: Any) -> Tensor | None:
+        for names, rows in self.items():
+            if isinstance(names, tuple) and name in names:
+                return rows[:, names.index(name)]
+        return None
+
+    def __missing__(self, name: Any) -> Tensor:
+        column = self._column(name)
+        if column is None:
+            raise KeyError(name)
+        return column
+
+    def __setitem__(self, name: Any, rows: Tensor) -> None:
+        column = self._column(name)
+        if column is None:
+            super().__setitem__(name, rows)
+        else:
+            column.copy_(rows)
+
+
 @dataclass(frozen=True, eq=False)
 class Tensors:
     """The arrays of a part as tensors. On the CPU they are the mapped file itself: the system's cache holds them.
@@ -32,26 +56,28 @@ class Tensors:
     def __len__(self) -> int:
         return len(self.index)
 
-    def gather(self, positions: Tensor) -> dict[Any, Tensor]:
+    def gather(self, positions: Tensor) -> Batch:
         """The rows at these positions of `index`, on the device."""
         chosen = positions.to(self.index.device)
         if len(self.index) != len(next(iter(self.arrays.values()))):
             chosen = self.index[chosen]
-        return {name: self._moved(array.index_select(0, chosen)) for name, array in self.arrays.items()}
+        return Batch(
+            {name: self._moved(array.index_select(0, chosen)) for name, array in self.arrays.items()}
+        )
 
     def _moved(self, rows: Tensor) -> Tensor:
         if self.index.device == self.device:
             return rows
         return rows.pin_memory().to(self.device, non_blocking=True)
 
-    def in_order(self, batch_size: int) -> Iterator[dict[str, Tensor]]:
+    def in_order(self, batch_size: int) -> Iterator[Batch]:
         """All rows once, in their order."""
         for batch, _ in self.in_shares(batch_size, lambda rows: None):
             yield batch
 
     def in_shares(
         self, batch_size: int, share_of: Callable[[int], Share | None]
-    ) -> Iterator[tuple[dict[str, Tensor], Share | None]]:
+    ) -> Iterator[tuple[Batch, Share | None]]:
         """The same, and of each batch only the share that `share_of` its size gives; None: all of it."""
         for start in range(0, len(self), batch_size):
             positions = torch.arange(start, min(start + batch_size, len(self)))
@@ -80,13 +106,11 @@ class PictureAugment:
     augment: Augment
     sizes: dict[str, tuple[int, int]]
 
-    def __call__(
-        self, batch: dict[str, Tensor], generator: torch.Generator, share: Share | None = None
-    ) -> dict[str, Tensor]:
+    def __call__(self, batch: Batch, generator: torch.Generator, share: Share | None = None) -> Batch:
         changed = {
             name: self.augment.apply(batch[name], size, generator, share) for name, size in self.sizes.items()
         }
-        return {**batch, **changed}
+        return Batch({**batch, **changed})
 
 
 def shuffled(n: int, batch_size: int, generator: torch.Generator, singles: bool) -> list[Tensor]:
