@@ -23,6 +23,7 @@ def unpacked(folder, data=None):
     return folder
 
 
+@pytest.mark.slow
 def test_random_bit_flips_are_all_refused():
     data = bytearray(examples.image_bundle())
     chance = random.Random(20260101)

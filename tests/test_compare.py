@@ -345,6 +345,7 @@ def check_json(answer: dict[str, Any]) -> None:
         assert pair["a"] == answer["best"]
 
 
+@pytest.mark.slow
 def test_a_comparison_shows_itself_everywhere(runs: list[Path], tmp_path: Path) -> None:
     found = compare(runs)
     check_json(json.loads(to_json(found.to_json())))

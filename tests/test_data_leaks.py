@@ -104,6 +104,7 @@ def test_columns_that_name_the_rows():
     assert messages[1] == "'key' has 2,000 different values in 2,000 rows: it names the row."
 
 
+@pytest.mark.slow
 def test_real_tables():
     assert leaks_of("adult_census/train.csv", "income") == []
     assert leaks_of("titanic/titanic.csv", "Survived") == ["Left out, for they name the rows: PassengerId."]

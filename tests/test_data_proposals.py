@@ -80,6 +80,7 @@ def test_time_comes_first_and_what_is_left_out_counts():
     assert proposal({"user": USERS, "store": RNG.integers(0, 25, N)}).column == "store"
 
 
+@pytest.mark.slow
 def test_real_tables():
     if "DRIVETRAIN_DATA" not in os.environ:
         pytest.skip("DRIVETRAIN_DATA is not set")

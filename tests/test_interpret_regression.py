@@ -62,6 +62,7 @@ def test_bins_by_the_prediction_hold_all_rows_and_tell_the_direction() -> None:
     assert total == pytest.approx(np.abs(found.residuals).mean())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("log", [False, True])
 def test_charts_are_drawn_wide_narrow_light_and_dark(log: bool) -> None:
     found = estimator(400, log).interpret()

@@ -66,6 +66,7 @@ def test_vectors_decay_and_biases_do_not() -> None:
     assert decaying == {(11, PAIR_WIDTH)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["dot", "neural"])
 def test_its_graph_says_the_same(name: str) -> None:
     made = network(name)

@@ -145,6 +145,7 @@ def test_what_is_in_the_cache_needs_no_network(empty_cache, monkeypatch):
     assert hub.fetch("owner/name") == snapshot
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_network")
 def test_without_network_a_short_name_trains_from_scratch_and_says_so():
     body = build_body("mobilenet_v2", (32, 32, 3))
