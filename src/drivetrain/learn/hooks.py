@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 class Hook:
-    """Override what you need. `learner.stop()` in any of them ends training after the batch, resumably."""
+    """Override what you need. `learner.stop()` in any of them ends training after the batch, resumably.
+
+    `batch[field]` are the encoded rows of a field, on the device; change them in place or assign others.
+    """
 
     def on_fit_start(self, learner: Learner, phase: Phase) -> None: ...
 
