@@ -8,6 +8,7 @@ import os
 import platform
 import statistics
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -70,3 +71,22 @@ def fashion_folder(folder: Path) -> Path:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(picture).save(path)
     return folder
+
+
+def our_epoch(learner: Any, batches: int | None = None) -> float:
+    """Seconds of the training pass of one epoch, or of its first `batches`, through the loop that users run."""
+    from drivetrain.learn import loop
+    from drivetrain.learn.interrupt import InterruptGuard
+    from drivetrain.learn.settings import Phase
+
+    phase = Phase(1, 1e-3, schedule="constant")
+    learner.plan, learner.position = [phase], loop.Position()
+    training = loop.start_phase(learner, phase)
+    whole = learner.epoch_batches
+    learner.epoch_batches = lambda rows: whole(rows)[:batches]
+    with InterruptGuard() as guard, learner.generators.for_torch(), learner.epoch_table() as table:
+        started = time.perf_counter()
+        loop.train_epoch(learner, training, guard, table)
+        seconds = time.perf_counter() - started
+    learner.epoch_batches = whole
+    return seconds

@@ -20,15 +20,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from common import fashion, fashion_folder, spread, write_result
+from common import fashion, fashion_folder, our_epoch, spread, write_result
 from torch import nn
 
 import drivetrain as dt
-from drivetrain.learn import loop
-from drivetrain.learn.interrupt import InterruptGuard
 from drivetrain.learn.learner import Learner
 from drivetrain.learn.memory import kept_memory
-from drivetrain.learn.settings import Phase
 from drivetrain.models.registry import build_body
 
 BATCH = 128
@@ -64,17 +61,6 @@ def bare() -> tuple[nn.Module, torch.optim.Optimizer, torch.Tensor, torch.Tensor
         x.to(memory_format=torch.channels_last),
         torch.from_numpy(labels.astype("int64")),
     )
-
-
-def our_epoch(learner: Learner) -> float:
-    """The training pass of one epoch, through the loop that users run."""
-    phase = Phase(1, 1e-3, schedule="constant")
-    learner.plan, learner.position = [phase], loop.Position()
-    training = loop.start_phase(learner, phase)
-    with InterruptGuard() as guard, learner.generators.for_torch(), learner.epoch_table() as table:
-        started = time.perf_counter()
-        loop.train_epoch(learner, training, guard, table)
-        return time.perf_counter() - started
 
 
 def main() -> None:

@@ -17,15 +17,12 @@ import time
 from functools import partial
 
 import torch
-from common import data_folder, spread, write_result
+from common import data_folder, our_epoch, spread, write_result
 from torch import Tensor, nn
 
 import drivetrain as dt
-from drivetrain.learn import loop
-from drivetrain.learn.interrupt import InterruptGuard
 from drivetrain.learn.learner import Learner
 from drivetrain.learn.memory import kept_memory
-from drivetrain.learn.settings import Phase
 
 ROWS = 8_192
 
@@ -69,21 +66,6 @@ def bare_epoch(network: nn.Module, optimizer: torch.optim.Optimizer, data: list[
     return time.perf_counter() - started
 
 
-def our_epoch(learner: Learner) -> float:
-    """The training pass of one epoch, through the loop that users run."""
-    phase = Phase(1, 1e-3, schedule="constant")
-    learner.plan, learner.position = [phase], loop.Position()
-    training = loop.start_phase(learner, phase)
-    whole = learner.epoch_batches
-    learner.epoch_batches = lambda rows: whole(rows)[: ROWS // learner.settings.batch_size]
-    with InterruptGuard() as guard, learner.generators.for_torch(), learner.epoch_table() as table:
-        started = time.perf_counter()
-        loop.train_epoch(learner, training, guard, table)
-        seconds = time.perf_counter() - started
-    learner.epoch_batches = whole
-    return seconds
-
-
 def main() -> None:
     passes = int(sys.argv[1]) if len(sys.argv) > 1 else 40
     data = dt.tabular.from_csv(
@@ -107,8 +89,8 @@ def main() -> None:
         ]
         optimizer = torch.optim.AdamW(groups, lr=1e-3, fused=True)
         kinds[f"bare, {size}"] = partial(bare_epoch, network, optimizer, tensors, size)
-        kinds[f"ours, {size}"] = partial(our_epoch, learners[size])
-    kinds["ours, default"] = partial(our_epoch, learners[0])
+        kinds[f"ours, {size}"] = partial(our_epoch, learners[size], ROWS // size)
+    kinds["ours, default"] = partial(our_epoch, learners[0], ROWS // learners[0].settings.batch_size)
     times: dict[str, list[float]] = {name: [] for name in kinds}
     order = list(kinds)
     for turn in range(passes + 1):

@@ -11,6 +11,12 @@ from drivetrain.data import split
 from drivetrain.data.table import from_columns
 from drivetrain.errors import DataError, DrivetrainError, UsageError
 
+TIMES = {
+    "times": st.lists(st.integers(0, 30), min_size=3, max_size=80),
+    "valid": st.floats(0.05, 0.6),
+    "test": st.sampled_from([0.0, 0.2]),
+}
+
 
 def table_of(**columns):
     return from_columns(columns, name="rows")
@@ -140,11 +146,7 @@ def test_a_missing_group_names_its_row():
 
 
 @settings(max_examples=60, deadline=None)
-@given(
-    times=st.lists(st.integers(0, 30), min_size=3, max_size=80),
-    valid=st.floats(0.05, 0.6),
-    test=st.sampled_from([0.0, 0.2]),
-)
+@given(**TIMES)
 def test_within_a_group_the_latest_rows_are_held_out(times, valid, test):
     groups = [index % 3 for index in range(len(times))]
     splitter = split.by_time("t", valid, test, within="g")
@@ -163,11 +165,7 @@ def test_within_a_group_the_latest_rows_are_held_out(times, valid, test):
 
 
 @settings(max_examples=60, deadline=None)
-@given(
-    times=st.lists(st.integers(0, 30), min_size=3, max_size=80),
-    valid=st.floats(0.05, 0.6),
-    test=st.sampled_from([0.0, 0.2]),
-)
+@given(**TIMES)
 def test_valid_is_strictly_later_than_train(times, valid, test):
     splitter = split.by_time("t", valid, test)
     if len(set(times)) < 2 + (test > 0):

@@ -21,6 +21,13 @@ class Batch(dict[Any, Tensor]):
     """Arrays by field. What lies side by side is under all of its names, and each field of it is a view of its column:
     to read a field, to change it in place or to assign it does what it says either way."""
 
+    def fields(self) -> dict[str, Tensor]:
+        """Each field's own rows, under its own name."""
+        found: dict[str, Tensor] = {}
+        for names, rows in self.items():
+            found.update({names: rows} if isinstance(names, str) else zip(names, rows.unbind(1)))
+        return found
+
     def _column(self, name: Any) -> Tensor | None:
         for names, rows in self.items():
             if isinstance(names, tuple) and name in names:

@@ -8,17 +8,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from drivetrain.data.loader import Batch
 from drivetrain.errors import TrainingError
 
 
 def not_finite(
-    network: nn.Module, forward: Callable[[], Any], batch: dict[str, Tensor], loss: float, where: str
+    network: nn.Module, forward: Callable[[], Any], batch: Batch, loss: float, where: str
 ) -> TrainingError:
     """The error that names the batch and, by running `forward` again with a watch on every layer, the layer."""
     may_miss = {name for module in network.modules() for name in getattr(module, "may_be_nan", ())}
     bad_input = [
         name
-        for name, rows in _by_field(batch).items()
+        for name, rows in batch.fields().items()
         if rows.is_floating_point() and name not in may_miss and not rows.isfinite().all()
     ]
     bad_weight = [name for name, weight in network.named_parameters() if not weight.isfinite().all()]
@@ -33,13 +34,6 @@ def not_finite(
         where=where,
         fix="Lower the learning rate (find_lr helps), clip gradients, or look at that batch.",
     )
-
-
-def _by_field(batch: dict[Any, Tensor]) -> dict[str, Tensor]:
-    fields: dict[str, Tensor] = {}
-    for names, rows in batch.items():
-        fields.update({names: rows} if isinstance(names, str) else zip(names, rows.unbind(1)))
-    return fields
 
 
 def _first_layer(network: nn.Module, forward: Callable[[], Any]) -> str:

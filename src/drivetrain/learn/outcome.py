@@ -123,16 +123,20 @@ def in_words(baseline: str, name: str, apart: Estimate, better: bool | None) -> 
     """`better than logistic regression: its log loss is lower by 0.021 (0.015 to 0.027)`."""
     if math.isnan(apart.low):
         return f"too few rows to compare with {baseline}"
-    ends = sorted(abs(end) for end in (apart.low, apart.high))
     if better is None:
         sides = (-apart.high, -apart.low) if name in GAINS else (apart.low, apart.high)
         low, high = map(rough, sides)
         return (
             f"no better or worse than {baseline}, as far as these rows tell: {name} apart by {low} to {high}"
         )
-    told = f"{rough(abs(apart.value))} ({rough(ends[0])} to {rough(ends[1])})"
     way = "higher" if better == (name in GAINS) else "lower"
-    return f"{'better' if better else 'worse'} than {baseline}: {name} {way} by {told}"
+    return f"{'better' if better else 'worse'} than {baseline}: {name} {way} by {_amount(apart)}"
+
+
+def _amount(apart: Estimate) -> str:
+    """`0.021 (0.015 to 0.027)`, whichever is ahead."""
+    low, high = sorted((abs(apart.low), abs(apart.high)))
+    return f"{rough(abs(apart.value))} ({rough(low)} to {rough(high)})"
 
 
 def better_trees(against: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -167,13 +171,8 @@ def right_more_often(
         apart = difference(Statistic.mean_of(ours), Statistic.mean_of(theirs))
         if not (apart.value < 0 if better else apart.value > 0):
             continue
-        low, high = sorted((abs(apart.low), abs(apart.high)))
         one, other = ("this model", found.name) if apart.value > 0 else (found.name, "this model")
-        by = (
-            f"by {abs(apart.value):.2g} ({low:.2g} to {high:.2g})"
-            if apart.low * apart.high > 0
-            else "which could be chance"
-        )
+        by = "which could be chance" if apart.low * apart.high <= 0 else f"by {_amount(apart)}"
         shares = sorted((ours.mean(), theirs.mean()))
         notes.append(
             f"{one} is right more often than {other}, {shares[1]:.3f} to {shares[0]:.3f}, {by}. By log loss it is the "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from drivetrain.data.loader import Tensors
+from drivetrain.data.loader import Batch, Tensors
 from drivetrain.data.share import Share
 from drivetrain.learn.settings import Phase, Settings
 from drivetrain.models.network import Network
@@ -37,7 +37,7 @@ class Training:
         del epoch
         return self.learner.tensors("train")
 
-    def batch(self, tensors: Tensors, positions: Tensor) -> tuple[dict[str, Tensor], Share | None]:
+    def batch(self, tensors: Tensors, positions: Tensor) -> tuple[Batch, Share | None]:
         """The rows at these positions, augmented on the device; among several processes the share of this one.
 
         Pictures that are mixed need their partners, so the whole batch is made then; `learner.mix` takes the share.
@@ -47,7 +47,7 @@ class Training:
             return self.prepare(tensors.gather(positions), None), share
         return self.prepare(tensors.gather(positions[share.rows]), share), share
 
-    def prepare(self, batch: dict[str, Tensor], share: Share | None) -> dict[str, Tensor]:
+    def prepare(self, batch: Batch, share: Share | None) -> Batch:
         """Augmentation, on the device."""
         augment = self.learner.picture_augment
         return augment(batch, self.learner.generators.augment, share) if augment else batch
@@ -100,7 +100,7 @@ class FrozenTraining(Training):
         arrays = {name: array.clone() for name, array in arrays.items()}  # no inference tensors any more
         return Tensors(arrays, torch.arange(len(tensors), device=tensors.device), tensors.device)
 
-    def prepare(self, batch: dict[str, Tensor], share: Share | None) -> dict[str, Tensor]:
+    def prepare(self, batch: Batch, share: Share | None) -> Batch:
         return batch
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
