@@ -203,10 +203,14 @@ class RowFile:
 
 def _regular_bytes(path: str) -> bytes:
     """The file's bytes. A pipe or device of a picture's name is refused: reading it might never end."""
-    if not stat.S_ISREG(os.stat(path).st_mode):
-        raise FileError("this is not a regular file.", where=path)
-    with open(path, "rb") as handle:
-        return handle.read()
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise FileError("this is not a regular file.", where=path)
+        return os.read(descriptor, status.st_size + 1)
+    finally:
+        os.close(descriptor)
 
 
 def encode_chunk(
@@ -295,8 +299,6 @@ def _encode_in_processes(
                 reply = json.loads(process.stdout.readline())
                 faults = {int(row): DrivetrainError(**item) for row, item in reply["errors"].items()}
                 collect(start, bytes.fromhex(reply["hashes"]), faults)
-            process.stdin.close()
-            process.wait()
         except (OSError, ValueError) as fault:
             failures.append(fault)
 

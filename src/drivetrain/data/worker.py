@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Generator
@@ -20,10 +21,12 @@ def worker_processes(
     """
     processes: list[subprocess.Popen[Any]] = []
     command = [sys.executable, "-m", module]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, **text}
+    # The threads that numpy's BLAS starts spin for as long as all the rest of a worker's start takes.
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
     try:
         processes.extend(
-            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0, **text)
-            for _ in range(count)
+            subprocess.Popen(command, process_group=0, env=environment, **pipes) for _ in range(count)
         )
         yield processes
     finally:
