@@ -16,9 +16,14 @@ import pytest
 from PIL import Image
 
 from drivetrain import charts
-from drivetrain.charts.chart import DARK, LIGHT, Chart, percent, plain
+from drivetrain.charts.chart import DARK, LIGHT, Chart, percent, plain, recoloured
+from drivetrain.charts.importance import importance
+from drivetrain.charts.regression import errors, predictions
 from drivetrain.charts.results import _cell_colour, _luminance, _readable
+from drivetrain.charts.slices import slices
+from drivetrain.charts.thresholds import thresholds
 from drivetrain.charts.training import worsened
+from drivetrain.charts.tuning import trials
 from drivetrain.codecs.category import Category
 from drivetrain.errors import DataError, DrivetrainError, FileError, UsageError
 from drivetrain.metrics import measure, reliability
@@ -78,6 +83,31 @@ def random_pictures(n: int, *shape: int) -> list[np.ndarray]:
     return list(np.random.default_rng(0).integers(0, 256, (n, *shape), dtype=np.uint8))
 
 
+def interval(value: float) -> dict[str, float]:
+    return {"value": value, "low": value - 0.1, "high": value + 0.1}
+
+
+def predicted(n: int = 300) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(0)
+    true = np.exp(generator.normal(size=n))
+    return true * np.exp(generator.normal(size=n) / 4), true
+
+
+def bins_by_size() -> list[dict[str, Any]]:
+    return [{"middle": 10**i, "error": interval(0.4), "bias": interval(0.1)} for i in range(4)]
+
+
+def answered() -> dict[str, Any]:
+    shares = np.linspace(0.05, 0.95, 19).tolist()
+    lists = {
+        "threshold": shares,
+        "precision": [None, *shares[1:]],
+        "recall": shares[::-1],
+        "cost": [abs(t - 0.4) for t in shares],
+    }
+    return {**lists, "positive": HOSTILE, "chosen": 0.5, "cheapest": 0.4}  # fmt: skip
+
+
 CHARTS: dict[str, Callable[[], Chart]] = {
     "losses": lambda: charts.losses(history([0.5, 0.3, 0.2, 0.25, 0.3])),
     "losses of one epoch": lambda: charts.losses(history([0.5])),
@@ -103,6 +133,14 @@ CHARTS: dict[str, Callable[[], Chart]] = {
     ),
     "learning curve alone": lambda: charts.learning_curve([{"rows": 10, "value": 0.0, "low": 0.0, "high": 0.0}]),
     "class counts": lambda: charts.class_counts({"train": {"a": 5, HOSTILE: 2}, "valid": {"a": 1}, "test": {}}),
+    "importance": lambda: importance({"a": interval(0.2), HOSTILE: interval(0.0)}, "error", True, more=3),
+    "predictions": lambda: predictions(*predicted(), lambda x: (x * 0.7, x * 1.4), "y", log=True),
+    "errors": lambda: errors(np.subtract(*predicted()), bins_by_size(), "y", log=True),
+    "slices": lambda: slices([{"words": HOSTILE, "n": 40, "inside": interval(0.5), "outside": interval(0.2)}], "error", True),
+    "no slices": lambda: slices([], "error", True),
+    "thresholds": lambda: thresholds(answered(), "cost", True),
+    "trials": lambda: trials([{"trial": i, "value": None if i == 2 else 1 / (i + 1)} for i in range(6)], "loss", False),
+    "rows": lambda: charts.rows({"a": ["1", None], HOSTILE: ["x", HOSTILE]}, {"y": ["0.5", "7"]}, note="more"),
     "many class counts": lambda: charts.class_counts({"train": {f"c{i}": i + 1 for i in range(300)}}),
 }  # fmt: skip
 
@@ -141,6 +179,22 @@ def test_every_chart_is_a_png_and_an_svg_of_its_size_on_the_surface_of_its_palet
         root = ElementTree.fromstring(chart.to_svg(dark))
         assert (root.get("width"), root.get("height")) == (str(chart.size[0]), str(chart.size[1]))
         assert root.get("viewBox") == f"0 0 {chart.size[0]} {chart.size[1]}"
+
+
+def without_ids(svg: str) -> str:
+    """matplotlib names a shape after its colours too."""
+    return re.sub(r"\b[mp][0-9a-f]{10}\b", "id", svg)
+
+
+def test_a_recoloured_drawing_is_the_one_drawn_for_dark(chart: Chart) -> None:
+    for narrow in (False, True) if chart.narrow else (False,):
+        recolour, dark = recoloured(chart.to_svg(narrow=narrow)), chart.to_svg(dark=True, narrow=narrow)
+        assert chart.mixes or without_ids(recolour) == without_ids(dark)
+
+
+def test_text_that_looks_like_a_colour_keeps_its_letters() -> None:
+    named = f"fill: {LIGHT.ink};"
+    assert f"{named}</text>" in recoloured(charts.class_counts({"train": {named: 5}}).to_svg())
 
 
 @pytest.mark.parametrize("name", ["losses", "confusion", "pictures", "bars", "class counts"])

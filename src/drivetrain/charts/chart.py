@@ -10,7 +10,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ NARROW = 520
 FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
 STEPS = (1, 2, 5, 10)
 """Ticks are these times a power of ten apart."""
+_TAG, _COLOUR = re.compile("<[^>]*>"), re.compile('#[0-9a-f]{6}(?=[;"])')
 _DRAWING = threading.Lock()
 """matplotlib's settings are global to the process: one drawing at a time."""
 
@@ -48,6 +49,7 @@ class Palette:
 
 LIGHT = Palette("#ffffff", "#1c2430", "#5d6876", "#e5e8ed", "#8a95a3", "#0b66c3", "#9cc5ee", "#c04a00")
 DARK = Palette("#161b22", "#e8ecf1", "#9da8b6", "#2b333e", "#7d8896", "#64aef5", "#2d5c8f", "#ff9d52")
+DARK_OF = dict(zip(astuple(LIGHT), astuple(DARK)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +58,9 @@ class Chart:
 
     `narrow` is the size for a narrow window; `draw` sees the figure's width and may arrange things otherwise.
     Without one, a page lets a chart that is too wide scroll sideways. `html`, where given, makes the content of
-    the chart as HTML instead of an image (text that wraps, pictures that flow). The same chart gives the same
-    bytes.
+    the chart as HTML instead of an image (text that wraps, pictures that flow). A drawing that `mixes` has colours
+    besides the palette's own, and is drawn anew for dark instead of being recoloured. The same chart gives the
+    same bytes.
     """
 
     title: str
@@ -65,6 +68,7 @@ class Chart:
     size: tuple[int, int] = (640, 320)
     narrow: tuple[int, int] | None = None
     html: Callable[[], str] | None = None
+    mixes: bool = False
 
     def to_svg(self, dark: bool = False, *, titled: bool = True, narrow: bool = False) -> str:
         """The chart as an SVG document; its text stays text."""
@@ -99,12 +103,14 @@ class Chart:
         """A fragment for a page: the image for light or dark as the reader's system prefers, by no script."""
         if self.html is not None:
             return (f"<b>{escape(self.title)}</b>" if titled and self.title else "") + self.html()
-        media = {"(prefers-color-scheme: dark)": self._uri(True, titled, False)}
+        light, dark = self._uris(titled, narrow=False)
+        media = {"(prefers-color-scheme: dark)": dark}
         if self.narrow:
+            narrow_light, narrow_dark = self._uris(titled, narrow=True)
             media = {
-                f"(prefers-color-scheme: dark) and (max-width: {NARROW}px)": self._uri(True, titled, True),
+                f"(prefers-color-scheme: dark) and (max-width: {NARROW}px)": narrow_dark,
                 **media,
-                f"(max-width: {NARROW}px)": self._uri(False, titled, True),
+                f"(max-width: {NARROW}px)": narrow_light,
             }
         sources = "".join(f'<source media="{query}" srcset="{uri}">' for query, uri in media.items())
         # Without a narrow drawing small text would shrink with the window until nobody can read it: it scrolls.
@@ -113,11 +119,14 @@ class Chart:
             if self.narrow
             else f"width:{self.size[0]}px;max-width:none;height:auto"
         )
-        image = f'<img src="{self._uri(False, titled, False)}" alt="{escape(self.title)}" style="display:block;{style}">'
+        image = f'<img src="{light}" alt="{escape(self.title)}" style="display:block;{style}">'
         return f'<div style="overflow-x:auto"><picture>{sources}{image}</picture></div>'
 
-    def _uri(self, dark: bool, titled: bool, narrow: bool) -> str:
-        return data_uri(self.to_svg(dark, titled=titled, narrow=narrow).encode(), "image/svg+xml")
+    def _uris(self, titled: bool, narrow: bool) -> tuple[str, str]:
+        """The drawing for light and the one for dark."""
+        light = self.to_svg(titled=titled, narrow=narrow)
+        dark = self.to_svg(dark=True, titled=titled, narrow=narrow) if self.mixes else recoloured(light)
+        return data_uri(light.encode(), "image/svg+xml"), data_uri(dark.encode(), "image/svg+xml")
 
     def _repr_html_(self) -> str:
         return self.to_html()
@@ -158,6 +167,11 @@ class Chart:
             )
             figure.savefig(buffer, format=form, dpi=dpi, metadata=metadata)
         return buffer.getvalue()
+
+
+def recoloured(light: str) -> str:
+    """The SVG of a light drawing as it would be drawn for dark: the colours in its tags exchanged, its text kept."""
+    return _TAG.sub(lambda tag: _COLOUR.sub(lambda colour: DARK_OF.get(colour[0], colour[0]), tag[0]), light)
 
 
 @contextmanager

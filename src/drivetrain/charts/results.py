@@ -79,7 +79,8 @@ def confusion(
 
     size = n * cell + margin
     fits = size > 340 and (340 - margin) / n >= 18
-    return Chart(title, draw, (max(size, 240), max(size + 10, 240)), (340, 350) if fits else None)
+    narrow = (340, 350) if fits else None
+    return Chart(title, draw, (max(size, 240), max(size + 10, 240)), narrow, mixes=True)
 
 
 def _rgb(colour: str) -> Array:
