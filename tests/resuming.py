@@ -2,7 +2,7 @@
 
 MODE `stop` trains until STOP_AFTER batches and leaves a run; `resume` goes on with it in this (fresh) process;
 `whole` trains without a stop. The network has dropout and the pictures are augmented, so that all three
-generators matter.
+generators matter, and its convolution has several input channels, so that the layout of its memory does too.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ class StopAfter(dt.Hook):
 def dataset() -> dt.Dataset:
     generator = np.random.default_rng(5)
     labels = np.arange(ROWS + 24) % 3
-    images = (generator.integers(0, 120, (len(labels), 8, 8)) + labels[:, None, None] * 60).astype(np.uint8)
+    pixels = generator.integers(0, 120, (len(labels), 8, 8, 3)) + labels[:, None, None, None] * 60
     columns = {
-        "image": list(images),
+        "image": list(pixels.astype(np.uint8)),
         "label": [str(label) for label in labels],
         "split": ["train"] * ROWS + ["valid"] * 24,
     }
     block = dt.DataBlock(
-        inputs={"image": dt.Image(size=8, channels=1)},
+        inputs={"image": dt.Image(size=8, channels=3)},
         targets={"label": dt.Category()},
         split=dt.split.by_column("split"),
     )
@@ -58,7 +58,7 @@ def module() -> nn.Module:
 
     torch.manual_seed(3)
     return nn.Sequential(
-        nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Dropout(0.3), nn.Linear(288, 3)
+        nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Dropout(0.3), nn.Linear(288, 3)
     )
 
 

@@ -39,5 +39,17 @@ def test_a_stopped_run_goes_on(tmp_path: Path) -> None:
     assert len(resumed.history) == 12
 
 
+def test_the_seed_decides_what_is_dropped_on_the_device_and_leaves_its_generator_alone(
+    tmp_path: Path,
+) -> None:
+    ends = []
+    for number in range(2):
+        torch.cuda.manual_seed(number)
+        before = torch.cuda.get_rng_state()
+        ends.append(start(tmp_path / str(number)).history[-1]["train_loss"])
+        assert torch.equal(before, torch.cuda.get_rng_state())
+    assert ends[0] == pytest.approx(ends[1], rel=1e-3)
+
+
 def test_what_was_trained_on_a_gpu_is_exported_and_verified(tmp_path: Path) -> None:
     assert start(tmp_path / "run").export(tmp_path / "gpu.bundle").is_file()

@@ -12,12 +12,15 @@ import pytest
 import resuming
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 import drivetrain as dt
+from drivetrain.data.loader import Tensors
 from drivetrain.errors import FileError, TrainingError, UsageError
 from drivetrain.learn import loop, schedules
 from drivetrain.learn.hooks import Hook, overridden
 from drivetrain.learn.learner import Learner
+from drivetrain.learn.run import next_folder
 from drivetrain.learn.settings import Phase, Settings
 
 
@@ -205,6 +208,32 @@ def test_find_lr_suggests_and_leaves_the_learner_as_it_was(tmp_path: Path) -> No
     assert trained.run is None
 
 
+def test_find_lr_in_the_middle_of_an_epoch_changes_nothing_of_what_follows(tmp_path: Path) -> None:
+    ends = []
+    for asked in (False, True):
+        trained = Learner(
+            resuming.dataset(), resuming.module(), augment="digits", hooks=[resuming.StopAfter(2)],
+            **resuming.options(tmp_path / str(asked)),
+        )  # fmt: skip
+        trained.train([Phase(2, 1e-2)])
+        assert trained.position.batch > 0
+        if asked:
+            trained.find_lr(steps=8)
+        trained.go_on()
+        ends.append(resuming.state_hash(trained))
+    assert ends[0] == ends[1]
+
+
+def test_a_batch_on_the_device_is_not_copied_through_pinned_memory() -> None:
+    """The device of a learner is "cuda", that of a tensor "cuda:0". Fake tensors need no GPU."""
+    with FakeTensorMode():
+        there = torch.device("cuda:0")
+        rows = Tensors(
+            {"x": torch.empty(8, 2, device=there)}, torch.arange(8, device=there), torch.device("cuda")
+        )
+        assert rows.gather(torch.arange(3))["x"].shape == (3, 2)
+
+
 def test_the_average_is_what_is_validated_and_exported(tmp_path: Path) -> None:
     trained = learner(tmp_path, batch_size=8, ema=0.5)
     trained.fit(2, lr=0.05)
@@ -242,14 +271,14 @@ def test_one_cycle_rises_to_the_peak_and_falls_to_nearly_nothing() -> None:
 
 def test_a_module_that_does_not_fit_is_told_so_with_shapes(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"needs \(batch, 3\)"):
-        Learner(resuming.dataset(), nn.Sequential(nn.Flatten(), nn.Linear(64, 4)), out=tmp_path, quiet=True)
+        Learner(resuming.dataset(), nn.Sequential(nn.Flatten(), nn.Linear(192, 4)), out=tmp_path, quiet=True)
     with pytest.raises(TrainingError, match="can't take its input") as caught:
         Learner(resuming.dataset(), nn.Linear(7, 3), out=tmp_path, quiet=True)
-    assert "(batch, 1, 8, 8)" in caught.value.fix
+    assert "(batch, 3, 8, 8)" in caught.value.fix
 
 
 def test_a_module_that_ends_in_softmax_is_noticed(tmp_path: Path) -> None:
-    module = nn.Sequential(nn.Flatten(), nn.Linear(64, 3), nn.Softmax(1))
+    module = nn.Sequential(nn.Flatten(), nn.Linear(192, 3), nn.Softmax(1))
     trained = Learner(resuming.dataset(), module, out=tmp_path, quiet=True)
     assert any("softmax" in note for note in trained.notes)
 
@@ -316,3 +345,19 @@ def test_the_normalisation_is_that_of_all_classes_and_not_of_the_first(tmp_path:
     encoder = trained.network.encoders["image"].pictures[0]
     assert (-encoder.shift / encoder.scale).item() == pytest.approx(100, abs=2)
     assert (1 / encoder.scale).item() == pytest.approx(100, rel=0.02)
+
+
+def test_two_that_start_at_once_get_folders_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "iris-002").mkdir(parents=True)
+    assert [next_folder("iris").name for _ in range(2)] == ["iris-001", "iris-003"]
+    trained = Learner(numbers(), nn.Linear(1, 1), quiet=True)
+    trained.fit(1)
+    assert trained.run == Path("runs/values-001")
+    (tmp_path / "file").mkdir()
+    monkeypatch.chdir(tmp_path / "file")
+    Path("runs").write_text("")
+    with pytest.raises(FileError, match="not a folder"):
+        next_folder("iris")

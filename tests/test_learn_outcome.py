@@ -21,6 +21,14 @@ def says(right: float, sure: float) -> np.ndarray:
     return np.where(np.arange(2) == chosen[:, None], sure, 1 - sure).astype(np.float32)
 
 
+def test_what_is_right_is_the_answer_of_least_cost() -> None:
+    """With such costs both always answer b: neither is right more often."""
+    signature = Signature({"x": Number()}, {"y": Category(classes=("a", "b"), costs=((0, 1), (100, 0)))})
+    ours, simple = says(0.90, 0.9), [Baseline("simple", "y", says(0.95, 0.55))]
+    against = compare_with(signature, {"y": ours}, simple, {"y": TRUE})
+    assert right_more_often(signature, {"y": ours}, simple, {"y": TRUE}, against) == []
+
+
 @pytest.mark.parametrize(
     ("ours", "theirs", "words"),
     [

@@ -29,7 +29,7 @@ class Small(Body):
         self.normalization = ((0.5,), (0.25,))
         self.pretrained = "made for the test"
         self.frozen_norm = True
-        self.early = nn.Sequential(nn.Conv2d(1, 4, 3, stride=2), nn.BatchNorm2d(4), nn.ReLU())
+        self.early = nn.Sequential(nn.Conv2d(3, 4, 3, stride=2), nn.BatchNorm2d(4), nn.ReLU())
         self.late = nn.Sequential(nn.Flatten(), nn.Linear(36, 8), nn.ReLU())
         self.rows = 0
 
@@ -133,6 +133,26 @@ def test_mixup_clipping_and_smoothing_train(tmp_path: Path) -> None:
     assert trained.history[-1]["train_loss"] < trained.history[0]["train_loss"]
     assert trained.result is not None
     assert trained.result["metrics"]["valid"]["accuracy"]["value"] > 0.6
+
+
+def test_two_pictures_of_a_row_are_mixed_with_those_of_one_other_row(tmp_path: Path) -> None:
+    level = np.arange(0, 240, 10, dtype=np.uint8)
+    flat = list(np.broadcast_to(level[:, None, None, None], (24, 8, 8, 1)))
+    block = dt.DataBlock(
+        inputs={name: dt.Image(size=8, channels=1) for name in ("left", "right")}, targets={"y": dt.Number()},
+        split=dt.split.none(),
+    )  # fmt: skip
+    data = block.from_columns({"left": flat, "right": flat, "y": level.astype(float)})
+    trained = Learner(data, "cnn", augment=Augment(mixup=0.4, flip=0.0), out=tmp_path / "run", quiet=True)
+    mixed = trained.mix(trained.tensors("train").gather(torch.arange(24)), None)
+    assert torch.equal(mixed.batch["left"], mixed.batch["right"])
+    assert not torch.equal(mixed.batch["left"], torch.as_tensor(np.stack(flat)))
+    trained.fit(1)
+
+
+def test_an_empty_part_has_outputs_of_the_right_shape(tmp_path: Path) -> None:
+    trained = Learner(resuming.dataset(), resuming.module(), out=tmp_path / "run", quiet=True)
+    assert trained.predict_part("test")["label"].shape == (0, 3)
 
 
 def test_clipping_bounds_the_step(tmp_path: Path) -> None:

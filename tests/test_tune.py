@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from drivetrain.errors import FileError, TrainingError, UsageError
 from drivetrain.files import from_json
 from drivetrain.learn import tune as tuning_module
 from drivetrain.learn.search_space import Choice, Range, default_space, read_space, scaled
+from drivetrain.learn.settings import Settings
+from drivetrain.learn.tune import Search
 from drivetrain.learn.tuning import Tuning
 
 SPACE = {"lr": (1e-3, 3e-1, "log"), "weight_decay": (1e-4, 0.1, "log"), "dropout": (0.0, 0.5)}
@@ -168,14 +171,39 @@ def test_the_command_goes_on_and_its_best_run_becomes_a_bundle(tmp_path: Path) -
 
 
 def test_the_default_space_is_that_of_the_data() -> None:
-    columns = default_space(several.columns(), None, False, 32)
+    settings = Settings(batch_size=32)
+    columns = default_space(several.columns(), None, False, settings)
     assert columns["model"] == Choice(("mlp", "linear"))
     assert columns["batch_size"] == Choice((16, 32, 64, 128))
-    assert "model" not in default_space(several.columns(), "mlp", False, 32)
-    assert "label_smoothing" not in default_space(several.amounts(), None, False, 32)
-    scratch, ready = (default_space(several.pictures(), None, pretrained, 32) for pretrained in (False, True))
+    assert "model" not in default_space(several.columns(), "mlp", False, settings)
+    assert "label_smoothing" not in default_space(several.amounts(), None, False, settings)
+    scratch, ready = (
+        default_space(several.pictures(), None, pretrained, settings) for pretrained in (False, True)
+    )
     assert ready["lr"].to_json()[1] < scratch["lr"].to_json()[1]
     assert "augment_strength" in ready
+
+
+def ratings() -> dt.Dataset:
+    chance = np.random.default_rng(0)
+    columns = {
+        name: [f"{name[0]}{code}" for code in chance.integers(0, 20, 400)] for name in ("user", "item")
+    }
+    return dt.recommendation.from_frame(
+        {**columns, "rating": chance.integers(1, 6, 400).astype(float)}, "user", "item", "rating"
+    )
+
+
+@pytest.mark.parametrize("data", [several.pictures, several.columns, ratings])
+def test_the_default_space_holds_the_defaults(data: Callable[[], dt.Dataset]) -> None:
+    search = Search(data(), None, None, 0, {}, quiet=True)
+    assert search.space
+    assert all(part.holds(search.defaults.get(name)) for name, part in search.space.items())
+    learner = search._learner({name: search.defaults[name] for name in search.space}, None)
+    assert (learner.settings.weight_decay, learner.augment) == (
+        search.defaults["weight_decay"],
+        data().learner().augment,
+    )
 
 
 def test_a_space_is_read() -> None:

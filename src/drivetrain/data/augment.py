@@ -169,7 +169,7 @@ class Augment:
         seed = torch.randint(2**62, (), generator=generator, device=generator.device)
         share = np.random.default_rng(int(seed)).beta(self.mixup, self.mixup, size=count)
         weight = torch.from_numpy(np.maximum(share, 1 - share).astype(np.float32)).to(device)
-        return _blend(images, partner, weight), partner, weight
+        return blend(images, partner, weight), partner, weight
 
     def _homographies(self, draws: Array, size: tuple[int, int]) -> Array:
         """(n, 3, 3): from a place in the output to the place in the picture, -1 to 1 along each side."""
@@ -254,7 +254,7 @@ def _matrices(*rows: list[Array]) -> Array:
     return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
 
 
-def _blend(images: Tensor, partner: Tensor, weight: Tensor) -> Tensor:
+def blend(images: Tensor, partner: Tensor, weight: Tensor) -> Tensor:
     """weight * picture + (1 - weight) * its partner, rounded."""
     if images.device.type != "cpu":
         blend = torch.lerp(images[partner].float(), images.float(), weight.view(-1, 1, 1, 1))

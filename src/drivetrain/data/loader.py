@@ -73,7 +73,7 @@ class Tensors:
         )
 
     def _moved(self, rows: Tensor) -> Tensor:
-        if self.index.device == self.device:
+        if rows.device.type == self.device.type:  # "cuda" and "cuda:0" are not equal, but the same place.
             return rows
         return rows.pin_memory().to(self.device, non_blocking=True)
 

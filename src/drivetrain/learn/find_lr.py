@@ -49,8 +49,8 @@ def find_learning_rate(
     never a number.
     """
     network = copy.deepcopy(learner.network.state_dict())
-    states = learner.generators.states(in_epoch=False)
     position = learner.position
+    states = learner.generators.states(in_epoch=position.batch > 0)
     rates: list[float] = []
     losses: list[float] = []
     average = learner.average

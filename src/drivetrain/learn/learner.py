@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from drivetrain.data.augment import Augment
+from drivetrain.data.augment import Augment, blend
 from drivetrain.data.dataset import Dataset, Part
 from drivetrain.data.loader import PictureAugment, Tensors, shuffled, to_tensors
 from drivetrain.data.share import Share
@@ -113,7 +113,9 @@ class Learner(Fitted):
         self._check_classes()
         sample = train.batch(_spread(len(train), SAMPLE if data.pictures else SAMPLE_OF_COLUMNS))
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.settings.seed)
+            torch.default_generator.manual_seed(
+                self.settings.seed
+            )  # torch.manual_seed would change a GPU's too.
             self.network = build_network(
                 data.signature, sample, self.model_name or model,  # type: ignore[arg-type]
                 pretrained=self.settings.pretrained, dropout=self.settings.dropout, heads=self._head_options(),
@@ -231,11 +233,12 @@ class Learner(Fitted):
         return self.augment.mixup > 0 and not training.phase.frozen and bool(self._sizes())
 
     def mix(self, batch: dict[str, Tensor], share: Share | None) -> Mixed:
-        """The batch, or the share of it, with its pictures mixed."""
-        (name,) = self._sizes()
+        """The batch, or the share of it, with its pictures mixed: all of a row with those of the same other row."""
+        name, *others = self._sizes()
         images, partner, weight = self.augment.mix(batch[name], self.generators.augment)
+        blended = {name: images, **{other: blend(batch[other], partner, weight) for other in others}}
         rows = slice(None) if share is None else share.rows
-        mixed = {field: values[rows] for field, values in {**batch, name: images}.items()}
+        mixed = {field: values[rows] for field, values in {**batch, **blended}.items()}
         partners = {target: batch[target][partner[rows]] for target in self.network.heads}
         return Mixed(mixed, partners, weight[rows])
 
@@ -290,10 +293,15 @@ class Learner(Fitted):
 
     def fit(self, epochs: int, lr: float | None = None, schedule: str = "one_cycle") -> dict[str, Any]:
         """Train all weights for `epochs` with one schedule whose peak is `lr`. Gives the result (see `finish`)."""
+        return self.train([Phase(epochs, self.default_rate() if lr is None else lr, schedule)])
+
+    def default_rate(self, fine_tuned: bool = False) -> float:
+        """The peak learning rate of `fit` or `fine_tune` where nobody gave one."""
+        if self.network.pretrained and fine_tuned:
+            return 1e-4
         pair = PAIRS.get(self.model_name)
         usual = pair.learning_rate if pair else 5e-4 if self.network.pretrained else 3e-3
-        default = 0.05 if self.settings.optimizer == "sgd" else usual
-        return self.train([Phase(epochs, default if lr is None else lr, schedule)])
+        return 0.05 if self.settings.optimizer == "sgd" else usual
 
     def fine_tune(
         self,
@@ -311,7 +319,7 @@ class Learner(Fitted):
         """
         if not self.network.pretrained:
             return self.fit(epochs, lr)
-        rate = 1e-4 if lr is None else lr
+        rate = self.default_rate(fine_tuned=True) if lr is None else lr
         frozen = [Phase(frozen_epochs, rate * 30, frozen=True, views=views)] if frozen_epochs else []
         return self.train([*frozen, Phase(epochs, rate, spread=spread)])
 
@@ -372,7 +380,8 @@ class Learner(Fitted):
                 shares.append(share)
                 advance(len(next(iter(batch.values()))))
         if not shares:
-            return {name: np.zeros(0, np.float32) for name in found}
+            targets = self.data.signature.targets
+            return {name: np.zeros((0, *targets[name].output_shape), np.float32) for name in found}
         joined = torch.cat if shares[0] is None else functools.partial(self.processes.joined, shares=shares)
         return {name: joined(rows).numpy() for name, rows in found.items()}
 

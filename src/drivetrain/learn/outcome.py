@@ -164,10 +164,10 @@ def right_more_often(
     notes: list[str] = []
     for found in simple:
         codec, better = signature.targets[found.target], against[found.name]["better"]
-        if codec.op != Category.op or better is None:
+        if not isinstance(codec, Category) or better is None:
             continue
         true = encoded[found.target]
-        ours, theirs = (made.argmax(1) == true for made in (outputs[found.target], found.outputs))
+        ours, theirs = (codec.chosen(made) == true for made in (outputs[found.target], found.outputs))
         apart = difference(Statistic.mean_of(ours), Statistic.mean_of(theirs))
         if not (apart.value < 0 if better else apart.value > 0):
             continue

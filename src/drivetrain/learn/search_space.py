@@ -69,14 +69,17 @@ class Choice:
 Space = dict[str, Range | Choice]
 
 
-def default_space(data: Dataset, model: Any, pretrained: bool, batch_size: int) -> Space:
+def default_space(data: Dataset, model: Any, pretrained: bool, settings: Settings) -> Space:
     """What is searched where nobody said: see `tune`."""
-    space: Space = {"weight_decay": Range(1e-4, 0.3, log=True), "dropout": Range(0.0, 0.5)}
+    decay = Range(1e-4, max(0.3, 3 * settings.weight_decay), log=True)
+    space: Space = {"weight_decay": decay, "dropout": Range(0.0, 0.5)}
     if data.pictures:
         space["lr"] = Range(2e-5, 2e-3, log=True) if pretrained else Range(3e-4, 2e-2, log=True)
-        return space | {"augment_strength": Range(0.2, 2.0), "epochs": Range(4, 12)}
+        return space | {"augment_strength": Range(0.0, 2.0), "epochs": Range(4, 12)}
     space |= {"lr": Range(3e-4, 3e-2, log=True), "epochs": Range(5, 25)}
-    space["batch_size"] = Choice(tuple(max(8, int(batch_size * factor)) for factor in (0.5, 1, 2, 4)))
+    space["batch_size"] = Choice(
+        tuple(max(8, int(settings.batch_size * factor)) for factor in (0.5, 1, 2, 4))
+    )
     if any(isinstance(codec, Category) for codec in data.signature.targets.values()):
         space["label_smoothing"] = Range(0.0, 0.2)
     if model is None and data.default_model == "mlp":

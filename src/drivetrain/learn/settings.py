@@ -62,7 +62,9 @@ class Settings(Record):
             isinstance(self.batch_size, int) and self.batch_size >= 1, "batch_size", "a whole number from 1"
         )
         self._require(
-            isinstance(self.seed, int) and 0 <= self.seed < 2**63, "seed", "a whole number from 0 to 2**63"
+            isinstance(self.seed, int) and 0 <= self.seed < 2**32,
+            "seed",
+            "a whole number from 0 to 2**32 - 1",
         )
         self._require(self.optimizer in OPTIMIZERS, "optimizer", f"one of {', '.join(OPTIMIZERS)}")
         self._require(self.precision in PRECISIONS, "precision", f"one of {', '.join(PRECISIONS)}")

@@ -61,12 +61,17 @@ def whole(tensors: Mapping[str, Any], keep: bool) -> dict[str, Tensor]:
 
 
 def like(tensor: Tensor, other: Any) -> Tensor:
-    """The tensor in shards as the other is, where it is and has that shape."""
-    if not hasattr(other, "full_tensor") or tensor.shape != other.shape:
-        return tensor
-    from torch.distributed.tensor import distribute_tensor
+    """The tensor laid out in memory as the other of its shape is, and in shards where that is.
 
-    return distribute_tensor(tensor.to(other.device), other.device_mesh, other.placements)
+    The layout matters: a fused optimiser pairs weights and their averages by place in memory.
+    """
+    if tensor.shape != other.shape:
+        return tensor
+    if hasattr(other, "full_tensor"):
+        from torch.distributed.tensor import distribute_tensor
+
+        tensor = distribute_tensor(tensor.to(other.device), other.device_mesh, other.placements)
+    return torch.empty_like(other, dtype=tensor.dtype, requires_grad=False).copy_(tensor)
 
 
 def load(network: nn.Module, tensors: Mapping[str, Tensor] | None) -> None:

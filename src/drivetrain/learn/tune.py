@@ -69,10 +69,10 @@ def tune(
     budgets are for many trials of one length, and the epochs are searched here.
 
     `space` says what is searched: `{"lr": (1e-4, 1e-2, "log"), "epochs": (5, 20), "model": ["mlp", "linear"]}`. Without it:
-      all        weight_decay 1e-4 to 0.3 (log), dropout 0 to 0.5
+      all        weight_decay 1e-4 to 0.3, or thrice the model's own if that is more (log), dropout 0 to 0.5
       columns    lr 3e-4 to 3e-2 (log), epochs 5 to 25, batch_size half to four times the default, label_smoothing 0 to
                  0.2 where a category is the target, model mlp or linear
-      pictures   lr 3e-4 to 2e-2 (log; with pretrained weights 2e-5 to 2e-3), epochs 4 to 12, augment_strength 0.2 to 2
+      pictures   lr 3e-4 to 2e-2 (log; with pretrained weights 2e-5 to 2e-3), epochs 4 to 12, augment_strength 0 to 2
     `fixed` are settings for all trials (model, lr, epochs and those of `Learner`); they are not searched.
 
     The same call with the same `out` goes on until there are `trials` of them; one that was stopped in its middle goes
@@ -126,7 +126,7 @@ class Search:
         self.metric = _metric(metric, list(probe.validate("valid")))
         self.higher = words.metric(self.metric).higher
         self.defaults = self._defaults(probe)
-        given = default_space(data, fixed.get("model"), probe.network.pretrained, probe.settings.batch_size)
+        given = default_space(data, fixed.get("model"), probe.network.pretrained, probe.settings)
         self.space: Space = {
             name: part
             for name, part in (given if space is None else read_space(space)).items()
@@ -138,9 +138,10 @@ class Search:
 
     def _defaults(self, probe: Learner) -> dict[str, Any]:
         """What a training has where nobody said: the settings of the first trial."""
-        rate = 1e-4 if probe.network.pretrained else 0.05 if probe.settings.optimizer == "sgd" else 3e-3
         epochs = EPOCHS if self.data.pictures else EPOCHS_OF_COLUMNS
-        plan = {"lr": rate, "epochs": epochs, "frozen_epochs": 4, "augment_strength": 1.0}
+        strength = 0.0 if probe.augment == Augment.none() else 1.0
+        rate = probe.default_rate(fine_tuned=True)
+        plan = {"lr": rate, "epochs": epochs, "frozen_epochs": 4, "augment_strength": strength}
         return {**probe.settings.to_json(), **plan, "model": probe.model_name}
 
     # --- the folder ---------------------------------------------------------------------------------------
