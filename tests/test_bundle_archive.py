@@ -344,3 +344,23 @@ def test_hostile_json_with_right_hashes_never_gives_another_error():
 def test_json_that_is_none_is_refused(text):
     with pytest.raises(BundleError):
         open_bundle_bytes(examples.altered(examples.image_bundle(), {"profile.json": text}))
+
+
+@pytest.mark.parametrize("number", [10**400, -(10**400)], ids=["large", "small"])
+@pytest.mark.parametrize("field", ["center", "spread", "interval", "tolerance", "answer"])
+def test_a_whole_number_beyond_float64_is_refused(field, number):
+    data = examples.house_bundle()
+    name, manifest = "signature.json", {}
+    content = from_json(examples.member(data, name))
+    if field == "tolerance":
+        manifest = {"tolerances": from_json(examples.member(data, MANIFEST))["tolerances"]}
+        manifest["tolerances"]["read"]["area"] = number
+    elif field == "answer":
+        name = "golden/cases.json"
+        content = from_json(examples.member(data, name))
+        content["cases"][0]["answer"]["price"]["value"] = number
+    else:
+        content["targets"]["price"][field] = number
+    with pytest.raises(BundleError, match="out of range") as caught:
+        open_bundle_bytes(examples.altered(data, {name: to_json(content).encode()}, manifest))
+    assert len(str(caught.value)) < 200

@@ -219,6 +219,24 @@ def test_a_few_bytes_can_not_ask_for_gigabytes(operator, sizes, inputs):
         check_model(made(operator, sizes, inputs))
 
 
+@pytest.mark.parametrize("delta", [1e-9, -1e-9, 0.0])
+def test_a_range_in_tiny_steps_is_refused(delta):
+    def stepped(size):
+        def edit(proto):
+            ends = {"start": 0.0, "limit": 1.0, "delta": size}
+            held = [
+                numpy_helper.from_array(np.array(value, np.float32), name) for name, value in ends.items()
+            ]
+            proto.graph.initializer.extend(held)
+            proto.graph.node.append(helper.make_node("Range", list(ends), ["made"]))
+
+        return examples.edited_graph(edit)
+
+    with pytest.raises(BundleError, match="Range makes something of size"):
+        check_model(stepped(delta))
+    assert check_model(stepped(0.001))
+
+
 def test_constants_in_nodes_and_many_small_ones_count_too():
     def constant(proto):
         shape = numpy_helper.from_array(np.array([1 << 33], np.int64))

@@ -22,11 +22,11 @@ from drivetrain.charts.regression import errors, predictions
 from drivetrain.charts.results import _cell_colour, _luminance, _readable
 from drivetrain.charts.slices import slices
 from drivetrain.charts.thresholds import thresholds
-from drivetrain.charts.training import worsened
 from drivetrain.charts.tuning import trials
 from drivetrain.codecs.category import Category
 from drivetrain.errors import DataError, DrivetrainError, FileError, UsageError
 from drivetrain.metrics import measure, reliability
+from drivetrain.metrics.overfitting import worsened
 
 HOSTILE = '"><script>alert("$a_b$")</script>'
 

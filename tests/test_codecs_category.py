@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import time
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,16 @@ def test_an_unseen_class_is_refused_with_the_nearest_name() -> None:
     assert "daisy, dandelion, rose" in caught.value.fix
     with pytest.raises(DataError):
         codec.encode("Daisy")
+
+
+def test_unseen_classes_beside_many_are_refused_in_a_moment() -> None:
+    codec = Category(classes=tuple(f"product number {n}" for n in range(1000)))
+    column = np.array([f"product numbre {n}" for n in range(200)], object)
+    started = time.perf_counter()
+    _, faults = codec.encode_column(column)
+    assert time.perf_counter() - started < 1
+    assert len(faults) == 200
+    assert faults[0].fix.startswith("The classes are product number 0, product number 1,")
 
 
 def test_decode_takes_the_first_of_equals() -> None:

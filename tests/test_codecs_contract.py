@@ -250,6 +250,10 @@ def test_check_codec_sees_a_field_that_can_be_set(monkeypatch: pytest.MonkeyPatc
         ({"op": "tags@1", "thresholds": [1]}, "between 0 and 1"),
         ({"op": "tags@1", "rare": 3}, "only where the tags are open"),
         ({"op": "text@1", "length": 257}, "between 1 and 256"),
+        ({"op": "text@1", "length": 2.5}, "whole number between 1 and 256"),
+        ({"op": "text@1", "most": 2.5}, "whole numbers from 0"),
+        ({"op": "ranking@1", "shown": 2.5}, "whole number from 1"),
+        ({"op": "ranking@1", "shown": True}, "whole number from 1"),
     ],
 )
 def test_a_spec_that_makes_no_sense_is_refused(spec: dict[str, Any], message: str) -> None:

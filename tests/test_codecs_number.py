@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +220,13 @@ def test_a_column_is_encoded_as_its_values(missing: bool, values: list[Any]) -> 
             else:
                 assert row not in errors
                 assert np.array_equal(encoded[row], expected, equal_nan=True)
+
+
+@pytest.mark.parametrize("text", ["1" * 100_000 + "x", "1" * 50_000 + "." + "1" * 50_000 + "x"])
+def test_what_is_no_number_is_found_out_in_one_pass(text: str) -> None:
+    started = time.perf_counter()
+    assert WRITTEN.fullmatch(text) is None
+    assert time.perf_counter() - started < 1
 
 
 def test_the_error_of_a_row_shows_its_value() -> None:

@@ -14,15 +14,17 @@ import pytest
 from commands import drivetrain
 
 import drivetrain as dt
-from drivetrain.codecs import Signature
+from drivetrain.codecs import Codec, Signature
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
+from drivetrain.codecs.ranking import Ranking
+from drivetrain.codecs.tags import Tags
 from drivetrain.comparison import Comparison, compare, holm
 from drivetrain.data.content import digest
 from drivetrain.errors import DataError, DrivetrainError, FileError, UsageError
 from drivetrain.files import to_json
 from drivetrain.learn.run import Run
-from drivetrain.learn.validation import Validation
+from drivetrain.learn.validation import Validation, common_targets
 from drivetrain.types import Array
 
 N = 400
@@ -199,6 +201,37 @@ def test_runs_on_other_data_are_refused(tmp_path: Path) -> None:
     for number_, (words, found) in enumerate(faults.items()):
         with pytest.raises(DataError, match=words):
             compare([here, run_of(tmp_path / str(number_), found)])
+
+
+@pytest.mark.parametrize(
+    ("mine", "other"),
+    [
+        (Ranking(items=tuple("abcd")), Ranking(items=tuple("abc"))),
+        (Ranking(items=tuple("abcd")), Ranking(items=tuple("abce"))),
+        (Tags(tags=tuple("abcd")), Tags(tags=tuple("abc"))),
+    ],
+)
+def test_other_catalogues_are_another_meaning(tmp_path: Path, mine: Codec, other: Codec) -> None:
+    folders = []
+    for name, codec in (("mine", mine), ("other", other)):
+        found = validation(
+            np.zeros((N, *codec.output_shape), np.float32), np.zeros((N, *codec.shape), np.uint8),
+            signature=Signature({"x": Number()}, {"sick": codec}),
+        )  # fmt: skip
+        folders.append(run_of(tmp_path / name, found))
+    with pytest.raises(DataError, match=f"'sick' means different things.*{mine.op}, a, b, c, d"):
+        compare(folders)
+
+
+def test_a_long_list_is_told_with_its_length() -> None:
+    long = Ranking(items=tuple(map(str, range(1682))))
+    targets = {"a": long, "b": Ranking(items=long.items[:-1])}
+    found = {
+        name: validation(np.zeros((N, 1)), signature=Signature({"x": Number()}, {"sick": codec}))
+        for name, codec in targets.items()
+    }
+    with pytest.raises(DataError, match=r"1,682 in all.*1,681 in all"):
+        common_targets(found)
 
 
 def test_other_inputs_and_settings_are_no_other_data(tmp_path: Path) -> None:

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from given import Given, two_classes
 from pictures import class_folder, split_folder
 
 import drivetrain as dt
+from drivetrain.data.dataset import Part
+from drivetrain.data.resplit import strata, with_train
 from drivetrain.errors import DataError, UsageError
 
 
@@ -60,6 +63,24 @@ def test_rows_that_can_not_be_used_are_left_out_and_named(flowers: Path) -> None
     assert used == 17
     (fault,) = data.bad.values()
     assert fault.where == str(broken)
+
+
+def test_of_a_part_with_a_bad_row_or_of_a_resplit_one_column_is_copied_alone(
+    flowers: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sorted((flowers / "rose").iterdir())[0].write_bytes(b"")
+    data = dt.image_classification.from_folder(flowers, image_size=16, split=dt.split.none())
+    part = data.part("train")
+    label = part.batch()["label"]
+    assert len(part) == 17 < len(part.arrays["label"])
+    np.testing.assert_array_equal(part.column("label", slice(2, 9)), label[2:9])
+    few = with_train(data, part.rows[::2])
+    learner = Given(few, lambda batch: {"label": two_classes(np.zeros(len(batch["label"])))})
+    learner.outputs("train")  # The outputs are kept.
+    monkeypatch.setattr(Part, "batch", lambda *_: pytest.fail("all columns were copied"))
+    np.testing.assert_array_equal(part.column("label"), label)
+    np.testing.assert_array_equal(strata(few)[1], label[::2])
+    np.testing.assert_array_equal(learner.outputs("train")[1]["label"], label[::2])
 
 
 def test_a_class_that_train_does_not_have_is_left_out_of_valid(tmp_path: Path) -> None:

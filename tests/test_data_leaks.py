@@ -5,6 +5,7 @@ import os
 import numpy as np
 import pytest
 
+import drivetrain as dt
 from drivetrain.data.kinds import guess_kinds, to_table
 from drivetrain.data.leaks import find_leaks
 from drivetrain.data.readers import read_frame
@@ -102,6 +103,16 @@ def test_columns_that_name_the_rows():
     assert fault.where[1] == "row: every value is different, rising by one: a row number"
     messages = [fault.message for fault in leaks(columns, "y", {"key": "category"})]
     assert messages[1] == "'key' has 2,000 different values in 2,000 rows: it names the row."
+
+
+def test_each_of_several_targets_is_checked_and_none_is_an_input_of_another():
+    columns = {**HONEST, "one": AMOUNT, "three": 3 * AMOUNT, "answer": CLASS, "said": CLASS}
+    data = dt.tabular.from_frame(columns, ["one", "three", "answer"])
+    messages = [fault.message for fault in data.check().faults]
+    (leak,) = (message for message in messages if "away" in message)
+    assert leak == "'said' gives the target 'answer' away: each of its values stands for one class."
+    rare = dt.tabular.from_frame({**HONEST, "y": AMOUNT, "z": ["odd", *["even"] * (N - 1)]}, ["y", "z"])
+    assert "Imbalance: 'even' has 1,999 rows and 'odd' 1." in [fault.message for fault in rare.check().faults]
 
 
 @pytest.mark.slow

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +158,34 @@ def test_a_full_disk_leaves_nothing(cache: Path, files: list[str], monkeypatch: 
     assert stores(cache) == []
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="limits another process's files")
+def test_a_disk_that_is_full_for_another_process_is_the_same_error(
+    cache: Path, files: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    import resource
+
+    start, encode = packed.worker_processes, packed.encode_chunk
+
+    @contextmanager
+    def limited(*given: Any, **text: Any) -> Any:
+        with start(*given, **text) as processes:
+            for process in processes:
+                resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (200, 200))
+            yield processes
+
+    def slowly(*given: Any) -> Any:
+        time.sleep(0.02)  # So that the other process has its share.
+        return encode(*given)
+
+    monkeypatch.setattr(packed, "worker_processes", limited)
+    monkeypatch.setattr(packed, "encode_chunk", slowly)
+    monkeypatch.setattr(packed, "PROCESSES_FROM", 1)
+    with pytest.raises(FileError, match="no space left"):
+        pack(CODEC, files, workers=2)
+    assert stores(cache) == []
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_damaged_store_is_made_again(cache: Path, files: list[str]) -> None:
     pack(CODEC, files)
     (store,) = stores(cache)
@@ -172,6 +203,71 @@ def test_the_stores_unused_for_longest_go_first(
     pack(Image(size=10, channels=1), files)
     assert not first.exists()
     assert len(stores(cache)) == 1
+
+
+def test_what_killed_packs_left_goes_after_a_day_and_so_do_entries_without_a_store(
+    cache: Path, files: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed, running, slow = (cache / "stores" / f".{name}.tmp" for name in ("killed", "running", "slow"))
+    for folder in (killed, running, slow):
+        folder.mkdir(parents=True)
+        (folder / "array.npy").write_bytes(b"rows")
+    os.utime(killed / "array.npy", (1, 1))
+    for folder in (killed, slow):
+        os.utime(folder, (1, 1))
+    pack(CODEC, files)
+    (first,) = (store for store in stores(cache) if store not in (running, slow))
+    monkeypatch.setenv("DRIVETRAIN_CACHE_GB", "0.000001")
+    pack(Image(size=10, channels=1), files)
+    (second,) = (store for store in stores(cache) if store not in (running, slow))
+    assert second != first
+    assert [seen.read_text() for seen in (cache / "seen").iterdir()] == [second.name]
+
+
+def test_who_packs_the_same_files_at_once_is_in_nobodys_way(
+    cache: Path, files: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encode = packed._encode_files
+
+    def second(*given: Any) -> Any:
+        monkeypatch.setattr(packed, "_encode_files", encode)
+        pack(CODEC, files)  # Done before the first is.
+        return encode(*given)
+
+    monkeypatch.setattr(packed, "_encode_files", second)
+    assert np.array_equal(pack(CODEC, files).array, expected(files))
+    (store,) = stores(cache)
+
+    store.rename(cache / "other")
+    replace = os.replace
+
+    def late(source: Any, target: Any) -> None:
+        if Path(target) == store and not store.exists():
+            shutil.copytree(cache / "other", store)
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", late)
+    assert np.array_equal(pack(CODEC, files).array, expected(files))
+    assert stores(cache) == [store]
+
+
+def test_a_store_that_another_process_removes_meanwhile_is_passed_over(
+    cache: Path, files: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pack(CODEC, files)
+    (first,) = stores(cache)
+    listed = Path.iterdir
+
+    def gone(folder: Path) -> Any:
+        found = list(listed(folder))
+        if folder == first:
+            shutil.rmtree(first)
+        return iter(found)
+
+    monkeypatch.setattr(Path, "iterdir", gone)
+    small = Image(size=10, channels=1)
+    assert len(pack(small, files).array) == len(files)
+    assert not first.exists()
 
 
 def test_stopping_in_the_middle_leaves_no_store(cache: Path, files: list[str]) -> None:

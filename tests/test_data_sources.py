@@ -124,7 +124,8 @@ def test_pictures_that_the_csv_does_not_name_are_noted(tmp_path):
         ("file,label,split\na.png,x,train\nb.png,y,vaild\n", "row 3.*'vaild'"),
         ("file\na.png\nb.png\n", "no column of labels"),
         ("file,label\nx.png,1\ny.png,2\n", "no column of labels.csv names pictures"),
-        ('file,label\n"a.png,x\n', "no proper CSV"),
+        ('file,label\n"a.png,x\n', "row 2: the quotes are wrong"),
+        ("\n , \n", "labels.csv: the file is empty. Give it columns file and label"),
         ("", "empty"),
     ],
 )
@@ -134,10 +135,21 @@ def test_a_csv_that_is_not_clear_names_the_row_or_column(tmp_path, text, said):
         sources.image_folder(folder)
 
 
-def test_a_csv_that_is_not_utf8_and_two_that_fit(tmp_path):
-    folder = flat(tmp_path, ["a.png", "b.png"], "labels.csv", "file,label\na.png,é\nb.png,x\n", "latin-1")
-    with pytest.raises(DataError, match="not UTF-8"):
-        sources.image_folder(folder)
+@pytest.mark.parametrize(
+    ("encoding", "notes"),
+    [("utf-16", ()), ("latin-1", ("labels.csv: not UTF-8 in line 2: read as Windows-1252.",))],
+)
+def test_a_csv_in_another_encoding_is_read_as_tables_are(tmp_path, encoding, notes):
+    text = "file|label\na.png|é\n|\nb.png|x\n"
+    table = sources.image_folder(flat(tmp_path, ["a.png", "b.png"], "labels.csv", text, encoding))
+    assert table["label"].tolist() == ["é", "x"]
+    assert table.origin(1) == "labels.csv, row 4"
+    assert len(table.notes) == len(notes)
+    assert all(found.startswith(note) for found, note in zip(table.notes, notes))
+
+
+def test_two_that_fit(tmp_path):
+    folder = flat(tmp_path, ["a.png", "b.png"], "labels.csv", "")
     (folder / "labels.csv").write_text("file,label\na.png,x\nb.png,y\n")
     (folder / "other.csv").write_text("file,label\na.png,y\nb.png,x\n")
     with pytest.raises(DataError, match=r"several files label the pictures: labels\.csv, other\.csv"):

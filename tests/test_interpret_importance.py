@@ -110,6 +110,13 @@ def test_another_metric_may_be_named_and_what_is_no_mean_is_refused() -> None:
         importance(learner, metric="logloss")
 
 
+def test_of_each_shuffle_only_means_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "drivetrain.metrics.category.roc_area", lambda *_: pytest.fail("an area was sorted for")
+    )
+    assert importance(reader(600)).metric == "accuracy"
+
+
 def test_with_costs_it_is_the_cost_that_rises() -> None:
     columns = people(600)
     columns["label"] = ["yes" if member else "no" for member in columns["member"]]

@@ -17,7 +17,7 @@ from drivetrain.data.dataset import DataBlock, Dataset
 from drivetrain.data.groups import by_telling, groupings
 from drivetrain.errors import UsageError
 from drivetrain.interpret import slices
-from drivetrain.interpret.significance import holm, p_higher
+from drivetrain.interpret.significance import p_higher
 from drivetrain.types import Array
 
 TRIES = 40
@@ -273,8 +273,3 @@ def test_p_values_are_those_of_fishers_and_wilcoxons_tests() -> None:
             values[inside], values[outside], alternative="greater", method="asymptotic"
         ).pvalue
         assert p_values[code] == pytest.approx(told)
-
-
-def test_holm_multiplies_the_smallest_by_all_and_never_falls() -> None:
-    assert holm(np.array([0.01, 0.04, 0.03, 0.005])).tolist() == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert holm(np.array([])).tolist() == []

@@ -90,6 +90,19 @@ def test_accumulated_small_batches_are_the_large_batch(tmp_path: Path) -> None:
     assert ends[0] == pytest.approx(ends[1], rel=1e-5)
 
 
+def test_errors_whose_squares_go_beyond_32_bits_are_numbers(tmp_path: Path) -> None:
+    column = np.linspace(-2, 2, 32).astype(np.float32)
+    block = dt.DataBlock(
+        inputs={"x": dt.Number()}, targets={"y": dt.Number()}, split=dt.split.random(valid=0.5)
+    )
+    data = block.from_columns({"x": column, "y": column * 1e19})
+    trained = Learner(data, nn.Linear(1, 1), out=tmp_path / "run", quiet=True)
+    trained.fit(1)
+    (row,) = trained.history
+    assert 1e18 < row["train_error"] < 1e21
+    assert 1e18 < row["valid_error"] < 1e21
+
+
 class Blows(nn.Module):
     """A linear layer whose output is not a number from the second call on."""
 

@@ -190,11 +190,11 @@ def test_the_command_line_trains_resumes_and_exports(table: Path, tmp_path: Path
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"batch_size": 32}, "trees have no batch_size"),
-        ({"optimizer": "sgd"}, "trees have no optimizer"),
+        ({"batch_size": 32}, "trees has no batch_size"),
+        ({"optimizer": "sgd"}, "trees has no optimizer"),
         ({"augment": None}, ""),
         ({"batch_size": None, "device": None, "hooks": (), "augment": "auto", "optimizer": "adamw"}, ""),
-        ({"device": "cpu"}, "trees have no device"),
+        ({"device": "cpu"}, "trees has no device"),
         ({"class_weight": "balanced"}, "Did you mean class_weights"),
         ({"class_weights": "even"}, "none, balanced"),
         ({"loss": "huber"}, "squared, absolute"),

@@ -95,6 +95,14 @@ def test_edges() -> None:
     assert single.high > 0.9
 
 
+@pytest.mark.parametrize("classes", range(2, 30))
+def test_perfect_order_is_seen_whatever_the_number_of_classes(classes: int) -> None:
+    codes = np.repeat(np.arange(classes), 10)
+    best = roc_area(np.eye(classes)[codes], codes).estimate()
+    assert (best.value, best.high) == (1, 1)
+    assert best.low == pytest.approx(1 / (1 + 1.959964**2 / 10), abs=1e-6)
+
+
 def test_it_is_resampled_around_its_value() -> None:
     generator = np.random.default_rng(0)
     codes = generator.integers(0, 2, 800)

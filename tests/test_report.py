@@ -56,8 +56,8 @@ def full(text: str = HOSTILE) -> dict[str, Any]:
             "faults": [{"kind": text, "severity": text, "message": text, "where": [text] * 7, "fix": text}],
         },
         "settings": {text: text, "rate": 0.001, "group": {text: [1, text], "frozen": True}},
-        "use": [(text, text)], "versions": {text: text}, "charts": [charts.schedule([1.0, 2.0], title=text)],
-        "file": text, "cases": 31, "seed": 0, "licence": text, "limits": [text],
+        "use": [(text, text)], "versions": {text: text},
+        "file": text, "cases": 31, "seed": 0, "limits": [text],
         "signature": Signature({"image": Image(size=(28, 28), channels=1)}, {"label": codec}).to_json(),
     }  # fmt: skip
 
@@ -120,7 +120,6 @@ def test_each_section_has_its_place_and_its_link(page: Checked) -> None:
         "mistakes",
         "calibration",
         "data",
-        "more",
         "settings",
     ]
     expected.append("use-the-model")
@@ -230,20 +229,6 @@ def test_for_a_loss_lower_is_better() -> None:
     assert "not better" in words.comparison("log_loss", estimate(0.7, 0.6, 0.8), rivals)
 
 
-def test_a_paired_difference_is_told_with_its_sign_and_as_chance_where_it_may_be() -> None:
-    told = words.difference_sentence(
-        {"baseline": "linear", "difference": estimate(0.042, 0.011, 0.07)}, "accuracy"
-    )
-    assert (
-        told
-        == "Against linear on the same rows, the difference in accuracy is +4.2 percentage points (+1.1 to +7.0)."
-    )
-    told = words.difference_sentence(
-        {"baseline": "linear", "difference": estimate(0.01, -0.011, 0.03)}, "accuracy"
-    )
-    assert told.endswith("(-1.1 to +3.0), which could be chance.")
-
-
 def test_the_card_has_all_that_was_asked_of_it() -> None:
     content = {
         **full("plain"),
@@ -252,7 +237,6 @@ def test_the_card_has_all_that_was_asked_of_it() -> None:
         },
         "name": "digits",
         "file": "digits.bundle",
-        "licence": "CC0",
         "things": "pictures",
         "versions": {"python": "3.11", "torch": "2"},
     }
@@ -275,7 +259,6 @@ def test_the_card_has_all_that_was_asked_of_it() -> None:
         "drivetrain predict digits.bundle photo.jpg --json",
         "- Versions: python 3.11, torch 2",
         "- Seed: 0",
-        "- Licence: CC0",
     ):
         assert piece in card
     python = re.search(r"```python\n(.*?)\n```", card, re.DOTALL)
@@ -295,7 +278,6 @@ def test_the_card_says_when_it_was_measured_on_the_training_rows_or_on_a_test_se
 def test_what_is_missing_leaves_no_trace_in_the_card() -> None:
     card = model_card({})
     assert "None" not in card
-    assert "Licence" not in card
     assert "## Result" not in card
     assert "drivetrain.Predictor" in card or "dt.Predictor" in card
 

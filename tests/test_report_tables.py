@@ -323,3 +323,22 @@ def test_nothing_is_wider_than_the_window(
         tmp_path, "--allow-file-access-from-files", "--window-size=1200,900", "--dump-dom", probe.as_uri()
     )
     assert f"wide={width}<" in page
+
+
+@pytest.mark.parametrize(
+    ("column", "counts"),
+    [
+        ([0.0, 1.0, 0.0], {"0": 2, "1": 1}),
+        ([True, False, True], {"false": 1, "true": 2}),
+        (["10", "9", " 9 "], {"9": 2, "10": 1}),
+    ],
+)
+def test_classes_are_counted_by_the_names_that_they_have_elsewhere(
+    column: list[object], counts: dict[str, int]
+) -> None:
+    block = dt.DataBlock(inputs={"x": dt.Number()}, targets={"y": dt.Category()}, split=dt.split.none())
+    data = block.from_columns({"x": np.arange(3.0), "y": column})
+    shares = two_classes(np.full(3, 0.5))
+    (found,) = card_content(Given(data, lambda _: {"y": shares}), "a.bundle", 9)["data"]["counts"].values()
+    assert list(found.items()) == list(counts.items())
+    assert set(found) == set(data.signature.targets["y"].classes)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import bundle_examples as examples
 import numpy as np
@@ -258,6 +260,47 @@ def test_onnxruntimes_refusals_are_ours():
     ):
         with pytest.raises(BundleError, match="can't be run"):
             session.run(feeds)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the memory in use from /proc")
+@pytest.mark.parametrize(
+    ("nodes", "held"),
+    [
+        (
+            [helper.make_node("Range", ["zero", "one", "tiny"], ["made"])],
+            {"zero": np.float32(0), "one": np.float32(1), "tiny": np.float32(1e-8)},
+        ),
+        (
+            [
+                helper.make_node("Tile", [name, "times"], [made])
+                for name, made in (("zero", "once"), ("once", "twice"), ("twice", "made"))
+            ],
+            {"zero": np.zeros(1, np.float32), "times": np.int64([450])},
+        ),
+        (
+            [
+                helper.make_node("Add", ["half", "half"], ["whole"]),
+                helper.make_node("ConstantOfShape", ["whole"], ["made"]),
+            ],
+            {"half": np.int64([2**25])},
+        ),
+    ],
+    ids=["Range", "Tile", "ConstantOfShape"],
+)
+def test_loading_a_graph_computes_nothing(nodes, held):
+    """250 MiB and more, which folding of constants would make of some 150 bytes."""
+    nodes = [*nodes, helper.make_node("Add", ["x", "made"], ["y"])]
+    arrays = {name: np.asarray(value) for name, value in held.items()}
+    port = (TensorProto.FLOAT, ["n"])
+    graph = examples.model(nodes, arrays, {"x": port}, {"y": port})
+    before = resident()
+    session = OnnxSession(graph)
+    assert resident() - before < 2**26
+    assert session.inputs == ["x"]
+
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 PROBE = """

@@ -207,6 +207,20 @@ def test_who_has_had_what_is_read_from_a_file(file: Path, ratings: Path, tmp_pat
     }
 
 
+def test_ratings_are_read_from_a_file_as_they_were_in_training(tmp_path: Path) -> None:
+    rows = [
+        "user;film;stars", "a;x;3,5", "a;y;1.000,5", "b;x;4", "b;z;2,5", "c;y;1", "a;z;", "a;x;-", "?;x;5", "a;NA;5",
+    ]  # fmt: skip
+    (tmp_path / "ratings.csv").write_text("\n".join(rows) + "\n")
+    data = dt.recommendation.from_csv(tmp_path / "ratings.csv", "user", "film", "stars")
+    assert data.table["stars"].tolist() == [3.5, 1000.5, 4, 2.5, 1]
+    ranking = data.extras.recommends
+    assert ranking is not None
+    facts = ranking.extras.facts["recommendation"]
+    assert read_seen(tmp_path / "ratings.csv", facts, "a") == {"x": 3.5, "y": 1000.5}
+    assert data.signature.targets["stars"].read("2,5") == 2.5
+
+
 def test_a_learner_recommends_like_its_bundle(file: Path) -> None:
     data = dt.recommendation.from_csv(file, "user", "film", timestamp="when")
     learner = data.learner(out=file.parent / "learner", quiet=True, ridge=30.0)

@@ -13,8 +13,9 @@ from tables import films, write_csv
 import drivetrain as dt
 from drivetrain.data.table import from_columns
 from drivetrain.errors import DataError, FileError, TrainingError, UsageError
-from drivetrain.learn.ease import ease_weights
-from drivetrain.learn.items import Items
+from drivetrain.learn import items as of_items
+from drivetrain.learn.ease import RIDGES, ease_weights, scorer
+from drivetrain.learn.items import Items, choose, together
 from drivetrain.learn.simple_recommenders import biases, neighbours
 from drivetrain.tasks import from_recipe
 from drivetrain.testing.bundles import check_bundle
@@ -184,7 +185,7 @@ def test_check_tells_of_single_rows_and_strangers(file: Path) -> None:
 
 def test_the_weights_of_ease_are_a_regression_of_each_item_on_the_others() -> None:
     history = (np.random.default_rng(0).random((200, 6)) < 0.4).astype(np.uint8)
-    weights = ease_weights(history, 5.0)
+    weights = ease_weights(together(history), 5.0)
     for item in range(6):
         others = np.delete(np.arange(6), item)
         x, y = history[:, others].astype(float), history[:, item].astype(float)
@@ -195,8 +196,24 @@ def test_the_weights_of_ease_are_a_regression_of_each_item_on_the_others() -> No
 
 def test_neighbours_add_up_the_cosines_of_the_nearest() -> None:
     history = np.array([[1, 1, 0], [1, 1, 0], [1, 0, 1]], np.uint8)
-    scores = neighbours(history, 1)(np.array([[1, 0, 0]], np.uint8))
+    scores = neighbours(together(history), 1)(np.array([[1, 0, 0]], np.uint8))
     assert scores[0] == pytest.approx([0, 2 / np.sqrt(6), 1 / np.sqrt(3)], abs=1e-6)
+
+
+def test_to_choose_a_penalty_who_had_both_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[int] = []
+
+    def count(history: np.ndarray) -> np.ndarray:
+        counted.append(len(history))
+        return together(history)
+
+    monkeypatch.setattr(of_items, "together", count)
+    history = (np.random.default_rng(0).random((50, 6)) < 0.5).astype(np.uint8)
+    assert choose(RIDGES, scorer, history, None, 0) in RIDGES
+    assert counted == [50]
+    counts = together(history)
+    ease_weights(counts, 5.0)
+    np.testing.assert_array_equal(counts, together(history))
 
 
 def test_biases_are_shrunk_to_the_mean() -> None:

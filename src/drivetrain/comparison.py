@@ -18,7 +18,7 @@ from drivetrain.codecs import Codec
 from drivetrain.errors import DataError, UsageError, nearest
 from drivetrain.learn.run import Run
 from drivetrain.learn.validation import Validation, common_rows, common_targets
-from drivetrain.metrics import Difference, Estimate, Statistic, difference, measure, statistics
+from drivetrain.metrics import Difference, Estimate, Statistic, difference, holm, measure, statistics
 from drivetrain.report import words
 from drivetrain.types import Array
 
@@ -247,16 +247,6 @@ def higher_is_better(metric: str) -> bool:
     if name in words.METRICS:
         return words.METRICS[name].higher
     return not any(word in name for word in ("error", "loss", "cost"))
-
-
-def holm(values: Sequence[float]) -> list[float]:
-    """The p of each of several comparisons as though it were the only one. An undefined one (NaN) counts as none."""
-    known = [place for place in range(len(values)) if not np.isnan(values[place])]
-    corrected, least = [float("nan")] * len(values), 0.0
-    for rank, place in enumerate(sorted(known, key=lambda place: values[place])):
-        least = max(least, min(1.0, (len(known) - rank) * values[place]))
-        corrected[place] = least
-    return corrected
 
 
 def _validation(run: str | os.PathLike[str] | Fitted) -> Validation:

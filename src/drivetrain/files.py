@@ -155,8 +155,13 @@ def from_json(text: str | bytes, *, where: object = "") -> Any:
     def finite(number: str) -> float:
         value = float(number)
         if value in (float("inf"), float("-inf")):
-            raise ValueError(f"the number {number} is out of range")
+            raise ValueError(f"the number {number:.40} is out of range")
         return value
+
+    def whole(number: str) -> int:
+        if len(number) > 308:  # The digits of the largest float64 but one: int knows no end.
+            finite(number)
+        return int(number)
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         result = dict(pairs)
@@ -167,6 +172,12 @@ def from_json(text: str | bytes, *, where: object = "") -> Any:
     try:
         if isinstance(text, bytes):
             text = text.decode("utf-8")
-        return json.loads(text, parse_constant=refuse_constant, parse_float=finite, object_pairs_hook=unique)
+        return json.loads(
+            text,
+            parse_constant=refuse_constant,
+            parse_float=finite,
+            parse_int=whole,
+            object_pairs_hook=unique,
+        )
     except (ValueError, RecursionError) as fault:
         raise DrivetrainError(f"not valid JSON: {fault}", where=where) from fault

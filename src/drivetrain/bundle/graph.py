@@ -6,6 +6,7 @@ to be. So the bytes are read here first (`protobuf.py`) and held against the tab
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Mapping
 from typing import Any, TypedDict
@@ -184,6 +185,8 @@ class _Checker:
             sizes = constants.get(inputs[position]) if position < len(inputs) else None
             if sizes is None:
                 continue
+            if operator == "Range":
+                sizes = _steps([constants.get(name, []) for name in inputs]) or sizes
             if not all(abs(size) <= MOST_EACH for size in sizes):
                 raise _refuse(f"{operator} makes something of size {max(sizes, key=abs):,.0f}")
             made = 1.0 if product else sum(abs(size) for size in sizes)
@@ -264,6 +267,14 @@ def _constant(attribute: dict[str, Any], value: Any) -> list[float] | None:
     return (
         [number.item() for number in value] if attribute["type"] in (6, 7) and len(value) <= SMALL else None
     )
+
+
+def _steps(given: list[list[float]]) -> list[float] | None:
+    """How many numbers a Range makes from start, limit and delta; None where they aren't constants."""
+    if [len(values) for values in given] != [1, 1, 1]:
+        return None
+    (start,), (limit,), (delta,) = given
+    return [abs(limit - start) / abs(delta)] if delta else [math.inf]
 
 
 def _attribute_value(attribute: dict[str, Any], operator: str) -> Any:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
+import tempfile
 from argparse import Namespace
 from typing import Any
 
@@ -12,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from drivetrain.errors import FileError
+from drivetrain.files import file_error
 
 Outcome = tuple[dict[str, Any], int]
 """The JSON object that a verb answers with, and the exit code."""
@@ -23,16 +26,33 @@ def say(text: str, options: Namespace) -> None:
         print(text, file=sys.stderr)
 
 
-def refuse_existing(path: str | None, options: Namespace) -> None:
+def refuse_unwritable(path: str | None, options: Namespace) -> None:
     """Before the work, and not after it: what stands in the way of a file to write."""
-    if path is None or not os.path.lexists(path):
+    if path is None:
         return
     if os.path.isdir(path):
         raise FileError("this is a folder.", where=path, fix="Name a file that doesn't exist yet.")
-    if not options.force:
+    if os.path.lexists(path) and not options.force:
         raise FileError(
             "this exists already.", where=path, fix="Choose another name, or replace it with --force."
         )
+    folder = os.path.dirname(os.path.abspath(path))
+    while not os.path.lexists(folder):
+        folder = os.path.dirname(folder)
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as fault:
+        raise file_error(fault, path) from fault
+
+
+def resume_command(learner: Any, options: Namespace) -> str:
+    """What to type to go on with a run, with what was asked for beside the training."""
+    source = (learner.data.recipe or {}).get("source") or getattr(options, "source", "SOURCE")
+    command = ["drivetrain", "train", str(source), "--out", str(learner.run), "--resume"]
+    if getattr(options, "export", None):
+        command += ["--export", options.export, *(["--force"] if options.force else [])]
+    return shlex.join(command)
 
 
 def terminal() -> Console:

@@ -18,6 +18,8 @@ from drivetrain.types import Array
 
 WHOLE = 2.0**53
 """From here on not every whole number is a float64, and the digits of one say more than is known."""
+MOST_COMPARED = 100
+"""With more classes an unseen one isn't compared with each: a column of them would take minutes."""
 
 
 def order(classes: Iterable[str]) -> list[str]:
@@ -150,7 +152,8 @@ class Category(Codec):
             return code
         if self.open:
             return len(self.classes) + (value is None or value.lower() in MISSING_WORDS)
-        hint = nearest(value or "", self.classes) or f"The classes are {', '.join(self.classes[:10])}."
+        close = nearest(value or "", self.classes) if len(self.classes) <= MOST_COMPARED else ""
+        hint = close or f"The classes are {', '.join(self.classes[:10])}."
         raise DataError(f"the class {value!r} was not seen in training.", fix=hint)
 
     def expected_costs(self, probabilities: Array) -> npt.NDArray[np.float64]:

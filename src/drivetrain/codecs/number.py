@@ -19,8 +19,9 @@ Floats = npt.NDArray[np.float64]
 
 LARGEST = float(np.finfo(np.float32).max)
 RESOLUTION = float(np.finfo(np.float32).eps)
-WRITTEN = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
-"""Numbers as every language writes them; Python alone would also take 1_000 and digits of other scripts."""
+WRITTEN = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
+"""Numbers as every language writes them; Python alone would also take 1_000 and digits of other scripts.
+No digit can be matched in two ways, so what is no number is found out in one pass."""
 GROUPED = re.compile(r"[+-]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?")
 """Numbers whose digits are grouped by threes, once the grouping sign is a comma and the decimal mark a point."""
 THOUSANDS: dict[str, dict[int, int]] = {

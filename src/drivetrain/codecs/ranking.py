@@ -34,7 +34,7 @@ class Ranking(Codec):
         object.__setattr__(self, "items", tuple(str(item) for item in self.items))
         if len(set(self.items)) != len(self.items):
             raise ValueError("an item is named twice")
-        if self.shown < 1:
+        if type(self.shown) is not int or self.shown < 1:
             raise ValueError("shown must be a whole number from 1")
 
     @cached_property

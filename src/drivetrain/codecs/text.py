@@ -48,9 +48,9 @@ class Text(Codec):
         object.__setattr__(self, "words", tuple(self.words))
         if len(set(self.words)) != len(self.words):
             raise ValueError("a word is named twice")
-        if self.length is not None and not 1 <= self.length <= MOST_WORDS:
-            raise ValueError(f"length must lie between 1 and {MOST_WORDS}")
-        if min(self.most, self.rare) < 0:
+        if self.length is not None and not (type(self.length) is int and 1 <= self.length <= MOST_WORDS):
+            raise ValueError(f"length must be a whole number between 1 and {MOST_WORDS}")
+        if not all(type(number) is int and number >= 0 for number in (self.most, self.rare)):
             raise ValueError("most and rare are whole numbers from 0")
 
     @cached_property

@@ -47,9 +47,14 @@ class Part:
 
     def batch(self, positions: Array | slice | None = None) -> dict[str, Array]:
         """The arrays of some of the usable rows, or of all."""
-        chosen = self.index if positions is None else self.index[positions]
-        whole = len(chosen) and positions is None and len(chosen) == len(next(iter(self.arrays.values())))
-        return {name: array if whole else array[chosen] for name, array in self.arrays.items()}
+        return {name: self.column(name, positions) for name in self.arrays}
+
+    def column(self, name: str, positions: Array | slice | None = None) -> Array:
+        """One of these arrays. Where rows are left out it is a copy, of a column of pictures a large one."""
+        array = self.arrays[name]
+        if positions is None and len(self.index) == len(array):
+            return array
+        return array[self.index if positions is None else self.index[positions]]
 
 
 @dataclass(frozen=True, eq=False)

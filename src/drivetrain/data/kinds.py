@@ -1,7 +1,7 @@
 """Kinds: what each column of a frame is, guessed or told, and the table that follows from it.
 
-The rules for inputs are in `kind_py`. A target is a category where it is text, has at most two values or
-at most 20 whole ones; else it is a number.
+The rules for inputs are in `kind_numbers.py` and `kind_texts.py`. A target is a category where it is text, has at most
+two values or at most 20 whole ones; else it is a number.
 """
 
 from __future__ import annotations

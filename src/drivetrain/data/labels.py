@@ -7,16 +7,14 @@ Rows count as in a spreadsheet: the first line of the file is row 1.
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from collections.abc import Sequence
 
 from drivetrain.codecs.image import EXTENSIONS
 from drivetrain.data.split import SYNONYMS
 from drivetrain.data.table import shown
+from drivetrain.data.textfile import csv_records, find_separator, read_text
 from drivetrain.errors import DataError
-from drivetrain.files import file_error
 
 FILE_NAMES = (
     "image",
@@ -71,7 +69,7 @@ def read_labels(root: str, tables: Sequence[str], pictures: Sequence[str]) -> La
         )
     files = _Files(root, pictures)
     read = {table: _read(table) for table in tables}
-    fitting = [table for table in tables if _file_columns(*read[table], files)]
+    fitting = [table for table, (header, rows, _) in read.items() if _file_columns(header, rows, files)]
     if len(fitting) != 1:
         names = ", ".join(shown(os.path.basename(table)) for table in (fitting or tables))
         if fitting:
@@ -86,7 +84,7 @@ def read_labels(root: str, tables: Sequence[str], pictures: Sequence[str]) -> La
             fix="Name the files as they lie in the folder, in a column called file.",
         )
     (table,) = fitting
-    header, rows = read[table]
+    header, rows, notes = read[table]
     place = shown(os.path.basename(table))
     file_column, label_column, split_column = _columns(header, rows, files, place)
     images, labels, origins, splits = [], [], [], []
@@ -99,37 +97,26 @@ def read_labels(root: str, tables: Sequence[str], pictures: Sequence[str]) -> La
             splits.append(_part(cells[split_column], header[split_column], origin))
     named = set(images)
     unnamed = sum(picture not in named for picture in pictures)
-    notes = [f"{unnamed:,} of the pictures are not named in {place} and left out"] if unnamed else []
+    if unnamed:
+        notes.append(f"{unnamed:,} of the pictures are not named in {place} and left out")
     return images, labels, splits if split_column is not None else None, origins, notes
 
 
 def label_pictures(root: str, tables: Sequence[str], pictures: Sequence[str]) -> bool:
     """True where a table file has a column that names these pictures."""
     files = _Files(root, pictures)
-    return bool(pictures) and any(_file_columns(*_read(table), files) for table in tables)
+    return bool(pictures) and any(_file_columns(*_read(table)[:2], files) for table in tables)
 
 
-def _read(path: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """The header and the numbered rows. Raises DataError and FileError."""
-    place = shown(os.path.basename(path))
-    try:
-        with open(path, "rb") as handle:
-            text = handle.read().decode("utf-8-sig")
-    except OSError as fault:
-        raise file_error(fault, shown(path)) from fault
-    except UnicodeDecodeError as fault:
-        raise DataError(
-            f"this is not UTF-8 text (byte {fault.start:,}).", where=place, fix="Save it as UTF-8."
-        ) from fault
-    first = text.split("\n", 1)[0]
-    delimiter = "\t" if path.lower().endswith(".tsv") else max(",;\t", key=first.count)
-    try:
-        rows = list(
-            enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True), start=1)
-        )
-    except csv.Error as fault:
-        raise DataError(f"this is no proper CSV: {fault}.", where=place, fix="Check the quotes.") from fault
-    rows = [(number, cells) for number, cells in rows if any(cell.strip() for cell in cells)]
+def _read(path: str) -> tuple[list[str], list[tuple[int, list[str]]], list[str]]:
+    """The header, the numbered rows and notes of how it was read. Raises DataError and FileError."""
+    text = read_text(path)
+    place = text.place
+    rows = [
+        (number, cells)
+        for number, _, cells in csv_records(text, find_separator(text, path))
+        if any(cell.strip() for cell in cells)
+    ]
     if not rows:
         raise DataError("the file is empty.", where=place, fix="Give it columns file and label.")
     width = len(rows[0][1])
@@ -140,7 +127,7 @@ def _read(path: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
                 where=f"{place}, row {number}",
                 fix="Quote cells that hold the separator.",
             )
-    return [cell.strip() for cell in rows[0][1]], rows[1:]
+    return [cell.strip() for cell in rows[0][1]], rows[1:], [f"{place}: {note}" for note in text.notes]
 
 
 class _Files:

@@ -1,6 +1,7 @@
 """One process of the packed store: encodes the files named on standard input into rows on disk.
 
-First line: {"spec", "rows"}. Then lines [start, paths]; each is answered by {"hashes", "errors"}.
+First line: {"spec", "rows"}. Then lines [start, paths]; each is answered by {"hashes", "errors"}, or,
+where the rows can't be written, by {"errno"}.
 """
 
 from __future__ import annotations
@@ -23,7 +24,11 @@ def main() -> None:
     rows = RowFile(Path(header["rows"]))
     for line in sys.stdin:
         start, paths = json.loads(line)
-        hashes, errors = encode_chunk(codec, paths, start, rows)
+        try:
+            hashes, errors = encode_chunk(codec, paths, start, rows)
+        except OSError as fault:  # The disk is full: the process that started this one says so.
+            print(json.dumps({"errno": fault.errno}), flush=True)
+            return
         faults = {row: fault.to_json() for row, fault in errors.items()}
         print(json.dumps({"hashes": hashes.hex(), "errors": faults}), flush=True)
 

@@ -20,10 +20,11 @@ import shutil
 import stat
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Lock, Thread
@@ -44,6 +45,8 @@ PROCESSES_FROM = 1500
 """Below this many files threads are quicker than starting processes."""
 
 FLUSH_SECONDS = 0.1
+ABANDONED_SECONDS = 86_400
+"""What a process has not written to for so long, it was killed over."""
 
 Advance = Callable[[int], None]
 Chunks = dict[int, list[str]]
@@ -104,16 +107,25 @@ def _pack_files(codec: Codec, paths: list[str], advance: Advance, workers: int) 
         faults = {str(row): fault.to_json() for row, fault in sorted(errors.items())}
         write_text(temporary / "meta.json", to_json({"spec": codec.spec(), "errors": faults}))
         store = cache / "stores" / digest.hexdigest()
-        if not _is_whole(store):
-            shutil.rmtree(store, ignore_errors=True)
+        column = _open_store(temporary)  # Once open it outlasts what other processes do to the store.
+        try:
             os.replace(temporary, store)
+        except OSError:  # Such a store is there: of another process, of files since moved, or damaged.
+            if (there := _open_whole(store)) is not None:
+                column = there
+            else:
+                shutil.rmtree(store, ignore_errors=True)
+                with suppress(OSError):  # Another process was quicker.
+                    os.replace(temporary, store)
         write_text(seen, store.name)
-        _prune(cache / "stores", keep=store)
+        _prune(cache, keep=store)
     except OSError as fault:
-        raise file_error(fault, cache) from fault
+        found = file_error(fault, cache)
+        fix = f"{found.fix} Encoded pictures are kept here: DRIVETRAIN_CACHE names another folder.".strip()
+        raise FileError(found.error, where=cache, fix=fix) from fault
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return _open_store(store)
+    return column
 
 
 def _seen_key(paths: list[str], spec: str) -> str:
@@ -132,16 +144,17 @@ def _open_seen(cache: Path, seen: Path) -> PackedColumn | None:
     try:
         store = cache / "stores" / seen.read_text().strip()
         os.utime(store)
+    except (OSError, ValueError):
+        return None
+    return _open_whole(store)
+
+
+def _open_whole(store: Path) -> PackedColumn | None:
+    """A store; None where it is not there, or damaged."""
+    try:
         return _open_store(store)
     except (OSError, ValueError, DrivetrainError):
         return None
-
-
-def _is_whole(store: Path) -> bool:
-    try:
-        return _open_store(store) is not None
-    except (OSError, ValueError, DrivetrainError):
-        return False
 
 
 def _open_store(store: Path) -> PackedColumn:
@@ -288,6 +301,7 @@ def _encode_in_processes(
     header = json.dumps({"spec": codec.spec(), "rows": str(rows.path)})
     starts = iter(chunks)
     failures: list[BaseException] = []
+    unwritten: list[OSError] = []
 
     def drive(process: subprocess.Popen[str]) -> None:
         assert process.stdin is not None
@@ -297,6 +311,9 @@ def _encode_in_processes(
             for start in starts:
                 print(json.dumps([start, chunks[start]]), file=process.stdin, flush=True)
                 reply = json.loads(process.stdout.readline())
+                if "errno" in reply:
+                    unwritten.append(OSError(reply["errno"], os.strerror(reply["errno"])))
+                    return
                 faults = {int(row): DrivetrainError(**item) for row, item in reply["errors"].items()}
                 collect(start, bytes.fromhex(reply["hashes"]), faults)
         except (OSError, ValueError) as fault:
@@ -311,6 +328,8 @@ def _encode_in_processes(
             collect(start, *encode_chunk(codec, chunks[start], start, rows))
         for thread in threads:
             thread.join()
+    if unwritten:
+        raise unwritten[0]
     if failures:
         raise DrivetrainError(
             "a process that encodes stopped.",
@@ -319,14 +338,20 @@ def _encode_in_processes(
         )
 
 
-def _prune(stores: Path, keep: Path) -> None:
-    """Remove the stores unused for longest until the cache is within its limit."""
+def _prune(cache: Path, keep: Path) -> None:
+    """Remove what processes that were killed left, the stores unused for longest until the cache is within its limit,
+    and what is remembered of stores that are gone."""
     limit = float(os.environ.get("DRIVETRAIN_CACHE_GB", "20")) * 1e9
-    whole = [store for store in stores.iterdir() if not store.name.startswith(".")]
-    sized = [
-        (store.stat().st_mtime, sum(file.stat().st_size for file in store.iterdir()), store)
-        for store in whole
-    ]
+    sized: list[tuple[float, int, Path]] = []
+    for store in (cache / "stores").iterdir():
+        try:
+            folder, *files = [path.stat() for path in (store, *store.iterdir())]
+        except OSError:
+            continue  # Another process removes it.
+        if not store.name.startswith("."):
+            sized.append((folder.st_mtime, sum(file.st_size for file in files), store))
+        elif max(file.st_mtime for file in (folder, *files)) < time.time() - ABANDONED_SECONDS:
+            shutil.rmtree(store, ignore_errors=True)
     total = sum(size for _, size, _ in sized)
     for _, size, store in sorted(sized):
         if total <= limit:
@@ -334,3 +359,7 @@ def _prune(stores: Path, keep: Path) -> None:
         if store != keep:
             shutil.rmtree(store, ignore_errors=True)
             total -= size
+    for seen in (cache / "seen").glob("[!.]*"):
+        with suppress(OSError, ValueError):  # Another process removes it, or it is damaged.
+            if not (cache / "stores" / seen.read_text().strip()).exists():
+                seen.unlink()

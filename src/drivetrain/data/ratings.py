@@ -11,7 +11,7 @@ import numpy as np
 from drivetrain.codecs.base import MISSING_WORDS, distinct, is_missing
 from drivetrain.codecs.category import as_text
 from drivetrain.data.faults import Fault, Report
-from drivetrain.data.table import Table
+from drivetrain.data.table import Table, complete
 from drivetrain.data.times import times_of
 from drivetrain.errors import DataError, UsageError, nearest
 from drivetrain.types import Array
@@ -56,7 +56,7 @@ def read_ratings(
         if name not in columns and name in frame.columns:
             columns[name] = _values(frame.column(name))
     table = Table(columns, frame.origins, frame.name, frame.source, notes=frame.notes)
-    table = _complete(table, absent)
+    table = complete(table, absent)
     table = _once(table, user, item, rating, timestamp)
     _check(table, user, item, rating)
     return table
@@ -89,18 +89,6 @@ def _numbers(frame: Frame, name: str) -> Array:
                 fix="Ratings are numbers. Without a rating column each row counts as a pick.",
             )  # fmt: skip
     return found.values
-
-
-def _complete(table: Table, absent: dict[str, Array]) -> Table:
-    lacking = np.any(list(absent.values()), axis=0)
-    if not lacking.any():
-        return table
-    if lacking.all():
-        name = max(absent, key=lambda name: int(absent[name].sum()))
-        raise DataError(f"no row has a value of {name!r}.", where=table.name, fix="Name another column.")
-    told = f"{int(lacking.sum()):,} rows without {' or '.join(n for n, rows in absent.items() if rows.any())} are left out"
-    kept = table.take(~lacking)
-    return replace(kept, notes=(*kept.notes, f"{told}, the first is {table.origin(int(np.argmax(lacking)))}"))
 
 
 def pairs(table: Table, user: str, item: str) -> Array:

@@ -56,7 +56,7 @@ def strata(data: Dataset, part: str = "train") -> tuple[Array, Array]:
     found = data.part(part)
     for name, codec in data.signature.targets.items():
         if hasattr(codec, "classes") and codec.shape == ():
-            return found.rows, np.asarray(found.batch()[name])
+            return found.rows, np.asarray(found.column(name))
     return found.rows, np.zeros(len(found), np.int64)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -18,14 +19,15 @@ def read_seen(
 ) -> dict[str, float] | list[str] | None:
     """What a user has had: item -> rating, or items where the model knows no ratings; None where they have no row.
 
-    `facts` are those of the recommender: the columns of its training data. Of several ratings of one item the last
-    counts. Raises DataError for a column that isn't there and a rating that is no number.
+    `facts` are those of the recommender: the columns of its training data, and the sign that groups the digits of its
+    ratings. Rows without a rating are left out, as in training. Of several ratings of one item the last counts.
+    Raises DataError for a column that isn't there and a rating that is no number.
     """
     who, what = str(facts["user"]), str(facts["item"])
     rating: str | None = facts.get("rating")
     wanted = as_text(user, "user")
     found: dict[str, float] = {}
-    number = Number()
+    number = Number(missing=True, thousands=facts.get("thousands", ""))
     for origin, row in read_rows(path, header=facts.get("header")):
         for column in (who, what, rating):
             if column is not None and column not in row:
@@ -36,9 +38,11 @@ def read_seen(
         if is_missing(row[who]) or as_text(row[who], "user") != wanted or is_missing(row[what]):
             continue
         try:
-            found[as_text(row[what], "item")] = 1.0 if rating is None else number.read(row[rating])
+            value = 1.0 if rating is None else number.read(row[rating])
         except DrivetrainError as fault:
             raise fault.at(origin) from None
+        if not math.isnan(value):
+            found[as_text(row[what], "item")] = value
     if not found:
         return None
     return list(found) if rating is None else found

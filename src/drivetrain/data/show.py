@@ -41,7 +41,7 @@ def show(data: Dataset, n: int, part: str, seed: int) -> Chart:
         )
         for row in zip(*texts.values())
     ]
-    return pictures(list(found.batch(chosen)[image]), captions, title=title)
+    return pictures(list(found.column(image, chosen)), captions, title=title)
 
 
 def table(data: Dataset, part: str, positions: Array, columns: list[str], title: str) -> Chart:
@@ -61,9 +61,11 @@ def table(data: Dataset, part: str, positions: Array, columns: list[str], title:
 def texts_of(data: Dataset, part: str, positions: Array, columns: list[str]) -> dict[str, Texts]:
     """Column -> what the rows at some positions of a part hold, as the model gets it; None where missing."""
     found = data.part(part)
-    batch, fields = found.batch(positions), data.signature.fields
-    lines = found.rows[positions]
-    return {name: cell_texts(fields[name], batch[name], data.table[name][lines]) for name in columns}
+    fields, lines = data.signature.fields, found.rows[positions]
+    return {
+        name: cell_texts(fields[name], found.column(name, positions), data.table[name][lines])
+        for name in columns
+    }
 
 
 def most_telling(data: Dataset) -> list[str]:
@@ -74,5 +76,6 @@ def most_telling(data: Dataset) -> list[str]:
     part = data.part("train")
     sample = np.sort(np.random.default_rng(0).permutation(len(part))[:SAMPLE])
     wanted = {name: codec for name, codec in inputs.items() if name not in data.pictures}
-    ranked = by_telling(wanted, data.signature.targets, part.batch(sample))
+    batch = {name: part.column(name, sample) for name in (*wanted, *data.signature.targets)}
+    ranked = by_telling(wanted, data.signature.targets, batch)
     return [*data.pictures, *ranked]

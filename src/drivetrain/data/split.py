@@ -205,7 +205,8 @@ class ByGroup(Splitter):
         for part, share, keep in (("test", self.test, 1 + (self.valid > 0)), ("valid", self.valid, 1)):
             if share:
                 chosen[part] = _near(left, sizes, share * len(table), most=len(left) - keep)
-                left = [group for group in left if group not in set(chosen[part])]
+                taken = set(chosen[part])
+                left = [group for group in left if group not in taken]
         train, valid, test = (
             np.flatnonzero(np.isin(codes, part)) for part in (left, chosen["valid"], chosen["test"])
         )

@@ -143,6 +143,20 @@ def missing(values: Array) -> Array:
     return np.array([is_missing(value) for value in different], bool)[which]
 
 
+def complete(table: Table, absent: Mapping[str, Array]) -> Table:
+    """The rows that have a value in each of these columns; `absent` is True (n,) where one has none. How many have not
+    is noted. Raises DataError where none is left."""
+    lacking = np.any(list(absent.values()), axis=0)
+    if not lacking.any():
+        return table
+    if lacking.all():
+        name = max(absent, key=lambda name: int(absent[name].sum()))
+        raise DataError(f"no row has a value of {name!r}.", where=table.name, fix="Name another column.")
+    told = f"{int(lacking.sum()):,} rows without {' or '.join(n for n, rows in absent.items() if rows.any())} are left out"
+    kept = table.take(~lacking)
+    return replace(kept, notes=(*kept.notes, f"{told}, the first is {table.origin(int(np.argmax(lacking)))}"))
+
+
 def shown(name: str | os.PathLike[str]) -> str:
     """A file's name as text that can be printed: bytes that are no UTF-8 become the replacement sign."""
     text = os.fspath(name)

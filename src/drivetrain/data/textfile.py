@@ -13,6 +13,7 @@ import io
 import os
 import re
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -235,7 +236,7 @@ def column_names(header: Sequence[object], place: str) -> tuple[list[str], list[
         elif plain != text.strip():
             notes.append(f"column {text.strip()[:60]!r} is called {plain[:60]!r} here")
         names.append(plain)
-    twice = sorted({name for name in names if names.count(name) > 1}, key=names.index)
+    twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         where = " and ".join(str(number) for number, name in enumerate(names, start=1) if name == twice[0])
         others = f", and so come {', '.join(twice[1:])}" if len(twice) > 1 else ""

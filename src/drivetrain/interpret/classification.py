@@ -43,18 +43,21 @@ class Classification(Interpretation):
     def top_losses(self, n: int = 9) -> Chart:
         """The pictures of highest loss as the model got them: true class, prediction, its probability."""
         from drivetrain.charts import pictures
+        from drivetrain.charts.chart import shorten
 
         images = self.learner.data.pictures
         if not images:
             raise UsageError("top_losses shows pictures; use worst() for other inputs.", where=self.part)
         worst = self.worst(n)
-        batch = self.learner.data.part(self.part).batch(
-            np.array([item["position"] for item in worst], np.int64)
-        )
-        captions = [f"{item['true']} → {item['predicted']} {item['probability']:.2f}" for item in worst]
+        positions = np.array([item["position"] for item in worst], np.int64)
+        found = self.learner.data.part(self.part).column(images[0], positions)
+        captions = [
+            f"{shorten(item['true'], 14)} → {shorten(item['predicted'], 14)} {item['probability']:.2f}"
+            for item in worst
+        ]
         right = [item["true"] == item["predicted"] for item in worst]
         return pictures(
-            list(batch[images[0]]),
+            list(found),
             captions,
             marks=right,
             title=f"Highest losses: true → predicted ({self.part})",

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from drivetrain.errors import UsageError, nearest
 from drivetrain.interpret.slices import chosen_target
-from drivetrain.metrics import Estimate, mean, statistics
+from drivetrain.metrics import Estimate, mean, means
 from drivetrain.report import words
 from drivetrain.types import Array
 
@@ -185,8 +185,7 @@ def _metric(
     encoded: Mapping[str, Array],
 ) -> str:
     """The metric that is meant: by default what an answer costs, else the first. Raises UsageError for no mean."""
-    found = statistics(learner.data.signature.targets[target], outputs[target], encoded[target])
-    known = [name for name, made in found.items() if made.items is not None]
+    known = list(means(learner.data.signature.targets[target], outputs[target], encoded[target]))
     if metric is None:
         return "mean_cost" if "mean_cost" in known else known[0]
     if metric not in known:
@@ -199,7 +198,7 @@ def _values(
     learner: Fitted, target: str, metric: str, outputs: Mapping[str, Array], encoded: Mapping[str, Array]
 ) -> npt.NDArray[np.float64]:
     """(n,) what each row adds to the metric."""
-    items = statistics(learner.data.signature.targets[target], outputs[target], encoded[target])[metric].items
+    items = means(learner.data.signature.targets[target], outputs[target], encoded[target])[metric].items
     assert items is not None
     return items.astype(np.float64)
 

@@ -88,10 +88,12 @@ class LabelFaults:
         found = self.data.part("train")
         where = {int(row): place for place, row in enumerate(found.rows)}
         shown = self.items(n)
-        batch = found.batch(np.array([where[item["row"]] for item in shown], np.int64))
+        images = found.column(
+            self.data.pictures[0], np.array([where[item["row"]] for item in shown], np.int64)
+        )
         words = [f"{item['given']} → {item['suggested']}?{_percent(item)}" for item in shown]
         title = f"Doubtful labels: {self.count:,} of {len(self.rows):,}"
-        return pictures(list(batch[self.data.pictures[0]]), words, title=title)
+        return pictures(list(images), words, title=title)
 
     def summary(self) -> str:
         """One line: how many, of how many, and the estimated share."""
@@ -215,7 +217,7 @@ class _Frozen:
         from sklearn.preprocessing import StandardScaler
 
         train, valid = (self.features[np.isin(self.rows, part.rows(name))] for name in ("train", "valid"))
-        true = part.part("train").batch()[target]
+        true = part.part("train").column(target)
         scaler = StandardScaler().fit(train)
         codec = part.signature.targets[target]
         if not isinstance(codec, Category):
@@ -260,7 +262,7 @@ def _out_of_fold(
     """Rows of the table (n,), and for each the output of a model that has not seen it, and the encoded true value."""
     rows, classes = strata(pooled)
     order = spread_order(classes, seed)
-    encoded = pooled.part("train").batch()[target]
+    encoded = pooled.part("train").column(target)
     outputs = np.zeros((len(rows), *codec.output_shape), np.float64)
     with progress("Cross-validating", folds, quiet=quiet) as advance:
         for number in range(folds):

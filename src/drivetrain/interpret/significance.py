@@ -38,16 +38,6 @@ def p_higher(values: Array, codes: Ints, groups: int) -> Floats:
     return _rank_sum(values, codes, groups)
 
 
-def holm(p: Floats) -> Floats:
-    """(n,) p-values adjusted for how many there are, so that with those below 5 % the chance that any of them is a
-    false alarm is below 5 %. Holm (1979), Scandinavian Journal of Statistics 6:65-70."""
-    order = np.argsort(p, kind="stable")
-    adjusted = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
-    found = np.empty(len(p))
-    found[order] = np.minimum(1.0, adjusted)
-    return found
-
-
 def _fisher(hits: Array, codes: Ints, groups: int) -> Floats:
     sizes = np.bincount(codes, minlength=groups)
     found = np.bincount(codes[hits], minlength=groups)

@@ -19,8 +19,8 @@ from drivetrain.codecs.number import Number
 from drivetrain.data.groups import Grouping, groupings
 from drivetrain.data.show import most_telling
 from drivetrain.errors import UsageError
-from drivetrain.interpret.significance import holm, p_higher
-from drivetrain.metrics import Estimate, losses, mean, statistics, wilson
+from drivetrain.interpret.significance import p_higher
+from drivetrain.metrics import Estimate, holm, losses, mean, statistics, wilson
 from drivetrain.report import words
 from drivetrain.types import Array
 
@@ -176,8 +176,9 @@ def slices(
     outputs, encoded = learner.outputs(part)
     metric, values = harm(codec, outputs[target], encoded[target])
     least = max(FEWEST, math.ceil(SHARE * len(found))) if least is None else least
-    batch = found.batch()
-    by_column = {name: groupings(name, each, batch[name]) for name, each in data.signature.inputs.items()}
+    by_column = {
+        name: groupings(name, each, found.column(name)) for name, each in data.signature.inputs.items()
+    }
     if data.pictures:
         by_column[target] = groupings(target, codec, encoded[target]) if hasattr(codec, "classes") else []
     by_column = {name: [_frequent(each, least) for each in made] for name, made in by_column.items()}
@@ -185,7 +186,7 @@ def slices(
     if pairs:
         chosen = [name for name in most_telling(data) if name in by_column][:PAIRED]
         trials += _pairs({name: by_column[name] for name in chosen}, values, least)
-    adjusted = holm(np.array([trial.p for trial in trials]))
+    adjusted = holm([trial.p for trial in trials])
     worse = [(trial, float(p)) for trial, p in zip(trials, adjusted) if p <= LEVEL]
     return Slices(
         target, part, metric, len(found), least, len(trials), len(worse), _distinct(worse, values)

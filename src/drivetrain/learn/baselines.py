@@ -117,15 +117,6 @@ def _on_rows(sample: Array, rows: int) -> str:
 # Trees.
 
 
-def _for_trees(signature: Signature) -> bool:
-    """A table: something that trees see, and no picture."""
-    codecs = signature.inputs.values()
-    return any(takes(codec) for codec in codecs) and not any(len(codec.shape) == 3 for codec in codecs)
-
-
-# Trees.
-
-
 def _growers(signature: Signature, ours: bool) -> dict[str, Grow]:
     """Who grows trees, by name: nobody beside pictures, or where there is nothing that trees see."""
     codecs = signature.inputs.values()

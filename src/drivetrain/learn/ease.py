@@ -7,7 +7,6 @@ scores are sums that can be taken apart: the reasons of a recommendation are its
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,12 +19,12 @@ import numpy.typing as npt
 from drivetrain.bundle.npy import to_npy
 from drivetrain.codecs.ranking import Ranking
 from drivetrain.data.dataset import Dataset
-from drivetrain.errors import TrainingError, UsageError, nearest
+from drivetrain.errors import TrainingError, UsageError
 from drivetrain.files import to_json
 from drivetrain.learn.fitted import Fitted, run_and_data
-from drivetrain.learn.items import Items, choose, together, without
+from drivetrain.learn.items import Floats, Items, choose, together, without
 from drivetrain.learn.make import EASE
-from drivetrain.learn.settings import Record, Settings
+from drivetrain.learn.settings import Record, settings_without_epochs
 from drivetrain.learn.simple_recommenders import POPULARITY
 from drivetrain.types import Array
 
@@ -36,23 +35,23 @@ CASES = 16
 Weights = npt.NDArray[np.float32]
 
 
-def ease_weights(history: Array, ridge: float) -> Weights:
+def ease_weights(counts: Floats, ridge: float) -> Weights:
     """(items, items): row i is what having had i says for each other item. The diagonal is 0: nothing speaks for itself.
 
     It is the ridge regression of each item on all others, for all of them at once: with P the inverse of
-    X'X + ridge, the weights are -P_ij / P_jj.
+    X'X + ridge, the weights are -P_ij / P_jj. `counts` is X'X: how many people have had both (`together`).
     """
-    counts = together(history)
-    counts[np.diag_indices_from(counts)] += ridge
-    inverse = np.linalg.inv(counts)
+    penalised = counts.copy()
+    penalised[np.diag_indices_from(penalised)] += ridge
+    inverse = np.linalg.inv(penalised)
     weights = inverse / -np.diag(inverse)
     np.fill_diagonal(weights, 0.0)
     return weights.astype(np.float32)
 
 
-def scorer(history: Array, ridge: float) -> Callable[[Array], Array]:
+def scorer(counts: Floats, ridge: float) -> Callable[[Array], Array]:
     """What gives scores (n, items) for histories (n, items)."""
-    weights = ease_weights(history, ridge)
+    weights = ease_weights(counts, ridge)
     return lambda some: some.astype(np.float32) @ weights
 
 
@@ -88,7 +87,7 @@ class EaseLearner(Fitted):
     ) -> None:
         super().__init__(data, out, force, quiet)
         self.model_name = EASE
-        self.settings = _settings(options)
+        self.settings = settings_without_epochs(EaseSettings, options, EASE)
         self.ridge: float | None = None
         self._seconds = 0.0
         if not isinstance(next(iter(data.signature.targets.values())), Ranking):
@@ -122,7 +121,7 @@ class EaseLearner(Fitted):
         if self.ridge is None:
             with self.progress("Choosing the penalty", len(RIDGES)) as advance:
                 self.ridge = choose(RIDGES, scorer, history, seen, self.settings.seed, advance)
-        self.weights = ease_weights(history, self.ridge)
+        self.weights = ease_weights(together(history), self.ridge)
         self.shares = Items(history).shares.astype(np.float32)
         self._seconds = time.perf_counter() - started
 
@@ -205,22 +204,3 @@ class EaseLearner(Fitted):
         if opened.read_result() is not None:
             learner.solve()
         return learner
-
-
-NETWORKS_ONLY: dict[str, Any] = {
-    "augment": "auto",
-    "device": None,
-    "hooks": (),
-    **{field.name: field.default for field in dataclasses.fields(Settings)},
-}
-
-
-def _settings(options: Mapping[str, Any]) -> EaseSettings:
-    known = [field.name for field in dataclasses.fields(EaseSettings)]
-    for name, value in options.items():
-        if name in known or (name in NETWORKS_ONLY and value in (None, NETWORKS_ONLY[name])):
-            continue
-        if name in NETWORKS_ONLY:
-            raise UsageError(f"ease has no {name}.", where=name, fix=f"It has {', '.join(known)}.")
-        raise UsageError(f"a learner has no option {name!r}.", where=name, fix=nearest(name, known))
-    return EaseSettings(**{name: value for name, value in options.items() if name in known})

@@ -195,8 +195,8 @@ class Fitted(ABC):
         Computed once after each training."""
         if part not in self._outputs:
             self._outputs[part] = self.predict_part(part)
-        encoded = self.data.part(part).batch()
-        return self._outputs[part], {name: encoded[name] for name in self.data.signature.targets}
+        found = self.data.part(part)
+        return self._outputs[part], {name: found.column(name) for name in self.data.signature.targets}
 
     def validate(self, part: str = "valid") -> dict[str, Estimate]:
         """Metrics of a part with intervals; with several targets the names are "target.metric"."""

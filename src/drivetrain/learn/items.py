@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from drivetrain.data.dataset import Dataset
 from drivetrain.metrics.estimate import Estimate, mean
 from drivetrain.metrics.ranking import K, diversity, hits, ndcg, novelty, top
 from drivetrain.types import Array
@@ -89,9 +90,23 @@ class Items:
         }
 
 
+class BeyondAccuracy:
+    """Novelty and diversity of a dataset's rankings, by who had what in training."""
+
+    def __init__(self, data: Dataset) -> None:
+        self.data = data
+
+    @cached_property
+    def items(self) -> Items:
+        return Items(self.data.part("train").column("history"))
+
+    def __call__(self, outputs: Array) -> dict[str, Estimate]:
+        return self.items.beyond_accuracy(outputs)
+
+
 def choose(
     values: Sequence[Chosen],
-    fit: Callable[[Array, Chosen], Callable[[Array], Array]],
+    fit: Callable[[Floats, Chosen], Callable[[Array], Array]],
     history: Array,
     seen: Array | None,
     seed: int,
@@ -99,7 +114,8 @@ def choose(
 ) -> Chosen:
     """The value whose fit ranks best what was held out of the training histories, a fifth of each; of equals the first.
 
-    `fit(kept, value)` gives what scores histories. Where nothing can be held out it is the value in the middle.
+    `fit(counts, value)` gives what scores histories, from how many people have had both of two items (`together`). Where
+    nothing can be held out it is the value in the middle.
     """
     generator = np.random.default_rng(seed)
     held = (history > 0) & (generator.random(history.shape) < HELD_OUT)
@@ -112,9 +128,10 @@ def choose(
     some, right = kept[people], held[people]
     had = None if seen is None else seen[people]
     wanted = right.sum(axis=1)
+    counts = together(kept)
     reached: list[float] = []
     for value in values:
-        scores = without(fit(kept, value)(some), some, had)
+        scores = without(fit(counts, value)(some), some, had)
         reached.append(float(ndcg(hits(top(scores, K), right), wanted).mean()))
         advance(1)
     return values[int(np.argmax(reached))]

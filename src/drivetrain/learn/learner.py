@@ -28,8 +28,8 @@ from drivetrain.learn.hooks import Hook
 from drivetrain.learn.intervals import fit_intervals
 from drivetrain.learn.make import TREES, resume
 from drivetrain.learn.outcome import measured_part
-from drivetrain.learn.settings import Phase, Settings
-from drivetrain.learn.training import Training
+from drivetrain.learn.settings import FROZEN_EPOCHS, Phase, Settings
+from drivetrain.learn.training import Training, averaging
 from drivetrain.models.heads import HeadOptions
 from drivetrain.models.network import build_network
 from drivetrain.models.registry import PAIRS, resolve
@@ -192,7 +192,7 @@ class Learner(Fitted):
         for name, codec in self.data.signature.targets.items():
             weights = None
             if settings.class_weights == "balanced" and hasattr(codec, "classes"):
-                codes = torch.as_tensor(self.data.part("train", self.enlarge).batch()[name])
+                codes = torch.as_tensor(self.data.part("train", self.enlarge).column(name))
                 counts = torch.bincount(codes, minlength=len(codec.classes)).float()
                 weights = torch.where(counts > 0, counts.sum() / (len(counts) * counts.clamp(min=1)), 0.0)
             found[name] = dataclasses.replace(options, class_weights=weights)
@@ -201,8 +201,9 @@ class Learner(Fitted):
     def _make_average(self) -> torch.optim.swa_utils.AveragedModel | None:
         if self.settings.ema is None:
             return None
-        decay = torch.optim.swa_utils.get_ema_multi_avg_fn(self.settings.ema)
-        return torch.optim.swa_utils.AveragedModel(self.network, multi_avg_fn=decay, use_buffers=True)
+        return torch.optim.swa_utils.AveragedModel(
+            self.network, multi_avg_fn=averaging(self.settings.ema), use_buffers=True
+        )
 
     # --- what the loop uses -------------------------------------------------------------------------------
 
@@ -284,6 +285,15 @@ class Learner(Fitted):
         phase = self.plan[self.position.phase] if self.position.phase < len(self.plan) else None
         return phase is None or self.position.epoch >= phase.epochs or self.is_stale()
 
+    def is_finished(self) -> bool:
+        """Whether the plan has been trained to its end."""
+        last = len(self.plan) - 1
+        return self.position.phase > last or (self.position.phase == last and self.phase_is_over())
+
+    def last_result(self) -> dict[str, Any] | None:
+        """As of any run; None where the newest whole checkpoint is older than the result."""
+        return super().last_result() if self.is_finished() else None
+
     def end_phase(self) -> None:
         if self.settings.early_stopping is not None:
             state.restore_best(self, None if self._run is None else self._run.checkpoints)
@@ -307,7 +317,7 @@ class Learner(Fitted):
         self,
         epochs: int,
         lr: float | None = None,
-        frozen_epochs: int = 4,
+        frozen_epochs: int = FROZEN_EPOCHS,
         views: int = 1,
         spread: float = 0.1,
     ) -> dict[str, Any]:

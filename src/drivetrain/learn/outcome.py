@@ -6,12 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from drivetrain.charts.training import worsened
 from drivetrain.codecs import Signature
 from drivetrain.codecs.category import Category
 from drivetrain.learn.baselines import LIGHTGBM, TREES, Baseline, fit_baselines
 from drivetrain.learn.fitted import without_intervals
 from drivetrain.metrics import Estimate, Statistic, difference, losses, measure, paired_difference
+from drivetrain.metrics.overfitting import worsened
 from drivetrain.report.words import rough
 from drivetrain.types import Array
 
@@ -98,7 +98,7 @@ def compare_with(
     encoded: Mapping[str, Array],
     seed: int = 0,
 ) -> dict[str, dict[str, Any]]:
-    """Name of a baseline -> `{"target", "difference", "better", "words"}`, JSON values.
+    """Name of a baseline -> `{"target", "measure", "difference", "better", "words"}`, JSON values.
 
     `difference` is the mean of our losses less its losses on the same rows (log loss or absolute error), below 0 where
     the model is better. `better` is None where the difference could be chance.
@@ -112,6 +112,7 @@ def compare_with(
         name = LOSS_NAMES[codec.op.split("@")[0]]
         compared[found.name] = {
             "target": found.target,
+            "measure": name,
             "difference": apart.to_json(),
             "better": better,
             "words": in_words(found.name, name, apart, better),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from drivetrain.codecs.base import distinct
+from drivetrain.codecs.category import as_text, order
 from drivetrain.data.kind_types import LEFT_OUT
 from drivetrain.data.table import missing
 from drivetrain.interpret import Classification, Importance, Interpretation, Regression, importances, slices
@@ -226,8 +229,10 @@ def _counts(learner: Fitted) -> dict[str, dict[str, int]] | None:
         if hasattr(codec, "classes"):
             counts = {}
             for part, rows in data.split.parts().items():
-                names, found = np.unique(data.table[name][rows].astype(str), return_counts=True)
-                if len(rows):
-                    counts[part] = dict(zip(names.tolist(), found.tolist()))
+                different, which = distinct(data.table[name][rows])
+                texts = [as_text(value, "class") for value in different]
+                found = Counter(texts[place] for place in which.tolist())
+                if found:
+                    counts[part] = {text: found[text] for text in order(found)}
             return counts
     return None

@@ -39,20 +39,15 @@ class Run:
 
     @classmethod
     def create(cls, folder: str | Path, force: bool = False) -> Run:
-        """A new run. Raises FileError when the folder exists and is not empty, without `force`."""
+        """A new run. Raises FileError when the folder exists and is not empty; with `force` a run is replaced."""
         folder = Path(folder)
         try:
             if folder.exists() and not folder.is_dir():
                 raise FileError(
                     "there is a file of this name already.", where=folder, fix="Choose another --out."
                 )
-            if is_used(folder):
-                if not force:
-                    raise FileError(
-                        "this folder has something in it already.", where=folder,
-                        fix="Choose another --out, go on with --resume, or replace it with --force.",
-                    )  # fmt: skip
-                _clear(folder)
+            refuse_used(folder, force)
+            _clear(folder)
             (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
         except OSError as fault:
             raise file_error(fault, folder) from fault
@@ -143,19 +138,44 @@ class Run:
         return Validation.read(self.folder)
 
 
-def is_used(folder: Path) -> bool:
+def refuse_used(folder: Path, force: bool) -> None:
+    """Raises FileError where a folder has something in it; with `force`, where that is no run."""
+    if not _is_used(folder) or (force and _is_run(folder)):
+        return
+    raise FileError(
+        "this folder has something in it already.", where=folder,
+        fix="Choose another --out, go on with --resume, or replace it with --force."
+        if _is_run(folder) else "It is not a run: choose another --out.",
+    )  # fmt: skip
+
+
+def _is_used(folder: Path) -> bool:
     """Whether there is something in a folder; a process that was killed at once leaves only a folder in it."""
     return folder.is_dir() and any(
         path.name != "checkpoints" or any(path.iterdir()) for path in folder.iterdir()
     )
 
 
+def _is_run(folder: Path) -> bool:
+    try:
+        Run(folder).read_config()
+    except DrivetrainError:
+        return False
+    return True
+
+
 def next_folder(name: str) -> Path:
-    """`runs/NAME-001`, or the next number that is free."""
+    """`runs/NAME-001`, or the next number that is free: made here, so that nobody else who starts now takes it."""
     number = 1
-    while (folder := Path("runs") / f"{name}-{number:03d}").exists():
-        number += 1
-    return folder
+    while True:
+        folder = Path("runs") / f"{name}-{number:03d}"
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            number += 1
+        except OSError as fault:
+            raise file_error(fault, folder) from fault
 
 
 def versions() -> dict[str, str]:
@@ -170,11 +190,7 @@ def versions() -> dict[str, str]:
 
 
 def _clear(folder: Path) -> None:
-    """Remove what a run writes, and nothing else; in a folder that is not a run, nothing."""
-    try:
-        Run(folder).read_config()
-    except DrivetrainError:
-        return
+    """Remove what a run writes, and nothing else."""
     for pattern in (
         "config.toml",
         "metrics.jsonl",

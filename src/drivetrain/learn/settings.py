@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from drivetrain.errors import UsageError, nearest
 
@@ -13,6 +14,12 @@ CLASS_WEIGHTS = ("none", "balanced")
 LOSSES = ("squared", "huber", "absolute")
 PRECISIONS = ("auto", "float32", "bfloat16")
 SCHEDULES = ("one_cycle", "constant")
+EPOCHS, EPOCHS_OF_COLUMNS, FROZEN_EPOCHS = 5, 10, 4
+
+
+def usual_epochs(pictures: bool) -> int:
+    """How many epochs there are where nobody said: of pictures or of columns."""
+    return EPOCHS if pictures else EPOCHS_OF_COLUMNS
 
 
 class Record:
@@ -34,6 +41,9 @@ class Record:
     def _require(self, condition: bool, name: str, needs: str) -> None:
         if not condition:
             raise UsageError(f"{name} must be {needs}, not {getattr(self, name)!r}.", where=name)
+
+
+Own = TypeVar("Own", bound=Record)
 
 
 @dataclass(frozen=True)
@@ -110,3 +120,25 @@ class Phase(Record):
         self._require(self.schedule in SCHEDULES, "schedule", f"one of {', '.join(SCHEDULES)}")
         self._require(0 < self.spread <= 1, "spread", "above 0, at most 1")
         self._require(isinstance(self.views, int) and self.views >= 1, "views", "a whole number from 1")
+
+
+NETWORKS_ONLY: dict[str, Any] = {
+    "augment": "auto",
+    "device": None,
+    "hooks": (),
+    **{field.name: field.default for field in dataclasses.fields(Settings)},
+}
+"""Options of a network's learner, and what they are where nobody gave them."""
+
+
+def settings_without_epochs(kind: type[Own], options: Mapping[str, Any], model: str) -> Own:
+    """The settings of a model without epochs, of its own `kind`. What a network alone can have is passed over where it
+    says nothing. Raises UsageError for the rest of that, and for what nobody has."""
+    known = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    for name, value in options.items():
+        if name in known or (name in NETWORKS_ONLY and value in (None, NETWORKS_ONLY[name])):
+            continue
+        if name in NETWORKS_ONLY:
+            raise UsageError(f"{model} has no {name}.", where=name, fix=f"It has {', '.join(known)}.")
+        raise UsageError(f"a learner has no option {name!r}.", where=name, fix=nearest(name, known))
+    return kind(**{name: value for name, value in options.items() if name in known})

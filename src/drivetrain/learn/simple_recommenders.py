@@ -67,7 +67,7 @@ def ranking_baselines(signature: Signature, train: Batch, valid: Batch, seed: in
     shares = Items(history).shares.astype(np.float32)
     popular = np.broadcast_to(shares, had[0].shape)
     size = choose(SIZES, neighbours, history, seen, seed)
-    alike = neighbours(history, size)(had[0])
+    alike = neighbours(together(history), size)(had[0])
     alike = np.where(had[0].any(axis=1, keepdims=True), alike, shares)
     return [
         Baseline(name, target, without(scores.astype(np.float32), *had))
@@ -75,10 +75,9 @@ def ranking_baselines(signature: Signature, train: Batch, valid: Batch, seed: in
     ]
 
 
-def neighbours(history: Array, size: int) -> Callable[[Array], Array]:
+def neighbours(counts: Floats, size: int) -> Callable[[Array], Array]:
     """What gives scores (n, items) for histories: for each item the cosines with those among its `size` nearest that
-    somebody has had, added up. Sarwar, Karypis, Konstan and Riedl (2001), WWW, pages 285-295."""
-    counts = together(history)
+    somebody has had, added up. Of `counts` see `together`. Sarwar, Karypis, Konstan and Riedl (2001), WWW, 285-295."""
     norms = np.sqrt(np.maximum(np.diag(counts), 1.0))
     cosines = counts / np.outer(norms, norms)
     np.fill_diagonal(cosines, 0.0)

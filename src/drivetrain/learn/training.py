@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,6 +15,20 @@ from drivetrain.models.network import Network
 
 if TYPE_CHECKING:
     from drivetrain.learn.learner import Learner
+
+
+def averaging(decay: float) -> Callable[[list[Tensor], list[Tensor], Any], None]:
+    """An exponential moving average that follows quickly at first, or after a short training it would still be mostly
+    the weights before it: after n steps the decay is at most (1 + n) / (10 + n), as in TensorFlow's."""
+
+    def average(averaged: list[Tensor], current: list[Tensor], count: Any) -> None:
+        n = int(count)
+        if averaged[0].is_floating_point():
+            torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + n) / (10 + n)))
+        else:
+            torch._foreach_copy_(averaged, current)
+
+    return average
 
 
 class Training:

@@ -6,7 +6,6 @@ row when the graph is made.
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,12 +18,12 @@ from drivetrain.bundle.graph import check_graph
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
 from drivetrain.data.dataset import Dataset
-from drivetrain.errors import CheckFailed, TrainingError, UsageError, nearest
+from drivetrain.errors import CheckFailed, TrainingError, UsageError
 from drivetrain.files import file_error, write_bytes
 from drivetrain.learn.fitted import Fitted, run_and_data
 from drivetrain.learn.make import TREES
 from drivetrain.learn.outcome import measured_part
-from drivetrain.learn.settings import CLASS_WEIGHTS, Record, Settings
+from drivetrain.learn.settings import CLASS_WEIGHTS, Record, settings_without_epochs
 from drivetrain.learn.tree_columns import takes
 from drivetrain.learn.tree_curve import curve
 from drivetrain.learn.tree_model import LOSSES, TreeModel, fit_trees, left_out
@@ -34,13 +33,6 @@ from drivetrain.types import Array
 PARITY = 1e-5
 """How far the graph may be from scikit-learn, on the scale of a target's usual size."""
 GRAPH = "model.onnx"
-NETWORKS_ONLY: dict[str, Any] = {
-    "augment": "auto",
-    "device": None,
-    "hooks": (),
-    **{field.name: field.default for field in dataclasses.fields(Settings)},
-}
-"""Options of a network's learner, and what they are where nobody gave them."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +74,7 @@ class TreesLearner(Fitted):
     ) -> None:
         super().__init__(data, out, force, quiet)
         self.model_name = TREES
-        self.settings = _settings(options)
+        self.settings = settings_without_epochs(TreeSettings, options, TREES)
         self.models: dict[str, TreeModel] = {}
         self._graph = b""
         self._session: OnnxSession | None = None
@@ -224,15 +216,3 @@ class TreesLearner(Fitted):
             learner.history = opened.read_history()
             learner._rounds = learner.history[-1]["epoch"] if learner.history else 0
         return learner
-
-
-def _settings(options: Mapping[str, Any]) -> TreeSettings:
-    """Raises UsageError for what a network alone can have, and for what nobody has."""
-    known = [field.name for field in dataclasses.fields(TreeSettings)]
-    for name, value in options.items():
-        if name in known or (name in NETWORKS_ONLY and value in (None, NETWORKS_ONLY[name])):
-            continue
-        if name in NETWORKS_ONLY:
-            raise UsageError(f"trees have no {name}.", where=name, fix=f"They have {', '.join(known)}.")
-        raise UsageError(f"a learner has no option {name!r}.", where=name, fix=nearest(name, known))
-    return TreeSettings(**{name: value for name, value in options.items() if name in known})

@@ -33,6 +33,7 @@ from drivetrain.learn.make import WITHOUT_EPOCHS, make_learner
 from drivetrain.learn.outcome import measured_part
 from drivetrain.learn.run import next_folder
 from drivetrain.learn.search_space import NAMES, Space, default_space, read_space, scaled, suggest
+from drivetrain.learn.settings import FROZEN_EPOCHS, usual_epochs
 from drivetrain.learn.tuning import Tuning
 from drivetrain.report import words
 
@@ -41,9 +42,8 @@ if TYPE_CHECKING:
     from optuna.trial import Trial
 
 FORMAT = 1
-METRICS = ("log_loss", "mean_absolute_error", "mean_absolute_log_error", "ndcg_at_10")
+METRICS = ("log_loss", "mean_absolute_error", "ndcg_at_10")
 """What a search goes by where nobody said: the first that there is. Log loss tells apart more finely than accuracy."""
-EPOCHS, EPOCHS_OF_COLUMNS = 5, 10
 WARM_UP, TENTHS = 3, 10
 """No trial is stopped before so many tenths of its plan; it is looked at after each tenth."""
 
@@ -138,10 +138,10 @@ class Search:
 
     def _defaults(self, probe: Learner) -> dict[str, Any]:
         """What a training has where nobody said: the settings of the first trial."""
-        epochs = EPOCHS if self.data.pictures else EPOCHS_OF_COLUMNS
         strength = 0.0 if probe.augment == Augment.none() else 1.0
         rate = probe.default_rate(fine_tuned=True)
-        plan = {"lr": rate, "epochs": epochs, "frozen_epochs": 4, "augment_strength": strength}
+        epochs = usual_epochs(bool(self.data.pictures))
+        plan = {"lr": rate, "epochs": epochs, "frozen_epochs": FROZEN_EPOCHS, "augment_strength": strength}
         return {**probe.settings.to_json(), **plan, "model": probe.model_name}
 
     # --- the folder ---------------------------------------------------------------------------------------

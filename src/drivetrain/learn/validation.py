@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -146,14 +147,15 @@ def common_targets(found: Mapping[str, Validation]) -> list[str]:
     return targets
 
 
-def _meaning(codec: Codec) -> str:
-    """What two codecs share whose outputs can be compared: the kind, and the classes where it has any."""
-    classes = getattr(codec, "classes", None) or getattr(codec, "vocabulary", None) or ()
-    return ", ".join([codec.op, *map(str, classes)])
+def _meaning(codec: Codec) -> tuple[str, ...]:
+    """What two codecs share whose outputs can be compared: the kind, and the names of what each place is about."""
+    names = (getattr(codec, field, ()) for field in ("classes", "tags", "items"))
+    return codec.op, *chain.from_iterable(names)
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= 80 else text[:79] + "…"
+def _short(meaning: tuple[str, ...]) -> str:
+    text = ", ".join(meaning)
+    return text if len(text) <= 80 else f"{text[:79]}…, {len(meaning) - 1:,} in all"
 
 
 def common_rows(found: Mapping[str, Validation], targets: Sequence[str]) -> dict[str, Array]:

@@ -66,18 +66,20 @@ def roc_area(probabilities: Array, codes: Array) -> Area:
     if len(occurring) < 2:
         return Area(math.nan, np.zeros(n), 0.0, 0)
     chosen = [1] if classes == 2 else occurring
-    value, unseen = 0.0, 0.0
+    areas: list[float] = []
+    unseen = 0.0
     influence = np.zeros(n)
     for code in chosen:
         positive = codes == code
         area, share = _of_class(probabilities[:, code], positive)
-        value += area / len(chosen)
+        areas.append(area)
         influence += share / len(chosen)
         # What lies between 0 and 1 varies by no more than this.
         unseen += (counts[code] == 1) * area * (1 - area) / len(chosen) ** 2
         unseen += (counts[code] == n - 1) * area * (1 - area) / len(chosen) ** 2
     rarest = min(min(int(counts[code]), n - int(counts[code])) for code in chosen)
-    return Area(min(1.0, value), influence, float(unseen), rarest)
+    # Rounded once: the mean is 1 where all areas are, and nowhere else.
+    return Area(math.fsum(areas) / len(chosen), influence, float(unseen), rarest)
 
 
 def _of_class(scores: Array, positive: npt.NDArray[np.bool_]) -> tuple[float, Floats]:

@@ -64,6 +64,12 @@ def statistics(codec: Codec, outputs: Array, encoded: Array) -> dict[str, Statis
     return {**found, "auc": roc_area(probabilities, codes).statistic()}
 
 
+def means(codec: Codec, outputs: Array, encoded: Array) -> dict[str, Statistic]:
+    """Those of them that are means, for which nothing is sorted as for the auc."""
+    probabilities, codes = checked(codec, outputs, encoded)
+    return _means(codec, probabilities, codes, _predicted(codec, probabilities))
+
+
 def _means(codec: Codec, probabilities: Array, codes: Array, predicted: Ints) -> dict[str, Statistic]:
     found = {
         "accuracy": Statistic.mean_of(predicted == codes),

@@ -6,6 +6,7 @@ Items are taken with what both models made of them, so that what is hard for bot
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
@@ -22,6 +23,7 @@ from drivetrain.metrics.estimate import (
     Statistic,
     percentiles,
 )
+from drivetrain.types import Array
 
 ROUNDS = 10
 """Times 1,000 resamples, so that a p can be small enough for several comparisons."""
@@ -129,3 +131,17 @@ def _score(difference: float, only_a: int, only_b: int, n: int) -> float:
     variance = n * (2 * share + difference * (1 - difference))
     observed = only_a - only_b - n * difference
     return observed / math.sqrt(variance) if variance > 0 else math.copysign(math.inf, observed)
+
+
+def holm(p: Sequence[float] | Array) -> list[float]:
+    """The p of each of several comparisons as though it were the only one, so that with those below 5 % the chance that
+    any of them is a false alarm is below 5 %. An undefined one (NaN) counts as none.
+
+    Holm (1979), Scandinavian Journal of Statistics 6:65-70.
+    """
+    found = np.asarray(p, np.float64)
+    order = np.argsort(found, kind="stable")  # NaN comes last.
+    order = order[: len(order) - int(np.isnan(found).sum())]
+    corrected = np.full(len(found), np.nan)
+    corrected[order] = np.minimum(1.0, np.maximum.accumulate(found[order] * np.arange(len(order), 0, -1)))
+    return corrected.tolist()

@@ -17,7 +17,7 @@ MOST_INPUTS = 6
 def model_card(content: Mapping[str, Any]) -> str:
     """The card in Markdown. Any key may be missing or None.
 
-    name, task, model, created, things, metrics, headline, baselines, comparison, against, notes, per_class, versions
+    name, task, model, created, things, metrics, baselines, against, notes, per_class, versions
                   as for `report.page.write_report`
     file          the bundle's file name
     data          {"source", "layout", "split", "rows": {part: n}, "counts": {part: {class: n}}}
@@ -26,7 +26,7 @@ def model_card(content: Mapping[str, Any]) -> str:
     signature     `Signature.to_json()`
     cases         how many golden cases there are
     limits        further sentences about what it was not tested on
-    seed          of the split and the training             licence     of the model
+    seed          of the split and the training
     """
     blocks: list[str] = [f"# {_text(content.get('name') or 'Model')}", _what(content)]
     for title, lines in (
@@ -52,7 +52,7 @@ def _what(content: Mapping[str, Any]) -> str:
 
 def _result(content: Mapping[str, Any]) -> list[str]:
     metrics = content.get("metrics") or {}
-    found = words.headline_metric(metrics, content.get("headline"))
+    found = words.headline_metric(metrics)
     if not found:
         return []
     part, name = found
@@ -60,11 +60,7 @@ def _result(content: Mapping[str, Any]) -> list[str]:
     interval = words.interval_text(name, ours)
     told = f"**{_text(words.sentence(name, ours, part, content.get('things') or 'rows'))}**"
     lines = [f"{told}{f' (95 % interval: {interval})' if interval else ''}."]
-    beside = words.verdict(content.get("against") or {}) or (
-        words.difference_sentence(content["comparison"], name)
-        if content.get("comparison")
-        else words.comparison(name, ours, baselines)
-    )
+    beside = words.verdict(content.get("against") or {}) or words.comparison(name, ours, baselines)
     lines.append(_text(beside))
     measured = [
         (metric, where, "this model", estimate)
@@ -303,7 +299,7 @@ def _made(content: Mapping[str, Any]) -> list[str]:
             "- Versions: "
             + ", ".join(f"{_text(name)} {_text(version)}" for name, version in versions.items())
         )
-    for key, name in (("seed", "Seed"), ("created", "Created"), ("licence", "Licence")):
+    for key, name in (("seed", "Seed"), ("created", "Created")):
         if content.get(key) is not None:
             items.append(f"- {name}: {_text(content[key])}")
     return ["\n".join(items)] if items else []

@@ -12,6 +12,7 @@ from drivetrain.charts import Chart, bars, calibration, class_counts, confusion,
 from drivetrain.files import write_text
 from drivetrain.report import tables, words
 from drivetrain.report.style import CSS
+from drivetrain.report.tables import figure, scroll
 
 PLACES = 5
 NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -24,10 +25,9 @@ def write_report(path: str | os.PathLike[str], content: Mapping[str, Any]) -> Pa
     model         the network, in words                   created     when, as text
     things        what a row is: "pictures" ("rows" unless said)
     metrics       {part: {metric: estimate}}; an estimate is {"value", "low", "high", "method", "n"}
-    headline      the metric of the first sentence, the first one unless said
-    baselines     {name: {metric: estimate}}, on the rows of the headline
-    comparison    {"baseline", "difference": estimate}: ours minus the baseline's on the same rows (optional)
-    against       {baseline: {"target", "difference": estimate, "better", "words"}}: the same for each, by their losses
+    baselines     {name: {metric: estimate}}, on the same rows
+    against       {baseline: {"target", "difference": estimate, "better", "words"}}: ours minus theirs on the same rows, by their
+                  losses
     notes         sentences that a reader must see
     history       a dict per epoch (see `charts.losses`)       epoch_name  what it is called, "epoch" unless said
     per_class     {class: {"precision", "recall", "f1": estimate}}
@@ -90,7 +90,7 @@ def _sections(content: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 def _result(content: Mapping[str, Any]) -> str:
     metrics = content.get("metrics") or {}
     parts = []
-    if found := words.headline_metric(metrics, content.get("headline")):
+    if found := words.headline_metric(metrics):
         part, name = found
         parts.append(_headline(content, part, name, metrics[part][name]))
     parts += [f'<p class="note">{escape(str(note))}</p>' for note in content.get("notes") or []]
@@ -108,14 +108,12 @@ def _headline(content: Mapping[str, Any], part: str, name: str, ours: Mapping[st
         )
     if content.get("against"):
         lines.append(f"<p>{escape(words.verdict(content['against']))}</p>")
-    elif content.get("comparison"):
-        lines.append(f"<p>{escape(words.difference_sentence(content['comparison'], name))}</p>")
     elif told := words.comparison(name, ours, baselines):
         lines.append(f"<p>{escape(told[0].upper() + told[1:])}</p>")
     rivals = {"this model": ours, **{key: found[name] for key, found in baselines.items() if name in found}}
     if len(rivals) > 1:
         chart = bars(rivals, words.metric(name).name.capitalize(), "%" if words.metric(name).share else "")
-        lines.append(_figure(chart, f"{chart.title}, with 95 % intervals"))
+        lines.append(figure(chart, f"{chart.title}, with 95 % intervals"))
     lines.append(_metric_table(content["metrics"]))
     if content.get("against"):
         lines.append(_against_table(content["against"]))
@@ -129,7 +127,7 @@ def _against_table(against: Mapping[str, Mapping[str, Any]]) -> str:
         [name, _difference(found["difference"]), told[found["better"]]] for name, found in against.items()
     ]
     legend = "Loss of this model less theirs on the same rows, with 95 % intervals: below 0 where this model is better."
-    table = _scroll(table_html(rows, ["against", "difference", "this model is"]))
+    table = scroll(table_html(rows, ["against", "difference", "this model is"]))
     return f'<h3>Against simple methods</h3><p class="small">{legend}</p>{table}'
 
 
@@ -157,7 +155,7 @@ def _metric_table(metrics: Mapping[str, words.Estimates]) -> str:
         for name, e in estimates.items()
     ]
     columns = ["metric", *(["measured on"] if len(metrics) > 1 else []), "value (95 % interval)", "n"]
-    return _scroll(table_html(rows, columns))
+    return scroll(table_html(rows, columns))
 
 
 def _estimate(name: str, estimate: Mapping[str, Any]) -> str:
@@ -170,7 +168,7 @@ def _curves(content: Mapping[str, Any]) -> str:
     if not history:
         return ""
     chart = losses(history, unit=str(content.get("epoch_name") or "epoch"))
-    return _figure(chart, "Grey: train. Blue: valid, its lowest point ringed.")
+    return figure(chart, "Grey: train. Blue: valid, its lowest point ringed.")
 
 
 def _classes(content: Mapping[str, Any]) -> str:
@@ -187,7 +185,7 @@ def _classes(content: Mapping[str, Any]) -> str:
         for label, estimates in found.items()
     ]
     legend = "Precision: of those called so, how many are. Recall: of those that are, how many were found. 95 % intervals."
-    return f'<p class="small">{legend}</p>' + _scroll(
+    return f'<p class="small">{legend}</p>' + scroll(
         table_html(rows, ["class", "precision", "recall", "F1", "n"])
     )
 
@@ -197,7 +195,7 @@ def _confusion(content: Mapping[str, Any]) -> str:
     if found is None:
         return ""
     chart = found if isinstance(found, Chart) else confusion(found["matrix"], found["classes"])
-    return _figure(
+    return figure(
         chart, "Blue: right. Orange: taken for another class. The stronger, the larger the share of its row."
     )
 
@@ -207,7 +205,7 @@ def _calibration(content: Mapping[str, Any]) -> str:
     if found is None or (not isinstance(found, Chart) and not len(found)):
         return ""
     chart = found if isinstance(found, Chart) else calibration(found)
-    return _figure(
+    return figure(
         chart, "On the dashed line a probability of 80 % is right 80 % of the time. Bars: 95 % intervals."
     )
 
@@ -217,9 +215,9 @@ def _mistakes(content: Mapping[str, Any]) -> str:
     if not found:
         return ""
     if isinstance(found, Chart):
-        return _figure(found, found.title)
+        return figure(found, found.title)
     columns = list(found[0])
-    return _scroll(table_html([[row.get(column) for column in columns] for row in found], columns))
+    return scroll(table_html([[row.get(column) for column in columns] for row in found], columns))
 
 
 def _data(content: Mapping[str, Any]) -> str:
@@ -235,9 +233,9 @@ def _data(content: Mapping[str, Any]) -> str:
     if facts:
         parts.append(_settings_table(facts))
     if data.get("counts"):
-        parts.append(_figure(class_counts(data["counts"]), "Rows by class"))
+        parts.append(figure(class_counts(data["counts"]), "Rows by class"))
     if isinstance(data.get("pictures"), Chart):
-        parts.append(_figure(data["pictures"], data["pictures"].title))
+        parts.append(figure(data["pictures"], data["pictures"].title))
     if data.get("faults") is not None:
         parts.append("<h3>Faults found</h3>" + _faults(data["faults"]))
     return "".join(parts)
@@ -299,21 +297,9 @@ def _use(content: Mapping[str, Any]) -> str:
     )
 
 
-def _further(content: Mapping[str, Any]) -> str:
-    return "".join(_figure(chart, chart.title) for chart in content.get("charts") or [])
-
-
 def _versions(content: Mapping[str, Any]) -> str:
     versions = content.get("versions") or {}
     return escape(" · ".join(f"{name} {version}" for name, version in versions.items()))
-
-
-def _figure(chart: Chart, caption: str) -> str:
-    return f'<figure class="chart"><figcaption>{escape(caption)}</figcaption>{chart.to_html(titled=False)}</figure>'
-
-
-def _scroll(table: str) -> str:
-    return f'<div class="scroll">{table}</div>'
 
 
 SECTIONS: tuple[tuple[str, Callable[[Mapping[str, Any]], str]], ...] = (
@@ -329,7 +315,6 @@ SECTIONS: tuple[tuple[str, Callable[[Mapping[str, Any]], str]], ...] = (
     ("What it relies on", tables.importance),
     ("Data", _data),
     ("Columns", tables.columns),
-    ("More", _further),
     ("Settings", _settings),
     ("Use the model", _use),
 )

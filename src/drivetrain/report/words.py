@@ -113,11 +113,11 @@ def estimate_text(name: str, estimate: Mapping[str, Any]) -> str:
     return f"{value} ({interval})" if interval else value
 
 
-def headline_metric(metrics: Mapping[str, Estimates], named: str | None = None) -> tuple[str, str] | None:
-    """(part, metric) of the main result: test before valid before train, the metric named or the first."""
+def headline_metric(metrics: Mapping[str, Estimates]) -> tuple[str, str] | None:
+    """(part, metric) of the main result: test before valid before train, and its first metric."""
     for part in sorted(metrics, key=lambda part: {"test": 0, "valid": 1}.get(part, 2)):
         if metrics[part]:
-            return part, named if named and named in metrics[part] else next(iter(metrics[part]))
+            return part, next(iter(metrics[part]))
     return None
 
 
@@ -195,29 +195,10 @@ def _winner(against: Mapping[str, Mapping[str, Any]]) -> str:
         return f"The winner on the same rows is {name}, not this model{reason}"
     if equal:
         return f"No winner: what this model and {name} differ by on the same rows could be chance{reason}"
+    measure = f" by {against[name]['measure']}" if against[name].get("measure") else ""
     if len(against) == 1:
-        return f"This model wins against {name} on the same rows{reason}"
-    return f"This model wins against all simple methods on the same rows. The closest is {name}{reason}"
-
-
-def difference_sentence(comparison: Mapping[str, Any], name: str) -> str:
-    """From `{"baseline", "difference": estimate of ours minus the baseline's, on the same rows}`."""
-    difference, baseline = comparison["difference"], comparison["baseline"]
-    if difference.get("value") is None:
-        return ""
-    share = metric(name).share
-    value, low, high = difference["value"], difference.get("low"), difference.get("high")
-
-    def told(x: float) -> str:
-        return f"{100 * x:+.1f}" if share else number(x)
-
-    text = told(value) + (" percentage points" if share else "")
-    ends = "" if low is None or high is None else f" ({told(low)} to {told(high)})"
-    shown = low is not None and high is not None and (low > 0 or high < 0)
-    rest = "" if shown else ", which could be chance"
-    return (
-        f"Against {baseline} on the same rows, the difference in {metric(name).name} is {text}{ends}{rest}."
-    )
+        return f"This model wins against {name}{measure} on the same rows{reason}"
+    return f"This model wins against all simple methods{measure} on the same rows. The closest is {name}{reason}"
 
 
 def methods(metrics: Iterable[Estimates]) -> list[str]:

@@ -32,8 +32,13 @@ class OnnxSession:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._refusals = _refusals()
         try:
+            # Folding computes what constants come to while the session is made, however large: that is not for
+            # bytes that nobody has verified yet to ask for. The exporter has folded what is worth it.
             self._session: Any = onnxruntime.InferenceSession(
-                graph, options, providers=["CPUExecutionProvider"]
+                graph,
+                options,
+                providers=["CPUExecutionProvider"],
+                disabled_optimizers=["ConstantFolding"],
             )
         except self._refusals as fault:
             raise BundleError(

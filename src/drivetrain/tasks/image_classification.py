@@ -17,7 +17,7 @@ from drivetrain.data import split as splits
 from drivetrain.data.dataset import Dataset, make_dataset
 from drivetrain.data.sources import image_folder
 from drivetrain.data.split import Splitter
-from drivetrain.data.table import Table
+from drivetrain.data.table import Table, complete
 from drivetrain.data.table import from_columns as table_from_columns
 from drivetrain.errors import DataError, UsageError
 
@@ -74,9 +74,11 @@ def from_table(
     recipe: dict[str, Any] | None = None,
 ) -> Dataset:
     """A table with the columns `image` (paths, bytes or arrays) and `label`."""
+    texts = ["" if label is None else str(label) for label in table["label"]]
+    table = complete(table, {"label": np.array([not text.strip() for text in texts], bool)})
     if split is None:
         split = default_split(table, valid, seed)
-    known = sorted({str(label) for label in table["label"] if label is not None})
+    known = sorted({text for text in texts if text.strip()})
     if len(known) < 2:
         what = f"there is only one class, {known[0]!r}" if known else "there are no classes"
         raise DataError(

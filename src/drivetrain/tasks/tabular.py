@@ -21,7 +21,7 @@ from drivetrain.data.faults import Report
 from drivetrain.data.kinds import guess_kinds, to_table
 from drivetrain.data.readers import Frame, read_frame
 from drivetrain.data.split import Splitter
-from drivetrain.data.table import Table
+from drivetrain.data.table import complete
 from drivetrain.errors import DataError, UsageError, nearest
 from drivetrain.types import Array
 
@@ -92,7 +92,8 @@ def from_frame(
     if isinstance(split, splits.ByColumn) and split.column not in ignore:
         ignore = [*ignore, split.column]  # What says which part a row is in tells nothing of the world.
     kinds = guess_kinds(frame, targets, columns or {}, ignore)
-    table = _labelled(to_table(frame, kinds), targets)
+    table = to_table(frame, kinds)
+    table = complete(table, {name: _is_gap(table[name]) for name in targets})
     inputs: dict[str, Codec] = {}
     outputs: dict[str, Codec] = {}
     for column, kind in kinds.items():
@@ -148,8 +149,8 @@ def find_faults(data: Dataset) -> Report:
     from drivetrain.data.table_checks import check_table
 
     targets = list(data.signature.targets)
-    report = check_table(data.table, data.kinds, data.split, targets[0])
-    leaks = find_leaks(data.table, data.kinds, targets[0], seed=0)
+    report = check_table(data.table, data.kinds, data.split, targets)
+    leaks = find_leaks(data.table, data.kinds, targets, seed=0)
     return replace(report, faults=(*leaks, *report.faults))
 
 
@@ -158,20 +159,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping) and any(isinstance(key, tuple) for key in value):
         return [[*key, cost] for key, cost in value.items()]
     return dict(value) if isinstance(value, Mapping) else value
-
-
-def _labelled(table: Table, targets: list[str]) -> Table:
-    """The rows that have every target; how many have not is noted. Raises DataError where none has."""
-    gaps = {name: _is_gap(table[name]) for name in targets}
-    lacking = np.any(list(gaps.values()), axis=0)
-    if not lacking.any():
-        return table
-    if lacking.all():
-        raise DataError("no row has a value of the target.", where=f"{table.name}, {targets[0]}")
-    first = int(np.argmax(lacking))
-    told = f"{int(lacking.sum()):,} rows have no {' or '.join(targets)} and are left out, the first is {table.origin(first)}"
-    kept = table.take(~lacking)
-    return replace(kept, notes=(*kept.notes, told))
 
 
 def _is_gap(values: Array) -> Array:

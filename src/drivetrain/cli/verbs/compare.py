@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.markup import escape
 
-from drivetrain.cli.common import Outcome, refuse_existing, terminal
+from drivetrain.cli.common import Outcome, refuse_unwritable, terminal
 
 HELP = "which of several runs is better on the same validation rows, and whether that could be chance"
 EXAMPLE = "drivetrain compare runs/network runs/trees"
@@ -24,7 +24,7 @@ def add(command: ArgumentParser) -> None:
 def act(options: Namespace) -> Outcome:
     from drivetrain.comparison import compare
 
-    refuse_existing(options.out, options)
+    refuse_unwritable(options.out, options)
     found = compare(options.runs, metric=options.metric, all_pairs=options.all_pairs)
     if options.out:
         found.chart.save(options.out)

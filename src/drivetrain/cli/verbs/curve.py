@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.markup import escape
 
-from drivetrain.cli.common import Outcome, refuse_existing, terminal
+from drivetrain.cli.common import Outcome, refuse_unwritable, terminal
 from drivetrain.cli.source import add_source, dataset
 
 HELP = "train on growing parts of the data: would more of it help?"
@@ -26,7 +26,7 @@ def add(command: ArgumentParser) -> None:
 def act(options: Namespace) -> Outcome:
     from drivetrain.learn.curve import learning_curve
 
-    refuse_existing(options.out, options)
+    refuse_unwritable(options.out, options)
     data = dataset(options)
     found = learning_curve(
         data,

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.markup import escape
 
-from drivetrain.cli.common import Outcome, refuse_existing, terminal
+from drivetrain.cli.common import Outcome, refuse_unwritable, resume_command, terminal
 from drivetrain.errors import TrainingError
 
 HELP = "write the bundle of a run"
@@ -23,13 +23,14 @@ def add(command: ArgumentParser) -> None:
 def act(options: Namespace) -> Outcome:
     from drivetrain.learn.make import resume
 
-    refuse_existing(options.bundle, options)
+    refuse_unwritable(options.bundle, options)
     learner = resume(options.run, quiet=options.json)
     learner.result = learner.last_result()
     if learner.result is None:
         raise TrainingError(
-            "this run is not finished.", where=options.run, fix="Go on with it: drivetrain train --resume."
-        )
+            " ".join(["this run is not finished.", *(f"Note: {note}." for note in learner.notes)]),
+            where=options.run, fix=f"Go on with it: {resume_command(learner, options)}",
+        )  # fmt: skip
     path = learner.export(options.bundle, force=options.force)
     return {
         "bundle": str(path),

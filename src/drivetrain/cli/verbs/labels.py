@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.markup import escape
 
-from drivetrain.cli.common import Outcome, refuse_existing, terminal
+from drivetrain.cli.common import Outcome, refuse_unwritable, terminal
 from drivetrain.cli.source import add_source, dataset
 
 HELP = "items whose label is doubtful, ranked, by cross-validation"
@@ -26,7 +26,7 @@ def add(command: ArgumentParser) -> None:
 def act(options: Namespace) -> Outcome:
     from drivetrain.interpret.label_faults import label_faults
 
-    refuse_existing(options.out, options)
+    refuse_unwritable(options.out, options)
     found = label_faults(
         dataset(options), options.model, options.folds, options.epochs, options.seed, quiet=options.json
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.text import Text
 
-from drivetrain.cli.common import Outcome, refuse_existing, say, terminal
+from drivetrain.cli.common import Outcome, refuse_unwritable, say, terminal
 from drivetrain.errors import DataError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def act(options: Namespace) -> Outcome:
     from drivetrain.runtime import Predictor
     from drivetrain.runtime.answers import write_answers
 
-    refuse_existing(options.out, options)
+    refuse_unwritable(options.out, options)
     predictor = Predictor(options.bundle)
     names, items, notes = _items(predictor, options.inputs)
     for note in notes:

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.markup import escape
 
-from drivetrain.cli.common import Outcome, plain_table, refuse_existing, terminal
+from drivetrain.cli.common import Outcome, plain_table, refuse_unwritable, terminal
 from drivetrain.cli.source import add_source, dataset
 from drivetrain.cli.verbs import train
 
@@ -23,7 +23,7 @@ def add(command: ArgumentParser) -> None:
 
 
 def act(options: Namespace) -> Outcome:
-    refuse_existing(options.out, options)
+    refuse_unwritable(options.out, options)
     source = Path(options.source)
     if (source / "config.toml").is_file():
         from drivetrain.learn.run import Run

@@ -17,7 +17,8 @@ from drivetrain.cli.common import (
     by_baselines,
     metrics_table,
     plain_table,
-    refuse_existing,
+    refuse_unwritable,
+    resume_command,
     say,
     terminal,
 )
@@ -25,14 +26,14 @@ from drivetrain.cli.source import add_source, dataset
 from drivetrain.errors import FileError, Interrupted, UsageError
 from drivetrain.learn import distribution
 from drivetrain.learn.make import WITHOUT_EPOCHS
-from drivetrain.learn.run import is_used
+from drivetrain.learn.run import refuse_used
+from drivetrain.learn.settings import EPOCHS, EPOCHS_OF_COLUMNS, FROZEN_EPOCHS, usual_epochs
 
 if TYPE_CHECKING:
     from drivetrain.data.dataset import Dataset
 
 HELP = "train a model on a folder of pictures, a table, or ratings"
 EXAMPLE = "drivetrain train flowers/ --epochs 4 --export flowers.bundle"
-EPOCHS, EPOCHS_OF_COLUMNS, FROZEN_EPOCHS = 5, 10, 4
 CHECK_UP_TO = 10_000
 """`train` checks pictures by itself up to this many; more take minutes, and `check` is there."""
 
@@ -80,7 +81,7 @@ def add(command: ArgumentParser) -> None:
 
 def act(options: Namespace) -> Outcome:
     if distribution.is_first():
-        refuse_existing(options.export, options)
+        refuse_unwritable(options.export, options)
     if _goes_on(options):
         return _resume(options)
     _check_training(options)
@@ -94,7 +95,7 @@ def act(options: Namespace) -> Outcome:
     for note in learner.notes:
         say(f"note: {note}", options)
     say(repr(learner), options)
-    epochs = options.epochs or (EPOCHS if data.pictures else EPOCHS_OF_COLUMNS)
+    epochs = options.epochs or usual_epochs(bool(data.pictures))
     try:
         if learner.model_name in WITHOUT_EPOCHS:
             _refuse_for(learner.model_name, options)
@@ -159,11 +160,8 @@ def _check_training(options: Namespace) -> None:
     Settings(**_settings(options))
     if options.model in WITHOUT_EPOCHS:
         _refuse_for(options.model, options)
-    if options.out and not options.force and distribution.is_first() and is_used(Path(options.out)):
-        raise FileError(
-            "this folder has something in it already.", where=options.out,
-            fix="Choose another --out, go on with --resume, or replace it with --force.",
-        )  # fmt: skip
+    if options.out and distribution.is_first():
+        refuse_used(Path(options.out), options.force)
     if options.model is not None and os.path.isdir(options.source):
         from drivetrain.models import hub, registry
 
@@ -208,6 +206,7 @@ def _resume(options: Namespace) -> Outcome:
     source = (learner.data.recipe or {}).get("source", "")
     if source not in (options.source, os.path.abspath(options.source)):
         raise UsageError(f"this run was started on {source}.", where=options.source, fix="Name that source.")
+    _refuse_others(learner, options)
     for note in learner.notes:
         say(f"note: {note}", options)
     try:
@@ -215,6 +214,21 @@ def _resume(options: Namespace) -> Outcome:
     except KeyboardInterrupt as stop:
         raise _interrupted(learner, options) from stop
     return _trained(learner, options)
+
+
+def _refuse_others(learner: Any, options: Namespace) -> None:
+    """A run goes on with what it was started with: an option that says something else would be passed over."""
+    last = learner.plan[-1].to_json() if getattr(learner, "plan", None) else {}
+    has = {**last, **learner.settings.to_json(), "model": learner.model_name}
+    given = {**_settings(options), "epochs": options.epochs, "lr": options.lr, "seed": options.seed or None}
+    if options.model and not os.path.exists(options.model):  # The run has a file's whole path.
+        given["model"] = options.model
+    for name, value in given.items():
+        if value is not None and name in has and value != has[name]:
+            raise UsageError(
+                f"this run has {name.replace('_', ' ')} {has[name]}, not {value}.", where="--" + name.replace("_", "-"),
+                fix="Leave it out to go on; for another choice start another run.",
+            )  # fmt: skip
 
 
 def _interrupted(learner: Any, options: Namespace) -> Interrupted:
@@ -227,16 +241,18 @@ def _interrupted(learner: Any, options: Namespace) -> Interrupted:
         place = (
             f"stopped in epoch {done + 1} of {epochs}." if done < epochs else "stopped after the last epoch."
         )
-    command = ["drivetrain", "train", options.source, "--out", str(learner.run), "--resume"]
-    if options.export:
-        command += ["--export", options.export]
-    return Interrupted(place, where=learner.run, fix=f"Go on with: {shlex.join(command)}")
+    return Interrupted(place, where=learner.run, fix=f"Go on with: {resume_command(learner, options)}")
 
 
 def _trained(learner: Any, options: Namespace) -> Outcome:
     result = dict(learner.result)
     if options.export and distribution.is_first():
-        result["bundle"] = str(learner.export(options.export, force=options.force))
+        try:
+            result["bundle"] = str(learner.export(options.export, force=options.force))
+        except FileError as fault:
+            again = shlex.join(["drivetrain", "export", str(learner.run), "MODEL.bundle"])
+            fix = f"{fault.fix} The run is saved: {again}"
+            raise FileError(fault.error, where=options.export, fix=fix) from fault
     return result, 0
 
 

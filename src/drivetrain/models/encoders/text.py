@@ -19,7 +19,7 @@ KNOWN_FROM = 1
 
 
 class MeanOfWords(nn.Module):
-    """int64 (N, length) word ids, 0 = padding -> (N, WIDTH); zeros for a text without words."""
+    """int32 (N, length) word ids, 0 = padding -> (N, WIDTH); zeros for a text without words."""
 
     def __init__(self, words: int) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class TextEncoder(Encoder):
 
     def __init__(self, codecs: Mapping[str, Text]) -> None:
         super().__init__(list(codecs))
-        self.texts = nn.ModuleList(MeanOfWords(len(codec.words) + 2) for codec in codecs.values())
+        self.texts = nn.ModuleList(MeanOfWords(codec.levels) for codec in codecs.values())
 
     def forward(self, arrays: list[Tensor]) -> list[Tensor]:
         return [mean(words) for mean, words in zip(self.texts, arrays)]

@@ -55,7 +55,8 @@ class NumberHead(nn.Module):
         """Squared error in natural units, or on the log scale where the codec has one, a sum ()."""
         if self.log:
             return ((predictions.float() - self.scaled(values)) * self.spread).square().sum()
-        return (self.finish(predictions) - values).square().sum()
+        # In 64 bits: the square of what fits into 32 bits may not.
+        return (self.finish(predictions).double() - values).square().sum()
 
     def error_of_mean(self, mean: float) -> float:
         """`error_name`, from the mean of what `error` sums."""
