@@ -202,6 +202,50 @@ class TestExisting:
         assert not (tmp_path / "r").exists()
         assert tree(home) == before
 
+    def test_force_is_no_leave_to_write_among_what_is_no_run(self, home: Path, tmp_path: Path) -> None:
+        class_folder(tmp_path / "p", {"cat": 8, "dog": 6}, size=(16, 16))
+        (tmp_path / "p" / "config.toml").write_text("mine = true")
+        before = tree(tmp_path)
+        for force in ([], ["--force"]):
+            done = drivetrain("train", tmp_path / "p", *QUICK, "--out", tmp_path / "p", *force)
+            refused(done, 1, "something in it already", "It is not a run")
+            assert "--force" not in done.err
+        assert tree(tmp_path) == before
+
+    def test_a_run_goes_on_with_what_it_was_started_with(self, home: Path) -> None:
+        before = tree(home)
+        resumed = ("train", home / "p", "--out", home / "run", "--resume")
+        refused(drivetrain(*resumed, "--epochs", "7"), 2, "--epochs", "this run has epochs 1, not 7")
+        refused(drivetrain(*resumed, "--model", "cnn"), 2, "--model", "has model linear")
+        refused(drivetrain(*resumed, "--batch-size", "8"), 2, "--batch-size", "has batch size 4")
+        assert tree(home) == before
+        assert drivetrain(*resumed, *QUICK).code == 0
+
+    def test_a_place_for_the_bundle_that_cannot_be(self, home: Path, tmp_path: Path) -> None:
+        """It is told before the training, not after it."""
+        (tmp_path / "file").touch()
+        new_run = ("--out", tmp_path / "r", "--export", tmp_path / "file" / "a.bundle")
+        refused(drivetrain("train", home / "p", *QUICK, *new_run), 1, "a.bundle", "a file, not a folder")
+        assert not (tmp_path / "r").exists()
+
+    def test_a_run_whose_newest_weights_are_lost_is_not_exported_as_it_was(
+        self, home: Path, tmp_path: Path
+    ) -> None:
+        """The bundle would be of older weights under the figures of the newer ones."""
+        run = tmp_path / "run"
+        done = drivetrain("train", home / "p", *QUICK[:2], "--epochs", "2", "--no-check", "--out", run)
+        assert done.code == 0
+        newest = max((run / "checkpoints").glob("*.safetensors"))
+        data = bytearray(newest.read_bytes())
+        data[-1] ^= 1
+        newest.write_bytes(data)
+        words = ("is not finished", "damaged", f"drivetrain train {home / 'p'} --out {run} --resume")
+        refused(drivetrain("export", run, tmp_path / "a.bundle"), 1, *words)
+        resumed = drivetrain("train", home / "p", "--out", run, "--resume")
+        assert resumed.code == 0
+        assert "damaged" in resumed.err
+        assert drivetrain("export", run, tmp_path / "a.bundle").code == 0
+
     def test_a_folder_where_a_bundle_or_picture_should_go(self, home: Path, tmp_path: Path) -> None:
         for force in ([], ["--force"]):
             refused(drivetrain("export", home / "run", tmp_path, *force), 1, "this is a folder")

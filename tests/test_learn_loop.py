@@ -247,6 +247,25 @@ def test_a_batch_on_the_device_is_not_copied_through_pinned_memory() -> None:
         assert rows.gather(torch.arange(3))["x"].shape == (3, 2)
 
 
+def test_an_average_follows_quickly_at_first(tmp_path: Path) -> None:
+    """With 0.999 it would still be mostly the weights before training after these 80 steps."""
+    trained = learner(tmp_path, batch_size=8, ema=0.999)
+    trained.fit(20, lr=0.1)
+    neuron, average = trained.network.combiner, trained.evaluated_network().combiner
+    assert neuron.weight.item() == pytest.approx(2.0, abs=0.2)
+    assert average.weight.item() == pytest.approx(neuron.weight.item(), abs=0.4)
+
+
+def test_notes_are_told_when_training_begins_and_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained = learner(tmp_path, quiet=False)
+    trained.notes.append("there is no network: training from scratch")
+    trained.fit(1)
+    trained.fit(1)
+    assert capsys.readouterr().err.count("note: there is no network") == 1
+
+
 def test_the_average_is_what_is_validated_and_exported(tmp_path: Path) -> None:
     trained = learner(tmp_path, batch_size=8, ema=0.5)
     trained.fit(2, lr=0.05)

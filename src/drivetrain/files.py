@@ -159,7 +159,7 @@ def from_json(text: str | bytes, *, where: object = "") -> Any:
         return value
 
     def whole(number: str) -> int:
-        if len(number) > 308:  # The digits of the largest float64 but one: int knows no end.
+        if len(number) > 308:  # Shorter ones are within float64; int knows no end.
             finite(number)
         return int(number)
 

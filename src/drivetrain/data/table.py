@@ -152,9 +152,14 @@ def complete(table: Table, absent: Mapping[str, Array]) -> Table:
     if lacking.all():
         name = max(absent, key=lambda name: int(absent[name].sum()))
         raise DataError(f"no row has a value of {name!r}.", where=table.name, fix="Name another column.")
-    told = f"{int(lacking.sum()):,} rows without {' or '.join(n for n, rows in absent.items() if rows.any())} are left out"
+    count, columns = int(lacking.sum()), " or ".join(name for name, rows in absent.items() if rows.any())
+    told = (
+        f"1 row without {columns} is left out:"
+        if count == 1
+        else f"{count:,} rows without {columns} are left out, the first is"
+    )
     kept = table.take(~lacking)
-    return replace(kept, notes=(*kept.notes, f"{told}, the first is {table.origin(int(np.argmax(lacking)))}"))
+    return replace(kept, notes=(*kept.notes, f"{told} {table.origin(int(np.argmax(lacking)))}"))
 
 
 def shown(name: str | os.PathLike[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -75,6 +76,8 @@ class Fitted(ABC):
         self.data, self.quiet = data, quiet
         self.history = []
         self.notes = []
+        self.notes_told: set[str] = set()
+        """Notes that a person has seen already."""
         self.result: dict[str, Any] | None = None
         self.brief = False
         """Finish with metrics alone, without baselines and report: what a search wants of its trials."""
@@ -246,7 +249,15 @@ class Fitted(ABC):
         """The result that the run has kept, if it was finished."""
         return None if self._run is None else self._run.read_result()
 
+    def tell_notes(self) -> None:
+        """Say on standard error what a person should know and was not told yet."""
+        for note in self.notes:
+            if note not in self.notes_told and not self.quiet:
+                print(f"note: {note}", file=sys.stderr)
+            self.notes_told.add(note)
+
     def _start_run(self) -> None:
+        self.tell_notes()
         if self._run is None:
             self._run = Run.create(self._out or next_folder(self.data.table.name), self._force)
 
@@ -280,4 +291,9 @@ class Fitted(ABC):
         if self.data.bad:
             first = "; ".join(str(fault) for fault in list(self.data.bad.values())[:3])
             more = "" if len(self.data.bad) <= 3 else " ..."
-            self.notes.append(f"{len(self.data.bad)} items can't be used and are left out: {first}{more}")
+            many = (
+                "1 item can't be used and is"
+                if len(self.data.bad) == 1
+                else f"{len(self.data.bad):,} items can't be used and are"
+            )
+            self.notes.append(f"{many} left out: {first}{more}")

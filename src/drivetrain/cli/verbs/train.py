@@ -92,8 +92,8 @@ def act(options: Namespace) -> Outcome:
         _say_faults(data, options)
     proposal = _propose(data, options) if looks and not options.split else None
     learner = data.learner(options.model, out=options.out, force=options.force, **_given(options))
-    for note in learner.notes:
-        say(f"note: {note}", options)
+    learner.notes_told.update(learner.notes if options.json else data.notes)  # `describe` has told those.
+    learner.tell_notes()
     say(repr(learner), options)
     epochs = options.epochs or usual_epochs(bool(data.pictures))
     try:
@@ -207,8 +207,8 @@ def _resume(options: Namespace) -> Outcome:
     if source not in (options.source, os.path.abspath(options.source)):
         raise UsageError(f"this run was started on {source}.", where=options.source, fix="Name that source.")
     _refuse_others(learner, options)
-    for note in learner.notes:
-        say(f"note: {note}", options)
+    learner.notes_told.update(learner.notes if options.json else [])
+    learner.tell_notes()
     try:
         learner.go_on()
     except KeyboardInterrupt as stop:
@@ -246,6 +246,8 @@ def _interrupted(learner: Any, options: Namespace) -> Interrupted:
 
 def _trained(learner: Any, options: Namespace) -> Outcome:
     result = dict(learner.result)
+    if not options.json:
+        result["notes"] = [note for note in result.get("notes", []) if note not in learner.notes_told]
     if options.export and distribution.is_first():
         try:
             result["bundle"] = str(learner.export(options.export, force=options.force))
