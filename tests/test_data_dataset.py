@@ -93,6 +93,13 @@ def test_a_class_that_train_does_not_have_is_left_out_of_valid(tmp_path: Path) -
     assert all("not seen in training" in fault.error for fault in data.bad.values())
 
 
+def test_explain_sample_of_a_row_that_is_not_there(flowers: Path) -> None:
+    data = dt.image_classification.from_folder(flowers)
+    for row in (-1, 10**6):
+        with pytest.raises(UsageError, match="there is no row"):
+            data.explain_sample(row)
+
+
 def test_explain_sample_walks_one_row_and_names_the_step_that_fails(flowers: Path) -> None:
     data = dt.image_classification.from_folder(flowers, image_size=16)
     told = data.explain_sample(0)

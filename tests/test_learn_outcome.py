@@ -9,7 +9,7 @@ from drivetrain.codecs import Signature
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
 from drivetrain.learn.baselines import Baseline
-from drivetrain.learn.outcome import compare_with, right_more_often
+from drivetrain.learn.outcome import compare_with, right_more_often, worse_metric
 
 SIGNATURE = Signature({"x": Number()}, {"y": Category(classes=("a", "b"))})
 TRUE = np.tile([0, 1], 200)
@@ -19,6 +19,29 @@ def says(right: float, sure: float) -> np.ndarray:
     """Probabilities (n, 2) that are `sure` of the right class in a share of the rows, and of the wrong one in the others."""
     chosen = np.where(np.arange(len(TRUE)) / len(TRUE) < right, TRUE, 1 - TRUE)
     return np.where(np.arange(2) == chosen[:, None], sure, 1 - sure).astype(np.float32)
+
+
+def epochs(train: list[float], valid: list[float], errors: list[float]) -> list[dict[str, float]]:
+    return [
+        {"epoch": place + 1, "train_loss": one, "valid_loss": other, "train_error": one, "valid_error": error, "valid_rows": 400}
+        for place, (one, other, error) in enumerate(zip(train, valid, errors))
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("history", "words"),
+    [
+        (epochs([0.6, 0.4, 0.2], [0.5, 0.4, 0.6], [0.2, 0.1, 0.3]), "valid error was best in epoch 2"),
+        (epochs([0.6, 0.4, 0.2], [0.5, 0.4, 0.6], [0.2, 0.2, 0.2]), "valid loss was lowest in epoch 2 (0.4) and ended at 0.6"),
+        (epochs([0.6, 0.4, 0.2], [0.5, 0.4, 0.42], [0.2, 0.2, 0.2]), ""),
+        (epochs([0.2, 0.4, 0.6], [0.5, 0.4, 0.6], [0.2, 0.2, 0.2]), ""),
+        ([], ""),
+    ],
+)  # fmt: skip
+def test_what_got_worse_is_said(history: list[dict[str, float]], words: str) -> None:
+    notes = worse_metric(history)
+    assert len(notes) == bool(words)
+    assert all(words in note for note in notes)
 
 
 def test_what_is_right_is_the_answer_of_least_cost() -> None:

@@ -6,6 +6,7 @@ import argparse
 import importlib
 import io
 import os
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from typing import NoReturn
 
 import drivetrain
 from drivetrain.cli.verbs import VERBS
-from drivetrain.errors import DrivetrainError, Interrupted, UsageError
+from drivetrain.errors import DrivetrainError, Interrupted, UsageError, nearest
 from drivetrain.files import file_error, to_json
 from drivetrain.learn import distribution
 
@@ -47,7 +48,7 @@ def build_parser() -> Parser:
             "--json", action="store_true", help="print one JSON object on standard output, nothing else"
         )
         module.add(command)
-        command.set_defaults(module=module)
+        command.set_defaults(module=module, parser=command)
     return parser
 
 
@@ -58,7 +59,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Pillow warns of what our own errors and reports say better.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
-        options = build_parser().parse_args(given)
+        options, unknown = build_parser().parse_known_args(given)
+        if unknown:
+            known = re.findall(r"--[a-z-]+", options.parser.format_usage())
+            near = nearest(unknown[0].partition("=")[0], known) if unknown[0].startswith("-") else ""
+            raise UsageError(
+                f"unrecognized arguments: {' '.join(unknown)}.", where=options.verb,
+                fix=near or f"Run '{options.parser.prog} --help'.",
+            )  # fmt: skip
         with distribution.one_speaker():
             answer, code = options.module.act(options)
             if as_json:

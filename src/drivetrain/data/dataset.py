@@ -180,7 +180,14 @@ class Dataset:
         return show(self, n, part, seed)
 
     def explain_sample(self, row: int) -> str:
-        """One row through raw, read and encode, field by field, step by step; names the step that fails."""
+        """One row through raw, read and encode, field by field, step by step; names the step that fails. Raises
+        UsageError for a row that isn't there."""
+        if not 0 <= row < len(self.table):
+            raise UsageError(
+                f"there is no row {row}.",
+                where=self.table.name,
+                fix=f"Rows go from 0 to {len(self.table) - 1}.",
+            )
         lines = [f"row {row}: {self.table.origin(row)}"]
         for name, codec in self.signature.fields.items():
             value: Any = self.table[name][row]

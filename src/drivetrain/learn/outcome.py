@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 LOSS_NAMES = {"category": "log loss", "number": "mean absolute error", "ranking": "NDCG@10"}
 """What models are compared by, for each kind of target. The loss of a ranking is what its NDCG lacks of 1."""
+SURER = 1.25
+"""A valid loss that ends so many times above its lowest is told."""
 GAINS = ("NDCG@10",)
 """Of these, more is better."""
 
@@ -182,13 +184,28 @@ def right_more_often(
     return notes
 
 
+def surer_than_right(history: list[dict[str, Any]]) -> list[str]:
+    """A plain sentence when the loss ended far above what it had been, though no more answers are wrong than before."""
+    losses = [row["valid_loss"] for row in history]
+    if not losses or not all(loss is not None and math.isfinite(loss) for loss in losses):
+        return []
+    best = losses.index(min(losses))
+    if losses[-1] < SURER * losses[best] or history[-1]["train_loss"] >= history[best]["train_loss"]:
+        return []
+    return [
+        f"the valid loss was lowest in epoch {history[best]['epoch']} ({losses[best]:.4g}) and ended at {losses[-1]:.4g} "
+        "while the training loss fell: the model says what it says more surely than it is right. Try dropout, fewer "
+        "epochs or early stopping, which keeps the best epoch."
+    ]
+
+
 def worse_metric(history: list[dict[str, Any]]) -> list[str]:
     """A plain sentence when the last epochs made the metric (not just the loss) worse than it had been."""
     rows = [row for row in history if row["valid_error"] is not None]
     train, valid = ([row[name] for row in rows] for name in ("train_error", "valid_error"))
     best = worsened(train, valid, rows[-1]["valid_rows"]) if rows else None
     if best is None:
-        return []
+        return surer_than_right(rows)
     return [
         f"overfitting: the valid error was best in epoch {rows[best]['epoch']} ({valid[best]:.4g}) and ended at "
         f"{valid[-1]:.4g} while the training error fell. Try fewer epochs, augmentation or early stopping."

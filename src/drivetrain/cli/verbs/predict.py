@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from drivetrain.cli.common import Outcome, refuse_unwritable, say, terminal
-from drivetrain.errors import DataError
+from drivetrain.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from drivetrain.runtime import Predictor
@@ -33,6 +33,10 @@ def act(options: Namespace) -> Outcome:
     from drivetrain.runtime.answers import write_answers
 
     refuse_unwritable(options.out, options)
+    if options.out and os.path.exists(options.out) and os.path.samefile(options.out, options.bundle):
+        raise UsageError(
+            "the answers would replace the bundle.", where=options.out, fix="Choose another --out."
+        )
     predictor = Predictor(options.bundle)
     names, items, notes = _items(predictor, options.inputs)
     for note in notes:

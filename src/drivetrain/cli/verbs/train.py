@@ -274,6 +274,6 @@ def show(answer: dict[str, Any]) -> None:
     if "bundle" in answer:
         console.print(f"bundle  {escape(answer['bundle'])}  (verified)")
         use = "recommend {} USER" if answer["task"] == "recommendation" else "predict {} FILE"
-        console.print(f"next    drivetrain {use.format(escape(answer['bundle']))}")
+        console.print(f"next    drivetrain {use.format(escape(shlex.quote(answer['bundle'])))}")
     else:
-        console.print(f"next    drivetrain export {escape(str(answer['run']))} MODEL.bundle")
+        console.print(f"next    drivetrain export {escape(shlex.quote(str(answer['run'])))} MODEL.bundle")

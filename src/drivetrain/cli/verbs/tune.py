@@ -114,7 +114,7 @@ def show(answer: dict[str, Any]) -> None:
         console.print(f"note: {escape(note)}")
     console.print(f"\nbest    {escape(answer['best']['run'])}  (report.html in it)")
     console.print(f"charts  {escape(answer['folder'])}  (history.png)")
-    console.print(f"next    drivetrain export {escape(answer['best']['run'])} MODEL.bundle")
+    console.print(f"next    drivetrain export {escape(shlex.quote(answer['best']['run']))} MODEL.bundle")
 
 
 def _short(value: Any) -> str:
