@@ -198,7 +198,9 @@ def _winner(against: Mapping[str, Mapping[str, Any]]) -> str:
     measure = f" by {against[name]['measure']}" if against[name].get("measure") else ""
     if len(against) == 1:
         return f"This model wins against {name}{measure} on the same rows{reason}"
-    return f"This model wins against all simple methods{measure} on the same rows. The closest is {name}{reason}"
+    return (
+        f"This model wins against all simple methods{measure} on the same rows. The closest is {name}{reason}"
+    )
 
 
 def methods(metrics: Iterable[Estimates]) -> list[str]:
