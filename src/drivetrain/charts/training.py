@@ -80,7 +80,7 @@ def _panel(
     for part, values in series.items():
         if _known(values):
             marker = "o" if len(epochs) <= 20 else None
-            axes.plot(epochs, values, color=colours[part], marker=marker, markersize=3.5, zorder=3)
+            axes.plot(epochs, values, color=colours[part], marker=marker, markersize=3.5, zorder=3, clip_on=False)
     axes.margins(x=0.03, y=0.12)
     heights = [v for values in series.values() for v in values if not math.isnan(v)]
     if min(heights) >= 0 and max(heights) > 0:
@@ -115,8 +115,9 @@ def _name_lines(
         shift = 5 * (1 - (known[0][0] - known[1][0]) / apart)
         shifts = [shift + 1, -shift - 1]
     for (end, part), shift in zip(known, shifts):
+        above = 4 if end - low < apart / 2 else 0  # The last tick's number is just below the axis.
         axes.annotate(
-            part, (epochs[-1], end), xytext=(7, shift), textcoords="offset points", va="center",
+            part, (epochs[-1], end), xytext=(7, shift + above), textcoords="offset points", va="center",
             color=palette.muted if part == "train" else colours[part], fontweight="bold", fontsize=10.5, annotation_clip=False,
         )  # fmt: skip
 

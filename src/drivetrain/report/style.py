@@ -10,8 +10,8 @@ def _variables(palette: object) -> str:
 
 CSS = (
     f"""
-:root{{color-scheme:light dark;{_variables(LIGHT)}--page:#f6f7f9;--code:#f1f3f6}}
-@media (prefers-color-scheme:dark){{:root{{{_variables(DARK)}--page:#0e1116;--code:#0e1116}}}}
+:root{{color-scheme:light dark;{_variables(LIGHT)}--page:#f6f7f9;--code:#f1f3f6;--edge:#1c243052}}
+@media (prefers-color-scheme:dark){{:root{{{_variables(DARK)}--page:#0e1116;--code:#0e1116;--edge:#e8ecf140}}}}
 """
     + """
 *{box-sizing:border-box}
@@ -34,7 +34,11 @@ nav{display:flex;flex-wrap:wrap;gap:4px 18px;font-size:14px;margin-top:16px}
 a{color:var(--accent);text-underline-offset:3px;text-decoration-thickness:1px}
 figure.chart{margin:0 0 16px}
 figure.chart figcaption{color:var(--muted);font-size:14px;margin-bottom:4px}
-.scroll{overflow-x:auto;margin:0 0 12px}.scroll table{margin:0}figure.chart:last-child{margin:0}
+.scroll{overflow-x:auto;margin:0 0 12px;background:linear-gradient(90deg,var(--surface) 40%,transparent) 0 0/48px 100%,
+linear-gradient(270deg,var(--surface) 40%,transparent) 100% 0/48px 100%,
+linear-gradient(90deg,var(--edge),transparent) 0 0/14px 100%,linear-gradient(270deg,var(--edge),transparent) 100% 0/14px 100%;
+background-repeat:no-repeat;background-attachment:local,local,scroll,scroll}
+.scroll table{margin:0}figure.chart:last-child{margin:0}
 table{border-collapse:collapse;font-size:14.5px;line-height:1.4;font-variant-numeric:tabular-nums;width:100%;margin:0 0 12px}
 th{color:var(--muted);font-weight:500;font-size:13px;vertical-align:bottom;white-space:nowrap}
 th,td{padding:7px 16px 7px 0;border-bottom:1px solid var(--grid);vertical-align:top}
