@@ -230,8 +230,9 @@ def _counts(learner: Fitted) -> dict[str, dict[str, int]] | None:
             counts = {}
             for part, rows in data.split.parts().items():
                 different, which = distinct(data.table[name][rows])
-                texts = [as_text(value, "class") for value in different]
-                found = Counter(texts[place] for place in which.tolist())
+                found: Counter[str] = Counter()
+                for value, count in zip(different, np.bincount(which, minlength=len(different)).tolist()):
+                    found[as_text(value, "class")] += count
                 if found:
                     counts[part] = {text: found[text] for text in order(found)}
             return counts
