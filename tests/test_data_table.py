@@ -11,7 +11,6 @@ def test_rows_columns_and_origins():
     table = from_columns({"image": ["a.png", "b.png", "c.png"], "size": [1, 2, 3]}, name="things")
     assert len(table) == 3
     assert table["size"].tolist() == [1, 2, 3]
-    assert table.row(1) == {"image": "b.png", "size": 2}
     assert table.origin(2) == "things, row 3"
     assert "size" in table
     assert "label" not in table

@@ -13,7 +13,6 @@ import io
 import json
 import os
 import re
-import shutil
 import uuid
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
@@ -115,22 +114,6 @@ def write_csv(
             writer.writerow([formula_safe(cell) if isinstance(cell, str) else cell for cell in row])
         text.flush()
         text.detach()
-
-
-@contextmanager
-def atomic_folder(path: str | os.PathLike[str]) -> Generator[Path, None, None]:
-    """A folder to fill; it appears under `path` when the block ends without an error. `path` must not exist."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name[:200]}.{uuid.uuid4().hex[:8]}.tmp")
-    try:
-        temporary.mkdir(parents=True)
-        yield temporary
-        os.rename(temporary, path)
-        _sync_folder(path.parent)
-    except OSError as fault:
-        raise file_error(fault, path) from fault
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def sha256(data: bytes) -> str:

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
 import numpy.typing as npt
 
 from drivetrain.errors import DrivetrainError
@@ -83,8 +82,3 @@ class Failure:
 
     def to_json(self) -> dict[str, str]:
         return {"input": self.input, **self.error.to_json()}
-
-
-def as_float32(array: Array) -> npt.NDArray[np.float32]:
-    """The array as contiguous float32, copied only when it has to be."""
-    return np.ascontiguousarray(array, dtype=np.float32)

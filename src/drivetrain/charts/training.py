@@ -80,7 +80,9 @@ def _panel(
     for part, values in series.items():
         if _known(values):
             marker = "o" if len(epochs) <= 20 else None
-            axes.plot(epochs, values, color=colours[part], marker=marker, markersize=3.5, zorder=3, clip_on=False)
+            axes.plot(
+                epochs, values, color=colours[part], marker=marker, markersize=3.5, zorder=3, clip_on=False
+            )
     axes.margins(x=0.03, y=0.12)
     heights = [v for values in series.values() for v in values if not math.isnan(v)]
     if min(heights) >= 0 and max(heights) > 0:

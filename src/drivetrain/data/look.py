@@ -22,6 +22,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from drivetrain.codecs.image import MOST_PIXELS, Image
+from drivetrain.cores import usable_cores
 from drivetrain.data.worker import worker_processes
 from drivetrain.errors import DataError, DrivetrainError
 from drivetrain.files import file_error, from_json, to_json
@@ -63,7 +64,7 @@ def look(
     """
     seen = np.zeros(len(values), SEEN)
     problems: dict[int, Problem] = {}
-    workers = workers or os.cpu_count() or 1
+    workers = workers or usable_cores()
     done = 0
     chunks = _run(values, workers)
     try:

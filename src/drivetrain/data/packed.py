@@ -33,6 +33,7 @@ from typing import Any
 import numpy as np
 
 from drivetrain.codecs import Codec
+from drivetrain.cores import usable_cores
 from drivetrain.data.table import as_column
 from drivetrain.data.worker import worker_processes
 from drivetrain.errors import DrivetrainError, FileError
@@ -73,9 +74,7 @@ def pack(
     Raises FileError when the cache can't be written.
     """
     if codec.from_files and len(values) and all(isinstance(value, (str, os.PathLike)) for value in values):
-        return _pack_files(
-            codec, [os.fspath(value) for value in values], advance, workers or os.cpu_count() or 1
-        )
+        return _pack_files(codec, [os.fspath(value) for value in values], advance, workers or usable_cores())
     array, errors = codec.encode_column(as_column(values))
     advance(len(values))
     return PackedColumn(array, errors)

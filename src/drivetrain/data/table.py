@@ -11,7 +11,7 @@ import numpy as np
 
 from drivetrain.codecs.base import distinct, is_missing
 from drivetrain.errors import DataError, UsageError, nearest
-from drivetrain.types import Array, Sample
+from drivetrain.types import Array
 
 
 class Origins(Sequence[str]):
@@ -93,10 +93,6 @@ class Table:
         rows = rows if rows.dtype == bool else rows.astype(np.int64)
         columns = {name: values[rows] for name, values in self.columns.items()}
         return replace(self, columns=columns, origins=self.origins[rows])
-
-    def row(self, index: int) -> Sample:
-        """One row: column name -> raw value."""
-        return {name: values[index] for name, values in self.columns.items()}
 
     def origin(self, index: int) -> str:
         """Where a row comes from."""

@@ -15,8 +15,9 @@ import numpy as np
 from drivetrain.bundle.reader import Bundle, open_bundle
 from drivetrain.bundle.verify import Stage, VerifyReport, failed, passed, verify
 from drivetrain.codecs import Codec
+from drivetrain.cores import usable_cores
 from drivetrain.errors import BundleError, DataError, DrivetrainError, UsageError
-from drivetrain.runtime.session import OnnxSession, usable_cores
+from drivetrain.runtime.session import OnnxSession
 from drivetrain.types import Answer, Array, Failure
 
 if TYPE_CHECKING:

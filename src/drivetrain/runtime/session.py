@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import os
 from collections.abc import Mapping
 from typing import Any, cast
 
 import numpy as np
 
+from drivetrain.cores import usable_cores
 from drivetrain.errors import BundleError
 from drivetrain.types import Array
 
@@ -54,13 +54,6 @@ class OnnxSession:
         except self._refusals as fault:
             raise BundleError(f"the graph can't be run: {_words(fault)}", where="model.onnx") from fault
         return {name: np.asarray(array) for name, array in zip(self.outputs, arrays)}
-
-
-def usable_cores() -> int:
-    """The cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _refusals() -> tuple[type[Exception], ...]:
