@@ -1,5 +1,5 @@
 """`python -m drivetrain` is the `drivetrain` command."""
 
-from drivetrain.cli.main import run
+from drivetrain.cli import run
 
 run()

@@ -73,9 +73,10 @@ def pictures(
             )
             mark = "" if right is None else ("✓ " if right[number] else "✗ ")
             wrong = right is not None and not right[number]
-            if lines:
-                figure.text(x / width, 1 - (y + CELL + 7) / total, mark + "\n".join(texts[number]), fontsize=10.5, va="top",
-                            linespacing=1.15, color=palette.warning if wrong else palette.ink)  # fmt: skip
+            for line, text in enumerate(texts[number] if lines else []):
+                # On its baseline: hung by its top, a line without tall letters would sit higher than its neighbours.
+                figure.text(x / width, 1 - (y + CELL + 5 + (line + 0.8) * LINE) / total, text if line else mark + text,
+                            fontsize=10.5, color=palette.warning if wrong else palette.ink)  # fmt: skip
 
     def html() -> str:
         cells = "".join(

@@ -96,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(Interrupted("stopped."), as_json)
 
 
-def _write_any_text(as_json: bool) -> None:
+def write_any_text(as_json: bool) -> None:
     """Names with bytes or signs that the terminal's encoding doesn't have are written with escapes; JSON is UTF-8,
     where such an escape stands for the same name."""
     for stream in (sys.stdout, sys.stderr):
@@ -114,9 +114,3 @@ def _fail(fault: DrivetrainError, as_json: bool) -> int:
     else:
         print(f"drivetrain: {fault}", file=sys.stderr)
     return fault.exit_code
-
-
-def run() -> None:
-    """The `drivetrain` command."""
-    _write_any_text("--json" in sys.argv)
-    sys.exit(main())

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 LOSS_NAMES = {"category": "log loss", "number": "mean absolute error", "ranking": "NDCG@10"}
 """What models are compared by, for each kind of target. The loss of a ranking is what its NDCG lacks of 1."""
+TRAINED_ON = ["there are no validation rows: the figures are of rows that it was trained on, and flatter it"]
 SURER = 1.25
 """A valid loss that ends so many times above its lowest is told."""
 GAINS = ("NDCG@10",)
@@ -61,6 +62,7 @@ def make_result(learner: Fitted) -> dict[str, Any]:
         "epochs": learner.epochs,
         "seconds": learner.seconds,
         "notes": learner.notes
+        + (TRAINED_ON if part == "train" else [])
         + ([] if own else worse_metric(learner.history) + better_trees(against))
         + right_more_often(data.signature, learner.outputs(part)[0], simple, measured, against)
         + learner.told(against),
