@@ -136,7 +136,7 @@ def test_rows_without_a_target_are_left_out_and_counted(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "gaps.csv", {"x": [row % 7 for row in range(60)], "y": ["a", "b", None] * 20})
     data = dt.tabular.from_csv(path, "y")
     assert len(data) == 40
-    assert any("20 rows have no y" in note and "gaps.csv, row 4" in note for note in data.notes)
+    assert any("20 rows without y are left out" in note and "gaps.csv, row 4" in note for note in data.notes)
 
 
 def test_several_targets_and_kinds_of_input_at_once(tmp_path: Path) -> None:
