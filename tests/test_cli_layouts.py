@@ -41,6 +41,15 @@ def test_a_csv_of_file_and_label_goes_through_train_show_and_check(tmp_path: Pat
     assert drivetrain("check", tmp_path / "p", "--json").code == 0
 
 
+def test_a_picture_without_a_label_is_left_out_and_named(tmp_path: Path) -> None:
+    flat_folder(tmp_path / "p")
+    labels = (tmp_path / "p" / "labels.csv").read_text()
+    (tmp_path / "p" / "labels.csv").write_text(labels.replace("dog-3.png,dog", "dog-3.png,"))
+    shown = drivetrain("show", tmp_path / "p", "--json").json
+    assert shown["rows"] == {"train": 12, "valid": 3, "test": 0}
+    assert "1 row without label is left out: labels.csv, row 13" in shown["description"]
+
+
 @pytest.mark.parametrize("valid", ["valid", "val", "validation"])
 def test_folders_of_the_parts_are_used_as_they_are_named(tmp_path: Path, valid: str) -> None:
     two = {"cat": 4, "dog": 3}
