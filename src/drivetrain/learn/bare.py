@@ -10,8 +10,8 @@ import numpy as np
 
 from drivetrain.data.dataset import Dataset
 from drivetrain.errors import TrainingError
-from drivetrain.learn.make import TREES
-from drivetrain.learn.settings import Phase, usual_epochs
+from drivetrain.learn.make import TREES, usual_epochs
+from drivetrain.learn.settings import Phase
 from drivetrain.learn.tree_model import MOST_ROUNDS, fit_trees
 from drivetrain.types import Array
 
@@ -79,7 +79,7 @@ def train_bare(
     if (data.default_model if model is None else model) == TREES:
         return BareTrees(data, **options)
     learner = bare_learner(data, model, **options)
-    epochs = epochs or usual_epochs(bool(data.pictures))
+    epochs = epochs or usual_epochs(data)
     longer = min(MOST, (steps or learner.steps) / learner.steps)
     learner.fine_tune(max(1, round(epochs * longer)))
     return learner

@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from drivetrain.codecs.category import Category
+from drivetrain.codecs.text import Text
 from drivetrain.errors import UsageError
 from drivetrain.learn import distribution
 from drivetrain.learn.run import Run
+from drivetrain.learn.settings import EPOCHS, EPOCHS_OF_COLUMNS
 
 if TYPE_CHECKING:
     from drivetrain.data.dataset import Dataset
@@ -16,8 +19,20 @@ if TYPE_CHECKING:
     from drivetrain.learn.trees import TreesLearner
 
 TREES, EASE = "trees", "ease"
+FEW_ROWS = 5_000
 WITHOUT_EPOCHS = (TREES, EASE)
 """Models whose learner has `fit()` and no epochs."""
+
+
+def usual_epochs(data: Dataset) -> int:
+    """How often a network goes through the training rows where nobody said. Where they tell a category and are few, or
+    hold texts, it soon knows them by heart and says what it says more surely than it is right."""
+    codecs = data.signature.inputs.values(), data.signature.targets.values()
+    texts, categories = (
+        any(isinstance(codec, kind) for codec in found) for found, kind in zip(codecs, (Text, Category))
+    )
+    by_heart = categories and (texts or len(data.rows("train")) < FEW_ROWS)
+    return EPOCHS if data.pictures or by_heart else EPOCHS_OF_COLUMNS
 
 
 def _one_process() -> None:

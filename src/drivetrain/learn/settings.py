@@ -17,11 +17,6 @@ SCHEDULES = ("one_cycle", "constant")
 EPOCHS, EPOCHS_OF_COLUMNS, FROZEN_EPOCHS = 5, 10, 4
 
 
-def usual_epochs(pictures: bool) -> int:
-    """How many epochs there are where nobody said: of pictures or of columns."""
-    return EPOCHS if pictures else EPOCHS_OF_COLUMNS
-
-
 class Record:
     """A frozen dataclass that goes to JSON and back; an unknown name is refused with the nearest known one."""
 

@@ -29,11 +29,11 @@ from drivetrain.files import from_json, sha256, to_json, write_text
 from drivetrain.learn import distribution
 from drivetrain.learn.hooks import Hook
 from drivetrain.learn.learner import Learner
-from drivetrain.learn.make import WITHOUT_EPOCHS, make_learner
+from drivetrain.learn.make import WITHOUT_EPOCHS, make_learner, usual_epochs
 from drivetrain.learn.outcome import measured_part
 from drivetrain.learn.run import next_folder
 from drivetrain.learn.search_space import NAMES, Space, default_space, read_space, scaled, suggest
-from drivetrain.learn.settings import FROZEN_EPOCHS, usual_epochs
+from drivetrain.learn.settings import FROZEN_EPOCHS
 from drivetrain.learn.tuning import Tuning
 from drivetrain.report import words
 
@@ -140,7 +140,7 @@ class Search:
         """What a training has where nobody said: the settings of the first trial."""
         strength = 0.0 if probe.augment == Augment.none() else 1.0
         rate = probe.default_rate(fine_tuned=True)
-        epochs = usual_epochs(bool(self.data.pictures))
+        epochs = usual_epochs(self.data)
         plan = {"lr": rate, "epochs": epochs, "frozen_epochs": FROZEN_EPOCHS, "augment_strength": strength}
         return {**probe.settings.to_json(), **plan, "model": probe.model_name}
 

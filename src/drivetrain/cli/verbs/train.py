@@ -25,9 +25,9 @@ from drivetrain.cli.common import (
 from drivetrain.cli.source import add_source, dataset
 from drivetrain.errors import FileError, Interrupted, UsageError
 from drivetrain.learn import distribution
-from drivetrain.learn.make import WITHOUT_EPOCHS
+from drivetrain.learn.make import WITHOUT_EPOCHS, usual_epochs
 from drivetrain.learn.run import refuse_used
-from drivetrain.learn.settings import EPOCHS, EPOCHS_OF_COLUMNS, FROZEN_EPOCHS, usual_epochs
+from drivetrain.learn.settings import EPOCHS, EPOCHS_OF_COLUMNS, FROZEN_EPOCHS
 
 if TYPE_CHECKING:
     from drivetrain.data.dataset import Dataset
@@ -61,7 +61,7 @@ def add(command: ArgumentParser) -> None:
         "--model",
         help="linear, mlp, cnn, residual, resnet18, trees, ..., a hub name, a folder or weights file",
     )
-    command.add_argument("--epochs", type=int, help=f"default {EPOCHS}; {EPOCHS_OF_COLUMNS} for tables")
+    command.add_argument("--epochs", type=int, help=f"default {EPOCHS}; {EPOCHS_OF_COLUMNS} for most tables")
     command.add_argument("--lr", type=float, help="peak learning rate; default: by model")
     command.add_argument("--augment", help="auto, photos, digits or none (auto)")
     command.add_argument(
@@ -95,7 +95,7 @@ def act(options: Namespace) -> Outcome:
     learner.notes_told.update(learner.notes if options.json else data.notes)  # `describe` has told those.
     learner.tell_notes()
     say(repr(learner), options)
-    epochs = options.epochs or usual_epochs(bool(data.pictures))
+    epochs = options.epochs or usual_epochs(data)
     try:
         if learner.model_name in WITHOUT_EPOCHS:
             _refuse_for(learner.model_name, options)
