@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -68,14 +69,17 @@ class Tensors:
         chosen = positions.to(self.index.device)
         if len(self.index) != len(next(iter(self.arrays.values()))):
             chosen = self.index[chosen]
-        return Batch(
-            {name: self._moved(array.index_select(0, chosen)) for name, array in self.arrays.items()}
-        )
+        rows = {name: array.index_select(0, chosen) for name, array in self.arrays.items()}
+        if not self._there:
+            rows = {
+                name: array.pin_memory().to(self.device, non_blocking=True) for name, array in rows.items()
+            }
+        return Batch(rows)
 
-    def _moved(self, rows: Tensor) -> Tensor:
-        if rows.device.type == self.device.type:  # "cuda" and "cuda:0" are not equal, but the same place.
-            return rows
-        return rows.pin_memory().to(self.device, non_blocking=True)
+    @cached_property
+    def _there(self) -> bool:
+        """Whether the arrays are on the device. "cuda" and "cuda:0" are not equal, but the same place."""
+        return self.index.device.type == self.device.type
 
     def in_order(self, batch_size: int) -> Iterator[Batch]:
         """All rows once, in their order."""
