@@ -207,6 +207,14 @@ def test_early_stopping_ends_and_gives_the_best_weights_back(tmp_path: Path) -> 
     assert loop.validate(trained, training)[0] == pytest.approx(min(losses), rel=1e-6)
 
 
+@pytest.mark.parametrize("patience", [None, 3])
+def test_a_loss_that_rose_is_told_where_its_weights_are_kept(tmp_path: Path, patience: int | None) -> None:
+    options = {**resuming.options(tmp_path / "run"), "ema": None, "early_stopping": patience}
+    trained = Learner(resuming.dataset(), resuming.module(), augment="none", **options)
+    result = trained.fit(40, lr=0.2, schedule="constant")
+    assert any("early stopping" in note for note in result["notes"]) is (patience is None)
+
+
 def test_find_lr_suggests_and_leaves_the_learner_as_it_was(tmp_path: Path) -> None:
     trained = Learner(
         resuming.dataset(), resuming.module(), augment="digits", ema=0.9, out=tmp_path / "run", quiet=True

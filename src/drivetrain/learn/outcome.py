@@ -37,6 +37,7 @@ def make_result(learner: Fitted) -> dict[str, Any]:
     data, part, settings = learner.data, measured_part(learner), learner.settings
     metrics = {name: estimate.to_json() for name, estimate in learner.validate(part).items()}
     train, measured = learner.training_batch(), data.part(part).batch()
+    stopped = getattr(settings, "early_stopping", None) is not None  # It has the best epoch's weights.
     own = learner.model_name == "trees"  # Their rounds are chosen, and they are no baseline to themselves.
     with learner.progress("Fitting baselines", 1) as advance:
         if data.extras.baselines is not None:
@@ -63,7 +64,8 @@ def make_result(learner: Fitted) -> dict[str, Any]:
         "seconds": learner.seconds,
         "notes": learner.notes
         + (TRAINED_ON if part == "train" else [])
-        + ([] if own else worse_metric(learner.history) + better_trees(against))
+        + ([] if own else better_trees(against))
+        + ([] if own or stopped else worse_metric(learner.history))
         + right_more_often(data.signature, learner.outputs(part)[0], simple, measured, against)
         + learner.told(against),
     }
