@@ -15,7 +15,6 @@ from drivetrain.learn.settings import Phase
 from drivetrain.learn.tree_model import MOST_ROUNDS, fit_trees
 from drivetrain.types import Array
 
-"""Where nobody says how many."""
 MOST = 4
 """A part of the rows is trained on for at most so many times as many epochs."""
 

@@ -113,9 +113,8 @@ class Learner(Fitted):
         self._check_classes()
         sample = train.batch(_spread(len(train), SAMPLE if data.pictures else SAMPLE_OF_COLUMNS))
         with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(
-                self.settings.seed
-            )  # torch.manual_seed would change a GPU's too.
+            # Not torch.manual_seed, which would change the user's generator on a GPU too.
+            torch.default_generator.manual_seed(self.settings.seed)
             self.network = build_network(
                 data.signature, sample, self.model_name or model,  # type: ignore[arg-type]
                 pretrained=self.settings.pretrained, dropout=self.settings.dropout, heads=self._head_options(),

@@ -26,8 +26,8 @@ def write_report(path: str | os.PathLike[str], content: Mapping[str, Any]) -> Pa
     things        what a row is: "pictures" ("rows" unless said)
     metrics       {part: {metric: estimate}}; an estimate is {"value", "low", "high", "method", "n"}
     baselines     {name: {metric: estimate}}, on the same rows
-    against       {baseline: {"target", "difference": estimate, "better", "words"}}: ours minus theirs on the same rows, by their
-                  losses
+    against       {baseline: {"target", "measure", "difference": estimate, "better", "words"}}: ours minus theirs on the
+                  same rows, by their losses
     notes         sentences that a reader must see
     history       a dict per epoch (see `charts.losses`)       epoch_name  what it is called, "epoch" unless said
     per_class     {class: {"precision", "recall", "f1": estimate}}
@@ -45,7 +45,6 @@ def write_report(path: str | os.PathLike[str], content: Mapping[str, Any]) -> Pa
                   `faults` [] says that none was found, None that nobody looked
     settings      {name: value}, or {group: {name: value}}
     use           [(what it does, command)]
-    charts        further charts
     versions      {package: version}
     """
     path = Path(path)

@@ -74,11 +74,11 @@ def from_table(
     recipe: dict[str, Any] | None = None,
 ) -> Dataset:
     """A table with the columns `image` (paths, bytes or arrays) and `label`."""
-    texts = ["" if label is None else str(label) for label in table["label"]]
-    table = complete(table, {"label": np.array([not text.strip() for text in texts], bool)})
+    blank = [label is None or not str(label).strip() for label in table["label"]]
+    table = complete(table, {"label": np.array(blank, bool)})
     if split is None:
         split = default_split(table, valid, seed)
-    known = sorted({text for text in texts if text.strip()})
+    known = sorted({str(label) for label in table["label"]})
     if len(known) < 2:
         what = f"there is only one class, {known[0]!r}" if known else "there are no classes"
         raise DataError(
