@@ -24,6 +24,10 @@ from drivetrain.errors import DrivetrainError, FileError
 REASONS = {
     errno.ENOSPC: ("no space left on the device", "Free some space or choose another folder."),
     errno.EDQUOT: ("the disk quota is used up", "Free some space or choose another folder."),
+    errno.EFBIG: (
+        "a file so large is not allowed here",
+        "Choose a folder on another disk, or raise the limit that `ulimit -f` shows.",
+    ),
     errno.EROFS: ("the file system is read-only", "Choose a folder that you may write to."),
     errno.EACCES: (
         "permission denied",
