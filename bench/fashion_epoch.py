@@ -25,7 +25,7 @@ from torch import nn
 
 import drivetrain as dt
 from drivetrain.learn.learner import Learner
-from drivetrain.learn.memory import kept_memory
+from drivetrain.memory import kept_memory
 from drivetrain.models.registry import build_body
 
 BATCH = 128

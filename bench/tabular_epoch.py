@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 import drivetrain as dt
 from drivetrain.learn.learner import Learner
-from drivetrain.learn.memory import kept_memory
+from drivetrain.memory import kept_memory
 
 ROWS = 8_192
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from drivetrain.codecs import from_spec
 from drivetrain.data.packed import RowFile, encode_chunk
+from drivetrain.memory import kept_memory
 
 
 def main() -> None:
@@ -22,15 +23,16 @@ def main() -> None:
     header = json.loads(first)
     codec = from_spec(header["spec"])
     rows = RowFile(Path(header["rows"]))
-    for line in sys.stdin:
-        start, paths = json.loads(line)
-        try:
-            hashes, errors = encode_chunk(codec, paths, start, rows)
-        except OSError as fault:  # The disk is full: the process that started this one says so.
-            print(json.dumps({"errno": fault.errno}), flush=True)
-            return
-        faults = {row: fault.to_json() for row, fault in errors.items()}
-        print(json.dumps({"hashes": hashes.hex(), "errors": faults}), flush=True)
+    with kept_memory():
+        for line in sys.stdin:
+            start, paths = json.loads(line)
+            try:
+                hashes, errors = encode_chunk(codec, paths, start, rows)
+            except OSError as fault:  # The disk is full: the process that started this one says so.
+                print(json.dumps({"errno": fault.errno}), flush=True)
+                return
+            faults = {row: fault.to_json() for row, fault in errors.items()}
+            print(json.dumps({"hashes": hashes.hex(), "errors": faults}), flush=True)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ from drivetrain.data.table import as_column
 from drivetrain.data.worker import worker_processes
 from drivetrain.errors import DrivetrainError, FileError
 from drivetrain.files import file_error, from_json, to_json, write_text
+from drivetrain.memory import kept_memory
 from drivetrain.types import Array
 
 CHUNK = 128
@@ -100,7 +101,7 @@ def _pack_files(codec: Codec, paths: list[str], advance: Advance, workers: int) 
     try:
         temporary.mkdir(parents=True)
         rows = RowFile.create(temporary / "array.npy", (len(paths), *codec.shape), codec.dtype)
-        with rows.flushed():
+        with rows.flushed(), kept_memory():
             digest, errors = _encode_files(codec, paths, rows, advance, workers)
         digest.update(spec.encode())
         faults = {str(row): fault.to_json() for row, fault in sorted(errors.items())}

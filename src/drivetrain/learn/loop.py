@@ -16,8 +16,8 @@ from drivetrain.learn import schedules
 from drivetrain.learn.diagnose import not_finite
 from drivetrain.learn.hooks import overridden
 from drivetrain.learn.interrupt import InterruptGuard
-from drivetrain.learn.memory import kept_memory
 from drivetrain.learn.training import Training, start_phase
+from drivetrain.memory import kept_memory
 
 if TYPE_CHECKING:
     from drivetrain.learn.learner import Learner

@@ -1,4 +1,4 @@
-"""Freed memory is kept while training, and given back after it."""
+"""Freed memory is kept within a block, and given back after it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from drivetrain.files import from_json
 PROGRAM = """
 import ctypes, json, resource
 import numpy as np
-from drivetrain.learn.memory import kept_memory
+from drivetrain.memory import kept_memory
 
 def faults():
     \"\"\"Pages that the system has to hand out while four megabytes are taken and freed thirty times.\"\"\"
