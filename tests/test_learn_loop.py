@@ -17,7 +17,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 import drivetrain as dt
 from drivetrain.data.loader import Tensors
 from drivetrain.errors import FileError, TrainingError, UsageError
-from drivetrain.learn import loop, schedules
+from drivetrain.learn import find_lr, loop, schedules
 from drivetrain.learn.hooks import Hook, overridden
 from drivetrain.learn.learner import Learner
 from drivetrain.learn.run import next_folder
@@ -227,6 +227,21 @@ def test_find_lr_suggests_and_leaves_the_learner_as_it_was(tmp_path: Path) -> No
     after = trained.generators.states(in_epoch=False)
     assert all(torch.equal(states[name], after[name]) for name in states)
     assert trained.run is None
+
+
+def test_the_steepest_decade_is_suggested_and_not_the_dip_of_one_batch() -> None:
+    rates = np.geomspace(1e-6, 1, 100)
+    losses = 2 - 1.5 / (1 + np.exp(-3 * np.log10(rates / 1e-3)))  # Falls around 1e-3.
+    losses[85] -= 0.4  # One lucky batch, and after it the loss goes up.
+    losses[86:] += np.linspace(0.5, 5, 14)
+    assert find_lr._steepest(rates.tolist(), losses.tolist(), 17) == pytest.approx(1e-3, rel=0.2)
+
+
+def test_find_lr_refuses_what_leaves_nothing_to_try(tmp_path: Path) -> None:
+    trained = learner(tmp_path)
+    for wrong in ({"steps": 2}, {"lowest": 0.0}, {"lowest": 1.0, "highest": 0.1}):
+        with pytest.raises(UsageError, match="rise"):
+            trained.find_lr(**wrong)
 
 
 def test_find_lr_in_the_middle_of_an_epoch_changes_nothing_of_what_follows(tmp_path: Path) -> None:

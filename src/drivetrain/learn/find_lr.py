@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
-from drivetrain.errors import TrainingError
+from drivetrain.errors import TrainingError, UsageError
 from drivetrain.learn import loop
 from drivetrain.learn.settings import Phase
 from drivetrain.learn.training import start_phase
@@ -24,7 +25,7 @@ DIVERGED = 4.0
 
 @dataclass(frozen=True)
 class LearningRates:
-    """The rates tried, the smoothed loss at each, and the rate where the loss fell fastest."""
+    """The rates tried, the smoothed loss at each, and the rate at the middle of the decade where it fell fastest."""
 
     rates: list[float]
     losses: list[float]
@@ -45,9 +46,13 @@ def find_learning_rate(
 ) -> LearningRates:
     """Train for `steps` batches with a rate that rises from `lowest` to `highest`, and put everything back.
 
-    The suggestion is where the smoothed loss falls fastest per decade. Raises TrainingError when the loss is
-    never a number.
+    The suggestion is the middle of the decade over which the smoothed loss falls fastest. Raises UsageError when
+    there is nothing to try, TrainingError when the loss is never a number.
     """
+    if steps < 3 or not 0 < lowest < highest:
+        raise UsageError(
+            f"no {steps} rates rise from {lowest} to {highest}.", fix="Give 0 < lowest < highest, steps >= 3."
+        )
     network = copy.deepcopy(learner.network.state_dict())
     position = learner.position
     states = learner.generators.states(in_epoch=position.batch > 0)
@@ -85,9 +90,23 @@ def find_learning_rate(
         raise TrainingError(
             "the loss is not a number at the lowest rate already.", fix="Look at the data and the model."
         )
-    bottom = int(np.argmin(losses)) + 1
-    slope = np.gradient(np.array(losses[: max(3, bottom)]), np.log(rates[: max(3, bottom)]))
-    return LearningRates(rates, losses, rates[int(np.argmin(slope))])
+    return LearningRates(
+        rates, losses, _steepest(rates, losses, round((steps - 1) / math.log10(highest / lowest)))
+    )
+
+
+def _steepest(rates: list[float], losses: list[float], decade: int) -> float:
+    """The middle of the `decade` many rates over which the loss, up to its lowest, falls fastest by least squares.
+
+    Over fewer the noise of single batches decides, which is greatest near the lowest loss: a rate that is too high.
+    """
+    bottom = max(3, int(np.argmin(losses)) + 1)
+    width = min(max(decade, 3), bottom)
+    steps = sliding_window_view(np.log(rates[:bottom]), width)
+    falls = sliding_window_view(np.array(losses[:bottom]), width)
+    steps = steps - steps.mean(axis=1, keepdims=True)
+    slopes = (steps * falls).sum(axis=1) / np.square(steps).sum(axis=1)
+    return rates[int(np.argmin(slopes)) + width // 2]
 
 
 def _batches(learner: Learner, training: Any) -> Any:
