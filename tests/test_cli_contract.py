@@ -187,6 +187,18 @@ class TestTrained:
         assert plain.code == 0, plain.err
         assert plain.out.count("  cat  ") == 2
 
+    def test_names_with_line_breaks_and_control_signs_keep_to_their_line(
+        self, home: Path, trained: Done, tmp_path: Path
+    ) -> None:
+        (tmp_path / "bro\nken.png").write_text("no picture")
+        shutil.copy(home / "pictures/test/cat/000.png", tmp_path / "re\x1b[31md.png")
+        done = drivetrain("predict", home / "a.bundle", tmp_path)
+        broken, red = done.out.splitlines()
+        assert broken.startswith(rf"{tmp_path}/bro\nken.png  this is not a picture")
+        assert red.startswith(rf"{tmp_path}/re\x1b[31md.png  cat  ")
+        named = drivetrain("predict", tmp_path / "bro\nken.png", "x")
+        assert named.err.startswith(rf"drivetrain: {tmp_path}/bro\nken.png: this is not a bundle")
+
     def test_a_pipe_that_is_closed_early_makes_no_noise(self, home: Path, trained: Done) -> None:
         for options in ([], ["--json"]):
             process = start("predict", home / "a.bundle", home / "pictures", *options)

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from typing import ClassVar
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def one_line(text: str) -> str:
+    """Line breaks and control signs as escapes: a file's name can neither break a line nor steer a terminal."""
+    return CONTROL.sub(lambda sign: repr(sign[0])[1:-1], text)
 
 
 class DrivetrainError(Exception):
@@ -25,7 +33,7 @@ class DrivetrainError(Exception):
         place = f"{self.where}: " if self.where else ""
         end = "" if not self.fix or self.error.endswith((".", "?", "!")) else "."
         remedy = f" {self.fix}" if self.fix else ""
-        return f"{place}{self.error}{end}{remedy}"
+        return one_line(f"{place}{self.error}{end}{remedy}")
 
     def to_json(self) -> dict[str, str]:
         """The error as the command line prints it with `--json`."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from drivetrain.errors import one_line
 from drivetrain.types import Array
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Fault:
     def places(self) -> list[str]:
         """The first places, and how many more there are."""
         more = len(self.where) - FIRST
-        return [*self.where[:FIRST], *([f"and {more:,} more"] if more > 0 else [])]
+        return [*map(one_line, self.where[:FIRST]), *([f"and {more:,} more"] if more > 0 else [])]
 
 
 @dataclass(frozen=True, eq=False)

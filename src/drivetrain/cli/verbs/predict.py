@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from drivetrain.cli.common import Outcome, refuse_unwritable, say, terminal
-from drivetrain.errors import DataError, UsageError
+from drivetrain.errors import DataError, UsageError, one_line
 
 if TYPE_CHECKING:
     from drivetrain.runtime import Predictor
@@ -87,17 +87,16 @@ def show(answer: dict[str, Any]) -> None:
         failed = [item for item in answer["answers"] if "error" in item]
         console.print(f"answers of {len(answer['answers']):,} inputs in {escape(answer['out'])}")
         if failed:
-            first = f"{failed[0]['input']}: {failed[0]['error']}"
+            first = one_line(f"{failed[0]['input']}: {failed[0]['error']}")
             console.print(f"note: {len(failed):,} of them could not be answered, the first: {escape(first)}")
         return
     for item in answer["answers"]:
+        name = one_line(item["input"])
         if "error" in item:
-            told = [(item["error"], "red"), f" {item.get('fix', '')}"]
-            console.print(Text.assemble(item["input"], "  ", *told))
+            told = [(one_line(item["error"]), "red"), f" {item.get('fix', '')}"]
+            console.print(Text.assemble(name, "  ", *told))
         elif "label" in item:
-            label = (item["label"], "bold")
-            console.print(Text.assemble(item["input"], "  ", label, f"  {item['probability']:.3f}"))
+            label = (one_line(item["label"]), "bold")
+            console.print(Text.assemble(name, "  ", label, f"  {item['probability']:.3f}"))
         else:
-            console.print(
-                f"{escape(item['input'])}  {escape(str({k: v for k, v in item.items() if k != 'input'}))}"
-            )
+            console.print(f"{escape(name)}  {escape(str({k: v for k, v in item.items() if k != 'input'}))}")
