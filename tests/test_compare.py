@@ -24,7 +24,8 @@ from drivetrain.data.content import digest
 from drivetrain.errors import DataError, DrivetrainError, FileError, UsageError
 from drivetrain.files import to_json
 from drivetrain.learn.run import Run
-from drivetrain.learn.validation import Validation, common_targets
+from drivetrain.learn.shared_rows import common_targets
+from drivetrain.learn.validation import Validation
 from drivetrain.types import Array
 
 N = 400

@@ -14,7 +14,8 @@ from drivetrain.codecs.category import Category
 from drivetrain.codecs.date import Date
 from drivetrain.codecs.number import Number
 from drivetrain.data.dataset import DataBlock, Dataset
-from drivetrain.data.groups import by_telling, groupings
+from drivetrain.data.groups import groupings
+from drivetrain.data.telling import by_telling
 from drivetrain.errors import UsageError
 from drivetrain.interpret import slices
 from drivetrain.interpret.significance import p_higher

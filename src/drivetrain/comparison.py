@@ -17,7 +17,8 @@ import numpy as np
 from drivetrain.codecs import Codec
 from drivetrain.errors import DataError, UsageError, nearest
 from drivetrain.learn.run import Run
-from drivetrain.learn.validation import Validation, common_rows, common_targets
+from drivetrain.learn.shared_rows import common_rows, common_targets
+from drivetrain.learn.validation import Validation
 from drivetrain.metrics import Difference, Estimate, Statistic, difference, holm, measure, statistics
 from drivetrain.report import words
 from drivetrain.types import Array

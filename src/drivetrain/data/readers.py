@@ -121,7 +121,7 @@ def read_frame(
     elif isinstance(source, pl.DataFrame):
         frame = _from_polars(source, "frame")
     else:
-        from drivetrain.data.databases import from_memory
+        from drivetrain.data.frames import from_memory
 
         frame = from_memory(source)
     if not len(frame):
@@ -264,7 +264,7 @@ def _is_number(cell: str) -> bool:
 def _read_json_lines(text: TextFile) -> Frame:
     import polars as pl
 
-    from drivetrain.data.databases import series
+    from drivetrain.data.frames import series
 
     try:
         data = pl.read_ndjson(io.BytesIO(text.data), infer_schema_length=None)

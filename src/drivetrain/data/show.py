@@ -9,7 +9,7 @@ import numpy as np
 from drivetrain.charts import Chart, pictures, rows
 from drivetrain.charts.rows import MOST_COLUMNS
 from drivetrain.data.cells import Texts, cell_texts
-from drivetrain.data.groups import by_telling
+from drivetrain.data.telling import by_telling
 from drivetrain.types import Array
 
 if TYPE_CHECKING:
