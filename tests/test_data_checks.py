@@ -94,7 +94,7 @@ def test_the_report_can_be_printed_shown_and_written(planted, tmp_path):
     record = from_json(to_json(report.to_json()))
     assert record["ok"] is False
     assert {fault["kind"] for fault in record["faults"]} == set(kinds(report))
-    assert "<table>" in report._repr_html_()
+    assert "<th>class</th>" in report._repr_html_()
     class_folder(tmp_path, {"<b>": 6, "[red]": 6})
     for row in range(6):
         (tmp_path / "[red]" / f"<i>{row}.png").write_bytes(b"")
@@ -195,7 +195,7 @@ def test_odd_sizes_and_notes(tmp_path):
     found = kinds(check(sources.image_folder(folder)))
     assert set(found) == {"tiny picture", "narrow picture", "left out"}
     assert found["tiny picture"].where[0].endswith("icon.png: 8 x 8")
-    assert found["narrow picture"].where[0].endswith("rule.png: 40 x 400")
+    assert found["narrow picture"].where[0].endswith("rule.png: 400 x 40")
 
 
 def test_pictures_in_memory_and_tables_without_classes():

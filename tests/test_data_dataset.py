@@ -121,6 +121,8 @@ def test_pictures_in_memory(tmp_path: Path) -> None:
     assert data.signature.inputs["image"].shape == (6, 7, 1)
     with pytest.raises(DataError, match="dtype float64"):
         dt.image_classification.from_arrays(images / 255, np.arange(20) % 2)
+    with pytest.raises(DataError, match="not 1 or 3 channels"):
+        dt.image_classification.from_arrays(np.zeros((20, 3, 8, 8), np.uint8), np.arange(20) % 2)
 
 
 def test_training_rows_are_kept_larger_when_asked(flowers: Path) -> None:
@@ -136,6 +138,18 @@ def test_columns_that_are_not_there_and_roles_that_clash(flowers: Path) -> None:
         )
     with pytest.raises(UsageError, match="one input"):
         dt.DataBlock(inputs={"a": dt.Number(), "b": dt.Number()}, targets={"y": dt.Number()}).dataset("x")
+
+
+def test_a_value_that_does_not_fit_is_named_by_row_and_column() -> None:
+    block = dt.DataBlock(inputs={"x": dt.Number()}, targets={"y": dt.Number()}, split=dt.split.none())
+    with pytest.raises(DataError) as raised:
+        block.from_columns({"x": [1, 2, 3], "y": [1, "a", 3]}, name="given")
+    assert raised.value.where == "given, row 2, column 'y'"
+    with pytest.raises(DataError) as raised:
+        dt.DataBlock(
+            inputs={"x": dt.Image()}, targets={"y": dt.Number()}, split=dt.split.none()
+        ).from_columns({"x": ["no.png"], "y": [1]})
+    assert "column 'x'" in raised.value.where
 
 
 def test_check_needs_a_table_of_known_kinds_or_pictures_with_classes() -> None:

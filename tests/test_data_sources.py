@@ -260,6 +260,35 @@ def test_one_name_typed_in_two_ways_is_one_class(tmp_path):
     assert sorted(set(sources.image_folder(tmp_path)["label"])) == ["café", "tea"]
 
 
+def test_two_folders_that_are_one_class_are_noted(tmp_path):
+    class_folder(tmp_path, {"cat": 1, "tea": 1})
+    (tmp_path / " cat ").mkdir()
+    picture(5).save(tmp_path / " cat " / "x.png")
+    table = sources.image_folder(tmp_path)
+    assert sorted(table["label"]) == ["cat", "cat", "tea"]
+    assert table.notes == ("' cat /' and 'cat/' are one class: 'cat'",)
+
+
+@pytest.mark.parametrize("outer", ["data", "val"])
+def test_the_classes_a_level_too_deep_are_pointed_at(tmp_path, outer):
+    class_folder(tmp_path / outer, {"cat": 1, "tea": 1})
+    with pytest.raises(DataError, match=f"'{outer}' is the only folder") as raised:
+        sources.image_folder(tmp_path)
+    assert str(tmp_path / outer) in raised.value.fix
+
+
+@pytest.mark.parametrize(
+    ("labels", "noted"),
+    [([f"{n / 7:.2f}" for n in range(60)], True), ([str(n % 20) for n in range(60)], False),
+     ([f"no. {n}" for n in range(60)], False)],
+)  # fmt: skip
+def test_labels_that_are_measurements_are_noted(tmp_path, labels, noted):
+    names = [f"{n}.png" for n in range(60)]
+    rows = "".join(f"{name},{label}\n" for name, label in zip(names, labels))
+    table = sources.image_folder(flat(tmp_path, names, "labels.csv", "file,label\n" + rows))
+    assert any("'label' in labels.csv holds numbers" in note for note in table.notes) is noted
+
+
 def test_image_files_and_parent_folder(tmp_path):
     folder = class_folder(tmp_path, {"b": 2, "a": 1})
     (folder / "a" / "x.txt").write_text("x")

@@ -192,7 +192,9 @@ def _classes(labels: list[str], good: Array, part_of: list[str], split: Split | 
     untold = sorted(inside["train"] - inside["valid"]) if inside["valid"] else []
     if untold:
         message = f"In train, but not in valid: {_number(len(untold), 'class', 'classes')}."
-        yield Fault("class not in valid", "warning", message, untold, "Stratify the split by the label.")
+        yield Fault(
+            "class not in valid", "warning", message, untold, "Put some of its pictures into valid too."
+        )
 
 
 def _same(
@@ -210,13 +212,17 @@ def _same(
         ordered = [sorted(group, key=lambda row: (*_ORDER, "").index(part_of[row])) for group in across]
         where = [names.same(group, exact, lambda row: f"{part_of[row] or 'unused'}: ") for group in ordered]
         message = f"Leak: {like} in {' and '.join(parts)}, {_times(len(across))}."
-        fix = "Keep each picture in one part: split by a group, or delete the copies."
+        fix = "Keep each picture in one part: split by a group, or leave the copies out."
         yield Fault(f"{near}leak", severity, message, where, fix)
     if differing:
         where = [names.same(group, exact, lambda row: f"{labels[row] or '?'}: ") for group in differing]
         message = f"Two labels for {like}, {_times(len(differing))}."
         yield Fault(
-            f"{near}conflict", severity, message, where, "Decide which label is right and delete the others."
+            f"{near}conflict",
+            severity,
+            message,
+            where,
+            "Decide which label is right and leave the others out.",
         )
     if inside:
         copies = sum(len(group) - 1 for group in inside)
@@ -229,7 +235,7 @@ def _same(
             "warning",
             message,
             where,
-            "Delete the copies: they count one picture more than once.",
+            "Leave the copies out: they count one picture more than once.",
         )
 
 
@@ -266,7 +272,7 @@ def _odd_sizes(seen: Array, rows: Array, names: _Names) -> Iterator[Fault]:
         ("narrow", "Long and narrow", narrow),
     ):
         if len(found):
-            where = [f"{names(row)}: {seen['height'][row]} x {seen['width'][row]}" for row in found.tolist()]
+            where = [f"{names(row)}: {seen['width'][row]} x {seen['height'][row]}" for row in found.tolist()]
             yield Fault(f"{kind} picture", "warning", f"{told}: {_pictures(len(found))}.", where, fix)
 
 

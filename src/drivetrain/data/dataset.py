@@ -284,10 +284,26 @@ def make_dataset(
         raise DataError(
             "there is nothing to train on.", where=table.name, fix="Make the other parts smaller."
         )
-    train = {name: table[name][split.train] for name in (*inputs, *targets)}
-    signature = Signature(inputs, targets).fit(train)
+    signature = Signature(
+        {name: _fitted(codec, name, table, split.train) for name, codec in inputs.items()},
+        {name: _fitted(codec, name, table, split.train) for name, codec in targets.items()},
+    )
     notes = [*table.notes, *([split.note] if split.note else [])]
     return Dataset(table, signature, split, notes=notes, **about)
+
+
+def _fitted(codec: Codec, name: str, table: Table, rows: Array) -> Codec:
+    """The codec fitted to these rows. What it refuses is named by column and, where one value is at fault, by row."""
+    values = table[name][rows]
+    try:
+        return codec.fit(values)
+    except DataError as fault:
+        for row, value in zip(rows.tolist(), values):
+            try:
+                codec.read(value)
+            except DataError:
+                raise fault.at(f"{table.origin(row)}, column {name!r}") from None
+        raise fault.at(f"column {name!r}") from None
 
 
 @dataclass(frozen=True)

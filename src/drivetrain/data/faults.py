@@ -78,7 +78,8 @@ class Report:
         """One line: how many rows, classes, errors and warnings."""
         parts = [f"{self.counts.get('rows', 0):,} {self.things}"]
         if "classes" in self.counts:
-            parts.append(f"{len(self.counts['classes']):,} classes")
+            classes = len(self.counts["classes"])
+            parts.append(f"{classes:,} {'class' if classes == 1 else 'classes'}")
         if self.layout:
             parts.append(self.layout)
         return f"{self.name}: {', '.join(parts)}. {self.verdict()}"
@@ -160,8 +161,9 @@ class Report:
         sizes = self.counts.get("sizes")
         if not sizes:
             return ""
+        # Written as everybody writes them: the width comes first.
         told = [
-            f"{height} x {width}" for height, width in (sizes["smallest"], sizes["middle"], sizes["largest"])
+            f"{width} x {height}" for height, width in (sizes["smallest"], sizes["middle"], sizes["largest"])
         ]
         forms = ", ".join(f"{form} {count:,}" for form, count in self.counts.get("formats", {}).items())
         range_ = (
@@ -171,6 +173,18 @@ class Report:
         )
         return f"{range_}{f' ({forms})' if forms else ''}"
 
+    def _classes_html(self) -> str:
+        if not self.counts.get("classes"):
+            return ""
+        head = "".join(
+            f"<th>{escape(name)}</th>" for name in ("class", *self.counts.get("parts", {}), self.things)
+        )
+        rows = (
+            "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
+            for cells in self._class_rows()
+        )
+        return f"<table><tr>{head}</tr>{''.join(rows)}</table>"
+
     def _repr_html_(self) -> str:
         rows = "".join(
             f"<tr><td>{escape(fault.severity)}</td><td>{escape(fault.message)}</td>"
@@ -179,4 +193,4 @@ class Report:
         )
         head = "<tr><th></th><th>fault</th><th>where</th><th>what to do</th></tr>"
         table = f"<table>{head}{rows}</table>" if rows else ""
-        return f"<div><b>{escape(self.summary())}</b><br>{escape(self._sizes())}{table}</div>"
+        return f"<div><b>{escape(self.summary())}</b><br>{escape(self._sizes())}{self._classes_html()}{table}</div>"

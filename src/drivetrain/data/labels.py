@@ -7,6 +7,7 @@ Rows count as in a spreadsheet: the first line of the file is row 1.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 
@@ -46,6 +47,8 @@ LABEL_NAMES = (
 )
 SPLIT_NAMES = ("split", "subset", "set", "part", "partition", "fold", "usage")
 _LOOKED_AT = 500
+_CLASSES = 20
+"""Up to so many different numbers may be names of classes."""
 
 Labelled = tuple[list[str], list[str], "list[str] | None", list[str], list[str]]
 
@@ -95,6 +98,11 @@ def read_labels(root: str, tables: Sequence[str], pictures: Sequence[str]) -> La
         origins.append(origin)
         if split_column is not None:
             splits.append(_part(cells[split_column], header[split_column], origin))
+    if _measured(labels):
+        notes.append(
+            f"{header[label_column]!r} in {place} holds numbers, and each is a class of its own: to learn the number, "
+            "make a DataBlock with dt.Number() as its target"
+        )
     named = set(images)
     unnamed = sum(picture not in named for picture in pictures)
     if unnamed:
@@ -230,6 +238,17 @@ def _is_split(rows: list[tuple[int, list[str]]], column: int, called_split: bool
     return any(SYNONYMS.get(value) == "train" for value in values) and (
         called_split or values <= SYNONYMS.keys()
     )
+
+
+def _measured(labels: Sequence[str]) -> bool:
+    """True where most labels are different numbers: a measurement, and no name of a class."""
+    different = set(labels)
+    if len(different) <= max(_CLASSES, len(labels) // 2):
+        return False
+    try:
+        return all(math.isfinite(float(label)) for label in different if label)
+    except ValueError:
+        return False
 
 
 def _part(cell: str, header: str, origin: str) -> str:

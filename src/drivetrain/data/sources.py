@@ -153,6 +153,12 @@ class _Tree:
             )
         if not holders:
             raise self.fault("the pictures have no labels: there are no class folders and no CSV.")
+        if len(holders) == 1 and sum(map(_holds_pictures, _folders(holders[0]))) > 1:
+            name = shown(os.path.basename(holders[0]))
+            raise self.fault(
+                f"{name!r} is the only folder with pictures, and they lie in folders of its own.",
+                f"Give {shown(holders[0])!r} where those are the classes. To learn a class takes a second one.",
+            )
         if trains and only_parts:
             raise self.fault(f"{shown(os.path.basename(trains[0]))}/ holds no class folders.")
         return CLASS_FOLDERS
@@ -160,6 +166,7 @@ class _Tree:
     def classes(self, folder: str, notes: list[str]) -> Iterator[tuple[str, list[str]]]:
         """Label and pictures of each class folder in `folder`; what is left out is added to `notes`."""
         loose = 0
+        first: dict[str, str] = {}
         for entry in _entries(folder):
             place = f"{shown(os.path.relpath(entry.path, self.root))}/"
             if not _is_folder(entry):
@@ -175,7 +182,10 @@ class _Tree:
                     notes.append(
                         f"{place}: left out, not pictures by their names: {len(files) - len(pictures):,}"
                     )
-                yield _label(entry.name), pictures
+                label = _label(entry.name)
+                if first.setdefault(label, place) != place:
+                    notes.append(f"{first[label]!r} and {place!r} are one class: {label!r}")
+                yield label, pictures
         if loose:
             place = "the top folder" if folder == self.root else f"{shown(os.path.basename(folder))}/"
             notes.append(f"{place}: left out, pictures in no class folder: {loose:,}")
@@ -225,7 +235,11 @@ def _holds_pictures(folder: str) -> bool:
 
 
 def _holds_class_folders(folder: str) -> bool:
-    return any(_holds_pictures(entry.path) for entry in _entries(folder) if _is_folder(entry))
+    return any(map(_holds_pictures, _folders(folder)))
+
+
+def _folders(folder: str) -> list[str]:
+    return [entry.path for entry in _entries(folder) if _is_folder(entry)]
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -248,5 +262,6 @@ def _is_picture(name: str) -> bool:
 
 
 def _label(name: str) -> str:
-    # The same name typed on two systems can differ in its code points (é as one or two): that is one class.
-    return unicodedata.normalize("NFC", shown(name))
+    # The same name typed on two systems can differ in its code points (é as one or two) and in blanks around it: that
+    # is one class.
+    return unicodedata.normalize("NFC", shown(name)).strip()

@@ -226,7 +226,7 @@ def _same_rows(rows: _Rows) -> Iterator[Fault]:
         pairs = pairs[np.argsort(pairs[:, 0], kind="stable")][:_NAMED]
         where = [f"{rows.name(row)} = {rows.name(before)}" for row, before in pairs.tolist()]
         message = f"Rows that are there already, target and all: {copies}."
-        fix = "Delete the copies, unless rows can be alike by chance."
+        fix = "Leave the copies out, unless rows can be alike by chance."
         yield Fault("duplicate", "warning", message, where, fix)
     yield from _leaks(rows, [whole], "leak", "also in train, target and all", "=")
 

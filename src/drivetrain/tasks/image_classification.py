@@ -106,6 +106,11 @@ def from_arrays(
             f"pictures of shape {images.shape} and dtype {images.dtype}.", where=name,
             fix="Give uint8 (n, height, width) or (n, height, width, channels), 0 to 255.",
         )  # fmt: skip
+    if images.ndim == 4 and images.shape[3] not in (1, 3):
+        raise DataError(
+            f"pictures of shape {images.shape}: the last axis is not 1 or 3 channels.", where=name,
+            fix="Give (n, height, width, channels): images.transpose(0, 2, 3, 1) where channels come first.",
+        )  # fmt: skip
     column = np.empty(len(images), object)
     column[:] = list(images)
     table = table_from_columns({"image": column, "label": [str(label) for label in labels]}, name=name)
