@@ -109,9 +109,9 @@ class TestFolders:
             (("--ema", "1"), "between 0 and 1"),
             (("--accumulate", "0"), "from 1"),
             (("--early-stopping", "0"), "number of epochs"),
-            (("--augment", "loud"), "Known are photos"),
+            (("--augment", "loud"), "invalid choice: 'loud'"),
             (("--layout", "heap"), "class folders"),
-            (("--resume",), "no such run"),
+            (("--resume",), "no such run: it had not begun"),
             (("--model", "resnet19"), "Did you mean resnet18"),
             (("--model", "lineer"), "Did you mean"),
             (("--model", "zzz"), "Choose one of linear, mlp, cnn, residual"),
@@ -199,6 +199,10 @@ class TestExisting:
         refused(drivetrain("export", home / "run", home / "a.bundle"), 1, "exists already", "--force")
         resumed = ("train", home / "p", "--out", home / "run", "--resume", "--export", home / "a.bundle")
         refused(drivetrain(*resumed), 1, "exists already", "--force")
+        picture = home / "p" / "cat" / "000.png"
+        for command in (("export", home / "run"), (*resumed[:-1],)):
+            done = drivetrain(*command, picture, "--force")
+            refused(done, 1, str(picture), "this is no bundle", "Choose another name")
         assert not (tmp_path / "r").exists()
         assert tree(home) == before
 
@@ -220,6 +224,61 @@ class TestExisting:
         refused(drivetrain(*resumed, "--batch-size", "8"), 2, "--batch-size", "has batch size 4")
         assert tree(home) == before
         assert drivetrain(*resumed, *QUICK).code == 0
+
+    @pytest.mark.parametrize(
+        ("given", "words"),
+        [
+            (("--lr", "0.5"), "this run has lr 0.003, not 0.5"),
+            (("--valid", "0.4"), "this run has valid 0.2, not 0.4"),
+            (("--augment", "photos"), "this run has augment none, not photos"),
+            (("--image-size", "99"), "this run was started without it"),
+            (("--resize", "stretch"), "this run has resize crop, not stretch"),
+            (("--layout", "flat"), "this run was started without it"),
+            (("--target", "label"), "this run was started without it"),
+            (("--task", "tabular"), "this run has task image_classification, not tabular"),
+        ],
+    )
+    def test_no_option_is_passed_over_by_a_run_that_goes_on(
+        self, home: Path, given: tuple[str, str], words: str
+    ) -> None:
+        resumed = ("train", home / "p", "--out", home / "run", "--resume")
+        refused(drivetrain(*resumed, *given), 2, given[0], words, "start another run")
+
+    def test_options_that_are_the_runs_own_are_no_hindrance(self, home: Path) -> None:
+        same = (
+            "--lr", "0.003", "--valid", "0.2", "--resize", "crop", "--augment", "none", "--seed", "0", "--frozen-epochs", "4",
+        )  # fmt: skip
+        done = drivetrain("train", home / "p", "--out", home / "run", "--resume", *same, "--augment=auto")
+        assert done.code == 0, done.err
+
+    @pytest.mark.parametrize("model", ["linear", "trees"])
+    def test_a_run_of_a_table_goes_on_with_its_columns(self, tmp_path: Path, model: str) -> None:
+        rows = "".join(f"{37 * n % 61},{n % 7},{n // 9},{'yes' if n % 3 else 'no'}\n" for n in range(60))
+        (tmp_path / "t.csv").write_text(f"a,b,day,y\n{rows}")
+        own = (
+            "--target", "y", "--ignore", "b", "--column", "day=number", "--split", "time:day", "--cost", "yes:no=5",
+            "--test", "0.1",
+        )  # fmt: skip
+        run = ("train", tmp_path / "t.csv", "--model", model, "--out", tmp_path / "run")
+        epochs = ("--epochs", "1") if model == "linear" else ()
+        assert drivetrain(*run, *own, *epochs, "--no-check").code == 0
+        for given, words in {
+            ("--target", "a"): "this run has target y, not a",
+            ("--ignore", "a"): "this run has ignore b, not a",
+            ("--column", "a=category"): "this run has column day=number, not a=category",
+            ("--split", "group:b"): "this run has split time:day, not group:b",
+            ("--split", "random"): "this run has split time:day, not random",
+            ("--cost", "yes:no=6"): "this run has cost yes:no=5, not yes:no=6",
+            ("--test", "0.2"): "this run has test 0.1, not 0.2",
+            ("--interval", "0.5"): "this run has interval 0.9, not 0.5",
+            ("--user", "a"): "this run was started without it",
+            ("--log-target",): "this run was started without it",
+        }.items():
+            refused(drivetrain(*run, "--resume", *given), 2, given[0], words)
+        if model == "trees":
+            refused(drivetrain(*run, "--resume", "--epochs", "3"), 2, "--epochs", "started without it")
+        done = drivetrain(*run, "--resume", *own, *epochs, "--interval", "0.9", "--batch-size", "64")
+        assert done.code == (0 if model == "trees" else 2), done.err
 
     def test_a_place_for_the_bundle_that_cannot_be(self, home: Path, tmp_path: Path) -> None:
         """It is told before the training, not after it."""
@@ -252,11 +311,17 @@ class TestExisting:
             refused(drivetrain("show", home / "run", "--out", tmp_path, *force), 1, "this is a folder")
         assert tree(tmp_path) == {}
 
+    def test_a_run_that_had_not_begun_is_not_gone_on_with(self, home: Path, tmp_path: Path) -> None:
+        (tmp_path / "empty" / "checkpoints").mkdir(parents=True)
+        for name in ("absent", "empty"):
+            done = drivetrain("train", home / "p", "--out", tmp_path / name, "--resume")
+            refused(done, 1, name, "there is no such run: it had not begun", "Leave out --resume")
+
     def test_force_replaces_run_bundle_and_picture(self, home: Path, tmp_path: Path) -> None:
         shutil.copytree(home / "run", tmp_path / "run")
         (tmp_path / "run" / "notes.txt").write_text("mine")
-        for name in ("b.bundle", "l.png"):
-            (tmp_path / name).write_bytes(b"old")
+        shutil.copy(home / "a.bundle", tmp_path / "b.bundle")
+        (tmp_path / "l.png").write_bytes(b"old")
         command = (
             "train",
             home / "p",
@@ -312,14 +377,30 @@ class TestBundles:
         assert "members  DIFFERS" in done.out
         assert "not verified" in done.out
 
+    @pytest.mark.parametrize("verb", ["show", "check", "train"])
+    def test_a_bundle_or_a_picture_is_not_taken_for_a_table(self, home: Path, verb: str) -> None:
+        refused(drivetrain(verb, home / "a.bundle"), 2, "this is a bundle", "drivetrain verify")
+        picture = home / "p" / "cat" / "000.png"
+        for target in ((), ("--target", "label")):
+            refused(drivetrain(verb, picture, *target), 2, "this is a picture", "the folder")
+
+    def test_the_way_out_of_an_option_of_another_task_is_one(self, home: Path, tmp_path: Path) -> None:
+        refused(drivetrain("check", home / "p", "--target", "label"), 2, "Leave it out, or name a table.")
+        (tmp_path / "t.csv").write_text("a,b\n1,2\n")
+        table = ("check", tmp_path / "t.csv", "--target", "a")
+        refused(drivetrain(*table, "--resize", "pad"), 2, "Leave it out, or name a folder of pictures.")
+        refused(drivetrain(*table, "--user", "a"), 2, "or say --task recommendation")
+
     def test_predict_says_when_there_is_nothing_to_predict(self, home: Path, tmp_path: Path) -> None:
         refused(drivetrain("predict", home / "a.bundle", tmp_path), 1, "there are no pictures in it")
 
     def test_evaluate_on_classes_that_the_bundle_does_not_know(self, home: Path, tmp_path: Path) -> None:
         class_folder(tmp_path / "q", {"emu": 2, "gnu": 2}, size=(16, 16))
-        refused(
-            drivetrain("evaluate", home / "a.bundle", tmp_path / "q"), 1, "nothing in it could be measured"
-        )
+        done = drivetrain("evaluate", home / "a.bundle", tmp_path / "q", "--json")
+        assert done.code == 1
+        assert "nothing in it could be measured; the first: " in done.json["error"]
+        assert "000.png" in done.json["error"]
+        assert done.json["fix"].startswith("Give items ")
 
     def test_exporting_a_run_whose_pictures_have_gone(self, home: Path, tmp_path: Path) -> None:
         shutil.copytree(home / "p", tmp_path / "p")
@@ -417,11 +498,11 @@ class TestDisk:
     def test_the_disk_is_full_when_the_bundle_is_written(
         self, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        (tmp_path / "b.bundle").write_bytes(b"old")
+        shutil.copy(home / "a.bundle", tmp_path / "b.bundle")
         Refusal(monkeypatch, "fsync", errno.ENOSPC)
         before = tree(home / "run")
         refused(drivetrain("export", home / "run", tmp_path / "b.bundle", "--force"), 1, "no space left")
-        assert tree(tmp_path) == {"b.bundle": b"old"}
+        assert tree(tmp_path) == {"b.bundle": (home / "a.bundle").read_bytes()}
         assert tree(home / "run") == before
 
     def test_a_disk_that_is_really_full(self, pictures: Path, tmp_path: Path) -> None:

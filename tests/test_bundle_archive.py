@@ -275,8 +275,27 @@ def test_a_missing_file_and_other_files_are_refused(tmp_path):
     with pytest.raises(BundleError, match="not a bundle"):
         open_bundle(tmp_path / "empty.bundle")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(BundleError, match="missing"):
+    with pytest.raises(BundleError, match="no bundle"):
         open_bundle(tmp_path / "empty")
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        (True, r"this is a run, not a bundle. Run: drivetrain export '.*my pictures' MODEL.bundle"),
+        (False, "this folder is no bundle: it has no manifest.json"),
+    ],
+)
+def test_a_folder_that_is_no_bundle_is_not_to_be_emptied(tmp_path, config, words):
+    folder = tmp_path / "my pictures"
+    (folder / ".git").mkdir(parents=True)
+    (folder / "checkpoints").mkdir()
+    (folder / "cat.png").write_bytes(b"x")
+    if config:
+        (folder / "config.toml").write_text("format = 1")
+    with pytest.raises(BundleError, match=words) as caught:
+        open_bundle(folder)
+    assert "emove" not in str(caught.value)
 
 
 def test_the_size_is_looked_at_before_reading(tmp_path, monkeypatch):

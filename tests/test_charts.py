@@ -301,6 +301,16 @@ def test_the_best_epoch_is_marked() -> None:
     assert "phase 2" in found
 
 
+def test_the_lowest_value_is_told_where_it_hides_no_line() -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure((7.2, 2.9))
+    charts.losses(history([0.5, 0.2, 0.25, 0.3])).draw(figure, LIGHT)
+    for axes in figure.axes:
+        assert axes.get_title("right").startswith("lowest 0.")
+        assert not [text for text in axes.texts if text.get_bbox_patch() is not None]
+
+
 def test_overfitting_is_named_and_only_then() -> None:
     worse = charts.losses(history([0.5, 0.2, 0.25, 0.3]))
     assert {"valid error worse", "since epoch 2"} <= set(texts(worse.to_svg()))
@@ -438,6 +448,17 @@ def test_a_table_is_escaped_and_its_numbers_are_set_right() -> None:
     ]
     with pytest.raises(ValueError, match="1 cells under 2"):
         charts.table_html([["a"]], ["a", "b"])
+
+
+def test_a_long_name_is_cut_and_told_in_full() -> None:
+    name = "a<b" * 40
+    root = ElementTree.fromstring(
+        charts.table_html([[name, name], ["-dash", ""]], ["class", "n"], longest=40)
+    )
+    first, second, short, _ = root.iter("td")
+    assert first.text is not None
+    assert (len(first.text), first.get("title")) == (40, name)
+    assert (second.text, second.get("title"), short.get("title")) == (name, None, None)
 
 
 def test_numbers_are_told_without_false_certainty() -> None:

@@ -280,3 +280,8 @@ def test_names_are_printed_as_they_are_and_not_as_markup(capsys: pytest.CaptureF
         assert capsys.readouterr().out == f"{name}  {name}  0.500\n"
         predict.show({"answers": [{"input": name, "error": name, "where": "", "fix": name}]})
         assert capsys.readouterr().out == f"{name}  {name} {name}\n"
+
+
+def test_one_input_is_no_plural(capsys: pytest.CaptureFixture[str]) -> None:
+    predict.show({"answers": [{"input": "a", "value": 1.0}], "out": "a.csv"})
+    assert capsys.readouterr().out == "answers of 1 input in a.csv\n"

@@ -113,3 +113,35 @@ def test_ctrl_c_while_encoding_leaves_nothing(tmp_path: Path) -> None:
     assert "Traceback" not in done.err
     assert not [name for name in tree(cache) if name.count("/") > 0]
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("stage", "words", "command"),
+    [
+        (
+            "drivetrain.export.bundle.write_bundle",
+            "the run is whole",
+            ["export", "my run", "it's a.bundle", "--force"],
+        ),
+        ("drivetrain.report.page.write_report", "stopped after the last epoch", ["train", "--resume"]),
+    ],
+)
+def test_ctrl_c_after_the_training_tells_what_is_left_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str, words: str, command: list[str]
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    class_folder(tmp_path / "p", {"cat": 8, "dog": 8}, size=(16, 16))
+    monkeypatch.chdir(tmp_path)
+    options = ("--model", "linear", "--epochs", "1", "--batch-size", "4", "--no-check")
+    with monkeypatch.context() as patch:
+        patch.setattr(stage, interrupt)
+        done = drivetrain("train", "p", *options, "--out", "my run", "--export", "it's a.bundle", "--force")
+    assert done.code == 130
+    assert words in done.err.splitlines()[-1]
+    program, *again = shlex.split(done.err.partition("Go on with: ")[2])
+    assert program == "drivetrain"
+    assert [word for word in again if word in command] == command
+    assert drivetrain(*again).code == 0
+    assert drivetrain("verify", "it's a.bundle").code == 0

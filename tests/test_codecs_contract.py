@@ -20,7 +20,7 @@ from drivetrain.codecs.number import Number
 from drivetrain.codecs.ranking import Ranking
 from drivetrain.codecs.tags import Tags
 from drivetrain.codecs.text import Text
-from drivetrain.errors import DrivetrainError
+from drivetrain.errors import DrivetrainError, UsageError
 from drivetrain.testing import check_codec
 
 GENERATOR = np.random.default_rng(0)
@@ -259,6 +259,28 @@ def test_check_codec_sees_a_field_that_can_be_set(monkeypatch: pytest.MonkeyPatc
 def test_a_spec_that_makes_no_sense_is_refused(spec: dict[str, Any], message: str) -> None:
     with pytest.raises(DrivetrainError, match=message):
         from_spec(spec)
+
+
+@pytest.mark.parametrize(
+    ("codec", "fields", "message"),
+    [
+        (Image, {"size": 0}, "one or two whole numbers from 1 to 4096, not 0"),
+        (Image, {"size": (1, 2, 3)}, "one or two whole numbers"),
+        (Image, {"size": 3.5}, "one or two whole numbers"),
+        (Image, {"resize": "foo"}, "resize must be one of crop"),
+        (Number, {"scaling": "foo"}, "scaling must be one of standard"),
+        (Category, {"classes": ("a", "a")}, "named twice"),
+        (Date, {"order": "ydm"}, "order must be"),
+        (Tags, {"tags": ("a", "a")}, "named twice"),
+        (Text, {"length": 0}, "between 1 and"),
+        (Ranking, {"shown": 0}, "whole number from 1"),
+    ],
+)
+def test_impossible_fields_of_a_codec_are_an_error_of_the_user(
+    codec: type[Codec], fields: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        codec(**fields)
 
 
 @pytest.mark.parametrize(

@@ -139,6 +139,11 @@ def test_a_loss_that_is_not_a_number_stops_before_weights_change_and_names_layer
     assert all(torch.equal(after[key], before[key]) for key in floats)
 
 
+def test_a_loss_that_is_not_a_number_claims_nothing_of_the_batches_before(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="before this batch changed a weight"):
+        learner(tmp_path, Blows(), batch_size=8).fit(1, lr=0.01)
+
+
 def test_a_number_that_is_not_finite_in_the_input_is_named(tmp_path: Path) -> None:
     trained = learner(tmp_path, batch_size=32)
     trained.tensors("train").arrays[("x",)][3] = math.nan
@@ -168,6 +173,29 @@ def test_hooks_are_called_in_order_and_the_unused_ones_cost_nothing(tmp_path: Pa
     learner(tmp_path, batch_size=16, hooks=[Note()]).fit(1)
     assert seen == ["fit", "loss", "batch 1", "loss", "batch 2", "epoch 1", "end"]
     assert overridden([Hook()], "on_loss") == []
+
+
+@pytest.mark.parametrize("hooks", [[Hook], Hook(), [print], "hooks", None])
+def test_what_is_no_hook_is_refused_when_the_learner_is_made(tmp_path: Path, hooks: Any) -> None:
+    with pytest.raises(UsageError) as caught:
+        learner(tmp_path, hooks=hooks)
+    assert caught.value.where == "hooks"
+    assert "hooks=[" in caught.value.fix
+
+
+def test_a_misspelt_moment_of_a_hook_is_refused_with_the_nearest(tmp_path: Path) -> None:
+    class Watch(Hook):
+        def on_bacth_end(self, learner: Learner, step: int, loss: float) -> None: ...
+
+    class Far(Hook):
+        def on_zzz(self) -> None: ...
+
+    with pytest.raises(UsageError, match="Watch has a method on_bacth_end") as caught:
+        learner(tmp_path, hooks=[Watch()])
+    assert "on_batch_end" in caught.value.fix
+    with pytest.raises(UsageError, match="on_zzz") as caught:
+        learner(tmp_path, hooks=[Far()])
+    assert "on_fit_start" in caught.value.fix
 
 
 def test_a_hook_reads_and_changes_the_fields_of_a_batch(tmp_path: Path) -> None:
@@ -207,6 +235,7 @@ def test_early_stopping_ends_and_gives_the_best_weights_back(tmp_path: Path) -> 
     assert loop.validate(trained, training)[0] == pytest.approx(min(losses), rel=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("patience", [None, 3])
 def test_a_loss_that_rose_is_told_where_its_weights_are_kept(tmp_path: Path, patience: int | None) -> None:
     options = {**resuming.options(tmp_path / "run"), "ema": None, "early_stopping": patience}
@@ -227,6 +256,18 @@ def test_find_lr_suggests_and_leaves_the_learner_as_it_was(tmp_path: Path) -> No
     after = trained.generators.states(in_epoch=False)
     assert all(torch.equal(states[name], after[name]) for name in states)
     assert trained.run is None
+
+
+def test_a_validation_loss_that_is_no_number_is_an_error(tmp_path: Path) -> None:
+    class Breaks(nn.Linear):
+        def forward(self, input: torch.Tensor) -> torch.Tensor:
+            return super().forward(input) * (1 if self.training else math.nan)
+
+    x = np.linspace(-1, 1, 40).astype(np.float32)
+    data = dt.DataBlock(inputs={"x": dt.Number()}, targets={"y": dt.Number()}).from_columns({"x": x, "y": x})
+    trained = Learner(data, Breaks(1, 1), out=tmp_path / "run", quiet=True)
+    with pytest.raises(TrainingError, match="validation loss of epoch 1 is nan"):
+        trained.fit(2, lr=0.01)
 
 
 def test_the_steepest_decade_is_suggested_and_not_the_dip_of_one_batch() -> None:
@@ -360,6 +401,47 @@ def test_a_misspelt_option_offers_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="batch_sise") as caught:
         learner(tmp_path, batch_sise=3)
     assert "batch_size" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("name", "fix"),
+    [
+        ("lr", "give it to fit"),
+        ("learning_rate", "give it to fit"),
+        ("epochs", "give it to fit"),
+        ("schedule", "give it to fit"),
+        ("augmentation", "augment"),
+        ("hoks", "hooks"),
+        ("zzz", "batch_size"),
+    ],
+)
+def test_an_unknown_option_always_says_what_to_do(tmp_path: Path, name: str, fix: str) -> None:
+    with pytest.raises(UsageError, match=f"no option '{name}'") as caught:
+        learner(tmp_path, **{name: 1})
+    assert fix in caught.value.fix
+
+
+@pytest.mark.parametrize("model", [nn.Linear, lambda x: x, 5, ["cnn"]])
+def test_a_model_that_is_neither_name_nor_module_is_refused(tmp_path: Path, model: Any) -> None:
+    with pytest.raises(UsageError) as caught:
+        numbers().learner(model, out=tmp_path / "run")
+    assert caught.value.where == "model"
+    assert "Linear(...)" in caught.value.fix if model is nn.Linear else "torch.nn.Module" in caught.value.fix
+
+
+def test_a_model_that_was_never_trained_does_not_answer(tmp_path: Path) -> None:
+    new = numbers().learner("mlp", out=tmp_path / "run", quiet=True)
+    for act in (lambda: new.predict(1.0), lambda: new.interpret("train"), new.go_on):
+        with pytest.raises(TrainingError, match="not trained yet") as caught:
+            act()
+        assert "fit" in caught.value.fix
+    new.fit(1)
+    assert math.isfinite(new.predict(1.0).value)
+
+
+def test_a_module_of_the_user_s_own_answers_with_the_weights_that_it_came_with(tmp_path: Path) -> None:
+    module = nn.Linear(1, 1)
+    assert learner(tmp_path, module).predict(1.0).value == pytest.approx(module(torch.ones(1, 1)).item())
 
 
 def test_an_existing_run_is_refused_without_force(tmp_path: Path) -> None:

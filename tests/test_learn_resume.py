@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import resuming
+from PIL import Image as Picture
 
+import drivetrain as dt
 from drivetrain.errors import FileError, TrainingError, UsageError
 from drivetrain.learn import checkpoints
 from drivetrain.learn.learner import Learner
@@ -40,8 +43,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def copy(source: Path, target: Path) -> str:
-    import shutil
-
     shutil.copytree(source, target)
     return str(target)
 
@@ -90,6 +91,69 @@ def test_resuming_on_other_data_is_refused(tmp_path: Path) -> None:
     other.split = resuming.dt.split.random(0.3, seed=9)(other.table)
     with pytest.raises(TrainingError, match="not those"):
         Learner.resume(tmp_path / "run", other, resuming.module(), quiet=True)
+
+
+@pytest.mark.parametrize("changed", ["picture", "label"])
+def test_resuming_on_values_that_have_changed_is_refused(tmp_path: Path, changed: str) -> None:
+    resuming.start(tmp_path / "run", 2)
+    other = resuming.dataset()
+    column = {"picture": "image", "label": "label"}[changed]
+    values = other.table.columns[column]
+    values[0] = 255 - values[0] if changed == "picture" else values[1]
+    with pytest.raises(TrainingError, match="not those"):
+        Learner.resume(tmp_path / "run", other, resuming.module(), quiet=True)
+
+
+def folder_of_pictures(folder: Path, brightness: int) -> dt.Dataset:
+    """Twelve grey pictures; files of one name and size, whatever they show."""
+    for row in range(12):
+        path = folder / "ab"[row % 2] / f"{row}.bmp"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Picture.new("RGB", (8, 8), (brightness, 20 * row, 0)).save(path)
+    return dt.image_classification.from_folder(folder, valid=0.3, seed=0)
+
+
+def test_resuming_on_pictures_that_were_overwritten_is_refused(tmp_path: Path) -> None:
+    data = folder_of_pictures(tmp_path / "data", 10)
+    hooks = [resuming.StopAfter(1)]
+    learner = Learner(data, "linear", batch_size=4, out=tmp_path / "run", hooks=hooks, quiet=True)
+    learner.fit(2)
+    shutil.copytree(tmp_path / "data", tmp_path / "moved")
+    moved = dt.image_classification.from_folder(tmp_path / "moved", valid=0.3, seed=0)
+    Learner.resume(tmp_path / "run", moved, quiet=True)  # The same pictures elsewhere.
+    folder_of_pictures(tmp_path / "data", 200)
+    with pytest.raises(TrainingError, match="not those") as caught:
+        Learner.resume(tmp_path / "run", quiet=True)
+    assert "Put them back" in caught.value.fix
+
+
+def test_a_run_that_kept_nothing_of_what_its_data_held_is_refused(tmp_path: Path) -> None:
+    resuming.start(tmp_path / "run", 2)
+    config = tmp_path / "run" / "config.toml"
+    lines = config.read_text().splitlines()
+    config.write_text("\n".join(line for line in lines if not line.startswith("content")))
+    with pytest.raises(TrainingError, match="older drivetrain"):
+        Learner.resume(tmp_path / "run", resuming.dataset(), resuming.module(), quiet=True)
+
+
+@pytest.mark.parametrize(
+    "changed", ["position", "history", "generator.shuffle", "generator.augment", "index"]
+)
+def test_a_checkpoint_that_does_not_fit_is_an_error_with_a_way_out(tmp_path: Path, changed: str) -> None:
+    resuming.start(tmp_path / "run", 2)
+    folder = tmp_path / "run" / "checkpoints"
+    found = checkpoints.load(folder)
+    assert found is not None
+    if changed in found.progress:
+        found.progress[changed] = {"nonsense": 1}
+    elif changed == "index":
+        found.tensors["optimizer.99.step"] = found.tensors["optimizer.0.step"].clone()
+    else:
+        found.tensors[changed] = found.tensors[changed][:3]
+    checkpoints.save(folder, 99, found.tensors, found.progress)
+    with pytest.raises(TrainingError, match="can't be taken up") as caught:
+        Learner.resume(tmp_path / "run", resuming.dataset(), resuming.module(), quiet=True).go_on()
+    assert "--force" in caught.value.fix
 
 
 def test_resuming_needs_what_the_run_could_not_keep(tmp_path: Path) -> None:

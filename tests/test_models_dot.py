@@ -97,7 +97,7 @@ def test_neural_begins_as_dot() -> None:
         (
             {"user": Category(("a", "b")), "age": Number(center=0.0, spread=1.0)},
             {"rating": Number(center=0.0, spread=1.0)},
-            "here are user category, age number",
+            r"here are user \(category\), age \(number\)",
         ),
         (
             {"user": Category(("a", "b")), "item": Category(("x", "y"))},

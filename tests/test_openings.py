@@ -43,6 +43,20 @@ def test_from_the_third_model_on_it_is_said_what_the_figure_is_worth() -> None:
     assert notes[4] == notes[3]
 
 
+def test_rows_that_are_no_test_set_are_not_called_one() -> None:
+    notes = [record_opening("a", model, METRICS, is_test=False).note for model in ("m1", "m2", "m3")]
+    assert notes[2].startswith("these items have now chosen between 3 models")
+    assert "test set" not in notes[2]
+
+
+def test_notes_are_sentences() -> None:
+    assert (
+        openings.sentences("there is none", "", "these have. Keep some")
+        == "there is none. These have. Keep some"
+    )
+    assert openings.sentences("", "these") == "these"
+
+
 def test_a_line_holds_key_model_figures_and_time_and_no_more(state: Path) -> None:
     record_opening("a", "m1", METRICS)
     (line,) = (state / FILE).read_text().splitlines()

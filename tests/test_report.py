@@ -176,6 +176,11 @@ def test_numbers_have_no_percentages_and_a_test_set_comes_first() -> None:
     assert "better than the best baseline: mean reaches 30 (28 to 32)" in found.text
 
 
+def test_the_long_name_of_a_class_leaves_room_for_its_figures() -> None:
+    page = report_html(full("W" * 120) | {"per_class": {"W" * 120: {}}})
+    assert f'title="{"W" * 120}">{"W" * 39}…</td>' in page
+
+
 def test_mistakes_may_be_a_table() -> None:
     found = Checked(report_html({"mistakes": [{"origin": "a.csv, row 3", "true": "<a>", "loss": 2.5}]}))
     assert "a.csv, row 3 <a> 2.5" in found.text
@@ -255,6 +260,7 @@ def test_the_card_has_all_that_was_asked_of_it() -> None:
         "To 28 x 28 pixels (height x width): its largest centred part",
         "a probability for each of 3 classes: ants, bees, ",
         "31 golden cases",
+        "Drivetrain without its `train` extra is enough: no torch is needed.",
         'predictor = dt.Predictor("digits.bundle")',
         "drivetrain predict digits.bundle photo.jpg --json",
         "- Versions: python 3.11, torch 2",

@@ -6,6 +6,7 @@ import csv
 import io
 import re
 import shutil
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -205,6 +206,10 @@ def test_nothing_in_a_report_a_card_or_a_csv_comes_alive(tmp_path: Path) -> None
 @pytest.mark.parametrize("cell", [*LIVE[:5], "\r=1", " =1", "＝1+1", "-a", "-1 (=a() to 2)"])
 def test_a_cell_that_would_be_a_formula_gets_an_apostrophe(cell: str, tmp_path: Path) -> None:
     assert formula_safe(cell) == f"'{cell}"
+    unseen = """<span style="font-size:0">'</span>"""
+    assert f">{unseen}{escape(cell)}</td>" in table_html([[cell]], ["a"])
+    assert f">{unseen}{escape(cell)}</th>" in table_html([["x"]], [cell])
+    assert f">{unseen}" in rows_chart({cell: [cell, None]}, {"t": ["a", "b"]}).to_html()
     assert [found for found in Cells(table_html([["x", cell]], ["a", cell])).cells if is_live(found)] == []
     chart = rows_chart({cell: [cell, None]}, {"t": ["a", "b"]})
     assert [found for found in Cells(chart.to_html()).cells if is_live(found)] == []

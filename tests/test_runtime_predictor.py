@@ -137,6 +137,14 @@ def test_nothing_in_nothing_out(animals):
     assert animals.predict_many([]) == []
 
 
+@pytest.mark.parametrize("items", ["0021.PNG", b"\x89PNG", Path("0021.PNG"), {"image": "0021.PNG"}])
+def test_one_item_where_many_are_asked_for_is_refused_at_once(animals, items):
+    with pytest.raises(UsageError, match=r"one item.*Give a list"):
+        animals.predict_many(items)
+    with pytest.raises(UsageError, match=r"one item.*Give a list"):
+        next(animals.stream(items))
+
+
 def test_a_stream_holds_two_batches_at_most(animals):
     taken = []
 

@@ -18,7 +18,7 @@ from drivetrain.data.row_inputs import rows_for
 from drivetrain.data.sources import image_folder
 from drivetrain.errors import DataError, DrivetrainError, UsageError
 from drivetrain.metrics import measure
-from drivetrain.openings import record_opening, rows_key
+from drivetrain.openings import record_opening, rows_key, sentences
 from drivetrain.progress import progress
 from drivetrain.runtime import Predictor
 from drivetrain.types import Array, Failure
@@ -79,9 +79,9 @@ def evaluate(
                 outputs[name].append(_output(codec, answer.targets[name]))
     if not any(encoded.values()):
         raise DataError(
-            "nothing in it could be measured.",
+            "nothing in it could be measured" + (f"; the first: {failed[0]}" if failed else "."),
             where=source,
-            fix=failed[0] if failed else "Give labelled items.",
+            fix="Give items with the labels that this model was trained on.",
         )
     metrics: dict[str, Any] = {}
     for name, codec in targets.items():
@@ -92,13 +92,13 @@ def evaluate(
             metrics[several + metric] = estimate.to_json()
     if opened_bundle.recommender is not None and _own_file(opened_bundle, source):
         metrics |= _rankings(opened_bundle, source)["metrics"]
-    opened = record_opening(_key(found), predictor.hash, metrics)
+    opened = record_opening(_key(found), predictor.hash, metrics, is_test=not found.note)
     return {
         "n": len(next(iter(encoded.values()))),
         "metrics": metrics,
         "part": found.part,
         "target": ", ".join(targets),
-        "note": ". ".join(note for note in (found.note, opened.note) if note),
+        "note": sentences(found.note, opened.note),
         "opened": opened.to_json(),
         "failed": failed,
     }
@@ -136,11 +136,10 @@ def _rankings(bundle: Bundle, source: str | os.PathLike[str]) -> dict[str, Any]:
     part = next(name for name in ("test", "valid", "train") if len(data.rows(name)))
     found = recommendation.measure_bundle(bundle, data, part)
     metrics = {name: estimate.to_json() for name, estimate in found.items()}
-    opened = record_opening(f"{_file_hash(source)} {part}", bundle.hash, metrics)
-    notes = ("" if part == "test" else TRAINED_ON, opened.note)
+    opened = record_opening(f"{_file_hash(source)} {part}", bundle.hash, metrics, is_test=part == "test")
     return {
         "n": found["ndcg_at_10"].n, "metrics": metrics, "part": part, "target": "next",
-        "note": ". ".join(note for note in notes if note), "opened": opened.to_json(), "failed": [],
+        "note": sentences("" if part == "test" else TRAINED_ON, opened.note), "opened": opened.to_json(), "failed": [],
     }  # fmt: skip
 
 

@@ -76,8 +76,9 @@ def _opening(line: bytes) -> dict[str, Any]:
     return found if isinstance(found, dict) and isinstance(found.get("bundle"), str) else {}
 
 
-def record_opening(key: str, bundle_hash: str, metrics: Mapping[str, Any]) -> Opened:
-    """Note that a model was measured on the test set `key`. `metrics` are those of `Estimate.to_json`.
+def record_opening(key: str, bundle_hash: str, metrics: Mapping[str, Any], *, is_test: bool = True) -> Opened:
+    """Note that a model was measured on the test set `key`, or on rows that are none (`is_test`). `metrics` are those of
+    `Estimate.to_json`.
 
     A state folder that can't be written is told in the note, and is no failure.
     """
@@ -87,15 +88,22 @@ def record_opening(key: str, bundle_hash: str, metrics: Mapping[str, Any]) -> Op
     models = len({found["bundle"] for found in before} | {bundle_hash})
     notes = []
     if models > FEW:
+        chosen = "this test set has now chosen" if is_test else "these items have now chosen"
         notes.append(
-            f"this test set has now chosen between {models} models: its figure flatters the best of them. "
+            f"{chosen} between {models} models: {'its' if is_test else 'their'} figure flatters the best of them. "
             "Keep rows that no model has been measured on for the last word"
         )
     try:
         _append(to_json({"key": key, "bundle": bundle_hash, "metrics": values, "time": now}))
     except OSError as fault:
-        notes.append(f"that this test set was opened could not be noted: {file_error(fault, state_folder())}")
-    return Opened(len(before) + 1, models, ". ".join(notes))
+        notes.append(f"that this was measured could not be noted: {file_error(fault, state_folder())}")
+    return Opened(len(before) + 1, models, sentences(*notes))
+
+
+def sentences(*notes: str) -> str:
+    """Notes as one, the later ones with a capital: a note begins without; "" is none."""
+    first, *others = [note for note in notes if note] or [""]
+    return ". ".join([first, *(note[:1].upper() + note[1:] for note in others)])
 
 
 def _append(line: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import stat
 import struct
 import zlib
@@ -102,11 +103,12 @@ def read_file(path: Path) -> bytes:
 
 
 def read_folder(folder: Path) -> dict[str, memoryview]:
-    """The members of an unpacked bundle. Raises BundleError for a link, a special file or a file that isn't
-    a member."""
+    """The members of an unpacked bundle. Raises BundleError for a folder that is none, and in one for a link, a
+    special file or a file that isn't a member."""
     members: dict[str, memoryview] = {}
     left = MOST_BYTES
     try:
+        _refuse_other(folder)
         for path in _files(folder):
             name = path.relative_to(folder).as_posix()
             check_name(name, folder)
@@ -120,6 +122,15 @@ def read_folder(folder: Path) -> dict[str, memoryview]:
     except OSError as fault:
         raise file_error(fault, folder) from fault
     return members
+
+
+def is_bundle(path: str | os.PathLike[str]) -> bool:
+    """Whether a file begins as a bundle does: a damaged or newer one is one too."""
+    try:
+        with open(path, "rb") as file:
+            return bool(peek_manifest(file.read(4096)))
+    except OSError as fault:
+        raise file_error(fault, path) from fault
 
 
 def peek_manifest(data: bytes) -> bytes:
@@ -144,6 +155,19 @@ def check_name(name: str, where: object = "") -> None:
     raise BundleError(
         f"{name!r} is not a member that a bundle has.", where=where, fix="Remove it, or get the bundle again."
     )
+
+
+def _refuse_other(folder: Path) -> None:
+    """Raise BundleError for a folder that is no bundle: what is in it is no bundle's, and nobody shall remove it."""
+    if os.path.lexists(folder / MANIFEST):
+        return
+    if (folder / "config.toml").is_file() and (folder / "checkpoints").is_dir():
+        command = shlex.join(["drivetrain", "export", str(folder), "MODEL.bundle"])
+        raise BundleError("this is a run, not a bundle.", where=folder, fix=f"Run: {command}")
+    raise BundleError(
+        f"this folder is no bundle: it has no {MANIFEST}.", where=folder,
+        fix="Name the file that 'drivetrain export' wrote, or the folder that it was unpacked in.",
+    )  # fmt: skip
 
 
 def _order(name: str) -> tuple[int, str]:

@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from drivetrain.charts.chart import DARK, LIGHT, Chart, Palette, message, shorten
-from drivetrain.files import formula_safe
+from drivetrain.charts.table import text_html
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -127,9 +127,7 @@ def _html(
             kind for kind, holds in (("t", name in targets), ("n", numbers), ("w", long)) if holds
         )
         classes.append(f' class="{kinds}"' if kinds else "")
-    head = "".join(
-        f'<th scope="col"{kind}>{escape(formula_safe(name))}</th>' for name, kind in zip(shown, classes)
-    )
+    head = "".join(f'<th scope="col"{kind}>{text_html(name)}</th>' for name, kind in zip(shown, classes))
     body = "".join(
         "<tr>" + "".join(f"<td{kind}>{_cell(cell)}</td>" for cell, kind in zip(cells, classes)) + "</tr>"
         for cells in zip(*shown.values())
@@ -139,4 +137,4 @@ def _html(
 
 
 def _cell(cell: str | None) -> str:
-    return f"<i>{MISSING}</i>" if cell is None else escape(formula_safe(shorten(cell, 200)))
+    return f"<i>{MISSING}</i>" if cell is None else text_html(shorten(cell, 200))

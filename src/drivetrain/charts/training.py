@@ -125,17 +125,14 @@ def _name_lines(
 
 
 def _mark_best(axes: Axes, palette: Palette, epochs: list[int], values: list[float]) -> None:
+    """A ring around the lowest value, which is told beside the panel's name."""
     best = min(range(len(values)), key=lambda i: math.inf if math.isnan(values[i]) else values[i])
     axes.plot(
         [epochs[best]], [values[best]], "o", markersize=9, markerfacecolor="none", markeredgecolor=palette.accent,
         markeredgewidth=1.6, zorder=4,
     )  # fmt: skip
-    left = best >= len(values) / 2
-    axes.annotate(
-        f"lowest {plain(values[best])}", (epochs[best], values[best]), xytext=(2 if not left else -2, 12),
-        textcoords="offset points", ha="right" if left else "left", va="bottom", color=palette.ink, fontsize=10, zorder=5,
-        bbox={"facecolor": palette.surface, "edgecolor": "none", "alpha": 0.75, "pad": 1},
-    )  # fmt: skip
+    # Above the lines and not among them, where it would hide some.
+    axes.set_title(f"lowest {plain(values[best])}", loc="right", color=palette.accent, fontsize=10)
 
 
 def learning_rate(

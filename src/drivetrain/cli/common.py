@@ -46,6 +46,17 @@ def refuse_unwritable(path: str | None, options: Namespace) -> None:
         raise file_error(fault, path) from fault
 
 
+def refuse_no_bundle(path: str | None, options: Namespace) -> None:
+    """As `refuse_unwritable`, for a bundle: it replaces another bundle at most, whatever --force says."""
+    from drivetrain.bundle.archive import is_bundle
+
+    if path is not None and os.path.isfile(path) and os.path.getsize(path) and not is_bundle(path):
+        raise FileError(
+            "this is no bundle, and is not replaced by one.", where=path, fix="Choose another name."
+        )
+    refuse_unwritable(path, options)
+
+
 def resume_command(learner: Any, options: Namespace) -> str:
     """What to type to go on with a run, with what was asked for beside the training."""
     source = (learner.data.recipe or {}).get("source") or getattr(options, "source", "SOURCE")

@@ -67,6 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 f"unrecognized arguments: {' '.join(unknown)}.", where=options.verb,
                 fix=near or f"Run '{options.parser.prog} --help'.",
             )  # fmt: skip
+        words = {word.partition("=")[0] for word in given}
+        options.given = [name for name in vars(options) if "--" + name.replace("_", "-") in words]
         with distribution.one_speaker():
             answer, code = options.module.act(options)
             if as_json:

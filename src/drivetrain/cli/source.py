@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from drivetrain.errors import FileError, UsageError, nearest
@@ -81,7 +83,10 @@ def add_source(command: ArgumentParser) -> None:
 
 
 def recognise(options: Namespace) -> str:
-    """The task of a source: as --task says, else pictures for a folder and a table for the rest."""
+    """The task of a source: as --task says, else pictures for a folder and a table for the rest. Raises UsageError for a
+    file that is neither."""
+    if os.path.isfile(options.source):
+        _refuse_no_table(options.source)
     if options.task:
         return options.task
     if os.path.isdir(options.source):
@@ -91,11 +96,62 @@ def recognise(options: Namespace) -> str:
     raise FileError("there is no such file or folder.", where=options.source, fix="Check the path.")
 
 
+def _refuse_no_table(path: str) -> None:
+    from drivetrain.bundle.archive import is_bundle
+    from drivetrain.codecs.image import EXTENSIONS
+
+    if is_bundle(path):
+        command = shlex.join(["drivetrain", "verify", path])
+        raise UsageError(
+            "this is a bundle, and holds no data to read.", where=path, fix=f"Look at it with: {command}"
+        )
+    if path.lower().endswith(EXTENSIONS):
+        raise UsageError(
+            "this is a picture.", where=path, fix="Name the folder that holds the pictures of all classes."
+        )
+
+
 def dataset(options: Namespace) -> Dataset:
     """The dataset that the options mean. Raises UsageError for options of another task."""
     task = recognise(options)
-    _refuse_foreign(options, task)
+    refuse_foreign(options, task)
     return {"image_classification": _pictures, "tabular": _table, "recommendation": _ratings}[task](options)
+
+
+def recorded(data: Dataset) -> dict[str, Any]:
+    """What a dataset was made with, by the names of the options and in the words of `said`."""
+    recipe = data.recipe or {}
+    has = {
+        **recipe,
+        "column": [f"{name}={kind}" for name, kind in (recipe.get("columns") or {}).items()],
+        "cost": [_cost_text((true, answer), cost) for true, answer, cost in recipe.get("costs") or ()],
+        "header": ",".join(recipe.get("header") or ()),
+        "interval": recipe.get("interval", data.interval),
+        "liked_from": recipe.get("liked"),
+        "split": _split_text(recipe),
+    }
+    return {name: _one_text(value) for name, value in has.items()}
+
+
+def said(options: Namespace, name: str) -> Any:
+    """The value of an option; what may be given again as one text, whatever its order."""
+    value = getattr(options, name)
+    return _one_text([_cost_text(*_cost(given)) for given in value] if name == "cost" else value)
+
+
+def _one_text(value: Any) -> Any:
+    return ", ".join(sorted(map(str, value))) if isinstance(value, list) else value
+
+
+def _cost_text(pair: tuple[str, str], cost: float) -> str:
+    return f"{pair[0]}:{pair[1]}={cost:g}"
+
+
+def _split_text(recipe: Mapping[str, Any]) -> str:
+    split = recipe.get("split")
+    if split is None:  # Without one, ratings that have a time are split by it.
+        return "" if recipe.get("timestamp") else "random"
+    return ":".join([split["kind"].removeprefix("by_"), *([split["column"]] if "column" in split else [])])
 
 
 _OWN = {
@@ -107,7 +163,8 @@ _OWN = {
 }  # fmt: skip
 
 
-def _refuse_foreign(options: Namespace, task: str) -> None:
+def refuse_foreign(options: Namespace, task: str) -> None:
+    """Raises UsageError for options of another task."""
     for other, names in _OWN.items():
         for name in names:
             if other != task and name not in _OWN[task] and getattr(options, name):
@@ -115,8 +172,15 @@ def _refuse_foreign(options: Namespace, task: str) -> None:
                     f"this is an option of {other.replace('_', ' ')}, and {options.source} is taken for "
                     f"{task.replace('_', ' ')}.",
                     where="--" + name.replace("_", "-"),
-                    fix=f"Leave it out, or say --task {other}.",
+                    fix=f"Leave it out, or {_way_to(other, options.source)}.",
                 )
+
+
+def _way_to(task: str, source: str) -> str:
+    """What makes an option of another task right: its --task, where the source can be of that."""
+    if task == "image_classification":
+        return "name a folder of pictures"
+    return "name a table" if os.path.isdir(source) else f"say --task {task}"
 
 
 def _pictures(options: Namespace) -> Dataset:

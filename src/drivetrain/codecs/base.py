@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 
-from drivetrain.errors import DrivetrainError, nearest
+from drivetrain.errors import DrivetrainError, UsageError, nearest
 from drivetrain.types import Array
 
 _OP = re.compile(r"([a-z][a-z0-9_]*)@([1-9][0-9]*)")
@@ -31,6 +31,10 @@ NO_NUMBER = MISSING_WORDS | {"none", "-", "--", "missing"}
 
 Errors = dict[int, DrivetrainError]
 """Row -> why it can't be encoded."""
+
+
+class FieldError(UsageError, ValueError):
+    """A field that a codec can't have. A ValueError too: what makes a codec of a spec takes it for one."""
 
 
 def is_missing(raw: Any, words: frozenset[str] = MISSING_WORDS) -> bool:

@@ -12,7 +12,16 @@ from typing import Any, ClassVar, Self, cast
 import numpy as np
 import numpy.typing as npt
 
-from drivetrain.codecs.base import MISSING_WORDS, Codec, Errors, by_row, distinct, errors_by_row, is_missing
+from drivetrain.codecs.base import (
+    MISSING_WORDS,
+    Codec,
+    Errors,
+    FieldError,
+    by_row,
+    distinct,
+    errors_by_row,
+    is_missing,
+)
 from drivetrain.errors import DataError, DrivetrainError, nearest
 from drivetrain.types import Array
 
@@ -72,9 +81,9 @@ class Category(Codec):
         object.__setattr__(self, "classes", tuple(str(name) for name in self.classes))
         object.__setattr__(self, "costs", tuple(tuple(float(cost) for cost in row) for row in self.costs))
         if len(set(self.classes)) != len(self.classes):
-            raise ValueError("a class is named twice")
+            raise FieldError("a class is named twice")
         if min(self.rare, self.most) < 0 or (max(self.rare, self.most) and not self.open):
-            raise ValueError(
+            raise FieldError(
                 "rare and most are whole numbers from 0, above 0 only where the category is open"
             )
         if self.costs:

@@ -12,7 +12,16 @@ from typing import Any, ClassVar, Self, cast
 import numpy as np
 import numpy.typing as npt
 
-from drivetrain.codecs.base import NO_NUMBER, Codec, Errors, by_row, distinct, errors_by_row, is_missing
+from drivetrain.codecs.base import (
+    NO_NUMBER,
+    Codec,
+    Errors,
+    FieldError,
+    by_row,
+    distinct,
+    errors_by_row,
+    is_missing,
+)
 from drivetrain.codecs.number import WRITTEN
 from drivetrain.errors import DataError, DrivetrainError
 from drivetrain.types import Array
@@ -69,17 +78,17 @@ class Date(Codec):
 
     def __post_init__(self) -> None:
         if self.order not in ORDERS:
-            raise ValueError(f"order must be one of {', '.join(ORDERS)}")
+            raise FieldError(f"order must be one of {', '.join(ORDERS)}")
         if self.epoch and self.epoch not in UNITS:
-            raise ValueError(f"epoch must be one of {', '.join(UNITS)}, or empty")
+            raise FieldError(f"epoch must be one of {', '.join(UNITS)}, or empty")
         if self.parts is not None and (
             len(set(self.parts)) < len(self.parts) or not set(self.parts) <= {*PARTS}
         ):
-            raise ValueError(f"parts must be different ones of {', '.join(PARTS)}")
+            raise FieldError(f"parts must be different ones of {', '.join(PARTS)}")
         if self.spread is not None and not (math.isfinite(self.spread) and self.spread > 0):
-            raise ValueError("spread must be a number above 0")
+            raise FieldError("spread must be a number above 0")
         if self.center is not None and not (math.isfinite(self.center) and self.center == round(self.center)):
-            raise ValueError("center must be a whole number")
+            raise FieldError("center must be a whole number")
 
     def fit(self, values: Iterable[Any]) -> Self:
         if self.parts is not None and self.center is not None and self.spread is not None:

@@ -16,7 +16,7 @@ from PIL import Image as Pillow
 # Named here, or Pillow imports every plugin it has at the first WebP or TIFF.
 from PIL import TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
-from drivetrain.codecs.base import Codec
+from drivetrain.codecs.base import Codec, FieldError
 from drivetrain.errors import DataError, DrivetrainError
 from drivetrain.files import file_error
 from drivetrain.types import Array
@@ -73,16 +73,15 @@ class Image(Codec):
     resize: str = "crop"
 
     def __post_init__(self) -> None:
-        if isinstance(self.size, int):
-            object.__setattr__(self, "size", (self.size, self.size))
-        if self.size is not None:
-            size = cast("tuple[Any, ...]", self.size)
-            if len(size) != 2 or not all(isinstance(side, int) and 1 <= side <= MOST_SIDE for side in size):
-                raise ValueError(f"size must be two whole numbers from 1 to {MOST_SIDE}")
+        given = self.size
+        if isinstance(given, int):
+            object.__setattr__(self, "size", (given, given))
+        if self.size is not None and not _is_size(self.size):
+            raise FieldError(f"size must be one or two whole numbers from 1 to {MOST_SIDE}, not {given!r}")
         if self.channels not in (None, 1, 3):
-            raise ValueError("channels must be 1 (grey) or 3 (RGB)")
+            raise FieldError("channels must be 1 (grey) or 3 (RGB)")
         if self.resize not in RESIZES:
-            raise ValueError(f"resize must be one of {', '.join(RESIZES)}")
+            raise FieldError(f"resize must be one of {', '.join(RESIZES)}")
 
     def fit(self, values: Iterable[Any]) -> Self:
         """Looks at the headers of the first 256 readable pictures: small pictures of one size keep it, else 224
@@ -307,6 +306,13 @@ def to_mode(picture: Pillow.Image, mode: str, place: str = "") -> Pillow.Image:
     elif mode == "L" and picture.mode not in ("L", "1"):
         picture = picture.convert("RGB")
     return picture.convert(mode)
+
+
+def _is_size(size: Any) -> bool:
+    if not isinstance(size, (tuple, list)):
+        return False
+    sides = cast("tuple[Any, ...]", size)
+    return len(sides) == 2 and all(isinstance(side, int) and 1 <= side <= MOST_SIDE for side in sides)
 
 
 def _pixels(picture: Pillow.Image) -> Array:

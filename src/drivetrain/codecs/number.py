@@ -11,7 +11,16 @@ from typing import Any, ClassVar, Self, cast
 import numpy as np
 import numpy.typing as npt
 
-from drivetrain.codecs.base import NO_NUMBER, Codec, Errors, by_row, distinct, errors_by_row, is_missing
+from drivetrain.codecs.base import (
+    NO_NUMBER,
+    Codec,
+    Errors,
+    FieldError,
+    by_row,
+    distinct,
+    errors_by_row,
+    is_missing,
+)
 from drivetrain.errors import DataError, DrivetrainError
 from drivetrain.types import Array
 
@@ -59,17 +68,17 @@ class Number(Codec):
 
     def __post_init__(self) -> None:
         if self.scaling not in SCALINGS:
-            raise ValueError(f"scaling must be one of {', '.join(SCALINGS)}")
+            raise FieldError(f"scaling must be one of {', '.join(SCALINGS)}")
         if self.thousands not in THOUSANDS:
-            raise ValueError("thousands must be a comma, a point, an apostrophe, a space, or empty")
+            raise FieldError("thousands must be a comma, a point, an apostrophe, a space, or empty")
         if self.spread is not None and not (math.isfinite(self.spread) and self.spread > 0):
-            raise ValueError("spread must be a number above 0")
+            raise FieldError("spread must be a number above 0")
         if self.center is not None and not math.isfinite(self.center):
-            raise ValueError("center must be a finite number")
+            raise FieldError("center must be a finite number")
         if self.interval is not None and not (math.isfinite(self.interval) and self.interval >= 0):
-            raise ValueError("interval must be a number of at least 0")
+            raise FieldError("interval must be a number of at least 0")
         if not 0 < self.coverage < 1:
-            raise ValueError("coverage must lie between 0 and 1")
+            raise FieldError("coverage must lie between 0 and 1")
 
     def fit(self, values: Iterable[Any]) -> Self:
         if self.center is not None and self.spread is not None:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from drivetrain.codecs.base import Codec
+from drivetrain.codecs.base import Codec, FieldError
 from drivetrain.codecs.tags import Tags
 from drivetrain.errors import DataError, DrivetrainError
 from drivetrain.types import Array
@@ -33,9 +33,9 @@ class Ranking(Codec):
     def __post_init__(self) -> None:
         object.__setattr__(self, "items", tuple(str(item) for item in self.items))
         if len(set(self.items)) != len(self.items):
-            raise ValueError("an item is named twice")
+            raise FieldError("an item is named twice")
         if type(self.shown) is not int or self.shown < 1:
-            raise ValueError("shown must be a whole number from 1")
+            raise FieldError("shown must be a whole number from 1")
 
     @cached_property
     def _tags(self) -> Tags:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 
-from drivetrain.codecs.base import Codec, Errors, distinct, is_missing
+from drivetrain.codecs.base import Codec, Errors, FieldError, distinct, is_missing
 from drivetrain.codecs.category import as_text, order
 from drivetrain.errors import DataError, DrivetrainError, nearest
 from drivetrain.types import Array
@@ -35,13 +35,13 @@ class Tags(Codec):
     def __post_init__(self) -> None:
         object.__setattr__(self, "tags", tuple(str(tag) for tag in self.tags))
         if len(set(self.tags)) != len(self.tags):
-            raise ValueError("a tag is named twice")
+            raise FieldError("a tag is named twice")
         if self.rare < 0 or (self.rare and not self.open):
-            raise ValueError("rare is a whole number from 0, above 0 only where the tags are open")
+            raise FieldError("rare is a whole number from 0, above 0 only where the tags are open")
         if self.separator and not self.separator.strip() and self.separator != " ":
-            raise ValueError("separator must be visible, or one space")
+            raise FieldError("separator must be visible, or one space")
         if not all(0 < threshold < 1 for threshold in self.thresholds):
-            raise ValueError("thresholds must lie between 0 and 1")
+            raise FieldError("thresholds must lie between 0 and 1")
         if self.thresholds and self.tags and len(self.thresholds) != len(self.tags):
             raise DrivetrainError(f"{len(self.thresholds)} thresholds don't fit {len(self.tags)} tags.")
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from drivetrain.codecs.base import Codec, Errors, by_row, distinct, errors_by_row, is_missing
+from drivetrain.codecs.base import Codec, Errors, FieldError, by_row, distinct, errors_by_row, is_missing
 from drivetrain.codecs.category import as_text
 from drivetrain.errors import DrivetrainError
 from drivetrain.types import Array
@@ -47,11 +47,11 @@ class Text(Codec):
     def __post_init__(self) -> None:
         object.__setattr__(self, "words", tuple(self.words))
         if len(set(self.words)) != len(self.words):
-            raise ValueError("a word is named twice")
+            raise FieldError("a word is named twice")
         if self.length is not None and not (type(self.length) is int and 1 <= self.length <= MOST_WORDS):
-            raise ValueError(f"length must be a whole number between 1 and {MOST_WORDS}")
+            raise FieldError(f"length must be a whole number between 1 and {MOST_WORDS}")
         if not all(type(number) is int and number >= 0 for number in (self.most, self.rare)):
-            raise ValueError("most and rare are whole numbers from 0")
+            raise FieldError("most and rare are whole numbers from 0")
 
     @cached_property
     def _ids(self) -> dict[str, int]:

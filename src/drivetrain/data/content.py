@@ -28,6 +28,13 @@ def digest(values: Array, files: bool = False) -> str:
     return found.hexdigest()
 
 
+def encoded_digest(array: Array) -> str:
+    """SHA-256 of encoded rows (n, ...), as they lie in memory."""
+    found = hashlib.sha256(f"{array.dtype}{array.shape}".encode())
+    found.update(np.ascontiguousarray(array).data)
+    return found.hexdigest()
+
+
 def _texts(values: Array, files: bool) -> Iterator[bytes]:
     """Each value as bytes that end where the next one begins."""
     for value in values.tolist() if values.dtype.kind == "O" else values.astype(str):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from drivetrain.codecs import Codec, Signature
+from drivetrain.data.content import encoded_digest
 from drivetrain.data.packed import pack
 from drivetrain.data.sources import image_files, parent_folder
 from drivetrain.data.split import Split, Splitter
@@ -35,12 +38,13 @@ class Part:
     """The encoded rows of train, valid or test.
 
     `arrays` has for each field an array whose first axis is the row; `index` are the usable positions in it,
-    and `rows` the rows of the table that they come from.
+    and `rows` the rows of the table that they come from. `keys` has for fields that are files the key of their store.
     """
 
     arrays: dict[str, Array]
     index: Array
     rows: Array
+    keys: dict[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.index)
@@ -55,6 +59,14 @@ class Part:
         if positions is None and len(self.index) == len(array):
             return array
         return array[self.index if positions is None else self.index[positions]]
+
+    @cached_property
+    def digest(self) -> str:
+        """What the rows hold, as one short text. Of files that were read before, none is read again."""
+        found = hashlib.sha256(self.index.tobytes())
+        for name, array in self.arrays.items():
+            found.update((self.keys.get(name) or encoded_digest(array)).encode())
+        return found.hexdigest()
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,18 +152,19 @@ class Dataset:
 
     def _encode(self, rows: Array, name: str, enlarge: float) -> Part:
         arrays: dict[str, Array] = {}
+        keys: dict[str, str] = {}
         faults: dict[int, DrivetrainError] = {}
         for column, codec in self.signature.fields.items():
             values = self.table[column][rows]
             codec = codec if enlarge == 1.0 else codec.enlarged(enlarge)
             with progress(f"Encoding {name} {column}s", len(values)) as advance:
                 packed = pack(codec, values, advance=advance)
-            arrays[column] = packed.array
+            arrays[column], keys[column] = packed.array, packed.key
             faults.update(packed.errors)
         for position, fault in faults.items():
             self.bad[int(rows[position])] = fault.at(self.table.origin(int(rows[position])))
         index = np.setdiff1d(np.arange(len(rows)), np.fromiter(faults, np.int64, len(faults)))
-        return Part(arrays, index, np.asarray(rows)[index])
+        return Part(arrays, index, np.asarray(rows)[index], keys)
 
     def check(self) -> Report:
         """Faults in the data and leaks between the parts; looked for once."""

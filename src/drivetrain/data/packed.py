@@ -25,7 +25,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any
@@ -56,10 +56,12 @@ Chunks = dict[int, list[str]]
 
 @dataclass(frozen=True)
 class PackedColumn:
-    """Encoded rows (n, *codec.shape), and for each row that could not be encoded why."""
+    """Encoded rows (n, *codec.shape), and for each row that could not be encoded why. `key` is that of the store; empty
+    where the values are no files."""
 
     array: Array
     errors: dict[int, DrivetrainError]
+    key: str = ""
 
 
 def pack(
@@ -125,7 +127,7 @@ def _pack_files(codec: Codec, paths: list[str], advance: Advance, workers: int) 
         raise FileError(found.error, where=cache, fix=fix) from fault
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return column
+    return replace(column, key=store.name)
 
 
 def _seen_key(paths: list[str], spec: str) -> str:
@@ -165,7 +167,7 @@ def _open_store(store: Path) -> PackedColumn:
         int(row): DrivetrainError(item["error"], where=item["where"], fix=item["fix"])
         for row, item in meta["errors"].items()
     }
-    return PackedColumn(array, errors)
+    return PackedColumn(array, errors, store.name)
 
 
 class RowFile:

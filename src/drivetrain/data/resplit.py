@@ -28,7 +28,7 @@ class Resplit(Dataset):
         if key not in self._parts:
             found = self.whole.part(self.sources[name], enlarge)
             kept = np.isin(found.rows, self.rows(name))
-            self._parts[key] = Part(found.arrays, found.index[kept], found.rows[kept])
+            self._parts[key] = Part(found.arrays, found.index[kept], found.rows[kept], found.keys)
         return self._parts[key]
 
 

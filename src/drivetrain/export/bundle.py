@@ -9,8 +9,9 @@ import numpy as np
 
 from drivetrain.bundle import make_cases, nasty_samples, verify, write_bundle
 from drivetrain.bundle.golden import MOST_CASES
-from drivetrain.errors import FileError, TrainingError
+from drivetrain.errors import FileError
 from drivetrain.files import sha256
+from drivetrain.learn.fitted import not_trained
 from drivetrain.learn.intervals import fit_intervals
 from drivetrain.learn.outcome import measured_part
 from drivetrain.learn.run import versions
@@ -36,7 +37,7 @@ def export_bundle(learner: Fitted, path: str | Path, force: bool = False) -> Pat
             "this exists already.", where=path, fix="Choose another name, or replace it with --force."
         )
     if not learner.trained:
-        raise TrainingError("this model is not trained yet.", fix="Call fit or fine_tune first.")
+        raise not_trained()
     data = learner.data
     result = learner.result or learner.finish()
     fit_intervals(learner)  # Of a run that was read again they are not known yet.

@@ -1,7 +1,7 @@
 """Checkpoints: everything that a run needs to go on as if it had not stopped, without pickle.
 
 checkpoints/step-00000120.safetensors   every tensor: weights, optimiser, averages, generator states
-checkpoints/step-00000120.json          the rest, and the SHA-256 of the tensors
+checkpoints/step-00000120.json          the rest, and the SHA-256 of both
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def save(
     whole = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
     data = safetensors.torch.save(whole)
     write_bytes(stem.with_suffix(".safetensors"), data)
-    write_text(stem.with_suffix(".json"), to_json({"sha256": sha256(data), "progress": progress}))
+    write_text(stem.with_suffix(".json"), _text(data, progress))
     for old in _newest_first(folder, name)[KEEP if name == "step" else 1 :]:
         for suffix in (".json", ".safetensors"):
             old.with_suffix(suffix).unlink(missing_ok=True)
@@ -48,16 +48,23 @@ def load(folder: Path, name: str = "step") -> Checkpoint | None:
     skipped: list[str] = []
     for path in _newest_first(folder, name):
         try:
-            meta = from_json(path.read_bytes(), where=path)
+            text = path.read_bytes()
             data = path.with_suffix(".safetensors").read_bytes()
-            if sha256(data) != meta["sha256"]:
+            progress = from_json(text, where=path)["progress"]
+            if text != _text(data, progress).encode():
                 raise DrivetrainError("its bytes are not those that were written", where=path)
-            return Checkpoint(safetensors.torch.load(data), meta["progress"], tuple(skipped))
-        except (OSError, KeyError, TypeError, DrivetrainError, safetensors.SafetensorError):
+            return Checkpoint(safetensors.torch.load(data), progress, tuple(skipped))
+        except (OSError, KeyError, TypeError, ValueError, DrivetrainError, safetensors.SafetensorError):
             skipped.append(path.stem)
     if skipped:
         raise TrainingError("every checkpoint is damaged.", where=folder, fix="Train again with --force.")
     return None
+
+
+def _text(data: bytes, progress: dict[str, Any]) -> str:
+    """The JSON file beside these tensors. Both ways: what doesn't come out again as it was read is damaged."""
+    both = sha256(data) + to_json(progress)
+    return to_json({"sha256": sha256(both.encode()), "progress": progress})
 
 
 def _newest_first(folder: Path, name: str) -> list[Path]:

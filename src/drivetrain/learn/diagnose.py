@@ -30,7 +30,7 @@ def not_finite(
     else:
         layer = _first_layer(network, forward) or "the loss function made it: every layer's output is finite"
     return TrainingError(
-        f"the loss is {loss} and training has stopped before any weight changed; {layer}.",
+        f"the loss is {loss} and training has stopped before this batch changed a weight; {layer}.",
         where=where,
         fix="Lower the learning rate (find_lr helps), clip gradients, or look at that batch.",
     )

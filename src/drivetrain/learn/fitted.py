@@ -16,7 +16,7 @@ import numpy as np
 from drivetrain import files
 from drivetrain.codecs import Signature
 from drivetrain.codecs.number import Number
-from drivetrain.data.dataset import Dataset
+from drivetrain.data.dataset import Dataset, Part
 from drivetrain.errors import TrainingError, UsageError
 from drivetrain.learn.run import Run, next_folder
 from drivetrain.learn.settings import Settings
@@ -53,6 +53,11 @@ def without_intervals(signature: Signature) -> Signature:
         for name, codec in signature.targets.items()
     }
     return Signature(signature.inputs, targets)
+
+
+def not_trained() -> TrainingError:
+    """The error of a model that is asked for what only training gives."""
+    return TrainingError("this model is not trained yet.", fix="Call fit or fine_tune first.")
 
 
 class Fitted(ABC):
@@ -109,6 +114,11 @@ class Fitted(ABC):
         return bool(self.history)
 
     @property
+    def can_answer(self) -> bool:
+        """Whether its answers come of training: here, or of a module of the user's own perhaps elsewhere."""
+        return self.trained or not self.model_name
+
+    @property
     def epochs(self) -> int:
         """How often the training rows were gone through; of trees, the rounds of boosting."""
         return len(self.history)
@@ -148,9 +158,13 @@ class Fitted(ABC):
             "training": {name: value for name, value in self.settings.to_json().items() if value is not None}
         }
 
+    def training_part(self) -> Part:
+        """The training rows, encoded as they are trained on."""
+        return self.data.part("train")
+
     def training_batch(self) -> dict[str, Array]:
         """The encoded training rows, as they were trained on."""
-        return self.data.part("train").batch()
+        return self.training_part().batch()
 
     # --- after training -----------------------------------------------------------------------------------
 
@@ -213,7 +227,9 @@ class Fitted(ABC):
         return {f"{name}.{metric}": value for name, part in found.items() for metric, value in part.items()}
 
     def predict(self, raw: Any) -> Answer:
-        """The answer for one raw value (or a mapping of them), through this model. Raises DataError."""
+        """The answer for one raw value (or a mapping of them), through this model. Raises DataError, and
+        TrainingError where it was never trained."""
+        self._refuse_untrained()
         inputs = self.data.signature.inputs
         sample = raw if isinstance(raw, Mapping) else dict.fromkeys(inputs, raw)
         batch = {name: codec.encode(codec.read(sample[name]))[None] for name, codec in inputs.items()}
@@ -224,7 +240,9 @@ class Fitted(ABC):
         return Answer("" if isinstance(raw, (bytes, Mapping, np.ndarray)) else str(raw), targets)
 
     def interpret(self, part: str = "valid", target: str | None = None) -> Interpretation:
-        """Where it goes wrong, on one target (the first unless named): a `Classification` or a `Regression`."""
+        """Where it goes wrong, on one target (the first unless named): a `Classification` or a `Regression`. Raises
+        TrainingError where it was never trained."""
+        self._refuse_untrained()
         from drivetrain.interpret import Interpretation
 
         return Interpretation.of(self, part, target)
@@ -234,6 +252,10 @@ class Fitted(ABC):
         from drivetrain.export.bundle import export_bundle
 
         return export_bundle(self, path, force=force)
+
+    def _refuse_untrained(self) -> None:
+        if not self.can_answer:
+            raise not_trained()
 
     def progress(self, what: str, total: int) -> AbstractContextManager[Any]:
         return progress(what, total, quiet=self.quiet)
@@ -266,24 +288,31 @@ class Fitted(ABC):
         assert self._run is not None
         self._run.write_config({
             "task": self.data.task,
-            "data": {"recipe": self.data.recipe, "fingerprint": self._fingerprint()},
+            "data": {"recipe": self.data.recipe, "content": self._content()},
             "settings": self.settings.to_json(),
             **more,
         })  # fmt: skip
 
     def _take_up(self, run: Run, config: Mapping[str, Any]) -> None:
         """Go on in a run. Raises TrainingError where its data are not these."""
-        if config["data"]["fingerprint"] != self._fingerprint():
+        if "content" not in config["data"]:
+            raise TrainingError(
+                "an older drivetrain made this run: it can't be known whether these are its data.",
+                where=run.folder, fix="Train anew in another folder.",
+            )  # fmt: skip
+        if config["data"]["content"] != self._content():
             raise TrainingError(
                 "the data are not those that this run was started with.", where=run.folder,
                 fix="Put them back as they were, or train anew in another folder.",
             )  # fmt: skip
         self._run = run
 
-    def _fingerprint(self) -> str:
+    def _content(self) -> str:
+        """What the data are, as one short text: codecs, split, and what is trained and validated on."""
         signature = files.to_json(without_intervals(self.data.signature).to_json())
-        parts = [np.asarray(rows).tobytes() for rows in self.data.split.parts().values()]
-        return files.sha256(b"".join([signature.encode(), *parts]))
+        rows = [np.asarray(rows).tobytes() for rows in self.data.split.parts().values()]
+        parts = [self.training_part(), *([self.data.part("valid")] if len(self.data.rows("valid")) else [])]
+        return files.sha256(b"".join([signature.encode(), *rows, *(part.digest.encode() for part in parts)]))
 
     def _note_bad_rows(self) -> None:
         if len(self.data.rows("valid")):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from drivetrain.errors import UsageError, nearest
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -33,6 +35,24 @@ class Hook:
     def on_stop(self, learner: Learner) -> None: ...
 
     def on_fit_end(self, learner: Learner, phase: Phase) -> None: ...
+
+
+def checked(hooks: Sequence[Hook]) -> list[Hook]:
+    """The hooks as a list. Raises UsageError for what is no hook, and for a method at a moment that there is not."""
+    moments = [name for name in vars(Hook) if name.startswith("on_")]
+    if not isinstance(hooks, (list, tuple)) or not all(isinstance(hook, Hook) for hook in hooks):
+        raise UsageError(
+            "hooks must be a list of objects, each of a class derived from drivetrain.Hook.",
+            where="hooks", fix="Give for instance hooks=[Watch()], with brackets around and behind.",
+        )  # fmt: skip
+    for hook in hooks:
+        for name in dir(hook):
+            if name.startswith("on_") and name not in moments:
+                raise UsageError(
+                    f"{type(hook).__name__} has a method {name}, and there is no such moment.",
+                    where="hooks", fix=nearest(name, moments) or f"The moments are {', '.join(moments)}.",
+                )  # fmt: skip
+    return list(hooks)
 
 
 def overridden(hooks: Sequence[Hook], moment: str) -> list[Callable[..., None]]:

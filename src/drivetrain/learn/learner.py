@@ -20,19 +20,19 @@ from drivetrain.data.augment import Augment, blend
 from drivetrain.data.dataset import Dataset, Part
 from drivetrain.data.loader import PictureAugment, Tensors, shuffled, to_tensors
 from drivetrain.data.share import Share
-from drivetrain.errors import TrainingError, UsageError, nearest
+from drivetrain.errors import TrainingError, UsageError
 from drivetrain.learn import distribution, loop, sharding, state
-from drivetrain.learn.fitted import Fitted, run_and_data
+from drivetrain.learn.fitted import Fitted, not_trained, run_and_data
 from drivetrain.learn.generators import Generators
-from drivetrain.learn.hooks import Hook
+from drivetrain.learn.hooks import Hook, checked
 from drivetrain.learn.intervals import fit_intervals
 from drivetrain.learn.make import TREES, resume
 from drivetrain.learn.outcome import measured_part
-from drivetrain.learn.settings import FROZEN_EPOCHS, Phase, Settings
+from drivetrain.learn.settings import FROZEN_EPOCHS, OF_FIT, Phase, Settings, unknown_option
 from drivetrain.learn.training import Training, averaging
 from drivetrain.models.heads import HeadOptions
 from drivetrain.models.network import build_network
-from drivetrain.models.registry import PAIRS, resolve
+from drivetrain.models.registry import PAIRS, fitting, resolve
 from drivetrain.progress import EpochTable
 from drivetrain.types import Array
 
@@ -45,6 +45,8 @@ SAMPLE, SAMPLE_OF_COLUMNS = 512, 50_000
 """Rows that statistics are taken from, where there are pictures and where there are none."""
 PHOTO_SIDE = 64
 """Pictures from this size up are photographs to the defaults: augmented, transferred to."""
+OWN_OPTIONS = ("augment", "out", "force", "device", "hooks", "quiet")
+"""Options of a learner that are not settings."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,9 @@ class Mixed:
     weight: Tensor
 
 
-def _whole_name(model: str) -> str:
+def _whole_name(model: str, data: Dataset) -> str:
     """The name of a model; a folder or file in full, so that the run can be resumed from anywhere."""
-    source = resolve(model)
+    source = resolve(model, fitting(data.signature))
     return os.path.abspath(source.location) if source.kind in ("folder", "weights") else model
 
 
@@ -91,12 +93,13 @@ class Learner(Fitted):
     ) -> None:
         self.processes = distribution.start()
         super().__init__(data, out, force, quiet or not self.processes.first)
-        self.model_name = "" if isinstance(model, nn.Module) else _whole_name(model or data.default_model)
+        name = data.default_model if model is None else model
+        self.model_name = "" if isinstance(name, nn.Module) else _whole_name(name, data)
         self.device = self.processes.device() if device is None else torch.device(device)
-        self.hooks = list(hooks)
+        self.hooks = checked(hooks)
         self.stopping = False
         self.settings = self._settings(settings)
-        self.augment = self._augment(augment)
+        self.augment = self.augmentation_of(augment)
         self.picture_augment = self._picture_augment()
         self.enlarge = ENLARGE if self._crops() else 1.0
         self._tensors: dict[str, Tensors] = {}
@@ -137,7 +140,7 @@ class Learner(Fitted):
         known = [field.name for field in dataclasses.fields(Settings)]
         for name in options:
             if name not in known:
-                raise UsageError(f"a learner has no option {name!r}.", where=name, fix=nearest(name, known))
+                raise unknown_option(name, [*known, *OWN_OPTIONS], OF_FIT)
         if (pair := PAIRS.get(self.model_name)) is not None:
             options = {"weight_decay": pair.weight_decay, **options}
         if options.get("batch_size") is None:
@@ -160,7 +163,8 @@ class Learner(Fitted):
     def _photos(self) -> bool:
         return any(min(size) >= PHOTO_SIDE for size in self._sizes().values())
 
-    def _augment(self, augment: str | Augment | None) -> Augment:
+    def augmentation_of(self, augment: str | Augment | None) -> Augment:
+        """What the option `augment` means for these data. Raises UsageError for an unknown name."""
         if augment is None:
             return Augment.none()
         if isinstance(augment, Augment):
@@ -345,9 +349,11 @@ class Learner(Fitted):
         """Train what is left of the plan, then validate, compare with baselines and write the report.
 
         Stopped before the end (`stop`), it gives {} and leaves a run to resume. Raises TrainingError for a loss
-        that is not a number; KeyboardInterrupt after a Ctrl-C, when the run has been saved. Of several processes the
-        first one finishes and writes; all have the result.
+        that is not a number, or where there is no plan; KeyboardInterrupt after a Ctrl-C, when the run has been saved.
+        Of several processes the first one finishes and writes; all have the result.
         """
+        if not self.plan:
+            raise not_trained()
         self._outputs.clear()
         with self.processes.watch():
             if not loop.run_plan(self):
@@ -373,6 +379,11 @@ class Learner(Fitted):
         return find_learning_rate(self, **options)
 
     # --- after training -----------------------------------------------------------------------------------
+
+    @property
+    def can_answer(self) -> bool:
+        """Also within the first epoch, and with a body that was trained before."""
+        return super().can_answer or self.position.step > 0 or self.network.pretrained
 
     @torch.inference_mode()
     def predict_part(
@@ -477,8 +488,8 @@ class Learner(Fitted):
         phases = {f"phase {number}": phase.to_json() for number, phase in enumerate(self.plan, 1)}
         return {**super().choices(), "augmentation": self.augment.to_json(), **phases}
 
-    def training_batch(self) -> dict[str, Array]:
-        return self.data.part("train", self.enlarge).batch()
+    def training_part(self) -> Part:
+        return self.data.part("train", self.enlarge)
 
     def __repr__(self) -> str:
         return f"Learner of {self.data.table.name}: {self.description()}"

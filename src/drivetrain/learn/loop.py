@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from drivetrain.data.share import Share
+from drivetrain.errors import TrainingError
 from drivetrain.learn import schedules
 from drivetrain.learn.diagnose import not_finite
 from drivetrain.learn.hooks import overridden
@@ -180,8 +181,15 @@ def finish_epoch(learner: Learner, training: Training, table: Any) -> None:
     """Validate, record, show, and go to the next epoch."""
     position = learner.position
     valid = validate(learner, training)
+    epoch = len(learner.history) + 1
+    if valid[0] is not None and not math.isfinite(valid[0]):
+        raise TrainingError(
+            f"the validation loss of epoch {epoch} is {valid[0]}, and the training loss is a number.",
+            where=learner.run or "",
+            fix="Look at the validation rows, and at what the network does otherwise when it is not in training.",
+        )
     row = {
-        "epoch": len(learner.history) + 1,
+        "epoch": epoch,
         "phase": position.phase + 1,
         "train_loss": position.loss_sum / position.seen,
         "valid_loss": valid[0],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
@@ -36,6 +36,18 @@ class Record:
     def _require(self, condition: bool, name: str, needs: str) -> None:
         if not condition:
             raise UsageError(f"{name} must be {needs}, not {getattr(self, name)!r}.", where=name)
+
+
+OF_FIT = ("epochs", "lr", "learning_rate", "schedule")
+"""What is given to `fit` of a network, and often to the learner by mistake."""
+
+
+def unknown_option(name: str, known: Sequence[str], of_fit: Sequence[str] = ()) -> UsageError:
+    """The error for an option that no learner has, with the nearest one or the place where it belongs."""
+    fix = nearest(name, known) or f"The options are {', '.join(known)}."
+    if name in of_fit:
+        fix = "Leave it out here and give it to fit: fit(epochs, lr=..., schedule=...)."
+    return UsageError(f"a learner has no option {name!r}.", where=name, fix=fix)
 
 
 Own = TypeVar("Own", bound=Record)
@@ -135,5 +147,5 @@ def settings_without_epochs(kind: type[Own], options: Mapping[str, Any], model: 
             continue
         if name in NETWORKS_ONLY:
             raise UsageError(f"{model} has no {name}.", where=name, fix=f"It has {', '.join(known)}.")
-        raise UsageError(f"a learner has no option {name!r}.", where=name, fix=nearest(name, known))
+        raise unknown_option(name, known)
     return kind(**{name: value for name, value in options.items() if name in known})

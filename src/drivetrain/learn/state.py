@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +43,7 @@ def save(learner: Learner, training: Training, folder: Path | None) -> None:
 
 
 def restore(learner: Learner, folder: Path) -> None:
-    """Take up a run's newest whole checkpoint, if it has one."""
+    """Take up a run's newest whole checkpoint, if it has one. Raises TrainingError where it doesn't fit the learner."""
     found = checkpoints.load(folder)
     if found is None:
         return
@@ -50,9 +51,10 @@ def restore(learner: Learner, folder: Path) -> None:
         f"the checkpoint {name} is damaged; going on from the one before" for name in found.skipped
     ]
     _load_networks(learner, found.tensors)
-    learner.position = loop.Position(**found.progress["position"])
-    learner.history = found.progress["history"]
-    learner.generators.restore(_under(found.tensors, "generator."))
+    with _fitting(learner):
+        learner.position = loop.Position(**found.progress["position"])
+        learner.history = [dict(row) for row in found.progress["history"]]
+        learner.generators.restore(_under(found.tensors, "generator."))
     if learner.position.step:
         learner.optimizer_state = _under(found.tensors, "optimizer.")
     if learner.settings.early_stopping is not None and learner.phase_is_over():
@@ -72,18 +74,33 @@ def restore_best(learner: Learner, folder: Path | None) -> None:
 
 
 def restore_optimizer(training: Training, tensors: Mapping[str, Tensor]) -> None:
-    """`tensors` are "INDEX.NAME" -> state."""
+    """`tensors` are "INDEX.NAME" -> state. Raises TrainingError where they are not of these weights."""
     state: dict[int, dict[str, Any]] = {}
-    for key, value in tensors.items():
-        index, name = key.split(".", 1)
-        state.setdefault(int(index), {})[name] = value
-    parameters = list(training.parameters)
-    for index, values in sorted(state.items()):  # A file's order is any; all processes need the same.
-        values.update(
-            {name: sharding.like(value, parameters[index]) for name, value in sorted(values.items())}
-        )
-    groups = training.optimizer.state_dict()["param_groups"]
-    training.optimizer.load_state_dict({"state": state, "param_groups": groups})
+    with _fitting(training.learner):
+        for key, value in tensors.items():
+            index, name = key.split(".", 1)
+            state.setdefault(int(index), {})[name] = value
+        parameters = list(training.parameters)
+        for index, values in sorted(state.items()):  # A file's order is any; all processes need the same.
+            values.update(
+                {name: sharding.like(value, parameters[index]) for name, value in sorted(values.items())}
+            )
+        groups = training.optimizer.state_dict()["param_groups"]
+        training.optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+@contextmanager
+def _fitting(learner: Learner) -> Iterator[None]:
+    """What a whole checkpoint of something else makes go wrong, as an error with a way out."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, IndexError, RuntimeError) as fault:
+        why = str(fault).split("\n")[0]
+        raise TrainingError(
+            f"the checkpoint can't be taken up ({type(fault).__name__}: {why}).",
+            where=learner.run,
+            fix="Train again with --force.",
+        ) from fault
 
 
 def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

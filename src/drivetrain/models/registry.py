@@ -8,8 +8,9 @@ A new architecture is a file with `build(image_shape, dropout)` and one line in 
 from __future__ import annotations
 
 import importlib
+import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,7 +20,7 @@ from drivetrain.errors import FileError, UsageError, nearest
 if TYPE_CHECKING:
     from torch import nn
 
-    from drivetrain.codecs import Codec
+    from drivetrain.codecs import Codec, Signature
     from drivetrain.models.body import Body
     from drivetrain.models.encoders import EncoderOptions
 
@@ -97,6 +98,8 @@ PAIRS: dict[str, Pair] = {
 """Measured on a part of the training ratings of MovieLens 100k: without the strong decay 64 numbers for each user
 learn the noise (bench/movielens.py)."""
 PAIR_WIDTH = 64
+NO_NETWORKS = {"trees": "tables", "ease": "histories of who had what"}
+"""Models that have a learner of their own, and what each is for."""
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 PICKLED = (".pt", ".pth", ".bin", ".pkl", ".pickle", ".ckpt")
@@ -112,12 +115,26 @@ class ModelSource:
     location: str
 
 
-def resolve(name: str) -> ModelSource:
+def fitting(signature: Signature) -> tuple[str, ...]:
+    """The names to offer for a dataset: models that can take its inputs and give its targets."""
+    inputs, targets = (
+        [codec.op.partition("@")[0] for codec in codecs.values()]
+        for codecs in (signature.inputs, signature.targets)
+    )
+    if "image" in inputs:
+        return tuple(MODELS)
+    trees = ("trees",) if {*targets} <= {"category", "number"} and {*inputs} != {"text"} else ()
+    pairs = tuple(PAIRS) if inputs == ["category", "category"] and targets == ["number"] else ()
+    return ("linear", "mlp", *trees, *pairs)
+
+
+def resolve(name: str, offered: Sequence[str] = tuple(MODELS)) -> ModelSource:
     """What `name` stands for: a short name of MODELS, a local folder or weights file, or `owner/name` on the hub.
 
-    Raises UsageError for an unknown name (with the nearest ones) and for pickled weights, FileError for a path
-    that isn't there. Asks no network.
+    Raises UsageError for what is no name, for an unknown one (with the nearest of those `offered`) and for pickled
+    weights, FileError for a path that isn't there. Asks no network.
     """
+    name = _checked(name)
     if name in MODELS:
         model = MODELS[name]
         return (
@@ -150,11 +167,27 @@ def resolve(name: str) -> ModelSource:
         return ModelSource(name, "hub", name)
     if "/" in name or "\\" in name:
         raise FileError("no such folder.", where=name, fix="Check the path.")
-    known = (*MODELS, *PAIRS)
-    raise UsageError(
-        f"no model is called {name!r}.", where="model",
-        fix=nearest(name, known) or f"Choose one of {', '.join(known)}, a hub name (owner/name), a folder or a file.",
-    )  # fmt: skip
+    others = [other for other in offered if other != name]
+    files = ", a hub name (owner/name), a folder or a file" if "cnn" in others else ""
+    choice = f"Choose one of {', '.join(others)}{files}."
+    if name in NO_NETWORKS:
+        raise UsageError(f"{name} is for {NO_NETWORKS[name]}, and no network.", where="model", fix=choice)
+    raise UsageError(f"no model is called {name!r}.", where="model", fix=nearest(name, others) or choice)
+
+
+def _checked(name: Any) -> str:
+    """A model's name as text. Raises UsageError for what is none; a torch module never comes here."""
+    if isinstance(name, type):
+        raise UsageError(
+            f"a model is an object, not the class {name.__name__}.", where="model",
+            fix=f"Make one: {name.__name__}(...).",
+        )  # fmt: skip
+    if not isinstance(name, (str, os.PathLike)):
+        raise UsageError(
+            f"a model is a name or a torch module, not {type(name).__name__}.", where="model",
+            fix="Give a name, such as cnn, or an object of a class derived from torch.nn.Module.",
+        )  # fmt: skip
+    return os.fspath(name)
 
 
 BINS = 64

@@ -281,7 +281,7 @@ def _use(content: Mapping[str, Any]) -> list[str]:
         python = f'import drivetrain as dt\nprint(dt.Recommender("{quoted}").recommend(history=[...], n=10))'
         shell = f"drivetrain verify {word}\ndrivetrain recommend {word} USER --seen ratings.csv"
     return [
-        "`pip install drivetrain` is enough: no torch is needed.",
+        "Drivetrain without its `train` extra is enough: no torch is needed.",
         f"```python\n{python}\n```",
         f"```sh\n{shell}\n```",
     ]

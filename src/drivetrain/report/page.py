@@ -15,6 +15,8 @@ from drivetrain.report.style import CSS
 from drivetrain.report.tables import figure, scroll
 
 PLACES = 5
+LONGEST_NAME = 40
+"""Longer names of classes are cut: they would push their figures out of sight."""
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
@@ -185,7 +187,7 @@ def _classes(content: Mapping[str, Any]) -> str:
     ]
     legend = "Precision: of those called so, how many are. Recall: of those that are, how many were found. 95 % intervals."
     return f'<p class="small">{legend}</p>' + scroll(
-        table_html(rows, ["class", "precision", "recall", "F1", "n"])
+        table_html(rows, ["class", "precision", "recall", "F1", "n"], longest=LONGEST_NAME)
     )
 
 

@@ -100,7 +100,7 @@ class Predictor:
         return result
 
     def predict_many(self, items: Iterable[Any]) -> list[Answer | Failure]:
-        """An answer, or the reason why there is none, for each item in its order."""
+        """An answer, or the reason why there is none, for each item in its order. Raises UsageError for an item alone."""
         return list(self.stream(items))
 
     def stream(self, items: Iterable[Any]) -> Iterator[Answer | Failure]:
@@ -109,6 +109,12 @@ class Predictor:
 
         Where inputs are files, the next batch is read and encoded by threads while the graph runs.
         """
+        if isinstance(items, (str, bytes, bytearray, os.PathLike, Mapping)):
+            raise UsageError(
+                "this is one item, not many.",
+                where=describe(items),
+                fix="Give a list of items, or use predict.",
+            )
         source = iter(items)
         first = list(islice(source, self.batch_size))
         with _pool() if self._files and len(first) > 1 else nullcontext() as pool:

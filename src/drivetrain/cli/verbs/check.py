@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from typing import Any
 
 from drivetrain.cli.common import Outcome
-from drivetrain.cli.source import add_source, dataset, recognise
+from drivetrain.cli.source import add_source, dataset, recognise, refuse_foreign
 from drivetrain.errors import DataError
 
 HELP = "look for faults in the data and leaks between its parts"
@@ -30,6 +30,7 @@ def _pictures(options: Namespace) -> Any:
     from drivetrain.data.sources import image_folder
     from drivetrain.tasks.image_classification import default_split
 
+    refuse_foreign(options, "image_classification")
     table = image_folder(options.source, layout=options.layout)
     splitter = default_split(table, options.valid, options.seed)
     try:

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.markup import escape
 
-from drivetrain.cli.common import Outcome, refuse_unwritable, resume_command, terminal
+from drivetrain.cli.common import Outcome, refuse_no_bundle, resume_command, terminal
 from drivetrain.errors import TrainingError
 
 HELP = "write the bundle of a run"
@@ -23,7 +23,7 @@ def add(command: ArgumentParser) -> None:
 def act(options: Namespace) -> Outcome:
     from drivetrain.learn.make import resume
 
-    refuse_unwritable(options.bundle, options)
+    refuse_no_bundle(options.bundle, options)
     learner = resume(options.run, quiet=options.json)
     learner.result = learner.last_result()
     if learner.result is None:

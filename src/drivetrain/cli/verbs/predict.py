@@ -85,7 +85,8 @@ def show(answer: dict[str, Any]) -> None:
     console = terminal()
     if "out" in answer:
         failed = [item for item in answer["answers"] if "error" in item]
-        console.print(f"answers of {len(answer['answers']):,} inputs in {escape(answer['out'])}")
+        many = len(answer["answers"])
+        console.print(f"answers of {many:,} input{'' if many == 1 else 's'} in {escape(answer['out'])}")
         if failed:
             first = one_line(f"{failed[0]['input']}: {failed[0]['error']}")
             console.print(f"note: {len(failed):,} of them could not be answered, the first: {escape(first)}")

@@ -17,17 +17,17 @@ from drivetrain.cli.common import (
     by_baselines,
     metrics_table,
     plain_table,
-    refuse_unwritable,
+    refuse_no_bundle,
     resume_command,
     say,
     terminal,
 )
-from drivetrain.cli.source import add_source, dataset
+from drivetrain.cli.source import add_source, dataset, recorded, said
 from drivetrain.errors import FileError, Interrupted, UsageError
 from drivetrain.learn import distribution
 from drivetrain.learn.make import WITHOUT_EPOCHS, usual_epochs
 from drivetrain.learn.run import refuse_used
-from drivetrain.learn.settings import EPOCHS, EPOCHS_OF_COLUMNS, FROZEN_EPOCHS
+from drivetrain.learn.settings import EPOCHS, EPOCHS_OF_COLUMNS, FROZEN_EPOCHS, NETWORKS_ONLY
 
 if TYPE_CHECKING:
     from drivetrain.data.dataset import Dataset
@@ -53,6 +53,11 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "shard": {"action": "store_true", "default": None, "help": "under torchrun: each process keeps a shard of the weights"},
 }  # fmt: skip
 """Fields of `drivetrain.learn.settings.Settings` as options."""
+AUGMENTS = ("photos", "digits", "none", "auto")
+FREE = ("json", "no_check", "out", "export", "resume", "force")
+"""Options that may say something else when a run goes on."""
+WITHOUT_MEANING = {**NETWORKS_ONLY, "frozen_epochs": FROZEN_EPOCHS}
+"""What options say that mean nothing to a run, such as those of a network to trees."""
 
 
 def add(command: ArgumentParser) -> None:
@@ -63,7 +68,7 @@ def add(command: ArgumentParser) -> None:
     )
     command.add_argument("--epochs", type=int, help=f"default {EPOCHS}; {EPOCHS_OF_COLUMNS} for most tables")
     command.add_argument("--lr", type=float, help="peak learning rate; default: by model")
-    command.add_argument("--augment", help="auto, photos, digits or none (auto)")
+    command.add_argument("--augment", choices=AUGMENTS, help="random changes to training pictures (auto)")
     command.add_argument(
         "--frozen-epochs",
         type=int,
@@ -81,7 +86,7 @@ def add(command: ArgumentParser) -> None:
 
 def act(options: Namespace) -> Outcome:
     if distribution.is_first():
-        refuse_unwritable(options.export, options)
+        refuse_no_bundle(options.export, options)
     if _goes_on(options):
         return _resume(options)
     _check_training(options)
@@ -202,6 +207,11 @@ def _resume(options: Namespace) -> Outcome:
 
     if not options.out:
         raise UsageError("which run is to go on?", where="--resume", fix="Name it with --out RUN.")
+    if not os.path.isdir(options.out) or set(os.listdir(options.out)) <= {"checkpoints"}:
+        raise FileError(
+            "there is no such run: it had not begun.", where=options.out,
+            fix="Leave out --resume, or name the folder that --out gave.",
+        )  # fmt: skip
     learner = resume(options.out)
     source = (learner.data.recipe or {}).get("source", "")
     if source not in (options.source, os.path.abspath(options.source)):
@@ -218,17 +228,38 @@ def _resume(options: Namespace) -> Outcome:
 
 def _refuse_others(learner: Any, options: Namespace) -> None:
     """A run goes on with what it was started with: an option that says something else would be passed over."""
-    last = learner.plan[-1].to_json() if getattr(learner, "plan", None) else {}
-    has = {**last, **learner.settings.to_json(), "model": learner.model_name}
-    given = {**_settings(options), "epochs": options.epochs, "lr": options.lr, "seed": options.seed or None}
-    if options.model and not os.path.exists(options.model):  # The run has a file's whole path.
-        given["model"] = options.model
-    for name, value in given.items():
-        if value is not None and name in has and value != has[name]:
-            raise UsageError(
-                f"this run has {name.replace('_', ' ')} {has[name]}, not {value}.", where="--" + name.replace("_", "-"),
-                fix="Leave it out to go on; for another choice start another run.",
-            )  # fmt: skip
+    has = {**recorded(learner.data), **learner.settings.to_json(), **_of_training(learner, options)}
+    for name in options.given:
+        value, own = said(options, name), has.get(name)
+        if name in FREE or value == (own if name in has else WITHOUT_MEANING.get(name)):
+            continue
+        told = "was started without it"
+        if own not in (None, "") and own is not False:
+            told = f"has {name.replace('_', ' ')} {own}, not {value}"
+        raise UsageError(
+            f"this run {told}.", where="--" + name.replace("_", "-"),
+            fix="Leave it out to go on; for another choice start another run.",
+        )  # fmt: skip
+
+
+def _of_training(learner: Any, options: Namespace) -> dict[str, Any]:
+    """What a run is trained with besides its settings, by the names of the options."""
+    whole = os.path.abspath(os.path.expanduser(options.model or ""))  # As the run has a folder or a file.
+    has = {"model": options.model if whole == learner.model_name else learner.model_name}
+    if not getattr(learner, "plan", None):
+        return has
+    frozen = sum(phase.epochs for phase in learner.plan if phase.frozen)
+    names = [
+        name for name in (options.augment, *AUGMENTS) if name and learner.augmentation_of(name) == learner.augment
+    ]
+    return {
+        **has,
+        # From scratch it says nothing, here as at the start.
+        "frozen_epochs": frozen if learner.network.pretrained else options.frozen_epochs,
+        "epochs": learner.plan[-1].epochs,
+        "lr": learner.plan[-1].learning_rate,
+        "augment": names[0] if names else "of its own",
+    }
 
 
 def _interrupted(learner: Any, options: Namespace) -> Interrupted:
@@ -249,12 +280,19 @@ def _trained(learner: Any, options: Namespace) -> Outcome:
     if not options.json:
         result["notes"] = [note for note in result.get("notes", []) if note not in learner.notes_told]
     if options.export and distribution.is_first():
+        export = ["drivetrain", "export", str(learner.run)]
         try:
             result["bundle"] = str(learner.export(options.export, force=options.force))
         except FileError as fault:
-            again = shlex.join(["drivetrain", "export", str(learner.run), "MODEL.bundle"])
-            fix = f"{fault.fix} The run is saved: {again}"
+            fix = f"{fault.fix} The run is saved: {shlex.join([*export, 'MODEL.bundle'])}"
             raise FileError(fault.error, where=options.export, fix=fix) from fault
+        except KeyboardInterrupt as stop:
+            again = shlex.join([*export, options.export, *(["--force"] if options.force else [])])
+            raise Interrupted(
+                "stopped while the bundle was made; the run is whole.",
+                where=learner.run,
+                fix=f"Go on with: {again}",
+            ) from stop
     return result, 0
 
 

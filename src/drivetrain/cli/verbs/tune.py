@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from drivetrain.cli.common import Outcome, plain_table, say, terminal
 from drivetrain.cli.source import add_source, dataset
-from drivetrain.cli.verbs.train import SETTINGS, describe
+from drivetrain.cli.verbs.train import AUGMENTS, SETTINGS, describe
 from drivetrain.errors import Interrupted, UsageError
 
 HELP = "search for settings: train many times, keep the best run"
@@ -33,7 +33,7 @@ def add(command: ArgumentParser) -> None:
     fixed.add_argument("--model", help="as in train; for tables mlp and linear are searched")
     fixed.add_argument("--epochs", type=int, help="epochs of every trial")
     fixed.add_argument("--lr", type=float, help="peak learning rate of every trial")
-    fixed.add_argument("--augment", help="auto, photos, digits or none")
+    fixed.add_argument("--augment", choices=AUGMENTS, help="random changes to training pictures")
     fixed.add_argument(
         "--frozen-epochs", type=int, help="epochs of the head alone, for a pretrained model (4)"
     )
