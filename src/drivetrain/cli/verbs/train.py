@@ -250,7 +250,9 @@ def _of_training(learner: Any, options: Namespace) -> dict[str, Any]:
         return has
     frozen = sum(phase.epochs for phase in learner.plan if phase.frozen)
     names = [
-        name for name in (options.augment, *AUGMENTS) if name and learner.augmentation_of(name) == learner.augment
+        name
+        for name in (options.augment, *AUGMENTS)
+        if name and learner.augmentation_of(name) == learner.augment
     ]
     return {
         **has,
