@@ -15,16 +15,17 @@ import numpy as np
 from drivetrain.memory import kept_memory
 
 def faults():
-    \"\"\"Pages that the system has to hand out while four megabytes are taken and freed thirty times.\"\"\"
+    \"\"\"Pages that the system has to hand out while a megabyte is taken and freed sixty times. From four on, numpy
+    asks for huge pages, and the system may have some.\"\"\"
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    for _ in range(30):
-        np.ones(1 << 20, np.float32)
+    for _ in range(60):
+        np.ones(1 << 18, np.float32)
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 ctypes.CDLL(None).mallopt(-3, 128 * 1024)  # Blocks above 128 KiB come from the system and go to it at once.
 before = faults()
 with kept_memory():
-    np.ones(1 << 20, np.float32)
+    np.ones(1 << 18, np.float32)
     within = faults()
 print(json.dumps([before, within, faults()]))
 """
