@@ -94,7 +94,8 @@ def test_the_report_can_be_printed_shown_and_written(planted, tmp_path):
     record = from_json(to_json(report.to_json()))
     assert record["ok"] is False
     assert {fault["kind"] for fault in record["faults"]} == set(kinds(report))
-    assert "<th>class</th>" in report._repr_html_()
+    assert "<table>" in report._repr_html_()
+    assert '<th scope="col" style="text-align:left">class</th>' in report._repr_html_()
     class_folder(tmp_path, {"<b>": 6, "[red]": 6})
     for row in range(6):
         (tmp_path / "[red]" / f"<i>{row}.png").write_bytes(b"")

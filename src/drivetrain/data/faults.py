@@ -174,16 +174,11 @@ class Report:
         return f"{range_}{f' ({forms})' if forms else ''}"
 
     def _classes_html(self) -> str:
+        from drivetrain.charts import table_html
+
         if not self.counts.get("classes"):
             return ""
-        head = "".join(
-            f"<th>{escape(name)}</th>" for name in ("class", *self.counts.get("parts", {}), self.things)
-        )
-        rows = (
-            "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
-            for cells in self._class_rows()
-        )
-        return f"<table><tr>{head}</tr>{''.join(rows)}</table>"
+        return table_html(self._class_rows(), ["class", *self.counts.get("parts", {}), self.things])
 
     def _repr_html_(self) -> str:
         rows = "".join(

@@ -140,7 +140,7 @@ class Run:
 
 def refuse_used(folder: Path, force: bool) -> None:
     """Raises FileError where a folder has something in it; with `force`, where that is no run."""
-    if not _is_used(folder) or (force and _is_run(folder)):
+    if not is_used(folder) or (force and _is_run(folder)):
         return
     raise FileError(
         "this folder has something in it already.", where=folder,
@@ -149,7 +149,7 @@ def refuse_used(folder: Path, force: bool) -> None:
     )  # fmt: skip
 
 
-def _is_used(folder: Path) -> bool:
+def is_used(folder: Path) -> bool:
     """Whether there is something in a folder; a process that was killed at once leaves only a folder in it."""
     return folder.is_dir() and any(
         path.name != "checkpoints" or any(path.iterdir()) for path in folder.iterdir()

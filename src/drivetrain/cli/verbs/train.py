@@ -26,7 +26,7 @@ from drivetrain.cli.source import add_source, dataset, recorded, said
 from drivetrain.errors import FileError, Interrupted, UsageError
 from drivetrain.learn import distribution
 from drivetrain.learn.make import WITHOUT_EPOCHS, usual_epochs
-from drivetrain.learn.run import refuse_used
+from drivetrain.learn.run import is_used, refuse_used
 from drivetrain.learn.settings import EPOCHS, EPOCHS_OF_COLUMNS, FROZEN_EPOCHS, NETWORKS_ONLY
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ def _resume(options: Namespace) -> Outcome:
 
     if not options.out:
         raise UsageError("which run is to go on?", where="--resume", fix="Name it with --out RUN.")
-    if not os.path.isdir(options.out) or set(os.listdir(options.out)) <= {"checkpoints"}:
+    if not is_used(Path(options.out)):
         raise FileError(
             "there is no such run: it had not begun.", where=options.out,
             fix="Leave out --resume, or name the folder that --out gave.",
