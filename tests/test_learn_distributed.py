@@ -310,12 +310,18 @@ def test_a_signal_leaves_a_run_that_one_process_can_go_on_with(
 @torchrun
 @pytest.mark.slow
 @pytest.mark.timeout(200)
-def test_a_wrong_option_is_told_once(table: Path, tmp_path: Path) -> None:
-    done = run("-m", "drivetrain", "train", table, *TRAIN, "--dropout", "2", cwd=tmp_path)
+@pytest.mark.parametrize("late", ["nobody", "0", "1"])
+def test_a_wrong_option_is_told_once(table: Path, tmp_path: Path, late: str) -> None:
+    """torchrun ends the others as soon as one fails: whoever tells must come to it, however late it is."""
+    (tmp_path / "sitecustomize.py").write_text(
+        f"import os, time\ntime.sleep(2 * (os.environ.get('RANK') == {late!r}))\n"
+    )
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    done = run("-m", "drivetrain", "train", table, *TRAIN, "--dropout", "2", cwd=tmp_path, PYTHONPATH=path)
     assert done.code == 1
-    assert sum(line.startswith("drivetrain: ") for line in done.err.splitlines()) == 1
+    assert sum(line.startswith("drivetrain: ") for line in done.err.splitlines()) == 1, done.err
     (tmp_path / "empty.csv").write_text("number,label\n")
-    done = run("-m", "drivetrain", "train", "empty.csv", *TRAIN, "--json", cwd=tmp_path)
+    done = run("-m", "drivetrain", "train", "empty.csv", *TRAIN, "--json", cwd=tmp_path, PYTHONPATH=path)
     assert "empty.csv" in done.json["where"]
 
 

@@ -108,11 +108,12 @@ def write_any_text(as_json: bool) -> None:
 
 
 def _fail(fault: DrivetrainError, as_json: bool) -> int:
+    tells = distribution.tells(fault)
     answers = as_json and distribution.is_first() and distribution.is_last_try()
-    if not distribution.tells(fault) and not answers:
-        return fault.exit_code
     if answers:
         print(to_json(fault.to_json()))
-    else:
+    elif tells:
         print(f"drivetrain: {fault}", file=sys.stderr)
+    if not (tells or answers) or (as_json and not distribution.is_first()):
+        distribution.let_others_speak()
     return fault.exit_code

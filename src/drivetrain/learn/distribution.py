@@ -12,8 +12,9 @@ from __future__ import annotations
 import atexit
 import functools
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 TIMEOUT = 600.0
 """Seconds that a process waits for the others' part of a sum; `DRIVETRAIN_PROCESS_TIMEOUT` changes it."""
+
+LAST_WORDS = 10.0
+"""Seconds, at most, that a process which fails waits for another that has the same to tell."""
 
 
 def rank() -> int:
@@ -219,6 +223,15 @@ def start() -> Processes:
 
 def tells(fault: DrivetrainError) -> bool:
     """Whether this process is the one to tell a person of a fault that ends it."""
-    if count() == 1:
-        return True
-    return start().tells(fault) if start.cache_info().currsize else is_first()
+    if count() == 1 or start.cache_info().currsize:
+        return start().tells(fault)
+    if not is_first():
+        let_others_speak()  # Whoever comes out of this was the only one with that fault.
+    return True
+
+
+def let_others_speak() -> None:
+    """Wait for the others before failing: torchrun ends every process as soon as it sees one fail, in the middle of a
+    sentence too. Where the one that tells fails, this one is ended here."""
+    with suppress(KeyboardInterrupt):
+        time.sleep(LAST_WORDS)
