@@ -60,14 +60,26 @@ def test_equal_arguments_give_equal_bytes():
     assert bundle_bytes(**arguments(created="2026-01-02T03:04:06Z")) != image_bundle()
 
 
-def test_an_existing_file_is_kept_without_force(tmp_path):
+OLDER = bundle_bytes(**arguments(created="2025-01-02T03:04:05Z"))
+
+
+def test_an_existing_bundle_is_kept_without_force(tmp_path):
     path = tmp_path / "animals.bundle"
-    path.write_text("mine")
+    path.write_bytes(OLDER)
     with pytest.raises(FileError, match=r"exists.*force"):
         write_bundle(path, **arguments())
-    assert path.read_text() == "mine"
+    assert path.read_bytes() == OLDER
     write_bundle(path, **arguments(), force=True)
     assert path.read_bytes() == image_bundle()
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_file_that_is_no_bundle_is_never_replaced(tmp_path, force):
+    path = tmp_path / "animals.bundle"
+    path.write_text("mine")
+    with pytest.raises(FileError, match="no bundle"):
+        write_bundle(path, **arguments(), force=force)
+    assert path.read_text() == "mine"
 
 
 def test_a_folder_is_never_replaced(tmp_path):
@@ -83,14 +95,14 @@ def test_a_full_or_read_only_disk_leaves_nothing_behind(tmp_path, monkeypatch, c
         raise OSError(code, os.strerror(code))
 
     kept = tmp_path / "kept.bundle"
-    kept.write_text("mine")
+    kept.write_bytes(OLDER)
     monkeypatch.setattr(os, call, fail)
     with pytest.raises(FileError, match=words):
         write_bundle(tmp_path / "animals.bundle", **arguments())
     with pytest.raises(FileError, match=words):
         write_bundle(kept, **arguments(), force=True)
     assert os.listdir(tmp_path) == ["kept.bundle"]
-    assert kept.read_text() == "mine"
+    assert kept.read_bytes() == OLDER
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write to any folder")
@@ -137,7 +149,7 @@ def test_a_case_that_only_the_reader_refuses_is_not_written(tmp_path):
 def test_a_check_that_fails_keeps_the_old_bundle(tmp_path):
     """Replacing a good bundle by one that doesn't verify would lose the good one."""
     path = tmp_path / "animals.bundle"
-    path.write_text("mine")
+    path.write_bytes(OLDER)
     seen = []
 
     def refuse(bundle):
@@ -147,7 +159,7 @@ def test_a_check_that_fails_keeps_the_old_bundle(tmp_path):
     with pytest.raises(CheckFailed):
         write_bundle(path, **arguments(), force=True, check=refuse)
     assert seen == ["animals"]
-    assert path.read_text() == "mine"
+    assert path.read_bytes() == OLDER
     assert os.listdir(tmp_path) == ["animals.bundle"]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from bundle_examples import image_bundle
 from pictures import class_folder
 from torch import nn
 
@@ -22,6 +23,8 @@ from drivetrain.types import Array
 
 pytestmark = pytest.mark.slow
 RELATIVE = 1e-4
+OLDER = image_bundle()
+"""A bundle that was there before."""
 
 
 def own_module() -> nn.Module:
@@ -200,7 +203,7 @@ def test_a_network_that_no_graph_can_say_is_refused_and_leaves_nothing(
 ) -> None:
     learner = Learner(numbers(), module(), out=tmp_path / "run", batch_size=8, quiet=True)
     learner.fit(1)
-    (tmp_path / "old.bundle").write_bytes(b"old")
+    (tmp_path / "old.bundle").write_bytes(OLDER)
     for path, force in ((tmp_path / "new.bundle", False), (tmp_path / "old.bundle", True)):
         with pytest.raises(DrivetrainError) as caught:
             learner.export(path, force=force)
@@ -209,7 +212,7 @@ def test_a_network_that_no_graph_can_say_is_refused_and_leaves_nothing(
             assert "can't be written as an ONNX graph" in caught.value.error
             assert "Python branches on values" in caught.value.fix
     assert sorted(path.name for path in tmp_path.iterdir()) == ["old.bundle", "run"]
-    assert (tmp_path / "old.bundle").read_bytes() == b"old"
+    assert (tmp_path / "old.bundle").read_bytes() == OLDER
 
 
 def test_export_refuses_what_exists_and_what_is_not_trained(pictures: dt.Dataset, tmp_path: Path) -> None:
@@ -217,11 +220,14 @@ def test_export_refuses_what_exists_and_what_is_not_trained(pictures: dt.Dataset
     with pytest.raises(TrainingError, match="not trained yet"):
         learner.export(tmp_path / "a.bundle")
     learner.fit(1)
-    (tmp_path / "a.bundle").write_bytes(b"old")
+    (tmp_path / "a.bundle").write_bytes(OLDER)
     with pytest.raises(FileError, match="exists already"):
         learner.export(tmp_path / "a.bundle")
-    assert (tmp_path / "a.bundle").read_bytes() == b"old"
+    assert (tmp_path / "a.bundle").read_bytes() == OLDER
     assert learner.export(tmp_path / "a.bundle", force=True) == tmp_path / "a.bundle"
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(FileError, match="no bundle"):
+        learner.export(tmp_path / "notes.txt", force=True)
 
 
 def test_exporting_leaves_the_network_as_it_was(exported: tuple[Learner, Path]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from drivetrain.bundle.archive import MANIFEST, MANIFEST_HASH, write_zip
+from drivetrain.bundle.archive import MANIFEST, MANIFEST_HASH, is_bundle, write_zip
 from drivetrain.bundle.golden import GoldenCase, to_members
 from drivetrain.bundle.graph import check_graph
 from drivetrain.bundle.manifest import check_label, make_manifest
@@ -39,14 +39,11 @@ def write_bundle(
     (see `optional.py`). `check` is called with
     the finished bundle before it is put under its name, and stops that by raising: a place to run `verify`.
 
-    Raises FileError where `path` exists (a file is replaced with `force`; a folder never) or can't be written, and
-    BundleError where a reader would refuse the bundle. `path` is then as it was before.
+    Raises FileError where `path` is taken (see `refuse_taken`) or can't be written, and BundleError where a reader
+    would refuse the bundle. `path` is then as it was before.
     """
     path = Path(path)
-    if path.is_dir():
-        raise FileError("this is a folder.", where=path, fix="Name a file that doesn't exist yet.")
-    if os.path.lexists(path) and not force:
-        raise FileError("this file exists.", where=path, fix="Choose another name, or replace it with force.")
+    refuse_taken(path, force)
     data = bundle_bytes(
         name=name,
         task=task,
@@ -64,6 +61,21 @@ def write_bundle(
         check(bundle)
     write_bytes(path, data)
     return bundle
+
+
+def refuse_taken(path: str | os.PathLike[str], force: bool) -> None:
+    """Raise FileError for a name that a bundle can't have: a folder's, a file's without `force`, and with it that of a
+    file which is no bundle."""
+    if os.path.isdir(path):
+        raise FileError("this is a folder.", where=path, fix="Name a file that doesn't exist yet.")
+    if os.path.isfile(path) and os.path.getsize(path) and not is_bundle(path):
+        raise FileError(
+            "this is no bundle, and is not replaced by one.", where=path, fix="Choose another name."
+        )
+    if os.path.lexists(path) and not force:
+        raise FileError(
+            "this exists already.", where=path, fix="Choose another name, or replace it with --force."
+        )
 
 
 def bundle_bytes(

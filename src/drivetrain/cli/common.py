@@ -48,12 +48,10 @@ def refuse_unwritable(path: str | None, options: Namespace) -> None:
 
 def refuse_no_bundle(path: str | None, options: Namespace) -> None:
     """As `refuse_unwritable`, for a bundle: it replaces another bundle at most, whatever --force says."""
-    from drivetrain.bundle.archive import is_bundle
+    from drivetrain.bundle import refuse_taken
 
-    if path is not None and os.path.isfile(path) and os.path.getsize(path) and not is_bundle(path):
-        raise FileError(
-            "this is no bundle, and is not replaced by one.", where=path, fix="Choose another name."
-        )
+    if path is not None:
+        refuse_taken(path, options.force)
     refuse_unwritable(path, options)
 
 

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from drivetrain.bundle import make_cases, nasty_samples, verify, write_bundle
+from drivetrain.bundle import make_cases, nasty_samples, refuse_taken, verify, write_bundle
 from drivetrain.bundle.golden import MOST_CASES
-from drivetrain.errors import FileError
 from drivetrain.files import sha256
 from drivetrain.learn.fitted import not_trained
 from drivetrain.learn.intervals import fit_intervals
@@ -29,13 +28,10 @@ open, and there may be 20,000."""
 
 
 def export_bundle(learner: Fitted, path: str | Path, force: bool = False) -> Path:
-    """Write `path`. Raises FileError when it exists (without `force`), CheckFailed when onnxruntime's answers
+    """Write `path`. Raises FileError when it is taken (see `refuse_taken`), CheckFailed when onnxruntime's answers
     are not the network's; nothing is left behind then."""
     path = Path(path)
-    if path.exists() and not force:
-        raise FileError(
-            "this exists already.", where=path, fix="Choose another name, or replace it with --force."
-        )
+    refuse_taken(path, force)
     if not learner.trained:
         raise not_trained()
     data = learner.data
