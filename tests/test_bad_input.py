@@ -342,9 +342,24 @@ class TestExisting:
         assert drivetrain("show", tmp_path / "run", "--out", tmp_path / "l.png", "--force").code == 0
         assert (tmp_path / "l.png").read_bytes().startswith(b"\x89PNG")
 
-    def test_resuming_a_run_on_another_folder_is_refused(self, home: Path, pictures: Path) -> None:
+    def test_a_run_goes_on_with_data_that_have_moved(self, tmp_path: Path) -> None:
+        class_folder(tmp_path / "old", {"dark": 8, "light": 8})
+        (tmp_path / "old.csv").write_text("x,y\n" + "".join(f"{37 * n % 61},{n % 7}\n" for n in range(60)))
+        for name, own in ("old", ["--epochs", "1"]), ("old.csv", ["--target", "y", "--model", "trees"]):
+            run = tmp_path / f"run of {name}"
+            assert drivetrain("train", tmp_path / name, *own, "--no-check", "--out", run).code == 0
+            now = tmp_path / name.replace("old", "new")
+            (tmp_path / name).rename(now)
+            done = drivetrain("train", now, "--out", run, "--resume", "--json")
+            assert done.code == 0, done.err
+            assert drivetrain("export", run, tmp_path / f"{name}.bundle").code == 0, "it knows the new place"
+
+    def test_resuming_a_run_on_other_data_is_refused(self, home: Path, tmp_path: Path) -> None:
+        pictures = class_folder(tmp_path / "p", {"cat": 8, "dog": 6}, size=(16, 16), seed=1)
+        before = (home / "run" / "config.toml").read_bytes()
         done = drivetrain("train", pictures, "--out", home / "run", "--resume")
-        refused(done, 2, "was started on", str(home / "p"))
+        refused(done, 1, "the data are not those", "started with, on " + str(home / "p"))
+        assert (home / "run" / "config.toml").read_bytes() == before
         refused(drivetrain("train", home / "p", "--resume"), 2, "--out RUN")
 
 

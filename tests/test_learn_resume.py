@@ -118,10 +118,11 @@ def test_resuming_on_pictures_that_were_overwritten_is_refused(tmp_path: Path) -
     hooks = [resuming.StopAfter(1)]
     learner = Learner(data, "linear", batch_size=4, out=tmp_path / "run", hooks=hooks, quiet=True)
     learner.fit(2)
-    shutil.copytree(tmp_path / "data", tmp_path / "moved")
+    (tmp_path / "data").rename(tmp_path / "moved")
     moved = dt.image_classification.from_folder(tmp_path / "moved", valid=0.3, seed=0)
-    Learner.resume(tmp_path / "run", moved, quiet=True)  # The same pictures elsewhere.
-    folder_of_pictures(tmp_path / "data", 200)
+    Learner.resume(tmp_path / "run", moved, quiet=True)
+    Learner.resume(tmp_path / "run", quiet=True)  # It knows the new place by itself now.
+    folder_of_pictures(tmp_path / "moved", 200)
     with pytest.raises(TrainingError, match="not those") as caught:
         Learner.resume(tmp_path / "run", quiet=True)
     assert "Put them back" in caught.value.fix

@@ -18,6 +18,7 @@ from drivetrain.codecs import Signature
 from drivetrain.codecs.number import Number
 from drivetrain.data.dataset import Dataset, Part
 from drivetrain.errors import TrainingError, UsageError
+from drivetrain.learn import distribution
 from drivetrain.learn.run import Run, next_folder
 from drivetrain.learn.settings import Settings
 from drivetrain.metrics import Estimate, measure
@@ -294,18 +295,22 @@ class Fitted(ABC):
         })  # fmt: skip
 
     def _take_up(self, run: Run, config: Mapping[str, Any]) -> None:
-        """Go on in a run. Raises TrainingError where its data are not these."""
-        if "content" not in config["data"]:
+        """Go on in a run, whose data may have moved. Raises TrainingError where they are not these."""
+        recorded = config["data"]
+        was, now = ((recipe or {}).get("source", "") for recipe in (recorded.get("recipe"), self.data.recipe))
+        if "content" not in recorded:
             raise TrainingError(
                 "an older drivetrain made this run: it can't be known whether these are its data.",
                 where=run.folder, fix="Train anew in another folder.",
             )  # fmt: skip
-        if config["data"]["content"] != self._content():
+        if recorded["content"] != self._content():
             raise TrainingError(
-                "the data are not those that this run was started with.", where=run.folder,
-                fix="Put them back as they were, or train anew in another folder.",
+                "the data are not those that this run was started with" + (f", on {was}." if was else "."),
+                where=run.folder, fix="Put them back as they were, or train anew in another folder.",
             )  # fmt: skip
         self._run = run
+        if was and now and was != now and distribution.is_first():
+            run.write_config({**config, "data": {**recorded, "recipe": self.data.recipe}})
 
     def _content(self) -> str:
         """What the data are, as one short text: codecs, split, and what is trained and validated on."""

@@ -26,7 +26,7 @@ from drivetrain.cli.source import add_source, dataset, recorded, said
 from drivetrain.errors import FileError, Interrupted, UsageError
 from drivetrain.learn import distribution
 from drivetrain.learn.make import WITHOUT_EPOCHS, usual_epochs
-from drivetrain.learn.run import is_used, refuse_used
+from drivetrain.learn.run import Run, is_used, refuse_used
 from drivetrain.learn.settings import EPOCHS, EPOCHS_OF_COLUMNS, FROZEN_EPOCHS, NETWORKS_ONLY
 
 if TYPE_CHECKING:
@@ -204,6 +204,7 @@ def _goes_on(options: Namespace) -> bool:
 
 def _resume(options: Namespace) -> Outcome:
     from drivetrain.learn.make import resume
+    from drivetrain.tasks import from_recipe
 
     if not options.out:
         raise UsageError("which run is to go on?", where="--resume", fix="Name it with --out RUN.")
@@ -212,10 +213,9 @@ def _resume(options: Namespace) -> Outcome:
             "there is no such run: it had not begun.", where=options.out,
             fix="Leave out --resume, or name the folder that --out gave.",
         )  # fmt: skip
-    learner = resume(options.out)
-    source = (learner.data.recipe or {}).get("source", "")
-    if source not in (options.source, os.path.abspath(options.source)):
-        raise UsageError(f"this run was started on {source}.", where=options.source, fix="Name that source.")
+    recipe = Run.open(options.out).read_config()["data"].get("recipe")
+    # From where the data are now; whether they are those of the run is seen by what is in them.
+    learner = resume(options.out, recipe and from_recipe({**recipe, "source": options.source}))
     _refuse_others(learner, options)
     learner.notes_told.update(learner.notes if options.json else [])
     learner.tell_notes()
