@@ -10,6 +10,7 @@ import re
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 import drivetrain
@@ -114,6 +115,10 @@ def _fail(fault: DrivetrainError, as_json: bool) -> int:
         print(to_json(fault.to_json()))
     elif tells:
         print(f"drivetrain: {fault}", file=sys.stderr)
-    if not (tells or answers) or (as_json and not distribution.is_first()):
+    if answers or (tells and (distribution.is_first() or not as_json)):
+        with suppress(BrokenPipeError):
+            sys.stdout.flush()
+        distribution.told()
+    else:
         distribution.let_others_speak()
     return fault.exit_code

@@ -179,6 +179,13 @@ class Processes:
         """Whether this process is the one to tell a person of the fault."""
         return True
 
+    def told(self) -> None:
+        """Say to the others that a person has been told."""
+
+    def wait_until_told(self, seconds: float) -> None:
+        """Wait for another process to have told a person, so long at most."""
+        time.sleep(seconds)
+
 
 @functools.cache
 def start() -> Processes:
@@ -231,7 +238,14 @@ def tells(fault: DrivetrainError) -> bool:
 
 
 def let_others_speak() -> None:
-    """Wait for the others before failing: torchrun ends every process as soon as it sees one fail, in the middle of a
-    sentence too. Where the one that tells fails, this one is ended here."""
+    """Wait for another process to tell before this one fails: torchrun ends all as soon as it sees one fail, in the
+    middle of a sentence too."""
+    joined = start() if start.cache_info().currsize else Processes()
     with suppress(KeyboardInterrupt):
-        time.sleep(LAST_WORDS)
+        joined.wait_until_told(LAST_WORDS)
+
+
+def told() -> None:
+    """Let the others fail too, that wait in `let_others_speak`."""
+    if start.cache_info().currsize:
+        start().told()

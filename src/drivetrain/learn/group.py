@@ -25,6 +25,8 @@ BUCKET = 1 << 20
 """Gradients are sent in buckets of about so many numbers; what is larger goes as it is, without a copy."""
 FAILURE = "drivetrain/failure"
 """The key under which the first process that fails says why."""
+TOLD = "drivetrain/told"
+"""The key that is set when a person has been told why the processes end."""
 LOST = ("gloo", "NCCL", "closed by peer", "reset by peer")
 """What torch says when another process is gone."""
 LOOK = 0.2
@@ -252,9 +254,19 @@ class Group(Processes):
             return self.first
         self._tell_all(fault)
         try:
-            return self.store.add(f"drivetrain/told/{sha256(str(fault).encode())}", 1) == 1
+            return self.store.add(f"{TOLD}/{sha256(str(fault).encode())}", 1) == 1
         except RuntimeError:
             return True
+
+    def told(self) -> None:
+        with suppress(RuntimeError):
+            self.store.set(TOLD, "yes")
+
+    def wait_until_told(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        with suppress(ProcessStopped):
+            while self._look(TOLD) is None and time.monotonic() < end:
+                time.sleep(LOOK)
 
 
 def _buckets(gradients: Sequence[Tensor]) -> Iterator[list[Tensor]]:
