@@ -50,6 +50,16 @@ def file_error(fault: OSError, where: object) -> FileError:
     return FileError(error, where=where, fix=fix)
 
 
+def refuse_taken(path: str | os.PathLike[str], force: bool) -> None:
+    """Raise FileError for the name of a folder, and without `force` for that of anything that is there."""
+    if os.path.isdir(path):
+        raise FileError("this is a folder.", where=path, fix="Name a file that doesn't exist yet.")
+    if os.path.lexists(path) and not force:
+        raise FileError(
+            "this exists already.", where=path, fix="Choose another name, or replace it with --force."
+        )
+
+
 def _sync_folder(folder: Path) -> None:
     if os.name != "posix":
         return

@@ -3,7 +3,7 @@
 from drivetrain.bundle.golden import GoldenCase, make_cases, nasty_samples
 from drivetrain.bundle.reader import Bundle, open_bundle, open_bundle_bytes
 from drivetrain.bundle.verify import VerifyReport, verify
-from drivetrain.bundle.writer import bundle_bytes, refuse_taken, write_bundle
+from drivetrain.bundle.writer import bundle_bytes, refuse_no_bundle, write_bundle
 
 __all__ = [
     "Bundle",
@@ -14,7 +14,7 @@ __all__ = [
     "nasty_samples",
     "open_bundle",
     "open_bundle_bytes",
-    "refuse_taken",
+    "refuse_no_bundle",
     "verify",
     "write_bundle",
 ]

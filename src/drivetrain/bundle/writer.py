@@ -14,7 +14,7 @@ from drivetrain.bundle.manifest import check_label, make_manifest
 from drivetrain.bundle.reader import Bundle, open_bundle_bytes
 from drivetrain.codecs import Signature
 from drivetrain.errors import FileError
-from drivetrain.files import sha256, to_json, write_bytes
+from drivetrain.files import refuse_taken, sha256, to_json, write_bytes
 
 
 def write_bundle(
@@ -36,14 +36,14 @@ def write_bundle(
     """Write one bundle file and give back what a reader sees in it.
 
     `graph` is a serialized ONNX model, `profile` and `facts` are JSON, `card` is Markdown, `members` are optional ones
-    (see `optional.py`). `check` is called with
-    the finished bundle before it is put under its name, and stops that by raising: a place to run `verify`.
+    (see `optional.py`). `check` is called with the finished bundle before it is put under its name, and stops that by
+    raising: a place to run `verify`.
 
-    Raises FileError where `path` is taken (see `refuse_taken`) or can't be written, and BundleError where a reader
+    Raises FileError where `path` is taken (see `refuse_no_bundle`) or can't be written, and BundleError where a reader
     would refuse the bundle. `path` is then as it was before.
     """
     path = Path(path)
-    refuse_taken(path, force)
+    refuse_no_bundle(path, force)
     data = bundle_bytes(
         name=name,
         task=task,
@@ -63,19 +63,14 @@ def write_bundle(
     return bundle
 
 
-def refuse_taken(path: str | os.PathLike[str], force: bool) -> None:
-    """Raise FileError for a name that a bundle can't have: a folder's, a file's without `force`, and with it that of a
-    file which is no bundle."""
-    if os.path.isdir(path):
-        raise FileError("this is a folder.", where=path, fix="Name a file that doesn't exist yet.")
+def refuse_no_bundle(path: str | os.PathLike[str], force: bool) -> None:
+    """Raise FileError for a name that is taken (see `files.refuse_taken`), and even with `force` for that of a file
+    which is no bundle."""
     if os.path.isfile(path) and os.path.getsize(path) and not is_bundle(path):
         raise FileError(
             "this is no bundle, and is not replaced by one.", where=path, fix="Choose another name."
         )
-    if os.path.lexists(path) and not force:
-        raise FileError(
-            "this exists already.", where=path, fix="Choose another name, or replace it with --force."
-        )
+    refuse_taken(path, force)
 
 
 def bundle_bytes(

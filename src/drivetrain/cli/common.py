@@ -13,8 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from drivetrain.errors import FileError
-from drivetrain.files import file_error
+from drivetrain.files import file_error, refuse_taken
 
 Outcome = tuple[dict[str, Any], int]
 """The JSON object that a verb answers with, and the exit code."""
@@ -30,12 +29,7 @@ def refuse_unwritable(path: str | None, options: Namespace) -> None:
     """Before the work, and not after it: what stands in the way of a file to write."""
     if path is None:
         return
-    if os.path.isdir(path):
-        raise FileError("this is a folder.", where=path, fix="Name a file that doesn't exist yet.")
-    if os.path.lexists(path) and not options.force:
-        raise FileError(
-            "this exists already.", where=path, fix="Choose another name, or replace it with --force."
-        )
+    refuse_taken(path, options.force)
     folder = os.path.dirname(os.path.abspath(path))
     while not os.path.lexists(folder):
         folder = os.path.dirname(folder)
@@ -48,10 +42,10 @@ def refuse_unwritable(path: str | None, options: Namespace) -> None:
 
 def refuse_no_bundle(path: str | None, options: Namespace) -> None:
     """As `refuse_unwritable`, for a bundle: it replaces another bundle at most, whatever --force says."""
-    from drivetrain.bundle import refuse_taken
+    from drivetrain import bundle
 
     if path is not None:
-        refuse_taken(path, options.force)
+        bundle.refuse_no_bundle(path, options.force)
     refuse_unwritable(path, options)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from drivetrain.bundle import make_cases, nasty_samples, refuse_taken, verify, write_bundle
+from drivetrain.bundle import make_cases, nasty_samples, refuse_no_bundle, verify, write_bundle
 from drivetrain.bundle.golden import MOST_CASES
 from drivetrain.files import sha256
 from drivetrain.learn.fitted import not_trained
@@ -28,10 +28,10 @@ open, and there may be 20,000."""
 
 
 def export_bundle(learner: Fitted, path: str | Path, force: bool = False) -> Path:
-    """Write `path`. Raises FileError when it is taken (see `refuse_taken`), CheckFailed when onnxruntime's answers
+    """Write `path`. Raises FileError when it is taken (see `refuse_no_bundle`), CheckFailed when onnxruntime's answers
     are not the network's; nothing is left behind then."""
     path = Path(path)
-    refuse_taken(path, force)
+    refuse_no_bundle(path, force)
     if not learner.trained:
         raise not_trained()
     data = learner.data
