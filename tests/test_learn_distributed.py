@@ -107,6 +107,19 @@ def test_alone_nothing_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
         distribution.rank()
 
 
+@pytest.mark.parametrize("variables", [{"RANK": "one"}, {"WORLD_SIZE": "2", "RANK": "one"}])
+def test_what_torchrun_sets_and_cannot_be_read_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variables: dict[str, str]
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    told = "'one' is not a whole number."
+    done = drivetrain("train", tmp_path)
+    assert (done.code, done.err) == (2, f"drivetrain: RANK: {told}\n")
+    done = drivetrain("train", tmp_path, "--json")
+    assert (done.code, done.json) == (2, {"error": told, "where": "RANK", "fix": ""})
+
+
 def test_shards_and_averages_exclude_each_other() -> None:
     from drivetrain.learn.settings import Settings
 

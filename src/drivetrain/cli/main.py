@@ -109,13 +109,17 @@ def write_any_text(as_json: bool) -> None:
 
 
 def _fail(fault: DrivetrainError, as_json: bool) -> int:
-    tells = distribution.tells(fault)
-    answers = as_json and distribution.is_first() and distribution.is_last_try()
+    try:
+        first, last_try = distribution.is_first(), distribution.is_last_try()
+        tells = distribution.tells(fault)
+    except UsageError:  # What torchrun sets can't be read: there is nobody to leave it to.
+        first = last_try = tells = True
+    answers = as_json and first and last_try
     if answers:
         print(to_json(fault.to_json()))
     elif tells:
         print(f"drivetrain: {fault}", file=sys.stderr)
-    if answers or (tells and (distribution.is_first() or not as_json)):
+    if answers or (tells and (first or not as_json)):
         with suppress(BrokenPipeError):
             sys.stdout.flush()
         distribution.told()

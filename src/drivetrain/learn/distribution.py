@@ -230,22 +230,24 @@ def start() -> Processes:
 
 def tells(fault: DrivetrainError) -> bool:
     """Whether this process is the one to tell a person of a fault that ends it."""
-    if count() == 1 or start.cache_info().currsize:
-        return start().tells(fault)
-    if not is_first():
+    joined = _joined()
+    if joined.count == 1 and not is_first():
         let_others_speak()  # Whoever comes out of this was the only one with that fault.
-    return True
+    return joined.tells(fault)
 
 
 def let_others_speak() -> None:
     """Wait for another process to tell before this one fails: torchrun ends all as soon as it sees one fail, in the
     middle of a sentence too."""
-    joined = start() if start.cache_info().currsize else Processes()
     with suppress(KeyboardInterrupt):
-        joined.wait_until_told(LAST_WORDS)
+        _joined().wait_until_told(LAST_WORDS)
 
 
 def told() -> None:
     """Let the others fail too, that wait in `let_others_speak`."""
-    if start.cache_info().currsize:
-        start().told()
+    _joined().told()
+
+
+def _joined() -> Processes:
+    """The processes as far as they have been joined: before that each is alone."""
+    return start() if start.cache_info().currsize else Processes()
