@@ -259,7 +259,13 @@ def test_other_inputs_and_settings_are_no_other_data(tmp_path: Path) -> None:
 
 def test_the_better_run_is_named_with_by_how_much_and_chance_is_called_chance(runs: list[Path]) -> None:
     found = compare(runs)
-    assert (found.best, found.metric, found.n) == ("good", "accuracy", N)
+    assert (found.best, found.metric, found.n) == (
+        "good",
+        "log_loss",
+        N,
+    )  # As a training and a search decide.
+    assert "decided by log loss" in " ".join(found.notes)
+    found = compare(runs, metric="accuracy")
     near, bad = (
         next(p for p in found.pairs if p.b == name and p.metric == "accuracy") for name in ("near", "bad")
     )
@@ -270,7 +276,7 @@ def test_the_better_run_is_named_with_by_how_much_and_chance_is_called_chance(ru
     assert bad.verdict.startswith(f"accuracy: good is better than bad by {by:.3f} (")
     assert near.verdict.startswith("could be chance: good is ahead of near in accuracy by ")
     assert found.verdicts == [near.verdict, bad.verdict]
-    loss = next(p for p in found.pairs if p.b == "bad" and p.metric == "log_loss")
+    loss = next(p for p in compare(runs).pairs if p.b == "bad" and p.metric == "log_loss")
     assert loss.difference.value < 0  # less is better
     assert "good is better than bad" in loss.verdict
 
@@ -284,7 +290,7 @@ def test_a_worse_run_given_first_is_still_the_worse_one(runs: list[Path]) -> Non
 def test_the_same_answers_are_called_so(tmp_path: Path) -> None:
     folders = [run_of(tmp_path / name, validation(guesses(1, 0))) for name in ("one", "two")]
     found = compare(folders)
-    assert found.verdicts == [f"accuracy: one and two answer alike on all {N} rows"]
+    assert found.verdicts == [f"log loss: one and two answer alike on all {N} rows"]
     assert all(pair.difference.value == 0 and not pair.sure for pair in found.pairs)
 
 
@@ -292,6 +298,9 @@ def test_a_metric_can_be_chosen_and_a_wrong_one_is_told(runs: list[Path]) -> Non
     found = compare(runs, metric="log_loss")
     assert {pair.metric for pair in found.pairs} == {"log_loss"}
     assert found.best == "good"  # less is better
+    for printed in ("log loss", "Log Loss", "log-loss"):
+        assert compare(runs, metric=printed).metric == "log_loss"
+    assert compare(runs, metric="AUC").metric == "auc"
     with pytest.raises(UsageError, match="Did you mean log_loss"):
         compare(runs, metric="logloss")
     with pytest.raises(UsageError, match="two runs"):
@@ -346,7 +355,8 @@ def test_numbers_and_several_targets(tmp_path: Path) -> None:
         )  # fmt: skip
         folders.append(run_of(tmp_path / name, found))
     found = compare(folders)
-    assert found.metric == "sick.accuracy"
+    assert found.metric == "sick.log_loss"
+    assert compare(folders, metric="R² of age").metric == "age.r2"
     verdicts = {pair.metric: pair for pair in found.pairs}
     for metric in ("age.mean_absolute_error", "age.root_mean_squared_error", "age.r2", "sick.auc"):
         assert verdicts[metric].sure

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from drivetrain.codecs import Codec
-from drivetrain.errors import DataError, UsageError, nearest
+from drivetrain.errors import DataError, UsageError
 from drivetrain.learn.run import Run
 from drivetrain.learn.shared_rows import common_rows, common_targets
 from drivetrain.learn.validation import Validation
-from drivetrain.metrics import Difference, Estimate, Statistic, difference, holm, measure, statistics
+from drivetrain.metrics import Difference, Estimate, Statistic, difference, holm, measure, names, statistics
 from drivetrain.report import words
 from drivetrain.types import Array
 
@@ -54,13 +54,13 @@ class Pair:
     @property
     def winner(self) -> str:
         """The one that is ahead; "" where neither is."""
-        value = self.difference.value * (1 if higher_is_better(self.metric) else -1)
+        value = self.difference.value * (1 if names.metric(self.metric).higher else -1)
         return self.a if value > 0 else self.b if value < 0 else ""
 
     @property
     def verdict(self) -> str:
         """ "a is better than b by 0.012 (0.004 to 0.020)", or that it could be chance."""
-        found, name = self.difference, _in_words(self.metric)
+        found, name = self.difference, names.printed(self.metric)
         if np.isnan(found.value):
             return f"{name}: undefined on these rows"
         if self.alike:
@@ -157,7 +157,7 @@ class Comparison:
         """For each metric its name and that of each run."""
         shown = list(next(iter(self.metrics.values())))
         return [
-            [_in_words(metric), *(_estimate(found[metric]) for found in self.metrics.values())]
+            [names.printed(metric), *(_estimate(found[metric]) for found in self.metrics.values())]
             for metric in shown
         ]
 
@@ -197,7 +197,8 @@ def compare(
 ) -> Comparison:
     """Compare two or more runs (their folders, or trained learners) on the rows that all were validated on.
 
-    `metric` is the one that says which is the best (accuracy, or the mean absolute error). Intervals are those of the
+    `metric` is the one that says which is the best; without it the one that a training and a search decide by too
+    (`metrics.names.DECIDING`). Intervals are those of the
     paired difference (see `metrics/paired.py`). The best is picked after the fact, so p is corrected by Holm's method
     for all pairs that it could have been picked from: Holm (1979), Scandinavian Journal of Statistics 6:65-70.
     Raises DataError when the runs are about other rows, targets or classes, UsageError for an unknown metric.
@@ -221,7 +222,8 @@ def compare(
         for key in next(iter(made.values()))
         if all(key in each for each in made.values()) and key.rpartition(".")[2] not in NO_RANK
     ]
-    chosen = _metric(metric, shared)
+    codecs = next(iter(found.values())).signature.targets
+    chosen = names.chosen(metric, shared, map(names.deciding, codecs.values()))
     best = _best(measured, chosen)
     outputs = {
         name: [each.outputs[target][places[name]] for target in targets] for name, each in found.items()
@@ -240,14 +242,6 @@ def compare(
         {name: str(run if isinstance(run, (str, os.PathLike)) else run.run) for name, run in zip(found, runs)},
         _notes(found, n, chosen),
     )  # fmt: skip
-
-
-def higher_is_better(metric: str) -> bool:
-    """Of a metric, or of "target.metric"."""
-    name = metric.rpartition(".")[2]
-    if name in words.METRICS:
-        return words.METRICS[name].higher
-    return not any(word in name for word in ("error", "loss", "cost"))
 
 
 def _validation(run: str | os.PathLike[str] | Fitted) -> Validation:
@@ -283,17 +277,8 @@ def _of(validation: Validation, target: str, places: Array) -> tuple[Codec, Arra
     return codec, validation.outputs[target][places], validation.encoded[target][places]
 
 
-def _metric(wanted: str | None, known: Sequence[str]) -> str:
-    if wanted is not None and wanted not in known:
-        raise UsageError(
-            f"these runs have no metric {wanted!r} that can be compared.", where="metric",
-            fix=nearest(wanted, known) or f"There are {', '.join(known)}.",
-        )  # fmt: skip
-    return wanted or known[0]
-
-
 def _best(measured: Mapping[str, Mapping[str, Estimate]], metric: str) -> str:
-    sign = 1 if higher_is_better(metric) else -1
+    sign = 1 if names.metric(metric).higher else -1
     return max(
         measured, key=lambda name: sign * np.nan_to_num(measured[name][metric].value, nan=-sign * np.inf)
     )
@@ -325,14 +310,9 @@ def _notes(found: Mapping[str, Validation], n: int, metric: str) -> list[str]:
             f"is for one alone. The best of several looks better than it is: measure it on test data with evaluate"
         )
     notes.append(
-        f"decided by {_in_words(metric)}, on these rows. Trained again with another seed, each of them may differ as well"
+        f"decided by {names.printed(metric)}, on these rows. Trained again with another seed, each of them may differ as well"
     )
     return notes
-
-
-def _in_words(metric: str) -> str:
-    target, _, name = metric.rpartition(".")
-    return f"{words.metric(name).name} of {target}" if target else words.metric(name).name
 
 
 def _estimate(found: Estimate) -> str:

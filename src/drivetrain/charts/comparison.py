@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from drivetrain.charts.chart import STEPS, Chart, Palette, message, plain, shorten, width_of
+from drivetrain.metrics.names import printed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,7 +56,7 @@ def _values(
     metric: str,
     narrow: bool,
 ) -> None:
-    axes.set_title(metric.replace("_", " "))
+    axes.set_title(printed(metric))
     for place, name in enumerate(names):
         colour = palette.accent if place == 0 else palette.neutral
         _dot(axes, palette, place, metrics[name].get(metric, {}), colour)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from drivetrain.charts.chart import Chart, Palette, message, plain_ticks, whole_ticks
 from drivetrain.charts.results import bars
+from drivetrain.metrics.names import printed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,7 +48,7 @@ def trials(
         axes.margins(x=0.06, y=0.25)
         whole_ticks(axes)
         plain_ticks(axes)
-        axes.set_title(metric.replace("_", " "))
+        axes.set_title(printed(metric))
 
     return Chart(title, draw, (640, 320), (340, 260))
 

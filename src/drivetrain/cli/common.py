@@ -93,10 +93,12 @@ def _figure(value: float) -> str:
 
 def metrics_table(columns: dict[str, dict[str, Any]], title: str) -> Table:
     """Metrics down, models across, each with its 95 % interval."""
+    from drivetrain.metrics.names import printed
+
     table = plain_table(title, "metric", *columns)
     for metric in next(iter(columns.values())):
         cells = [estimate_text(values.get(metric)) for values in columns.values()]
-        table.add_row(escape(metric.replace("_", " ")), *cells)
+        table.add_row(escape(printed(metric)), *cells)
     return table
 
 

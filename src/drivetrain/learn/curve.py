@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from drivetrain.data.dataset import Dataset
 from drivetrain.data.resplit import spread_order, strata, with_train
-from drivetrain.errors import DataError, UsageError, nearest
+from drivetrain.errors import DataError, UsageError
 from drivetrain.learn.power_law import PowerLaw, fit
-from drivetrain.metrics import Statistic, statistics
+from drivetrain.metrics import Statistic, names, statistics
 from drivetrain.progress import progress
 from drivetrain.report import words
 
@@ -173,15 +173,7 @@ def _plan(
 
 def _metric(wanted: str | None, found: dict[str, Statistic]) -> str:
     """The metric wanted, or the first that is an error. Raises UsageError for one that is better when higher."""
-    errors = [name for name in found if any(word in name for word in ("error", "loss", "cost"))]
-    if wanted is None:
-        return errors[0]
-    if wanted not in errors:
-        raise UsageError(
-            f"{wanted!r} is no error that a curve can be fitted to.", where="metric",
-            fix=nearest(wanted, errors) or f"There are {', '.join(errors)}.",
-        )  # fmt: skip
-    return wanted
+    return names.chosen(wanted, [name for name in found if not names.metric(name).higher])
 
 
 # From errors to an answer.

@@ -10,7 +10,7 @@ from drivetrain.codecs import Signature
 from drivetrain.codecs.category import Category
 from drivetrain.learn.baselines import LIGHTGBM, TREES, Baseline, fit_baselines
 from drivetrain.learn.fitted import without_intervals
-from drivetrain.metrics import Estimate, Statistic, difference, losses, measure, paired_difference
+from drivetrain.metrics import Estimate, Statistic, difference, losses, measure, names, paired_difference
 from drivetrain.metrics.overfitting import worsened
 from drivetrain.report.words import rough
 from drivetrain.types import Array
@@ -18,13 +18,9 @@ from drivetrain.types import Array
 if TYPE_CHECKING:
     from drivetrain.learn.fitted import Fitted
 
-LOSS_NAMES = {"category": "log loss", "number": "mean absolute error", "ranking": "NDCG@10"}
-"""What models are compared by, for each kind of target. The loss of a ranking is what its NDCG lacks of 1."""
 TRAINED_ON = ["there are no validation rows: the figures are of rows that it was trained on, and flatter it"]
 SURER = 1.25
 """A valid loss that ends so many times above its lowest is told."""
-GAINS = ("NDCG@10",)
-"""Of these, more is better."""
 
 
 def measured_part(learner: Fitted) -> str:
@@ -106,8 +102,9 @@ def compare_with(
 ) -> dict[str, dict[str, Any]]:
     """Name of a baseline -> `{"target", "measure", "difference", "better", "words"}`, JSON values.
 
-    `difference` is the mean of our losses less its losses on the same rows (log loss or absolute error), below 0 where
-    the model is better. `better` is None where the difference could be chance.
+    `measure` is the key of the metric that decides, `difference` the mean of our losses less its losses on the same rows,
+    below 0 where the model is better (the loss of a ranking is what its NDCG lacks of 1). `better` is None where the
+    difference could be chance.
     """
     compared: dict[str, dict[str, Any]] = {}
     for found in simple:
@@ -115,28 +112,29 @@ def compare_with(
         ours, theirs = (losses(codec, made, true) for made in (outputs[found.target], found.outputs))
         apart = paired_difference(ours, theirs, seed)
         better = True if apart.high < 0 else False if apart.low > 0 else None
-        name = LOSS_NAMES[codec.op.split("@")[0]]
+        decided_by = names.deciding(codec)
         compared[found.name] = {
             "target": found.target,
-            "measure": name,
+            "measure": decided_by,
             "difference": apart.to_json(),
             "better": better,
-            "words": in_words(found.name, name, apart, better),
+            "words": in_words(found.name, decided_by, apart, better),
         }
     return compared
 
 
-def in_words(baseline: str, name: str, apart: Estimate, better: bool | None) -> str:
-    """`better than logistic regression: its log loss is lower by 0.021 (0.015 to 0.027)`."""
+def in_words(baseline: str, key: str, apart: Estimate, better: bool | None) -> str:
+    """`better than logistic regression: log loss lower by 0.021 (0.015 to 0.027)`."""
+    name, higher = names.metric(key).name, names.metric(key).higher
     if math.isnan(apart.low):
         return f"too few rows to compare with {baseline}"
     if better is None:
-        sides = (-apart.high, -apart.low) if name in GAINS else (apart.low, apart.high)
+        sides = (-apart.high, -apart.low) if higher else (apart.low, apart.high)
         low, high = map(rough, sides)
         return (
             f"no better or worse than {baseline}, as far as these rows tell: {name} apart by {low} to {high}"
         )
-    way = "higher" if better == (name in GAINS) else "lower"
+    way = "higher" if better == higher else "lower"
     return f"{'better' if better else 'worse'} than {baseline}: {name} {way} by {_amount(apart)}"
 
 

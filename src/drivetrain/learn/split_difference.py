@@ -14,6 +14,7 @@ from drivetrain.data.split import ByTime
 from drivetrain.errors import DrivetrainError
 from drivetrain.learn.tree_model import fit_trees, left_out
 from drivetrain.metrics import Estimate, measure
+from drivetrain.metrics.names import printed
 from drivetrain.types import Array
 
 MOST_ROWS, MOST_ROUNDS = 50_000, 200
@@ -38,7 +39,7 @@ class SplitDifference:
     @property
     def words(self) -> str:
         """What was found, in two sentences."""
-        name = self.metric.replace("_", " ")
+        name = printed(self.metric)
         told = (
             f"Measured with gradient-boosted trees, {name} is {_interval(self.now)} at random and {_interval(self.proposed)} "
             f"with {self.option}"

@@ -35,6 +35,7 @@ from drivetrain.learn.run import next_folder
 from drivetrain.learn.search_space import NAMES, Space, default_space, read_space, scaled, suggest
 from drivetrain.learn.settings import FROZEN_EPOCHS
 from drivetrain.learn.tuning import Tuning
+from drivetrain.metrics import names
 from drivetrain.report import words
 
 if TYPE_CHECKING:
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
     from optuna.trial import Trial
 
 FORMAT = 1
-METRICS = ("log_loss", "mean_absolute_error", "ndcg_at_10")
-"""What a search goes by where nobody said: the first that there is. Log loss tells apart more finely than accuracy."""
 WARM_UP, TENTHS = 3, 10
 """No trial is stopped before so many tenths of its plan; it is looked at after each tenth."""
 
@@ -123,8 +122,9 @@ class Search:
             raise UsageError(
                 "there are no validation rows to choose by.", where=data.table.name, fix="Give a share: --valid 0.2."
             )  # fmt: skip
-        self.metric = _metric(metric, list(probe.validate("valid")))
-        self.higher = words.metric(self.metric).higher
+        usual = map(names.deciding, data.signature.targets.values())
+        self.metric = names.chosen(metric, list(probe.validate("valid")), usual)
+        self.higher = names.metric(self.metric).higher
         self.defaults = self._defaults(probe)
         given = default_space(data, fixed.get("model"), probe.network.pretrained, probe.settings)
         self.space: Space = {
@@ -397,17 +397,6 @@ class Watch(Hook):
         if done < TENTHS and self.trial.should_prune():
             self.pruned = True
             learner.stop()
-
-
-def _metric(wanted: str | None, names: list[str]) -> str:
-    """The name among those that are measured. With several targets they begin with the target's."""
-    if wanted is not None:
-        if wanted not in names:
-            fix = nearest(wanted, names) or f"There are {', '.join(names)}."
-            raise UsageError(f"there is no metric {wanted!r}.", where="--metric", fix=fix)
-        return wanted
-    usual = (name for part in METRICS for name in names if name.rpartition(".")[2] == part)
-    return next(usual, names[0])
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from drivetrain.metrics.names import printed
 from drivetrain.report.words import rough, value_text
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Tuning:
         so are not independent: this is the most that it can be."""
         n = sum(row["state"] == "finished" for row in self.trials)
         low, high, test = self.best["low"], self.best["high"], self.best["test"]
-        name = self.metric.replace("_", " ")
+        name = printed(self.metric)
         notes = []
         if n > 1:
             told = f"the best of {n} trials was chosen by the rows that it is measured on, so it looks better than it is"
@@ -119,7 +120,7 @@ class Tuning:
 
     def __repr__(self) -> str:
         finished = sum(row["state"] == "finished" for row in self.trials)
-        name, value = self.metric.replace("_", " "), self._value(self.best["value"])
+        name, value = printed(self.metric), self._value(self.best["value"])
         lines = [
             f"{len(self.trials)} trials, {finished} finished; the best is trial {self.best['trial']}: {name} {value}"
         ]

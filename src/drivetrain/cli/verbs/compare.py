@@ -15,7 +15,7 @@ EXAMPLE = "drivetrain compare runs/network runs/trees"
 
 def add(command: ArgumentParser) -> None:
     command.add_argument("runs", nargs="+", metavar="RUN")
-    command.add_argument("--metric", help="compare by this one; default: accuracy, or mean absolute error")
+    command.add_argument("--metric", help="compare by this one; default: log loss, or mean absolute error")
     command.add_argument("--all-pairs", action="store_true", help="each with each, not only with the best")
     command.add_argument("--out", default=None, metavar="PNG", help="where to write the chart")
     command.add_argument("--force", action="store_true", help="replace an existing chart")

@@ -96,12 +96,12 @@ def _interrupted(options: Namespace) -> Interrupted:
 
 
 def show(answer: dict[str, Any]) -> None:
-    from drivetrain.comparison import higher_is_better
+    from drivetrain.metrics.names import metric as named
     from drivetrain.report.words import value_text
 
     console, metric = terminal(), answer["metric"]
     done = [row for row in answer["trials"] if row["value"] is not None]
-    done.sort(key=lambda row: row["value"], reverse=higher_is_better(metric))
+    done.sort(key=lambda row: row["value"], reverse=named(metric).higher)
     table = plain_table(
         f"{len(done)} of {len(answer['trials'])} trials were finished", "trial", metric, "settings"
     )
