@@ -44,7 +44,7 @@ def test_a_metric_is_meant_by_its_key_or_its_printed_name() -> None:
     assert chosen("auc", ["auc"]) == chosen("AUC", ["auc"]) == "auc"
     assert chosen(None, known, ["log_loss"]) == "sick.log_loss"
     assert chosen(None, known, ["ndcg_at_10"]) == "sick.accuracy"
-    with pytest.raises(UsageError, match="Did you mean sick.log_loss"):
+    with pytest.raises(UsageError, match=r"Did you mean sick\.log_loss"):
         chosen("sick.logloss", known)
 
 
