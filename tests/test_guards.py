@@ -94,7 +94,7 @@ def test_no_option_of_the_command_line_comes_or_goes_unnoticed() -> None:
         "export": "-h --help --json run bundle --force",
         "verify": "-h --help --json bundle",
         "predict": "-h --help --json bundle inputs --out --force",
-        "evaluate": "-h --help --json bundle source --layout",
+        "evaluate": "-h --help --json bundle source --layout --query",
         "recommend": "-h --help --json bundle user --n --seen --liked --diversity --novelty --popularity-correction "
         "--include-seen",
         "similar": "-h --help --json bundle item --n",

@@ -6,12 +6,12 @@ import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from drivetrain.bundle import Bundle, open_bundle
+from drivetrain.bundle.facts import recipe_for
 from drivetrain.bundle.optional import ranking_of
 from drivetrain.codecs import Codec
 from drivetrain.data.row_inputs import rows_for
@@ -45,10 +45,11 @@ def evaluate(
     source: str | os.PathLike[str],
     *,
     layout: str | None = None,
+    query: str | None = None,
     quiet: bool = False,
 ) -> dict[str, Any]:
     """`{"n", "metrics": {NAME: {"value", "low", "high", ...}}, "part", "failed", "opened": {"times", "models"}, "note"}`
-    on a folder or a table.
+    on a folder, a table, or what a `query` gives of a database.
 
     Uses the test part of the source; without one its valid part; without either all of it. Items that can't be
     used are named in `failed` and count in no metric. With several targets the names are "target.metric". Each time is
@@ -59,7 +60,7 @@ def evaluate(
     targets = predictor.signature.targets
     if ranking_of(predictor.signature) is not None:
         return _rankings(opened_bundle, source)
-    found = labelled(predictor, source, layout)
+    found = labelled(predictor, source, layout, query)
     outputs: dict[str, list[Any]] = {name: [] for name in targets}
     encoded: dict[str, list[Array]] = {name: [] for name in targets}
     failed: list[str] = []
@@ -90,7 +91,7 @@ def evaluate(
             codec, np.array(outputs[name], np.float32), np.stack(encoded[name])
         ).items():
             metrics[several + metric] = estimate.to_json()
-    if opened_bundle.recommender is not None and _own_file(opened_bundle, source):
+    if opened_bundle.recommender is not None and recipe_for(opened_bundle.facts, _file_hash(source)):
         metrics |= _rankings(opened_bundle, source)["metrics"]
     opened = record_opening(_key(found), predictor.hash, metrics, is_test=not found.note)
     return {
@@ -104,39 +105,38 @@ def evaluate(
     }
 
 
-def labelled(predictor: Predictor, source: str | os.PathLike[str], layout: str | None = None) -> Labelled:
-    """The labelled items of a source, as the bundle's inputs ask: pictures in a folder, or rows of a table."""
+def labelled(
+    predictor: Predictor, source: str | os.PathLike[str], layout: str | None = None, query: str | None = None
+) -> Labelled:
+    """The labelled items of a source, as the bundle's inputs ask: pictures in a folder, or rows of a table or database."""
     inputs, targets = predictor.signature.inputs, predictor.signature.targets
     if len(inputs) == 1 and next(iter(inputs.values())).from_files and os.path.isdir(source):
         return _pictures(source, next(iter(targets)), layout)
     if os.path.isdir(source):
         raise UsageError("this model answers for rows: name a table.", where=source)
-    recipe = predictor.manifest["facts"].get("data", {})
-    if recipe.get("sha256") == _file_hash(source):
+    recipe = recipe_for(predictor.manifest["facts"], _file_hash(source))
+    if recipe is not None:
         return _own_rows(source, recipe, inputs, targets)
-    origins, rows, _ = rows_for(source, inputs, list(targets))
+    origins, rows, _ = rows_for(source, inputs, list(targets), query)
     return Labelled(rows, {name: [row[name] for row in rows] for name in targets}, origins, "all", "")
-
-
-def _own_file(bundle: Bundle, source: str | os.PathLike[str]) -> bool:
-    """Whether this is the very file that the bundle was trained on."""
-    return bundle.facts.get("data", {}).get("sha256") == _file_hash(source)
 
 
 def _rankings(bundle: Bundle, source: str | os.PathLike[str]) -> dict[str, Any]:
     """How well a bundle recommends to the users of its own file, of what was held out there."""
     from drivetrain.tasks import from_recipe, recommendation
 
-    if not _own_file(bundle, source):
+    digest = _file_hash(source)
+    recipe = recipe_for(bundle.facts, digest)
+    if recipe is None:
         raise UsageError(
             "what was right to recommend is known where histories are: in the file of the training.", where=source,
             fix="Name the file that this bundle was trained on; --test 0.2 keeps a part of it for this.",
         )  # fmt: skip
-    data = from_recipe({**bundle.facts["data"]["recipe"], "source": os.fspath(source)})
+    data = from_recipe({**recipe, "source": os.fspath(source)})
     part = next(name for name in ("test", "valid", "train") if len(data.rows(name)))
     found = recommendation.measure_bundle(bundle, data, part)
     metrics = {name: estimate.to_json() for name, estimate in found.items()}
-    opened = record_opening(f"{_file_hash(source)} {part}", bundle.hash, metrics, is_test=part == "test")
+    opened = record_opening(f"{digest} {part}", bundle.hash, metrics, is_test=part == "test")
     return {
         "n": found["ndcg_at_10"].n, "metrics": metrics, "part": part, "target": "next",
         "note": sentences("" if part == "test" else TRAINED_ON, opened.note), "opened": opened.to_json(), "failed": [],
@@ -171,7 +171,7 @@ def _own_rows(
     """The test rows of the very file that the model was trained on, split as it was then."""
     from drivetrain.tasks import from_recipe
 
-    data = from_recipe({**recipe["recipe"], "source": os.fspath(source)})
+    data = from_recipe({**recipe, "source": os.fspath(source)})
     part = next(name for name in ("test", "valid", "train") if len(data.rows(name)))
     table = data.table.take(data.rows(part))
     items = [{name: table[name][row] for name in inputs} for row in range(len(table))]
@@ -180,11 +180,15 @@ def _own_rows(
     return Labelled(items, truths, [table.origin(row) for row in range(len(table))], part, note)
 
 
-def _file_hash(path: str | os.PathLike[str]) -> str:
+def _file_hash(path: str | os.PathLike[str]) -> str | None:
+    """The SHA-256 of a regular file; None, which is equal to none, for what can't be read or is something else."""
     try:
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-    except OSError:
-        return ""
+        if not os.path.isfile(path):
+            return None
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, ValueError):
+        return None
 
 
 def _output(codec: Codec, decoded: dict[str, Any]) -> Any:

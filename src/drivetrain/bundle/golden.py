@@ -28,6 +28,7 @@ READ_ELEMENTS = 65_536
 OUTPUT_TOLERANCE = 1e-4
 ANSWER_TOLERANCE = 1e-6
 LONGEST_NAME = 200
+MOST_NAME = 1000
 CHOICES = ("label", "tags")
 """Parts of an answer that are chosen: they are equal or not."""
 
@@ -246,7 +247,7 @@ def _checked_rows(record: Any, signature: Signature) -> list[dict[str, Any]]:
         return (
             isinstance(row, dict)
             and set(cast("dict[str, Any]", row)) == {"name", "kind", "read", "answer"}
-            and isinstance(row["name"], str)
+            and _is_name(row["name"])
             and row["kind"] in KINDS
             and _has_keys(row["read"], signature.inputs)
             and _has_keys(row["answer"], signature.targets)
@@ -259,6 +260,11 @@ def _checked_rows(record: Any, signature: Signature) -> list[dict[str, Any]]:
     if not all(fits(row) for row in cast("list[Any]", rows)):
         raise BundleError("a case doesn't have the parts that the signature asks for.", where=CASES)
     return cast("list[dict[str, Any]]", rows)
+
+
+def _is_name(value: Any) -> bool:
+    """Whether a case may be called so: it is printed."""
+    return isinstance(value, str) and len(value) <= MOST_NAME and value.isprintable()
 
 
 def _has_keys(value: Any, keys: Mapping[str, Codec] | Sequence[str]) -> bool:

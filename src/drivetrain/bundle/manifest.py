@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
-import math
+import re
 from collections.abc import Mapping
 from typing import Any, cast
+
+import numpy as np
 
 from drivetrain.bundle.archive import MANIFEST, MANIFEST_HASH
 from drivetrain.bundle.golden import tolerances
@@ -19,6 +21,10 @@ from drivetrain.files import from_json, sha256, to_json
 FORMAT = 1
 """The newest format version that this code reads. It also reads every older one."""
 MOST_JSON_BYTES = 2**24
+MOST_JSON_DEPTH = 64
+MOST_TOLERANCE = 10
+"""Times the format's own tolerance. One that lets anything pass would make the golden cases say nothing."""
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 KEYS = ("format", "name", "task", "created", "drivetrain", "members", "graph", "tolerances", "facts")
 REQUIRED = ("signature.json", "model.onnx", "golden/cases.json", "profile.json", "README.md")
 
@@ -79,9 +85,14 @@ def check_tolerances(manifest: Mapping[str, Any], signature: Signature) -> None:
         not _is_object(given[stage]) or given[stage].keys() != wanted[stage].keys() for stage in wanted
     ):
         raise BundleError("the tolerances don't have the fields of the signature.", where=MANIFEST)
-    for value in (value for stage in given.values() for value in stage.values()):
-        if type(value) not in (int, float) or not (math.isfinite(value) and value >= 0):
-            raise BundleError(f"{value!r} is not a tolerance.", where=MANIFEST)
+    for stage, fields in wanted.items():
+        for name, usual in fields.items():
+            value = given[stage][name]
+            if type(value) not in (int, float) or not 0 <= value <= MOST_TOLERANCE * usual:
+                raise BundleError(
+                    f"{value!r:.50} is not a tolerance: {stage} of {name!r} may differ by {MOST_TOLERANCE * usual:g} at most.",
+                    where=MANIFEST,
+                )
 
 
 def format_of(manifest: bytes) -> int:
@@ -98,10 +109,19 @@ def load_json(data: memoryview, member: str) -> Any:
     """The content of a JSON member. Raises BundleError."""
     if len(data) > MOST_JSON_BYTES:
         raise BundleError(f"it is larger than {MOST_JSON_BYTES:,} bytes.", where=member)
+    if _depth(data) > MOST_JSON_DEPTH:
+        raise BundleError(f"it is nested more than {MOST_JSON_DEPTH} deep.", where=member)
     try:
         return from_json(bytes(data), where=member)
     except DrivetrainError as fault:
         raise BundleError(fault.error, where=member) from fault
+
+
+def _depth(data: memoryview) -> int:
+    """The deepest nesting of JSON text, before anything is made of it."""
+    signs = np.frombuffer(_STRING.sub(b"", bytes(data)), np.uint8)
+    steps = np.isin(signs, (0x5B, 0x7B)).astype(np.int32) - np.isin(signs, (0x5D, 0x7D))
+    return int(steps.cumsum().max(initial=0))
 
 
 def too_new(version: int, where: object) -> BundleError:
@@ -134,7 +154,8 @@ def _checked(manifest: Any) -> dict[str, Any]:
 
 def check_label(what: str, text: str) -> None:
     """Raise BundleError unless `text` can stand in a table, a URL path segment or a file name."""
-    if not (1 <= len(text) <= 200 and text.isprintable() and text.strip() == text) or {"/", "\\"} & {*text}:
+    plain = 1 <= len(text) <= 200 and text.isprintable() and text.strip() == text
+    if not plain or {"/", "\\"} & {*text} or not text.strip("."):
         raise BundleError(
             f"{text[:50]!r} can't be the {what} of a bundle.", where=MANIFEST, fix="Use a short plain word."
         )

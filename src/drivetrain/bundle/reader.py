@@ -150,6 +150,9 @@ def _signature(record: Any) -> Signature:
             _ = codec.shape
         for codec in signature.targets.values():
             _ = codec.output_shape
+        for name, codec in signature.fields.items():
+            if any(getattr(codec, learned) is None for learned in codec.learned):
+                raise BundleError(f"the codec of {name!r} isn't fitted.", where="signature.json")
     except BundleError:
         raise
     except (DrivetrainError, KeyError, TypeError, AttributeError) as fault:

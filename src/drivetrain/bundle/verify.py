@@ -16,7 +16,7 @@ import numpy as np
 
 from drivetrain.bundle.golden import CHOICES, GoldenCase, ReadArray, kept
 from drivetrain.bundle.reader import Bundle
-from drivetrain.errors import BundleError, CheckFailed, DataError, DrivetrainError
+from drivetrain.errors import BundleError, CheckFailed, DataError, DrivetrainError, one_line
 from drivetrain.types import Array, Session
 
 STAGES = ("members", "graph", "raw", "read", "encoded", "output", "answer")
@@ -90,7 +90,7 @@ class _Tally:
             "cases": self.cases,
             "max_difference": self.difference if finite else None,
             "tolerance": self.tolerance,
-            "message": self.message,
+            "message": one_line(self.message),
         }
 
 
@@ -122,7 +122,7 @@ def passed(stage: str, message: str) -> Stage:
 
 def failed(stage: str, message: str) -> Stage:
     """A stage without numbers that did not hold."""
-    return {**passed(stage, message), "ok": False}
+    return {**passed(stage, one_line(message)), "ok": False}
 
 
 def _inputs(bundle: Bundle) -> tuple[Stage, Stage, Stage]:

@@ -9,10 +9,13 @@ import importlib
 import math
 import pkgutil
 import re
+import types
+import typing
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from itertools import count
 from typing import Any, ClassVar, Self, cast
 
@@ -28,6 +31,8 @@ MISSING_WORDS = frozenset({"", "na", "n/a", "nan", "null", "?", "#n/a"})
 """Texts that mean "no value" once trimmed and in lower case."""
 NO_NUMBER = MISSING_WORDS | {"none", "-", "--", "missing"}
 """The same for numbers and dates; a category may well be called so."""
+
+LARGEST = float(np.finfo(np.float32).max)
 
 Errors = dict[int, DrivetrainError]
 """Row -> why it can't be encoded."""
@@ -62,6 +67,8 @@ class Codec(ABC):
     """Largest difference per element allowed to another runtime's `encode`."""
     from_files: ClassVar[bool] = False
     """True where raw values are usually files: encoding is done in parallel, from each file's bytes, and kept."""
+    learned: ClassVar[tuple[str, ...]] = ()
+    """Fields that `fit` sets where they are None: with one that is, a codec says nothing yet and is in no bundle."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -262,9 +269,35 @@ def from_spec(spec: Mapping[str, Any]) -> Codec:
             f"the codec {op} has no field {unknown[0]!r}.", fix="Install a newer drivetrain."
         )
     try:
-        return implementation(**values)
+        made = implementation(**values)
     except (TypeError, ValueError) as fault:
         raise DrivetrainError(f"the codec {op} can't have these fields: {fault}") from fault
+    for key, hint in _hints(implementation).items():
+        if key in values and not _fits(values[key], hint):
+            raise DrivetrainError(f"the codec {op} can't have {values[key]!r:.60} as {key}.")
+    return made
+
+
+@cache
+def _hints(implementation: type[Codec]) -> dict[str, Any]:
+    hints = typing.get_type_hints(implementation)
+    return {field.name: hints[field.name] for field in dataclasses.fields(implementation)}  # type: ignore[arg-type]
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value of a spec is of its field's type: a whole number may stand for a float, and true is no number."""
+    kind, arms = typing.get_origin(hint) or hint, typing.get_args(hint)
+    if kind is types.UnionType:
+        return any(_fits(value, arm) for arm in arms)
+    if kind is tuple:
+        if not isinstance(value, tuple):
+            return False
+        parts = cast("tuple[Any, ...]", value)
+        kinds = [arms[0]] * len(parts) if arms[-1] is ... else arms
+        return len(parts) == len(kinds) and all(map(_fits, parts, kinds))
+    if hint is float:
+        return type(value) in (int, float) and abs(value) <= LARGEST
+    return value in arms if kind is typing.Literal else type(value) is kind
 
 
 @dataclass(frozen=True)

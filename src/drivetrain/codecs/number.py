@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.codecs.base import (
+    LARGEST,
     NO_NUMBER,
     Codec,
     Errors,
@@ -26,7 +27,6 @@ from drivetrain.types import Array
 
 Floats = npt.NDArray[np.float64]
 
-LARGEST = float(np.finfo(np.float32).max)
 RESOLUTION = float(np.finfo(np.float32).eps)
 WRITTEN = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 """Numbers as every language writes them; Python alone would also take 1_000 and digits of other scripts.
@@ -57,6 +57,7 @@ class Number(Codec):
     """
 
     op: ClassVar[str] = "number@1"
+    learned: ClassVar[tuple[str, ...]] = ("center", "spread")
     scaling: str = "standard"
     log: bool = False
     missing: bool = False

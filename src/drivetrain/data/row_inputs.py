@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from drivetrain.codecs import Codec
@@ -14,16 +14,19 @@ SHOWN = 5
 
 
 def rows_for(
-    path: str | os.PathLike[str], inputs: Mapping[str, Codec], targets: Sequence[str] = ()
+    path: str | os.PathLike[str],
+    inputs: Mapping[str, Codec],
+    targets: Sequence[str] = (),
+    query: str | None = None,
 ) -> tuple[list[str], list[dict[str, Any]], list[str]]:
     """(where each row is, the rows with the wanted columns alone, remarks).
 
     Paths of files in a row are relative to the table's folder. Raises DataError for a column that is wanted and
-    isn't there; a column that nobody asked for is a remark.
+    isn't there; a column that nobody asked for is a remark. With a `query`, `path` is a database's URL.
     """
     origins: list[str] = []
     rows: list[dict[str, Any]] = []
-    for origin, row in read_rows(path):
+    for origin, row in _queried(path, query) if query or "://" in os.fspath(path) else read_rows(path):
         origins.append(origin)
         rows.append(row)
     if not rows:
@@ -48,6 +51,14 @@ def rows_for(
             if isinstance(cell, str):
                 row[name] = os.path.join(folder, cell)
     return origins, chosen, notes
+
+
+def _queried(url: str | os.PathLike[str], query: str | None) -> Iterator[tuple[str, dict[str, Any]]]:
+    from drivetrain.data.readers import read_frame  # It says so where polars is not installed.
+
+    frame = read_frame(url, query=query)
+    for number, values in zip(frame.numbers.tolist(), frame.data.iter_rows(named=True)):
+        yield f"{frame.name}, row {number}", values
 
 
 def _samples(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -23,6 +23,10 @@ def read_seen(
     ratings. Rows without a rating are left out, as in training. Of several ratings of one item the last counts.
     Raises DataError for a column that isn't there and a rating that is no number.
     """
+    if not {"user", "item"} <= {*facts}:
+        raise DataError(
+            "the bundle doesn't say which columns hold users and items.", where=path, fix="Export it anew."
+        )
     who, what = str(facts["user"]), str(facts["item"])
     rating: str | None = facts.get("rating")
     wanted = as_text(user, "user")

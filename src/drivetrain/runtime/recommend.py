@@ -15,6 +15,7 @@ from typing import Any, cast, overload
 import numpy as np
 import numpy.typing as npt
 
+from drivetrain.bundle.facts import number_range, recommends
 from drivetrain.bundle.optional import ranking_of
 from drivetrain.bundle.reader import Bundle, open_bundle
 from drivetrain.bundle.verify import verify
@@ -136,7 +137,7 @@ class Recommender:
             )
         self.name, self.hash = opened.name, opened.hash
         self.items = ranking.items
-        self.facts: dict[str, Any] = ranker.facts.get("recommendation", {})
+        self.facts = recommends(ranker.facts)
         self._codes = {item: code for code, item in enumerate(self.items)}
         self._target = next(iter(ranker.signature.targets))
         self._fields = list(ranker.signature.inputs)
@@ -328,10 +329,10 @@ class Recommender:
         (target,) = self._ratings.signature.targets
         if user not in cast("tuple[str, ...]", getattr(users, "classes", ())):
             return {}
-        quantiles: dict[str, float] = self._ratings.profile[target]["quantiles"]
+        low, high = number_range(self._ratings.profile, target) or (-math.inf, math.inf)
         answers = self._ratings.predict_many([{who: user, what: self.items[place]} for place in chosen])
         return {
-            place: min(max(answer.value, quantiles["0.0"]), quantiles["1.0"])
+            place: min(max(answer.value, low), high)
             for place, answer in zip(chosen, answers)
             if not isinstance(answer, Failure)
         }

@@ -16,15 +16,21 @@ EXAMPLE = "drivetrain evaluate flowers.bundle flowers/"
 def add(command: ArgumentParser) -> None:
     command.add_argument("bundle", metavar="BUNDLE")
     command.add_argument(
-        "source", metavar="SOURCE", help="a folder of labelled pictures, or a table with the target in it"
+        "source",
+        metavar="SOURCE",
+        help="a folder of labelled pictures, or a table or database with the target in it",
     )
     command.add_argument("--layout", default=None, help="override the recognised layout of the folder")
+    command.add_argument("--query", metavar="SQL", help="what to read from a database")
 
 
 def act(options: Namespace) -> Outcome:
     from drivetrain.evaluate import evaluate as evaluate_bundle
 
-    return evaluate_bundle(options.bundle, options.source, layout=options.layout, quiet=options.json), 0
+    answer = evaluate_bundle(
+        options.bundle, options.source, layout=options.layout, query=options.query, quiet=options.json
+    )
+    return answer, 0
 
 
 def show(answer: dict[str, Any]) -> None:
