@@ -17,6 +17,7 @@ import drivetrain
 from drivetrain.cli.verbs import VERBS
 from drivetrain.errors import DrivetrainError, Interrupted, UsageError, nearest
 from drivetrain.files import file_error, to_json
+from drivetrain.interface import command_line
 from drivetrain.learn import distribution
 
 
@@ -70,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )  # fmt: skip
         words = {word.partition("=")[0] for word in given}
         options.given = [name for name in vars(options) if "--" + name.replace("_", "-") in words]
-        with distribution.one_speaker():
+        with distribution.one_speaker(), command_line():
             answer, code = options.module.act(options)
             if as_json:
                 print(to_json(answer))

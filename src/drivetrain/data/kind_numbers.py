@@ -1,4 +1,4 @@
-"""Columns of numbers and of dates, and what only looks like numbers: row numbers, codes, two values.
+"""Columns of numbers and of dates, and what only looks like numbers: codes, two values.
 
 A column that holds numbers in 95 of 100 cells that are not missing is a number, and so with dates.
 """
@@ -15,12 +15,12 @@ from drivetrain.codecs.date import ORDERS, UNITS, Date, parse_dates
 from drivetrain.codecs.number import Number
 from drivetrain.data.columns import Column, Numbers
 from drivetrain.data.faults import Fault
-from drivetrain.data.kind_texts import category, names_rows
+from drivetrain.data.kind_rows import ID_NAME, guess_row_numbers, names_rows
+from drivetrain.data.kind_texts import category
 from drivetrain.data.kind_types import (
     CONSTANT,
     DATE,
     ENOUGH,
-    IDENTIFIER,
     MOSTLY,
     NUMBER,
     YES_NO,
@@ -35,11 +35,6 @@ SKEWED = 2.0
 """Beyond this skewness a number of more than 20 values is taken by its logarithm, where that at least halves it."""
 FAR = 30.0
 """A number this many standard deviations (by quartiles) from the middle one makes the scaling robust."""
-_THINGS = "user|customer|client|patient|person|product|item|movie|order|account|session|device|store|shop"
-ID_NAME = re.compile(
-    rf"(?:^|[\W_])(?:[iI][dD]s?|[uU]{{2}}[iI][dD]|[gG][uU][iI][dD])$|[a-z0-9](?:Id|ID|UUID)$|(?:^|[\W_])(?:{_THINGS})id$"
-)
-_COUNTER_NAME = re.compile(r"(?:^|[\W_])(?:index|idx|key|nr|no|number|row)$", re.IGNORECASE)
 TIME_NAME = re.compile(
     r"(?:^|[\W_])(?:date|day|time|timestamp|datetime|epoch|created|updated|when|dt|at)(?:$|[\W_])"
     r"|dteday|timestamp|[a-z](?-i:Date|Time|At)$",
@@ -65,27 +60,13 @@ def guess_number(seen: Seen) -> ColumnKind | None:
         return names_rows(seen) or category(seen, "whole numbers with leading zeros are codes: ")
     if found := moment(seen, numbers):
         return found
-    unique = numbers.whole and numbers.different == len(column) and len(column) >= ENOUGH
-    if unique and (told := _counts_rows(numbers.values)):
-        return seen.is_(IDENTIFIER, told)
-    called_id = bool(ID_NAME.search(seen.name))
-    if unique and (called_id or _COUNTER_NAME.search(seen.name)):
-        return seen.is_(IDENTIFIER, "every value is different, and its name says that it names the row")
-    if called_id and numbers.whole:
+    if found := guess_row_numbers(seen, numbers):
+        return found
+    if ID_NAME.search(seen.name) and numbers.whole:
         return category(seen, "its name says that the numbers name things: ")
     if numbers.different <= 2 and not len(numbers.others):
         return _two_numbers(seen, numbers)
     return number(seen)
-
-
-def _counts_rows(values: Array) -> str:
-    """Why different whole numbers are row numbers; empty where they are not."""
-    steps = np.unique(np.diff(values))
-    if len(steps) == 1 and abs(steps[0]) == 1:
-        return f"every value is different, {'rising' if steps[0] > 0 else 'falling'} by one: a row number"
-    if values.max() - values.min() + 1 == len(values):
-        return f"every value is different, all of {values.min():,.0f} to {values.max():,.0f} without a gap: a row number"
-    return ""
 
 
 def _two_numbers(seen: Seen, numbers: Numbers) -> ColumnKind:

@@ -1,4 +1,4 @@
-"""Columns of text: categories, names of rows, pictures, tags and written language."""
+"""Columns of text: categories, pictures, tags and written language."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from drivetrain.codecs.tags import Tags
 from drivetrain.codecs.text import Text
 from drivetrain.data.columns import Column
 from drivetrain.data.faults import Fault
+from drivetrain.data.kind_rows import names_rows
 from drivetrain.data.kind_types import (
     CATEGORY,
-    ENOUGH,
-    IDENTIFIER,
     MANY,
     MOST_LEVELS,
     MOSTLY,
@@ -83,15 +82,6 @@ def spellings(seen: Seen) -> Iterator[Fault]:
     if alike:
         message = f"{seen.name!r}: written in more than one way: {len(alike):,} of the values."
         yield Fault("spellings", "warning", message, alike, "Write them alike where they mean the same.")
-
-
-def names_rows(seen: Seen) -> ColumnKind | None:
-    """Text that is different in nearly every row names the row."""
-    column = seen.column
-    if column.kind != "text" or column.present < ENOUGH or column.different < MOSTLY * column.present:
-        return None
-    every = "every" if column.different == column.present else "nearly every"
-    return seen.is_(IDENTIFIER, f"{every} value is different ({seen.levels()}): it names the row")
 
 
 def guess_picture(seen: Seen) -> ColumnKind | None:

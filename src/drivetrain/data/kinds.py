@@ -26,12 +26,12 @@ from drivetrain.data.kind_numbers import (
     moment,
     number,
 )  # fmt: skip
+from drivetrain.data.kind_rows import names_rows
 from drivetrain.data.kind_texts import (
     category,
     guess_picture,
     guess_tags,
     guess_text,
-    names_rows,
     picture,
     separator_of_tags,
     spellings,
@@ -74,7 +74,7 @@ def guess_kinds(
     frame: Frame,
     target: str | Sequence[str] = (),
     overrides: Mapping[str, str] | None = None,
-    ignore: Sequence[str] = (),
+    ignore: str | Sequence[str] = (),
 ) -> dict[str, ColumnKind]:
     """The kind of every column, in the frame's order, with the codec of those that are used.
 
@@ -82,7 +82,7 @@ def guess_kinds(
     UsageError for unknown columns and kinds, DataError where a column can't be what it is said to be, and where a
     target can't be learned.
     """
-    targets = [target] if isinstance(target, str) else list(target)
+    targets, ignore = names_of(target), names_of(ignore)
     overrides = overrides or {}
     for name in (*targets, *overrides, *ignore):
         frame.column(name)
@@ -108,6 +108,11 @@ def guess_kinds(
         else:
             kinds[name] = guess(seen)
     return kinds
+
+
+def names_of(given: str | Sequence[str]) -> list[str]:
+    """One name, or several."""
+    return [given] if isinstance(given, str) else list(given)
 
 
 def guess(seen: Seen) -> ColumnKind:

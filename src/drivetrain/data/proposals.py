@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from drivetrain.codecs.base import distinct
-from drivetrain.data.kind_numbers import ID_NAME, TIME_NAME
+from drivetrain.data.kind_numbers import TIME_NAME
+from drivetrain.data.kind_rows import ID_NAME
 from drivetrain.data.kind_types import CATEGORY, DATE, IDENTIFIER, LEFT_OUT, MANY, MOSTLY, NUMBER, ColumnKind
 from drivetrain.data.split import Splitter, by_group, by_time
 from drivetrain.data.table import Table, missing

@@ -18,14 +18,18 @@ from drivetrain.codecs.number import Number
 from drivetrain.data import split as splits
 from drivetrain.data.dataset import Dataset, make_dataset
 from drivetrain.data.faults import Report
-from drivetrain.data.kinds import guess_kinds, to_table
+from drivetrain.data.kind_types import CATEGORY, CONSTANT, NUMBER, ColumnKind
+from drivetrain.data.kinds import guess_kinds, names_of, to_table
 from drivetrain.data.readers import Frame, read_frame
 from drivetrain.data.split import Splitter
-from drivetrain.data.table import complete
+from drivetrain.data.table import Table, complete
 from drivetrain.errors import DataError, UsageError, nearest
+from drivetrain.interface import column_option
 from drivetrain.types import Array
 
 NAME = "tabular"
+_TOLD = 5
+"""So many columns are named where none is left."""
 
 
 def from_csv(
@@ -50,7 +54,7 @@ def from_csv(
         "task": NAME,
         "source": os.fspath(path) if query else os.path.abspath(path),
         "query": query,
-        "target": [target] if isinstance(target, str) else list(target),
+        "target": names_of(target),
         "split": None if split is None else splitter.to_json(),
         "valid": valid,
         "seed": seed,
@@ -67,7 +71,7 @@ def from_frame(
     *,
     test: float = 0.0,
     columns: Mapping[str, str] | None = None,
-    ignore: Sequence[str] = (),
+    ignore: str | Sequence[str] = (),
     split: Splitter | None = None,
     log_target: bool = False,
     interval: float | None = 0.9,
@@ -84,7 +88,7 @@ def from_frame(
     expected cost. Levels of a category with fewer than `rare` training rows share one code.
     """
     frame = frame if isinstance(frame, Frame) else read_frame(frame, name=name)
-    targets = [target] if isinstance(target, str) else list(target)
+    targets, ignore = names_of(target), names_of(ignore)
     for wanted in targets:
         if wanted not in frame.columns:
             fix = nearest(wanted, frame.columns) or f"The columns are {', '.join(frame.columns[:20])}."
@@ -106,9 +110,7 @@ def from_frame(
         elif codec is not None:
             inputs[column] = replace(codec, rare=rare) if isinstance(codec, Category) else codec
     if not inputs:
-        raise DataError(
-            "no column is left to learn from.", where=table.name, fix="Override a kind with columns={...}."
-        )
+        raise _nothing_left(table, kinds, targets)
     classes = [column for column in targets if isinstance(outputs[column], Category)]
     default = splits.random(valid, seed=seed, test=test, stratify=classes[0] if classes else None)
     data = make_dataset(
@@ -125,6 +127,20 @@ def from_frame(
     if costs:
         data.signature = _with_costs(data.signature, costs)
     return data
+
+
+def _nothing_left(table: Table, kinds: Mapping[str, ColumnKind], targets: Sequence[str]) -> DataError:
+    """The error where every column but the targets is left out: it names each, why, and how to have it."""
+    others = [kind for name, kind in kinds.items() if name not in targets]
+    if not others:
+        return DataError("there is no column but the target.", where=table.name, fix="Add columns.")
+    told = "; ".join(f"{kind.name!r}: {kind.reason}" for kind in others[:_TOLD])
+    more = f"; and {len(others) - _TOLD:,} more" if len(others) > _TOLD else ""
+    fix = "Add columns that vary."
+    if useful := [kind.name for kind in others if kind.kind != CONSTANT and kind.name in table]:
+        meant = NUMBER if table[useful[0]].dtype.kind in "iuf" else CATEGORY
+        fix = f"Say what a column is: {column_option(useful[0], meant)}."
+    return DataError(f"no column is left to learn from ({told}{more}).", where=table.name, fix=fix)
 
 
 def from_recipe(recipe: Mapping[str, Any]) -> Dataset:

@@ -1,0 +1,35 @@
+"""How an option is written where the user is: `--ignore NAME` on the command line, `ignore=["NAME"]` in Python."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+_ON_COMMAND_LINE: ContextVar[bool] = ContextVar("on_command_line", default=False)
+
+
+@contextmanager
+def command_line() -> Iterator[None]:
+    """Within it options are written as on the command line."""
+    token = _ON_COMMAND_LINE.set(True)
+    try:
+        yield
+    finally:
+        _ON_COMMAND_LINE.reset(token)
+
+
+def column_option(name: str, kind: str) -> str:
+    """The option that says what a column is."""
+    if _ON_COMMAND_LINE.get():
+        return shlex.join(["--column", f"{name}={kind}"])
+    return f"columns={json.dumps({name: kind}, ensure_ascii=False)}"
+
+
+def ignore_option(name: str) -> str:
+    """The option that leaves a column out."""
+    if _ON_COMMAND_LINE.get():
+        return shlex.join(["--ignore", name])
+    return f"ignore={json.dumps([name], ensure_ascii=False)}"
