@@ -97,7 +97,6 @@ def check(
         *_odd_sizes(seen, readable, names),
         *(Fault("left out", "warning", f"{note}.") for note in table.notes),
     ]
-    faults.sort(key=lambda fault: fault.severity)
     counts = _counts(table, seen, readable, labels, part_of, good)
     return Report(table.name, table.layout, tuple(faults), bad, counts)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html import escape
@@ -18,14 +19,19 @@ if TYPE_CHECKING:
 FIRST = 5
 """How many places are named in a text; JSON has them all."""
 CLASSES = 12
+_COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
+SEVERITIES = tuple(_COLOURS)
+"""The worst first."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One kind of fault: `message` says what and how often, `where` names each place, `fix` what to do."""
+    """One kind of fault: `message` says what and how often, `where` names each place, `fix` what to do.
+
+    A note is no fault: a question, or a proposal."""
 
     kind: str
-    severity: Literal["error", "warning"]
+    severity: Literal["error", "warning", "note"]
     message: str
     where: list[str] = field(default_factory=list)
     fix: str = ""
@@ -47,7 +53,7 @@ class Fault:
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """What `check` found. `bad_rows` (int64, sorted) can't be used; `counts` has rows, classes, sizes.
+    """What `check` found, the worst first. `bad_rows` (int64, sorted) can't be used; `counts` has rows, classes, sizes.
 
     `things` is what the rows are called.
     """
@@ -58,6 +64,11 @@ class Report:
     bad_rows: Array = field(default_factory=lambda: np.empty(0, np.int64))
     counts: dict[str, Any] = field(default_factory=dict)
     things: str = "pictures"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(
+            self, "faults", tuple(sorted(self.faults, key=lambda fault: SEVERITIES.index(fault.severity)))
+        )
 
     @property
     def ok(self) -> bool:
@@ -85,16 +96,13 @@ class Report:
         return f"{self.name}: {', '.join(parts)}. {self.verdict()}"
 
     def verdict(self) -> str:
-        errors = sum(fault.severity == "error" for fault in self.faults)
-        warnings = len(self.faults) - errors
-        if not self.faults:
-            return "No faults found."
+        counts = Counter(fault.severity for fault in self.faults)
         told = [
-            f"{count} {name}{'' if count == 1 else 's'}"
-            for count, name in ((errors, "error"), (warnings, "warning"))
-            if count
+            f"{counts[name]} {name}{'' if counts[name] == 1 else 's'}"
+            for name in ("error", "warning")
+            if counts[name]
         ]
-        return f"{' and '.join(told)}."
+        return f"{' and '.join(told)}." if told else "No faults found."
 
     def __str__(self) -> str:
         lines = [self.summary()]
@@ -116,7 +124,7 @@ class Report:
 
         parts: list[Any] = [Text(self.summary(), style="bold"), *self._rich_counts()]
         for fault in self.faults:
-            colour = "red" if fault.severity == "error" else "yellow"
+            colour = _COLOURS[fault.severity]
             line = Text.assemble((f"{fault.severity:<8}", f"bold {colour}"), fault.message)
             parts += [Text(), line]
             parts += [

@@ -1,10 +1,11 @@
 """Leaks: columns that give the target away, told before anybody trains on them. Nothing is left out in silence.
 
 On at most 20,000 rows drawn by the seed, each input column alone is held against the target: is it a copy of it (in
-the same order, or one to one)? Does it predict it nearly perfectly? To predict, one half of the rows gives each value
-of a category, or each of equally full ranges of a number (of 25 rows or more, 200 ranges at most), the mean of the
-target, and the other half is measured: classes by the area under the ROC curve (one class against the rest, the mean
-over the 20 largest), a number by R2 of its rank. At 0.995 a column gives the target away.
+the same order, one to one, or a range for each class)? How well does it tell it? A row is guessed from the rows beside
+it in the column's order, or with its value, never from itself; classes are measured by the area under the ROC curve
+(one class against the rest, the mean over the 20 largest; also by rank), a number by R2 of its rank. At 0.995 a column
+gives the target away. Of one that tells nearly all, or much more than every other, it is asked whether it is known
+when the model is asked: how long a call took is not.
 
 Last, numbers that add up to the target, or multiply: of least squares over all numbers those with a coefficient near
 1 or -1, if what they leave of the target is one of ten values in nine of ten rows (0, or fees).
@@ -12,7 +13,8 @@ Last, numbers that add up to the target, or multiply: of least squares over all 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,13 +37,19 @@ from drivetrain.types import Array
 
 SAMPLE = 20_000
 GIVES_AWAY = 0.995
+TELLS_NEARLY_ALL, TELLS_MUCH, STANDS_OUT = 0.8, 0.5, 1.25
+"""Shares of the way from chance to certainty, and how many times the next one's."""
 LEAST = 40
 """In fewer rows anything may look like a leak."""
-_BINS, _ROWS = 200, 25
-_CLASSES = 20
+_BESIDE = (1, 3, 12)
+_CLASSES, _EACH = 20, 5
+_SURE = 5
+"""An area so many standard errors above one half is not chance, among thousands of columns neither."""
+_BY_CHANCE = 1e-6
 _NEAR_ONE = 0.15
 _LEFT_VALUES = 10
 _LEFT_SHARE = 0.9
+_KNOWN = "Is it known when the model is asked? Leave it out if it is known only afterwards, as how long a call took."
 _LEAVE = "Leave it out, unless it is known when the model is asked."
 
 
@@ -62,20 +70,12 @@ def find_leaks(
 
 @dataclass(frozen=True, eq=False)
 class _Target:
-    """The target on the sample: `numbers` (its ranks if it is a number, its codes if it has classes)."""
+    """The target on the sample: `values` are its ranks if it is a number, its codes if it has classes."""
 
     name: str
     values: Array
     classes: int
     """0 for a number."""
-
-    @property
-    def train(self) -> slice:
-        return slice(0, len(self.values) // 2)
-
-    @property
-    def held_out(self) -> slice:
-        return slice(len(self.values) // 2, None)
 
 
 def _of_target(sample: Table, kinds: Mapping[str, ColumnKind], inputs: list[str], name: str) -> list[Fault]:
@@ -86,17 +86,49 @@ def _of_target(sample: Table, kinds: Mapping[str, ColumnKind], inputs: list[str]
         different, which = distinct(sample[name])
         target = _Target(name, which, len(different))
     faults: list[Fault] = []
+    strengths: dict[str, _Strength] = {}
     for column in inputs:
-        if kinds[column].kind in (NUMBER, YES_NO, CATEGORY, MANY, DATE):
-            values, is_ordered = _as_numbers(sample[column])
-            told = _copy(values, is_ordered, target) or _predicts(values, is_ordered, target)
-            if told:
-                message = f"{column!r} gives the target {name!r} away: {told}."
-                faults.append(Fault("leak of the target", "warning", message, [], _LEAVE))
+        if kinds[column].kind not in (NUMBER, YES_NO, CATEGORY, MANY, DATE):
+            continue
+        values, is_ordered = _as_numbers(sample[column])
+        told = _copy(values, is_ordered, target)
+        if not told and (strength := _strength(values, is_ordered, target)) and strength.is_sure:
+            if strength.value >= GIVES_AWAY:
+                told = f"alone it tells it with {strength}"
+            elif kinds[column].kind != DATE:  # Which is known.
+                strengths[column] = strength
+        if told:
+            message = f"{column!r} gives the target {name!r} away: {told}."
+            faults.append(Fault("leak of the target", "warning", message, [], _LEAVE))
     if is_number:
         numbers = [column for column in inputs if kinds[column].kind == NUMBER]
-        faults += _sums(sample, numbers, name)
-    return faults
+        found, terms = _sums(sample, numbers, name)
+        faults += found
+        strengths = {column: strength for column, strength in strengths.items() if column not in terms}
+    return [*faults, *_telling(strengths, name, bool(faults))]
+
+
+def _telling(strengths: Mapping[str, _Strength], target: str, has_leak: bool) -> list[Fault]:
+    """The columns of which a person is to say whether they are known when the model is asked: those that alone tell
+    nearly all of the target, else the one that tells much more than every other, a leak among them."""
+    ordered = sorted(strengths, key=lambda column: -strengths[column].share)
+    nearly = [column for column in ordered if strengths[column].share >= TELLS_NEARLY_ALL]
+    if nearly:
+        message = (
+            f"{nearly[0]!r} tells nearly all of the target {target!r}: alone with {strengths[nearly[0]]}."
+        )
+        where = [f"so does {column!r}, with {strengths[column]}" for column in nearly[1:]]
+        return [Fault("telling column", "warning", message, where, _KNOWN)]
+    if not ordered or has_leak:
+        return []
+    best, *others = ordered
+    share = strengths[best].share
+    second = strengths[others[0]].share if others else 0.0
+    if share < TELLS_MUCH or share < STANDS_OUT * second:
+        return []
+    next_one = f", the next, {others[0]!r}, with {strengths[others[0]]}" if others else ""
+    message = f"{best!r} tells most of the target {target!r}: alone with {strengths[best]}{next_one}."
+    return [Fault("telling column", "note", message, [], _KNOWN)]
 
 
 def _as_numbers(values: Array) -> tuple[Array, bool]:
@@ -116,7 +148,7 @@ def _copy(values: Array, is_ordered: bool, target: _Target) -> str:
         return ""
     column, same = values[known], target.values[known]
     if not target.classes:
-        if not is_ordered or len(np.unique(same)) < _BINS // 10:
+        if not is_ordered or len(np.unique(same)) < LEAST // 2:
             return ""
         by_rank = ranks(column)
         own = ranks(same)
@@ -127,7 +159,24 @@ def _copy(values: Array, is_ordered: bool, target: _Target) -> str:
     levels, classes = len(np.unique(column)), len(np.unique(same))
     if pairs == levels == classes > 1:
         return "each of its values stands for one class"
-    return ""
+    return "its order parts the classes, row by row" if is_ordered and _parts(values, target) else ""
+
+
+def _parts(values: Array, target: _Target) -> bool:
+    """True where each class is one range of the column, what is missing another, and chance would not do that."""
+    levels = np.unique(values, return_inverse=True)[1]  # To which all gaps are one level.
+    order = np.lexsort((target.values, levels))
+    column, classes = levels[order], target.values[order]
+    changes = classes[1:] != classes[:-1]
+    if (
+        not changes.any()
+        or changes.sum() >= len(np.unique(classes))
+        or (column[1:] == column[:-1])[changes].any()
+    ):
+        return False
+    counts = np.bincount(classes)
+    arrangements = math.lgamma(len(classes) + 1) - sum(math.lgamma(count + 1) for count in counts.tolist())
+    return arrangements - math.lgamma(np.count_nonzero(counts) + 1) > -math.log(_BY_CHANCE)
 
 
 def ranks(values: Array) -> Array:
@@ -136,46 +185,86 @@ def ranks(values: Array) -> Array:
     return (np.cumsum(counts) - counts / 2)[which]
 
 
-def _predicts(values: Array, is_ordered: bool, target: _Target) -> str:
-    """How well a column alone predicts the target, in words; empty below the threshold."""
-    cells = _cells(values, is_ordered, target.train)
-    train, rest = cells[target.train], cells[target.held_out]
-    count = int(cells.max()) + 1
-    seen = np.bincount(train, minlength=count)
+def _strength(values: Array, is_ordered: bool, target: _Target) -> _Strength | None:
+    """How well a column alone tells the target; None where too few rows say so."""
+    beside = _Beside(values, is_ordered)
     if not target.classes:
-        goal, truth = target.values[target.train], target.values[target.held_out]
-        means = np.where(seen > 0, np.bincount(train, goal, count) / np.maximum(seen, 1), goal.mean())
-        spread = ((truth - truth.mean()) ** 2).sum()
-        r2 = 1 - ((truth - means[rest]) ** 2).sum() / spread if spread else 0.0
-        return (
-            f"alone it predicts it with R2 {r2:.4f} (of the rank, on held-out rows)"
-            if r2 >= GIVES_AWAY
-            else ""
-        )
-    frequent = np.argsort(-np.bincount(target.values, minlength=target.classes), kind="stable")[:_CLASSES]
-    areas = []
+        spread = float(((target.values - target.values.mean()) ** 2).sum())
+        if not spread:
+            return None
+        left = min(float(((target.values - guess) ** 2).sum()) for guess in beside.guesses(target.values))
+        return _Strength(1 - left / spread, "R2 {:.4f} (of the rank)")
+    counts = np.bincount(target.values, minlength=target.classes)
+    frequent = np.argsort(-counts, kind="stable")[: 1 if target.classes == 2 else _CLASSES]
+    found: list[tuple[float, float]] = []
     for code in frequent:
-        hits, truth = target.values[target.train] == code, target.values[target.held_out] == code
-        if min(hits.sum(), (~hits).sum(), truth.sum(), (~truth).sum()) >= 5:
-            areas.append(_area(((np.bincount(train, hits, count) + hits.mean()) / (seen + 1))[rest], truth))
-    if not areas or np.mean(areas) < GIVES_AWAY:
-        return ""
-    return f"alone it tells the classes apart with an area under the curve of {np.mean(areas):.4f} on held-out rows"
+        rows, others = int(counts[code]), int(counts.sum() - counts[code])
+        if min(rows, others) >= _EACH:
+            chance = math.sqrt((rows + others + 1) / (12 * rows * others))
+            found.append((beside.area(target.values == code), chance))
+    if not found:
+        return None
+    area, chance = np.mean(found, axis=0).tolist()
+    return _Strength(area, "an area under the curve of {:.4f}", 0.5, area - 0.5 > _SURE * chance)
 
 
-def _cells(values: Array, is_ordered: bool, train: slice) -> Array:
-    """The range or level (n,) of each value; what is missing has one of its own, 0."""
-    known = ~np.isnan(values)
-    if is_ordered:
-        some = values[train][known[train]]
-        ranges = int(np.clip(len(some) // _ROWS, 10, _BINS))
-        edges = (
-            np.unique(np.quantile(some, np.linspace(0, 1, ranges + 1)[1:-1])) if len(some) else np.empty(0)
-        )
-        found = np.searchsorted(edges, np.where(known, values, 0.0))
-    else:
-        found = np.where(known, values, 0).astype(np.int64)
-    return np.where(known, found + 1, 0)
+@dataclass(frozen=True)
+class _Strength:
+    """`value` is 1 at best and `chance` where a column tells nothing; `form` makes words of it. `is_sure` is False where
+    so much could be chance in so few rows."""
+
+    value: float
+    form: str
+    chance: float = 0.0
+    is_sure: bool = True
+
+    @property
+    def share(self) -> float:
+        """From 0, no better than chance, to 1."""
+        return (self.value - self.chance) / (1 - self.chance)
+
+    def __str__(self) -> str:
+        return self.form.format(self.value)
+
+
+class _Beside:
+    """The rows of a column in its order: what lies beside a row says what the row should be, the row itself left out.
+
+    Each of `_BESIDE` gives a guess: the mean of so many rows below and above in the order. Where more rows than that have
+    one value, or there is no order, it is the mean of the others with this value, drawn a little to the mean of all.
+    """
+
+    def __init__(self, values: Array, is_ordered: bool) -> None:
+        self.values, self.is_ordered = values, is_ordered
+        _, self.level, counts = np.unique(values, return_inverse=True, return_counts=True)
+        self.alike = counts[self.level]
+        self.order = np.argsort(self.level, kind="stable")
+
+    def guesses(self, goal: Array) -> Iterator[Array]:
+        """Guesses of `goal` (n,), each without a look at the row itself."""
+        goal = goal.astype(np.float64)
+        by_level = (np.bincount(self.level, goal)[self.level] - goal + goal.mean()) / self.alike
+        if not self.is_ordered or self.alike.min() > 2 * _BESIDE[-1]:
+            yield by_level
+            return
+        at = np.arange(len(goal))
+        sums = np.r_[0.0, np.cumsum(goal[self.order])]
+        for rows in _BESIDE:
+            low, high = np.maximum(at - rows, 0), np.minimum(at + rows + 1, len(goal))
+            near = np.empty(len(goal))
+            near[self.order] = (sums[high] - sums[low] - goal[self.order]) / (high - low - 1)
+            yield np.where(self.alike > 2 * rows, by_level, near)
+
+    def area(self, truth: Array) -> float:
+        """The largest area under the curve of the guesses and, of an order, of its ranks with what is missing at either
+        end. Ranks fit nothing but their direction, so that they need no row left out."""
+        areas = [_area(guess, truth) for guess in self.guesses(truth)]
+        if self.is_ordered:
+            gone = np.isnan(self.values)
+            for ranked in [self.level, np.where(gone, -1, self.level)][: 1 + gone.any()]:
+                area = _area(ranked, truth)
+                areas += [area, 1 - area]
+        return max(areas)
 
 
 def _area(scores: Array, truth: Array) -> float:
@@ -185,11 +274,11 @@ def _area(scores: Array, truth: Array) -> float:
     return float(above / (positive * (len(truth) - positive)))
 
 
-def _sums(sample: Table, columns: list[str], name: str) -> list[Fault]:
-    """Numbers that add up to the target, or whose product it is."""
+def _sums(sample: Table, columns: list[str], name: str) -> tuple[list[Fault], Collection[str]]:
+    """Numbers that add up to the target, or whose product it is; and which they are."""
     goal = sample[name].astype(np.float64)
     if len(np.unique(goal)) <= 5 * _LEFT_VALUES:
-        return []
+        return [], ()
     values = {column: sample[column].astype(np.float64) for column in columns}
     values = {column: array for column, array in values.items() if np.isnan(array).mean() < 0.2}
     for is_product in (False, True):
@@ -208,8 +297,8 @@ def _sums(sample: Table, columns: list[str], name: str) -> list[Fault]:
             share = shares[0] if shares[0] >= _LEFT_SHARE else shares[1]
             message = f"The target {name!r} is {told}{rest}, in {share:.1%} of the rows."
             fix = "Leave them out, unless they are known when the model is asked."
-            return [Fault("leak of the target", "warning", message, [], fix)]
-    return []
+            return [Fault("leak of the target", "warning", message, [], fix)], terms
+    return [], ()
 
 
 def _formula(terms: Mapping[str, int], is_product: bool) -> str:

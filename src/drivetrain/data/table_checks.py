@@ -61,7 +61,6 @@ def check_table(
     ]
     for name in targets:
         faults += [*_conflicts(rows, name), *_classes(rows, name)]
-    faults.sort(key=lambda fault: fault.severity)
     return Report(table.name, table.layout, tuple(faults), np.flatnonzero(gaps), _counts(rows), things="rows")
 
 
