@@ -157,3 +157,39 @@ def test_check_needs_a_table_of_known_kinds_or_pictures_with_classes() -> None:
     data = block.from_columns({"x": [1, 2], "y": [1, 2]})
     with pytest.raises(UsageError, match="picture column"):
         data.check()
+
+
+def numbers(low: float, step: float, role: str) -> dt.Dataset:
+    """40 rows: `big` counts up from `low`, `small` from 0; `role` is what `big` is for the other."""
+    columns = {"big": [low + step * row for row in range(40)], "small": [float(row) for row in range(40)]}
+    codecs = {name: dt.Number() for name in columns}
+    inputs = {name: codec for name, codec in codecs.items() if (name == "big") == (role == "input")}
+    targets = {name: codec for name, codec in codecs.items() if name not in inputs}
+    block = dt.DataBlock(inputs=inputs, targets=targets, split=dt.split.random(0.25, seed=0))
+    return block.from_columns(columns, name="n.csv")
+
+
+@pytest.mark.parametrize(("low", "step"), [(1e9, 0.25), (2.0**24, 1.0)])
+def test_a_target_that_32_bits_cannot_tell_apart_is_refused_and_an_input_told(
+    low: float, step: float
+) -> None:
+    with pytest.raises(
+        DataError, match=r"tell apart only what is .* Take [0-9,]+ off the column, and add it"
+    ):
+        numbers(low, step, "target")
+    (note,) = numbers(low, step, "input").notes
+    assert "'big' has numbers from" in note
+    assert not numbers(1e5, step, "input").notes
+
+
+def test_true_numbers_are_as_given_and_not_as_encoded() -> None:
+    found = numbers(0.1, 1.0, "target")
+    part = found.part("valid")
+    assert part.column("big").dtype == np.float32
+    true = found.truths("valid")["big"]
+    assert true.dtype == np.float64
+    assert true.tolist() == [0.1 + row for row in part.rows]
+
+
+def test_a_constant_column_far_from_zero_is_not_called_coarse() -> None:
+    assert not numbers(1e9, 0.0, "input").notes

@@ -16,6 +16,7 @@ from drivetrain.bundle.optional import ranking_of
 from drivetrain.codecs import Codec
 from drivetrain.data.row_inputs import rows_for
 from drivetrain.data.sources import image_folder
+from drivetrain.data.table import as_column
 from drivetrain.errors import DataError, DrivetrainError, UsageError
 from drivetrain.metrics import measure
 from drivetrain.openings import record_opening, rows_key, sentences
@@ -64,6 +65,7 @@ def evaluate(
     outputs: dict[str, list[Any]] = {name: [] for name in targets}
     encoded: dict[str, list[Array]] = {name: [] for name in targets}
     failed: list[str] = []
+    measured: list[int] = []
     with progress("Evaluating", len(found.items), quiet=quiet) as advance:
         for row, answer in enumerate(predictor.stream(found.items)):
             advance(1)
@@ -75,6 +77,7 @@ def evaluate(
                 fault.where = fault.where if found.origins[row] in fault.where else found.origins[row]
                 failed.append(str(fault))
                 continue
+            measured.append(row)
             for name, codec in targets.items():
                 encoded[name].append(truth[name])
                 outputs[name].append(_output(codec, answer.targets[name]))
@@ -87,9 +90,9 @@ def evaluate(
     metrics: dict[str, Any] = {}
     for name, codec in targets.items():
         several = f"{name}." if len(targets) > 1 else ""
-        for metric, estimate in measure(
-            codec, np.array(outputs[name], np.float32), np.stack(encoded[name])
-        ).items():
+        raw = as_column([found.truths[name][row] for row in measured])
+        true = codec.truths(raw, np.stack(encoded[name]))
+        for metric, estimate in measure(codec, np.array(outputs[name], np.float32), true).items():
             metrics[several + metric] = estimate.to_json()
     if opened_bundle.recommender is not None and recipe_for(opened_bundle.facts, _file_hash(source)):
         metrics |= _rankings(opened_bundle, source)["metrics"]

@@ -106,6 +106,14 @@ class Codec(ABC):
                 faults[place] = fault
         return by_row(encoded, which), errors_by_row(faults, which)
 
+    def truths(self, values: Array, encoded: Array) -> Array:
+        """What metrics take for true, of raw target values (n,) and what they are encoded to: as exact as they are given.
+
+        The encoded values themselves, unless encoding rounds.
+        """
+        del values
+        return encoded
+
     def enlarged(self, factor: float) -> Self:
         """The codec that keeps `factor` times as much for random crops in training; itself where that means nothing."""
         del factor

@@ -135,6 +135,25 @@ class Number(Codec):
         numbers, faults = self._read_column(values)
         return numbers.astype(np.float32), faults
 
+    def truths(self, values: Array, encoded: Array) -> Floats:
+        """float64 (n,): an error smaller than float32's step must not be measured as none."""
+        del encoded
+        return self._read_column(values)[0]
+
+    @property
+    def may_round(self) -> bool:
+        """Whether float32's step may be a good part of how the fitted values vary: `rounding` says, at more cost."""
+        known = not self.log and self.center is not None and self.spread is not None
+        return not known or float(np.spacing(np.float32(self.center))) > self.spread / 1000  # type: ignore[operator]
+
+    def rounding(self, values: Iterable[Any]) -> float:
+        """The largest step between neighbours in float32 among these numbers, in standard deviations of them: what
+        encoding may lose. 0 where they don't vary."""
+        numbers, _ = self._read_column(values)
+        numbers = numbers[~np.isnan(numbers)]
+        width = float(numbers.std()) if numbers.size else 0.0
+        return float(np.spacing(np.float32(np.abs(numbers).max()))) / width if width else 0.0
+
     def _read_column(self, values: Iterable[Any]) -> tuple[Floats, Errors]:
         """What `read` gives of each value (n,), 0 where it raises, and the errors by row."""
         column = _numeric(values)

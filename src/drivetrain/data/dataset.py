@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from drivetrain.codecs import Codec, Signature
+from drivetrain.codecs.number import Number
 from drivetrain.data.content import encoded_digest
 from drivetrain.data.packed import pack
 from drivetrain.data.sources import image_files, parent_folder
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
 DEFAULT_SPLIT = random_split(0.2, seed=0)
 PARTS = ("train", "valid", "test")
+COARSE = 0.01
+"""Where float32's step is more of a column's standard deviation than this, a number target is refused, an input told."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,6 +153,14 @@ class Dataset:
         if key not in self._parts:
             self._parts[key] = self._encode(self.rows(name), name, enlarge)
         return self._parts[key]
+
+    def truths(self, name: str) -> dict[str, Array]:
+        """The true values of a part's usable rows by target, as metrics take them (see `Codec.truths`)."""
+        found = self.part(name)
+        return {
+            target: codec.truths(self.table[target][found.rows], found.column(target))
+            for target, codec in self.signature.targets.items()
+        }
 
     def _encode(self, rows: Array, name: str, enlarge: float) -> Part:
         arrays: dict[str, Array] = {}
@@ -302,6 +314,15 @@ def make_dataset(
         {name: _fitted(codec, name, table, split.train) for name, codec in targets.items()},
     )
     notes = [*table.notes, *([split.note] if split.note else [])]
+    for name, codec in signature.fields.items():
+        told, fix = _coarse(codec, table[name][split.train])
+        if told and name in signature.targets:  # It would learn nothing, and its errors be those of rounding.
+            raise DataError(
+                f"the target has {told}.", where=f"{table.name}, column {name!r}",
+                fix=f"{fix}, and add it to the answers.",
+            )  # fmt: skip
+        if told:
+            notes.append(f"{name!r} has {told}: nearer ones are one. {fix} where that matters")
     return Dataset(table, signature, split, notes=notes, **about)
 
 
@@ -317,6 +338,19 @@ def _fitted(codec: Codec, name: str, table: Table, rows: Array) -> Codec:
             except DataError:
                 raise fault.at(f"{table.origin(row)}, column {name!r}") from None
         raise fault.at(f"column {name!r}") from None
+
+
+def _coarse(codec: Codec, values: Array) -> tuple[str, str]:
+    """What to say, and what to do, where the numbers of a column lie too near for a model's 32 bits; else two empty texts."""
+    if not isinstance(codec, Number) or not codec.may_round or codec.rounding(values) <= COARSE:
+        return "", ""
+    numbers = codec.truths(values, values)
+    low, high = float(np.nanmin(numbers)), float(np.nanmax(numbers))
+    step = float(np.spacing(np.float32(max(abs(low), abs(high)))))
+    return (
+        f"numbers from {low:,.15g} to {high:,.15g}, of which a model's 32 bits tell apart only what is {step:,.6g} or more "
+        "away", f"Take {math.floor(low):,} off the column"
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

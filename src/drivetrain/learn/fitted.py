@@ -88,6 +88,7 @@ class Fitted(ABC):
         self.brief = False
         """Finish with metrics alone, without baselines and report: what a search wants of its trials."""
         self._outputs: dict[str, dict[str, Array]] = {}
+        self._truths: dict[str, dict[str, Array]] = {}
         self._out, self._force = out, force
         self._run: Run | None = None
 
@@ -208,13 +209,14 @@ class Fitted(ABC):
         return self.result
 
     def outputs(self, part: str = "valid") -> tuple[dict[str, Array], dict[str, Array]]:
-        """(outputs as the exported graph gives them, encoded targets) of a part's usable rows, in order.
+        """(outputs as the exported graph gives them, true values) of a part's usable rows, in order.
 
         Computed once after each training."""
         if part not in self._outputs:
             self._outputs[part] = self.predict_part(part)
-        found = self.data.part(part)
-        return self._outputs[part], {name: found.column(name) for name in self.data.signature.targets}
+        if part not in self._truths:
+            self._truths[part] = self.data.truths(part)
+        return self._outputs[part], self._truths[part]
 
     def validate(self, part: str = "valid") -> dict[str, Estimate]:
         """Metrics of a part with intervals; with several targets the names are "target.metric"."""

@@ -32,7 +32,7 @@ def make_result(learner: Fitted) -> dict[str, Any]:
     """`{"run", "task", "metrics", "baselines", "against", "epochs", "seconds", "notes"}`, JSON values only."""
     data, part, settings = learner.data, measured_part(learner), learner.settings
     metrics = {name: estimate.to_json() for name, estimate in learner.validate(part).items()}
-    train, measured = learner.training_batch(), data.part(part).batch()
+    train, measured = learner.training_batch(), {**data.part(part).batch(), **learner.outputs(part)[1]}
     stopped = getattr(settings, "early_stopping", None) is not None  # It has the best epoch's weights.
     own = learner.model_name == "trees"  # Their rounds are chosen, and they are no baseline to themselves.
     with learner.progress("Fitting baselines", 1) as advance:

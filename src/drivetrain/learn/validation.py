@@ -4,7 +4,7 @@ validation/meta.json       format, part, targets, what each column held
 validation/signature.json  the codecs
 validation/rows.npy        int64 (n,): row numbers in the table
 validation/output-N.npy    float32 (n, *output_shape): what the model put out for target N
-validation/target-N.npy    (n, ...): the true values, encoded
+validation/target-N.npy    (n, ...): the true values, encoded; numbers in float64, as given
 """
 
 from __future__ import annotations
