@@ -69,8 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 f"unrecognized arguments: {' '.join(unknown)}.", where=options.verb,
                 fix=near or f"Run '{options.parser.prog} --help'.",
             )  # fmt: skip
-        words = {word.partition("=")[0] for word in given}
-        options.given = [name for name in vars(options) if "--" + name.replace("_", "-") in words]
+        words = _typed(given)
+        options.given = [name for name in vars(options) if _option(name) in words]
         with distribution.one_speaker(), command_line():
             answer, code = options.module.act(options)
             if as_json:
@@ -79,6 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 options.module.show(answer)
             sys.stdout.flush()  # Here, and not at exit, a closed pipe can still be an exit code.
         return code
+    except UsageError as fault:
+        return _fail(_as_typed(fault, given), as_json)
     except DrivetrainError as fault:
         return _fail(fault, as_json)
     except BrokenPipeError:
@@ -98,6 +100,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     except KeyboardInterrupt:
         return _fail(Interrupted("stopped."), as_json)
+
+
+OTHERWISE = {"columns": "column", "costs": "cost", "liked": "liked_from", "seconds": "time"}
+"""Options that are not called as the argument of the library."""
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _typed(given: Sequence[str]) -> set[str]:
+    """The options of a command line, without their values."""
+    return {word.partition("=")[0] for word in given}
+
+
+def _as_typed(fault: UsageError, given: Sequence[str]) -> UsageError:
+    """The error with its place as it was typed: the library calls an argument `lr`, the command line `--lr`."""
+    found = {_option(fault.where), _option(OTHERWISE.get(fault.where, ""))} & _typed(given)
+    fault.where = next(iter(found), fault.where)
+    return fault
 
 
 def write_any_text(as_json: bool) -> None:

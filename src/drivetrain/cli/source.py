@@ -112,10 +112,17 @@ def _refuse_no_table(path: str) -> None:
 
 
 def dataset(options: Namespace) -> Dataset:
-    """The dataset that the options mean. Raises UsageError for options of another task."""
+    """The dataset that the options mean. Raises UsageError for options of another task, and for those that mean nothing
+    for these data or the model."""
+    from drivetrain.learn.applies import refuse_pointless, refuse_unfit
+
     task = recognise(options)
     refuse_foreign(options, task)
-    return {"image_classification": _pictures, "tabular": _table, "recommendation": _ratings}[task](options)
+    made = {"image_classification": _pictures, "tabular": _table, "recommendation": _ratings}[task](options)
+    model = getattr(options, "model", None)
+    refuse_unfit(made, model)
+    refuse_pointless(made, model, options.given)
+    return made
 
 
 def recorded(data: Dataset) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from drivetrain.data.dataset import Dataset
 from drivetrain.data.resplit import fold, pool, spread_order, strata
 from drivetrain.errors import DataError, UsageError
 from drivetrain.interpret.confident import find_doubts
+from drivetrain.learn.applies import FAST, refuse_pointless
 from drivetrain.metrics import Estimate
 from drivetrain.progress import progress
 from drivetrain.types import Array
@@ -27,7 +28,6 @@ from drivetrain.types import Array
 if TYPE_CHECKING:
     from drivetrain.charts import Chart
 
-FAST = "fast"
 FAST_ROUNDS = 100
 FAR = 3.5
 """Robust z-scores beyond this are doubted."""
@@ -158,6 +158,7 @@ def label_faults(
     on the features of a pretrained body where there is one, else the small cnn. The options are those of the learner.
     Raises UsageError for a target that is neither a category nor a number, DataError for too few rows.
     """
+    refuse_pointless(data, model, [] if epochs is None else ["epochs"])
     name, codec = _target(data, target)
     pooled = pool(data)
     if folds < 2 or len(pooled.part("train")) < 2 * folds:

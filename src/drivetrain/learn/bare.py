@@ -10,9 +10,11 @@ import numpy as np
 
 from drivetrain.data.dataset import Dataset
 from drivetrain.errors import TrainingError
+from drivetrain.learn.applies import refuse_pointless
 from drivetrain.learn.make import TREES, usual_epochs
-from drivetrain.learn.settings import Phase
+from drivetrain.learn.settings import Phase, settings_without_epochs, telling
 from drivetrain.learn.tree_model import MOST_ROUNDS, fit_trees
+from drivetrain.learn.trees import TreeSettings
 from drivetrain.types import Array
 
 MOST = 4
@@ -36,8 +38,10 @@ class BareTrees:
     def __init__(self, data: Dataset, seed: int = 0, most_rounds: int = MOST_ROUNDS, **options: Any) -> None:
         self.data = data
         train = data.part("train").batch()
+        settings = settings_without_epochs(TreeSettings, {"seed": seed, **options}, TREES)
+        refuse_pointless(data, TREES, telling(options))
         self.models = {
-            name: fit_trees(data.signature, train, name, seed=seed, most_rounds=most_rounds, **options)
+            name: fit_trees(data.signature, train, name, most_rounds=most_rounds, **settings.to_json())
             for name in data.signature.targets
         }
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from drivetrain.data.dataset import Dataset
 from drivetrain.data.resplit import spread_order, strata, with_train
 from drivetrain.errors import DataError, UsageError
+from drivetrain.learn.applies import refuse_pointless
 from drivetrain.learn.power_law import PowerLaw, fit
 from drivetrain.metrics import Statistic, names, statistics
 from drivetrain.progress import progress
@@ -123,6 +124,7 @@ def learning_curve(
     (default: the error rate, or the mean absolute error); the other options are those of a learner. The codecs stay those
     of all training rows. Raises UsageError, and DataError where there are no valid rows.
     """
+    refuse_pointless(data, model, [] if epochs is None else ["epochs"])
     sizes, order = _plan(data, shares, seeds, seed)
     made: list[list[Statistic]] = [[] for _ in sizes]
     with progress("Training on parts", sum(sizes) * seeds, quiet=quiet) as advance:

@@ -22,17 +22,18 @@ from drivetrain.data.loader import PictureAugment, Tensors, shuffled, to_tensors
 from drivetrain.data.share import Share
 from drivetrain.errors import TrainingError, UsageError
 from drivetrain.learn import distribution, loop, sharding, state
+from drivetrain.learn.applies import refuse_pointless
 from drivetrain.learn.fitted import Fitted, not_trained, run_and_data
 from drivetrain.learn.generators import Generators
 from drivetrain.learn.hooks import Hook, checked
 from drivetrain.learn.intervals import fit_intervals
 from drivetrain.learn.make import TREES, resume
 from drivetrain.learn.outcome import measured_part
-from drivetrain.learn.settings import FROZEN_EPOCHS, OF_FIT, Phase, Settings, unknown_option
+from drivetrain.learn.settings import FROZEN_EPOCHS, OF_FIT, Phase, Settings, telling, unknown_option
 from drivetrain.learn.training import Training, averaging
 from drivetrain.models.heads import HeadOptions
 from drivetrain.models.network import build_network
-from drivetrain.models.registry import PAIRS, fitting, resolve
+from drivetrain.models.registry import PAIRS, fitting, refuse_unfit, resolve
 from drivetrain.progress import EpochTable
 from drivetrain.types import Array
 
@@ -61,6 +62,7 @@ class Mixed:
 def _whole_name(model: str, data: Dataset) -> str:
     """The name of a model; a folder or file in full, so that the run can be resumed from anywhere."""
     source = resolve(model, fitting(data.signature))
+    refuse_unfit(source, data.signature)
     return os.path.abspath(source.location) if source.kind in ("folder", "weights") else model
 
 
@@ -100,6 +102,9 @@ class Learner(Fitted):
         self.stopping = False
         self.settings = self._settings(settings)
         self.augment = self.augmentation_of(augment)
+        augmented = {} if self.augment == Augment.none() else {"augment": augment}
+        said = {**settings, **augmented, "shard": False}  # A run in shards may go on in one process.
+        refuse_pointless(data, self.model_name or model, telling(said))
         self.picture_augment = self._picture_augment()
         self.enlarge = ENLARGE if self._crops() else 1.0
         self._tensors: dict[str, Tensors] = {}
@@ -331,6 +336,14 @@ class Learner(Fitted):
         learning rate of the first training over that of the heads. From scratch this is `fit`.
         """
         if not self.network.pretrained:
+            given = (
+                ("frozen_epochs", frozen_epochs != FROZEN_EPOCHS),
+                ("views", views != 1),
+                ("spread", spread != 0.1),
+            )
+            refuse_pointless(
+                self.data, self.model_name or self.network, [name for name, said in given if said]
+            )
             return self.fit(epochs, lr)
         rate = self.default_rate(fine_tuned=True) if lr is None else lr
         frozen = [Phase(frozen_epochs, rate * 30, frozen=True, views=views)] if frozen_epochs else []

@@ -138,6 +138,11 @@ NETWORKS_ONLY: dict[str, Any] = {
 """Options of a network's learner, and what they are where nobody gave them."""
 
 
+def telling(options: Mapping[str, Any]) -> list[str]:
+    """The names of the options that say something else than they would where nobody gave them."""
+    return [name for name, value in options.items() if value not in (None, "none", NETWORKS_ONLY.get(name))]
+
+
 def settings_without_epochs(kind: type[Own], options: Mapping[str, Any], model: str) -> Own:
     """The settings of a model without epochs, of its own `kind`. What a network alone can have is passed over where it
     says nothing. Raises UsageError for the rest of that, and for what nobody has."""

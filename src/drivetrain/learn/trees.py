@@ -20,10 +20,11 @@ from drivetrain.codecs.number import Number
 from drivetrain.data.dataset import Dataset
 from drivetrain.errors import CheckFailed, TrainingError, UsageError
 from drivetrain.files import file_error, write_bytes
+from drivetrain.learn.applies import refuse_pointless
 from drivetrain.learn.fitted import Fitted, run_and_data
 from drivetrain.learn.make import TREES
 from drivetrain.learn.outcome import measured_part
-from drivetrain.learn.settings import CLASS_WEIGHTS, Record, settings_without_epochs
+from drivetrain.learn.settings import CLASS_WEIGHTS, Record, settings_without_epochs, telling
 from drivetrain.learn.tree_columns import takes
 from drivetrain.learn.tree_curve import curve
 from drivetrain.learn.tree_model import LOSSES, TreeModel, fit_trees, left_out
@@ -75,6 +76,7 @@ class TreesLearner(Fitted):
         super().__init__(data, out, force, quiet)
         self.model_name = TREES
         self.settings = settings_without_epochs(TreeSettings, options, TREES)
+        refuse_pointless(data, TREES, telling(options))
         self.models: dict[str, TreeModel] = {}
         self._graph = b""
         self._session: OnnxSession | None = None

@@ -27,13 +27,14 @@ from drivetrain.data.dataset import Dataset
 from drivetrain.errors import FileError, TrainingError, UsageError, nearest
 from drivetrain.files import from_json, sha256, to_json, write_text
 from drivetrain.learn import distribution
+from drivetrain.learn.applies import refuse_pointless
 from drivetrain.learn.hooks import Hook
 from drivetrain.learn.learner import Learner
 from drivetrain.learn.make import WITHOUT_EPOCHS, make_learner, usual_epochs
 from drivetrain.learn.outcome import measured_part
 from drivetrain.learn.run import next_folder
 from drivetrain.learn.search_space import NAMES, Space, default_space, read_space, scaled, suggest
-from drivetrain.learn.settings import FROZEN_EPOCHS
+from drivetrain.learn.settings import FROZEN_EPOCHS, telling
 from drivetrain.learn.tuning import Tuning
 from drivetrain.metrics import names
 from drivetrain.report import words
@@ -117,6 +118,7 @@ class Search:
         for name in fixed:
             if name not in known:
                 raise UsageError(f"a search has no option {name!r}.", where=name, fix=nearest(name, known))
+        refuse_pointless(data, fixed.get("model"), [*telling(fixed), *(space or {})])
         probe = self._learner({}, None)
         if measured_part(probe) != "valid":
             raise UsageError(

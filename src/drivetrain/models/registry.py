@@ -128,6 +128,25 @@ def fitting(signature: Signature) -> tuple[str, ...]:
     return ("linear", "mlp", *trees, *pairs)
 
 
+COLUMNS = ("linear", "mlp")
+"""Models that also take inputs without pictures."""
+
+
+def refuse_unfit(source: ModelSource, signature: Signature) -> None:
+    """Raises UsageError for a model of pictures where there are none: it would be as if mlp had been asked for."""
+    pictures = any(len(codec.shape) == 3 for codec in signature.inputs.values())
+    if not pictures and source.name not in (*COLUMNS, *PAIRS):
+        raise UsageError(
+            f"{source.name} takes pictures, and there are none here.", where="model",
+            fix=f"Choose one of {', '.join(fitting(signature))}.",
+        )  # fmt: skip
+
+
+def may_be_pretrained(name: str) -> bool:
+    """Whether weights that were trained before may be had for a name; asks no network."""
+    return name not in (*PAIRS, *NO_NETWORKS) and resolve(name).kind != "built-in"
+
+
 def resolve(name: str, offered: Sequence[str] = tuple(MODELS)) -> ModelSource:
     """What `name` stands for: a short name of MODELS, a local folder or weights file, or `owner/name` on the hub.
 

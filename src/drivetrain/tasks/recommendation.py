@@ -26,12 +26,15 @@ from drivetrain.data.ratings import check_ratings, read_ratings
 from drivetrain.data.readers import Frame, read_frame
 from drivetrain.data.split import Splitter
 from drivetrain.errors import DataError, UsageError
+from drivetrain.learn.applies import refuse_pointless
 from drivetrain.learn.items import BeyondAccuracy
 from drivetrain.metrics import Estimate, measure
 from drivetrain.runtime import OnnxSession
 from drivetrain.runtime.recommend import Alike, Recommendations, Recommender
 
 NAME = "recommendation"
+INTERVAL = 0.9
+"""How often a rating's interval shall hold it where nobody said."""
 MOST_ITEMS = 5000
 """So many items are recommended at most: a weight for each pair of them must fit."""
 
@@ -94,7 +97,7 @@ def from_frame(
     liked: float | None = None,
     most_items: int = MOST_ITEMS,
     keep_seen: bool = False,
-    interval: float | None = 0.9,
+    interval: float | None = INTERVAL,
     recipe: dict[str, Any] | None = None,
     name: str = "ratings",
 ) -> Dataset:
@@ -144,6 +147,8 @@ def from_frame(
         data.interval = interval
         limits = (*NAMES_ARE_IN_IT, *ranking.extras.limits)
         data.extras = Extras("ratings", baselines=_rating_baselines, limits=limits, recommends=ranking)
+    said = {"liked": liked is not None, "interval": interval not in (None, INTERVAL)}
+    refuse_pointless(data, None, [name for name, given in said.items() if given])
     data.find_faults = lambda _: check_ratings(table, user, item, parts.train)
     return data
 

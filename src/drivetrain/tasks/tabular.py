@@ -25,9 +25,12 @@ from drivetrain.data.split import Splitter
 from drivetrain.data.table import Table, complete
 from drivetrain.errors import DataError, UsageError, nearest
 from drivetrain.interface import column_option
+from drivetrain.learn.applies import refuse_pointless
 from drivetrain.types import Array
 
 NAME = "tabular"
+INTERVAL = 0.9
+"""How often a number's interval shall hold it where nobody said."""
 _TOLD = 5
 """So many columns are named where none is left."""
 
@@ -74,7 +77,7 @@ def from_frame(
     ignore: str | Sequence[str] = (),
     split: Splitter | None = None,
     log_target: bool = False,
-    interval: float | None = 0.9,
+    interval: float | None = INTERVAL,
     costs: Mapping[tuple[str, str], float] | None = None,
     rare: int = 5,
     recipe: dict[str, Any] | None = None,
@@ -124,6 +127,8 @@ def from_frame(
     data.kinds = kinds
     data.interval = interval
     data.find_faults = find_faults
+    said = {"log_target": log_target, "interval": interval not in (None, INTERVAL), "costs": costs}
+    refuse_pointless(data, None, [name for name, given in said.items() if given])
     if costs:
         data.signature = _with_costs(data.signature, costs)
     return data

@@ -103,7 +103,6 @@ def act(options: Namespace) -> Outcome:
     epochs = options.epochs or usual_epochs(data)
     try:
         if learner.model_name in WITHOUT_EPOCHS:
-            _refuse_for(learner.model_name, options)
             learner.fit()
         else:
             learner.fine_tune(epochs, options.lr, frozen_epochs=options.frozen_epochs)
@@ -163,8 +162,6 @@ def _check_training(options: Namespace) -> None:
     if options.lr is not None and not 0 < options.lr < math.inf:
         raise UsageError(f"the learning rate must be a number above 0, not {options.lr}.", where="--lr")
     Settings(**_settings(options))
-    if options.model in WITHOUT_EPOCHS:
-        _refuse_for(options.model, options)
     if options.out and distribution.is_first():
         refuse_used(Path(options.out), options.force)
     if options.model is not None and os.path.isdir(options.source):
@@ -173,14 +170,6 @@ def _check_training(options: Namespace) -> None:
         source = registry.resolve(options.model)
         if source.kind == "hub" and options.model not in registry.MODELS:
             hub.fetch(source.location)
-
-
-def _refuse_for(model: str, options: Namespace) -> None:
-    """Options of a network that trees and EASE have no use for. The learner refuses its own; these are the verb's."""
-    for name, usual in (("epochs", None), ("lr", None), ("frozen_epochs", FROZEN_EPOCHS)):
-        if getattr(options, name) != usual:
-            option = "--" + name.replace("_", "-")
-            raise UsageError(f"{model} has no {name.replace('_', ' ')}.", where=option, fix="Leave it out.")
 
 
 def _say_faults(data: Dataset, options: Namespace) -> None:

@@ -1,0 +1,106 @@
+"""What each option applies to. One that would mean nothing for the data or the model is refused, not passed over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from drivetrain.codecs.category import Category
+from drivetrain.codecs.number import Number
+from drivetrain.errors import UsageError
+from drivetrain.learn import distribution
+from drivetrain.learn.make import WITHOUT_EPOCHS
+from drivetrain.models import registry
+
+if TYPE_CHECKING:
+    from drivetrain.data.dataset import Dataset
+
+FAST = "fast"
+"""What `labels` trains where nobody named a model."""
+KINDS = {"number": "a number", "category": "a category", "tags": "a set of tags", "ranking": "a ranking"}
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What an option is for, in words; whether data and model are of that; and what they are instead, in words."""
+
+    what: str
+    met: Callable[[Dataset, Any], bool]
+    instead: Callable[[Dataset, Any], str]
+
+
+def _has(kind: type) -> Callable[[Dataset, Any], bool]:
+    return lambda data, _: any(isinstance(codec, kind) for codec in data.signature.targets.values())
+
+
+def _targets(data: Dataset, _: Any) -> str:
+    kinds = {name: codec.op.partition("@")[0] for name, codec in data.signature.targets.items()}
+    return ", ".join(f"{name!r} is {KINDS.get(kind, kind)}" for name, kind in kinds.items())
+
+
+def _named(_: Dataset, model: Any) -> str:
+    return f"the model is {model if isinstance(model, str) else 'a module of your own'}"
+
+
+def _may_be_pretrained(data: Dataset, model: Any) -> bool:
+    """Whether there may be weights that were trained before, which only a look at the hub could tell."""
+    return bool(data.pictures) and (not isinstance(model, str) or registry.may_be_pretrained(model))
+
+
+PICTURES = Needs("pictures", lambda data, _: bool(data.pictures), lambda *_: "no input is a picture")
+CATEGORY = Needs("a target that is a category", _has(Category), _targets)
+NUMBER = Needs("a target that is a number", _has(Number), _targets)
+NETWORK = Needs("a network", lambda _, model: model not in (*WITHOUT_EPOCHS, FAST), _named)
+OWN_NETWORK = Needs("a network that has a name", lambda _, model: isinstance(model, str), _named)
+PRETRAINED = Needs("a pretrained network", _may_be_pretrained, _named)
+VALID = Needs(
+    "data with validation rows", lambda data, _: bool(len(data.rows("valid"))), lambda *_: "there are none"
+)
+TORCHRUN = Needs(
+    "several processes", lambda *_: distribution.under_torchrun(), lambda *_: "torchrun started none"
+)
+
+APPLIES: dict[str, tuple[Needs, ...]] = {
+    "augment": (PICTURES, NETWORK),
+    "augment_strength": (PICTURES, NETWORK),
+    "class_weights": (CATEGORY,),
+    "cost": (CATEGORY,),
+    "costs": (CATEGORY,),
+    "dropout": (NETWORK, OWN_NETWORK),
+    "early_stopping": (NETWORK, VALID),
+    "epochs": (NETWORK,),
+    "frozen_epochs": (NETWORK, PRETRAINED),
+    "interval": (NUMBER,),
+    "label_smoothing": (CATEGORY, NETWORK),
+    "liked": (NUMBER,),
+    "liked_from": (NUMBER,),
+    "log_target": (NUMBER,),
+    "loss": (NUMBER,),
+    "lr": (NETWORK,),
+    "pretrained": (PRETRAINED,),
+    "shard": (NETWORK, TORCHRUN),
+    "spread": (PRETRAINED,),
+    "views": (PRETRAINED,),
+}
+"""By the name of an option, here and on the command line. What isn't listed applies to all."""
+
+
+def refuse_unfit(data: Dataset, model: Any) -> None:
+    """Raises UsageError for a name of no model, or of one that can't take these data; before the work is begun."""
+    if isinstance(model, str) and model not in (*WITHOUT_EPOCHS, FAST):
+        source = registry.resolve(model, registry.fitting(data.signature))
+        registry.refuse_unfit(source, data.signature)
+
+
+def refuse_pointless(data: Dataset, model: Any, given: Iterable[str]) -> None:
+    """Raises UsageError for the first of the options in `given` that means nothing for the data or the model. `model` is a
+    name, a module, or None for the dataset's default."""
+    model = data.default_model if model is None else model
+    for name in given:
+        for needs in APPLIES.get(name, ()):
+            if not needs.met(data, model):
+                raise UsageError(
+                    f"this is for {needs.what}, and {needs.instead(data, model)}.",
+                    where=name, fix="Leave it out.",
+                )  # fmt: skip
