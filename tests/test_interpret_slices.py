@@ -16,6 +16,7 @@ from drivetrain.codecs.number import Number
 from drivetrain.data.dataset import DataBlock, Dataset
 from drivetrain.data.groups import groupings
 from drivetrain.data.telling import by_telling
+from drivetrain.deadline import Deadline
 from drivetrain.errors import UsageError
 from drivetrain.interpret import slices
 from drivetrain.interpret.significance import p_higher
@@ -274,3 +275,13 @@ def test_p_values_are_those_of_fishers_and_wilcoxons_tests() -> None:
             values[inside], values[outside], alternative="greater", method="asymptotic"
         ).pvalue
         assert p_values[code] == pytest.approx(told)
+
+
+def test_columns_that_there_is_no_time_for_are_left_out_and_said() -> None:
+    columns = {f"c{place}": np.random.default_rng(place).normal(size=800).tolist() for place in range(40)}
+    learner = labelled(columns, np.random.default_rng(0).random(800) < 0.2)
+    assert slices(learner).left_out == ()
+    found = slices(learner, deadline=Deadline(0))
+    assert len(found.left_out) == 32
+    assert "32 columns were left out for want of time" in found.words()[-1]
+    assert found.to_json()["left_out"] == list(found.left_out)

@@ -75,7 +75,8 @@ def most_telling(data: Dataset) -> list[str]:
         return list(inputs)
     part = data.part("train")
     sample = np.sort(np.random.default_rng(0).permutation(len(part))[:SAMPLE])
-    wanted = {name: codec for name, codec in inputs.items() if name not in data.pictures}
+    pictures = data.pictures
+    wanted = {name: codec for name, codec in inputs.items() if name not in pictures}
     batch = {name: part.column(name, sample) for name in (*wanted, *data.signature.targets)}
     ranked = by_telling(wanted, data.signature.targets, batch)
-    return [*data.pictures, *ranked]
+    return [*pictures, *ranked]

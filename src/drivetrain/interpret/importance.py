@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from drivetrain.codecs.number import Number
+from drivetrain.data.show import most_telling
+from drivetrain.deadline import NEVER, Deadline
 from drivetrain.errors import UsageError, nearest
 from drivetrain.interpret.slices import chosen_target
 from drivetrain.metrics import Estimate, mean, means
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from drivetrain.charts import Chart
     from drivetrain.learn.fitted import Fitted
 
+Floats = npt.NDArray[np.float64]
+
 REPEATS = 5
 MOST_ROWS = 20_000
 BATCH, BATCH_OF_PICTURES = 4096, 128
@@ -32,7 +37,8 @@ SHOWN = 15
 
 @dataclass(frozen=True, eq=False)
 class Importance:
-    """By how much `metric` gets worse for each input, the most first; of `n` rows of a part that has `rows`."""
+    """By how much `metric` gets worse for each input, the most first; of `n` rows of a part that has `rows`. `left_out`
+    are inputs that there was no time for."""
 
     target: str
     part: str
@@ -42,6 +48,7 @@ class Importance:
     rows: int
     whole: Estimate
     drops: dict[str, Estimate]
+    left_out: tuple[str, ...] = ()
 
     @property
     def relied_on(self) -> list[str]:
@@ -58,14 +65,21 @@ class Importance:
             value, low, high = (
                 self.text(x) for x in (self.drops[name].value, self.drops[name].low, self.drops[name].high)
             )
-            found.append(f"With {name} shuffled the {told.name} {verb} by {value} ({low} to {high}){unit}.")
+            found.append(f"With {name} shuffled {_the(told.name)} {verb} by {value} ({low} to {high}){unit}.")
         if not found:
-            found = [f"There is no column whose shuffling surely makes the {told.name} worse."]
+            found = [f"There is no column whose shuffling surely makes {_the(told.name)} worse."]
+        found.append(f"Of these rows {_the(told.name)} is {words.value_text(self.metric, self.whole.value)}.")
         sample = f" of {self.rows:,}" if self.n < self.rows else ""
+        times = "once" if self.repeats == 1 else f"{self.repeats} times"
         found.append(
-            f"Each column was shuffled {self.repeats} times over {self.n:,}{sample} rows. Columns that say the same stand in "
+            f"Each column was shuffled {times} over {self.n:,}{sample} rows. Columns that say the same stand in "
             "for each other, so that each alone may look needless."
         )
+        if self.left_out:
+            found.append(
+                f"{len(self.left_out):,} of {len(self.left_out) + len(self.drops):,} columns, those that tell least of "
+                f"{self.target} by themselves, were left out for want of time."
+            )
         return found
 
     def text(self, drop: float) -> str:
@@ -85,7 +99,8 @@ class Importance:
             if told.higher
             else f"rise of the {told.name} when shuffled{unit}"
         )
-        return draw(shown, measure, told.share, "What the model relies on", len(self.drops) - len(shown))
+        more = len(self.drops) + len(self.left_out) - len(shown)
+        return draw(shown, measure, told.share, "What the model relies on", more)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -97,6 +112,7 @@ class Importance:
             "rows": self.rows,
             "whole": self.whole.to_json(),
             "drops": {name: drop.to_json() for name, drop in self.drops.items()},
+            "left_out": list(self.left_out),
         }
 
     def __repr__(self) -> str:
@@ -121,14 +137,21 @@ def importance(
     repeats: int = REPEATS,
     rows: int = MOST_ROWS,
     seed: int = 0,
+    deadline: Deadline = NEVER,
 ) -> Importance:
-    """How much worse a metric that is a mean (accuracy, log_loss, mean_absolute_error...) gets without each input.
+    """How much worse a metric gets without each input: one that is a mean (accuracy, log_loss, mean_absolute_error...)
+    or r2. By default it is what is learned: log loss, or of a number r2, which is its squared error as a share of the
+    variance (on the log scale where that is learned); with costs the mean cost.
 
-    Of more than `rows` rows a sample is taken. The interval is a bootstrap over rows of the mean over `repeats`.
-    Raises UsageError for an unknown target or metric.
+    Of more than `rows` rows a sample is taken. The interval is a bootstrap over rows of the mean over `repeats` of what
+    each row loses. Columns that tell most of a target by themselves come first; those that the deadline leaves no time
+    for are named as left out. Raises UsageError for an unknown target or metric.
     """
     target = chosen_target(learner, target)
-    return importances(learner, part, {target: metric}, repeats=repeats, rows=rows, seed=seed)[target]
+    found = importances(
+        learner, part, {target: metric}, repeats=repeats, rows=rows, seed=seed, deadline=deadline
+    )
+    return found[target]
 
 
 def importances(
@@ -139,6 +162,7 @@ def importances(
     repeats: int = REPEATS,
     rows: int = MOST_ROWS,
     seed: int = 0,
+    deadline: Deadline = NEVER,
 ) -> dict[str, Importance]:
     """`importance` of several targets (all of them unless named, with the metric or None) from the same passes."""
     signature, found = learner.data.signature, learner.data.part(part)
@@ -150,31 +174,21 @@ def importances(
     outputs = _run(learner, inputs)
     metrics = {name: _metric(learner, name, metric, outputs, encoded) for name, metric in wanted.items()}
     whole = {name: _values(learner, name, metrics[name], outputs, encoded) for name in wanted}
-    worse = {name: dict.fromkeys(inputs, np.zeros(len(whole[name]))) for name in wanted}
-    jobs = [(place, field, repeat) for place, field in enumerate(inputs) for repeat in range(repeats)]
-    size = _batch_size(learner)
-    with learner.progress("Shuffling columns", len(jobs)) as advance:
-        for some in _several(jobs, max(1, size // max(1, len(chosen)))):
-            orders = [
-                (field, np.random.default_rng((seed, place, repeat)).permutation(len(chosen)))
-                for place, field, repeat in some
-            ]
-            for (field, _), outputs in zip(orders, _run_shuffled(learner, inputs, orders)):
-                for name, metric in metrics.items():
-                    change = whole[name] - _values(learner, name, metric, outputs, encoded)
-                    sign = 1 if words.metric(metric).higher else -1
-                    worse[name][field] = worse[name][field] + sign * change / repeats
-            advance(len(some))
-    drops = {
-        name: {field: mean(loss, seed) for field, loss in found.items()} for name, found in worse.items()
-    }
-    return {
-        name: Importance(
+    worse = {name: {} for name in wanted}
+    for field, outputs in _shuffled(learner, inputs, repeats, seed, deadline):
+        for name, metric in metrics.items():
+            change = whole[name] - _values(learner, name, metric, outputs, encoded)
+            sign = 1 if words.metric(metric).higher else -1
+            worse[name][field] = worse[name].get(field, 0.0) + sign * change / repeats
+    made = {}
+    for name, losses in worse.items():
+        drops = {field: mean(loss, seed) for field, loss in losses.items()}
+        order = sorted(drops, key=lambda field: (-drops[field].value, list(inputs).index(field)))
+        made[name] = Importance(
             name, part, metrics[name], repeats, len(chosen), len(found), mean(whole[name], seed),
-            dict(sorted(drops[name].items(), key=lambda item: -item[1].value)),
-        )
-        for name in wanted
-    }  # fmt: skip
+            {field: drops[field] for field in order}, tuple(field for field in inputs if field not in drops),
+        )  # fmt: skip
+    return made
 
 
 def _metric(
@@ -184,10 +198,15 @@ def _metric(
     outputs: Mapping[str, Array],
     encoded: Mapping[str, Array],
 ) -> str:
-    """The metric that is meant: by default what an answer costs, else the first. Raises UsageError for no mean."""
-    known = list(means(learner.data.signature.targets[target], outputs[target], encoded[target]))
+    """The metric that is meant: by default what is learned, or what an answer costs. Raises UsageError for no mean."""
+    codec = learner.data.signature.targets[target]
+    known = list(means(codec, outputs[target], encoded[target]))
+    if isinstance(codec, Number):
+        known.append("r2")
     if metric is None:
-        return "mean_cost" if "mean_cost" in known else known[0]
+        learned = "r2" if getattr(learner.settings, "loss", "squared") == "squared" else "mean_absolute_error"
+        preferred = ("mean_cost", "log_loss", learned)
+        return next((name for name in preferred if name in known), known[0])
     if metric not in known:
         fix = nearest(metric, known) or f"There is {', '.join(known)}."
         raise UsageError(f"{metric!r} is no mean over rows of {target}.", where="metric", fix=fix)
@@ -196,14 +215,49 @@ def _metric(
 
 def _values(
     learner: Fitted, target: str, metric: str, outputs: Mapping[str, Array], encoded: Mapping[str, Array]
-) -> npt.NDArray[np.float64]:
+) -> Floats:
     """(n,) what each row adds to the metric."""
-    items = means(learner.data.signature.targets[target], outputs[target], encoded[target])[metric].items
+    codec = learner.data.signature.targets[target]
+    if metric == "r2" and isinstance(codec, Number):
+        predicted, true = (codec.transform(values[target].reshape(-1)) for values in (outputs, encoded))
+        return 1 - np.square(predicted - true) / (true.var() or 1.0)
+    items = means(codec, outputs[target], encoded[target])[metric].items
     assert items is not None
     return items.astype(np.float64)
 
 
-def _several(jobs: list[tuple[int, str, int]], size: int) -> Iterator[list[tuple[int, str, int]]]:
+def _the(metric: str) -> str:
+    """ "the log loss", but "R²"."""
+    return metric if metric == words.metric("r2").name else f"the {metric}"
+
+
+def _shuffled(
+    learner: Fitted, inputs: Mapping[str, Array], repeats: int, seed: int, deadline: Deadline
+) -> Iterator[tuple[str, dict[str, Array]]]:
+    """(field, outputs with it shuffled), `repeats` of each field, whole fields only: those that tell most come first,
+    and of the first ones some are done whatever the time.
+
+    A field's orders are the same whichever others there was time for."""
+    n, places = len(next(iter(inputs.values()))), {name: place for place, name in enumerate(inputs)}
+    at_once = max(1, _batch_size(learner) // max(1, n) // repeats)
+    fields = most_telling(learner.data)
+    with learner.progress("Shuffling columns", len(fields)) as advance:
+        for start in range(0, len(fields), at_once):
+            if start and deadline.passed:
+                return
+            some = fields[start : start + at_once]
+            orders = [
+                (field, np.random.default_rng((seed, places[field], repeat)).permutation(n))
+                for field in some
+                for repeat in range(repeats)
+            ]
+            for each in _several(orders, max(1, _batch_size(learner) // max(1, n))):
+                for (field, _), outputs in zip(each, _run_shuffled(learner, inputs, each)):
+                    yield field, outputs
+            advance(len(some))
+
+
+def _several(jobs: list[tuple[str, Array]], size: int) -> Iterator[list[tuple[str, Array]]]:
     for start in range(0, len(jobs), size):
         yield jobs[start : start + size]
 

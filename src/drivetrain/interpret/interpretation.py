@@ -56,7 +56,8 @@ class Interpretation:
         data = self.learner.data
         rows = data.part(self.part).rows
         places = np.argsort(-self.losses, kind="stable")[:n]
-        names = [name for name in most_telling(data) if name not in data.pictures][:COLUMNS]
+        pictures = data.pictures
+        names = [name for name in most_telling(data) if name not in pictures][:COLUMNS]
         texts = texts_of(data, self.part, places, names)
         return [
             {

@@ -18,6 +18,7 @@ from drivetrain.codecs import Codec
 from drivetrain.codecs.number import Number
 from drivetrain.data.groups import Grouping, groupings
 from drivetrain.data.show import most_telling
+from drivetrain.deadline import NEVER, Deadline
 from drivetrain.errors import UsageError
 from drivetrain.interpret.significance import p_higher
 from drivetrain.metrics import Estimate, holm, losses, mean, statistics, wilson
@@ -83,7 +84,8 @@ class Slice:
 @dataclass(frozen=True, eq=False)
 class Slices:
     """What `slices` found, the worst first: `found` has at most 30 of the `worse` slices that are worse than the rest
-    by more than chance explains, of `tried` ones with at least `least` of the part's `n` rows."""
+    by more than chance explains, of `tried` ones with at least `least` of the part's `n` rows. `left_out` are columns
+    that there was no time for."""
 
     target: str
     part: str
@@ -93,6 +95,7 @@ class Slices:
     tried: int
     worse: int
     found: list[Slice] = field(default_factory=list)
+    left_out: tuple[str, ...] = ()
 
     def words(self) -> list[str]:
         """Sentences: the worst slices, and how many were tried."""
@@ -103,7 +106,14 @@ class Slices:
         return [*told, self.summary()]
 
     def summary(self) -> str:
-        """How many slices were tried, how many are worse, and what that means."""
+        """How many slices were tried, how many are worse, what that means, and what was left out."""
+        if not self.left_out:
+            return self._summary()
+        many = "1 column was" if len(self.left_out) == 1 else f"{len(self.left_out):,} columns were"
+        least = f"those that tell least of {self.target} by themselves"
+        return f"{self._summary()} {many} left out for want of time, {least}."
+
+    def _summary(self) -> str:
         tried = f"{self.tried:,} slices of at least {self.least:,} of the {self.n:,} rows were tried"
         if not self.tried:
             return f"There is no slice of at least {self.least:,} of the {self.n:,} rows to try."
@@ -145,6 +155,7 @@ class Slices:
             "tried": self.tried,
             "worse": self.worse,
             "slices": [each.to_json() for each in self.found],
+            "left_out": list(self.left_out),
         }
 
     def __repr__(self) -> str:
@@ -163,12 +174,14 @@ def slices(
     *,
     least: int | None = None,
     pairs: bool = True,
+    deadline: Deadline = NEVER,
 ) -> Slices:
     """The slices of a part where the model is worse than elsewhere, by error rate (with costs: mean cost) or absolute
     error (of the logarithm, where that is what is learned).
 
-    Of pictures also by true class and brightness. `least` is the smallest size of a slice. Raises UsageError for an
-    unknown target.
+    Of pictures also by true class and brightness. `least` is the smallest size of a slice. Columns that tell most of a
+    target by themselves come first; those that the deadline leaves no time for are named as left out. Raises UsageError
+    for an unknown target.
     """
     data = learner.data
     target = chosen_target(learner, target)
@@ -176,20 +189,23 @@ def slices(
     outputs, encoded = learner.outputs(part)
     metric, values = harm(codec, outputs[target], encoded[target])
     least = max(FEWEST, math.ceil(SHARE * len(found))) if least is None else least
-    by_column = {
-        name: groupings(name, each, found.column(name)) for name, each in data.signature.inputs.items()
-    }
+    made: dict[str, list[Grouping]] = {}
     if data.pictures:
-        by_column[target] = groupings(target, codec, encoded[target]) if hasattr(codec, "classes") else []
-    by_column = {name: [_frequent(each, least) for each in made] for name, made in by_column.items()}
+        made[target] = groupings(target, codec, encoded[target]) if hasattr(codec, "classes") else []
+    ranked, left_out = most_telling(data), ()
+    for place, name in enumerate(ranked):
+        if place >= PAIRED and deadline.passed:
+            left_out = tuple(ranked[place:])
+            break
+        made[name] = groupings(name, data.signature.inputs[name], found.column(name))
+    by_column = {name: [_frequent(each, least) for each in some] for name, some in made.items()}
     trials = _singles(by_column, values, least)
     if pairs:
-        chosen = [name for name in most_telling(data) if name in by_column][:PAIRED]
-        trials += _pairs({name: by_column[name] for name in chosen}, values, least)
+        trials += _pairs({name: by_column[name] for name in ranked[:PAIRED]}, values, least)
     adjusted = holm([trial.p for trial in trials])
     worse = [(trial, float(p)) for trial, p in zip(trials, adjusted) if p <= LEVEL]
     return Slices(
-        target, part, metric, len(found), least, len(trials), len(worse), _distinct(worse, values)
+        target, part, metric, len(found), least, len(trials), len(worse), _distinct(worse, values), left_out
     )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from drivetrain.codecs.base import Codec, Signature
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.date import Date
 from drivetrain.codecs.number import Number
+from drivetrain.deadline import NEVER, Deadline
 from drivetrain.learn import lightgbm
 from drivetrain.learn.tree_columns import DateColumns, takes
 from drivetrain.learn.tree_model import FEW_ROUNDS, LOSSES, MOST_ROUNDS, Grow, fit_trees, grow_trees
@@ -61,13 +62,16 @@ def fit_baselines(
     class_weights: str = "none",
     loss: str = "squared",
     trees: bool = True,
+    deadline: Deadline = NEVER,
+    late: list[str] | None = None,
 ) -> list[Baseline]:
     """Each simple method fitted to `train` and asked about `valid`, target by target, simplest first.
 
     Both batches hold encoded columns, field -> (n, ...). With several targets the name ends with " of TARGET".
     Empty when either batch has no rows. Regressions are left out where there is nothing to regress on: inputs
     of an unknown kind only, or a single class; trees beside pictures, and where `trees` is False. `class_weights` and
-    `loss` are those of the model that they stand beside. Deterministic for a seed on one machine.
+    `loss` are those of the model that they stand beside. Of several growers of trees those that the deadline leaves no time
+    to begin are named in `late`. Deterministic for a seed on one machine.
     """
     rows, others = _rows(signature, train), _rows(signature, valid)
     if not rows or not others:
@@ -86,14 +90,17 @@ def fit_baselines(
         if features is not None:
             fitted = fit(codec, features[0], encoded[sample], features[1], class_weights)
             methods.append((regression + _on_rows(sample, rows), fitted))
+        suffix = f" of {name}" if len(signature.targets) > 1 else ""
         if growers and len(np.unique(encoded)) > 1:
             options = {
                 "seed": seed,
                 "class_weights": class_weights,
                 "loss": loss if loss in LOSSES else "squared",
             }
-            methods += _trees(signature, train, valid, name, growers, options)
-        suffix = f" of {name}" if len(signature.targets) > 1 else ""
+            grown = _trees(signature, train, valid, name, growers, options, deadline)
+            methods += grown
+            if late is not None:
+                late += [method + suffix for method in list(growers)[len(grown) :]]
         found += [
             Baseline(method + suffix, name, outputs) for method, outputs in methods if outputs is not None
         ]
@@ -135,8 +142,9 @@ def _trees(
     target: str,
     growers: Mapping[str, Grow],
     options: Mapping[str, Any],
+    deadline: Deadline,
 ) -> list[tuple[str, Array | None]]:
-    """(name, outputs) of each grower's trees for one target."""
+    """(name, outputs) of each grower's trees for one target: of the first one's, and those that there is time for."""
     rows = _rows(signature, train)
     chosen = _sample(rows, MOST_TREE_ROWS, options["seed"])
     drawn = {name: np.asarray(train[name])[chosen] for name in (*signature.inputs, target)}
@@ -146,6 +154,8 @@ def _trees(
     rounds = int(np.clip(MOST_TREE_WORK / work, FEW_ROUNDS, MOST_ROUNDS))
     found: list[tuple[str, Array | None]] = []
     for name, grow in growers.items():
+        if found and deadline.passed:
+            break
         model = fit_trees(signature, drawn, target, most_rounds=rounds, grow=grow, **options)
         found.append((name + _on_rows(chosen, rows), model.predict(valid)))
     return found

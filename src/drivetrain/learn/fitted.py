@@ -17,6 +17,7 @@ from drivetrain import files
 from drivetrain.codecs import Signature
 from drivetrain.codecs.number import Number
 from drivetrain.data.dataset import Dataset, Part
+from drivetrain.deadline import Deadline
 from drivetrain.errors import TrainingError, UsageError
 from drivetrain.learn import distribution
 from drivetrain.learn.run import Run, next_folder
@@ -28,6 +29,10 @@ from drivetrain.types import Answer, Array, Sample
 if TYPE_CHECKING:
     from drivetrain.interpret import Interpretation
     from drivetrain.learn.ease import EaseLearner
+
+SHARE_OF_SECONDS, LEAST_SECONDS = 1 / 3, 10.0
+"""Of the training's time, and at least: what may be spent on looking at what was trained. Half of it is for the
+comparison with simple methods, half for the report."""
 
 
 def run_and_data(run: str | Path, data: Dataset | None) -> tuple[Run, dict[str, Any], Dataset]:
@@ -171,7 +176,9 @@ class Fitted(ABC):
     # --- after training -----------------------------------------------------------------------------------
 
     def finish(self) -> dict[str, Any]:
-        """`{"run", "task", "metrics": {"valid": ...}, "baselines", "epochs", "seconds"}` of the trained model."""
+        """`{"run", "task", "metrics": {"valid": ...}, "baselines", "epochs", "seconds"}` of the trained model.
+
+        What this takes is bounded by what the training took; what there was no time for is told."""
         if self.brief:
             return self._finish_briefly()
         from drivetrain.learn.intervals import fit_intervals
@@ -180,8 +187,9 @@ class Fitted(ABC):
         from drivetrain.learn.validation import Validation
         from drivetrain.report.page import write_report
 
+        seconds = max(LEAST_SECONDS, SHARE_OF_SECONDS * self.seconds)
         held = fit_intervals(self)
-        self.result = make_result(self)
+        self.result = make_result(self, Deadline(seconds / 2))
         if self.data.extras.recommends is not None:
             from drivetrain.learn.recommending import add_ranking
 
@@ -193,7 +201,7 @@ class Fitted(ABC):
         if self._run is not None:
             self._run.write_result(self.result)
             self._run.write_validation(Validation.of(self))
-            write_report(self._run.folder / "report.html", report_content(self))
+            write_report(self._run.folder / "report.html", report_content(self, Deadline(seconds / 2)))
             self._run.close()
         return self.result
 

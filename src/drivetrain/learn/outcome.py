@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from drivetrain.codecs import Signature
 from drivetrain.codecs.category import Category
+from drivetrain.deadline import NEVER, Deadline
 from drivetrain.learn.baselines import LIGHTGBM, TREES, Baseline, fit_baselines
 from drivetrain.learn.fitted import without_intervals
 from drivetrain.metrics import Estimate, Statistic, difference, losses, measure, names, paired_difference
@@ -28,20 +29,22 @@ def measured_part(learner: Fitted) -> str:
     return "valid" if len(learner.data.rows("valid")) and len(learner.data.part("valid")) else "train"
 
 
-def make_result(learner: Fitted) -> dict[str, Any]:
-    """`{"run", "task", "metrics", "baselines", "against", "epochs", "seconds", "notes"}`, JSON values only."""
+def make_result(learner: Fitted, deadline: Deadline = NEVER) -> dict[str, Any]:
+    """`{"run", "task", "metrics", "baselines", "against", "epochs", "seconds", "notes"}`, JSON values only. A simple
+    method that the deadline leaves no time for is named in the notes."""
     data, part, settings = learner.data, measured_part(learner), learner.settings
     metrics = {name: estimate.to_json() for name, estimate in learner.validate(part).items()}
     train, measured = learner.training_batch(), {**data.part(part).batch(), **learner.outputs(part)[1]}
     stopped = getattr(settings, "early_stopping", None) is not None  # It has the best epoch's weights.
     own = learner.model_name == "trees"  # Their rounds are chosen, and they are no baseline to themselves.
+    late: list[str] = []
     with learner.progress("Fitting baselines", 1) as advance:
         if data.extras.baselines is not None:
             simple = data.extras.baselines(data.signature, train, measured, settings.seed)
         else:
             simple = fit_baselines(
                 data.signature, train, measured, settings.seed, class_weights=settings.class_weights, loss=settings.loss,
-                trees=not own,
+                trees=not own, deadline=deadline, late=late,
             )  # fmt: skip
         advance(1)
     beside = baseline_metrics(data.signature, simple, measured, settings.seed)
@@ -60,6 +63,7 @@ def make_result(learner: Fitted) -> dict[str, Any]:
         "seconds": learner.seconds,
         "notes": learner.notes
         + (TRAINED_ON if part == "train" else [])
+        + ([f"{' and '.join(late)} left out of the comparison for want of time"] if late else [])
         + ([] if own else better_trees(against))
         + ([] if own or stopped else worse_metric(learner.history))
         + right_more_often(data.signature, learner.outputs(part)[0], simple, measured, against)

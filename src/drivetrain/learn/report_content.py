@@ -13,8 +13,9 @@ from drivetrain.codecs.base import distinct
 from drivetrain.codecs.category import as_text, order
 from drivetrain.data.kind_types import LEFT_OUT
 from drivetrain.data.table import missing
+from drivetrain.deadline import NEVER, Deadline
 from drivetrain.interpret import Classification, Importance, Interpretation, Regression, importances, slices
-from drivetrain.interpret.importance import MOST_ROWS, REPEATS
+from drivetrain.interpret.importance import REPEATS
 from drivetrain.interpret.interpretation import flat_rows
 from drivetrain.learn.outcome import measured_part
 from drivetrain.learn.run import versions
@@ -27,9 +28,10 @@ WORST, MISTAKE_COLUMNS = 10, 5
 """So many pictures, or rows of a table with so many of their columns, are shown as mistakes."""
 ROWS, TOLD = 8, 3
 """So many rows of a table are shown, and slices told in a sentence beside the chart of more."""
-CELLS, PICTURES = 1_500_000, 10_000
-"""So many cells (rows times columns), or pictures, go through the network to find what it relies on: some seconds."""
-FEWEST = 200
+ENOUGH, ENOUGH_PICTURES = 20_000, 2_000
+"""What it relies on is measured on so many rows: of fewer ones each column is shuffled several times."""
+SECONDS_OF_CARD = 5.0
+"""To look for slices for a bundle's card."""
 EXPLAINED = ("category", "number", "tags")
 """The kinds of target that have sections of their own."""
 
@@ -61,8 +63,8 @@ def _shared(learner: Fitted) -> dict[str, Any]:
     return content
 
 
-def report_content(learner: Fitted) -> dict[str, Any]:
-    """The content of report.html (see report/page.py)."""
+def report_content(learner: Fitted, deadline: Deadline = NEVER) -> dict[str, Any]:
+    """The content of report.html (see report/page.py). What the deadline leaves no time for is named there."""
     content = _shared(learner)
     data = learner.data
     content["history"], content["epoch_name"] = learner.history, learner.epoch_name
@@ -85,7 +87,7 @@ def report_content(learner: Fitted) -> dict[str, Any]:
         content["data"]["pictures"] = data.show(16)
     elif len(data.part("train")):
         content["sample"] = data.show(ROWS)
-    targets = _targets(learner)
+    targets = _targets(learner, deadline)
     if len(data.signature.targets) == 1:
         return {**content, **next(iter(targets.values()), {})}
     return {**content, "targets": targets}
@@ -105,7 +107,7 @@ def card_content(learner: Fitted, file: str, cases: int) -> dict[str, Any]:
         )
         content["per_class"] = _per_class(learner.interpret(part, name))
     explained = [name for name in learner.data.signature.targets if _is_explained(learner, name)]
-    weak = {name: slices(learner, part, name) for name in explained}
+    weak = {name: slices(learner, part, name, deadline=Deadline(SECONDS_OF_CARD)) for name in explained}
     several = len(weak) > 1
     return {
         **content,
@@ -126,31 +128,36 @@ def card_content(learner: Fitted, file: str, cases: int) -> dict[str, Any]:
 # Targets.
 
 
-def _targets(learner: Fitted) -> dict[str, dict[str, Any]]:
+def _targets(learner: Fitted, deadline: Deadline) -> dict[str, dict[str, Any]]:
     """For each target what the page's sections about it take."""
     part = measured_part(learner)
     names = [name for name in learner.data.signature.targets if _is_explained(learner, name)]
-    relied = _importances(learner, part, names)
-    return {name: _of_target(learner, part, name, relied.get(name)) for name in names}
+    relied = _importances(learner, part, names, deadline.part(1 / 2))
+    return {
+        name: _of_target(learner, part, name, relied.get(name), deadline.part(1 / (len(names) - place)))
+        for place, name in enumerate(names)
+    }
 
 
 def _is_explained(learner: Fitted, name: str) -> bool:
     return learner.data.signature.targets[name].op.split("@")[0] in EXPLAINED
 
 
-def _importances(learner: Fitted, part: str, names: list[str]) -> dict[str, Importance]:
-    """What it relies on, from as many rows as that takes a moment for; nothing where there is one input only."""
-    inputs = len(learner.data.signature.inputs)
-    if inputs < 2 or not names:
+def _importances(learner: Fitted, part: str, names: list[str], deadline: Deadline) -> dict[str, Importance]:
+    """What it relies on; nothing where there is one input only."""
+    if len(learner.data.signature.inputs) < 2 or not names:
         return {}
-    passes = REPEATS * inputs
-    rows = PICTURES // passes if learner.data.pictures else CELLS // (passes * inputs)
-    return importances(learner, part, dict.fromkeys(names), rows=int(np.clip(rows, FEWEST, MOST_ROWS)))
+    enough = ENOUGH_PICTURES if learner.data.pictures else ENOUGH
+    rows = min(enough, len(learner.data.part(part)))
+    repeats = int(np.clip(enough // max(1, rows), 1, REPEATS))
+    return importances(learner, part, dict.fromkeys(names), rows=rows, repeats=repeats, deadline=deadline)
 
 
-def _of_target(learner: Fitted, part: str, name: str, relied: Importance | None) -> dict[str, Any]:
+def _of_target(
+    learner: Fitted, part: str, name: str, relied: Importance | None, deadline: Deadline
+) -> dict[str, Any]:
     found = learner.interpret(part, name)
-    weak = found.slices()
+    weak = found.slices(deadline=deadline)
     content: dict[str, Any] = {
         "slices": {
             "chart": weak.chart if weak.found else None,
