@@ -112,7 +112,8 @@ def test_nothing_is_asked_of_a_codec_before_it_is_fitted() -> None:
 def test_schema_and_profile() -> None:
     codec = Category(classes=("a", "b"))
     assert codec.schema() == {"type": "string", "enum": ["a", "b"]}
-    assert Category().schema() == {"type": "string"}
+    assert Category(classes=("true", "2", "b")).schema() == {"enum": ["true", True, "2", 2, "b"]}
+    assert Category().schema() == {"type": ["string", "number", "boolean"]}
     assert codec.profile(np.array([1, 1, 1])) == {"n": 3, "counts": {"a": 0, "b": 3}}
 
 
@@ -155,10 +156,10 @@ def test_an_open_category_has_codes_for_all_else() -> None:
     ]
     column = np.array([*raws, ["list"]], object)
     codes, errors = codec.encode_column(column)
-    assert codes.tolist() == [1, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 2, 2, 3, 0]
+    assert codes.tolist() == [1, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 2, 2, 2, 0]
     assert list(errors) == [len(raws)]
-    assert codec.profile(codes[:-1]) == {"n": 15, "counts": {"a": 0, "b": 1}, "other": 4, "missing": 10}
-    assert codec.schema() == {"type": ["string", "null"]}
+    assert codec.profile(codes[:-1]) == {"n": 15, "counts": {"a": 0, "b": 1}, "other": 5, "missing": 9}
+    assert codec.schema() == {"type": ["string", "number", "boolean", "null"]}
     for ask in (lambda: codec.output_shape, lambda: codec.decode(np.ones(2))):
         with pytest.raises(DrivetrainError, match="can't be a target"):
             ask()
@@ -194,7 +195,7 @@ def test_whole_numbers_are_one_class_however_they_come() -> None:
     codec = Category(open=True).fit(np.array([1.0, 2.0, np.nan, 10.0]))
     assert codec.classes == ("1", "2", "10")
     assert codec.encode_column(np.array([10, 1]))[0].tolist() == [2, 0]
-    assert codec.encode_column(np.array(["2", "2.0", None], object))[0].tolist() == [1, 3, 4]
+    assert codec.encode_column(np.array(["2", "2.0", None], object))[0].tolist() == [1, 1, 4]
 
 
 # Costs: the answer that is expected to cost least.

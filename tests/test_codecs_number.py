@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from pathlib import Path
@@ -131,7 +132,18 @@ def test_missing_numbers(raw: Any) -> None:
         Number().read(raw)
 
 
-@pytest.mark.parametrize("raw", ["x", "inf", "1e39", 1e39, True, [1], "n.a."])
+@pytest.mark.parametrize(
+    "raw", [math.inf, -math.inf, np.float32("inf"), "inf", " -Inf ", "Infinity", "\u221e", "1e999"]
+)
+def test_an_infinite_number_is_none_as_text_too(raw: Any) -> None:
+    codec = Number(missing=True)
+    assert np.isnan(codec.read(raw))
+    assert np.isnan(codec.encode_column(np.array([raw], object))[0]).all()
+    with pytest.raises(DataError, match="not a finite"):
+        Number().read(raw)
+
+
+@pytest.mark.parametrize("raw", ["x", "1e39", 1e39, True, [1], "n.a."])
 def test_what_is_wrong_is_not_missing(raw: Any) -> None:
     with pytest.raises(DataError):
         Number(missing=True).read(raw)

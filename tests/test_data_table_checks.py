@@ -2,6 +2,7 @@
 
 import os
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ PARTS = Split(np.arange(0, 300), np.arange(300, 350), np.arange(350, 400))
 
 
 def check(columns, split=PARTS, target="y", **options):
-    frame = read_frame(columns, name="t")
+    frame = replace(read_frame(columns, name="t"), typed=False)
     kinds = guess_kinds(frame, target, **options)
     return check_table(to_table(frame, kinds), kinds, split, target)
 

@@ -47,6 +47,12 @@ def _texts_by_text(value: Any) -> bool:
     )  # fmt: skip
 
 
+def _many_by_text(value: Any) -> bool:
+    return isinstance(value, dict) and _few(value) and all(
+        is_text(name) and _many(is_text)(texts) for name, texts in cast("dict[Any, Any]", value).items()
+    )  # fmt: skip
+
+
 def _or_none(fits: Fits) -> Fits:
     return lambda value: value is None or fits(value)
 
@@ -84,6 +90,7 @@ OPTIONS: dict[str, dict[str, Fits]] = {
         "target": _many(is_text),
         "columns": _or_none(_texts_by_text),
         "ignore": _many(is_text),
+        "missing": _many_by_text,
         "log_target": _is_bool,
         "costs": _or_none(_many(_is_cost)),
         "rare": _is_whole,

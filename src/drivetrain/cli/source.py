@@ -49,6 +49,13 @@ def add_source(command: ArgumentParser) -> None:
         help="override what a column was taken for",
     )
     tables.add_argument("--ignore", action="append", default=[], metavar="NAME", help="leave a column out")
+    tables.add_argument(
+        "--missing",
+        action="append",
+        default=[],
+        metavar="WORD or NAME=WORD",
+        help='what else means "no value", in all columns or in one; NAME= alone: no word does there (-200)',
+    )
     tables.add_argument("--query", metavar="SQL", help="what to read from a database")
     tables.add_argument(
         "--split", metavar="HOW", help="random, time:COLUMN, group:COLUMN or column:COLUMN (random)"
@@ -131,6 +138,11 @@ def recorded(data: Dataset) -> dict[str, Any]:
     has = {
         **recipe,
         "column": [f"{name}={kind}" for name, kind in (recipe.get("columns") or {}).items()],
+        "missing": [
+            f"{name}={word}" if name else word
+            for name, words in (recipe.get("missing") or {}).items()
+            for word in words
+        ],
         "cost": [_cost_text((true, answer), cost) for true, answer, cost in recipe.get("costs") or ()],
         "header": ",".join(recipe.get("header") or ()),
         "interval": recipe.get("interval", data.interval),
@@ -163,7 +175,7 @@ def _split_text(recipe: Mapping[str, Any]) -> str:
 
 _OWN = {
     "image_classification": ("image_size", "resize", "layout"),
-    "tabular": ("target", "column", "ignore", "query", "split", "test", "log_target", "interval", "cost"),
+    "tabular": ("target", "column", "ignore", "missing", "query", "split", "test", "log_target", "interval", "cost"),
     "recommendation": (
         "user", "item", "rating", "timestamp", "liked_from", "header", "keep_seen", "query", "split", "test", "interval",
     ),
@@ -209,7 +221,7 @@ def _table(options: Namespace) -> Dataset:
     return tabular.from_csv(
         options.source, options.target, options.valid, options.seed, query=options.query, test=options.test or 0.0,
         columns=dict(_pair(given, "--column", "NAME=KIND") for given in options.column), ignore=options.ignore,
-        split=_splitter(options), log_target=options.log_target,
+        split=_splitter(options), log_target=options.log_target, missing=_missing(options.missing),
         **({} if options.interval is None else {"interval": options.interval}),
         costs=dict(_cost(given) for given in options.cost) or None,
     )  # fmt: skip
@@ -234,6 +246,15 @@ def _ratings(options: Namespace) -> Dataset:
         test=options.test or 0.0, liked=options.liked_from, keep_seen=options.keep_seen,
         **({} if options.interval is None else {"interval": options.interval}),
     )  # fmt: skip
+
+
+def _missing(given: list[str]) -> dict[str, list[str]] | None:
+    """Words for "no value" by column, "" for all."""
+    found: dict[str, list[str]] = {}
+    for text in given:
+        name, _, word = text.rpartition("=")
+        found.setdefault(name, []).append(word)
+    return found or None
 
 
 def _pair(given: str, where: str, form: str) -> tuple[str, str]:

@@ -13,7 +13,7 @@ import types
 import typing
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
@@ -23,12 +23,13 @@ import numpy as np
 
 from drivetrain.errors import DrivetrainError, UsageError, nearest
 from drivetrain.types import Array
+from drivetrain.values import canonical, is_nothing, scalar
 
 _OP = re.compile(r"([a-z][a-z0-9_]*)@([1-9][0-9]*)")
 _IMPLEMENTATIONS: dict[str, type[Codec]] = {}
 
-MISSING_WORDS = frozenset({"", "na", "n/a", "nan", "null", "?", "#n/a"})
-"""Texts that mean "no value" once trimmed and in lower case."""
+MISSING_WORDS = frozenset({"", "na", "n/a", "nan", "null", "?", "#n/a", r"\n"})
+"""Texts that mean "no value" once trimmed and in lower case; the last is MySQL's."""
 NO_NUMBER = MISSING_WORDS | {"none", "-", "--", "missing"}
 """The same for numbers and dates; a category may well be called so."""
 
@@ -43,12 +44,13 @@ class FieldError(UsageError, ValueError):
 
 
 def is_missing(raw: Any, words: frozenset[str] = MISSING_WORDS) -> bool:
-    """Whether a raw value says that there is none: None, NaN, not-a-time, or text among `words`."""
-    if isinstance(raw, str):
-        return raw.strip().lower() in words
-    if isinstance(raw, (float, np.floating, np.datetime64)):
-        return bool(raw != raw)  # NaN and not-a-time alone differ from themselves.
-    return raw is None
+    """Whether a raw value says that there is none: None, NaN, not-a-time, pandas' NA, or text among `words`."""
+    return raw.strip().lower() in words if isinstance(raw, str) else is_nothing(raw)
+
+
+def absent_words(absent: Sequence[str] | None, usual: frozenset[str]) -> frozenset[str]:
+    """The texts that mean "no value" to a codec whose field `absent` is this: as `canonical` has them, in lower case."""
+    return usual if absent is None else frozenset(canonical(word.strip()).lower() for word in absent)
 
 
 class Codec(ABC):
@@ -65,6 +67,8 @@ class Codec(ABC):
     """Largest difference per element allowed to another runtime's `read` (a JPEG decoder may differ)."""
     encoded_tolerance: ClassVar[float] = 0.0
     """Largest difference per element allowed to another runtime's `encode`."""
+    no_value: ClassVar[frozenset[str]] = MISSING_WORDS
+    """The texts that mean "no value" where the field `absent` of a codec that has it is None."""
     from_files: ClassVar[bool] = False
     """True where raw values are usually files: encoding is done in parallel, from each file's bytes, and kept."""
     learned: ClassVar[tuple[str, ...]] = ()
@@ -217,9 +221,8 @@ def errors_by_row(faults: Errors, which: Array) -> Errors:
 def _as_json(raw: Any) -> Any:
     """A raw value as JSON has it: null for what isn't finite, a date as ISO 8601."""
     if isinstance(raw, np.datetime64):
-        return None if is_missing(raw) else str(cast("object", raw))
-    if isinstance(raw, np.generic):
-        raw = cast("Any", raw).item()
+        return None if is_nothing(raw) else str(cast("object", raw))
+    raw = scalar(raw)
     if isinstance(raw, float) and not math.isfinite(raw):
         return None
     return raw.isoformat() if isinstance(raw, (datetime.date, datetime.time)) else raw

@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
-import datetime
 import math
+import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from drivetrain.codecs.base import (
-    MISSING_WORDS,
     Codec,
     Errors,
     FieldError,
+    absent_words,
     by_row,
     distinct,
     errors_by_row,
-    is_missing,
 )
 from drivetrain.errors import DataError, DrivetrainError, nearest
 from drivetrain.types import Array
+from drivetrain.values import as_text, canonical, is_nothing
 
-WHOLE = 2.0**53
-"""From here on not every whole number is a float64, and the digits of one say more than is known."""
+_WHOLE = re.compile("-?[1-9][0-9]{0,14}|0")
 MOST_COMPARED = 100
 """With more classes an unseen one isn't compared with each: a column of them would take minutes."""
+
+
+def _as_json(name: str) -> list[Any]:
+    """What else than its text JSON may hold for a class: true and false, and a whole number."""
+    if name in ("true", "false"):
+        return [name == "true"]
+    return [int(name)] if _WHOLE.fullmatch(name) else []
 
 
 def order(classes: Iterable[str]) -> list[str]:
@@ -40,26 +47,6 @@ def order(classes: Iterable[str]) -> list[str]:
         return sorted(names)
 
 
-def as_text(raw: Any, what: str) -> str:
-    """A scalar's text: digits of a number (3.0 is "3"), true or false, a date as ISO 8601. Raises DataError."""
-    if isinstance(raw, str):
-        return raw.strip()
-    if isinstance(raw, np.datetime64):
-        return str(cast("object", raw))
-    if isinstance(raw, np.generic):
-        raw = cast("Any", raw).item()
-    if isinstance(raw, bool):
-        return "true" if raw else "false"
-    if isinstance(raw, float) and raw.is_integer() and abs(raw) < WHOLE:
-        return str(int(raw))
-    if isinstance(raw, (datetime.date, datetime.time)):
-        return raw.isoformat()
-    if isinstance(raw, (bytes, list, dict, tuple, np.ndarray)):
-        kind = type(raw).__name__  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
-        raise DataError(f"a {what} is text, not {kind}.")
-    return str(cast("object", raw)).strip()
-
-
 @dataclass(frozen=True)
 class Category(Codec):
     """One of `classes`. Encodes to int64 (), the position in `classes`; decodes probabilities (len(classes),).
@@ -67,7 +54,10 @@ class Category(Codec):
     With `open`, for inputs, any other text is code len(classes) and a missing one len(classes) + 1; then `fit` makes
     no class of a text with fewer than `rare` rows, nor of one beyond the `most` most frequent (0: no limit).
     `costs[i][j]`, for targets, is what it costs to answer class j where i is true: the answer is then the class of
-    the least expected cost instead of the likeliest.
+    the least expected cost instead of the likeliest. `absent` are the texts that mean that there is none, instead of the
+    usual ones.
+
+    A class is known by its text, else by its canonical one: 3, 3.0 and "3.0" are one class, and so are true and "True".
     """
 
     op: ClassVar[str] = "category@1"
@@ -76,6 +66,7 @@ class Category(Codec):
     rare: int = 0
     most: int = 0
     costs: tuple[tuple[float, ...], ...] = ()
+    absent: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "classes", tuple(str(name) for name in self.classes))
@@ -101,6 +92,25 @@ class Category(Codec):
     def _codes(self) -> dict[str, int]:
         return {name: code for code, name in enumerate(self.classes)}
 
+    @cached_property
+    def _forms(self) -> dict[str, int]:
+        """Canonical text -> code, where one class alone has it: classes may have been named by hand, or long ago."""
+        forms = [canonical(name) for name in self.classes]
+        counts = Counter(forms)
+        return {form: code for code, form in enumerate(forms) if counts[form] == 1}
+
+    @cached_property
+    def _absent(self) -> frozenset[str]:
+        return absent_words(self.absent, self.no_value)
+
+    def code_of(self, text: str) -> int | None:
+        """The position of the class that a trimmed text names; None where there is none."""
+        code = self._codes.get(text)
+        return self._forms.get(canonical(text)) if code is None else code
+
+    def _is_absent(self, text: str) -> bool:
+        return canonical(text).lower() in self._absent
+
     @property
     def levels(self) -> int:
         """How many codes there are: the classes, and where it is open one for other and one for missing."""
@@ -110,12 +120,12 @@ class Category(Codec):
         if self.classes:
             return self
         different, which = distinct(values)
-        texts = [self.read(value) for value in different]
+        texts = [None if text is None else canonical(text) for text in map(self.read, different)]
         if not self.open:
             return replace(self, classes=tuple(order({text for text in texts if text is not None})))
         counts: dict[str, int] = {}
         for text, rows in zip(texts, np.bincount(which, minlength=len(texts)).tolist()):
-            if text is not None and text.lower() not in MISSING_WORDS:
+            if text is not None and not self._is_absent(text):
                 counts[text] = counts.get(text, 0) + rows
         classes = [text for text in order(counts) if counts[text] >= self.rare]
         if self.most:
@@ -125,15 +135,11 @@ class Category(Codec):
 
     def read(self, raw: Any) -> str | None:
         """The text; None where there is none and the category is open."""
-        if isinstance(raw, str):
-            text = raw.strip()
-        else:
-            absent = is_missing(raw) or (
-                isinstance(raw, (float, np.floating)) and raw in (math.inf, -math.inf)
-            )
-            text = "" if absent else as_text(raw, "class")
-            if absent and not self.open:
-                raise DataError("the class is missing.", fix="Give every row a class, or leave the row out.")
+        if is_nothing(raw):
+            if self.open:
+                return None
+            raise DataError("the class is missing.", fix="Give every row a class, or leave the row out.")
+        text = as_text(raw, "class")
         if text:
             return text
         if self.open:
@@ -156,11 +162,14 @@ class Category(Codec):
         return by_row(np.array(codes, np.int64), which), errors_by_row(faults, which)
 
     def _code(self, value: str | None) -> int:
-        code = self._codes.get(value) if value is not None else None
+        code = None if value is None else self.code_of(value)
         if code is not None:
             return code
+        absent = value is None or self._is_absent(value)
         if self.open:
-            return len(self.classes) + (value is None or value.lower() in MISSING_WORDS)
+            return len(self.classes) + absent
+        if absent and self.absent is not None:
+            raise DataError(f"the class is missing: {value!r} says so.", fix="Leave the row out.")
         close = nearest(value or "", self.classes) if len(self.classes) <= MOST_COMPARED else ""
         hint = close or f"The classes are {', '.join(self.classes[:10])}."
         raise DataError(f"the class {value!r} was not seen in training.", fix=hint)
@@ -227,8 +236,11 @@ class Category(Codec):
 
     def schema(self) -> dict[str, Any]:
         if self.open:
-            return {"type": ["string", "null"]}
-        return {"type": "string", **({"enum": list(self.classes)} if self.classes else {})}
+            return {"type": ["string", "number", "boolean", "null"]}
+        if not self.classes:
+            return {"type": ["string", "number", "boolean"]}
+        values = [value for name in self.classes for value in (name, *_as_json(name))]
+        return {"enum": values} if len(values) > len(self.classes) else {"type": "string", "enum": values}
 
     def nasty_examples(self) -> list[tuple[str, Any]]:
         examples: list[tuple[str, Any]] = [

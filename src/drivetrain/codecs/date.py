@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar, Self, cast
 
 import numpy as np
@@ -17,6 +18,7 @@ from drivetrain.codecs.base import (
     Codec,
     Errors,
     FieldError,
+    absent_words,
     by_row,
     distinct,
     errors_by_row,
@@ -25,6 +27,7 @@ from drivetrain.codecs.base import (
 from drivetrain.codecs.number import WRITTEN
 from drivetrain.errors import DataError, DrivetrainError
 from drivetrain.types import Array
+from drivetrain.values import is_nothing, scalar
 
 Floats = npt.NDArray[np.float64]
 
@@ -65,7 +68,8 @@ class Date(Codec):
     allows that, is `MISSING` and -1. `fit` learns `parts` (those that vary) and `center` and `spread`, mean and
     standard deviation of the elapsed seconds, for the graph. `order` is that of written dates whose year is last;
     "ymd" has none of them, and `fit` finds the order where the dates leave no choice. `epoch` is the unit of
-    numbers since 1970, or empty where numbers are no dates.
+    numbers since 1970, or empty where numbers are no dates. `absent` are the texts and dates that mean that there is
+    none, instead of the usual texts.
     """
 
     op: ClassVar[str] = "date@1"
@@ -75,6 +79,8 @@ class Date(Codec):
     epoch: str = ""
     center: float | None = None
     spread: float | None = None
+    absent: tuple[str, ...] | None = None
+    no_value: ClassVar[frozenset[str]] = NO_NUMBER
 
     def __post_init__(self) -> None:
         if self.order not in ORDERS:
@@ -89,6 +95,14 @@ class Date(Codec):
             raise FieldError("spread must be a number above 0")
         if self.center is not None and not (math.isfinite(self.center) and self.center == round(self.center)):
             raise FieldError("center must be a whole number")
+
+    @cached_property
+    def _absent(self) -> frozenset[str]:
+        return absent_words(self.absent, self.no_value)
+
+    @cached_property
+    def _absent_dates(self) -> Floats:
+        return parse_dates(np.array(self.absent or (), object), self.order, self.epoch)
 
     def fit(self, values: Iterable[Any]) -> Self:
         if self.parts is not None and self.center is not None and self.spread is not None:
@@ -120,11 +134,11 @@ class Date(Codec):
 
     def read(self, raw: Any) -> float:
         """Seconds since 1970-01-01 00:00 UTC; NaN where missing."""
-        if is_missing(raw, NO_NUMBER):
+        seconds = math.nan if is_missing(raw, self._absent) else _seconds(raw, self.order, self.epoch)
+        if is_missing(raw, self._absent) or seconds in self._absent_dates:
             if self.missing:
                 return math.nan
             raise DataError("the date is missing.", fix="Give every row a date, or leave the row out.")
-        seconds = _seconds(raw, self.order, self.epoch)
         if math.isnan(seconds):
             other = isinstance(raw, str) and YEAR_LAST.fullmatch(raw.strip()) and self.order == "ymd"
             hint = "Say whether the day or the month is first: order='dmy' or 'mdy'." if other else ""
@@ -144,6 +158,7 @@ class Date(Codec):
         """What `read` gives of each value (n,), NaN where it raises, and the errors by row."""
         different, which, seconds = _column(values, self.order, self.epoch)
         faults: Errors = {}
+        seconds = np.where(np.isin(seconds, self._absent_dates), np.nan, seconds)
         for place in np.flatnonzero(np.isnan(seconds)).tolist():
             try:
                 self.read(different[place])
@@ -260,6 +275,9 @@ def _seconds(raw: Any, order: str, epoch: str) -> float:
             raw = float(text)
         else:
             return _in_range(_written(text, order))
+    if is_nothing(raw):
+        return math.nan
+    raw = scalar(raw)
     if isinstance(raw, datetime.date):
         return _in_range(_of_datetime(raw))
     if isinstance(raw, np.datetime64):

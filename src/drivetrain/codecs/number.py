@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar, Self, cast
 
 import numpy as np
@@ -17,6 +18,7 @@ from drivetrain.codecs.base import (
     Codec,
     Errors,
     FieldError,
+    absent_words,
     by_row,
     distinct,
     errors_by_row,
@@ -24,6 +26,7 @@ from drivetrain.codecs.base import (
 )
 from drivetrain.errors import DataError, DrivetrainError
 from drivetrain.types import Array
+from drivetrain.values import scalar
 
 Floats = npt.NDArray[np.float64]
 
@@ -41,6 +44,7 @@ THOUSANDS: dict[str, dict[int, int]] = {
     " ": str.maketrans(" \u00a0\u202f,", ",,, "),
 }
 """Grouping sign -> what brings a text to a comma as that sign and a point as the decimal mark."""
+INFINITE = re.compile(r"[+-]?(?:inf|infinity|\u221e)", re.IGNORECASE)
 SCALINGS = ("standard", "robust", "none")
 NORMAL_QUARTILES = 1.349
 """The 25 % and 75 % quantiles of a normal distribution are this many standard deviations apart."""
@@ -52,8 +56,9 @@ class Number(Codec):
 
     `center` and `spread` are learned from the training values, of z = sign(x) log(1 + |x|) where `log` is set, else of
     z = x; the graph works on (z - center) / spread unless `scaling` is "none". With `missing` there may be no
-    value. `thousands` is the sign that may group digits in text. `interval`, half its width in units of
-    `spread`, makes a target's answer a range that holds the truth in a share `coverage` of cases.
+    value; `absent` are the texts and numbers that say so, instead of the usual texts. `thousands` is the sign that may
+    group digits in text. `interval`, half its width in units of `spread`, makes a target's answer a range that holds
+    the truth in a share `coverage` of cases.
     """
 
     op: ClassVar[str] = "number@1"
@@ -66,6 +71,8 @@ class Number(Codec):
     spread: float | None = None
     interval: float | None = None
     coverage: float = 0.9
+    absent: tuple[str, ...] | None = None
+    no_value: ClassVar[frozenset[str]] = NO_NUMBER
 
     def __post_init__(self) -> None:
         if self.scaling not in SCALINGS:
@@ -80,6 +87,14 @@ class Number(Codec):
             raise FieldError("interval must be a number of at least 0")
         if not 0 < self.coverage < 1:
             raise FieldError("coverage must lie between 0 and 1")
+
+    @cached_property
+    def _absent(self) -> frozenset[str]:
+        return absent_words(self.absent, self.no_value)
+
+    @cached_property
+    def _absent_numbers(self) -> Floats:
+        return numbers_among(self.absent)
 
     def fit(self, values: Iterable[Any]) -> Self:
         if self.center is not None and self.spread is not None:
@@ -101,7 +116,8 @@ class Number(Codec):
         return replace(self, center=kept, spread=width if self.spread is None else self.spread)
 
     def read(self, raw: Any) -> float:
-        if self.missing and is_missing(raw, NO_NUMBER):
+        raw = scalar(raw)
+        if self.missing and is_missing(raw, self._absent):
             return math.nan
         if isinstance(raw, bool) or not isinstance(raw, (int, float, str, np.integer, np.floating)):
             raise DataError(f"{raw!r:.60} is not a number.")
@@ -109,9 +125,13 @@ class Number(Codec):
             value = float(cast("float", self._plain_text(raw) if isinstance(raw, str) else raw))
         except OverflowError:  # A whole number beyond float64, which may be too long to print.
             raise DataError("the number is too large for 32 bits.", fix="Leave the row out.") from None
+        if value in self._absent_numbers:
+            if self.missing:
+                return math.nan
+            raise DataError(f"the number is missing: {raw!r:.60} says so.", fix="Leave the row out.")
         if abs(value) <= LARGEST:
             return value
-        if self.missing and not isinstance(raw, str) and math.isinf(value):
+        if self.missing and math.isinf(value):
             return math.nan
         raise DataError(
             f"{raw!r:.60} is not a finite 32-bit number.", fix="Leave the row out or mend the value."
@@ -120,6 +140,8 @@ class Number(Codec):
     def _plain_text(self, raw: str) -> str:
         """The number without grouping signs. Raises DataError where it is none."""
         text = raw.strip()
+        if INFINITE.fullmatch(text):
+            return "-inf" if text[0] == "-" else "inf"
         if self.thousands:
             text = text.translate(THOUSANDS[self.thousands])
             if GROUPED.fullmatch(text):
@@ -162,10 +184,11 @@ class Number(Codec):
             numbers, faults = self._read_each(different, np.arange(len(different)))
             return by_row(numbers, which), errors_by_row(faults, which)
         numbers, raws = column
-        infinite = np.isinf(numbers)
-        if self.missing and infinite.any():
-            numbers = np.where(infinite, np.nan, numbers)
-        wrong = ~(np.abs(numbers) <= LARGEST)
+        nothing = np.isinf(numbers)
+        absent = np.isin(numbers, self._absent_numbers)
+        if self.missing and (nothing | absent).any():
+            numbers = np.where(nothing | absent, np.nan, numbers)
+        wrong = ~(np.abs(numbers) <= LARGEST) | absent
         if self.missing:
             wrong &= ~np.isnan(numbers)
         if not wrong.any():
@@ -260,6 +283,11 @@ class Number(Codec):
         if self.thousands:
             examples.append(("grouped", f"-1{self.thousands}234{self.thousands}567"))
         return examples
+
+
+def numbers_among(words: Sequence[str] | None) -> Floats:
+    """The numbers that are written among words for "no value": -200, "-200" and "-200.0" are one."""
+    return np.array([float(word) for word in map(str.strip, words or ()) if WRITTEN.fullmatch(word)])
 
 
 def _numeric(values: Iterable[Any]) -> tuple[Floats, Array] | None:

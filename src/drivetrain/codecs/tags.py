@@ -10,10 +10,11 @@ from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 
-from drivetrain.codecs.base import Codec, Errors, FieldError, distinct, is_missing
-from drivetrain.codecs.category import as_text, order
+from drivetrain.codecs.base import Codec, Errors, FieldError, absent_words, distinct, is_missing
+from drivetrain.codecs.category import order
 from drivetrain.errors import DataError, DrivetrainError, nearest
 from drivetrain.types import Array
+from drivetrain.values import as_text, canonical
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class Tags(Codec):
 
     Raw values are lists of text, or with a `separator` texts that it parts. With `open` a tag that isn't in
     `tags` is left out, else it is an error; then `fit` takes no tag with fewer than `rare` rows. `thresholds`, one for
-    each tag, are the probabilities from which on a tag is answered; none given means 0.5.
+    each tag, are the probabilities from which on a tag is answered; none given means 0.5. `absent` are the texts that mean
+    that there are none. A tag is known by its text, else by its canonical one, as a class is.
     """
 
     op: ClassVar[str] = "tags@1"
@@ -31,6 +33,8 @@ class Tags(Codec):
     rare: int = 0
     open: bool = False
     thresholds: tuple[float, ...] = ()
+    absent: tuple[str, ...] | None = None
+    no_value: ClassVar[frozenset[str]] = frozenset({""})
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tags", tuple(str(tag) for tag in self.tags))
@@ -47,7 +51,13 @@ class Tags(Codec):
 
     @cached_property
     def _codes(self) -> dict[str, int]:
-        return {tag: code for code, tag in enumerate(self.tags)}
+        return {canonical(tag): code for code, tag in enumerate(self.tags)} | {
+            tag: code for code, tag in enumerate(self.tags)
+        }
+
+    @cached_property
+    def _absent(self) -> frozenset[str]:
+        return absent_words(self.absent, self.no_value)
 
     def fit(self, values: Iterable[Any]) -> Self:
         if self.tags:
@@ -55,7 +65,7 @@ class Tags(Codec):
         different, which = distinct(_hashable(values))
         counts: dict[str, int] = {}
         for raw, rows in zip(different, np.bincount(which, minlength=len(different)).tolist()):
-            for tag in self.read(raw):
+            for tag in dict.fromkeys(map(canonical, self.read(raw))):
                 counts[tag] = counts.get(tag, 0) + rows
         tags = tuple(tag for tag in order(counts) if counts[tag] >= self.rare)
         if not tags:
@@ -64,7 +74,7 @@ class Tags(Codec):
 
     def read(self, raw: Any) -> tuple[str, ...]:
         """The different tags in the order they come in; none where there is no value."""
-        if is_missing(raw, frozenset({""})):
+        if is_missing(raw, self._absent):
             return ()
         if isinstance(raw, str):
             if not self.separator:
@@ -85,7 +95,7 @@ class Tags(Codec):
     def encode(self, value: Sequence[str]) -> Array:
         encoded = np.zeros(self.shape, np.uint8)
         for tag in value:
-            code = self._codes.get(tag)
+            code = self._codes.get(tag, self._codes.get(canonical(tag)))
             if code is not None:
                 encoded[code] = 1
             elif not self.open:

@@ -12,10 +12,19 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from drivetrain.codecs.base import Codec, Errors, FieldError, by_row, distinct, errors_by_row, is_missing
-from drivetrain.codecs.category import as_text
+from drivetrain.codecs.base import (
+    Codec,
+    Errors,
+    FieldError,
+    absent_words,
+    by_row,
+    distinct,
+    errors_by_row,
+    is_missing,
+)
 from drivetrain.errors import DrivetrainError
 from drivetrain.types import Array
+from drivetrain.values import as_text
 
 WORD = re.compile(r"[^\W_]+")
 """Letters and digits of all scripts: the Unicode categories L* and N*."""
@@ -35,7 +44,7 @@ class Text(Codec):
     """Text. An input only: encodes to int32 (length,), the ids of its first `length` words, 0 after the last.
 
     `words` is the vocabulary: `fit` takes the `most` words that occur in most training rows, and in at least `rare`.
-    `length` is fitted to 95 % of the rows, 1 to 256. Missing text has no words.
+    `length` is fitted to 95 % of the rows, 1 to 256. Missing text, and what is one of `absent`, has no words.
     """
 
     op: ClassVar[str] = "text@1"
@@ -43,6 +52,8 @@ class Text(Codec):
     length: int | None = None
     most: int = 5000
     rare: int = 2
+    absent: tuple[str, ...] | None = None
+    no_value: ClassVar[frozenset[str]] = frozenset({""})
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "words", tuple(self.words))
@@ -56,6 +67,10 @@ class Text(Codec):
     @cached_property
     def _ids(self) -> dict[str, int]:
         return {word: place for place, word in enumerate(self.words, FIRST)}
+
+    @cached_property
+    def _absent(self) -> frozenset[str]:
+        return absent_words(self.absent, self.no_value)
 
     def fit(self, values: Iterable[Any]) -> Self:
         if self.words and self.length is not None:
@@ -80,7 +95,7 @@ class Text(Codec):
 
     def read(self, raw: Any) -> str:
         """The text in lower case, without white space at its ends; empty where there is none."""
-        return "" if is_missing(raw, frozenset()) else lower(as_text(raw, "text"))
+        return "" if is_missing(raw, self._absent) else lower(as_text(raw, "text"))
 
     def encode(self, value: str) -> Array:
         return self._encoded([value])[0]

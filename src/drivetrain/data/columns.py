@@ -7,16 +7,18 @@ and a whole column at a time.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from drivetrain.codecs.base import MISSING_WORDS, NO_NUMBER
+from drivetrain.codecs.base import MISSING_WORDS, NO_NUMBER, absent_words
 from drivetrain.codecs.date import FIRST, LAST, UNITS, parse_dates
-from drivetrain.codecs.number import GROUPED, LARGEST, THOUSANDS, WRITTEN
+from drivetrain.codecs.number import GROUPED, INFINITE, LARGEST, THOUSANDS, WRITTEN, numbers_among
 from drivetrain.types import Array
+from drivetrain.values import FORMS, as_text, canonical
 
 if TYPE_CHECKING:
     import polars as pl
@@ -67,14 +69,21 @@ class Numbers:
 
 
 class Column:
-    """A column of a `Frame`, measured when somebody asks. Text is trimmed."""
+    """A column of a `Frame`, measured when somebody asks. Text is trimmed.
 
-    def __init__(self, values: pl.Series) -> None:
+    `typed` is true where the source has values and not only cells of text: a text is then a text, and only a number or a
+    date may be written as a word for "missing". `given` are more texts that mean "no value"; an empty one among them
+    takes the usual ones away.
+    """
+
+    def __init__(self, values: pl.Series, typed: bool = False, given: Sequence[str] = ()) -> None:
         import polars as pl
 
         self.name = values.name
         self.is_text = values.dtype == pl.String
         self.values = values.str.strip_chars(WHITE) if self.is_text else values
+        self.typed = typed
+        self.given = tuple(word.strip() for word in given)
         self._dates: dict[tuple[str, str], Array] = {}
 
     def __len__(self) -> int:
@@ -95,17 +104,66 @@ class Column:
         )
 
     @cached_property
+    def levels(self) -> pl.Series:
+        """The values as a category has them: text in its canonical form."""
+
+        if not self.is_text:
+            return self.values
+        some = self.values.filter(self.values.str.contains(FORMS).fill_null(False)).unique()
+        forms = {text: form for text in some.to_list() if (form := canonical(text)) != text}
+        return self.values.replace(forms) if forms else self.values
+
+    @cached_property
+    def merged(self) -> dict[str, list[str]]:
+        """Canonical text -> the ways in which it is written here, where there are several."""
+        if self.levels is self.values:
+            return {}
+        pairs = dict(zip(self.known.to_list(), self.levels.filter(~self.missing).to_list()))
+        found: dict[str, list[str]] = {}
+        for text, form in pairs.items():
+            found.setdefault(form, []).append(text)
+        return {form: texts for form, texts in found.items() if len(texts) > 1}
+
+    def absent(self, usual: frozenset[str]) -> tuple[str, ...] | None:
+        """The field `absent` of a codec whose usual words for "missing" these are."""
+        words = usual
+        if self.typed and self.is_text and usual == MISSING_WORDS:
+            told = self.values.str.to_lowercase().is_in(sorted(MISSING_WORDS - {""})).any()
+            words = frozenset({""}) if told else usual
+        if words == usual and not self.given:
+            return None
+        return (*sorted(words if "" not in self.given else {""}), *filter(None, self.given))
+
+    @cached_property
     def missing(self) -> pl.Series:
-        """True where there is no value, as a category, date or text has it."""
+        """True where there is no value, as a category has it."""
         return self.missing_as(MISSING_WORDS)
 
-    def missing_as(self, words: frozenset[str]) -> pl.Series:
-        """True where there is no value, counting texts that are one of `words`."""
+    def missing_as(self, usual: frozenset[str]) -> pl.Series:
+        """True where there is no value to a codec whose usual words for it these are."""
+        import polars as pl
+
         missing = self.values.is_null()
-        if not self.is_text:
+        absent = self.absent(usual)
+        if self.is_text:
+            pattern = "|".join(re.escape(word) for word in sorted(absent_words(absent, usual)))
+            return missing | self.levels.str.contains(f"^(?i-u:{pattern})$").fill_null(True)
+        if not absent:
             return missing
-        pattern = "|".join(re.escape(word) for word in sorted(words))
-        return missing | self.values.str.contains(f"^(?i-u:{pattern})$").fill_null(True)
+        if self.kind == "date":
+            seconds = parse_dates(self.values.cast(pl.Datetime("us")).to_numpy())
+            return missing | pl.Series(np.isin(seconds, parse_dates(np.array(absent, object))))
+        if self.kind == "number":
+            return missing | self.values.is_in(numbers_among(absent).tolist()).fill_null(False)
+        return missing
+
+    def taken_as_missing(self, usual: frozenset[str]) -> dict[str, int]:
+        """What cells hold that count as missing by a word, and how many do; the most frequent first."""
+        import polars as pl
+
+        held = self.values.filter(self.missing_as(usual)).drop_nulls().cast(pl.String)
+        counts = held.rename("text").value_counts(sort=True, name="count")
+        return {text: count for text, count in counts.iter_rows() if text}
 
     @cached_property
     def known(self) -> pl.Series:
@@ -120,12 +178,18 @@ class Column:
     @cached_property
     def different(self) -> int:
         """How many different values there are, missing ones left aside."""
-        return 0 if self.kind in ("", "list") else self.known.n_unique()
+        return 0 if self.kind in ("", "list") else self.levels.filter(~self.missing).n_unique()
 
     @cached_property
     def counts(self) -> pl.DataFrame:
         """`value` and `count` of each value that is not missing, the most frequent first, of equals the first to come."""
-        grouped = self.known.rename("value").to_frame().group_by("value", maintain_order=True).len("count")
+        grouped = (
+            self.levels.filter(~self.missing)
+            .rename("value")
+            .to_frame()
+            .group_by("value", maintain_order=True)
+            .len("count")
+        )
         return grouped.sort("count", descending=True, maintain_order=True)
 
     @cached_property
@@ -141,18 +205,35 @@ class Column:
         texts = self.sample
         return any(_plain_texts(texts, mark).is_not_null().sum() * 2 >= len(texts) for mark in THOUSANDS)
 
-    def texts(self, words: frozenset[str] = MISSING_WORDS) -> Array:
-        """Objects (n,): the texts, None for those that are one of `words`. Equal texts are one object."""
-        different, codes = _coded(self.values)
+    def texts(self, usual: frozenset[str] = MISSING_WORDS) -> Array:
+        """Objects (n,): the texts, None for those that mean "no value". Equal texts are one object."""
+        import polars as pl
+
+        kept = self.values.zip_with(~self.missing_as(usual), pl.Series([None], dtype=pl.String))
+        different, codes = _coded(kept)
         known = np.empty(len(different), object)
-        known[:] = [text if text is None or text.lower() not in words else None for text in different]
+        known[:] = different
         return known[codes]
+
+    def classes(self) -> Array:
+        """Objects (n,): the canonical text of each value, None where there is none, whatever type the source has."""
+        import polars as pl
+
+        known = self.levels.zip_with(~self.missing, pl.Series([None], dtype=self.levels.dtype))
+        if not self.is_text:
+            different = known.drop_nulls().unique()
+            texts = [as_text(value, "class") for value in different.to_list()]
+            known = known.replace_strict(different, texts, default=None, return_dtype=pl.String)
+        different, codes = _coded(known)
+        return np.array(different, object)[codes]
 
     def dates(self, order: str = "ymd", epoch: str = "") -> Array:
         """Seconds since 1970-01-01 UTC (n,), NaN where there is no date: what `Date(order, epoch)` reads."""
         key = (order, epoch)
         if key not in self._dates:
-            self._dates[key] = self._read_dates(order, epoch)
+            seconds = self._read_dates(order, epoch)
+            gaps = parse_dates(np.array(self.given, object), order, epoch)
+            self._dates[key] = np.where(np.isin(seconds, gaps), np.nan, seconds)
         return self._dates[key]
 
     def _read_dates(self, order: str, epoch: str) -> Array:
@@ -171,17 +252,19 @@ class Column:
         """The column read as numbers."""
         import polars as pl
 
+        gaps = numbers_among(self.given)
         if not self.is_text:
             values = self.values.cast(pl.Float64).fill_null(np.nan).to_numpy()
-            return _numbers(values, np.isnan(values), np.isinf(values), "")
+            return _numbers(values, np.isnan(values) | np.isin(values, gaps), np.isinf(values), "")
         missing = self.missing_as(NO_NUMBER)
-        infinite = self.values.str.contains("^[+-]?(?i:inf|infinity|∞)$").fill_null(False)
+        infinite = self.values.str.contains(f"^(?i:{INFINITE.pattern})$").fill_null(False)
         texts, thousands = _plain_texts(self.values, ""), ""
         rest = self.values.filter(texts.is_null() & ~missing & ~infinite)
         if len(rest) and (thousands := _grouping(self.values.filter(~missing & ~infinite).unique())):
             texts = _plain_texts(self.values, thousands)
         values = texts.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
-        return _numbers(values, missing.to_numpy(), infinite.to_numpy(), thousands)
+        absent = missing.to_numpy() | np.isin(values, gaps)
+        return _numbers(values, absent, infinite.to_numpy(), thousands)
 
 
 def _coded(texts: pl.Series) -> tuple[list[str | None], Array]:

@@ -88,8 +88,7 @@ def number(seen: Seen) -> ColumnKind:
     scaling, log, why = scale(numbers.finite)
     low, high = figure(numbers.finite.min()), figure(numbers.finite.max())
     reason = f"numbers from {low} to {high}, {numbers.different:,} different in {len(seen.column):,} rows"
-    missing = len(seen.column) - numbers.present
-    reason += f", {missing:,} missing" if missing else ""
+    reason += seen.gaps(NO_NUMBER)
     if numbers.thousands == ".":
         reason += ", a comma as the decimal mark"
     elif numbers.thousands:

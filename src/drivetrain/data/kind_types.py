@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from drivetrain.codecs import Codec
+from drivetrain.codecs.base import MISSING_WORDS
 from drivetrain.codecs.category import Category
 from drivetrain.data.columns import Column
 from drivetrain.data.faults import Fault
@@ -64,9 +65,12 @@ class Seen:
         values = f"{different:,} different values" if different != 1 else "1 value"
         return f"{values} in {len(self.column):,} rows{self.gaps()}"
 
-    def gaps(self) -> str:
-        missing = len(self.column) - self.column.present
-        return f", {missing:,} missing" if missing else ""
+    def gaps(self, usual: frozenset[str] = MISSING_WORDS) -> str:
+        """ ", 12 missing (of them 9 '?')": as a codec counts them whose usual words for it these are."""
+        missing = int(self.column.missing_as(usual).sum())
+        words = [f"{count:,} {text!r:.30}" for text, count in self.column.taken_as_missing(usual).items()]
+        told = f" (of them {', '.join(words[:SHOWN])}{' ...' if len(words) > SHOWN else ''})" if words else ""
+        return f", {missing:,} missing{told}" if missing else ""
 
 
 def places(seen: Seen, rows: Array) -> list[str]:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from drivetrain.codecs.base import MISSING_WORDS
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
+from drivetrain.codecs.text import Text
 from drivetrain.data.columns import Column
 from drivetrain.data.faults import Fault
 from drivetrain.data.kind_numbers import (
@@ -107,12 +109,20 @@ def guess_kinds(
             kinds[name] = _told(seen, overrides[name])
         else:
             kinds[name] = guess(seen)
+        kinds[name] = _knowing_gaps(seen.column, kinds[name])
     return kinds
 
 
 def names_of(given: str | Sequence[str]) -> list[str]:
     """One name, or several."""
     return [given] if isinstance(given, str) else list(given)
+
+
+def _knowing_gaps(column: Column, kind: ColumnKind) -> ColumnKind:
+    """The kind, its codec with the words for "missing" that this column has, where they are not the usual ones."""
+    codec: Any = kind.codec
+    absent = column.absent(codec.no_value) if hasattr(codec, "absent") else None
+    return kind if absent is None else replace(kind, codec=replace(codec, absent=absent))
 
 
 def guess(seen: Seen) -> ColumnKind:
@@ -318,7 +328,7 @@ def _as_array(column: Column, kind: ColumnKind, folder: str) -> Array:
         moments = np.floor(np.nan_to_num(seconds) * 1e6).astype("datetime64[us]")
         moments[np.isnan(seconds)] = np.datetime64("NaT")
         return moments
-    if column.kind == "date":
+    if column.kind == "date" and not isinstance(kind.codec, Category):
         return column.values.to_numpy()
     if column.kind == "list":
         return _lists(column)
@@ -326,8 +336,10 @@ def _as_array(column: Column, kind: ColumnKind, folder: str) -> Array:
         texts = column.texts()
         paths = {text: None if text is None else os.path.join(folder, text) for text in set(texts)}
         return np.array([paths[text] for text in texts], object)
+    if isinstance(kind.codec, Category):
+        return column.classes()
     if column.is_text:
-        return column.texts(frozenset({""}) if kind.kind in (TEXT, TAGS) else MISSING_WORDS)
+        return column.texts(Text.no_value if kind.kind in (TEXT, TAGS) else MISSING_WORDS)
     if column.kind == "number":
         return column.numbers.column()
     values = column.values.to_numpy() if not column.values.null_count() else None

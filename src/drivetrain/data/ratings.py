@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drivetrain.codecs.base import MISSING_WORDS, distinct, is_missing
-from drivetrain.codecs.category import as_text
 from drivetrain.data.faults import Fault, Report
 from drivetrain.data.table import Table, complete
 from drivetrain.data.times import times_of
 from drivetrain.errors import DataError, UsageError, nearest
 from drivetrain.types import Array
+from drivetrain.values import as_text
 
 if TYPE_CHECKING:
     from drivetrain.data.columns import Column

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -34,11 +34,14 @@ from drivetrain.data.textfile import (
 )
 from drivetrain.errors import DataError, UsageError, nearest
 from drivetrain.types import Array
+from drivetrain.values import as_text
 
 if TYPE_CHECKING:
     import polars as pl
 
 Ragged = Literal["refuse", "skip"]
+Words = str | float | Sequence[str | float]
+Missing = Words | Mapping[str, Words] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +50,8 @@ class Frame:
 
     Columns are text, whole or decimal numbers, booleans, dates or lists of text; what is none of these keeps
     polars' type and can't be used. `numbers` (int64) are the rows' numbers as a person counts them: the header of
-    a CSV is row 1. `source` is an absolute path or "", `notes` what was done unasked.
+    a CSV is row 1. `source` is an absolute path or "", `notes` what was done unasked. `typed` is true where a source has
+    values, false where it has cells of text; `missing` are words for "no value" by column, "" for all (see `Column`).
     """
 
     data: pl.DataFrame
@@ -55,6 +59,8 @@ class Frame:
     source: str = ""
     notes: tuple[str, ...] = ()
     numbers: Array = field(default_factory=lambda: np.empty(0, np.int64))
+    typed: bool = True
+    missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, "tuple[str, ...]"])
     _measured: dict[str, Column] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -74,13 +80,18 @@ class Frame:
             if name not in self.columns:
                 fix = nearest(name, self.columns) or f"The columns are {', '.join(self.columns[:20])}."
                 raise UsageError(f"there is no column {name!r}.", where=self.name, fix=fix)
-            self._measured[name] = Column(self.data[name])
+            given = (*self.missing.get("", ()), *self.missing.get(name, ()))
+            self._measured[name] = Column(self.data[name], self.typed, given)
         return self._measured[name]
 
     @property
     def origins(self) -> Origins:
         """Where each row comes from: "NAME, row 12"."""
         return Origins(self.name, self.numbers)
+
+    def take(self, rows: Array) -> Frame:
+        """The rows where a mask (n,) is true."""
+        return replace(self, data=self.data.filter(rows), numbers=self.numbers[rows], _measured={})
 
     def __repr__(self) -> str:
         return f"Frame({self.name!r}, {len(self):,} rows, columns {', '.join(self.columns)})"
@@ -93,12 +104,15 @@ def read_frame(
     name: str | None = None,
     header: Sequence[str] | None = None,
     ragged: Ragged = "refuse",
+    missing: Missing = None,
 ) -> Frame:
     """The table of a file, a frame of polars or pandas, a mapping of columns, or of a database URL and a `query`.
 
     Files are CSV, TSV or other text with a separator, JSON lines (both also as .gz) and parquet. `header` names
     the columns of a text file that has no header. `ragged="skip"` leaves out rows of more or fewer cells than the
-    header, with a note; else they are an error. Raises FileError, DataError and UsageError that say file and row.
+    header, with a note; else they are an error. `missing` are words for "no value", or such words by column: they join
+    the usual ones of a CSV, and an empty word among them takes those away; numbers are compared as numbers.
+    Raises FileError, DataError and UsageError that say file and row.
     """
     try:
         import polars as pl
@@ -130,7 +144,24 @@ def read_frame(
             where=frame.name,
             fix="Add data.",
         )
-    return replace(frame, name=name) if name else frame
+    return replace(frame, name=name or frame.name, missing=_words_by_column(missing, frame))
+
+
+def _words_by_column(missing: Missing, frame: Frame) -> dict[str, tuple[str, ...]]:
+    """Words for "no value" by column, "" for all. Raises UsageError for a column that isn't there."""
+    if missing is None:
+        return {}
+    given = missing if isinstance(missing, Mapping) else {"": missing}
+    for name in given:
+        if name not in frame.columns and name != "":
+            fix = nearest(name, frame.columns) or f"The columns are {', '.join(frame.columns[:20])}."
+            raise UsageError(f"there is no column {name!r}.", where="missing", fix=fix)
+    return {name: tuple(_as_words(words)) for name, words in given.items()}
+
+
+def _as_words(words: Any) -> list[str]:
+    several = isinstance(words, Iterable) and not isinstance(words, str)
+    return [as_text(word, "word for missing") for word in (words if several else [words])]
 
 
 def _read_path(path: str, header: Sequence[str] | None, ragged: Ragged) -> Frame:
@@ -171,15 +202,16 @@ def _read_csv(text: TextFile, path: str, header: Sequence[str] | None, ragged: R
     first_data = row + (header is None)
     data = _quick(text, separator, names, header is None)
     if data is not None:
-        return Frame(data, text.place, "", (*notes, *changed), np.arange(first_data, first_data + len(data)))
-    clean, numbers, skipped = _cleaned(text, separator, len(names), header is None, ragged)
+        numbers = np.arange(first_data, first_data + len(data))
+        return Frame(data, text.place, "", (*notes, *changed), numbers, typed=False)
+    clean, kept, skipped = _cleaned(text, separator, len(names), header is None, ragged)
     data = _parse(clean, ",", names, has_header=False)
-    if data is None or len(data) != len(numbers):
+    if data is None or len(data) != len(kept):
         raise DataError("this is no proper CSV.", where=text.place, fix="Write it again, cells in quotes.")
     if skipped:
         told = ", ".join(map(str, skipped[:5])) + (" ..." if len(skipped) > 5 else "")
         changed.append(f"{len(skipped):,} rows of another length than the header are left out: {told}")
-    return Frame(data, text.place, "", (*notes, *changed), np.array(numbers, np.int64))
+    return Frame(data, text.place, "", (*notes, *changed), np.array(kept, np.int64), typed=False)
 
 
 def _quick(text: TextFile, separator: str, names: list[str], has_header: bool) -> pl.DataFrame | None:

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from drivetrain.codecs.base import is_missing
-from drivetrain.codecs.category import as_text
 from drivetrain.codecs.number import Number
 from drivetrain.data.rows import read_rows
 from drivetrain.errors import DataError, DrivetrainError, nearest
+from drivetrain.values import as_text
 
 
 def read_seen(

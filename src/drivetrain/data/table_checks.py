@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 
 from drivetrain.codecs.base import distinct
-from drivetrain.codecs.category import as_text
 from drivetrain.codecs.number import Number
 from drivetrain.data.faults import Fault, Report
 from drivetrain.data.kind_types import CATEGORY, DATE, MANY, NUMBER, YES_NO, ColumnKind
 from drivetrain.data.split import Split
 from drivetrain.data.table import Table, missing
 from drivetrain.types import Array
+from drivetrain.values import as_text
 
 IMBALANCE = 10
 """Warn when the largest class has more than this many times the rows of the smallest."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from drivetrain.codecs.base import distinct
-from drivetrain.codecs.category import as_text, order
+from drivetrain.codecs.category import order
 from drivetrain.data.kind_types import LEFT_OUT
 from drivetrain.data.table import missing
 from drivetrain.deadline import NEVER, Deadline
@@ -19,6 +19,7 @@ from drivetrain.interpret.importance import REPEATS
 from drivetrain.interpret.interpretation import flat_rows
 from drivetrain.learn.outcome import measured_part
 from drivetrain.learn.run import versions
+from drivetrain.values import as_text
 
 if TYPE_CHECKING:
     from drivetrain.learn.fitted import Fitted

@@ -19,11 +19,11 @@ from drivetrain.bundle.facts import number_range, recommends
 from drivetrain.bundle.optional import ranking_of
 from drivetrain.bundle.reader import Bundle, open_bundle
 from drivetrain.bundle.verify import verify
-from drivetrain.codecs.category import as_text
 from drivetrain.errors import DataError, UsageError, nearest
 from drivetrain.runtime.predictor import Predictor
 from drivetrain.runtime.session import OnnxSession
 from drivetrain.types import Array, Failure
+from drivetrain.values import as_text
 
 POOL = 10
 """Novelty and diversity choose among so many times as many items as are wanted, the best ones."""

@@ -20,7 +20,7 @@ from drivetrain.data.dataset import Dataset, make_dataset
 from drivetrain.data.faults import Report
 from drivetrain.data.kind_types import CATEGORY, CONSTANT, NUMBER, ColumnKind
 from drivetrain.data.kinds import guess_kinds, names_of, to_table
-from drivetrain.data.readers import Frame, read_frame
+from drivetrain.data.readers import Frame, Missing, read_frame
 from drivetrain.data.split import Splitter
 from drivetrain.data.table import Table, complete
 from drivetrain.errors import DataError, UsageError, nearest
@@ -43,6 +43,7 @@ def from_csv(
     *,
     query: str | None = None,
     split: Splitter | None = None,
+    missing: Missing = None,
     **options: Any,
 ) -> Dataset:
     """A table from a file (CSV, TSV, Parquet, JSON lines), or from a database: its URL and a `query`.
@@ -51,7 +52,7 @@ def from_csv(
     `ignore=["id"]` leaves some out. The other options are those of `from_frame`.
     Raises FileError, DataError and UsageError that name file, row and column.
     """
-    frame = read_frame(path, query=query)
+    frame = read_frame(path, query=query, missing=missing)
     splitter = split or splits.random(valid, seed=seed)
     recipe = {
         "task": NAME,
@@ -61,6 +62,7 @@ def from_csv(
         "split": None if split is None else splitter.to_json(),
         "valid": valid,
         "seed": seed,
+        "missing": {name: list(words) for name, words in frame.missing.items()},
         **{name: _plain(value) for name, value in options.items()},
     }
     return from_frame(frame, target, valid, seed, split=split, recipe=recipe, **options)
@@ -80,6 +82,7 @@ def from_frame(
     interval: float | None = INTERVAL,
     costs: Mapping[tuple[str, str], float] | None = None,
     rare: int = 5,
+    missing: Missing = None,
     recipe: dict[str, Any] | None = None,
     name: str = "table",
 ) -> Dataset:
@@ -90,7 +93,7 @@ def from_frame(
     (None: no intervals). `costs[true, answer]` is what it costs to answer so; the answer is then the class of least
     expected cost. Levels of a category with fewer than `rare` training rows share one code.
     """
-    frame = frame if isinstance(frame, Frame) else read_frame(frame, name=name)
+    frame = frame if isinstance(frame, Frame) else read_frame(frame, name=name, missing=missing)
     targets, ignore = names_of(target), names_of(ignore)
     for wanted in targets:
         if wanted not in frame.columns:
