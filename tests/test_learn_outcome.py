@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from drivetrain.codecs import Signature
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
 from drivetrain.learn.baselines import Baseline
-from drivetrain.learn.outcome import compare_with, right_more_often, worse_metric
+from drivetrain.learn.outcome import compare_with, right_more_often, too_good, worse_metric
 
 SIGNATURE = Signature({"x": Number()}, {"y": Category(classes=("a", "b"))})
 TRUE = np.tile([0, 1], 200)
@@ -71,3 +73,14 @@ def test_where_accuracy_and_log_loss_disagree_it_is_said(
     notes = right_more_often(SIGNATURE, {"y": ours}, simple, {"y": TRUE}, against)
     assert len(notes) == bool(words)
     assert all(word in notes[0] for word in words)
+
+
+def test_what_is_too_good_to_be_true_is_asked_about() -> None:
+    def metrics(value: float | None, n: int = 400) -> dict[str, dict[str, Any]]:
+        return {"accuracy": {"value": 1.0, "n": n}, "y.auc": {"value": value, "n": n}}
+
+    (note,) = too_good(metrics(0.9991), is_table=True)
+    assert note.startswith("AUC of y 0.9991 on 400 rows: hardly any task is so easy. Is every column known")
+    assert "copies" in too_good({"r2": {"value": 1.0, "n": 60}}, is_table=False)[0]
+    for fine in (metrics(0.998), metrics(None), metrics(1.0, 30)):
+        assert too_good(fine, is_table=True) == []

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from drivetrain.learn.fitted import Fitted
 
 TRAINED_ON = ["there are no validation rows: the figures are of rows that it was trained on, and flatter it"]
+HARDLY_EVER = {"auc": 0.999, "r2": 0.999}
+LEAST_ROWS = 50
+"""Fewer rows may all be right by chance."""
+COLUMNS_TOO_GOOD = (
+    "Is every column known when the model is asked, and no row in both parts? What it relies on most is the first to "
+    "look at."
+)
 SURER = 1.25
 """A valid loss that ends so many times above its lowest is told."""
 
@@ -62,7 +69,7 @@ def make_result(learner: Fitted, deadline: Deadline = NEVER) -> dict[str, Any]:
         "epochs": learner.epochs,
         "seconds": learner.seconds,
         "notes": learner.notes
-        + (TRAINED_ON if part == "train" else [])
+        + (TRAINED_ON if part == "train" else too_good(metrics, bool(data.kinds)))
         + ([f"{' and '.join(late)} left out of the comparison for want of time"] if late else [])
         + ([] if own else better_trees(against))
         + ([] if own or stopped else worse_metric(learner.history))
@@ -146,6 +153,25 @@ def _amount(apart: Estimate) -> str:
     """`0.021 (0.015 to 0.027)`, whichever is ahead."""
     low, high = sorted((abs(apart.low), abs(apart.high)))
     return f"{rough(abs(apart.value))} ({rough(low)} to {rough(high)})"
+
+
+def too_good(metrics: Mapping[str, Mapping[str, Any]], is_table: bool) -> list[str]:
+    """A question for each metric that hardly any honest task comes to. `metrics` are those of rows not trained on."""
+    notes: list[str] = []
+    for key, found in metrics.items():
+        kind = key.rpartition(".")[2]
+        if kind not in HARDLY_EVER or found["value"] is None or found["value"] < HARDLY_EVER[kind]:
+            continue
+        if found["n"] >= LEAST_ROWS:
+            notes.append(
+                f"{names.printed(key)} {found['value']:.4f} on {found['n']:,} rows: hardly any task is so easy. "
+                + (
+                    COLUMNS_TOO_GOOD
+                    if is_table
+                    else "Are there copies, or pictures of one scene, in both parts?"
+                )
+            )
+    return notes
 
 
 def better_trees(against: Mapping[str, Mapping[str, Any]]) -> list[str]:
