@@ -16,6 +16,7 @@ import numpy as np
 
 from drivetrain.codecs.base import distinct
 from drivetrain.codecs.number import Number
+from drivetrain.data.far_values import find_far_values
 from drivetrain.data.faults import Fault, Report
 from drivetrain.data.kind_types import CATEGORY, DATE, MANY, NUMBER, YES_NO, ColumnKind
 from drivetrain.data.split import Split
@@ -52,6 +53,7 @@ def check_table(
     rows = _Rows(table, kinds, inputs, targets, split, ~gaps)
     faults = [fault for name in (*inputs, *targets) for fault in kinds[name].faults]
     faults += [
+        *find_far_values(table, kinds, [*inputs, *targets]),
         *_missing(rows),
         *_constant(rows),
         *_unseen(rows),
