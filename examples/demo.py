@@ -85,7 +85,7 @@ def main() -> None:
     from drivetrain.runtime import OnnxSession
 
     opened = open_bundle(bundle)
-    verify.show(verify_bundle(opened, OnnxSession(opened.graph)).to_json())
+    verify.show(verify_bundle(opened, OnnxSession(opened.graph, opened.tensors)).to_json())
 
     say("5  Answers from a fresh process without torch")
     chosen = [str(path) for path in sorted(pictures.glob("test/*/*.png"))[:: measured["n"] // 5]]

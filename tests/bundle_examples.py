@@ -60,14 +60,14 @@ def model(
     return proto.SerializeToString()
 
 
-IMAGE_PORT = {"image": (TensorProto.UINT8, ["n", 8, 8, 3])}
-LABEL_PORT = {"label": (TensorProto.FLOAT, ["n", 3])}
+IMAGE_PORT = {"input_0": (TensorProto.UINT8, ["n", 8, 8, 3])}
+LABEL_PORT = {"output_0": (TensorProto.FLOAT, ["n", 3])}
 IMAGE_NODES = (
-    helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
+    helper.make_node("Cast", ["input_0"], ["float"], to=TensorProto.FLOAT),
     helper.make_node("Div", ["float", "white"], ["unit"]),
     helper.make_node("Flatten", ["unit"], ["flat"]),
     helper.make_node("Gemm", ["flat", "weight"], ["logits"]),
-    helper.make_node("Softmax", ["logits"], ["label"], axis=-1),
+    helper.make_node("Softmax", ["logits"], ["output_0"], axis=-1),
 )
 
 
@@ -85,13 +85,13 @@ def image_forward(batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def house_graph() -> bytes:
     nodes = [
-        helper.make_node("Gather", ["towns", "town"], ["base"]),
-        helper.make_node("Mul", ["area", "rate"], ["size"]),
-        helper.make_node("Add", ["base", "size"], ["price"]),
+        helper.make_node("Gather", ["towns", "input_1"], ["base"]),
+        helper.make_node("Mul", ["input_0", "rate"], ["size"]),
+        helper.make_node("Add", ["base", "size"], ["output_0"]),
     ]
     held = {"towns": np.float32([1000, 3000]), "rate": np.float32(12.5).reshape(())}
-    inputs = {"area": (TensorProto.FLOAT, ["n"]), "town": (TensorProto.INT64, ["n"])}
-    return model(nodes, held, inputs, {"price": (TensorProto.FLOAT, ["n"])})
+    inputs = {"input_0": (TensorProto.FLOAT, ["n"]), "input_1": (TensorProto.INT64, ["n"])}
+    return model(nodes, held, inputs, {"output_0": (TensorProto.FLOAT, ["n"])})
 
 
 def house_forward(batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -21,8 +21,8 @@ from drivetrain.errors import BundleError
 
 def test_the_interface_is_read_from_the_bytes():
     assert check_graph(examples.image_graph(), examples.PICTURES) == {
-        "inputs": {"image": {"dtype": "uint8", "dims": [None, 8, 8, 3]}},
-        "outputs": {"label": {"dtype": "float32", "dims": [None, 3]}},
+        "inputs": {"image": {"tensor": "input_0", "dtype": "uint8", "dims": [None, 8, 8, 3]}},
+        "outputs": {"label": {"tensor": "output_0", "dtype": "float32", "dims": [None, 3]}},
     }
 
 
@@ -105,7 +105,7 @@ def deep(levels):
 
 
 def test_subgraphs_are_allowed_to_a_depth():
-    assert check_model(deep(4))["outputs"].keys() == {"label"}
+    assert check_model(deep(4))["outputs"].keys() == {"output_0"}
     with pytest.raises(BundleError, match="nested"):
         check_model(deep(5))
     with pytest.raises(BundleError, match="nested"):
@@ -189,7 +189,7 @@ def test_typed_data_is_counted():
 
         return examples.edited_graph(edit)
 
-    assert check_model(typed(3))["inputs"].keys() == {"image"}
+    assert check_model(typed(3))["inputs"].keys() == {"input_0"}
     with pytest.raises(BundleError, match="claims 4 elements"):
         check_model(typed(4))
 
@@ -344,7 +344,7 @@ def test_too_many_parts_and_nodes_are_refused(monkeypatch):
         check_model(examples.image_graph())
 
 
-def port(dtype=TensorProto.UINT8, dims=("n", 8, 8, 3), name="image"):
+def port(dtype=TensorProto.UINT8, dims=("n", 8, 8, 3), name="input_0"):
     def edit(proto):
         proto.graph.input[0].CopyFrom(helper.make_tensor_value_info(name, dtype, dims))
 
@@ -360,7 +360,7 @@ def port(dtype=TensorProto.UINT8, dims=("n", 8, 8, 3), name="image"):
         (port(dims=(1, 8, 8, 3)), "fixed number of rows"),
         (port(name="picture"), "picture"),
         (port(dims=None), "known rank"),
-        (lambda proto: proto.graph.input.append(proto.graph.input[0]), "'image'"),
+        (lambda proto: proto.graph.input.append(proto.graph.input[0]), "'input_0'"),
         (lambda proto: proto.graph.output.append(proto.graph.input[0]), "outputs are"),
         (lambda proto: proto.graph.input.add(name="weight").CopyFrom(port_of_weight()), "value of its own"),
     ],

@@ -41,7 +41,7 @@ from drivetrain.runtime import OnnxSession, Predictor
 
 def report(data):
     bundle = open_bundle_bytes(data)
-    return verify(bundle, OnnxSession(bundle.graph))
+    return verify(bundle, OnnxSession(bundle.graph, bundle.tensors))
 
 
 @pytest.mark.parametrize("data", [image_bundle, house_bundle])
@@ -189,7 +189,7 @@ class Double:
     """A session whose outputs a test chooses."""
 
     def __init__(self, bundle, change):
-        self.session, self.change = OnnxSession(bundle.graph), change
+        self.session, self.change = OnnxSession(bundle.graph, bundle.tensors), change
 
     def run(self, feeds):
         return self.change(self.session.run(feeds))
@@ -280,15 +280,15 @@ def missing_bundle():
     }
     signature = Signature(inputs, {"price": Number(center=0.0, spread=1.0)})
     nodes = [
-        helper.make_node("IsNaN", ["size"], ["absent"]),
-        helper.make_node("Where", ["absent", "seven", "size"], ["known"]),
-        helper.make_node("Gather", ["day", "one"], ["year"], axis=1),
+        helper.make_node("IsNaN", ["input_0"], ["absent"]),
+        helper.make_node("Where", ["absent", "seven", "input_0"], ["known"]),
+        helper.make_node("Gather", ["input_1", "one"], ["year"], axis=1),
         helper.make_node("Cast", ["year"], ["number"], to=TensorProto.FLOAT),
-        helper.make_node("Add", ["known", "number"], ["price"]),
+        helper.make_node("Add", ["known", "number"], ["output_0"]),
     ]
     held = {"seven": np.float32(7).reshape(()), "one": np.int64(1).reshape(())}
-    ports = {"size": (TensorProto.FLOAT, ["n"]), "day": (TensorProto.INT64, ["n", 2])}
-    graph = model(nodes, held, ports, {"price": (TensorProto.FLOAT, ["n"])})
+    ports = {"input_0": (TensorProto.FLOAT, ["n"]), "input_1": (TensorProto.INT64, ["n", 2])}
+    graph = model(nodes, held, ports, {"output_0": (TensorProto.FLOAT, ["n"])})
     rows = [
         ("row", "validation", {"size": 3, "day": "2020-01-01"}),
         ("gap", "validation", {"size": None, "day": None}),

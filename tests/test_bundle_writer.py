@@ -176,7 +176,9 @@ def test_check_bundle_holds_for_what_we_write_and_not_for_a_swapped_graph(tmp_pa
 def identity_bundle(path, name):
     signature = Signature({name: Number(center=0.0, spread=1.0)}, {"preis": Number(center=0.0, spread=1.0)})
     port = (TensorProto.FLOAT, ["n"])
-    graph = model([helper.make_node("Identity", [name], ["preis"])], {}, {name: port}, {"preis": port})
+    graph = model(
+        [helper.make_node("Identity", ["input_0"], ["output_0"])], {}, {"input_0": port}, {"output_0": port}
+    )
     cases = make_cases(signature, [("one", "validation", {name: 2})], lambda batch: {"preis": batch[name]})
     write_bundle(path, **arguments(signature=signature, graph=graph, cases=cases))
     return path
@@ -190,6 +192,8 @@ def identity_bundle(path, name):
         ("default payment (next month)", "default%20payment%20%28next%20month%29"),
         ("a.read", "a%2Eread"),
         ("~%", "%7E%25"),
+        ("a/b\\c", "a%2Fb%5Cc"),
+        ("../../x", "%2E%2E%2F%2E%2E%2Fx"),
         ("x" * 200, "x" * 200),
         ("é" * 100, "%C3%A9" * 22 + "%C" + "%%" + hashlib.sha256(("é" * 100).encode()).hexdigest()),
     ],

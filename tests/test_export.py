@@ -76,7 +76,7 @@ def agree(theirs: Array, ours: Array) -> None:
 def test_onnxruntime_agrees_with_torch_on_all_golden_cases(exported: tuple[Learner, Path]) -> None:
     learner, path = exported
     bundle = open_bundle(path)
-    session = OnnxSession(bundle.graph)
+    session = OnnxSession(bundle.graph, bundle.tensors)
     ((target, _),) = bundle.signature.targets.items()
     feeds = {
         name: np.stack([case.encoded[name] for case in bundle.cases]) for name in bundle.signature.inputs
@@ -94,7 +94,7 @@ def test_any_number_of_rows_at_once(exported: tuple[Learner, Path], rows: int) -
         name: np.stack([case.encoded[name] for case in bundle.cases[:rows]])
         for name in bundle.signature.inputs
     }
-    theirs = OnnxSession(bundle.graph).run(feeds)
+    theirs = OnnxSession(bundle.graph, bundle.tensors).run(feeds)
     assert len(next(iter(theirs.values()))) == rows
     for name, ours in learner.run_arrays(feeds).items():
         agree(theirs[name], ours)
@@ -164,7 +164,7 @@ def test_an_averaged_network_is_what_is_exported(pictures: dt.Dataset, tmp_path:
     learner.fit(2)
     bundle = open_bundle(learner.export(tmp_path / "a.bundle"))
     feeds = {"image": np.stack([case.encoded["image"] for case in bundle.cases])}
-    theirs = OnnxSession(bundle.graph).run(feeds)["label"]
+    theirs = OnnxSession(bundle.graph, bundle.tensors).run(feeds)["label"]
     agree(theirs, learner.run_arrays(feeds)["label"])
     with torch.inference_mode():
         learner.network.eval()

@@ -14,6 +14,7 @@ from commands import drivetrain
 
 import drivetrain as dt
 from drivetrain.bundle import open_bundle
+from drivetrain.bundle.tensors import made_names
 from drivetrain.codecs.text import Text
 from drivetrain.errors import CheckFailed, DrivetrainError, TrainingError, UsageError
 from drivetrain.learn import make, tree_model, trees
@@ -346,7 +347,7 @@ def test_real_tables(name: str, tmp_path: Path) -> None:
     metrics = learner.fit()["metrics"]["valid"]
     assert metrics["accuracy" if "accuracy" in metrics else "r2"]["value"] > least
     train = learner.training_batch()
-    answered = OnnxSession(learner.graph()).run(
+    answered = OnnxSession(learner.graph(), made_names(learner.data.signature)).run(
         {field: train[field] for field in learner.data.signature.inputs}
     )
     ours = learner.models[target].predict(train)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from drivetrain.bundle.tensors import made_names
 from drivetrain.codecs import Signature
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
@@ -71,7 +72,7 @@ def test_vectors_decay_and_biases_do_not() -> None:
 def test_its_graph_says_the_same(name: str) -> None:
     made = network(name)
     examples = {key: ROWS[key] for key in SIGNATURE.inputs}
-    session = OnnxSession(export_graph(made, SIGNATURE, examples))
+    session = OnnxSession(export_graph(made, SIGNATURE, examples), made_names(SIGNATURE))
     users, items = np.array([0, 2, 3, 4, 1]), np.array([5, 0, 1, 4, 2])
     with torch.no_grad():
         expected = made.finish(made(batch(users.tolist(), items.tolist())))["rating"].numpy()

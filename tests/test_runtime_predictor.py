@@ -164,7 +164,7 @@ def test_a_stream_holds_two_batches_at_most(animals):
 def number_model(nodes, held):
     signature = Signature({"x": Number(center=0.0, spread=1.0)}, {"y": Number(center=0.0, spread=1.0)})
     port = (TensorProto.FLOAT, ["n"])
-    graph = examples.model(nodes, held, {"x": port}, {"y": port})
+    graph = examples.model(nodes, held, {"input_0": port}, {"output_0": port})
     cases = make_cases(signature, [("one", "validation", {"x": 1})], lambda batch: {"y": batch["x"] * 0 + 1})
     return open_bundle_bytes(
         bundle_bytes(**examples.arguments(signature=signature, graph=graph, cases=cases))
@@ -173,7 +173,7 @@ def number_model(nodes, held):
 
 def test_an_output_that_is_no_number_is_a_failure():
     """sqrt of a negative number."""
-    predictor = Predictor(number_model([helper.make_node("Sqrt", ["x"], ["y"])], {}))
+    predictor = Predictor(number_model([helper.make_node("Sqrt", ["input_0"], ["output_0"])], {}))
     results = predictor.predict_many([{"x": 1}, {"x": -1}, {"x": 4}])
     assert [type(result) for result in results] == [Answer, Failure, Answer]
     assert "not a finite number" in str(results[1].error)
@@ -184,8 +184,8 @@ def test_an_output_that_is_no_number_is_a_failure():
 def test_a_row_that_the_graph_refuses_does_not_cost_the_others():
     """A table of three entries, looked up at 1000."""
     nodes = [
-        helper.make_node("Cast", ["x"], ["place"], to=TensorProto.INT64),
-        helper.make_node("Gather", ["table", "place"], ["y"]),
+        helper.make_node("Cast", ["input_0"], ["place"], to=TensorProto.INT64),
+        helper.make_node("Gather", ["table", "place"], ["output_0"]),
     ]
     predictor = Predictor(number_model(nodes, {"table": np.float32([5, 1, 7])}))
     results = predictor.predict_many([0, 1000, 2])

@@ -62,7 +62,7 @@ def vector(recommender: Recommender, items: list[str]) -> np.ndarray:
 def test_scores_are_shares_of_the_graph_s_and_the_sum_of_their_reasons(
     picks: Path, recommender: Recommender
 ) -> None:
-    graph = OnnxSession(open_bundle(picks).graph)
+    graph = OnnxSession(open_bundle(picks).graph, open_bundle(picks).tensors)
     (scores,) = graph.run({"history": vector(recommender, HISTORY)})["next"]
     allowed = scores > -1
     shares = scores / np.maximum(scores, 0)[allowed].sum()

@@ -16,6 +16,7 @@ import numpy as np
 
 from drivetrain.bundle.npy import from_npy, to_npy
 from drivetrain.codecs import Codec, Signature
+from drivetrain.codecs.base import can_be_shown
 from drivetrain.errors import BundleError, DataError, DrivetrainError, UsageError
 from drivetrain.files import from_json, sha256, to_json
 from drivetrain.types import Array, Batch, Sample
@@ -264,7 +265,7 @@ def _checked_rows(record: Any, signature: Signature) -> list[dict[str, Any]]:
 
 def _is_name(value: Any) -> bool:
     """Whether a case may be called so: it is printed."""
-    return isinstance(value, str) and len(value) <= MOST_NAME and value.isprintable()
+    return isinstance(value, str) and len(value) <= MOST_NAME and can_be_shown(value)
 
 
 def _has_keys(value: Any, keys: Mapping[str, Codec] | Sequence[str]) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from drivetrain.bundle.operators import (
     TREES,
 )
 from drivetrain.bundle.protobuf import parse
+from drivetrain.bundle.tensors import made_names, own_names
 from drivetrain.bundle.trees import tree_fault
 from drivetrain.codecs import Codec, Signature
 from drivetrain.errors import BundleError, DrivetrainError
@@ -62,26 +63,34 @@ Scope = dict[str, list[float]]
 
 
 class Port(TypedDict):
-    """One input or output of a graph. A dimension of None is dynamic."""
+    """One input or output of a graph, which calls it `tensor`: by its field where that isn't said, as in format 1. A
+    dimension of None is dynamic."""
 
+    tensor: NotRequired[str]
     dtype: str
     dims: list[int | None]
 
 
 Interface = dict[str, dict[str, Port]]
-"""`{"inputs": {name: Port}, "outputs": {name: Port}}`, in the graph's order."""
+"""`{"inputs": {field: Port}, "outputs": {field: Port}}`, in the graph's order."""
 
 
-def check_graph(data: bytes, signature: Signature) -> Interface:
-    """The interface of a graph, when it may be run and fits the signature. Raises BundleError."""
-    interface = check_model(data)
-    _fits("input", interface["inputs"], signature.inputs)
-    _fits("output", interface["outputs"], signature.targets)
-    return interface
+def check_graph(data: bytes, signature: Signature, *, made: bool = True) -> Interface:
+    """The interface of a graph, when it may be run and fits the signature. Raises BundleError.
+
+    Fields have the names that are `made` for them, or their own, as in format 1.
+    """
+    names, ports = made_names(signature) if made else own_names(signature), check_model(data)
+    inputs = _by_field("input", ports["inputs"], names.inputs, signature.inputs)
+    outputs = _by_field("output", ports["outputs"], names.outputs, signature.targets)
+    if made:
+        for field, port in (*inputs.items(), *outputs.items()):
+            port["tensor"] = {**names.inputs, **names.outputs}[field]
+    return {"inputs": inputs, "outputs": outputs}
 
 
 def check_model(data: bytes) -> Interface:
-    """The interface of a graph, when it may be run. Raises BundleError."""
+    """The interface of a graph by its own names, when it may be run. Raises BundleError."""
     if len(data) > MOST_BYTES:
         raise _refuse(f"it is larger than {MOST_BYTES:,} bytes")
     model = parse(data)
@@ -310,9 +319,18 @@ def _ports(graph: dict[str, Any], side: str) -> dict[str, Port]:
     return ports
 
 
+def _by_field(
+    side: str, ports: Mapping[str, Port], names: Mapping[str, str], codecs: Mapping[str, Codec]
+) -> dict[str, Port]:
+    """The ports by field, when they fit its codecs."""
+    if {*ports} != {*names.values()}:
+        raise _refuse(f"its {side}s are {sorted(ports)} and the signature's are {sorted(names.values())}")
+    _fits(side, {field: ports[name] for field, name in names.items()}, codecs)
+    fields = {name: field for field, name in names.items()}
+    return {fields[name]: port for name, port in ports.items()}
+
+
 def _fits(side: str, ports: Mapping[str, Port], codecs: Mapping[str, Codec]) -> None:
-    if ports.keys() != codecs.keys():
-        raise _refuse(f"its {side}s are {sorted(ports)} and the signature's are {sorted(codecs)}")
     for name, codec in codecs.items():
         try:
             shape, dtype = (

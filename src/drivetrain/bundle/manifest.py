@@ -18,7 +18,7 @@ from drivetrain.codecs import Signature
 from drivetrain.errors import BundleError, DrivetrainError
 from drivetrain.files import from_json, sha256, to_json
 
-FORMAT = 1
+FORMAT = 2
 """The newest format version that this code reads. It also reads every older one."""
 MOST_JSON_BYTES = 2**24
 MOST_JSON_DEPTH = 64
@@ -146,7 +146,7 @@ def _checked(manifest: Any) -> dict[str, Any]:
         or not all(isinstance(manifest[key], str) for key in texts)
         or not all(_is_object(manifest[key]) for key in objects)
     ):
-        raise BundleError("it doesn't have the fields of format 1.", where=MANIFEST)
+        raise BundleError("it doesn't have the fields of its format.", where=MANIFEST)
     check_label("name", manifest["name"])
     check_label("task", manifest["task"])
     return manifest

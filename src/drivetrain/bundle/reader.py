@@ -14,6 +14,7 @@ from drivetrain.bundle.golden import CASES, GoldenCase, from_members
 from drivetrain.bundle.graph import check_graph
 from drivetrain.bundle.manifest import FORMAT, check_members, check_tolerances, format_of, load_json, too_new
 from drivetrain.bundle.optional import RECOMMENDER, Seen, ranking_of, seen_in, vectors_in
+from drivetrain.bundle.tensors import Tensors, made_names, own_names
 from drivetrain.codecs import Signature
 from drivetrain.errors import BundleError, DrivetrainError
 from drivetrain.files import sha256
@@ -54,9 +55,18 @@ class Bundle:
         """What was written down about the training: metrics, data, settings."""
         return self.manifest["facts"]
 
+    @property
+    def tensors(self) -> Tensors:
+        """What the graph calls the fields."""
+        return made_names(self.signature) if self._made else own_names(self.signature)
+
+    @property
+    def _made(self) -> bool:
+        return self.manifest["format"] > 1
+
     def check_graph(self) -> None:
         """Raise BundleError unless the graph may be run and fits signature and manifest."""
-        if check_graph(self.graph, self.signature) != self.manifest["graph"]:
+        if check_graph(self.graph, self.signature, made=self._made) != self.manifest["graph"]:
             raise BundleError(
                 "the graph has other inputs and outputs than the manifest says.", where=MANIFEST
             )

@@ -33,6 +33,7 @@ MISSING_WORDS = frozenset({"", "na", "n/a", "nan", "null", "?", "#n/a", r"\n"})
 NO_NUMBER = MISSING_WORDS | {"none", "-", "--", "missing"}
 """The same for numbers and dates; a category may well be called so."""
 
+JOINERS = {0x200C: None, 0x200D: None}
 LARGEST = float(np.finfo(np.float32).max)
 
 Errors = dict[int, DrivetrainError]
@@ -247,15 +248,18 @@ def codec_names() -> list[str]:
     return sorted(name for name in names if name != "base")
 
 
+def can_be_shown(text: str) -> bool:
+    """Whether there is no control sign in it. Joiners are part of words and of pictures, though Python prints none."""
+    return text.translate(JOINERS).isprintable()
+
+
 def field_name_fault(name: str) -> str:
     """Why a field can't be called so; empty where it can. Any column's name will do that can be shown and sent."""
     if not 1 <= len(name) <= 200:
         return "has no letter, or more than 200"
-    if not name.isprintable():
+    if not can_be_shown(name):
         return "holds a character that can't be shown"
-    if name != name.strip():
-        return "begins or ends with white space"
-    return "holds a slash" if "/" in name or "\\" in name else ""
+    return "begins or ends with white space" if name != name.strip() else ""
 
 
 def from_spec(spec: Mapping[str, Any]) -> Codec:
@@ -313,7 +317,7 @@ def _fits(value: Any, hint: Any) -> bool:
 
 @dataclass(frozen=True)
 class Signature:
-    """What goes in and what comes out: field name -> codec. The names are the graph's input and output names."""
+    """What goes in and what comes out: field name -> codec."""
 
     inputs: Mapping[str, Codec]
     targets: Mapping[str, Codec]

@@ -11,12 +11,12 @@ import csv
 import gzip
 import io
 import os
-import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from drivetrain.codecs.base import can_be_shown
 from drivetrain.data.table import shown
 from drivetrain.errors import DataError, DrivetrainError, FileError, UsageError, nearest
 from drivetrain.files import file_error
@@ -221,15 +221,15 @@ def _place(place: str, row: int, line: int) -> str:
 def column_names(header: Sequence[object], place: str) -> tuple[list[str], list[str]]:
     """Names that a signature can have, from those of a file, and notes of what was changed.
 
-    Surrounding space goes, what can't be printed becomes a space, / and \\ become _, and no name at all becomes
-    column_N. Raises DataError where a name comes twice.
+    Surrounding space goes, what can't be shown becomes a space, and no name at all becomes column_N. Raises DataError
+    where a name comes twice.
     """
     names: list[str] = []
     notes: list[str] = []
     for number, given in enumerate(header, start=1):
         text = "" if given is None else str(given)
-        plain = "".join(letter if letter.isprintable() else " " for letter in text).strip()
-        plain = re.sub(r"[/\\]", "_", plain)[:LONGEST_NAME].strip()
+        plain = "".join(letter if can_be_shown(letter) else " " for letter in text).strip()
+        plain = plain[:LONGEST_NAME].strip()
         if not plain:
             plain = f"column_{number}"
             notes.append(f"column {number} has no name: it is called {plain}")

@@ -54,7 +54,7 @@ def export_bundle(learner: Fitted, path: str | Path, force: bool = False) -> Pat
     write_bundle(
         path, name=path.stem, task=data.task, signature=data.signature, graph=graph, cases=cases, profile=profile,
         card=make_card(learner, path, len(cases)), facts=facts, force=force, members=learner.members(),
-        check=lambda bundle: verify(bundle, OnnxSession(bundle.graph)).require(path),
+        check=lambda bundle: verify(bundle, OnnxSession(bundle.graph, bundle.tensors)).require(path),
     )  # fmt: skip
     return path
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from drivetrain.bundle.tensors import made_names
 from drivetrain.codecs import Signature
 from drivetrain.learn.items import NOT_AGAIN
 from drivetrain.types import Array
@@ -17,39 +18,34 @@ def export_ease(weights: Array, shares: Array, signature: Signature) -> bytes:
     from onnx import TensorProto, checker, helper, numpy_helper
 
     (target,) = signature.targets
-    taken = {*signature.fields}
-
-    def name(what: str) -> str:
-        while what in taken:
-            what += "_"
-        taken.add(what)
-        return what
-
+    fields = made_names(signature)
     values = {
         "weights": weights, "shares": shares, "not_again": np.float32(NOT_AGAIN), "zero": np.float32(0), "axis": np.array([1]),
     }  # fmt: skip
-    names = {what: name(what) for what in values}
     nodes = []
 
     def add(operator: str, *inputs: str, output: str = "", **attributes: object) -> str:
-        output = output or name(operator.lower())
+        output = output or f"{operator.lower()}_{len(nodes)}"
         nodes.append(helper.make_node(operator, inputs, [output], **attributes))
         return output
 
-    had = [add("Cast", field, to=TensorProto.FLOAT) for field in signature.inputs]
+    had = [add("Cast", name, to=TensorProto.FLOAT) for name in fields.inputs.values()]
     history = had[list(signature.inputs).index("history")]
-    anything = add("Greater", add("ReduceMax", history, names["axis"], keepdims=1), names["zero"])
-    scores = add("Where", anything, add("MatMul", history, names["weights"]), names["shares"])
-    scores = add("Max", scores, names["not_again"])
+    anything = add("Greater", add("ReduceMax", history, "axis", keepdims=1), "zero")
+    scores = add("Where", anything, add("MatMul", history, "weights"), "shares")
+    scores = add("Max", scores, "not_again")
     any_had = had[0] if len(had) == 1 else add("Max", *had)
-    add("Where", add("Greater", any_had, names["zero"]), names["not_again"], scores, output=target)
+    add("Where", add("Greater", any_had, "zero"), "not_again", scores, output=fields.outputs[target])
     items = len(shares)
     graph = helper.make_graph(
         nodes,
         "ease",
-        [helper.make_tensor_value_info(f, TensorProto.UINT8, ["rows", items]) for f in signature.inputs],
-        [helper.make_tensor_value_info(target, TensorProto.FLOAT, ["rows", items])],
-        [numpy_helper.from_array(np.asarray(value), names[what]) for what, value in values.items()],
+        [
+            helper.make_tensor_value_info(name, TensorProto.UINT8, ["rows", items])
+            for name in fields.inputs.values()
+        ],
+        [helper.make_tensor_value_info(fields.outputs[target], TensorProto.FLOAT, ["rows", items])],
+        [numpy_helper.from_array(np.asarray(value), what) for what, value in values.items()],
     )
     model = helper.make_model(
         graph,

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from drivetrain.bundle.tensors import made_names
 from drivetrain.codecs import Signature
 from drivetrain.errors import DrivetrainError
 from drivetrain.types import Array
@@ -41,12 +42,13 @@ def export_graph(network: nn.Module, signature: Signature, examples: Mapping[str
     module = _Finished(copy.deepcopy(network).cpu().float().eval(), signature)
     arguments = tuple(torch.tensor(examples[name][:2]).clone() for name in signature.inputs)
     rows = torch.export.Dim("rows")
+    names = made_names(signature)
     with warnings.catch_warnings(), torch.no_grad(), _quiet_exporter():
         warnings.simplefilter("ignore")
         try:
             program = torch.onnx.export(
                 module, arguments, dynamo=True, opset_version=OPSET, verbose=False, optimize=True,
-                input_names=module.inputs, output_names=module.targets,
+                input_names=[*names.inputs.values()], output_names=[*names.outputs.values()],
                 dynamic_shapes=(tuple({0: rows} for _ in arguments),),
             )  # fmt: skip
         except (torch.onnx.errors.OnnxExporterError, RuntimeError) as fault:

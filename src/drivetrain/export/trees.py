@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from drivetrain.bundle.tensors import made_names
 from drivetrain.codecs import Signature
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.date import MISSING
@@ -30,19 +31,20 @@ def export_trees(models: Mapping[str, TreeModel], signature: Signature) -> bytes
         np.dtype(dtype): helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
         for dtype in ("f4", "i8", "u1", "i4")
     }
-    builder = _Builder({*signature.fields})
+    names = made_names(signature)
+    builder = _Builder(names.inputs)
     for name, model in models.items():
         columns = [_columns(builder, part) for part in model.columns]
         features = builder.add("Concat", *columns, axis=1) if len(columns) > 1 else columns[0]
         scores = builder.trees(features, model)
-        _finish(builder, scores, model, name)
+        _finish(builder, scores, model, names.outputs[name])
     inputs = [
-        helper.make_tensor_value_info(name, dtypes[codec.dtype], ["rows", *codec.shape])
+        helper.make_tensor_value_info(names.inputs[name], dtypes[codec.dtype], ["rows", *codec.shape])
         for name, codec in signature.inputs.items()
     ]
     outputs = [
         helper.make_tensor_value_info(
-            name, TensorProto.FLOAT, ["rows", *signature.targets[name].output_shape]
+            names.outputs[name], TensorProto.FLOAT, ["rows", *signature.targets[name].output_shape]
         )
         for name in models
     ]
@@ -58,19 +60,15 @@ def export_trees(models: Mapping[str, TreeModel], signature: Signature) -> bytes
 
 
 class _Builder:
-    """Nodes and initializers, with names that no field has."""
+    """Nodes and initializers, and what the graph calls the inputs."""
 
-    def __init__(self, taken: set[str]) -> None:
-        self.taken = set(taken)
+    def __init__(self, inputs: Mapping[str, str]) -> None:
+        self.inputs = inputs
         self.nodes: list[Any] = []
         self.initializers: list[Any] = []
 
     def name(self, what: str) -> str:
-        number = 1
-        while (name := f"{what.lower()}_{number}") in self.taken:
-            number += 1
-        self.taken.add(name)
-        return name
+        return f"{what.lower()}_{len(self.nodes) + len(self.initializers)}"
 
     def constant(self, value: npt.ArrayLike, dtype: npt.DTypeLike) -> str:
         from onnx import numpy_helper
@@ -104,21 +102,20 @@ class _Builder:
 
 def _columns(builder: _Builder, part: Columns) -> str:
     """What `part.of` computes."""
+    field = builder.inputs[part.field]
     if isinstance(part, CategoryColumn):
-        return builder.column(builder.add("Gather", builder.constant(part.ranks, np.float32), part.field))
+        return builder.column(builder.add("Gather", builder.constant(part.ranks, np.float32), field))
     if isinstance(part, TagColumns):
-        return builder.floats(
-            builder.add("Gather", part.field, builder.constant(part.chosen, np.int64), axis=1)
-        )
+        return builder.floats(builder.add("Gather", field, builder.constant(part.chosen, np.int64), axis=1))
     if isinstance(part, DateColumns):
-        elapsed = builder.add("Gather", part.field, builder.constant([0], np.int64), axis=1)
+        elapsed = builder.add("Gather", field, builder.constant([0], np.int64), axis=1)
         since = builder.floats(builder.add("Sub", elapsed, builder.constant(part.center, np.int64)))
         missing = builder.add("Equal", elapsed, builder.constant(MISSING, np.int64))
         first = builder.add("Where", missing, builder.constant(np.nan, np.float32), since)
         rest = [builder.constant(edge, np.int64) for edge in ([1], [2**31], [1])]
-        parts = builder.floats(builder.add("Slice", part.field, *rest))
+        parts = builder.floats(builder.add("Slice", field, *rest))
         return builder.add("Concat", first, parts, axis=1)
-    return builder.column(part.field)
+    return builder.column(field)
 
 
 def _finish(builder: _Builder, scores: str, model: TreeModel, output: str) -> None:

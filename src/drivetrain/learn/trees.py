@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from drivetrain.bundle.graph import check_graph
+from drivetrain.bundle.tensors import made_names
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
 from drivetrain.data.dataset import Dataset
@@ -157,7 +158,7 @@ class TreesLearner(Fitted):
 
         graph = export_trees(self.models, self.data.signature)
         check_graph(graph, self.data.signature)
-        session = OnnxSession(graph)
+        session = OnnxSession(graph, made_names(self.data.signature))
         batch = self.data.part(measured_part(self)).batch()
         answered = session.run(self._inputs(batch))
         for name, model in self.models.items():
@@ -214,7 +215,7 @@ class TreesLearner(Fitted):
             except OSError as fault:
                 raise file_error(fault, path) from fault
             check_graph(graph, data.signature)
-            learner._graph, learner._session = graph, OnnxSession(graph)
+            learner._graph, learner._session = graph, OnnxSession(graph, made_names(data.signature))
             learner.history = opened.read_history()
             learner._rounds = learner.history[-1]["epoch"] if learner.history else 0
         return learner

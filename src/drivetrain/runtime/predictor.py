@@ -66,7 +66,7 @@ class Predictor:
             raise UsageError(f"a batch of {batch_size} rows.", where="batch_size", fix="Give 1 or more.")
         where = "" if isinstance(bundle, Bundle) else os.fspath(bundle)
         opened = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
-        self.session = OnnxSession(opened.graph, threads=threads)
+        self.session = OnnxSession(opened.graph, opened.tensors, threads=threads)
         if verify:
             _verify(opened, self.session).require(where or opened.name)
         self.signature, self.manifest, self.card = opened.signature, opened.manifest, opened.card
@@ -269,13 +269,13 @@ def verify_bundle(path: str | os.PathLike[str]) -> VerifyReport:
         bundle = open_bundle(path, check_graph=False)
         stages.append(passed("graph", ""))
         bundle.check_graph()
-        session = OnnxSession(bundle.graph)
+        session = OnnxSession(bundle.graph, bundle.tensors)
     except BundleError as fault:
         return VerifyReport([*stages[:-1], failed(stages[-1]["stage"], str(fault))])
     report = verify(bundle, session)
     if bundle.recommender is None or not report.ok:
         return report
-    inner = verify(bundle.recommender, OnnxSession(bundle.recommender.graph))
+    inner = verify(bundle.recommender, OnnxSession(bundle.recommender.graph, bundle.recommender.tensors))
     stages = [
         {**stage, "message": stage["message"] and f"recommender: {stage['message']}"}
         for stage in inner.stages

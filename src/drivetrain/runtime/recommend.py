@@ -141,7 +141,7 @@ class Recommender:
         self._codes = {item: code for code, item in enumerate(self.items)}
         self._target = next(iter(ranker.signature.targets))
         self._fields = list(ranker.signature.inputs)
-        self._session = OnnxSession(ranker.graph, threads=threads)
+        self._session = OnnxSession(ranker.graph, ranker.tensors, threads=threads)
         if check:
             verify(ranker, self._session).require(where)
         self._vectors = ranker.vectors

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from drivetrain.bundle.tensors import Tensors
 from drivetrain.cores import usable_cores
 from drivetrain.errors import BundleError
 from drivetrain.types import Array
@@ -17,11 +18,12 @@ class OnnxSession:
     """Runs the bytes of an ONNX graph that `bundle.check_graph` has let through. Safe to use from several
     threads.
 
-    `threads` is the number of threads for one run, by default the cores that this process may use. Raises
-    BundleError where onnxruntime refuses the graph, at once or when it is run.
+    `tensors` says what the graph calls the fields of a bundle, by which `run` then takes and gives arrays; without
+    it they go by the graph's own names. `threads` is the number of threads for one run, by default the
+    cores that this process may use. Raises BundleError where onnxruntime refuses the graph, at once or when it is run.
     """
 
-    def __init__(self, graph: bytes, *, threads: int | None = None) -> None:
+    def __init__(self, graph: bytes, tensors: Tensors | None = None, *, threads: int | None = None) -> None:
         onnxruntime: Any = importlib.import_module("onnxruntime")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or usable_cores()
@@ -46,14 +48,17 @@ class OnnxSession:
             ) from fault
         self.inputs: list[str] = [port.name for port in self._session.get_inputs()]
         self.outputs: list[str] = [port.name for port in self._session.get_outputs()]
+        self._given = {name: name for name in self.inputs} if tensors is None else tensors.inputs
+        self._made = {name: name for name in self.outputs} if tensors is None else tensors.outputs
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """One array per input, rows first -> one array per output, rows first. Raises BundleError."""
         try:
-            arrays = self._session.run(self.outputs, dict(feeds))
+            named = {self._given.get(field, field): array for field, array in feeds.items()}
+            arrays = self._session.run([*self._made.values()], named)
         except self._refusals as fault:
             raise BundleError(f"the graph can't be run: {_words(fault)}", where="model.onnx") from fault
-        return {name: np.asarray(array) for name, array in zip(self.outputs, arrays)}
+        return {name: np.asarray(array) for name, array in zip(self._made, arrays)}
 
 
 def _refusals() -> tuple[type[Exception], ...]:

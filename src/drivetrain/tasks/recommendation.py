@@ -197,7 +197,7 @@ def measure_bundle(bundle: Bundle, data: Dataset, part: str) -> dict[str, Estima
     batch = ranking.part(part).batch()
     ((target, codec),) = ranking.signature.targets.items()
     feeds = {name: batch[name] for name in ranking.signature.inputs}
-    return measure(codec, OnnxSession(ranker.graph).run(feeds)[target], batch[target])
+    return measure(codec, OnnxSession(ranker.graph, ranker.tensors).run(feeds)[target], batch[target])
 
 
 def _default_split(user: str, timestamp: str | None, valid: float, test: float, seed: int) -> Splitter:

@@ -1,0 +1,33 @@
+"""What the inputs and outputs of a graph are called, by field.
+
+A field is called what its column is called, which may be anything, while exporters and runtimes have names of their own
+for nodes, weights and operators. So the names in a graph are made. In format 1 they were the fields.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from drivetrain.codecs import Signature
+
+
+class Tensors(NamedTuple):
+    """Field -> the name in the graph."""
+
+    inputs: dict[str, str]
+    outputs: dict[str, str]
+
+
+def made_names(signature: Signature) -> Tensors:
+    """`input_0`, `input_1`, ... and `output_0`, ... in the order of the signature."""
+    return Tensors(
+        {field: f"input_{place}" for place, field in enumerate(signature.inputs)},
+        {field: f"output_{place}" for place, field in enumerate(signature.targets)},
+    )
+
+
+def own_names(signature: Signature) -> Tensors:
+    """The fields themselves."""
+    return Tensors(
+        {field: field for field in signature.inputs}, {field: field for field in signature.targets}
+    )
