@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from drivetrain.codecs.base import from_spec
 from drivetrain.codecs.number import GROUPED, LARGEST, WRITTEN, Number
 from drivetrain.errors import DataError
 
@@ -265,6 +266,20 @@ def test_an_answer_with_a_range() -> None:
         "low": -LARGEST,
         "high": LARGEST,
     }
+
+
+def test_a_range_is_as_wide_as_it_is_said_to_be_where_the_answer_lies() -> None:
+    """OPS.md, in figures: spread 2, so that 10 is at place 0, 14 at 2."""
+    codec = Number(
+        center=10.0, spread=2.0, interval=1.5, local=((0.0, 1.0), (2.0, 3.0)), lowest=-1.0, highest=20.0
+    )
+    for value, half in ((10, 3), (12, 6), (14, 9), (4, 3)):
+        decoded = codec.decode(np.float32(value))
+        assert (decoded["low"], decoded["high"]) == (max(-1, value - half), min(20, value + half))
+    # A bundle of before says nothing of these fields.
+    assert from_spec({"op": "number@1", "center": 10.0, "spread": 2.0, "interval": 1.5}).decode(np.float32(14)) == {
+        "value": 14, "low": 11, "high": 17,
+    }  # fmt: skip
 
 
 @settings(max_examples=100, deadline=None, derandomize=True)

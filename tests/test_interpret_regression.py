@@ -79,7 +79,7 @@ def test_the_range_is_put_in_words_and_its_absence_leaves_none() -> None:
     told = estimator().interpret().interval_words()  # type: ignore[attr-defined]
     assert "in 80 % of cases" in told
     assert "600 validation rows" in told
-    assert "grows with the number" in estimator(log=True).interpret().interval_words()  # type: ignore[attr-defined]
+    assert "for the smallest third of the answers" in estimator(log=True).interpret().interval_words()  # type: ignore[attr-defined]
     bare = estimator(interval=None).interpret()
     assert isinstance(bare, Regression)
     assert bare.interval_words() == ""

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, ClassVar, Self, cast
 
 import numpy as np
@@ -45,6 +46,8 @@ THOUSANDS: dict[str, dict[int, int]] = {
 }
 """Grouping sign -> what brings a text to a comma as that sign and a point as the decimal mark."""
 INFINITE = re.compile(r"[+-]?(?:inf|infinity|\u221e)", re.IGNORECASE)
+MOST_PLACES, MOST_TIMES = 64, 1e6
+"""A range has at most so many places at which its width is told, and is nowhere more times as wide."""
 SCALINGS = ("standard", "robust", "none")
 NORMAL_QUARTILES = 1.349
 """The 25 % and 75 % quantiles of a normal distribution are this many standard deviations apart."""
@@ -58,7 +61,9 @@ class Number(Codec):
     z = x; the graph works on (z - center) / spread unless `scaling` is "none". With `missing` there may be no
     value; `absent` are the texts and numbers that say so, instead of the usual texts. `thousands` is the sign that may
     group digits in text. `interval`, half its width in units of `spread`, makes a target's answer a range that holds
-    the truth in a share `coverage` of cases.
+    the truth in a share `coverage` of cases. It is wider or narrower by the answer: `local` are places on the scale that
+    the graph works on, rising, each with the factor of the width there; between them it is interpolated. No range goes
+    below `lowest` or above `highest`.
     """
 
     op: ClassVar[str] = "number@1"
@@ -72,6 +77,9 @@ class Number(Codec):
     interval: float | None = None
     coverage: float = 0.9
     absent: tuple[str, ...] | None = None
+    local: tuple[tuple[float, float], ...] = ()
+    lowest: float | None = None
+    highest: float | None = None
     no_value: ClassVar[frozenset[str]] = NO_NUMBER
 
     def __post_init__(self) -> None:
@@ -87,6 +95,16 @@ class Number(Codec):
             raise FieldError("interval must be a number of at least 0")
         if not 0 < self.coverage < 1:
             raise FieldError("coverage must lie between 0 and 1")
+        places, factors = [place for place, _ in self.local], [factor for _, factor in self.local]
+        if len(places) > MOST_PLACES or not all(a < b for a, b in pairwise(places)):
+            raise FieldError(f"local must have at most {MOST_PLACES} places, each above the one before")
+        if not all(math.isfinite(place) for place in places) or not all(
+            0 <= x <= MOST_TIMES for x in factors
+        ):
+            raise FieldError(f"local must hold finite places and factors from 0 to {MOST_TIMES:g}")
+        ends = [end for end in (self.lowest, self.highest) if end is not None]
+        if not all(math.isfinite(end) for end in ends) or ends != sorted(ends):
+            raise FieldError("lowest and highest must be finite, the one not above the other")
 
     @cached_property
     def _absent(self) -> frozenset[str]:
@@ -223,9 +241,35 @@ class Number(Codec):
         """Low and high ends of the range for each output (n,). Raises DrivetrainError without `interval`."""
         if self.interval is None:
             raise DrivetrainError("number@1 has no interval.", fix="Set one, in units of spread.")
-        half = self.interval * (1.0 if self.scaling == "none" or self.spread is None else self.spread)
         z = self.transform(outputs)
-        return self.inverse(z - half), self.inverse(z + half)
+        center, spread = self._scale()
+        half = self.interval * spread * self.factors((z - center) / spread)
+        lowest = -LARGEST if self.lowest is None else self.lowest
+        highest = LARGEST if self.highest is None else self.highest
+        return np.clip(self.inverse(z - half), lowest, highest), np.clip(
+            self.inverse(z + half), lowest, highest
+        )
+
+    def factors(self, places: Array) -> Floats:
+        """How many times `interval` the range is wide at places on the scale that the graph works on."""
+        if not self.local:
+            return np.ones(np.shape(places))
+        known = np.array(self.local, np.float64)
+        return np.interp(places, known[:, 0], known[:, 1])
+
+    def scaled(self, values: Array) -> Floats:
+        """Natural units to the scale that the graph works on."""
+        center, spread = self._scale()
+        return (self.transform(values) - center) / spread
+
+    def _scale(self) -> tuple[float, float]:
+        if self.scaling == "none":
+            return 0.0, 1.0
+        return self.center or 0.0, self.spread or 1.0
+
+    def without_interval(self) -> Self:
+        """The codec as it was before its answers had ranges."""
+        return replace(self, interval=None, local=(), lowest=None, highest=None)
 
     def decode(self, output: Array) -> dict[str, Any]:
         """The number; with `interval` also the ends of the range that it lies in."""

@@ -114,12 +114,25 @@ class Regression(Interpretation):
         from drivetrain.report.words import PARTS, number
 
         low, high = self.bounds
-        width = float(np.median(high - low))
-        scale = " and grows with the number" if self.number.log else ""
+        widths = high - low
+        told = f"It is {number(float(np.median(widths)))} wide at the median"
+        first, last = np.quantile(self.predicted, (1 / 3, 2 / 3))
+        if (self.number.local or self.number.log) and first < last:
+            small, large = (
+                number(float(np.median(widths[rows])))
+                for rows in (self.predicted <= first, self.predicted >= last)
+            )
+            told += f", {small} for the smallest third of the answers and {large} for the largest"
+        ends = [
+            f"{way} {number(end)}"
+            for way, end in (("below", self.number.lowest), ("above", self.number.highest))
+            if end is not None
+        ]
+        limit = f" No range goes {' or '.join(ends)}, for no number does that is known." if ends else ""
         return (
-            f"Each answer comes with a range that shall hold the true number in {100 * self.number.coverage:.3g} % of cases. It is "
-            f"{number(width)} wide{' at the median' if self.number.log else ''}{scale}; its width comes from the "
-            f"errors on the {len(self.true):,} {PARTS.get(self.part, self.part)} rows (split conformal prediction)."
+            f"Each answer comes with a range that shall hold the true number in {100 * self.number.coverage:.3g} % of cases. "
+            f"{told}; its width comes from the errors on the {len(self.true):,} {PARTS.get(self.part, self.part)} rows, "
+            f"those of like answers (split conformal prediction).{limit}"
         )
 
     def _repr_html_(self) -> str:

@@ -6,7 +6,6 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -55,7 +54,7 @@ def run_and_data(run: str | Path, data: Dataset | None) -> tuple[Run, dict[str, 
 def without_intervals(signature: Signature) -> Signature:
     """The signature as it was before `fit_intervals`."""
     targets = {
-        name: replace(codec, interval=None) if isinstance(codec, Number) else codec
+        name: codec.without_interval() if isinstance(codec, Number) else codec
         for name, codec in signature.targets.items()
     }
     return Signature(signature.inputs, targets)
