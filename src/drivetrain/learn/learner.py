@@ -442,7 +442,9 @@ class Learner(Fitted):
     def record(self, row: dict[str, Any]) -> None:
         if self._run is not None:
             self._run.write_history(self.history)
-            self._run.write_events(row, row["epoch"])
+            if remark := self._run.write_events(row, row["epoch"]):
+                self.notes.append(remark)
+                self.tell_notes()
 
     def save_checkpoint(self, training: Training) -> None:
         """Everything that training needs to go on bit for bit."""

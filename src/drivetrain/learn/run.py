@@ -13,7 +13,9 @@ report.html     the page that shows it all
 from __future__ import annotations
 
 import platform
+import time
 import tomllib
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -75,12 +77,13 @@ class Run:
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "versions": versions(),
         }
-        write_bytes(self.folder / "config.toml", tomli_w.dumps(_without_none({**head, **config})).encode())
+        text = tomli_w.dumps(_without_none({**head, **config}))
+        write_bytes(self.folder / "config.toml", text.encode("utf-8", "surrogateescape"))
 
     def read_config(self) -> dict[str, Any]:
         path = self.folder / "config.toml"
         try:
-            config = tomllib.loads(path.read_text(encoding="utf-8"))
+            config = tomllib.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
         except OSError as fault:
             raise file_error(fault, path) from fault
         except ValueError as fault:
@@ -104,16 +107,14 @@ class Run:
             return []
         return [from_json(line, where=path) for line in path.read_text(encoding="utf-8").splitlines()]
 
-    def write_events(self, row: dict[str, Any], step: int) -> None:
-        """The numbers of an epoch as TensorBoard scalars."""
-        if self._events is None:
-            from tensorboardX import SummaryWriter
+    def write_events(self, row: dict[str, Any], step: int) -> str:
+        """The numbers of an epoch as TensorBoard scalars.
 
-            self._events = SummaryWriter(str(self.folder), purge_step=step)
-        for name, value in row.items():
-            if isinstance(value, float):
-                self._events.add_scalar(name.replace("_", "/", 1), value, step)
-        self._events.flush()
+        Gives "", or a remark where they can't be written: they are not the run itself, which goes on without them.
+        """
+        if self._events is None:
+            self._events = Events(self.folder)
+        return self._events.add(row, step)
 
     def close(self) -> None:
         if self._events is not None:
@@ -136,6 +137,57 @@ class Run:
         from drivetrain.learn.validation import Validation
 
         return Validation.read(self.folder)
+
+
+class Events:
+    """A file of TensorBoard events. What can't be written is told once, and no more is written then."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._writer: Any = None
+        self._failed = False
+
+    def add(self, row: dict[str, Any], step: int) -> str:
+        """The decimal numbers of a row as scalars. Gives a remark the first time that this fails, else ""."""
+        from tensorboardX.summary import scalar
+
+        if self._failed:
+            return ""
+        try:
+            if self._writer is None:
+                self._begin(step)
+            for name, value in row.items():
+                if isinstance(value, float):
+                    self._write(step=step, summary=scalar(name.replace("_", "/", 1), value))
+            self._writer.flush()
+        except OSError as fault:
+            self._failed = True
+            self.close()
+            return f"no more events for TensorBoard are written: {file_error(fault, self.folder)}"
+        return ""
+
+    def _begin(self, step: int) -> None:
+        """Open a new file. TensorBoard drops what an earlier one has from `step` on.
+
+        Not a SummaryWriter: in its thread a full disk ends in a traceback."""
+        from tensorboardX.proto.event_pb2 import SessionLog
+        from tensorboardX.record_writer import RecordWriter
+
+        name = f"events.out.tfevents.{time.time():.0f}.{platform.node()}"
+        self._writer = RecordWriter(str(self.folder / name))
+        self._write(file_version="brain.Event:2")
+        self._write(step=step, session_log=SessionLog(status=SessionLog.START))
+
+    def _write(self, **event: Any) -> None:
+        from tensorboardX.proto.event_pb2 import Event
+
+        self._writer.write(Event(wall_time=time.time(), **event).SerializeToString())
+
+    def close(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            with suppress(OSError):
+                writer.close()
 
 
 def refuse_used(folder: Path, force: bool) -> None:
