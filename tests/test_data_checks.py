@@ -133,7 +133,7 @@ def test_a_missing_file_and_label_of_a_csv_name_their_rows(tmp_path):
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
 def test_a_pipe_does_not_hang(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
-    assert look.look([str(tmp_path / "pipe.png")])[1] == {0: ("unreadable", "this is no ordinary file")}
+    assert look.look([str(tmp_path / "pipe.png")])[1] == {0: ("unreadable", "this is not a regular file")}
 
 
 def test_a_leak_names_both_files_and_is_told_by_the_split_column(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -205,23 +206,30 @@ def test_the_stores_unused_for_longest_go_first(
     assert len(stores(cache)) == 1
 
 
-def test_what_killed_packs_left_goes_after_a_day_and_so_do_entries_without_a_store(
+def test_what_killed_packs_left_goes_and_so_do_entries_without_a_store(
     cache: Path, files: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    killed, running, slow = (cache / "stores" / f".{name}.tmp" for name in ("killed", "running", "slow"))
-    for folder in (killed, running, slow):
+    killed, running = (
+        cache / "stores" / f".store.drivetrain-{name}.tmp" for name in ("0123abcd", "4567abcd")
+    )
+    for folder in (killed, running):
         folder.mkdir(parents=True)
         (folder / "array.npy").write_bytes(b"rows")
-    os.utime(killed / "array.npy", (1, 1))
-    for folder in (killed, slow):
-        os.utime(folder, (1, 1))
-    pack(CODEC, files)
-    (first,) = (store for store in stores(cache) if store not in (running, slow))
-    monkeypatch.setenv("DRIVETRAIN_CACHE_GB", "0.000001")
-    pack(Image(size=10, channels=1), files)
-    (second,) = (store for store in stores(cache) if store not in (running, slow))
+    writer = os.open(running, os.O_RDONLY)
+    try:
+        fcntl.flock(writer, fcntl.LOCK_EX)
+        pack(CODEC, files)
+        (first,) = (store for store in stores(cache) if store != running)
+        monkeypatch.setenv("DRIVETRAIN_CACHE_GB", "0.000001")
+        pack(Image(size=10, channels=1), files)
+        (second,) = (store for store in stores(cache) if store != running)
+    finally:
+        os.close(writer)
+    assert running.exists()
     assert second != first
     assert [seen.read_text() for seen in (cache / "seen").iterdir()] == [second.name]
+    pack(Image(size=11, channels=1), files)
+    assert not running.exists()
 
 
 def test_who_packs_the_same_files_at_once_is_in_nobodys_way(

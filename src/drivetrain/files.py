@@ -1,7 +1,8 @@
 """Files that are whole or absent, and JSON that means one thing.
 
 A file is written to a temporary name beside its target, flushed to the disk and renamed, so that a crash,
-a full disk or Ctrl-C leaves either the old file or the new one.
+a full disk or Ctrl-C leaves either the old file or the new one. What a process that was killed left under such a name
+is removed by the next one that writes into that folder.
 """
 
 from __future__ import annotations
@@ -13,13 +14,21 @@ import io
 import json
 import os
 import re
+import shutil
+import stat
+import sys
+import time
 import uuid
-from collections.abc import Generator, Iterable, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from drivetrain.errors import DrivetrainError, FileError
+
+if sys.platform != "win32":
+    import fcntl
 
 REASONS = {
     errno.ENOSPC: ("no space left on the device", "Free some space or choose another folder."),
@@ -41,6 +50,7 @@ REASONS = {
     errno.ENOTDIR: ("a part of this path is a file, not a folder", "Check the path."),
     errno.EISDIR: ("this is a folder, not a file", "Name a file."),
     errno.ENAMETOOLONG: ("the name is too long", "Choose a shorter name."),
+    errno.ENXIO: ("this is not a regular file", "Name a file."),
 }
 
 
@@ -70,23 +80,124 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def open_regular(path: str | os.PathLike[str], most: int | None = None) -> BufferedReader:
+    """A file to read from, whoever made it, of at most `most` bytes. Raises FileError, also for what is no regular file:
+    a pipe or a device may never end, and to open it may already wait for ever."""
+    where = os.fspath(path)
+    try:
+        handle = os.open(where, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
+    except OSError as fault:
+        raise file_error(fault, where) from fault
+    except ValueError as fault:  # A NUL, or half of a letter.
+        raise FileError("this is not a path.", where=ascii(where)[1:200], fix="Check the path.") from fault
+    status = os.fstat(handle)
+    fault = None
+    if stat.S_ISDIR(status.st_mode):
+        fault = FileError("this is a folder, not a file.", where=where, fix="Name a file.")
+    elif not stat.S_ISREG(status.st_mode):
+        fault = FileError(
+            "this is not a regular file.", where=where, fix="Name a file, not a pipe or a device."
+        )
+    elif most is not None and status.st_size > most:
+        fault = FileError(f"the file is larger than {most >> 20} MB.", where=where, fix="Make it smaller.")
+    if fault is not None:
+        os.close(handle)
+        raise fault
+    return open(handle, "rb")
+
+
+TEMPORARY = re.compile(r"\..*\.drivetrain-[0-9a-f]{8}\.tmp", re.DOTALL)
+"""The names under which files and folders are written before they are whole."""
+ABANDONED_SECONDS = 86_400
+"""What nobody has written to for so long was left by a process that was killed, where that can't be told by a lock."""
+
+
+@contextmanager
+def temporary_beside(path: Path, create: Callable[[Path], int]) -> Generator[tuple[Path, int], None, None]:
+    """A new name beside `path`, and the open descriptor of what `create` made there: a file or a folder. What is still
+    there at the end of the block is removed, and so is before it what killed processes left in that folder.
+
+    The descriptor is locked as long as the block lasts, so that others can tell this one from what was left.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(path.parent)
+    name = path.name if len(os.fsencode(path.name)) <= 200 else path.name[:50]
+    while True:
+        temporary = path.with_name(f".{name}.drivetrain-{uuid.uuid4().hex[:8]}.tmp")
+        handle = create(temporary)
+        # Another process may have taken it for abandoned between these two lines.
+        if _lock(handle) is not False and temporary.exists():
+            break
+        os.close(handle)
+    try:
+        yield temporary, handle
+    finally:
+        with suppress(OSError):  # Closed by the block, as Windows needs it.
+            os.close(handle)
+        _remove(temporary)
+
+
+def _lock(handle: int) -> bool | None:
+    """True where what is open here is now this process's until it closes it or ends, however it ends; False where it is
+    another's. None where there are no locks; Windows needs none, since nobody removes there what is open."""
+    if sys.platform == "win32":
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+def _remove_abandoned(folder: Path) -> None:
+    with suppress(OSError):  # Of a folder that can't be listed, the caller will tell what matters.
+        for entry in [entry for entry in os.scandir(folder) if TEMPORARY.fullmatch(entry.name)]:
+            path = Path(entry.path)
+            with suppress(OSError):  # Another process has removed it, or we may not.
+                handle = os.open(
+                    path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+                )
+                try:
+                    free = _lock(handle)
+                    files = [path, *path.iterdir()] if path.is_dir() else [path]
+                    newest = max(file.stat().st_mtime for file in files)
+                    if free or (free is None and newest < time.time() - ABANDONED_SECONDS):
+                        _remove(path)
+                finally:
+                    os.close(handle)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()
+
+
 @contextmanager
 def atomic_writer(path: str | os.PathLike[str]) -> Generator[BinaryIO, None, None]:
     """A binary file to write; it appears under `path`, complete, when the block ends without an error."""
     path = Path(path)
-    temporary = path.with_name(f".{path.name[:200]}.{uuid.uuid4().hex[:8]}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "xb") as handle:
-            yield handle
-            handle.flush()
-            os.fsync(handle.fileno())
-        os.replace(temporary, path)
+        with temporary_beside(path, _new_file) as (temporary, handle):
+            with open(
+                handle, "wb", closefd=sys.platform == "win32"
+            ) as file:  # Windows renames nothing that is open.
+                yield file
+                file.flush()
+                os.fsync(handle)
+            os.replace(temporary, path)
         _sync_folder(path.parent)
     except OSError as fault:
         raise file_error(fault, path) from fault
-    finally:
-        temporary.unlink(missing_ok=True) if temporary.parent.is_dir() else None
+
+
+def _new_file(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
@@ -96,8 +207,8 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write `text` as UTF-8 to `path`, all or nothing."""
-    write_bytes(path, text.encode())
+    """Write `text` as UTF-8 to `path`, all or nothing. Of a file's name that is no UTF-8 the bytes are escaped."""
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 _FIGURE = r"[+-]?[0-9][0-9.,' ]*(?:[eE][+-]?[0-9]+)?\s?%?"
@@ -136,8 +247,10 @@ def sha256(data: bytes) -> str:
 
 
 def to_json(value: Any, *, indent: int | None = None) -> str:
-    """JSON text: keys in their order, UTF-8, and no NaN or Infinity, which are not JSON."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
+    """JSON text: keys in their order, UTF-8, and no NaN or Infinity, which are not JSON. What is no letter, as the bytes of
+    a file's name may be, is escaped."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def from_json(text: str | bytes, *, where: object = "") -> Any:

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from drivetrain.errors import BundleError, FileError
-from drivetrain.files import file_error
+from drivetrain.files import file_error, open_regular
 
 MANIFEST, MANIFEST_HASH = "manifest.json", "manifest.sha256"
 MOST_BYTES = 2**32 - 2**16  # So that every offset fits in 32 bits and zip64 is never needed.
@@ -95,8 +95,7 @@ def read_zip(data: bytes, where: object = "") -> dict[str, memoryview]:
 def read_file(path: Path) -> bytes:
     """The bytes of a bundle file, read once, after its kind and size were looked at."""
     try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
-        with open(handle, "rb") as file:
+        with open_regular(path) as file:
             return _read_limited(file.fileno(), MOST_BYTES, path)
     except OSError as fault:
         raise file_error(fault, path) from fault
@@ -127,7 +126,7 @@ def read_folder(folder: Path) -> dict[str, memoryview]:
 def is_bundle(path: str | os.PathLike[str]) -> bool:
     """Whether a file begins as a bundle does: a damaged or newer one is one too."""
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             return bool(peek_manifest(file.read(4096)))
     except OSError as fault:
         raise file_error(fault, path) from fault

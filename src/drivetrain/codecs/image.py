@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -13,18 +12,12 @@ from typing import Any, ClassVar, Self, cast
 import numpy as np
 from PIL import Image as Pillow
 
-# Named here, or Pillow imports every plugin it has at the first WebP or TIFF.
-from PIL import TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
-
 from drivetrain.codecs.base import Codec, FieldError
+from drivetrain.codecs.picture_file import DAMAGED, MOST_PIXELS, REPLACE, file_bytes, load, opened, place_of
 from drivetrain.errors import DataError, DrivetrainError
-from drivetrain.files import file_error
 from drivetrain.types import Array
 
-_PLUGINS = (TiffImagePlugin, WebPImagePlugin)
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
-MOST_PIXELS = 89_478_485
 MOST_SIDE = 4096
 GREY_MODES = ("1", "L", "LA", "La", "I;16", "I;16L", "I;16B", "I", "F")
 SAMPLE = 256
@@ -40,19 +33,6 @@ TURNS = {
     8: Pillow.Transpose.ROTATE_90,
 }
 """EXIF orientation -> what brings the picture upright."""
-DAMAGED = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    LookupError,
-    ArithmeticError,
-    EOFError,
-    MemoryError,
-    struct.error,
-    Pillow.DecompressionBombError,
-)
-"""What Pillow was seen to raise for bytes that are no whole picture, its EXIF included."""
 
 
 @dataclass(frozen=True)
@@ -110,10 +90,12 @@ class Image(Codec):
 
     def _upright(self, raw: Any) -> Pillow.Image:
         """The picture turned as EXIF says, in the codec's mode, its pixels loaded."""
-        place = _place(raw)
-        with _opened(raw) as picture:
+        place = place_of(raw)
+        with opened(raw) as picture:
+            load(
+                picture, place
+            )  # Before asking: Pillow turns a TIFF itself, and a PNG's EXIF may follow its pixels.
             try:
-                picture.load()  # Before asking: Pillow turns a TIFF itself, and a PNG's EXIF may follow its pixels.
                 turn = TURNS.get(_orientation(picture))
                 if turn is not None:
                     picture = picture.transpose(turn)
@@ -217,9 +199,9 @@ class Image(Codec):
     def to_bytes(self, raw: Any) -> bytes:
         """The file's own bytes; a picture over 512 x 512 pixels, and an array, as the PNG of its (reduced) pixels."""
         if not isinstance(raw, (np.ndarray, Pillow.Image)):
-            with _opened(raw) as picture:
+            with opened(raw) as picture:
                 if picture.width * picture.height <= GOLDEN_PIXELS:
-                    return _file_bytes(raw) if isinstance(raw, (str, os.PathLike)) else bytes(raw)
+                    return file_bytes(raw) if isinstance(raw, (str, os.PathLike)) else bytes(raw)
         pixels = self.read(raw)
         picture = Pillow.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
         if picture.width * picture.height > GOLDEN_PIXELS:
@@ -258,9 +240,6 @@ class Image(Codec):
             ("TIFF", _saved(colour, "TIFF")),
             ("WebP", _saved(colour, "WEBP", lossless=True)),
         ]
-
-
-REPLACE = "Replace the file or leave it out."
 
 
 def resize_plan(
@@ -321,54 +300,6 @@ def _pixels(picture: Pillow.Image) -> Array:
     return array[:, :, None] if array.ndim == 2 else array
 
 
-def _opened(raw: Any) -> Pillow.Image:
-    """The picture with its header read and checked; pixels are read on demand. Raises DataError."""
-    if isinstance(raw, Pillow.Image):
-        return raw.copy()
-    place = _place(raw)
-    if isinstance(raw, (bytes, bytearray, memoryview)):
-        source: Any = io.BytesIO(cast("bytes", raw))
-        empty = not source.getbuffer().nbytes
-    elif isinstance(raw, (str, os.PathLike)):
-        source = os.fspath(cast("str", raw))
-        try:
-            empty = os.stat(source).st_size == 0
-        except (OSError, ValueError) as fault:
-            if isinstance(fault, OSError):
-                raise DataError(
-                    file_error(fault, place).error + ".", where=place, fix="Check the path."
-                ) from fault
-            raise DataError("this is not a path.", where=place[:200], fix="Check the path.") from fault
-    else:
-        raise DataError(
-            f"{type(raw).__name__} is not a picture.", fix="Give a path, the bytes of a file, or an array."
-        )
-    if empty:
-        raise DataError("the file is empty (0 bytes).", where=place, fix=REPLACE)
-    try:
-        picture = Pillow.open(source, formats=FORMATS)
-    except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning):
-        raise DataError(
-            f"the picture has more than {MOST_PIXELS:,} pixels.", where=place, fix="Make it smaller."
-        ) from None
-    except UnidentifiedImageError:
-        raise DataError(
-            "this is not a picture that can be read.", where=place, fix=f"Readable are {', '.join(FORMATS)}."
-        ) from None
-    except DAMAGED as fault:
-        reason = file_error(fault, place).error if isinstance(fault, OSError) and fault.errno else fault
-        raise DataError(f"the picture can't be opened: {reason}.", where=place, fix=REPLACE) from fault
-    if picture.width * picture.height > MOST_PIXELS:
-        picture.close()
-        raise DataError(
-            f"the picture has more than {MOST_PIXELS:,} pixels.", where=place, fix="Make it smaller."
-        )
-    if not picture.width * picture.height:
-        picture.close()
-        raise DataError("the picture has no pixels.", where=place, fix=REPLACE)
-    return picture
-
-
 def _headers(values: Iterable[Any]) -> Iterable[tuple[tuple[int, int], str]]:
     for raw in values:
         if isinstance(raw, np.ndarray):
@@ -380,7 +311,7 @@ def _headers(values: Iterable[Any]) -> Iterable[tuple[tuple[int, int], str]]:
                 )
             continue
         try:
-            with _opened(raw) as picture:
+            with opened(raw) as picture:
                 # Not TIFF, whose size Pillow gives upright; nor PNG, whose EXIF may follow the pixels.
                 turned = picture.format in ("JPEG", "MPO", "WEBP") and _orientation(picture) >= 5
                 size = (picture.width, picture.height) if turned else (picture.height, picture.width)
@@ -396,18 +327,6 @@ def _orientation(picture: Pillow.Image) -> int:
     except DAMAGED:
         return 1
     return found if isinstance(found, int) and 1 <= found <= 8 else 1
-
-
-def _place(raw: Any) -> str:
-    return os.fspath(raw) if isinstance(raw, (str, os.PathLike)) else ""  # pyright: ignore
-
-
-def _file_bytes(path: Any) -> bytes:
-    try:
-        with open(path, "rb") as handle:
-            return handle.read()
-    except OSError as fault:
-        raise file_error(fault, path) from fault
 
 
 def _saved(picture: Pillow.Image, form: str, **options: Any) -> bytes:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-import stat
 import subprocess
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +20,8 @@ from typing import Any
 import numpy as np
 from PIL import Image as Pillow
 
-from drivetrain.codecs.image import MOST_PIXELS, Image
+from drivetrain.codecs.image import Image
+from drivetrain.codecs.picture_file import MOST_PIXELS, file_bytes
 from drivetrain.cores import usable_cores
 from drivetrain.data.worker import worker_processes
 from drivetrain.errors import DataError, DrivetrainError
@@ -42,7 +42,6 @@ PROCESSES_FROM = 10_000
 """Below this many small files, starting processes costs more than it saves."""
 SMALL_FILE = 12_000
 """Bytes of a file that is mostly Python to read."""
-MOST_BYTES = 1 << 29
 
 Problem = tuple[str, str]
 """Kind of fault and what the reader said."""
@@ -137,20 +136,11 @@ def _bytes(value: Any) -> bytes:
     if not isinstance(value, (str, os.PathLike)):
         return bytes(value) if isinstance(value, (bytes, bytearray, memoryview)) else b""
     try:
-        status = os.stat(value)
-        # A pipe or a device would wait for ever.
-        if not stat.S_ISREG(status.st_mode):
-            raise _Unread("this is no ordinary file.")
-        if status.st_size > MOST_BYTES:
-            raise _Unread(f"the file is larger than {MOST_BYTES >> 20} MB.")
-        with open(value, "rb") as handle:
-            return handle.read()
-    except FileNotFoundError as fault:
-        raise _Unread("there is no such file.") from fault
+        return file_bytes(value)
     except OSError as fault:
         raise _Unread(f"{file_error(fault, '').error}.") from fault
-    except ValueError as fault:
-        raise _Unread("this is not a path.") from fault
+    except DataError as fault:
+        raise _Unread(fault.error) from fault
 
 
 def _problem(fault: DrivetrainError, data: bytes) -> Problem:

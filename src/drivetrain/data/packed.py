@@ -17,11 +17,8 @@ import hashlib
 import json
 import os
 import shutil
-import stat
 import subprocess
 import sys
-import time
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -33,11 +30,12 @@ from typing import Any
 import numpy as np
 
 from drivetrain.codecs import Codec
+from drivetrain.codecs.picture_file import MOST_BYTES
 from drivetrain.cores import usable_cores
 from drivetrain.data.table import as_column
 from drivetrain.data.worker import worker_processes
 from drivetrain.errors import DrivetrainError, FileError
-from drivetrain.files import file_error, from_json, to_json, write_text
+from drivetrain.files import file_error, from_json, open_regular, temporary_beside, to_json, write_text
 from drivetrain.memory import kept_memory
 from drivetrain.types import Array
 
@@ -47,8 +45,6 @@ PROCESSES_FROM = 1500
 """Below this many files threads are quicker than starting processes."""
 
 FLUSH_SECONDS = 0.1
-ABANDONED_SECONDS = 86_400
-"""What a process has not written to for so long, it was killed over."""
 
 Advance = Callable[[int], None]
 Chunks = dict[int, list[str]]
@@ -99,35 +95,37 @@ def _pack_files(codec: Codec, paths: list[str], advance: Advance, workers: int) 
     if (found := _open_seen(cache, seen)) is not None:
         advance(len(paths))
         return found
-    temporary = cache / "stores" / f".{uuid.uuid4().hex}.tmp"
     try:
-        temporary.mkdir(parents=True)
-        rows = RowFile.create(temporary / "array.npy", (len(paths), *codec.shape), codec.dtype)
-        with rows.flushed(), kept_memory():
-            digest, errors = _encode_files(codec, paths, rows, advance, workers)
-        digest.update(spec.encode())
-        faults = {str(row): fault.to_json() for row, fault in sorted(errors.items())}
-        write_text(temporary / "meta.json", to_json({"spec": codec.spec(), "errors": faults}))
-        store = cache / "stores" / digest.hexdigest()
-        column = _open_store(temporary)  # Once open it outlasts what other processes do to the store.
-        try:
-            os.replace(temporary, store)
-        except OSError:  # Such a store is there: of another process, of files since moved, or damaged.
-            if (there := _open_whole(store)) is not None:
-                column = there
-            else:
-                shutil.rmtree(store, ignore_errors=True)
-                with suppress(OSError):  # Another process was quicker.
-                    os.replace(temporary, store)
+        with temporary_beside(cache / "stores" / "store", _new_folder) as (temporary, _):
+            rows = RowFile.create(temporary / "array.npy", (len(paths), *codec.shape), codec.dtype)
+            with rows.flushed(), kept_memory():
+                digest, errors = _encode_files(codec, paths, rows, advance, workers)
+            digest.update(spec.encode())
+            faults = {str(row): fault.to_json() for row, fault in sorted(errors.items())}
+            write_text(temporary / "meta.json", to_json({"spec": codec.spec(), "errors": faults}))
+            store = cache / "stores" / digest.hexdigest()
+            column = _open_store(temporary)  # Once open it outlasts what other processes do to the store.
+            try:
+                os.replace(temporary, store)
+            except OSError:  # Such a store is there: of another process, of files since moved, or damaged.
+                if (there := _open_whole(store)) is not None:
+                    column = there
+                else:
+                    shutil.rmtree(store, ignore_errors=True)
+                    with suppress(OSError):  # Another process was quicker.
+                        os.replace(temporary, store)
         write_text(seen, store.name)
         _prune(cache, keep=store)
     except OSError as fault:
         found = file_error(fault, cache)
         fix = f"{found.fix} Encoded pictures are kept here: DRIVETRAIN_CACHE names another folder.".strip()
         raise FileError(found.error, where=cache, fix=fix) from fault
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return replace(column, key=store.name)
+
+
+def _new_folder(path: Path) -> int:
+    path.mkdir()
+    return os.open(path, os.O_RDONLY)
 
 
 def _seen_key(paths: list[str], spec: str) -> str:
@@ -216,18 +214,6 @@ class RowFile:
             os.close(self.descriptor)
 
 
-def _regular_bytes(path: str) -> bytes:
-    """The file's bytes. A pipe or device of a picture's name is refused: reading it might never end."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise FileError("this is not a regular file.", where=path)
-        return os.read(descriptor, status.st_size + 1)
-    finally:
-        os.close(descriptor)
-
-
 def encode_chunk(
     codec: Codec, paths: Sequence[str], start: int, rows: RowFile
 ) -> tuple[bytes, dict[int, DrivetrainError]]:
@@ -238,12 +224,11 @@ def encode_chunk(
     for row, path in enumerate(paths, start):
         data, encoded = b"", None
         try:
-            data = _regular_bytes(path)
+            with open_regular(path, MOST_BYTES) as file:
+                data = file.read(MOST_BYTES)
             encoded = codec.encode_raw(data)
         except OSError as fault:
             errors[row] = file_error(fault, path)
-        except ValueError:  # a NUL in the path
-            errors[row] = FileError("this is not a path.", where=path)
         except DrivetrainError as fault:
             errors[row] = fault.at(path)
         hashes += hashlib.sha256(data).digest()
@@ -341,8 +326,8 @@ def _encode_in_processes(
 
 
 def _prune(cache: Path, keep: Path) -> None:
-    """Remove what processes that were killed left, the stores unused for longest until the cache is within its limit,
-    and what is remembered of stores that are gone."""
+    """Remove the stores unused for longest until the cache is within its limit, and what is remembered of stores that
+    are gone."""
     limit = float(os.environ.get("DRIVETRAIN_CACHE_GB", "20")) * 1e9
     sized: list[tuple[float, int, Path]] = []
     for store in (cache / "stores").iterdir():
@@ -352,8 +337,6 @@ def _prune(cache: Path, keep: Path) -> None:
             continue  # Another process removes it.
         if not store.name.startswith("."):
             sized.append((folder.st_mtime, sum(file.st_size for file in files), store))
-        elif max(file.st_mtime for file in (folder, *files)) < time.time() - ABANDONED_SECONDS:
-            shutil.rmtree(store, ignore_errors=True)
     total = sum(size for _, size, _ in sized)
     for _, size, store in sorted(sized):
         if total <= limit:
