@@ -10,7 +10,7 @@ Session  runs a graph: arrays in, arrays out
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy.typing as npt
@@ -29,15 +29,31 @@ class Session(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Unusual:
+    """A value of an input that nothing in training was like: the answer is a guess about something unknown.
+
+    `value` is it, as it was given; `reason` what it is: "not seen in training", "far above the training range of ...".
+    """
+
+    value: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.value}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What the model says of one input: for each target the decoded output (see `Codec.decode`).
 
     With one target its parts are also attributes: `answer.label`, `answer.probability`,
-    `answer.probabilities` for a category; `answer.value` for a number.
+    `answer.probabilities` for a category; `answer.value` for a number. `unusual` holds, by input, what nothing in
+    training was like.
     """
 
     input: str
     targets: dict[str, dict[str, Any]]
+    unusual: Mapping[str, Unusual] = field(default_factory=dict[str, "Unusual"])
 
     def _only(self, part: str) -> Any:
         if len(self.targets) != 1:
@@ -66,11 +82,14 @@ class Answer:
         return self._only("value")
 
     def to_json(self) -> dict[str, Any]:
-        """`{"input", ...}`: the parts of the only target side by side, or one object per target."""
+        """`{"input", ...}`: the parts of the only target side by side, or one object per target; and, where there is any,
+        `"unusual"`: `{INPUT: "VALUE: REASON"}`."""
+        told = {name: str(found) for name, found in self.unusual.items()}
+        more: dict[str, Any] = {"unusual": told} if told else {}
         if len(self.targets) == 1:
             (decoded,) = self.targets.values()
-            return {"input": self.input, **decoded}
-        return {"input": self.input, **self.targets}
+            return {"input": self.input, **decoded, **more}
+        return {"input": self.input, **self.targets, **more}
 
 
 @dataclass(frozen=True, slots=True)

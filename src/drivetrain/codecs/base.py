@@ -36,6 +36,9 @@ NO_NUMBER = MISSING_WORDS | {"none", "-", "--", "missing"}
 JOINERS = {0x200C: None, 0x200D: None}
 LARGEST = float(np.finfo(np.float32).max)
 
+NEVER_MISSING = "missing, as none was in training"
+"""Of values that `Codec.unusual` names."""
+
 Errors = dict[int, DrivetrainError]
 """Row -> why it can't be encoded."""
 
@@ -131,6 +134,14 @@ class Codec(ABC):
     @abstractmethod
     def profile(self, encoded: Array) -> dict[str, Any]:
         """A summary, in JSON, of many encoded rows (n, *shape): what training data looked like."""
+
+    def unusual(self, values: Array, encoded: Array, profile: Mapping[str, Any]) -> list[tuple[str, Array]]:
+        """What in raw values (n,), encoded to (n, *shape), no training row was like, by the `profile` of those:
+        (what they are: "not seen in training", which rows: bool (n,)), each row once at most. A profile that doesn't say
+        it is no reason.
+        """
+        del values, encoded, profile
+        return []
 
     @property
     @abstractmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.codecs.base import (
+    NEVER_MISSING,
     Codec,
     Errors,
     FieldError,
@@ -215,6 +216,17 @@ class Category(Codec):
         counts: list[int] = np.bincount(encoded.reshape(-1), minlength=self.levels).tolist()
         profile = {"n": int(encoded.size), "counts": dict(zip(self.classes, counts))}
         return {**profile, "other": counts[-2], "missing": counts[-1]} if self.open else profile
+
+    def unusual(self, values: Array, encoded: Array, profile: Mapping[str, Any]) -> list[tuple[str, Array]]:
+        """Where it is open: what is none of `classes`, and gaps where training had none."""
+        if not self.open:
+            return []
+        other, rows, gaps = (profile.get(name) for name in ("other", "n", "missing"))
+        reason = "not seen in training"
+        if isinstance(other, int) and isinstance(rows, int) and 0 < other <= rows:
+            reason = f"not seen in training, or as rarely as {100 * other / rows:.2g} % of its rows"
+        found = [(reason, encoded == len(self.classes))]
+        return [*found, (NEVER_MISSING, encoded == len(self.classes) + 1)] if gaps == 0 else found
 
     @property
     def dtype(self) -> np.dtype[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar, Self, cast
@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.codecs.base import (
+    NEVER_MISSING,
     NO_NUMBER,
     Codec,
     Errors,
@@ -189,6 +190,21 @@ class Date(Codec):
         quantiles = np.quantile(known, levels, method="lower").astype("datetime64[s]")
         return {**counts, "quantiles": dict(zip(map(str, levels), map(str, quantiles)))}
 
+    def unusual(self, values: Array, encoded: Array, profile: Mapping[str, Any]) -> list[tuple[str, Array]]:
+        """What is earlier or later than all of training, and gaps where training had none."""
+        elapsed, known = encoded[:, 0], encoded[:, 0] != MISSING
+        found = [(NEVER_MISSING, ~known)] if profile.get("missing") == 0 else []
+        quantiles = profile.get("quantiles")
+        if not isinstance(quantiles, Mapping):
+            return found
+        ends = [cast("Mapping[str, Any]", quantiles).get(level) for level in ("0.0", "1.0")]
+        first, last = (_seconds(end, "ymd", "") if isinstance(end, str) else math.nan for end in ends)
+        return [
+            *found,
+            (f"before the first in training, {_shown(ends[0])}", known & (elapsed < first)),
+            (f"after the last in training, {_shown(ends[1])}", known & (elapsed > last)),
+        ]
+
     @property
     def dtype(self) -> np.dtype[Any]:
         return np.dtype(np.int64)
@@ -221,6 +237,11 @@ class Date(Codec):
         if self.missing:
             examples += [("missing", None), ("a word for missing", "N/A")]
         return examples
+
+
+def _shown(moment: Any) -> str:
+    """A moment of a profile, without a clock at midnight."""
+    return str(moment).removesuffix("T00:00:00")[:30]
 
 
 def calendar(elapsed: Floats, parts: Sequence[str]) -> list[npt.NDArray[np.int64]]:

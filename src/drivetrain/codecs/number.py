@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from drivetrain.codecs.base import (
     LARGEST,
+    NEVER_MISSING,
     NO_NUMBER,
     Codec,
     Errors,
@@ -298,6 +299,23 @@ class Number(Codec):
             "quantiles": {str(level): float(value) for level, value in zip(levels, quantiles)},
         }
 
+    def unusual(self, values: Array, encoded: Array, profile: Mapping[str, Any]) -> list[tuple[str, Array]]:
+        """What lies farther outside the training range than the middle 90 % of it are wide (on the log scale with `log`),
+        and gaps where training had none."""
+        found = [(NEVER_MISSING, np.isnan(encoded))] if profile.get("missing") == 0 else []
+        ends = _training_range(profile)
+        if ends is None:
+            return found
+        least, low, high, most = self.transform(np.array(ends)).tolist()
+        width = high - low or most - least
+        z = self.transform(encoded)
+        span = f"{ends[0]:,.4g} to {ends[-1]:,.4g}"
+        return [
+            *found,
+            (f"far below the training range of {span}", z < least - width),
+            (f"far above the training range of {span}", z > most + width),
+        ]
+
     @property
     def dtype(self) -> np.dtype[Any]:
         return np.dtype(np.float32)
@@ -332,6 +350,17 @@ class Number(Codec):
 def numbers_among(words: Sequence[str] | None) -> Floats:
     """The numbers that are written among words for "no value": -200, "-200" and "-200.0" are one."""
     return np.array([float(word) for word in map(str.strip, words or ()) if WRITTEN.fullmatch(word)])
+
+
+def _training_range(profile: Mapping[str, Any]) -> list[float] | None:
+    """The least, 5 % quantile, 95 % quantile and greatest of a profile; None where it doesn't hold them."""
+    quantiles = profile.get("quantiles")
+    if not isinstance(quantiles, Mapping):
+        return None
+    known = cast("Mapping[str, Any]", quantiles)
+    ends = [known.get(level) for level in ("0.0", "0.05", "0.95", "1.0")]
+    numbers = [float(end) for end in ends if isinstance(end, (int, float)) and abs(end) <= LARGEST]
+    return numbers if len(numbers) == len(ends) and numbers == sorted(numbers) else None
 
 
 def _numeric(values: Iterable[Any]) -> tuple[Floats, Array] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar, Self, cast
@@ -131,6 +131,25 @@ class Tags(Codec):
         counts = rows.sum(axis=0, dtype=np.int64).tolist()
         none = int(len(rows) - np.count_nonzero(rows.any(axis=1)))
         return {"n": len(rows), "counts": dict(zip(self.tags, counts)), "none": none}
+
+    def unusual(self, values: Array, encoded: Array, profile: Mapping[str, Any]) -> list[tuple[str, Array]]:
+        """Where they are open: rows with a tag that is none of `tags`; and rows without any where training had none."""
+        found: list[tuple[str, Array]] = []
+        if self.open:
+            different, which = distinct(_hashable(values))
+            found = [
+                ("with a tag not seen in training", np.array([*map(self._unseen, different)], bool)[which])
+            ]
+        if profile.get("none") == 0:
+            without = ~encoded.any(axis=1) & ~(found[0][1] if found else np.zeros(len(encoded), bool))
+            found.append(("without tags, as none was in training", without))
+        return found
+
+    def _unseen(self, raw: Any) -> bool:
+        try:
+            return any(tag not in self._codes for tag in self.read(raw))
+        except DrivetrainError:
+            return False
 
     @property
     def dtype(self) -> np.dtype[Any]:

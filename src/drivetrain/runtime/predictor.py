@@ -6,7 +6,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -18,7 +18,7 @@ from drivetrain.codecs import Codec
 from drivetrain.cores import usable_cores
 from drivetrain.errors import BundleError, DataError, DrivetrainError, UsageError
 from drivetrain.runtime.session import OnnxSession
-from drivetrain.types import Answer, Array, Failure
+from drivetrain.types import Answer, Array, Failure, Unusual
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
@@ -34,6 +34,7 @@ class _Row:
     input: str
     encoded: dict[str, Array] | None = None
     error: DrivetrainError | None = None
+    unusual: Mapping[str, Unusual] = field(default_factory=dict[str, Unusual])
 
 
 class _Form(NamedTuple):
@@ -43,6 +44,7 @@ class _Form(NamedTuple):
     codec: Codec
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    profile: Mapping[str, Any]
 
 
 class Predictor:
@@ -72,7 +74,8 @@ class Predictor:
         self.signature, self.manifest, self.card = opened.signature, opened.manifest, opened.card
         self.profile, self.hash, self.name = opened.profile, opened.hash, opened.name
         self._forms = [
-            _Form(name, codec, codec.shape, codec.dtype) for name, codec in self.signature.inputs.items()
+            _Form(name, codec, codec.shape, codec.dtype, _profile(self.profile, name))
+            for name, codec in self.signature.inputs.items()
         ]
         self._files = any(codec.from_files for codec in self.signature.inputs.values())
         self.batch_size = batch_size or (64 if self._files else 1024)
@@ -147,12 +150,16 @@ class Predictor:
         try:
             sample = self._sample(item)
             encoded: dict[str, Array] = {}
+            unusual: dict[str, Unusual] = {}
             for form in self._forms:
                 try:
                     encoded[form.field] = _encode(form, sample[form.field])
                 except DrivetrainError as fault:
                     return _Row(name, error=_in_column(fault, form.field, len(self._forms)).at(name))
-            return _Row(name, encoded)
+                if not form.codec.from_files:
+                    found = _unusual(form, _column([sample], form.field), encoded[form.field][None])
+                    unusual.update((form.field, value) for value in found.values())
+            return _Row(name, encoded, unusual=unusual)
         except DrivetrainError as fault:
             return _Row(name, error=fault.at(name))
 
@@ -161,7 +168,12 @@ class Predictor:
         samples: list[Mapping[str, Any]] = []
         try:
             samples = [self._sample(item) for item in items]
-            columns = {form.field: _encode_column(form, samples) for form in self._forms}
+            raws = {form.field: _column(samples, form.field) for form in self._forms}
+            columns = {form.field: form.codec.encode_column(raws[form.field]) for form in self._forms}
+            unusual: dict[int, dict[str, Unusual]] = {}
+            for form in self._forms:
+                for place, found in _unusual(form, raws[form.field], columns[form.field][0]).items():
+                    unusual.setdefault(place, {})[form.field] = found
         except (DrivetrainError, *_SLIPS):
             return [self._prepare(item) for item in items]
         rows: list[_Row] = []
@@ -172,7 +184,8 @@ class Predictor:
                 field, fault = faults[0]
                 rows.append(_Row(name, error=_in_column(fault, field, len(self._forms)).at(name)))
             else:
-                rows.append(_Row(name, {field: array[place] for field, (array, _) in columns.items()}))
+                encoded = {field: array[place] for field, (array, _) in columns.items()}
+                rows.append(_Row(name, encoded, unusual=unusual.get(place, {})))
         return rows
 
     def _sample(self, item: Any) -> Mapping[str, Any]:
@@ -203,20 +216,21 @@ class Predictor:
             return [answer for row in rows for answer in self._run([row])]
         finite = {name: _finite_rows(outputs[name]) for name in self.signature.targets}
         return [
-            self._decode(row.input, {name: outputs[name][n] for name in finite if finite[name][n]})
+            self._decode(row, {name: outputs[name][n] for name in finite if finite[name][n]})
             for n, row in enumerate(rows)
         ]
 
-    def _decode(self, name: str, output: Mapping[str, Array]) -> Answer | Failure:
+    def _decode(self, row: _Row, output: Mapping[str, Array]) -> Answer | Failure:
         """The answer for one row of finite outputs."""
         targets: dict[str, dict[str, Any]] = {}
         for target, codec in self.signature.targets.items():
             if target not in output:
-                return Failure(
-                    name, DataError(f"the model's output for {target!r} is not a finite number.", where=name)
+                fault = DataError(
+                    f"the model's output for {target!r} is not a finite number.", where=row.input
                 )
+                return Failure(row.input, fault)
             targets[target] = codec.decode(output[target])
-        return Answer(name, targets)
+        return Answer(row.input, targets, row.unusual)
 
 
 def _pool() -> ThreadPoolExecutor:
@@ -236,14 +250,35 @@ def _encode(form: _Form, raw: Any) -> Array:
     return array
 
 
-def _encode_column(
-    form: _Form, samples: Sequence[Mapping[str, Any]]
-) -> tuple[Array, dict[int, DrivetrainError]]:
-    """The column of a field in (n, *shape), and the errors by row."""
+def _column(samples: Sequence[Mapping[str, Any]], field: str) -> Array:
+    """The raw values (n,) of a field."""
     values = np.empty(len(samples), object)
     for place, sample in enumerate(samples):  # One by one, or cells that are lists would become an axis.
-        values[place] = sample[form.field]
-    return form.codec.encode_column(values)
+        values[place] = sample[field]
+    return values
+
+
+def _unusual(form: _Form, values: Array, encoded: Array) -> dict[int, Unusual]:
+    """By place, what of raw values (n,) nothing in training was like."""
+    return {
+        place: Unusual(_shown(values[place]), reason)
+        for reason, rows in form.codec.unusual(values, encoded, form.profile)
+        for place in np.flatnonzero(rows).tolist()
+    }
+
+
+def _shown(raw: Any) -> str:
+    """A value in a note: a text in quotes, whatever is long cut off; "" where there is none."""
+    if raw is None or (isinstance(raw, float) and raw != raw):
+        return ""
+    text = repr(cast("object", raw)) if isinstance(raw, (str, list, tuple)) else str(raw)
+    return text if len(text) <= 40 else f"{text[:39]}…"
+
+
+def _profile(profile: Mapping[str, Any], field: str) -> Mapping[str, Any]:
+    """What a bundle says of a field's training values; nothing where that is no object."""
+    found = profile.get(field)
+    return cast("Mapping[str, Any]", found) if isinstance(found, Mapping) else {}
 
 
 def _in_column(fault: DrivetrainError, field: str, fields: int) -> DrivetrainError:
