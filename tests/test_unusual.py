@@ -46,7 +46,7 @@ def test_levels_and_gaps_that_training_had_none_of() -> None:
     assert found == [None, "not seen in training", *["missing, as none was in training"] * 2]
     assert said(store, ["1", None], ["1", None]) == [None, None]
     rare = said(Category(open=True, rare=2), ["a"] * 98 + ["b", "c"], ["a", "b", "d"])
-    assert rare == [None, *["not seen in training, or as rarely as 2 % of its rows"] * 2]
+    assert rare == [None, *["not seen in training or rarely (2 % of its rows)"] * 2]
 
 
 def test_numbers_far_outside_and_gaps() -> None:
@@ -159,7 +159,7 @@ def test_many_answers_are_counted_by_column_with_examples(towns: Predictor) -> N
     found = Tally(towns.predict_many(ROWS))
     assert found.notes() == [
         "'town': 2 of 3 values were not seen in training, such as 'Köln'",
-        "'area': 1 of 3 value was far above the training range of 10 to 100, such as 1000000.0",
+        "'area': 1 of 3 values was far above the training range of 10 to 100, such as 1000000.0",
     ]
     assert found.to_json()[0] == {
         "column": "town", "reason": "not seen in training", "count": 2, "of": 3, "examples": ["'Köln'"],

@@ -224,7 +224,7 @@ class Category(Codec):
         other, rows, gaps = (profile.get(name) for name in ("other", "n", "missing"))
         reason = "not seen in training"
         if isinstance(other, int) and isinstance(rows, int) and 0 < other <= rows:
-            reason = f"not seen in training, or as rarely as {100 * other / rows:.2g} % of its rows"
+            reason = f"not seen in training or rarely ({100 * other / rows:.2g} % of its rows)"
         found = [(reason, encoded == len(self.classes))]
         return [*found, (NEVER_MISSING, encoded == len(self.classes) + 1)] if gaps == 0 else found
 

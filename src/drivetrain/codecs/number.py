@@ -309,7 +309,7 @@ class Number(Codec):
         least, low, high, most = self.transform(np.array(ends)).tolist()
         width = high - low or most - least
         z = self.transform(encoded)
-        span = f"{ends[0]:,.4g} to {ends[-1]:,.4g}"
+        span = f"{_short(ends[0])} to {_short(ends[-1])}"
         return [
             *found,
             (f"far below the training range of {span}", z < least - width),
@@ -350,6 +350,10 @@ class Number(Codec):
 def numbers_among(words: Sequence[str] | None) -> Floats:
     """The numbers that are written among words for "no value": -200, "-200" and "-200.0" are one."""
     return np.array([float(word) for word in map(str.strip, words or ()) if WRITTEN.fullmatch(word)])
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e12 else f"{value:.4g}"
 
 
 def _training_range(profile: Mapping[str, Any]) -> list[float] | None:

@@ -40,9 +40,9 @@ class Tally:
         """`'store': 165 of 400 values were not seen in training, such as '1.0'`, the most frequent first."""
         told: list[str] = []
         for (column, reason), counted in self._sorted():
-            values = "value was" if counted.rows == 1 else "values were"
+            were = "was" if counted.rows == 1 else "were"
             such = f", such as {', '.join(counted.examples)}" if any(counted.examples) else ""
-            told.append(f"{column!r}: {counted.rows:,} of {self.rows:,} {values} {reason}{such}")
+            told.append(f"{column!r}: {counted.rows:,} of {self.rows:,} values {were} {reason}{such}")
         return told
 
     def to_json(self) -> list[dict[str, Any]]:
