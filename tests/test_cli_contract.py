@@ -81,7 +81,9 @@ class TestTrained:
     def test_evaluate_gives_n_and_metrics_of_the_test_part(self, home: Path, trained: Done) -> None:
         done = drivetrain("evaluate", home / "a.bundle", home / "pictures", "--json")
         assert done.code == 0
-        assert done.json.keys() == {"n", "metrics", "part", "target", "failed", "opened", "note"}
+        assert done.json.keys() == {
+            "n", "metrics", "part", "target", "unknown", "failed", "unusual", "opened", "note", "notes",
+        }  # fmt: skip
         assert (done.json["n"], done.json["part"], done.json["failed"]) == (5, "test", [])
         check_estimates(done.json["metrics"])
 

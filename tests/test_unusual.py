@@ -115,20 +115,20 @@ def towns() -> Predictor:
     )
     training = {"area": np.float32([10, 50, 100]), "town": np.array([0, 1, 1])}
     profile = {name: codec.profile(training[name]) for name, codec in signature.inputs.items()}
-    held = {"towns": np.float32([1000, 3000, 0, 0]), "rate": np.float32(1).reshape(())}
+    held = {"towns": np.float32([1000, 3000, 0, 0])}
 
     def forward(batch: Any) -> dict[str, np.ndarray]:
         return {"price": held["towns"][batch["town"]] + batch["area"]}
 
     nodes = [
-        examples.helper.make_node("Gather", ["towns", "town"], ["base"]),
-        examples.helper.make_node("Add", ["base", "area"], ["price"]),
+        examples.helper.make_node("Gather", ["towns", "input_1"], ["base"]),
+        examples.helper.make_node("Add", ["base", "input_0"], ["output_0"]),
     ]
     ports = {
-        "area": (examples.TensorProto.FLOAT, ["n"]),
-        "town": (examples.TensorProto.INT64, ["n"]),
+        "input_0": (examples.TensorProto.FLOAT, ["n"]),
+        "input_1": (examples.TensorProto.INT64, ["n"]),
     }
-    graph = examples.model(nodes, held, ports, {"price": (examples.TensorProto.FLOAT, ["n"])})
+    graph = examples.model(nodes, held, ports, {"output_0": (examples.TensorProto.FLOAT, ["n"])})
     cases = make_cases(signature, [("one", "validation", {"area": 40, "town": "Ulm"})], forward)
     made = examples.arguments(
         name="towns", task="tabular", signature=signature, graph=graph, cases=cases, profile=profile

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from drivetrain.bundle import Bundle, open_bundle
 from drivetrain.bundle.facts import recipe_for
 from drivetrain.bundle.optional import ranking_of
 from drivetrain.codecs import Codec
+from drivetrain.codecs.category import Category
 from drivetrain.data.row_inputs import rows_for
 from drivetrain.data.sources import image_folder
 from drivetrain.data.table import as_column
@@ -22,8 +24,10 @@ from drivetrain.metrics import measure
 from drivetrain.openings import record_opening, rows_key, sentences
 from drivetrain.progress import progress
 from drivetrain.runtime import Predictor
+from drivetrain.runtime.unusual import Tally
 from drivetrain.types import Array, Failure
 
+SHOWN = 5
 NOT_TESTED = "there is no test part: what this measures counts only for items that the model was neither trained nor chosen on"
 TRAINED_ON = (
     "this is the file that the model was trained on, without a test part: train with --test 0.2 to keep one"
@@ -39,6 +43,28 @@ class Labelled:
     origins: list[str]
     part: str
     note: str
+    remarks: Sequence[str] = ()
+    """What a person should know of how the source was read."""
+
+
+@dataclass
+class Unknown:
+    """True values of a target that are no class of the model, and how many rows have each."""
+
+    target: str
+    counts: Counter[str] = field(default_factory=Counter[str])
+
+    def to_json(self) -> dict[str, Any]:
+        return {"target": self.target, "rows": self.counts.total(), "values": dict(self.counts.most_common())}
+
+    def __str__(self) -> str:
+        rows = self.counts.total()
+        shown = ", ".join(f"{value!r} ({count:,})" for value, count in self.counts.most_common(SHOWN))
+        more = f" and {len(self.counts) - SHOWN:,} more" if len(self.counts) > SHOWN else ""
+        return (
+            f"{rows:,} {'row counts' if rows == 1 else 'rows count'} in no metric, for the model has no such class of "
+            f"{self.target!r}: {shown}{more}"
+        )
 
 
 def evaluate(
@@ -49,12 +75,14 @@ def evaluate(
     query: str | None = None,
     quiet: bool = False,
 ) -> dict[str, Any]:
-    """`{"n", "metrics": {NAME: {"value", "low", "high", ...}}, "part", "failed", "opened": {"times", "models"}, "note"}`
-    on a folder, a table, or what a `query` gives of a database.
+    """`{"n", "metrics": {NAME: {"value", "low", "high", ...}}, "part", "unknown", "failed", "unusual", "opened": {"times",
+    "models"}, "note", "notes"}` on a folder, a table, or what a `query` gives of a database.
 
-    Uses the test part of the source; without one its valid part; without either all of it. Items that can't be
-    used are named in `failed` and count in no metric. With several targets the names are "target.metric". Each time is
-    recorded (see `openings.py`). Raises DataError when nothing can be measured.
+    Uses the test part of the source; without one its valid part; without either all of it. Rows whose true value is no
+    class of the model are counted in `unknown`, other items that can't be used are named in `failed`; neither count in a
+    metric. `unusual` counts what in the inputs nothing in training was like, and `notes` says all of it in words. With
+    several targets the names are "target.metric". Each time is recorded (see `openings.py`). Raises DataError when
+    nothing can be measured.
     """
     opened_bundle = open_bundle(bundle)
     predictor = Predictor(opened_bundle)
@@ -66,13 +94,22 @@ def evaluate(
     encoded: dict[str, list[Array]] = {name: [] for name in targets}
     failed: list[str] = []
     measured: list[int] = []
+    unknown = {name: Unknown(name) for name in targets}
+    tally = Tally()
     with progress("Evaluating", len(found.items), quiet=quiet) as advance:
         for row, answer in enumerate(predictor.stream(found.items)):
             advance(1)
+            truths = {name: found.truths[name][row] for name in targets}
+            strange = [name for name, codec in targets.items() if _is_unknown(codec, truths[name])]
+            for name in strange:
+                unknown[name].counts[str(truths[name]).strip()[:60]] += 1
+            if strange:
+                continue
+            tally.add(answer)
             try:
                 if isinstance(answer, Failure):
                     raise answer.error
-                truth = {name: codec.encode_raw(found.truths[name][row]) for name, codec in targets.items()}
+                truth = {name: codec.encode_raw(truths[name]) for name, codec in targets.items()}
             except DrivetrainError as fault:
                 fault.where = fault.where if found.origins[row] in fault.where else found.origins[row]
                 failed.append(str(fault))
@@ -83,7 +120,7 @@ def evaluate(
                 outputs[name].append(_output(codec, answer.targets[name]))
     if not any(encoded.values()):
         raise DataError(
-            "nothing in it could be measured" + (f"; the first: {failed[0]}" if failed else "."),
+            f"nothing in it could be measured{_why(failed, unknown)}",
             where=source,
             fix="Give items with the labels that this model was trained on.",
         )
@@ -97,6 +134,7 @@ def evaluate(
     if opened_bundle.recommender is not None and recipe_for(opened_bundle.facts, _file_hash(source)):
         metrics |= _rankings(opened_bundle, source)["metrics"]
     opened = record_opening(_key(found), predictor.hash, metrics, is_test=not found.note)
+    strange = [each for each in unknown.values() if each.counts]
     return {
         "n": len(next(iter(encoded.values()))),
         "metrics": metrics,
@@ -104,8 +142,36 @@ def evaluate(
         "target": ", ".join(targets),
         "note": sentences(found.note, opened.note),
         "opened": opened.to_json(),
+        "unknown": [each.to_json() for each in strange],
         "failed": failed,
+        "unusual": tally.to_json(),
+        "notes": [*found.remarks, *map(str, strange), *_failures(failed), *tally.notes()],
     }
+
+
+def _is_unknown(codec: Codec, raw: Any) -> bool:
+    """Whether a true value is a class that the model doesn't have."""
+    if not isinstance(codec, Category):
+        return False
+    try:
+        text = codec.read(raw)
+        return text is not None and codec.code_of(text) is None
+    except DrivetrainError:
+        return False
+
+
+def _failures(failed: Sequence[str]) -> list[str]:
+    if not failed:
+        return []
+    items = "1 item counts" if len(failed) == 1 else f"{len(failed):,} items count"
+    return [
+        f"{items} in no metric, for {'it' if len(failed) == 1 else 'they'} can't be used, the first: {failed[0]}"
+    ]
+
+
+def _why(failed: Sequence[str], unknown: Mapping[str, Unknown]) -> str:
+    told = [*(str(each) for each in unknown.values() if each.counts), *failed[:1]]
+    return f": {'; '.join(told)}." if told else "."
 
 
 def labelled(
@@ -142,7 +208,8 @@ def _rankings(bundle: Bundle, source: str | os.PathLike[str]) -> dict[str, Any]:
     opened = record_opening(f"{digest} {part}", bundle.hash, metrics, is_test=part == "test")
     return {
         "n": found["ndcg_at_10"].n, "metrics": metrics, "part": part, "target": "next",
-        "note": sentences("" if part == "test" else TRAINED_ON, opened.note), "opened": opened.to_json(), "failed": [],
+        "note": sentences("" if part == "test" else TRAINED_ON, opened.note), "opened": opened.to_json(),
+        "unknown": [], "failed": [], "unusual": [], "notes": [],
     }  # fmt: skip
 
 
@@ -160,9 +227,8 @@ def _pictures(source: str | os.PathLike[str], target: str, layout: str | None) -
         table = table.take(table["split"] == part)
     note = "" if part == "test" else NOT_TESTED
     truths = {target: list(table["label"])}
-    return Labelled(
-        list(table["image"]), truths, [table.origin(row) for row in range(len(table))], part, note
-    )
+    origins = [table.origin(row) for row in range(len(table))]
+    return Labelled(list(table["image"]), truths, origins, part, note, table.notes)
 
 
 def _own_rows(

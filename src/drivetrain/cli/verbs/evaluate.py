@@ -8,6 +8,7 @@ from typing import Any
 from rich.markup import escape
 
 from drivetrain.cli.common import Outcome, metrics_table, terminal
+from drivetrain.errors import one_line
 
 HELP = "measure a bundle on labelled data (their test part if there is one)"
 EXAMPLE = "drivetrain evaluate flowers.bundle flowers/"
@@ -40,7 +41,5 @@ def show(answer: dict[str, Any]) -> None:
     )
     if answer["note"]:
         console.print(f"note: {escape(answer['note'])}")
-    if answer["failed"]:
-        console.print(
-            f"note: {len(answer['failed'])} items could not be used, the first: {escape(answer['failed'][0])}"
-        )
+    for note in answer["notes"]:
+        console.print(f"note: {escape(one_line(note))}")
