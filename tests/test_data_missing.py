@@ -102,13 +102,13 @@ def test_a_column_that_is_not_there(table):
 
 
 def test_on_the_command_line(table):
-    from argparse import ArgumentParser
+    from drivetrain.cli.main import build_parser
+    from drivetrain.cli.source import dataset, recorded, said
 
-    from drivetrain.cli.source import add_source, dataset, recorded, said
-
-    parser = ArgumentParser()
-    add_source(parser)
-    options = parser.parse_args([str(table), "--target", "y", "--missing=-200", "--missing", "land="])
+    options = build_parser().parse_args(
+        ["check", str(table), "--target", "y", "--missing=-200", "--missing", "land="]
+    )
+    options.given = frozenset()
     data = dataset(options)
     assert data.recipe["missing"] == {"": ["-200"], "land": [""]}
     assert recorded(data)["missing"] == said(options, "missing") == "-200, land="

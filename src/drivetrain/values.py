@@ -91,14 +91,18 @@ def is_exact(number: int) -> bool:
         return False
 
 
+def in_utc(moment: datetime.date) -> datetime.datetime:
+    """A moment in UTC without a zone; midnight of a day, and one that has no zone is in UTC."""
+    if not isinstance(moment, datetime.datetime):
+        return datetime.datetime.combine(moment, datetime.time())
+    moment = moment.astimezone(datetime.UTC) if moment.tzinfo is not None else moment
+    return datetime.datetime.combine(moment.date(), moment.time())  # Without what a subclass such as pandas' adds.
+
+
 def _moment(moment: datetime.datetime) -> str:
-    """In UTC, without a zone; the day alone at midnight, and no more of a second than there is."""
-    if moment.tzinfo is not None:
-        moment = moment.astimezone(datetime.UTC).replace(tzinfo=None)
-    text = datetime.datetime.combine(moment.date(), moment.time()).isoformat()
-    if "." in text:
-        text = text.rstrip("0")
-    return text.removesuffix("T00:00:00")
+    """The day alone at midnight, and no more of a second than there is."""
+    text = in_utc(moment).isoformat()
+    return (text.rstrip("0") if "." in text else text).removesuffix("T00:00:00")
 
 
 def is_nothing(raw: Any) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import decimal
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +11,10 @@ import numpy as np
 from drivetrain.data.readers import Frame, plain
 from drivetrain.data.textfile import column_names
 from drivetrain.errors import DataError, UsageError
+from drivetrain.values import as_text, in_utc, is_exact, is_nothing, scalar
 
 if TYPE_CHECKING:
     import polars as pl
-
-_MISSING = ("NAType", "NaTType")
-"""What pandas puts where there is no value, besides None and NaN."""
 
 
 def from_memory(source: Any, name: str = "frame") -> Frame:
@@ -49,7 +46,8 @@ def from_memory(source: Any, name: str = "frame") -> Frame:
 
 
 def series(name: str, values: Any) -> pl.Series:
-    """A polars column of values in memory. Numbers beside texts, as SQLite and JSON may have them, become text."""
+    """A polars column of values in memory: of one type where they have one, whole and decimal numbers being numbers, else
+    of their texts. Whole numbers that a decimal one can't hold are not rounded: beside decimal ones they are texts."""
     import polars as pl
 
     if isinstance(values, (str, bytes, Mapping)) or not hasattr(values, "__iter__"):
@@ -59,41 +57,47 @@ def series(name: str, values: Any) -> pl.Series:
         if array.dtype.kind == "m":
             array = array / np.timedelta64(1, "s")
         array = array.astype("datetime64[us]") if array.dtype.kind == "M" else array
-        column = pl.Series(name, array)
-        return column.fill_nan(None) if array.dtype.kind == "f" else column
-    items = [None if _is_missing(value) else value for value in array]
-    kinds = {type(value) for value in items} - {type(None)}
-    for types, dtype in (
-        ((bool, np.bool_), pl.Boolean),
-        ((int, np.integer), pl.Int64),
-        ((int, float, np.integer, np.floating, decimal.Decimal), pl.Float64),
-        ((str,), pl.String),
-        ((datetime.datetime,), pl.Datetime("us")),
-        ((datetime.date,), pl.Date),
-    ):
-        plain_numbers = bool in types or not kinds & {bool, np.bool_}
-        if kinds and plain_numbers and all(issubclass(kind, types) for kind in kinds):
-            try:
-                return pl.Series(name, items, dtype=dtype)
-            except (OverflowError, TypeError, ValueError, pl.exceptions.PolarsError):
-                continue  # A whole number beyond 64 bits is read as a decimal one.
-    if all(issubclass(kind, (list, tuple, set, frozenset)) for kind in kinds) and kinds:
+        return pl.Series(name, array)
+    items = [None if is_nothing(value) else scalar(value) for value in array]
+    types = {type(value) for value in items} - {type(None)}
+    if types == {bool}:
+        return pl.Series(name, items, dtype=pl.Boolean)
+    if types and types <= {int, float}:
+        return _numbers(name, items)
+    if types and all(issubclass(kind, datetime.date) for kind in types):
+        return _moments(name, items)
+    if types and all(issubclass(kind, (list, tuple, set, frozenset)) for kind in types):
         lists = [None if value is None else list(value) for value in items]
         if all(isinstance(part, str) for value in lists if value for part in value):
             return pl.Series(name, lists, dtype=pl.List(pl.String))
-    if all(issubclass(kind, (str, bool, int, float, np.generic)) for kind in kinds):
-        return pl.Series(name, [_as_text(value) for value in items], dtype=pl.String)
+    scalars = (str, bool, int, float, datetime.date, datetime.time)
+    if all(issubclass(kind, scalars) for kind in types):
+        return _texts(name, items)
     return pl.Series(name, items, dtype=pl.Object)
 
 
-def _is_missing(value: Any) -> bool:
-    return value is None or type(value).__name__ in _MISSING or (isinstance(value, float) and value != value)
+def _numbers(name: str, items: list[Any]) -> pl.Series:
+    import polars as pl
+
+    whole = [value for value in items if isinstance(value, int)]
+    if all(value is None or isinstance(value, int) for value in items):
+        if all(-(2**63) <= value < 2**63 for value in whole):
+            return pl.Series(name, items, dtype=pl.Int64)
+        return _texts(name, items)
+    return pl.Series(name, items, dtype=pl.Float64) if all(map(is_exact, whole)) else _texts(name, items)
 
 
-def _as_text(value: Any) -> str | None:
-    """As the codecs read it: a whole number without a point, true and false."""
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, (bool, np.bool_)):
-        return str(value).lower()
-    return str(int(value)) if float(value).is_integer() else str(value)
+def _moments(name: str, items: list[Any]) -> pl.Series:
+    """Days, or moments in UTC where some have a time; a day alone is its midnight."""
+    import polars as pl
+
+    if not any(isinstance(value, datetime.datetime) for value in items):
+        return pl.Series(name, items, dtype=pl.Date)
+    return pl.Series(name, [None if value is None else in_utc(value) for value in items], dtype=pl.Datetime("us"))
+
+
+def _texts(name: str, items: list[Any]) -> pl.Series:
+    import polars as pl
+
+    texts = [value if value is None or isinstance(value, str) else as_text(value, "cell") for value in items]
+    return pl.Series(name, texts, dtype=pl.String)

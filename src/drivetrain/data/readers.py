@@ -34,7 +34,7 @@ from drivetrain.data.textfile import (
 )
 from drivetrain.errors import DataError, UsageError, nearest
 from drivetrain.types import Array
-from drivetrain.values import as_text
+from drivetrain.values import WHOLE, as_text
 
 if TYPE_CHECKING:
     import polars as pl
@@ -301,6 +301,8 @@ def _read_json_lines(text: TextFile) -> Frame:
     try:
         data = pl.read_ndjson(io.BytesIO(text.data), infer_schema_length=None)
         rows = len(data)
+        if any(kind.is_float() and (data[name].abs() >= WHOLE).any() for name, kind in data.schema.items()):
+            data = None  # polars has rounded whole numbers, where there were some.
         blank = text.data.count(b"\n") + 1 != rows
     except pl.exceptions.PolarsError:
         data, blank = None, True
@@ -354,7 +356,10 @@ def _from_polars(data: pl.DataFrame, name: str) -> Frame:
 
 
 def plain(data: pl.DataFrame) -> pl.DataFrame:
-    """The frame with few types: text, Int64, Float64, Boolean, Date, Datetime in microseconds, List of text."""
+    """The frame with few types: text, Int64, Float64, Boolean, Date, Datetime in microseconds, List of text.
+
+    No whole number is rounded: those that neither Int64 nor a float holds are texts.
+    """
     import polars as pl
 
     columns: list[pl.Series] = []
@@ -364,9 +369,11 @@ def plain(data: pl.DataFrame) -> pl.DataFrame:
             column = column.cast(pl.String)
         elif kind.is_integer():
             whole = column.cast(pl.Int64, strict=False)
-            column = whole if whole.null_count() == column.null_count() else column.cast(pl.Float64)
-        elif kind.is_float() or kind.is_decimal():
-            column = column.cast(pl.Float64)
+            column = whole if whole.null_count() == column.null_count() else column.cast(pl.String)
+        elif kind.is_decimal():
+            column = _plain_decimals(column)
+        elif kind.is_float():
+            column = column.cast(pl.Float64).fill_nan(None)
         elif isinstance(kind, pl.Datetime):
             column = column if kind.time_zone is None else column.dt.convert_time_zone("UTC")
             column = column.dt.replace_time_zone(None).dt.cast_time_unit("us")
@@ -376,3 +383,15 @@ def plain(data: pl.DataFrame) -> pl.DataFrame:
             column = column.cast(pl.List(pl.String))
         columns.append(column)
     return pl.DataFrame(columns)
+
+
+def _plain_decimals(column: pl.Series) -> pl.Series:
+    """Decimals as floats, or where those can't hold the whole ones, as whole numbers or texts."""
+    import polars as pl
+
+    floats = column.cast(pl.Float64)
+    if not (floats.abs() >= WHOLE).any():
+        return floats
+    texts = column.cast(pl.String).str.replace(r"\.0+$", "")
+    whole = texts.cast(pl.Int64, strict=False)
+    return whole if whole.null_count() == column.null_count() else texts

@@ -25,6 +25,7 @@ SEPARATORS = ",;\t|"
 NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars (|)"}
 LONGEST_NAME = 200
 _SAMPLE = 1 << 16
+_SEPARATOR_LINE = re.compile(rb'"?sep=([\t -/:-@|~^])"?\r?\n', re.IGNORECASE)
 _KNOWN = (".csv", ".tsv", ".tab", ".txt", ".jsonl", ".ndjson", ".parquet", ".pq")
 _OTHER = {
     b"PK\x03\x04": ("a ZIP archive, such as an Excel file", "Save the sheet as CSV."),
@@ -47,11 +48,15 @@ csv.field_size_limit(1 << 26)  # The standard limit of 131,072 characters would 
 
 @dataclass(frozen=True, eq=False)
 class TextFile:
-    """A file's text as UTF-8 without a mark in front, `place` its short name and `notes` what was done to it."""
+    """A file's text as UTF-8 without a mark in front, `place` its short name and `notes` what was done to it.
+
+    `separator` is what parts the cells where the file says so: in a line like sep=; for Excel, which is not in `data`.
+    """
 
     data: bytes
     place: str
     notes: tuple[str, ...] = ()
+    separator: str = ""
 
     def lines(self) -> io.TextIOWrapper:
         """The text to read from, its ends of line as they are."""
@@ -111,6 +116,8 @@ def read_text(path: str) -> TextFile:
     data = data.rstrip(b"\r\n")
     if not data.strip():
         raise DataError("the file is empty.", where=place, fix="Export or copy it again.")
+    if told := _SEPARATOR_LINE.match(data):
+        return TextFile(data[told.end() :], place, tuple(notes), told[1].decode())
     return TextFile(data, place, tuple(notes))
 
 
@@ -160,6 +167,8 @@ def find_separator(text: TextFile, path: str = "") -> str:
     """Which of , ; tab | parts the cells: that which gives most of the first rows as many cells as the header,
     of equals the one that gives most cells, and the tab for .tsv or the comma where there is one column only.
     """
+    if text.separator:
+        return text.separator
     usual = "\t" if extension(path) in (".tsv", ".tab") else ","
     sample = text.data[:_SAMPLE].decode("utf-8", "ignore")
     cut = len(text.data) > _SAMPLE
@@ -181,10 +190,12 @@ def find_separator(text: TextFile, path: str = "") -> str:
 
 
 def csv_records(text: TextFile, separator: str) -> Iterator[tuple[int, int, list[str]]]:
-    """(row, line, cells) of each record that is not blank; both count from 1. Raises DataError for wrong quotes."""
+    """(row, line, cells) of each record that is not blank; both count from 1, the line with the separator is
+    no row, as in a spreadsheet. Raises DataError for wrong quotes."""
     lines = text.lines()
     reader = csv.reader(lines, delimiter=separator, strict=True)
-    row, line = 0, 1
+    first = 2 if text.separator else 1
+    row, line = 0, first
     while True:
         try:
             cells = next(reader, None)
@@ -199,7 +210,7 @@ def csv_records(text: TextFile, separator: str) -> Iterator[tuple[int, int, list
         row += 1
         if cells and (len(cells) > 1 or cells[0].strip()):
             yield row, line, cells
-        line = reader.line_num + 1
+        line = reader.line_num + first
 
 
 def ragged(
