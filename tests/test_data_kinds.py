@@ -52,7 +52,7 @@ GUESSES = [
     ("number", repeated(["-2", "-1", "0", "8", "3"]), Number),
     ("number", repeated(["1,234", "12", "1,000,000"]), Number),
     ("yes/no", repeated(["0", "1"]), Category),
-    ("yes/no", repeated(["0.0", "1.0", ""]), Number),
+    ("yes/no", repeated(["0.0", "1.0", ""]), Category),
     ("yes/no", repeated(["Yes", "no"]), Category),
     ("yes/no", repeated(["x", ""]), Category),
     ("yes/no", repeated([True, False, None]), Category),

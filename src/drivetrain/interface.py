@@ -33,3 +33,10 @@ def ignore_option(name: str) -> str:
     if _ON_COMMAND_LINE.get():
         return shlex.join(["--ignore", name])
     return f"ignore={json.dumps([name], ensure_ascii=False)}"
+
+
+def missing_option(word: str, name: str = "") -> str:
+    """The option that makes a word mean "no value", in one column or in all; an empty word takes the usual ones away."""
+    if _ON_COMMAND_LINE.get():
+        return shlex.join([f"--missing={name}={word}" if name else f"--missing={word}"])
+    return f"missing={json.dumps({name: word} if name else word, ensure_ascii=False)}"

@@ -18,7 +18,7 @@ from drivetrain.codecs.base import MISSING_WORDS, NO_NUMBER, absent_words
 from drivetrain.codecs.date import FIRST, LAST, UNITS, parse_dates
 from drivetrain.codecs.number import GROUPED, INFINITE, LARGEST, THOUSANDS, WRITTEN, numbers_among
 from drivetrain.types import Array
-from drivetrain.values import FORMS, as_text, canonical
+from drivetrain.values import FORMS, WHOLE, as_text, canonical, is_exact
 
 if TYPE_CHECKING:
     import polars as pl
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 WHITE = "".join(chr(code) for code in range(0x3001) if chr(code).isspace())
 """What `str.strip` takes away."""
 _DAY_AND_TIME = r"^(.*?[^\s\x1c-\x1f])(?:[Tt]|,? )([0-9]{1,2}:[0-9]{2}.*)$"
-_EXACT = 2.0**53
 LOOKED_AT = 2_000
 
 
@@ -59,7 +58,7 @@ class Numbers:
     def whole(self) -> bool:
         """True where every number is a whole one that float64 holds exactly."""
         numbers = self.finite
-        return bool((np.abs(numbers) < _EXACT).all() and (numbers == np.floor(numbers)).all())
+        return bool((np.abs(numbers) < WHOLE).all() and (numbers == np.floor(numbers)).all())
 
     def column(self) -> Array:
         """As a table has it: int64 where all are whole and none is missing, else float64 with NaN."""
@@ -204,6 +203,19 @@ class Column:
             return self.kind == "number"
         texts = self.sample
         return any(_plain_texts(texts, mark).is_not_null().sum() * 2 >= len(texts) for mark in THOUSANDS)
+
+    @cached_property
+    def rounded(self) -> str:
+        """The first whole number that no float holds, as it is written; empty where there is none."""
+        import polars as pl
+
+        if self.kind not in ("text", "number") or not (np.abs(self.numbers.finite) >= WHOLE).any():
+            return ""
+        texts = (
+            _plain_texts(self.values, self.numbers.thousands) if self.is_text else self.values.cast(pl.String)
+        )
+        whole = texts.str.extract(r"^([+-]?[0-9]{16,})(?:\.0*)?$", 1).drop_nulls().unique(maintain_order=True)
+        return next((text for text in whole.to_list() if not is_exact(int(text))), "")
 
     def texts(self, usual: frozenset[str] = MISSING_WORDS) -> Array:
         """Objects (n,): the texts, None for those that mean "no value". Equal texts are one object."""

@@ -93,7 +93,9 @@ def _moments(name: str, items: list[Any]) -> pl.Series:
 
     if not any(isinstance(value, datetime.datetime) for value in items):
         return pl.Series(name, items, dtype=pl.Date)
-    return pl.Series(name, [None if value is None else in_utc(value) for value in items], dtype=pl.Datetime("us"))
+    return pl.Series(
+        name, [None if value is None else in_utc(value) for value in items], dtype=pl.Datetime("us")
+    )
 
 
 def _texts(name: str, items: list[Any]) -> pl.Series:

@@ -60,6 +60,9 @@ def guess_number(seen: Seen) -> ColumnKind | None:
         return names_rows(seen) or category(seen, "whole numbers with leading zeros are codes: ")
     if found := moment(seen, numbers):
         return found
+    if column.rounded:
+        why = f"a number would round whole ones such as {column.rounded}, so they name things: "
+        return names_rows(seen) or category(seen, why)
     if found := guess_row_numbers(seen, numbers):
         return found
     if ID_NAME.search(seen.name) and numbers.whole:
@@ -73,10 +76,9 @@ def _two_numbers(seen: Seen, numbers: Numbers) -> ColumnKind:
     values = np.unique(numbers.finite).tolist()
     told = " and ".join(map(figure, values))
     reason = f"the {'numbers' if len(values) > 1 else 'number'} {told} only, in {len(seen.column):,} rows{seen.gaps()}"
-    texts = {str(value) for value in seen.column.known.unique().to_list()}
-    if texts <= {str(int(value)) for value in values}:
+    if {*seen.column.classes()} - {None} <= {str(int(value)) for value in values}:
         return seen.is_(YES_NO, reason, levels_codec(seen), number_faults(seen, numbers))
-    # 1, 1.0 and "1.0" are three texts and one number.
+    # 0.5 and ".50", or 1 and "1,0", are two texts and one number.
     return seen.is_(
         YES_NO, reason, Number(missing=True, thousands=numbers.thousands), number_faults(seen, numbers)
     )

@@ -93,9 +93,13 @@ def _is_amount(name: str) -> bool:
 
 
 def names_rows(seen: Seen) -> ColumnKind | None:
-    """Text that is different in nearly every row names the row."""
+    """Text, or whole numbers that are none, different in nearly every row: it names the row."""
     column = seen.column
-    if column.kind != "text" or column.present < ENOUGH or column.different < MOSTLY * column.present:
+    if (
+        column.kind not in ("text", "number")
+        or column.present < ENOUGH
+        or column.different < MOSTLY * column.present
+    ):
         return None
     every = "every" if column.different == column.present else "nearly every"
     return seen.is_(IDENTIFIER, f"{every} value is different ({seen.levels()}): it names the row")

@@ -72,9 +72,14 @@ def _is_yes_no(column: Column) -> bool:
 
 
 def spellings(seen: Seen) -> Iterator[Fault]:
-    """Values that differ in case only."""
+    """Values that are one though they are written in several ways, and such as differ in case only."""
     if seen.column.kind != "text" or seen.column.different > MOST_LEVELS:
         return
+    if merged := [" = ".join(map(repr, texts)) for texts in seen.column.merged.values()]:
+        message = (
+            f"{seen.name!r}: written in more than one way and taken for one: {len(merged):,} of the values."
+        )
+        yield Fault("same values", "note", message, merged, "Write them in one way; 02139 and 2139 are two.")
     groups: dict[str, list[str]] = {}
     for value in seen.column.counts["value"].to_list():
         groups.setdefault(" ".join(value.lower().split()), []).append(value)

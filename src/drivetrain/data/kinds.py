@@ -63,6 +63,7 @@ from drivetrain.data.kind_types import (
 from drivetrain.data.readers import Frame
 from drivetrain.data.table import Table
 from drivetrain.errors import DataError, UsageError, nearest
+from drivetrain.interface import missing_option
 from drivetrain.types import Array
 
 __all__ = ["KINDS", "ColumnKind", "guess_kinds", "to_table"]
@@ -161,9 +162,11 @@ def _as(seen: Seen, kind: str) -> ColumnKind:
         raise _unfit(seen, kind, "it has no value")
     if kind == NUMBER:
         numbers = column.numbers
-        if column.kind not in ("number", "text", "bool") or not len(numbers.finite):
+        if column.kind not in ("number", "text") or not len(numbers.finite):
             raise _unfit(seen, kind, "it has no numbers")
         _refuse_most(seen, kind, numbers.others, numbers.share)
+        if column.rounded:
+            raise _unfit(seen, kind, f"it would round whole numbers such as {column.rounded}")
         return number(seen)
     if kind == DATE:
         return _as_date(seen)
@@ -241,7 +244,12 @@ def _target(seen: Seen, told: str) -> ColumnKind:
 
 def _is_amount(column: Column) -> bool:
     """True for a target that is a number, and not a category of few numbers or of codes."""
-    if column.kind not in ("text", "number") or column.numbers.share < MOSTLY or has_codes(column):
+    if (
+        column.kind not in ("text", "number")
+        or column.numbers.share < MOSTLY
+        or has_codes(column)
+        or column.rounded
+    ):
         return False
     numbers = column.numbers
     few = FEW_NUMBERS if numbers.whole and numbers.different * 2 <= len(numbers.finite) else 2
@@ -296,7 +304,10 @@ def _gaps(seen: Seen, rows: Array) -> Iterator[Fault]:
         words = f" (or {' or '.join(map(repr, holds[:3]))})" if holds else ""
         message = f"The target {seen.name!r} has no value{words} in {len(rows):,} of {len(seen.column):,} rows: they are left out."
         where = [seen.origins[row] for row in rows[:SHOWN].tolist()]
-        yield Fault("target gaps", "warning", message, where, "Fill them in where the value is known.")
+        fix = "Fill them in where the value is known"
+        if holds and not seen.column.given:
+            fix += f", or with {missing_option('', seen.name)} take words for 'missing' as they are"
+        yield Fault("target gaps", "warning", message, where, fix + ".")
 
 
 def to_table(frame: Frame, kinds: Mapping[str, ColumnKind]) -> Table:

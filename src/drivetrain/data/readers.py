@@ -192,7 +192,10 @@ def _read_path(path: str, header: Sequence[str] | None, ragged: Ragged) -> Frame
 def _read_csv(text: TextFile, path: str, header: Sequence[str] | None, ragged: Ragged) -> Frame:
     separator = find_separator(text, path)
     usual = "\t" if extension(path) in (".tsv", ".tab") else ","
-    notes = [*text.notes, *([f"the cells are parted by {NAMES[separator]}"] if separator != usual else [])]
+    notes = [
+        *text.notes,
+        *([f"the cells are parted by {NAMES.get(separator, repr(separator))}"] if separator != usual else []),
+    ]
     row, _, first = next(csv_records(text, separator), (0, 0, []))
     if not first:
         raise DataError("the file is empty.", where=text.place, fix="Export or copy it again.")

@@ -11,6 +11,7 @@ import csv
 import gzip
 import io
 import os
+import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -25,7 +26,7 @@ SEPARATORS = ",;\t|"
 NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars (|)"}
 LONGEST_NAME = 200
 _SAMPLE = 1 << 16
-_SEPARATOR_LINE = re.compile(rb'"?sep=([\t -/:-@|~^])"?\r?\n', re.IGNORECASE)
+_SEPARATOR_LINE = re.compile(rb'"?sep=([\t !#-/:-@|~^])"?\r?\n', re.IGNORECASE)
 _KNOWN = (".csv", ".tsv", ".tab", ".txt", ".jsonl", ".ndjson", ".parquet", ".pq")
 _OTHER = {
     b"PK\x03\x04": ("a ZIP archive, such as an Excel file", "Save the sheet as CSV."),
