@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivetrain.data import split
+from drivetrain.data import split, split_words
 from drivetrain.data.table import from_columns
 from drivetrain.errors import DataError, DrivetrainError, UsageError
 
@@ -280,6 +280,8 @@ def test_a_row_in_two_parts_is_refused():
         split.by_time("t", 0.3, 0.1),
         split.by_time("t", 0.3, within="g"),
         split.none(),
+        split.by_position(0.1, test=0.2),
+        split.by_path("(p[0-9])", test=0.1),
     ],
 )
 def test_json_round_trip(splitter):
@@ -303,3 +305,92 @@ def test_json_round_trip(splitter):
 def test_a_record_that_is_none(record):
     with pytest.raises(DrivetrainError):
         split.from_json(record)
+
+
+PATHS = [f"cat/p{person}/face_{person}_{shot}.png" for person in range(8) for shot in range(4)] + [
+    f"dog/p{person}/face_{person}_{shot}.png" for person in range(8, 16) for shot in range(4)
+]
+
+
+def pictures(paths, **columns):
+    labels = [path.partition("/")[0] for path in paths]
+    return from_columns({"image": paths, "label": labels, **columns}, name="rows")
+
+
+@pytest.mark.parametrize("group", ["parent", 2, "2", r"face_(\d+)_", r"/(p\d+)/"])
+def test_files_of_one_group_stay_together(group):
+    table = pictures(PATHS)
+    parts = whole(split.by_path(group, test=0.2)(table), len(PATHS))
+    people = [{PATHS[row].split("/")[1] for row in rows} for rows in parts.parts().values()]
+    assert all(people)
+    assert not people[0] & people[1]
+    assert not people[0] & people[2]
+    assert not people[1] & people[2]
+
+
+def test_what_groups_a_path_is_said_where_it_does_not():
+    table = pictures(PATHS)
+    with pytest.raises(DataError, match="each class is one group"):
+        split.by_path(1)(table)
+    with pytest.raises(DataError, match="has no group by 3") as failed:
+        split.by_path(3)(table)
+    assert failed.value.where == "rows, row 1"
+    with pytest.raises(DataError, match="has no group by"):
+        split.by_path(r"(face_9)_")(table)
+    for wrong in ("face", "(a)(b)", "(a"):
+        with pytest.raises(UsageError) as failed:
+            split.by_path(wrong)
+        assert "one pair of parentheses" in failed.value.fix
+    with pytest.raises(UsageError, match="holds no paths"):
+        split.by_path("parent")(table_of(image=range(9)))
+    named = pictures(PATHS, parent=[path.split("_")[1] for path in PATHS])
+    assert split.by_path("parent")(named).valid.tolist() == split.by_group("parent")(named).valid.tolist()
+
+
+def test_by_position_the_last_rows_are_measured():
+    parts = whole(split.by_position(0.2, test=0.1)(table_of(x=range(50))), 50)
+    assert parts.valid.tolist() == list(range(35, 45))
+    assert parts.test.tolist() == list(range(45, 50))
+
+
+@pytest.mark.parametrize(
+    ("words", "made"),
+    [
+        ("random", split.random(0.3, seed=1)),
+        ("time:day", split.by_time("day", valid=0.3)),
+        ("group:patient", split.by_group("patient", valid=0.3, seed=1)),
+        ("group:a:b", split.by_group("a:b", valid=0.3, seed=1)),
+        ("column:part", split.by_column("part")),
+        ("position", split.by_position(0.3)),
+    ],
+)
+def test_splits_in_words(words, made):
+    assert split_words.from_words(words, 0.3, 1) == made
+    assert split_words.to_words(made) == words
+    assert split_words.to_words(made.to_json()) == words
+
+
+def test_a_group_of_pictures_in_words():
+    for what in ("parent", "2", "(p[0-9]+)"):
+        found = split_words.from_words(f"group:{what}", 0.3, 1, pictures=True)
+        assert found == split.by_path(what, valid=0.3, seed=1)
+        assert split_words.to_words(found) == f"group:{what}"
+    assert split_words.from_words("group:patient", 0.3, pictures=True) == split.by_group("patient", valid=0.3)
+
+
+@pytest.mark.parametrize(
+    ("words", "pictures", "fix"),
+    [
+        ("group", False, "Write group:COLUMN."),
+        ("group:", True, "Write group:COLUMN of the CSV, group:parent, group:LEVEL or group:PATTERN."),
+        ("time", False, "Write time:COLUMN."),
+        ("position:x", False, "Write position."),
+        ("random:x", False, "Write random."),
+        ("grop:x", False, "Did you mean group?"),
+        ("fold", False, "Say one of: random, time:COLUMN, group:COLUMN, column:COLUMN, position."),
+    ],
+)
+def test_words_that_name_no_split(words, pictures, fix):
+    with pytest.raises(UsageError) as failed:
+        split_words.from_words(words, 0.2, pictures=pictures)
+    assert failed.value.fix == fix

@@ -68,10 +68,11 @@ def _is_cost(value: Any) -> bool:
 
 
 def _is_split(value: Any, inner: bool = False) -> bool:
-    """A splitter as JSON: `split.from_json` looks at its kind and fields."""
+    """A splitter as JSON: `split.from_json` looks at its kind and fields. One by a pattern is refused: a pattern can be made
+    to search for ever."""
     if not isinstance(value, dict) or len(fields := cast("dict[str, Any]", value)) > 20:
         return False
-    return is_text(fields.get("kind")) and all(
+    return fields.get("kind") != "by_path" and is_text(fields.get("kind")) and all(
         is_text(name) and (part is None or is_text(part) or is_number(part) or (not inner and _is_split(part, True)))
         for name, part in fields.items()
     )  # fmt: skip
@@ -94,6 +95,7 @@ OPTIONS: dict[str, dict[str, Fits]] = {
         "log_target": _is_bool,
         "costs": _or_none(_many(_is_cost)),
         "rare": _is_whole,
+        "drop_copies": _is_bool,
     },
     "recommendation": {
         **_SHARED,

@@ -8,7 +8,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from drivetrain.errors import FileError, UsageError, nearest
+from drivetrain.errors import FileError, UsageError
 
 if TYPE_CHECKING:
     from drivetrain.data.dataset import Dataset
@@ -29,6 +29,16 @@ def add_source(command: ArgumentParser) -> None:
         "--valid", type=float, default=0.2, help="share that validates where the source doesn't say (0.2)"
     )
     command.add_argument("--seed", type=int, default=0, help="of the split, the weights and all chance (0)")
+    command.add_argument(
+        "--split",
+        metavar="HOW",
+        help="random, time:COLUMN, group:COLUMN, column:COLUMN or position; of pictures random or group:WHAT, a column of "
+        "the CSV, parent, the level of a folder, or a pattern such as '(patient[0-9]+)_' (random)",
+    )
+    command.add_argument("--test", type=float, metavar="SHARE", help="share kept for evaluate (0)")
+    command.add_argument(
+        "--drop-copies", action="store_true", help="leave out rows, or pictures, that are there already"
+    )
     pictures = command.add_argument_group("pictures")
     pictures.add_argument(
         "--image-size", type=int, metavar="N", help="side in pixels; default: from the pictures"
@@ -57,10 +67,6 @@ def add_source(command: ArgumentParser) -> None:
         help='what else means "no value", in all columns or in one; NAME= alone: no word does there (-200)',
     )
     tables.add_argument("--query", metavar="SQL", help="what to read from a database")
-    tables.add_argument(
-        "--split", metavar="HOW", help="random, time:COLUMN, group:COLUMN or column:COLUMN (random)"
-    )
-    tables.add_argument("--test", type=float, metavar="SHARE", help="share kept for evaluate (0)")
     tables.add_argument("--log-target", action="store_true", help="learn a number on a log scale")
     tables.add_argument(
         "--interval", type=float, metavar="SHARE", help="how often a number's interval shall hold it (0.9)"
@@ -167,15 +173,17 @@ def _cost_text(pair: tuple[str, str], cost: float) -> str:
 
 
 def _split_text(recipe: Mapping[str, Any]) -> str:
+    from drivetrain.data.split_words import to_words
+
     split = recipe.get("split")
     if split is None:  # Without one, ratings that have a time are split by it.
         return "" if recipe.get("timestamp") else "random"
-    return ":".join([split["kind"].removeprefix("by_"), *([split["column"]] if "column" in split else [])])
+    return to_words(split)
 
 
 _OWN = {
-    "image_classification": ("image_size", "resize", "layout"),
-    "tabular": ("target", "column", "ignore", "missing", "query", "split", "test", "log_target", "interval", "cost"),
+    "image_classification": ("image_size", "resize", "layout", "split", "test", "drop_copies"),
+    "tabular": ("target", "column", "ignore", "missing", "query", "split", "test", "drop_copies", "log_target", "interval", "cost"),
     "recommendation": (
         "user", "item", "rating", "timestamp", "liked_from", "header", "keep_seen", "query", "split", "test", "interval",
     ),
@@ -207,7 +215,7 @@ def _pictures(options: Namespace) -> Dataset:
 
     return image_classification.from_folder(
         options.source, options.valid, options.seed, image_size=options.image_size, resize=options.resize or "crop",
-        layout=options.layout,
+        layout=options.layout, split=splitter(options, "image_classification"), drop_copies=options.drop_copies,
     )  # fmt: skip
 
 
@@ -221,7 +229,8 @@ def _table(options: Namespace) -> Dataset:
     return tabular.from_csv(
         options.source, options.target, options.valid, options.seed, query=options.query, test=options.test or 0.0,
         columns=dict(_pair(given, "--column", "NAME=KIND") for given in options.column), ignore=options.ignore,
-        split=_splitter(options), log_target=options.log_target, missing=_missing(options.missing),
+        split=splitter(options, "tabular"), drop_copies=options.drop_copies, log_target=options.log_target,
+        missing=_missing(options.missing),
         **({} if options.interval is None else {"interval": options.interval}),
         costs=dict(_cost(given) for given in options.cost) or None,
     )  # fmt: skip
@@ -235,14 +244,10 @@ def _ratings(options: Namespace) -> Dataset:
             raise UsageError(
                 f"which column is the {name}?", where=f"--{name}", fix=f"Name it: --{name} COLUMN."
             )
-    split = _splitter(options)
-    if options.split == "random":
-        from drivetrain.data import split as splits
-
-        split = splits.random(options.valid, seed=options.seed, test=options.test or 0.0)
     return recommendation.from_csv(
         options.source, options.user, options.item, options.rating, options.timestamp, options.valid, options.seed,
-        header=options.header.split(",") if options.header else None, query=options.query, split=split,
+        header=options.header.split(",") if options.header else None, query=options.query,
+        split=splitter(options, "recommendation"),
         test=options.test or 0.0, liked=options.liked_from, keep_seen=options.keep_seen,
         **({} if options.interval is None else {"interval": options.interval}),
     )  # fmt: skip
@@ -276,23 +281,21 @@ def _cost(given: str) -> tuple[tuple[str, str], float]:
     return (true, answer), value
 
 
-def _splitter(options: Namespace) -> Splitter | None:
-    from drivetrain.data import split
+def splitter(options: Namespace, task: str) -> Splitter | None:
+    """The split that was asked for; None where nothing was, so that the task has its own."""
+    from drivetrain.data.split_words import from_words
 
-    how, _, column = (options.split or "random").partition(":")
-    makers: dict[str, Any] = {
-        "time": lambda: split.by_time(column, valid=options.valid, test=options.test or 0.0),
-        "group": lambda: split.by_group(
-            column, valid=options.valid, seed=options.seed, test=options.test or 0.0
-        ),
-        "column": lambda: split.by_column(column),
-    }
-    if how == "random" and not column:
+    pictures = task == "image_classification"
+    if options.split is None and not (pictures and options.test):
         return None
-    if how not in makers or not column:
-        raise UsageError(
-            f"there is no split {options.split!r}.",
-            where="--split",
-            fix=nearest(how, makers) or "Say random, time:COLUMN, group:COLUMN or column:COLUMN.",
-        )
-    return makers[how]()
+    if options.split == "random" and task == "tabular":  # Its own: each class of the target by its share.
+        return None
+    label = "label" if pictures else None
+    return from_words(
+        options.split or "random",
+        options.valid,
+        options.seed,
+        options.test or 0.0,
+        stratify=label,
+        pictures=pictures,
+    )

@@ -16,7 +16,7 @@ from drivetrain.codecs.number import Number
 from drivetrain.data.content import encoded_digest
 from drivetrain.data.packed import pack
 from drivetrain.data.sources import image_files, parent_folder
-from drivetrain.data.split import Split, Splitter
+from drivetrain.data.split import PARTS, Split, Splitter
 from drivetrain.data.split import random as random_split
 from drivetrain.data.table import Table, from_columns
 from drivetrain.errors import DataError, DrivetrainError, UsageError
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from drivetrain.metrics import Estimate
 
 DEFAULT_SPLIT = random_split(0.2, seed=0)
-PARTS = ("train", "valid", "test")
 COARSE = 0.01
 """Where float32's step is more of a column's standard deviation than this, a number target is refused, an input told."""
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from drivetrain.codecs.image import EXTENSIONS
 from drivetrain.data.split import SYNONYMS
@@ -46,11 +47,24 @@ LABEL_NAMES = (
     "y",
 )
 SPLIT_NAMES = ("split", "subset", "set", "part", "partition", "fold", "usage")
+RESERVED = ("image", "label", "split")
+"""What the columns of a table of pictures are called."""
 _LOOKED_AT = 500
 _CLASSES = 20
 """Up to so many different numbers may be names of classes."""
 
-Labelled = tuple[list[str], list[str], "list[str] | None", list[str], list[str]]
+
+@dataclass(frozen=True)
+class Labelled:
+    """The rows of a file that labels pictures: paths, labels, parts (None where it names none), where each row is, notes,
+    and what its other columns hold, such as the patient: to split by, never an input."""
+
+    images: list[str]
+    labels: list[str]
+    splits: list[str] | None
+    origins: list[str]
+    notes: list[str]
+    others: dict[str, list[str]]
 
 
 def is_table_file(name: str) -> bool:
@@ -59,7 +73,7 @@ def is_table_file(name: str) -> bool:
 
 
 def read_labels(root: str, tables: Sequence[str], pictures: Sequence[str]) -> Labelled:
-    """Images, labels, splits (or None), origins and notes from the table file in `root` for its `pictures`.
+    """The rows of the table file in `root` for its `pictures`.
 
     A file that does not exist keeps its row (the path where it would be), and so does an empty label. Raises
     DataError where the table file or its columns are not clear, naming the row.
@@ -107,7 +121,13 @@ def read_labels(root: str, tables: Sequence[str], pictures: Sequence[str]) -> La
     unnamed = sum(picture not in named for picture in pictures)
     if unnamed:
         notes.append(f"{unnamed:,} of the pictures are not named in {place} and left out")
-    return images, labels, splits if split_column is not None else None, origins, notes
+    used = {file_column, label_column, split_column}
+    others = {
+        name: [cells[column] for _, cells in rows]
+        for column, name in enumerate(header)
+        if column not in used and name and name not in RESERVED
+    }
+    return Labelled(images, labels, splits if split_column is not None else None, origins, notes, others)
 
 
 def label_pictures(root: str, tables: Sequence[str], pictures: Sequence[str]) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from drivetrain.codecs.image import EXTENSIONS
@@ -31,7 +31,8 @@ _ARRANGE = "Put the pictures into one folder per class, or beside a CSV of file 
 
 
 def image_folder(path: str | os.PathLike[str], layout: str | None = None) -> Table:
-    """The pictures below `path`: columns `image` (str paths), `label` (str) and, where there is one, `split`.
+    """The pictures below `path`: columns `image` (str paths), `label` (str) and, where there is one, `split`; of a CSV
+    the others too.
 
     `layout` is one of LAYOUTS; None looks which it is, and `table.layout` says what was found. What was left
     out is in `table.notes`. A CSV row whose file is missing, or whose label is empty, is kept for `check`.
@@ -55,8 +56,11 @@ def image_folder(path: str | os.PathLike[str], layout: str | None = None) -> Tab
     tree = _Tree(root)
     layout = layout or tree.layout()
     if layout == CSV:
-        images, labels, splits, origins, notes = read_labels(root, tree.tables, image_files(root))
-        return _table(root, layout, images, labels, splits, origins, [*tree.notes(layout), *notes])
+        found = read_labels(root, tree.tables, image_files(root))
+        notes = [*tree.notes(layout), *found.notes]
+        return _table(
+            root, layout, found.images, found.labels, found.splits, found.origins, notes, found.others
+        )
     images, labels, splits, notes = [], [], [], tree.notes(layout)
     for part, folder in tree.split_folders().items() if layout == SPLIT_FOLDERS else [("", root)]:
         for label, files in tree.classes(folder, notes):
@@ -91,8 +95,10 @@ def _table(
     splits: list[str] | None,
     origins: list[str],
     notes: list[str],
+    others: Mapping[str, list[str]] | None = None,
 ) -> Table:
-    columns = {"image": as_column(images), "label": as_column(labels)}
+    columns = {name: as_column(values) for name, values in (others or {}).items()}
+    columns |= {"image": as_column(images), "label": as_column(labels)}
     if splits is not None:
         columns["split"] = as_column(splits)
     told = as_column(origins if all(map(str.isascii, origins)) else [shown(origin) for origin in origins])

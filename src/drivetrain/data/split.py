@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -16,7 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from drivetrain.data.table import Table
+from drivetrain.data.table import Table, shown
 from drivetrain.data.times import times_of
 from drivetrain.errors import DataError, UsageError, nearest
 from drivetrain.types import Array
@@ -28,6 +29,7 @@ SYNONYMS = {
     "test": "test", "testing": "test",
 }  # fmt: skip
 """What people call the three parts."""
+PARTS = ("train", "valid", "test")
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,18 +201,85 @@ class ByGroup(Splitter):
     def __call__(self, table: Table) -> Split:
         codes, names = _codes(table, self.column)
         _enough(len(names), 1 + (self.valid > 0) + (self.test > 0), table, f"groups in {self.column!r}")
-        sizes = np.bincount(codes)
-        left = list(_generator(self.seed).permutation(len(names)))
-        chosen: dict[str, list[int]] = {"test": [], "valid": []}
-        for part, share, keep in (("test", self.test, 1 + (self.valid > 0)), ("valid", self.valid, 1)):
-            if share:
-                chosen[part] = _near(left, sizes, share * len(table), most=len(left) - keep)
-                taken = set(chosen[part])
-                left = [group for group in left if group not in taken]
-        train, valid, test = (
-            np.flatnonzero(np.isin(codes, part)) for part in (left, chosen["valid"], chosen["test"])
-        )
-        return Split(train, valid, test)
+        return _of_groups(codes, self.valid, self.test, self.seed)
+
+
+@dataclass(frozen=True)
+class ByPath(Splitter):
+    """Whole groups at random as `ByGroup`, where the group is said by the path of a file below the source.
+
+    `group` is "parent", the folder that a file is in; a number, the folder of that level counted from the source (1 is the
+    first below it); or a pattern with one pair of parentheses around what is alike in the names of a group, such as
+    "(patient[0-9]+)_". It is searched for in the path with / between folders; where the table has a column of that name, it
+    is the column that counts.
+    """
+
+    kind: ClassVar[str] = "by_path"
+    group: str | int
+    valid: float = 0.2
+    seed: int = 0
+    test: float = 0.0
+    column: str = "image"
+
+    def __post_init__(self) -> None:
+        _check_shares(self.valid, self.test)
+        _check_seed(self.seed)
+        self._pattern()
+
+    def __call__(self, table: Table) -> Split:
+        if self._written in table:
+            return ByGroup(self._written, self.valid, self.seed, self.test)(table)
+        found = [self._of(path, table, row) for row, path in enumerate(_below(table, self.column))]
+        names = sorted(set(found))
+        if "label" in table and len(set(zip(found, table["label"]))) == len(names) == len(
+            set(table["label"])
+        ):
+            raise DataError(
+                f"by {self.group!r} each class is one group, and no class could be in both parts.",
+                where=table.name,
+                fix="Name what is alike within a class: a deeper folder, or a pattern of the file's name.",
+            )
+        _enough(len(names), 1 + (self.valid > 0) + (self.test > 0), table, f"groups by {self.group!r}")
+        place = {name: code for code, name in enumerate(names)}
+        codes = np.array([place[name] for name in found], np.int64)
+        return _of_groups(codes, self.valid, self.test, self.seed)
+
+    @property
+    def _written(self) -> str:
+        return str(self.group)
+
+    def _pattern(self) -> re.Pattern[str] | None:
+        """None for a folder. Raises UsageError for what is neither a folder nor a pattern with one group."""
+        if self._written == "parent" or self._written.isdecimal():
+            return None
+        try:
+            pattern = re.compile(self._written)
+        except (re.error, OverflowError) as fault:
+            raise UsageError(f"{self.group!r} is no pattern: {fault}.", where="split", fix=PATHS) from None
+        if pattern.groups != 1:
+            raise UsageError(
+                f"{self.group!r} has no pair of parentheses, or several.", where="split", fix=PATHS
+            )
+        return pattern
+
+    def _of(self, path: str, table: Table, row: int) -> str:
+        folders = path.split("/")[:-1]
+        if (pattern := self._pattern()) is not None:
+            match = pattern.search(path)
+            found = match and match.group(1)
+        elif self._written == "parent":
+            found = "/".join(folders)
+        else:
+            found = "/".join(folders[: int(self.group)]) if len(folders) >= int(self.group) > 0 else ""
+        if not found:
+            raise DataError(f"{path!r} has no group by {self.group!r}.", where=table.origin(row), fix=PATHS)
+        return found
+
+
+PATHS = (
+    "Write parent, the level of a folder below the source (1, 2, ...), or a pattern with one pair of parentheses such as "
+    "'(patient[0-9]+)_'."
+)
 
 
 @dataclass(frozen=True)
@@ -267,6 +336,25 @@ class ByTime(Splitter):
 
 
 @dataclass(frozen=True)
+class ByPosition(Splitter):
+    """Train on the first rows, validate on those that follow, test on the last: for rows that are in order of time."""
+
+    kind: ClassVar[str] = "by_position"
+    valid: float = 0.2
+    test: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check_shares(self.valid, self.test)
+
+    def __call__(self, table: Table) -> Split:
+        _enough(len(table), 1 + (self.valid > 0) + (self.test > 0), table, "rows")
+        n_valid, n_test = _counts(len(table), self.valid, self.test)
+        rows = np.arange(len(table))
+        train, valid, test = np.split(rows, [len(rows) - n_valid - n_test, len(rows) - n_test])
+        return Split(train, valid, test)
+
+
+@dataclass(frozen=True)
 class Nothing(Splitter):
     """Every row trains."""
 
@@ -278,8 +366,10 @@ class Nothing(Splitter):
 
 
 random, by_folder, by_column, by_group, by_time, none = Random, ByFolder, ByColumn, ByGroup, ByTime, Nothing
+by_path, by_position = ByPath, ByPosition
 KINDS: dict[str, type[Splitter]] = {
-    splitter.kind: splitter for splitter in (Random, ByFolder, ByColumn, ByGroup, ByTime, Nothing)
+    splitter.kind: splitter
+    for splitter in (Random, ByFolder, ByColumn, ByGroup, ByPath, ByTime, ByPosition, Nothing)
 }
 
 
@@ -353,6 +443,32 @@ def _codes(table: Table, column: str) -> tuple[Array, list[str]]:
             )
         codes[row] = known.setdefault(text, len(known))
     return codes, list(known)
+
+
+def _of_groups(codes: Array, valid: float, test: float, seed: int) -> Split:
+    """Whole groups in random order; `codes` (n,) say which each row is of."""
+    sizes = np.bincount(codes)
+    left = list(_generator(seed).permutation(len(sizes)))
+    chosen: dict[str, list[int]] = {"test": [], "valid": []}
+    for part, share, keep in (("test", test, 1 + (valid > 0)), ("valid", valid, 1)):
+        if share:
+            chosen[part] = _near(left, sizes, share * len(codes), most=len(left) - keep)
+            taken = set(chosen[part])
+            left = [group for group in left if group not in taken]
+    parts = (np.flatnonzero(np.isin(codes, part)) for part in (left, chosen["valid"], chosen["test"]))
+    return Split(*parts)
+
+
+def _below(table: Table, column: str) -> list[str]:
+    """The paths of a column as they go on from the source, with / between folders. Raises UsageError for other values."""
+    paths: list[str] = []
+    for row, value in enumerate(table[column]):
+        if not isinstance(value, (str, os.PathLike)):
+            raise UsageError(f"{column!r} holds no paths to split by.", where=table.origin(row))
+        path = shown(value)
+        inside = bool(table.source) and path.startswith(table.source + os.sep)
+        paths.append((path[len(table.source) + 1 :] if inside else path).replace(os.sep, "/"))
+    return paths
 
 
 def _near(groups: list[int], sizes: Array, goal: float, most: int) -> list[int]:

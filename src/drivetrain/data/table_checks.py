@@ -16,10 +16,11 @@ import numpy as np
 
 from drivetrain.codecs.base import distinct
 from drivetrain.codecs.number import Number
+from drivetrain.data.copies import row_codes, row_hash
 from drivetrain.data.far_values import find_far_values
 from drivetrain.data.faults import Fault, Report
 from drivetrain.data.kind_types import CATEGORY, DATE, MANY, NUMBER, YES_NO, ColumnKind
-from drivetrain.data.split import Split
+from drivetrain.data.split import PARTS, Split
 from drivetrain.data.table import Table, missing
 from drivetrain.types import Array
 from drivetrain.values import as_text
@@ -35,7 +36,6 @@ _NAMED = 10_000
 """So many places are named at most."""
 _SAMPLE = 20_000
 _LEAST = 40
-PARTS = ("train", "valid", "test")
 
 
 def check_table(
@@ -84,8 +84,8 @@ class _Rows:
         for code, part in enumerate(split.parts().values() if split else ()):
             self.part[part] = code
         self.gone = {name: missing(table[name]) for name in inputs}
-        self.codes = {name: _codes(table[name]) for name in (*inputs, *targets)}
-        self.hashed = _hash([self.codes[name] for name in inputs], len(table))
+        self.codes = {name: row_codes(table[name]) for name in (*inputs, *targets)}
+        self.hashed = row_hash([self.codes[name] for name in inputs], len(table))
 
     def of(self, part: str) -> Array:
         """The usable rows of a part."""
@@ -101,33 +101,6 @@ class _Rows:
     def name(self, row: int) -> str:
         part = PARTS[self.part[row]] + ": " if self.part[row] >= 0 else ""
         return part + self.table.origin(row)
-
-
-def _codes(values: Array) -> Array:
-    """A number (n,) uint64 for each row, equal where values are."""
-    if values.dtype.kind in "Mm":
-        return values.astype(np.int64).view(np.uint64)
-    if values.dtype.kind in "iufb":
-        numbers = values.astype(np.float64) + 0.0  # Minus zero is zero.
-        numbers[np.isnan(numbers)] = np.nan  # There is more than one pattern of bits for it.
-        return numbers.view(np.uint64)
-    if any(isinstance(value, list) for value in values[:1000]):
-        values = np.array(
-            [tuple(value) if isinstance(value, list) else value for value in values] + [None], object
-        )[:-1]
-    return distinct(values)[1].astype(np.uint64)
-
-
-def _hash(columns: Sequence[Array], count: int) -> Array:
-    """64 bits for each row of several columns, by the mixing steps of splitmix64."""
-    hashed = np.zeros(count, np.uint64)
-    for column in columns:
-        hashed += column
-        hashed += np.uint64(0x9E3779B97F4A7C15)
-        hashed = (hashed ^ (hashed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        hashed = (hashed ^ (hashed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        hashed ^= hashed >> np.uint64(31)
-    return hashed
 
 
 def _missing(rows: _Rows) -> Iterator[Fault]:
@@ -217,7 +190,7 @@ def _on_a_line(one: Array, other: Array) -> bool:
 
 def _same_rows(rows: _Rows) -> Iterator[Fault]:
     """Rows that are there more than once, in one part and across parts."""
-    whole = _hash([rows.hashed, *(rows.codes[name] for name in rows.targets)], len(rows.table))
+    whole = row_hash([rows.hashed, *(rows.codes[name] for name in rows.targets)], len(rows.table))
     usable = np.flatnonzero(rows.usable)
     order = usable[np.argsort(whole[usable], kind="stable")]
     again = np.flatnonzero(whole[order[1:]] == whole[order[:-1]])
@@ -241,7 +214,7 @@ def _near_rows(rows: _Rows) -> Iterator[Fault]:
         return
     rest = [codes for name, codes in rows.codes.items() if name in rows.inputs and name not in scaled]
     grids = [
-        _hash(
+        row_hash(
             [*rest, *(np.floor(column + shift).view(np.uint64) for column in scaled.values())],
             len(rows.table),
         )

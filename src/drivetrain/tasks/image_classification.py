@@ -14,6 +14,7 @@ import numpy as np
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.image import Image
 from drivetrain.data import split as splits
+from drivetrain.data.copies import without_copies
 from drivetrain.data.dataset import Dataset, make_dataset
 from drivetrain.data.sources import image_folder
 from drivetrain.data.split import Splitter
@@ -35,16 +36,20 @@ def from_folder(
     resize: str = "crop",
     layout: str | None = None,
     split: Splitter | None = None,
+    drop_copies: bool = False,
 ) -> Dataset:
     """Pictures in class folders, in train/valid/test folders, or in one folder with a CSV of file and label.
 
-    Where the folders don't say which pictures validate, a share `valid` of each class does, chosen by `seed`.
+    Where the folders don't say which pictures validate, a share `valid` of each class does, chosen by `seed`. `split` says
+    otherwise: `dt.split.by_path("parent")` keeps the pictures of a folder together, `dt.split.by_group("patient")` those
+    of a value in a column of the CSV. `drop_copies` leaves out pictures whose file is there already, with the same label.
     Raises DataError or FileError for a folder that is missing, empty or not understood.
     """
     table = image_folder(folder, layout=layout)
     recipe = {
         "task": NAME, "source": os.path.abspath(folder), "valid": valid, "seed": seed, "resize": resize, "layout": layout,
         "image_size": list(image_size) if isinstance(image_size, tuple) else image_size,
+        "split": None if split is None else split.to_json(), "drop_copies": drop_copies,
     }  # fmt: skip
     return from_table(
         table,
@@ -53,7 +58,8 @@ def from_folder(
         image_size=image_size,
         resize=resize,
         split=split,
-        recipe=None if split else recipe,
+        drop_copies=drop_copies,
+        recipe=recipe,
     )
 
 
@@ -71,13 +77,16 @@ def from_table(
     image_size: int | tuple[int, int] | None = None,
     resize: str = "crop",
     split: Splitter | None = None,
+    drop_copies: bool = False,
     recipe: dict[str, Any] | None = None,
 ) -> Dataset:
-    """A table with the columns `image` (paths, bytes or arrays) and `label`."""
+    """A table with the columns `image` (paths, bytes or arrays) and `label`, and others to split by."""
     blank = [label is None or not str(label).strip() for label in table["label"]]
     table = complete(table, {"label": np.array(blank, bool)})
     if split is None:
         split = default_split(table, valid, seed)
+    if drop_copies:
+        table = without_copies(table, ("image", "label"), split, files=("image",), things="pictures")
     known = sorted({str(label) for label in table["label"]})
     if len(known) < 2:
         what = f"there is only one class, {known[0]!r}" if known else "there are no classes"
@@ -123,4 +132,6 @@ def from_recipe(recipe: Mapping[str, Any]) -> Dataset:
     return from_folder(
         recipe["source"], recipe["valid"], recipe["seed"], resize=recipe["resize"], layout=recipe.get("layout"),
         image_size=tuple(size) if isinstance(size, list) else size,
+        split=splits.from_json(recipe["split"]) if recipe.get("split") else None,
+        drop_copies=recipe.get("drop_copies", False),
     )  # fmt: skip

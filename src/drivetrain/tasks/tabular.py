@@ -16,9 +16,10 @@ from drivetrain.codecs import Codec, Signature
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
 from drivetrain.data import split as splits
+from drivetrain.data.copies import without_copies
 from drivetrain.data.dataset import Dataset, make_dataset
 from drivetrain.data.faults import Report
-from drivetrain.data.kind_types import CATEGORY, CONSTANT, NUMBER, ColumnKind
+from drivetrain.data.kind_types import CATEGORY, CONSTANT, IGNORED, MANY, NUMBER, ColumnKind
 from drivetrain.data.kinds import guess_kinds, names_of, to_table
 from drivetrain.data.readers import Frame, Missing, read_frame
 from drivetrain.data.split import Splitter
@@ -82,6 +83,7 @@ def from_frame(
     interval: float | None = INTERVAL,
     costs: Mapping[tuple[str, str], float] | None = None,
     rare: int = 5,
+    drop_copies: bool = False,
     missing: Missing = None,
     recipe: dict[str, Any] | None = None,
     name: str = "table",
@@ -91,7 +93,8 @@ def from_frame(
     Without `split` a share `valid` (and `test`) of the rows is drawn by `seed`, of each class alike. `log_target`
     trains a number on a log scale; `interval` is the share of answers whose interval shall hold the true number
     (None: no intervals). `costs[true, answer]` is what it costs to answer so; the answer is then the class of least
-    expected cost. Levels of a category with fewer than `rare` training rows share one code.
+    expected cost. Levels of a category with fewer than `rare` training rows share one code. `drop_copies` leaves out rows
+    that are there already, inputs and targets alike.
     """
     frame = frame if isinstance(frame, Frame) else read_frame(frame, name=name, missing=missing)
     targets, ignore = names_of(target), names_of(ignore)
@@ -102,6 +105,13 @@ def from_frame(
     if isinstance(split, splits.ByColumn) and split.column not in ignore:
         ignore = [*ignore, split.column]  # What says which part a row is in tells nothing of the world.
     kinds = guess_kinds(frame, targets, columns or {}, ignore)
+    if (
+        isinstance(split, splits.ByGroup)
+        and split.column in kinds
+        and kinds[split.column].kind in (CATEGORY, MANY)
+    ):
+        reason = "the split goes by it: no row of valid has a value that is in train"
+        kinds[split.column] = ColumnKind(split.column, IGNORED, reason)
     table = to_table(frame, kinds)
     table = complete(table, {name: _is_gap(table[name]) for name in targets})
     inputs: dict[str, Codec] = {}
@@ -118,12 +128,14 @@ def from_frame(
     if not inputs:
         raise _nothing_left(table, kinds, targets)
     classes = [column for column in targets if isinstance(outputs[column], Category)]
-    default = splits.random(valid, seed=seed, test=test, stratify=classes[0] if classes else None)
+    splitter = split or splits.random(valid, seed=seed, test=test, stratify=classes[0] if classes else None)
+    if drop_copies:
+        table = without_copies(table, [*inputs, *targets], splitter)
     data = make_dataset(
         table,
         inputs,
         {column: outputs[column] for column in targets},
-        split or default,
+        splitter,
         task=NAME,
         recipe=recipe,
     )

@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from typing import Any
 
 from drivetrain.cli.common import Outcome
-from drivetrain.cli.source import add_source, dataset, recognise, refuse_foreign
+from drivetrain.cli.source import add_source, dataset, recognise, refuse_foreign, splitter
 from drivetrain.errors import DataError
 
 HELP = "look for faults in the data and leaks between its parts"
@@ -27,15 +27,21 @@ def act(options: Namespace) -> Outcome:
 def _pictures(options: Namespace) -> Any:
     """The report of a picture folder. One class or an unreadable picture is its finding, not its failure."""
     from drivetrain.data.checks import check_with_progress
+    from drivetrain.data.copies import without_copies
     from drivetrain.data.sources import image_folder
     from drivetrain.tasks.image_classification import default_split
 
     refuse_foreign(options, "image_classification")
     table = image_folder(options.source, layout=options.layout)
-    splitter = default_split(table, options.valid, options.seed)
+    asked = splitter(options, "image_classification")
+    splits = asked or default_split(table, options.valid, options.seed)
+    if options.drop_copies:
+        table = without_copies(table, ("image", "label"), splits, files=("image",), things="pictures")
     try:
-        split = splitter(table)
+        split = splits(table)
     except DataError:
+        if asked:
+            raise
         split = None
     return check_with_progress(table, split, quiet=options.json)
 

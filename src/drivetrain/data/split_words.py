@@ -1,0 +1,72 @@
+"""Splits as a person writes them: random, time:COLUMN, group:WHAT, column:COLUMN, position."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from drivetrain.data import split as splits
+from drivetrain.data.split import Splitter
+from drivetrain.errors import UsageError, nearest
+
+WORDS = {
+    "random": "random",
+    "time": "time:COLUMN",
+    "group": "group:COLUMN",
+    "column": "column:COLUMN",
+    "position": "position",
+}
+PICTURE_GROUPS = "group:COLUMN of the CSV, group:parent, group:LEVEL or group:PATTERN"
+
+
+def from_words(
+    words: str,
+    valid: float,
+    seed: int = 0,
+    test: float = 0.0,
+    *,
+    stratify: str | None = None,
+    pictures: bool = False,
+) -> Splitter:
+    """The splitter that `words` name. A random one has each class of `stratify` in its shares; a group of `pictures` may be
+    a folder or a pattern (see `split.ByPath`). Raises UsageError that says what to write."""
+    how, colon, what = words.partition(":")
+    how = how.strip().lower()
+    if how not in WORDS:
+        known = ", ".join(WORDS.values())
+        raise UsageError(
+            f"there is no split {words!r}.",
+            where="--split",
+            fix=nearest(how, WORDS) or f"Say one of: {known}.",
+        )
+    if bool(what) != (":" in WORDS[how]):
+        fix = f"Write {PICTURE_GROUPS if pictures and how == 'group' else WORDS[how]}."
+        told = (
+            f"a split by {how} needs to know which"
+            if not what
+            else f"a split by {how} takes nothing after the colon"
+        )
+        raise UsageError(f"{told}.", where=f"--split {how}{colon}{what}", fix=fix)
+    if how == "group" and pictures and _is_path(what):
+        return splits.by_path(what, valid=valid, seed=seed, test=test)
+    makers: dict[str, Any] = {
+        "random": lambda: splits.random(valid, seed=seed, test=test, stratify=stratify),
+        "time": lambda: splits.by_time(what, valid=valid, test=test),
+        "group": lambda: splits.by_group(what, valid=valid, seed=seed, test=test),
+        "column": lambda: splits.by_column(what),
+        "position": lambda: splits.by_position(valid, test=test),
+    }
+    return makers[how]()
+
+
+def _is_path(what: str) -> bool:
+    """True for a folder or a pattern, which no column is called."""
+    return what == "parent" or what.isdecimal() or "(" in what
+
+
+def to_words(split: Splitter | Mapping[str, Any]) -> str:
+    """A splitter, or what its `to_json` gave, as it is written."""
+    record = split.to_json() if isinstance(split, Splitter) else split
+    how = {"by_path": "group"}.get(record["kind"], str(record["kind"]).removeprefix("by_"))
+    what = record.get("group") or record.get("column")
+    return f"{how}:{what}" if what and how != "random" else how
