@@ -214,10 +214,27 @@ def test_what_is_hidden_is_skipped_and_what_is_left_out_is_noted(tmp_path):
     assert len(table) == 4
     assert table.notes == (
         "not used: metadata.csv",
-        "a/: left out, not pictures by their names: 1",
+        "a/: left out, no pictures by name or content: 1",
         "empty/ holds no pictures: it is no class",
         "the top folder: left out, pictures in no class folder: 1",
     )
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF"])
+def test_a_picture_is_one_by_its_content_too(tmp_path, form):
+    names = ("a/one.jfif", "a/two", "b/three.PNG", "b/four.data")
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        picture(0).save(tmp_path / name, form)
+    (tmp_path / "b" / "BMW.txt").write_text("BM" + "x" * 30)
+    (tmp_path / "b" / "short").write_bytes(b"BM")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "b" / "pipe")
+    table = sources.image_folder(tmp_path)
+    assert sorted(names_of(table)) == sorted(names)
+    pictures, others = sources.picture_files(tmp_path)
+    assert len(pictures) == len(names)
+    assert {os.path.basename(path) for path in others} >= {"BMW.txt", "short"}
 
 
 def test_names_of_every_kind_are_read(tmp_path):

@@ -14,12 +14,13 @@ from pathlib import Path
 
 from drivetrain.codecs.image import EXTENSIONS
 from drivetrain.data.labels import is_table_file, label_pictures, read_labels
+from drivetrain.data.picture_files import is_picture
 from drivetrain.data.split import SYNONYMS
 from drivetrain.data.table import Table, as_column, from_columns, shown
 from drivetrain.errors import DataError, FileError, UsageError, nearest
 from drivetrain.files import file_error
 
-__all__ = ["LAYOUTS", "from_columns", "image_files", "image_folder", "parent_folder"]
+__all__ = ["LAYOUTS", "from_columns", "image_files", "image_folder", "parent_folder", "picture_files"]
 
 CLASS_FOLDERS, SPLIT_FOLDERS, CSV = LAYOUTS = (
     "class folders",
@@ -73,13 +74,22 @@ def image_folder(path: str | os.PathLike[str], layout: str | None = None) -> Tab
 
 
 def image_files(path: str | os.PathLike[str]) -> list[str]:
-    """Every picture below `path`, by extension, sorted; what is hidden is skipped. Raises FileError."""
+    """Every picture below `path`, by name or content, sorted; what is hidden is skipped. Raises FileError."""
+    return picture_files(path)[0]
+
+
+def picture_files(path: str | os.PathLike[str]) -> tuple[list[str], list[str]]:
+    """The pictures below `path`, and the other files: each sorted, what is hidden skipped. Raises FileError."""
     root = os.fspath(path)
     if os.path.isfile(root):
         raise FileError(
             "this is a file, not a folder.", where=shown(root), fix="Name the folder that holds it."
         )
-    return [file for file in _walk(root) if _is_picture(file)]
+    pictures: list[str] = []
+    others: list[str] = []
+    for file in _walk(root):
+        (pictures if is_picture(file) else others).append(file)
+    return pictures, others
 
 
 def parent_folder(path: str | os.PathLike[str]) -> str:
@@ -121,7 +131,7 @@ class _Tree:
         entries = _entries(root)
         self.folders = {entry.name: entry.path for entry in entries if _is_folder(entry)}
         files = [entry for entry in entries if entry.name not in self.folders]
-        self.pictures = [entry.path for entry in files if _is_picture(entry.name)]
+        self.pictures = [entry.path for entry in files if is_picture(entry.path)]
         self.tables = [entry.path for entry in files if is_table_file(entry.name)]
 
     def fault(self, error: str, fix: str = _ARRANGE) -> DataError:
@@ -176,17 +186,17 @@ class _Tree:
         for entry in _entries(folder):
             place = f"{shown(os.path.relpath(entry.path, self.root))}/"
             if not _is_folder(entry):
-                loose += _is_picture(entry.name)
+                loose += is_picture(entry.path)
             elif not _enter(entry, self.reached):
                 notes.append(f"{place} is a link to a folder that was read already: left out")
             else:
                 files = list(_walk(entry.path, self.reached))
-                pictures = [file for file in files if _is_picture(file)]
+                pictures = [file for file in files if is_picture(file)]
                 if not pictures:
                     notes.append(f"{place} holds no pictures: it is no class")
                 elif len(files) > len(pictures):
                     notes.append(
-                        f"{place}: left out, not pictures by their names: {len(files) - len(pictures):,}"
+                        f"{place}: left out, no pictures by name or content: {len(files) - len(pictures):,}"
                     )
                 label = _label(entry.name)
                 if first.setdefault(label, place) != place:
@@ -237,7 +247,7 @@ def _walk(folder: str, reached: set[tuple[int, int]] | None = None) -> Iterator[
 
 
 def _holds_pictures(folder: str) -> bool:
-    return any(_is_picture(file) for file in _walk(folder))
+    return any(is_picture(file) for file in _walk(folder))
 
 
 def _holds_class_folders(folder: str) -> bool:
@@ -261,10 +271,6 @@ def _identity(folder: str) -> tuple[int, int]:
     except OSError as fault:
         raise file_error(fault, shown(folder)) from fault
     return status.st_dev, status.st_ino
-
-
-def _is_picture(name: str) -> bool:
-    return name.lower().endswith(EXTENSIONS)
 
 
 def _label(name: str) -> str:
