@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import Any, ClassVar, Self, cast
 
@@ -49,6 +49,11 @@ THOUSANDS: dict[str, dict[int, int]] = {
 INFINITE = re.compile(r"[+-]?(?:inf|infinity|\u221e)", re.IGNORECASE)
 MOST_PLACES, MOST_TIMES = 64, 1e6
 """A range has at most so many places at which its width is told, and is nowhere more times as wide."""
+SPACES = r"[\s\x1c-\x1f]*"
+"""White space, in every regular expression's dialect: what `str.strip` takes away."""
+PARENTHESES = rf"\({SPACES}(.*?){SPACES}\)"
+"""How accountants write what is below zero."""
+UNIT = re.compile(r"[^\s\d.,'\u2019+()\-]{1,12}(?: [^\s\d.,'\u2019+()\-]{1,12})?")
 SCALINGS = ("standard", "robust", "none")
 NORMAL_QUARTILES = 1.349
 """The 25 % and 75 % quantiles of a normal distribution are this many standard deviations apart."""
@@ -60,11 +65,12 @@ class Number(Codec):
 
     `center` and `spread` are learned from the training values, of z = sign(x) log(1 + |x|) where `log` is set, else of
     z = x; the graph works on (z - center) / spread unless `scaling` is "none". With `missing` there may be no
-    value; `absent` are the texts and numbers that say so, instead of the usual texts. `thousands` is the sign that may
-    group digits in text. `interval`, half its width in units of `spread`, makes a target's answer a range that holds
-    the truth in a share `coverage` of cases. It is wider or narrower by the answer: `local` are places on the scale that
-    the graph works on, rising, each with the factor of the width there; between them it is interpolated. No range goes
-    below `lowest` or above `highest`.
+    value; `absent` are the texts and numbers that say so, instead of the usual texts. In text, `thousands` is the sign
+    that may group digits, `decimal` the decimal mark (a comma too where points group), `unit` what may stand before or
+    after the number, and with `accounting` (5) is -5. `interval`, half its width in units of `spread`, makes a target's
+    answer a range that holds the truth in a share `coverage` of cases. It is wider or narrower by the answer: `local`
+    are places on the scale that the graph works on, rising, each with the factor of the width there; between them it is
+    interpolated. No range goes below `lowest` or above `highest`.
     """
 
     op: ClassVar[str] = "number@1"
@@ -81,6 +87,9 @@ class Number(Codec):
     local: tuple[tuple[float, float], ...] = ()
     lowest: float | None = None
     highest: float | None = None
+    decimal: str = "."
+    unit: str = ""
+    accounting: bool = False
     no_value: ClassVar[frozenset[str]] = NO_NUMBER
 
     def __post_init__(self) -> None:
@@ -88,6 +97,10 @@ class Number(Codec):
             raise FieldError(f"scaling must be one of {', '.join(SCALINGS)}")
         if self.thousands not in THOUSANDS:
             raise FieldError("thousands must be a comma, a point, an apostrophe, a space, or empty")
+        if self.decimal not in (".", ",") or self.decimal == self.thousands == ",":
+            raise FieldError("decimal must be a point or a comma, and not the sign of thousands")
+        if self.unit and not UNIT.fullmatch(self.unit):
+            raise FieldError("unit must be a word or two without digits and signs of numbers, or empty")
         if self.spread is not None and not (math.isfinite(self.spread) and self.spread > 0):
             raise FieldError("spread must be a number above 0")
         if self.center is not None and not math.isfinite(self.center):
@@ -157,17 +170,33 @@ class Number(Codec):
         )
 
     def _plain_text(self, raw: str) -> str:
-        """The number without grouping signs. Raises DataError where it is none."""
+        """The number without unit and grouping signs. Raises DataError where it is none."""
         text = raw.strip()
         if INFINITE.fullmatch(text):
             return "-inf" if text[0] == "-" else "inf"
-        if self.thousands:
-            text = text.translate(THOUSANDS[self.thousands])
-            if GROUPED.fullmatch(text):
-                return text.replace(",", "")
+        text = _without_unit(text, self.unit)
+        if self.accounting and (inner := re.fullmatch(PARENTHESES, text, re.DOTALL)):
+            text = "-" + _without_unit(inner[1], self.unit)
+        text = text.translate(self.signs)
+        if self.thousands and GROUPED.fullmatch(text):
+            return text.replace(",", "")
         if not WRITTEN.fullmatch(text):
-            raise DataError(f"{raw!r:.60} is not a number.", fix="Write it like 12.5 or 1e-3.")
+            example = "12,5" if self.marks_by_comma else "12.5"
+            raise DataError(f"{raw!r:.60} is not a number.", fix=f"Write it like {example} or 1e-3.")
         return text
+
+    @property
+    def marks_by_comma(self) -> bool:
+        """Whether the decimal mark of a text is a comma."""
+        return self.decimal == "," or self.thousands == "."
+
+    @property
+    def signs(self) -> dict[int, int]:
+        """What brings a text to a comma as the grouping sign and a point as the decimal mark."""
+        signs = THOUSANDS[self.thousands]
+        if self.decimal == "." or self.thousands == ".":
+            return signs
+        return {code: ord(",") for code in signs if code != ord(",")} | str.maketrans(",.", ". ")
 
     def encode(self, value: float) -> Array:
         return np.array(value, dtype=np.float32)
@@ -340,10 +369,14 @@ class Number(Codec):
         ]
         if self.missing:
             examples += [("missing", None), ("a word for missing", " N/A ")]
-        if self.thousands == ".":
+        if self.marks_by_comma:
             examples[2] = ("text", " 3,25 ")
         if self.thousands:
             examples.append(("grouped", f"-1{self.thousands}234{self.thousands}567"))
+        if self.unit:
+            examples += [("unit after", f"-7 {self.unit}"), ("unit before", f"-{self.unit}7")]
+        if self.accounting:
+            examples.append(("in parentheses", f"({self.unit} 7)"))
         return examples
 
 
@@ -365,6 +398,24 @@ def _training_range(profile: Mapping[str, Any]) -> list[float] | None:
     ends = [known.get(level) for level in ("0.0", "0.05", "0.95", "1.0")]
     numbers = [float(end) for end in ends if isinstance(end, (int, float)) and abs(end) <= LARGEST]
     return numbers if len(numbers) == len(ends) and numbers == sorted(numbers) else None
+
+
+@lru_cache
+def unit_patterns(unit: str) -> tuple[str, str]:
+    """What finds a unit before a number, perhaps with its sign first, and after it; the groups are what is left."""
+    written = re.escape(unit)
+    return rf"([+-]?){SPACES}{written}{SPACES}(.*)", rf"(.*?){SPACES}{written}"
+
+
+def _without_unit(text: str, unit: str) -> str:
+    if not unit:
+        return text
+    before, after = unit_patterns(unit)
+    if found := re.fullmatch(before, text, re.DOTALL):
+        text = found[1] + found[2]
+    if found := re.fullmatch(after, text, re.DOTALL):
+        text = found[1]
+    return text
 
 
 def _numeric(values: Iterable[Any]) -> tuple[Floats, Array] | None:

@@ -16,7 +16,8 @@ import numpy as np
 
 from drivetrain.codecs.base import MISSING_WORDS, NO_NUMBER, absent_words
 from drivetrain.codecs.date import FIRST, LAST, UNITS, parse_dates
-from drivetrain.codecs.number import GROUPED, INFINITE, LARGEST, THOUSANDS, WRITTEN, numbers_among
+from drivetrain.codecs.number import INFINITE, LARGEST, Number, numbers_among
+from drivetrain.data.notation import LOOKED_AT, PLAIN, Doubt, find_doubt, find_way, plain_texts
 from drivetrain.types import Array
 from drivetrain.values import FORMS, WHOLE, as_text, canonical, is_exact
 
@@ -26,19 +27,18 @@ if TYPE_CHECKING:
 WHITE = "".join(chr(code) for code in range(0x3001) if chr(code).isspace())
 """What `str.strip` takes away."""
 _DAY_AND_TIME = r"^(.*?[^\s\x1c-\x1f])(?:[Tt]|,? )([0-9]{1,2}:[0-9]{2}.*)$"
-LOOKED_AT = 2_000
 
 
 @dataclass(frozen=True, eq=False)
 class Numbers:
     """A column read as numbers: float64 (n,) with NaN where there is none, and the rows of what is neither number
-    nor missing (`others`), infinite, or beyond 32 bits (counted with `others`). `thousands` groups the digits."""
+    nor missing (`others`), infinite, or beyond 32 bits (counted with `others`). `way` is how their texts are written."""
 
     values: Array
     others: Array
     infinite: Array
     present: int
-    thousands: str = ""
+    way: Number = PLAIN
 
     @property
     def share(self) -> float:
@@ -84,6 +84,8 @@ class Column:
         self.typed = typed
         self.given = tuple(word.strip() for word in given)
         self._dates: dict[tuple[str, str], Array] = {}
+        self._ways: dict[bool | None, Number] = {}
+        self._numbers: dict[Number, Numbers] = {}
 
     def __len__(self) -> int:
         return len(self.values)
@@ -198,11 +200,12 @@ class Column:
 
     @cached_property
     def may_be_numbers(self) -> bool:
-        """False where most of a sample are no numbers, however they are grouped: then not all need be read."""
+        """False where most of a sample are no numbers, however they are written: then not all need be read."""
         if not self.is_text:
             return self.kind == "number"
         texts = self.sample
-        return any(_plain_texts(texts, mark).is_not_null().sum() * 2 >= len(texts) for mark in THOUSANDS)
+        read = plain_texts(texts, find_way(texts.unique(maintain_order=True))) if len(texts) else texts
+        return read.null_count() * 2 <= len(texts)
 
     @cached_property
     def rounded(self) -> str:
@@ -211,9 +214,7 @@ class Column:
 
         if self.kind not in ("text", "number") or not (np.abs(self.numbers.finite) >= WHOLE).any():
             return ""
-        texts = (
-            _plain_texts(self.values, self.numbers.thousands) if self.is_text else self.values.cast(pl.String)
-        )
+        texts = plain_texts(self.values, self.numbers.way) if self.is_text else self.values.cast(pl.String)
         whole = texts.str.extract(r"^([+-]?[0-9]{16,})(?:\.0*)?$", 1).drop_nulls().unique(maintain_order=True)
         return next((text for text in whole.to_list() if not is_exact(int(text))), "")
 
@@ -259,24 +260,46 @@ class Column:
             return parse_dates(self.values.cast(pl.Datetime("us")).to_numpy())
         return parse_dates(self.numbers.values, order)
 
-    @cached_property
+    @property
     def numbers(self) -> Numbers:
-        """The column read as numbers."""
+        """The column read as numbers, in the way that reads most."""
+        return self.numbers_by(self.way())
+
+    def way(self, comma: bool | None = None) -> Number:
+        """How its numbers are written; `comma` says, where a person has, whether the decimal mark is one."""
+        if comma not in self._ways:
+            self._ways[comma] = find_way(self._different_texts, comma) if self.is_text else PLAIN
+        return self._ways[comma]
+
+    @property
+    def doubt(self) -> Doubt | None:
+        """A number that may be written in another way than is taken."""
+        return find_doubt(self._different_texts, self.way()) if self.is_text else None
+
+    @cached_property
+    def _different_texts(self) -> pl.Series:
+        return self.values.filter(~self.missing_as(NO_NUMBER) & ~self._infinite).unique(maintain_order=True)
+
+    @cached_property
+    def _infinite(self) -> pl.Series:
+        return self.values.str.contains(f"^(?i:{INFINITE.pattern})$").fill_null(False)
+
+    def numbers_by(self, way: Number) -> Numbers:
+        """The column read as numbers that are written so."""
         import polars as pl
 
-        gaps = numbers_among(self.given)
-        if not self.is_text:
-            values = self.values.cast(pl.Float64).fill_null(np.nan).to_numpy()
-            return _numbers(values, np.isnan(values) | np.isin(values, gaps), np.isinf(values), "")
-        missing = self.missing_as(NO_NUMBER)
-        infinite = self.values.str.contains(f"^(?i:{INFINITE.pattern})$").fill_null(False)
-        texts, thousands = _plain_texts(self.values, ""), ""
-        rest = self.values.filter(texts.is_null() & ~missing & ~infinite)
-        if len(rest) and (thousands := _grouping(self.values.filter(~missing & ~infinite).unique())):
-            texts = _plain_texts(self.values, thousands)
-        values = texts.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
-        absent = missing.to_numpy() | np.isin(values, gaps)
-        return _numbers(values, absent, infinite.to_numpy(), thousands)
+        if way not in self._numbers:
+            gaps = numbers_among(self.given)
+            if self.is_text:
+                values = (
+                    plain_texts(self.values, way).cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
+                )
+                missing, infinite = self.missing_as(NO_NUMBER).to_numpy(), self._infinite.to_numpy()
+            else:
+                values = self.values.cast(pl.Float64).fill_null(np.nan).to_numpy()
+                missing, infinite = np.isnan(values), np.isinf(values)
+            self._numbers[way] = _numbers(values, missing | np.isin(values, gaps), infinite, way)
+        return self._numbers[way]
 
 
 def _coded(texts: pl.Series) -> tuple[list[str | None], Array]:
@@ -297,37 +320,9 @@ def _parse_dates(texts: pl.Series, order: str) -> Array:
     return np.where((seconds >= FIRST) & (seconds < LAST), seconds, np.nan)
 
 
-def _plain_texts(texts: pl.Series, thousands: str) -> pl.Series:
-    """Numbers without grouping signs, null where it is none: what `Number(thousands=...)` reads of each text."""
-    import polars as pl
-
-    table = THOUSANDS[thousands]
-    if isinstance(table, dict) and table:
-        texts = texts.str.replace_many([chr(key) for key in table], [chr(value) for value in table.values()])
-    plain = texts.str.contains(f"^(?:{WRITTEN.pattern})$").fill_null(False)
-    if thousands:
-        grouped = texts.str.contains(f"^(?:{GROUPED.pattern})$").fill_null(False)
-        texts = texts.zip_with(~grouped, texts.str.replace_all(",", "", literal=True))
-        plain |= grouped
-    return texts.zip_with(plain, pl.Series([None], dtype=pl.String))
-
-
-def _grouping(different: pl.Series) -> str:
-    """The sign that groups the digits, of different texts some of which are no plain numbers; "" where none does.
-
-    It is the one by which most are numbers. Where a comma may as well be the decimal mark (1,234), it groups,
-    unless some text begins with 0, as no grouped number does.
-    """
-    found = {mark: int(_plain_texts(different, mark).is_not_null().sum()) for mark in THOUSANDS}
-    best = max(found, key=found.__getitem__)
-    if best == "," and found["."] == found[","] and different.str.contains("^[+-]?0+,").any():
-        return "."
-    return best
-
-
-def _numbers(values: Array, missing: Array, infinite: Array, thousands: str) -> Numbers:
+def _numbers(values: Array, missing: Array, infinite: Array, way: Number) -> Numbers:
     too_large = np.abs(np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)) > LARGEST
     infinite = infinite | np.isinf(values)
     values = np.where(infinite | too_large | missing, np.nan, values)
     others = np.flatnonzero(np.isnan(values) & ~missing & ~infinite)
-    return Numbers(values, others, np.flatnonzero(infinite), int((~missing).sum()), thousands)
+    return Numbers(values, others, np.flatnonzero(infinite), int((~missing).sum()), way)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from drivetrain.data.kind_types import (
     CONSTANT,
     DATE,
     ENOUGH,
+    IGNORED,
     MOSTLY,
     NUMBER,
     YES_NO,
@@ -29,6 +31,8 @@ from drivetrain.data.kind_types import (
     levels_codec,
     places,
 )  # fmt: skip
+from drivetrain.data.notation import PLAIN, find_way, plain_texts
+from drivetrain.interface import column_option
 from drivetrain.types import Array
 
 SKEWED = 2.0
@@ -51,7 +55,7 @@ def guess_number(seen: Seen) -> ColumnKind | None:
     column = seen.column
     if not column.may_be_numbers:
         return None
-    numbers = column.numbers
+    numbers = seen.numbers
     if numbers.share < MOSTLY:
         return None
     if not numbers.different:
@@ -80,23 +84,60 @@ def _two_numbers(seen: Seen, numbers: Numbers) -> ColumnKind:
         return seen.is_(YES_NO, reason, levels_codec(seen), number_faults(seen, numbers))
     # 0.5 and ".50", or 1 and "1,0", are two texts and one number.
     return seen.is_(
-        YES_NO, reason, Number(missing=True, thousands=numbers.thousands), number_faults(seen, numbers)
+        YES_NO, reason + _way(numbers.way), replace(numbers.way, missing=True), number_faults(seen, numbers)
     )
 
 
 def number(seen: Seen) -> ColumnKind:
     """The column as a number, whatever else it could be."""
-    numbers = seen.column.numbers
+    numbers = seen.numbers
     scaling, log, why = scale(numbers.finite)
     low, high = figure(numbers.finite.min()), figure(numbers.finite.max())
     reason = f"numbers from {low} to {high}, {numbers.different:,} different in {len(seen.column):,} rows"
-    reason += seen.gaps(NO_NUMBER)
-    if numbers.thousands == ".":
-        reason += ", a comma as the decimal mark"
-    elif numbers.thousands:
-        reason += f", digits grouped by {numbers.thousands!r}"
-    codec = Number(scaling=scaling, log=log, missing=True, thousands=numbers.thousands)
-    return seen.is_(NUMBER, reason + why, codec, number_faults(seen, numbers))
+    reason += seen.gaps(NO_NUMBER) + _way(numbers.way)
+    codec = replace(numbers.way, scaling=scaling, log=log, missing=True)
+    faults = [*number_faults(seen, numbers)]
+    if not seen.written and (doubt := seen.column.doubt):
+        option = column_option(seen.name, f"{NUMBER}:{doubt.said}")
+        reason += f", {doubt.text!r} taken for {doubt.taken} (or {doubt.other}: {option})"
+        if doubt.likely:
+            message = f"{seen.name!r}: {doubt.text!r} is taken for {doubt.taken}, and may be {doubt.other}."
+            faults.append(Fault("two readings", "warning", message, [], f"If it is that, say {option}."))
+    return seen.is_(NUMBER, reason + why, codec, faults)
+
+
+def two_ways(seen: Seen) -> str:
+    """Words for numbers of which some have a decimal comma and some a decimal point; empty where they are not so."""
+    column = seen.column
+    if column.kind != "text" or not len(column.sample):
+        return ""
+    some = column.sample.unique(maintain_order=True)
+    by_point, by_comma = (plain_texts(some, find_way(some, comma)).is_not_null() for comma in (False, True))
+    shares = [read.sum() / len(some) for read in (by_point, by_comma, by_point | by_comma)]
+    if max(shares[:2]) >= MOSTLY or shares[2] < MOSTLY:
+        return ""
+    return f"{some.filter(by_point & ~by_comma)[0]!r} and {some.filter(by_comma & ~by_point)[0]!r}"
+
+
+def guess_two_ways(seen: Seen) -> ColumnKind | None:
+    """Numbers that are written in two ways: text as it stands, and of no use where it differs in nearly every row."""
+    if not (told := two_ways(seen)):
+        return None
+    message = f"{seen.name!r}: the numbers are written in two ways, such as {told}."
+    fault = Fault("two ways", "warning", message, [], "Write all of them with the same decimal mark.")
+    if names_rows(seen):
+        return seen.is_(IGNORED, f"numbers written in two ways, such as {told}", faults=[fault])
+    found = category(seen, f"numbers written in two ways, such as {told}: ")
+    return replace(found, faults=(*found.faults, fault))
+
+
+def _way(way: Number) -> str:
+    """Words for how numbers are written, where that isn't plain."""
+    told = ", a comma as the decimal mark" if way.marks_by_comma else ""
+    if way.thousands and way.thousands != ".":
+        told += f", digits grouped by {way.thousands!r}"
+    told += f", in {way.unit}" if way.unit else ""
+    return told + (", in parentheses where below zero" if way.accounting else "")
 
 
 def figure(value: float) -> str:
@@ -153,7 +194,7 @@ def has_codes(column: Column) -> bool:
 
 def moment(seen: Seen, numbers: Numbers, named: bool = False) -> ColumnKind | None:
     """Numbers that are days such as 20191231 or seconds since 1970, where the name says time, or a person does."""
-    if not ((named or TIME_NAME.search(seen.name)) and len(numbers.finite) and not numbers.thousands):
+    if not ((named or TIME_NAME.search(seen.name)) and len(numbers.finite) and numbers.way == PLAIN):
         return None
     low, high = numbers.finite.min(), numbers.finite.max()
     if low >= 19_000_101 and high <= 21_001_231:

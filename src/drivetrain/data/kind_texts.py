@@ -34,7 +34,9 @@ TAG_SEPARATORS = ("|", ";", ",")
 _MOST_TAGS = 1_000
 _MOST_ROWS = 100_000
 _YES_NO = ({"yes", "no"}, {"y", "n"}, {"true", "false"}, {"t", "f"}, {"on", "off"})
-_UNIT = r"^[$€£¥]?\s*[+-]?[0-9][0-9.,]*\s*(?:%|‰|°C|°F|kg|km|cm|mm|[$€£¥])?$"
+_UNITS = (
+    r"^[+-]?[0-9][0-9.,]*\s*(?:[%‰]|°C|°F|[kmc]?m|[kmµ]?g|lbs?|[kM]?B|GB|m?[lL]|\p{Sc}|ft|in|h|min|ms|s)$"
+)
 
 
 def category(seen: Seen, why: str = "") -> ColumnKind:
@@ -43,7 +45,7 @@ def category(seen: Seen, why: str = "") -> ColumnKind:
     kind = MANY if column.different > FEW else CATEGORY
     if column.kind == "bool" or _is_yes_no(column):
         kind = YES_NO
-    numbers = column.numbers if column.is_text and column.may_be_numbers and not why else None
+    numbers = seen.numbers if column.is_text and column.may_be_numbers and not why else None
     if numbers is not None and 0.5 <= numbers.share < MOSTLY:
         why = f"only {numbers.share:.0%} of the cells are numbers: "
     faults = (*spellings(seen), *_units(seen))
@@ -51,18 +53,19 @@ def category(seen: Seen, why: str = "") -> ColumnKind:
 
 
 def _units(seen: Seen) -> Iterator[Fault]:
-    """Numbers with a unit, which are read as text."""
-    if seen.column.kind != "text" or not len(seen.column.sample):
-        return
+    """Numbers of several units, which can't be compared and are read as text."""
     sample = seen.column.sample
     if (
-        sample.str.contains(_UNIT).sum() >= MOSTLY * len(sample)
-        and sample.str.contains(r"[^0-9.,\s+-]").any()
+        seen.column.kind != "text"
+        or not len(sample)
+        or sample.str.contains(_UNITS).sum() < MOSTLY * len(sample)
     ):
-        message = (
-            f"{seen.name!r}: cells such as {sample[0]!r:.60} are numbers with a unit, and are read as text."
-        )
-        yield Fault("units", "warning", message, [], "Take the unit away to have numbers.")
+        return
+    units = sample.str.extract(r"([^0-9.,\s+-]+)$", 1).drop_nulls().value_counts(sort=True)
+    if len(units) > 1:
+        told = " and ".join(map(repr, units[units.columns[0]][:2].to_list()))
+        message = f"{seen.name!r}: cells such as {sample[0]!r:.60} are numbers of several units ({told}), and read as text."
+        yield Fault("units", "warning", message, [], "Bring them to one unit to have numbers.")
 
 
 def _is_yes_no(column: Column) -> bool:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from drivetrain.codecs import Codec
 from drivetrain.codecs.base import MISSING_WORDS
 from drivetrain.codecs.category import Category
-from drivetrain.data.columns import Column
+from drivetrain.data.columns import Column, Numbers
 from drivetrain.data.faults import Fault
+from drivetrain.data.notation import DECIMALS
 from drivetrain.data.table import Origins
 from drivetrain.types import Array
 
@@ -44,15 +45,22 @@ class ColumnKind:
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """A column with what is around it: where its rows come from and the folder that paths are relative to."""
+    """A column with what is around it: where its rows come from, the folder that paths are relative to, and what a person
+    said of how its cells are written (one of DECIMALS, or an empty text)."""
 
     column: Column
     origins: Origins
     folder: str = ""
+    written: str = ""
 
     @property
     def name(self) -> str:
         return self.column.name
+
+    @property
+    def numbers(self) -> Numbers:
+        """The column read as numbers."""
+        return self.column.numbers_by(self.column.way(DECIMALS.get(self.written)))
 
     def is_(
         self, kind: str, reason: str, codec: Codec | None = None, faults: Iterable[Fault] = ()

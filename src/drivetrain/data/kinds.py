@@ -24,9 +24,11 @@ from drivetrain.data.kind_numbers import (
     date_order,
     guess_date,
     guess_number,
+    guess_two_ways,
     has_codes,
     moment,
     number,
+    two_ways,
 )  # fmt: skip
 from drivetrain.data.kind_rows import names_rows
 from drivetrain.data.kind_texts import (
@@ -60,6 +62,7 @@ from drivetrain.data.kind_types import (
     Seen,
     levels_codec,
 )  # fmt: skip
+from drivetrain.data.notation import DECIMALS, written_as
 from drivetrain.data.readers import Frame
 from drivetrain.data.table import Table
 from drivetrain.errors import DataError, UsageError, nearest
@@ -71,6 +74,8 @@ __all__ = ["KINDS", "ColumnKind", "guess_kinds", "to_table"]
 FEW_NUMBERS = 20
 """A target of at most so many different whole numbers, each twice or more on average, is a category."""
 MOST_CLASSES = 1_000
+WRITTEN = {NUMBER: (*DECIMALS,)}
+"""Kind -> what may be said, after a colon, of how its cells are written."""
 
 
 def guess_kinds(
@@ -81,7 +86,8 @@ def guess_kinds(
 ) -> dict[str, ColumnKind]:
     """The kind of every column, in the frame's order, with the codec of those that are used.
 
-    `overrides` says what a column is, one of KINDS by its name; `ignore` names columns to leave out. Raises
+    `overrides` says what a column is, one of KINDS by its name, and perhaps how it is written: "number:decimal-comma" (see
+    WRITTEN). `ignore` names columns to leave out. Raises
     UsageError for unknown columns and kinds, DataError where a column can't be what it is said to be, and where a
     target can't be learned.
     """
@@ -89,10 +95,7 @@ def guess_kinds(
     overrides = overrides or {}
     for name in (*targets, *overrides, *ignore):
         frame.column(name)
-    for name, kind in overrides.items():
-        if kind not in KINDS:
-            fix = nearest(kind, KINDS) or f"There are: {', '.join(KINDS)}."
-            raise UsageError(f"there is no kind {kind!r}.", where=f"column {name}", fix=fix)
+    said = {name: _said(name, kind) for name, kind in overrides.items()}
     for name in ignore:
         if name in targets:
             raise UsageError(
@@ -101,17 +104,31 @@ def guess_kinds(
     folder = os.path.dirname(frame.source)
     kinds: dict[str, ColumnKind] = {}
     for name in frame.columns:
-        seen = Seen(frame.column(name), frame.origins, folder)
+        told, written = said.get(name, ("", ""))
+        seen = Seen(frame.column(name), frame.origins, folder, written)
         if name in targets:
-            kinds[name] = _target(seen, overrides.get(name, ""))
+            kinds[name] = _target(seen, told)
         elif name in ignore:
             kinds[name] = seen.is_(IGNORED, "left out as asked")
-        elif name in overrides:
-            kinds[name] = _told(seen, overrides[name])
+        elif told:
+            kinds[name] = _told(seen, told)
         else:
             kinds[name] = guess(seen)
         kinds[name] = _knowing_gaps(seen.column, kinds[name])
     return kinds
+
+
+def _said(name: str, told: str) -> tuple[str, str]:
+    """The kind that a person named, and how the cells are written, where they said so. Raises UsageError."""
+    kind, _, written = told.partition(":")
+    for given, known in ((kind, KINDS), *([(written, WRITTEN.get(kind, ()))] if written else [])):
+        if given not in known:
+            what = "kind" if known is KINDS else f"way to write a {kind}"
+            fix = nearest(given, known) or (
+                f"There are: {', '.join(known)}." if known else f"Say {kind} alone."
+            )
+            raise UsageError(f"there is no {what} {given!r}.", where=f"column {name}", fix=fix)
+    return kind, written
 
 
 def names_of(given: str | Sequence[str]) -> list[str]:
@@ -130,7 +147,16 @@ def guess(seen: Seen) -> ColumnKind:
     """The kind of an input column, by the first rule that fits."""
     if not seen.column.kind:
         return seen.is_(IGNORED, f"holds {seen.column.values.dtype}, which can't be used as it is")
-    rules = (_constant, guess_number, guess_date, guess_picture, guess_tags, guess_text, names_rows)
+    rules = (
+        _constant,
+        guess_number,
+        guess_date,
+        guess_picture,
+        guess_tags,
+        guess_two_ways,
+        guess_text,
+        names_rows,
+    )
     return next((found for rule in rules if (found := rule(seen))), None) or category(seen)
 
 
@@ -161,7 +187,7 @@ def _as(seen: Seen, kind: str) -> ColumnKind:
     if not column.present:
         raise _unfit(seen, kind, "it has no value")
     if kind == NUMBER:
-        numbers = column.numbers
+        numbers = seen.numbers
         if column.kind not in ("number", "text") or not len(numbers.finite):
             raise _unfit(seen, kind, "it has no numbers")
         _refuse_most(seen, kind, numbers.others, numbers.share)
@@ -185,17 +211,13 @@ def _as(seen: Seen, kind: str) -> ColumnKind:
 
 def _as_date(seen: Seen) -> ColumnKind:
     if seen.column.kind == "number":
-        if found := moment(seen, seen.column.numbers, named=True):
+        if found := moment(seen, seen.numbers, named=True):
             return found
         raise _unfit(seen, DATE, "its numbers are neither days such as 20191231 nor times since 1970")
     if seen.column.kind not in ("text", "date"):
         raise _unfit(seen, DATE, "it holds no dates")
     order, share, sure = date_order(seen.column)
-    if (
-        share == 0
-        and seen.column.numbers.share >= MOSTLY
-        and (found := moment(seen, seen.column.numbers, named=True))
-    ):
+    if share == 0 and seen.numbers.share >= MOSTLY and (found := moment(seen, seen.numbers, named=True)):
         return found
     others = np.flatnonzero(np.isnan(seen.column.dates(order)) & ~seen.column.missing.to_numpy())
     _refuse_most(seen, DATE, others, share)
@@ -237,6 +259,12 @@ def _target(seen: Seen, told: str) -> ColumnKind:
     if column.different < 2:
         what = f"one value only, {column.known[0]!r:.60}" if column.different else "no value at all"
         raise DataError(f"the target has {what}.", where=place, fix="To learn takes two or more.")
+    if not told and (ways := two_ways(seen)):
+        raise DataError(
+            f"the target's numbers are written in two ways, such as {ways}.",
+            where=place,
+            fix="Write all of them with the same decimal mark.",
+        )
     if told == NUMBER or (not told and _is_amount(column)):
         return _number_target(seen, bool(told))
     return _category_target(seen, bool(told), place)
@@ -258,18 +286,18 @@ def _is_amount(column: Column) -> bool:
 
 def _number_target(seen: Seen, told: bool) -> ColumnKind:
     found = _as(seen, NUMBER)
-    numbers = seen.column.numbers
+    numbers = seen.numbers
     if numbers.different < 2:
         place = f"{seen.origins.name}, column {seen.name}"
         raise DataError("the target has fewer than two different numbers.", where=place, fix="Name another.")
-    codec = Number(thousands=numbers.thousands)
     reason = found.reason.partition("; ")[0]
     gaps = _gaps(seen, np.flatnonzero(np.isnan(numbers.values)))
     faults = tuple(
         replace(fault, message=fault.message.replace("they count as missing", "the rows are left out"))
         for fault in found.faults
     )
-    return ColumnKind(seen.name, NUMBER, ("as told: " if told else "") + reason, codec, (*faults, *gaps))
+    told_so = "as told: " if told else ""
+    return ColumnKind(seen.name, NUMBER, told_so + reason, numbers.way, (*faults, *gaps))
 
 
 def _category_target(seen: Seen, told: bool, place: str) -> ColumnKind:
@@ -331,7 +359,9 @@ def to_table(frame: Frame, kinds: Mapping[str, ColumnKind]) -> Table:
 
 
 def _as_array(column: Column, kind: ColumnKind, folder: str) -> Array:
-    if isinstance(kind.codec, Number) or (kind.codec is None and _is_all_numbers(column)):
+    if isinstance(kind.codec, Number):
+        return column.numbers_by(written_as(kind.codec)).column()
+    if kind.codec is None and _is_all_numbers(column):
         return column.numbers.column()
     if kind.kind == DATE:
         codec = kind.codec

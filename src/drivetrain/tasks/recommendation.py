@@ -122,12 +122,12 @@ def from_frame(
         )
     log = Log(table, parts, user, item, rating, liked, most_items, seed)
     notes = [*log.notes, *_split_notes(splitter, timestamp)]
-    thousands = "" if rating is None else frame.column(rating).numbers.thousands
+    way = Number() if rating is None else frame.column(rating).way()
     ranking = log.ranking()
     ranking.task = NAME
     facts = {
         "user": user, "item": item, "rating": rating, "timestamp": timestamp, "liked": log.threshold,
-        "users": len(ranking.split.train), "header": (recipe or {}).get("header"), "thousands": thousands,
+        "users": len(ranking.split.train), "header": (recipe or {}).get("header"), "thousands": way.thousands,
     }  # fmt: skip
     ranking.extras = Extras(
         "users", _ranking_baselines, BeyondAccuracy(ranking), {"recommendation": facts}, log.histories, keep_seen,
@@ -139,7 +139,7 @@ def from_frame(
         data.notes = [*table.notes, *([parts.note] if parts.note else []), *notes, *data.notes]
     else:
         data = make_dataset(
-            table, {user: Category(open=True), item: Category(open=True)}, {rating: Number(thousands=thousands)},
+            table, {user: Category(open=True), item: Category(open=True)}, {rating: way},
             lambda _: parts,  # type: ignore[arg-type]
             task=NAME, recipe=recipe, default_model="dot",
         )  # fmt: skip
