@@ -290,14 +290,14 @@ def test_impossible_fields_of_a_codec_are_an_error_of_the_user(
 
 
 @pytest.mark.parametrize(
-    "name", ["default payment (next month)", "native-country", "größe", "a", "%", "x" * 200]
+    "name", ["default payment (next month)", "native-country", "größe", "a", "a/b", "a\\b", "%", "x" * 200]
 )
 def test_a_field_may_be_called_like_any_column(name: str) -> None:
     signature = Signature({name: Number()}, {"target": Number()})
     assert Signature.from_json(signature.to_json()) == signature
 
 
-@pytest.mark.parametrize("name", ["", "x" * 201, " a", "a\u00a0", "a/b", "a\\b", "a\nb", "a\0", "\ud800"])
+@pytest.mark.parametrize("name", ["", "x" * 201, " a", "a\u00a0", "a\nb", "a\0", "\ud800"])
 def test_a_field_can_not_be_called_so(name: str) -> None:
     with pytest.raises(DrivetrainError, match="the field name"):
         Signature({name: Number()}, {"target": Number()})

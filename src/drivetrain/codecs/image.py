@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image as Pillow
 
 from drivetrain.codecs.base import Codec, FieldError
-from drivetrain.codecs.picture_file import DAMAGED, MOST_PIXELS, REPLACE, file_bytes, load, opened, place_of
 from drivetrain.errors import DataError, DrivetrainError
+from drivetrain.picture_file import DAMAGED, MOST_PIXELS, REPLACE, file_bytes, load, opened, place_of
 from drivetrain.types import Array
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")

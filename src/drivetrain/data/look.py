@@ -21,11 +21,11 @@ import numpy as np
 from PIL import Image as Pillow
 
 from drivetrain.codecs.image import Image
-from drivetrain.codecs.picture_file import MOST_PIXELS, file_bytes
 from drivetrain.cores import usable_cores
 from drivetrain.data.worker import worker_processes
 from drivetrain.errors import DataError, DrivetrainError
 from drivetrain.files import file_error, from_json, to_json
+from drivetrain.picture_file import MOST_PIXELS, file_bytes
 from drivetrain.types import Array
 
 SIDE = 16

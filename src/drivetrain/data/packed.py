@@ -30,13 +30,13 @@ from typing import Any
 import numpy as np
 
 from drivetrain.codecs import Codec
-from drivetrain.codecs.picture_file import MOST_BYTES
 from drivetrain.cores import usable_cores
 from drivetrain.data.table import as_column
 from drivetrain.data.worker import worker_processes
 from drivetrain.errors import DrivetrainError, FileError
 from drivetrain.files import file_error, from_json, open_regular, temporary_beside, to_json, write_text
 from drivetrain.memory import kept_memory
+from drivetrain.picture_file import MOST_BYTES
 from drivetrain.types import Array
 
 CHUNK = 128

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from drivetrain.codecs import picture_file
+from drivetrain import picture_file
 from drivetrain.codecs.image import Image
 from drivetrain.errors import DataError
 
