@@ -235,7 +235,7 @@ def test_a_space_that_is_none_is_refused(space: dict[str, Any], words: str) -> N
     ("options", "words"),
     [
         ({"trials": 0}, "whole number from 1"),
-        ({"trials": True}, "whole number from 1"),
+        ({"trials": True}, "a whole number, not True"),
         ({"seconds": -1}, "above 0"),
         ({"metric": "log_los"}, "Did you mean log_loss"),
         ({"model": "trees"}, "nothing to search"),

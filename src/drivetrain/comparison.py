@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from drivetrain.arguments import public
 from drivetrain.codecs import Codec
 from drivetrain.errors import DataError, UsageError
 from drivetrain.learn.run import Run
@@ -188,6 +189,7 @@ class Comparison:
         return f"{self.chart.to_html()}{table}<ul>{told}</ul>{notes}"
 
 
+@public
 def compare(
     runs: Sequence[str | os.PathLike[str] | Fitted],
     *,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from drivetrain.arguments import check_fields, public
 from drivetrain.codecs import Codec, Signature
 from drivetrain.codecs.number import Number
 from drivetrain.data.content import encoded_digest
@@ -195,6 +196,7 @@ class Dataset:
             raise UsageError("check needs one picture column and one category so far.", where=self.table.name)
         return images[0], labels[0]
 
+    @public
     def show(self, n: int = 16, part: str = "train", seed: int = 0) -> Chart:
         """Rows of a part as the model gets them, with their targets: a chart for notebook, page or PNG.
 
@@ -203,6 +205,7 @@ class Dataset:
 
         return show(self, n, part, seed)
 
+    @public
     def explain_sample(self, row: int) -> str:
         """One row through raw, read and encode, field by field, step by step; names the step that fails. Raises
         UsageError for a row that isn't there."""
@@ -366,18 +369,27 @@ class DataBlock:
     label: Callable[[Any], Any] | Mapping[str, Callable[[Any], Any]] = parent_folder
     split: Splitter = DEFAULT_SPLIT
 
+    def __post_init__(self) -> None:
+        check_fields(self)
+        labels = self.label
+        for name in self.targets:
+            if isinstance(labels, Mapping) and name not in labels:
+                raise UsageError(f"there is no function for the target {name!r}.", where="label")
+        if not self.inputs or not self.targets:
+            raise UsageError("there must be at least one.", where="targets" if self.inputs else "inputs")
+
     def dataset(self, source: Any) -> Dataset:
         """The dataset of a source. Raises DataError when it has no items."""
         if len(self.inputs) != 1:
             raise UsageError("items are the values of one input; give a table for several.", where="inputs")
-        items = list(self.items(source))
+        items = _own("items", lambda place: list(self.items(place)), source)
         if not items:
             raise DataError(
                 "no items were found.", where=source, fix="Check the folder, or the items function."
             )
         labels = self.label if isinstance(self.label, Mapping) else dict.fromkeys(self.targets, self.label)
         columns = {next(iter(self.inputs)): items}
-        columns |= {name: [labels[name](item) for item in items] for name in self.targets}
+        columns |= {name: [_own("label", labels[name], item) for item in items] for name in self.targets}
         table = from_columns(columns, name=str(source))
         paths = [str(item) if isinstance(item, str) else table.origin(row) for row, item in enumerate(items)]
         return self.from_table(
@@ -391,6 +403,20 @@ class DataBlock:
     def from_table(self, table: Table) -> Dataset:
         """The dataset of a table that has a column for each field."""
         return make_dataset(table, self.inputs, self.targets, self.split)
+
+
+def _own(what: str, function: Callable[[Any], Any], value: Any) -> Any:
+    """What a function of the user's own gives. Raises DataError, with its own error, where it fails."""
+    try:
+        return function(value)
+    except DrivetrainError:
+        raise
+    except Exception as fault:  # It is not our code that failed.
+        raise DataError(
+            f"the {what} function failed: {type(fault).__name__}: {fault}.",
+            where=value,
+            fix="Mend the function.",
+        ) from fault
 
 
 def _name(source: Any) -> str:

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from drivetrain.arguments import check_fields
 from drivetrain.data.table import Table, shown
 from drivetrain.data.times import times_of
 from drivetrain.errors import DataError, UsageError, nearest
@@ -57,6 +58,9 @@ class Splitter:
     """What all splitters share. Calling one raises DataError where the table can't be split so."""
 
     kind: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     def __call__(self, table: Table) -> Split:
         raise NotImplementedError
@@ -108,6 +112,7 @@ class Random(Splitter):
     def __post_init__(self) -> None:
         _check_shares(self.valid, self.test)
         _check_seed(self.seed)
+        super().__post_init__()
 
     def __call__(self, table: Table) -> Split:
         _enough(len(table), 1 + (self.valid > 0) + (self.test > 0), table, "rows")
@@ -197,6 +202,7 @@ class ByGroup(Splitter):
     def __post_init__(self) -> None:
         _check_shares(self.valid, self.test)
         _check_seed(self.seed)
+        super().__post_init__()
 
     def __call__(self, table: Table) -> Split:
         codes, names = _codes(table, self.column)
@@ -299,6 +305,7 @@ class ByTime(Splitter):
 
     def __post_init__(self) -> None:
         _check_shares(self.valid, self.test)
+        super().__post_init__()
 
     def __call__(self, table: Table) -> Split:
         if self.within is not None:

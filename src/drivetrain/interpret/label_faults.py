@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from drivetrain.arguments import public
 from drivetrain.codecs import Codec
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
@@ -141,6 +142,7 @@ class LabelFaults:
         return f"<b>{escape(self.summary())}</b>{shown}{table_html(self._table(SHOWN), self._columns)}{notes}"
 
 
+@public
 def label_faults(
     data: Dataset,
     model: Any = FAST,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from drivetrain.arguments import public
 from drivetrain.data.dataset import Dataset
 from drivetrain.data.resplit import spread_order, strata, with_train
 from drivetrain.errors import DataError, UsageError
@@ -106,6 +107,7 @@ class LearningCurve:
         return f"{self.chart.to_html()}<p><b>{escape(self.answer)}</b></p>{notes}"
 
 
+@public
 def learning_curve(
     data: Dataset,
     model: Any = None,

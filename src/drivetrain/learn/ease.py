@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from drivetrain.arguments import public
 from drivetrain.bundle.npy import to_npy
 from drivetrain.codecs.ranking import Ranking
 from drivetrain.data.dataset import Dataset
@@ -63,6 +64,7 @@ class EaseSettings(Record):
     ridge: float | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self._require(isinstance(self.seed, int) and self.seed >= 0, "seed", "a whole number from 0")
         self._require(self.ridge is None or self.ridge > 0, "ridge", "a number above 0, or None")
 
@@ -76,6 +78,7 @@ class EaseLearner(Fitted):
 
     settings: EaseSettings  # type: ignore[assignment]
 
+    @public
     def __init__(
         self,
         data: Dataset,
@@ -104,6 +107,7 @@ class EaseLearner(Fitted):
 
     # --- training -----------------------------------------------------------------------------------------
 
+    @public
     def fit(self) -> dict[str, Any]:
         """Solve for the weights, and give the result (see `finish`)."""
         self._start_run()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from drivetrain.arguments import public
 from drivetrain.errors import TrainingError, UsageError
 from drivetrain.learn import loop
 from drivetrain.learn.settings import Phase
@@ -41,6 +42,7 @@ class LearningRates:
         return self.chart._repr_html_()
 
 
+@public
 def find_learning_rate(
     learner: Learner, lowest: float = 1e-6, highest: float = 1.0, steps: int = 100, frozen: bool = False
 ) -> LearningRates:

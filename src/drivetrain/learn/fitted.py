@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from drivetrain import files
+from drivetrain.arguments import public
 from drivetrain.codecs import Signature
 from drivetrain.codecs.number import Number
 from drivetrain.data.dataset import Dataset, Part
 from drivetrain.deadline import Deadline
-from drivetrain.errors import TrainingError, UsageError
+from drivetrain.errors import DataError, TrainingError, UsageError
 from drivetrain.learn import distribution
 from drivetrain.learn.run import Run, next_folder
 from drivetrain.learn.settings import Settings
@@ -225,6 +226,7 @@ class Fitted(ABC):
             self._truths[part] = self.data.truths(part)
         return self._outputs[part], self._truths[part]
 
+    @public
     def validate(self, part: str = "valid") -> dict[str, Estimate]:
         """Metrics of a part with intervals; with several targets the names are "target.metric"."""
         outputs, encoded = self.outputs(part)
@@ -236,12 +238,20 @@ class Fitted(ABC):
             return only if more is None else {**only, **more(outputs[name])}
         return {f"{name}.{metric}": value for name, part in found.items() for metric, value in part.items()}
 
+    def fine_tune(self, *args: Any, **options: Any) -> dict[str, Any]:
+        """Only a network can be."""
+        raise UsageError(
+            f"{self.model_name} is no network to fine-tune.", where="fine_tune", fix="Call fit()."
+        )
+
     def predict(self, raw: Any) -> Answer:
         """The answer for one raw value (or a mapping of them), through this model. Raises DataError, and
         TrainingError where it was never trained."""
         self._refuse_untrained()
         inputs = self.data.signature.inputs
         sample = raw if isinstance(raw, Mapping) else dict.fromkeys(inputs, raw)
+        if missing := [name for name in inputs if name not in sample]:
+            raise DataError(f"there is no {missing[0]!r} in it.", fix=f"Give {', '.join(inputs)}.")
         batch = {name: codec.encode(codec.read(sample[name]))[None] for name, codec in inputs.items()}
         outputs = self.run_arrays(batch)
         targets = {
@@ -249,6 +259,7 @@ class Fitted(ABC):
         }
         return Answer("" if isinstance(raw, (bytes, Mapping, np.ndarray)) else str(raw), targets)
 
+    @public
     def interpret(self, part: str = "valid", target: str | None = None) -> Interpretation:
         """Where it goes wrong, on one target (the first unless named): a `Classification` or a `Regression`. Raises
         TrainingError where it was never trained."""
@@ -257,6 +268,7 @@ class Fitted(ABC):
 
         return Interpretation.of(self, part, target)
 
+    @public
     def export(self, path: str | Path, force: bool = False) -> Path:
         """Write a bundle and verify it with the runtime. Raises CheckFailed if the two disagree."""
         from drivetrain.export.bundle import export_bundle

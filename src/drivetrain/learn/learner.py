@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from drivetrain.arguments import public
 from drivetrain.data.augment import Augment, blend
 from drivetrain.data.dataset import Dataset, Part
 from drivetrain.data.loader import PictureAugment, Tensors, shuffled, to_tensors
@@ -66,6 +67,19 @@ def _whole_name(model: str, data: Dataset) -> str:
     return os.path.abspath(source.location) if source.kind in ("folder", "weights") else model
 
 
+def _device(name: str | torch.device) -> torch.device:
+    """A device that is there. Raises UsageError."""
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as fault:
+        raise UsageError(
+            f"the device {str(name)!r} can't be used: {str(fault).splitlines()[0]:.80}.", where="device",
+            fix="Leave it out, or say cpu or cuda.",
+        ) from fault  # fmt: skip
+    return device
+
+
 def _spread(rows: int, most: int) -> Array:
     """Positions of a sample from first to last: rows lie class by class."""
     return np.unique(np.linspace(0, rows - 1, min(rows, most)).astype(np.int64))
@@ -80,6 +94,7 @@ class Learner(Fitted):
     Raises UsageError for an unknown name or option, TrainingError where the model does not fit the data.
     """
 
+    @public
     def __init__(
         self,
         data: Dataset,
@@ -97,7 +112,7 @@ class Learner(Fitted):
         super().__init__(data, out, force, quiet or not self.processes.first)
         name = data.default_model if model is None else model
         self.model_name = "" if isinstance(name, nn.Module) else _whole_name(name, data)
-        self.device = self.processes.device() if device is None else torch.device(device)
+        self.device = self.processes.device() if device is None else _device(device)
         self.hooks = checked(hooks)
         self.stopping = False
         self.settings = self._settings(settings)
@@ -309,6 +324,7 @@ class Learner(Fitted):
 
     # --- training -----------------------------------------------------------------------------------------
 
+    @public
     def fit(self, epochs: int, lr: float | None = None, schedule: str = "one_cycle") -> dict[str, Any]:
         """Train all weights for `epochs` with one schedule whose peak is `lr`. Gives the result (see `finish`)."""
         return self.train([Phase(epochs, self.default_rate() if lr is None else lr, schedule)])
@@ -321,6 +337,7 @@ class Learner(Fitted):
         usual = pair.learning_rate if pair else 5e-4 if self.network.pretrained else 3e-3
         return 0.05 if self.settings.optimizer == "sgd" else usual
 
+    @public
     def fine_tune(
         self,
         epochs: int,
@@ -458,6 +475,7 @@ class Learner(Fitted):
             self.optimizer_state = None
 
     @classmethod
+    @public
     def resume(
         cls, run: str | Path, data: Dataset | None = None, model: nn.Module | None = None, **options: Any
     ) -> Learner:

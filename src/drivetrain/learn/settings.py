@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
+from drivetrain.arguments import check_fields
 from drivetrain.errors import UsageError, nearest
 
 OPTIMIZERS = ("adamw", "adam", "sgd")
@@ -32,6 +33,9 @@ class Record:
                     f"there is no setting {name!r}.", where=cls.__name__, fix=nearest(name, names)
                 )
         return cls(**values)
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     def _require(self, condition: bool, name: str, needs: str) -> None:
         if not condition:
@@ -75,6 +79,7 @@ class Settings(Record):
     shard: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self._require(
             isinstance(self.batch_size, int) and self.batch_size >= 1, "batch_size", "a whole number from 1"
         )
@@ -122,6 +127,7 @@ class Phase(Record):
     views: int = 1
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self._require(isinstance(self.epochs, int) and self.epochs >= 1, "epochs", "a whole number from 1")
         self._require(0 < self.learning_rate < float("inf"), "learning_rate", "a number above 0")
         self._require(self.schedule in SCHEDULES, "schedule", f"one of {', '.join(SCHEDULES)}")

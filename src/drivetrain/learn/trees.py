@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from drivetrain.arguments import public
 from drivetrain.bundle.graph import check_graph
 from drivetrain.bundle.tensors import made_names
 from drivetrain.codecs.category import Category
@@ -46,6 +47,7 @@ class TreeSettings(Record):
     loss: str = "squared"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         whole = isinstance(self.seed, int) and 0 <= self.seed < 2**32
         self._require(whole, "seed", "a whole number from 0 to 2**32")
         self._require(
@@ -65,6 +67,7 @@ class TreesLearner(Fitted):
     settings: TreeSettings  # type: ignore[assignment]
     epoch_name = "round"
 
+    @public
     def __init__(
         self,
         data: Dataset,
@@ -117,6 +120,7 @@ class TreesLearner(Fitted):
 
     # --- training -----------------------------------------------------------------------------------------
 
+    @public
     def fit(self) -> dict[str, Any]:
         """Grow the trees, make their graph, and give the result (see `finish`).
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from drivetrain.arguments import public
 from drivetrain.data.augment import Augment
 from drivetrain.data.dataset import Dataset
 from drivetrain.errors import FileError, TrainingError, UsageError, nearest
@@ -48,6 +49,7 @@ WARM_UP, TENTHS = 3, 10
 """No trial is stopped before so many tenths of its plan; it is looked at after each tenth."""
 
 
+@public
 def tune(
     data: Dataset | Callable[[], Dataset],
     trials: int,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
+from drivetrain.arguments import public
 from drivetrain.bundle.reader import Bundle, open_bundle
 from drivetrain.bundle.verify import Stage, VerifyReport, failed, passed, verify
 from drivetrain.codecs import Codec
@@ -56,6 +57,7 @@ class Predictor:
     raw values, or, where there is one input, its raw value alone.
     """
 
+    @public
     def __init__(
         self,
         bundle: Bundle | str | os.PathLike[str],

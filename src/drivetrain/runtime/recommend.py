@@ -15,6 +15,7 @@ from typing import Any, cast, overload
 import numpy as np
 import numpy.typing as npt
 
+from drivetrain.arguments import public
 from drivetrain.bundle.facts import number_range, recommends
 from drivetrain.bundle.optional import ranking_of
 from drivetrain.bundle.reader import Bundle, open_bundle
@@ -119,6 +120,7 @@ class Recommender:
     task, CheckFailed where the golden cases don't hold.
     """
 
+    @public
     def __init__(
         self,
         bundle: Bundle | str | os.PathLike[str],

@@ -6,11 +6,12 @@ data = drivetrain.image_classification.from_folder("flowers/", valid=0.2, seed=0
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from drivetrain.arguments import public
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.image import Image
 from drivetrain.data import split as splits
@@ -21,12 +22,14 @@ from drivetrain.data.split import Splitter
 from drivetrain.data.table import Table, complete
 from drivetrain.data.table import from_columns as table_from_columns
 from drivetrain.errors import DataError, UsageError
+from drivetrain.learn.applies import VALID_SHARE, refuse_shares
 
 NAME = "image_classification"
 METRIC = "accuracy"
 PHOTO_MODEL, SMALL_MODEL = "resnet18", "cnn"
 
 
+@public
 def from_folder(
     folder: str | os.PathLike[str],
     valid: float = 0.2,
@@ -69,6 +72,11 @@ def default_split(table: Table, valid: float, seed: int) -> Splitter:
     return splits.ByColumn("split", otherwise=random) if "split" in table else random
 
 
+def _validates(table: Table) -> bool:
+    """Whether the folders say which pictures validate."""
+    return bool(len(splits.ByColumn("split", otherwise=None)(table).valid))
+
+
 def from_table(
     table: Table,
     valid: float = 0.2,
@@ -81,10 +89,13 @@ def from_table(
     recipe: dict[str, Any] | None = None,
 ) -> Dataset:
     """A table with the columns `image` (paths, bytes or arrays) and `label`, and others to split by."""
+    refuse_shares(split, valid)
     blank = [label is None or not str(label).strip() for label in table["label"]]
     table = complete(table, {"label": np.array(blank, bool)})
     if split is None:
         split = default_split(table, valid, seed)
+        if valid != VALID_SHARE and isinstance(split, splits.ByColumn) and _validates(table):
+            refuse_shares(split, valid)
     if drop_copies:
         table = without_copies(table, ("image", "label"), split, files=("image",), things="pictures")
     known = sorted({str(label) for label in table["label"]})
@@ -105,8 +116,9 @@ def from_table(
     return data
 
 
+@public
 def from_arrays(
-    images: Any, labels: Any, valid: float = 0.2, seed: int = 0, *, name: str = "pictures"
+    images: Any, labels: Sequence[Any], valid: float = 0.2, seed: int = 0, *, name: str = "pictures"
 ) -> Dataset:
     """Pictures in memory: uint8 (n, height, width) or (n, height, width, channels), and a label for each."""
     images = np.asarray(images)

@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from drivetrain.arguments import public
 from drivetrain.bundle.reader import Bundle, open_bundle
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
@@ -26,7 +27,7 @@ from drivetrain.data.ratings import check_ratings, read_ratings
 from drivetrain.data.readers import Frame, read_frame
 from drivetrain.data.split import Splitter
 from drivetrain.errors import DataError, UsageError
-from drivetrain.learn.applies import refuse_pointless
+from drivetrain.learn.applies import refuse_pointless, refuse_shares
 from drivetrain.learn.items import BeyondAccuracy
 from drivetrain.metrics import Estimate, measure
 from drivetrain.runtime import OnnxSession
@@ -44,6 +45,7 @@ NAMES_ARE_IN_IT = (
 SEEN_IS_IN_IT = ("What each user has had is in the bundle, by name.",)
 
 
+@public
 def from_csv(
     path: str | os.PathLike[str],
     user: str,
@@ -83,6 +85,7 @@ def from_csv(
     )
 
 
+@public
 def from_frame(
     frame: Any,
     user: str,
@@ -110,6 +113,9 @@ def from_frame(
     `tabular`.
     """
     frame = frame if isinstance(frame, Frame) else read_frame(frame, name=name)
+    refuse_shares(split, valid, test)
+    if interval is not None and not 0 < interval < 1:
+        raise UsageError(f"this must be a share between 0 and 1, not {interval}.", where="interval")
     if most_items < 2:
         raise UsageError("most_items is a whole number from 2.", where="most_items")
     columns = [value for value in (getattr(split, "column", None), getattr(split, "within", None)) if value]

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from drivetrain.arguments import public
 from drivetrain.codecs import Codec, Signature
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
@@ -26,7 +27,7 @@ from drivetrain.data.split import Splitter
 from drivetrain.data.table import Table, complete
 from drivetrain.errors import DataError, UsageError, nearest
 from drivetrain.interface import column_option
-from drivetrain.learn.applies import refuse_pointless
+from drivetrain.learn.applies import refuse_pointless, refuse_shares
 from drivetrain.types import Array
 
 NAME = "tabular"
@@ -36,6 +37,7 @@ _TOLD = 5
 """So many columns are named where none is left."""
 
 
+@public
 def from_csv(
     path: str | os.PathLike[str],
     target: str | Sequence[str],
@@ -69,6 +71,7 @@ def from_csv(
     return from_frame(frame, target, valid, seed, split=split, recipe=recipe, **options)
 
 
+@public
 def from_frame(
     frame: Any,
     target: str | Sequence[str],
@@ -97,7 +100,12 @@ def from_frame(
     that are there already, inputs and targets alike.
     """
     frame = frame if isinstance(frame, Frame) else read_frame(frame, name=name, missing=missing)
-    targets, ignore = names_of(target), names_of(ignore)
+    refuse_shares(split, valid, test)
+    targets, ignore = list(dict.fromkeys(names_of(target))), names_of(ignore)
+    if not targets:
+        raise UsageError("which column is to be predicted?", where="target", fix="Name at least one.")
+    if interval is not None and not 0 < interval < 1:
+        raise UsageError(f"this must be a share between 0 and 1, not {interval}.", where="interval")
     for wanted in targets:
         if wanted not in frame.columns:
             fix = nearest(wanted, frame.columns) or f"The columns are {', '.join(frame.columns[:20])}."
