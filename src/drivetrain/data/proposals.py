@@ -1,4 +1,4 @@
-"""A better split than a random one, where the table shows that one is needed: by time, or by a repeated thing.
+"""A better split than a random one, where the table shows that one is needed: by time, by a repeated thing, or by position.
 
 A model that will be asked about later days, or about persons that it has never seen, is measured on such days and
 persons only if the split keeps them apart.
@@ -7,6 +7,7 @@ persons only if the split keeps them apart.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,9 @@ from drivetrain.codecs.base import distinct
 from drivetrain.data.kind_numbers import TIME_NAME
 from drivetrain.data.kind_rows import ID_NAME
 from drivetrain.data.kind_types import CATEGORY, DATE, IDENTIFIER, LEFT_OUT, MANY, MOSTLY, NUMBER, ColumnKind
-from drivetrain.data.split import Splitter, by_group, by_time
+from drivetrain.data.row_order import row_order
+from drivetrain.data.split import Splitter, by_group, by_position, by_time
+from drivetrain.data.split_words import to_words
 from drivetrain.data.table import Table, missing
 from drivetrain.types import Array
 
@@ -41,20 +44,26 @@ _ENTITY = re.compile(
 
 @dataclass(frozen=True)
 class Proposal:
-    """A split, the column it goes by, and a sentence that says why."""
+    """A split, the column it goes by ("" for one by position), and a sentence that says why."""
 
     splitter: Splitter
     column: str
     reason: str
 
+    @property
+    def option(self) -> str:
+        """The split as the command line takes it."""
+        return f"--split {shlex.quote(to_words(self.splitter))}"
+
 
 def propose_split(
     table: Table, kinds: Mapping[str, ColumnKind], target: str | Sequence[str] = (), valid: float = VALID
 ) -> Proposal | None:
-    """A split by time or by group where the table speaks for one; else None. A column with gaps is not proposed."""
+    """A split by time, group or position where the table speaks for one; else None. A column with gaps is not proposed."""
     targets = [target] if isinstance(target, str) else target
     names = [name for name in kinds if name not in targets and name in table and len(table)]
-    return _by_time(table, kinds, names, valid) or _by_group(table, kinds, names, valid)
+    by_column = _by_time(table, kinds, names, valid) or _by_group(table, kinds, names, valid)
+    return by_column or _by_position(table, kinds, targets, valid)
 
 
 def _by_time(
@@ -130,3 +139,26 @@ def _by_group(
         f"not seen, and a random split would show it rows of the same ones."
     )
     return Proposal(by_group(name, valid=valid), name, reason)
+
+
+def _by_position(
+    table: Table, kinds: Mapping[str, ColumnKind], targets: Sequence[str], valid: float
+) -> Proposal | None:
+    """By position where rows that follow each other are alike, and each class of the last rows is among the first."""
+    found = row_order(table, kinds, targets)
+    if found is None:
+        return None
+    splitter = by_position(valid)
+    parts = splitter(table)
+    for name in targets:
+        if kinds[name].kind == CATEGORY:
+            codes = distinct(table[name])[1]
+            if not np.isin(codes[parts.valid], codes[parts.train]).all():
+                return None
+    named = ", ".join(map(repr, found.columns[:3]))
+    more = f" and {len(found.columns) - 3:,} more" if len(found.columns) > 3 else ""
+    reason = (
+        f"rows that follow each other are alike in {named}{more} ({len(found.columns):,} of {found.of:,} columns), as where "
+        "they are in order of time: a model is then asked about rows after those it has learned from."
+    )
+    return Proposal(splitter, "", reason)

@@ -10,7 +10,6 @@ import numpy as np
 from drivetrain.codecs.number import Number
 from drivetrain.data.dataset import PARTS, Dataset
 from drivetrain.data.proposals import Proposal, propose_split
-from drivetrain.data.split import ByTime
 from drivetrain.errors import DrivetrainError
 from drivetrain.learn.tree_model import fit_trees, left_out
 from drivetrain.metrics import Estimate, measure
@@ -33,8 +32,7 @@ class SplitDifference:
     @property
     def option(self) -> str:
         """The split as the command line takes it."""
-        how = "time" if isinstance(self.proposal.splitter, ByTime) else "group"
-        return f"--split {how}:{self.proposal.column}"
+        return self.proposal.option
 
     @property
     def words(self) -> str:

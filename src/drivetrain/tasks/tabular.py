@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from drivetrain.codecs.number import Number
 from drivetrain.data import split as splits
 from drivetrain.data.copies import without_copies
 from drivetrain.data.dataset import Dataset, make_dataset
-from drivetrain.data.faults import Report
+from drivetrain.data.faults import Fault, Report
 from drivetrain.data.kind_types import CATEGORY, CONSTANT, IGNORED, MANY, NUMBER, ColumnKind
 from drivetrain.data.kinds import guess_kinds, names_of, to_table
 from drivetrain.data.readers import Frame, Missing, read_frame
@@ -149,7 +150,9 @@ def from_frame(
     )
     data.kinds = kinds
     data.interval = interval
-    data.find_faults = find_faults
+    data.find_faults = partial(
+        find_faults, propose=not isinstance(split, splits.Splitter) or split.kind == "random"
+    )
     said = {"log_target": log_target, "interval": interval not in (None, INTERVAL), "costs": costs}
     refuse_pointless(data, None, [name for name, given in said.items() if given])
     if costs:
@@ -187,15 +190,22 @@ def from_recipe(recipe: Mapping[str, Any]) -> Dataset:
     )
 
 
-def find_faults(data: Dataset) -> Report:
-    """What is wrong with the table, its split and its columns (see `data/table_checks.py` and `data/leaks.py`)."""
+def find_faults(data: Dataset, propose: bool = False) -> Report:
+    """What is wrong with the table, its split and its columns (see `data/table_checks.py` and `data/leaks.py`); with
+    `propose` also the split that the table speaks for."""
     from drivetrain.data.leaks import find_leaks
+    from drivetrain.data.proposals import propose_split
     from drivetrain.data.table_checks import check_table
 
     targets = list(data.signature.targets)
     report = check_table(data.table, data.kinds, data.split, targets)
     leaks = find_leaks(data.table, data.kinds, targets, seed=0)
-    return replace(report, faults=(*leaks, *report.faults))
+    proposal = propose_split(data.table, data.kinds, targets) if propose else None
+    notes: tuple[Fault, ...] = ()
+    if proposal is not None:
+        message = f"A random split may flatter: {proposal.reason}"
+        notes = (Fault("split", "note", message, [], f"Try {proposal.option}."),)
+    return replace(report, faults=(*leaks, *report.faults, *notes))
 
 
 def _plain(value: Any) -> Any:

@@ -121,7 +121,7 @@ def _propose(data: Dataset, options: Namespace) -> dict[str, Any] | None:
     found = split_difference(data, options.seed)
     if found is None:
         return None
-    say(f"proposal: {found.option}. {found.proposal.reason} {found.words}", options)
+    say(f"proposal: {found.option}. {found.words}", options)  # Why, the checks have said.
     return found.to_json()
 
 
