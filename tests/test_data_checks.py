@@ -59,16 +59,23 @@ def test_each_planted_file_is_found(planted, kind):
         assert any(file in place.replace(os.sep, "/") for place in where)
 
 
-@pytest.mark.parametrize("kind", ["duplicate", "conflict", "near duplicate"])
-def test_each_planted_copy_is_found(planted, kind):
+def test_each_planted_copy_is_found_and_copies_are_told_once(planted):
     told, _, report = planted
-    (place,) = kinds(report)[kind].where
-    assert all(file in place.replace(os.sep, "/") for file in told[kind])
+    (conflict,) = kinds(report)["conflict"].where
+    exact, near = kinds(report)["duplicate"].where
+    for kind, place, sign in (
+        ("conflict", conflict, "="),
+        ("duplicate", exact, "="),
+        ("near duplicate", near, "~"),
+    ):
+        assert sign in place
+        assert all(file in place.replace(os.sep, "/") for file in told[kind])
+    assert kinds(report)["duplicate"].message == "Copies, byte for byte (1) or nearly: 2 pictures."
 
 
 def test_only_what_was_planted_is_told(planted):
     told, table, report = planted
-    assert set(kinds(report)) == set(told) - {"names"}
+    assert set(kinds(report)) == set(told) - {"names", "near duplicate"}
     unusable = [
         file for kind in ("empty file", "truncated", "not a picture", "too large") for file in told[kind]
     ]
@@ -144,14 +151,19 @@ def test_a_leak_names_both_files_and_is_told_by_the_split_column(tmp_path):
     with Image.open(folder / "train" / "dog" / "001.png") as original:
         original.resize((64, 64)).save(folder / "valid" / "dog" / "larger.png")
     report = check(sources.image_folder(folder))
-    exact, near = (kinds(report)[kind] for kind in ("leak", "near leak"))
-    assert (exact.severity, near.severity) == ("error", "warning")
-    assert [place.replace(os.sep, "/") for place in (*exact.where, *near.where)] == [
+    leak = kinds(report)["leak"]
+    assert leak.severity == "error"
+    assert [place.replace(os.sep, "/") for place in leak.where] == [
         "train: train/cat/003.png = valid: valid/cat/seen.png",
         "train: train/dog/001.png ~ valid: valid/dog/larger.png",
     ]
-    assert "Leak: the same picture in train and valid, once." in exact.message
+    assert leak.message == "Leak: the same picture in train and valid, 2 times (1 of them nearly)."
+    assert "--drop-copies" in leak.fix
     assert "duplicate" not in kinds(report)
+    (folder / "valid" / "cat" / "seen.png").unlink()
+    (near,) = check(sources.image_folder(folder)).faults
+    assert (near.kind, near.severity) == ("near leak", "warning")
+    assert near.message == "Leak: nearly the same picture in train and valid, once."
 
 
 def test_a_leak_is_one_only_where_the_split_parts_the_copies(tmp_path):

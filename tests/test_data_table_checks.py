@@ -91,12 +91,19 @@ def test_rows_that_come_again_in_other_parts():
     for values in columns.values():
         values[[310, 360, 20]] = values[[5, 6, 7]]
     found = list(check(columns).faults)
-    assert [fault.kind for fault in found] == ["duplicate", "leak", "leak"]
-    assert "3 of 400 (0.8%)" in found[0].message
-    assert found[0].where[0] == "train: t, row 21 = train: t, row 8"
-    assert found[1].message == "Leak: 1 of 50 rows of valid (2.0%) are also in train, target and all."
-    assert found[1].where == ["valid: t, row 311 = train: t, row 6"]
-    assert found[2].where == ["test: t, row 361 = train: t, row 7"]
+    assert [fault.kind for fault in found] == ["leak"]
+    assert found[0].message == (
+        "Rows that are there already, target and all: 3 of 400 (0.8%); 1 of 50 in valid (2.0%) and 1 of 50 in test (2.0%) "
+        "are rows of train."
+    )
+    assert found[0].where == [
+        "valid: t, row 311 = train: t, row 6",
+        "test: t, row 361 = train: t, row 7",
+        "train: t, row 21 = train: t, row 8",
+    ]
+    (inside,) = check(columns, split=None).faults
+    assert inside.kind == "duplicate"
+    assert inside.message == "Rows that are there already, target and all: 3 of 400 (0.8%)."
 
 
 def test_rows_that_are_nearly_the_same():
@@ -109,6 +116,8 @@ def test_rows_that_are_nearly_the_same():
             values[rows] *= 1 + 1e-4 * rng.normal(size=50)
     (fault,) = check(columns).faults
     assert fault.kind == "near leak"
+    assert " in valid (" in fault.message
+    assert fault.message.endswith(" are rows of train, nearly.")
     assert len(fault.where) >= 45
     assert fault.where[0] == f"valid: t, row 301 ~ train: t, row {sources[0] + 1}"
     columns["x"][rows] += 0.5
@@ -136,6 +145,7 @@ def test_classes_that_are_rare_lost_or_alone():
     assert found["imbalance"].message == "Imbalance: 'a' has 397 rows and 'c' 1."
     assert found["class not in train"].where == ["b"]
     assert found["class not in valid"].where == ["c"]
+    assert found["class not in valid"].fix.startswith("A class of one row can't be in both parts: ")
     assert not report.ok
     columns["y"] = [*["a"] * 300, *["b"] * 100]
     assert check(columns).ok is False
@@ -183,7 +193,7 @@ def test_real_tables():
     assert adult["same columns"].where == ["education = education_num"]
     assert adult["missing values"].where[0] == "occupation: 1,843 (5.7%)"
     bought = kinds(real("delaware_card_transactions/transactions.csv", "MERCHANDISE_AMT"))
-    assert "484 of 15,156" in bought["duplicate"].message
+    assert "484 of 15,156" in bought["leak"].message
     (dry,) = real("bike_sharing/hour.csv", "cnt").faults  # The sensor was out on 2011-03-10.
     assert dry.where == ["hum: 0 in 22 rows (0.1%), all others from 0.08 to 1"]
 

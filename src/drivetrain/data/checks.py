@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -91,8 +91,7 @@ def check(
         *_unreadable(problems, names),
         *_missing_labels(unlabelled, label, names),
         *_classes(labels, good, part_of, split),
-        *_same(exact_groups(seen, readable), part_of, labels, names, exact=True),
-        *_same(near_groups(seen, readable), part_of, labels, names, exact=False),
+        *_same(exact_groups(seen, readable), near_groups(seen, readable), part_of, labels, names),
         *_wrong_extensions(table[image], seen, readable, names),
         *_odd_sizes(seen, readable, names),
         *(Fault("left out", "warning", f"{note}.") for note in table.notes),
@@ -197,45 +196,63 @@ def _classes(labels: list[str], good: Array, part_of: list[str], split: Split | 
 
 
 def _same(
-    groups: list[list[int]], part_of: list[str], labels: list[str], names: _Names, exact: bool
+    exact: list[list[int]], near: list[list[int]], part_of: list[str], labels: list[str], names: _Names
 ) -> Iterator[Fault]:
-    """Faults of groups of rows that show the same picture."""
-    across = [group for group in groups if len({part_of[row] for row in group} - {""}) > 1]
-    differing = [group for group in groups if labels and len({labels[row] for row in group} - {""}) > 1]
-    told = {id(group) for group in (*across, *differing)}
-    inside = [group for group in groups if id(group) not in told]
-    near, like = ("", "the same picture") if exact else ("near ", "nearly the same picture")
-    severity = "error" if exact else "warning"
+    """Faults of groups of rows that show the same picture, byte for byte or nearly: one for each thing that can be wrong."""
+    groups = [(group, True) for group in exact] + [(group, False) for group in near]
+    across = [found for found in groups if len({part_of[row] for row in found[0]} - {""}) > 1]
+    differing = [found for found in groups if labels and len({labels[row] for row in found[0]} - {""}) > 1]
+    told = {id(group) for group, _ in (*across, *differing)}
+    inside = [found for found in groups if id(found[0]) not in told]
     if across:
-        parts = sorted({part_of[row] for group in across for row in group} - {""}, key=_ORDER.index)
-        ordered = [sorted(group, key=lambda row: (*_ORDER, "").index(part_of[row])) for group in across]
-        where = [names.same(group, exact, lambda row: f"{part_of[row] or 'unused'}: ") for group in ordered]
-        message = f"Leak: {like} in {' and '.join(parts)}, {_times(len(across))}."
-        fix = "Keep each picture in one part: split by a group, or leave the copies out."
-        yield Fault(f"{near}leak", severity, message, where, fix)
+        parts = sorted({part_of[row] for group, _ in across for row in group} - {""}, key=_ORDER.index)
+        across = [
+            (sorted(group, key=lambda row: (*_ORDER, "").index(part_of[row])), alike)
+            for group, alike in across
+        ]
+        where = [names.same(*found, lambda row: f"{part_of[row] or 'unused'}: ") for found in across]
+        message = f"Leak: {_picture(across)} in {' and '.join(parts)}, {_times(across)}."
+        fix = f"Keep each picture in one part: split by a group{_or_drop(across)}."
+        yield Fault(*_kind("leak", across), message, where, fix)
     if differing:
-        where = [names.same(group, exact, lambda row: f"{labels[row] or '?'}: ") for group in differing]
-        message = f"Two labels for {like}, {_times(len(differing))}."
-        yield Fault(
-            f"{near}conflict",
-            severity,
-            message,
-            where,
-            "Decide which label is right and leave the others out.",
-        )
+        where = [names.same(*found, lambda row: f"{labels[row] or '?'}: ") for found in differing]
+        message = f"Two labels for {_picture(differing)}, {_times(differing)}."
+        fix = "Decide which label is right and leave the others out."
+        yield Fault(*_kind("conflict", differing), message, where, fix)
     if inside:
-        copies = sum(len(group) - 1 for group in inside)
-        where = [names.same(group, exact) for group in inside]
-        message = (
-            f"{'Copies, byte for byte' if exact else 'Nearly the same picture again'}: {_pictures(copies)}."
-        )
-        yield Fault(
-            f"{near}duplicate",
-            "warning",
-            message,
-            where,
-            "Leave the copies out: they count one picture more than once.",
-        )
+        copies = sum(len(group) - 1 for group, _ in inside)
+        alike = sum(len(group) - 1 for group, is_exact in inside if is_exact)
+        where = [names.same(*found) for found in inside]
+        first = "Nearly the same picture again"
+        if alike:
+            first = "Copies, byte for byte" + (f" ({alike:,}) or nearly" if alike < copies else "")
+        fix = f"They count one picture more than once: leave them out{_or_drop(inside)}."
+        yield Fault(_kind("duplicate", inside)[0], "warning", f"{first}: {_pictures(copies)}.", where, fix)
+
+
+Groups = list[tuple[list[int], bool]]
+
+
+def _kind(kind: str, groups: Groups) -> tuple[str, Literal["error", "warning"]]:
+    """What it is called, and how bad: pictures that are nearly the same may be meant."""
+    return (kind, "error") if any(is_exact for _, is_exact in groups) else (f"near {kind}", "warning")
+
+
+def _picture(groups: Groups) -> str:
+    return "the same picture" if any(is_exact for _, is_exact in groups) else "nearly the same picture"
+
+
+def _times(groups: Groups) -> str:
+    count, exact = len(groups), sum(is_exact for _, is_exact in groups)
+    told = "once" if count == 1 else f"{count:,} times"
+    return f"{told} ({count - exact:,} of them nearly)" if 0 < exact < count else told
+
+
+def _or_drop(groups: Groups) -> str:
+    """The option that leaves out what is the same byte for byte."""
+    return (
+        ", or drop copies of one label with --drop-copies" if any(is_exact for _, is_exact in groups) else ""
+    )
 
 
 def _wrong_extensions(values: Array, seen: Array, rows: Array, names: _Names) -> Iterator[Fault]:
@@ -303,10 +320,6 @@ def _counts(
         forms = Counter(FORMATS[form] for form in seen["format"][readable].tolist() if form)
         counts["formats"] = dict(forms.most_common())
     return counts
-
-
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count:,} times"
 
 
 def _pictures(count: int) -> str:

@@ -189,20 +189,24 @@ def _on_a_line(one: Array, other: Array) -> bool:
 
 
 def _same_rows(rows: _Rows) -> Iterator[Fault]:
-    """Rows that are there more than once, in one part and across parts."""
+    """Rows that are there more than once; those of which one is in train and one is measured first."""
     whole = row_hash([rows.hashed, *(rows.codes[name] for name in rows.targets)], len(rows.table))
     usable = np.flatnonzero(rows.usable)
     order = usable[np.argsort(whole[usable], kind="stable")]
     again = np.flatnonzero(whole[order[1:]] == whole[order[:-1]])
-    if len(again):
-        copies = f"{len(again):,} of {len(usable):,} ({_share(len(again), len(usable))})"
-        pairs = np.stack([order[again + 1], order[again]], axis=1)
-        pairs = pairs[np.argsort(pairs[:, 0], kind="stable")][:_NAMED]
-        where = [f"{rows.name(row)} = {rows.name(before)}" for row, before in pairs.tolist()]
-        message = f"Rows that are there already, target and all: {copies}."
-        fix = "Leave the copies out, unless rows can be alike by chance."
-        yield Fault("duplicate", "warning", message, where, fix)
-    yield from _leaks(rows, [whole], "leak", "also in train, target and all", "=")
+    if not len(again):
+        return
+    across = _in_train(rows, [whole])
+    pairs = np.stack([order[again + 1], order[again]], axis=1)
+    pairs = pairs[np.argsort(pairs[:, 0], kind="stable")]
+    first = np.concatenate([*across.values(), np.empty((0, 2), np.int64)])
+    pairs = np.concatenate([first, pairs[~np.isin(pairs[:, 0], first[:, 0])]])[:_NAMED]
+    where = [f"{rows.name(row)} = {rows.name(other)}" for row, other in pairs.tolist()]
+    copies = f"{len(again):,} of {len(usable):,} ({_share(len(again), len(usable))})"
+    leak = f"; {_of_parts(rows, across)}" if across else ""
+    message = f"Rows that are there already, target and all: {copies}{leak}."
+    fix = "Leave them out with --drop-copies, unless rows can be alike by chance."
+    yield Fault("leak" if across else "duplicate", "warning", message, where, fix)
 
 
 def _near_rows(rows: _Rows) -> Iterator[Fault]:
@@ -220,33 +224,44 @@ def _near_rows(rows: _Rows) -> Iterator[Fault]:
         )
         for shift in (0.0, 0.5)
     ]
-    exact = np.isin(rows.hashed, rows.hashed[rows.of("train")])
-    yield from _leaks(rows, grids, "near leak", "nearly a row of train", "~", exact)
+    found = _in_train(rows, grids, np.isin(rows.hashed, rows.hashed[rows.of("train")]))
+    if found:
+        where = [
+            f"{rows.name(row)} ~ {rows.name(other)}"
+            for row, other in np.concatenate([*found.values()])[:_NAMED]
+        ]
+        message = f"Leak: {_of_parts(rows, found)}, nearly."
+        fix = "Keep them in one part, by a group or by time, unless rows can be alike by chance."
+        yield Fault("near leak", "warning", message, where, fix)
 
 
-def _leaks(
-    rows: _Rows, hashes: list[Array], kind: str, told: str, sign: str, exact: Array | None = None
-) -> Iterator[Fault]:
-    """Rows of valid and test one of whose hashes is that of a train row, less those that `exact` marks."""
+def _in_train(rows: _Rows, hashes: list[Array], but: Array | None = None) -> dict[str, Array]:
+    """Part -> its rows one of whose hashes is that of a train row, each with that one (n, 2), less those that `but` marks.
+    No part without any."""
+    pairs: dict[str, Array] = {}
     if "train" not in rows.parts:
-        return
+        return pairs
     train = rows.of("train")
+    ordered = [train[np.argsort(hashed[train], kind="stable")] for hashed in hashes]
     for part in rows.parts[1:]:
-        others = rows.of(part) if exact is None else rows.of(part)[~exact[rows.of(part)]]
+        others = rows.of(part) if but is None else rows.of(part)[~but[rows.of(part)]]
         partner = np.full(len(others), -1)
-        for hashed in hashes:
-            ordered = train[np.argsort(hashed[train], kind="stable")]
-            place = np.minimum(np.searchsorted(hashed[ordered], hashed[others]), len(train) - 1)
-            same = (hashed[ordered[place]] == hashed[others]) & (partner < 0)
-            partner[same] = ordered[place[same]]
-        found = partner >= 0
-        if found.any():
-            pairs = zip(others[found][:_NAMED].tolist(), partner[found][:_NAMED].tolist())
-            where = [f"{rows.name(row)} {sign} {rows.name(other)}" for row, other in pairs]
-            total = len(rows.of(part))
-            fix = "Keep them in one part, by a group or by time, unless rows can be alike by chance."
-            message = f"Leak: {found.sum():,} of {total:,} rows of {part} ({_share(int(found.sum()), total)}) are {told}."
-            yield Fault(kind, "warning", message, where, fix)
+        for hashed, order in zip(hashes, ordered):
+            place = np.minimum(np.searchsorted(hashed[order], hashed[others]), len(train) - 1)
+            same = (hashed[order[place]] == hashed[others]) & (partner < 0)
+            partner[same] = order[place[same]]
+        if (partner >= 0).any():
+            pairs[part] = np.stack([others, partner], axis=1)[partner >= 0]
+    return pairs
+
+
+def _of_parts(rows: _Rows, pairs: Mapping[str, Array]) -> str:
+    """ "9 of 6,512 in valid (0.1%) and 3 of 100 in test (3.0%) are rows of train"."""
+    told = [
+        f"{len(found):,} of {len(rows.of(part)):,} in {part} ({_share(len(found), len(rows.of(part)))})"
+        for part, found in pairs.items()
+    ]
+    return f"{' and '.join(told)} are rows of train"
 
 
 def _scaled(rows: _Rows, name: str) -> Array | None:
@@ -325,7 +340,10 @@ def _classes(rows: _Rows, name: str) -> Iterator[Fault]:
     valid = _class_counts(rows, name, rows.of("valid"))
     if valid and (untold := sorted(train.keys() - valid.keys())):
         message = f"In train, but not in valid: {_number(len(untold), 'class', 'classes')}."
-        yield Fault("class not in valid", "warning", message, untold, "Stratify the split by the target.")
+        fix = "A class of one row can't be in both parts: add rows, join it to another, or leave it out."
+        if any(counts[label] > 1 for label in untold):
+            fix = "How well they are answered is not measured: a split at random has each class of two rows in both parts."
+        yield Fault("class not in valid", "warning", message, untold, fix)
 
 
 def _class_counts(rows: _Rows, name: str, among: Array) -> dict[str, int]:
