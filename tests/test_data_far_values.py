@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from commands import drivetrain
 
 import drivetrain as dt
 from drivetrain.data.far_values import find_far_values
@@ -94,6 +95,28 @@ def test_what_nature_writes_raises_hardly_an_alarm(name):
         rng = np.random.default_rng(draw)
         alarms += len(found({"x": NATURE[name](rng, (50, 300, 2_000)[draw % 3])}))
     assert alarms <= 1
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_what_is_proposed_settles_it(tmp_path, ending):
+    import polars as pl
+
+    columns = dict(SIGNS["sensors"][1])
+    columns |= {
+        "n": having(RNG.integers(2, 900, N), -200, 0.1),
+        "y": RNG.normal(size=N),
+        "z": RNG.normal(size=N),
+    }
+    columns["y"][:4] = 1e9
+    frame = pl.DataFrame(columns)
+    path = tmp_path / f"t.{ending}"
+    (frame.write_csv if ending == "csv" else frame.write_parquet)(path)
+    signs = drivetrain("check", path, "--target", "y", "--json").json["faults"][0]
+    assert [place.partition(":")[0] for place in signs["where"]] == ["CO(GT)", "S1", "NMHC", "T", "n", "y"]
+    options = ("--missing=-200", "--missing", "y=1000000000")
+    settled = drivetrain("check", path, "--target", "y", *options, "--json").json
+    assert [fault["kind"] for fault in settled["faults"]] == ["target gaps", "missing values"]
+    assert settled["counts"]["rows"] == N - 4
 
 
 def test_check_tells_them():

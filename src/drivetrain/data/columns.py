@@ -155,7 +155,8 @@ class Column:
             seconds = parse_dates(self.values.cast(pl.Datetime("us")).to_numpy())
             return missing | pl.Series(np.isin(seconds, parse_dates(np.array(absent, object))))
         if self.kind == "number":
-            return missing | self.values.is_in(numbers_among(absent).tolist()).fill_null(False)
+            numbers = self.values.cast(pl.Float64)  # A column of whole numbers is compared with no fractions.
+            return missing | numbers.is_in(numbers_among(absent).tolist()).fill_null(False)
         return missing
 
     def taken_as_missing(self, usual: frozenset[str]) -> dict[str, int]:
