@@ -90,13 +90,9 @@ def pictures(
 
 
 def _lines(caption: str) -> list[str]:
-    """A caption as lines: its own, or one that is broken where it is too long."""
-    lines = caption.split("\n")
-    return (
-        [shorten(line, 20) for line in lines]
-        if len(lines) > 1
-        else textwrap.wrap(shorten(caption, 36), 19) or [""]
-    )
+    """A caption as lines: its own, of which the first is broken where it is too long."""
+    first, *rest = caption.split("\n")
+    return [*(textwrap.wrap(shorten(first, 36), 19) or [""]), *(shorten(line, 20) for line in rest)]
 
 
 def _columns(n: int) -> int:

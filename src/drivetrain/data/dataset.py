@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,7 +20,7 @@ from drivetrain.data.packed import pack
 from drivetrain.data.sources import image_files, parent_folder
 from drivetrain.data.split import PARTS, Split, Splitter
 from drivetrain.data.split import random as random_split
-from drivetrain.data.table import Table, from_columns
+from drivetrain.data.table import Table, from_columns, shown
 from drivetrain.errors import DataError, DrivetrainError, UsageError
 from drivetrain.progress import progress
 from drivetrain.types import Array
@@ -136,6 +137,16 @@ class Dataset:
     def pictures(self) -> list[str]:
         """The inputs that are pictures."""
         return [name for name, codec in self.signature.inputs.items() if len(codec.shape) == 3]
+
+    def file_of(self, row: int) -> str | None:
+        """The path of a row's picture; None where it did not come as a file."""
+        value = self.table[self.pictures[0]][row] if self.pictures else None
+        return os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
+
+    def called(self, row: int) -> str:
+        """What a row is called beside its picture: the file's name, else where it comes from."""
+        file = self.file_of(row)
+        return shown(os.path.basename(file)) if file else self.table.origin(row)
 
     def rows(self, part: str) -> Array:
         """Row numbers of a part in the table, unusable ones included."""

@@ -41,7 +41,7 @@ class Classification(Interpretation):
         return {"true": true, "predicted": classes[best], "probability": float(shares[best])}
 
     def top_losses(self, n: int = 9) -> Chart:
-        """The pictures of highest loss as the model got them: true class, prediction, its probability."""
+        """The pictures of highest loss as the model got them: true class, prediction, its probability, file name."""
         from drivetrain.charts import pictures
         from drivetrain.charts.chart import shorten
 
@@ -52,7 +52,8 @@ class Classification(Interpretation):
         positions = np.array([item["position"] for item in worst], np.int64)
         found = self.learner.data.part(self.part).column(images[0], positions)
         captions = [
-            f"{shorten(item['true'], 14)} → {shorten(item['predicted'], 14)} {item['probability']:.2f}"
+            f"{shorten(item['true'], 14)} → {shorten(item['predicted'], 14)} {item['probability']:.2f}\n"
+            + self.learner.data.called(item["row"])
             for item in worst
         ]
         right = [item["true"] == item["predicted"] for item in worst]

@@ -1,4 +1,4 @@
-"""Confident learning: which labels a model contradicts that has not seen them, and how many are wrong in all.
+"""Which labels a model contradicts that has not seen them (confident learning), and how many can be wrong at most.
 
 Northcutt, Jiang and Chuang (2021), Confident Learning: Estimating Uncertainty in Dataset Labels, Journal of Artificial
 Intelligence Research 70:1373-1411.
@@ -6,16 +6,22 @@ Intelligence Research 70:1373-1411.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 
 from drivetrain.metrics import Estimate
-from drivetrain.metrics.estimate import Floats, block_of, percentiles, resample
+from drivetrain.metrics.estimate import CONFIDENCE, Floats, undefined
 from drivetrain.types import Array
 
 Ints = npt.NDArray[np.int64]
+
+SUREST = (0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
+"""Shares of the answers, the surest first, of which the one is taken that tells most."""
+METHOD = "Wilson score of the surest answers, at most, 95 %"
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,25 +45,6 @@ class Doubts:
         """(n,) the rows from the most doubtful on: those that are doubted first, by margin."""
         return np.lexsort((self.margins, ~self.doubted))
 
-    def share(self, classes: int, seed: int = 0) -> Estimate:
-        """The share of wrong labels, by the rows for which something can be said, class by class.
-
-        It is too high where the inputs leave much of the outcome to chance: what is likely is then often not what
-        happened. The interval knows of the rows' chance, not of that."""
-        right, said = self.suggested == self.codes, self.suggested >= 0
-        n, blocks = len(self.codes), block_of(len(self.codes), seed)
-        size = (int(blocks.max()) + 1 if n else 0) * classes
-        cells = blocks * classes + self.codes
-        sums = np.concatenate(
-            [
-                np.bincount(cells, weights=weights, minlength=size).reshape(-1, classes)
-                for weights in (right, said, np.ones(n))
-            ],
-            axis=1,
-        )
-        value = float(_wrong(sums.sum(axis=0, keepdims=True))[0])
-        return percentiles(value, _wrong(resample(sums, seed)), n)
-
 
 def find_doubts(probabilities: Array, codes: Array) -> Doubts:
     """A class is likely enough for a row where its probability is at least the mean that the rows labelled so have."""
@@ -74,8 +61,32 @@ def find_doubts(probabilities: Array, codes: Array) -> Doubts:
     return Doubts(codes, suggested, given - others.max(axis=1))
 
 
-def _wrong(sums: Floats) -> Floats:
-    """From sums (rows, 3 classes) of right, said and all: 1 - the share of right ones, each class by its size."""
-    right, said, everyone = np.split(sums, 3, axis=1)
-    shares = np.divide(right, said, out=np.ones_like(right), where=said > 0)
-    return 1 - (everyone * shares).sum(axis=1) / everyone.sum(axis=1)
+def most_wrong(probabilities: Array, codes: Array) -> Estimate:
+    """The share of wrong labels, from 0 to what it is at most, 95 %: by the answers that the model is surest of.
+
+    A model contradicts right labels too: where it has learned little, and where the inputs leave the outcome to chance.
+    Among the answers it is surest of it does so least, while labels that are wrong at random are as frequent there as
+    elsewhere. So what it contradicts there bounds their share; the surest answers are taken of each class, so that no
+    class's labels are passed over. Nothing bounds it from below, for chance looks the same: the value is unknown.
+    """
+    predicted = probabilities.argmax(axis=1)
+    contradicted = predicted != codes
+    places = np.empty(len(codes))
+    for code in np.unique(predicted):
+        rows = np.flatnonzero(predicted == code)
+        surest = rows[np.argsort(-probabilities[rows, code], kind="stable")]
+        places[surest] = (np.arange(len(rows)) + 0.5) / len(rows)
+    z = NormalDist().inv_cdf(1 - (1 - CONFIDENCE) / len(SUREST))
+    bounds = [
+        _upper(int(np.count_nonzero(contradicted[within])), len(within), z)
+        for within in (np.flatnonzero(places <= share) for share in SUREST)
+        if len(within)
+    ]
+    return Estimate(math.nan, 0.0, min(bounds), METHOD, len(codes)) if bounds else undefined(METHOD)
+
+
+def _upper(hits: int, n: int, z: float) -> float:
+    """The upper end of Wilson's interval."""
+    share = hits / n
+    centre, square = share + z * z / (2 * n), share * (1 - share) / n + z * z / (4 * n * n)
+    return min(1.0, (centre + z * math.sqrt(square)) / (1 + z * z / n))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +11,7 @@ import numpy as np
 
 from drivetrain.codecs import Codec
 from drivetrain.data.show import most_telling, texts_of
+from drivetrain.files import to_json, write_csv
 from drivetrain.interpret.slices import chosen_target
 from drivetrain.metrics import losses
 from drivetrain.report.words import number as number_words
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from drivetrain.learn.fitted import Fitted
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
+MOST_SAVED = 1000
 COLUMNS = 8
 """A row that is listed shows what so many columns hold, those that tell most of the target."""
 
@@ -68,6 +72,11 @@ class Interpretation:
             for line, place in enumerate(places.tolist())
         ]  # fmt: skip
 
+    def save_csv(self, path: str | os.PathLike[str], n: int = MOST_SAVED) -> None:
+        """Write the n rows of highest loss as a table: row, origin, file of the picture, what `worst` says. Raises
+        FileError."""
+        save_losses(path, [self], n)
+
     def _said(self, place: int) -> dict[str, Any]:
         """What is true of a row and what was said, as JSON values."""
         return {"true": self.encoded[place].tolist(), "predicted": self.codec.decode(self.outputs[place])}
@@ -86,6 +95,29 @@ class Interpretation:
 
     def _repr_html_(self) -> str:
         return worst_html(self.worst())
+
+
+def save_losses(path: str | os.PathLike[str], found: Sequence[Interpretation], n: int = MOST_SAVED) -> None:
+    """Write the n rows of highest loss of each of some interpretations, which are told apart by a column for the
+    target. Raises FileError."""
+    lines: list[dict[str, Any]] = []
+    for each in found:
+        data = each.learner.data
+        pictures = bool(data.pictures)
+        for item in each.worst(n):
+            file = data.file_of(item["row"]) if pictures else None
+            line = {"target": each.target} if len(found) > 1 else {}
+            line |= {"row": item["row"], "origin": item["origin"], **({"file": file} if file else {})}
+            line |= {key: item[key] for key in item if key not in ("position", "row", "origin", "columns")}
+            for name, cell in item.get("columns", {}).items():
+                line[f"{name} (column)" if name in line else name] = cell
+            lines.append(line)
+    columns = list(dict.fromkeys(name for line in lines for name in line))
+    write_csv(path, columns, ([_cell(line.get(name)) for name in columns] for line in lines))
+
+
+def _cell(value: Any) -> str | float | None:
+    return value if value is None or isinstance(value, (str, int, float)) else to_json(value)
 
 
 def worst_html(worst: list[dict[str, Any]]) -> str:

@@ -7,6 +7,7 @@ outside the usual ones: a robust z-score above 3.5 (Iglewicz and Hoaglin 1993, H
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,8 @@ from drivetrain.codecs.number import Number
 from drivetrain.data.dataset import Dataset
 from drivetrain.data.resplit import fold, pool, spread_order, strata
 from drivetrain.errors import DataError, UsageError
-from drivetrain.interpret.confident import find_doubts
+from drivetrain.files import write_csv
+from drivetrain.interpret.confident import find_doubts, most_wrong
 from drivetrain.learn.applies import FAST, refuse_pointless
 from drivetrain.metrics import Estimate
 from drivetrain.progress import progress
@@ -33,14 +35,17 @@ FAST_ROUNDS = 100
 FAR = 3.5
 """Robust z-scores beyond this are doubted."""
 SHOWN = 20
+WEAK = 0.3
+"""Where more labels than this may be wrong by what the model says, it is too weak to say anything."""
 
 
 @dataclass(frozen=True, eq=False)
 class LabelFaults:
     """`rows` (n,) of the table that were looked at; `order` (n,) their positions from the most doubtful on, of which the
     first `count` are doubted. `given` and `suggested` (n,) are classes, or numbers; `probability` (n,) is that of the
-    suggested class, `score` (n,) how doubtful: low margins, or high z-scores. `share` is the estimated share of wrong
-    labels (None for numbers).
+    suggested class, `score` (n,) how doubtful: low margins, or high z-scores. `share` is the share of wrong labels, of
+    which no more is known than what it is at most (None for numbers); `contradicted` that of labels that the model's
+    answers contradict.
     """
 
     data: Dataset
@@ -55,6 +60,7 @@ class LabelFaults:
     share: Estimate | None
     method: str
     notes: list[str]
+    contradicted: float | None = None
 
     def __len__(self) -> int:
         return self.count
@@ -92,23 +98,44 @@ class LabelFaults:
         images = found.column(
             self.data.pictures[0], np.array([where[item["row"]] for item in shown], np.int64)
         )
-        words = [f"{item['given']} → {item['suggested']}?{_percent(item)}" for item in shown]
+        words = [
+            f"{item['given']} → {item['suggested']}?{_percent(item)}\n{self.data.called(item['row'])}"
+            for item in shown
+        ]
         title = f"Doubtful labels: {self.count:,} of {len(self.rows):,}"
         return pictures(list(images), words, title=title)
 
+    def save_csv(self, path: str | os.PathLike[str]) -> None:
+        """Write the doubted rows as a table, the most doubtful first: row, origin, file of the picture, given,
+        suggested, probability, score. Raises FileError."""
+        columns = ["row", "origin", "file", "given", "suggested", "probability", "score"]
+        if not self.data.pictures:
+            columns.remove("file")
+        items = ({**item, "file": self.data.file_of(item["row"])} for item in self.items())
+        write_csv(path, columns, ([item[name] for name in columns] for item in items))
+
     def summary(self) -> str:
-        """One line: how many, of how many, and the estimated share."""
+        """How many, of how many, and what is known of the share that is wrong."""
         told = f"{self.count:,} of {len(self.rows):,} labels of {self.target!r} are doubtful"
-        if self.share is None or np.isnan(self.share.value):
+        if self.share is None or self.contradicted is None or np.isnan(self.share.high):
             return told
-        ends = f" ({100 * self.share.low:.1f} to {100 * self.share.high:.1f})" if self.share.n > 1 else ""
-        return f"{told}; an estimated {100 * self.share.value:.1f} %{ends} are wrong, if the inputs decide the label"
+        if self.share.high > WEAK:
+            return (
+                f"{told}. How many are wrong can't be told: this model contradicts {100 * self.contradicted:.0f} % of the "
+                "labels, and most of that may be its own error"
+            )
+        return (
+            f"{told}. At most {100 * self.share.high:.1f} % are wrong (95 %), if they are spread at random; none need be: "
+            "where chance decides as well it looks the same"
+        )
 
     def to_json(self) -> dict[str, Any]:
-        """`{"target", "n", "count", "share", "method", "items", "notes"}`."""
+        """`{"target", "n", "count", "share", "contradicted", "method", "items", "notes"}`; "share" is null where nothing
+        can be told of it."""
         return {
             "target": self.target, "n": len(self.rows), "count": self.count, "method": self.method,
-            "share": None if self.share is None else self.share.to_json(), "items": self.items(), "notes": self.notes,
+            "share": None if self.share is None or self.share.high > WEAK else self.share.to_json(),
+            "contradicted": self.contradicted, "items": self.items(), "notes": self.notes,
         }  # fmt: skip
 
     def _table(self, n: int) -> list[list[Any]]:
@@ -173,7 +200,7 @@ def label_faults(
     rows, outputs, encoded = _out_of_fold(pooled, name, codec, answer, folds, seed, quiet)
     method = f"{folds}-fold cross-validation of {answer.name}"
     if isinstance(codec, Category):
-        return _of_classes(pooled, name, codec, rows, outputs, encoded, folds, seed, method)
+        return _of_classes(pooled, name, codec, rows, outputs, encoded, folds, method)
     return _of_numbers(pooled, name, codec, rows, outputs, encoded, method)  # type: ignore[arg-type]
 
 
@@ -281,8 +308,7 @@ def _out_of_fold(
 
 
 def _of_classes(
-    data: Dataset, name: str, codec: Category, rows: Array, outputs: Array, encoded: Array, folds: int, seed: int,
-    method: str,
+    data: Dataset, name: str, codec: Category, rows: Array, outputs: Array, encoded: Array, folds: int, method: str
 ) -> LabelFaults:  # fmt: skip
     counts = np.bincount(encoded, minlength=len(codec.classes))
     judged = counts[encoded] >= folds
@@ -295,14 +321,15 @@ def _of_classes(
     rows, outputs, encoded = rows[judged], outputs[judged], encoded[judged]
     doubts = find_doubts(outputs, encoded)
     notes.append(
-        "a label is doubted when the inputs speak for another class. Where chance decides as well, many of these labels "
-        "are right and the estimate is too high: look before you change one"
+        "a label is doubted when the inputs speak for another class. Where chance decides as well, or the model has learned "
+        "little, many of these labels are right: look before you change one"
     )
     names = np.array(codec.classes, object)
     likely = np.where(doubts.suggested >= 0, doubts.suggested, outputs.argmax(axis=1))
     return LabelFaults(
         data, name, rows, doubts.order(), int(doubts.doubted.sum()), names[encoded], names[likely],
-        outputs[np.arange(len(rows)), likely], doubts.margins, doubts.share(len(codec.classes), seed), method, notes,
+        outputs[np.arange(len(rows)), likely], doubts.margins, most_wrong(outputs, encoded), method, notes,
+        float((outputs.argmax(axis=1) != encoded).mean()) if len(rows) else None,
     )  # fmt: skip
 
 

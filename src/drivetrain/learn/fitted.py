@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from drivetrain.interpret import Interpretation
     from drivetrain.learn.ease import EaseLearner
 
+TOP_LOSSES = "top_losses.csv"
+"""In a run's folder: the rows where the model is most wrong."""
 SHARE_OF_SECONDS, LEAST_SECONDS = 1 / 3, 10.0
 """Of the training's time, and at least: what may be spent on looking at what was trained. Half of it is for the
 comparison with simple methods, half for the report."""
@@ -183,7 +185,7 @@ class Fitted(ABC):
             return self._finish_briefly()
         from drivetrain.learn.intervals import fit_intervals
         from drivetrain.learn.outcome import make_result, measured_part
-        from drivetrain.learn.report_content import report_content
+        from drivetrain.learn.report_content import report_content, write_top_losses
         from drivetrain.learn.validation import Validation
         from drivetrain.report.page import write_report
 
@@ -201,6 +203,7 @@ class Fitted(ABC):
         if self._run is not None:
             self._run.write_result(self.result)
             self._run.write_validation(Validation.of(self))
+            write_top_losses(self, self._run.folder / TOP_LOSSES)
             write_report(self._run.folder / "report.html", report_content(self, Deadline(seconds / 2)))
             self._run.close()
         return self.result

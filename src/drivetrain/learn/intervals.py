@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 FEWEST = 20
 """Fewer validation rows than this say too little about a quantile of 90 %."""
-AT_A_PLACE, MOST_PLACES = 40, 8
+AT_A_PLACE, MOST_PLACES = 50, 8
 """The usual error is told for at most so many places among the answers, each of at least so many rows."""
 SMALLEST = 1e-3
 """No place has a smaller share of the usual error than this."""

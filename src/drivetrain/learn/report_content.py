@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from drivetrain.data.table import missing
 from drivetrain.deadline import NEVER, Deadline
 from drivetrain.interpret import Classification, Importance, Interpretation, Regression, importances, slices
 from drivetrain.interpret.importance import REPEATS
-from drivetrain.interpret.interpretation import flat_rows
+from drivetrain.interpret.interpretation import flat_rows, save_losses
 from drivetrain.learn.outcome import measured_part
 from drivetrain.learn.run import versions
 from drivetrain.values import as_text
@@ -124,6 +125,14 @@ def card_content(learner: Fitted, file: str, cases: int) -> dict[str, Any]:
         "cases": cases,
         "seed": learner.settings.seed,
     }
+
+
+def write_top_losses(learner: Fitted, path: Path) -> None:
+    """The rows of the measured part where the model is most wrong, as a table; none of targets that have no such rows."""
+    part = measured_part(learner)
+    names = [name for name in learner.data.signature.targets if _is_explained(learner, name)]
+    if names:
+        save_losses(path, [learner.interpret(part, name) for name in names])
 
 
 # Targets.

@@ -8,6 +8,7 @@ result.json     metrics with intervals, baselines, seconds
 model.onnx      the graph, where the model is trees (see trees.py)
 validation/     what it answered for the rows that it was validated on (see validation.py)
 report.html     the page that shows it all
+top_losses.csv  the rows where the model is most wrong
 """
 
 from __future__ import annotations
@@ -248,6 +249,7 @@ def _clear(folder: Path) -> None:
         "metrics.jsonl",
         "result.json",
         "report.html",
+        "top_losses.csv",
         "model.onnx",
         "events.*",
         "checkpoints/*",
