@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image as Picture
 
 from drivetrain.codecs.category import Category
-from drivetrain.codecs.date import Date
+from drivetrain.codecs.date import ORDERS, Date, Reading
 from drivetrain.codecs.image import Image
 from drivetrain.codecs.number import Number
 from drivetrain.codecs.tags import Tags
@@ -373,6 +373,15 @@ DAYS = [
     "Oct 5, 2020",
     "20240131",
     "9999-12-31",
+    "20141013T093000",
+    "20141013093005",
+    "2024-05",
+    "05/2024",
+    "May 2024",
+    "04-Nov-95",
+    "3/4/05",
+    "14:35",
+    "2:35 pm",
 ]
 TIMES = [
     "",
@@ -394,11 +403,12 @@ def test_dates_are_what_the_codec_reads(cells):
     from drivetrain.data.columns import Column
 
     frame = read_frame({"x": cells})
-    for order in ("ymd", "dmy", "mdy"):
-        seconds = Column(frame.data["x"]).dates(order)
+    readings = [Reading(order, century=century) for order in ORDERS for century in (0, 1969)]
+    for reading in (*readings, Reading(clock=True)):
+        seconds = Column(frame.data["x"]).dates(*reading)
         for cell, second in zip(cells, seconds.tolist()):
             try:
-                value = Date(order=order, missing=True).read(cell)
+                value = Date(**reading._asdict(), missing=True).read(cell)
             except DataError:
                 value = math.nan
             assert np.array_equal([value], [second], equal_nan=True)

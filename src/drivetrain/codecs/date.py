@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, NamedTuple, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -47,18 +47,33 @@ NAMES = (
 )  # fmt: skip
 MONTH = {name: 1 + place % 12 for place, name in enumerate((*MONTHS, *NAMES))} | {"sept": 9}
 
-_TIME = (
-    r"(?:(?:[Tt]|,? )([0-9]{1,2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]+))?)?(?: ?([AaPp])[Mm])?"
-    r"(?: ?(Z|z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?))?)?"
-)
+_ZONE = r"(?: ?(Z|z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?))?"
+_HOUR = r"([0-9]{1,2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]+))?)?(?: ?([AaPp])[Mm])?"
+_TIME = rf"(?:(?:[Tt]|,? ){_HOUR}{_ZONE})?"
+_YEAR = "([0-9]{4}|[0-9]{2})"
 YEAR_FIRST = re.compile(r"([0-9]{4})([-/.])([0-9]{1,2})\2([0-9]{1,2})" + _TIME)
 COMPACT = re.compile(r"([0-9]{4})()([0-9]{2})([0-9]{2})" + _TIME)
-YEAR_LAST = re.compile(r"([0-9]{1,2})([-/.])([0-9]{1,2})\2([0-9]{4})" + _TIME)
-DAY_NAME = re.compile(r"([0-9]{1,2})([ -])([A-Za-z]{3,9})\.?,?\2([0-9]{4})" + _TIME)
-NAME_DAY = re.compile(r"([A-Za-z]{3,9})\.?( )([0-9]{1,2}),? ([0-9]{4})" + _TIME)
+DIGITS = re.compile(
+    r"([0-9]{4})()([0-9]{2})([0-9]{2})[Tt]?([0-9]{2})([0-9]{2})(?:([0-9]{2})(?:[.,]([0-9]+))?)?()" + _ZONE
+)
+YEAR_LAST = re.compile(rf"([0-9]{{1,2}})([-/.])([0-9]{{1,2}})\2{_YEAR}{_TIME}")
+DAY_NAME = re.compile(rf"([0-9]{{1,2}})([ -])([A-Za-z]{{3,9}})\.?,?\2{_YEAR}{_TIME}")
+NAME_DAY = re.compile(rf"([A-Za-z]{{3,9}})\.?( )([0-9]{{1,2}}),? {_YEAR}{_TIME}")
+YEAR_MONTH = re.compile(r"([0-9]{4})([-/])([0-9]{1,2})()" + _TIME)
+MONTH_YEAR = re.compile(rf"([0-9]{{1,2}}(?=[-/])|[A-Za-z]{{3,9}}\.?,?(?=[- ]))([-/ ])()([0-9]{{4}}){_TIME}")
+CLOCK = re.compile(_HOUR)
 _PLAIN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2})?)?")
 _UTC = datetime.UTC
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=_UTC)
+
+
+class Reading(NamedTuple):
+    """How texts and numbers are read as dates: the fields of `Date` of these names."""
+
+    order: str = "ymd"
+    epoch: str = ""
+    century: int = 0
+    clock: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,8 +84,9 @@ class Date(Codec):
     allows that, is `MISSING` and -1. `fit` learns `parts` (those that vary) and `center` and `spread`, mean and
     standard deviation of the elapsed seconds, for the graph. `order` is that of written dates whose year is last;
     "ymd" has none of them, and `fit` finds the order where the dates leave no choice. `epoch` is the unit of
-    numbers since 1970, or empty where numbers are no dates. `absent` are the texts and dates that mean that there is
-    none, instead of the usual texts.
+    numbers since 1970, or empty where numbers are no dates. `century` is the first of the hundred years that years of two
+    digits stand for, 0 where there are none of them. With `clock` there are times of day alone. `absent` are the texts
+    and dates that mean that there is none, instead of the usual texts.
     """
 
     op: ClassVar[str] = "date@1"
@@ -81,6 +97,8 @@ class Date(Codec):
     center: float | None = None
     spread: float | None = None
     absent: tuple[str, ...] | None = None
+    century: int = 0
+    clock: bool = False
     no_value: ClassVar[frozenset[str]] = NO_NUMBER
 
     def __post_init__(self) -> None:
@@ -88,6 +106,8 @@ class Date(Codec):
             raise FieldError(f"order must be one of {', '.join(ORDERS)}")
         if self.epoch and self.epoch not in UNITS:
             raise FieldError(f"epoch must be one of {', '.join(UNITS)}, or empty")
+        if self.century and not 1000 <= self.century <= 9900:
+            raise FieldError("century must be a year from 1000 to 9900, or 0")
         if self.parts is not None and (
             len(set(self.parts)) < len(self.parts) or not set(self.parts) <= {*PARTS}
         ):
@@ -97,13 +117,17 @@ class Date(Codec):
         if self.center is not None and not (math.isfinite(self.center) and self.center == round(self.center)):
             raise FieldError("center must be a whole number")
 
+    @property
+    def reading(self) -> Reading:
+        return Reading(self.order, self.epoch, self.century, self.clock)
+
     @cached_property
     def _absent(self) -> frozenset[str]:
         return absent_words(self.absent, self.no_value)
 
     @cached_property
     def _absent_dates(self) -> Floats:
-        return parse_dates(np.array(self.absent or (), object), self.order, self.epoch)
+        return parse_dates(np.array(self.absent or (), object), *self.reading)
 
     def fit(self, values: Iterable[Any]) -> Self:
         if self.parts is not None and self.center is not None and self.spread is not None:
@@ -135,16 +159,28 @@ class Date(Codec):
 
     def read(self, raw: Any) -> float:
         """Seconds since 1970-01-01 00:00 UTC; NaN where missing."""
-        seconds = math.nan if is_missing(raw, self._absent) else _seconds(raw, self.order, self.epoch)
+        seconds = math.nan if is_missing(raw, self._absent) else _seconds(raw, self.reading)
         if is_missing(raw, self._absent) or seconds in self._absent_dates:
             if self.missing:
                 return math.nan
             raise DataError("the date is missing.", fix="Give every row a date, or leave the row out.")
         if math.isnan(seconds):
-            other = isinstance(raw, str) and YEAR_LAST.fullmatch(raw.strip()) and self.order == "ymd"
-            hint = "Say whether the day or the month is first: order='dmy' or 'mdy'." if other else ""
-            raise DataError(f"{raw!r:.60} is not a date.", fix=hint or "Write it like 2019-12-31.")
+            raise DataError(f"{raw!r:.60} is not {self._what}.", fix=self._hint(raw))
         return seconds
+
+    @property
+    def _what(self) -> str:
+        return "a time of day" if self.clock else "a date"
+
+    def _hint(self, raw: Any) -> str:
+        if self.clock:
+            return "Write it like 14:35."
+        if isinstance(raw, str) and (found := YEAR_LAST.fullmatch(raw.strip())):
+            if len(found[4]) == 2 and not self.century:
+                return "Write the year with four digits."
+            if self.order == "ymd":
+                return "Say whether the day or the month is first: order='dmy' or 'mdy'."
+        return "Write it like 2019-12-31."
 
     def encode(self, value: float) -> Array:
         return self._encoded(np.array([value]))[0]
@@ -157,7 +193,7 @@ class Date(Codec):
 
     def _read_column(self, values: Array | Sequence[Any]) -> tuple[Floats, Errors]:
         """What `read` gives of each value (n,), NaN where it raises, and the errors by row."""
-        different, which, seconds = _column(values, self.order, self.epoch)
+        different, which, seconds = _column(values, self.reading)
         faults: Errors = {}
         seconds = np.where(np.isin(seconds, self._absent_dates), np.nan, seconds)
         for place in np.flatnonzero(np.isnan(seconds)).tolist():
@@ -198,7 +234,7 @@ class Date(Codec):
         if not isinstance(quantiles, Mapping):
             return found
         ends = [cast("Mapping[str, Any]", quantiles).get(level) for level in ("0.0", "1.0")]
-        first, last = (_seconds(end, "ymd", "") if isinstance(end, str) else math.nan for end in ends)
+        first, last = (_seconds(end, Reading()) if isinstance(end, str) else math.nan for end in ends)
         return [
             *found,
             (f"before the first in training, {_shown(ends[0])}", known & (elapsed < first)),
@@ -232,6 +268,10 @@ class Date(Codec):
         ]
         if self.order != "ymd":
             examples.append(("year last", "03/04/2021"))
+        if self.century:
+            examples.append(("two digits of the year", "4-Nov-95"))
+        if self.clock:
+            examples = [("a time of day", "9:05"), ("the last second", "11:59:59.5 pm")]
         if self.epoch:
             examples.append(("a number", -1.5))
         if self.missing:
@@ -262,45 +302,55 @@ def calendar(elapsed: Floats, parts: Sequence[str]) -> list[npt.NDArray[np.int64
     return [made[name]() for name in parts]
 
 
-def parse_dates(values: Array, order: str = "ymd", epoch: str = "") -> Floats:
+def parse_dates(
+    values: Array, order: str = "ymd", epoch: str = "", century: int = 0, clock: bool = False
+) -> Floats:
     """Seconds since 1970-01-01 UTC of each raw value (n,), NaN where it is no date (or there is none).
 
-    `order` and `epoch` are those of `Date`. Each different value is read once.
+    The options are the fields of `Reading`. Each different value is read once.
     """
-    _, which, seconds = _column(values, order, epoch)
+    _, which, seconds = _column(values, Reading(order, epoch, century, clock))
     return by_row(seconds, which)
 
 
-def _column(values: Array | Sequence[Any], order: str, epoch: str) -> tuple[Sequence[Any], Array, Floats]:
+def _column(values: Array | Sequence[Any], reading: Reading) -> tuple[Sequence[Any], Array, Floats]:
     """Different values (k), which of them each row is (n,), and the seconds of each of them (k,)."""
     if isinstance(values, np.ndarray) and values.dtype.kind == "M":
         return cast("Sequence[Any]", values), np.arange(len(values)), _of_datetime64(values)
     different, which = distinct(values)
     seconds = np.full(len(different), np.nan)
     plain = np.array([isinstance(raw, str) and bool(_PLAIN.fullmatch(raw)) for raw in different], bool)
+    plain &= not reading.clock
     try:
         found = np.array([different[place] for place in np.flatnonzero(plain)], "datetime64[s]")
         seconds[plain] = _of_datetime64(found)
     except ValueError:  # Some day that there is not, like 30 February.
         plain[:] = False
     for place in np.flatnonzero(~plain).tolist():
-        seconds[place] = _seconds(different[place], order, epoch)
+        seconds[place] = _seconds(different[place], reading)
     return different, which, seconds
 
 
-def _seconds(raw: Any, order: str, epoch: str) -> float:
-    """Seconds since 1970 UTC, NaN where it is no date."""
+def _seconds(raw: Any, reading: Reading) -> float:
+    """Seconds since 1970 UTC, NaN where it is no date; of a time of day, since midnight."""
+    seconds = _moment(raw, reading)
+    first, last = (0.0, 86_400.0) if reading.clock else (FIRST, LAST)
+    return seconds if first <= seconds < last else math.nan
+
+
+def _moment(raw: Any, reading: Reading) -> float:
     if isinstance(raw, str):
         text = raw.strip()
-        if epoch and WRITTEN.fullmatch(text):
-            raw = float(text)
-        else:
-            return _in_range(_written(text, order))
+        if not (reading.epoch and WRITTEN.fullmatch(text)):
+            return _written(text, reading)
+        raw = float(text)
     if is_nothing(raw):
         return math.nan
     raw = scalar(raw)
+    if isinstance(raw, datetime.time):
+        return _of_datetime(datetime.datetime.combine(_EPOCH, raw)) if reading.clock else math.nan
     if isinstance(raw, datetime.date):
-        return _in_range(_of_datetime(raw))
+        return _of_datetime(raw)
     if isinstance(raw, np.datetime64):
         return float(_of_datetime64(np.array([cast("Any", raw)]))[0])
     if isinstance(raw, (bool, np.bool_)) or not isinstance(raw, (int, float, np.integer, np.floating)):
@@ -309,14 +359,10 @@ def _seconds(raw: Any, order: str, epoch: str) -> float:
         number = float(cast("float", raw))
     except OverflowError:
         return math.nan
-    if epoch:
-        return _in_range(number / UNITS[epoch])
-    whole = 10_000_101 <= number <= 99_991_231 and number.is_integer()
-    return _written(str(int(number)), order) if whole else math.nan
-
-
-def _in_range(seconds: float) -> float:
-    return seconds if FIRST <= seconds < LAST else math.nan
+    if reading.epoch:
+        return number / UNITS[reading.epoch]
+    digits = 10_000_101 <= number <= 99_991_231 or 10_000_101_000_000 <= number <= 99_991_231_235_959
+    return _written(str(int(number)), reading) if digits and number.is_integer() else math.nan
 
 
 def _of_datetime(moment: datetime.date) -> float:
@@ -338,31 +384,63 @@ def _of_datetime64(moments: Array) -> Floats:
     return np.where(known, fine // per + (fine % per) / per, np.nan)
 
 
-def _written(text: str, order: str) -> float:
+def _written(text: str, reading: Reading) -> float:
     """Seconds since 1970 UTC of a trimmed text, NaN where it is no date."""
-    if match := YEAR_FIRST.fullmatch(text) or COMPACT.fullmatch(text):
-        year, month, day = match[1], int(match[3]), match[4]
-    elif match := YEAR_LAST.fullmatch(text):
-        if order == "ymd":
-            return math.nan
-        year, month, day = match[4], int(match[3]), match[1]
-        if order == "mdy":
-            month, day = int(match[1]), match[3]
-    elif match := DAY_NAME.fullmatch(text):
-        year, month, day = match[4], MONTH.get(match[3].lower(), 0), match[1]
-    elif match := NAME_DAY.fullmatch(text):
-        year, month, day = match[4], MONTH.get(match[1].lower(), 0), match[3]
+    if reading.clock and (match := CLOCK.fullmatch(text)):
+        return _with_time(0, match.groups(), None)
+    for pattern, find in _FORMS:
+        if match := pattern.fullmatch(text):
+            year, month, day = find(match, reading.order)
+            break
     else:
         return math.nan
+    number = int(month) if month.isdecimal() else MONTH.get(month.rstrip(".,").lower(), 0)
     try:
-        days = datetime.date(int(year), month, int(day)).toordinal() - 719_163
+        days = datetime.date(_full_year(year, reading.century), number, int(day or 1)).toordinal() - 719_163
     except ValueError:
         return math.nan
-    if not match[5]:
+    *clock, zone = match.groups()[4:]
+    return _with_time(days, clock, zone)
+
+
+def _full_year(year: str, century: int) -> int:
+    """The year; 0, which there is not, for two digits where they are not read."""
+    if len(year) > 2:
+        return int(year)
+    return century + (int(year) - century) % 100 if century else 0
+
+
+def _year_last(match: re.Match[str], order: str) -> tuple[str, str, str]:
+    first, second, last = match[1], match[3], match[4]
+    if order == "ymd":  # With two digits the year may be first; with four it has been found already.
+        return (first, second, last) if len(first) == len(last) == 2 else ("0", second, last)
+    return (last, first, second) if order == "mdy" else (last, second, first)
+
+
+def _year_first(match: re.Match[str], order: str) -> tuple[str, str, str]:
+    del order
+    return match[1], match[3], match[4]
+
+
+_FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], str], tuple[str, str, str]]], ...] = (
+    (YEAR_FIRST, _year_first),
+    (COMPACT, _year_first),
+    (DIGITS, _year_first),
+    (YEAR_LAST, _year_last),
+    (DAY_NAME, lambda match, _: (match[4], match[3], match[1])),
+    (NAME_DAY, lambda match, _: (match[4], match[1], match[3])),
+    (YEAR_MONTH, _year_first),
+    (MONTH_YEAR, lambda match, _: (match[4], match[1], match[3])),
+)
+"""What a date may look like -> its year, month and day by the order of those whose year is last."""
+
+
+def _with_time(days: int, clock: Sequence[str | None], zone: str | None) -> float:
+    hours, minutes, seconds, fraction, half = clock
+    if not hours or not minutes:
         return days * 86_400.0
-    hours, minutes, seconds, fraction, half, zone = match.groups()[4:]
-    clock = _clock(hours, minutes, seconds, half, zone)
-    return math.nan if clock is None else days * 86_400 + clock + float(f"0.{fraction or 0}")
+    whole = _clock(hours, minutes, seconds, half, zone)
+    return math.nan if whole is None else days * 86_400 + whole + float(f"0.{fraction or 0}")
 
 
 def _clock(hours: str, minutes: str, seconds: str | None, half: str | None, zone: str | None) -> int | None:

@@ -10,6 +10,7 @@ import numpy as np
 from drivetrain.codecs import Codec
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.date import MISSING as NO_DATE
+from drivetrain.codecs.date import Date
 from drivetrain.codecs.tags import Tags
 from drivetrain.types import Array
 
@@ -47,13 +48,15 @@ def _categories(codec: Codec, encoded: Array, raw: Array) -> Texts:
 
 
 def _dates(codec: Codec, encoded: Array, raw: Array) -> Texts:
-    elapsed = encoded[:, 0]
-    return [None if seconds == NO_DATE else date_text(seconds) for seconds in elapsed.tolist()]
+    elapsed, clock = encoded[:, 0], cast("Date", codec).clock
+    return [None if seconds == NO_DATE else date_text(seconds, clock) for seconds in elapsed.tolist()]
 
 
-def date_text(seconds: int) -> str:
-    """Seconds since 1970 as ISO 8601; the day alone at midnight."""
+def date_text(seconds: int, clock: bool = False) -> str:
+    """Seconds since 1970 as ISO 8601; the day alone at midnight, the time alone for one of day."""
     text = str(np.datetime64(seconds, "s"))
+    if clock:
+        return text[11:16]
     return text[:10] if seconds % DAY == 0 else text[:16].replace("T", " ")
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drivetrain.codecs.base import MISSING_WORDS, NO_NUMBER, absent_words
-from drivetrain.codecs.date import FIRST, LAST, UNITS, parse_dates
+from drivetrain.codecs.date import FIRST, LAST, UNITS, Reading, parse_dates
 from drivetrain.codecs.number import INFINITE, LARGEST, Number, numbers_among
 from drivetrain.data.notation import LOOKED_AT, PLAIN, Doubt, find_doubt, find_way, plain_texts
 from drivetrain.types import Array
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 WHITE = "".join(chr(code) for code in range(0x3001) if chr(code).isspace())
 """What `str.strip` takes away."""
+_COMPACT = "^[0-9]{8}[Tt]?[0-9]{4}"
 _DAY_AND_TIME = r"^(.*?[^\s\x1c-\x1f])(?:[Tt]|,? )([0-9]{1,2}:[0-9]{2}.*)$"
 
 
@@ -83,7 +84,7 @@ class Column:
         self.values = values.str.strip_chars(WHITE) if self.is_text else values
         self.typed = typed
         self.given = tuple(word.strip() for word in given)
-        self._dates: dict[tuple[str, str], Array] = {}
+        self._dates: dict[Reading, Array] = {}
         self._ways: dict[bool | None, Number] = {}
         self._numbers: dict[Number, Numbers] = {}
 
@@ -241,25 +242,25 @@ class Column:
         different, codes = _coded(known)
         return np.array(different, object)[codes]
 
-    def dates(self, order: str = "ymd", epoch: str = "") -> Array:
-        """Seconds since 1970-01-01 UTC (n,), NaN where there is no date: what `Date(order, epoch)` reads."""
-        key = (order, epoch)
+    def dates(self, order: str = "ymd", epoch: str = "", century: int = 0, clock: bool = False) -> Array:
+        """Seconds since 1970-01-01 UTC (n,), NaN where there is no date: what a `Date` with this `Reading` reads."""
+        key = Reading(order, epoch, century, clock)
         if key not in self._dates:
-            seconds = self._read_dates(order, epoch)
-            gaps = parse_dates(np.array(self.given, object), order, epoch)
+            seconds = self._read_dates(key)
+            gaps = parse_dates(np.array(self.given, object), *key)
             self._dates[key] = np.where(np.isin(seconds, gaps), np.nan, seconds)
         return self._dates[key]
 
-    def _read_dates(self, order: str, epoch: str) -> Array:
+    def _read_dates(self, reading: Reading) -> Array:
         import polars as pl
 
-        if epoch:
-            return self.numbers.values / UNITS[epoch]
+        if reading.epoch:
+            return self.numbers.values / UNITS[reading.epoch]
         if self.is_text:
-            return _parse_dates(self.values, order)
+            return _parse_dates(self.values, reading)
         if self.kind == "date":
             return parse_dates(self.values.cast(pl.Datetime("us")).to_numpy())
-        return parse_dates(self.numbers.values, order)
+        return parse_dates(self.numbers.values, *reading)
 
     @property
     def numbers(self) -> Numbers:
@@ -312,12 +313,18 @@ def _coded(texts: pl.Series) -> tuple[list[str | None], Array]:
     return [*known.to_list(), None], codes
 
 
-def _parse_dates(texts: pl.Series, order: str) -> Array:
+def _parse_dates(texts: pl.Series, reading: Reading) -> Array:
     """`parse_dates` of trimmed texts (n,), days and times of day apart: of each there are far fewer than of both."""
-    days, day = _coded(texts.str.extract(_DAY_AND_TIME, 1).fill_null(texts))
-    clocks, clock = _coded(texts.str.extract(_DAY_AND_TIME, 2))
+    import polars as pl
+
+    parted = ~(texts.str.contains(_COMPACT).fill_null(False))
+    if reading.clock:
+        parted &= False
+    nothing = pl.Series([None], dtype=pl.String)
+    days, day = _coded(texts.str.extract(_DAY_AND_TIME, 1).fill_null(texts).zip_with(parted, texts))
+    clocks, clock = _coded(texts.str.extract(_DAY_AND_TIME, 2).zip_with(parted, nothing))
     midnight = np.array(["1970-01-01" + (f" {time}" if time else "") for time in clocks], object)
-    seconds = parse_dates(np.array(days, object), order)[day] + parse_dates(midnight)[clock]
+    seconds = parse_dates(np.array(days, object), *reading)[day] + parse_dates(midnight)[clock]
     return np.where((seconds >= FIRST) & (seconds < LAST), seconds, np.nan)
 
 

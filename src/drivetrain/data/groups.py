@@ -105,7 +105,8 @@ def _range_name(low: str, high: str) -> str:
 def _dates(codec: Codec, encoded: Array) -> Iterator[Named]:
     absent = encoded[:, 0] == NO_DATE
     elapsed = np.where(absent, np.nan, encoded[:, 0].astype(np.float64))
-    yield _ranged(elapsed, lambda seconds: date_text(int(seconds)))
+    clock = cast("Date", codec).clock
+    yield _ranged(elapsed, lambda seconds: date_text(int(seconds), clock))
     for place, part in enumerate(cast("Date", codec).parts or (), start=1):
         if part in CALENDAR:
             first, names = CALENDAR[part]

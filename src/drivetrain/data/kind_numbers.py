@@ -1,26 +1,24 @@
-"""Columns of numbers and of dates, and what only looks like numbers: codes, two values.
+"""Columns of numbers, and what only looks like numbers: codes, two values.
 
-A column that holds numbers in 95 of 100 cells that are not missing is a number, and so with dates.
+A column that holds numbers in 95 of 100 cells that are not missing is a number.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
 from drivetrain.codecs.base import NO_NUMBER
-from drivetrain.codecs.date import ORDERS, UNITS, Date, parse_dates
 from drivetrain.codecs.number import Number
 from drivetrain.data.columns import Column, Numbers
 from drivetrain.data.faults import Fault
+from drivetrain.data.kind_dates import moment
 from drivetrain.data.kind_rows import ID_NAME, guess_row_numbers, names_rows
 from drivetrain.data.kind_texts import category
 from drivetrain.data.kind_types import (
     CONSTANT,
-    DATE,
     ENOUGH,
     IGNORED,
     MOSTLY,
@@ -31,7 +29,7 @@ from drivetrain.data.kind_types import (
     levels_codec,
     places,
 )  # fmt: skip
-from drivetrain.data.notation import PLAIN, find_way, plain_texts
+from drivetrain.data.notation import find_way, plain_texts
 from drivetrain.interface import column_option
 from drivetrain.types import Array
 
@@ -39,15 +37,7 @@ SKEWED = 2.0
 """Beyond this skewness a number of more than 20 values is taken by its logarithm, where that at least halves it."""
 FAR = 30.0
 """A number this many standard deviations (by quartiles) from the middle one makes the scaling robust."""
-TIME_NAME = re.compile(
-    r"(?:^|[\W_])(?:date|day|time|timestamp|datetime|epoch|created|updated|when|dt|at)(?:$|[\W_])"
-    r"|dteday|timestamp|[a-z](?-i:Date|Time|At)$",
-    re.IGNORECASE,
-)
 _LEADING_ZERO = "^[+-]?0[0-9]+$"
-_FROM_1990, _TO_2050 = 631_152_000, 2_524_608_000
-_EPOCHS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
-_FIRST = {"dmy": "the day", "mdy": "the month"}
 
 
 def guess_number(seen: Seen) -> ColumnKind | None:
@@ -190,80 +180,3 @@ def number_faults(seen: Seen, numbers: Numbers) -> Iterator[Fault]:
 def has_codes(column: Column) -> bool:
     """True for whole numbers with leading zeros, such as postal codes."""
     return column.is_text and bool(column.values.str.contains(_LEADING_ZERO).any())
-
-
-def moment(seen: Seen, numbers: Numbers, named: bool = False) -> ColumnKind | None:
-    """Numbers that are days such as 20191231 or seconds since 1970, where the name says time, or a person does."""
-    if not ((named or TIME_NAME.search(seen.name)) and len(numbers.finite) and numbers.way == PLAIN):
-        return None
-    low, high = numbers.finite.min(), numbers.finite.max()
-    if low >= 19_000_101 and high <= 21_001_231:
-        dates = seen.column.dates("ymd")
-        if np.isnan(dates).sum() == len(seen.column) - len(numbers.finite):
-            return date(seen, "ymd", 1.0)
-    for unit, per in UNITS.items():
-        if _FROM_1990 * per <= low and high <= _TO_2050 * per:
-            return date(seen, "ymd", 1.0, epoch=unit)
-    return None
-
-
-def guess_date(seen: Seen) -> ColumnKind | None:
-    """A column of dates; None where it holds none."""
-    if seen.column.kind == "date":
-        return date(seen, *date_order(seen.column))
-    if seen.column.kind != "text" or seen.column.sample.n_unique() < 3:
-        return None
-    order, share, sure = date_order(seen.column)
-    return date(seen, order, share, sure) if share >= MOSTLY else None
-
-
-def date(seen: Seen, order: str, share: float, sure: bool = True, epoch: str = "") -> ColumnKind:
-    """The column as a date, whatever else it could be."""
-    seconds = seen.column.dates(order, epoch)
-    known = seconds[~np.isnan(seconds)]
-    first, last = np.array([known.min(), known.max()]).astype("datetime64[s]").astype(str).tolist()
-    whole_days = bool((known % 86_400 == 0).all())
-    first, last = (moment[:10] if whole_days else moment.replace("T", " ") for moment in (first, last))
-    reason = f"dates from {first} to {last}, {len(np.unique(known)):,} different in {len(seconds):,} rows{seen.gaps()}"
-    if order != "ymd":
-        reason += f", {_FIRST[order]} written first"
-    reason += f", in {_EPOCHS[epoch]} since 1970" if epoch else ""
-    faults = []
-    if len(others := np.flatnonzero(np.isnan(seconds) & ~seen.column.missing_as(NO_NUMBER).to_numpy())):
-        message = (
-            f"{seen.name!r}: {len(others):,} of {len(seconds):,} cells are no dates; they count as missing."
-        )
-        fix = "Mend them, or call the column a category."
-        faults.append(Fault("mixed cells", "warning", message, places(seen, others), fix))
-    if not sure:
-        message = f"{seen.name!r}: day and month can't be told apart; {_FIRST[order]} is taken to come first."
-        faults.append(Fault("order of dates", "warning", message, [], "Write the dates like 2019-12-31."))
-    return seen.is_(DATE, reason, Date(order=order, epoch=epoch, missing=True), faults)
-
-
-def date_order(column: Column) -> tuple[str, float, bool]:
-    """The order of written dates, the share of cells that are dates by it, and whether no other fits as well."""
-    if not column.is_text:
-        return "ymd", 1.0, True
-    some = column.sample.to_numpy()
-    if not len(some):
-        return "ymd", 0.0, True
-    likely = {order: float(np.mean(~np.isnan(parse_dates(some, order)))) for order in ORDERS}
-    if max(likely.values()) < 0.5:
-        return "ymd", 0.0, True
-    likely = {order: share for order, share in likely.items() if share == max(likely.values())}
-    if "ymd" in likely:
-        likely = {"ymd": 1.0}  # Where the year is first the others read the same.
-    present = max(1, len(column) - int(column.missing_as(NO_NUMBER).sum()))
-    shares = {order: int((~np.isnan(column.dates(order))).sum()) / present for order in likely}
-    best = max(shares, key=shares.__getitem__)
-    equal = [order for order in shares if shares[order] == shares[best]]
-    if len(equal) == 1:
-        return best, shares[best], True
-    rising = [order for order in equal if _mostly_rises(column.dates(order))]
-    return (rising or equal)[0], shares[best], len(rising) == 1
-
-
-def _mostly_rises(seconds: Array) -> bool:
-    known = seconds[~np.isnan(seconds)]
-    return bool(np.mean(np.diff(known) >= 0) > MOSTLY)

@@ -46,12 +46,12 @@ class ColumnKind:
 @dataclass(frozen=True, eq=False)
 class Seen:
     """A column with what is around it: where its rows come from, the folder that paths are relative to, and what a person
-    said of how its cells are written (one of DECIMALS, or an empty text)."""
+    said of how its cells are written."""
 
     column: Column
     origins: Origins
     folder: str = ""
-    written: str = ""
+    written: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -60,7 +60,8 @@ class Seen:
     @property
     def numbers(self) -> Numbers:
         """The column read as numbers."""
-        return self.column.numbers_by(self.column.way(DECIMALS.get(self.written)))
+        comma = next((DECIMALS[word] for word in self.written if word in DECIMALS), None)
+        return self.column.numbers_by(self.column.way(comma))
 
     def is_(
         self, kind: str, reason: str, codec: Codec | None = None, faults: Iterable[Fault] = ()

@@ -15,18 +15,16 @@ import numpy as np
 
 from drivetrain.codecs.base import MISSING_WORDS
 from drivetrain.codecs.category import Category
+from drivetrain.codecs.date import Date
 from drivetrain.codecs.number import Number
 from drivetrain.codecs.text import Text
 from drivetrain.data.columns import Column
 from drivetrain.data.faults import Fault
+from drivetrain.data.kind_dates import SAID_CENTURY, SAID_ORDERS, date, find_reading, guess_date, moment
 from drivetrain.data.kind_numbers import (
-    date,
-    date_order,
-    guess_date,
     guess_number,
     guess_two_ways,
     has_codes,
-    moment,
     number,
     two_ways,
 )  # fmt: skip
@@ -74,7 +72,7 @@ __all__ = ["KINDS", "ColumnKind", "guess_kinds", "to_table"]
 FEW_NUMBERS = 20
 """A target of at most so many different whole numbers, each twice or more on average, is a category."""
 MOST_CLASSES = 1_000
-WRITTEN = {NUMBER: (*DECIMALS,)}
+WRITTEN = {NUMBER: (*DECIMALS,), DATE: (*SAID_ORDERS, "from-1950")}
 """Kind -> what may be said, after a colon, of how its cells are written."""
 
 
@@ -104,7 +102,7 @@ def guess_kinds(
     folder = os.path.dirname(frame.source)
     kinds: dict[str, ColumnKind] = {}
     for name in frame.columns:
-        told, written = said.get(name, ("", ""))
+        told, written = said.get(name, ("", ()))
         seen = Seen(frame.column(name), frame.origins, folder, written)
         if name in targets:
             kinds[name] = _target(seen, told)
@@ -118,17 +116,20 @@ def guess_kinds(
     return kinds
 
 
-def _said(name: str, told: str) -> tuple[str, str]:
+def _said(name: str, told: str) -> tuple[str, tuple[str, ...]]:
     """The kind that a person named, and how the cells are written, where they said so. Raises UsageError."""
-    kind, _, written = told.partition(":")
-    for given, known in ((kind, KINDS), *([(written, WRITTEN.get(kind, ()))] if written else [])):
-        if given not in known:
-            what = "kind" if known is KINDS else f"way to write a {kind}"
-            fix = nearest(given, known) or (
+    kind, *written = told.split(":")
+    if kind not in KINDS:
+        fix = nearest(kind, KINDS) or f"There are: {', '.join(KINDS)}."
+        raise UsageError(f"there is no kind {kind!r}.", where=f"column {name}", fix=fix)
+    known = WRITTEN.get(kind, ())
+    for word in written:
+        if word not in known and not (kind == DATE and SAID_CENTURY.fullmatch(word)):
+            fix = nearest(word, known) or (
                 f"There are: {', '.join(known)}." if known else f"Say {kind} alone."
             )
-            raise UsageError(f"there is no {what} {given!r}.", where=f"column {name}", fix=fix)
-    return kind, written
+            raise UsageError(f"there is no way to write a {kind} {word!r}.", where=f"column {name}", fix=fix)
+    return kind, tuple(written)
 
 
 def names_of(given: str | Sequence[str]) -> list[str]:
@@ -216,12 +217,12 @@ def _as_date(seen: Seen) -> ColumnKind:
         raise _unfit(seen, DATE, "its numbers are neither days such as 20191231 nor times since 1970")
     if seen.column.kind not in ("text", "date"):
         raise _unfit(seen, DATE, "it holds no dates")
-    order, share, sure = date_order(seen.column)
+    reading, share, sure = find_reading(seen)
     if share == 0 and seen.numbers.share >= MOSTLY and (found := moment(seen, seen.numbers, named=True)):
         return found
-    others = np.flatnonzero(np.isnan(seen.column.dates(order)) & ~seen.column.missing.to_numpy())
+    others = np.flatnonzero(np.isnan(seen.column.dates(*reading)) & ~seen.column.missing.to_numpy())
     _refuse_most(seen, DATE, others, share)
-    return date(seen, order, share, sure)
+    return date(seen, reading, sure)
 
 
 def _refuse_most(seen: Seen, kind: str, others: Array, share: float) -> None:
@@ -364,8 +365,7 @@ def _as_array(column: Column, kind: ColumnKind, folder: str) -> Array:
     if kind.codec is None and _is_all_numbers(column):
         return column.numbers.column()
     if kind.kind == DATE:
-        codec = kind.codec
-        seconds = column.dates(getattr(codec, "order", "ymd"), getattr(codec, "epoch", ""))
+        seconds = column.dates(*kind.codec.reading) if isinstance(kind.codec, Date) else column.dates()
         moments = np.floor(np.nan_to_num(seconds) * 1e6).astype("datetime64[us]")
         moments[np.isnan(seconds)] = np.datetime64("NaT")
         return moments

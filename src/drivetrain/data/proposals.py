@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from drivetrain.codecs.base import distinct
-from drivetrain.data.kind_numbers import TIME_NAME
+from drivetrain.data.kind_dates import TIME_NAME
 from drivetrain.data.kind_rows import ID_NAME
 from drivetrain.data.kind_types import CATEGORY, DATE, IDENTIFIER, LEFT_OUT, MANY, MOSTLY, NUMBER, ColumnKind
 from drivetrain.data.row_order import row_order
@@ -71,6 +71,7 @@ def _by_time(
 ) -> Proposal | None:
     """By a date that rises down the rows, else by one that is named so; else by a year that rises."""
     dates = [name for name in names if kinds[name].kind == DATE and not _BIRTH.search(name)]
+    dates = [name for name in dates if not getattr(kinds[name].codec, "clock", False)]
     dates = [name for name in dates if not missing(table[name]).any()]
     dates = [name for name in dates if len(np.unique(table[name])) >= LEAST_TIMES]
     rising = [name for name in dates if rises(table[name])]
