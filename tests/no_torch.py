@@ -66,7 +66,7 @@ def main() -> None:
         check=False,
     )
     assert done.returncode == 1, done
-    assert "pip install 'drivetrain[train]'" in done.stderr, done.stderr
+    assert "pip install '.[train]'" in done.stderr, done.stderr
     assert "Traceback" not in done.stderr
     empty = best_seconds("pass")
     megabytes = installed_megabytes()

@@ -87,7 +87,7 @@ except Exception as fault:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "reading a table needs polars" in done.stdout
-    assert "pip install 'drivetrain[train]'" in done.stdout
+    assert "pip install '.[tables]'" in done.stdout
 
 
 def test_names_of_row_files():

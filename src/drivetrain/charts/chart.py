@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drivetrain.errors import DrivetrainError, UsageError
+from drivetrain.extras import installing
 from drivetrain.files import write_bytes
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ def _settings(palette: Palette) -> Iterator[None]:
         import matplotlib.style
     except ImportError as fault:
         raise DrivetrainError(
-            "charts need matplotlib.", fix="Install it with: pip install 'drivetrain[train]'"
+            "charts need matplotlib.", fix=f"Install it with: {installing('train')}"
         ) from fault
     ours = {
         "font.family": "DejaVu Sans",  # It comes with matplotlib: the same picture on every machine.

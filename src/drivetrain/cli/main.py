@@ -16,6 +16,7 @@ from typing import NoReturn
 import drivetrain
 from drivetrain.cli.verbs import VERBS
 from drivetrain.errors import DrivetrainError, Interrupted, UsageError, nearest
+from drivetrain.extras import installing
 from drivetrain.files import file_error, to_json
 from drivetrain.interface import command_line
 from drivetrain.learn import distribution
@@ -94,7 +95,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(
             DrivetrainError(
                 f"this needs the package {fault.name!r}, which is not installed.",
-                fix="Run: pip install 'drivetrain[train]'",
+                fix=f"Run: {installing('train')}",
+            ),
+            as_json,
+        )
+    except MemoryError:
+        return _fail(
+            DrivetrainError(
+                "there is not enough memory.",
+                fix="Close other programs, or take fewer rows, columns or pictures.",
             ),
             as_json,
         )

@@ -7,8 +7,10 @@ seen (`kinds.py`), and no leading zero is lost on the way. Other sources keep th
 from __future__ import annotations
 
 import csv
+import datetime
 import io
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from drivetrain.data.columns import Column
+from drivetrain.data.guard import guarded
 from drivetrain.data.rows import json_records
 from drivetrain.data.table import Origins, shown
 from drivetrain.data.textfile import (
@@ -25,19 +28,25 @@ from drivetrain.data.textfile import (
     csv_records,
     extension,
     find_separator,
-    polars_needed,
     read_file,
     read_text,
+    require_polars,
 )
 from drivetrain.data.textfile import (
     ragged as ragged_error,
 )
 from drivetrain.errors import DataError, UsageError, nearest
+from drivetrain.limits import MOST_COLUMNS, refuse_many_columns, refuse_too_large
 from drivetrain.types import Array
 from drivetrain.values import WHOLE, as_text
 
 if TYPE_CHECKING:
     import polars as pl
+
+MOST_DEPTH = 64
+"""Of lists and objects in each other in JSON."""
+CELL_BYTES = 40
+"""What a cell of a typed table takes while it is read and looked at, measured."""
 
 Ragged = Literal["refuse", "skip"]
 Words = str | float | Sequence[str | float]
@@ -114,30 +123,10 @@ def read_frame(
     the usual ones of a CSV, and an empty word among them takes those away; numbers are compared as numbers.
     Raises FileError, DataError and UsageError that say file and row.
     """
-    try:
-        import polars as pl
-    except ImportError as fault:
-        raise polars_needed("reading a table") from fault
-    if isinstance(source, (str, os.PathLike)):
-        text = os.fspath(source)
-        if "://" in text:
-            from drivetrain.data.databases import read_query
-
-            frame = read_query(text, query)
-        elif query is not None:
-            raise UsageError(
-                "a query is for a database.", where="query", fix="Give its URL, such as sqlite:///FILE."
-            )
-        else:
-            frame = _read_path(text, header, ragged)
-    elif isinstance(source, pl.LazyFrame):
-        frame = _from_polars(source.collect(), "frame")
-    elif isinstance(source, pl.DataFrame):
-        frame = _from_polars(source, "frame")
-    else:
-        from drivetrain.data.frames import from_memory
-
-        frame = from_memory(source)
+    require_polars("reading a table")
+    place = shown(os.path.basename(source)) if isinstance(source, (str, os.PathLike)) else "frame"
+    with guarded(place):
+        frame = _read(source, query, header, ragged)
     if not len(frame):
         raise DataError(
             "there is a header and no row below it." if frame.source else "there are no rows.",
@@ -145,6 +134,29 @@ def read_frame(
             fix="Add data.",
         )
     return replace(frame, name=name or frame.name, missing=_words_by_column(missing, frame))
+
+
+def _read(source: Any, query: str | None, header: Sequence[str] | None, ragged: Ragged) -> Frame:
+    import polars as pl
+
+    if isinstance(source, (str, os.PathLike)):
+        text = os.fspath(source)
+        if "://" in text:
+            from drivetrain.data.databases import read_query
+
+            return read_query(text, query)
+        if query is not None:
+            raise UsageError(
+                "a query is for a database.", where="query", fix="Give its URL, such as sqlite:///FILE."
+            )
+        return _read_path(text, header, ragged)
+    if isinstance(source, pl.LazyFrame):
+        return _from_polars(source.collect(), "frame")
+    if isinstance(source, pl.DataFrame):
+        return _from_polars(source, "frame")
+    from drivetrain.data.frames import from_memory
+
+    return from_memory(source)
 
 
 def _words_by_column(missing: Missing, frame: Frame) -> dict[str, tuple[str, ...]]:
@@ -301,13 +313,15 @@ def _read_json_lines(text: TextFile) -> Frame:
 
     from drivetrain.data.frames import series
 
+    refuse_many_columns(_count_keys(text.data), text.place)
+    _refuse_deep(text)
     try:
         data = pl.read_ndjson(io.BytesIO(text.data), infer_schema_length=None)
         rows = len(data)
         if any(kind.is_float() and (data[name].abs() >= WHOLE).any() for name, kind in data.schema.items()):
             data = None  # polars has rounded whole numbers, where there were some.
         blank = text.data.count(b"\n") + 1 != rows
-    except pl.exceptions.PolarsError:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
         data, blank = None, True
     numbers: list[int] = []
     if data is None or blank:
@@ -320,6 +334,43 @@ def _read_json_lines(text: TextFile) -> Frame:
     notes += _missing_keys(data, text.data)
     data.columns = names
     return Frame(plain(data), text.place, "", (*text.notes, *notes), np.array(numbers, np.int64))
+
+
+_KEY = re.compile(rb'"([^"\\]*)"\s*:')
+
+
+def _count_keys(data: bytes) -> int:
+    """How many different keys there are, those of nested objects too. polars would take minutes over very many."""
+    if data.count(b'":') + data.count(b'" ') + data.count(b'"\t') <= MOST_COLUMNS:
+        return 0
+    keys: set[bytes] = set()
+    start = 0
+    while start < len(data):  # Piece by piece, or the list of all of them would be larger than the file.
+        end = data.find(b"\n", start + (1 << 24)) + 1 or len(data)
+        keys.update(_KEY.findall(data, start, end))
+        start = end
+    return len(keys)
+
+
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+
+
+def _refuse_deep(text: TextFile) -> None:
+    """Raise DataError for objects within objects that are deeper than polars can go without running out of its stack."""
+    if text.data.count(b"{") + text.data.count(b"[") <= text.data.count(b"\n") + 1 + MOST_DEPTH:
+        return
+    for row, line in enumerate(text.data.split(b"\n"), start=1):
+        if line.count(b"{") + line.count(b"[") <= MOST_DEPTH:
+            continue
+        depth = 0
+        for sign in re.findall(rb"[][{}]", _STRING.sub(b"", line)):
+            depth += 1 if sign in b"[{" else -1
+            if depth > MOST_DEPTH:
+                raise DataError(
+                    f"objects and lists are more than {MOST_DEPTH} deep in each other.",
+                    where=f"{text.place}, row {row}",
+                    fix="Give each value a key of its own.",
+                )
 
 
 def _missing_keys(data: pl.DataFrame, text: bytes) -> list[str]:
@@ -339,14 +390,13 @@ def _read_parquet(path: str) -> Frame:
 
     place = shown(os.path.basename(path))
     content = read_file(path)
-    try:
-        data = pl.read_parquet(io.BytesIO(content))
-    except (pl.exceptions.PolarsError, OSError, ValueError) as fault:
-        reason = str(fault).splitlines()[0]
-        raise DataError(
-            f"this can't be read as parquet: {reason}.", where=place, fix="Write or copy it again."
-        ) from fault
-    return _from_polars(data, place)
+    with guarded(place, "this can't be read as parquet"):
+        promised = pl.scan_parquet(io.BytesIO(content))
+        width = len(promised.collect_schema())
+        refuse_many_columns(width, place)
+        rows = promised.select(pl.len()).collect().item()
+        refuse_too_large(rows * width * CELL_BYTES, f"a table of {rows:,} rows and {width:,} columns", place)
+        return _from_polars(pl.read_parquet(io.BytesIO(content)), place)
 
 
 def _from_polars(data: pl.DataFrame, name: str) -> Frame:
@@ -368,6 +418,8 @@ def plain(data: pl.DataFrame) -> pl.DataFrame:
     columns: list[pl.Series] = []
     for column in data.get_columns():
         kind = column.dtype
+        if kind == pl.Date or isinstance(kind, pl.Datetime):
+            _refuse_odd_dates(column)
         if kind in (pl.Categorical, pl.Enum, pl.Time, pl.Null):
             column = column.cast(pl.String)
         elif kind.is_integer():
@@ -386,6 +438,24 @@ def plain(data: pl.DataFrame) -> pl.DataFrame:
             column = column.cast(pl.List(pl.String))
         columns.append(column)
     return pl.DataFrame(columns)
+
+
+def _refuse_odd_dates(column: pl.Series) -> None:
+    """Raise DataError for a date before the year 1 or after 9999, which no calendar of Python's or of ours holds."""
+    import polars as pl
+
+    first, last = datetime.date.min.toordinal(), datetime.date.max.toordinal()
+    epoch = datetime.date(1970, 1, 1).toordinal()
+    unit = column.dtype.time_unit if isinstance(column.dtype, pl.Datetime) else None
+    day = {None: 1, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}[unit]
+    days = column.to_physical() // day + epoch
+    odd = ((days < first) | (days > last)).arg_true()
+    if len(odd):
+        raise DataError(
+            f"there is a date outside the years 1 to 9999 in {len(odd):,} rows, the first in row {odd[0] + 1:,}.",
+            where=f"column {column.name!r}",
+            fix="Mend it, or leave the column out of the file.",
+        )
 
 
 def _plain_decimals(column: pl.Series) -> pl.Series:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from drivetrain.data.guard import guarded
 from drivetrain.data.textfile import (
     column_names,
     csv_records,
@@ -92,5 +93,7 @@ def _parquet_rows(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
     from drivetrain.data.readers import read_frame  # It says so where polars is not installed.
 
     frame = read_frame(path)
-    for number, values in zip(frame.numbers.tolist(), frame.data.iter_rows(named=True)):
+    with guarded(frame.name):
+        rows = frame.data.rows(named=True)
+    for number, values in zip(frame.numbers.tolist(), rows):
         yield f"{frame.name}, row {number}", values

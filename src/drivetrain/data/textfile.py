@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import csv
 import gzip
+import importlib.util
 import io
 import os
 import re
@@ -19,13 +20,18 @@ from dataclasses import dataclass
 
 from drivetrain.codecs.base import can_be_shown
 from drivetrain.data.table import shown
-from drivetrain.errors import DataError, DrivetrainError, FileError, UsageError, nearest
-from drivetrain.files import file_error
+from drivetrain.errors import DataError, FileError, UsageError, nearest
+from drivetrain.extras import installing
+from drivetrain.files import file_error, open_regular
+from drivetrain.limits import memory_budget, refuse_many_columns, refuse_too_large
 
 SEPARATORS = ",;\t|"
 NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars (|)"}
 LONGEST_NAME = 200
 _SAMPLE = 1 << 16
+_PIECE = 1 << 24
+TIMES = 10
+"""A table takes about so many times its size in memory while it is read and looked at, measured: 9 to 37."""
 _SEPARATOR_LINE = re.compile(rb'"?sep=([\t !#-/:-@|~^])"?\r?\n', re.IGNORECASE)
 _KNOWN = (".csv", ".tsv", ".tab", ".txt", ".jsonl", ".ndjson", ".parquet", ".pq")
 _OTHER = {
@@ -70,23 +76,26 @@ def extension(path: str) -> str:
     return os.path.splitext(name.removesuffix(".gz"))[1]
 
 
-def read_file(path: str) -> bytes:
-    """The bytes of a file, decompressed where it is gzip. Raises FileError, and DataError where it is empty."""
+def read_file(path: str, text: bool = False) -> bytes:
+    """The bytes of a file, decompressed where it is gzip; of what is to be `text` and is not, some of them.
+
+    Raises FileError for what is no regular file, DataError where it is empty, or there is not enough memory for it.
+    """
     place = shown(path)
     if not os.path.exists(path):
         folder = os.path.dirname(path) or "."
         names = os.listdir(folder) if os.path.isdir(folder) else []
         fix = nearest(os.path.basename(path), names) or "Check the path."
         raise FileError("there is no such file.", where=place, fix=fix)
-    try:
-        with open(path, "rb") as handle:
-            data = handle.read()
-    except OSError as fault:
-        raise file_error(fault, place) from fault
-    if data[:2] == b"\x1f\x8b":
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        refuse_too_large(size * TIMES, f"reading {_gigabytes(size)} of a table", place)
+        zipped = file.peek(2)[:2] == b"\x1f\x8b"
         try:
-            data = gzip.decompress(data)
+            data = _pieces(gzip.GzipFile(fileobj=file) if zipped else file, place, text)
         except (OSError, EOFError, zlib.error) as fault:
+            if isinstance(fault, OSError) and fault.errno:
+                raise file_error(fault, place) from fault
             raise DataError(
                 f"the gzip file is damaged: {fault}.", where=place, fix="Copy it again."
             ) from fault
@@ -95,9 +104,33 @@ def read_file(path: str) -> bytes:
     return data
 
 
+def _pieces(stream: io.BufferedIOBase, place: str, text: bool) -> bytes:
+    """All of a stream, which may hold far more than its file's size says: as long as there is memory for it."""
+    data = io.BytesIO()
+    most = memory_budget() // TIMES
+    while piece := stream.read(_PIECE):
+        if (
+            text
+            and not data.tell()
+            and b"\0" in piece
+            and not piece.startswith(tuple(mark for mark, _ in _UNICODE))
+        ):
+            return piece
+        data.write(piece)
+        if data.tell() > most:
+            refuse_too_large(
+                data.tell() * TIMES, f"reading more than {_gigabytes(data.tell())} of a table", place
+            )
+    return data.getvalue()
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.2g} GB" if size > 5e7 else f"{size / 1e6:.2g} MB"
+
+
 def read_text(path: str) -> TextFile:
     """A text file in UTF-8 or UTF-16, else in Windows-1252 with a note. Raises FileError and DataError."""
-    data = read_file(path)
+    data = read_file(path, text=True)
     place = shown(os.path.basename(path))
     for magic, (what, fix) in _OTHER.items():
         if data.startswith(magic):
@@ -234,8 +267,9 @@ def column_names(header: Sequence[object], place: str) -> tuple[list[str], list[
     """Names that a signature can have, from those of a file, and notes of what was changed.
 
     Surrounding space goes, what can't be shown becomes a space, and no name at all becomes column_N. Raises DataError
-    where a name comes twice.
+    where a name comes twice, or there are too many.
     """
+    refuse_many_columns(len(header), place)
     names: list[str] = []
     notes: list[str] = []
     for number, given in enumerate(header, start=1):
@@ -260,6 +294,7 @@ def column_names(header: Sequence[object], place: str) -> tuple[list[str], list[
     return names, notes
 
 
-def polars_needed(what: str) -> DrivetrainError:
-    """The error where polars is not installed."""
-    return UsageError(f"{what} needs polars.", fix="Install it with: pip install 'drivetrain[train]'")
+def require_polars(what: str) -> None:
+    """Raise UsageError where polars is not installed."""
+    if importlib.util.find_spec("polars") is None:
+        raise UsageError(f"{what} needs polars.", fix=f"Install it with: {installing('tables')}")
