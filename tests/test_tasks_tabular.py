@@ -192,3 +192,25 @@ def test_class_weights_make_the_rare_class_count(tmp_path: Path) -> None:
         outputs, _ = learner.outputs("valid")
         shares.append(outputs["y"][:, 0].mean())
     assert shares[1] > 3 * shares[0]
+
+
+def test_a_row_that_is_left_out_decides_nothing(tmp_path):
+    """A total below the rows, whose target is empty: not the kind of a column, nor its scale, nor its statistics."""
+    draw = np.random.default_rng(0)
+    rows = 200
+    columns = {
+        "units": draw.integers(1, 100, rows).tolist(),
+        "shop": draw.integers(1, 4, rows).tolist(),
+        "y": draw.normal(size=rows).round(3).tolist(),
+    }
+    plain = dt.tabular.from_csv(write_csv(tmp_path / "plain.csv", columns), "y")
+    total = {"units": [10**9], "shop": ["Total"], "y": [None]}
+    path = write_csv(tmp_path / "total.csv", {name: values + total[name] for name, values in columns.items()})
+    data = dt.tabular.from_csv(path, "y")
+    assert data.signature == plain.signature
+    assert {name: (kind.kind, kind.reason) for name, kind in data.kinds.items() if name != "y"} == {
+        name: (kind.kind, kind.reason) for name, kind in plain.kinds.items() if name != "y"
+    }
+    assert not data.kinds["shop"].faults
+    assert any("1 row without y is left out: total.csv, row 202" in note for note in data.table.notes)
+    assert [fault.kind for fault in data.kinds["y"].faults] == ["target gaps"]

@@ -113,7 +113,8 @@ def from_frame(
             raise UsageError(f"there is no column {wanted!r}.", where=frame.source or frame.name, fix=fix)
     if isinstance(split, splits.ByColumn) and split.column not in ignore:
         ignore = [*ignore, split.column]  # What says which part a row is in tells nothing of the world.
-    kinds = guess_kinds(frame, targets, columns or {}, ignore)
+    frame, told = _with_targets(frame, targets, columns or {})
+    kinds = {**guess_kinds(frame, targets, columns or {}, ignore), **told}
     if (
         isinstance(split, splits.ByGroup)
         and split.column in kinds
@@ -122,7 +123,6 @@ def from_frame(
         reason = "the split goes by it: no row of valid has a value that is in train"
         kinds[split.column] = ColumnKind(split.column, IGNORED, reason)
     table = to_table(frame, kinds)
-    table = complete(table, {name: _is_gap(table[name]) for name in targets})
     inputs: dict[str, Codec] = {}
     outputs: dict[str, Codec] = {}
     for column, kind in kinds.items():
@@ -158,6 +158,21 @@ def from_frame(
     if costs:
         data.signature = _with_costs(data.signature, costs)
     return data
+
+
+def _with_targets(
+    frame: Frame, targets: Sequence[str], columns: Mapping[str, str]
+) -> tuple[Frame, dict[str, ColumnKind]]:
+    """The rows that have a value of every target, and what the targets are: a row that is left out, such as a total below
+    the others, decides nothing of any column."""
+    alone = replace(frame, data=frame.data.select(targets), _measured={})
+    kinds = guess_kinds(alone, targets, {name: kind for name, kind in columns.items() if name in targets})
+    labels = to_table(alone, kinds)
+    gaps = {name: _is_gap(labels[name]) for name in targets}
+    known = complete(labels, gaps)
+    if known is not labels:
+        frame = replace(frame.take(~np.any(list(gaps.values()), axis=0)), notes=known.notes)
+    return frame, kinds
 
 
 def _nothing_left(table: Table, kinds: Mapping[str, ColumnKind], targets: Sequence[str]) -> DataError:
