@@ -52,7 +52,11 @@ def series(name: str, values: Any) -> pl.Series:
 
     if isinstance(values, (str, bytes, Mapping)) or not hasattr(values, "__iter__"):
         raise DataError(f"a column is a list or an array, not {type(values).__name__}.", where=name)
-    array = values.to_numpy() if hasattr(values, "to_numpy") else values
+    if isinstance(values, pl.Series):
+        return values.rename(name)
+    # pandas would make floats of its categories and whole numbers with gaps: those are taken one by one.
+    plainly = isinstance(getattr(values, "dtype", None), np.dtype) and hasattr(values, "to_numpy")
+    array = values.to_numpy() if plainly else values
     if isinstance(array, np.ndarray) and array.ndim == 1 and array.dtype.kind in "biufMm":
         if array.dtype.kind == "m":
             array = array / np.timedelta64(1, "s")

@@ -66,6 +66,7 @@ from drivetrain.data.table import Table
 from drivetrain.errors import DataError, UsageError, nearest
 from drivetrain.interface import missing_option
 from drivetrain.types import Array
+from drivetrain.values import as_text
 
 __all__ = ["KINDS", "ColumnKind", "guess_kinds", "to_table"]
 
@@ -317,7 +318,9 @@ def _category_target(seen: Seen, told: bool, place: str) -> ColumnKind:
             fix="Choose another target, or join the rare classes.",
         )
     top, count = column.counts.row(0)
-    reason = f"{seen.levels()}; the most frequent, {top!r:.60}, in {count / column.present:.1%}"
+    reason = (
+        f"{seen.levels()}; the most frequent, {as_text(top, 'class')!r:.60}, in {count / column.present:.1%}"
+    )
     if column.numbers.share >= MOSTLY and column.kind != "bool" and not told:
         reason += "; few numbers are taken as classes"
     faults = [*spellings(seen), *_gaps(seen, np.flatnonzero(column.missing.to_numpy()))]
