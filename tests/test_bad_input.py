@@ -164,7 +164,7 @@ def test_pictures_that_cannot_be_read_are_left_out_and_counted(pictures: Path, t
     (note,) = [note for note in done.json["notes"] if "can't be used" in note]
     assert note.startswith("4 items can't be used and are left out: ")
     told = drivetrain("predict", tmp_path / "b", pictures, "--json")
-    assert told.code == 0
+    assert told.code == 3
     errors = {
         Path(answer["input"]).name: answer["error"] for answer in told.json["answers"] if "error" in answer
     }
@@ -413,8 +413,8 @@ class TestBundles:
         class_folder(tmp_path / "q", {"emu": 2, "gnu": 2}, size=(16, 16))
         done = drivetrain("evaluate", home / "a.bundle", tmp_path / "q", "--json")
         assert done.code == 1
-        assert "nothing in it could be measured; the first: " in done.json["error"]
-        assert "000.png" in done.json["error"]
+        assert "nothing in it could be measured: 4 rows count in no metric" in done.json["error"]
+        assert "no such class of 'label': 'emu' (2), 'gnu' (2)" in done.json["error"]
         assert done.json["fix"].startswith("Give items ")
 
     def test_exporting_a_run_whose_pictures_have_gone(self, home: Path, tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ from tables import incomes, rentals, write_csv
 
 import drivetrain as dt
 from drivetrain.cli.main import main
+from drivetrain.data.answer_files import write_answers
 from drivetrain.errors import FileError
-from drivetrain.runtime.answers import write_answers
+from drivetrain.runtime.answers import answer_columns
 
 pytestmark = pytest.mark.slow
 
@@ -46,12 +47,16 @@ def test_a_row_for_each_row_with_its_place_answer_and_probability(home: Path, tm
     told = json.loads(capsys.readouterr().out)
     assert told["out"] == str(out)
     head, *rows = table(out)
-    assert head == ["origin", "answer", "probability", "error"]
+    shares = ["probability of <=50K", "probability of >50K"]
+    assert head == ["origin", "answer", "probability", *shares, "unusual", "error"]
     assert len(rows) == len(told["answers"]) == 200
     for row, answer in zip(rows, told["answers"]):
         assert row[:2] == [answer["input"], answer["label"]]
-        assert float(row[2]) == answer["probability"]
-        assert row[3] == ""
+        assert np.float32(row[2]) == np.float32(answer["probability"])
+        assert [np.float32(cell) for cell in row[3:5]] == [
+            np.float32(share) for share in answer["probabilities"].values()
+        ]
+        assert row[5:] == ["", ""]
     assert rows[0][0] == "adult.csv, row 2"
 
 
@@ -62,7 +67,7 @@ def test_a_number_has_its_range(home: Path, tmp_path: Path) -> None:
         == 0
     )
     head, *rows = table(out)
-    assert head == ["origin", "value", "low", "high", "error"]
+    assert head == ["origin", "value", "low", "high", "unusual", "error"]
     values = np.array([[float(cell) for cell in row[1:4]] for row in rows])
     assert (values[:, 1] < values[:, 0]).all()
     assert (values[:, 0] < values[:, 2]).all()
@@ -83,13 +88,13 @@ def test_a_row_that_cannot_be_answered_says_why_and_keeps_its_place(
     rows[1][head.index("age")] = "=forty"
     path, out = tmp_path / "rows.csv", tmp_path / "answers.csv"
     write_csv(path, {name: [row[place] for row in rows] for place, name in enumerate(head)})
-    assert main(["predict", str(home / "adult.bundle"), str(path), "--out", str(out)]) == 0
+    assert main(["predict", str(home / "adult.bundle"), str(path), "--out", str(out)]) == 3
     printed = capsys.readouterr().out
     assert "answers of 3 inputs" in printed
     assert "1 of them could not be answered" in printed
     found = table(out)
     assert found[2][:3] == ["rows.csv, row 3", "", ""]
-    assert "'=forty' is not a number" in found[2][3]
+    assert "'=forty' is not a number" in found[2][-1]
     assert found[1][1] in ("<=50K", ">50K")
 
 
@@ -118,17 +123,26 @@ def test_classes_origins_and_errors_that_look_like_formulas_are_text(tmp_path: P
     signature = dt.Signature(
         {"x": dt.Number()}, {"=a": dt.Category(classes=("=cmd()", "-1")), "b": dt.Tags(tags=("@x", "y"))}
     )
+    shares = {"=cmd()": 0.75, "-1": 0.25}
+    tags = {"@x": 0.75, "y": 0.5}
+    one, two = (
+        {"label": label, "probability": probability, "probabilities": shares}
+        for label, probability in (("=cmd()", 0.75), ("-1", -0.5))
+    )
     answers = [
-        dt.Answer("", {"=a": {"label": "=cmd()", "probability": 0.75}, "b": {"tags": ["@x", "y"]}}),
-        dt.Answer("", {"=a": {"label": "-1", "probability": -0.5}, "b": {"tags": []}}),
+        dt.Answer("", {"=a": one, "b": {"tags": ["@x", "y"], "probabilities": tags}}),
+        dt.Answer("", {"=a": two, "b": {"tags": [], "probabilities": tags}}),
         dt.Failure("", FileError("=bad.", fix="Mend it.")),
     ]
-    write_answers(tmp_path / "a.csv", ["=x.csv, row 2", "b", "c"], answers, signature)
+    columns = {"origin": ["=x.csv, row 2", "b", "c"], **answer_columns(signature, answers)}
+    write_answers(tmp_path / "a.csv", columns, [])
+    shares = ["'=a probability of =cmd()", "'=a probability of -1"]
+    tags = ["b probability of @x", "b probability of y"]
     assert table(tmp_path / "a.csv") == [
-        ["origin", "'=a answer", "'=a probability", "b tags", "error"],
-        ["'=x.csv, row 2", "'=cmd()", "0.75", "'@x; y", ""],
-        ["b", "-1", "-0.5", "", ""],
-        ["c", "", "", "", "'=bad. Mend it."],
+        ["origin", "'=a answer", "'=a probability", *shares, "b tags", *tags, "unusual", "error"],
+        ["'=x.csv, row 2", "'=cmd()", "0.75", "0.75", "0.25", "'@x; y", "0.75", "0.5", "", ""],
+        ["b", "-1", "-0.5", "0.75", "0.25", "", "0.75", "0.5", "", ""],
+        ["c", *[""] * 8, "'=bad. Mend it."],
     ]
 
 

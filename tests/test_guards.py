@@ -93,7 +93,7 @@ def test_no_option_of_the_command_line_comes_or_goes_unnoticed() -> None:
         "compare": "-h --help --json runs --metric --all-pairs --out --force",
         "export": "-h --help --json run bundle --force",
         "verify": "-h --help --json bundle",
-        "predict": "-h --help --json bundle inputs --out --force",
+        "predict": "-h --help --json bundle inputs --out --keep --force",
         "evaluate": "-h --help --json bundle source --layout --query",
         "recommend": "-h --help --json bundle user --n --seen --liked --diversity --novelty --popularity-correction "
         "--include-seen",

@@ -186,8 +186,11 @@ def labelled(
     recipe = recipe_for(predictor.manifest["facts"], _file_hash(source))
     if recipe is not None:
         return _own_rows(source, recipe, inputs, targets)
-    origins, rows, _ = rows_for(source, inputs, list(targets), query)
-    return Labelled(rows, {name: [row[name] for row in rows] for name in targets}, origins, "all", "")
+    found = rows_for(source, inputs, list(targets), query)
+    truths = {
+        name: [None if isinstance(row, DataError) else row[name] for row in found.rows] for name in targets
+    }
+    return Labelled(found.rows, truths, found.origins, "all", "")
 
 
 def _rankings(bundle: Bundle, source: str | os.PathLike[str]) -> dict[str, Any]:

@@ -223,9 +223,15 @@ def find_separator(text: TextFile, path: str = "") -> str:
     return best[2]
 
 
-def csv_records(text: TextFile, separator: str) -> Iterator[tuple[int, int, list[str]]]:
+def csv_records(
+    text: TextFile, separator: str, faults: list[tuple[int, DataError]] | None = None
+) -> Iterator[tuple[int, int, list[str]]]:
     """(row, line, cells) of each record that is not blank; both count from 1, the line with the separator is
-    no row, as in a spreadsheet. Raises DataError for wrong quotes."""
+    no row, as in a spreadsheet. Raises DataError for wrong quotes.
+
+    With `faults` a record that can't be read is added there, with its row, and the next line begins another; only quotes
+    that never end are raised, since what follows them isn't known.
+    """
     lines = text.lines()
     reader = csv.reader(lines, delimiter=separator, strict=True)
     first = 2 if text.separator else 1
@@ -234,17 +240,31 @@ def csv_records(text: TextFile, separator: str) -> Iterator[tuple[int, int, list
         try:
             cells = next(reader, None)
         except csv.Error as fault:
-            raise DataError(
-                f"the quotes are wrong: {fault}.",
-                where=_place(text.place, row + 1, line),
-                fix='Put a cell that holds a quote in quotes, and write each quote in it twice: "".',
-            ) from fault
+            error = _unread(str(fault), _place(text.place, row + 1, line))
+            if faults is None or "end of data" in str(fault):
+                raise error from fault
+            row += 1
+            faults.append((row, error))
+            line = reader.line_num + first
+            continue
         if cells is None:
             return
         row += 1
         if cells and (len(cells) > 1 or cells[0].strip()):
             yield row, line, cells
         line = reader.line_num + first
+
+
+def _unread(reason: str, where: str) -> DataError:
+    if "field limit" in reason:
+        most = csv.field_size_limit()
+        return DataError(
+            f"a cell is longer than {most:,} letters.", where=where, fix="Shorten it, or leave the row out."
+        )
+    return DataError(
+        f"the quotes are wrong: {reason}.", where=where,
+        fix='Put a cell that holds a quote in quotes, and write each quote in it twice: "".',
+    )  # fmt: skip
 
 
 def ragged(

@@ -1,60 +1,71 @@
-"""Answers as a table: a CSV file that a spreadsheet can open without running anything."""
+"""Answers as a table: what a file or a frame of them holds."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, cast
+
+import numpy as np
 
 from drivetrain.codecs import Codec, Signature
-from drivetrain.files import to_json, write_csv
+from drivetrain.files import to_json
 from drivetrain.types import Answer, Failure
 
-Cell = str | float | None
+Cell = str | float | int | bool | None
+ORIGIN, UNUSUAL, ERROR = "origin", "unusual", "error"
 
 
-def write_answers(
-    path: str | os.PathLike[str],
-    origins: Sequence[str],
-    answers: Iterable[Answer | Failure],
+def answer_columns(
     signature: Signature,
-) -> None:
-    """Write a row for each answer, all or nothing: where it comes from, what was answered, or the error.
+    answers: Iterable[Answer | Failure],
+    taken: Collection[str] = (),
+) -> dict[str, list[Cell]]:
+    """Column -> a cell for each answer: what was answered, what is unusual, the error.
 
-    A category has `answer` and `probability`, a number `value` and, where it has an interval, `low` and `high`, tags
-    `tags`, any other target `answer` as JSON; with several targets the target's name comes before. Texts are in quotes,
-    and behind an apostrophe where a spreadsheet would take them for a formula. Raises FileError.
+    A category has `answer`, `probability` and `probability of CLASS` for each class; a number `value` and, where it has an
+    interval, `low` and `high`; tags have `tags` and `probability of TAG`; any other target `answer` as JSON. With several
+    targets the target's name comes before. Where a name is `taken`, ours is `NAME (answered)`.
     """
     several = len(signature.targets) > 1
-    parts = {name: _parts(codec) for name, codec in signature.targets.items()}
-    columns = [f"{name} {part}" if several else part for name, found in parts.items() for part in found]
-    rows = (
-        [origin, *_cells(answer, parts), _error(answer)]
-        for origin, answer in zip(origins, answers, strict=True)
-    )
-    write_csv(path, ["origin", *columns, "error"], rows)
+    parts = [(name, part) for name, codec in signature.targets.items() for part in _parts(codec)]
+    titles = [f"{name} {part}" if several else part for name, part in parts]
+    titles = [f"{title} (answered)" if title in taken else title for title in (*titles, UNUSUAL, ERROR)]
+    columns: dict[str, list[Cell]] = {title: [] for title in titles}
+    for answer in answers:
+        cells: list[Cell]
+        if isinstance(answer, Failure):
+            cells = [*[None] * len(parts), None, f"{answer.error.error} {answer.error.fix}".strip()]
+        else:
+            unusual = "; ".join(f"{name}: {found}" for name, found in answer.unusual.items())
+            cells = [*(_cell(answer.targets[name], part) for name, part in parts), unusual or None, None]
+        for column, cell in zip(columns.values(), cells, strict=True):
+            column.append(cell)
+    return columns
 
 
-def _parts(codec: Codec) -> tuple[str, ...]:
+def _parts(codec: Codec) -> list[str]:
     """The columns of a target."""
     kind = codec.op.split("@")[0]
     if kind == "number":
-        return ("value", "low", "high") if getattr(codec, "interval", None) is not None else ("value",)
-    return {"category": ("answer", "probability"), "tags": ("tags",)}.get(kind, ("answer",))
+        return ["value", "low", "high"] if getattr(codec, "interval", None) is not None else ["value"]
+    if kind == "category":
+        return ["answer", "probability", *(_OF + name for name in cast("Any", codec).classes)]
+    return ["tags", *(_OF + name for name in cast("Any", codec).tags)] if kind == "tags" else ["answer"]
 
 
-def _cells(answer: Answer | Failure, parts: dict[str, tuple[str, ...]]) -> list[Cell]:
-    if isinstance(answer, Failure):
-        return [None for found in parts.values() for _ in found]
-    return [_cell(answer.targets[name], part) for name, found in parts.items() for part in found]
+_OF = "probability of "
 
 
-def _cell(decoded: dict[str, Any], part: str) -> Cell:
-    value = decoded["label"] if part == "answer" and "label" in decoded else decoded.get(part)
+def _cell(decoded: Mapping[str, Any], part: str) -> Cell:
     if part == "tags":
-        return "; ".join(value or [])
-    return to_json(decoded) if part == "answer" and value is None else value
+        return "; ".join(decoded.get("tags") or [])
+    if part.startswith(_OF):
+        return _number(decoded.get("probabilities", {}).get(part.removeprefix(_OF)))
+    if part == "answer":
+        return decoded["label"] if "label" in decoded else to_json(decoded)
+    return _number(decoded.get(part))
 
 
-def _error(answer: Answer | Failure) -> str | None:
-    return f"{answer.error.error} {answer.error.fix}".strip() if isinstance(answer, Failure) else None
+def _number(value: float | None) -> float | None:
+    """With the digits that a 32-bit number has: 0.9 and not 0.8999999761581421."""
+    return None if value is None else float(str(np.float32(value)))

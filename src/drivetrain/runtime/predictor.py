@@ -18,6 +18,8 @@ from drivetrain.bundle.verify import Stage, VerifyReport, failed, passed, verify
 from drivetrain.codecs import Codec
 from drivetrain.cores import usable_cores
 from drivetrain.errors import BundleError, DataError, DrivetrainError, UsageError
+from drivetrain.runtime.answers import answer_columns
+from drivetrain.runtime.frames import column_of, frame_like, frame_rows, kind_of, names_of
 from drivetrain.runtime.session import OnnxSession
 from drivetrain.types import Answer, Array, Failure, Unusual
 
@@ -54,7 +56,8 @@ class Predictor:
     The golden cases are run when it is made; where they don't hold, CheckFailed names the stage
     (`verify=False` leaves that out). `batch_size` is the number of rows for one run of the graph (64 where
     inputs are files, else 1,024), `threads` the threads for one run. An item is a mapping from input names to
-    raw values, or, where there is one input, its raw value alone.
+    raw values, or, where there is one input, its raw value alone; or the error of a row that couldn't be read, which is its
+    answer then. Many items may be a frame of pandas, polars or pyarrow.
     """
 
     @public
@@ -108,6 +111,19 @@ class Predictor:
         """An answer, or the reason why there is none, for each item in its order. Raises UsageError for an item alone."""
         return list(self.stream(items))
 
+    def predict_frame(self, frame: Any, *, keep: Sequence[str] = ()) -> Any:
+        """A frame of the same library with a row for each of `frame`'s, in their order: the columns to `keep` ("all": all),
+        the answers, what is unusual, and the error where there is no answer (see `answer_columns`). In pandas it has the
+        same index. Raises UsageError for anything but a frame, DataError where it lacks a column."""
+        if not kind_of(frame):
+            raise UsageError(
+                f"{type(frame).__name__} is no frame.", where="frame", fix="Use predict_many for other items."
+            )
+        names = names_of(frame)
+        chosen = names if "all" in keep and "all" not in names else list(keep)
+        kept = {name: column_of(frame, name) for name in chosen}
+        return frame_like(frame, {**kept, **answer_columns(self.signature, self.stream(frame), kept)})
+
     def stream(self, items: Iterable[Any]) -> Iterator[Answer | Failure]:
         """As `predict_many`, one by one while they come: holds two batches at most, however many items
         there are.
@@ -120,7 +136,9 @@ class Predictor:
                 where=describe(items),
                 fix="Give a list of items, or use predict.",
             )
-        source = iter(items)
+        source = iter(
+            frame_rows(items, [*self.signature.inputs], self.batch_size) if kind_of(items) else items
+        )
         first = list(islice(source, self.batch_size))
         with _pool() if self._files and len(first) > 1 else nullcontext() as pool:
             waiting: deque[Iterator[_Row]] = deque()
@@ -148,6 +166,8 @@ class Predictor:
 
     def _prepare(self, item: Any) -> _Row:
         """Read and encode one item."""
+        if isinstance(item, DrivetrainError):
+            return _Row(item.where, error=item)
         name = describe(item)
         try:
             sample = self._sample(item)
@@ -167,6 +187,12 @@ class Predictor:
 
     def _prepare_columns(self, items: list[Any]) -> list[_Row]:
         """As `_prepare` for each, but a column at a time, which for a table is many times as quick."""
+        if any(isinstance(item, DrivetrainError) for item in items):
+            good = [item for item in items if not isinstance(item, DrivetrainError)]
+            found = iter(self._prepare_columns(good))
+            return [
+                self._prepare(item) if isinstance(item, DrivetrainError) else next(found) for item in items
+            ]
         samples: list[Mapping[str, Any]] = []
         try:
             samples = [self._sample(item) for item in items]
@@ -192,6 +218,8 @@ class Predictor:
 
     def _sample(self, item: Any) -> Mapping[str, Any]:
         inputs = self.signature.inputs
+        if hasattr(item, "to_dict") and hasattr(item, "keys"):  # A row of pandas.
+            item = item.to_dict()
         if isinstance(item, Mapping):
             sample = cast("Mapping[str, Any]", item)
             if missing := [field for field in inputs if field not in sample]:

@@ -37,13 +37,8 @@ class Tally:
                 counted.examples[found.value] = None
 
     def notes(self) -> list[str]:
-        """`'store': 165 of 400 values were not seen in training, such as '1.0'`, the most frequent first."""
-        told: list[str] = []
-        for (column, reason), counted in self._sorted():
-            were = "was" if counted.rows == 1 else "were"
-            such = f", such as {', '.join(counted.examples)}" if any(counted.examples) else ""
-            told.append(f"{column!r}: {counted.rows:,} of {self.rows:,} values {were} {reason}{such}")
-        return told
+        """What `sentence` says of each, the most frequent first."""
+        return [sentence(found) for found in self.to_json()]
 
     def to_json(self) -> list[dict[str, Any]]:
         """`[{"column", "reason", "count", "of", "examples"}]`."""
@@ -58,3 +53,10 @@ class Tally:
     def _sorted(self) -> list[tuple[tuple[str, str], _Count]]:
         found: Mapping[tuple[str, str], _Count] = self._found
         return sorted(found.items(), key=lambda each: -each[1].rows)
+
+
+def sentence(found: Mapping[str, Any]) -> str:
+    """`'store': 165 of 400 values were not seen in training, such as '1.0'`, of an object of `Tally.to_json`."""
+    were = "was" if found["count"] == 1 else "were"
+    such = f", such as {', '.join(found['examples'])}" if found["examples"] else ""
+    return f"{found['column']!r}: {found['count']:,} of {found['of']:,} values {were} {found['reason']}{such}"

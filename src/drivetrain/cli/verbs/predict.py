@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
@@ -18,70 +21,131 @@ if TYPE_CHECKING:
 
 HELP = "answer for pictures, or for the rows of a table"
 EXAMPLE = "drivetrain predict flowers.bundle photo.jpg"
+SHOWN = 5
+LONGEST = 40
+"""Letters of a kept value in a terminal."""
+COLUMNS = 10
+"""So many columns with unusual values are told."""
 
 
 def add(command: ArgumentParser) -> None:
     command.add_argument("bundle", metavar="BUNDLE")
     command.add_argument("inputs", nargs="+", metavar="FILE_OR_FOLDER")
-    command.add_argument("--out", metavar="CSV", help="write the answers as a table, a row for each")
-    command.add_argument("--force", action="store_true", help="replace an existing table")
+    command.add_argument(
+        "--out",
+        metavar="FILE",
+        help="write the answers, a row for each: CSV, JSON lines (.jsonl) or Parquet, by its extension",
+    )
+    command.add_argument(
+        "--keep",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="keep a column of the table beside the answers; may be given again; all: every column",
+    )
+    command.add_argument("--force", action="store_true", help="replace an existing file")
 
 
 def act(options: Namespace) -> Outcome:
+    from drivetrain.data.answer_files import kept_cells, refuse_form, write_answers
     from drivetrain.progress import progress
     from drivetrain.runtime import Predictor
-    from drivetrain.runtime.answers import write_answers
+    from drivetrain.runtime.answers import ORIGIN, answer_columns
+    from drivetrain.runtime.unusual import Tally
 
     refuse_unwritable(options.out, options)
+    if options.out:
+        refuse_form(options.out)
     if options.out and os.path.exists(options.out) and os.path.samefile(options.out, options.bundle):
         raise UsageError(
             "the answers would replace the bundle.", where=options.out, fix="Choose another --out."
         )
     predictor = Predictor(options.bundle)
-    names, items, notes = _items(predictor, options.inputs)
-    for note in notes:
+    asked = _asked(predictor, options.inputs, options.keep)
+    for note in asked.notes:
         say(f"note: {note}", options)
     found: list[Answer | Failure] = []
-    with progress("Predicting", len(items), quiet=options.json) as advance:
-        for answer in predictor.stream(items):
+    tally = Tally()
+    with progress("Predicting", len(asked.items), quiet=options.json) as advance:
+        for answer in predictor.stream(asked.items):
             found.append(answer)
+            tally.add(answer)
             advance(1)
+    answers: list[dict[str, Any]] = [
+        {**answer.to_json(), "input": origin} for origin, answer in zip(asked.origins, found)
+    ]
+    for answer in answers:
+        if "error" in answer and answer["input"] not in answer["where"]:
+            answer["where"] = answer["input"]
+    kept = {name: kept_cells(values) for name, values in asked.kept.items()}
+    for row, answer in enumerate(answers if kept else ()):
+        answer["kept"] = {name: values[row] for name, values in kept.items()}
     if options.out:
-        write_answers(options.out, names, found, predictor.signature)
-    answers = [{**answer.to_json(), "input": name} for name, answer in zip(names, found)]
+        beside = {**({} if ORIGIN in kept else {ORIGIN: asked.origins}), **kept}
+        columns = {**beside, **answer_columns(predictor.signature, found, beside)}
+        write_answers(options.out, columns, answers)
     failed = sum("error" in answer for answer in answers)
-    outcome = {"answers": answers, **({"out": options.out} if options.out else {})}
-    return outcome, 1 if failed == len(answers) else 0
+    outcome: dict[str, Any] = {"answers": answers, **({"out": options.out} if options.out else {})}
+    outcome |= {"unusual": tally.to_json()} if tally.notes() else {}
+    outcome |= {"skipped": asked.skipped} if asked.skipped else {}
+    return outcome, 0 if not failed else 1 if failed == len(answers) else 3
 
 
-def _items(predictor: Predictor, inputs: list[str]) -> tuple[list[str], list[Any], list[str]]:
-    """Names and raw values of what is to be answered, and remarks: files for one picture, else rows of tables."""
-    from drivetrain.data.sources import image_files
+@dataclass
+class _Asked:
+    """Names and raw values of what is to be answered, kept columns, remarks, and files that are none of it."""
 
+    origins: list[str] = field(default_factory=list)
+    items: list[Any] = field(default_factory=list)
+    kept: dict[str, list[Any]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+
+
+def _asked(predictor: Predictor, inputs: Sequence[str], keep: Sequence[str]) -> _Asked:
+    """Files for one picture, else rows of tables."""
     codecs = list(predictor.signature.inputs.values())
     if len(codecs) == 1 and codecs[0].from_files:
-        paths: list[str] = []
-        for given in inputs:
-            paths += image_files(given) if os.path.isdir(given) else [given]
-        if not paths:
-            raise DataError(
-                "there are no pictures in it.", where=inputs[0], fix="Name pictures, or a folder of them."
-            )
-        return paths, paths, []
+        if keep:
+            raise UsageError("pictures have no columns to keep.", where="--keep", fix="Leave it out.")
+        return _pictures(inputs)
     from drivetrain.data.row_inputs import rows_for
 
-    names: list[str] = []
-    items: list[Any] = []
-    notes: list[str] = []
+    asked = _Asked()
     for given in inputs:
-        origins, rows, remarks = rows_for(given, predictor.signature.inputs)
-        names += origins
-        items += rows
-        notes += remarks
-    return names, items, notes
+        found = rows_for(given, predictor.signature.inputs, keep=keep)
+        for name in {**asked.kept, **found.kept}:  # Where one file has a column that another hasn't.
+            values = asked.kept.setdefault(name, [None] * len(asked.items))
+            values += found.kept.get(name, [None] * len(found.rows))
+        asked.origins += found.origins
+        asked.items += found.rows
+        asked.notes += found.notes
+    return asked
+
+
+def _pictures(inputs: Sequence[str]) -> _Asked:
+    from drivetrain.data.sources import picture_files
+
+    asked = _Asked()
+    for given in inputs:
+        pictures, others = picture_files(given) if os.path.isdir(given) else ([given], [])
+        asked.items += pictures
+        asked.skipped += others
+        if others:
+            shown = ", ".join(os.path.relpath(other, given) for other in others[:SHOWN])
+            more = f" and {len(others) - SHOWN:,} more" if len(others) > SHOWN else ""
+            asked.notes.append(f"{given}: left out, no pictures by name or content: {one_line(shown)}{more}")
+    if not asked.items:
+        raise DataError(
+            "there are no pictures in it.", where=inputs[0], fix="Name pictures, or a folder of them."
+        )
+    asked.origins = list(asked.items)
+    return asked
 
 
 def show(answer: dict[str, Any]) -> None:
+    from drivetrain.runtime.unusual import sentence
+
     console = terminal()
     if "out" in answer:
         failed = [item for item in answer["answers"] if "error" in item]
@@ -90,14 +154,53 @@ def show(answer: dict[str, Any]) -> None:
         if failed:
             first = one_line(f"{failed[0]['input']}: {failed[0]['error']}")
             console.print(f"note: {len(failed):,} of them could not be answered, the first: {escape(first)}")
-        return
-    for item in answer["answers"]:
-        name = one_line(item["input"])
-        if "error" in item:
-            told = [(one_line(item["error"]), "red"), f" {item.get('fix', '')}"]
-            console.print(Text.assemble(name, "  ", *told))
-        elif "label" in item:
-            label = (one_line(item["label"]), "bold")
-            console.print(Text.assemble(name, "  ", label, f"  {item['probability']:.3f}"))
-        else:
-            console.print(f"{escape(name)}  {escape(str({k: v for k, v in item.items() if k != 'input'}))}")
+    else:
+        for item in answer["answers"]:
+            console.print(_line(item))
+    console.file.flush()
+    unusual = answer.get("unusual", [])
+    for found in unusual[:COLUMNS]:
+        print(f"note: {one_line(sentence(found))}", file=sys.stderr)
+    if len(unusual) > COLUMNS:
+        more = f"{len(unusual) - COLUMNS:,} more columns"
+        print(f"note: values that training had nothing like are in {more}: --json tells all", file=sys.stderr)
+
+
+def _line(item: dict[str, Any]) -> Text:
+    parts: list[Any] = [one_line(item["input"])]
+    for name, value in (item.get("kept") or {}).items():
+        shown = "" if value is None else one_line(str(value))
+        parts.append(f"  {one_line(name)}={shown if len(shown) <= LONGEST else f'{shown[:LONGEST]}…'}")
+    if "error" in item:
+        return Text.assemble(*parts, "  ", (one_line(item["error"]), "red"), f" {item.get('fix', '')}")
+    targets = {name: value for name, value in item.items() if name not in ("input", "kept", "unusual")}
+    if any(isinstance(value, dict) and _is_answer(value) for value in targets.values()):
+        for name, decoded in targets.items():
+            parts += ["  ", f"{one_line(name)} ", *_told(decoded)]
+    else:
+        parts += ["  ", *_told(targets)]
+    return Text.assemble(*parts)
+
+
+def _is_answer(decoded: dict[str, Any]) -> bool:
+    return any(part in decoded for part in ("label", "value", "tags"))
+
+
+def _told(decoded: dict[str, Any]) -> list[Any]:
+    """What was answered for one target: a class and its probability, a number and its range, tags."""
+    if "label" in decoded:
+        return [(one_line(decoded["label"]), "bold"), f"  {decoded['probability']:.3f}"]
+    if "value" in decoded:
+        low, high = decoded.get("low"), decoded.get("high")
+        between = "" if low is None or high is None else f"  ({_figure(low)} to {_figure(high)})"
+        return [(_figure(decoded["value"]), "bold"), between]
+    if "tags" in decoded:
+        return [(one_line("; ".join(decoded["tags"])) or "none", "bold")]
+    return [one_line(str(decoded))]
+
+
+def _figure(value: float) -> str:
+    """Five figures and every digit before the point: 1,234.5 and 215,034."""
+    if 1e5 <= abs(value) < 1e15:
+        return f"{value:,.0f}"
+    return f"{value:,.5g}"
