@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from drivetrain.data.textfile import extension, polars_needed
+from drivetrain.data.textfile import extension, require_polars
 from drivetrain.errors import UsageError
 from drivetrain.files import to_json, write_bytes, write_csv, write_text
 from drivetrain.values import scalar
@@ -29,7 +29,7 @@ def refuse_form(path: str | os.PathLike[str]) -> None:
             fix=f"Name it {', '.join(FORMS)}.",
         )  # fmt: skip
     if form in _PARQUET:
-        _polars()
+        require_polars("writing Parquet")
 
 
 def write_answers(
@@ -44,8 +44,10 @@ def write_answers(
     """
     form = extension(os.fspath(path))
     if form in _PARQUET:
+        import polars as pl
+
         buffer = io.BytesIO()
-        _polars().DataFrame(dict(columns), strict=False).write_parquet(buffer)
+        pl.DataFrame(dict(columns), strict=False).write_parquet(buffer)
         write_bytes(path, buffer.getvalue())
     elif form == ".csv":
         write_csv(path, list(columns), zip(*columns.values()))
@@ -82,11 +84,3 @@ def _cell(value: Any) -> Any:
     if isinstance(value, (list, tuple, dict)):
         return to_json(value)
     return value.isoformat() if isinstance(value, (datetime.date, datetime.time)) else str(value)
-
-
-def _polars() -> Any:
-    try:
-        import polars
-    except ModuleNotFoundError:
-        raise polars_needed("writing Parquet") from None
-    return polars
