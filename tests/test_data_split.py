@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import drivetrain as dt
 from drivetrain.data import split, split_words
 from drivetrain.data.table import from_columns
 from drivetrain.errors import DataError, DrivetrainError, UsageError
@@ -394,3 +395,22 @@ def test_words_that_name_no_split(words, pictures, fix):
     with pytest.raises(UsageError) as failed:
         split_words.from_words(words, 0.2, pictures=pictures)
     assert failed.value.fix == fix
+
+
+def test_what_the_split_goes_by_is_no_input_of_a_table():
+    pytest.importorskip("polars")
+    rng = np.random.default_rng(0)
+    columns = {
+        "patient": [f"p{k}" for k in rng.integers(0, 40, 400)], "age": rng.integers(20, 90, 400), "y": rng.normal(size=400),
+    }  # fmt: skip
+    data = dt.tabular.from_frame(columns, "y", split=split.by_group("patient"))
+    assert list(data.signature.inputs) == ["age"]
+    assert (
+        data.kinds["patient"].reason == "the split goes by it: no row of valid has a value that is in train"
+    )
+    assert list(dt.tabular.from_frame(columns, "y", split=split.by_group("age")).signature.inputs) == [
+        "patient",
+        "age",
+    ]
+    with pytest.raises(UsageError, match="no column 'patent'"):
+        dt.tabular.from_frame(columns, "y", split=split.by_group("patent"))

@@ -86,6 +86,22 @@ def test_columns_without_news():
     assert found["same columns"].where == ["x = copy", "town = code"]
 
 
+def test_columns_on_a_line_in_a_wide_table():
+    rng = np.random.default_rng(0)
+    columns = {f"x{place}": rng.normal(size=N) for place in range(400)}
+    columns |= {f"c{place}": rng.integers(0, 3, N) for place in range(400)}
+    columns |= {
+        "down": 5 - 3 * columns["x7"],
+        "twice": 2 * columns["x7"],
+        "near": columns["x8"] + 1e-3 * rng.normal(size=N),
+    }
+    columns |= {"words": np.array(["a", "b", "c"])[columns["c9"]], "y": rng.normal(size=N)}
+    started = time.process_time()
+    fault = kinds(check(columns))["same columns"]
+    assert fault.where == ["x7 = down", "x7 = twice", "c9 = words"]
+    assert time.process_time() - started < 5  # Compared by pairs they would take a minute.
+
+
 def test_rows_that_come_again_in_other_parts():
     columns = clean()
     for values in columns.values():

@@ -8,8 +8,8 @@ four in 40,000 rows and more, this happens by chance and is not looked for. Rows
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import combinations
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -155,28 +155,64 @@ def _unseen(rows: _Rows) -> Iterator[Fault]:
 
 
 def _same_columns(rows: _Rows) -> Iterator[Fault]:
-    """Columns that say the same: value for value, or on a line."""
+    """Columns that say the same: value for value, or on a line.
+
+    Each column is compared with those alone that may be like it: of few values by what is the same where, of many by where
+    they lie along one direction, on which columns on a line lie beside each other. So 10,000 columns take 10,000 steps.
+    """
     count = len(rows.table)
     if count < _LEAST:
         return
     chosen = np.linspace(0, count - 1, min(count, _SAMPLE)).astype(np.int64)
-    codes = {name: np.unique(rows.codes[name][chosen], return_inverse=True)[1] for name in rows.inputs}
-    sizes = {name: int(code.max()) + 1 for name, code in codes.items()}
-    pairs: list[str] = []
-    gone: set[str] = set()
-    for one, other in combinations(rows.inputs, 2):
-        if one in gone or other in gone or sizes[one] != sizes[other] or sizes[one] < 2:
-            continue
-        if sizes[one] * 5 <= len(chosen):
-            same = len(np.unique(codes[one] * sizes[one] + codes[other])) == sizes[one]
-        else:
-            same = _on_a_line(rows.table[one][chosen], rows.table[other][chosen])
-        if same:
-            gone.add(other)
-            pairs.append(f"{one} = {other}")
+    direction = np.random.default_rng(0).normal(size=len(chosen))
+    first: dict[bytes, str] = {}
+    pairs: list[tuple[str, str]] = []
+    along: list[tuple[float, int, str]] = []
+    for place, name in enumerate(rows.inputs):
+        _, at, codes = np.unique(rows.codes[name][chosen], return_index=True, return_inverse=True)
+        if len(at) * 5 <= len(chosen):
+            numbered = np.argsort(np.argsort(at))[codes]  # By first appearance, whatever the values are.
+            one = first.setdefault(hashlib.sha256(numbered.astype(np.uint32).tobytes()).digest(), name)
+            pairs += [(one, name)] if one != name and len(at) > 1 else []
+        elif (unit := _unit(rows.table[name][chosen])) is not None:
+            along.append((abs(float(unit @ direction)), place, name))
+    pairs += _lines(
+        lambda one, other: _on_a_line(rows.table[one][chosen], rows.table[other][chosen]), sorted(along)
+    )
     if pairs:
+        order = {name: place for place, name in enumerate(rows.inputs)}
+        pairs.sort(key=lambda pair: (order[pair[0]], order[pair[1]]))
         message = f"Columns that say the same: {_number(len(pairs), 'pair', 'pairs')}."
-        yield Fault("same columns", "warning", message, pairs, "Leave one of each pair out: nothing is lost.")
+        where = [f"{one} = {other}" for one, other in pairs]
+        yield Fault("same columns", "warning", message, where, "Leave one of each pair out: nothing is lost.")
+
+
+def _unit(values: Array) -> Array | None:
+    """A column less its mean (n,), of length 1; gaps are 0. None for what is no number, or does not vary."""
+    if values.dtype.kind not in "iuf":
+        return None
+    numbers = values.astype(np.float64)
+    known = ~np.isnan(numbers)
+    if known.sum() < _LEAST:
+        return None
+    centred = np.where(known, numbers - numbers[known].mean(), 0.0)
+    length = float(np.linalg.norm(centred))
+    return centred / length if 0 < length < np.inf else None
+
+
+def _lines(
+    on_a_line: Callable[[str, str], bool], along: Sequence[tuple[float, int, str]]
+) -> list[tuple[str, str]]:
+    """Pairs of columns on a line. Unit vectors that correlate by 1 - 1e-9 are at most 5e-5 apart, and their places along a
+    direction drawn at random from a normal distribution seldom more than three times, never ten times as much."""
+    earliest = {name: (place, name) for _, place, name in along}
+    for position, (distance, _, name) in enumerate(along):
+        for farther, _, other in along[position + 1 :]:
+            if farther - distance > 5e-4:
+                break
+            if on_a_line(name, other):
+                earliest[name] = earliest[other] = min(earliest[name], earliest[other])
+    return [(one, name) for name, (_, one) in earliest.items() if one != name]
 
 
 def _on_a_line(one: Array, other: Array) -> bool:
