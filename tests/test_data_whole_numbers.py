@@ -157,3 +157,18 @@ def test_the_line_that_names_the_separator_for_excel(tmp_path, mark, line):
         with pytest.raises(DataError) as caught:
             ask()
         assert caught.value.where == "t.csv, row 3 (line 4)"
+
+
+def test_people_and_things_keep_every_digit_and_are_known_as_decimal_numbers(tmp_path):
+    from drivetrain.data.ratings import read_ratings
+    from drivetrain.data.seen import read_seen
+
+    columns = {"user": [FIRST + 1, FIRST + 2, 3, 3], "item": [1.0, 2.0, 1.0, 2.0], "stars": [1, 5, 3, 4]}
+    path = write_csv(tmp_path / "t.csv", columns)
+    for source in (path, columns, pl.DataFrame(columns)):
+        table = read_ratings(read_frame(source), "user", "item", "stars", None)
+        assert table["user"].tolist() == [str(FIRST + 1), str(FIRST + 2), "3", "3"]
+        assert table["item"].tolist() == ["1", "2", "1", "2"]
+    facts = {"user": "user", "item": "item", "rating": "stars"}
+    for user in (3, 3.0, "3", "3.0"):
+        assert read_seen(path, facts, user) == {"1.0": 3.0, "2.0": 4.0}

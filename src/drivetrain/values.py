@@ -9,6 +9,8 @@ from __future__ import annotations
 import datetime
 import decimal
 import re
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -81,6 +83,14 @@ def canonical(text: str) -> str:
         except (ValueError, OverflowError):
             return text
     return text
+
+
+def places_by_text(names: Sequence[str]) -> dict[str, int]:
+    """Name -> place, and canonical text -> place where one name alone has it and none is called so."""
+    forms = [canonical(name) for name in names]
+    counts = Counter(forms)
+    found = {form: place for place, form in enumerate(forms) if counts[form] == 1}
+    return found | {name: place for place, name in enumerate(names)}
 
 
 def is_exact(number: int) -> bool:

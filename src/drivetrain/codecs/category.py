@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -25,7 +24,7 @@ from drivetrain.codecs.base import (
 )
 from drivetrain.errors import DataError, DrivetrainError, nearest
 from drivetrain.types import Array
-from drivetrain.values import as_text, canonical, is_nothing
+from drivetrain.values import as_text, canonical, is_nothing, places_by_text
 
 _WHOLE = re.compile("-?[1-9][0-9]{0,14}|0")
 MOST_COMPARED = 100
@@ -91,14 +90,8 @@ class Category(Codec):
 
     @cached_property
     def _codes(self) -> dict[str, int]:
-        return {name: code for code, name in enumerate(self.classes)}
-
-    @cached_property
-    def _forms(self) -> dict[str, int]:
-        """Canonical text -> code, where one class alone has it: classes may have been named by hand, or long ago."""
-        forms = [canonical(name) for name in self.classes]
-        counts = Counter(forms)
-        return {form: code for code, form in enumerate(forms) if counts[form] == 1}
+        """By name, and by canonical text: classes may have been named by hand, or long ago."""
+        return places_by_text(self.classes)
 
     @cached_property
     def _absent(self) -> frozenset[str]:
@@ -107,7 +100,7 @@ class Category(Codec):
     def code_of(self, text: str) -> int | None:
         """The position of the class that a trimmed text names; None where there is none."""
         code = self._codes.get(text)
-        return self._forms.get(canonical(text)) if code is None else code
+        return self._codes.get(canonical(text)) if code is None else code
 
     def _is_absent(self, text: str) -> bool:
         return canonical(text).lower() in self._absent

@@ -14,7 +14,7 @@ from drivetrain.codecs.base import Codec, Errors, FieldError, absent_words, dist
 from drivetrain.codecs.category import order
 from drivetrain.errors import DataError, DrivetrainError, nearest
 from drivetrain.types import Array
-from drivetrain.values import as_text, canonical
+from drivetrain.values import as_text, canonical, places_by_text
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,7 @@ class Tags(Codec):
 
     @cached_property
     def _codes(self) -> dict[str, int]:
-        return {canonical(tag): code for code, tag in enumerate(self.tags)} | {
-            tag: code for code, tag in enumerate(self.tags)
-        }
+        return places_by_text(self.tags)
 
     @cached_property
     def _absent(self) -> frozenset[str]:

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from drivetrain.codecs.base import MISSING_WORDS, distinct, is_missing
+from drivetrain.codecs.base import distinct
 from drivetrain.data.faults import Fault, Report
 from drivetrain.data.table import Table, complete
 from drivetrain.data.times import times_of
 from drivetrain.errors import DataError, UsageError, nearest
 from drivetrain.types import Array
-from drivetrain.values import as_text
 
 if TYPE_CHECKING:
     from drivetrain.data.columns import Column
@@ -47,7 +46,7 @@ def read_ratings(
             where=frame.source or frame.name,
             fix="Name each once.",
         )
-    columns: dict[str, Array] = {name: _texts(frame.column(name)) for name in (user, item)}
+    columns: dict[str, Array] = {name: frame.column(name).classes() for name in (user, item)}
     absent = {name: np.array([text is None for text in columns[name]]) for name in (user, item)}
     if rating is not None:
         columns[rating] = _numbers(frame, rating)
@@ -60,14 +59,6 @@ def read_ratings(
     table = _once(table, user, item, rating, timestamp)
     _check(table, user, item, rating)
     return table
-
-
-def _texts(column: Column) -> Array:
-    """(n,) objects: the text of each value, None where there is none."""
-    different, which = distinct(_values(column))
-    texts = np.empty(len(different) + 1, object)
-    texts[:-1] = [None if is_missing(value, MISSING_WORDS) else as_text(value, "user") for value in different]
-    return texts[:-1][which]
 
 
 def _values(column: Column) -> Array:

@@ -11,7 +11,7 @@ from drivetrain.codecs.base import is_missing
 from drivetrain.codecs.number import Number
 from drivetrain.data.rows import read_rows
 from drivetrain.errors import DataError, DrivetrainError, nearest
-from drivetrain.values import as_text
+from drivetrain.values import as_text, canonical
 
 
 def read_seen(
@@ -29,7 +29,7 @@ def read_seen(
         )
     who, what = str(facts["user"]), str(facts["item"])
     rating: str | None = facts.get("rating")
-    wanted = as_text(user, "user")
+    wanted = canonical(as_text(user, "user"))
     found: dict[str, float] = {}
     number = Number(missing=True, thousands=facts.get("thousands", ""))
     for origin, row in read_rows(path, header=facts.get("header")):
@@ -39,7 +39,7 @@ def read_seen(
                 raise DataError(
                     f"there is no column {column!r}, which the model was trained with.", where=path, fix=fix
                 )
-        if is_missing(row[who]) or as_text(row[who], "user") != wanted or is_missing(row[what]):
+        if is_missing(row[who]) or canonical(as_text(row[who], "user")) != wanted or is_missing(row[what]):
             continue
         try:
             value = 1.0 if rating is None else number.read(row[rating])

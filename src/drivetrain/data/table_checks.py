@@ -23,7 +23,7 @@ from drivetrain.data.kind_types import CATEGORY, DATE, MANY, NUMBER, YES_NO, Col
 from drivetrain.data.split import PARTS, Split
 from drivetrain.data.table import Table, missing
 from drivetrain.types import Array
-from drivetrain.values import as_text
+from drivetrain.values import as_text, canonical
 
 IMBALANCE = 10
 """Warn when the largest class has more than this many times the rows of the smallest."""
@@ -387,7 +387,7 @@ def _class_counts(rows: _Rows, name: str, among: Array) -> dict[str, int]:
     different, which = distinct(rows.table[name][among])
     counts: dict[str, int] = {}
     for value, count in zip(different, np.bincount(which, minlength=len(different)).tolist()):
-        label = as_text(value, "class")
+        label = canonical(as_text(value, "class"))
         counts[label] = counts.get(label, 0) + count
     return dict(sorted(counts.items(), key=lambda item: -item[1]))
 

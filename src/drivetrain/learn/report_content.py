@@ -20,7 +20,7 @@ from drivetrain.interpret.importance import REPEATS
 from drivetrain.interpret.interpretation import flat_rows, save_losses
 from drivetrain.learn.outcome import measured_part
 from drivetrain.learn.run import versions
-from drivetrain.values import as_text
+from drivetrain.values import as_text, canonical
 
 if TYPE_CHECKING:
     from drivetrain.learn.fitted import Fitted
@@ -249,7 +249,7 @@ def _counts(learner: Fitted) -> dict[str, dict[str, int]] | None:
                 different, which = distinct(data.table[name][rows])
                 found: Counter[str] = Counter()
                 for value, count in zip(different, np.bincount(which, minlength=len(different)).tolist()):
-                    found[as_text(value, "class")] += count
+                    found[canonical(as_text(value, "class"))] += count
                 if found:
                     counts[part] = {text: found[text] for text in order(found)}
             return counts

@@ -24,7 +24,7 @@ from drivetrain.errors import DataError, UsageError, nearest
 from drivetrain.runtime.predictor import Predictor
 from drivetrain.runtime.session import OnnxSession
 from drivetrain.types import Array, Failure
-from drivetrain.values import as_text
+from drivetrain.values import as_text, canonical, places_by_text
 
 POOL = 10
 """Novelty and diversity choose among so many times as many items as are wanted, the best ones."""
@@ -140,7 +140,7 @@ class Recommender:
         self.name, self.hash = opened.name, opened.hash
         self.items = ranking.items
         self.facts = recommends(ranker.facts)
-        self._codes = {item: code for code, item in enumerate(self.items)}
+        self._codes = places_by_text(self.items)
         self._target = next(iter(ranker.signature.targets))
         self._fields = list(ranker.signature.inputs)
         self._session = OnnxSession(ranker.graph, ranker.tensors, threads=threads)
@@ -180,10 +180,10 @@ class Recommender:
         335-336). The latter two choose among the best 10 n (100 at least). Raises UsageError and DataError.
         """
         _check(n, novelty=novelty, diversity=diversity, popularity_correction=popularity_correction)
-        name = None if user is None else _name(user)
+        name = None if user is None else self._user(user)
         liked, others, notes = self._history(name, history)
-        places = np.array([self._codes[item] for item in liked if item in self._codes], np.int64)
-        had = np.array([self._codes[item] for item in (*liked, *others) if item in self._codes], np.int64)
+        places = self._places(liked)
+        had = self._places([*liked, *others])
         if lost := len(liked) + len(others) - len(had):
             notes.append(
                 f"{lost:,} of {len(liked) + len(others):,} items of the history are not known to the model"
@@ -219,7 +219,8 @@ class Recommender:
         """The `n` items that are had by the same people, most alike first. Raises UsageError for an unknown item."""
         _check(n)
         text = _name(item)
-        if text not in self._codes:
+        place = self._place(text)
+        if place is None:
             raise UsageError(
                 f"the model knows no item {text!r}.", where="item",
                 fix=nearest(text, self.items) or f"It knows {', '.join(self.items[:10])} and others.",
@@ -228,13 +229,25 @@ class Recommender:
             raise UsageError(
                 "this bundle has no vectors of its items.", where=self.name, fix="Export it anew."
             )
-        place = self._codes[text]
         alike = self._vectors @ self._vectors[place]
         alike[place] = -np.inf
         best: list[int] = np.argsort(-alike, kind="stable")[: min(n, len(self.items) - 1)].tolist()
         return [Alike(self.items[other], float(alike[other])) for other in best]
 
     # --- what somebody has had ----------------------------------------------------------------------------
+
+    def _place(self, item: str) -> int | None:
+        return self._codes.get(item, self._codes.get(canonical(item)))
+
+    def _places(self, items: Sequence[str]) -> npt.NDArray[np.int64]:
+        found = dict.fromkeys(map(self._place, items))
+        return np.array([place for place in found if place is not None], np.int64)
+
+    def _user(self, user: Any) -> str:
+        """As the model has them, where it has; 3.0 is 3."""
+        name = _name(user)
+        known = name in self._given or name in self._seen
+        return name if known else canonical(name)
 
     def _history(self, user: str | None, given: History | None) -> tuple[list[str], list[str], list[str]]:
         """(what they liked, what else they had, notes)."""

@@ -247,12 +247,13 @@ def _with_costs(signature: Signature, costs: Mapping[tuple[str, str], float]) ->
     ((name, codec),) = found
     matrix = 1.0 - np.eye(len(codec.classes))
     for pair, cost in costs.items():
-        for label in pair:
-            if label not in codec.classes:
+        codes = [codec.code_of(str(label).strip()) for label in pair]
+        for label, code in zip(pair, codes):
+            if code is None:
                 raise UsageError(
                     f"{label!r} is no class of {name}.", where="costs",
                     fix=nearest(label, codec.classes) or f"There are {', '.join(codec.classes[:10])}.",
                 )  # fmt: skip
-        matrix[codec.classes.index(pair[0]), codec.classes.index(pair[1])] = cost
+        matrix[codes[0], codes[1]] = cost
     changed = replace(codec, costs=tuple(tuple(map(float, row)) for row in matrix))
     return Signature(signature.inputs, {**signature.targets, name: changed})
