@@ -94,7 +94,8 @@ def record_opening(key: str, bundle_hash: str, metrics: Mapping[str, Any], *, is
             "Keep rows that no model has been measured on for the last word"
         )
     try:
-        _append(to_json({"key": key, "bundle": bundle_hash, "metrics": values, "time": now}))
+        line = to_json({"key": key, "bundle": bundle_hash, "metrics": values, "time": now})
+        append_line(state_folder() / FILE, line)
     except OSError as fault:
         notes.append(f"that this was measured could not be noted: {file_error(fault, state_folder())}")
     return Opened(len(before) + 1, models, sentences(*notes))
@@ -106,10 +107,9 @@ def sentences(*notes: str) -> str:
     return ". ".join([first, *(note[:1].upper() + note[1:] for note in others)])
 
 
-def _append(line: str) -> None:
+def append_line(path: Path, line: str) -> None:
     """One line, in one write at the file's end: two processes don't mix theirs. After a line that was cut off it starts
-    a new one."""
-    path = state_folder() / FILE
+    a new one. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
     try:

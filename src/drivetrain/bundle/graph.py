@@ -7,11 +7,11 @@ to be. So the bytes are read here first (`protobuf.py`) and held against the tab
 from __future__ import annotations
 
 import math
-import struct
 from collections.abc import Mapping
 from typing import Any, NotRequired, TypedDict
 
 import numpy as np
+import numpy.typing as npt
 
 from drivetrain.bundle.operators import (
     DOMAINS,
@@ -22,44 +22,36 @@ from drivetrain.bundle.operators import (
     MOST_MADE_PER_BYTE,
     MOST_STEP,
     OPERATORS,
+    POSITIVE,
+    POSITIVE_ATTRIBUTES,
     SIZE_ATTRIBUTES,
+    SIZES,
     TREES,
 )
 from drivetrain.bundle.protobuf import parse
 from drivetrain.bundle.tensors import made_names, own_names
 from drivetrain.bundle.trees import tree_fault
+from drivetrain.bundle.values import (
+    FLOAT,
+    INT32,
+    INT64,
+    SMALL,
+    TYPES,
+    Scope,
+    Value,
+    check_tensor,
+    constant,
+    of_node,
+    refuse,
+)
 from drivetrain.codecs import Codec, Signature
 from drivetrain.errors import BundleError, DrivetrainError
 
 MOST_BYTES = 2**31 - 1
 MOST_NODES = 100_000
-MOST_RANK = 16
 MOST_SUBGRAPH_DEPTH = 4
-SMALL = 64
-
-# data type -> (name, bits per element, the field beside raw_data that may hold it)
-_TYPES: dict[int, tuple[str, int, str]] = {
-    1: ("float32", 32, "float_data"),
-    2: ("uint8", 8, "int32_data"),
-    3: ("int8", 8, "int32_data"),
-    4: ("uint16", 16, "int32_data"),
-    5: ("int16", 16, "int32_data"),
-    6: ("int32", 32, "int32_data"),
-    7: ("int64", 64, "int64_data"),
-    9: ("bool", 8, "int32_data"),
-    10: ("float16", 16, "int32_data"),
-    11: ("float64", 64, "double_data"),
-    12: ("uint32", 32, "uint64_data"),
-    13: ("uint64", 64, "uint64_data"),
-    16: ("bfloat16", 16, "int32_data"),
-    21: ("uint4", 4, "int32_data"),
-    22: ("int4", 4, "int32_data"),
-}
-_DATA = ("raw_data", "float_data", "int32_data", "int64_data", "double_data", "uint64_data")
 _VALUES = {1: "f", 2: "i", 3: "s", 4: "t", 5: "g", 6: "floats", 7: "ints", 8: "strings"}
 _LISTS = ("floats", "ints", "strings")
-_PLACE = "model.onnx"
-Scope = dict[str, list[float]]
 
 
 class Port(TypedDict):
@@ -92,20 +84,20 @@ def check_graph(data: bytes, signature: Signature, *, made: bool = True) -> Inte
 def check_model(data: bytes) -> Interface:
     """The interface of a graph by its own names, when it may be run. Raises BundleError."""
     if len(data) > MOST_BYTES:
-        raise _refuse(f"it is larger than {MOST_BYTES:,} bytes")
+        raise refuse(f"it is larger than {MOST_BYTES:,} bytes")
     model = parse(data)
     if model.get("ir_version") not in IR_VERSIONS:
-        raise _refuse(
+        raise refuse(
             f"its IR version {model.get('ir_version')} is not one of {IR_VERSIONS[0]} to {IR_VERSIONS[-1]}"
         )
     _check_opsets(model.get("opset_import", []))
     graph = model.get("graph")
     if graph is None:
-        raise _refuse("it has no graph")
+        raise refuse("it has no graph")
     _Checker(MOST_MADE + MOST_MADE_PER_BYTE * len(data)).graph(graph, {}, 0)
     inputs, outputs = _ports(graph, "input"), _ports(graph, "output")
     if shared := inputs.keys() & {tensor.get("name", "") for tensor in graph.get("initializer", [])}:
-        raise _refuse(f"the input {min(shared)!r} has a value of its own")
+        raise refuse(f"the input {min(shared)!r} has a value of its own")
     return {"inputs": inputs, "outputs": outputs}
 
 
@@ -118,14 +110,14 @@ def _check_opsets(opsets: list[dict[str, Any]]) -> None:
             else opset.get("domain", "")
         )
         if domain not in DOMAINS:
-            raise _refuse(f"the operator domain {domain!r} is not allowed")
+            raise refuse(f"the operator domain {domain!r} is not allowed")
         version = opset.get("version", 0)
         if domain in versions or version not in DOMAINS[domain]:
             of = f" of {domain}" if domain else ""
-            raise _refuse(f"opset {version}{of} is not one of {DOMAINS[domain][0]} to {DOMAINS[domain][-1]}")
+            raise refuse(f"opset {version}{of} is not one of {DOMAINS[domain][0]} to {DOMAINS[domain][-1]}")
         versions[domain] = version
     if not versions:
-        raise _refuse("it names no opset")
+        raise refuse("it names no opset")
 
 
 class _Checker:
@@ -137,145 +129,92 @@ class _Checker:
 
     def graph(self, graph: dict[str, Any], outer: Scope, depth: int) -> None:
         if depth > MOST_SUBGRAPH_DEPTH:
-            raise _refuse(f"subgraphs are nested more than {MOST_SUBGRAPH_DEPTH} deep")
-        constants = dict(outer)
+            raise refuse(f"subgraphs are nested more than {MOST_SUBGRAPH_DEPTH} deep")
+        known = dict(outer)
         for tensor in graph.get("initializer", []):
-            constants.pop(tensor.get("name", ""), None)
             check_tensor(tensor)
-            if (values := small_values(tensor)) is not None:
-                constants[tensor.get("name", "")] = values
+            known[tensor.get("name", "")] = constant(tensor)
         for port in (*graph.get("input", []), *graph.get("output", []), *graph.get("value_info", [])):
             _check_type(port.get("type", {}), port.get("name", ""))
+        for port in graph.get("input", []):
+            known[port.get("name", "")] = Value(port.get("type", {}).get("tensor_type", {}).get("elem_type"))
         for node in graph.get("node", []):
-            self.node(node, constants, depth)
+            self.node(node, known, depth)
 
-    def node(self, node: dict[str, Any], constants: Scope, depth: int) -> None:
+    def node(self, node: dict[str, Any], known: Scope, depth: int) -> None:
         self.nodes += 1
         if self.nodes > MOST_NODES:
-            raise _refuse(f"it has more than {MOST_NODES:,} nodes")
+            raise refuse(f"it has more than {MOST_NODES:,} nodes")
         operator, domain = node.get("op_type", ""), node.get("domain", "")
         domain = "" if domain == "ai.onnx" else domain
         if operator not in OPERATORS.get(domain, ()):
-            raise _refuse(f"the operator {f'{domain}.' if domain else ''}{operator} is not allowed")
+            raise refuse(f"the operator {f'{domain}.' if domain else ''}{operator} is not allowed")
         if node.get("overload"):
-            raise _refuse(f"the operator {operator} names an overload")
-        for name in node.get("output", []):
-            constants.pop(name, None)
+            raise refuse(f"the operator {operator} names an overload")
         found: dict[str, tuple[int, Any]] = {}
         for attribute in node.get("attribute", []):
             name = attribute.get("name", "")
             if name in found:
-                raise _refuse(f"the attribute {name!r} of {operator} is given twice")
+                raise refuse(f"the attribute {name!r} of {operator} is given twice")
             value = _attribute_value(attribute, operator)
             found[name] = attribute["type"], value
             if attribute["type"] == 4:
                 check_tensor(value)
             elif attribute["type"] == 5:
-                self.graph(value, constants, depth + 1)
-            elif (
-                name in SIZE_ATTRIBUTES
-                and attribute["type"] == 7
-                and any(abs(int(size)) > MOST_STEP for size in value)
-            ):
-                raise _refuse(f"{operator} has {name} of more than {MOST_STEP:,}")
-            if (
-                operator == "Constant"
-                and node.get("output")
-                and (values := _constant(attribute, value)) is not None
-            ):
-                constants[node["output"][0]] = values
+                self.graph(value, known, depth + 1)
+            elif attribute["type"] in (2, 7) and (fault := _number_fault(name, np.atleast_1d(value))):
+                raise refuse(f"{operator} has {name} {fault}")
         if domain == TREES and (fault := tree_fault(found)):
-            raise _refuse(fault)
-        self.growth(operator, node.get("input", []), constants)
+            raise refuse(fault)
+        inputs = node.get("input", [])
+        if fault := _input_fault(operator, inputs, known):
+            raise refuse(fault)
+        self.growth(operator, inputs, known)
+        made = [Value(FLOAT)] if domain == TREES else of_node(operator, found, inputs, known)
+        for place, name in enumerate(node.get("output", [])):
+            known[name] = made[place] if place < len(made) else Value()
 
-    def growth(self, operator: str, inputs: list[str], constants: Scope) -> None:
+    def growth(self, operator: str, inputs: list[str], known: Scope) -> None:
         """A few bytes must not ask for gigabytes: constant sizes are bounded one by one and together."""
         for position, product in GROWTH.get(operator, ()):
-            sizes = constants.get(inputs[position]) if position < len(inputs) else None
+            sizes = known.get(inputs[position], Value()).values if position < len(inputs) else None
             if sizes is None:
                 continue
             if operator == "Range":
-                sizes = _steps([constants.get(name, []) for name in inputs]) or sizes
+                sizes = _steps([known.get(name, Value()).values or [] for name in inputs]) or sizes
             if not all(abs(size) <= MOST_EACH for size in sizes):
-                raise _refuse(f"{operator} makes something of size {max(sizes, key=abs):,.0f}")
+                raise refuse(f"{operator} makes something of size {max(sizes, key=abs):,.0f}")
             made = 1.0 if product else sum(abs(size) for size in sizes)
             for size in sizes if product else ():
                 made *= abs(size)
             self.left -= int(made) if made < MOST_BYTES else MOST_BYTES
             if self.left < 0 or made >= MOST_BYTES:
-                raise _refuse(f"{operator} makes {made:,.0f} elements out of nothing")
+                raise refuse(f"{operator} makes {made:,.0f} elements out of nothing")
 
 
-def check_tensor(tensor: dict[str, Any]) -> None:
-    """Raise BundleError unless the tensor's data is inside the graph and exactly as long as its dims say."""
-    name = tensor.get("name", "")
-    if tensor.get("data_location", 0) != 0:
-        raise _refuse("its weights are in another file (external data)")
-    if tensor.get("data_type") not in _TYPES:
-        raise _refuse(f"the tensor {name!r} has the type {tensor.get('data_type')}, which is not allowed")
-    _, bits, typed = _TYPES[tensor["data_type"]]
-    dims = tensor.get("dims", [])
-    if len(dims) > MOST_RANK or any(not 0 <= side < 2**31 for side in dims):
-        raise _refuse(f"the tensor {name!r} has impossible dims")
-    elements = 1
-    for side in dims:
-        elements *= side
-    held = [field for field in _DATA if len(tensor.get(field, b""))]
-    if len(held) > 1 or any(field not in ("raw_data", typed) for field in held):
-        raise _refuse(f"the tensor {name!r} holds its data in the wrong field")
-    if not held:
-        fits = elements == 0
-    elif held[0] == "raw_data":
-        fits = len(tensor["raw_data"]) == (elements * bits + 7) // 8
-    else:
-        wanted = elements if bits >= 8 else (elements * bits + 7) // 8
-        fits = _count(tensor[typed], typed) == wanted
-    if not fits:
-        raise _refuse(f"the tensor {name!r} claims {elements:,} elements and holds another number")
+def _number_fault(name: str, numbers: npt.NDArray[np.int64]) -> str:
+    """Why an attribute can't have these numbers; empty where it can."""
+    if name in SIZE_ATTRIBUTES and (np.abs(numbers.astype(object)) > MOST_STEP).any():
+        return f"of more than {MOST_STEP:,}"
+    return "below 1" if name in POSITIVE_ATTRIBUTES and (numbers < 1).any() else ""
 
 
-def small_values(tensor: dict[str, Any]) -> list[float] | None:
-    """The numbers of a checked tensor of at most 64 elements, of the types that sizes have; else None."""
-    name, _, typed = _TYPES[tensor["data_type"]]
-    if name not in ("int32", "int64", "float32", "float64"):
-        return None
-    if len(raw := tensor.get("raw_data", b"")):
-        return (
-            np.frombuffer(raw, np.dtype(name).newbyteorder("<")).tolist() if len(raw) <= SMALL * 8 else None
-        )
-    data = tensor.get(typed, b"")
-    if len(data) > SMALL * 10:
-        return None
-    if typed in ("float_data", "double_data"):
-        return np.frombuffer(data, np.dtype(name).newbyteorder("<")).tolist()
-    values: list[float] = []
-    value = shift = 0
-    for byte in data:
-        value |= (byte & 0x7F) << shift
-        shift += 7
-        if byte < 0x80:
-            values.append(value - (1 << 64) if value >> 63 else value)
-            value = shift = 0
-    return values
-
-
-def _count(data: memoryview, field: str) -> int:
-    """How many numbers a packed field holds; -1 where it doesn't end with a whole one."""
-    if field in ("float_data", "double_data"):
-        size = struct.calcsize("f" if field == "float_data" else "d")
-        return len(data) // size if len(data) % size == 0 else -1
-    ends = np.frombuffer(data, np.uint8) < 0x80
-    return int(np.count_nonzero(ends)) if ends[-1] else -1
-
-
-def _constant(attribute: dict[str, Any], value: Any) -> list[float] | None:
-    if attribute["type"] == 4:
-        return small_values(value)
-    if attribute["type"] in (1, 2):
-        return [value]
-    return (
-        [number.item() for number in value] if attribute["type"] in (6, 7) and len(value) <= SMALL else None
-    )
+def _input_fault(operator: str, inputs: list[str], known: Scope) -> str:
+    """Why a node can't have these inputs; empty where it can."""
+    given = [known.get(name, Value()) for name in inputs]
+    for place in SIZES.get(operator, ()):
+        if place < len(given) and (given[place].size or 0) > SMALL:
+            return f"{operator} takes {given[place].size:,} sizes or axes"
+    for place in POSITIVE.get(operator, ()):
+        if place < len(inputs) and inputs[place]:
+            numbers = given[place].values
+            if numbers is None or not all(1 <= number <= MOST_EACH for number in numbers):
+                return f"{operator} has a step or a length that is no constant from 1"
+    if operator in ("Div", "Mod") and len(given) > 1:
+        whole = {value.dtype for value in given} & {None, INT32, INT64}
+        if whole and not given[1].divides:
+            return f"{operator} divides whole numbers by what isn't constant, or by 0 or -1"
+    return ""
 
 
 def _steps(given: list[list[float]]) -> list[float] | None:
@@ -292,7 +231,7 @@ def _attribute_value(attribute: dict[str, Any], operator: str) -> Any:
     field = _VALUES.get(type_)
     present = [other for other in _VALUES.values() if other in attribute]
     if field is None or present not in ([field], []) or (not present and field not in _LISTS):
-        raise _refuse(f"the attribute {name!r} of {operator} is not of one known type")
+        raise refuse(f"the attribute {name!r} of {operator} is not of one known type")
     return attribute.get(field, [])
 
 
@@ -302,10 +241,10 @@ def _check_type(type_: dict[str, Any], name: str) -> None:
     tensor = type_.get("tensor_type")
     if tensor is None:
         return
-    if tensor.get("elem_type") not in _TYPES:
-        raise _refuse(f"the value {name!r} has the type {tensor.get('elem_type')}, which is not allowed")
+    if tensor.get("elem_type") not in TYPES:
+        raise refuse(f"the value {name!r} has the type {tensor.get('elem_type')}, which is not allowed")
     if any(dim.get("dim_value", 0) < 0 for dim in tensor.get("shape", {}).get("dim", [])):
-        raise _refuse(f"the value {name!r} has a negative dimension")
+        raise refuse(f"the value {name!r} has a negative dimension")
 
 
 def _ports(graph: dict[str, Any], side: str) -> dict[str, Port]:
@@ -313,9 +252,9 @@ def _ports(graph: dict[str, Any], side: str) -> dict[str, Port]:
     for port in graph.get(side, []):
         name, tensor = port.get("name", ""), port.get("type", {}).get("tensor_type", {})
         if name in ports or "shape" not in tensor:
-            raise _refuse(f"the {side} {name!r} is not one tensor of known rank")
+            raise refuse(f"the {side} {name!r} is not one tensor of known rank")
         dims = [dim.get("dim_value") for dim in tensor["shape"].get("dim", [])]
-        ports[name] = {"dtype": _TYPES[tensor["elem_type"]][0], "dims": dims}
+        ports[name] = {"dtype": TYPES[tensor["elem_type"]][0], "dims": dims}
     return ports
 
 
@@ -324,7 +263,7 @@ def _by_field(
 ) -> dict[str, Port]:
     """The ports by field, when they fit its codecs."""
     if {*ports} != {*names.values()}:
-        raise _refuse(f"its {side}s are {sorted(ports)} and the signature's are {sorted(names.values())}")
+        raise refuse(f"its {side}s are {sorted(ports)} and the signature's are {sorted(names.values())}")
     _fits(side, {field: ports[name] for field, name in names.items()}, codecs)
     fields = {name: field for field, name in names.items()}
     return {fields[name]: port for name, port in ports.items()}
@@ -340,15 +279,11 @@ def _fits(side: str, ports: Mapping[str, Port], codecs: Mapping[str, Codec]) -> 
             raise BundleError(f"the field {name!r}: {fault.error}", where="signature.json") from fault
         port = ports[name]
         if port["dtype"] != dtype:
-            raise _refuse(f"the {side} {name!r} is {port['dtype']} and the signature says {dtype}")
+            raise refuse(f"the {side} {name!r} is {port['dtype']} and the signature says {dtype}")
         if not port["dims"] or port["dims"][0] is not None:
-            raise _refuse(f"the {side} {name!r} has a fixed number of rows")
+            raise refuse(f"the {side} {name!r} has a fixed number of rows")
         sides = port["dims"][1:]
         if len(sides) != len(shape) or any(have not in (None, want) for have, want in zip(sides, shape)):
-            raise _refuse(
+            raise refuse(
                 f"a row of the {side} {name!r} has the shape {sides} and the signature says {list(shape)}"
             )
-
-
-def _refuse(reason: str) -> BundleError:
-    return BundleError(f"the graph can't be accepted: {reason}.", where=_PLACE)

@@ -41,6 +41,7 @@ class Bundle:
     vectors: Array | None = field(default=None, repr=False)
     seen: Seen | None = field(default=None, repr=False)
     recommender: Bundle | None = field(default=None, repr=False)
+    members: Mapping[str, memoryview] = field(default_factory=dict[str, memoryview], repr=False)
 
     @property
     def name(self) -> str:
@@ -134,6 +135,7 @@ def _assembled(members: Mapping[str, memoryview], inner: bool = False) -> Bundle
         vectors=vectors_in(members, signature),
         seen=seen_in(members, signature),
         recommender=_recommender(members, signature),
+        members=members,
     )
 
 

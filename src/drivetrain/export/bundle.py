@@ -16,6 +16,7 @@ from drivetrain.learn.outcome import measured_part
 from drivetrain.learn.run import versions
 from drivetrain.metrics import losses
 from drivetrain.runtime import OnnxSession
+from drivetrain.runtime.known import MADE, remember
 from drivetrain.types import Sample
 
 if TYPE_CHECKING:
@@ -51,11 +52,12 @@ def export_bundle(learner: Fitted, path: str | Path, force: bool = False) -> Pat
         "seed": learner.settings.seed,
         **data.extras.facts,
     }
-    write_bundle(
+    bundle = write_bundle(
         path, name=path.stem, task=data.task, signature=data.signature, graph=graph, cases=cases, profile=profile,
         card=make_card(learner, path, len(cases)), facts=facts, force=force, members=learner.members(),
         check=lambda bundle: verify(bundle, OnnxSession(bundle.graph, bundle.tensors)).require(path),
     )  # fmt: skip
+    remember(bundle.hash, MADE)
     return path
 
 

@@ -21,6 +21,7 @@ from drivetrain.errors import BundleError, DataError, DrivetrainError, UsageErro
 from drivetrain.runtime.answers import answer_columns
 from drivetrain.runtime.frames import column_of, frame_like, frame_rows, kind_of, names_of
 from drivetrain.runtime.session import OnnxSession
+from drivetrain.runtime.vetting import vet
 from drivetrain.types import Answer, Array, Failure, Unusual
 
 if TYPE_CHECKING:
@@ -54,10 +55,11 @@ class Predictor:
     """Answers from a bundle.
 
     The golden cases are run when it is made; where they don't hold, CheckFailed names the stage
-    (`verify=False` leaves that out). `batch_size` is the number of rows for one run of the graph (64 where
-    inputs are files, else 1,024), `threads` the threads for one run. An item is a mapping from input names to
-    raw values, or, where there is one input, its raw value alone; or the error of a row that couldn't be read, which is its
-    answer then. Many items may be a frame of pandas, polars or pyarrow.
+    (`verify=False` leaves that out). A bundle that this machine neither made nor has verified before is first
+    opened by a child process (see `vetting.py`), unless it is `trusted`. `batch_size` is the number of rows for
+    one run of the graph (64 where inputs are files, else 1,024), `threads` the threads for one run. An item is a
+    mapping from input names to raw values, or, where there is one input, its raw value alone; or the error of a
+    row that couldn't be read, which is its answer then. Many items may be a frame of pandas, polars or pyarrow.
     """
 
     @public
@@ -68,14 +70,16 @@ class Predictor:
         batch_size: int | None = None,
         *,
         threads: int | None = None,
+        trusted: bool = False,
     ) -> None:
         if batch_size is not None and batch_size < 1:
             raise UsageError(f"a batch of {batch_size} rows.", where="batch_size", fix="Give 1 or more.")
         where = "" if isinstance(bundle, Bundle) else os.fspath(bundle)
         opened = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
+        found = vet(opened, trusted=trusted, where=where)
         self.session = OnnxSession(opened.graph, opened.tensors, threads=threads)
         if verify:
-            _verify(opened, self.session).require(where or opened.name)
+            (found or _verify(opened, self.session)).require(where or opened.name)
         self.signature, self.manifest, self.card = opened.signature, opened.manifest, opened.card
         self.profile, self.hash, self.name = opened.profile, opened.hash, opened.name
         self._forms = [
@@ -326,18 +330,22 @@ def _finite_rows(output: Array) -> list[bool]:
 _verify = verify  # `verify` is also the name of Predictor's argument.
 
 
-def verify_bundle(path: str | os.PathLike[str]) -> VerifyReport:
-    """Open a bundle and check it stage by stage in this runtime. Only a file that can't be read at all
-    raises (FileError)."""
+def verify_bundle(path: str | os.PathLike[str], *, trusted: bool = False) -> VerifyReport:
+    """Open a bundle and check it stage by stage in this runtime, one of unknown origin in a child process unless it is
+    `trusted`. Only a file that can't be read at all raises (FileError)."""
     stages = [passed("members", "")]
     try:
         bundle = open_bundle(path, check_graph=False)
         stages.append(passed("graph", ""))
         bundle.check_graph()
-        session = OnnxSession(bundle.graph, bundle.tensors)
+        return vet(bundle, trusted=trusted) or verified(bundle)
     except BundleError as fault:
         return VerifyReport([*stages[:-1], failed(stages[-1]["stage"], str(fault))])
-    report = verify(bundle, session)
+
+
+def verified(bundle: Bundle) -> VerifyReport:
+    """The report of a bundle and of the recommender in it. Raises BundleError where a graph makes no session."""
+    report = verify(bundle, OnnxSession(bundle.graph, bundle.tensors))
     if bundle.recommender is None or not report.ok:
         return report
     inner = verify(bundle.recommender, OnnxSession(bundle.recommender.graph, bundle.recommender.tensors))

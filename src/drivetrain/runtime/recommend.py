@@ -23,6 +23,7 @@ from drivetrain.bundle.verify import verify
 from drivetrain.errors import DataError, UsageError, nearest
 from drivetrain.runtime.predictor import Predictor
 from drivetrain.runtime.session import OnnxSession
+from drivetrain.runtime.vetting import vet
 from drivetrain.types import Array, Failure
 from drivetrain.values import as_text, canonical, places_by_text
 
@@ -115,7 +116,8 @@ class Alike:
 class Recommender:
     """Recommends from a bundle that was trained with the task recommendation.
 
-    The golden cases are run when it is made (`check=False` leaves that out). `seen` says who has had what: user ->
+    The golden cases are run when it is made (`check=False` leaves that out); `trusted` is as in
+    `Predictor`. `seen` says who has had what: user ->
     items, or items with ratings; a bundle may also hold that itself. Raises UsageError for a bundle of another
     task, CheckFailed where the golden cases don't hold.
     """
@@ -128,9 +130,11 @@ class Recommender:
         check: bool = True,
         seen: Mapping[Any, History] | None = None,
         threads: int | None = None,
+        trusted: bool = False,
     ) -> None:
         where = bundle.name if isinstance(bundle, Bundle) else os.fspath(bundle)
         opened = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
+        found = vet(opened, trusted=trusted, where=where)
         ranker = opened if opened.recommender is None else opened.recommender
         ranking = ranking_of(ranker.signature)
         if ranking is None:
@@ -145,9 +149,13 @@ class Recommender:
         self._fields = list(ranker.signature.inputs)
         self._session = OnnxSession(ranker.graph, ranker.tensors, threads=threads)
         if check:
-            verify(ranker, self._session).require(where)
+            (found or verify(ranker, self._session)).require(where)
         self._vectors = ranker.vectors
-        self._ratings = None if opened is ranker else Predictor(opened, verify=check, threads=threads)
+        self._ratings = (
+            None
+            if opened is ranker
+            else Predictor(opened, verify=check and found is None, threads=threads, trusted=True)
+        )
         self._seen = ranker.seen or {}
         self._given = {} if seen is None else {_name(user): history for user, history in seen.items()}
         self._popularity = self._scores(np.zeros((1, len(self.items)), np.uint8))[0]
