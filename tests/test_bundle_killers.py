@@ -119,6 +119,10 @@ SEEN: dict[str, tuple[list[Any], dict[str, Any]]] = {
         [Node("SplitToSequence", ["a", "k"], ["s"]), Node("SequenceLength", ["s"], ["q"])],
         {"a": np.zeros(4, FLOAT), "k": np.int64(0)},
     ),
+    "one of no classes": (
+        [Node("OneHot", ["i", "none", "v"], ["q"])],
+        {"i": np.array([1]), "none": np.zeros(0, np.int64), "v": FLOAT([0, 1])},
+    ),
     "a loop": ([Node("Loop", ["a"], ["q"], body=helper.make_graph([], "b", [], []))], {"a": np.int64(1)}),
 }  # fmt: skip
 
@@ -129,6 +133,9 @@ def test_what_can_be_seen_in_the_bytes_is_refused(name: str) -> None:
         check_model(graph(*SEEN[name], opset=23 if "attention" in name else 20))
 
 
+ONE = numpy_helper.from_array(np.array([1]))
+
+
 def test_a_type_is_followed_to_the_division() -> None:
     """Floats may be divided by anything; what was a float and is a whole number may not."""
     ways = {
@@ -137,7 +144,7 @@ def test_a_type_is_followed_to_the_division() -> None:
         "a shape": ([Node("Shape", ["input_0"], ["s"]), Node("Div", ["s", "s"], ["q"])], False),
         "a shape by 2": ([Node("Shape", ["input_0"], ["s"]), Node("Div", ["s", "two"], ["q"])], True),
         "a place": ([Node("ArgMax", ["input_0"], ["s"]), Node("Div", ["two", "s"], ["q"])], False),
-        "a made one": ([Node("ConstantOfShape", ["two"], ["s"], value=numpy_helper.from_array(np.array([-1]))), Node("Div", ["two", "s"], ["q"])], False),
+        "a made one": ([Node("ConstantOfShape", ["two"], ["s"], value=ONE), Node("Div", ["two", "s"], ["q"])], False),
         "a second output": ([Node("TopK", ["input_0", "two"], ["v", "i"]), Node("Div", ["i", "i"], ["q"])], False),
         "a first output": ([Node("TopK", ["input_0", "two"], ["v", "i"]), Node("Div", ["v", "v"], ["q"])], True),
         "a cast": ([Node("Cast", ["input_0"], ["s"], to=6), Node("Mod", ["s", "s"], ["q"])], False),
@@ -280,10 +287,6 @@ LOGIC, WHOLE = (
     ("And", "Or", "Xor", "Not"),
     ("BitShift", "BitwiseAnd", "BitwiseNot", "BitwiseOr", "BitwiseXor"),
 )
-TWO = (
-    "Add", "Sub", "Mul", "Div", "Mod", "Pow", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "PRelu", "Max", "Min",
-    "Mean", "Sum", "CastLike",
-)  # fmt: skip
 _CHILD = """
 import sys, numpy as np
 sys.path[:] = sys.argv[2:]
@@ -299,57 +302,49 @@ for path in sorted(Path(sys.argv[1]).iterdir()):
 """
 
 
-def edge_graphs() -> dict[str, bytes]:
-    """Each allowed operator on numbers at the edge of what there is, as far as the check lets it through."""
-    found: dict[str, bytes] = {}
+NUMBERS = (
+    "axis", "group", "blocksize", "keepdims", "num_outputs", "size", "p", "hidden_size", "num_groups", "batch_dims", "k",
+)  # fmt: skip
+LISTS = ("kernel_shape", "pads", "strides", "dilations", "perm", "axes")
+MOST_EACH = 12
 
-    def add(name: str, nodes: list[Any], held: dict[str, Any], opset: int = 20) -> None:
-        data = graph(nodes, held, opset)
-        try:
-            check_model(data)
-        except BundleError:
-            return
-        found[f"{len(found):03} {name}"] = data
 
+def edge_nodes() -> list[tuple[list[str], dict[str, Any], dict[str, Any]]]:
+    """(inputs, attributes, constants) of a node at the edges of what there is, whatever its operator takes."""
     signs = [
         np.int64([np.iinfo(np.int64).min, -1, 0]),
         np.int32([np.iinfo(np.int32).min, -1, 0]),
         np.zeros(0, np.int64),
     ]
-    for operator in sorted(OPERATORS[""]):
-        for values in EDGES["number"]:
-            for inputs in (["a"], ["a", "a"]):
-                add(operator, [Node(operator, inputs, ["q"])], {"a": values}, 24)
+    pictures = [*EDGES["matrix"], *EDGES["picture"]]
+    found: list[tuple[list[str], dict[str, Any], dict[str, Any]]] = []
+    for values in (*EDGES["number"], *signs):
+        found += [(["a"] * count, {}, {"a": values}) for count in (1, 2, 3)]
+    for picture in pictures:
+        found += [(["p"] * count, {}, {"p": picture}) for count in (1, 2, 3)]
         for values in signs:
-            for inputs in (["a"], ["a", "a"], ["a", "a", "a"]):
-                add(operator, [Node(operator, inputs, ["q"])], {"a": values}, 24)
-            for kind in ("matrix", "picture"):
-                for picture in EDGES[kind]:
-                    add(operator, [Node(operator, ["p", "a"], ["q"])], {"a": values, "p": picture}, 24)
-                    add(operator, [Node(operator, ["p", "a", "a"], ["q"])], {"a": values, "p": picture}, 24)
-                    add(operator, [Node(operator, ["p", "a", "p"], ["q"])], {"a": values, "p": picture}, 24)
-        for kind in ("matrix", "picture"):
-            for picture in EDGES[kind]:
-                for inputs in (["p"], ["p", "p"], ["p", "p", "p"]):
-                    add(operator, [Node(operator, inputs, ["q"])], {"p": picture}, 24)
-                for name in (
-                    "axis",
-                    "group",
-                    "blocksize",
-                    "k",
-                    "keepdims",
-                    "num_outputs",
-                    "size",
-                    "p",
-                    "hidden_size",
-                    "num_groups",
-                ):
-                    for number in (-(2**31), 2**31, 99, -99):
-                        add(operator, [Node(operator, ["p"], ["q"], **{name: number})], {"p": picture}, 24)
-                for name in ("kernel_shape", "pads", "strides", "dilations", "perm", "axes"):
-                    for numbers in ([2**16, 2**16], [-(2**16), 5], [1], [1] * 9, [2, 2], [1, 1, 1, 1]):
-                        node = Node(operator, ["p"], ["q"], **{"kernel_shape": [1, 1], name: numbers})
-                        add(operator, [node], {"p": picture}, 24)
+            held = {"a": values, "p": picture}
+            found += [(inputs.split(), {}, held) for inputs in ("p a", "p a a", "p a p", "a p", "a a p")]
+        for name in NUMBERS:
+            found += [(["p"], {name: number}, {"p": picture}) for number in (-(2**31), 2**31, 99, -99)]
+        for name in LISTS:
+            for numbers in ([2**16, 2**16], [-(2**16), 5], [1], [1] * 9, [2, 2], [1, 1, 1, 1]):
+                found.append((["p"], {"kernel_shape": [1, 1], name: numbers}, {"p": picture}))
+    return found
+
+
+def edge_graphs() -> dict[str, bytes]:
+    """Each allowed operator at edges, others for each, as far as the check lets them through."""
+    nodes = edge_nodes()
+    found: dict[str, bytes] = {}
+    for place, operator in enumerate(sorted(OPERATORS[""])):
+        for inputs, attributes, held in nodes[place % 9 :: len(nodes) // MOST_EACH]:
+            data = graph([Node(operator, inputs, ["q"], **attributes)], held, 24)
+            try:
+                check_model(data)
+            except BundleError:
+                continue
+            found[f"{len(found):04} {operator}"] = data
     return found
 
 
@@ -357,7 +352,7 @@ def edge_graphs() -> dict[str, bytes]:
 def test_no_allowed_operator_ends_the_process_at_the_edges(tmp_path: Path) -> None:
     """As far as what is refused by its bytes, and what a child finds. In one child: whichever ends it is printed last."""
     found = edge_graphs()
-    assert len(found) > 2000
+    assert len(found) > 500
     for name, data in found.items():
         (tmp_path / name).write_bytes(data)
     started = time.monotonic()

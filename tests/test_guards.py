@@ -92,10 +92,10 @@ def test_no_option_of_the_command_line_comes_or_goes_unnoticed() -> None:
         "--label-smoothing --class-weights --loss --clip --accumulate --ema --early-stopping --precision",
         "compare": "-h --help --json runs --metric --all-pairs --out --force",
         "export": "-h --help --json run bundle --force",
-        "verify": "-h --help --json bundle",
-        "predict": "-h --help --json bundle inputs --out --keep --force",
-        "evaluate": "-h --help --json bundle source --layout --query",
-        "recommend": "-h --help --json bundle user --n --seen --liked --diversity --novelty --popularity-correction "
+        "verify": "-h --help --json bundle --trusted",
+        "predict": "-h --help --json bundle --trusted inputs --out --keep --force",
+        "evaluate": "-h --help --json bundle --trusted source --layout --query",
+        "recommend": "-h --help --json bundle --trusted user --n --seen --liked --diversity --novelty --popularity-correction "
         "--include-seen",
-        "similar": "-h --help --json bundle item --n",
+        "similar": "-h --help --json bundle --trusted item --n",
     }  # fmt: skip

@@ -73,6 +73,7 @@ def evaluate(
     *,
     layout: str | None = None,
     query: str | None = None,
+    trusted: bool = False,
     quiet: bool = False,
 ) -> dict[str, Any]:
     """`{"n", "metrics": {NAME: {"value", "low", "high", ...}}, "part", "unknown", "failed", "unusual", "opened": {"times",
@@ -81,11 +82,11 @@ def evaluate(
     Uses the test part of the source; without one its valid part; without either all of it. Rows whose true value is no
     class of the model are counted in `unknown`, other items that can't be used are named in `failed`; neither count in a
     metric. `unusual` counts what in the inputs nothing in training was like, and `notes` says all of it in words. With
-    several targets the names are "target.metric". Each time is recorded (see `openings.py`). Raises DataError when
-    nothing can be measured.
+    several targets the names are "target.metric". Each time is recorded (see `openings.py`); `trusted` is that of
+    `Predictor`. Raises DataError when nothing can be measured.
     """
     opened_bundle = open_bundle(bundle)
-    predictor = Predictor(opened_bundle)
+    predictor = Predictor(opened_bundle, trusted=trusted)
     targets = predictor.signature.targets
     if ranking_of(predictor.signature) is not None:
         return _rankings(opened_bundle, source)

@@ -208,8 +208,8 @@ def _input_fault(operator: str, inputs: list[str], known: Scope) -> str:
     for place in POSITIVE.get(operator, ()):
         if place < len(inputs) and inputs[place]:
             numbers = given[place].values
-            if numbers is None or not all(1 <= number <= MOST_EACH for number in numbers):
-                return f"{operator} has a step or a length that is no constant from 1"
+            if not numbers or not all(1 <= number <= MOST_EACH for number in numbers):
+                return f"{operator} has a step, a length or a depth that is no constant from 1"
     if operator in ("Div", "Mod") and len(given) > 1:
         whole = {value.dtype for value in given} & {None, INT32, INT64}
         if whole and not given[1].divides:

@@ -58,7 +58,7 @@ POSITIVE_ATTRIBUTES = (
     "blocksize", "dilations", "group", "hidden_size", "kernel_shape", "num_groups", "num_outputs", "size", "strides",
 )  # fmt: skip
 """By these onnxruntime divides."""
-POSITIVE = {"STFT": (1, 3)}
+POSITIVE = {"OneHot": (1,), "STFT": (1, 3)}
 """Inputs that have to be constants from 1, where they are given."""
 SIZES: dict[str, tuple[int, ...]] = {
     "Col2Im": (1, 2),

@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 import tempfile
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from typing import Any
 
 from rich.console import Console
@@ -17,6 +17,16 @@ from drivetrain.files import file_error, refuse_taken
 
 Outcome = tuple[dict[str, Any], int]
 """The JSON object that a verb answers with, and the exit code."""
+
+
+def add_bundle(command: ArgumentParser) -> None:
+    """The bundle that a verb works with, and whether it is tried in a child process first."""
+    command.add_argument("bundle", metavar="BUNDLE")
+    command.add_argument(
+        "--trusted",
+        action="store_true",
+        help="the bundle is yours: don't try it in a process of its own first",
+    )
 
 
 def say(text: str, options: Namespace) -> None:

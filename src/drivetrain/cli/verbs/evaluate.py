@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.markup import escape
 
-from drivetrain.cli.common import Outcome, metrics_table, terminal
+from drivetrain.cli.common import Outcome, add_bundle, metrics_table, terminal
 from drivetrain.errors import one_line
 
 HELP = "measure a bundle on labelled data (their test part if there is one)"
@@ -15,7 +15,7 @@ EXAMPLE = "drivetrain evaluate flowers.bundle flowers/"
 
 
 def add(command: ArgumentParser) -> None:
-    command.add_argument("bundle", metavar="BUNDLE")
+    add_bundle(command)
     command.add_argument(
         "source",
         metavar="SOURCE",
@@ -29,8 +29,9 @@ def act(options: Namespace) -> Outcome:
     from drivetrain.evaluate import evaluate as evaluate_bundle
 
     answer = evaluate_bundle(
-        options.bundle, options.source, layout=options.layout, query=options.query, quiet=options.json
-    )
+        options.bundle, options.source, layout=options.layout, query=options.query, trusted=options.trusted,
+        quiet=options.json,
+    )  # fmt: skip
     return answer, 0
 
 

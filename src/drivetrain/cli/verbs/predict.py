@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.text import Text
 
-from drivetrain.cli.common import Outcome, refuse_unwritable, say, terminal
+from drivetrain.cli.common import Outcome, add_bundle, refuse_unwritable, say, terminal
 from drivetrain.errors import DataError, UsageError, one_line
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ COLUMNS = 10
 
 
 def add(command: ArgumentParser) -> None:
-    command.add_argument("bundle", metavar="BUNDLE")
+    add_bundle(command)
     command.add_argument("inputs", nargs="+", metavar="FILE_OR_FOLDER")
     command.add_argument(
         "--out",
@@ -60,7 +60,7 @@ def act(options: Namespace) -> Outcome:
         raise UsageError(
             "the answers would replace the bundle.", where=options.out, fix="Choose another --out."
         )
-    predictor = Predictor(options.bundle)
+    predictor = Predictor(options.bundle, trusted=options.trusted)
     asked = _asked(predictor, options.inputs, options.keep)
     for note in asked.notes:
         say(f"note: {note}", options)

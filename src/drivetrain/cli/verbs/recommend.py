@@ -7,14 +7,14 @@ from typing import Any
 
 from rich.markup import escape
 
-from drivetrain.cli.common import Outcome, plain_table, terminal
+from drivetrain.cli.common import Outcome, add_bundle, plain_table, terminal
 
 HELP = "recommend items to a user, with the reasons"
 EXAMPLE = "drivetrain recommend films.bundle 42 --seen ratings.csv"
 
 
 def add(command: ArgumentParser) -> None:
-    command.add_argument("bundle", metavar="BUNDLE")
+    add_bundle(command)
     command.add_argument("user", metavar="USER", help="as the ratings call them; or anybody, with --liked")
     command.add_argument("--n", type=int, default=10, help="how many (10)")
     command.add_argument(
@@ -40,7 +40,7 @@ def act(options: Namespace) -> Outcome:
     from drivetrain.data.seen import read_seen
     from drivetrain.runtime import Recommender
 
-    recommender = Recommender(options.bundle)
+    recommender = Recommender(options.bundle, trusted=options.trusted)
     history: Any = options.liked
     if history is None and options.seen is not None:
         history = read_seen(options.seen, recommender.facts, options.user)

@@ -7,14 +7,14 @@ from typing import Any
 
 from rich.markup import escape
 
-from drivetrain.cli.common import Outcome, plain_table, terminal
+from drivetrain.cli.common import Outcome, add_bundle, plain_table, terminal
 
 HELP = "items that the same people have as one item"
 EXAMPLE = "drivetrain similar films.bundle 50"
 
 
 def add(command: ArgumentParser) -> None:
-    command.add_argument("bundle", metavar="BUNDLE")
+    add_bundle(command)
     command.add_argument("item", metavar="ITEM")
     command.add_argument("--n", type=int, default=10, help="how many (10)")
 
@@ -22,7 +22,7 @@ def add(command: ArgumentParser) -> None:
 def act(options: Namespace) -> Outcome:
     from drivetrain.runtime import Recommender
 
-    found = Recommender(options.bundle).similar(options.item, options.n)
+    found = Recommender(options.bundle, trusted=options.trusted).similar(options.item, options.n)
     return {"item": options.item, "similar": [each.to_json() for each in found]}, 0
 
 

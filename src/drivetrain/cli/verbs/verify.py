@@ -7,20 +7,20 @@ from typing import Any
 
 from rich.markup import escape
 
-from drivetrain.cli.common import Outcome, terminal
+from drivetrain.cli.common import Outcome, add_bundle, terminal
 
 HELP = "run a bundle's golden cases here, stage by stage"
 EXAMPLE = "drivetrain verify flowers.bundle"
 
 
 def add(command: ArgumentParser) -> None:
-    command.add_argument("bundle", metavar="BUNDLE")
+    add_bundle(command)
 
 
 def act(options: Namespace) -> Outcome:
     from drivetrain.runtime import verify_bundle
 
-    report = verify_bundle(options.bundle)
+    report = verify_bundle(options.bundle, trusted=options.trusted)
     return report.to_json(), 0 if report.ok else 3
 
 
