@@ -20,6 +20,7 @@ from drivetrain.data.row_inputs import rows_for
 from drivetrain.data.sources import image_folder
 from drivetrain.data.table import as_column
 from drivetrain.errors import DataError, DrivetrainError, UsageError
+from drivetrain.extras import require
 from drivetrain.metrics import measure
 from drivetrain.openings import record_opening, rows_key, sentences
 from drivetrain.progress import progress
@@ -244,6 +245,7 @@ def _own_rows(
     """The test rows of the very file that the model was trained on, split as it was then."""
     from drivetrain.tasks import from_recipe
 
+    require("polars", "finding the test rows of the very file that the model was trained on", "tables")
     data = from_recipe({**recipe, "source": os.fspath(source)})
     part = next(name for name in ("test", "valid", "train") if len(data.rows(name)))
     table = data.table.take(data.rows(part))

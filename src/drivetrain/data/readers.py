@@ -30,12 +30,12 @@ from drivetrain.data.textfile import (
     find_separator,
     read_file,
     read_text,
-    require_polars,
 )
 from drivetrain.data.textfile import (
     ragged as ragged_error,
 )
 from drivetrain.errors import DataError, UsageError, nearest
+from drivetrain.extras import require
 from drivetrain.limits import MOST_COLUMNS, refuse_many_columns, refuse_too_large
 from drivetrain.types import Array
 from drivetrain.values import WHOLE, as_text
@@ -123,7 +123,7 @@ def read_frame(
     the usual ones of a CSV, and an empty word among them takes those away; numbers are compared as numbers.
     Raises FileError, DataError and UsageError that say file and row.
     """
-    require_polars("reading a table")
+    require("polars", "reading a table", "tables")
     place = shown(os.path.basename(source)) if isinstance(source, (str, os.PathLike)) else "frame"
     with guarded(place):
         frame = _read(source, query, header, ragged)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import codecs
 import csv
 import gzip
-import importlib.util
 import io
 import os
 import re
@@ -20,8 +19,7 @@ from dataclasses import dataclass
 
 from drivetrain.codecs.base import can_be_shown
 from drivetrain.data.table import shown
-from drivetrain.errors import DataError, FileError, UsageError, nearest
-from drivetrain.extras import installing
+from drivetrain.errors import DataError, FileError, nearest
 from drivetrain.files import file_error, open_regular
 from drivetrain.limits import memory_budget, refuse_many_columns, refuse_too_large
 
@@ -312,9 +310,3 @@ def column_names(header: Sequence[object], place: str) -> tuple[list[str], list[
             fix="Give each column a name of its own.",
         )
     return names, notes
-
-
-def require_polars(what: str) -> None:
-    """Raise UsageError where polars is not installed."""
-    if importlib.util.find_spec("polars") is None:
-        raise UsageError(f"{what} needs polars.", fix=f"Install it with: {installing('tables')}")

@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from drivetrain.cli.common import Outcome, refuse_unwritable, terminal
 from drivetrain.cli.source import add_source, dataset
+from drivetrain.extras import require
 
 HELP = "train on growing parts of the data: would more of it help?"
 EXAMPLE = "drivetrain curve adult.csv --target income --out curve.png"
@@ -24,6 +25,7 @@ def add(command: ArgumentParser) -> None:
 
 
 def act(options: Namespace) -> Outcome:
+    require("torch", "training", "train")
     from drivetrain.learn.curve import learning_curve
 
     refuse_unwritable(options.out, options)

@@ -10,6 +10,7 @@ from rich.markup import escape
 from drivetrain.cli.common import Outcome, refuse_unwritable, terminal
 from drivetrain.cli.source import add_source, dataset
 from drivetrain.errors import UsageError
+from drivetrain.extras import require
 
 HELP = "items whose label is doubtful, ranked, by cross-validation"
 EXAMPLE = "drivetrain labels flowers/ --out doubtful.csv"
@@ -27,6 +28,7 @@ def add(command: ArgumentParser) -> None:
 
 
 def act(options: Namespace) -> Outcome:
+    require("torch", "training", "train")
     from drivetrain.interpret.label_faults import label_faults
 
     refuse_unwritable(options.out, options)

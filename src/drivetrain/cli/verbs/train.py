@@ -24,6 +24,7 @@ from drivetrain.cli.common import (
 )
 from drivetrain.cli.source import add_source, dataset, recorded, said
 from drivetrain.errors import FileError, Interrupted, UsageError
+from drivetrain.extras import require
 from drivetrain.learn import distribution
 from drivetrain.learn.make import WITHOUT_EPOCHS, usual_epochs
 from drivetrain.learn.run import Run, is_used, refuse_used
@@ -85,6 +86,7 @@ def add(command: ArgumentParser) -> None:
 
 
 def act(options: Namespace) -> Outcome:
+    require("torch", "training", "train")
     if distribution.is_first():
         refuse_no_bundle(options.export, options)
     if _goes_on(options):

@@ -13,6 +13,7 @@ from drivetrain.cli.common import Outcome, plain_table, say, terminal
 from drivetrain.cli.source import add_source, dataset
 from drivetrain.cli.verbs.train import AUGMENTS, SETTINGS, describe
 from drivetrain.errors import Interrupted, UsageError
+from drivetrain.extras import require
 
 HELP = "search for settings: train many times, keep the best run"
 EXAMPLE = "drivetrain tune adult.csv --target income --trials 20 --test 0.2 --out runs/adult-tune"
@@ -43,6 +44,7 @@ def add(command: ArgumentParser) -> None:
 
 
 def act(options: Namespace) -> Outcome:
+    require("torch", "training", "train")
     fixed = _fixed(options)
     if options.trials < 1:
         raise UsageError(f"trials must be a whole number from 1, not {options.trials}.", where="--trials")
