@@ -211,6 +211,22 @@ class TestTrained:
             assert (done.code, done.err) == (1, "")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+@pytest.mark.parametrize(
+    "verb", ["check", "show", "labels", "compare", "export", "verify", "predict", "nonsense"]
+)
+def test_an_error_into_a_closed_pipe_makes_no_noise(verb: str, stream: str) -> None:
+    process = start(verb, "nowhere", "nothing", *(["--json"] if stream == "stdout" else []))
+    pipe = getattr(process, stream)
+    pipe.close()
+    setattr(process, stream, None)
+    done = finish(process)
+    assert done.code == 1
+    assert not done.err
+    assert not done.out
+
+
 class TestErrors:
     def check(self, done: Done, code: int, where: str, words: str, fix: str = "") -> None:
         assert done.code == code

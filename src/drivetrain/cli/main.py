@@ -10,7 +10,6 @@ import re
 import sys
 import warnings
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import NoReturn
 
 import drivetrain
@@ -56,7 +55,22 @@ def build_parser() -> Parser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; gives the exit code: 0 fine, 1 error, 2 usage, 3 a check failed, 130 interrupted."""
+    """Run one command; gives the exit code: 0 fine, 1 error, 2 usage, 3 a check failed, 130 interrupted.
+
+    Where the reader of what it prints has gone it ends quietly, with 1.
+    """
+    try:
+        return _run(arguments)
+    except BrokenPipeError:
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except BrokenPipeError:  # Or Python would say at exit that it can't be flushed.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return 1
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in given
     # Pillow warns of what our own errors and reports say better.
@@ -85,8 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except DrivetrainError as fault:
         return _fail(fault, as_json)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        raise
     except OSError as fault:
         return _fail(file_error(fault, fault.filename or ""), as_json)
     except ModuleNotFoundError as fault:
@@ -152,9 +165,10 @@ def _fail(fault: DrivetrainError, as_json: bool) -> int:
     elif tells:
         print(f"drivetrain: {fault}", file=sys.stderr)
     if answers or (tells and (first or not as_json)):
-        with suppress(BrokenPipeError):
+        try:
             sys.stdout.flush()
-        distribution.told()
+        finally:
+            distribution.told()
     else:
         distribution.let_others_speak()
     return fault.exit_code
