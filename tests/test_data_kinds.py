@@ -504,6 +504,6 @@ def test_movielens_users():
     assert [kind.kind for kind in kinds.values()] == [
         "many categories",
         "many categories",
-        "category",
+        "number",
         "date",
     ]

@@ -12,7 +12,7 @@ import re
 import numpy as np
 
 from drivetrain.data.columns import Numbers
-from drivetrain.data.kind_types import ENOUGH, IDENTIFIER, MOSTLY, ColumnKind, Seen
+from drivetrain.data.kind_types import ENOUGH, IDENTIFIER, MOSTLY, ColumnKind, Seen, words_of
 from drivetrain.types import Array
 
 _THINGS = "user|customer|client|patient|person|product|item|movie|order|account|session|device|store|shop"
@@ -46,7 +46,7 @@ def guess_row_numbers(seen: Seen, numbers: Numbers) -> ColumnKind | None:
     if rows < ENOUGH:
         return None
     named = bool(ID_NAME.search(seen.name) or _COUNTER_NAME.search(seen.name))
-    from_start = values.min() in (0, 1) and not _is_amount(seen.name)
+    from_start = values.min() in (0, 1) and not any(map(_AMOUNT.fullmatch, words_of(seen.name)))
     if complete and numbers.different == rows and (named or from_start) and (told := _counts_rows(values)):
         return seen.is_(IDENTIFIER, f"{told}: a row number")
     if named and len(values) >= ENOUGH and numbers.different >= MOSTLY * len(values):
@@ -85,11 +85,6 @@ def _counts_rows(values: Array) -> str:
     if values.max() - values.min() + 1 == len(values):
         return f"every value is different, all of {values.min():,.0f} to {values.max():,.0f} without a gap"
     return ""
-
-
-def _is_amount(name: str) -> bool:
-    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)
-    return any(_AMOUNT.fullmatch(word) for word in words)
 
 
 def names_rows(seen: Seen) -> ColumnKind | None:

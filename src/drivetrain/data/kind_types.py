@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -92,3 +93,8 @@ def levels_codec(seen: Seen) -> Category:
     rows = len(seen.column)
     rare = 2 if rows < 1_000 else 5 if rows < 100_000 else 10
     return Category(open=True, rare=rare, most=MOST_LEVELS)
+
+
+def words_of(name: str) -> list[str]:
+    """The words of a column's name: OverallQual and overall_qual have two."""
+    return re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)

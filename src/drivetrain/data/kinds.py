@@ -1,13 +1,13 @@
 """Kinds: what each column of a frame is, guessed or told, and the table that follows from it.
 
-The rules for inputs are in `kind_numbers.py` and `kind_texts.py`. A target is a category where it is text, has at most
-two values or at most 20 whole ones; else it is a number.
+The rules for inputs are in `kind_numbers.py`, `kind_dates.py`, `kind_rows.py` and `kind_texts.py`, those for targets in
+`kind_targets.py`; `kind_told.py` takes a column for what a person says that it is.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,40 +19,28 @@ from drivetrain.codecs.date import Date
 from drivetrain.codecs.number import Number
 from drivetrain.codecs.text import Text
 from drivetrain.data.columns import Column
-from drivetrain.data.faults import Fault
-from drivetrain.data.kind_dates import SAID_CENTURY, SAID_ORDERS, date, find_reading, guess_date, moment
+from drivetrain.data.kind_dates import SAID_CENTURY, SAID_ORDERS, guess_date
 from drivetrain.data.kind_numbers import (
     guess_number,
     guess_two_ways,
     has_codes,
-    number,
-    two_ways,
 )  # fmt: skip
 from drivetrain.data.kind_rows import names_rows
+from drivetrain.data.kind_targets import as_target
 from drivetrain.data.kind_texts import (
     category,
     guess_picture,
     guess_tags,
     guess_text,
-    picture,
-    separator_of_tags,
-    spellings,
-    tags,
-    text,
 )  # fmt: skip
+from drivetrain.data.kind_told import as_told
 from drivetrain.data.kind_types import (
-    CATEGORY,
     CONSTANT,
     DATE,
-    ENOUGH,
     IGNORED,
     KINDS,
-    LEFT_OUT,
-    MANY,
-    MOSTLY,
     NUMBER,
     PICTURE,
-    SHOWN,
     TAGS,
     TEXT,
     YES_NO,
@@ -63,16 +51,11 @@ from drivetrain.data.kind_types import (
 from drivetrain.data.notation import DECIMALS, written_as
 from drivetrain.data.readers import Frame
 from drivetrain.data.table import Table
-from drivetrain.errors import DataError, UsageError, nearest
-from drivetrain.interface import missing_option
+from drivetrain.errors import UsageError, nearest
 from drivetrain.types import Array
-from drivetrain.values import as_text
 
 __all__ = ["KINDS", "ColumnKind", "guess_kinds", "to_table"]
 
-FEW_NUMBERS = 20
-"""A target of at most so many different whole numbers, each twice or more on average, is a category."""
-MOST_CLASSES = 1_000
 WRITTEN = {NUMBER: (*DECIMALS,), DATE: (*SAID_ORDERS, "from-1950")}
 """Kind -> what may be said, after a colon, of how its cells are written."""
 
@@ -106,11 +89,11 @@ def guess_kinds(
         told, written = said.get(name, ("", ()))
         seen = Seen(frame.column(name), frame.origins, folder, written)
         if name in targets:
-            kinds[name] = _target(seen, told)
+            kinds[name] = as_target(seen, told)
         elif name in ignore:
             kinds[name] = seen.is_(IGNORED, "left out as asked")
         elif told:
-            kinds[name] = _told(seen, told)
+            kinds[name] = as_told(seen, told)
         else:
             kinds[name] = guess(seen)
         kinds[name] = _knowing_gaps(seen.column, kinds[name])
@@ -172,174 +155,6 @@ def _constant(seen: Seen) -> ColumnKind | None:
     if column.present == rows:
         return seen.is_(CONSTANT, f"{value} in all of {rows:,} rows")
     return seen.is_(YES_NO, f"one value, {value}, or none{seen.gaps()}, in {rows:,} rows", levels_codec(seen))
-
-
-def _told(seen: Seen, kind: str) -> ColumnKind:
-    """The column as the kind that it is said to be. Raises DataError where it can't be."""
-    if kind in LEFT_OUT:
-        return seen.is_(kind, "left out as asked")
-    found = _as(seen, kind)
-    return replace(found, kind=kind, reason=f"as told: {found.reason}")
-
-
-def _as(seen: Seen, kind: str) -> ColumnKind:
-    column = seen.column
-    if not column.kind:
-        raise _unfit(seen, kind, f"it holds {column.values.dtype}")
-    if not column.present:
-        raise _unfit(seen, kind, "it has no value")
-    if kind == NUMBER:
-        numbers = seen.numbers
-        if column.kind not in ("number", "text") or not len(numbers.finite):
-            raise _unfit(seen, kind, "it has no numbers")
-        _refuse_most(seen, kind, numbers.others, numbers.share)
-        if column.rounded:
-            raise _unfit(seen, kind, f"it would round whole numbers such as {column.rounded}")
-        return number(seen)
-    if kind == DATE:
-        return _as_date(seen)
-    if kind in (CATEGORY, MANY, YES_NO):
-        if column.kind == "list":
-            raise _unfit(seen, kind, "it holds lists")
-        return category(seen)
-    if kind == TAGS and column.kind == "list":
-        return tags(seen)
-    if column.kind != "text":
-        raise _unfit(seen, kind, "it holds no text")
-    if kind == TAGS:
-        return tags(seen, *separator_of_tags(seen))
-    return picture(seen) if kind == PICTURE else text(seen)
-
-
-def _as_date(seen: Seen) -> ColumnKind:
-    if seen.column.kind == "number":
-        if found := moment(seen, seen.numbers, named=True):
-            return found
-        raise _unfit(seen, DATE, "its numbers are neither days such as 20191231 nor times since 1970")
-    if seen.column.kind not in ("text", "date"):
-        raise _unfit(seen, DATE, "it holds no dates")
-    reading, share, sure = find_reading(seen)
-    if share == 0 and seen.numbers.share >= MOSTLY and (found := moment(seen, seen.numbers, named=True)):
-        return found
-    others = np.flatnonzero(np.isnan(seen.column.dates(*reading)) & ~seen.column.missing.to_numpy())
-    _refuse_most(seen, DATE, others, share)
-    return date(seen, reading, sure)
-
-
-def _refuse_most(seen: Seen, kind: str, others: Array, share: float) -> None:
-    """Refuse a kind that too many cells are not, naming the first of them."""
-    if share < MOSTLY:
-        row = int(others[0])
-        raise DataError(
-            f"{len(others):,} cells of {seen.name!r} are no {kind}, such as {seen.column.values[row]!r:.60}.",
-            where=f"{seen.origins[row]}, column {seen.name}",
-            fix=f"Mend them, or call the column a {CATEGORY} or {TEXT}.",
-        )
-
-
-def _unfit(seen: Seen, kind: str, why: str) -> DataError:
-    return DataError(
-        f"{seen.name!r} can't be {kind}: {why}.",
-        where=f"column {seen.name}",
-        fix="Name another kind, or none.",
-    )
-
-
-def _target(seen: Seen, told: str) -> ColumnKind:
-    """The kind of a target. Raises DataError where it can't be learned."""
-    column = seen.column
-    place = f"{seen.origins.name}, column {seen.name}"
-    if told not in ("", NUMBER, CATEGORY, YES_NO, MANY):
-        raise UsageError(
-            f"a target can't be {told} yet.",
-            where=place,
-            fix=f"It is a {NUMBER} or a {CATEGORY}.",
-        )
-    if column.kind in ("list", "date", ""):
-        what = {"list": "lists", "date": "dates"}.get(column.kind, str(column.values.dtype))
-        raise DataError(f"the target holds {what}.", where=place, fix=f"Make it a {NUMBER} or a {CATEGORY}.")
-    if column.different < 2:
-        what = f"one value only, {column.known[0]!r:.60}" if column.different else "no value at all"
-        raise DataError(f"the target has {what}.", where=place, fix="To learn takes two or more.")
-    if not told and (ways := two_ways(seen)):
-        raise DataError(
-            f"the target's numbers are written in two ways, such as {ways}.",
-            where=place,
-            fix="Write all of them with the same decimal mark.",
-        )
-    if told == NUMBER or (not told and _is_amount(column)):
-        return _number_target(seen, bool(told))
-    return _category_target(seen, bool(told), place)
-
-
-def _is_amount(column: Column) -> bool:
-    """True for a target that is a number, and not a category of few numbers or of codes."""
-    if (
-        column.kind not in ("text", "number")
-        or column.numbers.share < MOSTLY
-        or has_codes(column)
-        or column.rounded
-    ):
-        return False
-    numbers = column.numbers
-    few = FEW_NUMBERS if numbers.whole and numbers.different * 2 <= len(numbers.finite) else 2
-    return numbers.different > few
-
-
-def _number_target(seen: Seen, told: bool) -> ColumnKind:
-    found = _as(seen, NUMBER)
-    numbers = seen.numbers
-    if numbers.different < 2:
-        place = f"{seen.origins.name}, column {seen.name}"
-        raise DataError("the target has fewer than two different numbers.", where=place, fix="Name another.")
-    reason = found.reason.partition("; ")[0]
-    gaps = _gaps(seen, np.flatnonzero(np.isnan(numbers.values)))
-    faults = tuple(
-        replace(fault, message=fault.message.replace("they count as missing", "the rows are left out"))
-        for fault in found.faults
-    )
-    told_so = "as told: " if told else ""
-    return ColumnKind(seen.name, NUMBER, told_so + reason, numbers.way, (*faults, *gaps))
-
-
-def _category_target(seen: Seen, told: bool, place: str) -> ColumnKind:
-    column = seen.column
-    different = column.different
-    if different > MOST_CLASSES:
-        raise DataError(
-            f"the target has {different:,} classes, and {MOST_CLASSES:,} are the most.",
-            where=place,
-            fix="Choose another target, or join the rare classes.",
-        )
-    if different > ENOUGH and different * 2 > column.present:
-        raise DataError(
-            f"the target has {different:,} classes in {column.present:,} rows: most have one row only.",
-            where=place,
-            fix="Choose another target, or join the rare classes.",
-        )
-    top, count = column.counts.row(0)
-    reason = (
-        f"{seen.levels()}; the most frequent, {as_text(top, 'class')!r:.60}, in {count / column.present:.1%}"
-    )
-    if column.numbers.share >= MOSTLY and column.kind != "bool" and not told:
-        reason += "; few numbers are taken as classes"
-    faults = [*spellings(seen), *_gaps(seen, np.flatnonzero(column.missing.to_numpy()))]
-    return ColumnKind(seen.name, CATEGORY, ("as told: " if told else "") + reason, Category(), tuple(faults))
-
-
-def _gaps(seen: Seen, rows: Array) -> Iterator[Fault]:
-    """Rows that have no target."""
-    if len(rows):
-        holds = [
-            value for value in dict.fromkeys(seen.column.values[rows[:1000].tolist()].to_list()) if value
-        ]
-        words = f" (or {' or '.join(map(repr, holds[:3]))})" if holds else ""
-        message = f"The target {seen.name!r} has no value{words} in {len(rows):,} of {len(seen.column):,} rows: they are left out."
-        where = [seen.origins[row] for row in rows[:SHOWN].tolist()]
-        fix = "Fill them in where the value is known"
-        if holds and not seen.column.given:
-            fix += f", or with {missing_option('', seen.name)} take words for 'missing' as they are"
-        yield Fault("target gaps", "warning", message, where, fix + ".")
 
 
 def to_table(frame: Frame, kinds: Mapping[str, ColumnKind]) -> Table:
