@@ -9,8 +9,9 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from drivetrain.data.textfile import extension, require_polars
+from drivetrain.data.textfile import extension
 from drivetrain.errors import UsageError
+from drivetrain.extras import require
 from drivetrain.files import to_json, write_bytes, write_csv, write_text
 from drivetrain.values import scalar
 
@@ -29,7 +30,7 @@ def refuse_form(path: str | os.PathLike[str]) -> None:
             fix=f"Name it {', '.join(FORMS)}.",
         )  # fmt: skip
     if form in _PARQUET:
-        require_polars("writing Parquet")
+        require("polars", "writing Parquet", "tables")
 
 
 def write_answers(
