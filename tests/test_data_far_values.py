@@ -71,6 +71,19 @@ def test_far_values_are_shown_with_their_rows():
     assert fault.fix.endswith("--missing y=1000000000.")
 
 
+def test_dates_are_looked_at_too():
+    day = np.datetime64("2015-01-01", "us") + RNG.integers(0, 1500, N) * np.timedelta64(1, "D")
+    until = np.where(RNG.random(N) < 0.3, np.datetime64("9999-12-31", "us"), day)
+    slip = day.copy()
+    slip[3] = np.datetime64("1915-03-01")
+    signs, far = found({"day": day, "until": until, "slip": slip})
+    assert len(signs.where) == 1
+    assert signs.where[0].startswith("until: 9999-12-31 in ")
+    assert signs.fix.endswith("--missing until=9999-12-31.")
+    assert len(far.where) == 1
+    assert far.where[0].startswith("slip: 1915-03-01 (t, row 4), all others from 2015-01-0")
+
+
 NATURE = {
     "normal": lambda r, n: r.normal(size=n),
     "income": lambda r, n: np.exp(r.normal(8, 1.5, n)).round(2),

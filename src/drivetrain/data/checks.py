@@ -212,7 +212,8 @@ def _same(
         ]
         where = [names.same(*found, lambda row: f"{part_of[row] or 'unused'}: ") for found in across]
         message = f"Leak: {_picture(across)} in {' and '.join(parts)}, {_times(across)}."
-        fix = f"Keep each picture in one part: split by a group{_or_drop(across)}."
+        groups = "split by groups, such as --split group:parent or a pattern of the names"
+        fix = f"Keep each picture in one part: {groups}{_or_drop(across)}."
         yield Fault(*_kind("leak", across), message, where, fix)
     if differing:
         where = [names.same(*found, lambda row: f"{labels[row] or '?'}: ") for found in differing]

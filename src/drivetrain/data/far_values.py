@@ -1,4 +1,4 @@
-"""Numbers that stand apart from all others of their column: a sign for "missing" such as -200, or a slip of the pen.
+"""Numbers and dates that stand apart from all others of their column: a sign for "missing" such as -200, or a slip.
 
 A sign is the least or the largest value, comes again, and lies farther from the others than these from their own
 quartile: -200 where all else is 2 and above, 99999 beyond 41,310. A zero is one where it is rare and all else is far from
@@ -18,8 +18,9 @@ import numpy.typing as npt
 
 from drivetrain.data.faults import Fault
 from drivetrain.data.kind_numbers import figure
-from drivetrain.data.kind_types import NUMBER, ColumnKind
+from drivetrain.data.kind_types import DATE, NUMBER, ColumnKind
 from drivetrain.data.table import Table
+from drivetrain.types import Array
 
 Floats = npt.NDArray[np.float64]
 SAMPLE = 20_000
@@ -37,14 +38,13 @@ SHOWN = 3
 
 
 def find_far_values(table: Table, kinds: Mapping[str, ColumnKind], names: Sequence[str]) -> list[Fault]:
-    """Warnings of signs for "missing" and of far values in the numbers among these columns."""
+    """Warnings of signs for "missing" and of far values in the numbers and dates among these columns."""
     signs: dict[str, list[_Sign]] = {}
     far: dict[str, Floats] = {}
     for name in names:
-        values = table[name]
-        if kinds[name].kind != NUMBER or values.dtype.kind not in "iuf":
+        if kinds[name].kind not in (NUMBER, DATE) or table[name].dtype.kind not in "iufM":
             continue
-        values = values.astype(np.float64)
+        values = _numbers(table[name])
         known = values[~np.isnan(values)]
         if len(known) < LEAST:
             continue
@@ -52,7 +52,15 @@ def find_far_values(table: Table, kinds: Mapping[str, ColumnKind], names: Sequen
         for sign in signs[name]:
             known = known[known != sign.value]
         far[name] = _far(known)
-    return [*_told_signs(signs, len(table)), *_told_far(table, far)]
+    return [*_told_signs(table, signs), *_told_far(table, far)]
+
+
+def _numbers(values: Array) -> Floats:
+    """The values (n,) as numbers, dates as days that are all above 0."""
+    if values.dtype.kind != "M":
+        return values.astype(np.float64)
+    days = (values - np.datetime64("0000-01-01", "us")) / np.timedelta64(1, "D")
+    return np.where(np.isnat(values), np.nan, days)
 
 
 @dataclass(frozen=True)
@@ -156,10 +164,10 @@ def _far_from(distance: Floats) -> float:
     return np.inf
 
 
-def _told_signs(signs: Mapping[str, list[_Sign]], rows: int) -> list[Fault]:
+def _told_signs(table: Table, signs: Mapping[str, list[_Sign]]) -> list[Fault]:
     where = [
-        f"{name}: {figure(sign.value)} in {sign.count:,} row{'s' * (sign.count > 1)} ({_share(sign.count, rows)}), all others "
-        f"from {figure(sign.low)} to {figure(sign.high)}"
+        f"{name}: {_told(table[name], sign.value)} in {sign.count:,} row{'s' * (sign.count > 1)} "
+        f"({_share(sign.count, len(table))}), all others from {_told(table[name], sign.low)} to {_told(table[name], sign.high)}"
         for name, found in signs.items()
         for sign in found
     ]
@@ -168,7 +176,7 @@ def _told_signs(signs: Mapping[str, list[_Sign]], rows: int) -> list[Fault]:
     values = {sign.value for found in signs.values() for sign in found}
     columns = sum(map(bool, signs.values()))
     name, first = next((name, found[0].value) for name, found in signs.items() if found)
-    how = _option("" if len(values) == 1 and first and columns > 1 else name, first)
+    how = _option(table, "" if len(values) == 1 and first and columns > 1 else name, first)
     message = f"Numbers that look like a sign for 'missing', in {columns:,} {'column' if columns == 1 else 'columns'}."
     return [Fault("sign for missing", "warning", message, where, f"If they mean that, say so: {how}.")]
 
@@ -176,24 +184,39 @@ def _told_signs(signs: Mapping[str, list[_Sign]], rows: int) -> list[Fault]:
 def _told_far(table: Table, far: Mapping[str, Floats]) -> list[Fault]:
     where: list[str] = []
     for name, found in far.items():
+        values = _numbers(table[name]) if len(found) else found
         for value in found[:SHOWN].tolist():
-            rows = np.flatnonzero(table[name] == value)
+            rows = np.flatnonzero(values == value)
             more = f" and {len(rows) - 1:,} more" if len(rows) > 1 else ""
-            others = table[name][~np.isin(table[name], found)]
-            span = f"all others from {figure(np.nanmin(others))} to {figure(np.nanmax(others))}"
-            where.append(f"{name}: {figure(value)} ({table.origin(int(rows[0]))}{more}), {span}")
+            others = values[~np.isin(values, found)]
+            ends = [_told(table[name], float(end)) for end in (np.nanmin(others), np.nanmax(others))]
+            told = f"{name}: {_told(table[name], value)} ({table.origin(int(rows[0]))}{more})"
+            where.append(f"{told}, all others from {' to '.join(ends)}")
     if not where:
         return []
     columns = sum(len(found) > 0 for found in far.values())
     message = f"Far from all other values: {columns:,} {'column' if columns == 1 else 'columns'}."
     name, value = next((name, found[0]) for name, found in far.items() if len(found))
-    fix = f"Look at these rows. Mend what is a slip, or count it as missing: {_option(name, float(value))}."
+    fix = f"Look at these rows. Mend what is a slip, or count it as missing: {_option(table, name, float(value))}."
     return [Fault("far value", "warning", message, where, fix)]
 
 
-def _option(column: str, value: float) -> str:
+def _told(values: Array, value: float) -> str:
+    """A value of a column for a person."""
+    return _moment(value) if values.dtype.kind == "M" else figure(value)
+
+
+def _moment(days: float) -> str:
+    """What `_numbers` made of a date, as ISO 8601."""
+    moment = np.datetime64("0000-01-01", "us") + np.timedelta64(round(days * 86_400_000_000), "us")
+    return str(moment.astype("datetime64[s]")).removesuffix("T00:00:00").replace("T", " ")
+
+
+def _option(table: Table, column: str, value: float) -> str:
     """What makes a value of a column, or of all, count as missing."""
     text = str(int(value)) if value == round(value) and abs(value) < 1e15 else repr(value)
+    if column and table[column].dtype.kind == "M":
+        text = _moment(value)
     return f"--missing {shlex.quote(f'{column}={text}')}" if column else f"--missing={text}"
 
 

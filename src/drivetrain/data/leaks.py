@@ -1,11 +1,11 @@
 """Leaks: columns that give the target away, told before anybody trains on them. Nothing is left out in silence.
 
-On at most 20,000 rows drawn by the seed, each input column alone is held against the target: is it a copy of it (in
-the same order, one to one, or a range for each class)? How well does it tell it? A row is guessed from the rows beside
-it in the column's order, or with its value, never from itself; classes are measured by the area under the ROC curve
-(one class against the rest, the mean over the 20 largest; also by rank), a number by R2 of its rank. At 0.995 a column
-gives the target away. Of one that tells nearly all, or much more than every other, it is asked whether it is known
-when the model is asked: how long a call took is not.
+On at most 20,000 rows drawn by the seed (of 2,000 columns and more fewer), each input column alone is held against the
+target: is it a copy of it (in the same order, one to one, or a range for each class)? How well does it tell it? A row is
+guessed from the rows beside it in the column's order, or with its value, never from itself; classes are measured by the
+area under the ROC curve (one class against the rest, the mean over the 20 largest; also by rank), a number by R2 of its
+rank. At 0.995 a column gives the target away. Of one that tells nearly all, or much more than every other, it is asked
+whether it is known when the model is asked: how long a call took is not.
 
 Last, numbers that add up to the target, or multiply: of least squares over all numbers those with a coefficient near
 1 or -1, if what they leave of the target is one of ten values in nine of ten rows (0, or fees).
@@ -35,7 +35,8 @@ from drivetrain.data.kind_types import (
 from drivetrain.data.table import Table, missing
 from drivetrain.types import Array
 
-SAMPLE = 20_000
+SAMPLE, CELLS, FEWEST = 20_000, 40_000_000, 400
+"""So many rows are looked at; of a table of thousands of columns fewer, but so many at least."""
 GIVES_AWAY = 0.995
 TELLS_NEARLY_ALL, TELLS_MUCH, STANDS_OUT = 0.8, 0.5, 1.25
 """Shares of the way from chance to certainty, and how many times the next one's."""
@@ -63,7 +64,8 @@ def find_leaks(
     for name in targets:
         known = np.flatnonzero(~missing(table[name]))
         if len(known) >= LEAST:
-            chosen = np.random.Generator(np.random.PCG64(seed)).permutation(known)[:SAMPLE]
+            count = min(SAMPLE, max(FEWEST, CELLS // (len(inputs) + 1)))
+            chosen = np.random.Generator(np.random.PCG64(seed)).permutation(known)[:count]
             faults += _of_target(table.take(chosen), kinds, inputs, name)
     return [*faults, *_identifiers(table, kinds, inputs)]
 
