@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from drivetrain import charts
-from drivetrain.charts.chart import DARK, LIGHT, Chart, percent, plain, recoloured
+from drivetrain.charts.chart import DARK, LIGHT, Chart, apart, percent, plain, recoloured
 from drivetrain.charts.importance import importance
 from drivetrain.charts.regression import errors, predictions
 from drivetrain.charts.results import _cell_colour, _luminance, _readable
@@ -477,3 +477,21 @@ def test_numbers_are_told_without_false_certainty() -> None:
         "1,234",
         "0.264",
     ]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[0.69301, 0.69302, 0.69303, 0.69304], [122_000.0, 122_400.0, 122_800.0], [1e-5, 1.04e-5], [1.0, 1.0]],
+)
+def test_no_two_ticks_of_an_axis_read_the_same(values: list[float]) -> None:
+    texts = apart(values)
+    assert len(set(texts)) == len(set(values))
+    assert [float(text.replace(",", "")) for text in texts] == pytest.approx(values, rel=1e-6)
+
+
+def test_a_flat_loss_by_learning_rate_has_ticks_that_differ() -> None:
+    rates = np.geomspace(1e-6, 1, 20)
+    svg = charts.learning_rate(rates.tolist(), (0.6931 - 1e-5 * np.arange(20)).tolist(), 1e-3).to_svg()
+    labels = re.findall(r">(0\.69\d*)</text>", svg)
+    assert len(labels) >= 3
+    assert len(set(labels)) == len(labels)

@@ -8,7 +8,7 @@ import os
 import re
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from html import escape
@@ -22,11 +22,13 @@ from drivetrain.files import write_bytes
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.ticker import Formatter
 
 NARROW = 520
 """A window of at most so many CSS pixels gets the narrow drawing of a chart that has one."""
 FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
 STEPS = (1, 2, 5, 10)
+MOST_FIGURES = 12
 """Ticks are these times a power of ten apart."""
 _TAG, _COLOUR = re.compile("<[^>]*>"), re.compile('#[0-9a-f]{6}(?=[;"])')
 _DRAWING = threading.Lock()
@@ -238,12 +240,22 @@ def width_of(figure: Figure) -> float:
     return float(figure.get_size_inches()[0]) * 72
 
 
-def plain(value: float) -> str:
+def plain(value: float, figures: int = 3) -> str:
     """A number for an axis or a label: three figures, no more zeros than needed."""
     if value != 0 and not 1e-4 <= abs(value) < 1e5:
-        mantissa, exponent = f"{value:.1e}".split("e")
-        return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
-    return f"{value:,.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+        mantissa, exponent = f"{value:.{figures - 2}e}".split("e")
+        return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+    return f"{value:,.{figures}g}" if abs(value) < 10**figures else f"{value:,.0f}"
+
+
+def apart(values: Sequence[float]) -> list[str]:
+    """Numbers of one axis, with as many figures as tell them apart."""
+    texts: list[str] = []
+    for figures in range(3, MOST_FIGURES):
+        texts = [plain(value, figures) for value in values]
+        if len(set(texts)) == len(set(values)):
+            break
+    return texts
 
 
 def percent(share: float, digits: int = 1) -> str:
@@ -270,9 +282,20 @@ def whole_ticks(axes: Axes, most: int = 8) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
 
 
+def plain_numbers(end: str = "") -> Formatter:
+    """Plain numbers beside the ticks of an axis, no two of which read the same."""
+    from matplotlib.ticker import FuncFormatter
+
+    class Apart(FuncFormatter):
+        def format_ticks(self, values: Sequence[float]) -> list[str]:
+            return [text + end for text in apart([float(value) for value in values])]
+
+    return Apart(lambda value, _: plain(value) + end)
+
+
 def plain_ticks(axes: Axes, most: int = 5) -> None:
     """At most so many ticks on the y axis, as plain numbers."""
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
+    from matplotlib.ticker import MaxNLocator
 
     axes.yaxis.set_major_locator(MaxNLocator(most, steps=STEPS))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+    axes.yaxis.set_major_formatter(plain_numbers())

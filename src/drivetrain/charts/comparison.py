@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from drivetrain.charts.chart import STEPS, Chart, Palette, message, plain, shorten, width_of
+from drivetrain.charts.chart import STEPS, Chart, Palette, message, plain_numbers, shorten, width_of
 from drivetrain.metrics.names import printed
 
 if TYPE_CHECKING:
@@ -105,10 +105,10 @@ def _dot(axes: Axes, palette: Palette, place: int, found: Mapping[str, Any], col
 
 
 def _finish(axes: Axes, rows: int, ticks: int) -> None:
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
+    from matplotlib.ticker import MaxNLocator
 
     axes.grid(axis="x")
     axes.set_ylim(rows - 0.4, -0.6)
     axes.margins(x=0.06)
     axes.xaxis.set_major_locator(MaxNLocator(ticks, steps=STEPS))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+    axes.xaxis.set_major_formatter(plain_numbers())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from drivetrain.charts.chart import STEPS, Chart, Palette, message, plain, shorten, width_of
+from drivetrain.charts.chart import STEPS, Chart, Palette, message, plain_numbers, shorten, width_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,7 +27,7 @@ def class_counts(counts: Mapping[str, Mapping[str, int]], title: str = "Pictures
     row = 24 if len(classes) <= 20 else 19
 
     def draw(figure: Figure, palette: Palette) -> None:
-        from matplotlib.ticker import FuncFormatter, MaxNLocator
+        from matplotlib.ticker import MaxNLocator
 
         if not classes:
             return message(figure, palette, "no classes")
@@ -57,7 +57,7 @@ def class_counts(counts: Mapping[str, Mapping[str, int]], title: str = "Pictures
         axes.xaxis.set_major_locator(
             MaxNLocator(6 if width_of(figure) >= 480 else 4, steps=STEPS, integer=True)
         )
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+        axes.xaxis.set_major_formatter(plain_numbers())
         if len(parts) > 1:
             axes.legend(loc="lower left", bbox_to_anchor=(0, 1), borderpad=0, ncols=3, frameon=False, fontsize=10.5,
                         handlelength=0.9, handleheight=0.9)  # fmt: skip

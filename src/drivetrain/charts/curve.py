@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from drivetrain.charts.chart import Chart, Palette, message, plain, plain_ticks, width_of
+from drivetrain.charts.chart import Chart, Palette, message, plain_numbers, plain_ticks, width_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,7 +21,7 @@ def learning_curve(
     beyond the last size; `projected` is a point like the others, beyond what was measured."""
 
     def draw(figure: Figure, palette: Palette) -> None:
-        from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+        from matplotlib.ticker import FixedLocator, NullLocator
 
         if not points:
             return message(figure, palette, "nothing trained yet")
@@ -47,7 +47,7 @@ def learning_curve(
         ticks = ticks if width_of(figure) >= 480 else [ticks[0], last, *ticks[len(points) :]]
         axes.xaxis.set_major_locator(FixedLocator(ticks))
         axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+        axes.xaxis.set_major_formatter(plain_numbers())
         axes.margins(x=0.06)
         axes.set_ylim(
             bottom=0,

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from drivetrain.charts.chart import STEPS, Chart, Palette, message, plain, shorten, width_of
+from drivetrain.charts.chart import STEPS, Chart, Palette, message, plain_numbers, shorten, width_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,7 +21,7 @@ def importance(
     row = 26
 
     def draw(figure: Figure, palette: Palette) -> None:
-        from matplotlib.ticker import FuncFormatter, MaxNLocator
+        from matplotlib.ticker import MaxNLocator
 
         if not drops:
             return message(figure, palette, "no columns")
@@ -44,7 +44,7 @@ def importance(
         axes.tick_params(axis="y", labelcolor=palette.ink)
         axes.set_ylim(len(drops) - 0.4, -0.6)
         axes.xaxis.set_major_locator(MaxNLocator(6 if wide else 4, steps=STEPS))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+        axes.xaxis.set_major_formatter(plain_numbers())
         axes.margins(x=0.05)
         told = measure + (f" (and {more:,} columns more)" if more else "")
         axes.set_xlabel(told if wide else textwrap.fill(told, 34))

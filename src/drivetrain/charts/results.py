@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from drivetrain.charts.chart import STEPS, Chart, Palette, message, percent, plain, shorten, width_of
+from drivetrain.charts.chart import (
+    STEPS,
+    Chart,
+    Palette,
+    message,
+    percent,
+    plain,
+    plain_numbers,
+    shorten,
+    width_of,
+)
 from drivetrain.errors import DataError
 from drivetrain.types import Array
 
@@ -167,7 +177,7 @@ def bars(
         return None if value is None or np.isnan(value) else float(value) * factor
 
     def draw(figure: Figure, palette: Palette) -> None:
-        from matplotlib.ticker import FuncFormatter, MaxNLocator
+        from matplotlib.ticker import MaxNLocator
 
         if not names:
             return message(figure, palette, "nothing measured yet")
@@ -199,7 +209,7 @@ def bars(
         right.spines[:].set_visible(False)
         axes.xaxis.set_major_locator(MaxNLocator(6 if wide else 4, steps=STEPS))
         end = " %" if unit == "%" else f" {unit}" if unit else ""
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{plain(value)}{end}"))
+        axes.xaxis.set_major_formatter(plain_numbers(end))
         axes.margins(x=0.04)
 
     height = 64 + 36 * len(names)

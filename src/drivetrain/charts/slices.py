@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from drivetrain.charts.chart import STEPS, Chart, Palette, message, plain, shorten, width_of
+from drivetrain.charts.chart import STEPS, Chart, Palette, message, plain_numbers, shorten, width_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,7 +21,7 @@ def slices(found: Sequence[Mapping[str, Any]], measure: str, share: bool, title:
 
     def draw(figure: Figure, palette: Palette) -> None:
         from matplotlib.lines import Line2D
-        from matplotlib.ticker import FuncFormatter, MaxNLocator
+        from matplotlib.ticker import MaxNLocator
 
         if not found:
             return message(figure, palette, "no slice is worse than the rest by more than chance")
@@ -51,7 +51,7 @@ def slices(found: Sequence[Mapping[str, Any]], measure: str, share: bool, title:
         axes.margins(x=0.05)
         axes.xaxis.set_major_locator(MaxNLocator(6 if wide else 4, steps=STEPS))
         end = " %" if share else ""
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{plain(value)}{end}"))
+        axes.xaxis.set_major_formatter(plain_numbers(end))
         axes.set_xlabel(measure)
         dot = {"linestyle": "none", "marker": "o", "markersize": 8}
         marks = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from drivetrain.charts.chart import STEPS, Chart, Palette, plain, shorten, width_of
+from drivetrain.charts.chart import STEPS, Chart, Palette, plain, plain_numbers, shorten, width_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,4 +69,4 @@ def _finish(axes: Axes, palette: Palette, chosen: float, end: str) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(5, steps=STEPS))
     axes.yaxis.set_major_locator(MaxNLocator(5, steps=STEPS))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.1f}"))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{plain(value)}{end}"))
+    axes.yaxis.set_major_formatter(plain_numbers(end))

@@ -6,7 +6,16 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from drivetrain.charts.chart import Chart, Palette, message, plain, plain_ticks, whole_ticks, width_of
+from drivetrain.charts.chart import (
+    Chart,
+    Palette,
+    message,
+    plain,
+    plain_numbers,
+    plain_ticks,
+    whole_ticks,
+    width_of,
+)
 from drivetrain.metrics.overfitting import worsened
 
 if TYPE_CHECKING:
@@ -142,14 +151,14 @@ def learning_rate(
     rates, heights = list(map(float, rates)), list(map(float, losses))
 
     def draw(figure: Figure, palette: Palette) -> None:
-        from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+        from matplotlib.ticker import LogLocator, NullFormatter
 
         axes = figure.subplots()
         axes.grid(axis="y")
         axes.set_xscale("log")
         axes.plot(rates, heights, color=palette.accent)
         axes.xaxis.set_major_locator(LogLocator(10, numticks=9 if width_of(figure) >= 480 else 5))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+        axes.xaxis.set_major_formatter(plain_numbers())
         axes.xaxis.set_minor_formatter(NullFormatter())
         # What comes after the loss has gone up again would press the rest flat.
         before = heights[: heights.index(min(heights)) + 1]
