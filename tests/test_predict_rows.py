@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import datetime
+import io
 import json
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import pytest
 from commands import drivetrain
 
 from drivetrain.bundle import open_bundle_bytes
+from drivetrain.cli.verbs import predict
 from drivetrain.errors import DataError, UsageError
 from drivetrain.runtime import Predictor
 from drivetrain.types import Answer, Failure
@@ -197,3 +200,15 @@ def test_scalars_of_numpy_and_dates_go_through_a_frame(predictor: Predictor) -> 
     assert [answer.value for answer in predictor.predict_many(frame)] == GOOD  # type: ignore[union-attr]
     with pytest.raises(UsageError, match="not computed yet"):
         predictor.predict_many(frame.lazy())
+
+
+def test_a_number_is_printed_with_its_range_and_unit() -> None:
+    """As `show` gets it: the object that --json prints."""
+    answers = [
+        {"input": "a", "value": 215034.25, "low": 199000.5, "high": 231999.0},
+        {"input": "b", "value": 0.123456789},
+    ]
+    out = io.StringIO()
+    with redirect_stdout(out):
+        predict.show({"answers": answers, "units": {"price": "€"}})
+    assert out.getvalue() == "a  215,034 €  (199,000 to 231,999)\nb  0.12346 €\n"

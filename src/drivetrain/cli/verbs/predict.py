@@ -86,6 +86,9 @@ def act(options: Namespace) -> Outcome:
         write_answers(options.out, columns, answers)
     failed = sum("error" in answer for answer in answers)
     outcome: dict[str, Any] = {"answers": answers, **({"out": options.out} if options.out else {})}
+    found_units = {name: getattr(codec, "unit", "") for name, codec in predictor.signature.targets.items()}
+    units = {name: unit for name, unit in found_units.items() if unit}
+    outcome |= {"units": units} if units else {}
     outcome |= {"unusual": tally.to_json()} if tally.notes() else {}
     outcome |= {"skipped": asked.skipped} if asked.skipped else {}
     return outcome, 0 if not failed else 1 if failed == len(answers) else 3
@@ -156,7 +159,7 @@ def show(answer: dict[str, Any]) -> None:
             console.print(f"note: {len(failed):,} of them could not be answered, the first: {escape(first)}")
     else:
         for item in answer["answers"]:
-            console.print(_line(item))
+            console.print(_line(item, answer.get("units", {})))
     console.file.flush()
     unusual = answer.get("unusual", [])
     for found in unusual[:COLUMNS]:
@@ -166,7 +169,7 @@ def show(answer: dict[str, Any]) -> None:
         print(f"note: values that training had nothing like are in {more}: --json tells all", file=sys.stderr)
 
 
-def _line(item: dict[str, Any]) -> Text:
+def _line(item: dict[str, Any], units: dict[str, str]) -> Text:
     parts: list[Any] = [one_line(item["input"])]
     for name, value in (item.get("kept") or {}).items():
         shown = "" if value is None else one_line(str(value))
@@ -176,9 +179,9 @@ def _line(item: dict[str, Any]) -> Text:
     targets = {name: value for name, value in item.items() if name not in ("input", "kept", "unusual")}
     if any(isinstance(value, dict) and _is_answer(value) for value in targets.values()):
         for name, decoded in targets.items():
-            parts += ["  ", f"{one_line(name)} ", *_told(decoded)]
+            parts += ["  ", f"{one_line(name)} ", *_told(decoded, units.get(name, ""))]
     else:
-        parts += ["  ", *_told(targets)]
+        parts += ["  ", *_told(targets, next(iter(units.values()), ""))]
     return Text.assemble(*parts)
 
 
@@ -186,14 +189,14 @@ def _is_answer(decoded: dict[str, Any]) -> bool:
     return any(part in decoded for part in ("label", "value", "tags"))
 
 
-def _told(decoded: dict[str, Any]) -> list[Any]:
+def _told(decoded: dict[str, Any], unit: str) -> list[Any]:
     """What was answered for one target: a class and its probability, a number and its range, tags."""
     if "label" in decoded:
         return [(one_line(decoded["label"]), "bold"), f"  {decoded['probability']:.3f}"]
     if "value" in decoded:
         low, high = decoded.get("low"), decoded.get("high")
         between = "" if low is None or high is None else f"  ({_figure(low)} to {_figure(high)})"
-        return [(_figure(decoded["value"]), "bold"), between]
+        return [(_figure(decoded["value"]), "bold"), f" {unit}" if unit else "", between]
     if "tags" in decoded:
         return [(one_line("; ".join(decoded["tags"])) or "none", "bold")]
     return [one_line(str(decoded))]
