@@ -27,6 +27,7 @@ from tables import films, incomes, ratings, rentals
 
 from drivetrain.cli.main import build_parser
 from drivetrain.files import sha256, to_json
+from drivetrain.metrics.names import DECIDING, METRICS
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guides").glob("*.md"))]
@@ -258,7 +259,24 @@ def figures_table() -> str:
     return "\n".join(lines) + "\n"
 
 
-MAKERS = {"verbs": verbs_table, "options": options_table, "figures": figures_table}
+def metrics_table() -> str:
+    """What each metric is called, and which way is better."""
+    decides: dict[str, list[str]] = {}
+    for kind, key in DECIDING.items():
+        decides.setdefault(key, []).append(kind)
+    lines = ["| in JSON and Python | in print | better | chooses between models of |", "|---|---|---|---|"]
+    for key, found in METRICS.items():
+        better = "higher" if found.higher else "lower"
+        lines.append(f"| `{key}` | {found.name} | {better} | {', '.join(decides.get(key, []))} |")
+    return "\n".join(lines) + "\n"
+
+
+MAKERS = {
+    "verbs": verbs_table,
+    "options": options_table,
+    "figures": figures_table,
+    "metrics": metrics_table,
+}
 
 
 def made(page: Path) -> str:
