@@ -10,9 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import bundle_examples as examples
+import numpy as np
 import pytest
 
 from drivetrain.bundle import facts, open_bundle_bytes
+from drivetrain.codecs.category import Category
+from drivetrain.codecs.date import Date
+from drivetrain.codecs.number import Number
+from drivetrain.codecs.tags import Tags
 from drivetrain.errors import BundleError, UsageError
 from drivetrain.evaluate import evaluate
 from drivetrain.files import sha256
@@ -214,3 +219,44 @@ def test_a_case_has_a_name_that_can_be_printed(name: Any) -> None:
     record["cases"][0]["name"] = name
     with pytest.raises(BundleError, match="a case doesn't have the parts"):
         open_bundle_bytes(examples.altered(data, {"golden/cases.json": json.dumps(record).encode()}))
+
+
+CODECS: dict[str, tuple[Any, list[Any]]] = {
+    "number": (Number(missing=True, center=0.0, spread=1.0), [1.5, None, 1e30]),
+    "logarithm": (Number(log=True, center=0.0, spread=1.0), [1.5, -3, 1e30]),
+    "category": (Category(classes=("a", "b"), open=True), ["a", None, "new"]),
+    "date": (Date(parts=("year",), missing=True), ["2020-01-01", None, "1700-01-01"]),
+    "tags": (Tags(tags=("a", "b"), open=True), [["a"], [], ["new"]]),
+}
+
+
+@pytest.mark.parametrize("kind", CODECS)
+def test_a_hostile_profile_costs_no_answer(kind: str) -> None:
+    """What in an input is unusual is told by the profile, whatever stands in it."""
+    codec, raws = CODECS[kind]
+    values = np.empty(len(raws), object)
+    values[:] = raws
+    encoded, _ = codec.encode_column(values)
+    levels = ("0.0", "0.05", "0.25", "0.5", "0.75", "0.95", "1.0")
+    for value in HOSTILE:
+        profiles: list[dict[str, Any]] = [{"quantiles": dict.fromkeys(levels, value)}]
+        profiles += [
+            {"n": 3, "missing": 0, name: value} for name in ("n", "missing", "other", "none", "quantiles")
+        ]
+        for profile in profiles:
+            for reason, rows in codec.unusual(values, encoded, profile):
+                assert len(reason) < 300
+                assert rows.shape == (3,)
+
+
+def test_items_of_a_bundle_don_t_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    from drivetrain.cli.verbs import recommend, similar
+
+    item = "\x1b[2J\x07[red]film"
+    similar.show({"similar": [{"item": item, "similarity": 0.5}]})
+    told = {"item": item, "score": 0.5, "usual": 0.1, "rating": None, "why": f"because of {item}"}
+    recommend.show({"items": [told], "notes": [item]})
+    shown = capsys.readouterr().out
+    assert shown.count("[red]film") == 4
+    assert "\x1b" not in shown
+    assert "\x07" not in shown

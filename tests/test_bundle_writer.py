@@ -88,7 +88,10 @@ def test_a_folder_is_never_replaced(tmp_path):
         write_bundle(tmp_path / "animals", **arguments(), force=True)
 
 
-@pytest.mark.parametrize(("code", "words"), [(errno.ENOSPC, "no space left"), (errno.EROFS, "read-only")])
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [(errno.ENOSPC, "no space left"), (errno.EROFS, "read-only"), (errno.EINTR, "nterrupted")],
+)
 @pytest.mark.parametrize("call", ["fsync", "replace"])
 def test_a_full_or_read_only_disk_leaves_nothing_behind(tmp_path, monkeypatch, code, words, call):
     def fail(*arguments, **options):
@@ -103,6 +106,13 @@ def test_a_full_or_read_only_disk_leaves_nothing_behind(tmp_path, monkeypatch, c
         write_bundle(kept, **arguments(), force=True)
     assert os.listdir(tmp_path) == ["kept.bundle"]
     assert kept.read_bytes() == OLDER
+
+
+def test_what_a_killed_export_left_goes_with_the_next_one(tmp_path):
+    (tmp_path / ".animals.bundle.drivetrain-01234567.tmp").write_bytes(b"PK")
+    (tmp_path / ".notes.tmp").write_bytes(b"mine")
+    write_bundle(tmp_path / "animals.bundle", **arguments())
+    assert sorted(os.listdir(tmp_path)) == [".notes.tmp", "animals.bundle"]
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write to any folder")

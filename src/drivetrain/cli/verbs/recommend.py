@@ -8,6 +8,7 @@ from typing import Any
 from rich.markup import escape
 
 from drivetrain.cli.common import Outcome, add_bundle, plain_table, terminal
+from drivetrain.errors import one_line
 
 HELP = "recommend items to a user, with the reasons"
 EXAMPLE = "drivetrain recommend films.bundle 42 --seen ratings.csv"
@@ -64,7 +65,9 @@ def show(answer: dict[str, Any]) -> None:
     for place, each in enumerate(answer["items"], 1):
         rating = [] if not rated else ["-" if each["rating"] is None else f"{each['rating']:.2f}"]
         shares = [f"{100 * each[name]:.2f} %" for name in ("score", "usual")]
-        table.add_row(str(place), escape(each["item"]), *shares, *rating, escape(each["why"]))
+        table.add_row(
+            str(place), escape(one_line(each["item"])), *shares, *rating, escape(one_line(each["why"]))
+        )
     console.print(table)
     for note in answer["notes"]:
-        console.print(f"note: {escape(note)}")
+        console.print(f"note: {escape(one_line(note))}")

@@ -8,6 +8,7 @@ from typing import Any
 from rich.markup import escape
 
 from drivetrain.cli.common import Outcome, add_bundle, plain_table, terminal
+from drivetrain.errors import one_line
 
 HELP = "items that the same people have as one item"
 EXAMPLE = "drivetrain similar films.bundle 50"
@@ -29,5 +30,5 @@ def act(options: Namespace) -> Outcome:
 def show(answer: dict[str, Any]) -> None:
     table = plain_table("", "item", "similarity")
     for each in answer["similar"]:
-        table.add_row(escape(each["item"]), f"{each['similarity']:.2f}")
+        table.add_row(escape(one_line(each["item"])), f"{each['similarity']:.2f}")
     terminal().print(table)
