@@ -67,35 +67,38 @@ def test_no_option_of_the_command_line_comes_or_goes_unnoticed() -> None:
         for name, command in actions.choices.items()  # type: ignore[union-attr]
     }
     assert found == {
-        "train": "-h --help --json source --task --valid --seed --image-size --resize --layout --target --column "
-        "--ignore --missing --query --split --test --log-target --interval --cost --user --item --rating "
-        "--timestamp --liked-from --header --keep-seen --model --epochs --lr --augment --frozen-epochs "
-        "--batch-size --optimizer --weight-decay --dropout --label-smoothing --class-weights --loss "
-        "--clip --accumulate --ema --early-stopping --precision --shard --no-check --out --export "
-        "--resume --force",
-        "check": "-h --help --json source --task --valid --seed --image-size --resize --layout --target --column "
-        "--ignore --missing --query --split --test --log-target --interval --cost --user --item --rating "
-        "--timestamp --liked-from --header --keep-seen",
-        "show": "-h --help --json source --task --valid --seed --image-size --resize --layout --target --column "
-        "--ignore --missing --query --split --test --log-target --interval --cost --user --item --rating "
-        "--timestamp --liked-from --header --keep-seen --out --force",
-        "labels": "-h --help --json source --task --valid --seed --image-size --resize --layout --target --column "
-        "--ignore --missing --query --split --test --log-target --interval --cost --user --item --rating "
-        "--timestamp --liked-from --header --keep-seen --model --folds --epochs --out --force",
-        "curve": "-h --help --json source --task --valid --seed --image-size --resize --layout --target --column "
-        "--ignore --missing --query --split --test --log-target --interval --cost --user --item --rating "
-        "--timestamp --liked-from --header --keep-seen --model --epochs --repeats --out --force",
-        "tune": "-h --help --json source --task --valid --seed --image-size --resize --layout --target --column "
-        "--ignore --missing --query --split --test --log-target --interval --cost --user --item --rating "
-        "--timestamp --liked-from --header --keep-seen --trials --time --metric --keep-all --out --model "
-        "--epochs --lr --augment --frozen-epochs --batch-size --optimizer --weight-decay --dropout "
-        "--label-smoothing --class-weights --loss --clip --accumulate --ema --early-stopping --precision",
+        "train": "-h --help --json source --task --valid --seed --split --test --drop-copies --image-size "
+        "--resize --layout --target --column --ignore --missing --query --log-target --interval "
+        "--cost --user --item --rating --timestamp --liked-from --header --keep-seen --model --epochs "
+        "--lr --augment --frozen-epochs --batch-size --optimizer --weight-decay --dropout "
+        "--label-smoothing --class-weights --loss --clip --accumulate --ema --early-stopping "
+        "--precision --shard --no-check --out --export --resume --force",
+        "check": "-h --help --json source --task --valid --seed --split --test --drop-copies --image-size "
+        "--resize --layout --target --column --ignore --missing --query --log-target --interval "
+        "--cost --user --item --rating --timestamp --liked-from --header --keep-seen",
+        "show": "-h --help --json source --task --valid --seed --split --test --drop-copies --image-size "
+        "--resize --layout --target --column --ignore --missing --query --log-target --interval "
+        "--cost --user --item --rating --timestamp --liked-from --header --keep-seen --out --force",
+        "labels": "-h --help --json source --task --valid --seed --split --test --drop-copies --image-size "
+        "--resize --layout --target --column --ignore --missing --query --log-target --interval "
+        "--cost --user --item --rating --timestamp --liked-from --header --keep-seen --model --folds "
+        "--epochs --out --force",
+        "curve": "-h --help --json source --task --valid --seed --split --test --drop-copies --image-size "
+        "--resize --layout --target --column --ignore --missing --query --log-target --interval "
+        "--cost --user --item --rating --timestamp --liked-from --header --keep-seen --model --epochs "
+        "--repeats --out --force",
+        "tune": "-h --help --json source --task --valid --seed --split --test --drop-copies --image-size "
+        "--resize --layout --target --column --ignore --missing --query --log-target --interval "
+        "--cost --user --item --rating --timestamp --liked-from --header --keep-seen --trials --time "
+        "--metric --keep-all --out --model --epochs --lr --augment --frozen-epochs --batch-size "
+        "--optimizer --weight-decay --dropout --label-smoothing --class-weights --loss --clip "
+        "--accumulate --ema --early-stopping --precision",
         "compare": "-h --help --json runs --metric --all-pairs --out --force",
         "export": "-h --help --json run bundle --force",
         "verify": "-h --help --json bundle --trusted",
         "predict": "-h --help --json bundle --trusted inputs --out --keep --force",
         "evaluate": "-h --help --json bundle --trusted source --layout --query",
-        "recommend": "-h --help --json bundle --trusted user --n --seen --liked --diversity --novelty --popularity-correction "
-        "--include-seen",
+        "recommend": "-h --help --json bundle --trusted user --n --seen --liked --diversity --novelty "
+        "--popularity-correction --include-seen",
         "similar": "-h --help --json bundle --trusted item --n",
     }  # fmt: skip
