@@ -266,7 +266,7 @@ def metrics_table() -> str:
         decides.setdefault(key, []).append(kind)
     lines = ["| in JSON and Python | in print | better | chooses between models of |", "|---|---|---|---|"]
     for key, found in METRICS.items():
-        better = "higher" if found.higher else "lower"
+        better = ("higher" if found.higher else "lower") if found.ranks else "as asked for"
         lines.append(f"| `{key}` | {found.name} | {better} | {', '.join(decides.get(key, []))} |")
     return "\n".join(lines) + "\n"
 

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from drivetrain.charts import Chart
     from drivetrain.learn.fitted import Fitted
 
-NO_RANK = ("interval_coverage",)
-"""More of it is not better: it shall be what was asked for."""
 SURE = 0.05
 """A corrected p below this is called better, anything else could be chance."""
 
@@ -222,7 +220,7 @@ def compare(
     shared = [
         key
         for key in next(iter(made.values()))
-        if all(key in each for each in made.values()) and key.rpartition(".")[2] not in NO_RANK
+        if all(key in each for each in made.values()) and names.metric(key).ranks
     ]
     codecs = next(iter(found.values())).signature.targets
     chosen = names.chosen(metric, shared, map(names.deciding, codecs.values()))

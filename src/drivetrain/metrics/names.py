@@ -15,12 +15,14 @@ from drivetrain.errors import UsageError, nearest
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """`key` in JSON and `name` in print; `share` where it is told as a percentage; whether `higher` is better."""
+    """`key` in JSON and `name` in print; `share` where it is told as a percentage; whether `higher` is better. What models
+    are not ranked by (`ranks`) shall be what was asked for, and not more."""
 
     key: str
     name: str
     share: bool = False
     higher: bool = False
+    ranks: bool = True
 
 
 METRICS = {
@@ -36,7 +38,7 @@ METRICS = {
         Metric("root_mean_squared_error", "root mean squared error"),
         Metric("root_mean_squared_log_error", "root mean squared log error"),
         Metric("mean_absolute_log_error", "mean absolute log error"),
-        Metric("interval_coverage", "interval coverage", share=True, higher=True),
+        Metric("interval_coverage", "interval coverage", share=True, higher=True, ranks=False),
         Metric("exact_match", "exact match", share=True, higher=True),
         Metric("tags_wrong", "rows with a wrong tag", share=True),
         Metric("micro_f1", "F1 over all tags", share=True, higher=True),

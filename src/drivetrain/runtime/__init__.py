@@ -8,10 +8,12 @@ if TYPE_CHECKING:
     from drivetrain.runtime.predictor import Predictor, verify_bundle
     from drivetrain.runtime.recommend import Recommender
     from drivetrain.runtime.session import OnnxSession
+    from drivetrain.runtime.unusual import Tally
 
-__all__ = ["OnnxSession", "Predictor", "Recommender", "verify_bundle"]
+__all__ = ["OnnxSession", "Predictor", "Recommender", "Tally", "verify_bundle"]
 _MODULES = {
-    "OnnxSession": "session", "Predictor": "predictor", "Recommender": "recommend", "verify_bundle": "predictor",
+    "OnnxSession": "session", "Predictor": "predictor", "Recommender": "recommend", "Tally": "unusual",
+    "verify_bundle": "predictor",
 }  # fmt: skip
 
 
