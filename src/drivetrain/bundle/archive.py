@@ -25,7 +25,7 @@ MOST_MEMBERS = 20_000
 FIELD = r"[A-Za-z0-9_%]{1,200}"
 MEMBER = re.compile(
     rf"manifest\.json|manifest\.sha256|signature\.json|model\.onnx|profile\.json|README\.md|golden/cases\.json"
-    rf"|item_vectors\.npy|seen\.json|recommender\.bundle"
+    rf"|item_vectors\.npy|seen\.json|titles\.json|recommender\.bundle"
     rf"|golden/[0-9]{{4}}\.{FIELD}\.(?:raw|read\.npy)|golden/(?:encoded|output)\.{FIELD}\.npy"
 )
 

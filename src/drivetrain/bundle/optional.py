@@ -1,4 +1,4 @@
-"""Members that only the bundles of recommenders have: vectors of items, and who has had what."""
+"""Members that only the bundles of recommenders have: vectors and titles of items, and who has had what."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from drivetrain.codecs.ranking import Ranking
 from drivetrain.errors import BundleError
 from drivetrain.types import Array
 
-VECTORS, SEEN, RECOMMENDER = "item_vectors.npy", "seen.json", "recommender.bundle"
-OPTIONAL = (VECTORS, SEEN, RECOMMENDER)
+VECTORS, SEEN, TITLES = "item_vectors.npy", "seen.json", "titles.json"
+RECOMMENDER = "recommender.bundle"
+OPTIONAL = (VECTORS, SEEN, TITLES, RECOMMENDER)
 MOST_WIDTH = 4096
 
 Seen = dict[str, tuple[tuple[str, ...], tuple[str, ...]]]
@@ -56,6 +57,20 @@ def seen_in(members: Mapping[str, memoryview], signature: Signature) -> Seen | N
             raise BundleError(f"{user[:50]!r} has not two lists of items.", where=SEEN)
         found[user] = (tuple(lists[0]), tuple(lists[1]))
     return found
+
+
+def titles_in(members: Mapping[str, memoryview], signature: Signature) -> dict[str, str]:
+    """Item -> title, of the items that have one. Raises BundleError."""
+    if TITLES not in members:
+        return {}
+    ranking, record = ranking_of(signature), load_json(members[TITLES], TITLES)
+    if ranking is None or not isinstance(record, dict):
+        raise BundleError("it doesn't hold titles of the items of a ranking.", where=TITLES)
+    titles, items = cast("dict[str, Any]", record), set(ranking.items)
+    for item, title in titles.items():
+        if item not in items or not isinstance(title, str):
+            raise BundleError(f"{item[:50]!r} is no item with a title.", where=TITLES)
+    return titles
 
 
 def _are_texts(value: Any) -> bool:

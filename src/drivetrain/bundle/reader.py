@@ -13,7 +13,7 @@ from drivetrain.bundle.archive import MANIFEST, peek_manifest, read_file, read_f
 from drivetrain.bundle.golden import CASES, GoldenCase, from_members
 from drivetrain.bundle.graph import check_graph
 from drivetrain.bundle.manifest import FORMAT, check_members, check_tolerances, format_of, load_json, too_new
-from drivetrain.bundle.optional import RECOMMENDER, Seen, ranking_of, seen_in, vectors_in
+from drivetrain.bundle.optional import RECOMMENDER, Seen, ranking_of, seen_in, titles_in, vectors_in
 from drivetrain.bundle.tensors import Tensors, made_names, own_names
 from drivetrain.codecs import Signature
 from drivetrain.errors import BundleError, DrivetrainError
@@ -27,8 +27,8 @@ Result = TypeVar("Result")
 class Bundle:
     """A model as data. `hash` is the SHA-256 of the manifest, which names the hash of everything else.
 
-    What recommends has `vectors` of its items, and where that was asked for `seen`; a model of ratings has what
-    recommends as a bundle of its own, the `recommender`.
+    What recommends has `vectors` and perhaps `titles` of its items, and where that was asked for `seen`; a model of
+    ratings has what recommends as a bundle of its own, the `recommender`.
     """
 
     manifest: dict[str, Any]
@@ -40,6 +40,7 @@ class Bundle:
     hash: str
     vectors: Array | None = field(default=None, repr=False)
     seen: Seen | None = field(default=None, repr=False)
+    titles: dict[str, str] = field(default_factory=dict[str, str], repr=False)
     recommender: Bundle | None = field(default=None, repr=False)
     members: Mapping[str, memoryview] = field(default_factory=dict[str, memoryview], repr=False)
 
@@ -134,6 +135,7 @@ def _assembled(members: Mapping[str, memoryview], inner: bool = False) -> Bundle
         hash=sha256(members[MANIFEST]),  # type: ignore[arg-type]
         vectors=vectors_in(members, signature),
         seen=seen_in(members, signature),
+        titles=titles_in(members, signature),
         recommender=_recommender(members, signature),
         members=members,
     )

@@ -6,6 +6,7 @@ import os
 import shlex
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drivetrain.errors import FileError, UsageError
@@ -90,6 +91,7 @@ def add_source(command: ArgumentParser) -> None:
     ratings.add_argument(
         "--header", metavar="NAMES", help="the columns of a file that doesn't name them: a,b,c"
     )
+    ratings.add_argument("--titles", metavar="FILE", help="a table of items and their titles")
     ratings.add_argument(
         "--keep-seen", action="store_true", help="the bundle holds what each user has had, by name"
     )
@@ -185,7 +187,7 @@ _OWN = {
     "image_classification": ("image_size", "resize", "layout", "split", "test", "drop_copies"),
     "tabular": ("target", "column", "ignore", "missing", "query", "split", "test", "drop_copies", "log_target", "interval", "cost"),
     "recommendation": (
-        "user", "item", "rating", "timestamp", "liked_from", "header", "keep_seen", "query", "split", "test", "interval",
+        "user", "item", "rating", "timestamp", "liked_from", "header", "titles", "keep_seen", "query", "split", "test", "interval",
     ),
 }  # fmt: skip
 
@@ -249,6 +251,7 @@ def _ratings(options: Namespace) -> Dataset:
         header=options.header.split(",") if options.header else None, query=options.query,
         split=splitter(options, "recommendation"),
         test=options.test or 0.0, liked=options.liked_from, keep_seen=options.keep_seen,
+        titles=None if options.titles is None else Path(options.titles),
         **({} if options.interval is None else {"interval": options.interval}),
     )  # fmt: skip
 

@@ -70,7 +70,8 @@ class Number(Codec):
     after the number, and with `accounting` (5) is -5. `interval`, half its width in units of `spread`, makes a target's
     answer a range that holds the truth in a share `coverage` of cases. It is wider or narrower by the answer: `local`
     are places on the scale that the graph works on, rising, each with the factor of the width there; between them it is
-    interpolated. No range goes below `lowest` or above `highest`.
+    interpolated. No range goes below `lowest` or above `highest`; and no answer leaves `scale`, the ends of a scale such
+    as that of ratings.
     """
 
     op: ClassVar[str] = "number@1"
@@ -90,6 +91,7 @@ class Number(Codec):
     decimal: str = "."
     unit: str = ""
     accounting: bool = False
+    scale: tuple[float, float] | None = None
     no_value: ClassVar[frozenset[str]] = NO_NUMBER
 
     def __post_init__(self) -> None:
@@ -119,6 +121,10 @@ class Number(Codec):
         ends = [end for end in (self.lowest, self.highest) if end is not None]
         if not all(math.isfinite(end) for end in ends) or ends != sorted(ends):
             raise FieldError("lowest and highest must be finite, the one not above the other")
+        if self.scale is not None and not (
+            len(self.scale) == 2 and all(map(math.isfinite, self.scale)) and self.scale[0] <= self.scale[1]
+        ):
+            raise FieldError("scale must be two finite numbers, the first not above the second")
 
     @cached_property
     def _absent(self) -> frozenset[str]:
@@ -271,14 +277,17 @@ class Number(Codec):
         """Low and high ends of the range for each output (n,). Raises DrivetrainError without `interval`."""
         if self.interval is None:
             raise DrivetrainError("number@1 has no interval.", fix="Set one, in units of spread.")
-        z = self.transform(outputs)
+        z = self.transform(self.within(outputs))
         center, spread = self._scale()
         half = self.interval * spread * self.factors((z - center) / spread)
         lowest = -LARGEST if self.lowest is None else self.lowest
         highest = LARGEST if self.highest is None else self.highest
-        return np.clip(self.inverse(z - half), lowest, highest), np.clip(
-            self.inverse(z + half), lowest, highest
-        )
+        low, high = (np.clip(self.inverse(end), lowest, highest) for end in (z - half, z + half))
+        return self.within(low), self.within(high)
+
+    def within(self, values: Array) -> Array:
+        """The values, on the scale where there is one."""
+        return values if self.scale is None else np.clip(values, *self.scale)
 
     def factors(self, places: Array) -> Floats:
         """How many times `interval` the range is wide at places on the scale that the graph works on."""
@@ -303,7 +312,7 @@ class Number(Codec):
 
     def decode(self, output: Array) -> dict[str, Any]:
         """The number; with `interval` also the ends of the range that it lies in."""
-        value = np.asarray(output).reshape(())
+        value = self.within(np.asarray(output).reshape(()))
         decoded = {"value": float(value)}
         if self.interval is not None:
             low, high = self.bounds(value)

@@ -80,7 +80,8 @@ class Extras:
 
     `things` is what its rows are called. `baselines(signature, train, measured, seed)` are fitted instead of the usual
     ones. `metrics(outputs)` are measured beside those of the only target. `facts` go into a bundle's, `limits` into its
-    card. `histories` gives what each user liked and what else they had; it is in a bundle with `keep_seen`. `recommends`
+    card. `histories` gives what each user liked and what else they had; it is in a bundle with `keep_seen`. `titles` are what
+    items are called. `recommends`
     is a second dataset, of histories, from which it is learned what to recommend: of ratings, which say no more than
     how much.
     """
@@ -91,6 +92,7 @@ class Extras:
     facts: dict[str, Any] = field(default_factory=dict)
     histories: Callable[[], Mapping[str, tuple[list[str], list[str]]]] | None = None
     keep_seen: bool = False
+    titles: Mapping[str, str] = field(default_factory=dict)
     limits: tuple[str, ...] = ()
     recommends: Dataset | None = None
 

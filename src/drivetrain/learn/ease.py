@@ -186,6 +186,8 @@ class EaseLearner(Fitted):
         if extras.keep_seen and extras.histories is not None:
             people = {user: list(both) for user, both in extras.histories().items()}
             found["seen.json"] = to_json(people).encode()
+        if titles := {item: extras.titles[item] for item in self.items if item in extras.titles}:
+            found["titles.json"] = to_json(titles).encode()
         return found
 
     def told(self, against: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -24,6 +24,8 @@ BY_RATING = "sorted by predicted rating"
 PAIRS = 2_000_000
 """So many ratings are predicted at most to see how well they rank; with many items that is of fewer users."""
 ROWS = 65_536
+EXAMPLES = 5
+"""So many items of a history, and so many recommendations, are an example."""
 
 
 def fit_recommender(fitted: Fitted) -> EaseLearner:
@@ -91,6 +93,28 @@ def by_rating(fitted: Fitted, ranker: EaseLearner, part: str) -> tuple[Baseline,
     # From 0 up, so that what was had already comes last whatever the scale of the ratings.
     outputs = without(scores - scores.min(), had["history"], had.get("seen")).astype(np.float32)
     return Baseline(BY_RATING, target, outputs), rows
+
+
+def example(fitted: Fitted) -> dict[str, Any] | None:
+    """What a user with a history of usual length would have been recommended, by the titles of items: what they had
+    liked, and with each item whether they came to like it. None where nothing was held out."""
+    ranker = fitted if fitted.data.extras.recommends is None else fitted.recommender
+    part = measured_part(ranker)
+    outputs, encoded = ranker.outputs(part)
+    ((target, scores),) = outputs.items()
+    history = ranker.data.part(part).column("history")
+    lengths = np.where(encoded[target].any(axis=1), history.sum(axis=1, dtype=np.int64), -1)
+    if not (lengths > 0).any():
+        return None
+    row = int(np.argmin(np.abs(lengths - np.median(lengths[lengths > 0]))))
+    titles, items = ranker.data.extras.titles, ranker.data.signature.targets[target].items  # type: ignore[attr-defined]
+    names = [titles.get(item, item) for item in items]
+    liked = [names[place] for place in np.flatnonzero(history[row]).tolist()]
+    best = np.argsort(-scores[row], kind="stable")[:EXAMPLES].tolist()
+    return {
+        "liked": liked[:EXAMPLES], "others": max(0, len(liked) - EXAMPLES),
+        "items": [(names[place], bool(encoded[target][row, place])) for place in best],
+    }  # fmt: skip
 
 
 def recommender_member(fitted: Fitted) -> dict[str, bytes]:

@@ -19,6 +19,7 @@ from drivetrain.interpret import Classification, Importance, Interpretation, Reg
 from drivetrain.interpret.importance import REPEATS
 from drivetrain.interpret.interpretation import flat_rows, save_losses
 from drivetrain.learn.outcome import measured_part
+from drivetrain.learn.recommending import example
 from drivetrain.learn.run import versions
 from drivetrain.values import as_text, canonical
 
@@ -77,6 +78,7 @@ def report_content(learner: Fitted, deadline: Deadline = NEVER) -> dict[str, Any
     answer = f"drivetrain predict {bundle} {'PICTURE' if data.pictures else 'ROWS.csv --out answers.csv'}"
     if data.task == "recommendation":
         answer = f"drivetrain recommend {bundle} USER --seen {data.table.name}"
+        content["example"] = example(learner)
     content["use"] = [
         ("Write the bundle, verified", f"drivetrain export {learner.run} {bundle}"),
         ("Answer without torch", answer),

@@ -63,6 +63,7 @@ def checked(codec: Codec, outputs: Array, encoded: Array) -> tuple[Floats, Float
         raise DataError(
             "the predictions or targets hold NaN or infinity.", fix="Train with a lower learning rate."
         )
+    predicted = cast("Number", codec).within(predicted)  # What is answered is measured.
     return predicted.reshape(n).astype(np.float64), true.reshape(n).astype(np.float64)
 
 

@@ -40,6 +40,7 @@ def write_report(path: str | os.PathLike[str], content: Mapping[str, Any]) -> Pa
     thresholds    a Chart                                 slices  {"chart", "measure", "sentences", "summary"}
     importance    {"chart", "sentences"}
     targets       {name: per_class ... importance, as above}, where there are several
+    example       {"liked": [name], "others": n, "items": [(name, liked later)]} of a recommender
     columns       [{"name", "kind", "reason", "missing": share, "role": "input", "target" or "left out"}]
     sample        a Chart of some rows
     data          {"source", "layout", "split": text or dict, "note", "counts": {part: {class: n}},
@@ -124,11 +125,21 @@ def _headline(content: Mapping[str, Any], part: str, name: str, ours: Mapping[st
 def _against_table(against: Mapping[str, Mapping[str, Any]]) -> str:
     """Each simple method beside this model on the same rows."""
     told = {True: "better", False: "worse", None: "not told apart"}
+    measures = list(dict.fromkeys(found["measure"] for found in against.values()))
     rows = [
-        [name, _difference(found["difference"]), told[found["better"]]] for name, found in against.items()
+        [
+            name,
+            *(
+                _difference(found["difference"]) if found["measure"] == measure else ""
+                for measure in measures
+            ),
+            told[found["better"]],
+        ]
+        for name, found in against.items()
     ]
     legend = "Loss of this model less theirs on the same rows, with 95 % intervals: below 0 where this model is better."
-    table = scroll(table_html(rows, ["against", "difference", "this model is"]))
+    names = ["difference"] if len(measures) == 1 else [words.metric(measure).name for measure in measures]
+    table = scroll(table_html(rows, ["against", *names, "this model is"]))
     return f'<h3>Against simple methods</h3><p class="small">{legend}</p>{table}'
 
 
@@ -219,6 +230,17 @@ def _mistakes(content: Mapping[str, Any]) -> str:
         return figure(found, found.title)
     columns = list(found[0])
     return scroll(table_html([[row.get(column) for column in columns] for row in found], columns))
+
+
+def _example(content: Mapping[str, Any]) -> str:
+    """What one user had liked, what they would have been recommended, and whether they came to like it."""
+    found = content.get("example")
+    if not found:
+        return ""
+    liked = escape(", ".join(found["liked"]) + (f" and {found['others']:,} more" if found["others"] else ""))
+    rows = [[place, item, "yes" if later else ""] for place, (item, later) in enumerate(found["items"], 1)]
+    told = f"<p>Somebody liked {liked}. They would have been recommended:</p>"
+    return told + scroll(table_html(rows, ["", "item", "liked later"]))
 
 
 def _data(content: Mapping[str, Any]) -> str:
@@ -314,6 +336,7 @@ SECTIONS: tuple[tuple[str, Callable[[Mapping[str, Any]], str]], ...] = (
     ("Threshold", tables.thresholds),
     ("Where it is worst", tables.slices),
     ("What it relies on", tables.importance),
+    ("An example", _example),
     ("Data", _data),
     ("Columns", tables.columns),
     ("Settings", _settings),

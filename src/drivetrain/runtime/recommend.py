@@ -42,6 +42,12 @@ class Reason:
 
     item: str
     adds: float
+    title: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        return self.title or self.item
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,12 @@ class Recommendation:
     usual: float
     reasons: tuple[Reason, ...]
     rating: float | None = None
+    title: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        return self.title or self.item
 
     @property
     def why(self) -> str:
@@ -63,12 +75,20 @@ class Recommendation:
         if not self.reasons:
             return f"popular: {_percent(self.usual)} of all picks"
         times = f"; {self.score / self.usual:.1f} times the usual" if self.usual > 0 else ""
-        return f"because of {', '.join(reason.item for reason in self.reasons)}{times}"
+        return f"because of {', '.join(reason.name for reason in self.reasons)}{times}"
 
     def to_json(self) -> dict[str, Any]:
-        """`{"item", "score", "usual", "rating", "reasons": [{"item", "adds"}], "why"}`."""
-        reasons = [{"item": reason.item, "adds": reason.adds} for reason in self.reasons]
-        found = {"item": self.item, "score": self.score, "usual": self.usual, "rating": self.rating}
+        """`{"item", "title", "score", "usual", "rating", "reasons": [{"item", "title", "adds"}], "why"}`."""
+        reasons = [
+            {"item": reason.item, "title": reason.title, "adds": reason.adds} for reason in self.reasons
+        ]
+        found = {
+            "item": self.item,
+            "title": self.title,
+            "score": self.score,
+            "usual": self.usual,
+            "rating": self.rating,
+        }
         return {**found, "reasons": reasons, "why": self.why}
 
 
@@ -108,9 +128,10 @@ class Alike:
 
     item: str
     similarity: float
+    title: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        return {"item": self.item, "similarity": self.similarity}
+        return {"item": self.item, "title": self.title, "similarity": self.similarity}
 
 
 class Recommender:
@@ -144,6 +165,8 @@ class Recommender:
         self.name, self.hash = opened.name, opened.hash
         self.items = ranking.items
         self.facts = recommends(ranker.facts)
+        self.titles = ranker.titles
+        self._called = _by_title(ranker.titles)
         self._codes = places_by_text(self.items)
         self._target = next(iter(ranker.signature.targets))
         self._fields = list(ranker.signature.inputs)
@@ -218,20 +241,23 @@ class Recommender:
             Recommendation(
                 self.items[place], float(scores[place]), float(usual[place]),
                 self._reasons(adds[:, place], places), ratings.get(place),
+                self.titles.get(self.items[place]),
             )
             for place in chosen
         )  # fmt: skip
         return Recommendations(name, found, tuple(notes))
 
     def similar(self, item: Any, n: int = 10) -> list[Alike]:
-        """The `n` items that are had by the same people, most alike first. Raises UsageError for an unknown item."""
+        """The `n` items that are had by the same people, most alike first. An item may be named by its title. Raises
+        UsageError for an unknown one."""
         _check(n)
         text = _name(item)
         place = self._place(text)
         if place is None:
+            known = [*self.items, *self.titles.values()]
             raise UsageError(
                 f"the model knows no item {text!r}.", where="item",
-                fix=nearest(text, self.items) or f"It knows {', '.join(self.items[:10])} and others.",
+                fix=nearest(text, known) or f"It knows {', '.join(map(self._title, self.items[:10]))} and others.",
             )  # fmt: skip
         if self._vectors is None:
             raise UsageError(
@@ -240,12 +266,20 @@ class Recommender:
         alike = self._vectors @ self._vectors[place]
         alike[place] = -np.inf
         best: list[int] = np.argsort(-alike, kind="stable")[: min(n, len(self.items) - 1)].tolist()
-        return [Alike(self.items[other], float(alike[other])) for other in best]
+        return [
+            Alike(self.items[other], float(alike[other]), self.titles.get(self.items[other]))
+            for other in best
+        ]
+
+    def _title(self, item: str) -> str:
+        return self.titles.get(item, item)
 
     # --- what somebody has had ----------------------------------------------------------------------------
 
     def _place(self, item: str) -> int | None:
-        return self._codes.get(item, self._codes.get(canonical(item)))
+        """By what the item is called in training, else by its title in any case of letters."""
+        found = self._codes.get(item, self._codes.get(canonical(item)))
+        return self._codes.get(self._called.get(item.casefold(), "")) if found is None else found
 
     def _places(self, items: Sequence[str]) -> npt.NDArray[np.int64]:
         found = dict.fromkeys(map(self._place, items))
@@ -311,7 +345,8 @@ class Recommender:
 
     def _reasons(self, adds: Floats, places: npt.NDArray[np.int64]) -> tuple[Reason, ...]:
         most = np.argsort(-adds, kind="stable")[:REASONS].tolist()
-        return tuple(Reason(self.items[int(places[i])], float(adds[i])) for i in most if adds[i] > 0)
+        found = [(self.items[int(places[i])], float(adds[i])) for i in most if adds[i] > 0]
+        return tuple(Reason(item, each, self.titles.get(item)) for item, each in found)
 
     def _order(
         self,
@@ -364,6 +399,14 @@ class Recommender:
 def _name(value: Any) -> str:
     """A user or an item as the model has it: 3 and 3.0 are "3"."""
     return as_text(value, "user")
+
+
+def _by_title(titles: Mapping[str, str]) -> dict[str, str]:
+    """Title in small letters -> item; a title of several items names none."""
+    found: dict[str, str] = {}
+    for item, title in titles.items():
+        found[title.casefold()] = item if title.casefold() not in found else ""
+    return {title: item for title, item in found.items() if item}
 
 
 def _is_number(value: Any) -> bool:

@@ -16,6 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from drivetrain.arguments import public
 from drivetrain.bundle.reader import Bundle, open_bundle
 from drivetrain.codecs.category import Category
@@ -26,12 +28,14 @@ from drivetrain.data.histories import Log
 from drivetrain.data.ratings import check_ratings, read_ratings
 from drivetrain.data.readers import Frame, read_frame
 from drivetrain.data.split import Splitter
+from drivetrain.data.titles import read_titles
 from drivetrain.errors import DataError, UsageError
 from drivetrain.learn.applies import refuse_pointless, refuse_shares
 from drivetrain.learn.items import BeyondAccuracy
 from drivetrain.metrics import Estimate, measure
 from drivetrain.runtime import OnnxSession
 from drivetrain.runtime.recommend import Alike, Recommendations, Recommender
+from drivetrain.types import Array
 
 NAME = "recommendation"
 INTERVAL = 0.9
@@ -78,7 +82,7 @@ def from_csv(
         "header": None if header is None else list(header),
         "query": query,
         "split": None if split is None else split.to_json(),
-        **options,
+        **{name: _plain(value) for name, value in options.items()},
     }
     return from_frame(
         frame, user, item, rating, timestamp, valid, seed, split=split, recipe=recipe, **options
@@ -100,6 +104,7 @@ def from_frame(
     liked: float | None = None,
     most_items: int = MOST_ITEMS,
     keep_seen: bool = False,
+    titles: str | os.PathLike[str] | Mapping[str, str] | None = None,
     interval: float | None = INTERVAL,
     recipe: dict[str, Any] | None = None,
     name: str = "ratings",
@@ -109,7 +114,8 @@ def from_frame(
     Without `split` the latest share `valid` (and `test`) of each user's rows is held out where there is a `timestamp`,
     else as many rows at random. `liked` is the rating from which on something was liked (the mean of the training
     ratings); `most_items` the number of items that may be recommended, the most liked ones. With `keep_seen` a bundle
-    holds what each user has had, by name; else who asks gives their history. `interval` is for the rating, as in
+    holds what each user has had, by name; else who asks gives their history. `titles` is a table with items and their
+    titles (or a mapping of one to the other), by which they are then called. `interval` is for the rating, as in
     `tabular`.
     """
     frame = frame if isinstance(frame, Frame) else read_frame(frame, name=name)
@@ -137,7 +143,7 @@ def from_frame(
     }  # fmt: skip
     ranking.extras = Extras(
         "users", _ranking_baselines, BeyondAccuracy(ranking), {"recommendation": facts}, log.histories, keep_seen,
-        SEEN_IS_IN_IT if keep_seen else (),
+        _titles(titles, item, table[item]), SEEN_IS_IN_IT if keep_seen else (),
     )  # fmt: skip
     if rating is None:
         data = ranking
@@ -145,7 +151,7 @@ def from_frame(
         data.notes = [*table.notes, *([parts.note] if parts.note else []), *notes, *data.notes]
     else:
         data = make_dataset(
-            table, {user: Category(open=True), item: Category(open=True)}, {rating: way},
+            table, {user: Category(open=True), item: Category(open=True)}, {rating: _on_its_scale(way, table[rating][parts.train])},
             lambda _: parts,  # type: ignore[arg-type]
             task=NAME, recipe=recipe, default_model="dot",
         )  # fmt: skip
@@ -157,6 +163,20 @@ def from_frame(
     refuse_pointless(data, None, [name for name, given in said.items() if given])
     data.find_faults = lambda _: check_ratings(table, user, item, parts.train)
     return data
+
+
+def _plain(value: Any) -> Any:
+    """An option as a run's config can hold it."""
+    return os.path.abspath(value) if isinstance(value, os.PathLike) else value
+
+
+def _titles(
+    given: str | os.PathLike[str] | Mapping[str, str] | None, item: str, items: Array
+) -> Mapping[str, str]:
+    """Item -> title."""
+    if given is None or isinstance(given, Mapping):
+        return given or {}
+    return read_titles(given, item, set(items.tolist()))
 
 
 def from_recipe(recipe: Mapping[str, Any]) -> Dataset:
@@ -204,6 +224,13 @@ def measure_bundle(bundle: Bundle, data: Dataset, part: str) -> dict[str, Estima
     ((target, codec),) = ranking.signature.targets.items()
     feeds = {name: batch[name] for name in ranking.signature.inputs}
     return measure(codec, OnnxSession(ranker.graph, ranker.tensors).run(feeds)[target], batch[target])
+
+
+def _on_its_scale(way: Number, values: Array) -> Number:
+    """The codec whose answers stay within the ratings that there were in training: of 1 to 5, never 5.7."""
+    known = way.truths(values, values)
+    known = known[~np.isnan(known)]
+    return replace(way, scale=(float(known.min()), float(known.max()))) if len(known) else way
 
 
 def _default_split(user: str, timestamp: str | None, valid: float, test: float, seed: int) -> Splitter:

@@ -8,7 +8,7 @@ from typing import Any
 from rich.markup import escape
 
 from drivetrain.cli.common import Outcome, add_bundle, plain_table, terminal
-from drivetrain.errors import one_line
+from drivetrain.errors import UsageError, one_line
 
 HELP = "recommend items to a user, with the reasons"
 EXAMPLE = "drivetrain recommend films.bundle 42 --seen ratings.csv"
@@ -43,6 +43,10 @@ def act(options: Namespace) -> Outcome:
 
     recommender = Recommender(options.bundle, trusted=options.trusted)
     history: Any = options.liked
+    if history is not None and options.seen is not None:
+        raise UsageError(
+            "--liked and --seen both say what the user has had.", where="--seen", fix="Leave one out."
+        )
     if history is None and options.seen is not None:
         history = read_seen(options.seen, recommender.facts, options.user)
     found = recommender.recommend(
@@ -66,7 +70,11 @@ def show(answer: dict[str, Any]) -> None:
         rating = [] if not rated else ["-" if each["rating"] is None else f"{each['rating']:.2f}"]
         shares = [f"{100 * each[name]:.2f} %" for name in ("score", "usual")]
         table.add_row(
-            str(place), escape(one_line(each["item"])), *shares, *rating, escape(one_line(each["why"]))
+            str(place),
+            escape(one_line(each["title"] or each["item"])),
+            *shares,
+            *rating,
+            escape(one_line(each["why"])),
         )
     console.print(table)
     for note in answer["notes"]:

@@ -16,7 +16,7 @@ EXAMPLE = "drivetrain similar films.bundle 50"
 
 def add(command: ArgumentParser) -> None:
     add_bundle(command)
-    command.add_argument("item", metavar="ITEM")
+    command.add_argument("item", metavar="ITEM", help="as the ratings call it, or its title")
     command.add_argument("--n", type=int, default=10, help="how many (10)")
 
 
@@ -30,5 +30,5 @@ def act(options: Namespace) -> Outcome:
 def show(answer: dict[str, Any]) -> None:
     table = plain_table("", "item", "similarity")
     for each in answer["similar"]:
-        table.add_row(escape(one_line(each["item"])), f"{each['similarity']:.2f}")
+        table.add_row(escape(one_line(each["title"] or each["item"])), f"{each['similarity']:.2f}")
     terminal().print(table)
