@@ -110,7 +110,7 @@ OPTIONS: dict[str, dict[str, Fits]] = {
     },
 }
 """Task -> the options in its recipe, and what each has to be. An option that names a file has no place here."""
-NOT_TAKEN = ("task", "source", "query")
+NOT_TAKEN = ("task", "source", "query", "titles")
 
 
 def recipe_for(facts: Mapping[str, Any], digest: str | None) -> dict[str, Any] | None:

@@ -67,7 +67,8 @@ def _data_facts(learner: Fitted) -> dict[str, Any]:
     recipe = learner.data.recipe
     if recipe is None or not Path(recipe["source"]).is_file():
         return {}
-    return {"recipe": {**recipe, "source": ""}, "sha256": sha256(Path(recipe["source"]).read_bytes())}
+    kept = {name: value for name, value in recipe.items() if name != "titles"}  # A path too.
+    return {"recipe": {**kept, "source": ""}, "sha256": sha256(Path(recipe["source"]).read_bytes())}
 
 
 def golden_samples(learner: Fitted) -> list[tuple[str, Any, Sample]]:
