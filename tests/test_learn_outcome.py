@@ -11,7 +11,7 @@ from drivetrain.codecs import Signature
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
 from drivetrain.learn.baselines import Baseline
-from drivetrain.learn.outcome import compare_with, right_more_often, too_good, worse_metric
+from drivetrain.learn.outcome import compare_with, right_more_often, too_few, too_good, worse_metric
 
 SIGNATURE = Signature({"x": Number()}, {"y": Category(classes=("a", "b"))})
 TRUE = np.tile([0, 1], 200)
@@ -84,3 +84,25 @@ def test_what_is_too_good_to_be_true_is_asked_about() -> None:
     assert "copies" in too_good({"r2": {"value": 1.0, "n": 60}}, is_table=False)[0]
     for fine in (metrics(0.998), metrics(None), metrics(1.0, 30)):
         assert too_good(fine, is_table=True) == []
+
+
+def test_an_interval_that_is_right_and_useless_is_said_to_be() -> None:
+    signature = Signature({"x": Number()}, {"y": Category(classes=("no", "yes"))})
+    few = np.array([0] * 25 + [1] * 14)
+    metrics = {
+        "auc": {"value": 1.0, "low": 0.785, "high": 1.0, "n": 39},
+        "accuracy": {"value": 1.0, "low": 0.91, "high": 1.0, "n": 39},
+    }
+    (note,) = too_few(signature, metrics, {"y": few})
+    assert note == (
+        "too few rows to say how good it is: 39 rows, of which 14 are of the rarest class, leave AUC anywhere from 0.79 "
+        "to 1.00. Hold out more of them, or get more rows."
+    )
+    metrics["auc"]["low"] = 0.95
+    assert too_few(signature, metrics, {"y": few}) == []
+    undefined = {"r2": {"value": None, "low": None, "high": None, "n": 1}}
+    assert too_few(Signature({}, {"y": Number()}), undefined, {"y": np.zeros(1)}) == []
+    both = Signature({}, {"y": Number(), "z": Number()})
+    wide = {"z.r2": {"value": 0.5, "low": 0.1, "high": 0.8, "n": 30}}
+    (note,) = too_few(both, wide, {"y": np.zeros(30), "z": np.zeros(30)})
+    assert "30 rows leave R² of z anywhere from 0.10 to 0.80" in note

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from drivetrain.codecs import Signature
 from drivetrain.codecs.category import Category
 from drivetrain.deadline import NEVER, Deadline
@@ -27,6 +29,8 @@ COLUMNS_TOO_GOOD = (
     "Is every column known when the model is asked, and no row in both parts? What it relies on most is the first to "
     "look at."
 )
+WIDE = {"accuracy": 0.2, "auc": 0.2, "r2": 0.3, "exact_match": 0.2}
+"""An interval as wide as this is right and says next to nothing."""
 SURER = 1.25
 """A valid loss that ends so many times above its lowest is told."""
 
@@ -70,6 +74,7 @@ def make_result(learner: Fitted, deadline: Deadline = NEVER) -> dict[str, Any]:
         "seconds": learner.seconds,
         "notes": learner.notes
         + (TRAINED_ON if part == "train" else too_good(metrics, bool(data.kinds)))
+        + too_few(data.signature, metrics, measured)
         + ([f"{' and '.join(late)} left out of the comparison for want of time"] if late else [])
         + ([] if own else better_trees(against))
         + ([] if own or stopped else worse_metric(learner.history))
@@ -171,6 +176,36 @@ def too_good(metrics: Mapping[str, Mapping[str, Any]], is_table: bool) -> list[s
                     else "Are there copies, or pictures of one scene, in both parts?"
                 )
             )
+    return notes
+
+
+def too_few(
+    signature: Signature, metrics: Mapping[str, Mapping[str, Any]], measured: Mapping[str, Array]
+) -> list[str]:
+    """A plain sentence for each target of which the measured rows tell next to nothing."""
+    notes: list[str] = []
+    for target, codec in signature.targets.items():
+        several = f"{target}." if len(signature.targets) > 1 else ""
+        wide = {
+            name: estimate
+            for name, most in WIDE.items()
+            if (estimate := metrics.get(several + name)) is not None
+            and estimate["low"] is not None
+            and estimate["high"] - estimate["low"] >= most
+        }
+        if not wide:
+            continue
+        rows = f"{len(measured[target]):,} rows"
+        if isinstance(codec, Category):
+            counts = np.bincount(np.asarray(measured[target], np.int64))
+            rows += f", of which {counts[counts > 0].min():,} are of the rarest class,"
+        told = " and ".join(
+            f"{names.printed(several + name)} anywhere from {found['low']:.2f} to {found['high']:.2f}"
+            for name, found in wide.items()
+        )
+        notes.append(
+            f"too few rows to say how good it is: {rows} leave {told}. Hold out more of them, or get more rows."
+        )
     return notes
 
 
