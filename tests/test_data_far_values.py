@@ -51,6 +51,14 @@ def test_a_sign_for_missing_is_proposed_as_one(name):
     assert fault.message.startswith("Numbers that look like a sign for 'missing', in ")
 
 
+def test_signs_that_differ_have_an_option_each():
+    days, area = SIGNS["days"][1]["days"], SIGNS["sizes"][1]["area"]
+    (fault,) = found(
+        {"days": days, "area": area, "more": having(area, -1, 0.1), "other": having(area, -1, 0.1)}
+    )
+    assert fault.fix.endswith("say so: --missing days=999 --missing area=0 --missing=-1.")
+
+
 def test_far_values_are_shown_with_their_rows():
     rooms = RNG.choice([1, 2, 3, 4, 5, 6], N, p=[0.01, 0.13, 0.45, 0.32, 0.08, 0.01])
     rooms[[5, 8]] = 33, 11
@@ -76,10 +84,10 @@ def test_dates_are_looked_at_too():
     until = np.where(RNG.random(N) < 0.3, np.datetime64("9999-12-31", "us"), day)
     slip = day.copy()
     slip[3] = np.datetime64("1915-03-01")
-    signs, far = found({"day": day, "until": until, "slip": slip})
-    assert len(signs.where) == 1
+    signs, far = found({"day": day, "until": until, "to": until, "slip": slip})
+    assert len(signs.where) == 2
     assert signs.where[0].startswith("until: 9999-12-31 in ")
-    assert signs.fix.endswith("--missing until=9999-12-31.")
+    assert signs.fix.endswith("--missing until=9999-12-31 --missing to=9999-12-31.")
     assert len(far.where) == 1
     assert far.where[0].startswith("slip: 1915-03-01 (t, row 4), all others from 2015-01-0")
 

@@ -173,10 +173,20 @@ def _told_signs(table: Table, signs: Mapping[str, list[_Sign]]) -> list[Fault]:
     ]
     if not where:
         return []
-    values = {sign.value for found in signs.values() for sign in found}
+    columns_of: dict[float, list[str]] = {}
+    for name, found in signs.items():
+        for sign in found:
+            columns_of.setdefault(sign.value, []).append(name)
+    # A zero and a date are one in their columns alone; any other sign of several columns is likely one in all.
+    options = [
+        _option(table, column, value)
+        for value, columns in columns_of.items()
+        for column in (
+            [""] if value and len(columns) > 1 and table[columns[0]].dtype.kind != "M" else columns
+        )
+    ]
+    how = " ".join(options[:SHOWN]) + (" ..." if len(options) > SHOWN else "")
     columns = sum(map(bool, signs.values()))
-    name, first = next((name, found[0].value) for name, found in signs.items() if found)
-    how = _option(table, "" if len(values) == 1 and first and columns > 1 else name, first)
     message = f"Numbers that look like a sign for 'missing', in {columns:,} {'column' if columns == 1 else 'columns'}."
     return [Fault("sign for missing", "warning", message, where, f"If they mean that, say so: {how}.")]
 
