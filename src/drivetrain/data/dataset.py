@@ -264,8 +264,8 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.table)
 
-    def describe(self) -> str:
-        """What was recognised, in a few lines."""
+    def describe(self, left_out: bool = True) -> str:
+        """What was recognised, in a few lines; without the columns that are left out where something else tells them."""
         counts = ", ".join(f"{name} {len(rows):,}" for name, rows in self.split.parts().items() if len(rows))
         layout = f" ({self.table.layout})" if self.table.layout else ""
         lines = [f"{self.table.name}: {len(self.table):,} rows{layout}; {counts}"]
@@ -280,7 +280,8 @@ class Dataset:
             if names:
                 shown = ", ".join(names[:8]) + (f" ... ({len(names)} classes)" if len(names) > 8 else "")
                 lines.append(f"classes: {shown}")
-        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
+        untold = () if left_out else {kind.left_out for kind in self.kinds.values()}
+        return "\n".join([*lines, *(f"note: {note}" for note in self.notes if note not in untold)])
 
     def __repr__(self) -> str:
         return self.describe()

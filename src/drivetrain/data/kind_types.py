@@ -43,6 +43,13 @@ class ColumnKind:
     codec: Codec | None = None
     faults: tuple[Fault, ...] = ()
 
+    @property
+    def left_out(self) -> str:
+        """What is said of a column that is left out unasked; empty for the others."""
+        return (
+            f"{self.name!r} is left out: {self.reason}" if self.codec is None and self.kind != IGNORED else ""
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Seen:

@@ -169,11 +169,7 @@ def to_table(frame: Frame, kinds: Mapping[str, ColumnKind]) -> Table:
         column = frame.column(name)
         if column.kind:
             columns[name] = _as_array(column, kinds[name], folder)
-    notes = [
-        f"{name!r} is left out: {kind.reason}"
-        for name, kind in kinds.items()
-        if kind.codec is None and kind.kind != IGNORED
-    ]
+    notes = [kind.left_out for kind in kinds.values() if kind.left_out]
     return Table(columns, frame.origins, frame.name, frame.source, notes=(*frame.notes, *notes))
 
 

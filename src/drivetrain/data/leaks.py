@@ -33,8 +33,11 @@ from drivetrain.data.kind_types import (
     ColumnKind,
 )
 from drivetrain.data.table import Table, missing
+from drivetrain.interface import column_option
 from drivetrain.types import Array
 
+LEFT_OUT_COLUMNS = "left out"
+"""The fault that names the columns which are left out: who has shown the kind of each column needs it no more."""
 SAMPLE, CELLS, FEWEST = 20_000, 40_000_000, 400
 """So many rows are looked at; of a table of thousands of columns fewer, but so many at least."""
 GIVES_AWAY = 0.995
@@ -350,7 +353,8 @@ def _identifiers(table: Table, kinds: Mapping[str, ColumnKind], inputs: list[str
     if left_out:
         message = f"Left out, for they name the rows: {', '.join(left_out)}."
         where = [f"{name}: {kinds[name].reason}" for name in left_out]
-        faults.append(Fault("identifier", "warning", message, where, "Say their kind where they mean more."))
+        fix = f"Say what they are where they mean more: {column_option(left_out[0], CATEGORY)}."
+        faults.append(Fault(LEFT_OUT_COLUMNS, "warning", message, where, fix))
     for name in inputs:
         if kinds[name].kind in (CATEGORY, MANY):
             known = table[name][~missing(table[name])]

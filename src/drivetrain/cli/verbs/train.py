@@ -6,6 +6,7 @@ import math
 import os
 import shlex
 from argparse import ArgumentParser, Namespace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -129,7 +130,7 @@ def _propose(data: Dataset, options: Namespace) -> dict[str, Any] | None:
 
 def describe(data: Dataset, options: Namespace) -> None:
     """What was recognised: for a table each column's kind and the reason."""
-    say(data.describe(), options)
+    say(data.describe(left_out=not data.kinds), options)
     if data.kinds and not options.json:
         table = plain_table("", "column", "taken for", "because")
         for name, kind in data.kinds.items():
@@ -179,6 +180,12 @@ def _say_faults(data: Dataset, options: Namespace) -> None:
         say(f"{len(data):,} pictures: not checked for faults and leaks; 'drivetrain check' does it", options)
         return
     report = data.check()
+    if data.kinds:  # `describe` has told what is left out.
+        from drivetrain.data.leaks import LEFT_OUT_COLUMNS
+
+        report = replace(
+            report, faults=tuple(fault for fault in report.faults if fault.kind != LEFT_OUT_COLUMNS)
+        )
     if report.faults and not options.json:
         report.print()
 
