@@ -210,7 +210,7 @@ def test_what_a_person_says_counts():
         (["2024-01-01", "soon"], "date", DataError, "t, row 2, column x: .* are no date, such as 'soon'"),
         ([1.5, 2.5], "text", DataError, "it holds no text"),
         ([1.5, 2.5], "date", DataError, "neither days such as 20191231 nor"),
-        ([{"a": 1}, {"a": 2}], "category", DataError, "it holds Object"),
+        ([{"a": 1}, {"a": 2}], "category", DataError, "it holds dict"),
         (["a", "b"], "numbr", UsageError, "no kind 'numbr'. Did you mean number"),
     ],
 )

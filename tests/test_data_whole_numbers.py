@@ -172,3 +172,21 @@ def test_people_and_things_keep_every_digit_and_are_known_as_decimal_numbers(tmp
     facts = {"user": "user", "item": "item", "rating": "stars"}
     for user in (3, 3.0, "3", "3.0"):
         assert read_seen(path, facts, user) == {"1.0": 3.0, "2.0": 4.0}
+
+
+def test_a_column_of_what_is_no_value_says_what_it_holds():
+    frame = read_frame({"x": [None, 1j, 2j] * 10, "y": ["a", "b", "a"] * 10})
+    assert guess_kinds(frame, "y")["x"].reason == "holds complex, which can't be used as it is"
+    with pytest.raises(DataError, match="the target holds complex"):
+        guess_kinds(frame, "x")
+
+
+def test_frames_of_pyarrow_and_pandas():
+    arrow, pandas = pytest.importorskip("pyarrow"), pytest.importorskip("pandas")
+    known = read_frame({"a": [1, None, FIRST + 1], "b": ["x", "NA", None]}).data
+    table = arrow.table({"a": [1, None, FIRST + 1], "b": ["x", "NA", None]})
+    assert read_frame(table).data.equals(known)
+    assert read_frame(table.to_pandas(types_mapper=pandas.ArrowDtype)).data.equals(known)
+    ids = pandas.DataFrame({"a": pandas.array([1, None, FIRST + 1], dtype="Int64"), "b": ["x", "NA", None]})
+    assert read_frame(ids).data.equals(known)
+    assert read_frame(ids.astype("category")).data.equals(known)

@@ -157,7 +157,7 @@ class Number(Codec):
         raw = scalar(raw)
         if self.missing and is_missing(raw, self._absent):
             return math.nan
-        if isinstance(raw, bool) or not isinstance(raw, (int, float, str, np.integer, np.floating)):
+        if isinstance(raw, bool) or not isinstance(raw, (int, float, str)):
             raise DataError(f"{raw!r:.60} is not a number.")
         try:
             value = float(cast("float", self._plain_text(raw) if isinstance(raw, str) else raw))

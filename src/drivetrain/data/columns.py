@@ -85,6 +85,7 @@ class Column:
         self.typed = typed
         self.given = tuple(word.strip() for word in given)
         self._dates: dict[Reading, Array] = {}
+        self._missing: dict[frozenset[str], pl.Series] = {}
         self._ways: dict[bool | None, Number] = {}
         self._numbers: dict[Number, Numbers] = {}
 
@@ -104,6 +105,15 @@ class Column:
         return {pl.String: "text", pl.Int64: "number", pl.Float64: "number", pl.Boolean: "bool"}.get(
             type(dtype), ""
         )
+
+    @property
+    def type_name(self) -> str:
+        """What it holds, in words: of Python's own types the name of the first value's."""
+        import polars as pl
+
+        known = self.values.drop_nulls()
+        own = self.values.dtype == pl.Object and len(known)
+        return type(known[0]).__name__ if own else str(self.values.dtype)
 
     @cached_property
     def levels(self) -> pl.Series:
@@ -143,6 +153,11 @@ class Column:
 
     def missing_as(self, usual: frozenset[str]) -> pl.Series:
         """True where there is no value to a codec whose usual words for it these are."""
+        if usual not in self._missing:
+            self._missing[usual] = self._find_missing(usual)
+        return self._missing[usual]
+
+    def _find_missing(self, usual: frozenset[str]) -> pl.Series:
         import polars as pl
 
         missing = self.values.is_null()

@@ -57,7 +57,7 @@ def as_target(seen: Seen, told: str) -> ColumnKind:
             fix=f"It is a {NUMBER} or a {CATEGORY}.",
         )
     if column.kind in ("list", "date", ""):
-        what = {"list": "lists", "date": "dates"}.get(column.kind, str(column.values.dtype))
+        what = {"list": "lists", "date": "dates"}.get(column.kind, column.type_name)
         raise DataError(f"the target holds {what}.", where=place, fix=f"Make it a {NUMBER} or a {CATEGORY}.")
     if column.different < 2:
         what = f"one value only, {column.known[0]!r:.60}" if column.different else "no value at all"

@@ -38,7 +38,7 @@ def as_told(seen: Seen, kind: str) -> ColumnKind:
 def as_(seen: Seen, kind: str) -> ColumnKind:
     column = seen.column
     if not column.kind:
-        raise _unfit(seen, kind, f"it holds {column.values.dtype}")
+        raise _unfit(seen, kind, f"it holds {column.type_name}")
     if not column.present:
         raise _unfit(seen, kind, "it has no value")
     if kind == NUMBER:

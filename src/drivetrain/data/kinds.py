@@ -131,7 +131,7 @@ def _knowing_gaps(column: Column, kind: ColumnKind) -> ColumnKind:
 def guess(seen: Seen) -> ColumnKind:
     """The kind of an input column, by the first rule that fits."""
     if not seen.column.kind:
-        return seen.is_(IGNORED, f"holds {seen.column.values.dtype}, which can't be used as it is")
+        return seen.is_(IGNORED, f"holds {seen.column.type_name}, which can't be used as it is")
     rules = (
         _constant,
         guess_number,

@@ -115,7 +115,7 @@ def read_frame(
     ragged: Ragged = "refuse",
     missing: Missing = None,
 ) -> Frame:
-    """The table of a file, a frame of polars or pandas, a mapping of columns, or of a database URL and a `query`.
+    """The table of a file, a frame (polars, pandas, pyarrow), a mapping of columns, or a database URL and a `query`.
 
     Files are CSV, TSV or other text with a separator, JSON lines (both also as .gz) and parquet. `header` names
     the columns of a text file that has no header. `ragged="skip"` leaves out rows of more or fewer cells than the
@@ -154,6 +154,8 @@ def _read(source: Any, query: str | None, header: Sequence[str] | None, ragged: 
         return _from_polars(source.collect(), "frame")
     if isinstance(source, pl.DataFrame):
         return _from_polars(source, "frame")
+    if type(source).__module__.startswith("pyarrow") and hasattr(source, "column_names"):
+        return _from_polars(pl.DataFrame(source), "frame")
     from drivetrain.data.frames import from_memory
 
     return from_memory(source)
