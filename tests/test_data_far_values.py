@@ -140,6 +140,32 @@ def test_what_is_proposed_settles_it(tmp_path, ending):
     assert settled["counts"]["rows"] == N - 4
 
 
+def test_a_far_target_does_not_make_the_scale():
+    rng = np.random.default_rng(0)
+    x, z, noise = rng.normal(size=(3, 600))
+    y = np.clip(np.round(42 + 12 * x + 6 * z + 3 * noise), 2, 82)
+    plain = dt.tabular.from_frame({"x": x, "z": z, "y": y}, "y").signature.targets["y"]
+    y[17] = 1e9
+    data = dt.tabular.from_frame({"x": x, "z": z, "y": y}, "y")
+    codec = data.signature.targets["y"]
+    assert (plain.scaling, codec.scaling) == ("standard", "robust")
+    assert abs(codec.spread - plain.spread) < 2
+    (fault,) = (fault for fault in data.check().faults if fault.kind == "far value")
+    assert fault.fix.endswith("train with --loss absolute: by squares one such target outweighs all others.")
+
+
+@pytest.mark.slow
+def test_one_far_target_costs_the_others_little():
+    rng = np.random.default_rng(0)
+    x, z, noise = rng.normal(size=(3, 600))
+    y = np.round(42 + 12 * x + 6 * z + 3 * noise)
+    y[0] = 1e9  # A row of train.
+    far = dt.tabular.from_frame({"x": x, "z": z, "y": y}, "y", split=dt.split.by_position(0.3))
+    learner = far.learner("linear", loss="absolute")
+    learner.fine_tune(10)
+    assert learner.validate()["mean_absolute_error"].value < 6  # It was 4,257,920.
+
+
 def test_check_tells_them():
     columns = {"x": having(RNG.gamma(2, 50, N), -999, 0.1), "z": RNG.normal(size=N), "y": RNG.normal(size=N)}
     kinds = [fault.kind for fault in dt.tabular.from_frame(columns, "y").check().faults]

@@ -37,11 +37,13 @@ FEW, FEW_SHARE = 3, 0.0005
 SHOWN = 3
 
 
-def find_far_values(table: Table, kinds: Mapping[str, ColumnKind], names: Sequence[str]) -> list[Fault]:
-    """Warnings of signs for "missing" and of far values in the numbers and dates among these columns."""
+def find_far_values(
+    table: Table, kinds: Mapping[str, ColumnKind], names: Sequence[str], targets: Sequence[str] = ()
+) -> list[Fault]:
+    """Warnings of signs for "missing" and of far values in the numbers and dates among these columns and targets."""
     signs: dict[str, list[_Sign]] = {}
     far: dict[str, Floats] = {}
-    for name in names:
+    for name in (*names, *targets):
         if kinds[name].kind not in (NUMBER, DATE) or table[name].dtype.kind not in "iufM":
             continue
         values = _numbers(table[name])
@@ -52,7 +54,12 @@ def find_far_values(table: Table, kinds: Mapping[str, ColumnKind], names: Sequen
         for sign in signs[name]:
             known = known[known != sign.value]
         far[name] = _far(known)
-    return [*_told_signs(table, signs), *_told_far(table, far)]
+    return [*_told_signs(table, signs), *_told_far(table, far, targets)]
+
+
+def has_far_values(numbers: Floats) -> bool:
+    """Whether one of these finite numbers (n,) stands apart from the others, as a sign or by itself."""
+    return len(numbers) >= LEAST and (any(True for _ in _signs(numbers)) or len(_far(numbers)) > 0)
 
 
 def _numbers(values: Array) -> Floats:
@@ -191,7 +198,7 @@ def _told_signs(table: Table, signs: Mapping[str, list[_Sign]]) -> list[Fault]:
     return [Fault("sign for missing", "warning", message, where, f"If they mean that, say so: {how}.")]
 
 
-def _told_far(table: Table, far: Mapping[str, Floats]) -> list[Fault]:
+def _told_far(table: Table, far: Mapping[str, Floats], targets: Sequence[str]) -> list[Fault]:
     where: list[str] = []
     for name, found in far.items():
         values = _numbers(table[name]) if len(found) else found
@@ -208,6 +215,10 @@ def _told_far(table: Table, far: Mapping[str, Floats]) -> list[Fault]:
     message = f"Far from all other values: {columns:,} {'column' if columns == 1 else 'columns'}."
     name, value = next((name, found[0]) for name, found in far.items() if len(found))
     fix = f"Look at these rows. Mend what is a slip, or count it as missing: {_option(table, name, float(value))}."
+    if any(len(far.get(name, ())) for name in targets):
+        fix += (
+            " If they are true, train with --loss absolute: by squares one such target outweighs all others."
+        )
     return [Fault("far value", "warning", message, where, fix)]
 
 

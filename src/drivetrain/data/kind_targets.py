@@ -12,6 +12,7 @@ import numpy as np
 
 from drivetrain.codecs.category import Category
 from drivetrain.data.columns import Column
+from drivetrain.data.far_values import has_far_values
 from drivetrain.data.faults import Fault
 from drivetrain.data.kind_numbers import figure, has_codes, two_ways
 from drivetrain.data.kind_texts import spellings
@@ -147,7 +148,10 @@ def _number_target(seen: Seen, told: bool) -> ColumnKind:
         for fault in found.faults
     )
     told_so = "as told: " if told else ""
-    return ColumnKind(seen.name, NUMBER, told_so + reason, numbers.way, (*faults, *gaps))
+    codec = numbers.way
+    if has_far_values(numbers.finite):  # One of them would make the scale, and all others one value on it.
+        codec, reason = replace(codec, scaling="robust"), f"{reason}; some lie far out: scaled by quartiles"
+    return ColumnKind(seen.name, NUMBER, told_so + reason, codec, (*faults, *gaps))
 
 
 def _category_target(seen: Seen, told: bool, place: str) -> ColumnKind:

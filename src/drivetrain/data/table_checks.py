@@ -53,7 +53,7 @@ def check_table(
     rows = _Rows(table, kinds, inputs, targets, split, ~gaps)
     faults = [fault for name in (*inputs, *targets) for fault in kinds[name].faults]
     faults += [
-        *find_far_values(table, kinds, [*inputs, *targets]),
+        *find_far_values(table, kinds, inputs, targets),
         *_missing(rows),
         *_constant(rows),
         *_unseen(rows),
