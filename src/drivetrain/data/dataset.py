@@ -121,6 +121,8 @@ class Dataset:
     find_faults: Callable[[Dataset], Report] | None = field(default=None, repr=False)
     """What looks for faults; None: what looks at pictures."""
     extras: Extras = field(default_factory=Extras, repr=False)
+    telling: list[str] | None = field(default=None, repr=False)
+    """What `data.show.most_telling` has found."""
 
     @property
     def classes(self) -> list[str]:

@@ -43,7 +43,9 @@ def pool(data: Dataset) -> Dataset:
     rows = np.concatenate([data.split.train, data.split.valid])
     if not len(data.split.valid):
         return with_train(data, rows)
-    return dataclasses.replace(data, split=Split(rows, NOWHERE, NOWHERE), recipe=None, _parts={}, bad={})
+    return dataclasses.replace(
+        data, split=Split(rows, NOWHERE, NOWHERE), recipe=None, _parts={}, bad={}, telling=None
+    )
 
 
 def fold(pooled: Dataset, train: Array, valid: Array) -> Dataset:

@@ -73,6 +73,13 @@ def most_telling(data: Dataset) -> list[str]:
     inputs = data.signature.inputs
     if len(inputs) < 2:
         return list(inputs)
+    if data.telling is None:
+        data.telling = _ranked(data)
+    return list(data.telling)
+
+
+def _ranked(data: Dataset) -> list[str]:
+    inputs = data.signature.inputs
     part = data.part("train")
     sample = np.sort(np.random.default_rng(0).permutation(len(part))[:SAMPLE])
     pictures = data.pictures
