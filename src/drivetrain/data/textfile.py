@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from drivetrain.codecs.base import can_be_shown
+from drivetrain.codecs.base import field_name
 from drivetrain.data.table import shown
 from drivetrain.errors import DataError, FileError, nearest
 from drivetrain.files import file_error, open_regular
@@ -25,7 +25,6 @@ from drivetrain.limits import memory_budget, refuse_many_columns, refuse_too_lar
 
 SEPARATORS = ",;\t|"
 NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars (|)"}
-LONGEST_NAME = 200
 _SAMPLE = 1 << 16
 _PIECE = 1 << 24
 TIMES = 10
@@ -291,14 +290,12 @@ def column_names(header: Sequence[object], place: str) -> tuple[list[str], list[
     names: list[str] = []
     notes: list[str] = []
     for number, given in enumerate(header, start=1):
-        text = "" if given is None else str(given)
-        plain = "".join(letter if can_be_shown(letter) else " " for letter in text).strip()
-        plain = plain[:LONGEST_NAME].strip()
-        if not plain:
-            plain = f"column_{number}"
+        text = "" if given is None else str(given).strip()
+        plain = field_name(given, number)
+        if not text:
             notes.append(f"column {number} has no name: it is called {plain}")
-        elif plain != text.strip():
-            notes.append(f"column {text.strip()[:60]!r} is called {plain[:60]!r} here")
+        elif plain != text:
+            notes.append(f"column {text[:60]!r} is called {plain[:60]!r} here")
         names.append(plain)
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:

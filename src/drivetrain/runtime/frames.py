@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, cast
 
+from drivetrain.codecs.base import field_name
 from drivetrain.errors import DataError, UsageError, nearest
 
 _KINDS = {
@@ -34,9 +35,9 @@ def kind_of(items: Any) -> str:
 
 
 def names_of(frame: Any) -> list[str]:
-    """The columns' names, trimmed as those of a file are."""
+    """The columns' names, as they would be from a file."""
     names: Iterable[Any] = frame.column_names if kind_of(frame) == "pyarrow" else frame.columns
-    return [str(name).strip() for name in names]
+    return [field_name(name, number) for number, name in enumerate(names, start=1)]
 
 
 def frame_rows(frame: Any, fields: Sequence[str], batch: int) -> Iterator[Mapping[str, Any]]:
@@ -67,7 +68,7 @@ def frame_rows(frame: Any, fields: Sequence[str], batch: int) -> Iterator[Mappin
 
 
 def column_of(frame: Any, name: str) -> list[Any]:
-    """The values of a column, by its trimmed name. Raises DataError where there is none."""
+    """The values of a column, by its name as a field. Raises DataError where there is none."""
     names = names_of(frame)
     if name not in names:
         raise DataError(f"there is no column {name!r}.", where="frame", fix=nearest(name, names))
