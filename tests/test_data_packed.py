@@ -22,7 +22,7 @@ from drivetrain.codecs.image import Image
 from drivetrain.data import packed
 from drivetrain.data.packed import pack
 from drivetrain.data.sources import image_files
-from drivetrain.errors import FileError
+from drivetrain.errors import FileError, UsageError
 
 CODEC = Image(size=12, channels=3)
 
@@ -297,3 +297,11 @@ def test_a_worker_whose_starter_has_ended_ends_in_silence(module):
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_limit_that_is_no_number_is_the_user_s_mistake(
+    cache: Path, files: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DRIVETRAIN_CACHE_GB", "twenty")
+    with pytest.raises(UsageError, match=r"DRIVETRAIN_CACHE_GB: 'twenty' is not a number above 0"):
+        pack(CODEC, files)

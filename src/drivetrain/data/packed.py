@@ -35,6 +35,7 @@ from drivetrain.data.table import as_column
 from drivetrain.data.worker import worker_processes
 from drivetrain.errors import DrivetrainError, FileError
 from drivetrain.files import file_error, from_json, open_regular, temporary_beside, to_json, write_text
+from drivetrain.limits import from_environment
 from drivetrain.memory import kept_memory
 from drivetrain.picture_file import MOST_BYTES
 from drivetrain.types import Array
@@ -328,7 +329,7 @@ def _encode_in_processes(
 def _prune(cache: Path, keep: Path) -> None:
     """Remove the stores unused for longest until the cache is within its limit, and what is remembered of stores that
     are gone."""
-    limit = float(os.environ.get("DRIVETRAIN_CACHE_GB", "20")) * 1e9
+    limit = from_environment("DRIVETRAIN_CACHE_GB", 20) * 1e9
     sized: list[tuple[float, int, Path]] = []
     for store in (cache / "stores").iterdir():
         try:

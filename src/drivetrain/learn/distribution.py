@@ -18,6 +18,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppres
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from drivetrain import limits
 from drivetrain.data.share import Share
 from drivetrain.errors import DrivetrainError, UsageError
 
@@ -200,7 +201,7 @@ def start() -> Processes:
 
     if not dist.is_available():
         raise UsageError("this build of torch can't train on several processes.", where="torchrun")
-    timeout = float(os.environ.get("DRIVETRAIN_PROCESS_TIMEOUT") or TIMEOUT)
+    timeout = limits.from_environment("DRIVETRAIN_PROCESS_TIMEOUT", TIMEOUT)
     try:
         store, own, processes = next(iter(dist.rendezvous("env://", timeout=timedelta(seconds=timeout))))
         # torchrun keeps one store over all restarts, with the addresses of processes that are gone.
