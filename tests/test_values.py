@@ -74,6 +74,18 @@ def test_a_class_is_known_by_its_text_first() -> None:
     assert alone.read("True") == "True"  # What is read stays as it is written: golden cases hold it.
 
 
+def test_zero_and_one_are_truth_values_where_a_database_has_no_others() -> None:
+    for classes in (("false", "true"), ("False", "True"), ("0", "1"), ("0.0", "1.0")):
+        codec = Category(classes=classes, open=True)
+        raws = [False, "false", "FALSE", 0, 0.0, "0", True, np.True_, 1, "1.0", "yes", 2]
+        assert codec.encode_column(np.array(raws, object))[0].tolist() == [0] * 6 + [1] * 4 + [2] * 2, classes
+    for classes in (("0", "1", "2"), ("true",), ("false", "true", "maybe")):
+        codec = Category(classes=classes, open=True)
+        assert {
+            int(codec.encode_raw(raw)) for raw in (("1", "0") if "true" in classes else (True, False))
+        } == {len(classes)}
+
+
 @pytest.mark.parametrize(
     "raw",
     [

@@ -23,6 +23,8 @@ _NOTHING = ("NAType", "NaTType")
 """What pandas puts where there is no value, besides None and NaN."""
 _WHOLE_TEXT = re.compile(r"([+-]?)(0|[1-9][0-9]*)\.0+")
 _MOMENT_TEXT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}.*")
+_AS_NUMBER = {"false": "0", "true": "1", "0": "false", "1": "true"}
+_TRUTH = ({"false", "true"}, {"0", "1"})
 FORMS = r"^(?i:true|false)$|^[+-]?(?:0|[1-9][0-9]*)\.0+$|^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}"
 """What only these texts match, `canonical` may change."""
 
@@ -86,10 +88,15 @@ def canonical(text: str) -> str:
 
 
 def places_by_text(names: Sequence[str]) -> dict[str, int]:
-    """Name -> place, and canonical text -> place where one name alone has it and none is called so."""
+    """Name -> place, and canonical text -> place where one name alone has it and none is called so.
+
+    Where the names are truth values and nothing else, or 0 and 1, each is the other: SQLite and MySQL have no truth values.
+    """
     forms = [canonical(name) for name in names]
     counts = Counter(forms)
     found = {form: place for place, form in enumerate(forms) if counts[form] == 1}
+    if {*found} in _TRUTH:
+        found |= {_AS_NUMBER.get(form, form): place for form, place in found.items()}
     return found | {name: place for place, name in enumerate(names)}
 
 
