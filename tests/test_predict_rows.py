@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime
+import decimal
 import io
 import json
 from contextlib import redirect_stdout
@@ -15,8 +16,10 @@ import numpy as np
 import pytest
 from commands import drivetrain
 
+import drivetrain as dt
 from drivetrain.bundle import open_bundle_bytes
 from drivetrain.cli.verbs import predict
+from drivetrain.data.row_inputs import rows_for
 from drivetrain.errors import DataError, UsageError
 from drivetrain.runtime import Predictor
 from drivetrain.types import Answer, Failure
@@ -212,3 +215,67 @@ def test_a_number_is_printed_with_its_range_and_unit() -> None:
     with redirect_stdout(out):
         predict.show({"answers": answers, "units": {"price": "€"}})
     assert out.getvalue() == "a  215,034 €  (199,000 to 231,999)\nb  0.12346 €\n"
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Predictor, Any]:
+    """A model of a CSV with a date, a moment, a code, a truth value and a price; and rows to ask, with gaps, as polars."""
+    polars = pytest.importorskip("polars")
+    random, rows = np.random.default_rng(0), 120
+    day = datetime.datetime(2020, 1, 1)
+    frame = polars.DataFrame(
+        {
+            "day": [(day + datetime.timedelta(int(days))).date() for days in random.integers(0, 700, rows)],
+            "store": random.integers(1, 5, rows),
+            "ok": random.random(rows) > 0.5,
+            "price": [decimal.Decimal(int(cents)) / 100 for cents in random.integers(100, 99_999, rows)],
+            "at": [day + datetime.timedelta(hours=int(hours)) for hours in random.integers(0, 9_999, rows)],
+        }
+    )
+    folder = tmp_path_factory.mktemp("asked")
+    labels = polars.Series("label", ["hi" if ok else "lo" for ok in frame["ok"]])
+    frame.with_columns(labels).write_csv(folder / "train.csv")
+    data = dt.tabular.from_csv(folder / "train.csv", "label", columns={"store": "category"})
+    learner = data.learner("linear", out=folder / "run", quiet=True)
+    learner.fit(1)
+    learner.export(folder / "b.bundle")
+    gaps = [polars.when(polars.int_range(rows) % 7 == 0).then(None).otherwise(polars.col(name)).alias(name)
+            for name in ("store", "ok")]  # fmt: skip
+    return Predictor(folder / "b.bundle"), frame.with_columns(gaps)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "source",
+    ["parquet", "jsonl", "polars", "dicts", "pandas", "pandas from CSV", "pandas with zone and categories"],
+)
+def test_the_same_rows_have_the_same_answers_wherever_they_come_from(
+    asked: tuple[Predictor, Any], tmp_path: Path, source: str
+) -> None:
+    predictor, frame = asked
+    frame.write_csv(tmp_path / "a.csv")
+    wanted = predictor.predict_many(rows_for(tmp_path / "a.csv", predictor.signature.inputs).rows)
+    items: Any = frame
+    if source == "parquet":
+        frame.write_parquet(tmp_path / "a.parquet")
+        items = rows_for(tmp_path / "a.parquet", predictor.signature.inputs).rows
+    elif source == "jsonl":
+        frame.cast({"price": float}).write_ndjson(tmp_path / "a.jsonl")
+        items = rows_for(tmp_path / "a.jsonl", predictor.signature.inputs).rows
+    elif source == "dicts":
+        items = frame.to_dicts()
+    elif source.startswith("pandas"):
+        pandas = pytest.importorskip("pandas")
+        items = pandas.DataFrame({name: frame[name].to_list() for name in frame.columns})
+        if source == "pandas from CSV":
+            items = pandas.read_csv(tmp_path / "a.csv")
+        elif source != "pandas":
+            items = items.assign(
+                store=items["store"].astype("category"), at=items["at"].dt.tz_localize("UTC")
+            )
+    answers = predictor.predict_many(items)
+    for one, other in zip(answers, wanted, strict=True):
+        assert isinstance(one, Answer)
+        assert isinstance(other, Answer)
+        assert one.targets == other.targets
+        assert one.unusual.keys() == other.unusual.keys()

@@ -155,6 +155,13 @@ def test_answers_tell_it_alone_and_together(towns: Predictor) -> None:
     }
 
 
+def test_a_gap_is_told_without_a_value(towns: Predictor) -> None:
+    answer = towns.predict({"area": 40, "town": None})
+    assert answer.to_json()["unusual"] == {"town": "missing, as none was in training"}
+    (note,) = Tally([answer]).notes()
+    assert note == "'town': 1 of 1 values was missing, as none was in training"
+
+
 def test_many_answers_are_counted_by_column_with_examples(towns: Predictor) -> None:
     found = Tally(towns.predict_many(ROWS))
     assert found.notes() == [

@@ -32,14 +32,15 @@ class Session(Protocol):
 class Unusual:
     """A value of an input that nothing in training was like: the answer is a guess about something unknown.
 
-    `value` is it, as it was given; `reason` what it is: "not seen in training", "far above the training range of ...".
+    `value` is it, as it was given, "" where there is none; `reason` what it is: "not seen in training", "far above the
+    training range of ...".
     """
 
     value: str
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.value}: {self.reason}"
+        return f"{self.value}: {self.reason}" if self.value else self.reason
 
 
 @dataclass(frozen=True, slots=True)
