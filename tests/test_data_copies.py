@@ -64,6 +64,6 @@ def test_pictures_are_compared_by_their_bytes(tmp_path: Path):
     (files[-1].parent / "of another class.png").write_bytes(files[0].read_bytes())
     data = dt.image_classification.from_folder(folder, drop_copies=True)
     assert len(data) == 9
-    assert "1 of 10 pictures are exact copies of others and left out" in data.notes
+    assert "1 of 10 pictures is an exact copy of another and left out" in data.notes
     again = dt.image_classification.from_recipe(data.recipe)
     assert (again.table["image"] == data.table["image"]).all()

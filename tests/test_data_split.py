@@ -329,6 +329,17 @@ def test_files_of_one_group_stay_together(group):
     assert not people[1] & people[2]
 
 
+def test_groups_can_be_drawn_so_that_each_class_is_in_both_parts():
+    few = [path for path in PATHS if int(path.split("_")[1]) in (0, 1, 2, 8, 9, 10, 11)]
+    table = pictures(few, person=[path.split("/")[1] for path in few])
+    for seed in range(10):
+        by_path = split.by_path("parent", seed=seed, stratify="label", valid=0.3)
+        valid = whole(by_path(table), len(few)).valid
+        assert {table["label"][row] for row in valid} == {"cat", "dog"}
+        by_group = split.by_group("person", seed=seed, stratify="label", valid=0.3)(table)
+        assert {table["label"][row] for row in by_group.valid} == {"cat", "dog"}
+
+
 def test_what_groups_a_path_is_said_where_it_does_not():
     table = pictures(PATHS)
     with pytest.raises(DataError, match="each class is one group"):
@@ -376,7 +387,8 @@ def test_a_group_of_pictures_in_words():
         found = split_words.from_words(f"group:{what}", 0.3, 1, pictures=True)
         assert found == split.by_path(what, valid=0.3, seed=1)
         assert split_words.to_words(found) == f"group:{what}"
-    assert split_words.from_words("group:patient", 0.3, pictures=True) == split.by_group("patient", valid=0.3)
+    found = split_words.from_words("group:patient", 0.3, pictures=True, stratify="label")
+    assert found == split.by_group("patient", valid=0.3, stratify="label")
 
 
 @pytest.mark.parametrize(

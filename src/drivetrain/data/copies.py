@@ -66,7 +66,8 @@ def without_copies(
     left_out = len(table) - len(kept)
     if not left_out:
         return replace(table, notes=(*table.notes, f"no two {things} are the same: nothing to drop"))
-    told = f"{left_out:,} of {len(table):,} {things} are exact copies of others and left out"
+    are = "is an exact copy of another" if left_out == 1 else "are exact copies of others"
+    told = f"{left_out:,} of {len(table):,} {things} {are} and left out"
     kept_table = table.take(kept)
     return replace(kept_table, notes=(*kept_table.notes, told))
 

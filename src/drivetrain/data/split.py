@@ -190,7 +190,8 @@ class ByFolder(Splitter):
 class ByGroup(Splitter):
     """Whole groups at random, so that no group is in two parts: all pictures of one patient, or of one film.
 
-    Groups are drawn in random order as long as they bring a part nearer to its share of all rows.
+    Groups are drawn in random order as long as they bring a part nearer to its share of all rows. `stratify` names a
+    column of classes: of 100 such draws the one counts that has each class nearest to its shares.
     """
 
     kind: ClassVar[str] = "by_group"
@@ -198,6 +199,7 @@ class ByGroup(Splitter):
     valid: float = 0.2
     seed: int = 0
     test: float = 0.0
+    stratify: str | None = None
 
     def __post_init__(self) -> None:
         _check_shares(self.valid, self.test)
@@ -207,7 +209,8 @@ class ByGroup(Splitter):
     def __call__(self, table: Table) -> Split:
         codes, names = _codes(table, self.column)
         _enough(len(names), 1 + (self.valid > 0) + (self.test > 0), table, f"groups in {self.column!r}")
-        return _of_groups(codes, self.valid, self.test, self.seed)
+        classes = None if self.stratify is None else _codes(table, self.stratify)[0]
+        return _of_groups(codes, self.valid, self.test, self.seed, classes)
 
 
 @dataclass(frozen=True)
@@ -226,6 +229,7 @@ class ByPath(Splitter):
     seed: int = 0
     test: float = 0.0
     column: str = "image"
+    stratify: str | None = None
 
     def __post_init__(self) -> None:
         _check_shares(self.valid, self.test)
@@ -234,7 +238,7 @@ class ByPath(Splitter):
 
     def __call__(self, table: Table) -> Split:
         if self._written in table:
-            return ByGroup(self._written, self.valid, self.seed, self.test)(table)
+            return ByGroup(self._written, self.valid, self.seed, self.test, self.stratify)(table)
         found = [self._of(path, table, row) for row, path in enumerate(_below(table, self.column))]
         names = sorted(set(found))
         if "label" in table and len(set(zip(found, table["label"]))) == len(names) == len(
@@ -248,7 +252,8 @@ class ByPath(Splitter):
         _enough(len(names), 1 + (self.valid > 0) + (self.test > 0), table, f"groups by {self.group!r}")
         place = {name: code for code, name in enumerate(names)}
         codes = np.array([place[name] for name in found], np.int64)
-        return _of_groups(codes, self.valid, self.test, self.seed)
+        classes = None if self.stratify is None else _codes(table, self.stratify)[0]
+        return _of_groups(codes, self.valid, self.test, self.seed, classes)
 
     @property
     def _written(self) -> str:
@@ -452,10 +457,20 @@ def _codes(table: Table, column: str) -> tuple[Array, list[str]]:
     return codes, list(known)
 
 
-def _of_groups(codes: Array, valid: float, test: float, seed: int) -> Split:
-    """Whole groups in random order; `codes` (n,) say which each row is of."""
+def _of_groups(codes: Array, valid: float, test: float, seed: int, classes: Array | None = None) -> Split:
+    """Whole groups in random order; `codes` (n,) say which each row is of. With `classes` (n,) the best of 100 draws; where
+    there are thousands of groups, the first is as good."""
+    generator = _generator(seed)
+    first = _draw(codes, valid, test, generator)
+    if classes is None or codes.max() > 1_000:
+        return first
+    draws = [first, *(_draw(codes, valid, test, generator) for _ in range(99))]
+    return min(draws, key=lambda split: _apart(split, classes, valid, test))
+
+
+def _draw(codes: Array, valid: float, test: float, generator: np.random.Generator) -> Split:
     sizes = np.bincount(codes)
-    left = list(_generator(seed).permutation(len(sizes)))
+    left = list(generator.permutation(len(sizes)))
     chosen: dict[str, list[int]] = {"test": [], "valid": []}
     for part, share, keep in (("test", test, 1 + (valid > 0)), ("valid", valid, 1)):
         if share:
@@ -464,6 +479,14 @@ def _of_groups(codes: Array, valid: float, test: float, seed: int) -> Split:
             left = [group for group in left if group not in taken]
     parts = (np.flatnonzero(np.isin(codes, part)) for part in (left, chosen["valid"], chosen["test"]))
     return Split(*parts)
+
+
+def _apart(split: Split, classes: Array, valid: float, test: float) -> float:
+    """How far the classes are from their shares of the parts: the sum over classes, each by its own size."""
+    sizes = np.bincount(classes)
+    shares = (1 - valid - test, valid, test)
+    found = [np.bincount(classes[rows], minlength=len(sizes)) / sizes for rows in split.parts().values()]
+    return float(sum(np.abs(part - share).sum() for part, share in zip(found, shares)))
 
 
 def _below(table: Table, column: str) -> list[str]:

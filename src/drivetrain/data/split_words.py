@@ -28,8 +28,10 @@ def from_words(
     stratify: str | None = None,
     pictures: bool = False,
 ) -> Splitter:
-    """The splitter that `words` name. A random one has each class of `stratify` in its shares; a group of `pictures` may be
-    a folder or a pattern (see `split.ByPath`). Raises UsageError that says what to write."""
+    """The splitter that `words` name. A random one, and one by groups, has each class of `stratify` in its shares.
+
+    A group of `pictures` may be a folder or a pattern (see `split.ByPath`). Raises UsageError that says what to write.
+    """
     how, colon, what = words.partition(":")
     how = how.strip().lower()
     if how not in WORDS:
@@ -48,11 +50,11 @@ def from_words(
         )
         raise UsageError(f"{told}.", where=f"--split {how}{colon}{what}", fix=fix)
     if how == "group" and pictures and _is_path(what):
-        return splits.by_path(what, valid=valid, seed=seed, test=test)
+        return splits.by_path(what, valid=valid, seed=seed, test=test, stratify=stratify)
     makers: dict[str, Any] = {
         "random": lambda: splits.random(valid, seed=seed, test=test, stratify=stratify),
         "time": lambda: splits.by_time(what, valid=valid, test=test),
-        "group": lambda: splits.by_group(what, valid=valid, seed=seed, test=test),
+        "group": lambda: splits.by_group(what, valid=valid, seed=seed, test=test, stratify=stratify),
         "column": lambda: splits.by_column(what),
         "position": lambda: splits.by_position(valid, test=test),
     }
