@@ -117,3 +117,19 @@ def test_on_the_command_line(table):
     from drivetrain.tasks import from_recipe
 
     assert from_recipe(data.recipe).signature == data.signature
+
+
+def test_words_in_a_target_are_told_with_the_option_that_keeps_them(table):
+    from drivetrain.interface import command_line, missing_option
+
+    (fault,) = guess_kinds(read_frame(table), "land")["land"].faults
+    assert fault.message == "The target 'land' has no value (or 'NA') in 20 of 60 rows: they are left out."
+    assert """or with missing={"land": ""} take words""" in fault.fix
+    with command_line():
+        (fault,) = guess_kinds(read_frame(table), "land")["land"].faults
+        assert "or with --missing land= take words for 'missing' as they are." in fault.fix
+        assert [missing_option("-200"), missing_option("-9", "a b")] == [
+            "--missing=-200",
+            "--missing 'a b=-9'",
+        ]
+    assert not guess_kinds(read_frame(table, missing={"land": ""}), "land")["land"].faults

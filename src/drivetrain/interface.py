@@ -38,5 +38,6 @@ def ignore_option(name: str) -> str:
 def missing_option(word: str, name: str = "") -> str:
     """The option that makes a word mean "no value", in one column or in all; an empty word takes the usual ones away."""
     if _ON_COMMAND_LINE.get():
-        return shlex.join([f"--missing={name}={word}" if name else f"--missing={word}"])
+        given = f"{name}={word}" if name else word
+        return shlex.join([f"--missing={given}"] if given[:1] in ("", "-") else ["--missing", given])
     return f"missing={json.dumps({name: word} if name else word, ensure_ascii=False)}"
