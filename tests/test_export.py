@@ -197,7 +197,18 @@ class Forgetful(nn.Module):
         return self.layer(x) + torch.rand_like(x)
 
 
-@pytest.mark.parametrize("module", [Unsayable, Forgetful])
+class Dividing(nn.Module):
+    """Divides whole numbers by what it computes: some would end onnxruntime's process."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(1, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layer(x) + (x * 5).long() // ((x * 3).long().abs() + 1)
+
+
+@pytest.mark.parametrize("module", [Unsayable, Forgetful, Dividing])
 def test_a_network_that_no_graph_can_say_is_refused_and_leaves_nothing(
     module: type[nn.Module], tmp_path: Path
 ) -> None:
@@ -211,6 +222,10 @@ def test_a_network_that_no_graph_can_say_is_refused_and_leaves_nothing(
         if module is Unsayable:
             assert "can't be written as an ONNX graph" in caught.value.error
             assert "Python branches on values" in caught.value.fix
+        else:
+            operator = "RandomUniformLike" if module is Forgetful else "divides whole numbers"
+            assert operator in caught.value.error
+            assert "Use other operations" in caught.value.fix
     assert sorted(path.name for path in tmp_path.iterdir()) == ["old.bundle", "run"]
     assert (tmp_path / "old.bundle").read_bytes() == OLDER
 

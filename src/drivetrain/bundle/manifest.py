@@ -24,7 +24,7 @@ MOST_JSON_BYTES = 2**24
 MOST_JSON_DEPTH = 64
 MOST_TOLERANCE = 10
 """Times the format's own tolerance. One that lets anything pass would make the golden cases say nothing."""
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 KEYS = ("format", "name", "task", "created", "drivetrain", "members", "graph", "tolerances", "facts")
 REQUIRED = ("signature.json", "model.onnx", "golden/cases.json", "profile.json", "README.md")
 

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from drivetrain.bundle.graph import check_model
 from drivetrain.bundle.tensors import made_names
 from drivetrain.codecs import Signature
-from drivetrain.errors import DrivetrainError
+from drivetrain.errors import BundleError, DrivetrainError
 from drivetrain.types import Array
 
 OPSET = 20
@@ -60,7 +61,15 @@ def export_graph(network: nn.Module, signature: Signature, examples: Mapping[str
     model = program.model_proto
     _strip(model)
     onnx.checker.check_model(model)
-    return model.SerializeToString()
+    data = model.SerializeToString()
+    try:
+        check_model(data)
+    except BundleError as fault:
+        raise DrivetrainError(
+            f"the network makes a graph that no bundle may hold: {fault.error}", where="export",
+            fix="Use other operations: no loops, sequences or random numbers, and whole numbers divided by constants alone.",
+        ) from fault  # fmt: skip
+    return data
 
 
 class _quiet_exporter:
