@@ -136,7 +136,7 @@ def test_a_range_is_one_or_none() -> None:
 @pytest.mark.parametrize(("task", "module"), [("tabular", tabular), ("recommendation", recommendation)])
 def test_every_option_of_a_task_is_known_to_the_reader(task: str, module: Any) -> None:
     """A new option of a task: may a bundle's recipe have it? One that names what is read or run may not."""
-    own = {"path", "frame", "name", "recipe", "source", "query", "options"}
+    own = {"path", "frame", "name", "recipe", "source", "query", "options", "titles"}
     taken = {*inspect.signature(module.from_csv).parameters, *inspect.signature(module.from_frame).parameters}
     assert taken - own == {*facts.OPTIONS[task]}
 
