@@ -253,8 +253,15 @@ def test_items_of_a_bundle_don_t_steer_the_terminal(capsys: pytest.CaptureFixtur
     from drivetrain.cli.verbs import recommend, similar
 
     item = "\x1b[2J\x07[red]film"
-    similar.show({"similar": [{"item": item, "similarity": 0.5}]})
-    told = {"item": item, "score": 0.5, "usual": 0.1, "rating": None, "why": f"because of {item}"}
+    similar.show({"similar": [{"item": item, "title": item, "similarity": 0.5}]})
+    told = {
+        "item": item,
+        "title": None,
+        "score": 0.5,
+        "usual": 0.1,
+        "rating": None,
+        "why": f"because of {item}",
+    }
     recommend.show({"items": [told], "notes": [item]})
     shown = capsys.readouterr().out
     assert shown.count("[red]film") == 4

@@ -477,8 +477,10 @@ def _draw(codes: Array, valid: float, test: float, generator: np.random.Generato
             chosen[part] = _near(left, sizes, share * len(codes), most=len(left) - keep)
             taken = set(chosen[part])
             left = [group for group in left if group not in taken]
-    parts = (np.flatnonzero(np.isin(codes, part)) for part in (left, chosen["valid"], chosen["test"]))
-    return Split(*parts)
+    train, held, tested = (
+        np.flatnonzero(np.isin(codes, part)) for part in (left, chosen["valid"], chosen["test"])
+    )
+    return Split(train, held, tested)
 
 
 def _apart(split: Split, classes: Array, valid: float, test: float) -> float:
