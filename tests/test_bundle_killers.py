@@ -362,3 +362,9 @@ def test_no_allowed_operator_ends_the_process_at_the_edges(tmp_path: Path) -> No
     last = (done.stdout.splitlines() or [""])[-1]
     assert done.returncode == 0, f"{last}: {done.stderr[-500:]}, after {time.monotonic() - started:.0f} s"
     assert last == max(found)
+
+
+def test_what_the_child_refuses_is_told_with_both_places() -> None:
+    with pytest.raises(BundleError, match="no") as fault:
+        vetting._answer(b'{"error": "no", "where": "model.onnx", "fix": ""}', "a.bundle")
+    assert fault.value.where == "a.bundle, model.onnx"

@@ -16,16 +16,16 @@ from drivetrain.bundle.archive import write_zip
 from drivetrain.bundle.facts import is_number
 from drivetrain.bundle.reader import Bundle, open_bundle_bytes
 from drivetrain.bundle.verify import STAGES, Stage, VerifyReport
-from drivetrain.errors import BundleError, DrivetrainError, one_line
+from drivetrain.errors import BundleError, DrivetrainError
 from drivetrain.files import from_json, to_json
 from drivetrain.runtime.known import is_known, remember
 
 MOST_SECONDS = 120
 SECONDS_PER_BYTE = 1e-7
 """10 MB more may take a second more."""
-MOST_MEMORY = 2**31
+MOST_MEMORY = 2**32
 MEMORY_PER_BYTE = 8
-"""Beyond what the process has once it has begun: 2 GiB, and for each byte of the bundle 8 more."""
+"""Beyond what the process has once it has begun: 4 GiB, and for each byte of the bundle 8 more."""
 MOST_ANSWER = 2**24
 
 _START = "import sys; sys.path[:] = sys.argv[1:]; from drivetrain.runtime.vetting import main; main()"
@@ -90,7 +90,8 @@ def _answer(output: bytes, where: object) -> VerifyReport:
         record = None
     found = cast("dict[str, Any]", record) if isinstance(record, dict) else {}
     if isinstance(error := found.get("error"), str):
-        raise BundleError(error, where=where or one_line(str(found.get("where", ""))))
+        places = [str(place) for place in (where, found.get("where")) if place]
+        raise BundleError(error, where=", ".join(places))
     given = found.get("stages")
     stages: list[Any] = cast("list[Any]", given) if isinstance(given, list) else []
     if not stages or not all(map(_is_stage, stages)):
