@@ -31,7 +31,10 @@ APART, APART_IF_KNOWN = 2.0, 0.5
 RARE_ZERO, RATIO = 0.05, 0.1
 """The largest share of zeros that stand for nothing, and how near to the middle value the least other one is."""
 COMMON = 0.05
+"""-1 beside 0, 1, 2 and no other negative number is a sign where it has this share of the rows."""
 FAR, FAR_APART, STEPS, TAIL = 8.0, 1.0, 5.0, 12
+"""A far value is so many spreads away from the middle one; its logarithm so far from the next one's, and so many times the
+mean step of as many values as are then the farthest."""
 FEW, FEW_SHARE = 3, 0.0005
 """More far values than so many, or than this share of the rows, are a tail."""
 SHOWN = 3
