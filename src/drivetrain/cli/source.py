@@ -57,7 +57,7 @@ def add_source(command: ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=KIND",
-        help="override what a column was taken for",
+        help="override what a column was taken for, and how it is written: price=number:decimal-comma, day=date:month-first",
     )
     tables.add_argument("--ignore", action="append", default=[], metavar="NAME", help="leave a column out")
     tables.add_argument(
