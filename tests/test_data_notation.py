@@ -96,6 +96,13 @@ def test_names_with_numbers_are_no_numbers():
         assert kind.kind in ("category", "many categories"), write
 
 
+def test_codes_with_a_letter_are_no_numbers():
+    kind = guess_kinds(read_frame({"x": [f"{1_000_000 + row * 7}A" for row in range(ROWS)]}))["x"]
+    assert kind.kind == "identifier"
+    kind = guess_kinds(read_frame({"x": [f"{row % 90 + 10}A" for row in range(ROWS)]}))["x"]
+    assert kind.codec.unit == "A"  # Amperes.
+
+
 def test_several_units_are_text_and_said_to_be():
     kind = guess_kinds(
         read_frame({"x": [f"{row % 9 + 1} {'kg' if row % 3 else 'g'}" for row in range(ROWS)]})

@@ -237,8 +237,8 @@ class Date(Codec):
         first, last = (_seconds(end, Reading()) if isinstance(end, str) else math.nan for end in ends)
         return [
             *found,
-            (f"before the first in training, {_shown(ends[0])}", known & (elapsed < first)),
-            (f"after the last in training, {_shown(ends[1])}", known & (elapsed > last)),
+            (f"before the first in training, {_shown(ends[0], self.clock)}", known & (elapsed < first)),
+            (f"after the last in training, {_shown(ends[1], self.clock)}", known & (elapsed > last)),
         ]
 
     @property
@@ -279,8 +279,10 @@ class Date(Codec):
         return examples
 
 
-def _shown(moment: Any) -> str:
-    """A moment of a profile, without a clock at midnight."""
+def _shown(moment: Any, clock: bool) -> str:
+    """A moment of a profile: the day alone at midnight, the time alone for one of day."""
+    if clock:
+        return str(moment)[11:16]
     return str(moment).removesuffix("T00:00:00")[:30]
 
 

@@ -50,8 +50,9 @@ def guess_number(seen: Seen) -> ColumnKind | None:
         return None
     if not numbers.different:
         return seen.is_(CONSTANT, f"no finite number in any of {len(column):,} rows")
-    if has_codes(column):
-        return names_rows(seen) or category(seen, "whole numbers with leading zeros are codes: ")
+    if has_codes(column) or _are_lettered(numbers):
+        why = f"whole numbers with {'a letter' if numbers.way.unit else 'leading zeros'} are codes: "
+        return names_rows(seen) or category(seen, why)
     if found := moment(seen, numbers):
         return found
     if column.rounded:
@@ -175,6 +176,19 @@ def number_faults(seen: Seen, numbers: Numbers) -> Iterator[Fault]:
             yield Fault(
                 kind, "warning", message, places(seen, rows), "Mend them, or call the column a category."
             )
+
+
+def _are_lettered(numbers: Numbers) -> bool:
+    """True for long whole numbers of one length that end with the same letter, such as 1234567A: no unit has one."""
+    low, high = numbers.finite.min(), numbers.finite.max()
+    return (
+        len(numbers.way.unit) == 1
+        and numbers.way.unit.isalpha()
+        and numbers.whole
+        and low >= 1e5
+        and high < 1e9
+        and (len(f"{low:.0f}") == len(f"{high:.0f}"))
+    )
 
 
 def has_codes(column: Column) -> bool:
