@@ -153,7 +153,7 @@ def test_evaluate_counts_and_tells(tmp_path: Path, state: Path) -> None:
         done = drivetrain("train", pictures, "--model", "linear", "--epochs", "1", "--no-check", "--seed", seed,
                           "--out", tmp_path / f"run{seed}", "--export", tmp_path / f"{seed}.bundle", "--json")  # fmt: skip
         assert done.code == 0, done.json
-    assert not state.exists(), "training must not open the test set"
+    assert not (state / FILE).exists(), "training must not open the test set"
     opened = []
     for seed in (0, 0, 1, 2):
         done = drivetrain("evaluate", tmp_path / f"{seed}.bundle", pictures, "--json")
