@@ -9,6 +9,7 @@ from drivetrain.data.kinds import guess_kinds, to_table
 from drivetrain.data.readers import read_frame
 from drivetrain.errors import DataError, UsageError
 from drivetrain.interface import command_line
+from drivetrain.tasks import tabular
 
 pytest.importorskip("polars")
 ROWS = 300
@@ -163,6 +164,10 @@ def test_numbers_in_two_ways_are_told_and_never_read_half():
     assert kind.codec is None
     assert "numbers written in two ways" in kind.reason
     assert kind.faults[0].kind == "two ways"
+    data = tabular.from_frame({"umsatz": texts, "x": AMOUNTS, "y": ["u", "v"] * 150}, "y")
+    assert any(
+        "'umsatz' is left out: numbers written in two ways" in fault.message for fault in data.check().faults
+    )
     with pytest.raises(DataError, match="the target's numbers are written in two ways"):
         guess_kinds(read_frame({"y": texts}), "y")
 

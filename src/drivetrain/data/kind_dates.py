@@ -196,10 +196,10 @@ def _in_two_orders(seen: Seen, share: float) -> ColumnKind | None:
         return None
     told = f"{some.filter(day & ~month)[0]!r} and {some.filter(month & ~day)[0]!r}"
     reason = f"dates with the day first and dates with the month first, such as {told}"
-    fault = Fault(
-        "order of dates", "warning", f"{seen.name!r}: {reason}.", [], "Write the dates like 2019-12-31."
-    )
+    fix = "Write the dates like 2019-12-31."
     if names_rows(seen):
+        fault = Fault("order of dates", "warning", f"{seen.name!r} is left out: {reason}.", [], fix)
         return seen.is_(IGNORED, reason, faults=[fault])
     found = category(seen, f"{reason}: ")
+    fault = Fault("order of dates", "warning", f"{seen.name!r}: {reason}; they are read as text.", [], fix)
     return replace(found, faults=(*found.faults, fault))

@@ -114,11 +114,13 @@ def guess_two_ways(seen: Seen) -> ColumnKind | None:
     """Numbers that are written in two ways: text as it stands, and of no use where it differs in nearly every row."""
     if not (told := two_ways(seen)):
         return None
-    message = f"{seen.name!r}: the numbers are written in two ways, such as {told}."
-    fault = Fault("two ways", "warning", message, [], "Write all of them with the same decimal mark.")
+    fix = "Write all of them with the same decimal mark."
+    reason = f"numbers written in two ways, such as {told}"
     if names_rows(seen):
-        return seen.is_(IGNORED, f"numbers written in two ways, such as {told}", faults=[fault])
-    found = category(seen, f"numbers written in two ways, such as {told}: ")
+        fault = Fault("two ways", "warning", f"{seen.name!r} is left out: {reason}.", [], fix)
+        return seen.is_(IGNORED, reason, faults=[fault])
+    found = category(seen, f"{reason}: ")
+    fault = Fault("two ways", "warning", f"{seen.name!r}: {reason}; they are read as text.", [], fix)
     return replace(found, faults=(*found.faults, fault))
 
 

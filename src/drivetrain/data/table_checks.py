@@ -51,7 +51,7 @@ def check_table(
     for name in targets:
         gaps |= missing(table[name])
     rows = _Rows(table, kinds, inputs, targets, split, ~gaps)
-    faults = [fault for name in (*inputs, *targets) for fault in kinds[name].faults]
+    faults = [fault for kind in kinds.values() for fault in kind.faults]
     faults += [
         *find_far_values(table, kinds, inputs, targets),
         *_missing(rows),
