@@ -205,7 +205,6 @@ class Fitted(ABC):
             self._run.write_validation(Validation.of(self))
             write_top_losses(self, self._run.folder / TOP_LOSSES)
             write_report(self._run.folder / "report.html", report_content(self, Deadline(seconds / 2)))
-            self._run.close()
         return self.result
 
     def _finish_briefly(self) -> dict[str, Any]:
@@ -216,7 +215,6 @@ class Fitted(ABC):
         if self._run is not None:
             self._run.write_result(self.result)
             self._run.write_validation(Validation.of(self))
-            self._run.close()
         return self.result
 
     def outputs(self, part: str = "valid") -> tuple[dict[str, Array], dict[str, Array]]:

@@ -13,10 +13,11 @@ top_losses.csv  the rows where the model is most wrong
 
 from __future__ import annotations
 
+import os
 import platform
+import struct
 import time
 import tomllib
-from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -38,7 +39,7 @@ class Run:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._events: Any = None
+        self._events = Events(folder)
 
     @classmethod
     def create(cls, folder: str | Path, force: bool = False) -> Run:
@@ -113,14 +114,7 @@ class Run:
 
         Gives "", or a remark where they can't be written: they are not the run itself, which goes on without them.
         """
-        if self._events is None:
-            self._events = Events(self.folder)
         return self._events.add(row, step)
-
-    def close(self) -> None:
-        if self._events is not None:
-            self._events.close()
-            self._events = None
 
     def write_result(self, result: dict[str, Any]) -> None:
         write_text(self.folder / "result.json", to_json(result, indent=2) + "\n")
@@ -145,50 +139,49 @@ class Events:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._writer: Any = None
+        self._path: Path | None = None
         self._failed = False
 
     def add(self, row: dict[str, Any], step: int) -> str:
-        """The decimal numbers of a row as scalars. Gives a remark the first time that this fails, else ""."""
+        """The decimal numbers of a row as scalars. Gives a remark the first time that this fails, else "".
+
+        Not by a SummaryWriter: in its thread a full disk ends in a traceback.
+        """
+        from tensorboardX.proto.event_pb2 import SessionLog
         from tensorboardX.summary import scalar
 
         if self._failed:
             return ""
+        records: list[bytes] = []
+        if self._path is None:
+            self._path = self.folder / f"events.out.tfevents.{time.time():.0f}.{platform.node()}"
+            records.append(_record(file_version="brain.Event:2"))
+            # TensorBoard drops what an earlier file has from here on.
+            records.append(_record(step=step, session_log=SessionLog(status=SessionLog.START)))
+        for name, value in row.items():
+            if isinstance(value, float):
+                records.append(_record(step=step, summary=scalar(name.replace("_", "/", 1), value)))
         try:
-            if self._writer is None:
-                self._begin(step)
-            for name, value in row.items():
-                if isinstance(value, float):
-                    self._write(step=step, summary=scalar(name.replace("_", "/", 1), value))
-            self._writer.flush()
+            with open(self._path, "ab") as file:
+                file.write(b"".join(records))
+                file.flush()
+                os.fsync(file.fileno())
         except OSError as fault:
             self._failed = True
-            self.close()
             return f"no more events for TensorBoard are written: {file_error(fault, self.folder)}"
         return ""
 
-    def _begin(self, step: int) -> None:
-        """Open a new file. TensorBoard drops what an earlier one has from `step` on.
 
-        Not a SummaryWriter: in its thread a full disk ends in a traceback."""
-        from tensorboardX.proto.event_pb2 import SessionLog
-        from tensorboardX.record_writer import RecordWriter
+def _record(**event: Any) -> bytes:
+    """An event in TensorFlow's format of records: length and data, each with its checksum."""
+    from tensorboardX.proto.event_pb2 import Event
+    from tensorboardX.record_writer import masked_crc32c
 
-        name = f"events.out.tfevents.{time.time():.0f}.{platform.node()}"
-        self._writer = RecordWriter(str(self.folder / name))
-        self._write(file_version="brain.Event:2")
-        self._write(step=step, session_log=SessionLog(status=SessionLog.START))
-
-    def _write(self, **event: Any) -> None:
-        from tensorboardX.proto.event_pb2 import Event
-
-        self._writer.write(Event(wall_time=time.time(), **event).SerializeToString())
-
-    def close(self) -> None:
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            with suppress(OSError):
-                writer.close()
+    data = Event(wall_time=time.time(), **event).SerializeToString()
+    size = struct.pack("<Q", len(data))
+    return b"".join(
+        [size, struct.pack("<I", masked_crc32c(size)), data, struct.pack("<I", masked_crc32c(data))]
+    )
 
 
 def refuse_used(folder: Path, force: bool) -> None:
