@@ -237,7 +237,7 @@ def test_neither_pyplot_nor_torch_is_imported_and_importing_charts_imports_no_ma
 
 def test_without_matplotlib_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.style", None)
-    with pytest.raises(DrivetrainError, match=r"drivetrain\[train\]"):
+    with pytest.raises(DrivetrainError, match=r"\.\[train\]"):
         CHARTS["schedule"]().to_png()
 
 
