@@ -14,7 +14,7 @@ from drivetrain.data.resplit import fold, pool, spread_order, strata, with_train
 from drivetrain.errors import DataError, UsageError
 from drivetrain.files import to_json
 from drivetrain.learn.bare import train_bare
-from drivetrain.learn.curve import LearningCurve, _curve, learning_curve
+from drivetrain.learn.curve import LearningCurve, _curve, learning_curve, resolved
 from drivetrain.learn.power_law import fit
 from drivetrain.metrics import Statistic
 
@@ -221,3 +221,10 @@ def test_the_projection_holds_the_truth_and_a_flat_curve_promises_nothing(rows: 
     flat = Counter(curve(0.15, 0, 1, rows, 0.005, seeds, seed).answer.partition(":")[0] for seed in range(60))
     assert flat["yes"] == 0
     assert flat["can't tell"] + flat["hardly"] >= 57
+
+
+def test_errors_of_any_size_are_printed_apart() -> None:
+    assert resolved(117_432.1, 116_240.0, 118_910.0) == "117,432 (116,240 to 118,910)"
+    assert resolved(118_432.1, 117_240.0, 119_910.0) == "118,432 (117,240 to 119,910)"
+    assert resolved(0.12345, 0.1201, 0.1279) == "0.1235 (0.1201 to 0.1279)"
+    assert resolved(0.5, 0.5, 0.5) == "0.5 (0.5 to 0.5)"

@@ -11,6 +11,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
 
 from drivetrain.files import file_error, refuse_taken
@@ -88,27 +89,42 @@ def plain_table(title: str, *columns: str) -> Table:
     return table
 
 
-def estimate_text(value: dict[str, Any] | None) -> str:
+def estimate_text(value: dict[str, Any] | None, between: str = " ") -> str:
     """0.912 [0.905, 0.918]"""
     if value is None or value["value"] is None:
         return "-"
     if value["low"] is None:
         return f"{value['value']:.4g}"
-    return f"{_figure(value['value'])} [{_figure(value['low'])}, {_figure(value['high'])}]"
+    return f"{_figure(value['value'])}{between}[{_figure(value['low'])}, {_figure(value['high'])}]"
 
 
 def _figure(value: float) -> str:
     return f"{value:,.3f}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
-def metrics_table(columns: dict[str, dict[str, Any]], title: str) -> Table:
-    """Metrics down, models across, each with its 95 % interval."""
+def metrics_table(columns: dict[str, dict[str, Any]], title: str, console: Console) -> Table:
+    """Metrics down, models across, each with its 95 % interval: beside it, or under it where the width asks for that."""
+    table = _metrics_table(columns, title, " ")
+    endless = console.options.update(width=10_000)
+    if Measurement.get(console, endless, table).maximum <= console.width:
+        return table
+    return _metrics_table(columns, title, "\n")
+
+
+def _metrics_table(columns: dict[str, dict[str, Any]], title: str, between: str) -> Table:
     from drivetrain.metrics.names import printed
 
+    first = next(iter(columns.values()))
+    cells = {
+        name: [estimate_text(values.get(metric), between) for metric in first]
+        for name, values in columns.items()
+    }
     table = plain_table(title, "metric", *columns)
-    for metric in next(iter(columns.values())):
-        cells = [estimate_text(values.get(metric)) for values in columns.values()]
-        table.add_row(escape(printed(metric)), *cells)
+    for column, texts in zip(table.columns[1:], cells.values()):
+        # Only names are wrapped: an interval that is broken inside reads as two numbers.
+        column.min_width = max((len(line) for text in texts for line in text.split("\n")), default=0)
+    for metric, *row in zip(first, *cells.values()):
+        table.add_row(escape(printed(metric)), *map(escape, row))
     return table
 
 

@@ -93,7 +93,7 @@ class LearningCurve:
 
     def __str__(self) -> str:
         lines = [
-            f"{rows:>9,} rows  {words.metric(self.metric).name} {errors.mean():.4g} ({low:.4g} to {high:.4g})"
+            f"{rows:>9,} rows  {words.metric(self.metric).name} {resolved(float(errors.mean()), float(low), float(high))}"
             for rows, errors, low, high in zip(self.rows, self.errors, self.low, self.high)
         ]
         return "\n".join([*lines, self.answer, *(f"note: {note}" for note in self.notes)])
@@ -105,6 +105,19 @@ class LearningCurve:
 
         notes = "".join(f"<p>note: {escape(note)}</p>" for note in self.notes)
         return f"{self.chart.to_html()}<p><b>{escape(self.answer)}</b></p>{notes}"
+
+
+def resolved(value: float, low: float, high: float) -> str:
+    """`117,430 (116,200 to 118,900)`: a value and its interval, with two figures of the interval's width, so that
+    what lies outside the interval never reads the same."""
+    if not low < high < np.inf:
+        return f"{value:,.4g} ({low:,.4g} to {high:,.4g})"
+    decimals = int(np.clip(1 - np.floor(np.log10(high - low)), 0, 12))
+    return f"{value:,.{decimals}f} ({low:,.{decimals}f} to {high:,.{decimals}f})"
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 @public
@@ -244,7 +257,7 @@ def _answer(
 ) -> tuple[str, bool]:
     """The answer in words, and whether the curve is to be relied on."""
     name, rows = words.metric(metric).name, sizes[-1]
-    went = f"from {sizes[0]:,} to {rows:,} rows the {name} went from {errors[0]:.3g} to {errors[-1]:.3g}"
+    went = f"from {sizes[0]:,} to {rows:,} rows the {name} went from {_figure(errors[0])} to {_figure(errors[-1])}"
     now = float(law.at(1)[0])
     if np.abs(fall).max() < WORTH * now:
         return f"hardly: {went}, so more rows make next to no difference", False
@@ -255,9 +268,11 @@ def _answer(
         )
     if fall[1] < 0 or law.explained[0] < GOOD_FIT:
         return f"can't tell: {went}, but not along a curve. More seeds would say more", False
+    at, low, high = map(_figure, projected)
+    lower, least, most = map(_figure, gain)
     would = (
-        f"with twice the rows ({2 * rows:,}) the {name} would be about {projected[0]:.3g} ({projected[1]:.3g} to "
-        f"{projected[2]:.3g}), lower by {gain[0]:.2g} ({gain[1]:.2g} to {gain[2]:.2g}), if the curve goes on as it did"
+        f"with twice the rows ({2 * rows:,}) the {name} would be about {at} ({low} to {high}), lower by {lower} "
+        f"({least} to {most}), if the curve goes on as it did"
     )
     if gain[1] >= WORTH * now:
         return f"yes: {would}", True

@@ -37,9 +37,8 @@ def act(options: Namespace) -> Outcome:
 
 def show(answer: dict[str, Any]) -> None:
     console = terminal()
-    console.print(
-        metrics_table({f"{answer['part']}, n = {answer['n']:,}": answer["metrics"]}, "with 95 % intervals")
-    )
+    columns = {f"{answer['part']}, n = {answer['n']:,}": answer["metrics"]}
+    console.print(metrics_table(columns, "with 95 % intervals", console))
     if answer["note"]:
         console.print(f"note: {escape(answer['note'])}")
     for note in answer["notes"]:

@@ -303,7 +303,7 @@ def show(answer: dict[str, Any]) -> None:
     ((part, metrics),) = answer["metrics"].items()
     console.print()
     for place, columns in enumerate(by_baselines(metrics, answer["baselines"])):
-        console.print(metrics_table(columns, "" if place else f"{part}, with 95 % intervals"))
+        console.print(metrics_table(columns, "" if place else f"{part}, with 95 % intervals", console))
     if told := verdict(answer.get("against") or {}):
         console.print(escape(told))
     for note in answer.get("notes", []):
