@@ -91,6 +91,15 @@ def test_a_classifier_of_a_table_has_its_sections(adult: Path) -> None:
     assert "predict adult.csv.bundle ROWS.csv --out answers.csv" in page.text
 
 
+def test_settings_of_pictures_are_not_among_those_of_a_table(trained: tuple[Path, str]) -> None:
+    page = (trained[0] / "report.html").read_text("utf-8")
+    settings = page[page.index('class="settings"') :]
+    assert "weight_decay" in settings
+    for word in ("augmentation", "rotate", "zoom", "views"):
+        assert f"<td>{word}" not in settings
+        assert f"<h3>{word}" not in settings
+
+
 @pytest.mark.slow
 def test_a_number_has_its_predictions_and_range(bikes: Path) -> None:
     page = page_of(bikes)

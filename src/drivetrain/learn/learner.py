@@ -519,7 +519,11 @@ class Learner(Fitted):
 
     def choices(self) -> dict[str, dict[str, Any]]:
         phases = {f"phase {number}": phase.to_json() for number, phase in enumerate(self.plan, 1)}
-        return {**super().choices(), "augmentation": self.augment.to_json(), **phases}
+        if self.data.pictures:
+            return {**super().choices(), "augmentation": self.augment.to_json(), **phases}
+        for phase in phases.values():
+            del phase["views"]  # Of pictures, as augmentation is.
+        return {**super().choices(), **phases}
 
     def training_part(self) -> Part:
         return self.data.part("train", self.enlarge)
