@@ -116,8 +116,8 @@ def test_several_targets_have_a_section_each(tmp_path: Path) -> None:
     run, card = train(incomes(tmp_path / "two.csv", 300), ["income", "age"])
     page = page_of(run)
     assert page.sections[:4] == ["result", "training", "target-1", "target-2"]
-    assert "income: accuracy" in page.text
-    assert "age: mean absolute error" in page.text
+    assert "accuracy of income" in page.text
+    assert "mean absolute error of age" in page.text
     assert {"income", "age"} <= set(page.texts)
     headings = " ".join(text for text in page.texts)
     assert "Confusion" in headings
