@@ -18,9 +18,11 @@ from test_report import Checked
 from test_report_browser import CHROMIUM, WIDTH_PROBE, chromium
 
 import drivetrain as dt
+from drivetrain.charts import columns as spread_of
 from drivetrain.charts import rows as rows_chart
 from drivetrain.charts import table_html
 from drivetrain.cli.main import main
+from drivetrain.data.show import overview
 from drivetrain.files import formula_safe
 from drivetrain.files import write_csv as write_safe_csv
 from drivetrain.learn.report_content import card_content, report_content
@@ -91,6 +93,7 @@ def test_a_classifier_of_a_table_has_its_sections(adult: Path) -> None:
     assert "predict adult.csv.bundle ROWS.csv --out answers.csv" in page.text
 
 
+@pytest.mark.slow
 def test_settings_of_pictures_are_not_among_those_of_a_table(trained: tuple[Path, str]) -> None:
     page = (trained[0] / "report.html").read_text("utf-8")
     settings = page[page.index('class="settings"') :]
@@ -278,6 +281,31 @@ def test_show_on_the_command_line_writes_the_rows_and_says_what_the_columns_are(
     printed = " ".join(capsys.readouterr().out.split())
     assert "id identifier every value is different" in printed
     assert "age number numbers from 17 to" in printed
+
+
+def test_how_columns_are_spread_is_drawn_above_the_rows_by_class(tmp_path: Path) -> None:
+    data = dt.tabular.from_csv(incomes(tmp_path / "adult.csv", 200), "income")
+    drawn = overview(data, 5, "train", 0).to_svg()
+    alone = data.show(5)
+    assert drawn.count("<path") > 2 * alone.to_svg().count("<path")
+    assert overview(data, 5, "train", 0).size[1] > alone.size[1] + 2 * 150
+    for name in data.signature.fields:  # Once above its spread, once above its rows.
+        assert len(re.findall(f">{name}(, \\d+ % missing)?</text>", drawn)) == 2, name
+
+
+def test_a_column_of_one_value_of_none_or_of_a_long_tail_is_drawn() -> None:
+    values = {
+        "one": np.full(50, 3.0),
+        "none": np.full(50, np.nan),
+        "tail": np.r_[np.arange(49.0), 1e9],
+        "infinite": np.r_[np.arange(49.0), np.inf],
+        "no level": [None] * 50,
+        "many": [f"level {place}" for place in range(50)],
+    }
+    for classes in (None, ["a", "b"] * 25, [str(place) for place in range(50)]):
+        assert "45 more" in spread_of(values, classes, "t").to_svg()
+    assert "100 % missing" in spread_of(values).to_svg()
+    assert "no columns" in spread_of({}).to_svg()
 
 
 def test_an_unseen_level_is_told_with_what_the_model_takes_it_for(tmp_path: Path) -> None:

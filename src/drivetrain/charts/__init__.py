@@ -3,7 +3,8 @@
 matplotlib is imported when something is drawn, not with this package.
 """
 
-from drivetrain.charts.chart import Chart, Palette
+from drivetrain.charts.chart import Chart, Palette, stacked
+from drivetrain.charts.columns import columns
 from drivetrain.charts.comparison import comparison
 from drivetrain.charts.counts import class_counts
 from drivetrain.charts.curve import learning_curve
@@ -19,6 +20,7 @@ __all__ = [
     "bars",
     "calibration",
     "class_counts",
+    "columns",
     "comparison",
     "confusion",
     "learning_curve",
@@ -27,5 +29,6 @@ __all__ = [
     "pictures",
     "rows",
     "schedule",
+    "stacked",
     "table_html",
 ]

@@ -172,6 +172,19 @@ class Chart:
         return buffer.getvalue()
 
 
+def stacked(title: str, charts: Sequence[Chart]) -> Chart:
+    """Charts under each other as one, as wide as the widest. Their drawings lay themselves out."""
+    heights = [chart.size[1] for chart in charts]
+
+    def draw(figure: Figure, palette: Palette) -> None:
+        figure.set_layout_engine("none")
+        places = figure.subfigures(len(charts), 1, height_ratios=heights, squeeze=False)[:, 0]
+        for chart, place in zip(charts, places):
+            chart.draw(place, palette)
+
+    return Chart(title, draw, (max(chart.size[0] for chart in charts), sum(heights)))
+
+
 def recoloured(light: str) -> str:
     """The SVG of a light drawing as it would be drawn for dark: the colours in its tags exchanged, its text kept."""
     return _TAG.sub(lambda tag: _COLOUR.sub(lambda colour: DARK_OF.get(colour[0], colour[0]), tag[0]), light)

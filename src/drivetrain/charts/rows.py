@@ -40,8 +40,8 @@ def rows(
     def draw(figure: Figure, palette: Palette) -> None:
         if not shown or not lines:
             return message(figure, palette, "no rows")
-        figure.set_layout_engine("none")
-        total = float(figure.get_size_inches()[1]) * 72
+        figure.figure.set_layout_engine("none")
+        total = float(figure.bbox.height)
         _draw(figure, palette, total, head if figure.get_suptitle() else 0)
 
     def _draw(figure: Figure, palette: Palette, total: float, top: float) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from drivetrain.charts import Chart, pictures, rows
+from drivetrain.charts import Chart, pictures, rows, stacked
+from drivetrain.charts import columns as spread_of
 from drivetrain.charts.rows import MOST_COLUMNS
 from drivetrain.data.cells import Texts, cell_texts
 from drivetrain.data.telling import by_telling
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 SAMPLE = 20_000
 """Columns are ranked by so many training rows at most."""
+SPREAD, MOST_SPREAD = ("number", "category"), 12
+"""Of columns of these kinds the spread is drawn, of so many at most."""
 LINES = 5
 """So many values are told beside each picture, the targets included."""
 
@@ -42,6 +46,29 @@ def show(data: Dataset, n: int, part: str, seed: int) -> Chart:
         for row in zip(*texts.values())
     ]
     return pictures(list(found.column(image, chosen)), captions, title=title)
+
+
+def overview(data: Dataset, n: int, part: str, seed: int) -> Chart:
+    """As `show`; of a table how the values of its columns are spread too, the targets first and then the columns that
+    tell most of them."""
+    chart = show(data, n, part, seed)
+    found = data.part(part)
+    if data.pictures or not len(found):
+        return chart
+    fields, targets = data.signature.fields, list(data.signature.targets)
+    drawn = [name for name in (*targets, *most_telling(data)) if fields[name].op.split("@")[0] in SPREAD]
+    if not drawn:
+        return chart
+    sample = np.sort(np.random.default_rng(seed).permutation(len(found))[:SAMPLE])
+    values = {
+        name: np.asarray(found.column(name, sample), float).reshape(-1)
+        if fields[name].op.startswith("number@")
+        else texts_of(data, part, sample, [name])[name]
+        for name in drawn[:MOST_SPREAD]
+    }
+    classes = next((values[name] for name in targets if fields[name].op.startswith("category@")), None)
+    spread = spread_of(values, classes, chart.title, max(880, chart.size[0]))  # type: ignore[arg-type]
+    return stacked(chart.title, [spread, replace(chart, title="")])
 
 
 def table(data: Dataset, part: str, positions: Array, columns: list[str], title: str) -> Chart:

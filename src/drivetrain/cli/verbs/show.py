@@ -15,6 +15,8 @@ from drivetrain.cli.verbs import train
 HELP = "what a source holds as a picture, or what came out of a run"
 EXAMPLE = "drivetrain show flowers/ --out batch.png"
 
+ROWS = 16
+
 
 def add(command: ArgumentParser) -> None:
     add_source(command)
@@ -39,7 +41,9 @@ def act(options: Namespace) -> Outcome:
                 "report": str(source / "report.html") if result else None}, 0  # fmt: skip
     data = dataset(options)
     if options.out:
-        data.show().save(options.out)
+        from drivetrain.data.show import overview
+
+        overview(data, ROWS, "train", seed=0).save(options.out)
     counts = {part: len(rows) for part, rows in data.split.parts().items()}
     return {
         "source": str(source),
