@@ -329,6 +329,16 @@ def test_files_of_one_group_stay_together(group):
     assert not people[1] & people[2]
 
 
+@pytest.mark.parametrize("group", ["parent", 2])
+def test_a_folder_of_one_name_below_several_classes_is_one_group(group):
+    both = pictures(
+        [f"{mood}/{name}/{shot}.png" for mood in ("sad", "gay") for name in "abcdef" for shot in "12"]
+    )
+    parts = whole(split.by_path(group, test=0.2)(both), 24).parts().values()
+    names = [{both["image"][row].split("/")[1] for row in rows} for rows in parts]
+    assert sum(map(len, names)) == 6
+
+
 def test_groups_can_be_drawn_so_that_each_class_is_in_both_parts():
     few = [path for path in PATHS if int(path.split("_")[1]) in (0, 1, 2, 8, 9, 10, 11)]
     table = pictures(few, person=[path.split("/")[1] for path in few])

@@ -219,8 +219,8 @@ class ByPath(Splitter):
 
     `group` is "parent", the folder that a file is in; a number, the folder of that level counted from the source (1 is the
     first below it); or a pattern with one pair of parentheses around what is alike in the names of a group, such as
-    "(patient[0-9]+)_". It is searched for in the path with / between folders; where the table has a column of that name, it
-    is the column that counts.
+    "(patient[0-9]+)_", searched for in the path with / between folders. A folder goes by its name alone: anna below two
+    classes is one group. Where the table has a column of the name that is written, it is the column that counts.
     """
 
     kind: ClassVar[str] = "by_path"
@@ -279,9 +279,9 @@ class ByPath(Splitter):
             match = pattern.search(path)
             found = match and match.group(1)
         elif self._written == "parent":
-            found = "/".join(folders)
+            found = folders[-1] if folders else ""
         else:
-            found = "/".join(folders[: int(self.group)]) if len(folders) >= int(self.group) > 0 else ""
+            found = folders[int(self.group) - 1] if len(folders) >= int(self.group) > 0 else ""
         if not found:
             raise DataError(f"{path!r} has no group by {self.group!r}.", where=table.origin(row), fix=PATHS)
         return found
