@@ -77,7 +77,8 @@ def main() -> None:
     columns |= {name: {key: e.to_json() for key, e in values.items()} for name, values in simple.items()}
     from rich.console import Console
 
-    Console(highlight=False).print(metrics_table(columns, f"test, n = {measured['n']}, with 95 % intervals"))
+    console = Console(highlight=False)
+    console.print(metrics_table(columns, f"test, n = {measured['n']}, with 95 % intervals", console))
     learner.interpret().top_losses(16).save(HERE / "mistakes.png")
 
     say("4  The bundle, verified: what was tested is what runs")
