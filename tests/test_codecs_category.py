@@ -237,3 +237,9 @@ def test_what_is_within_the_margin_changes_no_answer(
     margin = codec.margin(shares)
     moved = shares + np.array(errors) * min(margin, 1.0) * 0.999
     assert margin == 0 or codec.chosen(moved[None]) == codec.chosen(shares[None])
+
+
+@pytest.mark.parametrize("classes", [3, "ab", b"ab", None])
+def test_classes_are_a_list_of_names(classes: Any) -> None:
+    with pytest.raises(DrivetrainError, match="classes is a list of names"):
+        Category(classes=classes)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -69,6 +69,8 @@ class Category(Codec):
     absent: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(cast("object", self.classes), (str, bytes)) or not hasattr(self.classes, "__iter__"):
+            raise FieldError(f"classes is a list of names, not {self.classes!r:.60}")
         object.__setattr__(self, "classes", tuple(str(name) for name in self.classes))
         object.__setattr__(self, "costs", tuple(tuple(float(cost) for cost in row) for row in self.costs))
         if len(set(self.classes)) != len(self.classes):
