@@ -93,7 +93,10 @@ def find_way(different: pl.Series, comma: bool | None = None) -> Number:
     cell, and those of their own length end in 0 nowhere and are shorter now and then.
     """
     marks = [way for way in MARKS if comma is None or way.marks_by_comma == comma]
-    found = {way: _reads(different, way) for way in marks}
+    found = {marks[0]: _reads(different, marks[0])}
+    # No other way could read more than all, and of equals the first is taken.
+    if found[marks[0]] < len(different):
+        found |= {way: _reads(different, way) for way in marks[1:]}
     best = max(found, key=found.__getitem__)
     if found[best] < len(different) and (how := _unit_and_parentheses(different)):
         found |= {way: _reads(different, way) for way in [replace(way, **how) for way in marks]}
