@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 
@@ -16,9 +15,8 @@ from drivetrain.codecs.date import ORDERS, UNITS, Date, Reading, parse_dates
 from drivetrain.data.cells import date_text
 from drivetrain.data.columns import Column, Numbers
 from drivetrain.data.faults import Fault
-from drivetrain.data.kind_rows import names_rows
-from drivetrain.data.kind_texts import category
-from drivetrain.data.kind_types import DATE, IGNORED, MOSTLY, ColumnKind, Seen, places
+from drivetrain.data.kind_texts import unread
+from drivetrain.data.kind_types import DATE, MOSTLY, ColumnKind, Seen, places
 from drivetrain.data.notation import PLAIN
 from drivetrain.interface import column_option
 from drivetrain.types import Array
@@ -197,9 +195,4 @@ def _in_two_orders(seen: Seen, share: float) -> ColumnKind | None:
     told = f"{some.filter(day & ~month)[0]!r} and {some.filter(month & ~day)[0]!r}"
     reason = f"dates with the day first and dates with the month first, such as {told}"
     fix = "Write the dates like 2019-12-31."
-    if names_rows(seen):
-        fault = Fault("order of dates", "warning", f"{seen.name!r} is left out: {reason}.", [], fix)
-        return seen.is_(IGNORED, reason, faults=[fault])
-    found = category(seen, f"{reason}: ")
-    fault = Fault("order of dates", "warning", f"{seen.name!r}: {reason}; they are read as text.", [], fix)
-    return replace(found, faults=(*found.faults, fault))
+    return unread(seen, "order of dates", reason, fix)

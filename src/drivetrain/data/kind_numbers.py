@@ -16,11 +16,10 @@ from drivetrain.data.columns import Column, Numbers
 from drivetrain.data.faults import Fault
 from drivetrain.data.kind_dates import moment
 from drivetrain.data.kind_rows import ID_NAME, guess_row_numbers, names_rows
-from drivetrain.data.kind_texts import category
+from drivetrain.data.kind_texts import category, unread
 from drivetrain.data.kind_types import (
     CONSTANT,
     ENOUGH,
-    IGNORED,
     MOSTLY,
     NUMBER,
     YES_NO,
@@ -116,12 +115,7 @@ def guess_two_ways(seen: Seen) -> ColumnKind | None:
         return None
     fix = "Write all of them with the same decimal mark."
     reason = f"numbers written in two ways, such as {told}"
-    if names_rows(seen):
-        fault = Fault("two ways", "warning", f"{seen.name!r} is left out: {reason}.", [], fix)
-        return seen.is_(IGNORED, reason, faults=[fault])
-    found = category(seen, f"{reason}: ")
-    fault = Fault("two ways", "warning", f"{seen.name!r}: {reason}; they are read as text.", [], fix)
-    return replace(found, faults=(*found.faults, fault))
+    return unread(seen, "two ways", reason, fix)
 
 
 def _way(way: Number) -> str:

@@ -16,6 +16,7 @@ from drivetrain.data.faults import Fault
 from drivetrain.data.kind_rows import names_rows
 from drivetrain.data.kind_types import (
     CATEGORY,
+    IGNORED,
     MANY,
     MOST_LEVELS,
     MOSTLY,
@@ -90,6 +91,17 @@ def spellings(seen: Seen) -> Iterator[Fault]:
     if alike:
         message = f"{seen.name!r}: written in more than one way: {len(alike):,} of the values."
         yield Fault("spellings", "warning", message, alike, "Write them alike where they mean the same.")
+
+
+def unread(seen: Seen, what: str, reason: str, fix: str) -> ColumnKind:
+    """Cells that no one way reads: text as it stands, of no use where it differs in nearly every row. `what` names the
+    fault."""
+    if names_rows(seen):
+        fault = Fault(what, "warning", f"{seen.name!r} is left out: {reason}.", [], fix)
+        return seen.is_(IGNORED, reason, faults=[fault])
+    found = category(seen, f"{reason}: ")
+    fault = Fault(what, "warning", f"{seen.name!r}: {reason}; they are read as text.", [], fix)
+    return replace(found, faults=(*found.faults, fault))
 
 
 def guess_picture(seen: Seen) -> ColumnKind | None:
