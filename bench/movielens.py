@@ -80,9 +80,7 @@ def error(
 
 
 def _at(data: Dataset, lr: float, epochs: int, **options: Any) -> Any:
-    from drivetrain.learn.bare import bare_learner
-
-    learner = bare_learner(data, None, **options)
+    learner = data.learner(None, bare=True, **options)
     learner.fit(epochs, lr)
     return learner
 

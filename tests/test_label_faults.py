@@ -83,12 +83,12 @@ def test_rows_of_train_and_valid_are_looked_at_and_those_of_test_never(
 
 
 def test_no_row_is_answered_for_by_a_model_that_has_seen_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    from drivetrain.learn import bare
+    from drivetrain.learn import trees
 
     data, _ = two_clouds(100)
     seen: list[int] = []
 
-    class Spy(bare.BareTrees):
+    class Spy(trees.TreesLearner):
         def outputs(self, part: str = "valid") -> tuple[dict[str, Array], dict[str, Array]]:
             train, valid = set(self.data.part("train").rows), set(self.data.part("valid").rows)
             assert not train & valid
@@ -96,7 +96,7 @@ def test_no_row_is_answered_for_by_a_model_that_has_seen_it(monkeypatch: pytest.
             seen.extend(valid)
             return super().outputs(part)
 
-    monkeypatch.setattr(bare, "BareTrees", Spy)
+    monkeypatch.setattr(trees, "TreesLearner", Spy)
     label_faults(data, quiet=True)
     assert sorted(seen) == list(range(100))
 

@@ -272,7 +272,7 @@ def _features(learner: Any) -> Array:
 
 def _answerer(data: Dataset, model: Any, epochs: int | None, seed: int, options: dict[str, Any]) -> Any:
     """What `model` means for these data."""
-    from drivetrain.learn.bare import bare_learner
+    from drivetrain.learn.learner import Learner
     from drivetrain.learn.tree_columns import takes
 
     if not (isinstance(model, str) and model == FAST):
@@ -280,7 +280,7 @@ def _answerer(data: Dataset, model: Any, epochs: int | None, seed: int, options:
     if not data.pictures:
         seen = any(takes(codec) for codec in data.signature.inputs.values())
         return _Trained("trees" if seen else data.default_model, epochs, seed, options)
-    learner = bare_learner(data, None, augment=None, seed=seed, **options)
+    learner = Learner(data, None, augment=None, seed=seed, bare=True, **options)
     if learner.network.pretrained:
         return _Frozen(learner)
     return _Trained("cnn", epochs, seed, options)

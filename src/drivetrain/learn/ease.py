@@ -72,7 +72,7 @@ class EaseSettings(Record):
 class EaseLearner(Fitted):
     """EASE on histories: an input `history` (and `seen`, what is not to be answered either), a ranking as the target.
 
-    Options are `seed`, `ridge` and those of the run (`out`, `force`, `quiet`). Raises UsageError for other options
+    Options are `seed`, `ridge` and those of the run (`out`, `force`, `quiet`, `bare`). Raises UsageError for other options
     and other data.
     """
 
@@ -86,9 +86,10 @@ class EaseLearner(Fitted):
         out: str | Path | None = None,
         force: bool = False,
         quiet: bool = False,
+        bare: bool = False,
         **options: Any,
     ) -> None:
-        super().__init__(data, out, force, quiet)
+        super().__init__(data, out, force, quiet, bare)
         self.model_name = EASE
         self.settings = settings_without_epochs(EaseSettings, options, EASE)
         self.ridge: float | None = None

@@ -72,7 +72,7 @@ class Fitted(ABC):
     """A model of a dataset. A subclass trains it, and gives its outputs and its graph.
 
     `history` has one row per epoch (of trees, one for some rounds), `notes` what a person should know, `result` what
-    `finish` gave.
+    `finish` gave. A `bare` one is trained for its answers alone: it keeps no run, and has no result and no report.
     """
 
     data: Dataset
@@ -85,8 +85,10 @@ class Fitted(ABC):
     epoch_name: ClassVar[str] = "epoch"
     """What a row of the history is one of."""
 
-    def __init__(self, data: Dataset, out: str | Path | None, force: bool, quiet: bool) -> None:
-        self.data, self.quiet = data, quiet
+    def __init__(
+        self, data: Dataset, out: str | Path | None, force: bool, quiet: bool, bare: bool = False
+    ) -> None:
+        self.data, self.quiet, self.bare = data, quiet or bare, bare
         self.history = []
         self.notes = []
         self.notes_told: set[str] = set()
@@ -180,7 +182,9 @@ class Fitted(ABC):
     def finish(self) -> dict[str, Any]:
         """`{"run", "task", "metrics": {"valid": ...}, "baselines", "epochs", "seconds"}` of the trained model.
 
-        What this takes is bounded by what the training took; what there was no time for is told."""
+        What this takes is bounded by what the training took; what there was no time for is told. {} of a bare one."""
+        if self.bare:
+            return {}
         if self.brief:
             return self._finish_briefly()
         from drivetrain.learn.intervals import fit_intervals
@@ -303,12 +307,13 @@ class Fitted(ABC):
 
     def _start_run(self) -> None:
         self.tell_notes()
-        if self._run is None:
+        if self._run is None and not self.bare:
             self._run = Run.create(self._out or next_folder(self.data.table.name), self._force)
 
     def _write_config(self, **more: Any) -> None:
         """What was asked for: data, model, settings, and what the subclass adds."""
-        assert self._run is not None
+        if self._run is None:
+            return
         self._run.write_config({
             "task": self.data.task,
             "data": {"recipe": self.data.recipe, "content": self._content()},

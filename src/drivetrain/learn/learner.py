@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -47,7 +48,7 @@ SAMPLE, SAMPLE_OF_COLUMNS = 512, 50_000
 """Rows that statistics are taken from, where there are pictures and where there are none."""
 PHOTO_SIDE = 64
 """Pictures from this size up are photographs to the defaults: augmented, transferred to."""
-OWN_OPTIONS = ("augment", "out", "force", "device", "hooks", "quiet")
+OWN_OPTIONS = ("augment", "out", "force", "device", "hooks", "quiet", "bare")
 """Options of a learner that are not settings."""
 
 
@@ -90,7 +91,7 @@ class Learner(Fitted):
 
     `model` is a name (`drivetrain.models.registry`) or a torch module; `augment` a name, an `Augment`, None or
     "auto" (photographs are augmented, small pictures are not); `out` the run folder (by default the next free
-    one under runs/). The other options are those of `Settings`; `lr` may be given to `fit`.
+    one under runs/); a `bare` learner keeps none. The other options are those of `Settings`; `lr` may be given to `fit`.
     Raises UsageError for an unknown name or option, TrainingError where the model does not fit the data.
     """
 
@@ -106,10 +107,11 @@ class Learner(Fitted):
         device: str | torch.device | None = None,
         hooks: Sequence[Hook] = (),
         quiet: bool = False,
+        bare: bool = False,
         **settings: Any,
     ) -> None:
         self.processes = distribution.start()
-        super().__init__(data, out, force, quiet or not self.processes.first)
+        super().__init__(data, out, force, quiet or not self.processes.first, bare)
         name = data.default_model if model is None else model
         self.model_name = "" if isinstance(name, nn.Module) else _whole_name(name, data)
         self.device = self.processes.device() if device is None else _device(device)
@@ -227,6 +229,11 @@ class Learner(Fitted):
         return torch.optim.swa_utils.AveragedModel(
             self.network, multi_avg_fn=averaging(self.settings.ema), use_buffers=True
         )
+
+    @property
+    def steps(self) -> int:
+        """Batches in an epoch."""
+        return math.ceil(len(self.data.part("train")) / self.settings.batch_size)
 
     # --- what the loop uses -------------------------------------------------------------------------------
 

@@ -29,7 +29,7 @@ from drivetrain.learn.outcome import measured_part
 from drivetrain.learn.settings import CLASS_WEIGHTS, Record, settings_without_epochs, telling
 from drivetrain.learn.tree_columns import takes
 from drivetrain.learn.tree_curve import curve
-from drivetrain.learn.tree_model import LOSSES, TreeModel, fit_trees, left_out
+from drivetrain.learn.tree_model import LOSSES, MOST_ROUNDS, TreeModel, fit_trees, left_out
 from drivetrain.runtime import OnnxSession
 from drivetrain.types import Array
 
@@ -45,6 +45,7 @@ class TreeSettings(Record):
     seed: int = 0
     class_weights: str = "none"
     loss: str = "squared"
+    most_rounds: int = MOST_ROUNDS
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -54,13 +55,15 @@ class TreeSettings(Record):
             self.class_weights in CLASS_WEIGHTS, "class_weights", f"one of {', '.join(CLASS_WEIGHTS)}"
         )
         self._require(self.loss in LOSSES, "loss", f"one of {', '.join(LOSSES)} for trees")
+        rounds = isinstance(self.most_rounds, int) and self.most_rounds >= 1
+        self._require(rounds, "most_rounds", "a whole number from 1")
 
 
 class TreesLearner(Fitted):
     """Gradient-boosted trees on a table: one ensemble for each target, a category or a number.
 
-    Options are `seed`, `class_weights`, `loss` and those of the run (`out`, `force`, `quiet`). How many rounds it
-    takes is found on training rows that are held out. Raises UsageError for an option or a target that trees
+    Options are `seed`, `class_weights`, `loss`, `most_rounds` and those of the run (`out`, `force`, `quiet`, `bare`). How
+    many rounds it takes is found on training rows that are held out. Raises UsageError for an option or a target that trees
     can't have, TrainingError where there is nothing to learn from.
     """
 
@@ -75,9 +78,10 @@ class TreesLearner(Fitted):
         out: str | Path | None = None,
         force: bool = False,
         quiet: bool = False,
+        bare: bool = False,
         **options: Any,
     ) -> None:
-        super().__init__(data, out, force, quiet)
+        super().__init__(data, out, force, quiet, bare)
         self.model_name = TREES
         self.settings = settings_without_epochs(TreeSettings, options, TREES)
         refuse_pointless(data, TREES, telling(options))
@@ -128,7 +132,6 @@ class TreesLearner(Fitted):
         """
         self._start_run()
         self._outputs.clear()
-        assert self._run is not None
         self._write_config(model={"name": TREES, "module": ""}, augment={}, phases=[])
         started = time.perf_counter()
         signature, train = self.data.signature, self.training_batch()
@@ -137,21 +140,23 @@ class TreesLearner(Fitted):
                 self.models[name] = fit_trees(signature, train, name, **self.settings.to_json())
                 advance(1)
         seconds = time.perf_counter() - started
+        self._rounds = max(1, *(model.rounds for model in self.models.values()))
+        if self._run is None:
+            return self.finish()
         self._make_graph()
         part = measured_part(self)
         self.history = curve(self.models, train, self.data.part(part).batch(), seconds, self.settings.seed)
-        self._rounds = self.history[-1]["epoch"]
         self._run.write_history(self.history)
         write_bytes(self._run.folder / GRAPH, self._graph)
         return self.finish()
 
     def go_on(self) -> dict[str, Any]:
         """Finish a run: trees that were not grown to the end are grown anew."""
-        return self.finish() if self.trained else self.fit()
+        return self.finish() if self._graph else self.fit()
 
     @property
     def trained(self) -> bool:
-        return bool(self._graph)
+        return bool(self._graph or (self.bare and self.models))
 
     @property
     def epochs(self) -> int:
@@ -179,7 +184,8 @@ class TreesLearner(Fitted):
     # --- after training -----------------------------------------------------------------------------------
 
     def predict_part(self, part: str) -> dict[str, Array]:
-        return self._answer(self.data.part(part).batch())
+        batch = self.data.part(part).batch()
+        return self._answer(batch) if self._session is not None else self.run_arrays(batch)
 
     def run_arrays(self, batch: Mapping[str, Array]) -> dict[str, Array]:
         """By scikit-learn, where the trees were grown here and not read from a run."""
@@ -196,6 +202,8 @@ class TreesLearner(Fitted):
         return {name: batch[name] for name in self.data.signature.inputs}
 
     def graph(self) -> bytes:
+        if not self._graph:
+            self._make_graph()
         return self._graph
 
     def description(self) -> str:
