@@ -216,6 +216,30 @@ def test_to_choose_a_penalty_who_had_both_is_counted_once(monkeypatch: pytest.Mo
     np.testing.assert_array_equal(counts, together(history))
 
 
+def test_what_is_chosen_by_is_bounded_to_the_items_that_most_have_had(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(of_items, "MOST_ITEMS", 4)
+    history = (np.random.default_rng(0).random((50, 7)) < [0.1, 0.9, 0.8, 0.2, 0.7, 0.15, 0.6]).astype(
+        np.uint8
+    )
+    tried: list[tuple[int, ...]] = []
+
+    def fit(counts: np.ndarray, ridge: float) -> Any:
+        tried.append(counts.shape)
+        assert np.diag(counts).min() > 15  # those of 0.6 and more
+        return scorer(counts, ridge)
+
+    assert choose(RIDGES, fit, history, history * 0, 0) in RIDGES
+    assert tried == [(4, 4)] * len(RIDGES)
+
+
+def test_a_penalty_with_which_nothing_can_be_solved_is_refused() -> None:
+    with pytest.raises(UsageError) as caught:
+        ease_weights(together(np.ones((5, 3), np.uint8)), 1e-30)
+    assert caught.value.where == "ridge"
+
+
 def test_biases_are_shrunk_to_the_mean() -> None:
     users, items = np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1])
     of_users, of_items = biases(users, items, np.array([1.0, 1.0, -1.0, -1.0]))

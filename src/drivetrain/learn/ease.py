@@ -44,10 +44,24 @@ def ease_weights(counts: Floats, ridge: float) -> Weights:
     """
     penalised = counts.copy()
     penalised[np.diag_indices_from(penalised)] += ridge
-    inverse = np.linalg.inv(penalised)
+    inverse = inverse_of_positive(penalised)
     weights = inverse / -np.diag(inverse)
     np.fill_diagonal(weights, 0.0)
     return weights.astype(np.float32)
+
+
+def inverse_of_positive(matrix: Floats) -> Floats:
+    """The inverse of a symmetric, positive definite matrix, which is overwritten: by Cholesky's factor, at a third of
+    the work of a general one. Raises UsageError where it isn't positive, as far as 64 bits tell."""
+    from scipy.linalg import lapack
+
+    # LAPACK's order is Fortran's: what is its upper triangle is our lower one.
+    factor, fault = lapack.dpotrf(matrix.T, lower=0, overwrite_a=1, clean=0)
+    inverse, more = lapack.dpotri(factor, lower=0, overwrite_c=1)
+    if fault or more:
+        raise UsageError("this is too small: it can't be solved with it.", where="ridge", fix="Leave it out.")
+    upper = np.triu(inverse)
+    return upper + np.triu(upper, 1).T
 
 
 def scorer(counts: Floats, ridge: float) -> Callable[[Array], Array]:

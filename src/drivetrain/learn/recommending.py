@@ -44,7 +44,7 @@ def add_ranking(fitted: Fitted, result: dict[str, Any]) -> None:
     part = measured_part(ranker)
     if part not in result["metrics"]:
         return
-    ranked = make_result(ranker)
+    ranked = ranker.result = make_result(ranker)
     result["metrics"][part] |= ranked["metrics"][part]
     for name in ("baselines", "against"):
         result[name] |= ranked[name]
