@@ -41,3 +41,8 @@ def missing_option(word: str, name: str = "") -> str:
         given = f"{name}={word}" if name else word
         return shlex.join([f"--missing={given}"] if given[:1] in ("", "-") else ["--missing", given])
     return f"missing={json.dumps({name: word} if name else word, ensure_ascii=False)}"
+
+
+def time_option(seconds: float) -> str:
+    """The option that says how long the best model may be looked for."""
+    return f"--time {seconds:.0f}s" if _ON_COMMAND_LINE.get() else f"time={seconds:.0f}"

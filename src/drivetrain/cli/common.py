@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 import sys
@@ -34,6 +35,15 @@ def say(text: str, options: Namespace) -> None:
     """A line for a person, on standard error."""
     if not options.json:
         print(text, file=sys.stderr)
+
+
+def duration(text: str) -> float:
+    """Seconds of "90", "90s", "5m", "1.5h". Raises ValueError, which argparse tells."""
+    unit = {"s": 1.0, "m": 60.0, "h": 3600.0}.get(text[-1:].lower())
+    seconds = float(text) if unit is None else float(text[:-1]) * unit
+    if not 0 < seconds < math.inf:
+        raise ValueError(text)
+    return seconds
 
 
 def refuse_unwritable(path: str | None, options: Namespace) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -123,6 +123,10 @@ class Dataset:
     extras: Extras = field(default_factory=Extras, repr=False)
     telling: list[str] | None = field(default=None, repr=False)
     """What `data.show.most_telling` has found."""
+    declared: Signature | None = field(default=None, repr=False)
+    """The codecs as they were before they were fitted to the training rows."""
+    splitter: Splitter | None = field(default=None, repr=False)
+    """What made the split."""
 
     @property
     def classes(self) -> list[str]:
@@ -341,7 +345,21 @@ def make_dataset(
             )  # fmt: skip
         if told:
             notes.append(f"{name!r} has {told}: nearer ones are one. {fix} where that matters")
-    return Dataset(table, signature, split, notes=notes, **about)
+    declared = Signature(dict(inputs), dict(targets))
+    return Dataset(table, signature, split, notes=notes, declared=declared, splitter=splitter, **about)
+
+
+def whole(data: Dataset) -> Dataset:
+    """The dataset whose training rows are those of train and valid together, with none to validate on: what a model is
+    fitted to again when it has been measured. The inputs' codecs are fitted anew to all of these rows; the targets' stay,
+    for what was measured is told in their terms."""
+    assert data.declared is not None
+    rows = np.sort(np.concatenate([data.split.train, data.split.valid]))
+    inputs = {name: _fitted(codec, name, data.table, rows) for name, codec in data.declared.inputs.items()}
+    return replace(
+        data, signature=Signature(inputs, data.signature.targets), split=Split(rows, rows[:0], data.split.test),
+        recipe=None, _parts={}, bad={}, telling=None,
+    )  # fmt: skip
 
 
 def _fitted(codec: Codec, name: str, table: Table, rows: Array) -> Codec:

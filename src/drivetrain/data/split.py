@@ -122,7 +122,7 @@ class Random(Splitter):
             n_valid, n_test = _counts(len(table), self.valid, self.test)
             return Split(order[n_valid + n_test :], order[:n_valid], order[n_valid : n_valid + n_test])
         parts: tuple[list[Array], list[Array], list[Array]] = ([], [], [])
-        codes, names = _codes(table, self.stratify)
+        codes, names = codes_of(table, self.stratify)
         members = [generator.permutation(np.flatnonzero(codes == code)) for code in range(len(names))]
         sizes = np.array([len(rows) for rows in members])
         n_valid = _shared_out(sizes, self.valid, np.minimum(sizes - 1, 1), sizes - 1, generator)
@@ -207,9 +207,9 @@ class ByGroup(Splitter):
         super().__post_init__()
 
     def __call__(self, table: Table) -> Split:
-        codes, names = _codes(table, self.column)
+        codes, names = codes_of(table, self.column)
         _enough(len(names), 1 + (self.valid > 0) + (self.test > 0), table, f"groups in {self.column!r}")
-        classes = None if self.stratify is None else _codes(table, self.stratify)[0]
+        classes = None if self.stratify is None else codes_of(table, self.stratify)[0]
         return _of_groups(codes, self.valid, self.test, self.seed, classes)
 
 
@@ -252,7 +252,7 @@ class ByPath(Splitter):
         _enough(len(names), 1 + (self.valid > 0) + (self.test > 0), table, f"groups by {self.group!r}")
         place = {name: code for code, name in enumerate(names)}
         codes = np.array([place[name] for name in found], np.int64)
-        classes = None if self.stratify is None else _codes(table, self.stratify)[0]
+        classes = None if self.stratify is None else codes_of(table, self.stratify)[0]
         return _of_groups(codes, self.valid, self.test, self.seed, classes)
 
     @property
@@ -336,7 +336,7 @@ class ByTime(Splitter):
         return Split(train, valid, test)
 
     def _of_each(self, table: Table, within: str) -> Split:
-        groups, _ = _codes(table, within)
+        groups, _ = codes_of(table, within)
         order = np.lexsort((np.arange(len(table)), times_of(table, self.column), groups))
         counts = np.bincount(groups)
         from_last = np.repeat(counts.cumsum(), counts) - 1 - np.arange(len(table))
@@ -441,7 +441,7 @@ def _shared_out(
     return np.clip(counts, least, np.maximum(most, 0))
 
 
-def _codes(table: Table, column: str) -> tuple[Array, list[str]]:
+def codes_of(table: Table, column: str) -> tuple[Array, list[str]]:
     """Each row's group as a number, and the groups' names by first appearance. None may be missing."""
     known: dict[str, int] = {}
     codes = np.empty(len(table), np.int64)

@@ -38,22 +38,24 @@ def export_bundle(learner: Fitted, path: str | Path, force: bool = False) -> Pat
     data = learner.data
     result = learner.result or learner.finish()
     fit_intervals(learner)  # Of a run that was read again they are not known yet.
-    graph = learner.graph()
+    shipped = learner.shipped
+    signature, graph = shipped.data.signature, shipped.graph()
     with learner.progress("Making golden cases", 1) as advance:
-        cases = make_cases(data.signature, learner.golden_samples(), learner.run_arrays)
+        cases = make_cases(signature, learner.golden_samples(), shipped.run_arrays)
         advance(1)
-    train = learner.training_batch()
-    profile = {name: codec.profile(train[name]) for name, codec in data.signature.fields.items()}
+    train = shipped.training_batch()
+    profile = {name: codec.profile(train[name]) for name, codec in signature.fields.items()}
     facts = {
         "data": _data_facts(learner),
         "metrics": result["metrics"],
         "baselines": result["baselines"],
         "versions": versions(),
         "seed": learner.settings.seed,
+        **({"parts": learner.parts} if learner.parts else {}),
         **data.extras.facts,
     }
     bundle = write_bundle(
-        path, name=path.stem, task=data.task, signature=data.signature, graph=graph, cases=cases, profile=profile,
+        path, name=path.stem, task=data.task, signature=signature, graph=graph, cases=cases, profile=profile,
         card=make_card(learner, path, len(cases)), facts=facts, force=force, members=learner.members(),
         check=lambda bundle: verify(bundle, OnnxSession(bundle.graph, bundle.tensors)).require(path),
     )  # fmt: skip

@@ -24,6 +24,7 @@ from drivetrain.errors import DataError, UsageError
 from drivetrain.files import write_csv
 from drivetrain.interpret.confident import find_doubts, most_wrong
 from drivetrain.learn.applies import FAST, refuse_pointless
+from drivetrain.learn.make import one_model
 from drivetrain.metrics import Estimate
 from drivetrain.progress import progress
 from drivetrain.types import Array
@@ -276,10 +277,10 @@ def _answerer(data: Dataset, model: Any, epochs: int | None, seed: int, options:
     from drivetrain.learn.tree_columns import takes
 
     if not (isinstance(model, str) and model == FAST):
-        return _Trained(data.default_model if model is None else model, epochs, seed, options)
+        return _Trained(one_model(data) if model is None else model, epochs, seed, options)
     if not data.pictures:
         seen = any(takes(codec) for codec in data.signature.inputs.values())
-        return _Trained("trees" if seen else data.default_model, epochs, seed, options)
+        return _Trained("trees" if seen else one_model(data), epochs, seed, options)
     learner = Learner(data, None, augment=None, seed=seed, bare=True, **options)
     if learner.network.pretrained:
         return _Frozen(learner)

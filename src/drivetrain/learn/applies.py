@@ -10,7 +10,7 @@ from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
 from drivetrain.errors import UsageError
 from drivetrain.learn import distribution
-from drivetrain.learn.make import WITHOUT_EPOCHS
+from drivetrain.learn.make import BEST, WITHOUT_EPOCHS, default_model
 from drivetrain.models import registry
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ NUMBER = Needs("a target that is a number", _has(Number), _targets)
 NETWORK = Needs("a network", lambda _, model: model not in (*WITHOUT_EPOCHS, FAST), _named)
 OWN_NETWORK = Needs("a network that has a name", lambda _, model: isinstance(model, str), _named)
 PRETRAINED = Needs("a pretrained network", _may_be_pretrained, _named)
+SEARCHED = Needs("a model that is looked for among several", lambda _, model: model == BEST, _named)
 VALID = Needs(
     "data with validation rows", lambda data, _: bool(len(data.rows("valid"))), lambda *_: "there are none"
 )
@@ -84,6 +85,7 @@ APPLIES: dict[str, tuple[Needs, ...]] = {
     "pretrained": (PRETRAINED,),
     "shard": (NETWORK, TORCHRUN),
     "spread": (PRETRAINED,),
+    "time": (SEARCHED,),
     "views": (PRETRAINED,),
 }
 """By the name of an option, here and on the command line. What isn't listed applies to all."""
@@ -110,8 +112,9 @@ def refuse_unfit(data: Dataset, model: Any) -> None:
 
 def refuse_pointless(data: Dataset, model: Any, given: Iterable[str]) -> None:
     """Raises UsageError for the first of the options in `given` that means nothing for the data or the model. `model` is a
-    name, a module, or None for the dataset's default."""
-    model = data.default_model if model is None else model
+    name, a module, or None for the default."""
+    given = list(given)
+    model = default_model(data, given) if model is None else model
     for name in given:
         for needs in APPLIES.get(name, ()):
             if not needs.met(data, model):

@@ -14,6 +14,7 @@ from drivetrain.data.dataset import Dataset
 from drivetrain.data.resplit import spread_order, strata, with_train
 from drivetrain.errors import DataError, UsageError
 from drivetrain.learn.applies import refuse_pointless
+from drivetrain.learn.make import one_model
 from drivetrain.learn.power_law import PowerLaw, fit
 from drivetrain.metrics import Statistic, names, statistics
 from drivetrain.progress import progress
@@ -139,6 +140,7 @@ def learning_curve(
     (default: the error rate, or the mean absolute error); the other options are those of a learner. The codecs stay those
     of all training rows. Raises UsageError, and DataError where there are no valid rows.
     """
+    model = one_model(data) if model is None else model
     refuse_pointless(data, model, [] if epochs is None else ["epochs"])
     sizes, order = _plan(data, shares, seeds, seed)
     made: list[list[Statistic]] = [[] for _ in sizes]

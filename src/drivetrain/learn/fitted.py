@@ -16,7 +16,7 @@ from drivetrain import files
 from drivetrain.arguments import public
 from drivetrain.codecs import Signature
 from drivetrain.codecs.number import Number
-from drivetrain.data.dataset import Dataset, Part
+from drivetrain.data.dataset import Dataset, Part, whole
 from drivetrain.deadline import Deadline
 from drivetrain.errors import DataError, TrainingError, UsageError
 from drivetrain.learn import distribution
@@ -28,10 +28,11 @@ from drivetrain.types import Answer, Array, Sample
 
 if TYPE_CHECKING:
     from drivetrain.interpret import Interpretation
+    from drivetrain.learn.baselines import Baseline
     from drivetrain.learn.ease import EaseLearner
 
-TOP_LOSSES = "top_losses.csv"
-"""In a run's folder: the rows where the model is most wrong."""
+TOP_LOSSES, REFITTED = "top_losses.csv", "refitted.onnx"
+"""In a run's folder: the rows where the model is most wrong; and the graph of the model that was fitted again."""
 SHARE_OF_SECONDS, LEAST_SECONDS = 1 / 3, 10.0
 """Of the training's time, and at least: what may be spent on looking at what was trained. Half of it is for the
 comparison with simple methods, half for the report."""
@@ -100,6 +101,7 @@ class Fitted(ABC):
         self._truths: dict[str, dict[str, Array]] = {}
         self._out, self._force = out, force
         self._run: Run | None = None
+        self._shipped: Fitted | None = None
 
     # --- what a subclass gives ----------------------------------------------------------------------------
 
@@ -146,9 +148,23 @@ class Fitted(ABC):
 
         return fit_recommender(self)
 
+    @property
+    def companions(self) -> list[Baseline]:
+        """Other models that were fitted along with it, beside which it stands too."""
+        return []
+
     def told(self, against: Mapping[str, Mapping[str, Any]]) -> list[str]:
         """Notes on how the model stands against simple methods."""
         del against
+        return []
+
+    def more(self) -> dict[str, Any]:
+        """What the result tells of this kind of model alone, JSON values."""
+        return {}
+
+    @property
+    def parts(self) -> list[dict[str, Any]]:
+        """Of a blend: `{"name", "weights": {target: weight}}` of each model in its graph, in the graph's order."""
         return []
 
     def members(self) -> dict[str, bytes]:
@@ -253,6 +269,8 @@ class Fitted(ABC):
         """The answer for one raw value (or a mapping of them), through this model. Raises DataError, and
         TrainingError where it was never trained."""
         self._refuse_untrained()
+        if self.shipped is not self:
+            return self.shipped.predict(raw)
         inputs = self.data.signature.inputs
         sample = raw if isinstance(raw, Mapping) else dict.fromkeys(inputs, raw)
         if missing := [name for name in inputs if name not in sample]:
@@ -286,6 +304,35 @@ class Fitted(ABC):
 
     def progress(self, what: str, total: int) -> AbstractContextManager[Any]:
         return progress(what, total, quiet=self.quiet)
+
+    # --- fitted again -------------------------------------------------------------------------------------
+
+    @property
+    def shipped(self) -> Fitted:
+        """What answers after training and goes into a bundle. Its answers have the ranges that were measured here.
+
+        That is this model itself, or the one that was fitted again to all rows but the test's when this one had been
+        measured: the valid rows tell how good it is, and then it learns from them too."""
+        if self._shipped is None and self._run is not None and (self._run.folder / REFITTED).is_file():
+            from drivetrain.learn.graph_model import read_graph
+
+            self._ship(whole(self.data), read_graph(self._run.folder / REFITTED))
+        if self._shipped is None:
+            return self
+        signature = self._shipped.data.signature
+        self._shipped.data.signature = Signature(signature.inputs, self.data.signature.targets)
+        return self._shipped
+
+    def ship(self, data: Dataset, graph: bytes) -> None:
+        """Keep the graph of the model that was fitted again, to the rows of `data` (see `data.dataset.whole`)."""
+        self._ship(data, graph)
+        if self._run is not None:
+            files.write_bytes(self._run.folder / REFITTED, graph)
+
+    def _ship(self, data: Dataset, graph: bytes) -> None:
+        from drivetrain.learn.graph_model import GraphModel
+
+        self._shipped = GraphModel(data, graph, self.settings, self.description())
 
     # --- the run ------------------------------------------------------------------------------------------
 

@@ -29,7 +29,7 @@ from drivetrain.learn.fitted import Fitted, not_trained, run_and_data
 from drivetrain.learn.generators import Generators
 from drivetrain.learn.hooks import Hook, checked
 from drivetrain.learn.intervals import fit_intervals
-from drivetrain.learn.make import TREES, resume
+from drivetrain.learn.make import WITHOUT_EPOCHS, one_model, resume
 from drivetrain.learn.outcome import measured_part
 from drivetrain.learn.settings import FROZEN_EPOCHS, OF_FIT, Phase, Settings, telling, unknown_option
 from drivetrain.learn.training import Training, averaging
@@ -112,7 +112,7 @@ class Learner(Fitted):
     ) -> None:
         self.processes = distribution.start()
         super().__init__(data, out, force, quiet or not self.processes.first, bare)
-        name = data.default_model if model is None else model
+        name = one_model(data) if model is None else model
         self.model_name = "" if isinstance(name, nn.Module) else _whole_name(name, data)
         self.device = self.processes.device() if device is None else _device(device)
         self.hooks = checked(hooks)
@@ -494,7 +494,7 @@ class Learner(Fitted):
         distribution.start().from_first(lambda: None)  # which may still be writing
         opened, config, data = run_and_data(run, data)
         name = config["model"]["name"]
-        if name == TREES:
+        if name in WITHOUT_EPOCHS:
             return resume(run, data, **options)  # type: ignore[return-value]
         if not name and model is None:
             raise UsageError(

@@ -1,7 +1,9 @@
-"""The learner that a model's name stands for: trees, EASE, or a network. Torch is imported for networks alone."""
+"""The learner that a model's name stands for: the best, trees, EASE, or a network. Torch is imported for networks alone."""
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,18 +12,23 @@ from drivetrain.codecs.text import Text
 from drivetrain.errors import UsageError
 from drivetrain.learn import distribution
 from drivetrain.learn.run import Run
-from drivetrain.learn.settings import EPOCHS, EPOCHS_OF_COLUMNS
+from drivetrain.learn.settings import EPOCHS, EPOCHS_OF_COLUMNS, NETWORKS_ONLY, telling
 
 if TYPE_CHECKING:
     from drivetrain.data.dataset import Dataset
-    from drivetrain.learn.ease import EaseLearner
-    from drivetrain.learn.learner import Learner
-    from drivetrain.learn.trees import TreesLearner
 
-TREES, EASE = "trees", "ease"
+TREES, EASE, BEST = "trees", "ease", "best"
+NETWORK = "mlp"
+"""The network of a table."""
+OF_NETWORKS = {*NETWORKS_ONLY, "epochs", "lr", "frozen_epochs"} - {"seed", "class_weights", "loss"}
+"""Options that only a network has."""
 FEW_ROWS = 5_000
-WITHOUT_EPOCHS = (TREES, EASE)
-"""Models whose learner has `fit()` and no epochs."""
+WITHOUT_EPOCHS = {
+    TREES: ("trees", "TreesLearner"),
+    EASE: ("ease", "EaseLearner"),
+    BEST: ("best", "BestLearner"),
+}
+"""Models whose learner has `fit()` and takes no epochs: its module here, and its name in it."""
 
 
 def usual_epochs(data: Dataset) -> int:
@@ -35,24 +42,35 @@ def usual_epochs(data: Dataset) -> int:
     return EPOCHS if data.pictures or by_heart else EPOCHS_OF_COLUMNS
 
 
-def _one_process() -> None:
+def _own_learner(model: Any) -> Any:
+    """The learner of a model without epochs; None for a network's."""
+    if not isinstance(model, str) or model not in WITHOUT_EPOCHS:
+        return None
     if distribution.count() > 1:
         raise UsageError("this model is fitted in one process.", where="torchrun", fix="Leave torchrun out.")
+    module, name = WITHOUT_EPOCHS[model]
+    return getattr(importlib.import_module(f"drivetrain.learn.{module}"), name)
 
 
-def make_learner(data: Dataset, model: Any = None, **options: Any) -> Learner | TreesLearner | EaseLearner:
-    """A learner of a dataset. `model` is "trees", "ease", a name of `drivetrain.models.registry`, a torch module, or None for
-    the dataset's default; the options are those of `Learner`, of which trees take a few."""
-    if (data.default_model if model is None else model) == TREES:
-        from drivetrain.learn.trees import TreesLearner
+def default_model(data: Dataset, given: Iterable[str] = ()) -> str:
+    """What is trained where nobody named a model: what the dataset says; but a network where an option is `given` that is
+    for one, such as epochs, and among several processes."""
+    if data.default_model == BEST and (distribution.count() > 1 or OF_NETWORKS.intersection(given)):
+        return NETWORK
+    return data.default_model
 
-        _one_process()
-        return TreesLearner(data, **options)
-    if (data.default_model if model is None else model) == EASE:
-        from drivetrain.learn.ease import EaseLearner
 
-        _one_process()
-        return EaseLearner(data, **options)
+def one_model(data: Dataset) -> str:
+    """What is trained many times over where nobody named a model: the best is itself many."""
+    return NETWORK if data.default_model == BEST else data.default_model
+
+
+def make_learner(data: Dataset, model: Any = None, **options: Any) -> Any:
+    """A learner of a dataset. `model` is one of WITHOUT_EPOCHS, a name of `drivetrain.models.registry`, a torch module, or None
+    for the dataset's default; the options are those of `Learner`, of which the others take a few."""
+    model = default_model(data, telling(options)) if model is None else model
+    if (learner := _own_learner(model)) is not None:
+        return learner(data, **options)
     if data.default_model == EASE:
         raise UsageError(
             "what comes next in a history is ranked by ease alone.", where="model",
@@ -63,20 +81,10 @@ def make_learner(data: Dataset, model: Any = None, **options: Any) -> Learner | 
     return Learner(data, model, **options)
 
 
-def resume(
-    run: str | Path, data: Dataset | None = None, model: Any = None, **options: Any
-) -> Learner | TreesLearner | EaseLearner:
+def resume(run: str | Path, data: Dataset | None = None, model: Any = None, **options: Any) -> Any:
     """The learner of a run, as far as it had come (see `Learner.resume`)."""
-    if Run.open(run).read_config()["model"]["name"] == TREES:
-        from drivetrain.learn.trees import TreesLearner
-
-        _one_process()
-        return TreesLearner.resume(run, data, **options)
-    if Run.open(run).read_config()["model"]["name"] == EASE:
-        from drivetrain.learn.ease import EaseLearner
-
-        _one_process()
-        return EaseLearner.resume(run, data, **options)
+    if (learner := _own_learner(Run.open(run).read_config()["model"]["name"])) is not None:
+        return learner.resume(run, data, **options)
     from drivetrain.learn.learner import Learner
 
     return Learner.resume(run, data, model, **options)

@@ -47,7 +47,7 @@ def make_result(learner: Fitted, deadline: Deadline = NEVER) -> dict[str, Any]:
     metrics = {name: estimate.to_json() for name, estimate in learner.validate(part).items()}
     train, measured = learner.training_batch(), {**data.part(part).batch(), **learner.outputs(part)[1]}
     stopped = getattr(settings, "early_stopping", None) is not None  # It has the best epoch's weights.
-    own = learner.model_name == "trees"  # Their rounds are chosen, and they are no baseline to themselves.
+    own = learner.model_name in ("trees", "best")  # They have them, and their rounds are chosen.
     late: list[str] = []
     with learner.progress("Fitting baselines", 1) as advance:
         if data.extras.baselines is not None:
@@ -57,6 +57,7 @@ def make_result(learner: Fitted, deadline: Deadline = NEVER) -> dict[str, Any]:
                 data.signature, train, measured, settings.seed, class_weights=settings.class_weights, loss=settings.loss,
                 trees=not own, deadline=deadline, late=late,
             )  # fmt: skip
+        simple += learner.companions
         advance(1)
     beside = baseline_metrics(data.signature, simple, measured, settings.seed)
     if (more := data.extras.metrics) is not None:
@@ -79,8 +80,21 @@ def make_result(learner: Fitted, deadline: Deadline = NEVER) -> dict[str, Any]:
         + ([] if own else better_trees(against))
         + ([] if own or stopped else worse_metric(learner.history))
         + right_more_often(data.signature, learner.outputs(part)[0], simple, measured, against)
-        + learner.told(against),
+        + learner.told(against)
+        + fitted_again(learner),
+        **learner.more(),
     }
+
+
+def fitted_again(learner: Fitted) -> list[str]:
+    """That what answers has learned from more rows than what was measured."""
+    shipped = learner.shipped
+    if shipped is learner:
+        return []
+    return [
+        f"measured as fitted to {len(learner.data.part('train')):,} rows; what answers was fitted again to "
+        f"{len(shipped.data.part('train')):,}, the valid rows too"
+    ]
 
 
 def brief_result(learner: Fitted) -> dict[str, Any]:

@@ -53,6 +53,7 @@ def _shared(learner: Fitted) -> dict[str, Any]:
         "baselines": result.get("baselines"),
         "against": result.get("against"),
         "notes": result.get("notes"),
+        "tried": result.get("tried"),
         "versions": versions(),
         "data": {
             "source": data.table.source or data.table.name,

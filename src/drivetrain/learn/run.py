@@ -5,7 +5,9 @@ metrics.jsonl   one line per epoch
 events.*        the same for TensorBoard
 checkpoints/    to go on from (see checkpoints.py)
 result.json     metrics with intervals, baselines, seconds
-model.onnx      the graph, where the model is trees (see trees.py)
+model.onnx      the graph that was measured, where the model is no network (see trees.py, best.py)
+refitted.onnx   the graph of the model that was fitted again to all rows but the test's, and goes into a bundle
+tried/          the answers of what --model best has tried (see tried.py); chosen.json  what has which weight
 validation/     what it answered for the rows that it was validated on (see validation.py)
 report.html     the page that shows it all
 top_losses.csv  the rows where the model is most wrong
@@ -244,6 +246,9 @@ def _clear(folder: Path) -> None:
         "report.html",
         "top_losses.csv",
         "model.onnx",
+        "refitted.onnx",
+        "chosen.json",
+        "tried/*",
         "events.*",
         "checkpoints/*",
         "validation/*",

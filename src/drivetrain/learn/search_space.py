@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from drivetrain.codecs.category import Category
 from drivetrain.data.augment import Augment
 from drivetrain.errors import UsageError, nearest
-from drivetrain.learn.make import WITHOUT_EPOCHS
+from drivetrain.learn.make import NETWORK, WITHOUT_EPOCHS, one_model
 from drivetrain.learn.settings import Settings
 
 if TYPE_CHECKING:
@@ -82,8 +82,8 @@ def default_space(data: Dataset, model: Any, pretrained: bool, settings: Setting
     )
     if any(isinstance(codec, Category) for codec in data.signature.targets.values()):
         space["label_smoothing"] = Range(0.0, 0.2)
-    if model is None and data.default_model == "mlp":
-        space["model"] = Choice(("mlp", "linear"))
+    if model is None and one_model(data) == NETWORK:
+        space["model"] = Choice((NETWORK, "linear"))
     return space
 
 

@@ -31,7 +31,7 @@ from drivetrain.learn import distribution
 from drivetrain.learn.applies import refuse_pointless
 from drivetrain.learn.hooks import Hook
 from drivetrain.learn.learner import Learner
-from drivetrain.learn.make import WITHOUT_EPOCHS, make_learner, usual_epochs
+from drivetrain.learn.make import WITHOUT_EPOCHS, make_learner, one_model, usual_epochs
 from drivetrain.learn.outcome import measured_part
 from drivetrain.learn.run import next_folder
 from drivetrain.learn.search_space import NAMES, Space, default_space, read_space, scaled, suggest
@@ -113,14 +113,14 @@ class Search:
         quiet: bool,
     ) -> None:
         self.data, self.seed, self.fixed, self.quiet = data, seed, fixed, quiet
-        model = fixed.get("model", data.default_model)
+        model = fixed.get("model", one_model(data))
         if model in WITHOUT_EPOCHS:
             raise UsageError(f"{model!r} has nothing to search.", where="model", fix="Choose another model.")
         known = {"augment", "device", *NAMES}
         for name in fixed:
             if name not in known:
                 raise UsageError(f"a search has no option {name!r}.", where=name, fix=nearest(name, known))
-        refuse_pointless(data, fixed.get("model"), [*telling(fixed), *(space or {})])
+        refuse_pointless(data, model, [*telling(fixed), *(space or {})])
         probe = self._learner({}, None)
         if measured_part(probe) != "valid":
             raise UsageError(
@@ -266,7 +266,9 @@ class Search:
         self, settings: Mapping[str, Any], run: Path | None, hooks: tuple[Hook, ...] = ()
     ) -> Learner:
         options = {**self.fixed, **settings}
-        model = copy.deepcopy(options.pop("model", None))  # a module of one's own is new for each trial
+        model = copy.deepcopy(
+            options.pop("model", one_model(self.data))
+        )  # a module of one's own is new for each trial
         strength = options.pop("augment_strength", None)
         for name in ("lr", "epochs", "frozen_epochs"):
             options.pop(name, None)

@@ -17,7 +17,7 @@ MOST_INPUTS = 6
 def model_card(content: Mapping[str, Any]) -> str:
     """The card in Markdown. Any key may be missing or None.
 
-    name, task, model, created, things, metrics, baselines, against, notes, per_class, versions
+    name, task, model, created, things, metrics, baselines, against, notes, tried, per_class, versions
                   as for `report.page.write_report`
     file          the bundle's file name
     data          {"source", "layout", "split", "rows": {part: n}, "counts": {part: {class: n}}}
@@ -83,6 +83,8 @@ def _result(content: Mapping[str, Any]) -> list[str]:
     lines.append(_table(["metric", "measured on", "by", "value (95 % interval)", "n"], rows))
     if told := words.methods(metrics.values()):
         lines.append("Intervals: " + "; ".join(_text(method) for method in told) + ".")
+    if tried := content.get("tried"):
+        lines.append(_table(*words.tried_rows(tried)))
     return [*lines, *(_text(note) for note in content.get("notes") or [])]
 
 

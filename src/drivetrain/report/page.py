@@ -31,6 +31,7 @@ def write_report(path: str | os.PathLike[str], content: Mapping[str, Any]) -> Pa
     against       {baseline: {"target", "measure", "difference": estimate, "better", "words"}}: ours minus theirs on the
                   same rows, by their losses
     notes         sentences that a reader must see
+    tried         [{"name", "measure", "value": estimate, "weights": {target: weight}, "seconds"}] of the models of a blend
     history       a dict per epoch (see `charts.losses`)       epoch_name  what it is called, "epoch" unless said
     per_class     {class: {"precision", "recall", "f1": estimate}}
     confusion     a Chart, or {"matrix", "classes"}
@@ -173,6 +174,26 @@ def _metric_table(metrics: Mapping[str, words.Estimates]) -> str:
 def _estimate(name: str, estimate: Mapping[str, Any]) -> str:
     """`97.2 % (94.9 to 98.5)`, which breaks before the bracket only."""
     return words.estimate_text(name, estimate).replace(" ", NO_BREAK).replace(f"{NO_BREAK}(", " (")
+
+
+def _tried(content: Mapping[str, Any]) -> str:
+    tried = content.get("tried") or []
+    if not tried:
+        return ""
+    columns, rows = words.tried_rows(tried)
+    legend = (
+        "Each was asked about rows that it had not seen, all about the same ones; their weights in what answers are those of "
+        "the least loss there."
+    )
+    chart = ""
+    if len(tried) > 1:
+        measure = tried[0]["measure"]
+        drawn = bars(
+            {each["name"]: each["value"] for each in tried}, words.metric(measure).name.capitalize(),
+            "%" if words.metric(measure).share else "",
+        )  # fmt: skip
+        chart = figure(drawn, f"{drawn.title}, with 95 % intervals")
+    return f'<p class="small">{legend}</p>{chart}{scroll(table_html(rows, columns))}'
 
 
 def _curves(content: Mapping[str, Any]) -> str:
@@ -327,6 +348,7 @@ def _versions(content: Mapping[str, Any]) -> str:
 
 SECTIONS: tuple[tuple[str, Callable[[Mapping[str, Any]], str]], ...] = (
     ("Result", _result),
+    ("What was tried", _tried),
     ("Training", _curves),
     ("Classes", _classes),
     ("Confusion", _confusion),

@@ -68,6 +68,30 @@ def estimate_text(name: str, estimate: Mapping[str, Any]) -> str:
     return f"{value} ({interval})" if interval else value
 
 
+def tried_rows(tried: Iterable[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Names of columns, and a row for each model that was tried, the weightiest first: its metric on rows that it had not
+    seen, how much it has to say in what answers, and what it took."""
+    found = sorted(tried, key=lambda each: -max([*each["weights"].values(), 0.0]))
+    measure = found[0]["measure"] if found else ""
+    rows = [
+        [
+            str(each["name"]),
+            estimate_text(each["measure"], each["value"]),
+            " / ".join(f"{weight:.2f}" if weight else "-" for weight in each["weights"].values()) or "-",
+            str(each["words"]),
+            f"{each['seconds']:.1f} s",
+        ]
+        for each in found
+    ]
+    return [
+        "tried",
+        metric(measure).name if measure else "",
+        "weight",
+        "beside it the blend is",
+        "took",
+    ], rows
+
+
 def headline_metric(metrics: Mapping[str, Estimates]) -> tuple[str, str] | None:
     """(part, metric) of the main result: test before valid before train, and its first metric."""
     for part in sorted(metrics, key=lambda part: {"test": 0, "valid": 1}.get(part, 2)):

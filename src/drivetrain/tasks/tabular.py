@@ -29,6 +29,7 @@ from drivetrain.data.table import Table, complete
 from drivetrain.errors import DataError, UsageError, nearest
 from drivetrain.interface import column_option
 from drivetrain.learn.applies import refuse_pointless, refuse_shares
+from drivetrain.learn.make import BEST
 from drivetrain.types import Array
 
 NAME = "tabular"
@@ -149,6 +150,7 @@ def from_frame(
         recipe=recipe,
     )
     data.kinds = kinds
+    data.default_model = BEST
     data.interval = interval
     data.find_faults = partial(
         find_faults, propose=not isinstance(split, splits.Splitter) or split.kind == "random"

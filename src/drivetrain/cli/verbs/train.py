@@ -16,6 +16,7 @@ from rich.markup import escape
 from drivetrain.cli.common import (
     Outcome,
     by_baselines,
+    duration,
     metrics_table,
     plain_table,
     refuse_no_bundle,
@@ -27,9 +28,9 @@ from drivetrain.cli.source import add_source, dataset, recorded, said
 from drivetrain.errors import FileError, Interrupted, UsageError
 from drivetrain.extras import require
 from drivetrain.learn import distribution
-from drivetrain.learn.make import WITHOUT_EPOCHS, usual_epochs
+from drivetrain.learn.make import WITHOUT_EPOCHS, default_model, usual_epochs
 from drivetrain.learn.run import Run, is_used, refuse_used
-from drivetrain.learn.settings import EPOCHS, EPOCHS_OF_COLUMNS, FROZEN_EPOCHS, NETWORKS_ONLY
+from drivetrain.learn.settings import EPOCHS, EPOCHS_OF_COLUMNS, FROZEN_EPOCHS, NETWORKS_ONLY, telling
 
 if TYPE_CHECKING:
     from drivetrain.data.dataset import Dataset
@@ -66,9 +67,12 @@ def add(command: ArgumentParser) -> None:
     add_source(command)
     command.add_argument(
         "--model",
-        help="linear, mlp, cnn, residual, resnet18, trees, ..., a hub name, a folder or weights file",
+        help="best (tables), linear, mlp, trees, ngrams, cnn, residual, resnet18, ..., a hub name, a folder or weights file",
     )
     command.add_argument("--epochs", type=int, help=f"default {EPOCHS}; {EPOCHS_OF_COLUMNS} for most tables")
+    command.add_argument(
+        "--time", type=duration, metavar="TIME", help="for --model best to try and choose in: 90s, 5m (10m)"
+    )
     command.add_argument("--lr", type=float, help="peak learning rate; default: by model")
     command.add_argument("--augment", choices=AUGMENTS, help="random changes to training pictures (auto)")
     command.add_argument(
@@ -99,7 +103,7 @@ def act(options: Namespace) -> Outcome:
     if looks:
         _say_faults(data, options)
     proposal = _propose(data, options) if looks and not options.split else None
-    learner = data.learner(options.model, out=options.out, force=options.force, **_given(options))
+    learner = data.learner(_model(data, options), out=options.out, force=options.force, **_given(options))
     learner.notes_told.update(learner.notes if options.json else data.notes)  # `describe` has told those.
     learner.tell_notes()
     say(repr(learner), options)
@@ -144,11 +148,20 @@ def _settings(options: Namespace) -> dict[str, Any]:
     return {"seed": options.seed, **{name: value for name, value in given.items() if value is not None}}
 
 
+def _model(data: Dataset, options: Namespace) -> str:
+    """The model that was named, or else the default: a network where an option is given that only a network has."""
+    if options.model is not None:
+        return options.model
+    of_network = [name for name in ("epochs", "lr") if getattr(options, name) is not None]
+    return default_model(data, [*of_network, *telling(_given(options))])
+
+
 def _given(options: Namespace) -> dict[str, Any]:
     augment = (
         {} if options.augment is None else {"augment": None if options.augment == "none" else options.augment}
     )
-    return {**_settings(options), **augment}
+    time = {} if options.time is None else {"time": options.time}
+    return {**_settings(options), **time, **augment}
 
 
 def _check_training(options: Namespace) -> None:
@@ -297,13 +310,19 @@ def _trained(learner: Any, options: Namespace) -> Outcome:
 
 
 def show(answer: dict[str, Any]) -> None:
-    from drivetrain.report.words import verdict
+    from drivetrain.report.words import tried_rows, verdict
 
     console = terminal()
     ((part, metrics),) = answer["metrics"].items()
     console.print()
     for place, columns in enumerate(by_baselines(metrics, answer["baselines"])):
         console.print(metrics_table(columns, "" if place else f"{part}, with 95 % intervals", console))
+    if tried := answer.get("tried"):
+        columns, rows = tried_rows(tried)
+        table = plain_table("", *columns)
+        for row in rows:
+            table.add_row(*map(escape, row))
+        console.print(table)
     if told := verdict(answer.get("against") or {}):
         console.print(escape(told))
     for note in answer.get("notes", []):

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.markup import escape
 
-from drivetrain.cli.common import Outcome, plain_table, say, terminal
+from drivetrain.cli.common import Outcome, duration, plain_table, say, terminal
 from drivetrain.cli.source import add_source, dataset
 from drivetrain.cli.verbs.train import AUGMENTS, SETTINGS, describe
 from drivetrain.errors import Interrupted, UsageError
@@ -24,7 +24,9 @@ SHOWN = 10
 def add(command: ArgumentParser) -> None:
     add_source(command)
     command.add_argument("--trials", type=int, required=True, metavar="N", help="how many models to train")
-    command.add_argument("--time", type=float, metavar="SECONDS", help="begin no new trial after this")
+    command.add_argument(
+        "--time", type=duration, metavar="TIME", help="begin no new trial after this, such as 90s, 10m"
+    )
     command.add_argument("--metric", help="choose by this one; default: log loss, or mean absolute error")
     command.add_argument("--keep-all", action="store_true", help="keep the weights of every trial")
     command.add_argument(
