@@ -24,7 +24,7 @@ def adult(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def bundle(adult: Path) -> Path:
     data = dt.tabular.from_csv(adult, "income", ignore=["id"])
-    learner = data.learner(out=adult.parent / "run", quiet=True)
+    learner = data.learner("mlp", out=adult.parent / "run", quiet=True)
     learner.fit(3)
     return learner.export(adult.parent / "adult.bundle")
 
@@ -33,7 +33,7 @@ def test_a_table_trains_exports_and_answers_as_the_learner(adult: Path, bundle: 
     data = dt.tabular.from_csv(adult, "income", ignore=["id"])
     assert set(data.signature.inputs) == {"age", "workclass", "education", "capital-gain", "hours-per-week"}
     assert data.classes == ["<=50K", ">50K"]
-    learner = data.learner(out=adult.parent / "again", quiet=True)
+    learner = data.learner("mlp", out=adult.parent / "again", quiet=True)
     learner.fit(3)
     row = {name: data.table[name][0] for name in data.signature.inputs}
     here, there = learner.predict(row), dt.Predictor(bundle).predict(row)
@@ -97,7 +97,9 @@ def test_the_recipe_makes_the_same_dataset_again(adult: Path) -> None:
 def test_costs_move_the_answer_and_not_the_probabilities(adult: Path, tmp_path: Path) -> None:
     plain = dt.tabular.from_csv(adult, "income", ignore=["id"])
     dear = dt.tabular.from_csv(adult, "income", ignore=["id"], costs={(">50K", "<=50K"): 50.0})
-    learners = [data.learner(out=tmp_path / str(n), quiet=True) for n, data in enumerate((plain, dear))]
+    learners = [
+        data.learner("mlp", out=tmp_path / str(n), quiet=True) for n, data in enumerate((plain, dear))
+    ]
     for learner in learners:
         learner.fit(1)
     rows = [{name: plain.table[name][row] for name in plain.signature.inputs} for row in range(30)]
@@ -113,7 +115,7 @@ def test_a_number_has_an_interval_that_holds_about_as_often_as_asked(tmp_path: P
     x = draw.normal(size=3000)
     columns = {"x": x.tolist(), "y": (2 * x + draw.normal(size=3000)).tolist()}
     data = dt.tabular.from_frame(columns, "y", 0.3, interval=0.8)
-    learner = data.learner(out=tmp_path / "run", quiet=True)
+    learner = data.learner("mlp", out=tmp_path / "run", quiet=True)
     learner.fit(3)
     fresh = draw.normal(size=800)
     truth = 2 * fresh + draw.normal(size=800)
@@ -125,7 +127,7 @@ def test_a_number_has_an_interval_that_holds_about_as_often_as_asked(tmp_path: P
 
 def test_a_log_target_is_answered_in_its_own_units(tmp_path: Path) -> None:
     data = dt.tabular.from_csv(rentals(tmp_path / "rentals.csv"), "rented", log_target=True)
-    learner = data.learner(out=tmp_path / "run", quiet=True)
+    learner = data.learner("mlp", out=tmp_path / "run", quiet=True)
     learner.fit(5)
     answer = learner.predict({"day": "2024-06-01", "temperature": 20, "weather": "clear"})
     assert 50 < answer.value < 1000
@@ -187,7 +189,7 @@ def test_class_weights_make_the_rare_class_count(tmp_path: Path) -> None:
     shares = []
     for weights in ("none", "balanced"):
         data = dt.tabular.from_frame(columns, "y")
-        learner = data.learner(out=tmp_path / weights, quiet=True, class_weights=weights)
+        learner = data.learner("mlp", out=tmp_path / weights, quiet=True, class_weights=weights)
         learner.fit(4)
         outputs, _ = learner.outputs("valid")
         shares.append(outputs["y"][:, 0].mean())
