@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,9 @@ from drivetrain.models.network import Network
 
 if TYPE_CHECKING:
     from drivetrain.learn.learner import Learner
+
+TOLD_TO_COMPILER = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
+"""Methods of torch's optimisers, besides `step`, that ask its compiler to pass them over."""
 
 
 def averaging(decay: float) -> Callable[[list[Tensor], list[Tensor], Any], None]:
@@ -155,6 +159,14 @@ def make_optimizer(groups: list[dict[str, Any]], settings: Settings) -> torch.op
     """The optimiser with torch's fused step, which SGD does not have for shards."""
     if settings.optimizer == "sgd":
         decay, fused = settings.weight_decay, not settings.shard
-        return torch.optim.SGD(groups, lr=1.0, momentum=settings.momentum, weight_decay=decay, fused=fused)
-    kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
+        kind = not_compiled(torch.optim.SGD)
+        return kind(groups, lr=1.0, momentum=settings.momentum, weight_decay=decay, fused=fused)
+    kind = not_compiled(torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam)
     return kind(groups, lr=1.0, weight_decay=settings.weight_decay, fused=True)
+
+
+def not_compiled(kind: type[torch.optim.Optimizer]) -> Callable[..., torch.optim.Optimizer]:
+    """The same optimiser, whose methods don't say to torch's compiler to leave them alone: to say so they import it, which
+    takes a second of CPU, and nothing is compiled here."""
+    plain: dict[str, Any] = {name: inspect.unwrap(getattr(kind, name)) for name in TOLD_TO_COMPILER}
+    return type(kind.__name__, (kind,), {**plain, "step": torch.no_grad()(inspect.unwrap(kind.step))})
