@@ -78,7 +78,9 @@ def test_a_name_like_no_other_is_answered_with_all():
     assert all(name in caught.value.fix for name in MODELS)
 
 
-@pytest.mark.parametrize(("name", "of"), [("trees", "table"), ("ease", "histories")])
+@pytest.mark.parametrize(
+    ("name", "of"), [("trees", "table"), ("ease", "histories"), ("factors", "two categories")]
+)
 def test_a_model_without_a_network_is_known_and_says_what_it_is_for(name, of):
     with pytest.raises(UsageError, match=of) as caught:
         resolve(name)
@@ -94,14 +96,14 @@ def test_only_models_that_fit_the_data_are_offered():
     ratings = block.from_columns({"user": list("aabb"), "item": list("xyxy"), "rating": [1, 2, 3, 4]})
     assert registry.fitting(pictures.signature) == tuple(MODELS)
     assert registry.fitting(table.signature) == ("linear", "mlp", "trees")
-    assert registry.fitting(ratings.signature) == ("linear", "mlp", "trees", "dot", "neural")
+    assert registry.fitting(ratings.signature) == ("linear", "mlp", "trees", "factors", "dot", "neural")
     for data, name in ((pictures, "dot"), (table, "resnet18")):
         with pytest.raises(UsageError, match="no model is called") as caught:
             data.learner("zzz")
         assert name not in caught.value.fix
 
 
-@pytest.mark.parametrize("name", registry.PAIRS)
+@pytest.mark.parametrize("name", ["factors", *registry.PAIRS])
 def test_what_takes_two_categories_says_once_what_there_is_instead(name):
     with pytest.raises(UsageError, match="here is image") as caught:
         several.pictures().learner(name)

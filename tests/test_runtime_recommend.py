@@ -36,7 +36,7 @@ def made(file: Path, name: str, **options: Any) -> Path:
     learner = data.learner(
         out=file.parent / name, quiet=True, **({} if options.get("rating") else {"ridge": 30.0})
     )
-    learner.fit(4) if options.get("rating") else learner.fit()
+    learner.fit()
     return learner.export(file.parent / f"{name}.bundle")
 
 

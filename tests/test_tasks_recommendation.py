@@ -44,7 +44,7 @@ def picks(file: Path) -> Any:
 def ratings(file: Path) -> Any:
     """A learner of ratings, trained."""
     learner = dt.recommendation.from_csv(file, *NAMES).learner(out=file.parent / "ratings", quiet=True)
-    learner.fit(10)
+    learner.fit()
     return learner
 
 
@@ -286,11 +286,10 @@ def test_ratings_are_predicted_and_ranked_and_the_truth_is_told(ratings: Any) ->
     )
     assert ours["ndcg_at_10"]["value"] > simple["popularity"]["ndcg_at_10"]["value"]
     assert ours["ndcg_at_10"]["value"] > simple["sorted by predicted rating"]["ndcg_at_10"]["value"]
-    assert ratings.settings.weight_decay == 1.2
-    assert "dot" in ratings.description()
+    assert "factors, of" in ratings.description()
 
 
-@pytest.mark.parametrize("model", ["neural", "mlp", "trees"])
+@pytest.mark.parametrize("model", ["dot", "neural", "mlp", "trees"])
 def test_other_models_of_ratings_recommend_all_the_same(file: Path, tmp_path: Path, model: str) -> None:
     data = dt.recommendation.from_csv(file, *NAMES)
     learner = data.learner(model, out=tmp_path / "run", quiet=True)
@@ -316,6 +315,94 @@ def test_models_refuse_data_that_are_not_theirs(file: Path) -> None:
     )
     with pytest.raises(UsageError, match="two categories"):
         block.from_table(table).learner("dot", quiet=True)
+    with pytest.raises(UsageError, match="two categories"):
+        block.from_table(table).learner("factors", quiet=True)
+    with pytest.raises(UsageError, match="factors has no dropout"):
+        rated.learner("factors", dropout=0.5)
+    assert rated.learner(dropout=0.5, quiet=True).model_name == "dot"
+
+
+@pytest.fixture(scope="module")
+def fitted_again(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A learner of ratings whose valid rows have a user and two items that train lacks."""
+    draw = np.random.default_rng(0)
+    rows = [
+        (f"u{u}", f"f{i}", int(draw.integers(1, 6)), "train")
+        for u in range(20)
+        for i in draw.permutation(12)[:8]
+    ]
+    late = [(user, f"f{i}", 4 + i % 2, "valid") for user in ("u1", "u2", "new") for i in (2, 5, 12, 13)]
+    test = [("new", "f3", 5, "test"), ("u1", "f13", 5, "test"), ("u0", "f12", 4, "test")]
+    kept = {row[:2]: row for row in [*test, *late, *rows]}
+    columns = dict(zip(("user", "film", "stars", "part"), map(list, zip(*kept.values()))))
+    folder = tmp_path_factory.mktemp("again")
+    path = write_csv(folder / "ratings.csv", columns)
+    data = dt.recommendation.from_csv(path, *NAMES[:3], split=dt.split.by_column("part"))
+    learner = data.learner(out=folder / "run", quiet=True)
+    learner.fit()
+    return learner
+
+
+def test_what_was_measured_is_fitted_again_with_the_rows_that_it_was_measured_on(fitted_again: Any) -> None:
+    learner, ranker = fitted_again, fitted_again.recommender
+    counts = {name: len(rows) for name, rows in learner.data.split.parts().items()}
+    everything = counts["train"] + counts["valid"]
+    assert len(learner.shipped.data.rows("train")) == everything
+    assert any(
+        f"fitted again to {everything}, the valid rows too" in note for note in learner.result["notes"]
+    )
+    assert "new" not in learner.data.signature.inputs["user"].classes
+    assert "new" in learner.shipped.data.signature.inputs["user"].classes
+    assert not {"f12", "f13"} & {*ranker.items}
+    assert {"f12", "f13"} <= {*ranker.shipped.items}
+    assert ranker.shipped.ridge == ranker.ridge
+    assert (
+        ranker.shipped.data.extras.facts["recommendation"]["liked"]
+        == ranker.data.extras.facts["recommendation"]["liked"]
+    )
+    whole = ranker.shipped.data.table.take(ranker.shipped.data.split.train)
+    assert "new" in whole["user"]
+    assert "f13" in whole["history"][whole["user"].tolist().index("u2")]
+    # What was measured is as it was.
+    np.testing.assert_array_equal(
+        learner.outputs("valid")[0]["stars"], learner.run_arrays(learner.data.part("valid").batch())["stars"]
+    )
+    assert learner.data.split.valid.size == counts["valid"]
+
+
+def test_what_was_fitted_again_is_what_is_exported_recommended_and_evaluated(
+    fitted_again: Any, tmp_path: Path
+) -> None:
+    from drivetrain.bundle import open_bundle
+    from drivetrain.runtime import Predictor
+
+    path = fitted_again.export(tmp_path / "a.bundle")
+    check_bundle(path, flips=20)
+    bundle = open_bundle(path)
+    assert bundle.recommender is not None
+    assert {"f12", "f13"} <= {*bundle.recommender.signature.targets["next"].items}
+    known, unknown = (Predictor(path).predict({"user": user, "film": "f13"}) for user in ("new", "nobody"))
+    assert known.targets["stars"]["value"] != unknown.targets["stars"]["value"]
+    assert fitted_again.predict({"user": "new", "film": "f13"}).targets["stars"]["value"] == pytest.approx(
+        known.targets["stars"]["value"], abs=1e-5
+    )
+    assert "f13" in [each.item for each in dt.recommendation.recommend(fitted_again, "u3", 14).items]
+    assert dt.recommendation.similar(path, "f13", 3)
+    source = fitted_again.data.recipe["source"]
+    done = drivetrain("evaluate", path, source, "--json")
+    assert done.code == 0, done.err
+    assert done.json["metrics"]["ndcg_at_10"]["value"] > 0
+    assert "fitted again" in bundle.card
+
+
+def test_a_run_that_is_taken_up_is_fitted_again_too(fitted_again: Any) -> None:
+    from drivetrain.learn.make import resume
+
+    again = resume(fitted_again.run, quiet=True)
+    batch = again.shipped.data.part("train").batch()
+    np.testing.assert_array_equal(
+        again.shipped.run_arrays(batch)["stars"], fitted_again.shipped.run_arrays(batch)["stars"]
+    )
 
 
 def test_without_a_valid_part_nothing_is_claimed(file: Path, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from drivetrain.data.augment import Augment
 from drivetrain.errors import FileError, TrainingError, UsageError
 from drivetrain.files import from_json
 from drivetrain.learn import tune as tuning_module
+from drivetrain.learn.make import network_of
 from drivetrain.learn.search_space import Choice, Range, default_space, read_space, scaled
 from drivetrain.learn.settings import Settings
 from drivetrain.learn.tune import Search
@@ -202,7 +203,7 @@ def test_the_default_space_holds_the_defaults(data: Callable[[], dt.Dataset]) ->
     learner = search._learner({name: search.defaults[name] for name in search.space}, None)
     assert (learner.settings.weight_decay, learner.augment) == (
         search.defaults["weight_decay"],
-        data().learner().augment,
+        data().learner(network_of(data())).augment,
     )
 
 

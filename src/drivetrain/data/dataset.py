@@ -83,7 +83,7 @@ class Extras:
     card. `histories` gives what each user liked and what else they had; it is in a bundle with `keep_seen`. `titles` are what
     items are called. `recommends`
     is a second dataset, of histories, from which it is learned what to recommend: of ratings, which say no more than
-    how much.
+    how much. `whole` gives the dataset of all rows but the test's, where it isn't made of the table's own rows.
     """
 
     things: str = ""
@@ -95,6 +95,7 @@ class Extras:
     titles: Mapping[str, str] = field(default_factory=dict)
     limits: tuple[str, ...] = ()
     recommends: Dataset | None = None
+    whole: Callable[[], Dataset] | None = None
 
 
 @dataclass(eq=False)
@@ -353,12 +354,17 @@ def whole(data: Dataset) -> Dataset:
     """The dataset whose training rows are those of train and valid together, with none to validate on: what a model is
     fitted to again when it has been measured. The inputs' codecs are fitted anew to all of these rows; the targets' stay,
     for what was measured is told in their terms."""
+    if data.extras.whole is not None:
+        return data.extras.whole()
     assert data.declared is not None
+    extras = data.extras
+    if extras.recommends is not None:
+        extras = replace(extras, recommends=whole(extras.recommends))
     rows = np.sort(np.concatenate([data.split.train, data.split.valid]))
     inputs = {name: _fitted(codec, name, data.table, rows) for name, codec in data.declared.inputs.items()}
     return replace(
         data, signature=Signature(inputs, data.signature.targets), split=Split(rows, rows[:0], data.split.test),
-        recipe=None, _parts={}, bad={}, telling=None,
+        recipe=None, extras=extras, _parts={}, bad={}, telling=None,
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -41,6 +41,11 @@ class Log:
         if self.rating is None or self.given is not None:
             return self.given
         return float(self.table[self.rating][self.split.train].mean())
+
+    def whole(self) -> Log:
+        """The same, in which what validates trains. Liked is what was liked before."""
+        rows = np.sort(np.concatenate([self.split.train, self.split.valid]))
+        return replace(self, split=Split(rows, rows[:0], self.split.test), given=self.threshold)
 
     @cached_property
     def liked(self) -> Array:

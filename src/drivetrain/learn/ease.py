@@ -7,26 +7,22 @@ scores are sums that can be taken apart: the reasons of a recommendation are its
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from drivetrain.arguments import public
 from drivetrain.bundle.npy import to_npy
 from drivetrain.codecs.ranking import Ranking
-from drivetrain.data.dataset import Dataset
 from drivetrain.errors import TrainingError, UsageError
 from drivetrain.files import to_json
-from drivetrain.learn.fitted import Fitted, run_and_data
 from drivetrain.learn.items import Floats, Items, choose, together, without
 from drivetrain.learn.make import EASE
-from drivetrain.learn.settings import Record, settings_without_epochs
+from drivetrain.learn.settings import Record
 from drivetrain.learn.simple_recommenders import POPULARITY
+from drivetrain.learn.solved import Solved
 from drivetrain.types import Array
 
 RIDGES = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
@@ -83,57 +79,32 @@ class EaseSettings(Record):
         self._require(self.ridge is None or self.ridge > 0, "ridge", "a number above 0, or None")
 
 
-class EaseLearner(Fitted):
-    """EASE on histories: an input `history` (and `seen`, what is not to be answered either), a ranking as the target.
+class EaseLearner(Solved):
+    """EASE on histories: an input `history` (and `seen`, what is not to be answered either), a ranking as the target. Options
+    are `seed` and `ridge`, and those of `Solved`."""
 
-    Options are `seed`, `ridge` and those of the run (`out`, `force`, `quiet`, `bare`). Raises UsageError for other options
-    and other data.
-    """
-
+    name, kind = EASE, EaseSettings
     settings: EaseSettings  # type: ignore[assignment]
+    ridge: float | None = None
 
-    @public
-    def __init__(
-        self,
-        data: Dataset,
-        *,
-        out: str | Path | None = None,
-        force: bool = False,
-        quiet: bool = False,
-        bare: bool = False,
-        **options: Any,
-    ) -> None:
-        super().__init__(data, out, force, quiet, bare)
-        self.model_name = EASE
-        self.settings = settings_without_epochs(EaseSettings, options, EASE)
-        self.ridge: float | None = None
-        self._seconds = 0.0
-        if not isinstance(next(iter(data.signature.targets.values())), Ranking):
+    def _refuse_unfit(self) -> None:
+        if not isinstance(next(iter(self.data.signature.targets.values())), Ranking):
             raise UsageError(
                 "ease ranks items for somebody's history: it can't answer with anything else.", where="model",
-                fix="Leave the rating column out, or use another model, such as dot.",
+                fix="Leave the rating column out, or use another model, such as factors.",
             )  # fmt: skip
-        self.notes = [*data.notes]
-        self._note_bad_rows()
 
     @property
     def items(self) -> tuple[str, ...]:
         return next(iter(self.data.signature.targets.values())).items  # type: ignore[attr-defined]
 
+    @property
+    def _shipped_items(self) -> tuple[str, ...]:
+        return cast("EaseLearner", self.shipped).items
+
     # --- training -----------------------------------------------------------------------------------------
 
-    @public
-    def fit(self) -> dict[str, Any]:
-        """Solve for the weights, and give the result (see `finish`)."""
-        self._start_run()
-        self._write_config(model={"name": EASE, "module": ""}, augment={}, phases=[])
-        self.solve()
-        return self.finish()
-
-    def solve(self) -> None:
-        """The weights; no run, no result."""
-        self._outputs.clear()
-        started = time.perf_counter()
+    def _solve(self) -> None:
         train = self.training_batch()
         history, seen = train["history"], train.get("seen")
         self.ridge = self.settings.ridge
@@ -142,29 +113,15 @@ class EaseLearner(Fitted):
                 self.ridge = choose(RIDGES, scorer, history, seen, self.settings.seed, advance)
         self.weights = ease_weights(together(history), self.ridge)
         self.shares = Items(history).shares.astype(np.float32)
-        self._seconds = time.perf_counter() - started
 
-    def go_on(self) -> dict[str, Any]:
-        """A run that was not finished is solved anew."""
-        self.solve()
-        return self.finish()
+    def chosen_settings(self) -> dict[str, Any]:
+        return {**super().chosen_settings(), "ridge": self.ridge}
 
     @property
     def trained(self) -> bool:
         return self.ridge is not None
 
-    @property
-    def epochs(self) -> int:
-        return int(self.trained)
-
-    @property
-    def seconds(self) -> float:
-        return self._seconds
-
     # --- after training -----------------------------------------------------------------------------------
-
-    def predict_part(self, part: str) -> dict[str, Array]:
-        return self.run_arrays(self.data.part(part).batch())
 
     def run_arrays(self, batch: Mapping[str, Array]) -> dict[str, Array]:
         if not self.trained:
@@ -185,23 +142,24 @@ class EaseLearner(Fitted):
 
     def golden_samples(self) -> list[tuple[str, Any, dict[str, Any]]]:
         """Histories drawn by chance: nobody's own goes into a bundle."""
+        items = self._shipped_items
         generator = np.random.default_rng(self.settings.seed)
         found: list[tuple[str, Any, dict[str, Any]]] = []
         names = list(self.data.signature.inputs)
         for number in range(CASES):
-            count = min(len(self.items), int(2 ** generator.uniform(0, 5)))
-            drawn = generator.choice(len(self.items), (len(names), count))
-            sample = {name: [self.items[place] for place in row] for name, row in zip(names, drawn)}
+            count = min(len(items), int(2 ** generator.uniform(0, 5)))
+            drawn = generator.choice(len(items), (len(names), count))
+            sample = {name: [items[place] for place in row] for name, row in zip(names, drawn)}
             found.append((f"made-up history {number}", "validation", sample))
         return found
 
     def members(self) -> dict[str, bytes]:
-        found = {"item_vectors.npy": to_npy(Items(self.training_batch()["history"]).vectors)}
+        found = {"item_vectors.npy": to_npy(Items(self.shipped.training_batch()["history"]).vectors)}
         extras = self.data.extras
         if extras.keep_seen and extras.histories is not None:
             people = {user: list(both) for user, both in extras.histories().items()}
             found["seen.json"] = to_json(people).encode()
-        if titles := {item: extras.titles[item] for item in self.items if item in extras.titles}:
+        if titles := {item: extras.titles[item] for item in self._shipped_items if item in extras.titles}:
             found["titles.json"] = to_json(titles).encode()
         return found
 
@@ -212,16 +170,3 @@ class EaseLearner(Fitted):
         return f"EASE, {len(self.items):,} items" + (
             f", penalty {self.ridge:g}" if self.ridge is not None else ""
         )
-
-    def __repr__(self) -> str:
-        return f"Learner of {self.data.table.name}: {self.description()}"
-
-    @classmethod
-    def resume(cls, run: str | Path, data: Dataset | None = None, **options: Any) -> EaseLearner:
-        """The learner of a run; see `Learner.resume`. It is solved anew: that takes less than to keep the weights."""
-        opened, config, data = run_and_data(run, data)
-        learner = cls(data, **config["settings"], **options)
-        learner._take_up(opened, config)
-        if opened.read_result() is not None:
-            learner.solve()
-        return learner

@@ -320,7 +320,11 @@ class Fitted(ABC):
         if self._shipped is None:
             return self
         signature = self._shipped.data.signature
-        self._shipped.data.signature = Signature(signature.inputs, self.data.signature.targets)
+        measured = {
+            name: self.data.signature.targets[name] if isinstance(codec, Number) else codec
+            for name, codec in signature.targets.items()
+        }
+        self._shipped.data.signature = Signature(signature.inputs, measured)
         return self._shipped
 
     def ship(self, data: Dataset, graph: bytes) -> None:

@@ -29,7 +29,7 @@ from drivetrain.learn.fitted import Fitted, not_trained, run_and_data
 from drivetrain.learn.generators import Generators
 from drivetrain.learn.hooks import Hook, checked
 from drivetrain.learn.intervals import fit_intervals
-from drivetrain.learn.make import WITHOUT_EPOCHS, one_model, resume
+from drivetrain.learn.make import WITHOUT_EPOCHS, network_of, resume
 from drivetrain.learn.outcome import measured_part
 from drivetrain.learn.settings import FROZEN_EPOCHS, OF_FIT, Phase, Settings, telling, unknown_option
 from drivetrain.learn.training import Training, averaging
@@ -112,7 +112,7 @@ class Learner(Fitted):
     ) -> None:
         self.processes = distribution.start()
         super().__init__(data, out, force, quiet or not self.processes.first, bare)
-        name = one_model(data) if model is None else model
+        name = network_of(data) if model is None else model
         self.model_name = "" if isinstance(name, nn.Module) else _whole_name(name, data)
         self.device = self.processes.device() if device is None else _device(device)
         self.hooks = checked(hooks)

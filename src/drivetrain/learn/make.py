@@ -1,4 +1,4 @@
-"""The learner that a model's name stands for: the best, trees, EASE, or a network. Torch is imported for networks alone."""
+"""The learner that a model's name stands for: a network, or one of its own. Torch is imported for networks alone."""
 
 from __future__ import annotations
 
@@ -17,15 +17,18 @@ from drivetrain.learn.settings import EPOCHS, EPOCHS_OF_COLUMNS, NETWORKS_ONLY, 
 if TYPE_CHECKING:
     from drivetrain.data.dataset import Dataset
 
-TREES, EASE, BEST = "trees", "ease", "best"
+TREES, EASE, FACTORS, BEST = "trees", "ease", "factors", "best"
 NETWORK = "mlp"
 """The network of a table."""
+NETWORKS = {BEST: NETWORK, FACTORS: "dot"}
+"""What is trained instead where it must be a network."""
 OF_NETWORKS = {*NETWORKS_ONLY, "epochs", "lr", "frozen_epochs"} - {"seed", "class_weights", "loss"}
 """Options that only a network has."""
 FEW_ROWS = 5_000
 WITHOUT_EPOCHS = {
     TREES: ("trees", "TreesLearner"),
     EASE: ("ease", "EaseLearner"),
+    FACTORS: ("factors", "FactorsLearner"),
     BEST: ("best", "BestLearner"),
 }
 """Models whose learner has `fit()` and takes no epochs: its module here, and its name in it."""
@@ -55,9 +58,14 @@ def _own_learner(model: Any) -> Any:
 def default_model(data: Dataset, given: Iterable[str] = ()) -> str:
     """What is trained where nobody named a model: what the dataset says; but a network where an option is `given` that is
     for one, such as epochs, and among several processes."""
-    if data.default_model == BEST and (distribution.count() > 1 or OF_NETWORKS.intersection(given)):
-        return NETWORK
+    if distribution.count() > 1 or OF_NETWORKS.intersection(given):
+        return network_of(data)
     return data.default_model
+
+
+def network_of(data: Dataset) -> str:
+    """The dataset's default model; its network where that is none."""
+    return NETWORKS.get(data.default_model, data.default_model)
 
 
 def one_model(data: Dataset) -> str:

@@ -91,8 +91,9 @@ def fitted_again(learner: Fitted) -> list[str]:
     shipped = learner.shipped
     if shipped is learner:
         return []
+    things = learner.data.extras.things or "rows"
     return [
-        f"measured as fitted to {len(learner.data.part('train')):,} rows; what answers was fitted again to "
+        f"measured as fitted to {len(learner.data.part('train')):,} {things}; what answers was fitted again to "
         f"{len(shipped.data.part('train')):,}, the valid rows too"
     ]
 

@@ -31,7 +31,7 @@ from drivetrain.learn import distribution
 from drivetrain.learn.applies import refuse_pointless
 from drivetrain.learn.hooks import Hook
 from drivetrain.learn.learner import Learner
-from drivetrain.learn.make import WITHOUT_EPOCHS, make_learner, one_model, usual_epochs
+from drivetrain.learn.make import WITHOUT_EPOCHS, make_learner, network_of, usual_epochs
 from drivetrain.learn.outcome import measured_part
 from drivetrain.learn.run import next_folder
 from drivetrain.learn.search_space import NAMES, Space, default_space, read_space, scaled, suggest
@@ -113,7 +113,7 @@ class Search:
         quiet: bool,
     ) -> None:
         self.data, self.seed, self.fixed, self.quiet = data, seed, fixed, quiet
-        model = fixed.get("model", one_model(data))
+        model = fixed.get("model", network_of(data))
         if model in WITHOUT_EPOCHS:
             raise UsageError(f"{model!r} has nothing to search.", where="model", fix="Choose another model.")
         known = {"augment", "device", *NAMES}
@@ -267,7 +267,7 @@ class Search:
     ) -> Learner:
         options = {**self.fixed, **settings}
         model = copy.deepcopy(
-            options.pop("model", one_model(self.data))
+            options.pop("model", network_of(self.data))
         )  # a module of one's own is new for each trial
         strength = options.pop("augment_strength", None)
         for name in ("lr", "epochs", "frozen_epochs"):

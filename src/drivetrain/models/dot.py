@@ -9,11 +9,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from drivetrain.codecs import Signature
-from drivetrain.codecs.category import Category
-from drivetrain.codecs.number import Number
-from drivetrain.errors import UsageError
-
 HIDDEN = 64
 
 
@@ -50,18 +45,3 @@ class Neural(Dot):
 
 def build(name: str, features: int, dropout: float = 0.0) -> Dot:
     return (Neural if name == "neural" else Dot)(features, dropout)
-
-
-def check(name: str, signature: Signature) -> None:
-    """Raise UsageError unless the inputs are two categories and the target one number."""
-    inputs, targets = list(signature.inputs.values()), list(signature.targets.values())
-    if len(inputs) != 2 or not all(isinstance(codec, Category) for codec in inputs):
-        kinds = {field: codec.op.partition("@")[0] for field, codec in signature.inputs.items()}
-        here = ", ".join(field if field == kind else f"{field} ({kind})" for field, kind in kinds.items())
-        raise UsageError(
-            f"{name} takes two categories, such as user and item, and nothing else; "
-            f"here {'is' if len(inputs) == 1 else 'are'} {here}.",
-            where="model", fix=f"Use another model, such as {'cnn' if 'image' in kinds.values() else 'mlp'}.",
-        )  # fmt: skip
-    if len(targets) != 1 or not isinstance(targets[0], Number):
-        raise UsageError(f"{name} gives one number.", where="model", fix="Use another model, such as mlp.")

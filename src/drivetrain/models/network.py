@@ -118,7 +118,7 @@ def build_network(
     of the inputs side by side (N, features)) and gives the output itself: (N, classes) scores or (N, 1).
     `heads` has options by target. Raises UsageError for an unknown name, TrainingError where a module does not fit.
     """
-    from drivetrain.models import dot, registry
+    from drivetrain.models import registry
 
     notes: list[str] = []
     own = isinstance(model, nn.Module)
@@ -131,7 +131,7 @@ def build_network(
         return made
 
     if model in registry.PAIRS:
-        dot.check(model, signature)  # type: ignore[arg-type]
+        registry.refuse_no_pair(model, signature)  # type: ignore[arg-type]
     options = EncoderOptions(body) if own else registry.encoder_options(model, body)
     encoders: dict[str, Encoder] = {}
     for kind, codecs in _by_kind(signature.inputs).items():

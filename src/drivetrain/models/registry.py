@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from drivetrain.codecs.category import Category
+from drivetrain.codecs.number import Number
 from drivetrain.errors import FileError, UsageError, nearest
 
 if TYPE_CHECKING:
@@ -98,7 +100,11 @@ PAIRS: dict[str, Pair] = {
 """Measured on a part of the training ratings of MovieLens 100k: without the strong decay 64 numbers for each user
 learn the noise (bench/movielens.py)."""
 PAIR_WIDTH = 64
-NO_NETWORKS = {"trees": "tables", "ease": "histories of who had what"}
+NO_NETWORKS = {
+    "trees": "tables",
+    "ease": "histories of who had what",
+    "factors": "two categories, such as user and item, and a number",
+}
 """Models that have a learner of their own, and what each is for."""
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -124,7 +130,7 @@ def fitting(signature: Signature) -> tuple[str, ...]:
     if "image" in inputs:
         return tuple(MODELS)
     trees = ("trees",) if {*targets} <= {"category", "number"} and {*inputs} != {"text"} else ()
-    pairs = tuple(PAIRS) if inputs == ["category", "category"] and targets == ["number"] else ()
+    pairs = ("factors", *PAIRS) if inputs == ["category", "category"] and targets == ["number"] else ()
     return ("linear", "mlp", *trees, *pairs)
 
 
@@ -140,6 +146,21 @@ def refuse_unfit(source: ModelSource, signature: Signature) -> None:
             f"{source.name} takes pictures, and there are none here.", where="model",
             fix=f"Choose one of {', '.join(fitting(signature))}.",
         )  # fmt: skip
+
+
+def refuse_no_pair(name: str, signature: Signature) -> None:
+    """Raise UsageError unless the inputs are two categories and the target one number."""
+    inputs, targets = list(signature.inputs.values()), list(signature.targets.values())
+    if len(inputs) != 2 or not all(isinstance(codec, Category) for codec in inputs):
+        kinds = {field: codec.op.partition("@")[0] for field, codec in signature.inputs.items()}
+        here = ", ".join(field if field == kind else f"{field} ({kind})" for field, kind in kinds.items())
+        raise UsageError(
+            f"{name} takes two categories, such as user and item, and nothing else; "
+            f"here {'is' if len(inputs) == 1 else 'are'} {here}.",
+            where="model", fix=f"Use another model, such as {'cnn' if 'image' in kinds.values() else 'mlp'}.",
+        )  # fmt: skip
+    if len(targets) != 1 or not isinstance(targets[0], Number):
+        raise UsageError(f"{name} gives one number.", where="model", fix="Use another model, such as mlp.")
 
 
 def may_be_pretrained(name: str) -> bool:

@@ -135,16 +135,15 @@ def from_frame(
     log = Log(table, parts, user, item, rating, liked, most_items, seed)
     notes = [*log.notes, *_split_notes(splitter, timestamp)]
     way = Number() if rating is None else frame.column(rating).way()
-    ranking = log.ranking()
-    ranking.task = NAME
     facts = {
         "user": user, "item": item, "rating": rating, "timestamp": timestamp, "liked": log.threshold,
-        "users": len(ranking.split.train), "header": (recipe or {}).get("header"), "thousands": way.thousands,
+        "header": (recipe or {}).get("header"), "thousands": way.thousands,
     }  # fmt: skip
-    ranking.extras = Extras(
-        "users", _ranking_baselines, BeyondAccuracy(ranking), {"recommendation": facts}, log.histories, keep_seen,
-        _titles(titles, item, table[item]), SEEN_IS_IN_IT if keep_seen else (),
+    extras = Extras(
+        "users", _ranking_baselines, facts={"recommendation": facts}, histories=log.histories, keep_seen=keep_seen,
+        titles=_titles(titles, item, table[item]), limits=SEEN_IS_IN_IT if keep_seen else (),
     )  # fmt: skip
+    ranking = _ranking(log, extras)
     if rating is None:
         data = ranking
         data.recipe = recipe
@@ -153,7 +152,7 @@ def from_frame(
         data = make_dataset(
             table, {user: Category(open=True), item: Category(open=True)}, {rating: _on_its_scale(way, table[rating][parts.train])},
             lambda _: parts,  # type: ignore[arg-type]
-            task=NAME, recipe=recipe, default_model="dot",
+            task=NAME, recipe=recipe, default_model="factors",
         )  # fmt: skip
         data.notes += [*notes, *ranking.notes]
         data.interval = interval
@@ -163,6 +162,17 @@ def from_frame(
     refuse_pointless(data, None, [name for name, given in said.items() if given])
     data.find_faults = lambda _: check_ratings(table, user, item, parts.train)
     return data
+
+
+def _ranking(log: Log, extras: Extras) -> Dataset:
+    """The dataset of histories of a log. All its rows but the test's are those of the log in which what validates trains."""
+    ranking = log.ranking()
+    ranking.task = NAME
+    facts = {"recommendation": {**extras.facts["recommendation"], "users": len(ranking.split.train)}}
+    ranking.extras = replace(
+        extras, metrics=BeyondAccuracy(ranking), facts=facts, whole=lambda: _ranking(log.whole(), extras)
+    )
+    return ranking
 
 
 def _plain(value: Any) -> Any:
@@ -220,6 +230,8 @@ def similar(model: Any, item: Any, n: int = 10) -> list[Alike]:
 def measure_bundle(bundle: Bundle, data: Dataset, part: str) -> dict[str, Estimate]:
     """How well a bundle ranks for the users of a part of its own data, run as it will be."""
     ranker, ranking = bundle.recommender or bundle, data.extras.recommends or data
+    if ranker.signature.targets != ranking.signature.targets:  # It was fitted again, and knows more items.
+        ranking = replace(ranking, signature=ranker.signature, _parts={}, bad={})
     batch = ranking.part(part).batch()
     ((target, codec),) = ranking.signature.targets.items()
     feeds = {name: batch[name] for name in ranking.signature.inputs}
