@@ -1,54 +1,76 @@
-"""Several graphs over the same inputs as one: each output is the weighted sum of theirs."""
+"""Several graphs over the same fields as one: each output is the weighted sum of theirs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from drivetrain.bundle.tensors import made_names
 from drivetrain.codecs import Signature
-
-IR_VERSION = 10
+from drivetrain.errors import UsageError
+from drivetrain.export.builder import VERSIONS, Builder
 
 
 def blend(
     graphs: Mapping[str, bytes], weights: Mapping[str, Mapping[str, float]], signature: Signature
 ) -> bytes:
-    """The serialised graph. `graphs` are serialised ones by name, `weights` target -> name -> weight."""
-    import onnx
-    from onnx import compose, helper, numpy_helper
+    """The serialised graph. `graphs` are serialised ones by name, whose inputs and outputs have made names; they may lack
+    inputs. `weights` are target -> name -> weight: not below 0, and 1 together. What has none is left out.
 
-    names = made_names(signature)
+    Probabilities and numbers in natural units are added alike. Raises UsageError for weights that are none.
+    """
+    builder = Builder(signature)
+    for place, (name, data) in enumerate(graphs.items()):
+        if any(found.get(name) for found in weights.values()):
+            _take(builder, name, data, _prefix(place))
+    for target, output in builder.outputs.items():
+        _check(weights[target], graphs, target)
+        terms = [
+            builder.add("Mul", _prefix(place) + output, builder.constant(weight))
+            for place, name in enumerate(graphs)
+            if (weight := weights[target].get(name))
+        ]
+        builder.add("Sum", *terms, output=output)
+    _prune(builder)
+    return builder.model("blend")
+
+
+def _prefix(place: int) -> str:
+    return f"part_{place}_"
+
+
+def _check(weights: Mapping[str, float], graphs: Mapping[str, bytes], target: str) -> None:
+    if not weights.keys() <= graphs.keys():
+        raise UsageError(f"there is no graph {min(weights.keys() - graphs.keys())!r}.", where=target)
+    if any(weight < 0 for weight in weights.values()) or abs(sum(weights.values()) - 1) > 1e-5:
+        raise UsageError("the weights of a blend are not below 0, and 1 together.", where=target)
+
+
+def _take(builder: Builder, name: str, data: bytes, prefix: str) -> None:
+    """All of a graph, its names but those of the inputs behind `prefix`."""
+    from onnx import compose, load_from_string
+
+    model = compose.add_prefix(load_from_string(data), prefix, rename_inputs=False, rename_outputs=True)
+    versions = {opset.domain: opset.version for opset in model.opset_import}
+    if versions.items() - VERSIONS.items():
+        raise UsageError(f"a graph of the opsets {versions} can't be blended.", where=name)
+    builder.nodes += model.graph.node
+    builder.initializers += model.graph.initializer
+
+
+def _prune(builder: Builder) -> None:
+    """Leave out what no output needs: of a part that has no weight for one of several targets."""
+    needed = set(builder.outputs.values())
     nodes: list[Any] = []
-    constants: list[Any] = []
-    ports: dict[str, Any] = {}
-    opsets: dict[str, int] = {}
-    for place, data in enumerate(graphs.values()):
-        part = compose.add_prefix(
-            onnx.load_from_string(data), f"part_{place}_", rename_inputs=False, rename_outputs=True
-        )
-        nodes += part.graph.node
-        constants += part.graph.initializer
-        ports |= {port.name: port for port in (*part.graph.input, *part.graph.output)}
-        opsets |= {opset.domain: opset.version for opset in part.opset_import}
-    outputs = []
-    for target, output in names.outputs.items():
-        terms = []
-        for place, name in enumerate(graphs):
-            if weight := weights[target].get(name):
-                constants.append(numpy_helper.from_array(np.float32(weight), f"weight_{place}_{output}"))
-                terms.append(f"weighted_{place}_{output}")
-                given = [f"part_{place}_{output}", f"weight_{place}_{output}"]
-                nodes.append(helper.make_node("Mul", given, terms[-1:]))
-                port = ports[given[0]]
-        nodes.append(helper.make_node("Sum", terms, [output]))
-        outputs.append(onnx.ValueInfoProto(name=output, type=port.type))
-    inputs = [ports[name] for name in names.inputs.values() if name in ports]
-    graph = helper.make_graph(nodes, "blend", inputs, outputs, constants)
-    opset_imports = [helper.make_opsetid(domain, version) for domain, version in opsets.items()]
-    model = helper.make_model(
-        graph, producer_name="drivetrain", ir_version=IR_VERSION, opset_imports=opset_imports
-    )
-    return model.SerializeToString()
+    for node in reversed(builder.nodes):
+        if not needed.isdisjoint(node.output):
+            nodes.append(node)
+            needed |= _uses(node)
+    builder.nodes = nodes[::-1]
+    builder.initializers = [tensor for tensor in builder.initializers if tensor.name in needed]
+
+
+def _uses(node: Any) -> set[str]:
+    """What a node and its subgraphs take, their own values among it."""
+    graphs = [attribute.g for attribute in node.attribute if attribute.HasField("g")]
+    inner = [_uses(deep) for graph in graphs for deep in graph.node]
+    return {*node.input, *(port.name for graph in graphs for port in graph.output)}.union(*inner)

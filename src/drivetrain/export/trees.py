@@ -8,99 +8,35 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from drivetrain.bundle.tensors import made_names
 from drivetrain.codecs import Signature
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.date import MISSING
 from drivetrain.codecs.number import Number
+from drivetrain.export.builder import TREES, Builder
 from drivetrain.learn.tree_columns import CategoryColumn, Columns, DateColumns, TagColumns
 from drivetrain.learn.tree_model import TreeModel
 from drivetrain.types import Array
 
-OPSET, TREES_OPSET, IR_VERSION = 20, 3, 10
-TREES = "ai.onnx.ml"
 LARGEST_EXPONENT = 88.0
 """Of e, in float32."""
 
 
 def export_trees(models: Mapping[str, TreeModel], signature: Signature) -> bytes:
     """The serialised graph of the trees of each target."""
-    from onnx import TensorProto, checker, helper
-
-    dtypes = {
-        np.dtype(dtype): helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
-        for dtype in ("f4", "i8", "u1", "i4")
-    }
-    names = made_names(signature)
-    builder = _Builder(names.inputs)
+    builder = Builder(signature)
     for name, model in models.items():
-        columns = [_columns(builder, part) for part in model.columns]
-        features = builder.add("Concat", *columns, axis=1) if len(columns) > 1 else columns[0]
-        scores = builder.trees(features, model)
-        _finish(builder, scores, model, names.outputs[name])
-    inputs = [
-        helper.make_tensor_value_info(names.inputs[name], dtypes[codec.dtype], ["rows", *codec.shape])
-        for name, codec in signature.inputs.items()
-    ]
-    outputs = [
-        helper.make_tensor_value_info(
-            names.outputs[name], TensorProto.FLOAT, ["rows", *signature.targets[name].output_shape]
-        )
-        for name in models
-    ]
-    graph = helper.make_graph(builder.nodes, "trees", inputs, outputs, builder.initializers)
-    model_proto = helper.make_model(
-        graph,
-        producer_name="drivetrain",
-        ir_version=IR_VERSION,
-        opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(TREES, TREES_OPSET)],
-    )
-    checker.check_model(model_proto)
-    return model_proto.SerializeToString()
+        features = builder.beside([_columns(builder, part) for part in model.columns])
+        _finish(builder, _sums(builder, features, model), model, builder.outputs[name])
+    return builder.model("trees")
 
 
-class _Builder:
-    """Nodes and initializers, and what the graph calls the inputs."""
-
-    def __init__(self, inputs: Mapping[str, str]) -> None:
-        self.inputs = inputs
-        self.nodes: list[Any] = []
-        self.initializers: list[Any] = []
-
-    def name(self, what: str) -> str:
-        return f"{what.lower()}_{len(self.nodes) + len(self.initializers)}"
-
-    def constant(self, value: npt.ArrayLike, dtype: npt.DTypeLike) -> str:
-        from onnx import numpy_helper
-
-        name = self.name("constant")
-        self.initializers.append(numpy_helper.from_array(np.asarray(value, dtype), name))
-        return name
-
-    def add(self, operator: str, *inputs: str, output: str = "", domain: str = "", **attributes: Any) -> str:
-        """A node with one output; gives the output's name."""
-        from onnx import helper
-
-        output = output or self.name(operator)
-        self.nodes.append(helper.make_node(operator, inputs, [output], domain=domain, **attributes))
-        return output
-
-    def floats(self, name: str) -> str:
-        from onnx import TensorProto
-
-        return self.add("Cast", name, to=TensorProto.FLOAT)
-
-    def column(self, name: str) -> str:
-        """(n,) -> (n, 1)."""
-        return self.add("Reshape", name, self.constant([-1, 1], np.int64))
-
-    def trees(self, features: str, model: TreeModel) -> str:
-        """float32 (n, width) -> what the leaves add up to (n, outputs)."""
-        sums = self.add("TreeEnsembleRegressor", features, domain=TREES, **tree_attributes(model))
-        return self.add("Add", sums, self.constant(model.base(), np.float32))
+def _sums(builder: Builder, features: str, model: TreeModel) -> str:
+    """float32 (n, width) -> what the leaves add up to (n, outputs)."""
+    sums = builder.add("TreeEnsembleRegressor", features, domain=TREES, **tree_attributes(model))
+    return builder.add("Add", sums, builder.constant(model.base()))
 
 
-def _columns(builder: _Builder, part: Columns) -> str:
+def _columns(builder: Builder, part: Columns) -> str:
     """What `part.of` computes."""
     field = builder.inputs[part.field]
     if isinstance(part, CategoryColumn):
@@ -108,23 +44,23 @@ def _columns(builder: _Builder, part: Columns) -> str:
     if isinstance(part, TagColumns):
         return builder.floats(builder.add("Gather", field, builder.constant(part.chosen, np.int64), axis=1))
     if isinstance(part, DateColumns):
-        elapsed = builder.add("Gather", field, builder.constant([0], np.int64), axis=1)
+        elapsed = builder.add("Gather", field, builder.whole(0), axis=1)
         since = builder.floats(builder.add("Sub", elapsed, builder.constant(part.center, np.int64)))
         missing = builder.add("Equal", elapsed, builder.constant(MISSING, np.int64))
         first = builder.add("Where", missing, builder.constant(np.nan, np.float32), since)
-        rest = [builder.constant(edge, np.int64) for edge in ([1], [2**31], [1])]
+        rest = [builder.whole(edge) for edge in (1, 2**31, 1)]
         parts = builder.floats(builder.add("Slice", field, *rest))
         return builder.add("Concat", first, parts, axis=1)
     return builder.column(field)
 
 
-def _finish(builder: _Builder, scores: str, model: TreeModel, output: str) -> None:
+def _finish(builder: Builder, scores: str, model: TreeModel, output: str) -> None:
     """Probabilities, or the number in natural units."""
     if isinstance(model.codec, Category):
         builder.add("Softmax", scores, output=output, axis=-1)
         return
     assert isinstance(model.codec, Number)
-    scaled = builder.add("Reshape", scores, builder.constant([-1], np.int64))
+    scaled = builder.add("Reshape", scores, builder.whole(-1))
     spread, center = (builder.constant(value, np.float32) for value in (model.spread, model.center))
     z = builder.add("Mul", scaled, spread)
     z = builder.add("Add", z, center, output="" if model.codec.log else output)

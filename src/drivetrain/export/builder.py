@@ -1,0 +1,90 @@
+"""An ONNX graph written node by node: the shapes and names are those of a bundle (FORMAT.md, section 5)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from drivetrain.bundle.tensors import made_names
+from drivetrain.codecs import Signature
+
+TREES = "ai.onnx.ml"
+VERSIONS = {"": 20, TREES: 3}
+"""Domain -> opset."""
+IR_VERSION = 10
+
+
+class Builder:
+    """Nodes and initializers, and what the graph calls the fields: `inputs` and `outputs`, by field.
+
+    Every method but `model` adds to the graph, and gives the name of what it has added.
+    """
+
+    def __init__(self, signature: Signature) -> None:
+        self.signature = signature
+        self.inputs, self.outputs = made_names(signature)
+        self.nodes: list[Any] = []
+        self.initializers: list[Any] = []
+
+    def constant(self, value: npt.ArrayLike, dtype: npt.DTypeLike = np.float32) -> str:
+        from onnx import numpy_helper
+
+        name = self._name("constant")
+        self.initializers.append(numpy_helper.from_array(np.asarray(value, dtype), name))
+        return name
+
+    def whole(self, *values: int) -> str:
+        """int64 (n,): axes, sizes, places."""
+        return self.constant(values, np.int64)
+
+    def add(self, operator: str, *inputs: str, output: str = "", domain: str = "", **attributes: Any) -> str:
+        """A node with one output, which is called `output` where that is given."""
+        from onnx import helper
+
+        output = output or self._name(operator)
+        self.nodes.append(helper.make_node(operator, inputs, [output], domain=domain, **attributes))
+        return output
+
+    def floats(self, name: str) -> str:
+        from onnx import TensorProto
+
+        return self.add("Cast", name, to=TensorProto.FLOAT)
+
+    def column(self, name: str) -> str:
+        """(n,) -> (n, 1)."""
+        return self.add("Reshape", name, self.whole(-1, 1))
+
+    def beside(self, parts: list[str]) -> str:
+        """(n, k) each -> (n, all of them)."""
+        return parts[0] if len(parts) == 1 else self.add("Concat", *parts, axis=1)
+
+    def model(self, name: str) -> bytes:
+        """The serialised model, checked. It has an input for each of the signature, used or not."""
+        from onnx import TensorProto, checker, helper
+
+        inputs = [
+            helper.make_tensor_value_info(
+                self.inputs[field], helper.np_dtype_to_tensor_dtype(codec.dtype), ["rows", *codec.shape]
+            )
+            for field, codec in self.signature.inputs.items()
+        ]
+        outputs = [
+            helper.make_tensor_value_info(
+                self.outputs[field], TensorProto.FLOAT, ["rows", *codec.output_shape]
+            )
+            for field, codec in self.signature.targets.items()
+        ]
+        domains = {"", *(node.domain for node in self.nodes)}
+        model = helper.make_model(
+            helper.make_graph(self.nodes, name, inputs, outputs, self.initializers),
+            producer_name="drivetrain",
+            ir_version=IR_VERSION,
+            opset_imports=[helper.make_opsetid(domain, VERSIONS[domain]) for domain in sorted(domains)],
+        )
+        checker.check_model(model)
+        return model.SerializeToString()
+
+    def _name(self, what: str) -> str:
+        return f"{what.lower()}_{len(self.nodes) + len(self.initializers)}"
