@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import drivetrain
+from drivetrain.cli import run
 from drivetrain.cli.main import build_parser
 
 HEAVY = (
@@ -68,6 +70,18 @@ def test_training_on_a_table_imports_nothing_that_it_has_no_use_for(tmp_path: Pa
     found = modules_after(code)
     assert "torch.optim" in found  # It did train.
     assert not found.intersection(NOT_TO_TRAIN)
+
+
+def test_a_command_looks_for_garbage_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("drivetrain.cli.main.main", lambda: 0)
+    monkeypatch.setattr("drivetrain.cli.main.write_any_text", lambda as_json: None)
+    usual = gc.get_threshold()
+    try:
+        with pytest.raises(SystemExit):
+            run()
+        assert gc.get_threshold()[0] > 10 * usual[0]
+    finally:
+        gc.set_threshold(*usual)
 
 
 def test_every_public_name_is_there() -> None:
