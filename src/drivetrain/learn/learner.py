@@ -143,6 +143,7 @@ class Learner(Fitted):
             self.network = build_network(
                 data.signature, sample, self.model_name or model,  # type: ignore[arg-type]
                 pretrained=self.settings.pretrained, dropout=self.settings.dropout, heads=self._head_options(),
+                count=len(train),
             )  # fmt: skip
             torch_state = torch.get_rng_state()
         self.network = self.processes.join(self.network, self.device, self.settings.shard)

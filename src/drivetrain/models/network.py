@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -110,13 +111,15 @@ def build_network(
     pretrained: bool | str = "auto",
     dropout: float = 0.0,
     heads: Mapping[str, HeadOptions] | None = None,
+    count: int | None = None,
 ) -> Network:
     """The network for a signature. `rows` are a sample of encoded training rows by field, for statistics and shapes.
 
     `model` is a name (see `registry.py`): of a body for pictures, of a combiner for what is no picture. Or it is a
     torch module, which takes the prepared input (a picture: normalised float32 (N, C, H, W); all else: the features
     of the inputs side by side (N, features)) and gives the output itself: (N, classes) scores or (N, 1).
-    `heads` has options by target. Raises UsageError for an unknown name, TrainingError where a module does not fit.
+    `heads` has options by target; `count` is the number of training rows where `rows` are not all.
+    Raises UsageError for an unknown name, TrainingError where a module does not fit.
     """
     from drivetrain.models import registry
 
@@ -132,7 +135,10 @@ def build_network(
 
     if model in registry.PAIRS:
         registry.refuse_no_pair(model, signature)  # type: ignore[arg-type]
-    options = EncoderOptions(body) if own else registry.encoder_options(model, body)
+    shape = registry.TableShape()
+    if model == "mlp" and not any(len(codec.shape) == 3 for codec in signature.inputs.values()):
+        shape = registry.table_shape(count or len(next(iter(rows.values()))))
+    options = EncoderOptions(body) if own else registry.encoder_options(model, body, shape)
     encoders: dict[str, Encoder] = {}
     for kind, codecs in _by_kind(signature.inputs).items():
         encoders[kind] = _part("encoders", kind, "an input").build(codecs, rows, options)
@@ -142,13 +148,13 @@ def build_network(
         combiner = model if flat else nn.Identity()
         return _around(signature, rows, model, encoders, combiner, chosen)
     sample = _two_rows(signature.inputs, rows)
-    features = _width(encoders, sample)
+    inputs = _inputs_of_features(encoders, sample)
     combined = any(encoder.flat for encoder in encoders.values())
-    combiner = registry.build_combiner(model, features, dropout) if combined else nn.Identity()
-    width = getattr(combiner, "features", features)
+    combiner = registry.build_combiner(model, inputs, dropout, shape) if combined else nn.Identity()  # type: ignore[arg-type]
+    width = getattr(combiner, "features", len(inputs))
     made = {
         name: _part("heads", _kind(codec), "a target").build(
-            codec, width, chosen.get(name, HeadOptions(dropout))
+            codec, width, replace(chosen.get(name, HeadOptions(dropout)), members=shape.members)
         )
         for name, codec in signature.targets.items()
     }
@@ -185,15 +191,18 @@ def _two_rows(codecs: Mapping[str, Codec], rows: Mapping[str, Array]) -> dict[st
     }
 
 
-def _width(encoders: Mapping[str, Encoder], sample: Mapping[str, Tensor]) -> int:
-    """How many features the encoders give together."""
+def _inputs_of_features(encoders: Mapping[str, Encoder], sample: Mapping[str, Tensor]) -> list[int]:
+    """For each of the features that the encoders give together, the number of the input that it is of."""
+    found: list[int] = []
+    first = 0
     with torch.no_grad():
         for encoder in encoders.values():
             encoder.eval()
-        width = sum(part.shape[1] for encoder in encoders.values() for part in encoder.of(sample))
-        for encoder in encoders.values():
+            widths = [part.shape[1] for part in encoder.of(sample)]
             encoder.train()
-    return width
+            found += [first + place for place in encoder.inputs_of(widths)]
+            first += len(encoder.names)
+    return found
 
 
 def _around(

@@ -8,6 +8,7 @@ A new architecture is a file with `build(image_shape, dropout)` and one line in 
 from __future__ import annotations
 
 import importlib
+import math
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -230,8 +231,22 @@ def _checked(name: Any) -> str:
     return os.fspath(name)
 
 
-BINS = 64
-"""Pieces that a number of a table is cut into."""
+@dataclass(frozen=True)
+class TableShape:
+    """The size of `mlp` on a table: the pieces that a number is cut into, the widths of the dense layers, and how many
+    members share them (see `dense.py`)."""
+
+    bins: int = 64
+    widths: tuple[int, ...] = (256, 128)
+    members: int = 1
+
+
+def table_shape(rows: int) -> TableShape:
+    """The shape for so many training rows: half their root is the number of pieces. Members are work: a table that has
+    rows enough is learned well by few. Measured: docs/decisions/tables.md."""
+    bins = 2 ** round(min(max(math.log2(max(rows, 1) ** 0.5 / 2), 3), 6))
+    members = 8 if rows <= 50_000 else 4 if rows <= 200_000 else 2
+    return TableShape(bins, (128, 128), members)
 
 
 def embedding_width(levels: int) -> int:
@@ -240,25 +255,28 @@ def embedding_width(levels: int) -> int:
     return max(2, round(3 * levels**0.25))
 
 
-def encoder_options(name: str, body: Callable[[Codec], nn.Module]) -> EncoderOptions:
+def encoder_options(name: str, body: Callable[[Codec], nn.Module], shape: TableShape) -> EncoderOptions:
     """What a model wants of the encoders of inputs that are no pictures."""
     from drivetrain.models.encoders import EncoderOptions
 
     if name in PAIRS:
         return EncoderOptions(body, width=lambda _: PAIR_WIDTH, biases=True)
-    return EncoderOptions(body) if name == "linear" else EncoderOptions(body, BINS, embedding_width)
+    return EncoderOptions(body) if name == "linear" else EncoderOptions(body, shape.bins, embedding_width)
 
 
-def build_combiner(name: str, features: int, dropout: float = 0.0) -> nn.Module:
-    """What lies between the features of all inputs and the heads: nothing for `linear`, else dense layers."""
+def build_combiner(name: str, inputs: Sequence[int], dropout: float, shape: TableShape) -> nn.Module:
+    """What lies between the features of all inputs and the heads: nothing for `linear`, else dense layers. `inputs` has
+    for each feature the number of the input that it is of."""
     from torch import nn
 
     from drivetrain.models import dot
     from drivetrain.models.dense import Dense
 
     if name in PAIRS:
-        return dot.build(name, features, dropout)
-    return nn.Identity() if name == "linear" else Dense(features, dropout)
+        return dot.build(name, len(inputs), dropout)
+    if name == "linear":
+        return nn.Identity()
+    return Dense(inputs, dropout, shape.widths, shape.members)
 
 
 def build_body(

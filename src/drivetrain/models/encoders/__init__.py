@@ -53,3 +53,16 @@ class Encoder(nn.Module):
 
     def forward(self, arrays: Any) -> list[Tensor]:
         raise NotImplementedError
+
+    def inputs_of(self, widths: Sequence[int]) -> list[int]:
+        """For each feature of the parts, which are so wide, the place in `names` of the input that it is of.
+
+        Where arrays are joined, a part has equally many features of each input, one input after the other."""
+        if not self.joined:
+            return [place for place, width in enumerate(widths) for _ in range(width)]
+        return [place for width in widths for place in _shared_out(width, range(len(self.names)))]
+
+
+def _shared_out(width: int, places: Sequence[int]) -> list[int]:
+    """Each of the places in turn, equally often."""
+    return [place for place in places for _ in range(width // len(places))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import numpy as np
@@ -72,6 +72,12 @@ class NumberEncoder(Encoder):
                 (absent if self.all_miss else absent.index_select(1, self.may_miss)).to(scaled.dtype)
             )
         return [scaled, *parts]
+
+    def inputs_of(self, widths: Sequence[int]) -> list[int]:
+        """The last part is of those alone that may be missing."""
+        if not self.misses:
+            return super().inputs_of(widths)
+        return [*super().inputs_of(widths[:-1]), *self.may_miss.tolist()]
 
 
 def build(codecs: Mapping[str, Codec], rows: Mapping[str, Array], options: EncoderOptions) -> NumberEncoder:

@@ -6,11 +6,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from drivetrain.codecs.category import Category
-from drivetrain.models.heads import HeadOptions, last_layer
+from drivetrain.models.heads import HeadOptions, in_one_row, last_layer
 
 
 class CategoryHead(nn.Module):
-    """float32 (N, features) -> logits (N, classes). Without a layer of its own, features are the logits."""
+    """float32 (N, features) -> logits (N, classes). Without a layer of its own, features are the logits.
+
+    Of members' features: logits (N, members, classes) in training, else those of the mean of their probabilities."""
 
     error_name = "error_rate"
     weights: Tensor | None
@@ -23,17 +25,26 @@ class CategoryHead(nn.Module):
         self.layers = last_layer(features, classes, options)
 
     def forward(self, features: Tensor) -> Tensor:
-        return self.layers(features)
+        logits = self.layers(features)
+        if logits.ndim == 2 or self.training:
+            return logits
+        return logits.float().log_softmax(2).logsumexp(1)
 
     def losses(self, logits: Tensor, codes: Tensor) -> Tensor:
         """Cross-entropy (N,); label smoothing and class weights in training only, so that validation compares
         between runs."""
         smoothing, weights = self._training_only()
-        return F.cross_entropy(logits.float(), codes, weights, reduction="none", label_smoothing=smoothing)
+        rows = len(codes)
+        if logits.ndim == 3:
+            logits, codes = in_one_row(logits, codes)
+        each = F.cross_entropy(logits.float(), codes, weights, reduction="none", label_smoothing=smoothing)
+        return each if len(each) == rows else each.view(rows, -1).mean(1)
 
     def loss(self, logits: Tensor, codes: Tensor) -> Tensor:
         """The (weighted) mean of `losses`, in one fused call."""
         smoothing, weights = self._training_only()
+        if logits.ndim == 3:
+            logits, codes = in_one_row(logits, codes)
         return F.cross_entropy(logits.float(), codes, weights, label_smoothing=smoothing)
 
     def total_weight(self, codes: Tensor) -> Tensor | None:
@@ -45,8 +56,10 @@ class CategoryHead(nn.Module):
         return (self.label_smoothing, self.weights) if self.training else (0.0, None)
 
     def error(self, logits: Tensor, codes: Tensor) -> Tensor:
-        """Wrong answers in the batch, a sum ()."""
-        return (logits.argmax(1) != codes).count_nonzero()
+        """Wrong answers in the batch, a sum (); of members their mean."""
+        if logits.ndim == 2:
+            return (logits.argmax(1) != codes).count_nonzero()
+        return (logits.argmax(2) != codes.unsqueeze(1)).count_nonzero() / logits.shape[1]
 
     def error_of_mean(self, mean: float) -> float:
         """`error_name`, from the mean of what `error` sums."""

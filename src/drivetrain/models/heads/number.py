@@ -16,7 +16,9 @@ LARGEST_LOG = 88.0
 
 
 class NumberHead(nn.Module):
-    """float32 (N, features) -> scaled prediction (N,). Without a layer of its own, features are (N, 1) or (N,)."""
+    """float32 (N, features) -> scaled prediction (N,). Without a layer of its own, features are (N, 1) or (N,).
+
+    Of members' features: (N, members) in training, else their mean."""
 
     center: Tensor
     spread: Tensor
@@ -24,6 +26,8 @@ class NumberHead(nn.Module):
     def __init__(self, codec: Number, features: int | None, options: HeadOptions) -> None:
         super().__init__()
         self.layers = last_layer(features, 1, options)
+        self.members = options.members
+        self.limits = options.limits
         scaled = codec.scaling != "none"
         self.log = codec.log
         self.loss_of = _LOSSES[options.loss]
@@ -35,7 +39,10 @@ class NumberHead(nn.Module):
         return "root_mean_squared_log_error" if self.log else "root_mean_squared_error"
 
     def forward(self, features: Tensor) -> Tensor:
-        return self.layers(features).reshape(-1)
+        predictions = self.layers(features)
+        if self.members == 1:
+            return predictions.reshape(-1)
+        return predictions.squeeze(2) if self.training else predictions.mean((1, 2))
 
     def scaled(self, values: Tensor) -> Tensor:
         """True values in the units that the layer predicts."""
@@ -45,14 +52,25 @@ class NumberHead(nn.Module):
 
     def losses(self, predictions: Tensor, values: Tensor) -> Tensor:
         """The loss of each item (N,), in scaled units (Huber's knee is at one spread)."""
-        return self.loss_of(predictions.float(), self.scaled(values), reduction="none")
+        if predictions.ndim == 1:
+            return self.loss_of(predictions.float(), self.scaled(values), reduction="none")
+        return self.loss_of(*self._of_members(predictions, self.scaled(values)), reduction="none").mean(1)
 
     def loss(self, predictions: Tensor, values: Tensor) -> Tensor:
         """The mean of `losses`."""
-        return self.loss_of(predictions.float(), self.scaled(values))
+        if predictions.ndim == 1:
+            return self.loss_of(predictions.float(), self.scaled(values))
+        return self.loss_of(*self._of_members(predictions, self.scaled(values)))
+
+    @staticmethod
+    def _of_members(predictions: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Both as (N, members)."""
+        return predictions.float(), values.unsqueeze(1).expand_as(predictions)
 
     def error(self, predictions: Tensor, values: Tensor) -> Tensor:
-        """Squared error in natural units, or on the log scale where the codec has one, a sum ()."""
+        """Squared error in natural units, or on the log scale where the codec has one, a sum (); of members the mean's."""
+        if predictions.ndim == 2:
+            predictions = predictions.mean(1)
         if self.log:
             return ((predictions.float() - self.scaled(values)) * self.spread).square().sum()
         # In 64 bits: the square of what fits into 32 bits may not.
@@ -64,6 +82,8 @@ class NumberHead(nn.Module):
 
     def finish(self, predictions: Tensor) -> Tensor:
         """The number (N,) in natural units."""
+        if self.limits is not None:
+            predictions = predictions.float().clamp(*self.limits)
         values = predictions.float() * self.spread + self.center
         # Beyond that the number would not fit into 32 bits: inputs far from the training data must not give infinity.
         return values.sign() * values.abs().clamp(max=LARGEST_LOG).expm1() if self.log else values

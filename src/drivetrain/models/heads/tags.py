@@ -10,7 +10,9 @@ from drivetrain.models.heads import HeadOptions, last_layer
 
 
 class TagsHead(nn.Module):
-    """float32 (N, features) -> logits (N, tags). Without a layer of its own, features are the logits."""
+    """float32 (N, features) -> logits (N, tags). Without a layer of its own, features are the logits.
+
+    Of members' features: logits (N, members, tags) in training, else those of the mean of their probabilities."""
 
     error_name = "wrong tags"
 
@@ -19,19 +21,24 @@ class TagsHead(nn.Module):
         self.layers = last_layer(features, tags, options)
 
     def forward(self, features: Tensor) -> Tensor:
-        return self.layers(features)
+        logits = self.layers(features)
+        if logits.ndim == 2 or self.training:
+            return logits
+        members = logits.float()
+        return F.logsigmoid(members).logsumexp(1) - F.logsigmoid(-members).logsumexp(1)
 
     def losses(self, logits: Tensor, tags: Tensor) -> Tensor:
         """Binary cross-entropy (N,), the mean over tags."""
-        return F.binary_cross_entropy_with_logits(logits.float(), tags.float(), reduction="none").mean(1)
+        true = _beside(logits, tags)
+        return F.binary_cross_entropy_with_logits(logits.float(), true, reduction="none").flatten(1).mean(1)
 
     def loss(self, logits: Tensor, tags: Tensor) -> Tensor:
         """The mean of `losses`."""
-        return F.binary_cross_entropy_with_logits(logits.float(), tags.float())
+        return F.binary_cross_entropy_with_logits(logits.float(), _beside(logits, tags))
 
     def error(self, logits: Tensor, tags: Tensor) -> Tensor:
         """The share of tags said wrongly, summed over the batch ()."""
-        return ((logits > 0) != (tags > 0)).float().mean(1).sum()
+        return ((logits > 0) != (_beside(logits, tags) > 0)).float().flatten(1).mean(1).sum()
 
     def error_of_mean(self, mean: float) -> float:
         """`error_name`, from the mean of what `error` sums."""
@@ -40,6 +47,11 @@ class TagsHead(nn.Module):
     def finish(self, logits: Tensor) -> Tensor:
         """Probabilities (N, tags)."""
         return logits.float().sigmoid()
+
+
+def _beside(logits: Tensor, tags: Tensor) -> Tensor:
+    """The true tags, float32 of the shape of the logits: of each row, or of each of its members."""
+    return tags.float() if logits.ndim == 2 else tags.float().unsqueeze(1).expand_as(logits)
 
 
 def build(codec: Tags, features: int | None, options: HeadOptions) -> TagsHead:
