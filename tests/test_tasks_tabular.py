@@ -101,7 +101,7 @@ def test_costs_move_the_answer_and_not_the_probabilities(adult: Path, tmp_path: 
         data.learner("mlp", out=tmp_path / str(n), quiet=True) for n, data in enumerate((plain, dear))
     ]
     for learner in learners:
-        learner.fit(1)
+        learner.fit(4)
     rows = [{name: plain.table[name][row] for name in plain.signature.inputs} for row in range(30)]
     answers = [[learner.predict(row) for row in rows] for learner in learners]
     assert [a.probabilities for a in answers[0]] == [a.probabilities for a in answers[1]]
