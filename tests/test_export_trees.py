@@ -1,4 +1,4 @@
-"""The graph of trees says what scikit-learn says: the same leaf for each row, the same outputs."""
+"""The graph of trees says what the library says that grew them: the same leaf for each row, the same outputs."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from drivetrain.codecs.number import Number
 from drivetrain.codecs.tags import Tags
 from drivetrain.codecs.text import Text
 from drivetrain.export.trees import below, ensemble, export_trees
+from drivetrain.learn import lightgbm, sklearn_trees
 from drivetrain.learn.tree_model import TreeModel, fit_trees
 from drivetrain.runtime import OnnxSession
 from drivetrain.types import Array, Batch
@@ -66,6 +67,11 @@ def tree_by_tree(estimator: HistGradientBoostingRegressor, width: int) -> OnnxSe
     trees = [tree.nodes.copy() for (tree,) in estimator._predictors]
     for nodes in trees:
         nodes["value"] = np.arange(len(nodes))
+    return session_of(trees, width)
+
+
+def session_of(trees: list[Array], width: int) -> OnnxSession:
+    """A graph with an output for each tree."""
     attributes = ensemble(trees, range(len(trees)), len(trees))
     node = helper.make_node("TreeEnsembleRegressor", ["x"], ["leaf"], domain="ai.onnx.ml", **attributes)
     graph = helper.make_graph(
@@ -157,10 +163,14 @@ TARGETS = {
 }
 
 
-@pytest.fixture(scope="module")
-def fitted() -> tuple[Signature, dict[str, TreeModel]]:
+@pytest.fixture(scope="module", params=[sklearn_trees.grow, lightgbm.grow], ids=["scikit-learn", "LightGBM"])
+def fitted(request: pytest.FixtureRequest) -> tuple[Signature, dict[str, TreeModel]]:
+    if request.param is lightgbm.grow:
+        pytest.importorskip("lightgbm")
     signature, train = Signature(INPUTS, TARGETS), rows_of(3000, 0)
-    return signature, {name: fit_trees(signature, train, name, most_rounds=30) for name in TARGETS}
+    return signature, {
+        name: fit_trees(signature, train, name, most_rounds=30, grow=request.param) for name in TARGETS
+    }
 
 
 def strange(batch: Batch) -> dict[str, Array]:
@@ -174,7 +184,7 @@ def strange(batch: Batch) -> dict[str, Array]:
     return changed
 
 
-def test_all_targets_answer_as_scikit_learn_does(fitted: tuple[Signature, dict[str, TreeModel]]) -> None:
+def test_all_targets_answer_as_they_were_grown(fitted: tuple[Signature, dict[str, TreeModel]]) -> None:
     signature, models = fitted
     graph = export_trees(models, signature)
     check_graph(graph, signature)
@@ -189,13 +199,61 @@ def test_all_targets_answer_as_scikit_learn_does(fitted: tuple[Signature, dict[s
             assert (np.abs(answered[name] - ours) / scale).max() < 1e-5, name
             if ours.ndim == 2:
                 np.testing.assert_allclose(answered[name].sum(axis=1), 1, atol=1e-6)
-    assert models["never"].estimator is None
+    assert models["never"].grown is None
     assert (answered["never"] == [0, 1, 0]).all()
     assert (answered["five"][:, [1, 3]] == 0).all()
     np.testing.assert_allclose(answered["still"], 7, rtol=1e-6)
     np.testing.assert_allclose(
         models["loss"].predict(rows_of(3000, 0)).mean(), rows_of(3000, 0)["loss"].mean(), rtol=1e-3
     )
+
+
+def test_the_last_stage_is_the_answer(fitted: tuple[Signature, dict[str, TreeModel]]) -> None:
+    models = fitted[1]
+    batch = strange(rows_of(200, 3))
+    for name in ("price", "two", "five"):
+        stages = list(models[name].staged(batch))
+        assert len(stages) == models[name].rounds > 1
+        np.testing.assert_allclose(stages[-1], models[name].predict(batch), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+def test_every_row_comes_to_the_same_leaf_of_lightgbms_trees(missing: float) -> None:
+    """Gaps where training had none count as 0; thresholds, and the float32 beside them, part rows as LightGBM does."""
+    library = pytest.importorskip("lightgbm")
+    chance = np.random.default_rng(1)
+    features = chance.normal(size=(3000, 5)).astype(FLOATS)
+    features[:, 1] = np.round(features[:, 1])
+    features[:, 2] = np.exp(8 * features[:, 2])
+    target = features[:, 0] * features[:, 1] + np.sin(features[:, 3]) + chance.normal(size=3000)
+    features[chance.random(features.shape) < missing] = np.nan
+    options = {"verbosity": -1, "num_threads": 1, "extra_trees": True}
+    booster = library.train(options, library.Dataset(features, target), 25)
+    trees = lightgbm.read_trees(booster.model_to_string())
+    asked = [features, chance.normal(size=(2000, 5)).astype(FLOATS) * 3]
+    for nodes in trees:
+        branches = nodes[nodes["is_leaf"] == 0]
+        on = below(branches["num_threshold"])
+        for values in (on, np.nextafter(on, FLOATS(np.inf)), branches["num_threshold"].astype(FLOATS)):
+            rows = features[chance.integers(0, 3000, len(values))].copy()
+            rows[np.arange(len(values)), branches["feature_idx"]] = np.where(np.isfinite(values), values, 0)
+            asked.append(rows)
+        nodes["value"] = np.arange(len(nodes)) - len(branches)  # The place among its leaves.
+    rows = np.concatenate(asked)
+    rows[chance.random(rows.shape) < 0.05] = np.nan
+    answered = session_of(trees, 5).run({"x": rows})["leaf"]
+    assert np.array_equal(answered, booster.predict(rows, pred_leaf=True))
+    assert len(np.unique(answered[:, 0])) > 10
+
+
+def test_a_tree_that_is_one_leaf_is_read() -> None:
+    library = pytest.importorskip("lightgbm")
+    features, target = np.zeros((50, 1), FLOATS), np.arange(50.0)
+    booster = library.train({"verbosity": -1, "num_threads": 1}, library.Dataset(features, target), 2)
+    trees = lightgbm.read_trees(booster.model_to_string())
+    assert {len(nodes) for nodes in trees} == {1}
+    total = sum(nodes["value"][0] for nodes in trees)
+    np.testing.assert_allclose(booster.predict(features)[0], total)
 
 
 @pytest.mark.parametrize("rows", [1, 2, 7])
@@ -225,3 +283,4 @@ def test_names_of_fields_are_kept_and_none_is_used_twice() -> None:
     words = str(onnx.load_from_string(graph))
     assert "/" not in words
     assert "sklearn" not in words
+    assert "lightgbm" not in words

@@ -270,21 +270,3 @@ def test_a_model_intervals_are_not_the_baselines() -> None:
     signature = Signature({"size": Number()}, {"price": Number(interval=2.0, center=0.0, spread=1.0)})
     found = baselines(signature, table(300), table(100, seed=1))
     assert all("interval_coverage" not in metrics for metrics in found.values())
-
-
-def test_of_several_growers_the_first_is_fitted_whatever_the_time_and_the_others_are_named(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    from drivetrain.deadline import Deadline
-    from drivetrain.learn import baselines
-
-    monkeypatch.setattr(baselines.lightgbm, "installed", lambda: True)
-    draw = np.random.default_rng(0)
-    rows = {"x": draw.normal(size=100).astype(np.float32)}
-    rows["y"] = rows["x"]
-    late: list[str] = []
-    found = fit_baselines(
-        Signature({"x": Number(center=0, spread=1)}, {"y": Number(center=0, spread=1)}), rows, rows,
-        deadline=Deadline(0), late=late,
-    )  # fmt: skip
-    assert (found[-1].name, late) == ("gradient-boosted trees", ["LightGBM"])

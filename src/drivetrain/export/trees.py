@@ -14,6 +14,7 @@ from drivetrain.codecs.date import MISSING
 from drivetrain.codecs.number import Number
 from drivetrain.export.builder import TREES, Builder
 from drivetrain.learn.tree_columns import CategoryColumn, Columns, DateColumns, TagColumns
+from drivetrain.learn.tree_growth import NODE
 from drivetrain.learn.tree_model import TreeModel
 from drivetrain.types import Array
 
@@ -72,20 +73,19 @@ def _finish(builder: Builder, scores: str, model: TreeModel, output: str) -> Non
 
 def tree_attributes(model: TreeModel) -> dict[str, Any]:
     """The attributes of the TreeEnsembleRegressor, in the one form that bundles take (FORMAT.md, section 5)."""
-    rounds = [] if model.estimator is None else model.estimator._predictors
-    trees = [tree.nodes for each in rounds for tree in each]
-    return ensemble(trees, np.tile(model.output_of_tree(), model.rounds), len(model.base()))
+    trees = [] if model.grown is None else model.grown.trees()
+    outputs = model.output_of_score()
+    return ensemble(trees, np.resize(outputs, len(trees)), len(model.base()))
 
 
 def ensemble(trees: Sequence[Array], targets: Sequence[int] | Array, outputs: int) -> dict[str, Any]:
-    """Attributes from scikit-learn's arrays of nodes, the output that each tree adds to, and how many outputs there
-    are."""
+    """Attributes from the nodes of each tree, the output that it adds to, and how many outputs there are."""
     if not len(trees):  # An ensemble has at least one leaf.
-        nothing = np.zeros(1, [*((name, "f8") for name in SKLEARN)])
+        nothing = np.zeros(1, NODE)
         nothing["is_leaf"] = 1
         trees, targets = [nothing], [0]
     sizes = [len(nodes) for nodes in trees]
-    node = {name: np.concatenate([nodes[name] for nodes in trees]) for name in SKLEARN}
+    node = {name: np.concatenate([nodes[name] for nodes in trees]) for name in NODE.names or ()}
     leaf = node["is_leaf"].astype(bool)
 
     def branches(name: str) -> list[int]:
@@ -110,10 +110,6 @@ def ensemble(trees: Sequence[Array], targets: Sequence[int] | Array, outputs: in
         "aggregate_function": "SUM",
         "post_transform": "NONE",
     }
-
-
-SKLEARN = ("value", "feature_idx", "num_threshold", "missing_go_to_left", "left", "right", "is_leaf")
-"""What is taken of scikit-learn's nodes. Their children follow them, as the format wants it."""
 
 
 def below(thresholds: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:

@@ -1,7 +1,7 @@
 """What a simple method reaches on the same rows: the figures that a model has to beat to be worth its trouble.
 
 For a category target "majority class" and "logistic regression", for a number target "mean" and "linear
-regression"; for both, beside tables, "gradient-boosted trees", and "LightGBM" where it is installed. The regressions
+regression"; for both, beside tables, "gradient-boosted trees". The regressions
 are fitted to at most 10,000 training rows, the trees to at most 200,000, which their name says when it is so.
 """
 
@@ -19,15 +19,14 @@ from drivetrain.codecs.base import Codec, Signature
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.date import Date
 from drivetrain.codecs.number import Number
-from drivetrain.deadline import NEVER, Deadline
-from drivetrain.learn import lightgbm
 from drivetrain.learn.tree_columns import DateColumns, takes
-from drivetrain.learn.tree_model import FEW_ROUNDS, LOSSES, MOST_ROUNDS, Grow, fit_trees, grow_trees
+from drivetrain.learn.tree_growth import FEW_ROUNDS, LOSSES, MOST_ROUNDS
+from drivetrain.learn.tree_model import fit_trees
 from drivetrain.types import Array, Batch
 
 MOST_ROWS = 10_000
 MOST_TREE_ROWS = 200_000
-TREES, LIGHTGBM = "gradient-boosted trees", "LightGBM"
+TREES = "gradient-boosted trees"
 MOST_SIDE = 16
 """Pictures are reduced to at most this many rows and columns."""
 MOST_CLASSES = 256
@@ -62,23 +61,20 @@ def fit_baselines(
     class_weights: str = "none",
     loss: str = "squared",
     trees: bool = True,
-    deadline: Deadline = NEVER,
-    late: list[str] | None = None,
 ) -> list[Baseline]:
     """Each simple method fitted to `train` and asked about `valid`, target by target, simplest first.
 
     Both batches hold encoded columns, field -> (n, ...). With several targets the name ends with " of TARGET".
     Empty when either batch has no rows. Regressions are left out where there is nothing to regress on: inputs
     of an unknown kind only, or a single class; trees beside pictures, and where `trees` is False. `class_weights` and
-    `loss` are those of the model that they stand beside. Of several growers of trees those that the deadline leaves no time
-    to begin are named in `late`. Deterministic for a seed on one machine.
+    `loss` are those of the model that they stand beside. Deterministic for a seed on one machine.
     """
     rows, others = _rows(signature, train), _rows(signature, valid)
     if not rows or not others:
         return []
     sample = _sample(rows, MOST_ROWS, seed)
     features = _features(signature, train, valid, sample)
-    growers = _growers(signature, trees)
+    trees = trees and _trees_see(signature)
     found: list[Baseline] = []
     for name, codec in signature.targets.items():
         kind = PREDICTORS.get(codec.op.split("@")[0])
@@ -91,16 +87,13 @@ def fit_baselines(
             fitted = fit(codec, features[0], encoded[sample], features[1], class_weights)
             methods.append((regression + _on_rows(sample, rows), fitted))
         suffix = f" of {name}" if len(signature.targets) > 1 else ""
-        if growers and len(np.unique(encoded)) > 1:
+        if trees and len(np.unique(encoded)) > 1:
             options = {
                 "seed": seed,
                 "class_weights": class_weights,
                 "loss": loss if loss in LOSSES else "squared",
             }
-            grown = _trees(signature, train, valid, name, growers, options, deadline)
-            methods += grown
-            if late is not None:
-                late += [method + suffix for method in list(growers)[len(grown) :]]
+            methods.append(_trees(signature, train, valid, name, options))
         found += [
             Baseline(method + suffix, name, outputs) for method, outputs in methods if outputs is not None
         ]
@@ -124,27 +117,16 @@ def _on_rows(sample: Array, rows: int) -> str:
 # Trees.
 
 
-def _growers(signature: Signature, ours: bool) -> dict[str, Grow]:
-    """Who grows trees, by name: nobody beside pictures, or where there is nothing that trees see."""
+def _trees_see(signature: Signature) -> bool:
+    """Whether there is anything that trees take; beside pictures they are not worth their time."""
     codecs = signature.inputs.values()
-    if not any(takes(codec) for codec in codecs) or any(len(codec.shape) == 3 for codec in codecs):
-        return {}
-    return {
-        **({TREES: grow_trees} if ours else {}),
-        **({LIGHTGBM: lightgbm.grow} if lightgbm.installed() else {}),
-    }
+    return any(takes(codec) for codec in codecs) and not any(len(codec.shape) == 3 for codec in codecs)
 
 
 def _trees(
-    signature: Signature,
-    train: Batch,
-    valid: Batch,
-    target: str,
-    growers: Mapping[str, Grow],
-    options: Mapping[str, Any],
-    deadline: Deadline,
-) -> list[tuple[str, Array | None]]:
-    """(name, outputs) of each grower's trees for one target: of the first one's, and those that there is time for."""
+    signature: Signature, train: Batch, valid: Batch, target: str, options: Mapping[str, Any]
+) -> tuple[str, Array]:
+    """(name, outputs) of the trees for one target, by LightGBM where it is installed."""
     rows = _rows(signature, train)
     chosen = _sample(rows, MOST_TREE_ROWS, options["seed"])
     drawn = {name: np.asarray(train[name])[chosen] for name in (*signature.inputs, target)}
@@ -152,13 +134,8 @@ def _trees(
     outputs = len(codec.classes) if isinstance(codec, Category) and len(codec.classes) > 2 else 1
     work = len(chosen) * len(signature.inputs) * outputs
     rounds = int(np.clip(MOST_TREE_WORK / work, FEW_ROUNDS, MOST_ROUNDS))
-    found: list[tuple[str, Array | None]] = []
-    for name, grow in growers.items():
-        if found and deadline.passed:
-            break
-        model = fit_trees(signature, drawn, target, most_rounds=rounds, grow=grow, **options)
-        found.append((name + _on_rows(chosen, rows), model.predict(valid)))
-    return found
+    model = fit_trees(signature, drawn, target, most_rounds=rounds, **options)
+    return TREES + _on_rows(chosen, rows), model.predict(valid)
 
 
 # Inputs: encoded arrays to columns of comparable size.

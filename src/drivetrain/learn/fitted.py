@@ -211,7 +211,7 @@ class Fitted(ABC):
 
         seconds = max(LEAST_SECONDS, SHARE_OF_SECONDS * self.seconds)
         held = fit_intervals(self)
-        self.result = make_result(self, Deadline(seconds / 2))
+        self.result = make_result(self)
         if self.data.extras.recommends is not None:
             from drivetrain.learn.recommending import add_ranking
 

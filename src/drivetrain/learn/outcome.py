@@ -10,8 +10,7 @@ import numpy as np
 
 from drivetrain.codecs import Signature
 from drivetrain.codecs.category import Category
-from drivetrain.deadline import NEVER, Deadline
-from drivetrain.learn.baselines import LIGHTGBM, TREES, Baseline, fit_baselines
+from drivetrain.learn.baselines import TREES, Baseline, fit_baselines
 from drivetrain.learn.fitted import without_intervals
 from drivetrain.metrics import Estimate, Statistic, difference, losses, measure, names, paired_difference
 from drivetrain.metrics.overfitting import worsened
@@ -40,22 +39,20 @@ def measured_part(learner: Fitted) -> str:
     return "valid" if len(learner.data.rows("valid")) and len(learner.data.part("valid")) else "train"
 
 
-def make_result(learner: Fitted, deadline: Deadline = NEVER) -> dict[str, Any]:
-    """`{"run", "task", "metrics", "baselines", "against", "epochs", "seconds", "notes"}`, JSON values only. A simple
-    method that the deadline leaves no time for is named in the notes."""
+def make_result(learner: Fitted) -> dict[str, Any]:
+    """`{"run", "task", "metrics", "baselines", "against", "epochs", "seconds", "notes"}`, JSON values only."""
     data, part, settings = learner.data, measured_part(learner), learner.settings
     metrics = {name: estimate.to_json() for name, estimate in learner.validate(part).items()}
     train, measured = learner.training_batch(), {**data.part(part).batch(), **learner.outputs(part)[1]}
     stopped = getattr(settings, "early_stopping", None) is not None  # It has the best epoch's weights.
     own = learner.model_name in ("trees", "best")  # They have them, and their rounds are chosen.
-    late: list[str] = []
     with learner.progress("Fitting baselines", 1) as advance:
         if data.extras.baselines is not None:
             simple = data.extras.baselines(data.signature, train, measured, settings.seed)
         else:
             simple = fit_baselines(
                 data.signature, train, measured, settings.seed, class_weights=settings.class_weights, loss=settings.loss,
-                trees=not own, deadline=deadline, late=late,
+                trees=not own,
             )  # fmt: skip
         simple += learner.companions
         advance(1)
@@ -76,7 +73,6 @@ def make_result(learner: Fitted, deadline: Deadline = NEVER) -> dict[str, Any]:
         "notes": learner.notes
         + (TRAINED_ON if part == "train" else too_good(metrics, bool(data.kinds)))
         + too_few(data.signature, metrics, measured)
-        + ([f"{' and '.join(late)} left out of the comparison for want of time"] if late else [])
         + ([] if own else better_trees(against))
         + ([] if own or stopped else worse_metric(learner.history))
         + right_more_often(data.signature, learner.outputs(part)[0], simple, measured, against)
@@ -233,8 +229,6 @@ def better_trees(against: Mapping[str, Mapping[str, Any]]) -> list[str]:
                 f"{name[0].upper()}{name[1:]} answer better than this model, by more than chance: use them. The same "
                 'command with --model trees trains and exports them (in Python data.learner("trees").fit()).'
             )
-        elif found["better"] is False and name.startswith(LIGHTGBM):
-            notes.append(f"{name} answers better than this model, by more than chance.")
     return notes
 
 

@@ -62,7 +62,7 @@ def _points(model: TreeModel, target: str, batch: Batch, rounds: list[int]) -> l
 
 
 def _stages(model: TreeModel, batch: Batch) -> Iterator[Array]:
-    if model.estimator is None:
+    if model.grown is None:
         yield model.predict(batch)
     else:
         yield from model.staged(batch)

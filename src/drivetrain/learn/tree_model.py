@@ -1,17 +1,13 @@
-"""Histogram gradient-boosted trees for one target, by scikit-learn.
+"""Histogram gradient-boosted trees for one target, by LightGBM, or by scikit-learn where that is not installed.
 
 Each tree is grown on the gradient of the loss (Friedman 2001, Annals of Statistics 29:1189-1232), with columns cut into
-255 bins (Ke et al. 2017, LightGBM, NeurIPS). How many trees there are is told by a seventh of the training rows, held
-out; then all training rows are taken with that number.
+255 bins (Ke and others 2017, LightGBM, NeurIPS). How many trees there are is told by training rows that are held out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,78 +16,51 @@ from drivetrain.codecs import Codec, Signature
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
 from drivetrain.errors import TrainingError, UsageError
-from drivetrain.learn.tree_columns import Columns, Features, fit_columns, matrix, takes
+from drivetrain.learn import lightgbm, sklearn_trees
+from drivetrain.learn.tree_columns import Columns, fit_columns, matrix, takes
+from drivetrain.learn.tree_growth import LOSSES, MOST_ROUNDS, Floats, Grow, Grown, Growth
 from drivetrain.types import Array, Batch
 
-Floats = npt.NDArray[np.float64]
-
-MOST_ROUNDS = 1000
-RATE = 0.1
-SHRINKAGE = 5.0
-"""Of leaves, as a ridge's penalty: 0 to 3 % less loss on five tables of six (docs/decisions/tables.md)."""
-PATIENCE = 20
-"""Rounds without a lower loss on the rows held out, after which no more are tried."""
-HELD_OUT = 0.15
-FEWEST_ROWS = 40
-"""With fewer training rows none is held out, and there are few rounds."""
-FEW_ROUNDS = 20
-FEWEST_OF_CLASS = 7
-"""Of so many rows of a class at least one is held out."""
-SMALL = 1_000_000
-"""Cells up to which one thread is used."""
 NEVER = -1e4
 """The score of a class that the training rows lack: its probability is 0 in float32."""
-LOSSES = {"squared": "squared_error", "absolute": "absolute_error"}
 
 
 @dataclass(frozen=True, eq=False)
 class TreeModel:
     """The fitted trees of one target.
 
-    `estimator` is scikit-learn's, None where there was nothing to tell apart; `present` are the codes of the classes that
-    training has. A number is predicted as (z - center) / spread, with the codec's z.
+    `grown` is None where there was nothing to tell apart; `present` are the codes of the classes that training has. A
+    number is predicted as (z - center) / spread, with the codec's z.
     """
 
     codec: Codec
     columns: tuple[Columns, ...]
-    estimator: Any
-    rounds: int
+    grown: Grown | None
     present: npt.NDArray[np.int64]
     center: float = 0.0
     spread: float = 1.0
 
+    @property
+    def rounds(self) -> int:
+        return 0 if self.grown is None else self.grown.rounds
+
     def predict(self, batch: Batch) -> Array:
         """Encoded rows -> float32: probabilities (n, classes), or numbers (n,) in natural units."""
         features = matrix(self.columns, batch)
-        with few_threads(features):
-            if isinstance(self.codec, Category):
-                shares = None if self.estimator is None else self.estimator.predict_proba(features)
-                return self._probabilities(len(features), shares)
-            scaled = np.zeros(len(features)) if self.estimator is None else self.estimator.predict(features)
-            return self._natural(scaled)
+        return self._answers(len(features), None if self.grown is None else self.grown.scores(features))
 
     def staged(self, batch: Batch) -> Iterator[Array]:
         """What `predict` would have given after each round."""
-        if self.estimator is None:
-            return
-        features = matrix(self.columns, batch)
-        with few_threads(features):
-            if isinstance(self.codec, Category):
-                for shares in self.estimator.staged_predict_proba(features):
-                    yield self._probabilities(len(features), shares)
-            else:
-                for scaled in self.estimator.staged_predict(features):
-                    yield self._natural(scaled)
+        if self.grown is not None:
+            features = matrix(self.columns, batch)
+            for scores in self.grown.staged(features):
+                yield self._answers(len(features), scores)
 
-    @property
-    def trees_per_round(self) -> int:
-        return 0 if self.estimator is None else self.estimator.n_trees_per_iteration_
-
-    def output_of_tree(self) -> npt.NDArray[np.int64]:
-        """(trees per round,) which output each tree of a round adds to. Of two classes the second alone has trees."""
+    def output_of_score(self) -> npt.NDArray[np.int64]:
+        """(scores,) which output each score adds to. Of two classes the second alone has one."""
         if not isinstance(self.codec, Category):
-            return np.zeros(self.trees_per_round, np.int64)
-        return self.present[1:] if self.trees_per_round == 1 else self.present
+            return np.zeros(1, np.int64)
+        return self.present[1:] if len(self.present) == 2 else self.present
 
     def base(self) -> Floats:
         """(outputs,): where the sums begin."""
@@ -100,34 +69,22 @@ class TreeModel:
         else:
             outputs = np.full(len(self.codec.classes), NEVER)
             outputs[self.present] = 0.0
-        if self.estimator is not None:
-            outputs[self.output_of_tree()] = np.asarray(self.estimator._baseline_prediction).reshape(-1)
+        if self.grown is not None:
+            outputs[self.output_of_score()] = self.grown.base
         return outputs
 
-    def _probabilities(self, rows: int, shares: Array | None) -> Array:
-        assert isinstance(self.codec, Category)
+    def _answers(self, rows: int, scores: Floats | None) -> Array:
+        if not isinstance(self.codec, Category):
+            assert isinstance(self.codec, Number)
+            scaled = np.zeros(rows) if scores is None else scores[:, 0]
+            return self.codec.inverse(scaled * self.spread + self.center).astype(np.float32)
+        sums = np.zeros((rows, len(self.present)))
+        if scores is not None:
+            sums[:, -scores.shape[1] :] = scores
+        shares = np.exp(sums - sums.max(axis=1, keepdims=True))
         outputs = np.zeros((rows, len(self.codec.classes)), np.float32)
-        outputs[:, self.present] = 1.0 if shares is None else shares
+        outputs[:, self.present] = shares / shares.sum(axis=1, keepdims=True)
         return outputs
-
-    def _natural(self, scaled: Array) -> Array:
-        assert isinstance(self.codec, Number)
-        return self.codec.inverse(scaled * self.spread + self.center).astype(np.float32)
-
-
-@dataclass(frozen=True)
-class Growth:
-    """How trees are grown: on codes of classes where `classifies`, else on scaled numbers."""
-
-    classifies: bool
-    seed: int = 0
-    class_weights: str = "none"
-    loss: str = "squared"
-    most_rounds: int = MOST_ROUNDS
-
-
-Grow = Callable[[Features, Array, Growth], tuple[Any, int]]
-"""Features (n, width) and targets (n,) -> an estimator as scikit-learn has them, and its number of rounds."""
 
 
 def fit_trees(
@@ -141,21 +98,20 @@ def fit_trees(
     most_rounds: int = MOST_ROUNDS,
     grow: Grow | None = None,
 ) -> TreeModel:
-    """Trees for one target, fitted to encoded rows, by scikit-learn unless `grow` is another.
+    """Trees for one target, fitted to encoded rows, grown by `grower()` unless `grow` is another.
 
     Raises TrainingError where no input can be taken, UsageError for a target or a loss that can't."""
     codec = signature.targets[target]
     encoded = np.asarray(train[target])
-    make = grow or grow_trees
+    make = grow or grower()
     if isinstance(codec, Category):
         present = np.unique(encoded)
         direction = (encoded[:, None] == (present[1:] if len(present) == 2 else present)).astype(np.float64)
         columns = _columns(signature, train, direction)
         if len(present) < 2:
-            return TreeModel(codec, columns, None, 0, present)
+            return TreeModel(codec, columns, None, present)
         growth = Growth(True, seed, class_weights, loss, most_rounds)
-        estimator, rounds = make(matrix(columns, train), encoded, growth)
-        return TreeModel(codec, columns, estimator, rounds, present)
+        return TreeModel(codec, columns, make(matrix(columns, train), encoded, growth), present)
     if not isinstance(codec, Number):
         kind = codec.op.split("@")[0]
         raise UsageError(f"trees can't answer with {kind}.", where=target, fix="Use another model.")
@@ -166,10 +122,15 @@ def fit_trees(
     columns = _columns(signature, train, z[:, None])
     none = np.zeros(0, np.int64)
     if not spread > 0:
-        return TreeModel(codec, columns, None, 0, none, center)
+        return TreeModel(codec, columns, None, none, center)
     growth = Growth(False, seed, class_weights, loss, most_rounds)
-    estimator, rounds = make(matrix(columns, train), (z - center) / spread, growth)
-    return TreeModel(codec, columns, estimator, rounds, none, center, spread)
+    grown = make(matrix(columns, train), (z - center) / spread, growth)
+    return TreeModel(codec, columns, grown, none, center, spread)
+
+
+def grower() -> Grow:
+    """LightGBM where it is installed, else scikit-learn."""
+    return lightgbm.grow if lightgbm.installed() else sklearn_trees.grow
 
 
 def left_out(signature: Signature) -> list[str]:
@@ -185,47 +146,3 @@ def _columns(signature: Signature, train: Batch, direction: Floats) -> tuple[Col
             fix="Use another model, such as mlp.",
         )
     return tuple(columns)
-
-
-def grow_trees(features: Features, target: Array, growth: Growth) -> tuple[Any, int]:
-    """By scikit-learn. First on a part of the rows, for the number of rounds with the lowest loss on the others; then
-    on all rows."""
-    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-
-    options: dict[str, Any] = {
-        "random_state": growth.seed,
-        "learning_rate": RATE,
-        "l2_regularization": SHRINKAGE,
-    }
-    if growth.classifies:
-        weight = "balanced" if growth.class_weights == "balanced" else None
-        make = partial(HistGradientBoostingClassifier, class_weight=weight, **options)
-    else:
-        make = partial(HistGradientBoostingRegressor, loss=LOSSES[growth.loss], **options)
-    with few_threads(features):
-        tried = rows_to_try(target, growth)
-        rounds = min(growth.most_rounds, FEW_ROUNDS)
-        if tried.any():
-            trial = make(
-                max_iter=growth.most_rounds, early_stopping=True, n_iter_no_change=PATIENCE,
-                validation_fraction=HELD_OUT,
-            )  # fmt: skip
-            rounds = max(1, int(np.argmax(trial.fit(features[tried], target[tried]).validation_score_)))
-        return make(max_iter=rounds, early_stopping=False).fit(features, target), rounds
-
-
-def rows_to_try(target: Array, growth: Growth) -> npt.NDArray[np.bool_]:
-    """(n,) the rows that the number of rounds is found on: a class must be able to be in both parts, so rare ones sit
-    this out. None where they are too few."""
-    tried = np.ones(len(target), bool)
-    if growth.classifies:
-        common = np.bincount(target) >= FEWEST_OF_CLASS
-        tried = common[target] & (np.count_nonzero(common) > 1)
-    return tried & (np.count_nonzero(tried) >= FEWEST_ROWS)
-
-
-def few_threads(features: Features) -> AbstractContextManager[Any]:
-    """One thread for small tables, where several are no quicker, and many times slower when they share their cores."""
-    from threadpoolctl import threadpool_limits
-
-    return threadpool_limits(1 if features.size <= SMALL else None, user_api="openmp")

@@ -1,7 +1,7 @@
 """The learner of gradient-boosted trees: what a network's learner does, where it makes sense for trees.
 
-What it answers with is the graph, run by onnxruntime; that scikit-learn says the same is checked on every validation
-row when the graph is made.
+What it answers with is the graph, run by onnxruntime; that the library that grew them says the same is checked on every
+validation row when the graph is made.
 """
 
 from __future__ import annotations
@@ -29,12 +29,13 @@ from drivetrain.learn.outcome import measured_part
 from drivetrain.learn.settings import CLASS_WEIGHTS, Record, settings_without_epochs, telling
 from drivetrain.learn.tree_columns import takes
 from drivetrain.learn.tree_curve import curve
-from drivetrain.learn.tree_model import LOSSES, MOST_ROUNDS, TreeModel, fit_trees, left_out
+from drivetrain.learn.tree_growth import LOSSES, MOST_ROUNDS
+from drivetrain.learn.tree_model import TreeModel, fit_trees, left_out
 from drivetrain.runtime import OnnxSession
 from drivetrain.types import Array
 
 PARITY = 1e-5
-"""How far the graph may be from scikit-learn, on the scale of a target's usual size."""
+"""How far the graph may be from the library that grew it, on the scale of a target's usual size."""
 GRAPH = "model.onnx"
 
 
@@ -128,7 +129,7 @@ class TreesLearner(Fitted):
     def fit(self) -> dict[str, Any]:
         """Grow the trees, make their graph, and give the result (see `finish`).
 
-        Raises CheckFailed where the graph doesn't say what scikit-learn does.
+        Raises CheckFailed where the graph doesn't say what the library does that grew them.
         """
         self._start_run()
         self._outputs.clear()
@@ -176,7 +177,7 @@ class TreesLearner(Fitted):
             apart = np.abs(answered[name] - own) / np.where(usual > 0, usual, 1.0)
             if not (apart <= PARITY).all():
                 raise CheckFailed(
-                    f"onnxruntime's answers for {name!r} are off scikit-learn's by {apart.max():.2g}.",
+                    f"onnxruntime's answers for {name!r} are off the trees' own by {apart.max():.2g}.",
                     where=self.data.table.name, fix="Please report this: the graph is not the model.",
                 )  # fmt: skip
         self._graph, self._session = graph, session
@@ -188,7 +189,7 @@ class TreesLearner(Fitted):
         return self._answer(batch) if self._session is not None else self.run_arrays(batch)
 
     def run_arrays(self, batch: Mapping[str, Array]) -> dict[str, Array]:
-        """By scikit-learn, where the trees were grown here and not read from a run."""
+        """By the library that grew them, where that was here and they were not read from a run."""
         if self.models:
             return {name: model.predict(batch) for name, model in self.models.items()}
         return self._answer(batch)
