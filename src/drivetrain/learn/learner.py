@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from drivetrain.arguments import public
+from drivetrain.codecs.number import Number
 from drivetrain.data.augment import Augment, blend
 from drivetrain.data.dataset import Dataset, Part
 from drivetrain.data.loader import PictureAugment, Tensors, shuffled, to_tensors
@@ -32,8 +33,10 @@ from drivetrain.learn.intervals import fit_intervals
 from drivetrain.learn.make import WITHOUT_EPOCHS, network_of, resume
 from drivetrain.learn.outcome import measured_part
 from drivetrain.learn.settings import FROZEN_EPOCHS, OF_FIT, Phase, Settings, telling, unknown_option
+from drivetrain.learn.threads import LARGE_BATCH, one_thread
 from drivetrain.learn.training import Training, averaging
 from drivetrain.models.heads import HeadOptions
+from drivetrain.models.heads.number import limits_of
 from drivetrain.models.network import build_network
 from drivetrain.models.registry import PAIRS, fitting, refuse_unfit, resolve
 from drivetrain.progress import EpochTable
@@ -221,7 +224,10 @@ class Learner(Fitted):
                 codes = torch.as_tensor(self.data.part("train", self.enlarge).column(name))
                 counts = torch.bincount(codes, minlength=len(codec.classes)).float()
                 weights = torch.where(counts > 0, counts.sum() / (len(counts) * counts.clamp(min=1)), 0.0)
-            found[name] = dataclasses.replace(options, class_weights=weights)
+            limits = None
+            if isinstance(codec, Number):
+                limits = limits_of(codec, self.data.part("train", self.enlarge).column(name))
+            found[name] = dataclasses.replace(options, class_weights=weights, limits=limits)
         return found
 
     def _make_average(self) -> torch.optim.swa_utils.AveragedModel | None:
@@ -260,6 +266,10 @@ class Learner(Fitted):
         if wanted == "bfloat16" or (wanted == "auto" and self.device.type == "cuda"):
             return torch.autocast(self.device.type, dtype=torch.bfloat16)
         return contextlib.nullcontext()
+
+    def threads(self) -> AbstractContextManager[None]:
+        """One thread where batches are small: columns, and not many rows of them."""
+        return one_thread(not self.data.pictures and self.settings.batch_size < LARGE_BATCH)
 
     def mixes(self, training: Training) -> bool:
         return self.augment.mixup > 0 and not training.phase.frozen and bool(self._sizes())
@@ -431,7 +441,7 @@ class Learner(Fitted):
         tensors = self._to_tensors(self.data.part("train")) if part == "train" else self.tensors(part)
         found: dict[str, list[Tensor]] = {name: [] for name in self.network.heads}
         shares: list[Share | None] = []
-        with self.progress("Predicting", len(tensors)) as advance:
+        with self.threads(), self.progress("Predicting", len(tensors)) as advance:
             for batch, share in tensors.in_shares(2 * self.settings.batch_size, share_of):
                 for name, rows in self.predict_batch(batch).items():
                     found[name].append(rows.cpu())
@@ -453,7 +463,8 @@ class Learner(Fitted):
     def run_arrays(self, batch: Mapping[str, Array]) -> dict[str, Array]:
         """The same from arrays to arrays: what golden cases are made with."""
         tensors = {name: torch.tensor(rows, device=self.device) for name, rows in batch.items()}
-        return {name: rows.cpu().numpy() for name, rows in self.predict_batch(tensors).items()}
+        with self.threads():
+            return {name: rows.cpu().numpy() for name, rows in self.predict_batch(tensors).items()}
 
     # --- the run ------------------------------------------------------------------------------------------
 

@@ -47,6 +47,7 @@ def run_plan(learner: Learner) -> bool:
     """Train from where the learner is to the end of its plan. False when it was stopped; it can be resumed."""
     with (
         kept_memory(),
+        learner.threads(),
         InterruptGuard() as guard,
         learner.generators.for_torch(),
         learner.epoch_table() as table,

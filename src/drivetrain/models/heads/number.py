@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from drivetrain.codecs.number import Number
 from drivetrain.models.heads import HeadOptions, last_layer
+from drivetrain.types import Array
 
+BEYOND = 0.5
+"""How far an answer may lie outside of what was learned, in spreads of the target."""
 _LOSSES = {"squared": F.mse_loss, "huber": F.huber_loss, "absolute": F.l1_loss}
 LARGEST_LOG = 88.0
 
@@ -87,6 +91,19 @@ class NumberHead(nn.Module):
         values = predictions.float() * self.spread + self.center
         # Beyond that the number would not fit into 32 bits: inputs far from the training data must not give infinity.
         return values.sign() * values.abs().clamp(max=LARGEST_LOG).expm1() if self.log else values
+
+
+def limits_of(codec: Number, values: Array) -> tuple[float, float] | None:
+    """The lowest and the highest answer on the scale that the layer predicts, from the target's training values (n,).
+
+    Only for a target on a log scale, where a guess a little too far out is a number many times too large; others may
+    rightly go on as they rose."""
+    if not codec.log:
+        return None
+    logs = np.sign(values) * np.log1p(np.abs(np.asarray(values, np.float64)))
+    center, spread = (0.0, 1.0) if codec.scaling == "none" else (codec.center or 0.0, codec.spread or 1.0)
+    beyond = BEYOND * (codec.spread or 1.0)
+    return (float(logs.min()) - beyond - center) / spread, (float(logs.max()) + beyond - center) / spread
 
 
 def build(codec: Number, features: int | None, options: HeadOptions) -> NumberHead:
