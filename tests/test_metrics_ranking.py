@@ -129,3 +129,10 @@ def test_the_codec_answers_with_the_best() -> None:
     decoded = Ranking(items=("a", "b", "c"), shown=2).decode(np.array([0.1, 0.5, 0.5], np.float32))
     assert [each["item"] for each in decoded["ranking"]] == ["b", "c"]
     assert decoded["ranking"][0]["score"] == 0.5
+
+
+@pytest.mark.parametrize("k", [1, 3, 10])
+def test_the_largest_are_found_in_their_order_and_of_equals_the_first(k: int) -> None:
+    scores = np.random.default_rng(0).integers(0, 4, (50, 8)).astype(np.float32)
+    expected = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    np.testing.assert_array_equal(ranking.top(scores, k), expected)

@@ -286,7 +286,7 @@ def test_ratings_are_predicted_and_ranked_and_the_truth_is_told(ratings: Any) ->
     )
     assert ours["ndcg_at_10"]["value"] > simple["popularity"]["ndcg_at_10"]["value"]
     assert ours["ndcg_at_10"]["value"] > simple["sorted by predicted rating"]["ndcg_at_10"]["value"]
-    assert "factors, of" in ratings.description()
+    assert ratings.description() == "factors, 200 of 'user' and 60 of 'film'"
 
 
 @pytest.mark.parametrize("model", ["dot", "neural", "mlp", "trees"])
@@ -393,6 +393,7 @@ def test_what_was_fitted_again_is_what_is_exported_recommended_and_evaluated(
     assert done.code == 0, done.err
     assert done.json["metrics"]["ndcg_at_10"]["value"] > 0
     assert "fitted again" in bundle.card
+    assert "21 classes" in bundle.card  # with the new user
 
 
 def test_a_run_that_is_taken_up_is_fitted_again_too(fitted_again: Any) -> None:

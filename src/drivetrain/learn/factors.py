@@ -82,5 +82,5 @@ class FactorsLearner(Solved):
         return export_factors(self.factors, self.data.signature)
 
     def description(self) -> str:
-        counts = (f"{len(codec.classes):,} {name}" for name, codec in self._categories().items())
-        return f"factors, of {' and '.join(counts)}"
+        counts = (f"{len(codec.classes):,} of {name!r}" for name, codec in self._categories().items())
+        return f"factors, {' and '.join(counts)}"

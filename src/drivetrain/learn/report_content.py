@@ -123,7 +123,7 @@ def card_content(learner: Fitted, file: str, cases: int) -> dict[str, Any]:
         ],
         "left_out_columns": [column["name"] for column in _columns(learner) if column["role"] == "left out"],
         "file": file,
-        "signature": learner.data.signature.to_json(),
+        "signature": learner.shipped.data.signature.to_json(),
         "limits": learner.data.extras.limits,
         "cases": cases,
         "seed": learner.settings.seed,

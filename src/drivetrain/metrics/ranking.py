@@ -69,10 +69,15 @@ def checked(codec: Codec, outputs: Array, encoded: Array) -> tuple[Bools, Ints]:
 def top(scores: Array, k: int = K) -> Ints:
     """(n, min(k, items)): the places of the largest scores, the largest first, of equals the first."""
     n, items = scores.shape
-    found = np.empty((n, min(k, items)), np.int64)
+    k = min(k, items)
+    found = np.empty((n, k), np.int64)
     for start in range(0, n, ROWS):
-        some = slice(start, start + ROWS)
-        found[some] = np.argsort(-scores[some], axis=1, kind="stable")[:, :k]
+        some = scores[start : start + ROWS]
+        # Only what is as large as the k-th largest is sorted: that is k, but for ties.
+        least = np.partition(some, items - k, axis=1)[:, items - k, None]
+        for row, (values, kept) in enumerate(zip(some, some >= least), start):
+            places = np.flatnonzero(kept)
+            found[row] = places[np.argsort(-values[places], kind="stable")[:k]]
     return found
 
 
