@@ -161,6 +161,7 @@ class Chart:
                 text = shorten(self.title, int(size[0] / 8))
                 figure.suptitle(text, x=10 / size[0], ha="left", fontsize=13, fontweight="bold")
             self.draw(figure, palette)
+            _pin_empty_labels(figure)
             if (engine := figure.get_layout_engine()) is not None:
                 # Once, here: savefig would lay out at each of its two drawings.
                 engine.execute(figure)
@@ -172,6 +173,15 @@ class Chart:
             else:
                 figure.savefig(buffer, format=form, dpi=dpi, metadata={"Software": None})
         return buffer.getvalue()
+
+
+def _pin_empty_labels(figure: Figure) -> None:
+    """Say where the label of an axis would be that has none: matplotlib would measure all ticks, at each drawing anew, to
+    find a place for it."""
+    for axes in figure.axes:
+        for axis in [axis for part in (axes, *axes.child_axes) for axis in (part.xaxis, part.yaxis)]:
+            if not axis.get_label_text():
+                axis.set_label_coords(0, 0)
 
 
 def stacked(title: str, charts: Sequence[Chart]) -> Chart:
