@@ -31,7 +31,7 @@ WORST, MISTAKE_COLUMNS = 10, 5
 """So many pictures, or rows of a table with so many of their columns, are shown as mistakes."""
 ROWS, TOLD = 8, 3
 """So many rows of a table are shown, and slices told in a sentence beside the chart of more."""
-ENOUGH, ENOUGH_PICTURES = 20_000, 2_000
+ENOUGH, ENOUGH_PICTURES = 5_000, 2_000
 """What it relies on is measured on so many rows: of fewer ones each column is shuffled several times."""
 SECONDS_OF_CARD = 5.0
 """To look for slices for a bundle's card."""
