@@ -16,7 +16,8 @@ from drivetrain.learn.tree_columns import takes
 if TYPE_CHECKING:
     from drivetrain.learn.fitted import Fitted
 
-NAMES = {TREES: "gradient-boosted trees", NETWORK: "network"}
+LINEAR, LINEAR_EPOCHS = "linear", 10
+NAMES = {TREES: "gradient-boosted trees", LINEAR: "linear model", NETWORK: "network"}
 
 
 @dataclass(frozen=True)
@@ -53,4 +54,5 @@ def candidates(data: Dataset) -> list[Candidate]:
     found: list[Candidate] = []
     if plain and any(takes(codec) for codec in inputs):
         found.append(Candidate(TREES))
+    found.append(Candidate(LINEAR, LINEAR_EPOCHS))
     return [*found, *(Candidate(NETWORK, epochs) for epochs in lengths(data))]
