@@ -14,6 +14,8 @@ TREES = "ai.onnx.ml"
 VERSIONS = {"": 20, TREES: 3}
 """Domain -> opset."""
 IR_VERSION = 10
+LARGEST_EXPONENT = 88.0
+"""Of e, in float32."""
 
 
 class Builder:
@@ -27,6 +29,7 @@ class Builder:
         self.inputs, self.outputs = made_names(signature)
         self.nodes: list[Any] = []
         self.initializers: list[Any] = []
+        self._whole: dict[tuple[int, ...], str] = {}
 
     def constant(self, value: npt.ArrayLike, dtype: npt.DTypeLike = np.float32) -> str:
         from onnx import numpy_helper
@@ -37,7 +40,9 @@ class Builder:
 
     def whole(self, *values: int) -> str:
         """int64 (n,): axes, sizes, places."""
-        return self.constant(values, np.int64)
+        if values not in self._whole:
+            self._whole[values] = self.constant(values, np.int64)
+        return self._whole[values]
 
     def add(self, operator: str, *inputs: str, output: str = "", domain: str = "", **attributes: Any) -> str:
         """A node with one output, which is called `output` where that is given."""
@@ -56,8 +61,22 @@ class Builder:
         """(n,) -> (n, 1)."""
         return self.add("Reshape", name, self.whole(-1, 1))
 
+    def natural(self, z: str, output: str = "") -> str:
+        """Numbers on the log scale, sign(x) log(1 + |x|) -> x, at most e^88: that fits into 32 bits."""
+        limited = self.add("Min", self.add("Abs", z), self.constant(LARGEST_EXPONENT))
+        grown = self.add("Sub", self.add("Exp", limited), self.constant(1))
+        return self.add("Mul", self.add("Sign", z), grown, output=output)
+
+    def one_hot(self, codes: str, levels: int) -> str:
+        """int64 (n, 1) -> float32 (n, levels)."""
+        return self.floats(self.add("Equal", codes, self.constant(np.arange(levels), np.int64)))
+
+    def columns(self, name: str, first: int, end: int) -> str:
+        """(n, k) -> (n, end - first)."""
+        return self.add("Slice", name, self.whole(first), self.whole(end), self.whole(1))
+
     def beside(self, parts: list[str]) -> str:
-        """(n, k) each -> (n, all of them)."""
+        """(n, k, ...) each -> (n, all of them, ...)."""
         return parts[0] if len(parts) == 1 else self.add("Concat", *parts, axis=1)
 
     def model(self, name: str) -> bytes:

@@ -14,9 +14,9 @@ from drivetrain.bundle.graph import check_model
 from drivetrain.bundle.tensors import made_names
 from drivetrain.codecs import Signature
 from drivetrain.errors import BundleError, DrivetrainError
+from drivetrain.export.builder import VERSIONS
+from drivetrain.export.network import NotWritten, write_network
 from drivetrain.types import Array
-
-OPSET = 20
 
 
 class _Finished(nn.Module):
@@ -38,6 +38,22 @@ def export_graph(network: nn.Module, signature: Signature, examples: Mapping[str
     Every example is cloned: one tensor object passed for two inputs would make a wrong graph without a word.
     Raises DrivetrainError when the network has something that ONNX can't say.
     """
+    try:
+        data = write_network(network, signature)
+    except NotWritten:
+        data = torch_graph(network, signature, examples)
+    try:
+        check_model(data)
+    except BundleError as fault:
+        raise DrivetrainError(
+            f"the network makes a graph that no bundle may hold: {fault.error}", where="export",
+            fix="Use other operations: no loops, sequences or random numbers, and whole numbers divided by constants alone.",
+        ) from fault  # fmt: skip
+    return data
+
+
+def torch_graph(network: nn.Module, signature: Signature, examples: Mapping[str, Array]) -> bytes:
+    """The same by torch's exporter, which takes any module."""
     import onnx
 
     module = _Finished(copy.deepcopy(network).cpu().float().eval(), signature)
@@ -48,7 +64,7 @@ def export_graph(network: nn.Module, signature: Signature, examples: Mapping[str
         warnings.simplefilter("ignore")
         try:
             program = torch.onnx.export(
-                module, arguments, dynamo=True, opset_version=OPSET, verbose=False, optimize=True,
+                module, arguments, dynamo=True, opset_version=VERSIONS[""], verbose=False, optimize=True,
                 input_names=[*names.inputs.values()], output_names=[*names.outputs.values()],
                 dynamic_shapes=(tuple({0: rows} for _ in arguments),),
             )  # fmt: skip
@@ -61,15 +77,7 @@ def export_graph(network: nn.Module, signature: Signature, examples: Mapping[str
     model = program.model_proto
     _strip(model)
     onnx.checker.check_model(model)
-    data = model.SerializeToString()
-    try:
-        check_model(data)
-    except BundleError as fault:
-        raise DrivetrainError(
-            f"the network makes a graph that no bundle may hold: {fault.error}", where="export",
-            fix="Use other operations: no loops, sequences or random numbers, and whole numbers divided by constants alone.",
-        ) from fault  # fmt: skip
-    return data
+    return model.SerializeToString()
 
 
 class _quiet_exporter:

@@ -18,9 +18,6 @@ from drivetrain.learn.tree_growth import NODE
 from drivetrain.learn.tree_model import TreeModel
 from drivetrain.types import Array
 
-LARGEST_EXPONENT = 88.0
-"""Of e, in float32."""
-
 
 def export_trees(models: Mapping[str, TreeModel], signature: Signature) -> bytes:
     """The serialised graph of the trees of each target."""
@@ -66,9 +63,7 @@ def _finish(builder: Builder, scores: str, model: TreeModel, output: str) -> Non
     z = builder.add("Mul", scaled, spread)
     z = builder.add("Add", z, center, output="" if model.codec.log else output)
     if model.codec.log:
-        limited = builder.add("Min", builder.add("Abs", z), builder.constant(LARGEST_EXPONENT, np.float32))
-        grown = builder.add("Sub", builder.add("Exp", limited), builder.constant(1.0, np.float32))
-        builder.add("Mul", builder.add("Sign", z), grown, output=output)
+        builder.natural(z, output)
 
 
 def tree_attributes(model: TreeModel) -> dict[str, Any]:

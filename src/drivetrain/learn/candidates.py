@@ -16,8 +16,7 @@ from drivetrain.learn.tree_columns import takes
 if TYPE_CHECKING:
     from drivetrain.learn.fitted import Fitted
 
-LINEAR, LINEAR_EPOCHS = "linear", 10
-NAMES = {TREES: "gradient-boosted trees", LINEAR: "linear model", NETWORK: "network"}
+NAMES = {TREES: "gradient-boosted trees", NETWORK: "network"}
 
 
 @dataclass(frozen=True)
@@ -54,5 +53,4 @@ def candidates(data: Dataset) -> list[Candidate]:
     found: list[Candidate] = []
     if plain and any(takes(codec) for codec in inputs):
         found.append(Candidate(TREES))
-    found.append(Candidate(LINEAR, LINEAR_EPOCHS))
     return [*found, *(Candidate(NETWORK, epochs) for epochs in lengths(data))]

@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from torch import Tensor, nn
 
 from drivetrain.models.body import Body, halved, pool
+
+if TYPE_CHECKING:
+    from drivetrain.export.network import NetworkGraph
 
 WIDTHS = (32, 64, 128)
 DENSE = 128
@@ -29,6 +32,9 @@ class BiasOf(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         return maps + self.bias.view(-1, 1, 1)
+
+    def write_graph(self, graph: NetworkGraph, maps: str) -> str:
+        return graph.add("Add", maps, graph.tensor(self.bias.view(-1, 1, 1)))
 
 
 class CNN(Body):
@@ -57,6 +63,9 @@ class CNN(Body):
 
     def forward(self, images: Tensor) -> Tensor:
         return self.dense(self.pairs(images))
+
+    def write_graph(self, graph: NetworkGraph, images: str) -> str:
+        return graph.write(self.dense, graph.write(self.pairs, images))
 
     def blocks(self) -> list[nn.Module]:
         return [*self.pairs, self.dense]

@@ -8,9 +8,13 @@ its own way and has a last layer of its own, learns from its own error, and the 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from drivetrain.export.network import NetworkGraph
 
 
 class MemberScales(nn.Module):
@@ -27,6 +31,9 @@ class MemberScales(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         return features.unsqueeze(1) * self.scales
 
+    def write_graph(self, graph: NetworkGraph, features: str) -> str:
+        return graph.add("Mul", graph.add("Unsqueeze", features, graph.whole(1)), graph.tensor(self.scales))
+
 
 class MemberLinear(nn.Module):
     """float32 (N, members, features) -> (N, members, outputs): a dense layer of each member's own."""
@@ -39,6 +46,16 @@ class MemberLinear(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         return torch.baddbmm(self.bias, features.transpose(0, 1), self.weight).transpose(0, 1)
+
+    def write_graph(self, graph: NetworkGraph, features: str) -> str:
+        """One product for each member: onnxruntime ends its process where a product of stacks is of no rows."""
+        members = [
+            graph.add(
+                "MatMul", graph.add("Gather", features, graph.whole(place), axis=1), graph.tensor(weight)
+            )
+            for place, weight in enumerate(self.weight)
+        ]
+        return graph.add("Add", graph.beside(members), graph.tensor(self.bias.squeeze(1)))
 
 
 class Dense(nn.Module):
@@ -57,3 +74,6 @@ class Dense(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         return self.layers(features)
+
+    def write_graph(self, graph: NetworkGraph, features: str) -> str:
+        return graph.write(self.layers, features)

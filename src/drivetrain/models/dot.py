@@ -6,8 +6,13 @@ a combiner: the vectors and biases come from the encoder of categories, and what
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from drivetrain.export.network import NetworkGraph
 
 HIDDEN = 64
 
@@ -29,6 +34,16 @@ class Dot(nn.Module):
         product = (vectors[:, : self.width] * vectors[:, self.width :]).sum(1, keepdim=True)
         return product + features[:, -2:].sum(1, keepdim=True) + self.bias
 
+    def write_graph(self, graph: NetworkGraph, features: str) -> str:
+        width, last = self.width, graph.whole(1)
+        first, second, biases = (
+            graph.columns(features, *edges)
+            for edges in ((0, width), (width, 2 * width), (2 * width, 2 * width + 2))
+        )
+        terms = (graph.add("Mul", first, second), biases)
+        product, added = (graph.add("ReduceSum", each, last, keepdims=1) for each in terms)
+        return graph.add("Add", graph.add("Add", product, added), graph.tensor(self.bias))
+
 
 class Neural(Dot):
     """The same, with what a dense layer makes of both vectors added to it (as NeuMF of He et al. 2017, WWW)."""
@@ -41,6 +56,10 @@ class Neural(Dot):
 
     def forward(self, features: Tensor) -> Tensor:
         return super().forward(features) + self.layers(features[:, :-2])
+
+    def write_graph(self, graph: NetworkGraph, features: str) -> str:
+        dense = graph.write(self.layers, graph.columns(features, 0, 2 * self.width))
+        return graph.add("Add", super().write_graph(graph, features), dense)
 
 
 def build(name: str, features: int, dropout: float = 0.0) -> Dot:

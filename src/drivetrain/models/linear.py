@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from torch import Tensor, nn
 
 from drivetrain.models.body import Body
+
+if TYPE_CHECKING:
+    from drivetrain.export.network import NetworkGraph
 
 
 class Linear(Body):
@@ -17,6 +22,9 @@ class Linear(Body):
 
     def forward(self, images: Tensor) -> Tensor:
         return images.flatten(1)
+
+    def write_graph(self, graph: NetworkGraph, images: str) -> str:
+        return graph.add("Flatten", images, axis=1)
 
     def blocks(self) -> list[nn.Module]:
         return [self]

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
 from drivetrain.models.body import Body
+
+if TYPE_CHECKING:
+    from drivetrain.export.network import NetworkGraph
 
 WIDTHS = (128, 64)
 
@@ -32,6 +36,9 @@ class MLP(Body):
 
     def forward(self, images: Tensor) -> Tensor:
         return self.layers(images.flatten(1))
+
+    def write_graph(self, graph: NetworkGraph, images: str) -> str:
+        return graph.write(self.layers, graph.add("Flatten", images, axis=1))
 
     def blocks(self) -> list[nn.Module]:
         return list(self.layers)

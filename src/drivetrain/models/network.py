@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,9 @@ from drivetrain.errors import TrainingError, UsageError
 from drivetrain.models.encoders import Encoder, EncoderOptions
 from drivetrain.models.heads import HeadOptions
 from drivetrain.types import Array
+
+if TYPE_CHECKING:
+    from drivetrain.export.network import NetworkGraph
 
 
 class Network(nn.Module):
@@ -57,6 +60,12 @@ class Network(nn.Module):
     def finish(self, outputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """What the exported graph puts out: probabilities, numbers in natural units."""
         return {name: head.finish(outputs[name]) for name, head in self.heads.items()}
+
+    def write_graph(self, graph: NetworkGraph) -> None:
+        parts = [part for encoder in self.encoders.values() for part in graph.write(encoder)]
+        combined = graph.write(self.combiner, graph.beside(parts))
+        for name, head in self.heads.items():
+            graph.write(head, combined, graph.outputs[name])
 
     @property
     def bodies(self) -> list[nn.Module]:

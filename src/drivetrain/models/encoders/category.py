@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +13,9 @@ from drivetrain.codecs import Codec
 from drivetrain.codecs.category import Category
 from drivetrain.models.encoders import Encoder, EncoderOptions
 from drivetrain.types import Array
+
+if TYPE_CHECKING:
+    from drivetrain.export.network import NetworkGraph
 
 
 class CategoryEncoder(Encoder):
@@ -41,6 +44,16 @@ class CategoryEncoder(Encoder):
         vectors = self.table(codes).flatten(1)
         return [vectors] if self.biases is None else [vectors, self.biases[codes]]
 
+    def write_graph(self, graph: NetworkGraph) -> list[str]:
+        levels = graph.beside([graph.column(graph.inputs[name]) for name in self.names])
+        codes = graph.add("Add", levels, graph.tensor(self.offsets))
+        vectors = graph.add("Flatten", graph.add("Gather", graph.tensor(self.table.weight), codes), axis=1)
+        return (
+            [vectors]
+            if self.biases is None
+            else [vectors, graph.add("Gather", graph.tensor(self.biases), codes)]
+        )
+
 
 class OneHotEncoder(Encoder):
     """int64 (N,) each -> a column per level."""
@@ -51,6 +64,12 @@ class OneHotEncoder(Encoder):
 
     def forward(self, arrays: list[Tensor]) -> list[Tensor]:
         return [F.one_hot(codes, size).to(torch.float32) for codes, size in zip(arrays, self.sizes)]
+
+    def write_graph(self, graph: NetworkGraph) -> list[str]:
+        return [
+            graph.one_hot(graph.column(graph.inputs[name]), size)
+            for name, size in zip(self.names, self.sizes)
+        ]
 
 
 def build(codecs: Mapping[str, Codec], rows: Mapping[str, Array], options: EncoderOptions) -> Encoder:

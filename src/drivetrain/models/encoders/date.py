@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -14,6 +15,9 @@ from drivetrain.codecs import Codec
 from drivetrain.codecs.date import Date
 from drivetrain.models.encoders import Encoder, EncoderOptions
 from drivetrain.types import Array
+
+if TYPE_CHECKING:
+    from drivetrain.export.network import NetworkGraph
 
 COLUMNS = {"month": (1, 12), "weekday": (0, 7), "hour": (0, 24)}
 """Parts with a column for each value: first value, how many. Sunday need not lie between Saturday and Monday."""
@@ -46,6 +50,32 @@ class DateFeatures(nn.Module):
             found.append(1 - present)
         return torch.cat(found, 1)
 
+    def write_graph(self, graph: NetworkGraph, dates: str) -> str:
+        add, constant = graph.add, graph.constant
+
+        def part(place: int) -> str:
+            """(n, 1)."""
+            return add("Gather", dates, graph.whole(place), axis=1)
+
+        there = add("Greater", part(0), constant(-(2**61), np.int64))
+        present = graph.floats(there)
+        since = graph.floats(add("Sub", part(0), constant(self.center, np.int64)))
+        found = [add("Where", there, add("Div", since, constant(self.spread)), constant(0))]
+        for place, name in enumerate(self.parts, 1):
+            if name in COLUMNS:
+                first, count = COLUMNS[name]
+                codes = add("Sub", part(place), constant(first, np.int64))
+                codes = add("Clip", codes, constant(0, np.int64), constant(count - 1, np.int64))
+                found.append(add("Mul", graph.one_hot(codes, count), present))
+            elif name in CIRCLES:
+                first, count = CIRCLES[name]
+                turned = graph.floats(add("Sub", part(place), constant(first, np.int64)))
+                angle = add("Mul", turned, constant(2 * math.pi / count))
+                found += [add("Mul", add(wave, angle), present) for wave in ("Sin", "Cos")]
+        if self.missing:
+            found.append(add("Sub", constant(1), present))
+        return graph.beside(found)
+
 
 class DateEncoder(Encoder):
     """The features of each date. The year is in the elapsed time."""
@@ -56,6 +86,9 @@ class DateEncoder(Encoder):
 
     def forward(self, arrays: list[Tensor]) -> list[Tensor]:
         return [features(dates) for features, dates in zip(self.dates, arrays)]
+
+    def write_graph(self, graph: NetworkGraph) -> list[str]:
+        return [graph.write(features, graph.inputs[name]) for name, features in zip(self.names, self.dates)]
 
 
 def build(codecs: Mapping[str, Codec], rows: Mapping[str, Array], options: EncoderOptions) -> DateEncoder:

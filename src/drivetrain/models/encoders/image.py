@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,9 @@ from torch import Tensor, nn
 from drivetrain.codecs import Codec
 from drivetrain.models.encoders import Encoder, EncoderOptions
 from drivetrain.types import Array
+
+if TYPE_CHECKING:
+    from drivetrain.export.network import NetworkGraph
 
 
 class PictureEncoder(nn.Module):
@@ -31,6 +35,11 @@ class PictureEncoder(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         return self.body(self.prepare(images))
 
+    def write_graph(self, graph: NetworkGraph, images: str) -> str:
+        scaled = graph.add("Mul", graph.floats(images), graph.tensor(self.scale))
+        prepared = graph.add("Add", scaled, graph.tensor(self.shift))
+        return graph.write(self.body, graph.add("Transpose", prepared, perm=[0, 3, 1, 2]))
+
 
 class ImageEncoder(Encoder):
     """The pictures of each input through a body of its own."""
@@ -47,6 +56,9 @@ class ImageEncoder(Encoder):
 
     def forward(self, arrays: list[Tensor]) -> list[Tensor]:
         return [picture(images) for picture, images in zip(self.pictures, arrays)]
+
+    def write_graph(self, graph: NetworkGraph) -> list[str]:
+        return [graph.write(picture, graph.inputs[name]) for name, picture in zip(self.names, self.pictures)]
 
 
 def build(codecs: Mapping[str, Codec], rows: Mapping[str, Array], options: EncoderOptions) -> ImageEncoder:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -13,6 +13,9 @@ from drivetrain.codecs import Codec
 from drivetrain.codecs.number import Number
 from drivetrain.models.encoders import Encoder, EncoderOptions
 from drivetrain.types import Array
+
+if TYPE_CHECKING:
+    from drivetrain.export.network import NetworkGraph
 
 FARTHEST = 8.0
 """A scaled value beyond this is cut off where pieces are asked for: one outlier must not outweigh its row."""
@@ -71,6 +74,28 @@ class NumberEncoder(Encoder):
             parts.append(
                 (absent if self.all_miss else absent.index_select(1, self.may_miss)).to(scaled.dtype)
             )
+        return [scaled, *parts]
+
+    def write_graph(self, graph: NetworkGraph) -> list[str]:
+        add = graph.add
+        values = graph.beside([graph.column(graph.inputs[name]) for name in self.names])
+        parts: list[str] = []
+        absent = add("IsNaN", values) if self.misses else ""
+        if self.any_logged:
+            grown = add("Log", add("Add", add("Abs", values), graph.constant(1)))
+            logs = add("Mul", add("Sign", values), grown)
+            values = add("Where", graph.constant(self.logged.numpy(force=True), bool), logs, values)
+        scaled = add("Mul", add("Sub", values, graph.tensor(self.center)), graph.tensor(self.scale))
+        if self.misses:
+            scaled = add("Where", absent, graph.constant(0), scaled)
+        if self.bins:
+            scaled = add("Clip", scaled, graph.constant(-FARTHEST), graph.constant(FARTHEST))
+            risen = add("Sub", add("Unsqueeze", scaled, graph.whole(2)), graph.tensor(self.low))
+            risen = add("Mul", risen, graph.tensor(self.steepness))
+            parts.append(add("Flatten", add("Clip", risen, graph.constant(0), graph.constant(1)), axis=1))
+        if self.misses:
+            chosen = absent if self.all_miss else add("Gather", absent, graph.tensor(self.may_miss), axis=1)
+            parts.append(graph.floats(chosen))
         return [scaled, *parts]
 
     def inputs_of(self, widths: Sequence[int]) -> list[int]:

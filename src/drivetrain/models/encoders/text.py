@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -12,6 +13,9 @@ from drivetrain.codecs import Codec
 from drivetrain.codecs.text import Text
 from drivetrain.models.encoders import Encoder, EncoderOptions
 from drivetrain.types import Array
+
+if TYPE_CHECKING:
+    from drivetrain.export.network import NetworkGraph
 
 WIDTH = 64
 KNOWN_FROM = 1
@@ -31,6 +35,14 @@ class MeanOfWords(nn.Module):
         present = (words >= KNOWN_FROM).to(torch.float32).unsqueeze(2)
         return (self.table(words) * present).sum(1) / present.sum(1).clamp(min=1.0)
 
+    def write_graph(self, graph: NetworkGraph, words: str) -> str:
+        add, length = graph.add, graph.whole(1)
+        known = add("GreaterOrEqual", words, graph.constant(KNOWN_FROM, np.int32))
+        present = add("Unsqueeze", graph.floats(known), graph.whole(2))
+        vectors = add("Mul", add("Gather", graph.tensor(self.table.weight), words), present)
+        total, count = (add("ReduceSum", each, length, keepdims=0) for each in (vectors, present))
+        return add("Div", total, add("Max", count, graph.constant(1)))
+
 
 class TextEncoder(Encoder):
     """The mean of the words of each text."""
@@ -41,6 +53,9 @@ class TextEncoder(Encoder):
 
     def forward(self, arrays: list[Tensor]) -> list[Tensor]:
         return [mean(words) for mean, words in zip(self.texts, arrays)]
+
+    def write_graph(self, graph: NetworkGraph) -> list[str]:
+        return [graph.write(mean, graph.inputs[name]) for name, mean in zip(self.names, self.texts)]
 
 
 def build(codecs: Mapping[str, Codec], rows: Mapping[str, Array], options: EncoderOptions) -> TextEncoder:

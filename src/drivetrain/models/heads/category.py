@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from drivetrain.codecs.category import Category
 from drivetrain.models.heads import HeadOptions, in_one_row, last_layer
+
+if TYPE_CHECKING:
+    from drivetrain.export.network import NetworkGraph
 
 
 class CategoryHead(nn.Module):
@@ -22,6 +27,7 @@ class CategoryHead(nn.Module):
         self.classes = classes
         self.label_smoothing = options.label_smoothing
         self.register_buffer("weights", options.class_weights, persistent=False)
+        self.members = options.members
         self.layers = last_layer(features, classes, options)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -68,6 +74,15 @@ class CategoryHead(nn.Module):
     def finish(self, logits: Tensor) -> Tensor:
         """Probabilities (N, classes)."""
         return logits.float().softmax(1)
+
+    def write_graph(self, graph: NetworkGraph, features: str, output: str) -> None:
+        logits = graph.write(self.layers, features)
+        if self.members == 1:
+            graph.add("Softmax", logits, axis=-1, output=output)
+        else:
+            graph.add(
+                "ReduceMean", graph.add("Softmax", logits, axis=-1), graph.whole(1), keepdims=0, output=output
+            )
 
 
 def build(codec: Category, features: int | None, options: HeadOptions) -> CategoryHead:

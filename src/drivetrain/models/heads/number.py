@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,8 +14,12 @@ from drivetrain.codecs.number import Number
 from drivetrain.models.heads import HeadOptions, last_layer
 from drivetrain.types import Array
 
+if TYPE_CHECKING:
+    from drivetrain.export.network import NetworkGraph
+
 BEYOND = 0.5
 """How far an answer may lie outside of what was learned, in spreads of the target."""
+
 _LOSSES = {"squared": F.mse_loss, "huber": F.huber_loss, "absolute": F.l1_loss}
 LARGEST_LOG = 88.0
 
@@ -91,6 +96,19 @@ class NumberHead(nn.Module):
         values = predictions.float() * self.spread + self.center
         # Beyond that the number would not fit into 32 bits: inputs far from the training data must not give infinity.
         return values.sign() * values.abs().clamp(max=LARGEST_LOG).expm1() if self.log else values
+
+    def write_graph(self, graph: NetworkGraph, features: str, output: str) -> None:
+        scaled = graph.write(self.layers, features)
+        if self.members == 1:
+            scaled = graph.add("Reshape", scaled, graph.whole(-1))
+        else:
+            scaled = graph.add("ReduceMean", scaled, graph.whole(1, 2), keepdims=0)
+        if self.limits is not None:
+            scaled = graph.add("Clip", scaled, *map(graph.constant, self.limits))
+        wide = graph.add("Mul", scaled, graph.tensor(self.spread))
+        values = graph.add("Add", wide, graph.tensor(self.center), output="" if self.log else output)
+        if self.log:
+            graph.natural(values, output)
 
 
 def limits_of(codec: Number, values: Array) -> tuple[float, float] | None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from drivetrain.codecs.tags import Tags
 from drivetrain.models.heads import HeadOptions, last_layer
+
+if TYPE_CHECKING:
+    from drivetrain.export.network import NetworkGraph
 
 
 class TagsHead(nn.Module):
@@ -18,6 +23,7 @@ class TagsHead(nn.Module):
 
     def __init__(self, tags: int, features: int | None, options: HeadOptions) -> None:
         super().__init__()
+        self.members = options.members
         self.layers = last_layer(features, tags, options)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -47,6 +53,18 @@ class TagsHead(nn.Module):
     def finish(self, logits: Tensor) -> Tensor:
         """Probabilities (N, tags)."""
         return logits.float().sigmoid()
+
+    def write_graph(self, graph: NetworkGraph, features: str, output: str) -> None:
+        logits = graph.write(self.layers, features)
+        if self.members == 1:
+            graph.add("Sigmoid", logits, output=output)
+        else:
+            graph.add("ReduceMean", graph.add("Sigmoid", logits), graph.whole(1), keepdims=0, output=output)
+
+
+def _beside(logits: Tensor, tags: Tensor) -> Tensor:
+    """The true tags, float32 of the shape of the logits: of each row, or of each of its members."""
+    return tags.float() if logits.ndim == 2 else tags.float().unsqueeze(1).expand_as(logits)
 
 
 def _beside(logits: Tensor, tags: Tensor) -> Tensor:
