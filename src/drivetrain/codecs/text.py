@@ -1,4 +1,7 @@
-"""text@1: written language, as the numbers of its words. The exact semantics, for other languages, are in OPS.md."""
+"""text@1: written language, as the numbers of its words, and of its n-grams where they are asked for.
+
+The exact semantics, for other languages, are in OPS.md.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +26,17 @@ from drivetrain.codecs.base import (
     is_missing,
 )
 from drivetrain.errors import DrivetrainError
+from drivetrain.grams import grams_of
 from drivetrain.types import Array
 from drivetrain.values import as_text
 
 WORD = re.compile(r"[^\W_]+")
 """Letters and digits of all scripts: the Unicode categories L* and N*."""
 MOST_WORDS = 256
+FEWEST_GRAMS, MOST_GRAMS, MOST_NUMBERS = 1024, 8192, 2**28
+"""How many n-grams a text may keep, and how many all training rows may together (1 GiB) where they are many."""
+BITS = range(8, 23)
+"""Of the number of a bucket: with its count it is an int32."""
 PADDING, UNKNOWN, FIRST = 0, 1, 2
 """The ids of no word, of a word that isn't in the vocabulary, and of the first that is."""
 
@@ -41,10 +49,13 @@ def lower(text: str) -> str:
 
 @dataclass(frozen=True)
 class Text(Codec):
-    """Text. An input only: encodes to int32 (length,), the ids of its first `length` words, 0 after the last.
+    """Text. An input only: encodes to int32 (length + most_grams,), the ids of its first `length` words, 0 after the last,
+    and its n-grams: how often each comes, times 2**grams, plus the number of its bucket; in the order of these, 0 after the
+    last (see `drivetrain.grams`).
 
     `words` is the vocabulary: `fit` takes the `most` words that occur in most training rows, and in at least `rare`.
-    `length` is fitted to 95 % of the rows, 1 to 256. Missing text, and what is one of `absent`, has no words.
+    `length` is fitted to 95 % of the rows, 1 to 256; so is `most_grams`, 1 to 8,192 (1,024 of very many rows). `grams` are
+    the bits of a bucket's number; without any there are no n-grams. Missing text, and what is one of `absent`, has no words.
     """
 
     op: ClassVar[str] = "text@1"
@@ -53,6 +64,8 @@ class Text(Codec):
     most: int = 5000
     rare: int = 2
     absent: tuple[str, ...] | None = None
+    grams: int = 0
+    most_grams: int | None = None
     no_value: ClassVar[frozenset[str]] = frozenset({""})
 
     def __post_init__(self) -> None:
@@ -63,6 +76,14 @@ class Text(Codec):
             raise FieldError(f"length must be a whole number between 1 and {MOST_WORDS}")
         if not all(type(number) is int and number >= 0 for number in (self.most, self.rare)):
             raise FieldError("most and rare are whole numbers from 0")
+        if not (type(self.grams) is int and (self.grams == 0 or self.grams in BITS)):
+            raise FieldError(f"grams must be 0, or a whole number from {BITS[0]} to {BITS[-1]}")
+        if self.most_grams is not None and not (
+            self.grams and type(self.most_grams) is int and 1 <= self.most_grams <= MOST_GRAMS
+        ):
+            raise FieldError(
+                f"most_grams must be a whole number between 1 and {MOST_GRAMS}, where there are grams"
+            )
 
     @cached_property
     def _ids(self) -> dict[str, int]:
@@ -73,25 +94,32 @@ class Text(Codec):
         return absent_words(self.absent, self.no_value)
 
     def fit(self, values: Iterable[Any]) -> Self:
-        if self.words and self.length is not None:
+        if self.words and self.length is not None and (not self.grams or self.most_grams is not None):
             return self
         different, which = distinct(values)
-        rows: list[int] = np.bincount(which, minlength=len(different)).tolist()
+        texts = list(map(self.read, different))
+        rows = np.bincount(which, minlength=len(different))
         counts: Counter[str] = Counter()
         sizes = np.zeros(len(different), np.int64)
-        for place, raw in enumerate(different):
-            found = WORD.findall(self.read(raw))
+        for place, (text, times) in enumerate(zip(texts, rows.tolist())):
+            found = WORD.findall(text)
             sizes[place] = len(found)
             for word in set(found):
-                counts[word] += rows[place]
-        length = self.length
-        if length is None:
-            high = np.quantile(sizes[which], 0.95, method="inverted_cdf") if len(which) else 1
-            length = min(MOST_WORDS, max(1, int(high)))
+                counts[word] += times
         frequent = sorted(
             (word for word in counts if counts[word] >= self.rare), key=lambda word: (-counts[word], word)
         )
-        return replace(self, words=self.words or tuple(frequent[: self.most]), length=length)
+        most_grams = self.most_grams
+        if self.grams and most_grams is None:
+            most = max(FEWEST_GRAMS, min(MOST_GRAMS, MOST_NUMBERS // max(1, len(which))))
+            grams = [np.diff(some.begin) for some in grams_of(texts, WORD.findall, self.grams)]
+            most_grams = _enough(np.concatenate(grams)[which] if grams else which, most)
+        return replace(
+            self,
+            words=self.words or tuple(frequent[: self.most]),
+            length=self.length or _enough(sizes[which], MOST_WORDS),
+            most_grams=most_grams,
+        )
 
     def read(self, raw: Any) -> str:
         """The text in lower case, without white space at its ends; empty where there is none."""
@@ -113,21 +141,34 @@ class Text(Codec):
         return by_row(self._encoded(texts), which), errors_by_row(faults, which)
 
     def _encoded(self, texts: list[str]) -> Array:
-        """int32 (n, length)."""
-        (length,) = self.shape
+        """int32 (n, *shape)."""
+        encoded = np.zeros((len(texts), *self.shape), np.int32)
+        length = self.length or 0
         found = [WORD.findall(text)[:length] for text in texts]
         known = self._ids
         ids = [known.get(word, UNKNOWN) for word in chain.from_iterable(found)]
         sizes = np.fromiter(map(len, found), np.int64, len(found))
-        encoded = np.full((len(texts), length), PADDING, np.int32)
-        encoded[np.arange(length) < sizes[:, None]] = ids
+        encoded[:, :length][np.arange(length) < sizes[:, None]] = ids
+        if self.grams:
+            self._encode_grams(texts, encoded[:, length:])
         return encoded
+
+    def _encode_grams(self, texts: list[str], into: Array) -> None:
+        start = 0
+        for begin, bucket, times in grams_of(texts, WORD.findall, self.grams):
+            sizes = np.diff(begin)
+            rows = np.repeat(np.arange(start, start + len(sizes)), sizes)
+            places = np.arange(len(bucket)) - np.repeat(begin[:-1], sizes)
+            kept = places < into.shape[1]
+            into[rows[kept], places[kept]] = ((times << self.grams) + bucket)[kept]
+            start += len(sizes)
 
     def decode(self, output: Array) -> dict[str, Any]:
         raise DrivetrainError("text@1 is an input only: no model output decodes to text yet")
 
     def profile(self, encoded: Array) -> dict[str, Any]:
         """How many there are and have no words, quantiles of their lengths, and the share of unknown words."""
+        encoded = encoded[:, : self.length]
         sizes = np.count_nonzero(encoded != PADDING, axis=1)
         if not len(sizes):
             return {"n": 0}
@@ -150,7 +191,9 @@ class Text(Codec):
     def shape(self) -> tuple[int, ...]:
         if self.length is None:
             raise DrivetrainError("text@1 has no length yet.", fix="Call fit first, or give a length.")
-        return (self.length,)
+        if self.grams and self.most_grams is None:
+            raise DrivetrainError("text@1 has no most_grams yet.", fix="Call fit first, or give them.")
+        return (self.length + (self.most_grams or 0),)
 
     @property
     def levels(self) -> int:
@@ -173,3 +216,14 @@ class Text(Codec):
             ("beyond 16 bits", "\U0001d400\U00010400 \U0001f600"),
             ("longer than the length", " ".join([known] * ((self.length or 1) + 3))),
         ]
+
+
+def _enough(sizes: Array, most: int) -> int:
+    """The least that is enough for 95 % of the rows, 1 to `most`."""
+    high = np.quantile(sizes, 0.95, method="inverted_cdf") if len(sizes) else 1
+    return min(most, max(1, int(high)))
+
+
+def has_grams(codec: Codec) -> bool:
+    """Whether it is of texts whose n-grams are encoded."""
+    return isinstance(codec, Text) and codec.grams > 0

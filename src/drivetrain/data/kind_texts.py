@@ -32,6 +32,8 @@ from drivetrain.data.kind_types import (
 FEW = 50
 """A column of more different values than this has many categories."""
 TAG_SEPARATORS = ("|", ";", ",")
+GRAMS = 18
+"""Bits of the buckets that the n-grams of texts are counted in: with 20 they tell no more (docs/decisions/tables.md)."""
 _MOST_TAGS = 1_000
 _MOST_ROWS = 100_000
 _YES_NO = ({"yes", "no"}, {"y", "n"}, {"true", "false"}, {"t", "f"}, {"on", "off"})
@@ -183,4 +185,4 @@ def guess_text(seen: Seen) -> ColumnKind | None:
 def text(seen: Seen, words: float = 0.0) -> ColumnKind:
     """The column as free text, whatever else it could be."""
     told = f"about {words:.0f} words each, " if words else ""
-    return seen.is_(TEXT, told + seen.levels(), Text())
+    return seen.is_(TEXT, told + seen.levels(), Text(grams=GRAMS))

@@ -1,7 +1,8 @@
 """What a simple method reaches on the same rows: the figures that a model has to beat to be worth its trouble.
 
 For a category target "majority class" and "logistic regression", for a number target "mean" and "linear
-regression"; for both, beside tables, "gradient-boosted trees". The regressions
+regression"; for both, where there is text, "TF-IDF and logistic regression" (or "ridge regression") of its words and
+characters; beside tables, "gradient-boosted trees". The regressions
 are fitted to at most 10,000 training rows, the trees to at most 200,000, which their name says when it is so.
 """
 
@@ -19,6 +20,7 @@ from drivetrain.codecs.base import Codec, Signature
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.date import Date
 from drivetrain.codecs.number import Number
+from drivetrain.codecs.text import has_grams
 from drivetrain.learn.tree_columns import DateColumns, takes
 from drivetrain.learn.tree_growth import FEW_ROUNDS, LOSSES, MOST_ROUNDS
 from drivetrain.learn.tree_model import fit_trees
@@ -26,6 +28,9 @@ from drivetrain.types import Array, Batch
 
 MOST_ROWS = 10_000
 MOST_TREE_ROWS = 200_000
+TFIDF = {"category": "TF-IDF and logistic regression", "number": "TF-IDF and ridge regression"}
+TFIDF_PENALTY = 0.1
+"""scikit-learn's 1 / C: what the usual recipe has."""
 TREES = "gradient-boosted trees"
 MOST_SIDE = 16
 """Pictures are reduced to at most this many rows and columns."""
@@ -74,6 +79,7 @@ def fit_baselines(
         return []
     sample = _sample(rows, MOST_ROWS, seed)
     features = _features(signature, train, valid, sample)
+    texts = _tfidf(signature, train, valid, sample)
     trees = trees and _trees_see(signature)
     found: list[Baseline] = []
     for name, codec in signature.targets.items():
@@ -86,6 +92,9 @@ def fit_baselines(
         if features is not None:
             fitted = fit(codec, features[0], encoded[sample], features[1], class_weights)
             methods.append((regression + _on_rows(sample, rows), fitted))
+        if texts is not None:
+            name_of_it = TFIDF[codec.op.split("@")[0]] + _on_rows(sample, rows)
+            methods.append((name_of_it, texts(codec, encoded[sample], class_weights)))
         suffix = f" of {name}" if len(signature.targets) > 1 else ""
         if trees and len(np.unique(encoded)) > 1:
             options = {
@@ -112,6 +121,31 @@ def _sample(rows: int, most: int, seed: int) -> npt.NDArray[np.int64]:
 
 def _on_rows(sample: Array, rows: int) -> str:
     return f" on {len(sample):,} rows" if len(sample) < rows else ""
+
+
+# Texts.
+
+
+def _tfidf(
+    signature: Signature, train: Batch, valid: Batch, chosen: Array
+) -> Callable[[Codec, Array, str], Array | None] | None:
+    """What gives a target's outputs by the words and characters of the texts alone; None where there are no texts."""
+    if not any(map(has_grams, signature.inputs.values())):
+        return None
+    from drivetrain.learn.linear_solver import Choice
+    from drivetrain.learn.ngram_model import features_of, fit_goal, fit_vocabularies
+
+    drawn = {name: np.asarray(train[name])[chosen] for name in signature.inputs}
+    vocabularies = fit_vocabularies(signature, drawn)
+    features, others = features_of(vocabularies, drawn), features_of(vocabularies, valid)
+
+    def answer(codec: Codec, encoded: Array, class_weights: str) -> Array | None:
+        if len(np.unique(encoded)) < 2:
+            return None
+        choice = Choice(TFIDF_PENALTY, 0.0)
+        return fit_goal(codec, features, encoded, class_weights=class_weights, choice=choice).answer(others)
+
+    return answer
 
 
 # Trees.

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
+from drivetrain.codecs.text import has_grams
 from drivetrain.data.dataset import Dataset
-from drivetrain.learn.make import NETWORK, TREES, make_learner
+from drivetrain.learn.make import NETWORK, NGRAMS, TREES, make_learner
 from drivetrain.learn.recipe import lengths
 from drivetrain.learn.tree_columns import takes
 
 if TYPE_CHECKING:
     from drivetrain.learn.fitted import Fitted
 
-NAMES = {TREES: "gradient-boosted trees", NETWORK: "network"}
+NAMES = {TREES: "gradient-boosted trees", NGRAMS: "linear model of n-grams", NETWORK: "network"}
 
 
 @dataclass(frozen=True)
@@ -53,4 +54,6 @@ def candidates(data: Dataset) -> list[Candidate]:
     found: list[Candidate] = []
     if plain and any(takes(codec) for codec in inputs):
         found.append(Candidate(TREES))
+    if plain and any(has_grams(codec) for codec in inputs):
+        found.append(Candidate(NGRAMS))
     return [*found, *(Candidate(NETWORK, epochs) for epochs in lengths(data))]

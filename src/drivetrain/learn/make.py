@@ -17,7 +17,7 @@ from drivetrain.learn.settings import EPOCHS, EPOCHS_OF_COLUMNS, NETWORKS_ONLY, 
 if TYPE_CHECKING:
     from drivetrain.data.dataset import Dataset
 
-TREES, EASE, FACTORS, BEST = "trees", "ease", "factors", "best"
+TREES, NGRAMS, EASE, FACTORS, BEST = "trees", "ngrams", "ease", "factors", "best"
 NETWORK = "mlp"
 """The network of a table."""
 NETWORKS = {BEST: NETWORK, FACTORS: "dot"}
@@ -27,6 +27,7 @@ OF_NETWORKS = {*NETWORKS_ONLY, "epochs", "lr", "frozen_epochs"} - {"seed", "clas
 FEW_ROWS = 5_000
 WITHOUT_EPOCHS = {
     TREES: ("trees", "TreesLearner"),
+    NGRAMS: ("ngrams", "NgramsLearner"),
     EASE: ("ease", "EaseLearner"),
     FACTORS: ("factors", "FactorsLearner"),
     BEST: ("best", "BestLearner"),

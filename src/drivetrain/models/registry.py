@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
+from drivetrain.codecs.text import has_grams
 from drivetrain.errors import FileError, UsageError, nearest
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ learn the noise (bench/movielens.py)."""
 PAIR_WIDTH = 64
 NO_NETWORKS = {
     "trees": "tables",
+    "ngrams": "tables with text",
     "ease": "histories of who had what",
     "factors": "two categories, such as user and item, and a number",
 }
@@ -130,9 +132,11 @@ def fitting(signature: Signature) -> tuple[str, ...]:
     )
     if "image" in inputs:
         return tuple(MODELS)
-    trees = ("trees",) if {*targets} <= {"category", "number"} and {*inputs} != {"text"} else ()
+    plain = {*targets} <= {"category", "number"}
+    trees = ("trees",) if plain and {*inputs} != {"text"} else ()
+    ngrams = ("ngrams",) if plain and any(map(has_grams, signature.inputs.values())) else ()
     pairs = ("factors", *PAIRS) if inputs == ["category", "category"] and targets == ["number"] else ()
-    return ("linear", "mlp", *trees, *pairs)
+    return ("linear", "mlp", *trees, *ngrams, *pairs)
 
 
 COLUMNS = ("linear", "mlp")

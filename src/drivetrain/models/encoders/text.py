@@ -45,14 +45,15 @@ class MeanOfWords(nn.Module):
 
 
 class TextEncoder(Encoder):
-    """The mean of the words of each text."""
+    """The mean of the words of each text; what follows them, n-grams, is for other models."""
 
     def __init__(self, codecs: Mapping[str, Text]) -> None:
         super().__init__(list(codecs))
+        self.lengths = [codec.length for codec in codecs.values()]
         self.texts = nn.ModuleList(MeanOfWords(codec.levels) for codec in codecs.values())
 
     def forward(self, arrays: list[Tensor]) -> list[Tensor]:
-        return [mean(words) for mean, words in zip(self.texts, arrays)]
+        return [mean(words[:, :length]) for mean, words, length in zip(self.texts, arrays, self.lengths)]
 
     def write_graph(self, graph: NetworkGraph) -> list[str]:
         return [graph.write(mean, graph.inputs[name]) for name, mean in zip(self.names, self.texts)]
