@@ -273,6 +273,7 @@ def test_picks_are_recommended_better_than_by_popularity(picks: Any) -> None:
     assert any(
         note.startswith("recommends better than popularity: NDCG@10 higher by") for note in result["notes"]
     )
+    assert any("fitted again to them too" in note for note in result["notes"])
     assert (picks.run / "report.html").is_file()
 
 

@@ -87,9 +87,12 @@ def fitted_again(learner: Fitted) -> list[str]:
     shipped = learner.shipped
     if shipped is learner:
         return []
-    things = learner.data.extras.things or "rows"
+    if (things := learner.data.extras.things) == "users":
+        return [
+            "measured without what the valid rows say of users; what answers was fitted again to them too"
+        ]
     return [
-        f"measured as fitted to {len(learner.data.part('train')):,} {things}; what answers was fitted again to "
+        f"measured as fitted to {len(learner.data.part('train')):,} {things or 'rows'}; what answers was fitted again to "
         f"{len(shipped.data.part('train')):,}, the valid rows too"
     ]
 
