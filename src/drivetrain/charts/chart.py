@@ -234,6 +234,8 @@ def _settings(palette: Palette) -> Iterator[None]:
         "grid.linewidth": 1,
         "xtick.color": palette.muted,
         "ytick.color": palette.muted,
+        "xtick.bottom": False,  # Marks without length would be drawn all the same.
+        "ytick.left": False,
         "xtick.major.size": 0,
         "xtick.minor.size": 0,
         "ytick.major.size": 0,
