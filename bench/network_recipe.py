@@ -55,7 +55,7 @@ def loss(data: Dataset, metric: str, learner: Any, part: str) -> float:
 def measure(name: str, seed: int, shape: registry.TableShape | None, epochs: int) -> dict[str, float]:
     usual = registry.table_shape
     if shape is not None:
-        registry.table_shape = lambda rows: shape
+        registry.table_shape = lambda rows, numbers: shape
     try:
         data = dataset(SETS[name], seed)
         learner = data.learner("mlp", seed=seed, bare=True, quiet=True)

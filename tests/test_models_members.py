@@ -112,8 +112,9 @@ def test_an_answer_on_a_log_scale_stays_near_what_was_learned() -> None:
 
 
 def test_a_table_with_more_rows_has_more_pieces_and_fewer_members() -> None:
-    assert [table_shape(rows).bins for rows in (1, 100, 1_000, 5_000, 1_000_000)] == [8, 8, 16, 32, 64]
-    assert [table_shape(rows).members for rows in (100, 100_000, 1_000_000)] == [8, 4, 2]
+    assert [table_shape(rows, 3).bins for rows in (1, 100, 1_000, 5_000, 1_000_000)] == [8, 8, 16, 32, 64]
+    assert [table_shape(100_000, numbers).bins for numbers in (0, 6, 9, 22, 100)] == [64, 64, 32, 16, 8]
+    assert [table_shape(rows, 3).members for rows in (100, 100_000, 1_000_000)] == [8, 4, 2]
 
 
 def test_how_long_depends_on_what_is_told_and_on_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -146,7 +146,8 @@ def build_network(
         registry.refuse_no_pair(model, signature)  # type: ignore[arg-type]
     shape = registry.TableShape()
     if model == "mlp" and not any(len(codec.shape) == 3 for codec in signature.inputs.values()):
-        shape = registry.table_shape(count or len(next(iter(rows.values()))))
+        numbers = sum(_kind(codec) == "number" for codec in signature.inputs.values())
+        shape = registry.table_shape(count or len(next(iter(rows.values()))), numbers)
     options = EncoderOptions(body) if own else registry.encoder_options(model, body, shape)
     encoders: dict[str, Encoder] = {}
     for kind, codecs in _by_kind(signature.inputs).items():

@@ -235,6 +235,9 @@ def _checked(name: Any) -> str:
     return os.fspath(name)
 
 
+MOST_PIECES = 512
+
+
 @dataclass(frozen=True)
 class TableShape:
     """The size of `mlp` on a table: the pieces that a number is cut into, the widths of the dense layers, and how many
@@ -245,10 +248,12 @@ class TableShape:
     members: int = 1
 
 
-def table_shape(rows: int) -> TableShape:
-    """The shape for so many training rows: half their root is the number of pieces. Members are work: a table that has
-    rows enough is learned well by few. Measured: docs/decisions/tables.md."""
-    bins = 2 ** round(min(max(math.log2(max(rows, 1) ** 0.5 / 2), 3), 6))
+def table_shape(rows: int, numbers: int) -> TableShape:
+    """The shape for so many training rows and inputs that are numbers: half the root of the rows is the number of pieces,
+    and all numbers together have no more than MOST_PIECES. Members are work: a table that has rows enough is learned
+    well by few. Measured: docs/decisions/tables.md."""
+    wished = min(max(rows, 1) ** 0.5 / 2, MOST_PIECES / max(numbers, 1) / 2**0.5)
+    bins = 2 ** round(min(max(math.log2(wished), 3), 6))
     members = 8 if rows <= 50_000 else 4 if rows <= 200_000 else 2
     return TableShape(bins, (128, 128), members)
 
