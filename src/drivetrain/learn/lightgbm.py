@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -23,19 +24,21 @@ from drivetrain.learn.tree_growth import (
 )
 from drivetrain.types import Array
 
-RECIPE = {
-    "learning_rate": 0.05,
-    "feature_fraction": 0.7,
-    "bagging_fraction": 0.7,
-    "bagging_freq": 1,
-    "lambda_l2": 5.0,
-}
+FINE = {"learning_rate": 0.08, "lambda_l2": 5.0}
+SHALLOW = {**FINE, "num_leaves": 8, "bagging_fraction": 0.7, "bagging_freq": 1, "feature_fraction": 0.7}
+DEEP = {**FINE, "num_leaves": 31, "min_data_in_leaf": 5, "feature_fraction": 0.7}
+RANDOM = {**FINE, "num_leaves": 16, "min_data_in_leaf": 10, "extra_trees": True}
+WIDE = {"learning_rate": 0.05, "num_leaves": 31, "feature_fraction": 0.5}
+"""Ways to grow a booster. Which is best depends on the noise and on how far columns act together: with few rows that
+can't be told, and the mean of all is as good as the best (docs/decisions/tables.md)."""
+MANY_ROWS = 10_000
+OF_FEW, OF_MANY = (SHALLOW, DEEP, RANDOM) * 2, (WIDE,) * 3
+LEAST, MANY_TREES = 3, 1500
+"""There are at least so many boosters, and no more once they have so many trees together."""
 PATIENCE = 40
 """Rounds without a lower loss on the rows held out, after which no more are tried."""
-MANY_ROWS = 5_000
-FEW_LEAVES, MANY_LEAVES = 8, 16
-MANY_MEMBERS, FEW_MEMBERS = 8, 3
-LEAST_PARTS = 7
+PARTS = 7
+"""Each booster is grown without one of so many parts of the rows."""
 
 
 @cache
@@ -69,12 +72,12 @@ class LightGBMTrees:
             scores += self._share(booster, features, 0, _rounds(booster))
         return scores
 
-    def staged(self, features: Features) -> Iterator[Floats]:
+    def staged(self, features: Features, rounds: Sequence[int]) -> Iterator[Floats]:
         scores = np.zeros((len(features), len(self.base)))
-        for number in range(self.rounds):
+        for start, end in pairwise((0, *rounds)):
             for booster in self.boosters:
-                if number < _rounds(booster):
-                    scores += self._share(booster, features, number, 1)
+                if (more := min(end, _rounds(booster)) - start) > 0:
+                    scores += self._share(booster, features, start, more)
             yield scores.copy()
 
     def _share(self, booster: Any, features: Features, start: int, rounds: int) -> Floats:
@@ -108,39 +111,34 @@ def _threads(features: Features) -> int:
 
 
 def grow(features: Features, target: Array, growth: Growth) -> LightGBMTrees:
-    """Several boosters, each of which leaves out other rows to tell by their loss when to stop."""
+    """Several boosters, each of which leaves out other rows, whose loss tells when to stop."""
     import lightgbm
 
-    options: dict[str, Any] = {
-        **RECIPE, "num_leaves": MANY_LEAVES if len(target) >= MANY_ROWS else FEW_LEAVES,
-        "verbosity": -1, "deterministic": True, "force_col_wise": True, "num_threads": _threads(features),
-    }  # fmt: skip
     weights, wanted = None, target
     if growth.classifies:
         present, wanted, counts = np.unique(target, return_inverse=True, return_counts=True)
-        several = {"objective": "multiclass", "num_class": len(present)}
-        options |= several if len(present) > 2 else {"objective": "binary"}
         if growth.class_weights == "balanced":
             weights = (len(target) / (len(present) * counts))[wanted]
-    else:
-        options["objective"] = "l1" if growth.loss == "absolute" else "l2"
 
     def rows(chosen: Array, like: Any = None) -> Any:
         weight = None if weights is None else weights[chosen]
         return lightgbm.Dataset(features[chosen], wanted[chosen], weight=weight, reference=like)
 
+    several = OF_MANY if len(target) >= MANY_ROWS else OF_FEW
+    options = _options(features, wanted, growth)
     tried = rows_to_try(target, growth)
-    if not tried.any():
-        every, few = rows(np.arange(len(target))), min(growth.most_rounds, FEW_ROUNDS)
-        return LightGBMTrees((lightgbm.train({**options, "seed": growth.seed}, every, few),))
-    members = FEW_MEMBERS if len(target) >= MANY_ROWS else MANY_MEMBERS
-    part = _parts(wanted, tried, max(members, LEAST_PARTS), growth)
+    if growth.rounds is not None or not tried.any():
+        rounds = growth.rounds or min(growth.most_rounds, FEW_ROUNDS)
+        return LightGBMTrees((lightgbm.train({**options, **WIDE}, rows(np.arange(len(target))), rounds),))
+    part = _parts(wanted, tried, growth)
     boosters: list[Any] = []
-    for number in range(members):
+    for number, how in enumerate(several):
+        if number >= LEAST and sum(booster.num_trees() for booster in boosters) > MANY_TREES:
+            break
         known = rows(np.flatnonzero(part != number))
         boosters.append(
             lightgbm.train(
-                {**options, "seed": growth.seed + number}, known, growth.most_rounds,
+                {**options, **how, "seed": growth.seed + number}, known, growth.most_rounds,
                 valid_sets=[rows(np.flatnonzero(part == number), known)],
                 callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False)],
             )
@@ -148,14 +146,28 @@ def grow(features: Features, target: Array, growth: Growth) -> LightGBMTrees:
     return LightGBMTrees(tuple(boosters))
 
 
-def _parts(target: Array, tried: npt.NDArray[np.bool_], parts: int, growth: Growth) -> npt.NDArray[np.int64]:
-    """(n,) the part in which each row is held out, with as many rows of each class as in the others; -1 for one that
-    never is."""
+def _options(features: Features, target: Array, growth: Growth) -> dict[str, Any]:
+    """What all boosters have in common."""
+    if not growth.classifies:
+        objective: dict[str, Any] = {"objective": "l1" if growth.loss == "absolute" else "l2"}
+    elif (classes := int(target.max()) + 1) > 2:
+        objective = {"objective": "multiclass", "num_class": classes}
+    else:
+        objective = {"objective": "binary"}
+    return {
+        **objective, "seed": growth.seed, "verbosity": -1, "deterministic": True,
+        "force_col_wise": True, "num_threads": _threads(features),
+    }  # fmt: skip
+
+
+def _parts(target: Array, tried: npt.NDArray[np.bool_], growth: Growth) -> npt.NDArray[np.int64]:
+    """(n,) the part that each row is in, with as many rows of each class as in the others; -1 for one that is never held
+    out."""
     part = np.full(len(target), -1)
     chance = np.random.default_rng(growth.seed).random(len(target))
     order = np.lexsort((chance, target) if growth.classifies else (chance,))
     chosen = order[tried[order]]
-    part[chosen] = np.arange(len(chosen)) % parts
+    part[chosen] = np.arange(len(chosen)) % PARTS
     return part
 
 

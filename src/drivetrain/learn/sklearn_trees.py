@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -49,10 +49,12 @@ class SklearnTrees:
             found = self._ask("")(features)
         return found.reshape(len(features), -1)
 
-    def staged(self, features: Features) -> Iterator[Floats]:
+    def staged(self, features: Features, rounds: Sequence[int]) -> Iterator[Floats]:
+        wanted = {*rounds}
         with few_threads(features):
-            for found in self._ask("staged_")(features):
-                yield found.reshape(len(features), -1)
+            for number, found in enumerate(self._ask("staged_")(features), 1):
+                if number in wanted:
+                    yield found.reshape(len(features), -1)
 
     def trees(self) -> list[Nodes]:
         return [tree.nodes for each in self.estimator._predictors for tree in each]
@@ -78,8 +80,8 @@ def grow(features: Features, target: Array, growth: Growth) -> SklearnTrees:
         make = partial(HistGradientBoostingRegressor, loss=LOSSES[growth.loss], **options)
     with few_threads(features):
         tried = rows_to_try(target, growth)
-        rounds = min(growth.most_rounds, FEW_ROUNDS)
-        if tried.any():
+        rounds = growth.rounds or min(growth.most_rounds, FEW_ROUNDS)
+        if growth.rounds is None and tried.any():
             trial = make(
                 max_iter=growth.most_rounds, early_stopping=True, n_iter_no_change=PATIENCE,
                 validation_fraction=HELD_OUT,

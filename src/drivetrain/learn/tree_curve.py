@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -54,18 +54,11 @@ def _sample(batch: Batch, models: Mapping[str, TreeModel], seed: int) -> Batch:
 def _points(model: TreeModel, target: str, batch: Batch, rounds: list[int]) -> list[Point]:
     """(loss, error) after each of the rounds; after its last one a model stays as it is."""
     encoded = np.asarray(batch[target])
-    wanted, found = {min(number, max(1, model.rounds)) for number in rounds}, dict[int, Point]()
-    for number, outputs in enumerate(_stages(model, batch), 1):
-        if number in wanted:
-            found[number] = _measured(model, outputs, encoded)
-    return [found[min(number, max(1, model.rounds))] for number in rounds]
-
-
-def _stages(model: TreeModel, batch: Batch) -> Iterator[Array]:
-    if model.grown is None:
-        yield model.predict(batch)
-    else:
-        yield from model.staged(batch)
+    own = [min(number, max(1, model.rounds)) for number in rounds]
+    wanted = sorted({*own})
+    stages = [model.predict(batch)] if model.grown is None else model.staged(batch, wanted)
+    found = {number: _measured(model, outputs, encoded) for number, outputs in zip(wanted, stages)}
+    return [found[number] for number in own]
 
 
 def _measured(model: TreeModel, outputs: Array, encoded: Array) -> Point:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -36,13 +36,15 @@ LOSSES = {"squared": "squared_error", "absolute": "absolute_error"}
 
 @dataclass(frozen=True)
 class Growth:
-    """How trees are grown: on codes of classes where `classifies`, else on scaled numbers."""
+    """How trees are grown: on codes of classes where `classifies`, else on scaled numbers. With `rounds` there are so many,
+    and none are held out to tell."""
 
     classifies: bool
     seed: int = 0
     class_weights: str = "none"
     loss: str = "squared"
     most_rounds: int = MOST_ROUNDS
+    rounds: int | None = None
 
 
 class Grown(Protocol):
@@ -61,8 +63,8 @@ class Grown(Protocol):
         """(n, width) -> (n, scores)."""
         ...
 
-    def staged(self, features: Features) -> Iterator[Floats]:
-        """What `scores` would have given after each round."""
+    def staged(self, features: Features, rounds: Sequence[int]) -> Iterator[Floats]:
+        """What `scores` would have given after each of some rounds, which rise."""
         ...
 
     def trees(self) -> list[Nodes]:

@@ -6,7 +6,7 @@ Each tree is grown on the gradient of the loss (Friedman 2001, Annals of Statist
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,11 +49,11 @@ class TreeModel:
         features = matrix(self.columns, batch)
         return self._answers(len(features), None if self.grown is None else self.grown.scores(features))
 
-    def staged(self, batch: Batch) -> Iterator[Array]:
-        """What `predict` would have given after each round."""
+    def staged(self, batch: Batch, rounds: Sequence[int]) -> Iterator[Array]:
+        """What `predict` would have given after each of some rounds, which rise."""
         if self.grown is not None:
             features = matrix(self.columns, batch)
-            for scores in self.grown.staged(features):
+            for scores in self.grown.staged(features, rounds):
                 yield self._answers(len(features), scores)
 
     def output_of_score(self) -> npt.NDArray[np.int64]:
@@ -96,9 +96,11 @@ def fit_trees(
     class_weights: str = "none",
     loss: str = "squared",
     most_rounds: int = MOST_ROUNDS,
+    rounds: int | None = None,
     grow: Grow | None = None,
 ) -> TreeModel:
-    """Trees for one target, fitted to encoded rows, grown by `grower()` unless `grow` is another.
+    """Trees for one target, fitted to encoded rows, grown by `grower()` unless `grow` is another. With `rounds` there are so many,
+    and no rows are held out to tell how many.
 
     Raises TrainingError where no input can be taken, UsageError for a target or a loss that can't."""
     codec = signature.targets[target]
@@ -110,7 +112,7 @@ def fit_trees(
         columns = _columns(signature, train, direction)
         if len(present) < 2:
             return TreeModel(codec, columns, None, present)
-        growth = Growth(True, seed, class_weights, loss, most_rounds)
+        growth = Growth(True, seed, class_weights, loss, most_rounds, rounds)
         return TreeModel(codec, columns, make(matrix(columns, train), encoded, growth), present)
     if not isinstance(codec, Number):
         kind = codec.op.split("@")[0]
@@ -123,7 +125,7 @@ def fit_trees(
     none = np.zeros(0, np.int64)
     if not spread > 0:
         return TreeModel(codec, columns, None, none, center)
-    growth = Growth(False, seed, class_weights, loss, most_rounds)
+    growth = Growth(False, seed, class_weights, loss, most_rounds, rounds)
     grown = make(matrix(columns, train), (z - center) / spread, growth)
     return TreeModel(codec, columns, grown, none, center, spread)
 

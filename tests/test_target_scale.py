@@ -1,0 +1,62 @@
+"""Whether a number is learned on a log scale is told by the training rows."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import drivetrain as dt
+from drivetrain.learn.target_scale import log_fits
+
+pytestmark = pytest.mark.slow
+
+
+def made(kind: str, rows: int = 1500, **codec: Any) -> dt.Dataset:
+    chance = np.random.default_rng(0)
+    x = chance.normal(size=(4, rows))
+    often = chance.random(rows) < 0.5
+    noise = chance.normal(size=rows)
+    line = x[0] + 0.3 * x[1] * (x[2] > 0)
+    target = {
+        "price": np.round(np.exp(12 + 0.4 * line + 0.1 * noise)),
+        "strength": np.maximum(40 + 12 * line + 4 * noise, 1),
+        "grade": np.clip(np.round(5.6 + 0.5 * line + 0.6 * noise), 3, 8),
+        "payment": np.where(often, np.exp(3 + 0.5 * line + 0.5 * noise), 0),
+        "balance": 500 * np.sinh(line) + 20 * noise,
+        "still": np.full(rows, 5.0),
+    }[kind]
+    columns = {f"x{number}": column for number, column in enumerate(x)}
+    inputs = {name: dt.Number() for name in columns}
+    block = dt.DataBlock(inputs=inputs, targets={"y": dt.Number(**codec)}, split=dt.split.none())
+    return block.from_columns({**columns, "y": target})
+
+
+@pytest.mark.parametrize(
+    ("kind", "fits"),
+    [("price", True), ("strength", False), ("grade", False), ("payment", False), ("balance", False), ("still", False)],
+)  # fmt: skip
+def test_errors_that_grow_with_the_number_speak_for_a_log_scale(kind: str, fits: bool) -> None:
+    """`payment` is farther from normal as it is, but a log scale answers with its median, far below its mean."""
+    assert log_fits(made(kind), "y") is fits
+
+
+def test_it_stays_where_it_was_chosen_or_can_not_be_told() -> None:
+    assert not log_fits(made("price", log=True), "y")
+    assert not log_fits(made("price", scale=(0.0, 1e6)), "y")
+    assert not log_fits(made("price", rows=100), "y")
+
+
+REAL = {"ames_house_prices/house.csv": ("SalePrice", True), "bike_sharing/day.csv": ("cnt", False)}
+
+
+@pytest.mark.parametrize("file", REAL)
+def test_real_tables(file: str) -> None:
+    root = os.environ.get("DRIVETRAIN_DATA")
+    if not root:
+        pytest.skip("DRIVETRAIN_DATA is not set")
+    target, fits = REAL[file]
+    assert log_fits(dt.tabular.from_csv(Path(root) / file, target), target) is fits
