@@ -195,8 +195,8 @@ def test_a_missing_or_extra_member_is_refused():
 
 
 def test_a_newer_format_says_so_whatever_else_it_holds():
-    data = examples.altered(examples.image_bundle(), {}, {"format": 3})
-    with pytest.raises(BundleError, match=r"format 3.*Install a newer") as caught:
+    data = examples.altered(examples.image_bundle(), {}, {"format": 4})
+    with pytest.raises(BundleError, match=r"format 4.*Install a newer") as caught:
         open_bundle_bytes(data, "here.bundle")
     assert caught.value.where.startswith("here.bundle")
     with pytest.raises(BundleError, match="format 7"):

@@ -49,12 +49,16 @@ class Answer:
 
     With one target its parts are also attributes: `answer.label`, `answer.probability`,
     `answer.probabilities` for a category; `answer.value` for a number. `unusual` holds, by input, what nothing in
-    training was like.
+    training was like; `parts`, where it was asked for, by target and by part of a blend what that part says and its
+    `weight`.
     """
 
     input: str
     targets: dict[str, dict[str, Any]]
     unusual: Mapping[str, Unusual] = field(default_factory=dict[str, "Unusual"])
+    parts: Mapping[str, dict[str, dict[str, Any]]] = field(
+        default_factory=dict[str, "dict[str, dict[str, Any]]"]
+    )
 
     def _only(self, part: str) -> Any:
         if len(self.targets) != 1:
@@ -84,9 +88,12 @@ class Answer:
 
     def to_json(self) -> dict[str, Any]:
         """`{"input", ...}`: the parts of the only target side by side, or one object per target; and, where there is any,
-        `"unusual"`: `{INPUT: "VALUE: REASON"}`."""
+        `"unusual"`: `{INPUT: "VALUE: REASON"}`, and `"parts"`: `{NAME: {"weight", ...}}`, per target where there are several."""
         told = {name: str(found) for name, found in self.unusual.items()}
         more: dict[str, Any] = {"unusual": told} if told else {}
+        if self.parts:
+            (first, *others) = self.parts.values()
+            more["parts"] = self.parts if others else first
         if len(self.targets) == 1:
             (decoded,) = self.targets.values()
             return {"input": self.input, **decoded, **more}

@@ -7,6 +7,7 @@ to be. So the bytes are read here first (`protobuf.py`) and held against the tab
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, NotRequired, TypedDict
 
@@ -64,21 +65,26 @@ class Port(TypedDict):
 
 
 Interface = dict[str, dict[str, Port]]
-"""`{"inputs": {field: Port}, "outputs": {field: Port}}`, in the graph's order."""
+"""`{"inputs": {field: Port}, "outputs": {field: Port}}`, in the graph's order; of a blend also `"parts": {tensor: Port}`."""
+_PART = re.compile(r"part_(?:0|[1-9][0-9]?)_(output_[0-9]+)")
+"""What a part of a blend says for an output (see `tensors.part_tensor`)."""
 
 
-def check_graph(data: bytes, signature: Signature, *, made: bool = True) -> Interface:
+def check_graph(data: bytes, signature: Signature, *, made: bool = True, blend: bool = True) -> Interface:
     """The interface of a graph, when it may be run and fits the signature. Raises BundleError.
 
-    Fields have the names that are `made` for them, or their own, as in format 1.
+    Fields have the names that are `made` for them, or their own, as in format 1. Whether it may have outputs for the parts
+    of a `blend`, as from format 3.
     """
     names, ports = made_names(signature) if made else own_names(signature), check_model(data)
     inputs = _by_field("input", ports["inputs"], names.inputs, signature.inputs)
-    outputs = _by_field("output", ports["outputs"], names.outputs, signature.targets)
+    parts = _parts(ports["outputs"], names.outputs, signature.targets) if made and blend else {}
+    whole = {name: port for name, port in ports["outputs"].items() if name not in parts}
+    outputs = _by_field("output", whole, names.outputs, signature.targets)
     if made:
         for field, port in (*inputs.items(), *outputs.items()):
             port["tensor"] = {**names.inputs, **names.outputs}[field]
-    return {"inputs": inputs, "outputs": outputs}
+    return {"inputs": inputs, "outputs": outputs, **({"parts": parts} if parts else {})}
 
 
 def check_model(data: bytes) -> Interface:
@@ -267,6 +273,20 @@ def _by_field(
     _fits(side, {field: ports[name] for field, name in names.items()}, codecs)
     fields = {name: field for field, name in names.items()}
     return {fields[name]: port for name, port in ports.items()}
+
+
+def _parts(
+    ports: Mapping[str, Port], names: Mapping[str, str], codecs: Mapping[str, Codec]
+) -> dict[str, Port]:
+    """By name the outputs of parts, each when it fits the target that it is for."""
+    targets = {output: target for target, output in names.items()}
+    found: dict[str, Port] = {}
+    for name, port in ports.items():
+        part = _PART.fullmatch(name)
+        if part and (target := targets.get(part[1])):
+            _fits("output", {target: port}, {target: codecs[target]})
+            found[name] = port
+    return found
 
 
 def _fits(side: str, ports: Mapping[str, Port], codecs: Mapping[str, Codec]) -> None:

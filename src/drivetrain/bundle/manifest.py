@@ -18,8 +18,9 @@ from drivetrain.codecs import Signature
 from drivetrain.errors import BundleError, DrivetrainError
 from drivetrain.files import from_json, sha256, to_json
 
-FORMAT = 2
-"""The newest format version that this code reads. It also reads every older one."""
+FORMAT, WITHOUT_PARTS = 3, 2
+"""The newest format version that this code reads, and it reads every older one; and the one that it writes where the graph
+has no outputs for parts, so that who reads that one can go on."""
 MOST_JSON_BYTES = 2**24
 MOST_JSON_DEPTH = 64
 MOST_TOLERANCE = 10
@@ -42,7 +43,7 @@ def make_manifest(
     """manifest.json for these members. `created` is the UTC time in ISO 8601; now by default."""
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     manifest = {
-        "format": FORMAT,
+        "format": FORMAT if "parts" in interface else WITHOUT_PARTS,
         "name": name,
         "task": task,
         "created": created or now,

@@ -12,8 +12,17 @@ from typing import Any, TypeVar, cast
 from drivetrain.bundle.archive import MANIFEST, peek_manifest, read_file, read_folder, read_zip
 from drivetrain.bundle.golden import CASES, GoldenCase, from_members
 from drivetrain.bundle.graph import check_graph
-from drivetrain.bundle.manifest import FORMAT, check_members, check_tolerances, format_of, load_json, too_new
+from drivetrain.bundle.manifest import (
+    FORMAT,
+    WITHOUT_PARTS,
+    check_members,
+    check_tolerances,
+    format_of,
+    load_json,
+    too_new,
+)
 from drivetrain.bundle.optional import RECOMMENDER, Seen, ranking_of, seen_in, titles_in, vectors_in
+from drivetrain.bundle.parts import Part, parts_in
 from drivetrain.bundle.tensors import Tensors, made_names, own_names
 from drivetrain.codecs import Signature
 from drivetrain.errors import BundleError, DrivetrainError
@@ -58,6 +67,11 @@ class Bundle:
         return self.manifest["facts"]
 
     @property
+    def parts(self) -> tuple[Part, ...]:
+        """Of a blend the models that it is made of. Raises BundleError."""
+        return parts_in(self.facts, self.signature) if self.manifest["format"] > WITHOUT_PARTS else ()
+
+    @property
     def tensors(self) -> Tensors:
         """What the graph calls the fields."""
         return made_names(self.signature) if self._made else own_names(self.signature)
@@ -68,10 +82,14 @@ class Bundle:
 
     def check_graph(self) -> None:
         """Raise BundleError unless the graph may be run and fits signature and manifest."""
-        if check_graph(self.graph, self.signature, made=self._made) != self.manifest["graph"]:
+        blend = self.manifest["format"] > WITHOUT_PARTS
+        interface = check_graph(self.graph, self.signature, made=self._made, blend=blend)
+        if interface != self.manifest["graph"]:
             raise BundleError(
                 "the graph has other inputs and outputs than the manifest says.", where=MANIFEST
             )
+        if {name for part in self.parts for name in part.tensors.values()} != {*interface.get("parts", {})}:
+            raise BundleError("the graph has other parts than the facts say.", where=MANIFEST)
         if self.recommender is not None:
             _at(RECOMMENDER, self.recommender.check_graph)
 

@@ -26,6 +26,11 @@ def made_names(signature: Signature) -> Tensors:
     )
 
 
+def part_tensor(place: int, output: str) -> str:
+    """What one part of a blend says for an output."""
+    return f"part_{place}_{output}"
+
+
 def own_names(signature: Signature) -> Tensors:
     """The fields themselves."""
     return Tensors(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from drivetrain.bundle.tensors import part_tensor
 from drivetrain.codecs import Signature
 from drivetrain.errors import UsageError
 from drivetrain.export.builder import VERSIONS, Builder
@@ -16,26 +17,24 @@ def blend(
     """The serialised graph. `graphs` are serialised ones by name, whose inputs and outputs have made names; they may lack
     inputs. `weights` are target -> name -> weight: not below 0, and 1 together. What has none is left out.
 
-    Probabilities and numbers in natural units are added alike. Raises UsageError for weights that are none.
+    What part P says for output K is an output too, `part_P_output_K`; P is its place in `graphs`. Probabilities and
+    numbers in natural units are added alike. Raises UsageError for weights that are none.
     """
     builder = Builder(signature)
     for place, (name, data) in enumerate(graphs.items()):
         if any(found.get(name) for found in weights.values()):
-            _take(builder, name, data, _prefix(place))
+            _take(builder, name, data, part_tensor(place, ""))
     for target, output in builder.outputs.items():
         _check(weights[target], graphs, target)
-        terms = [
-            builder.add("Mul", _prefix(place) + output, builder.constant(weight))
-            for place, name in enumerate(graphs)
-            if (weight := weights[target].get(name))
-        ]
+        terms: list[str] = []
+        for place, name in enumerate(graphs):
+            if weight := weights[target].get(name):
+                part = part_tensor(place, output)
+                builder.parts[part] = target
+                terms.append(builder.add("Mul", part, builder.constant(weight)))
         builder.add("Sum", *terms, output=output)
     _prune(builder)
     return builder.model("blend")
-
-
-def _prefix(place: int) -> str:
-    return f"part_{place}_"
 
 
 def _check(weights: Mapping[str, float], graphs: Mapping[str, bytes], target: str) -> None:

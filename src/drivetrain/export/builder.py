@@ -29,6 +29,8 @@ class Builder:
         self.inputs, self.outputs = made_names(signature)
         self.nodes: list[Any] = []
         self.initializers: list[Any] = []
+        self.parts: dict[str, str] = {}
+        """Further outputs -> the target that they are for: what the parts of a blend say."""
         self._whole: dict[tuple[int, ...], str] = {}
 
     def constant(self, value: npt.ArrayLike, dtype: npt.DTypeLike = np.float32) -> str:
@@ -89,11 +91,12 @@ class Builder:
             )
             for field, codec in self.signature.inputs.items()
         ]
+        targets = {output: field for field, output in self.outputs.items()} | self.parts
         outputs = [
             helper.make_tensor_value_info(
-                self.outputs[field], TensorProto.FLOAT, ["rows", *codec.output_shape]
+                output, TensorProto.FLOAT, ["rows", *self.signature.targets[field].output_shape]
             )
-            for field, codec in self.signature.targets.items()
+            for output, field in targets.items()
         ]
         domains = {"", *(node.domain for node in self.nodes)}
         model = helper.make_model(

@@ -250,8 +250,9 @@ class BestLearner(Fitted):
     def _blend(self, graphs: Mapping[str, bytes], weights: Mapping[str, Weights], data: Dataset) -> bytes:
         from drivetrain.export.blend import blend
 
-        used = {key for found in weights.values() for key in found}
-        return blend({key: graphs[key] for key in graphs if key in used}, weights, data.signature)
+        used = {key for found in weights.values() for key, weight in found.items() if weight}
+        places = [row["key"] for row in self._told if row["key"] in used]  # As `parts` has them.
+        return blend({key: graphs[key] for key in places}, weights, data.signature)
 
     def _fit_again(self) -> None:
         """Those that have a weight, on all rows but the test's."""

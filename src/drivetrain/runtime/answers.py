@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
 
+from drivetrain.bundle.parts import Part
 from drivetrain.codecs import Codec, Signature
 from drivetrain.files import to_json
 from drivetrain.types import Answer, Failure
@@ -19,25 +20,40 @@ def answer_columns(
     signature: Signature,
     answers: Iterable[Answer | Failure],
     taken: Collection[str] = (),
+    parts: Sequence[Part] = (),
 ) -> dict[str, list[Cell]]:
     """Column -> a cell for each answer: what was answered, what is unusual, the error.
 
     A category has `answer`, `probability` and `probability of CLASS` for each class; a number `value` and, where it has an
     interval, `low` and `high`; tags have `tags` and `probability of TAG`; any other target `answer` as JSON. With several
-    targets the target's name comes before. Where a name is `taken`, ours is `NAME (answered)`.
+    targets the target's name comes before. Where a name is `taken`, ours is `NAME (answered)`. The `parts` of a blend, where
+    the answers have them, follow: `value by PART`, `answer by PART`.
     """
     several = len(signature.targets) > 1
-    parts = [(name, part) for name, codec in signature.targets.items() for part in _parts(codec)]
-    titles = [f"{name} {part}" if several else part for name, part in parts]
+    wanted = [(name, part) for name, codec in signature.targets.items() for part in _parts(codec)]
+    titles = [f"{name} {part}" if several else part for name, part in wanted]
+    shares = [
+        (name, model.name, part)
+        for name, codec in signature.targets.items()
+        for model in parts
+        if name in model.weights
+        for part in _parts(codec)
+        if part in ("answer", "probability", "value", "tags")
+    ]
+    titles += [
+        f"{name} {part} by {model}" if several else f"{part} by {model}" for name, model, part in shares
+    ]
     titles = [f"{title} (answered)" if title in taken else title for title in (*titles, UNUSUAL, ERROR)]
     columns: dict[str, list[Cell]] = {title: [] for title in titles}
     for answer in answers:
         cells: list[Cell]
         if isinstance(answer, Failure):
-            cells = [*[None] * len(parts), None, f"{answer.error.error} {answer.error.fix}".strip()]
+            cells = [*[None] * (len(titles) - 2), None, f"{answer.error.error} {answer.error.fix}".strip()]
         else:
             unusual = "; ".join(f"{name}: {found}" for name, found in answer.unusual.items())
-            cells = [*(_cell(answer.targets[name], part) for name, part in parts), unusual or None, None]
+            told = [_cell(answer.targets[name], part) for name, part in wanted]
+            told += [_cell(answer.parts[name][model], part) for name, model, part in shares]
+            cells = [*told, unusual or None, None]
         for column, cell in zip(columns.values(), cells, strict=True):
             column.append(cell)
     return columns

@@ -6,7 +6,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -20,6 +20,7 @@ from drivetrain.cores import usable_cores
 from drivetrain.errors import BundleError, DataError, DrivetrainError, UsageError
 from drivetrain.runtime.answers import answer_columns
 from drivetrain.runtime.frames import column_of, frame_like, frame_rows, kind_of, names_of
+from drivetrain.runtime.parts import check_parts, parts_of, tensors_of
 from drivetrain.runtime.session import OnnxSession
 from drivetrain.runtime.vetting import vet
 from drivetrain.types import Answer, Array, Failure, Unusual
@@ -86,6 +87,7 @@ class Predictor:
             _Form(name, codec, codec.shape, codec.dtype, _profile(self.profile, name))
             for name, codec in self.signature.inputs.items()
         ]
+        self.parts = opened.parts
         self._files = any(codec.from_files for codec in self.signature.inputs.values())
         self.batch_size = batch_size or (64 if self._files else 1024)
 
@@ -104,18 +106,20 @@ class Predictor:
             )
         return found[0]
 
-    def predict(self, item: Any) -> Answer:
-        """The answer for one item. Raises DrivetrainError where it can't be read or answered."""
-        (result,) = self._answers([self._prepare(item)])
+    def predict(self, item: Any, *, parts: bool = False) -> Answer:
+        """The answer for one item, of a blend with what its `parts` say. Raises DrivetrainError where it can't be read or
+        answered, UsageError where the parts of a model are asked for that has none."""
+        self._refuse_parts(parts)
+        (result,) = self._answers([self._prepare(item)], parts)
         if isinstance(result, Failure):
             raise result.error
         return result
 
-    def predict_many(self, items: Iterable[Any]) -> list[Answer | Failure]:
+    def predict_many(self, items: Iterable[Any], *, parts: bool = False) -> list[Answer | Failure]:
         """An answer, or the reason why there is none, for each item in its order. Raises UsageError for an item alone."""
-        return list(self.stream(items))
+        return list(self.stream(items, parts=parts))
 
-    def predict_frame(self, frame: Any, *, keep: Sequence[str] = ()) -> Any:
+    def predict_frame(self, frame: Any, *, keep: Sequence[str] = (), parts: bool = False) -> Any:
         """A frame of the same library with a row for each of `frame`'s, in their order: the columns to `keep` ("all": all),
         the answers, what is unusual, and the error where there is no answer (see `answer_columns`). In pandas it has the
         same index. Raises UsageError for anything but a frame, DataError where it lacks a column."""
@@ -126,9 +130,11 @@ class Predictor:
         names = names_of(frame)
         chosen = names if "all" in keep and "all" not in names else list(keep)
         kept = {name: column_of(frame, name) for name in chosen}
-        return frame_like(frame, {**kept, **answer_columns(self.signature, self.stream(frame), kept)})
+        answers = self.stream(frame, parts=parts)
+        told = self.parts if parts else ()
+        return frame_like(frame, {**kept, **answer_columns(self.signature, answers, kept, told)})
 
-    def stream(self, items: Iterable[Any]) -> Iterator[Answer | Failure]:
+    def stream(self, items: Iterable[Any], *, parts: bool = False) -> Iterator[Answer | Failure]:
         """As `predict_many`, one by one while they come: holds two batches at most, however many items
         there are.
 
@@ -140,6 +146,7 @@ class Predictor:
                 where=describe(items),
                 fix="Give a list of items, or use predict.",
             )
+        self._refuse_parts(parts)
         source = iter(
             frame_rows(items, [*self.signature.inputs], self.batch_size) if kind_of(items) else items
         )
@@ -149,9 +156,9 @@ class Predictor:
             for batch in chain([first], iter(lambda: list(islice(source, self.batch_size)), [])):
                 waiting.append(self._prepare_all(batch, pool))
                 if len(waiting) > 1:
-                    yield from self._answers(list(waiting.popleft()))
+                    yield from self._answers(list(waiting.popleft()), parts)
             for rows in waiting:
-                yield from self._answers(list(rows))
+                yield from self._answers(list(rows), parts)
 
     def _prepare_all(self, batch: list[Any], pool: ThreadPoolExecutor | None) -> Iterator[_Row]:
         """Read and encode a batch: at once by the pool's threads, where there is one, else when it is asked
@@ -233,25 +240,40 @@ class Predictor:
             raise DataError("this model has several inputs.", fix=f"Give a mapping with {', '.join(inputs)}.")
         return {next(iter(inputs)): item}
 
-    def _answers(self, rows: Sequence[_Row]) -> list[Answer | Failure]:
+    def _refuse_parts(self, asked: bool) -> None:
+        if asked and not self.parts:
+            raise UsageError(
+                "this model is no blend: it has no parts.", where=self.name, fix="Ask for its answers alone."
+            )
+
+    def _answers(self, rows: Sequence[_Row], parts: bool) -> list[Answer | Failure]:
         """Answers for a prepared batch."""
         good = [row for row in rows if row.encoded is not None]
-        answers = iter(self._run(good)) if good else iter(())
+        answers = iter(self._run(good, parts)) if good else iter(())
         return [Failure(row.input, row.error) if row.error else next(answers) for row in rows]
 
-    def _run(self, rows: Sequence[_Row]) -> list[Answer | Failure]:
+    def _run(self, rows: Sequence[_Row], parts: bool) -> list[Answer | Failure]:
         encoded = [cast("dict[str, Array]", row.encoded) for row in rows]
         feeds = {field: np.stack([arrays[field] for arrays in encoded]) for field in self.signature.inputs}
         try:
-            outputs = self.session.run(feeds)
+            outputs = self.session.run(feeds, tensors_of(self.parts) if parts else ())
+            check_parts(self.parts if parts else (), outputs)
         except BundleError as fault:
             if len(rows) == 1:
                 return [Failure(rows[0].input, fault)]
-            return [answer for row in rows for answer in self._run([row])]
+            return [answer for row in rows for answer in self._run([row], parts)]
         finite = {name: _finite_rows(outputs[name]) for name in self.signature.targets}
-        return [
+        answers = [
             self._decode(row, {name: outputs[name][n] for name in finite if finite[name][n]})
             for n, row in enumerate(rows)
+        ]
+        if not parts:
+            return answers
+        return [
+            replace(answer, parts=parts_of(self.parts, self.signature, outputs, n))
+            if isinstance(answer, Answer)
+            else answer
+            for n, answer in enumerate(answers)
         ]
 
     def _decode(self, row: _Row, output: Mapping[str, Array]) -> Answer | Failure:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -51,14 +51,15 @@ class OnnxSession:
         self._given = {name: name for name in self.inputs} if tensors is None else tensors.inputs
         self._made = {name: name for name in self.outputs} if tensors is None else tensors.outputs
 
-    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
-        """One array per input, rows first -> one array per output, rows first. Raises BundleError."""
+    def run(self, feeds: Mapping[str, Array], also: Sequence[str] = ()) -> dict[str, Array]:
+        """One array per input, rows first -> one array per output, rows first, and of those that are `also` asked for by
+        the graph's names. Raises BundleError."""
         try:
             named = {self._given.get(field, field): array for field, array in feeds.items()}
-            arrays = self._session.run([*self._made.values()], named)
+            arrays = self._session.run([*self._made.values(), *also], named)
         except self._refusals as fault:
             raise BundleError(f"the graph can't be run: {_words(fault)}", where="model.onnx") from fault
-        return {name: np.asarray(array) for name, array in zip(self._made, arrays)}
+        return {name: np.asarray(array) for name, array in zip((*self._made, *also), arrays)}
 
 
 def _refusals() -> tuple[type[Exception], ...]:

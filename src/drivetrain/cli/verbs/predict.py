@@ -43,6 +43,11 @@ def add(command: ArgumentParser) -> None:
         metavar="COLUMN",
         help="keep a column of the table beside the answers; may be given again; all: every column",
     )
+    command.add_argument(
+        "--parts",
+        action="store_true",
+        help="of a blend of models also what each of them says, and its weight",
+    )
     command.add_argument("--force", action="store_true", help="replace an existing file")
 
 
@@ -67,7 +72,7 @@ def act(options: Namespace) -> Outcome:
     found: list[Answer | Failure] = []
     tally = Tally()
     with progress("Predicting", len(asked.items), quiet=options.json) as advance:
-        for answer in predictor.stream(asked.items):
+        for answer in predictor.stream(asked.items, parts=options.parts):
             found.append(answer)
             tally.add(answer)
             advance(1)
@@ -81,8 +86,9 @@ def act(options: Namespace) -> Outcome:
     for row, answer in enumerate(answers if kept else ()):
         answer["kept"] = {name: values[row] for name, values in kept.items()}
     if options.out:
+        parts = predictor.parts if options.parts else ()
         beside = {**({} if ORIGIN in kept else {ORIGIN: asked.origins}), **kept}
-        columns = {**beside, **answer_columns(predictor.signature, found, beside)}
+        columns = {**beside, **answer_columns(predictor.signature, found, beside, parts)}
         write_answers(options.out, columns, answers)
     failed = sum("error" in answer for answer in answers)
     outcome: dict[str, Any] = {"answers": answers, **({"out": options.out} if options.out else {})}
@@ -176,12 +182,15 @@ def _line(item: dict[str, Any], units: dict[str, str]) -> Text:
         parts.append(f"  {one_line(name)}={shown if len(shown) <= LONGEST else f'{shown[:LONGEST]}…'}")
     if "error" in item:
         return Text.assemble(*parts, "  ", (one_line(item["error"]), "red"), f" {item.get('fix', '')}")
-    targets = {name: value for name, value in item.items() if name not in ("input", "kept", "unusual")}
+    targets = {
+        name: value for name, value in item.items() if name not in ("input", "kept", "unusual", "parts")
+    }
     if any(isinstance(value, dict) and _is_answer(value) for value in targets.values()):
         for name, decoded in targets.items():
             parts += ["  ", f"{one_line(name)} ", *_told(decoded, units.get(name, ""))]
+            parts += _shares((item.get("parts") or {}).get(name, {}))
     else:
-        parts += ["  ", *_told(targets, next(iter(units.values()), ""))]
+        parts += ["  ", *_told(targets, next(iter(units.values()), "")), *_shares(item.get("parts") or {})]
     return Text.assemble(*parts)
 
 
@@ -200,6 +209,14 @@ def _told(decoded: dict[str, Any], unit: str) -> list[Any]:
     if "tags" in decoded:
         return [(one_line("; ".join(decoded["tags"])) or "none", "bold")]
     return [one_line(str(decoded))]
+
+
+def _shares(parts: dict[str, dict[str, Any]]) -> list[Any]:
+    """What each part of a blend says, by its weight."""
+    told: list[Any] = []
+    for name, decoded in sorted(parts.items(), key=lambda part: -part[1]["weight"]):
+        told += [f"; {decoded['weight']:.2f} of {one_line(name)}: ", *_told(decoded, "")]
+    return told
 
 
 def _figure(value: float) -> str:
