@@ -46,6 +46,7 @@ INPUTS: dict[str, dict[str, Codec]] = {
     "text": {"story": Text(words=("the", "cat", "sat"), length=4)},
 }
 INPUTS["all"] = {f"{kind} {name}": codec for kind, codecs in INPUTS.items() for name, codec in codecs.items()}
+INPUTS["text with n-grams"] = {"story": Text(words=("the", "cat"), length=4, grams=10, most_grams=8)}
 TARGETS: dict[str, Codec] = {
     "class": Category(classes=("no", "yes", "perhaps")),
     "number": Number(center=10.0, spread=4.0),
@@ -74,6 +75,7 @@ def rows_of(codecs: Mapping[str, Codec], count: int, seed: int = 0) -> dict[str,
             lengths = draw.integers(0, codec.shape[0] + 1, (count, 1))
             words = draw.integers(1, codec.levels, (count, codec.shape[0]))
             rows[name] = np.where(np.arange(codec.shape[0]) < lengths, words, 0).astype(np.int32)
+            rows[name][:, codec.length :] = draw.integers(0, 2**10, (count, codec.most_grams or 0))
         else:
             rows[name] = draw.integers(0, 256 if kind == "image" else 2, (count, *codec.shape)).astype(
                 np.uint8

@@ -56,7 +56,8 @@ class TextEncoder(Encoder):
         return [mean(words[:, :length]) for mean, words, length in zip(self.texts, arrays, self.lengths)]
 
     def write_graph(self, graph: NetworkGraph) -> list[str]:
-        return [graph.write(mean, graph.inputs[name]) for name, mean in zip(self.names, self.texts)]
+        words = [graph.columns(graph.inputs[name], 0, end) for name, end in zip(self.names, self.lengths)]
+        return [graph.write(mean, ids) for mean, ids in zip(self.texts, words)]
 
 
 def build(codecs: Mapping[str, Codec], rows: Mapping[str, Array], options: EncoderOptions) -> TextEncoder:
