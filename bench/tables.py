@@ -39,14 +39,14 @@ def rivals(table: Table) -> list[str]:
     return BOOSTED + logs
 
 
-def run(command: list[str], place: Path) -> float:
-    """CPU seconds of a process and of all that it waited for; what it says is kept in log.txt."""
+def run(command: list[str], place: Path, log: str = "log.txt") -> float:
+    """CPU seconds of a process and of all that it waited for; what it says is kept in a file."""
     environment = {**os.environ, "DRIVETRAIN_CACHE": str(place / "cache")}
-    with open(place / "log.txt", "w") as log:
-        process = subprocess.Popen(command, cwd=place, env=environment, stdout=log, stderr=subprocess.STDOUT)
+    with open(place / log, "w") as said:
+        process = subprocess.Popen(command, cwd=place, env=environment, stdout=said, stderr=subprocess.STDOUT)
         _, status, used = os.wait4(process.pid, 0)
     if os.waitstatus_to_exitcode(status):
-        raise RuntimeError(f"{' '.join(command)}\n{(place / 'log.txt').read_text()[-3000:]}")
+        raise RuntimeError(f"{' '.join(command)}\n{(place / log).read_text()[-3000:]}")
     return used.ru_utime + used.ru_stime
 
 
@@ -56,7 +56,11 @@ def ours(model: str, table: Table, folder: Path, seed: int, place: Path) -> tupl
     train = [*drivetrain, "train", str(folder / "train.csv"), "--target", table.target, *table.options]
     train += ["--model", model, "--seed", str(seed), "--out", "run", "--export", "a.bundle"]
     seconds = run(train, place)
-    run([*drivetrain, "predict", "a.bundle", str(folder / "test.csv"), "--out", "answers.csv"], place)
+    run(
+        [*drivetrain, "predict", "a.bundle", str(folder / "test.csv"), "--out", "answers.csv"],
+        place,
+        "predict.txt",
+    )
     answers = pl.read_csv(place / "answers.csv", infer_schema_length=None)
     if table.metric != "log loss":
         return answers["value"].cast(pl.Float64).to_numpy(), seconds
