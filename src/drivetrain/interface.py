@@ -46,3 +46,8 @@ def missing_option(word: str, name: str = "") -> str:
 def time_option(seconds: float) -> str:
     """The option that says how long the best model may be looked for."""
     return f"--time {seconds:.0f}s" if _ON_COMMAND_LINE.get() else f"time={seconds:.0f}"
+
+
+def log_option() -> str:
+    """The option that keeps a target off a log scale."""
+    return "--no-log-target" if _ON_COMMAND_LINE.get() else "log_target=False"

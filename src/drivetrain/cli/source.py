@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,7 +68,11 @@ def add_source(command: ArgumentParser) -> None:
         help='what else means "no value", in all columns or in one; NAME= alone: no word does there (-200)',
     )
     tables.add_argument("--query", metavar="SQL", help="what to read from a database")
-    tables.add_argument("--log-target", action="store_true", help="learn a number on a log scale")
+    tables.add_argument(
+        "--log-target",
+        action=BooleanOptionalAction,
+        help="learn a number on a log scale, or don't; default: --model best finds out",
+    )
     tables.add_argument(
         "--interval", type=float, metavar="SHARE", help="how often a number's interval shall hold it (0.9)"
     )
@@ -231,9 +235,13 @@ def _table(options: Namespace) -> Dataset:
     return tabular.from_csv(
         options.source, options.target, options.valid, options.seed, query=options.query, test=options.test or 0.0,
         columns=dict(_pair(given, "--column", "NAME=KIND") for given in options.column), ignore=options.ignore,
-        split=splitter(options, "tabular"), drop_copies=options.drop_copies, log_target=options.log_target,
+        split=splitter(options, "tabular"), drop_copies=options.drop_copies,
         missing=_missing(options.missing),
-        **({} if options.interval is None else {"interval": options.interval}),
+        **{
+            name: value
+            for name in ("interval", "log_target")
+            if (value := getattr(options, name)) is not None
+        },
         costs=dict(_cost(given) for given in options.cost) or None,
     )  # fmt: skip
 
@@ -252,7 +260,11 @@ def _ratings(options: Namespace) -> Dataset:
         split=splitter(options, "recommendation"),
         test=options.test or 0.0, liked=options.liked_from, keep_seen=options.keep_seen,
         titles=None if options.titles is None else Path(options.titles),
-        **({} if options.interval is None else {"interval": options.interval}),
+        **{
+            name: value
+            for name in ("interval", "log_target")
+            if (value := getattr(options, name)) is not None
+        },
     )  # fmt: skip
 
 

@@ -128,6 +128,8 @@ class Dataset:
     """The codecs as they were before they were fitted to the training rows."""
     splitter: Splitter | None = field(default=None, repr=False)
     """What made the split."""
+    may_log: bool = False
+    """Whether a number may be learned on a log scale though nobody said so."""
 
     @property
     def classes(self) -> list[str]:

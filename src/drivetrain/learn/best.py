@@ -14,19 +14,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 from drivetrain.arguments import public
+from drivetrain.codecs import Signature
+from drivetrain.codecs.number import Number
 from drivetrain.data.dataset import Dataset, whole
 from drivetrain.data.folds import folds
 from drivetrain.deadline import Deadline
 from drivetrain.errors import DrivetrainError, TrainingError
 from drivetrain.files import from_json, to_json, write_bytes, write_text
-from drivetrain.interface import time_option
+from drivetrain.interface import log_option, time_option
 from drivetrain.learn.applies import refuse_pointless
 from drivetrain.learn.baselines import Baseline
 from drivetrain.learn.blending import Weights, joined_weights, learned_losses, unseen_blend
@@ -36,6 +38,7 @@ from drivetrain.learn.graph_model import GraphModel, read_graph
 from drivetrain.learn.make import BEST, NETWORK
 from drivetrain.learn.outcome import measured_part
 from drivetrain.learn.settings import CLASS_WEIGHTS, LOSSES, Record, settings_without_epochs, telling
+from drivetrain.learn.target_scale import log_fits
 from drivetrain.learn.trees import GRAPH
 from drivetrain.learn.tried import Tried, answers_of, tell
 from drivetrain.types import Array
@@ -103,6 +106,8 @@ class BestLearner(Fitted):
         """Networks of other lengths than the one that goes on."""
         self.weights: dict[str, Weights] = {}
         """Target -> candidate's key -> weight, of what was chosen."""
+        self.logged: list[str] = []
+        """Targets that are learned on a log scale though nobody said so."""
         self._seconds = 0.0
         self._model: GraphModel | None = None
         self._told: list[dict[str, Any]] = []
@@ -131,6 +136,7 @@ class BestLearner(Fitted):
         """Do what is left of a run."""
         if self._model is None:
             self._outputs.clear()
+            self._find_scales()
             started, deadline = perf_counter(), Deadline(self.settings.time)
             parts = folds(self.data, self._more_folds(), self.settings.seed)
             self._try_all(parts, deadline)
@@ -140,6 +146,31 @@ class BestLearner(Fitted):
             self._seconds = perf_counter() - started
             self._keep_chosen()
         return self.finish()
+
+    def _find_scales(self) -> None:
+        """Numbers whose errors grow with them are learned as logarithms, where nobody said otherwise."""
+        if self.data.may_log:
+            with self.progress("Finding the scale", 1) as advance:
+                fit = [
+                    name
+                    for name in self.data.signature.targets
+                    if log_fits(self.data, name, self.settings.seed)
+                ]
+                advance(1)
+            self._take_logarithms(fit)
+
+    def _take_logarithms(self, targets: Sequence[str]) -> None:
+        data, changed = self.data, {}
+        for name in targets:
+            codec = data.signature.targets[name]
+            assert isinstance(codec, Number)
+            plain = replace(codec.without_interval(), log=True, center=None, spread=None)
+            changed[name] = plain.fit(data.table[name][data.split.train])
+            self.notes.append(
+                f"{name!r} is learned on a log scale, for its errors grow with it: {log_option()} keeps it as it is"
+            )
+        self.logged = list(targets)
+        data.signature = Signature(data.signature.inputs, {**data.signature.targets, **changed})
 
     def _more_folds(self) -> int:
         return MORE_FOLDS if len(self.data.part("train")) <= FEW else 0
@@ -274,7 +305,10 @@ class BestLearner(Fitted):
         assert self._model is not None
         self._run.write_history(self.history)
         write_bytes(self._run.folder / GRAPH, self._model.graph())
-        about = {"weights": self.weights, "tried": self._told, "seconds": self._seconds, "notes": self.notes}
+        about = {
+            "weights": self.weights, "tried": self._told, "seconds": self._seconds, "notes": self.notes,
+            "logged": self.logged,
+        }  # fmt: skip
         write_text(self._run.folder / CHOSEN, to_json(about, indent=2) + "\n")
 
     @classmethod
@@ -291,6 +325,7 @@ class BestLearner(Fitted):
                 about["tried"],
                 about["seconds"],
             )
+            learner._take_logarithms(about["logged"])
             learner.notes = about["notes"]
             learner.history = opened.read_history()
             graph = read_graph(opened.folder / GRAPH)

@@ -84,7 +84,7 @@ def from_frame(
     columns: Mapping[str, str] | None = None,
     ignore: str | Sequence[str] = (),
     split: Splitter | None = None,
-    log_target: bool = False,
+    log_target: bool | None = None,
     interval: float | None = INTERVAL,
     costs: Mapping[tuple[str, str], float] | None = None,
     rare: int = 5,
@@ -96,10 +96,10 @@ def from_frame(
     """A pandas or polars frame, or a mapping of columns.
 
     Without `split` a share `valid` (and `test`) of the rows is drawn by `seed`, of each class alike. `log_target`
-    trains a number on a log scale; `interval` is the share of answers whose interval shall hold the true number
-    (None: no intervals). `costs[true, answer]` is what it costs to answer so; the answer is then the class of least
-    expected cost. Levels of a category with fewer than `rare` training rows share one code. `drop_copies` leaves out rows
-    that are there already, inputs and targets alike.
+    trains a number on a log scale (None: the best model finds out, others don't); `interval` is the share of answers
+    whose interval shall hold the true number (None: no intervals). `costs[true, answer]` is what it costs to answer so;
+    the answer is then the class of least expected cost. Levels of a category with fewer than `rare` training rows share
+    one code. `drop_copies` leaves out rows that are there already, inputs and targets alike.
     """
     frame = frame if isinstance(frame, Frame) else read_frame(frame, name=name, missing=missing)
     refuse_shares(split, valid, test)
@@ -130,7 +130,7 @@ def from_frame(
         codec = kind.codec
         if column in targets:
             if isinstance(codec, Number):
-                codec = replace(codec, log=log_target, coverage=interval or codec.coverage)
+                codec = replace(codec, log=bool(log_target), coverage=interval or codec.coverage)
             assert codec is not None  # A target is never left out.
             outputs[column] = codec
         elif codec is not None:
@@ -151,6 +151,7 @@ def from_frame(
     )
     data.kinds = kinds
     data.default_model = BEST
+    data.may_log = log_target is None
     data.interval = interval
     data.find_faults = partial(
         find_faults, propose=not isinstance(split, splits.Splitter) or split.kind == "random"
