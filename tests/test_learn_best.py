@@ -61,7 +61,8 @@ def test_who_was_tried_is_told_with_weights_that_sum_to_one(trained: BestLearner
     assert {each["measure"] for each in tried} == {"log_loss"}
     every = [each for each in tried if any(each["weights"].values())]
     assert all(each["value"]["n"] == 240 for each in every)  # Each row of train and valid was asked about.
-    assert all(each["words"] for each in tried)
+    assert all(each["words"] for each in tried[1:])
+    assert (tried[0]["name"], tried[0]["value"]["n"]) == ("the blend", 240)
     page = (trained.run / "report.html").read_text()
     assert "What was tried" in page
 
@@ -105,7 +106,7 @@ def test_a_run_that_was_stopped_does_not_fit_again_what_it_has(
 
     def stopped(self: candidates.Candidate, data: Any, options: Any) -> Any:
         begun.append(self.key)
-        if len(begun) == 3:
+        if len(begun) == 4:
             raise KeyboardInterrupt
         return fit(self, data, options)
 
@@ -113,11 +114,11 @@ def test_a_run_that_was_stopped_does_not_fit_again_what_it_has(
     monkeypatch.setattr(candidates.Candidate, "fit", stopped)
     with pytest.raises(KeyboardInterrupt):
         learner.fit()
-    assert begun == ["trees", "mlp-1", "mlp-2"]
+    assert begun == ["trees", "linear-10", "mlp-1", "mlp-2"]
     (tmp_path / "run" / "tried" / "mlp-1-0.npz").write_bytes(b"cut")  # What is damaged is fitted again.
     again = resume(tmp_path / "run", quiet=True)
     result = again.go_on()
-    assert begun[3:5] == ["mlp-1", "mlp-2"]
+    assert begun[4:6] == ["mlp-1", "mlp-2"]
     assert begun.count("trees") - 1 <= best.MORE_FOLDS + 1
     assert result["tried"]
 
@@ -126,10 +127,8 @@ def test_a_run_that_was_stopped_does_not_fit_again_what_it_has(
 def test_where_time_is_short_what_is_left_out_is_told(people: Path, tmp_path: Path, short: None) -> None:
     learner = dt.tabular.from_csv(people, "income").learner(out=tmp_path / "run", quiet=True, time=0.001)
     result = learner.fit()
-    assert [each["model"] for each in result["tried"]] == ["trees"]
-    assert any("left out for want of time: time=0s gives more" in note for note in result["notes"]) or any(
-        "left out for want of time" in note for note in result["notes"]
-    )
+    assert [each["model"] for each in result["tried"]] == ["best", "trees"]
+    assert any("left out for want of time" in note for note in result["notes"])
 
 
 @pytest.mark.slow
@@ -177,7 +176,7 @@ def test_a_candidate_that_fails_is_told_and_the_others_go_on(
     learner = dt.tabular.from_csv(people, "income").learner(out=tmp_path / "run", quiet=True)
     result = learner.fit()
     assert "gradient-boosted trees could not be tried: no tree would grow." in result["notes"]
-    assert {each["model"] for each in result["tried"]} == {"mlp"}
+    assert {each["model"] for each in result["tried"]} == {"best", "linear", "mlp"}
     monkeypatch.setattr(candidates.Candidate, "fit", lambda *_: (_ for _ in ()).throw(DataError("no.")))
     nothing = dt.tabular.from_csv(people, "income").learner(out=tmp_path / "none", quiet=True)
     with pytest.raises(TrainingError, match="none of the models could be fitted"):
@@ -202,3 +201,43 @@ def test_the_command_tells_who_was_tried_and_json_has_it(people: Path, tmp_path:
     wrong = drivetrain("train", people, "--target", "income", "--time", "soon")
     assert wrong.code == 2
     assert "soon" in wrong.err
+
+
+@pytest.mark.slow
+def test_where_errors_grow_with_the_number_it_is_learned_on_a_log_scale(
+    tmp_path: Path, short: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = np.random.default_rng(0)
+    size = draw.normal(0, 1, 400)
+    table = {
+        "size": size.tolist(),
+        "price": np.exp(5 + 1.5 * size + draw.normal(0, 0.3, 400)).round(2).tolist(),
+    }
+    learner = dt.tabular.from_frame(table, "price").learner(out=tmp_path / "run", quiet=True)
+    result = learner.fit()
+    assert learner.data.signature.targets["price"].log
+    assert {each["measure"] for each in result["tried"]} == {"root_mean_squared_log_error"}
+    assert any("'price' is learned on a log scale" in note for note in result["notes"])
+    kept = dt.tabular.from_frame(table, "price", log_target=False).learner(out=tmp_path / "kept", quiet=True)
+    assert {each["measure"] for each in kept.fit()["tried"]} == {"root_mean_squared_error"}
+    network = dt.tabular.from_frame(table, "price").learner("mlp", bare=True)
+    assert not network.data.signature.targets["price"].log
+
+
+@pytest.mark.slow
+def test_what_cannot_be_fitted_again_answers_as_it_was_measured(
+    people: Path, tmp_path: Path, short: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit = candidates.Candidate.fit
+
+    def failing(self: candidates.Candidate, data: Any, options: Any) -> Any:
+        if not len(data.rows("valid")):
+            raise DataError("too much.")
+        return fit(self, data, options)
+
+    monkeypatch.setattr(candidates.Candidate, "fit", failing)
+    learner = dt.tabular.from_csv(people, "income").learner(out=tmp_path / "run", quiet=True)
+    result = learner.fit()
+    assert learner.shipped is learner
+    assert any("could not be fitted again to all rows: too much." in note for note in result["notes"])
+    learner.export(tmp_path / "measured.bundle")

@@ -217,14 +217,16 @@ class BestLearner(Fitted):
             started = perf_counter()
             try:
                 fitted = tried.candidate.fit(part, self.settings.options)
+                answers = fitted.outputs("valid")[0]
+                graph = b"" if number else fitted.graph()
             except DrivetrainError as fault:
                 self.notes.append(f"{tried.candidate.name} could not be tried: {fault.error}")
                 self.tried = [each for each in self.tried if each is not tried]
                 return
-            tried.answers.append(fitted.outputs("valid")[0])
+            tried.answers.append(answers)
             tried.seconds.append(perf_counter() - started)
             if not number:
-                tried.graph, tried.history = fitted.graph(), fitted.history
+                tried.graph, tried.history = graph, fitted.history
             if folder is not None:
                 tried.keep(folder, number)
         if not number:
@@ -291,11 +293,16 @@ class BestLearner(Fitted):
         again = [each.candidate for each in self.tried if each.candidate.key in used]
         data = whole(self.data)
         graphs: dict[str, bytes] = {}
-        with self.progress("Fitting again on all rows", len(again)) as advance:
-            for candidate in again:
-                graphs[candidate.key] = candidate.fit(data, self.settings.options).graph()
-                advance(1)
-        self.ship(data, self._blend(graphs, self.weights, data))
+        try:
+            with self.progress("Fitting again on all rows", len(again)) as advance:
+                for candidate in again:
+                    graphs[candidate.key] = candidate.fit(data, self.settings.options).graph()
+                    advance(1)
+            self.ship(data, self._blend(graphs, self.weights, data))
+        except DrivetrainError as fault:
+            self.notes.append(
+                f"it could not be fitted again to all rows: {fault.error} It answers as it was measured"
+            )
 
     # --- the run ------------------------------------------------------------------------------------------
 

@@ -17,7 +17,13 @@ from drivetrain.learn.tree_columns import takes
 if TYPE_CHECKING:
     from drivetrain.learn.fitted import Fitted
 
-NAMES = {TREES: "gradient-boosted trees", NGRAMS: "linear model of n-grams", NETWORK: "network"}
+LINEAR, LINEAR_EPOCHS = "linear", 10
+NAMES = {
+    TREES: "gradient-boosted trees",
+    NGRAMS: "linear model of n-grams",
+    LINEAR: "linear model",
+    NETWORK: "network",
+}
 
 
 @dataclass(frozen=True)
@@ -56,4 +62,5 @@ def candidates(data: Dataset) -> list[Candidate]:
         found.append(Candidate(TREES))
     if plain and any(has_grams(codec) for codec in inputs):
         found.append(Candidate(NGRAMS))
+    found.append(Candidate(LINEAR, LINEAR_EPOCHS))
     return [*found, *(Candidate(NETWORK, epochs) for epochs in lengths(data))]

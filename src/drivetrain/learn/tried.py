@@ -16,6 +16,7 @@ from drivetrain.codecs.number import Number
 from drivetrain.errors import DrivetrainError
 from drivetrain.files import from_json, to_json, write_bytes, write_text
 from drivetrain.learn.candidates import Candidate
+from drivetrain.learn.make import BEST
 from drivetrain.metrics import Statistic, difference, names, statistics
 from drivetrain.report import words
 from drivetrain.types import Array
@@ -82,8 +83,14 @@ def tell(
     seed: int,
 ) -> list[dict[str, Any]]:
     """`{"key", "name", "model", "epochs", "measure", "value", "seconds", "difference", "better", "words"}` of each, JSON
-    values: its metric on all rows that it was asked about, and by how much the blend is ahead of it on the same rows."""
-    measure, rows = _measure(codec, loss), []
+    values: its metric on all rows that it was asked about, and by how much the blend is ahead of it on the same rows. The
+    blend itself comes first, with the key ""."""
+    measure = _measure(codec, loss)
+    own = _statistic(codec, measure, blend, truths).estimate(seed).to_json()
+    rows: list[dict[str, Any]] = [{
+        "key": "", "name": "the blend", "model": BEST, "epochs": None, "measure": measure, "value": own,
+        "seconds": 0.0, "difference": None, "better": None, "words": "",
+    }]  # fmt: skip
     for each in tried:
         count = len(each.answers)
         ours, theirs = (
@@ -109,7 +116,7 @@ def _in_words(low: float, high: float, better: bool | None) -> str:
     if low == high == 0:
         return "the same"
     if better is None:
-        return "could be chance"
+        return "not told apart"
     ends = sorted((abs(low), abs(high)))
     return f"{'lower' if better else 'higher'} by {words.rough(ends[0])} to {words.rough(ends[1])}"
 

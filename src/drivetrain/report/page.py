@@ -182,8 +182,8 @@ def _tried(content: Mapping[str, Any]) -> str:
         return ""
     columns, rows = words.tried_rows(tried)
     legend = (
-        "Each was asked about rows that it had not seen, all about the same ones; their weights in what answers are those of "
-        "the least loss there."
+        "Each was asked about rows that it had not seen. Their weights in the blend are those of the least loss there; for the "
+        "blend's own figure they come of other rows than it is measured on."
     )
     chart = ""
     if len(tried) > 1:

@@ -71,15 +71,17 @@ def estimate_text(name: str, estimate: Mapping[str, Any]) -> str:
 def tried_rows(tried: Iterable[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
     """Names of columns, and a row for each model that was tried, the weightiest first: its metric on rows that it had not
     seen, how much it has to say in what answers, and what it took."""
-    found = sorted(tried, key=lambda each: -max([*each["weights"].values(), 0.0]))
+    found = sorted(tried, key=lambda each: -max([*each["weights"].values(), 0.0]) if each["key"] else -2.0)
     measure = found[0]["measure"] if found else ""
     rows = [
         [
             str(each["name"]),
             estimate_text(each["measure"], each["value"]),
-            " / ".join(f"{weight:.2f}" if weight else "-" for weight in each["weights"].values()) or "-",
+            " / ".join(f"{weight:.2f}" if weight else "-" for weight in each["weights"].values()) or "-"
+            if each["key"]
+            else "",
             str(each["words"]),
-            f"{each['seconds']:.1f} s",
+            f"{each['seconds']:.1f} s" if each["key"] else "",
         ]
         for each in found
     ]
