@@ -79,6 +79,16 @@ def test_a_class_that_training_lacks_is_never_answered() -> None:
         np.testing.assert_allclose(said.sum(axis=1), 1, rtol=1e-5)
 
 
+def test_what_it_sees_nothing_of_is_told() -> None:
+    columns = reviews(60)
+    data = dt.tabular.from_frame(
+        {name: columns[name] for name in ("body", "stars", "label")}, "label", columns={"body": "text"}
+    )
+    learner = make_learner(data, "ngrams", bare=True)
+    learner.fit()
+    assert "ngrams sees nothing of 'stars': no text" in learner.notes
+
+
 def test_it_needs_a_text() -> None:
     columns = {"x": np.random.default_rng(0).normal(size=50), "y": ["a", "b"] * 25}
     with pytest.raises(TrainingError, match="learns from texts, and no input is one"):

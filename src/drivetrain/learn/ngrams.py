@@ -83,6 +83,10 @@ class NgramsLearner(Solved):
                 where=self.data.table.name,
                 fix="Run 'drivetrain check' to see why.",
             )
+        unseen = [name for name, codec in self.data.signature.inputs.items() if not has_grams(codec)]
+        note = f"ngrams sees nothing of {', '.join(map(repr, unseen))}: no text"
+        if unseen and note not in self.notes:
+            self.notes.append(note)
         with self.progress("Weighing n-grams", 1) as advance:
             self.model = fit_ngrams(
                 self.data.signature, batch, seed=settings.seed, class_weights=settings.class_weights,
