@@ -37,6 +37,16 @@ def test_bundles_of_format_1_answer_as_they_did() -> None:
     assert Predictor(OLD / "format-1-pictures.bundle").predict(pictures(1)[0]).label in ("cat", "dog", "owl")
 
 
+@pytest.mark.parametrize(("version", "name"), [(2, "houses"), (3, "blend")])
+def test_bundles_of_later_formats_open_and_verify(version: int, name: str) -> None:
+    path = OLD / f"format-{version}-{name}.bundle"
+    assert open_bundle(path).manifest["format"] == version
+    assert verify_bundle(path).ok
+    assert Predictor(path).predict({"area": 40, "town": "Ulm"}).targets["price"]["value"] == pytest.approx(
+        {2: 1500, 3: 700}[version]
+    )
+
+
 def test_a_format_has_its_own_names_alone() -> None:
     """A graph of made names in format 1, and one of fields in format 2, fit neither."""
     manifest = from_json(member(house_bundle(), "manifest.json"))
