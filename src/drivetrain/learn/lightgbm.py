@@ -135,14 +135,18 @@ def grow(features: Features, target: Array, growth: Growth) -> LightGBMTrees:
     for number, how in enumerate(several):
         if number >= LEAST and sum(booster.num_trees() for booster in boosters) > MANY_TREES:
             break
-        known = rows(np.flatnonzero(part != number))
-        boosters.append(
-            lightgbm.train(
-                {**options, **how, "seed": growth.seed + number}, known, growth.most_rounds,
-                valid_sets=[rows(np.flatnonzero(part == number), known)],
-                callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False)],
-            )
+        own = {**options, **how, "seed": growth.seed + number}
+        left_out = part == (0 if growth.in_time else number)
+        known = rows(np.flatnonzero(~left_out))
+        booster = lightgbm.train(
+            own, known, growth.most_rounds, valid_sets=[rows(np.flatnonzero(left_out), known)],
+            callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False)],
         )  # fmt: skip
+        if (
+            growth.in_time
+        ):  # The latest rows, which tell most of what comes, are not left out of what is kept.
+            booster = lightgbm.train(own, rows(np.arange(len(target))), _rounds(booster))
+        boosters.append(booster)
     return LightGBMTrees(tuple(boosters))
 
 
@@ -162,8 +166,12 @@ def _options(features: Features, target: Array, growth: Growth) -> dict[str, Any
 
 def _parts(target: Array, tried: npt.NDArray[np.bool_], growth: Growth) -> npt.NDArray[np.int64]:
     """(n,) the part that each row is in, with as many rows of each class as in the others; -1 for one that is never held
-    out."""
+    out. In time the last ones are part 0."""
     part = np.full(len(target), -1)
+    if growth.in_time:
+        known = np.flatnonzero(tried)
+        part[known[-max(1, len(known) // PARTS) :]] = 0
+        return part
     chance = np.random.default_rng(growth.seed).random(len(target))
     order = np.lexsort((chance, target) if growth.classifies else (chance,))
     chosen = order[tried[order]]

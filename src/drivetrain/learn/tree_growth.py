@@ -37,7 +37,8 @@ LOSSES = {"squared": "squared_error", "absolute": "absolute_error"}
 @dataclass(frozen=True)
 class Growth:
     """How trees are grown: on codes of classes where `classifies`, else on scaled numbers. With `rounds` there are so many,
-    and none are held out to tell."""
+    and none are held out to tell. With `in_time` the rows are in order of time, and the last ones are held out: earlier
+    ones have neighbours that tell of them."""
 
     classifies: bool
     seed: int = 0
@@ -45,6 +46,7 @@ class Growth:
     loss: str = "squared"
     most_rounds: int = MOST_ROUNDS
     rounds: int | None = None
+    in_time: bool = False
 
 
 class Grown(Protocol):

@@ -97,10 +97,11 @@ def fit_trees(
     loss: str = "squared",
     most_rounds: int = MOST_ROUNDS,
     rounds: int | None = None,
+    in_time: bool = False,
     grow: Grow | None = None,
 ) -> TreeModel:
     """Trees for one target, fitted to encoded rows, grown by `grower()` unless `grow` is another. With `rounds` there are so many,
-    and no rows are held out to tell how many.
+    and no rows are held out to tell how many; with `in_time` they are the last ones, by LightGBM.
 
     Raises TrainingError where no input can be taken, UsageError for a target or a loss that can't."""
     codec = signature.targets[target]
@@ -112,7 +113,7 @@ def fit_trees(
         columns = _columns(signature, train, direction)
         if len(present) < 2:
             return TreeModel(codec, columns, None, present)
-        growth = Growth(True, seed, class_weights, loss, most_rounds, rounds)
+        growth = Growth(True, seed, class_weights, loss, most_rounds, rounds, in_time)
         return TreeModel(codec, columns, make(matrix(columns, train), encoded, growth), present)
     if not isinstance(codec, Number):
         kind = codec.op.split("@")[0]
@@ -125,7 +126,7 @@ def fit_trees(
     none = np.zeros(0, np.int64)
     if not spread > 0:
         return TreeModel(codec, columns, None, none, center)
-    growth = Growth(False, seed, class_weights, loss, most_rounds, rounds)
+    growth = Growth(False, seed, class_weights, loss, most_rounds, rounds, in_time)
     grown = make(matrix(columns, train), (z - center) / spread, growth)
     return TreeModel(codec, columns, grown, none, center, spread)
 

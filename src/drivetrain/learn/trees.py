@@ -20,6 +20,7 @@ from drivetrain.bundle.tensors import made_names
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
 from drivetrain.data.dataset import Dataset
+from drivetrain.data.split import ByPosition, ByTime
 from drivetrain.errors import CheckFailed, TrainingError, UsageError
 from drivetrain.files import file_error, write_bytes
 from drivetrain.learn.applies import refuse_pointless
@@ -136,9 +137,12 @@ class TreesLearner(Fitted):
         self._write_config(model={"name": TREES, "module": ""}, augment={}, phases=[])
         started = time.perf_counter()
         signature, train = self.data.signature, self.training_batch()
+        in_time = isinstance(self.data.splitter, ByTime | ByPosition)
         with self.progress("Growing trees", len(signature.targets)) as advance:
             for name in signature.targets:
-                self.models[name] = fit_trees(signature, train, name, **self.settings.to_json())
+                self.models[name] = fit_trees(
+                    signature, train, name, in_time=in_time, **self.settings.to_json()
+                )
                 advance(1)
         seconds = time.perf_counter() - started
         self._rounds = max(1, *(model.rounds for model in self.models.values()))
