@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from drivetrain.codecs import Signature
+from drivetrain.codecs import Codec, Signature
 from drivetrain.codecs.number import Number
 from drivetrain.data.dataset import Dataset
 from drivetrain.learn.tree_columns import takes
@@ -53,7 +53,7 @@ def log_fits(data: Dataset, target: str, seed: int = 0) -> bool:
     return bool(gained.mean() > least and not worse)
 
 
-def _unseen(inputs: dict, rows: Batch, target: str, codec: Number, seed: int) -> Floats:  # type: ignore[type-arg]
+def _unseen(inputs: dict[str, Codec], rows: Batch, target: str, codec: Number, seed: int) -> Floats:
     """(n,) what trees say, on one scale, of rows that they were not grown on, in natural units."""
     signature = Signature(inputs, {target: codec})
     fold = np.arange(len(rows[target])) % FOLDS
