@@ -73,10 +73,12 @@ def tried_rows(tried: Iterable[Mapping[str, Any]]) -> tuple[list[str], list[list
     seen, how much it has to say in what answers, and what it took."""
     found = sorted(tried, key=lambda each: -max([*each["weights"].values(), 0.0]) if each["key"] else -2.0)
     measure = found[0]["measure"] if found else ""
+    asked = max((each["value"].get("n") or 0 for each in found), default=0)
     rows = [
         [
             str(each["name"]),
-            estimate_text(each["measure"], each["value"]),
+            estimate_text(each["measure"], each["value"])
+            + (f", on {each['value']['n']:,} rows" if (each["value"].get("n") or 0) < asked else ""),
             " / ".join(f"{weight:.2f}" if weight else "-" for weight in each["weights"].values()) or "-"
             if each["key"]
             else "",
