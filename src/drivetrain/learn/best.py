@@ -216,7 +216,7 @@ class BestLearner(Fitted):
         if folder is None or not tried.take(folder, number):
             started = perf_counter()
             try:
-                fitted = tried.candidate.fit(part, self.settings.options)
+                fitted = tried.candidate.fit(part, {**self.settings.options, **tried.chosen})
                 answers = fitted.outputs("valid")[0]
                 graph = b"" if number else fitted.graph()
             except DrivetrainError as fault:
@@ -227,6 +227,7 @@ class BestLearner(Fitted):
             tried.seconds.append(perf_counter() - started)
             if not number:
                 tried.graph, tried.history = graph, fitted.history
+                tried.chosen = fitted.chosen_settings()
             if folder is not None:
                 tried.keep(folder, number)
         if not number:
@@ -290,13 +291,14 @@ class BestLearner(Fitted):
     def _fit_again(self) -> None:
         """Those that have a weight, on all rows but the test's."""
         used = {key for found in self.weights.values() for key in found}
-        again = [each.candidate for each in self.tried if each.candidate.key in used]
+        again = [each for each in self.tried if each.candidate.key in used]
         data = whole(self.data)
         graphs: dict[str, bytes] = {}
         try:
             with self.progress("Fitting again on all rows", len(again)) as advance:
-                for candidate in again:
-                    graphs[candidate.key] = candidate.fit(data, self.settings.options).graph()
+                for each in again:
+                    fitted = each.candidate.fit(data, {**self.settings.options, **each.chosen})
+                    graphs[each.candidate.key] = fitted.graph()
                     advance(1)
             self.ship(data, self._blend(graphs, self.weights, data))
         except DrivetrainError as fault:

@@ -153,6 +153,10 @@ class Fitted(ABC):
         """Other models that were fitted along with it, beside which it stands too."""
         return []
 
+    def chosen_settings(self) -> dict[str, Any]:
+        """The settings that were chosen in training, with which it need not be chosen again: by its own names."""
+        return {}
+
     def told(self, against: Mapping[str, Mapping[str, Any]]) -> list[str]:
         """Notes on how the model stands against simple methods."""
         del against

@@ -31,6 +31,8 @@ class Tried:
     seconds: list[float] = field(default_factory=list)
     graph: bytes = b""
     history: list[dict[str, Any]] = field(default_factory=list)
+    chosen: dict[str, Any] = field(default_factory=dict)
+    """What was chosen in the first fold, and holds for the others."""
 
     def _stem(self, folder: Path, number: int) -> Path:
         return folder / f"{self.candidate.key}-{number}"
@@ -45,7 +47,7 @@ class Tried:
         if not number:
             write_bytes(stem.with_suffix(".onnx"), self.graph)
         write_bytes(stem.with_suffix(".npz"), buffer.getvalue())
-        about = {"targets": list(answers), "seconds": self.seconds[number]}
+        about = {"targets": list(answers), "seconds": self.seconds[number], "chosen": self.chosen}
         write_text(
             stem.with_suffix(".json"), to_json({**about, "history": [] if number else self.history}) + "\n"
         )
@@ -58,13 +60,13 @@ class Tried:
             with np.load(stem.with_suffix(".npz"), allow_pickle=False) as found:
                 answers = {name: found[str(place)] for place, name in enumerate(about["targets"])}
             graph = b"" if number else stem.with_suffix(".onnx").read_bytes()
-            seconds, history = float(about["seconds"]), about["history"]
+            seconds, history, chosen = float(about["seconds"]), about["history"], about["chosen"]
         except (DrivetrainError, OSError, KeyError, ValueError, TypeError, BadZipFile):
             return False  # What isn't there, or is damaged, is fitted again.
         self.answers.append(answers)
         self.seconds.append(seconds)
         if not number:
-            self.graph, self.history = graph, history
+            self.graph, self.history, self.chosen = graph, history, chosen
         return True
 
 
