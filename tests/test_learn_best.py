@@ -16,6 +16,7 @@ from drivetrain.errors import DataError, TrainingError, UsageError
 from drivetrain.learn import best, candidates
 from drivetrain.learn.best import BestLearner
 from drivetrain.learn.make import default_model, resume
+from drivetrain.report.words import verdict
 from drivetrain.runtime import Predictor
 
 
@@ -63,6 +64,8 @@ def test_who_was_tried_is_told_with_weights_that_sum_to_one(trained: BestLearner
     assert all(each["value"]["n"] == 240 for each in every)  # Each row of train and valid was asked about.
     assert all(each["words"] for each in tried[1:])
     assert (tried[0]["name"], tried[0]["value"]["n"]) == ("the blend", 240)
+    assert trained.result["against"]["gradient-boosted trees"]["tried"] is True
+    assert "gradient-boosted trees" not in verdict(trained.result["against"])
     page = (trained.run / "report.html").read_text()
     assert "What was tried" in page
 

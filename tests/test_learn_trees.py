@@ -420,3 +420,17 @@ def test_a_wide_table_fits_into_a_bundle(tmp_path: Path) -> None:
     learner.fit()
     cases = open_bundle(learner.export(tmp_path / "a.bundle")).cases
     assert len({case.name.split(":")[0] for case in cases if case.kind == "nasty"}) > 30
+
+
+def test_small_probabilities_may_be_off_by_a_share_of_themselves(tmp_path: Path) -> None:
+    """Three classes that one number parts: nearly all probabilities are nearly 0, and float32 rounds them."""
+    draw = np.random.default_rng(0)
+    a = draw.normal(0, 2, 900)
+    table = {
+        "a": a.tolist(),
+        "b": draw.normal(0, 1, 900).tolist(),
+        "y": np.digitize(a, [-1, 1]).astype(str).tolist(),
+    }
+    learner = dt.tabular.from_frame(table, "y").learner("trees", out=tmp_path / "run", quiet=True)
+    learner.fit()
+    learner.export(tmp_path / "three.bundle")

@@ -60,6 +60,8 @@ def make_result(learner: Fitted) -> dict[str, Any]:
     if (more := data.extras.metrics) is not None:
         beside = {found.name: {**beside[found.name], **more(found.outputs)} for found in simple}
     against = compare_with(data.signature, learner.outputs(part)[0], simple, measured, settings.seed)
+    for found in learner.companions:
+        against[found.name]["tried"] = True
     return {
         "run": None if learner.run is None else str(learner.run),
         "task": data.task,

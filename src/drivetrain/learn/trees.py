@@ -30,13 +30,13 @@ from drivetrain.learn.outcome import measured_part
 from drivetrain.learn.settings import CLASS_WEIGHTS, Record, settings_without_epochs, telling
 from drivetrain.learn.tree_columns import takes
 from drivetrain.learn.tree_curve import curve
-from drivetrain.learn.tree_growth import LOSSES, MOST_ROUNDS
+from drivetrain.learn.tree_growth import LOSSES, MOST_ROUNDS, Floats
 from drivetrain.learn.tree_model import TreeModel, fit_trees, left_out
 from drivetrain.runtime import OnnxSession
 from drivetrain.types import Array
 
 PARITY = 1e-5
-"""How far the graph may be from the library that grew it, on the scale of a target's usual size."""
+"""How far the graph may be from the library that grew it (see `_apart`)."""
 GRAPH = "model.onnx"
 
 
@@ -59,6 +59,16 @@ class TreeSettings(Record):
         self._require(self.loss in LOSSES, "loss", f"one of {', '.join(LOSSES)} for trees")
         rounds = isinstance(self.most_rounds, int) and self.most_rounds >= 1
         self._require(rounds, "most_rounds", "a whole number from 1")
+
+
+def _apart(model: TreeModel, answered: Array, own: Array) -> Floats:
+    """How far the graph's answers are off: probabilities as they are, for a small share of one is nothing to an answer, and
+    numbers on the scale that they were learned on, in units of the usual size there."""
+    if not isinstance(model.codec, Number):
+        return np.abs(answered.astype(np.float64) - own)
+    z = model.codec.transform(own)
+    usual = np.maximum(np.abs(z), np.median(np.abs(z)))
+    return np.abs(model.codec.transform(answered) - z) / np.where(usual > 0, usual, 1.0)
 
 
 class TreesLearner(Fitted):
@@ -176,9 +186,7 @@ class TreesLearner(Fitted):
         batch = self.data.part(measured_part(self)).batch()
         answered = session.run(self._inputs(batch))
         for name, model in self.models.items():
-            own = model.predict(batch).astype(np.float64)
-            usual = np.maximum(np.abs(own), np.median(np.abs(own)))
-            apart = np.abs(answered[name] - own) / np.where(usual > 0, usual, 1.0)
+            apart = _apart(model, answered[name], model.predict(batch))
             if not (apart <= PARITY).all():
                 raise CheckFailed(
                     f"onnxruntime's answers for {name!r} are off the trees' own by {apart.max():.2g}.",

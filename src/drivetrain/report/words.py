@@ -160,7 +160,8 @@ def comparison(name: str, ours: Mapping[str, Any], baselines: Mapping[str, Estim
 
 def verdict(against: Mapping[str, Mapping[str, Any]]) -> str:
     """Who wins on the same rows, from `{baseline: {"target", "difference", "better", "words"}}`; a sentence for each
-    target, "" without any."""
+    target, "" without any. What was "tried" for the model itself is no rival of it."""
+    against = {name: found for name, found in against.items() if not found.get("tried")}
     targets = list(dict.fromkeys(str(found.get("target", "")) for found in against.values()))
     told: list[str] = []
     for target in targets:
