@@ -117,7 +117,7 @@ def test_a_run_that_was_stopped_does_not_fit_again_what_it_has(
     monkeypatch.setattr(candidates.Candidate, "fit", stopped)
     with pytest.raises(KeyboardInterrupt):
         learner.fit()
-    assert begun == ["trees", "linear-10", "mlp-1", "mlp-2"]
+    assert begun == ["regression", "trees", "mlp-1", "mlp-2"]
     (tmp_path / "run" / "tried" / "mlp-1-0.npz").write_bytes(b"cut")  # What is damaged is fitted again.
     again = resume(tmp_path / "run", quiet=True)
     result = again.go_on()
@@ -130,7 +130,7 @@ def test_a_run_that_was_stopped_does_not_fit_again_what_it_has(
 def test_where_time_is_short_what_is_left_out_is_told(people: Path, tmp_path: Path, short: None) -> None:
     learner = dt.tabular.from_csv(people, "income").learner(out=tmp_path / "run", quiet=True, time=0.001)
     result = learner.fit()
-    assert [each["model"] for each in result["tried"]] == ["best", "trees"]
+    assert [each["model"] for each in result["tried"]] == ["best", "regression"]
     assert any("left out for want of time" in note for note in result["notes"])
 
 
@@ -179,7 +179,7 @@ def test_a_candidate_that_fails_is_told_and_the_others_go_on(
     learner = dt.tabular.from_csv(people, "income").learner(out=tmp_path / "run", quiet=True)
     result = learner.fit()
     assert "gradient-boosted trees could not be tried: no tree would grow." in result["notes"]
-    assert {each["model"] for each in result["tried"]} == {"best", "linear", "mlp"}
+    assert {each["model"] for each in result["tried"]} == {"best", "regression", "mlp"}
     monkeypatch.setattr(candidates.Candidate, "fit", lambda *_: (_ for _ in ()).throw(DataError("no.")))
     nothing = dt.tabular.from_csv(people, "income").learner(out=tmp_path / "none", quiet=True)
     with pytest.raises(TrainingError, match="none of the models could be fitted"):

@@ -15,8 +15,6 @@ AT_ONCE = 4
 """Scores: their weights are gathered for each n-gram of each row, which takes memory."""
 LEAST = 1e-12
 """That a length is taken for; no text without n-grams is divided by 0."""
-LARGEST_EXPONENT = 88.0
-"""Of e, in float32."""
 
 
 def export_ngrams(model: NgramModel, signature: Signature) -> bytes:
@@ -33,7 +31,7 @@ def export_ngrams(model: NgramModel, signature: Signature) -> bytes:
         scores = builder.constant(bias)
         for part in parts:
             scores = builder.add("Add", part, scores)
-        _finish(builder, scores, goal, builder.outputs[name])
+        finish(builder, scores, goal, builder.outputs[name])
     return builder.model("ngrams")
 
 
@@ -77,7 +75,7 @@ def _scores(builder: Builder, which: str, values: str, weights: np.ndarray) -> s
     return builder.add("Reshape", sums, builder.whole(-1, weights.shape[1]))
 
 
-def _finish(builder: Builder, scores: str, goal: Goal, output: str) -> None:
+def finish(builder: Builder, scores: str, goal: Goal, output: str) -> None:
     """Probabilities, or the number in natural units."""
     if isinstance(goal.codec, Category):
         builder.add("Softmax", scores, output=output, axis=-1)
@@ -88,6 +86,4 @@ def _finish(builder: Builder, scores: str, goal: Goal, output: str) -> None:
     z = builder.add("Mul", scaled, builder.constant(goal.spread))
     z = builder.add("Add", z, builder.constant(goal.center), output="" if goal.codec.log else output)
     if goal.codec.log:
-        limited = builder.add("Min", builder.add("Abs", z), builder.constant(LARGEST_EXPONENT))
-        grown = builder.add("Sub", builder.add("Exp", limited), builder.constant(1.0))
-        builder.add("Mul", builder.add("Sign", z), grown, output=output)
+        builder.natural(z, output)

@@ -23,7 +23,7 @@ def export_trees(models: Mapping[str, TreeModel], signature: Signature) -> bytes
     """The serialised graph of the trees of each target."""
     builder = Builder(signature)
     for name, model in models.items():
-        features = builder.beside([_columns(builder, part) for part in model.columns])
+        features = builder.beside([write_columns(builder, part) for part in model.columns])
         _finish(builder, _sums(builder, features, model), model, builder.outputs[name])
     return builder.model("trees")
 
@@ -34,7 +34,7 @@ def _sums(builder: Builder, features: str, model: TreeModel) -> str:
     return builder.add("Add", sums, builder.constant(model.base()))
 
 
-def _columns(builder: Builder, part: Columns) -> str:
+def write_columns(builder: Builder, part: Columns) -> str:
     """What `part.of` computes."""
     field = builder.inputs[part.field]
     if isinstance(part, CategoryColumn):

@@ -10,18 +10,17 @@ from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
 from drivetrain.codecs.text import has_grams
 from drivetrain.data.dataset import Dataset
-from drivetrain.learn.make import NETWORK, NGRAMS, TREES, make_learner
+from drivetrain.learn.make import NETWORK, NGRAMS, REGRESSION, TREES, make_learner
 from drivetrain.learn.recipe import lengths
 from drivetrain.learn.tree_columns import takes
 
 if TYPE_CHECKING:
     from drivetrain.learn.fitted import Fitted
 
-LINEAR, LINEAR_EPOCHS = "linear", 10
 NAMES = {
     TREES: "gradient-boosted trees",
     NGRAMS: "linear model of n-grams",
-    LINEAR: "linear model",
+    REGRESSION: "penalised regression",
     NETWORK: "network",
 }
 
@@ -59,8 +58,7 @@ def candidates(data: Dataset) -> list[Candidate]:
     plain = all(isinstance(codec, Category | Number) for codec in targets)
     found: list[Candidate] = []
     if plain and any(takes(codec) for codec in inputs):
-        found.append(Candidate(TREES))
+        found += [Candidate(REGRESSION), Candidate(TREES)]
     if plain and any(has_grams(codec) for codec in inputs):
         found.append(Candidate(NGRAMS))
-    found.append(Candidate(LINEAR, LINEAR_EPOCHS))
     return [*found, *(Candidate(NETWORK, epochs) for epochs in lengths(data))]

@@ -17,7 +17,8 @@ from drivetrain.learn.settings import EPOCHS, EPOCHS_OF_COLUMNS, NETWORKS_ONLY, 
 if TYPE_CHECKING:
     from drivetrain.data.dataset import Dataset
 
-TREES, NGRAMS, EASE, FACTORS, BEST = "trees", "ngrams", "ease", "factors", "best"
+TREES, NGRAMS, REGRESSION = "trees", "ngrams", "regression"
+EASE, FACTORS, BEST = "ease", "factors", "best"
 NETWORK = "mlp"
 """The network of a table."""
 NETWORKS = {BEST: NETWORK, FACTORS: "dot"}
@@ -28,6 +29,7 @@ FEW_ROWS = 5_000
 WITHOUT_EPOCHS = {
     TREES: ("trees", "TreesLearner"),
     NGRAMS: ("ngrams", "NgramsLearner"),
+    REGRESSION: ("regression", "RegressionLearner"),
     EASE: ("ease", "EaseLearner"),
     FACTORS: ("factors", "FactorsLearner"),
     BEST: ("best", "BestLearner"),
