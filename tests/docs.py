@@ -173,7 +173,10 @@ def options(verb: str) -> dict[str, str]:
         if not action.option_strings:
             found[str(action.metavar)] = action.help or ""
         elif action.nargs == 0:
-            found[action.option_strings[-1]] = action.help or ""
+            names = (
+                action.option_strings if "--no-" in action.option_strings[-1] else action.option_strings[-1:]
+            )
+            found["` or `".join(names)] = action.help or ""
         else:
             value = action.metavar or ("|".join(action.choices) if action.choices else action.dest.upper())
             found[f"{action.option_strings[-1]} {value}"] = action.help or ""

@@ -14,6 +14,7 @@ from drivetrain.codecs.category import Category
 from drivetrain.codecs.date import MISSING as NO_DATE
 from drivetrain.codecs.date import Date
 from drivetrain.codecs.tags import Tags
+from drivetrain.codecs.text import Text
 from drivetrain.data.cells import date_text, number_text
 from drivetrain.types import Array
 
@@ -124,7 +125,8 @@ def _tags(codec: Codec, encoded: Array) -> Iterator[Named]:
 
 
 def _words(codec: Codec, encoded: Array) -> Iterator[Named]:
-    sizes = np.count_nonzero(encoded, axis=1).astype(np.float64)
+    words = encoded[:, : cast("Text", codec).length]  # What follows are n-grams.
+    sizes = np.count_nonzero(words, axis=1).astype(np.float64)
     sizes[sizes == 0] = np.nan
     yield _ranged(sizes, form="{} words")
 
