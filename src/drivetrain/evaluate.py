@@ -31,7 +31,8 @@ from drivetrain.types import Array, Failure
 SHOWN = 5
 NOT_TESTED = "there is no test part: what this measures counts only for items that the model was neither trained nor chosen on"
 TRAINED_ON = (
-    "this is the file that the model was trained on, without a test part: train with --test 0.2 to keep one"
+    "this is the file that the model was trained on, without a test part: these rows have chosen it, and where it was "
+    "fitted again it has learned from them, so the figures flatter it. Train with --test 0.2 to keep rows for this"
 )
 
 
