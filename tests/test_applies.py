@@ -37,7 +37,7 @@ PICKS = ("picks.csv", "--task", "recommendation", "--user", "who", "--item", "wh
     ("verb", "data", "option", "told"),
     [
         ("train", CLASSES, ("--model", "resnet18"), "takes pictures"),
-        ("train", CLASSES, ("--model", "cnn"), "Choose one of linear, mlp, trees"),
+        ("train", CLASSES, ("--model", "cnn"), "Choose one of best, linear, mlp, trees"),
         ("train", CLASSES, ("--model", "owner/name"), "takes pictures"),
         ("train", CLASSES, ("--augment", "photos"), "no input is a picture"),
         ("train", CLASSES, ("--log-target",), "'sold' is a category"),

@@ -95,8 +95,9 @@ def test_only_models_that_fit_the_data_are_offered():
     )
     ratings = block.from_columns({"user": list("aabb"), "item": list("xyxy"), "rating": [1, 2, 3, 4]})
     assert registry.fitting(pictures.signature) == tuple(MODELS)
-    assert registry.fitting(table.signature) == ("linear", "mlp", "trees")
-    assert registry.fitting(ratings.signature) == ("linear", "mlp", "trees", "factors", "dot", "neural")
+    columns = ("best", "linear", "mlp", "trees", "regression")
+    assert registry.fitting(table.signature) == columns
+    assert registry.fitting(ratings.signature) == (*columns, "factors", "dot", "neural")
     for data, name in ((pictures, "dot"), (table, "resnet18")):
         with pytest.raises(UsageError, match="no model is called") as caught:
             data.learner("zzz")

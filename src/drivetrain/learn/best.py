@@ -191,14 +191,14 @@ class BestLearner(Fitted):
             self._keep_one_length(parts[0])
             for number, part in enumerate(parts[1:], 1):
                 if sum(each.seconds[0] for each in self.tried) * 2 > deadline.left:
-                    late.append(f"{len(parts) - number} folds")
+                    late.append(f"{len(parts) - number} of {len(parts)} folds")
                     break
                 for each in self.tried:
                     self._try(each, part, number)
                     advance(1)
         if late:
             self.notes.append(
-                f"{' and '.join(late)} left out for want of time: {time_option(2 * self.settings.time)} gives more"
+                f"left out for want of time: {'; '.join(late)}. {time_option(2 * self.settings.time)} gives more"
             )
 
     def _expected(self, candidate: Candidate) -> float:

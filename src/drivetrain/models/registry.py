@@ -103,7 +103,9 @@ PAIRS: dict[str, Pair] = {
 learn the noise (bench/movielens.py)."""
 PAIR_WIDTH = 64
 NO_NETWORKS = {
+    "best": "tables",
     "trees": "tables",
+    "regression": "tables",
     "ngrams": "tables with text",
     "ease": "histories of who had what",
     "factors": "two categories, such as user and item, and a number",
@@ -133,10 +135,11 @@ def fitting(signature: Signature) -> tuple[str, ...]:
     if "image" in inputs:
         return tuple(MODELS)
     plain = {*targets} <= {"category", "number"}
-    trees = ("trees",) if plain and {*inputs} != {"text"} else ()
+    best = ("best",) if plain else ()
+    columns = ("trees", "regression") if plain and {*inputs} != {"text"} else ()
     ngrams = ("ngrams",) if plain and any(map(has_grams, signature.inputs.values())) else ()
     pairs = ("factors", *PAIRS) if inputs == ["category", "category"] and targets == ["number"] else ()
-    return ("linear", "mlp", *trees, *ngrams, *pairs)
+    return (*best, "linear", "mlp", *columns, *ngrams, *pairs)
 
 
 COLUMNS = ("linear", "mlp")

@@ -67,11 +67,14 @@ def add(command: ArgumentParser) -> None:
     add_source(command)
     command.add_argument(
         "--model",
-        help="best (tables), linear, mlp, trees, ngrams, cnn, residual, resnet18, ..., a hub name, a folder or weights file",
+        help="best (tables), linear, mlp, trees, regression, ngrams, cnn, residual, resnet18, ..., a hub name, a folder or weights file",
     )
     command.add_argument("--epochs", type=int, help=f"default {EPOCHS}; {EPOCHS_OF_COLUMNS} for most tables")
     command.add_argument(
-        "--time", type=duration, metavar="TIME", help="for --model best to try and choose in: 90s, 5m (10m)"
+        "--time",
+        type=duration,
+        metavar="TIME",
+        help="for --model best to try, choose and fit again in: 90s, 5m (10m)",
     )
     command.add_argument("--lr", type=float, help="peak learning rate; default: by model")
     command.add_argument("--augment", choices=AUGMENTS, help="random changes to training pictures (auto)")
