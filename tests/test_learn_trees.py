@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from drivetrain.codecs.text import Text
 from drivetrain.errors import CheckFailed, DrivetrainError, TrainingError, UsageError
 from drivetrain.learn import make, tree_model, trees
 from drivetrain.learn.tree_columns import ranks
+from drivetrain.learn.tree_growth import Growth
 from drivetrain.learn.trees import TreesLearner
 from drivetrain.runtime import OnnxSession, Predictor
 
@@ -297,11 +300,50 @@ def test_by_lightgbm_all_is_as_by_scikit_learn(
     assert learner.export(tmp_path / "a.bundle").is_file()
 
 
+@pytest.mark.parametrize("library", ["lightgbm", "sklearn_trees"])
+@pytest.mark.parametrize("rows", [30, 700])
+def test_what_is_set_reaches_what_grows_them(library: str, rows: int) -> None:
+    """On few rows too, of which none are held out."""
+    if library == "lightgbm":
+        pytest.importorskip("lightgbm")
+    grow = importlib.import_module(f"drivetrain.learn.{library}").grow
+    features = np.random.default_rng(0).normal(size=(rows, 3)).astype(np.float32)
+    target = features[:, 0] ** 2 + features[:, 1]
+
+    def leaves(**given: Any) -> Any:
+        grown = grow(features, target, Growth(False, **given))
+        return [nodes["value"][nodes["is_leaf"] == 1] for nodes in grown.trees()]
+
+    assert max(map(len, leaves(leaves=3, least_rows=1))) == 3
+    assert max(map(len, leaves(least_rows=rows // 3))) <= 3
+    quick, slow, held = (
+        leaves(rate=rate, l2=l2, leaves=4, least_rows=1) for rate, l2 in ((0.2, 0.0), (0.02, 0.0), (0.2, 1e6))
+    )
+    assert np.ptp(quick[0]) > 3 * np.ptp(slow[0])
+    assert np.ptp(quick[0]) > 100 * np.ptp(held[0])
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ({"rate": "fast"}, "must be a number"),
+        ({"rate": 0}, "rate must be above 0"),
+        ({"leaves": 1}, "leaves must be a whole number from 2"),
+        ({"leaves": 7.5}, "whole number"),
+        ({"least_rows": 0}, "least_rows must be a whole number from 1"),
+        ({"l2": -1}, "l2 must be 0 or more"),
+        ({"l2": float("nan")}, "l2"),
+    ],
+)
+def test_a_setting_of_trees_that_is_none_is_refused(setting: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        trees.TreeSettings(**setting)
+
+
 def test_in_time_the_last_rows_tell_when_to_stop_and_are_learned_from() -> None:
     """What holds at first alone is not learned further than it holds at last; and what holds at last alone is learned."""
     pytest.importorskip("lightgbm")
     from drivetrain.learn import lightgbm as library
-    from drivetrain.learn.tree_growth import Growth
 
     chance = np.random.default_rng(0)
     features = chance.normal(size=(1400, 3)).astype(np.float32)

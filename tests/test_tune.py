@@ -19,7 +19,7 @@ from drivetrain.errors import FileError, TrainingError, UsageError
 from drivetrain.files import from_json
 from drivetrain.learn import tune as tuning_module
 from drivetrain.learn.make import network_of
-from drivetrain.learn.search_space import Choice, Range, default_space, read_space, scaled
+from drivetrain.learn.search_space import OF_TREES, Choice, Range, default_space, names_of, read_space, scaled
 from drivetrain.learn.settings import Settings
 from drivetrain.learn.tune import Search
 from drivetrain.learn.tuning import Tuning
@@ -158,6 +158,7 @@ def test_the_command_goes_on_and_its_best_run_becomes_a_bundle(tmp_path: Path) -
     assert done.json["trials"][0] == first.json["trials"][0]
     assert done.json["best"]["test"]["n"] > 0
     assert any("test rows" in note for note in done.json["notes"])
+    assert any("blends several models" in note for note in done.json["notes"])
     assert from_json((out / "result.json").read_bytes()) == done.json
     assert (out / "history.png").is_file()
     shown = drivetrain(*command, "--trials", "2")
@@ -168,21 +169,91 @@ def test_the_command_goes_on_and_its_best_run_becomes_a_bundle(tmp_path: Path) -
     assert "another" in other.json["error"]
 
 
+@pytest.mark.slow
+def test_the_first_trials_are_the_defaults_of_each_model_and_the_next_have_only_what_their_model_has(
+    tmp_path: Path,
+) -> None:
+    def asked(out: str, trials: int) -> Tuning:
+        return dt.tune(several.columns(), trials, out=tmp_path / out, seed=1, quiet=True)
+
+    asked("out", 2)
+    found = asked("out", 7)
+    assert told(found) == told(asked("whole", 7)), "it goes on as if it had not been stopped"
+    first = [(row["settings"]["model"], row["default"]) for row in found.trials[:4]]
+    assert first == [("trees", True), ("mlp", True), ("regression", True), ("mlp", False)]
+    assert found.trials[0]["settings"] == {"model": "trees"}
+    epochs = {"epochs": found.trials[1]["settings"]["epochs"]}
+    assert {**found.trials[3]["settings"], **epochs} == found.trials[1]["settings"]
+    assert found.trials[3]["settings"]["epochs"] > epochs["epochs"]
+    for row in found.trials[4:]:
+        model = row["settings"]["model"]
+        assert set(row["settings"]) <= {"model", *names_of(model)}
+        assert ("rate" in row["settings"]) == (model == "trees")
+    assert len(list(found.folder.glob("runs/*/model.onnx"))) <= 1, "only the best keeps what it has learned"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["trees", "ngrams", "regression"])
+def test_a_model_without_epochs_is_searched_alone(model: str, tmp_path: Path) -> None:
+    found = dt.tune(reviews(), 3, out=tmp_path / "out", model=model, quiet=True)
+    assert found.trials[0]["settings"] == {}, "the model's own"
+    own = {"trees": set(OF_TREES), "ngrams": {"penalty", "power"}, "regression": {"penalty"}}
+    assert set(found.trials[1]["settings"]) == own[model]
+    settings = found.learner().settings.to_json()
+    assert {name: settings[name] for name in found.best["settings"]} == found.best["settings"]
+    assert found.learner().validate()["log_loss"].value == pytest.approx(found.best["value"], abs=1e-6)
+    assert found.export(tmp_path / "best.bundle").is_file()
+
+
 # --- what is asked for ----------------------------------------------------------------------------------------
 
 
 def test_the_default_space_is_that_of_the_data() -> None:
     settings = Settings(batch_size=32)
-    columns = default_space(several.columns(), None, False, settings)
-    assert columns["model"] == Choice(("mlp", "linear"))
+    columns = default_space(several.columns(), ("trees", "mlp"), False, settings)
+    assert columns["model"] == Choice(("trees", "mlp"))
     assert columns["batch_size"] == Choice((16, 32, 64, 128))
-    assert "model" not in default_space(several.columns(), "mlp", False, settings)
-    assert "label_smoothing" not in default_space(several.amounts(), None, False, settings)
+    assert columns["epochs"] == Range(5, 60, log=True)
+    assert "model" not in default_space(several.columns(), ("mlp",), False, settings)
+    assert set(default_space(several.columns(), ("trees",), False, settings)) == set(OF_TREES)
+    assert "label_smoothing" not in default_space(several.amounts(), ("mlp",), False, settings)
+    assert "power" not in default_space(several.amounts(), ("ngrams",), False, settings)
     scratch, ready = (
-        default_space(several.pictures(), None, pretrained, settings) for pretrained in (False, True)
+        default_space(several.pictures(), ("cnn",), pretrained, settings) for pretrained in (False, True)
     )
     assert ready["lr"].to_json()[1] < scratch["lr"].to_json()[1]
     assert "augment_strength" in ready
+
+
+def reviews() -> dt.Dataset:
+    chance = np.random.default_rng(0)
+    words = np.array(["good", "kind", "dull", "loud", "slow", "film", "actor", "plot", "music", "scene"])
+    drawn = [chance.choice(words, 12) for _ in range(200)]
+    return dt.tabular.from_frame(
+        {
+            "text": [" ".join(each) + "." for each in drawn],
+            "length": chance.normal(size=200),
+            "liked": ["yes" if sum(np.isin(each, words[:2])) > 2 else "no" for each in drawn],
+        },
+        target="liked",
+    )
+
+
+def models(data: dt.Dataset, space: dict[str, Any] | None = None, **fixed: Any) -> tuple[Any, ...]:
+    return Search(data, None, space, 0, fixed, quiet=True).models
+
+
+def test_the_models_are_those_of_the_table_that_have_what_was_fixed() -> None:
+    assert models(several.columns()) == ("trees", "mlp", "regression")
+    assert models(reviews()) == ("ngrams", "trees", "mlp", "linear")
+    assert models(several.pictures(), model="cnn") == ("cnn",)
+    assert models(several.columns(), epochs=3) == ("mlp", "linear")
+    assert models(several.columns(), rate=0.1) == ("trees",)
+    assert models(several.columns(), class_weights="balanced") == ("trees", "mlp", "regression")
+    assert models(several.amounts(), loss="huber") == ("mlp", "linear"), "trees have no such loss"
+    assert models(several.columns(), {"lr": (1e-3, 1e-2)}) == ("mlp",)
+    assert models(several.columns(), {"leaves": (4, 8)}) == ("trees",)
+    assert models(ratings()) == ("dot",)
 
 
 def ratings() -> dt.Dataset:
@@ -199,11 +270,13 @@ def ratings() -> dt.Dataset:
 def test_the_default_space_holds_the_defaults(data: Callable[[], dt.Dataset]) -> None:
     search = Search(data(), None, None, 0, {}, quiet=True)
     assert search.space
-    assert all(part.holds(search.defaults.get(name)) for name, part in search.space.items())
-    learner = search._learner({name: search.defaults[name] for name in search.space}, None)
+    network = network_of(data())
+    defaults, own = search.defaults[network], {name for name in search.space if name in names_of(network)}
+    assert all(search.space[name].holds(defaults[name]) for name in own)
+    learner = search._learner(network, {name: defaults[name] for name in own}, None)
     assert (learner.settings.weight_decay, learner.augment) == (
-        search.defaults["weight_decay"],
-        data().learner(network_of(data())).augment,
+        defaults["weight_decay"],
+        data().learner(network).augment,
     )
 
 
@@ -223,7 +296,7 @@ def test_a_space_is_read() -> None:
         ({"lr": (1e-4, 1e-2, "logs")}, "no range"),
         ({"lr": 3e-3}, "no range"),
         ({"model": ["mlp"]}, "no choices"),
-        ({"model": ["mlp", "trees"]}, "nothing to search"),
+        ({"model": ["mlp", "best"]}, "nothing to search"),
         ({"batch_size": [8, [1]]}, "no choices"),
     ],
 )
@@ -239,7 +312,11 @@ def test_a_space_that_is_none_is_refused(space: dict[str, Any], words: str) -> N
         ({"trials": True}, "a whole number, not True"),
         ({"seconds": -1}, "above 0"),
         ({"metric": "log_los"}, "Did you mean log_loss"),
-        ({"model": "trees"}, "nothing to search"),
+        ({"model": "best"}, "nothing to search"),
+        ({"model": "trees"}, "for a network, and the model is trees"),
+        ({"rate": 0.1}, "a network has no rate"),
+        ({"space": {"rate": (0.0, 0.1)}, "model": "trees"}, "a network|trees"),
+        ({"space": {"dropout": (0.0, 2.0)}}, "below 1"),
         ({"droput": 0.1}, "no option 'droput'"),
         ({"space": {"lr": (1e-4, 1e-2)}, "lr": 1e-3}, "nothing to search"),
     ],

@@ -126,16 +126,21 @@ def grow(features: Features, target: Array, growth: Growth) -> LightGBMTrees:
 
     several = OF_MANY if len(target) >= MANY_ROWS else OF_FEW
     options = _options(features, wanted, growth)
+    given = growth.given(
+        rate="learning_rate", leaves="num_leaves", least_rows="min_data_in_leaf", l2="lambda_l2"
+    )
     tried = rows_to_try(target, growth)
     if growth.rounds is not None or not tried.any():
         rounds = growth.rounds or min(growth.most_rounds, FEW_ROUNDS)
-        return LightGBMTrees((lightgbm.train({**options, **WIDE}, rows(np.arange(len(target))), rounds),))
+        return LightGBMTrees(
+            (lightgbm.train({**options, **WIDE, **given}, rows(np.arange(len(target))), rounds),)
+        )
     part = _parts(wanted, tried, growth)
     boosters: list[Any] = []
     for number, how in enumerate(several):
         if number >= LEAST and sum(booster.num_trees() for booster in boosters) > MANY_TREES:
             break
-        own = {**options, **how, "seed": growth.seed + number}
+        own = {**options, **how, **given, "seed": growth.seed + number}
         left_out = part == (0 if growth.in_time else number)
         known = rows(np.flatnonzero(~left_out))
         booster = lightgbm.train(

@@ -72,7 +72,11 @@ def grow(features: Features, target: Array, growth: Growth) -> SklearnTrees:
         "random_state": growth.seed,
         "learning_rate": RATE,
         "l2_regularization": SHRINKAGE,
-    }
+        **growth.given(
+            rate="learning_rate", leaves="max_leaf_nodes", least_rows="min_samples_leaf",
+            l2="l2_regularization",
+        ),
+    }  # fmt: skip
     if growth.classifies:
         weight = "balanced" if growth.class_weights == "balanced" else None
         make = partial(HistGradientBoostingClassifier, class_weight=weight, **options)

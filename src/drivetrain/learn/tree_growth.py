@@ -38,7 +38,8 @@ LOSSES = {"squared": "squared_error", "absolute": "absolute_error"}
 class Growth:
     """How trees are grown: on codes of classes where `classifies`, else on scaled numbers. With `rounds` there are so many,
     and none are held out to tell. With `in_time` the rows are in order of time, and the last ones are held out: earlier
-    ones have neighbours that tell of them."""
+    ones have neighbours that tell of them. Of `rate`, `leaves`, `least_rows` (of a leaf) and `l2` (a ridge's penalty of leaves)
+    None is the library's recipe."""
 
     classifies: bool
     seed: int = 0
@@ -47,6 +48,15 @@ class Growth:
     most_rounds: int = MOST_ROUNDS
     rounds: int | None = None
     in_time: bool = False
+    rate: float | None = None
+    leaves: int | None = None
+    least_rows: int | None = None
+    l2: float | None = None
+
+    def given(self, **names: str) -> dict[str, Any]:
+        """What was given of some fields, by the names that a library has for them."""
+        found = {other: getattr(self, name) for name, other in names.items()}
+        return {name: value for name, value in found.items() if value is not None}
 
 
 class Grown(Protocol):

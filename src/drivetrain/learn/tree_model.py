@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,7 @@ from drivetrain.codecs.number import Number
 from drivetrain.errors import TrainingError, UsageError
 from drivetrain.learn import lightgbm, sklearn_trees
 from drivetrain.learn.tree_columns import Columns, fit_columns, matrix, takes
-from drivetrain.learn.tree_growth import LOSSES, MOST_ROUNDS, Floats, Grow, Grown, Growth
+from drivetrain.learn.tree_growth import LOSSES, Floats, Grow, Grown, Growth
 from drivetrain.types import Array, Batch
 
 NEVER = -1e4
@@ -92,41 +93,37 @@ def fit_trees(
     train: Batch,
     target: str,
     *,
-    seed: int = 0,
-    class_weights: str = "none",
-    loss: str = "squared",
-    most_rounds: int = MOST_ROUNDS,
-    rounds: int | None = None,
-    in_time: bool = False,
     grow: Grow | None = None,
+    **options: Any,
 ) -> TreeModel:
-    """Trees for one target, fitted to encoded rows, grown by `grower()` unless `grow` is another. With `rounds` there are so many,
-    and no rows are held out to tell how many; with `in_time` they are the last ones, by LightGBM.
+    """Trees for one target, fitted to encoded rows, grown by `grower()` unless `grow` is another. Options are the fields of
+    `Growth` (`seed`, `loss`, `rounds` and others).
 
     Raises TrainingError where no input can be taken, UsageError for a target or a loss that can't."""
     codec = signature.targets[target]
     encoded = np.asarray(train[target])
     make = grow or grower()
+    growth = Growth(isinstance(codec, Category), **options)
     if isinstance(codec, Category):
         present = np.unique(encoded)
         direction = (encoded[:, None] == (present[1:] if len(present) == 2 else present)).astype(np.float64)
         columns = _columns(signature, train, direction)
         if len(present) < 2:
             return TreeModel(codec, columns, None, present)
-        growth = Growth(True, seed, class_weights, loss, most_rounds, rounds, in_time)
         return TreeModel(codec, columns, make(matrix(columns, train), encoded, growth), present)
     if not isinstance(codec, Number):
         kind = codec.op.split("@")[0]
         raise UsageError(f"trees can't answer with {kind}.", where=target, fix="Use another model.")
-    if loss not in LOSSES:
-        raise UsageError(f"trees have no loss {loss!r}.", where="loss", fix=f"Use {' or '.join(LOSSES)}.")
+    if growth.loss not in LOSSES:
+        raise UsageError(
+            f"trees have no loss {growth.loss!r}.", where="loss", fix=f"Use {' or '.join(LOSSES)}."
+        )
     z = codec.transform(encoded.reshape(-1))
     center, spread = float(z.mean()), float(z.std())
     columns = _columns(signature, train, z[:, None])
     none = np.zeros(0, np.int64)
     if not spread > 0:
         return TreeModel(codec, columns, None, none, center)
-    growth = Growth(False, seed, class_weights, loss, most_rounds, rounds, in_time)
     grown = make(matrix(columns, train), (z - center) / spread, growth)
     return TreeModel(codec, columns, grown, none, center, spread)
 

@@ -38,16 +38,24 @@ from drivetrain.types import Array
 PARITY = 1e-5
 """How far the graph may be from the library that grew it (see `_apart`)."""
 GRAPH = "model.onnx"
+MOST_LEAVES = 1024
+"""Of a tree: far more than is of use, and a graph of so many can still be written."""
 
 
 @dataclass(frozen=True)
 class TreeSettings(Record):
-    """Choices that hold for trees; see `Settings`."""
+    """Choices that hold for trees; see `Settings`. `rate` is the share of each tree that is added (learning rate), `leaves` how
+    many a tree has at most, `least_rows` those of a leaf, `l2` the ridge's penalty on what leaves say; None is the recipe's own,
+    which differs from booster to booster."""
 
     seed: int = 0
     class_weights: str = "none"
     loss: str = "squared"
     most_rounds: int = MOST_ROUNDS
+    rate: float | None = None
+    leaves: int | None = None
+    least_rows: int | None = None
+    l2: float | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -59,6 +67,12 @@ class TreeSettings(Record):
         self._require(self.loss in LOSSES, "loss", f"one of {', '.join(LOSSES)} for trees")
         rounds = isinstance(self.most_rounds, int) and self.most_rounds >= 1
         self._require(rounds, "most_rounds", "a whole number from 1")
+        self._require(self.rate is None or 0 < self.rate <= 1, "rate", "above 0, at most 1, or None")
+        leaves = self.leaves is None or 2 <= self.leaves <= MOST_LEAVES
+        self._require(leaves, "leaves", f"a whole number from 2 to {MOST_LEAVES:,}, or None")
+        rows = self.least_rows is None or self.least_rows >= 1
+        self._require(rows, "least_rows", "a whole number from 1, or None")
+        self._require(self.l2 is None or self.l2 >= 0, "l2", "0 or more, or None")
 
 
 def _apart(model: TreeModel, answered: Array, own: Array) -> Floats:
@@ -74,8 +88,8 @@ def _apart(model: TreeModel, answered: Array, own: Array) -> Floats:
 class TreesLearner(Fitted):
     """Gradient-boosted trees on a table: one ensemble for each target, a category or a number.
 
-    Options are `seed`, `class_weights`, `loss`, `most_rounds` and those of the run (`out`, `force`, `quiet`, `bare`). How
-    many rounds it takes is found on training rows that are held out. Raises UsageError for an option or a target that trees
+    Options are those of `TreeSettings`, and those of the run (`out`, `force`, `quiet`, `bare`). How many
+    rounds it takes is found on training rows that are held out. Raises UsageError for an option or a target that trees
     can't have, TrainingError where there is nothing to learn from.
     """
 

@@ -12,13 +12,14 @@ from __future__ import annotations
 import copy
 import math
 import os
+import shlex
 import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
@@ -29,13 +30,29 @@ from drivetrain.errors import FileError, TrainingError, UsageError, nearest
 from drivetrain.files import from_json, sha256, to_json, write_text
 from drivetrain.learn import distribution
 from drivetrain.learn.applies import refuse_pointless
+from drivetrain.learn.fitted import Fitted
 from drivetrain.learn.hooks import Hook
 from drivetrain.learn.learner import Learner
-from drivetrain.learn.make import WITHOUT_EPOCHS, make_learner, network_of, usual_epochs
+from drivetrain.learn.make import BEST, FACTORS, NETWORK, make_learner, network_of, resume, usual_epochs
 from drivetrain.learn.outcome import measured_part
+from drivetrain.learn.recipe import lengths
 from drivetrain.learn.run import next_folder
-from drivetrain.learn.search_space import NAMES, Space, default_space, read_space, scaled, suggest
+from drivetrain.learn.search_space import (
+    NAMES,
+    PLAN,
+    Space,
+    default_space,
+    is_network,
+    names_of,
+    read_space,
+    refuse_fixed,
+    refuse_values,
+    scaled,
+    searched_models,
+    suggest,
+)
 from drivetrain.learn.settings import FROZEN_EPOCHS, telling
+from drivetrain.learn.trees import GRAPH
 from drivetrain.learn.tuning import Tuning
 from drivetrain.metrics import names
 from drivetrain.report import words
@@ -65,22 +82,28 @@ def tune(
 ) -> Tuning:
     """Train `trials` models with other settings each and keep the best by `metric` on the validation rows.
 
-    The first trial has the default settings; the next ones are drawn by Optuna's tree-structured Parzen estimator
-    (Bergstra et al. 2011), the first ten at random. One whose valid loss is worse than the median of the others', at
+    The first trials have the default settings, of each kind of model one, the likeliest first; the next ones are drawn by
+    Optuna's tree-structured Parzen estimator (Bergstra et al. 2011), up to the tenth at random. First the model is drawn,
+    then only what it has. One network whose valid loss is worse than the median of the others', at
     the same tenth of its plan, is stopped (median rule; Golovin et al. 2017, Google Vizier). Not Hyperband: its
     budgets are for many trials of one length, and the epochs are searched here.
 
     `space` says what is searched: `{"lr": (1e-4, 1e-2, "log"), "epochs": (5, 20), "model": ["mlp", "linear"]}`. Without it:
-      all        weight_decay 1e-4 to 0.3, or thrice the model's own if that is more (log), dropout 0 to 0.5
-      columns    lr 3e-4 to 3e-2 (log), epochs 5 to 25, batch_size half to four times the default, label_smoothing 0 to
-                 0.2 where a category is the target, model mlp or linear
-      pictures   lr 3e-4 to 2e-2 (log; with pretrained weights 2e-5 to 2e-3), epochs 4 to 12, augment_strength 0 to 2
-    `fixed` are settings for all trials (model, lr, epochs and those of `Learner`); they are not searched.
+      tables     model trees, mlp or regression; where an input is text ngrams, trees, mlp or linear
+      networks   weight_decay 1e-4 to 0.3, or thrice the model's own if that is more (log), dropout 0 to 0.5
+        columns  lr 3e-4 to 3e-2 (log), epochs 5 to 60 (log; 25 from 10,000 rows, 2 to 10 beyond 200,000), batch_size half
+                 to four times the default, label_smoothing 0 to 0.2 where a category is the target
+        pictures lr 3e-4 to 2e-2 (log; with pretrained weights 2e-5 to 2e-3), epochs 4 to 12, augment_strength 0 to 2
+      trees      rate 0.02 to 0.2, leaves 4 to 64, least_rows (of a leaf) 1 to 100, l2 0.01 to 100 (all log)
+      ngrams     penalty 1e-4 to 1 (log), power 0 to 1 where a category is the target
+      regression penalty 0.01 to 10,000 (log)
+    `fixed` are settings for all trials (model, lr, epochs and those of the models); they are not searched, and of a table
+    only models that have them are.
 
     The same call with the same `out` goes on until there are `trials` of them; one that was stopped in its middle goes
-    on from its last epoch. `seconds` after which no new trial begins. Raises UsageError for what can't be meant,
-    FileError for a folder of something else, TrainingError where no trial can be finished; KeyboardInterrupt leaves
-    what is done.
+    on from its last epoch, or is fitted anew where it has none. `seconds` after which no new trial begins. Raises
+    UsageError for what can't be meant, FileError for a folder of something else, TrainingError where no trial can be
+    finished; KeyboardInterrupt leaves what is done.
     """
     if isinstance(trials, bool) or not isinstance(trials, int) or trials < 1:
         raise UsageError(f"trials must be a whole number from 1, not {trials!r}.", where="trials")
@@ -113,15 +136,18 @@ class Search:
         quiet: bool,
     ) -> None:
         self.data, self.seed, self.fixed, self.quiet = data, seed, fixed, quiet
-        model = fixed.get("model", network_of(data))
-        if model in WITHOUT_EPOCHS:
-            raise UsageError(f"{model!r} has nothing to search.", where="model", fix="Choose another model.")
         known = {"augment", "device", *NAMES}
         for name in fixed:
             if name not in known:
                 raise UsageError(f"a search has no option {name!r}.", where=name, fix=nearest(name, known))
-        refuse_pointless(data, model, [*telling(fixed), *(space or {})])
-        probe = self._learner({}, None)
+        read = None if space is None else read_space(space)
+        self.models = searched_models(data, fixed, read)
+        self._refuse(space or {})
+        learners = self._probes("model" in fixed or (read is not None and "model" in read))
+        self.models = tuple(learners)
+        probe = next(filter(_is_network, learners.values()), None) or self._learner(
+            network_of(data), {}, None
+        )
         if measured_part(probe) != "valid":
             raise UsageError(
                 "there are no validation rows to choose by.", where=data.table.name, fix="Give a share: --valid 0.2."
@@ -129,19 +155,43 @@ class Search:
         usual = map(names.deciding, data.signature.targets.values())
         self.metric = names.chosen(metric, list(probe.validate("valid")), usual)
         self.higher = names.metric(self.metric).higher
-        self.defaults = self._defaults(probe)
-        given = default_space(data, fixed.get("model"), probe.network.pretrained, probe.settings)
+        self.defaults = {model: self._defaults(learner) for model, learner in learners.items()}
+        if read is None:
+            read = default_space(data, self.models, probe.network.pretrained, probe.settings)
         self.space: Space = {
             name: part
-            for name, part in (given if space is None else read_space(space)).items()
+            for name, part in read.items()
             if name not in fixed and not (name == "augment_strength" and "augment" in fixed)
         }
         if not self.space:
             raise UsageError("there is nothing to search.", where="space", fix="Fix fewer settings.")
+        refuse_values(self.space, self.models)
         self.strong = Augment.photos() if probe._photos() else Augment.digits()
 
-    def _defaults(self, probe: Learner) -> dict[str, Any]:
-        """What a training has where nobody said: the settings of the first trial."""
+    def _refuse(self, space: Mapping[str, Any]) -> None:
+        """Raises UsageError for settings that mean nothing for the data or for all of the models."""
+        given = [*telling(self.fixed), *space]
+        for name in given:
+            having = [model for model in self.models if is_network(model) or name in names_of(model)]
+            refuse_pointless(self.data, (having or self.models)[0], [name])
+        refuse_fixed(self.fixed, self.models)
+
+    def _probes(self, named: bool) -> dict[Any, Fitted]:
+        """A learner of each model, untrained. One that can't have what was fixed, such as its loss, is left out of the search
+        unless it was named."""
+        found: dict[Any, Fitted] = {}
+        for model in self.models:
+            try:
+                found[model] = self._learner(model, {}, None)
+            except UsageError:
+                if named or (model == self.models[-1] and not found):
+                    raise
+        return found
+
+    def _defaults(self, probe: Fitted) -> dict[str, Any]:
+        """What a training has where nobody said: the settings of the first trial of a model."""
+        if not _is_network(probe):
+            return {**probe.settings.to_json(), "model": probe.model_name}
         strength = 0.0 if probe.augment == Augment.none() else 1.0
         rate = probe.default_rate(fine_tuned=True)
         epochs = usual_epochs(self.data)
@@ -173,10 +223,24 @@ class Search:
             self.study = optuna.create_study(storage=storage, study_name="tune", load_if_exists=True)
             self.study.pruner = optuna.pruners.MedianPruner(5, WARM_UP, n_min_trials=3)
             if not self.study.get_trials(deepcopy=False):
-                known = {name: self.defaults.get(name) for name in self.space}
-                first = {name: value for name, value in known.items() if self.space[name].holds(value)}
-                self.study.enqueue_trial(first)
+                for settings, attributes in self._first():
+                    self.study.enqueue_trial(settings, user_attrs=attributes)
             yield
+
+    def _first(self) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+        """The settings of the first trials, and what is kept with them: whether they are a model's defaults, and which
+        settings are left alone since the model finds them itself. Then a network's again, trained for longer."""
+        first: list[tuple[dict[str, Any], dict[str, Any]]] = []
+        longer: list[tuple[dict[str, Any], dict[str, Any]]] = []
+        for model in self.models:
+            own = {name: self.space[name] for name in ("model", *names_of(model)) if name in self.space}
+            known = {name: self.defaults[model].get(name) for name in own}
+            held = {name: known[name] for name, part in own.items() if part.holds(known[name])}
+            left = [name for name, value in known.items() if value is None and name not in held]
+            first.append((held, {"default": True, "left": left}))
+            if model == NETWORK and len(self.models) > 1 and "epochs" in own:
+                longer.append(({**held, "epochs": lengths(self.data)[-1]}, {"left": left}))
+        return first + longer
 
     def _asked(self) -> dict[str, Any]:
         rows = [np.asarray(rows).tobytes() for rows in self.data.split.parts().values()]
@@ -231,7 +295,7 @@ class Search:
         """Train one trial and tell the study what came of it."""
         from optuna.trial import TrialState
 
-        settings = suggest(trial, self.space)
+        settings = suggest(trial, self.space, self.models[0], trial.user_attrs.get("left", ()))
         run = self.folder / "runs" / f"{trial.number + 1:03d}"
         watch = Watch(trial)
         began = time.monotonic()
@@ -262,46 +326,41 @@ class Search:
         else:
             self.study.tell(trial, -found["value"] if self.higher else found["value"])
 
-    def _learner(
-        self, settings: Mapping[str, Any], run: Path | None, hooks: tuple[Hook, ...] = ()
-    ) -> Learner:
-        options = {**self.fixed, **settings}
-        model = copy.deepcopy(
-            options.pop("model", network_of(self.data))
-        )  # a module of one's own is new for each trial
-        strength = options.pop("augment_strength", None)
-        for name in ("lr", "epochs", "frozen_epochs"):
-            options.pop(name, None)
-        if strength is not None:
-            options["augment"] = scaled(self.strong, strength)
-        made = make_learner(
-            copy.copy(self.data),
-            model,
-            out=run,
-            force=True,
-            hooks=hooks,
-            quiet=True,
-            seed=self.seed,
-            **options,
+    def _learner(self, model: Any, settings: Mapping[str, Any], run: Path | None, *hooks: Hook) -> Any:
+        """The learner of a model, with what it has of the settings."""
+        given = {**self.fixed, **settings}
+        options = {name: given[name] for name in given if name in names_of(model) and name not in PLAN}
+        if is_network(model):
+            options |= {
+                "hooks": hooks,
+                **{name: given[name] for name in ("augment", "device") if name in given},
+            }
+            if "augment_strength" in given:
+                options["augment"] = scaled(self.strong, given["augment_strength"])
+        model = copy.deepcopy(model)  # A module of one's own is new for each trial.
+        return make_learner(
+            copy.copy(self.data), model, out=run, force=True, quiet=True, seed=self.seed, **options
         )
-        assert isinstance(made, Learner)
-        return made
 
     def _train(self, settings: Mapping[str, Any], run: Path, watch: Watch) -> dict[str, Any]:
         """The result of a run; {} where it was stopped."""
+        model = settings.get("model", self.models[0])
         if (run / "config.toml").is_file():
-            learner = self._resume(run, hooks=[watch])
+            learner = self._resume(run, **({"hooks": [watch]} if is_network(model) else {}))
             learner.brief = True
             return learner.go_on()
-        learner = self._learner(settings, run, (watch,))
+        learner = self._learner(model, settings, run, watch)
         learner.brief = True
-        plan = {name: settings.get(name, self.defaults[name]) for name in ("lr", "epochs", "frozen_epochs")}
+        if not is_network(model):
+            return learner.fit()
+        defaults = self.defaults[model]
+        plan = {name: settings.get(name, defaults[name]) for name in ("lr", "epochs", "frozen_epochs")}
         return learner.fine_tune(plan["epochs"], plan["lr"], frozen_epochs=plan["frozen_epochs"])
 
-    def _resume(self, run: Path, **options: Any) -> Learner:
+    def _resume(self, run: Path, **options: Any) -> Any:
         model = self.fixed.get("model")
         own = None if model is None or isinstance(model, str) else copy.deepcopy(model)
-        return Learner.resume(run, copy.copy(self.data), own, quiet=True, **options)
+        return resume(run, copy.copy(self.data), own, quiet=True, **options)
 
     def best(self) -> Any:
         """The finished trial with the best value, the first of equals; None without one."""
@@ -315,6 +374,7 @@ class Search:
             for trial in self._over():
                 if best is None or trial.number != best.number:
                     shutil.rmtree(self._run_of(trial) / "checkpoints", ignore_errors=True)
+                    (self._run_of(trial) / GRAPH).unlink(missing_ok=True)
         if best is not None:
             link = self.folder / "best"
             with suppress(OSError):  # Where there are no links, the result names it.
@@ -351,16 +411,16 @@ class Search:
             "low": found.get("low"),
             "high": found.get("high"),
             "settings": dict(trial.params),
+            "default": trial.user_attrs.get("default", False),
             "run": str(self._run_of(trial)),
             **({"why": trial.user_attrs["failed"]} if state == "failed" else {}),
         }
 
     def finish(self) -> Tuning:
         """Compare the best run with baselines, write its report, and say what was found."""
-        import optuna
-
         best = self.best()
-        rows = [self._row(trial) for trial in self.study.get_trials(deepcopy=False)]
+        begun = [trial for trial in self.study.get_trials(deepcopy=False) if trial.state.name != "WAITING"]
+        rows = [self._row(trial) for trial in begun]
         if best is None:
             why = next((row["why"] for row in rows if "why" in row), "all were stopped")
             raise TrainingError(
@@ -374,17 +434,49 @@ class Search:
         test = None
         if len(self.data.rows("test")):
             test = learner.validate("test")[self.metric].to_json()
-        importance: dict[str, float] = {}
-        if sum(row["state"] == "finished" for row in rows) >= Tuning.FEWEST:
-            with suppress(ValueError, RuntimeError):
-                found = optuna.importance.get_param_importances(self.study)
-                importance = {name: share for name, share in found.items() if math.isfinite(share)}
         tuning = Tuning(
             self.folder, self.metric, self.higher, rows, {**self._row(best), "metric": self.metric, "test": test},
-            importance, result, lambda: self._resume(run),
+            self._importance(best), result, lambda: self._resume(run), self._advice(run),
         )  # fmt: skip
         write_text(self.folder / "result.json", to_json(tuning.to_json(), indent=2) + "\n")
         return tuning
+
+    def _importance(self, best: Any) -> dict[str, float]:
+        """Of the best one's model alone: other models have other settings."""
+        import optuna
+
+        model = best.params.get("model")
+        alike = [
+            trial
+            for trial in self._over()
+            if trial.state.name == "COMPLETE" and trial.params.get("model") == model
+        ]
+        most = max(len(trial.params) for trial in alike)
+        alike = [
+            trial for trial in alike if len(trial.params) == most
+        ]  # Not those that left a default alone.
+        if len(alike) < Tuning.FEWEST:
+            return {}
+        study = optuna.create_study()
+        study.add_trials(alike)
+        with suppress(ValueError, RuntimeError):
+            found = optuna.importance.get_param_importances(study)
+            return {name: share for name, share in found.items() if name != "model" and math.isfinite(share)}
+        return {}
+
+    def _advice(self, run: Path) -> list[str]:
+        """What may be better than the best trial, and can't be searched."""
+        default = self.data.default_model
+        if default == BEST:
+            return [
+                "drivetrain train without --model blends several models and fits them again to all rows but the test's, which "
+                f"may be better than any trial: drivetrain compare {shlex.quote(str(self.folder / 'best'))} RUN"
+            ]
+        if default == FACTORS:
+            return [
+                "the default model of ratings is factors, which has no settings: compare it with this one"
+            ]
+        return []
 
 
 class Watch(Hook):
@@ -403,6 +495,10 @@ class Watch(Hook):
         if done < TENTHS and self.trial.should_prune():
             self.pruned = True
             learner.stop()
+
+
+def _is_network(learner: Fitted) -> TypeGuard[Learner]:
+    return isinstance(learner, Learner)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import NormalDist
@@ -13,7 +13,6 @@ from drivetrain.report.words import rough, value_text
 
 if TYPE_CHECKING:
     from drivetrain.charts import Chart
-    from drivetrain.learn.learner import Learner
 
 CONFIDENCE = 1.96
 """Standard errors from a value to the end of its 95 % interval."""
@@ -23,8 +22,9 @@ CONFIDENCE = 1.96
 class Tuning:
     """The trials of a search (JSON rows), the best of them, and what the settings had to do with it.
 
-    `importance` has a share for each setting (PED-ANOVA: Watanabe et al. 2023), and is empty for fewer than `FEWEST`
-    finished trials. `result` is the best run's, with its baselines.
+    `importance` has a share for each setting of the best one's model (PED-ANOVA: Watanabe et al. 2023), and is empty for fewer
+    than `FEWEST` finished trials of it. `advice` names what may be better and was not searched. `result` is the best
+    run's, with its baselines.
     """
 
     FEWEST: ClassVar[int] = 10
@@ -36,9 +36,10 @@ class Tuning:
     best: dict[str, Any]
     importance: dict[str, float]
     result: Mapping[str, Any]
-    resume: Callable[[], Learner] = field(repr=False)
+    resume: Callable[[], Any] = field(repr=False)
+    advice: Sequence[str] = ()
 
-    def learner(self) -> Learner:
+    def learner(self) -> Any:
         """The learner of the best run."""
         return self.resume()
 
@@ -49,16 +50,26 @@ class Tuning:
     @property
     def notes(self) -> list[str]:
         """What a person should know of the best value."""
-        return [*self._gain(), *self._flattery(), *(str(note) for note in self.result.get("notes", []))]
+        return [
+            *self._gain(),
+            *self._flattery(),
+            *self.advice,
+            *(str(note) for note in self.result.get("notes", [])),
+        ]
 
     def _value(self, value: float) -> str:
         return value_text(self.metric, value)
 
     def _gain(self) -> list[str]:
-        first = self.trials[0]["value"]
-        if first is None or self.best["trial"] == 1:
-            return ["no trial was better than the default settings"] if self.best["trial"] == 1 else []
-        return [f"the default settings, trial 1, gave {self._value(first)}"]
+        first = [row for row in self.trials if row.get("default", row["trial"] == 1)]
+        if any(row["trial"] == self.best["trial"] for row in first):
+            of = f" of {self.best['settings']['model']}" if len(first) > 1 else ""
+            return [f"no trial was better than the default settings{of}"]
+        told = [(row, self._value(row["value"])) for row in first if row["value"] is not None]
+        if len(first) == 1:
+            return [f"the default settings, trial {row['trial']}, gave {value}" for row, value in told]
+        named = [f"{value} of {row['settings']['model']}" for row, value in told]
+        return [f"the default settings gave {', '.join(named)}"] if named else []
 
     def _flattery(self) -> list[str]:
         """How much better than itself the best of so many looks. Of n equally good trials whose values have the
@@ -112,8 +123,15 @@ class Tuning:
         """Which settings made the difference."""
         from drivetrain.charts.tuning import importances
 
-        finished = sum(row["state"] == "finished" for row in self.trials)
-        return importances(self.importance, f"What made the difference (a hint, of {finished} trials)")
+        like = self.best["settings"].get("model")
+        alike = sum(
+            row["state"] == "finished"
+            and row["settings"].get("model") == like
+            and row["settings"].keys() >= self.importance.keys()
+            for row in self.trials
+        )
+        of = f" of {like}" if like is not None else ""
+        return importances(self.importance, f"What made the difference (a hint, of {alike} trials{of})")
 
     def _repr_html_(self) -> str:
         return self.history_chart.to_html() + (self.importance_chart.to_html() if self.importance else "")

@@ -33,7 +33,9 @@ def add(command: ArgumentParser) -> None:
         "--out", metavar="FOLDER", help="folder of the search, which goes on there; default: under runs/"
     )
     fixed = command.add_argument_group("fixed for all trials, and so not searched")
-    fixed.add_argument("--model", help="as in train; for tables mlp and linear are searched")
+    fixed.add_argument(
+        "--model", help="as in train; for tables trees, mlp and regression or ngrams are searched"
+    )
     fixed.add_argument("--epochs", type=int, help="epochs of every trial")
     fixed.add_argument("--lr", type=float, help="peak learning rate of every trial")
     fixed.add_argument("--augment", choices=AUGMENTS, help="random changes to training pictures")
@@ -111,6 +113,8 @@ def show(answer: dict[str, Any]) -> None:
     )
     for row in done[:SHOWN]:
         settings = ", ".join(f"{name} {_short(value)}" for name, value in row["settings"].items())
+        if row["default"]:
+            settings = f"{settings} (defaults)".strip()
         table.add_row(str(row["trial"]), value_text(metric, row["value"]), escape(settings))
     console.print()
     console.print(table)
