@@ -130,7 +130,7 @@ def test_a_run_that_was_stopped_does_not_fit_again_what_it_has(
 def test_where_time_is_short_what_is_left_out_is_told(people: Path, tmp_path: Path, short: None) -> None:
     learner = dt.tabular.from_csv(people, "income").learner(out=tmp_path / "run", quiet=True, time=0.001)
     result = learner.fit()
-    assert [each["model"] for each in result["tried"]] == ["best", "regression"]
+    assert [each["model"] for each in result["tried"]] == ["regression"]
     assert any("left out for want of time" in note for note in result["notes"])
 
 
@@ -191,6 +191,8 @@ def test_without_valid_rows_the_choice_is_made_on_train(people: Path, tmp_path: 
     learner = dt.tabular.from_csv(people, "income", valid=0.0).learner(out=tmp_path / "run", quiet=True)
     result = learner.fit()
     assert list(result["metrics"]) == ["train"]
+    assert len(learner.shipped.data.part("train")) == 240  # The choice was made on a part of them.
+    assert not any("fitted again" in note for note in result["notes"])
     learner.export(tmp_path / "all.bundle")
 
 
@@ -244,3 +246,15 @@ def test_what_cannot_be_fitted_again_answers_as_it_was_measured(
     assert learner.shipped is learner
     assert any("could not be fitted again to all rows: too much." in note for note in result["notes"])
     learner.export(tmp_path / "measured.bundle")
+
+
+@pytest.mark.slow
+def test_where_one_model_says_all_there_is_no_blend(
+    people: Path, tmp_path: Path, short: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(best, "joined_weights", lambda codec, answers, truths, loss: {"trees": 1.0})
+    learner = dt.tabular.from_csv(people, "income").learner(out=tmp_path / "run", quiet=True)
+    result = learner.fit()
+    assert learner.description() == "gradient-boosted trees"
+    assert "the blend" not in [each["name"] for each in result["tried"]]
+    assert "parts" not in open_bundle(learner.export(tmp_path / "trees.bundle")).facts

@@ -106,6 +106,8 @@ class BestLearner(Fitted):
         """Networks of other lengths than the one that goes on."""
         self.weights: dict[str, Weights] = {}
         """Target -> candidate's key -> weight, of what was chosen."""
+        self._measured: dict[str, Weights] = {}
+        """The same of what was measured: no row has chosen the weights that it is measured with."""
         self.logged: list[str] = []
         """Targets that are learned on a log scale though nobody said so."""
         self._seconds = 0.0
@@ -141,8 +143,7 @@ class BestLearner(Fitted):
             parts = folds(self.data, self._more_folds(), self.settings.seed)
             self._try_all(parts, deadline)
             self._choose(parts)
-            if len(self.data.rows("valid")):
-                self._fit_again()
+            self._fit_again()
             self._seconds = perf_counter() - started
             self._keep_chosen()
         return self.finish()
@@ -275,17 +276,26 @@ class BestLearner(Fitted):
             if not self._told:
                 known = [*self.tried, *self.dropped]
                 self._told = tell(codec, target, known, true, blend, loss, seed)
-        for row in self._told:
-            row["weights"] = {target: found.get(row["key"], 0.0) for target, found in self.weights.items()}
+        self._measured = measured
+        self._tell_weights()
         graph = self._blend({each.candidate.key: each.graph for each in self.tried}, measured, self.data)
         self._model = GraphModel(self.data, graph, self.settings)
         self.history = next((each.history for each in self.tried if each.candidate.model == NETWORK), [])
+
+    def _tell_weights(self) -> None:
+        """What each has to say; where one says all there is no blend."""
+        if len({key for found in self.weights.values() for key in found}) == 1:
+            self._told = [row for row in self._told if row["key"]]
+        for row in self._told:
+            row["weights"] = {target: found.get(row["key"], 0.0) for target, found in self.weights.items()}
 
     def _blend(self, graphs: Mapping[str, bytes], weights: Mapping[str, Weights], data: Dataset) -> bytes:
         from drivetrain.export.blend import blend
 
         used = {key for found in weights.values() for key, weight in found.items() if weight}
         places = [row["key"] for row in self._told if row["key"] in used]  # As `parts` has them.
+        if len(places) == 1:
+            return graphs[places[0]]
         return blend({key: graphs[key] for key in places}, weights, data.signature)
 
     def _fit_again(self) -> None:
@@ -305,6 +315,8 @@ class BestLearner(Fitted):
             self.notes.append(
                 f"it could not be fitted again to all rows: {fault.error} It answers as it was measured"
             )
+            self.weights = self._measured
+            self._tell_weights()
 
     # --- the run ------------------------------------------------------------------------------------------
 
@@ -374,11 +386,12 @@ class BestLearner(Fitted):
 
     @property
     def parts(self) -> list[dict[str, Any]]:
-        return [
+        found = [
             {"name": each["name"], "weights": each["weights"]}
             for each in self._told
             if any(each["weights"].values())
         ]
+        return found if len(found) > 1 else []
 
     def predict_part(self, part: str) -> dict[str, Array]:
         return self._answering().predict_part(part)
@@ -400,7 +413,8 @@ class BestLearner(Fitted):
         by_name = {each["name"]: each["weights"] for each in self._told}
         first = next(iter(self.weights))
         shares = sorted(((found.get(first, 0.0), name) for name, found in by_name.items()), reverse=True)
-        return " + ".join(f"{share:.2f} {name}" for share, name in shares if share)
+        used = [(share, name) for share, name in shares if share]
+        return used[0][1] if len(used) == 1 else " + ".join(f"{share:.2f} {name}" for share, name in used)
 
     def __repr__(self) -> str:
         return f"Learner of {self.data.table.name}: {self.description()}"

@@ -87,7 +87,7 @@ def make_result(learner: Fitted) -> dict[str, Any]:
 def fitted_again(learner: Fitted) -> list[str]:
     """That what answers has learned from more rows than what was measured."""
     shipped = learner.shipped
-    if shipped is learner:
+    if shipped is learner or not len(learner.data.rows("valid")):
         return []
     if (things := learner.data.extras.things) == "users":
         return [

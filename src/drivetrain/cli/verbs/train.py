@@ -67,7 +67,7 @@ def add(command: ArgumentParser) -> None:
     add_source(command)
     command.add_argument(
         "--model",
-        help="best (tables), linear, mlp, trees, regression, ngrams, cnn, residual, resnet18, ..., a hub name, a folder or weights file",
+        help="best (tables), trees, regression, ngrams, mlp, linear, cnn, resnet18, ..., a hub name, a folder or weights file",
     )
     command.add_argument("--epochs", type=int, help=f"default {EPOCHS}; {EPOCHS_OF_COLUMNS} for most tables")
     command.add_argument(
