@@ -49,6 +49,11 @@ def test_a_table_is_given_the_best_and_an_option_of_a_network_a_network(people: 
         dt.learn.applies.refuse_pointless(data, "trees", ["time"])
     with pytest.raises(UsageError, match="a network"):
         dt.learn.applies.refuse_pointless(data, "best", ["epochs"])
+    with pytest.raises(UsageError, match=r'learner\("mlp"\).fit\(5, lr=0.1\)'):
+        data.learner().fit(5, lr=0.1)
+    for model in ("trees", "regression"):
+        with pytest.raises(UsageError, match="finds out itself how long"):
+            data.learner(model).fit(5)
     with pytest.raises(UsageError, match="time must be a number of seconds above 0"):
         data.learner(time=0)
 
@@ -200,7 +205,7 @@ def test_without_valid_rows_the_choice_is_made_on_train(people: Path, tmp_path: 
 def test_the_command_tells_who_was_tried_and_json_has_it(people: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     answer = drivetrain("train", people, "--target", "income", "--time", "2s", "--out", out, "--json").json
-    assert "gradient-boosted trees" in [each["name"] for each in answer["tried"]]
+    assert "penalised regression" in [each["name"] for each in answer["tried"]]
     shown = drivetrain("train", people, "--target", "income", "--epochs", "1", "--out", tmp_path / "net")
     assert "Learner of people.csv: mlp," in shown.err
     wrong = drivetrain("train", people, "--target", "income", "--time", "soon")

@@ -33,9 +33,9 @@ from drivetrain.learn.applies import refuse_pointless
 from drivetrain.learn.baselines import Baseline
 from drivetrain.learn.blending import Weights, joined_weights, learned_losses, unseen_blend
 from drivetrain.learn.candidates import Candidate, candidates
-from drivetrain.learn.fitted import Fitted, run_and_data
+from drivetrain.learn.fitted import Fitted, refuse_plan, run_and_data
 from drivetrain.learn.graph_model import GraphModel, read_graph
-from drivetrain.learn.make import BEST, NETWORK
+from drivetrain.learn.make import BEST, NETWORK, REGRESSION
 from drivetrain.learn.outcome import measured_part
 from drivetrain.learn.settings import CLASS_WEIGHTS, LOSSES, Record, settings_without_epochs, telling
 from drivetrain.learn.target_scale import log_fits
@@ -125,11 +125,12 @@ class BestLearner(Fitted):
     # --- training -----------------------------------------------------------------------------------------
 
     @public
-    def fit(self) -> dict[str, Any]:
+    def fit(self, *plan: Any, **named: Any) -> dict[str, Any]:
         """Try, choose, fit again on all rows but the test's, and give the result (see `finish`).
 
         Raises KeyboardInterrupt after a Ctrl-C: what has been tried is kept, and `go_on` does the rest.
         """
+        refuse_plan(self, plan, named)
         self._start_run()
         self._write_config(model={"name": BEST, "module": ""}, augment={}, phases=[])
         return self.go_on()
@@ -378,7 +379,8 @@ class BestLearner(Fitted):
             Baseline(each.candidate.name + (f" of {name}" if several else ""), name, each.answers[0][name])
             for each in self.tried
             for name in self.data.signature.targets
-            if len(self.weights[name]) > 1 or each.candidate.key not in self.weights[name]
+            if each.candidate.model != REGRESSION  # It stands there as what a sober person would use.
+            and (len(self.weights[name]) > 1 or each.candidate.key not in self.weights[name])
         ]
 
     def more(self) -> dict[str, Any]:

@@ -69,6 +69,18 @@ def not_trained() -> TrainingError:
     return TrainingError("this model is not trained yet.", fix="Call fit or fine_tune first.")
 
 
+def refuse_plan(learner: Fitted, given: tuple[Any, ...], named: Mapping[str, Any]) -> None:
+    """Raises UsageError for what only the `fit` of a network takes: many a person has written fit(5) for a table."""
+    if given or named:
+        from drivetrain.learn.make import network_of
+
+        shown = ", ".join([*map(repr, given), *(f"{name}={value!r}" for name, value in named.items())])
+        raise UsageError(
+            f"{learner.model_name} finds out itself how long it is trained: fit() takes nothing.", where="fit",
+            fix=f'Call fit(), or train a network: learner("{network_of(learner.data)}").fit({shown}).',
+        )  # fmt: skip
+
+
 class Fitted(ABC):
     """A model of a dataset. A subclass trains it, and gives its outputs and its graph.
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 from drivetrain.arguments import public
 from drivetrain.data.dataset import Dataset, whole
-from drivetrain.learn.fitted import Fitted, run_and_data
+from drivetrain.learn.fitted import Fitted, refuse_plan, run_and_data
 from drivetrain.learn.settings import Record, settings_without_epochs
 from drivetrain.types import Array
 
@@ -55,8 +55,9 @@ class Solved(Fitted):
     # --- training -----------------------------------------------------------------------------------------
 
     @public
-    def fit(self) -> dict[str, Any]:
+    def fit(self, *plan: Any, **named: Any) -> dict[str, Any]:
         """Solve, and give the result (see `finish`)."""
+        refuse_plan(self, plan, named)
         self._start_run()
         self._write_config(model={"name": self.name, "module": ""}, augment={}, phases=[])
         return self.go_on()

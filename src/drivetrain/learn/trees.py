@@ -24,7 +24,7 @@ from drivetrain.data.split import ByPosition, ByTime
 from drivetrain.errors import CheckFailed, TrainingError, UsageError
 from drivetrain.files import file_error, write_bytes
 from drivetrain.learn.applies import refuse_pointless
-from drivetrain.learn.fitted import Fitted, run_and_data
+from drivetrain.learn.fitted import Fitted, refuse_plan, run_and_data
 from drivetrain.learn.make import TREES
 from drivetrain.learn.outcome import measured_part
 from drivetrain.learn.settings import CLASS_WEIGHTS, Record, settings_without_epochs, telling
@@ -151,11 +151,12 @@ class TreesLearner(Fitted):
     # --- training -----------------------------------------------------------------------------------------
 
     @public
-    def fit(self) -> dict[str, Any]:
+    def fit(self, *plan: Any, **named: Any) -> dict[str, Any]:
         """Grow the trees, make their graph, and give the result (see `finish`).
 
         Raises CheckFailed where the graph doesn't say what the library does that grew them.
         """
+        refuse_plan(self, plan, named)
         self._start_run()
         self._outputs.clear()
         self._write_config(model={"name": TREES, "module": ""}, augment={}, phases=[])

@@ -322,7 +322,8 @@ def show(answer: dict[str, Any]) -> None:
         console.print(metrics_table(columns, "" if place else f"{part}, with 95 % intervals", console))
     if tried := answer.get("tried"):
         columns, rows = tried_rows(tried)
-        table = plain_table("", *columns)
+        asked = max(each["value"]["n"] for each in tried)
+        table = plain_table(f"what was tried, on {asked:,} rows that it had not seen", *columns)
         for row in rows:
             table.add_row(*map(escape, row))
         console.print(table)
