@@ -37,6 +37,7 @@ from drivetrain.learn.fitted import Fitted, refuse_plan, run_and_data
 from drivetrain.learn.graph_model import GraphModel, read_graph
 from drivetrain.learn.make import BEST, NETWORK, REGRESSION
 from drivetrain.learn.outcome import measured_part
+from drivetrain.learn.refusals import refuse_no_rows
 from drivetrain.learn.settings import CLASS_WEIGHTS, LOSSES, Record, settings_without_epochs, telling
 from drivetrain.learn.target_scale import log_fits
 from drivetrain.learn.trees import GRAPH
@@ -113,12 +114,7 @@ class BestLearner(Fitted):
         self._seconds = 0.0
         self._model: GraphModel | None = None
         self._told: list[dict[str, Any]] = []
-        if not len(data.part("train")):
-            raise TrainingError(
-                "no training row can be used.",
-                where=data.table.name,
-                fix="Run 'drivetrain check' to see why.",
-            )
+        refuse_no_rows(data)
         self.notes = [*data.notes]
         self._note_bad_rows()
 

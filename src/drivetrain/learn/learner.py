@@ -32,6 +32,7 @@ from drivetrain.learn.hooks import Hook, checked
 from drivetrain.learn.intervals import fit_intervals
 from drivetrain.learn.make import WITHOUT_EPOCHS, network_of, resume
 from drivetrain.learn.outcome import measured_part
+from drivetrain.learn.refusals import refuse_no_rows
 from drivetrain.learn.settings import FROZEN_EPOCHS, OF_FIT, Phase, Settings, telling, unknown_option
 from drivetrain.learn.threads import LARGE_BATCH, one_thread
 from drivetrain.learn.training import Training, averaging
@@ -132,12 +133,7 @@ class Learner(Fitted):
             train = data.part("train", self.enlarge)
             if len(data.rows("valid")):
                 data.part("valid")
-        if not len(train):
-            raise TrainingError(
-                "no training row can be used.",
-                where=data.table.name,
-                fix="Run 'drivetrain check' to see why.",
-            )
+        refuse_no_rows(data)
         self._check_classes()
         sample = train.batch(_spread(len(train), SAMPLE if data.pictures else SAMPLE_OF_COLUMNS))
         with torch.random.fork_rng(devices=[]):

@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from drivetrain.codecs.category import Category
-from drivetrain.codecs.number import Number
 from drivetrain.codecs.text import has_grams
-from drivetrain.errors import TrainingError, UsageError
+from drivetrain.errors import TrainingError
 from drivetrain.learn.applies import refuse_pointless
 from drivetrain.learn.fitted import not_trained
 from drivetrain.learn.linear_solver import Choice
 from drivetrain.learn.make import NGRAMS
 from drivetrain.learn.ngram_model import NgramModel, fit_ngrams
+from drivetrain.learn.refusals import refuse_no_rows, refuse_targets
 from drivetrain.learn.settings import CLASS_WEIGHTS, Record, telling
 from drivetrain.learn.solved import Solved
 from drivetrain.types import Array
@@ -57,17 +56,7 @@ class NgramsLearner(Solved):
     def _refuse_unfit(self) -> None:
         data = self.data
         refuse_pointless(data, NGRAMS, telling({"class_weights": self.settings.class_weights}))
-        for name, codec in data.signature.targets.items():
-            if not isinstance(codec, Category | Number):
-                kind = codec.op.split("@")[0]
-                raise UsageError(
-                    f"ngrams can't answer with {kind}.", where=name, fix="Use another model, such as mlp."
-                )
-            if isinstance(codec, Category) and len(codec.classes) < 2:
-                raise TrainingError(
-                    f"there is only one class, {codec.classes[0]!r}: nothing to tell apart.",
-                    where=f"{data.table.name}, {name}",
-                )
+        refuse_targets(data, "ngrams")
         if not any(has_grams(codec) for codec in data.signature.inputs.values()):
             raise TrainingError(
                 "ngrams learns from texts, and no input is one.",
@@ -77,12 +66,7 @@ class NgramsLearner(Solved):
 
     def _solve(self) -> None:
         batch, settings = self.training_batch(), self.settings
-        if not len(next(iter(batch.values()))):
-            raise TrainingError(
-                "no training row can be used.",
-                where=self.data.table.name,
-                fix="Run 'drivetrain check' to see why.",
-            )
+        refuse_no_rows(self.data)
         unseen = [name for name, codec in self.data.signature.inputs.items() if not has_grams(codec)]
         note = f"ngrams sees nothing of {', '.join(map(repr, unseen))}: no text"
         if unseen and note not in self.notes:

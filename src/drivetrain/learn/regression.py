@@ -16,12 +16,13 @@ import numpy as np
 from drivetrain.codecs import Codec
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
-from drivetrain.errors import TrainingError, UsageError
+from drivetrain.errors import TrainingError
 from drivetrain.learn.applies import refuse_pointless
 from drivetrain.learn.fitted import not_trained
 from drivetrain.learn.linear_solver import Choice
 from drivetrain.learn.make import REGRESSION
 from drivetrain.learn.ngram_model import Goal
+from drivetrain.learn.refusals import refuse_no_rows, refuse_targets
 from drivetrain.learn.regression_columns import RegressionColumns, fit_columns_of
 from drivetrain.learn.settings import CLASS_WEIGHTS, Record, telling
 from drivetrain.learn.solved import Solved
@@ -67,19 +68,7 @@ class RegressionLearner(Solved):
     def _refuse_unfit(self) -> None:
         data = self.data
         refuse_pointless(data, REGRESSION, telling({"class_weights": self.settings.class_weights}))
-        for name, codec in data.signature.targets.items():
-            if not isinstance(codec, Category | Number):
-                kind = codec.op.split("@")[0]
-                raise UsageError(
-                    f"a regression can't answer with {kind}.",
-                    where=name,
-                    fix="Use another model, such as mlp.",
-                )
-            if isinstance(codec, Category) and len(codec.classes) < 2:
-                raise TrainingError(
-                    f"there is only one class, {codec.classes[0]!r}: nothing to tell apart.",
-                    where=f"{data.table.name}, {name}",
-                )
+        refuse_targets(data, "a regression")
         if not any(takes(codec) for codec in data.signature.inputs.values()):
             raise TrainingError(
                 "a regression learns from numbers, categories, dates and tags, and there is none of them.",
@@ -91,12 +80,7 @@ class RegressionLearner(Solved):
         from threadpoolctl import threadpool_limits
 
         batch, settings = self.training_batch(), self.settings
-        if not len(next(iter(batch.values()))):
-            raise TrainingError(
-                "no training row can be used.",
-                where=self.data.table.name,
-                fix="Run 'drivetrain check' to see why.",
-            )
+        refuse_no_rows(self.data)
         unseen = [name for name, codec in self.data.signature.inputs.items() if not takes(codec)]
         note = f"a regression sees nothing of {', '.join(map(repr, unseen))}: text or pictures"
         if unseen and note not in self.notes:

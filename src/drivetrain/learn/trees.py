@@ -17,16 +17,16 @@ import numpy as np
 from drivetrain.arguments import public
 from drivetrain.bundle.graph import check_graph
 from drivetrain.bundle.tensors import made_names
-from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
 from drivetrain.data.dataset import Dataset
 from drivetrain.data.split import ByPosition, ByTime
-from drivetrain.errors import CheckFailed, TrainingError, UsageError
+from drivetrain.errors import CheckFailed, TrainingError
 from drivetrain.files import file_error, write_bytes
 from drivetrain.learn.applies import refuse_pointless
 from drivetrain.learn.fitted import Fitted, refuse_plan, run_and_data
 from drivetrain.learn.make import TREES
 from drivetrain.learn.outcome import measured_part
+from drivetrain.learn.refusals import refuse_no_rows, refuse_targets
 from drivetrain.learn.settings import CLASS_WEIGHTS, Record, settings_without_epochs, telling
 from drivetrain.learn.tree_columns import takes
 from drivetrain.learn.tree_curve import curve
@@ -121,28 +121,13 @@ class TreesLearner(Fitted):
 
     def _refuse(self) -> None:
         data = self.data
-        for name, codec in data.signature.targets.items():
-            if not isinstance(codec, (Category, Number)):
-                kind = codec.op.split("@")[0]
-                raise UsageError(
-                    f"trees can't answer with {kind}.", where=name, fix="Use another model, such as mlp."
-                )
-            if isinstance(codec, Category) and len(codec.classes) < 2:
-                raise TrainingError(
-                    f"there is only one class, {codec.classes[0]!r}: nothing to tell apart.",
-                    where=f"{data.table.name}, {name}",
-                )
+        refuse_targets(data, "trees")
         if not any(takes(codec) for codec in data.signature.inputs.values()):
             raise TrainingError(
                 "trees learn from numbers, categories, dates and tags, and there is none of them.",
                 where=data.table.name, fix="Use another model, such as mlp.",
             )  # fmt: skip
-        if not len(data.part("train")):
-            raise TrainingError(
-                "no training row can be used.",
-                where=data.table.name,
-                fix="Run 'drivetrain check' to see why.",
-            )
+        refuse_no_rows(data)
 
     def _not_seen(self) -> list[str]:
         names = left_out(self.data.signature)
