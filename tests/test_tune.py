@@ -17,6 +17,7 @@ import drivetrain as dt
 from drivetrain.data.augment import Augment
 from drivetrain.errors import FileError, TrainingError, UsageError
 from drivetrain.files import from_json
+from drivetrain.learn import trees
 from drivetrain.learn import tune as tuning_module
 from drivetrain.learn.make import network_of
 from drivetrain.learn.search_space import OF_TREES, Choice, Range, default_space, names_of, read_space, scaled
@@ -205,6 +206,28 @@ def test_a_model_without_epochs_is_searched_alone(model: str, tmp_path: Path) ->
     assert found.export(tmp_path / "best.bundle").is_file()
 
 
+@pytest.mark.slow
+def test_ctrl_c_while_trees_grow_keeps_what_is_done_and_they_are_grown_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked(out: str) -> Tuning:
+        return dt.tune(several.columns(), 3, out=tmp_path / out, model="trees", quiet=True)
+
+    usual, grown = trees.fit_trees, []
+
+    def interrupt(*given: Any, **options: Any) -> Any:
+        grown.append(1)
+        if len(grown) == 2:
+            raise KeyboardInterrupt
+        return usual(*given, **options)
+
+    monkeypatch.setattr(trees, "fit_trees", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        asked("out")
+    assert not (tmp_path / "out/runs/002/result.json").exists()
+    assert told(asked("out")) == told(asked("whole"))
+
+
 # --- what is asked for ----------------------------------------------------------------------------------------
 
 
@@ -325,6 +348,12 @@ def test_what_can_not_be_meant_is_refused(options: dict[str, Any], words: str, t
     with pytest.raises(UsageError, match=words):
         search(tmp_path / "out", **options)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_a_search_of_ratings_says_that_their_default_model_is_another(tmp_path: Path) -> None:
+    found = dt.tune(ratings(), 1, out=tmp_path / "out", epochs=1, quiet=True)
+    assert any("factors" in note for note in found.notes)
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
