@@ -476,3 +476,15 @@ def test_small_probabilities_may_be_off_by_a_share_of_themselves(tmp_path: Path)
     learner = dt.tabular.from_frame(table, "y").learner("trees", out=tmp_path / "run", quiet=True)
     learner.fit()
     learner.export(tmp_path / "three.bundle")
+
+
+def test_answers_near_zero_may_be_off_by_a_share_of_themselves(tmp_path: Path) -> None:
+    """Most are 0, on a log scale: what float32 rounds there is nothing beside their spread."""
+    draw = np.random.default_rng(0)
+    a = draw.normal(0, 1, 800)
+    table = {"a": a.tolist(), "y": np.where(a < 0.5, 0, np.expm1(2 * a)).round(3).tolist()}
+    learner = dt.tabular.from_frame(table, "y", log_target=True).learner(
+        "trees", out=tmp_path / "run", quiet=True
+    )
+    learner.fit()
+    learner.export(tmp_path / "zeros.bundle")

@@ -77,12 +77,11 @@ class TreeSettings(Record):
 
 def _apart(model: TreeModel, answered: Array, own: Array) -> Floats:
     """How far the graph's answers are off: probabilities as they are, for a small share of one is nothing to an answer, and
-    numbers on the scale that they were learned on, in units of the usual size there."""
+    numbers on the scale that they were learned on, in units of their spread, of large ones of their size."""
     if not isinstance(model.codec, Number):
         return np.abs(answered.astype(np.float64) - own)
     z = model.codec.transform(own)
-    usual = np.maximum(np.abs(z), np.median(np.abs(z)))
-    return np.abs(model.codec.transform(answered) - z) / np.where(usual > 0, usual, 1.0)
+    return np.abs(model.codec.transform(answered) - z) / np.maximum(np.abs(z), model.spread)
 
 
 class TreesLearner(Fitted):
