@@ -102,7 +102,7 @@ WRONG: dict[str, tuple[Callable[[Path], Any], str]] = {
     "no function for a target": (lambda home: block(home, label={"x": dt.parent_folder}), "'label'"),
     "a share in words": (lambda home: prices(home).learner("linear", dropout="high"), "a number"),
     "a device that is not there": (lambda home: prices(home).learner("linear", device="gpu"), "can't be used"),
-    "epochs for trees": (lambda home: prices(home).learner("trees").fit(3), "too many"),
+    "epochs for trees": (lambda home: prices(home).learner("trees").fit(3), "finds out itself how long"),
     "fine-tuned trees": (lambda home: prices(home).learner("trees").fine_tune(3), "no network"),
     "a number as a bundle": (lambda _: dt.Predictor(3), "a path"),  # type: ignore[arg-type]
     "a number as data": (lambda _: dt.Learner(3), "a Dataset"),  # type: ignore[arg-type]
