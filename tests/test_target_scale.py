@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import drivetrain as dt
-from drivetrain.learn.target_scale import log_fits
+from drivetrain.learn.target_scale import _folds, log_fits
 
 pytestmark = pytest.mark.slow
 
@@ -60,3 +60,12 @@ def test_real_tables(file: str) -> None:
         pytest.skip("DRIVETRAIN_DATA is not set")
     target, fits = REAL[file]
     assert log_fits(dt.tabular.from_csv(Path(root) / file, target), target) is fits
+
+
+def test_in_time_what_is_asked_about_comes_after_what_was_learned_from() -> None:
+    for known, asked in _folds(103, True):
+        assert asked.any()
+        assert np.flatnonzero(known).max() < np.flatnonzero(asked).min()
+    found = _folds(100, False)
+    assert sum(asked.astype(int) for _, asked in found).tolist() == [1] * 100  # type: ignore[union-attr]
+    assert all((known != asked).all() for known, asked in found)

@@ -3,6 +3,7 @@ distribution, and answers in natural units lose nothing by it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,10 +11,11 @@ import numpy as np
 from drivetrain.codecs import Codec, Signature
 from drivetrain.codecs.number import Number
 from drivetrain.data.dataset import Dataset
+from drivetrain.data.split import ByPosition, ByTime
 from drivetrain.learn.tree_columns import takes
 from drivetrain.learn.tree_growth import Floats
 from drivetrain.learn.tree_model import fit_trees
-from drivetrain.types import Batch
+from drivetrain.types import Array, Batch
 
 MOST_ROWS, FEWEST_ROWS = 5_000, 200
 FOLDS, ROUNDS = 3, 400
@@ -40,12 +42,15 @@ def log_fits(data: Dataset, target: str, seed: int = 0) -> bool:
     true = np.asarray(batch[target], np.float64).reshape(-1)
     if not inputs or len(true) < FEWEST_ROWS or true.min() < 0 or true.std() == 0:
         return False
-    generator = np.random.default_rng(seed)
-    drawn = generator.permutation(len(true))[:MOST_ROWS]
+    drawn = np.random.default_rng(seed).permutation(len(true))[:MOST_ROWS]
+    in_time = isinstance(data.splitter, ByTime | ByPosition)
+    if in_time:
+        drawn = np.sort(drawn)
     rows = {name: np.asarray(batch[name])[drawn] for name in (*inputs, target)}
-    true = true[drawn]
-    natural = _unseen(inputs, rows, target, replace(codec, log=False), seed)
-    logged = _unseen(inputs, rows, target, replace(codec, log=True), seed)
+    folds = _folds(len(drawn), in_time)
+    true = np.concatenate([true[drawn][asked] for _, asked in folds])
+    natural = _unseen(inputs, rows, target, replace(codec, log=False), folds, seed)
+    logged = _unseen(inputs, rows, target, replace(codec, log=True), folds, seed)
     gained = _log_density(np.log1p(true) - np.log1p(np.maximum(logged, 0))) - np.log1p(true)
     gained -= _log_density(true - natural)
     least = max(CLEARLY, 3 * gained.std() / np.sqrt(len(gained)))
@@ -53,18 +58,32 @@ def log_fits(data: Dataset, target: str, seed: int = 0) -> bool:
     return bool(gained.mean() > least and not worse)
 
 
-def _unseen(inputs: dict[str, Codec], rows: Batch, target: str, codec: Number, seed: int) -> Floats:
-    """(n,) what trees say, on one scale, of rows that they were not grown on, in natural units."""
+def _folds(count: int, in_time: bool) -> list[tuple[Array, Array]]:
+    """Which rows are learned from, and which are asked about. In time what is asked about comes later: a scale that answers
+    well between the rows may answer badly beyond them."""
+    if in_time:
+        block = np.arange(count) * (FOLDS + 1) // max(1, count)
+        return [(block < number, block == number) for number in range(1, FOLDS + 1)]
+    fold = np.arange(count) % FOLDS
+    return [(fold != number, fold == number) for number in range(FOLDS)]
+
+
+def _unseen(
+    inputs: dict[str, Codec],
+    rows: Batch,
+    target: str,
+    codec: Number,
+    folds: Sequence[tuple[Array, Array]],
+    seed: int,
+) -> Floats:
+    """What trees say, on one scale, of rows that they were not grown on, fold by fold, in natural units."""
     signature = Signature(inputs, {target: codec})
-    fold = np.arange(len(rows[target])) % FOLDS
-    answers = np.zeros(len(fold))
-    for number in range(FOLDS):
-        known, asked = (
-            {name: array[where] for name, array in rows.items()} for where in (fold != number, fold == number)
-        )
-        model = fit_trees(signature, known, target, seed=seed, rounds=ROUNDS)
-        answers[fold == number] = model.predict(asked)
-    return answers
+    answers: list[Array] = []
+    for known, asked in folds:
+        parts = [{name: array[where] for name, array in rows.items()} for where in (known, asked)]
+        model = fit_trees(signature, parts[0], target, seed=seed, rounds=ROUNDS)
+        answers.append(model.predict(parts[1]).astype(np.float64))
+    return np.concatenate(answers)
 
 
 def _log_density(residuals: Floats) -> Floats:
