@@ -260,11 +260,7 @@ def _ratings(options: Namespace) -> Dataset:
         split=splitter(options, "recommendation"),
         test=options.test or 0.0, liked=options.liked_from, keep_seen=options.keep_seen,
         titles=None if options.titles is None else Path(options.titles),
-        **{
-            name: value
-            for name in ("interval", "log_target")
-            if (value := getattr(options, name)) is not None
-        },
+        **({} if options.interval is None else {"interval": options.interval}),
     )  # fmt: skip
 
 

@@ -256,15 +256,15 @@ class BestLearner(Fitted):
             raise TrainingError(
                 "none of the models could be fitted.", where=self.data.table.name, fix="; ".join(self.notes)
             )
-        folds = min(len(each.answers) for each in self.tried)
-        truths = [part.truths("valid") for part in parts[:folds]]
+        count = min(len(each.answers) for each in self.tried)
+        truths = [part.truths("valid") for part in parts[:count]]
         has_valid, measured = parts[0] is self.data, {}
         for target, codec in self.data.signature.targets.items():
             loss, seed = self.settings.loss, self.settings.seed
-            answers, true = answers_of(self.tried, target, folds), [found[target] for found in truths]
+            answers, true = answers_of(self.tried, target, count), [found[target] for found in truths]
             self.weights[target] = joined_weights(codec, answers, true, loss)
             measured[target] = self.weights[target]
-            if has_valid and folds > 1:
+            if has_valid and count > 1:
                 later = {key: found[1:] for key, found in answers.items()}
                 measured[target] = joined_weights(codec, later, true[1:], loss)
             blend = unseen_blend(codec, answers, true, loss, seed)

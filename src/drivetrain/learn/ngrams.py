@@ -101,10 +101,6 @@ class NgramsLearner(Solved):
             raise not_trained()
         return self.model
 
-    def choices(self) -> dict[str, dict[str, Any]]:
-        chosen = {name: value for name, value in self.chosen_settings().items() if value is not None}
-        return {"training": chosen}
-
     def description(self) -> str:
         if self.model is None:
             return "linear model of n-grams"

@@ -18,6 +18,7 @@ from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
 from drivetrain.errors import TrainingError
 from drivetrain.learn.applies import refuse_pointless
+from drivetrain.learn.baselines import MOST_WORK
 from drivetrain.learn.fitted import not_trained
 from drivetrain.learn.linear_solver import Choice
 from drivetrain.learn.make import REGRESSION
@@ -27,14 +28,13 @@ from drivetrain.learn.regression_columns import RegressionColumns, fit_columns_o
 from drivetrain.learn.settings import CLASS_WEIGHTS, Record, telling
 from drivetrain.learn.solved import Solved
 from drivetrain.learn.tree_columns import Features, takes
+from drivetrain.learn.tree_growth import SMALL
 from drivetrain.types import Array
 
 PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0)
 """Of a sum of losses over rows, on columns of about unit size."""
 FEW_ROWS, FOLDS = 10_000, 3
 """With more rows the penalty of a logistic regression hardly matters, and is 1."""
-MOST_WORK = 5e9
-"""Rows x columns x classes x iterations of a logistic regression: some 5 s on one core."""
 BEYOND = 1.0
 """An answer stays so many times the training's range beyond it: a line leads to any number."""
 
@@ -88,7 +88,7 @@ class RegressionLearner(Solved):
         columns = fit_columns_of(self.data.signature, batch)
         features = columns.features(batch)
         self.goals: dict[str, Goal] = {}
-        with threadpool_limits(1 if features.size <= 1_000_000 else None):
+        with threadpool_limits(1 if features.size <= SMALL else None):
             for name, codec in self.data.signature.targets.items():
                 fit = _labels if isinstance(codec, Category) else _numbers
                 self.goals[name] = fit(codec, features, np.asarray(batch[name]), settings)
@@ -116,10 +116,6 @@ class RegressionLearner(Solved):
         if self.columns is None:
             raise not_trained()
         return self.columns
-
-    def choices(self) -> dict[str, dict[str, Any]]:
-        chosen = {name: value for name, value in self.chosen_settings().items() if value is not None}
-        return {"training": chosen}
 
     def description(self) -> str:
         count = (

@@ -18,15 +18,12 @@ from drivetrain.codecs import Signature
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.date import Date
 from drivetrain.codecs.number import Number
+from drivetrain.learn.baselines import MOST_CLASSES, ONE_HOT
 from drivetrain.learn.tree_columns import Columns, Features, fit_columns, matrix
 from drivetrain.types import Array, Batch
 
-MOST_LEVELS = 256
-"""A category has a column for each of its most frequent levels, up to this many."""
 FARTHEST = 8.0
 """A scaled value beyond this is cut off: one outlier must not outweigh its row."""
-ONE_HOT = {"month": 13, "weekday": 7, "hour": 24}
-"""Parts of a date that have a column for each of their values, from 0 on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +92,6 @@ def _levels(signature: Signature, train: Batch) -> Sequence[tuple[str, npt.NDArr
     for name, codec in signature.inputs.items():
         if isinstance(codec, Category):
             counts = np.bincount(np.asarray(train[name]), minlength=codec.levels)
-            frequent = np.argsort(-counts, kind="stable")[:MOST_LEVELS]
+            frequent = np.argsort(-counts, kind="stable")[:MOST_CLASSES]
             found.append((name, np.sort(frequent[counts[frequent] > 0])))
     return found

@@ -77,6 +77,10 @@ class Solved(Fitted):
         """The settings, with what was chosen in training."""
         return self.settings.to_json()
 
+    def choices(self) -> dict[str, dict[str, Any]]:
+        chosen = {name: value for name, value in self.chosen_settings().items() if value is not None}
+        return {"training": chosen}
+
     def go_on(self) -> dict[str, Any]:
         """A run that was not finished is solved anew."""
         self.solve()

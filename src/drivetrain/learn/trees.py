@@ -21,9 +21,10 @@ from drivetrain.codecs.number import Number
 from drivetrain.data.dataset import Dataset
 from drivetrain.data.split import ByPosition, ByTime
 from drivetrain.errors import CheckFailed, TrainingError
-from drivetrain.files import file_error, write_bytes
+from drivetrain.files import write_bytes
 from drivetrain.learn.applies import refuse_pointless
 from drivetrain.learn.fitted import Fitted, refuse_plan, run_and_data
+from drivetrain.learn.graph_model import read_graph
 from drivetrain.learn.make import TREES
 from drivetrain.learn.outcome import measured_part
 from drivetrain.learn.refusals import refuse_no_rows, refuse_targets
@@ -234,10 +235,7 @@ class TreesLearner(Fitted):
         learner._take_up(opened, config)
         path = opened.folder / GRAPH
         if path.is_file():
-            try:
-                graph = path.read_bytes()
-            except OSError as fault:
-                raise file_error(fault, path) from fault
+            graph = read_graph(path)
             check_graph(graph, data.signature)
             learner._graph, learner._session = graph, OnnxSession(graph, made_names(data.signature))
             learner.history = opened.read_history()
