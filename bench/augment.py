@@ -88,8 +88,8 @@ def contenders(files: list[Path]) -> dict[str, Callable[[], float]]:
     import torch
     from PIL import Image
 
-    from drivetrain.data import resample
-    from drivetrain.data.augment import DRAWS, Augment
+    from drivetrain.data.augment import resample
+    from drivetrain.data.augment.pictures import DRAWS, Augment
 
     torch.set_num_threads(1)
     augment, digits, generator = Augment.photos(), Augment.digits(), torch.Generator().manual_seed(0)

@@ -19,7 +19,7 @@ import torch.distributed as dist
 from common import spread, write_result
 from torch import Tensor, nn
 
-from drivetrain.learn import distribution
+from drivetrain.learn.distributed import processes
 from drivetrain.models.registry import build_body
 
 Sum = Callable[[Iterable[Tensor]], None]
@@ -60,13 +60,13 @@ def step(network: nn.Module, inputs: Tensor, labels: Tensor, add_up: Sum) -> flo
 
 
 def measure(make: Callable[[], tuple[nn.Module, Tensor]], steps: int) -> dict[str, object]:
-    processes = distribution.start()
+    group = processes.start()
     bare, inputs = make()
     labels = torch.randint(0, 10, (len(inputs),))
     ddp = nn.parallel.DistributedDataParallel(make()[0])
     ways: dict[str, tuple[nn.Module, Sum]] = {
         "not at all": (bare, nothing), "DistributedDataParallel": (ddp, nothing), "one flat buffer": (bare, flat),
-        "buckets (ours)": (bare, processes.sum_gradients),
+        "buckets (ours)": (bare, group.sum_gradients),
     }  # fmt: skip
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(steps + 2):
@@ -87,9 +87,9 @@ def measure(make: Callable[[], tuple[nn.Module, Tensor]], steps: int) -> dict[st
 def main() -> None:
     steps = int(sys.argv[1]) if len(sys.argv) > 1 else 30
     torch.set_num_threads(1)
-    processes = distribution.start()
+    group = processes.start()
     found = {"small": measure(small, 4 * steps), "ResNet-18": measure(medium, steps)}
-    if processes.first:
+    if group.first:
         write_result(
             "gradients",
             "a step with our buckets takes at most 1.05 times that of DistributedDataParallel",

@@ -16,8 +16,8 @@ import numpy as np
 from common import data_folder, write_result
 
 import drivetrain as dt
+from drivetrain.evidence.conformal import limited, with_interval
 from drivetrain.learn.bare import train_bare
-from drivetrain.learn.intervals import limited, with_interval
 
 SETS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "bike sharing": ("bike_sharing/hour.csv", "cnt", {"ignore": ["casual", "registered"]}),

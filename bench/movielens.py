@@ -28,14 +28,14 @@ from svd import DEFAULTS, GRID, svd
 
 import drivetrain as dt
 from drivetrain.data.dataset import Dataset
+from drivetrain.evidence.ranking_beside import by_rating
 from drivetrain.files import from_json
-from drivetrain.learn import factorise
 from drivetrain.learn.bare import train_bare
-from drivetrain.learn.ease import EaseLearner
-from drivetrain.learn.factorise import STARTS, WIDTH
-from drivetrain.learn.fitted import Fitted
-from drivetrain.learn.recommending import by_rating
-from drivetrain.learn.simple_recommenders import ranking_baselines, rating_baselines
+from drivetrain.learn.base import BaseLearner
+from drivetrain.learn.baselines.recommend import ranking_baselines, rating_baselines
+from drivetrain.learn.recommend import factorise
+from drivetrain.learn.recommend.ease import EaseLearner
+from drivetrain.learn.recommend.factorise import STARTS, WIDTH
 from drivetrain.metrics import difference, measure, statistics
 
 NAMES = ("user", "film", "rating", "when")
@@ -82,7 +82,7 @@ def error(
     return squared(train_bare(data, model, **options), "valid")
 
 
-def squared(fitted: Fitted, part: str) -> float:
+def squared(fitted: BaseLearner, part: str) -> float:
     outputs, encoded = fitted.outputs(part)
     return float(np.sqrt(np.mean((outputs["rating"] - encoded["rating"].astype(np.float64)) ** 2)))
 

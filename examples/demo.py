@@ -20,8 +20,8 @@ from drivetrain.bundle import open_bundle
 from drivetrain.cli.common import metrics_table
 from drivetrain.cli.verbs import verify
 from drivetrain.evaluate import evaluate
-from drivetrain.learn.baselines import fit_baselines
-from drivetrain.learn.outcome import baseline_metrics
+from drivetrain.evidence.result import baseline_metrics
+from drivetrain.learn.baselines.supervised import fit_baselines
 
 HERE = Path("demo")
 TEST_SHARE = 0.2

@@ -9,12 +9,12 @@ import numpy as np
 
 import drivetrain as dt
 from drivetrain.data.dataset import Dataset
-from drivetrain.learn.fitted import Fitted
+from drivetrain.learn.base import BaseLearner
 from drivetrain.learn.settings import Settings
 from drivetrain.types import Array
 
 
-class Given(Fitted):
+class Given(BaseLearner):
     """`say` takes an encoded batch and gives the outputs by target."""
 
     def __init__(self, data: Dataset, say: Callable[[Mapping[str, Array]], dict[str, Array]]) -> None:

@@ -68,7 +68,7 @@ def options(folder: Path) -> dict[str, Any]:
 
 def state_hash(learner: Learner) -> str:
     """Of weights, running statistics, averages, the optimiser's state and all generators."""
-    from drivetrain.learn import checkpoints
+    from drivetrain.learn.runs import checkpoints
 
     assert learner.run is not None
     found = checkpoints.load(learner.run / "checkpoints")

@@ -18,7 +18,7 @@ from resuming import StopAfter
 from torch import nn
 
 import drivetrain as dt
-from drivetrain.learn import distribution
+from drivetrain.learn.distributed import processes
 from drivetrain.learn.learner import Learner
 
 ROWS = 95
@@ -90,7 +90,7 @@ class Fails(dt.Hook):
 
     def on_batch_start(self, learner: Learner, batch: dict[str, Any]) -> None:
         self.left -= 1
-        if self.left == 0 and distribution.rank() == distribution.count() - 1:
+        if self.left == 0 and processes.rank() == processes.count() - 1:
             self.act(batch)
 
 
@@ -150,9 +150,9 @@ def main(folder: Path, cases: list[str]) -> None:
         except (dt.DrivetrainError, OSError) as fault:
             text = f"{type(fault).__name__}: {fault}"
             if case != "spoilt":
-                (folder / f"{case}-{distribution.rank()}.txt").write_text(text)
+                (folder / f"{case}-{processes.rank()}.txt").write_text(text)
                 raise
-        (folder / f"{case}-{distribution.rank()}.txt").write_text(text)
+        (folder / f"{case}-{processes.rank()}.txt").write_text(text)
 
 
 if __name__ == "__main__":

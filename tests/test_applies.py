@@ -123,7 +123,7 @@ def test_a_search_refuses_what_its_data_do_not_have(tmp_path: Path) -> None:
 
 def test_every_name_in_the_table_is_an_option_of_something() -> None:
     from drivetrain.cli.main import build_parser
-    from drivetrain.learn.search_space import NAMES
+    from drivetrain.search.space import NAMES
 
     verbs = build_parser()._subparsers._group_actions[0].choices  # type: ignore[union-attr]
     typed = {action.dest for verb in verbs.values() for action in verb._actions}  # type: ignore[union-attr]

@@ -19,8 +19,8 @@ from drivetrain.codecs import Signature
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
 from drivetrain.errors import BundleError, UsageError
-from drivetrain.export.blend import blend
-from drivetrain.export.builder import Builder
+from drivetrain.graphs.blend import blend
+from drivetrain.graphs.builder import Builder
 from drivetrain.runtime import Predictor
 from drivetrain.types import Array
 

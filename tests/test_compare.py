@@ -19,13 +19,13 @@ from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
 from drivetrain.codecs.ranking import Ranking
 from drivetrain.codecs.tags import Tags
-from drivetrain.comparison import Comparison, compare, holm
-from drivetrain.data.content import digest
+from drivetrain.data.digest import digest
 from drivetrain.errors import DataError, DrivetrainError, FileError, UsageError
+from drivetrain.evidence.comparison import Comparison, compare, holm
+from drivetrain.evidence.shared_rows import common_targets
 from drivetrain.files import to_json
-from drivetrain.learn.run import Run
-from drivetrain.learn.shared_rows import common_targets
-from drivetrain.learn.validation import Validation
+from drivetrain.learn.runs.folder import Run
+from drivetrain.learn.runs.predictions import Validation
 from drivetrain.types import Array
 
 N = 400
@@ -430,7 +430,7 @@ def test_names_from_the_outside_are_no_markup(tmp_path: Path) -> None:
 
 def test_it_needs_no_torch_and_is_a_function_of_the_package() -> None:
     code = (
-        "import sys, drivetrain.comparison, drivetrain as dt; assert callable(dt.compare);"
+        "import sys, drivetrain.evidence.comparison, drivetrain as dt; assert callable(dt.compare);"
         "assert 'torch' not in sys.modules and 'matplotlib' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

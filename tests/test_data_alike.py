@@ -19,9 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import drivetrain as dt
-from drivetrain.data.kinds import guess_kinds, to_table
-from drivetrain.data.readers import Frame, read_frame
-from drivetrain.data.rows import read_rows
+from drivetrain.data.kinds.guess import guess_kinds, to_table
+from drivetrain.data.read.readers import Frame, read_frame
+from drivetrain.data.read.rows import read_rows
 
 pl = pytest.importorskip("polars")
 try:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from drivetrain.data.augment import DRAWS, Augment
-from drivetrain.data.resample import _pixel_matrices, _resample_tensor, look_up, resample
+from drivetrain.data.augment.pictures import DRAWS, Augment
+from drivetrain.data.augment.resample import _pixel_matrices, _resample_tensor, look_up, resample
 from drivetrain.errors import UsageError
 
 EYE = np.eye(3)
@@ -180,7 +180,7 @@ def test_gpu_and_cpu_agree():
 def test_many_blocks_equal_one_picture_at_a_time(monkeypatch):
     images, homographies = changes(3, count=7)
     alone = [resample(images[i : i + 1], homographies[i : i + 1], (48, 40)) for i in range(7)]
-    monkeypatch.setattr("drivetrain.data.resample.BLOCK", 3 * 48 * 40)
+    monkeypatch.setattr("drivetrain.data.augment.resample.BLOCK", 3 * 48 * 40)
     assert torch.equal(resample(images, homographies, (48, 40)), torch.cat(alone))
 
 

@@ -9,8 +9,11 @@ import pytest
 from pictures import class_folder, huge_png, picture, plant_faults, split_folder
 from PIL import Image
 
-from drivetrain.data import duplicates, look, sources, split, worker
-from drivetrain.data.checks import IMBALANCE, check
+from drivetrain.data import split, worker
+from drivetrain.data.checks import duplicates
+from drivetrain.data.checks import scan as look
+from drivetrain.data.checks.pictures import IMBALANCE, check
+from drivetrain.data.read import folders as sources
 from drivetrain.data.table import from_columns
 from drivetrain.errors import DataError
 from drivetrain.files import from_json, to_json
@@ -379,5 +382,5 @@ def test_check_does_not_need_torch():
     import subprocess
     import sys
 
-    code = "import sys, drivetrain.data.checks, drivetrain.data.sources; sys.exit('torch' in sys.modules)"
+    code = "import sys, drivetrain.data.checks.pictures, drivetrain.data.read.folders; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

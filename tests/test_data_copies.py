@@ -8,7 +8,7 @@ from pictures import class_folder
 
 import drivetrain as dt
 from drivetrain.data import split
-from drivetrain.data.copies import without_copies
+from drivetrain.data.checks.copies import without_copies
 from drivetrain.data.table import from_columns
 
 RNG = np.random.default_rng(0)

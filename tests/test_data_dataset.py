@@ -11,7 +11,7 @@ from pictures import class_folder, split_folder
 
 import drivetrain as dt
 from drivetrain.data.dataset import Part
-from drivetrain.data.resplit import strata, with_train
+from drivetrain.data.refit import strata, with_train
 from drivetrain.errors import DataError, UsageError
 
 

@@ -5,9 +5,9 @@ import pytest
 from commands import drivetrain
 
 import drivetrain as dt
-from drivetrain.data.far_values import find_far_values
-from drivetrain.data.kinds import guess_kinds, to_table
-from drivetrain.data.readers import read_frame
+from drivetrain.data.checks.far_values import find_far_values
+from drivetrain.data.kinds.guess import guess_kinds, to_table
+from drivetrain.data.read.readers import read_frame
 
 pytest.importorskip("polars")
 RNG = np.random.default_rng(0)

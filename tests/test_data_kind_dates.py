@@ -7,9 +7,9 @@ import pytest
 
 from drivetrain.codecs.base import FieldError
 from drivetrain.codecs.date import Date
-from drivetrain.data.kinds import guess_kinds, to_table
+from drivetrain.data.kinds.guess import guess_kinds, to_table
 from drivetrain.data.proposals import propose_split
-from drivetrain.data.readers import read_frame
+from drivetrain.data.read.readers import read_frame
 from drivetrain.errors import DataError, UsageError
 from drivetrain.interface import command_line
 

@@ -5,8 +5,8 @@ import pytest
 
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
-from drivetrain.data.kinds import guess_kinds
-from drivetrain.data.readers import read_frame
+from drivetrain.data.kinds.guess import guess_kinds
+from drivetrain.data.read.readers import read_frame
 from drivetrain.interface import command_line
 from drivetrain.tasks import tabular
 

@@ -17,8 +17,8 @@ from drivetrain.codecs.image import Image
 from drivetrain.codecs.number import Number
 from drivetrain.codecs.tags import Tags
 from drivetrain.codecs.text import Text
-from drivetrain.data.kinds import KINDS, guess_kinds, to_table
-from drivetrain.data.readers import read_frame
+from drivetrain.data.kinds.guess import KINDS, guess_kinds, to_table
+from drivetrain.data.read.readers import read_frame
 from drivetrain.errors import DataError, DrivetrainError, UsageError
 
 pl = pytest.importorskip("polars")
@@ -332,7 +332,7 @@ CELL = st.one_of(
 def test_numbers_are_what_the_codec_reads(cells, space):
     """Whatever grouping is found, the whole column is converted exactly as `Number.read` reads each cell."""
     cells = [space + cell + space for cell in cells]
-    from drivetrain.data.columns import Column
+    from drivetrain.data.read.columns import Column
 
     numbers = Column(pl.Series("x", cells, dtype=pl.String)).numbers
     codec = replace(numbers.way, missing=True)
@@ -354,7 +354,7 @@ WORDS = st.sampled_from(["a", " a", "B", "", "NA", "null", "?", "none", "3", "3.
 @given(st.lists(WORDS, min_size=1, max_size=30))
 @settings(max_examples=100, deadline=None)
 def test_categories_are_what_the_codec_reads(cells):
-    from drivetrain.data.columns import Column
+    from drivetrain.data.read.columns import Column
 
     codec = Category(open=True).fit(cells)
     texts = Column(pl.Series("x", cells, dtype=pl.String)).texts()
@@ -400,7 +400,7 @@ TIMES = [
 @given(st.lists(st.builds(str.__add__, st.sampled_from(DAYS), st.sampled_from(TIMES)), min_size=1))
 @settings(max_examples=200, deadline=None)
 def test_dates_are_what_the_codec_reads(cells):
-    from drivetrain.data.columns import Column
+    from drivetrain.data.read.columns import Column
 
     frame = read_frame({"x": cells})
     readings = [Reading(order, century=century) for order in ORDERS for century in (0, 1969)]

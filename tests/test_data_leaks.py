@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import drivetrain as dt
-from drivetrain.data.kinds import guess_kinds, to_table
-from drivetrain.data.leaks import find_leaks
-from drivetrain.data.readers import read_frame
+from drivetrain.data.checks.leaks import find_leaks
+from drivetrain.data.kinds.guess import guess_kinds, to_table
+from drivetrain.data.read.readers import read_frame
 
 pytest.importorskip("polars")
 RNG = np.random.default_rng(0)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from tables import write_csv
 
-from drivetrain.data.kinds import guess_kinds, to_table
-from drivetrain.data.readers import read_frame
+from drivetrain.data.kinds.guess import guess_kinds, to_table
+from drivetrain.data.read.readers import read_frame
 from drivetrain.errors import UsageError
 
 pl = pytest.importorskip("polars")

@@ -19,9 +19,9 @@ from pictures import class_folder
 
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.image import Image
-from drivetrain.data import packed
-from drivetrain.data.packed import pack
-from drivetrain.data.sources import image_files
+from drivetrain.data.read.folders import image_files
+from drivetrain.data.store import fixed as packed
+from drivetrain.data.store.fixed import pack
 from drivetrain.errors import FileError, UsageError
 
 CODEC = Image(size=12, channels=3)
@@ -287,7 +287,7 @@ def test_stopping_in_the_middle_leaves_no_store(cache: Path, files: list[str]) -
     assert stores(cache) == []
 
 
-@pytest.mark.parametrize("module", ["pack_worker", "look_worker"])
+@pytest.mark.parametrize("module", ["store.pack_worker", "checks.scan_worker"])
 def test_a_worker_whose_starter_has_ended_ends_in_silence(module):
     done = subprocess.run(
         [sys.executable, "-m", f"drivetrain.data.{module}"],

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from drivetrain.data import split
-from drivetrain.data.kinds import guess_kinds, to_table
+from drivetrain.data.kinds.guess import guess_kinds, to_table
 from drivetrain.data.proposals import propose_split
-from drivetrain.data.readers import read_frame
+from drivetrain.data.read.readers import read_frame
 
 pytest.importorskip("polars")
 RNG = np.random.default_rng(0)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivetrain.data.readers import read_frame
-from drivetrain.data.rows import read_rows
+from drivetrain.data.read.readers import read_frame
+from drivetrain.data.read.rows import read_rows
 from drivetrain.errors import DataError, DrivetrainError, FileError, UsageError
 
 pl = pytest.importorskip("polars")

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from drivetrain.data.rows import is_row_file, read_rows
+from drivetrain.data.read.rows import is_row_file, read_rows
 from drivetrain.errors import DataError, FileError
 
 
@@ -33,7 +33,7 @@ def test_rows_of_json_lines_keep_their_types(tmp_path):
 
 @pytest.mark.parametrize(("row", "told"), [("3", "has 1 cell "), ("3,4,5", "has 3 cells")])
 def test_a_ragged_row_is_told_as_in_training(tmp_path, row, told):
-    from drivetrain.data.readers import read_frame
+    from drivetrain.data.read.readers import read_frame
 
     pytest.importorskip("polars")
     path = write(tmp_path, f"a,b\n1,2\n{row}\n5,6\n")
@@ -77,7 +77,7 @@ def test_the_base_install_has_no_polars(tmp_path):
     code = f"""
 import sys
 sys.modules["polars"] = None
-from drivetrain.data.rows import read_rows
+from drivetrain.data.read.rows import read_rows
 assert list(read_rows({csv!r})) == [("t.csv, row 2", {{"a": "1", "b": "2"}})]
 try:
     list(read_rows({parquet!r}))

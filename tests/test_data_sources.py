@@ -5,7 +5,7 @@ import os
 import pytest
 from pictures import class_folder, picture, plant_faults, split_folder
 
-from drivetrain.data import sources
+from drivetrain.data.read import folders as sources
 from drivetrain.errors import DataError, DrivetrainError, FileError, UsageError
 
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from drivetrain.data.kinds import guess_kinds, to_table
-from drivetrain.data.readers import read_frame
+from drivetrain.data.checks.tables import check_table
+from drivetrain.data.kinds.guess import guess_kinds, to_table
+from drivetrain.data.read.readers import read_frame
 from drivetrain.data.split import ByColumn, Split, random
-from drivetrain.data.table_checks import check_table
 from drivetrain.files import from_json, to_json
 
 pytest.importorskip("polars")

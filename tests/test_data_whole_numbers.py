@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from tables import write_csv
 
-from drivetrain.data.kinds import guess_kinds, to_table
-from drivetrain.data.readers import read_frame
-from drivetrain.data.rows import read_rows
+from drivetrain.data.kinds.guess import guess_kinds, to_table
+from drivetrain.data.read.readers import read_frame
+from drivetrain.data.read.rows import read_rows
 from drivetrain.errors import DataError
 
 pl = pytest.importorskip("polars")
@@ -160,8 +160,8 @@ def test_the_line_that_names_the_separator_for_excel(tmp_path, mark, line):
 
 
 def test_people_and_things_keep_every_digit_and_are_known_as_decimal_numbers(tmp_path):
-    from drivetrain.data.ratings import read_ratings
-    from drivetrain.data.seen import read_seen
+    from drivetrain.data.interactions.known import read_seen
+    from drivetrain.data.interactions.ratings import read_ratings
 
     columns = {"user": [FIRST + 1, FIRST + 2, 3, 3], "item": [1.0, 2.0, 1.0, 2.0], "stars": [1, 5, 3, 4]}
     path = write_csv(tmp_path / "t.csv", columns)

@@ -16,7 +16,7 @@ from torch import nn
 import drivetrain as dt
 from drivetrain.bundle import open_bundle
 from drivetrain.errors import DrivetrainError, FileError, TrainingError
-from drivetrain.export.graph import export_graph
+from drivetrain.graphs.torch_export import export_graph
 from drivetrain.learn.learner import Learner
 from drivetrain.runtime import OnnxSession, Predictor
 from drivetrain.types import Array

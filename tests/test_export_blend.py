@@ -12,8 +12,8 @@ from drivetrain.codecs import Signature
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
 from drivetrain.errors import UsageError
-from drivetrain.export.blend import blend
-from drivetrain.export.builder import TREES, Builder
+from drivetrain.graphs.blend import blend
+from drivetrain.graphs.builder import TREES, Builder
 from drivetrain.runtime import OnnxSession
 from drivetrain.types import Array
 
@@ -75,7 +75,7 @@ def test_a_part_may_lack_an_input_and_a_blend_has_them_all() -> None:
 
 
 def test_a_blend_with_trees_has_their_operators() -> None:
-    from drivetrain.export.trees import ensemble
+    from drivetrain.learn.trees.graph import ensemble
 
     builder = Builder(SIGNATURE)
     leaf = builder.add(

@@ -21,8 +21,8 @@ from drivetrain.codecs.image import Image
 from drivetrain.codecs.number import Number
 from drivetrain.codecs.tags import Tags
 from drivetrain.codecs.text import Text
-from drivetrain.export.graph import export_graph, torch_graph
-from drivetrain.export.network import NotWritten, write_network
+from drivetrain.graphs.network import NotWritten, write_network
+from drivetrain.graphs.torch_export import export_graph, torch_graph
 from drivetrain.models.heads import HeadOptions
 from drivetrain.models.network import Network, build_network
 from drivetrain.runtime import OnnxSession
@@ -217,7 +217,7 @@ def test_writing_imports_no_exporter() -> None:
 import numpy as np, sys
 from drivetrain.codecs import Signature
 from drivetrain.codecs.number import Number
-from drivetrain.export.graph import export_graph
+from drivetrain.graphs.torch_export import export_graph
 from drivetrain.models.network import build_network
 rows = {"a": np.arange(9, dtype=np.float32), "b": np.arange(9, dtype=np.float32)}
 signature = Signature({"a": Number(center=0.0, spread=1.0)}, {"b": Number(center=0.0, spread=1.0)})

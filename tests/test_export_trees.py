@@ -16,9 +16,10 @@ from drivetrain.codecs.date import MISSING, Date
 from drivetrain.codecs.number import Number
 from drivetrain.codecs.tags import Tags
 from drivetrain.codecs.text import Text
-from drivetrain.export.trees import below, ensemble, export_trees
-from drivetrain.learn import lightgbm, sklearn_trees
-from drivetrain.learn.tree_model import TreeModel, fit_trees
+from drivetrain.learn.trees import lightgbm
+from drivetrain.learn.trees import scikit as sklearn_trees
+from drivetrain.learn.trees.graph import below, ensemble, export_trees
+from drivetrain.learn.trees.model import TreeModel, fit_trees
 from drivetrain.runtime import OnnxSession
 from drivetrain.types import Array, Batch
 

@@ -28,10 +28,12 @@ HEAVY = (
 )
 WITHOUT_TORCH = (
     "drivetrain.bundle", "drivetrain.runtime", "drivetrain.metrics", "drivetrain.codecs", "drivetrain.evaluate",
-    "drivetrain.data.checks", "drivetrain.data.packed", "drivetrain.data.sources", "drivetrain.data.dataset",
-    "drivetrain.learn.make", "drivetrain.learn.trees", "drivetrain.learn.baselines", "drivetrain.export.trees",
+    "drivetrain.data.checks.pictures", "drivetrain.data.store.fixed", "drivetrain.data.read.folders", "drivetrain.data.dataset",
+    "drivetrain.learn.by_name", "drivetrain.learn.trees.learner", "drivetrain.learn.baselines.supervised",
+    "drivetrain.learn.trees.graph",
     "drivetrain.tasks.image_classification", "drivetrain.models.registry", "drivetrain.models.hub", "drivetrain.cli.main",
-    "drivetrain.comparison", "drivetrain.openings", "drivetrain.learn.run", "drivetrain.learn.validation",
+    "drivetrain.evidence.comparison", "drivetrain.test_set_uses", "drivetrain.learn.runs.folder",
+    "drivetrain.learn.runs.predictions",
 )  # fmt: skip
 
 

@@ -13,8 +13,8 @@ import pytest
 from commands import drivetrain
 
 from drivetrain import limits
-from drivetrain.data.readers import read_frame
-from drivetrain.data.rows import read_rows
+from drivetrain.data.read.readers import read_frame
+from drivetrain.data.read.rows import read_rows
 from drivetrain.errors import DataError, DrivetrainError, FileError, UsageError
 
 pl = pytest.importorskip("polars")

@@ -14,8 +14,8 @@ from PIL import Image
 from tables import write_csv
 
 import drivetrain as dt
+from drivetrain.evidence.label_faults import label_faults
 from drivetrain.interpret.interpretation import save_losses
-from drivetrain.interpret.label_faults import label_faults
 
 
 def read(path: Path) -> list[dict[str, str]]:

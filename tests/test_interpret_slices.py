@@ -13,9 +13,9 @@ from given import Given, dataset, people, two_classes
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.date import Date
 from drivetrain.codecs.number import Number
+from drivetrain.data.association import by_telling
 from drivetrain.data.dataset import DataBlock, Dataset
 from drivetrain.data.groups import groupings
-from drivetrain.data.telling import by_telling
 from drivetrain.deadline import Deadline
 from drivetrain.errors import UsageError
 from drivetrain.interpret import slices

@@ -14,9 +14,9 @@ import pytest
 import docs
 import drivetrain as dt
 from drivetrain.errors import DataError, UsageError
+from drivetrain.evidence.confident import find_doubts, most_wrong
+from drivetrain.evidence.label_faults import LabelFaults, label_faults
 from drivetrain.files import to_json
-from drivetrain.interpret.confident import find_doubts, most_wrong
-from drivetrain.interpret.label_faults import LabelFaults, label_faults
 from drivetrain.types import Array
 
 ITEM = {"row", "origin", "given", "suggested", "probability", "score"}
@@ -83,7 +83,7 @@ def test_rows_of_train_and_valid_are_looked_at_and_those_of_test_never(
 
 
 def test_no_row_is_answered_for_by_a_model_that_has_seen_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    from drivetrain.learn import trees
+    from drivetrain.learn.trees import learner as trees
 
     data, _ = two_clouds(100)
     seen: list[int] = []

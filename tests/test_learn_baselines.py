@@ -14,9 +14,9 @@ from drivetrain.codecs.date import MISSING, Date
 from drivetrain.codecs.image import Image
 from drivetrain.codecs.number import Number
 from drivetrain.codecs.tags import Tags
-from drivetrain.learn import baselines as module
-from drivetrain.learn.baselines import fit_baselines
-from drivetrain.learn.outcome import baseline_metrics
+from drivetrain.evidence.result import baseline_metrics
+from drivetrain.learn.baselines import supervised as module
+from drivetrain.learn.baselines.supervised import fit_baselines
 from drivetrain.metrics import Estimate
 from drivetrain.types import Array, Batch
 
@@ -24,7 +24,7 @@ from drivetrain.types import Array, Batch
 @pytest.fixture(autouse=True)
 def _without_lightgbm(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same baselines wherever the tests run."""
-    monkeypatch.setattr("drivetrain.learn.lightgbm.installed", lambda: False)
+    monkeypatch.setattr("drivetrain.learn.trees.lightgbm.installed", lambda: False)
 
 
 def baselines(

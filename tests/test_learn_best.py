@@ -13,9 +13,10 @@ from tables import incomes, rentals
 import drivetrain as dt
 from drivetrain.bundle import open_bundle
 from drivetrain.errors import DataError, TrainingError, UsageError
-from drivetrain.learn import best, candidates
-from drivetrain.learn.best import BestLearner
-from drivetrain.learn.make import default_model, resume
+from drivetrain.learn.best import candidates
+from drivetrain.learn.best import learner as best
+from drivetrain.learn.best.learner import BestLearner
+from drivetrain.learn.by_name import default_model, resume
 from drivetrain.report.words import verdict
 from drivetrain.runtime import Predictor
 

@@ -7,7 +7,7 @@ import pytest
 
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
-from drivetrain.learn.blending import LEAST, blend_weights, blended, learned_losses, unseen_blend
+from drivetrain.learn.best.blending import LEAST, blend_weights, blended, learned_losses, unseen_blend
 
 YES_NO = Category(classes=("no", "yes"))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from drivetrain.learn import checkpoints
+from drivetrain.learn.runs import checkpoints
 
 PROGRESS = {"position": {"batch": 43, "loss_sum": 1e-05}, "history": [{"epoch": 1, "valid_loss": 0.25}]}
 

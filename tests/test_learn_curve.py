@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 import drivetrain as dt
-from drivetrain.data.resplit import fold, pool, spread_order, strata, with_train
+from drivetrain.data.refit import fold, pool, spread_order, strata, with_train
 from drivetrain.errors import DataError, UsageError
+from drivetrain.evidence.learning_curve import LearningCurve, _curve, learning_curve, resolved
+from drivetrain.evidence.power_law import fit
 from drivetrain.files import to_json
 from drivetrain.learn.bare import train_bare
-from drivetrain.learn.curve import LearningCurve, _curve, learning_curve, resolved
-from drivetrain.learn.power_law import fit
 from drivetrain.metrics import Statistic
 
 SIZES = [100, 200, 400, 700, 1000]

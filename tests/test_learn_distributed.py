@@ -19,8 +19,9 @@ from commands import Done, drivetrain, finish
 from drivetrain.data.share import Share
 from drivetrain.errors import UsageError
 from drivetrain.files import from_json
-from drivetrain.learn import checkpoints, distribution
-from drivetrain.learn.make import make_learner
+from drivetrain.learn.by_name import make_learner
+from drivetrain.learn.distributed import processes
+from drivetrain.learn.runs import checkpoints
 
 PROGRAM = str(Path(several.__file__))
 CASES = ("columns", "shards", "weighted", "amounts", "pictures", "last", "mixed", "normed", "resumed")
@@ -92,19 +93,19 @@ def test_shares_are_stretches_that_make_the_whole_and_differ_by_one_row(count: i
 
 
 def test_alone_nothing_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    processes = distribution.start()
-    assert processes.share(10) is None
-    assert processes.any(True, False) == (True, False)
-    assert processes.from_first(lambda: {"a": 1}) == {"a": 1}
+    together = processes.start()
+    assert together.share(10) is None
+    assert together.any(True, False) == (True, False)
+    assert together.from_first(lambda: {"a": 1}) == {"a": 1}
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "1")
-    assert not distribution.is_first()
-    assert distribution.count() == 2
+    assert not processes.is_first()
+    assert processes.count() == 2
     with pytest.raises(UsageError, match="one process"):
         make_learner(several.columns(), "trees")
     monkeypatch.setenv("RANK", "one")
     with pytest.raises(UsageError, match="not a whole number"):
-        distribution.rank()
+        processes.rank()
 
 
 @pytest.mark.parametrize("variables", [{"RANK": "one"}, {"WORLD_SIZE": "2", "RANK": "one"}])

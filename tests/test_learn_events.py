@@ -12,7 +12,7 @@ pytest.importorskip("torch")
 
 from tensorboardX.proto.event_pb2 import Event
 
-from drivetrain.learn import run
+from drivetrain.learn.runs import folder as run
 
 
 def scalars(path):

@@ -13,9 +13,9 @@ from drivetrain.codecs import Signature
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
 from drivetrain.errors import UsageError
-from drivetrain.export.factors import export_factors
-from drivetrain.learn import factorise as of_factors
-from drivetrain.learn.factorise import factorise
+from drivetrain.learn.recommend import factorise as of_factors
+from drivetrain.learn.recommend.factorise import factorise
+from drivetrain.learn.recommend.factors_graph import export_factors
 
 USERS, ITEMS = 60, 40
 

@@ -20,7 +20,7 @@ from drivetrain.errors import FileError, TrainingError, UsageError
 from drivetrain.learn import find_lr, loop, schedules
 from drivetrain.learn.hooks import Hook, overridden
 from drivetrain.learn.learner import Learner
-from drivetrain.learn.run import next_folder
+from drivetrain.learn.runs.folder import next_folder
 from drivetrain.learn.settings import Phase, Settings
 
 
@@ -480,7 +480,7 @@ def test_force_removes_what_runs_write_and_nothing_else(tmp_path: Path) -> None:
 def test_a_run_holds_what_was_asked_and_what_came_of_it(tmp_path: Path) -> None:
     trained = learner(tmp_path, batch_size=16, seed=5)
     result = trained.fit(2)
-    from drivetrain.learn.run import Run
+    from drivetrain.learn.runs.folder import Run
 
     run = Run.open(tmp_path / "run")
     config = run.read_config()

@@ -13,10 +13,10 @@ from drivetrain.bundle.graph import check_graph
 from drivetrain.bundle.tensors import made_names
 from drivetrain.data.dataset import Dataset
 from drivetrain.errors import TrainingError, UsageError
-from drivetrain.learn import linear_solver
-from drivetrain.learn.baselines import fit_baselines
-from drivetrain.learn.linear_solver import Choice, Labels, Numbers, solve
-from drivetrain.learn.make import make_learner, resume
+from drivetrain.learn.baselines.supervised import fit_baselines
+from drivetrain.learn.by_name import make_learner, resume
+from drivetrain.learn.closed_form import solver as linear_solver
+from drivetrain.learn.closed_form.solver import Choice, Labels, Numbers, solve
 from drivetrain.runtime import OnnxSession
 
 
@@ -67,7 +67,7 @@ def test_several_targets_and_the_same_again() -> None:
 
 
 def test_a_class_that_training_lacks_is_never_answered() -> None:
-    from drivetrain.learn.ngram_model import fit_ngrams
+    from drivetrain.learn.closed_form.ngram_model import fit_ngrams
 
     data = table("topic")
     batch = data.part("train").batch()

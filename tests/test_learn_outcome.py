@@ -10,8 +10,8 @@ import pytest
 from drivetrain.codecs import Signature
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
-from drivetrain.learn.baselines import Baseline
-from drivetrain.learn.outcome import compare_with, right_more_often, too_few, too_good, worse_metric
+from drivetrain.evidence.result import compare_with, right_more_often, too_few, too_good, worse_metric
+from drivetrain.learn.baselines.supervised import Baseline
 
 SIGNATURE = Signature({"x": Number()}, {"y": Category(classes=("a", "b"))})
 TRUE = np.tile([0, 1], 200)

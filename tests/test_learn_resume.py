@@ -13,8 +13,8 @@ from PIL import Image as Picture
 
 import drivetrain as dt
 from drivetrain.errors import FileError, TrainingError, UsageError
-from drivetrain.learn import checkpoints
 from drivetrain.learn.learner import Learner
+from drivetrain.learn.runs import checkpoints
 from drivetrain.learn.settings import Phase
 
 pytestmark = pytest.mark.slow

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import drivetrain as dt
-from drivetrain.data.augment import Augment
+from drivetrain.data.augment.pictures import Augment
 from drivetrain.learn.learner import Learner
 from drivetrain.learn.settings import Phase
 from drivetrain.learn.training import parameter_groups

@@ -19,10 +19,12 @@ from drivetrain.bundle import open_bundle
 from drivetrain.bundle.tensors import made_names
 from drivetrain.codecs.text import Text
 from drivetrain.errors import CheckFailed, DrivetrainError, TrainingError, UsageError
-from drivetrain.learn import make, tree_model, trees
-from drivetrain.learn.tree_columns import ranks
-from drivetrain.learn.tree_growth import Growth
-from drivetrain.learn.trees import TreesLearner
+from drivetrain.learn import by_name as make
+from drivetrain.learn.trees import learner as trees
+from drivetrain.learn.trees import model as tree_model
+from drivetrain.learn.trees.columns import ranks
+from drivetrain.learn.trees.growth import Growth
+from drivetrain.learn.trees.learner import TreesLearner
 from drivetrain.runtime import OnnxSession, Predictor
 
 pytestmark = pytest.mark.slow
@@ -30,7 +32,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(autouse=True)
 def _without_lightgbm(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("drivetrain.learn.lightgbm.installed", lambda: False)
+    monkeypatch.setattr("drivetrain.learn.trees.lightgbm.installed", lambda: False)
 
 
 def write_table(path: Path, n: int = 600, seed: int = 0) -> Path:
@@ -66,7 +68,7 @@ def data(table: Path, target: str | list[str] = "dear") -> dt.Dataset:
 @pytest.fixture(scope="module")
 def trained(table: Path, tmp_path_factory: pytest.TempPathFactory) -> TreesLearner:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("drivetrain.learn.lightgbm.installed", lambda: False)
+        patch.setattr("drivetrain.learn.trees.lightgbm.installed", lambda: False)
         learner = data(table).learner("trees", out=tmp_path_factory.mktemp("run") / "run", quiet=True)
         learner.fit()
     return learner
@@ -289,7 +291,7 @@ def test_by_lightgbm_all_is_as_by_scikit_learn(
     table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("lightgbm")
-    monkeypatch.setattr("drivetrain.learn.lightgbm.installed", lambda: True)
+    monkeypatch.setattr("drivetrain.learn.trees.lightgbm.installed", lambda: True)
     learner = data(table, ["price", "dear"]).learner("trees", out=tmp_path / "run", quiet=True)
     result = learner.fit()
     assert result["metrics"]["valid"]["dear.accuracy"]["value"] > 0.85
@@ -343,7 +345,7 @@ def test_a_setting_of_trees_that_is_none_is_refused(setting: dict[str, Any], wor
 def test_in_time_the_last_rows_tell_when_to_stop_and_are_learned_from() -> None:
     """What holds at first alone is not learned further than it holds at last; and what holds at last alone is learned."""
     pytest.importorskip("lightgbm")
-    from drivetrain.learn import lightgbm as library
+    from drivetrain.learn.trees import lightgbm as library
 
     chance = np.random.default_rng(0)
     features = chance.normal(size=(1400, 3)).astype(np.float32)
@@ -362,7 +364,7 @@ def test_in_time_the_last_rows_tell_when_to_stop_and_are_learned_from() -> None:
 def test_a_bare_one_draws_no_curve_and_makes_no_graph_until_it_is_asked(
     table: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from drivetrain.export import trees as written
+    from drivetrain.learn.trees import graph as written
 
     monkeypatch.setattr(trees, "curve", None)
     made: list[int] = []

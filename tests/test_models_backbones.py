@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from drivetrain.bundle.graph import check_model
 from drivetrain.errors import DrivetrainError, UsageError
-from drivetrain.export.graph import _strip
+from drivetrain.graphs.torch_export import _strip
 from drivetrain.models import backbones
 from drivetrain.models.registry import MODELS, build_body
 

@@ -11,7 +11,7 @@ from drivetrain.codecs import Signature
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
 from drivetrain.errors import UsageError
-from drivetrain.export.graph import export_graph
+from drivetrain.graphs.torch_export import export_graph
 from drivetrain.learn.settings import Phase
 from drivetrain.learn.training import parameter_groups
 from drivetrain.models.network import build_network

@@ -19,7 +19,7 @@ from commands import drivetrain
 import drivetrain as dt
 from drivetrain.bundle import open_bundle_bytes
 from drivetrain.cli.verbs import predict
-from drivetrain.data.row_inputs import rows_for
+from drivetrain.data.read.row_inputs import rows_for
 from drivetrain.errors import DataError, UsageError
 from drivetrain.runtime import Predictor
 from drivetrain.types import Answer, Failure

@@ -15,7 +15,7 @@ from tables import films
 import drivetrain as dt
 from drivetrain.bundle import Bundle, bundle_bytes, open_bundle, open_bundle_bytes
 from drivetrain.bundle.npy import to_npy
-from drivetrain.data.seen import read_seen
+from drivetrain.data.interactions.known import read_seen
 from drivetrain.errors import BundleError, DataError, UsageError
 from drivetrain.files import to_json
 from drivetrain.metrics.ranking import diversity, novelty
@@ -291,7 +291,7 @@ def test_a_bundle_within_a_bundle_within_a_bundle_is_refused(ratings: Path, pick
 
 
 def test_a_recommender_that_was_swapped_does_not_answer(ratings: Path, tmp_path: Path) -> None:
-    from drivetrain.export.ease import export_ease
+    from drivetrain.learn.recommend.ease_graph import export_ease
 
     bundle = open_bundle(ratings)
     inner = bundle.recommender

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import drivetrain as dt
-from drivetrain.learn.target_scale import _folds, log_fits
+from drivetrain.learn.best.target_scale import _folds, log_fits
 
 pytestmark = pytest.mark.slow
 

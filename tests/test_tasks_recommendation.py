@@ -13,10 +13,10 @@ from tables import films, write_csv
 import drivetrain as dt
 from drivetrain.data.table import from_columns
 from drivetrain.errors import DataError, FileError, TrainingError, UsageError
-from drivetrain.learn import items as of_items
-from drivetrain.learn.ease import RIDGES, ease_weights, scorer
-from drivetrain.learn.items import Items, choose, together
-from drivetrain.learn.simple_recommenders import biases, neighbours
+from drivetrain.learn.baselines.recommend import biases, neighbours
+from drivetrain.learn.recommend import items as of_items
+from drivetrain.learn.recommend.ease import RIDGES, ease_weights, scorer
+from drivetrain.learn.recommend.items import Items, choose, together
 from drivetrain.tasks import from_recipe
 from drivetrain.testing.bundles import check_bundle
 
@@ -398,7 +398,7 @@ def test_what_was_fitted_again_is_what_is_exported_recommended_and_evaluated(
 
 
 def test_a_run_that_is_taken_up_is_fitted_again_too(fitted_again: Any) -> None:
-    from drivetrain.learn.make import resume
+    from drivetrain.learn.by_name import resume
 
     again = resume(fitted_again.run, quiet=True)
     batch = again.shipped.data.part("train").batch()
@@ -414,7 +414,7 @@ def test_without_a_valid_part_nothing_is_claimed(file: Path, tmp_path: Path) -> 
 
 
 def test_a_run_is_taken_up_and_exports_the_same(picks: Any, tmp_path: Path) -> None:
-    from drivetrain.learn.make import resume
+    from drivetrain.learn.by_name import resume
 
     again = resume(picks.run, quiet=True)
     assert again.ridge == picks.ridge

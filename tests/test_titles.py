@@ -14,7 +14,7 @@ from drivetrain.bundle import open_bundle
 from drivetrain.bundle.optional import titles_in
 from drivetrain.codecs.base import from_spec
 from drivetrain.codecs.number import Number
-from drivetrain.data.titles import read_titles
+from drivetrain.data.interactions.titles import read_titles
 from drivetrain.errors import BundleError, DataError, UsageError
 from drivetrain.files import to_json
 from drivetrain.metrics import measure

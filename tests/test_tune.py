@@ -14,16 +14,16 @@ import several
 from commands import drivetrain
 
 import drivetrain as dt
-from drivetrain.data.augment import Augment
+from drivetrain.data.augment.pictures import Augment
 from drivetrain.errors import FileError, TrainingError, UsageError
 from drivetrain.files import from_json
-from drivetrain.learn import trees
-from drivetrain.learn import tune as tuning_module
-from drivetrain.learn.make import network_of
-from drivetrain.learn.search_space import OF_TREES, Choice, Range, default_space, names_of, read_space, scaled
+from drivetrain.learn.by_name import network_of
 from drivetrain.learn.settings import Settings
-from drivetrain.learn.tune import Search
-from drivetrain.learn.tuning import Tuning
+from drivetrain.learn.trees import learner as trees
+from drivetrain.search import tune as tuning_module
+from drivetrain.search.result import Tuning
+from drivetrain.search.space import OF_TREES, Choice, Range, default_space, names_of, read_space, scaled
+from drivetrain.search.tune import Search
 
 SPACE = {"lr": (1e-3, 3e-1, "log"), "weight_decay": (1e-4, 0.1, "log"), "dropout": (0.0, 0.5)}
 FIXED: dict[str, Any] = {"model": "linear", "batch_size": 32, "epochs": 4}

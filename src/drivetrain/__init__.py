@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from drivetrain.codecs.number import Number as Number
     from drivetrain.codecs.tags import Tags as Tags
     from drivetrain.codecs.text import Text as Text
-    from drivetrain.comparison import compare as compare
     from drivetrain.data import split as split
-    from drivetrain.data.augment import Augment as Augment
+    from drivetrain.data.augment.pictures import Augment as Augment
     from drivetrain.data.dataset import DataBlock as DataBlock
     from drivetrain.data.dataset import Dataset as Dataset
-    from drivetrain.data.sources import image_files as image_files
-    from drivetrain.data.sources import parent_folder as parent_folder
+    from drivetrain.data.read.folders import image_files as image_files
+    from drivetrain.data.read.folders import parent_folder as parent_folder
     from drivetrain.errors import DrivetrainError as DrivetrainError
+    from drivetrain.evidence.comparison import compare as compare
     from drivetrain.learn.hooks import Hook as Hook
     from drivetrain.learn.learner import Learner as Learner
-    from drivetrain.learn.tune import tune as tune
     from drivetrain.runtime import Predictor as Predictor
     from drivetrain.runtime import Recommender as Recommender
+    from drivetrain.search.tune import tune as tune
     from drivetrain.tasks import image_classification as image_classification
     from drivetrain.tasks import recommendation as recommendation
     from drivetrain.tasks import tabular as tabular
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 _PUBLIC = {
     "Answer": "drivetrain.types",
-    "Augment": "drivetrain.data.augment",
+    "Augment": "drivetrain.data.augment.pictures",
     "Category": "drivetrain.codecs.category",
     "Codec": "drivetrain.codecs",
     "DataBlock": "drivetrain.data.dataset",
@@ -58,14 +58,14 @@ _PUBLIC = {
     "Predictor": "drivetrain.runtime",
     "Recommender": "drivetrain.runtime",
     "Signature": "drivetrain.codecs",
-    "compare": "drivetrain.comparison",
+    "compare": "drivetrain.evidence.comparison",
     "image_classification": "drivetrain.tasks.image_classification",
-    "image_files": "drivetrain.data.sources",
-    "parent_folder": "drivetrain.data.sources",
+    "image_files": "drivetrain.data.read.folders",
+    "parent_folder": "drivetrain.data.read.folders",
     "recommendation": "drivetrain.tasks.recommendation",
     "split": "drivetrain.data.split",
     "tabular": "drivetrain.tasks.tabular",
-    "tune": "drivetrain.learn.tune",
+    "tune": "drivetrain.search.tune",
 }
 _MODULES = ("image_classification", "recommendation", "split", "tabular")
 

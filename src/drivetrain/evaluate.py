@@ -16,16 +16,16 @@ from drivetrain.bundle.facts import recipe_for
 from drivetrain.bundle.optional import ranking_of
 from drivetrain.codecs import Codec
 from drivetrain.codecs.category import Category
-from drivetrain.data.row_inputs import rows_for
-from drivetrain.data.sources import image_folder
+from drivetrain.data.read.folders import image_folder
+from drivetrain.data.read.row_inputs import rows_for
 from drivetrain.data.table import as_column
 from drivetrain.errors import DataError, DrivetrainError, UsageError
 from drivetrain.extras import require
 from drivetrain.metrics import measure
-from drivetrain.openings import record_opening, rows_key, sentences
 from drivetrain.progress import progress
 from drivetrain.runtime import Predictor
 from drivetrain.runtime.unusual import Tally
+from drivetrain.test_set_uses import record_opening, rows_key, sentences
 from drivetrain.types import Array, Failure
 
 SHOWN = 5

@@ -164,7 +164,7 @@ _terminal = Terminal()
 
 
 def _screen(quiet: bool) -> Screen:
-    """The place to show progress now. Of several processes (see learn/distribution.py) the first one shows it."""
+    """The place to show progress now. Of several processes (see learn/distributed/processes.py) the first one shows it."""
     if quiet or os.environ.get("RANK", "0") != "0":
         return Nowhere()
     if _terminal.active:

@@ -18,7 +18,7 @@ from drivetrain.errors import DrivetrainError, Interrupted, UsageError, nearest
 from drivetrain.extras import installing
 from drivetrain.files import file_error, to_json
 from drivetrain.interface import command_line
-from drivetrain.learn import distribution
+from drivetrain.learn.distributed import processes
 
 
 class Parser(argparse.ArgumentParser):
@@ -86,7 +86,7 @@ def _run(arguments: Sequence[str] | None) -> int:
             )  # fmt: skip
         words = _typed(given)
         options.given = [name for name in vars(options) if _option(name) in words]
-        with distribution.one_speaker(), command_line():
+        with processes.one_speaker(), command_line():
             answer, code = options.module.act(options)
             if as_json:
                 print(to_json(answer))
@@ -155,8 +155,8 @@ def write_any_text(as_json: bool) -> None:
 
 def _fail(fault: DrivetrainError, as_json: bool) -> int:
     try:
-        first, last_try = distribution.is_first(), distribution.is_last_try()
-        tells = distribution.tells(fault)
+        first, last_try = processes.is_first(), processes.is_last_try()
+        tells = processes.tells(fault)
     except UsageError:  # What torchrun sets can't be read: there is nobody to leave it to.
         first = last_try = tells = True
     answers = as_json and first and last_try
@@ -168,7 +168,7 @@ def _fail(fault: DrivetrainError, as_json: bool) -> int:
         try:
             sys.stdout.flush()
         finally:
-            distribution.told()
+            processes.told()
     else:
-        distribution.let_others_speak()
+        processes.let_others_speak()
     return fault.exit_code

@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from drivetrain.data.textfile import extension
+from drivetrain.data.read.textfile import extension
 from drivetrain.errors import UsageError
 from drivetrain.extras import require
 from drivetrain.files import to_json, write_bytes, write_csv, write_text

@@ -15,11 +15,11 @@ import numpy as np
 from drivetrain.arguments import check_fields, public
 from drivetrain.codecs import Codec, Signature
 from drivetrain.codecs.number import Number
-from drivetrain.data.content import encoded_digest
-from drivetrain.data.packed import pack
-from drivetrain.data.sources import image_files, parent_folder
+from drivetrain.data.digest import encoded_digest
+from drivetrain.data.read.folders import image_files, parent_folder
 from drivetrain.data.split import PARTS, Split, Splitter
 from drivetrain.data.split import random as random_split
+from drivetrain.data.store.fixed import pack
 from drivetrain.data.table import Table, from_columns, shown
 from drivetrain.errors import DataError, DrivetrainError, UsageError
 from drivetrain.progress import progress
@@ -27,10 +27,10 @@ from drivetrain.types import Array
 
 if TYPE_CHECKING:
     from drivetrain.charts import Chart
-    from drivetrain.data.faults import Report
-    from drivetrain.data.kinds import ColumnKind
-    from drivetrain.interpret.label_faults import LabelFaults
-    from drivetrain.learn.curve import LearningCurve
+    from drivetrain.data.checks.faults import Report
+    from drivetrain.data.kinds.guess import ColumnKind
+    from drivetrain.evidence.label_faults import LabelFaults
+    from drivetrain.evidence.learning_curve import LearningCurve
     from drivetrain.metrics import Estimate
 
 DEFAULT_SPLIT = random_split(0.2, seed=0)
@@ -205,7 +205,7 @@ class Dataset:
         if self.found_faults is None and self.find_faults is not None:
             self.found_faults = self.find_faults(self)
         elif self.found_faults is None:
-            from drivetrain.data.checks import check_with_progress
+            from drivetrain.data.checks.pictures import check_with_progress
 
             image, label = self._picture_and_label()
             self.found_faults = check_with_progress(self.table, self.split, image=image, label=label)
@@ -254,19 +254,19 @@ class Dataset:
     def learner(self, model: Any = None, **options: Any) -> Any:
         """A learner of this dataset. `model` is "trees", a name (see `drivetrain.models.registry`) or a torch
         module; the options are those of `Learner`."""
-        from drivetrain.learn.make import make_learner
+        from drivetrain.learn.by_name import make_learner
 
         return make_learner(self, model, **options)
 
     def learning_curve(self, model: Any = None, **options: Any) -> LearningCurve:
-        """Would more data help? Trains on growing parts of the training rows; see `drivetrain.learn.curve`."""
-        from drivetrain.learn.curve import learning_curve
+        """Would more data help? Trains on growing parts of the training rows; see `drivetrain.evidence.learning_curve`."""
+        from drivetrain.evidence.learning_curve import learning_curve
 
         return learning_curve(self, model, **options)
 
     def label_faults(self, model: Any = "fast", **options: Any) -> LabelFaults:
-        """The rows whose label a cross-validated model doubts; see `drivetrain.interpret.label_faults`."""
-        from drivetrain.interpret.label_faults import label_faults
+        """The rows whose label a cross-validated model doubts; see `drivetrain.evidence.label_faults`."""
+        from drivetrain.evidence.label_faults import label_faults
 
         return label_faults(self, model, **options)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from drivetrain.data.dataset import Dataset
-from drivetrain.data.resplit import fold, pool, spread_order, strata
+from drivetrain.data.refit import fold, pool, spread_order, strata
 from drivetrain.data.split import ByGroup, Random, codes_of
 from drivetrain.types import Array
 

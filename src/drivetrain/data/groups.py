@@ -15,7 +15,7 @@ from drivetrain.codecs.date import MISSING as NO_DATE
 from drivetrain.codecs.date import Date
 from drivetrain.codecs.tags import Tags
 from drivetrain.codecs.text import Text
-from drivetrain.data.cells import date_text, number_text
+from drivetrain.data.cell_text import date_text, number_text
 from drivetrain.types import Array
 
 RANGES = 5

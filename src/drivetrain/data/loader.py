@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from drivetrain.data.augment import Augment
+from drivetrain.data.augment.pictures import Augment
 from drivetrain.data.dataset import Part
 from drivetrain.data.share import Share
 

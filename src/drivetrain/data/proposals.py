@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from drivetrain.codecs.base import distinct
-from drivetrain.data.kind_dates import TIME_NAME
-from drivetrain.data.kind_rows import ID_NAME
-from drivetrain.data.kind_types import CATEGORY, DATE, IDENTIFIER, LEFT_OUT, MANY, MOSTLY, NUMBER, ColumnKind
-from drivetrain.data.row_order import row_order
+from drivetrain.data.checks.row_order import row_order
+from drivetrain.data.kinds.date import TIME_NAME
+from drivetrain.data.kinds.rows import ID_NAME
+from drivetrain.data.kinds.types import CATEGORY, DATE, IDENTIFIER, LEFT_OUT, MANY, MOSTLY, NUMBER, ColumnKind
 from drivetrain.data.split import Splitter, by_group, by_position, by_time
 from drivetrain.data.split_words import to_words
 from drivetrain.data.table import Table, missing

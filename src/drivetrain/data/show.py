@@ -10,8 +10,8 @@ import numpy as np
 from drivetrain.charts import Chart, pictures, rows, stacked
 from drivetrain.charts import columns as spread_of
 from drivetrain.charts.rows import MOST_COLUMNS
-from drivetrain.data.cells import Texts, cell_texts
-from drivetrain.data.telling import by_telling
+from drivetrain.data.association import by_telling
+from drivetrain.data.cell_text import Texts, cell_texts
 from drivetrain.types import Array
 
 if TYPE_CHECKING:

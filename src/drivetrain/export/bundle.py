@@ -9,18 +9,18 @@ import numpy as np
 
 from drivetrain.bundle import make_cases, nasty_samples, refuse_no_bundle, verify, write_bundle
 from drivetrain.bundle.golden import MOST_CASES
+from drivetrain.evidence.conformal import fit_intervals
+from drivetrain.evidence.result import measured_part
 from drivetrain.files import sha256
-from drivetrain.learn.fitted import not_trained
-from drivetrain.learn.intervals import fit_intervals
-from drivetrain.learn.outcome import measured_part
-from drivetrain.learn.run import versions
+from drivetrain.learn.base import not_trained
+from drivetrain.learn.runs.folder import versions
 from drivetrain.metrics import losses
 from drivetrain.runtime import OnnxSession
 from drivetrain.runtime.known import MADE, remember
 from drivetrain.types import Sample
 
 if TYPE_CHECKING:
-    from drivetrain.learn.fitted import Fitted
+    from drivetrain.learn.base import BaseLearner
 
 VALIDATION_CASES = 16
 MOST_VALUES, MOST_OF_VALIDATION = 5_000, 15_000
@@ -28,7 +28,7 @@ MOST_VALUES, MOST_OF_VALIDATION = 5_000, 15_000
 open, and there may be 20,000."""
 
 
-def export_bundle(learner: Fitted, path: str | Path, force: bool = False) -> Path:
+def export_bundle(learner: BaseLearner, path: str | Path, force: bool = False) -> Path:
     """Write `path`. Raises FileError when it is taken (see `refuse_no_bundle`), CheckFailed when onnxruntime's answers
     are not the network's; nothing is left behind then."""
     path = Path(path)
@@ -63,7 +63,7 @@ def export_bundle(learner: Fitted, path: str | Path, force: bool = False) -> Pat
     return path
 
 
-def _data_facts(learner: Fitted) -> dict[str, Any]:
+def _data_facts(learner: BaseLearner) -> dict[str, Any]:
     """How the data were split, and the hash of their file: so that evaluate finds the test rows in it again. A bundle
     travels: where the file lay is left out."""
     recipe = learner.data.recipe
@@ -73,7 +73,7 @@ def _data_facts(learner: Fitted) -> dict[str, Any]:
     return {"recipe": {**kept, "source": ""}, "sha256": sha256(Path(recipe["source"]).read_bytes())}
 
 
-def golden_samples(learner: Fitted) -> list[tuple[str, Any, Sample]]:
+def golden_samples(learner: BaseLearner) -> list[tuple[str, Any, Sample]]:
     """(name, kind, sample): rows of the valid part from the easiest to the hardest, and each input's nasty values
     with the other inputs taken from the first row; of a wide table as many of them as there is room for."""
     data = learner.data
@@ -105,9 +105,9 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def make_card(learner: Fitted, path: Path, cases: int) -> str:
+def make_card(learner: BaseLearner, path: Path, cases: int) -> str:
     """The model card (see report/card.py)."""
-    from drivetrain.learn.report_content import card_content
+    from drivetrain.evidence.report_content import card_content
     from drivetrain.report.card import model_card
 
     return model_card(card_content(learner, path.name, cases))

@@ -25,7 +25,7 @@ from drivetrain.types import Array
 
 if TYPE_CHECKING:
     from drivetrain.charts import Chart
-    from drivetrain.learn.fitted import Fitted
+    from drivetrain.learn.base import BaseLearner
 
 Floats = npt.NDArray[np.float64]
 
@@ -129,7 +129,7 @@ class Importance:
 
 
 def importance(
-    learner: Fitted,
+    learner: BaseLearner,
     part: str = "valid",
     target: str | None = None,
     *,
@@ -155,7 +155,7 @@ def importance(
 
 
 def importances(
-    learner: Fitted,
+    learner: BaseLearner,
     part: str = "valid",
     targets: Mapping[str, str | None] | None = None,
     *,
@@ -192,7 +192,7 @@ def importances(
 
 
 def _metric(
-    learner: Fitted,
+    learner: BaseLearner,
     target: str,
     metric: str | None,
     outputs: Mapping[str, Array],
@@ -214,7 +214,7 @@ def _metric(
 
 
 def _values(
-    learner: Fitted, target: str, metric: str, outputs: Mapping[str, Array], encoded: Mapping[str, Array]
+    learner: BaseLearner, target: str, metric: str, outputs: Mapping[str, Array], encoded: Mapping[str, Array]
 ) -> Floats:
     """(n,) what each row adds to the metric."""
     codec = learner.data.signature.targets[target]
@@ -232,7 +232,7 @@ def _the(metric: str) -> str:
 
 
 def _shuffled(
-    learner: Fitted, inputs: Mapping[str, Array], repeats: int, seed: int, deadline: Deadline
+    learner: BaseLearner, inputs: Mapping[str, Array], repeats: int, seed: int, deadline: Deadline
 ) -> Iterator[tuple[str, dict[str, Array]]]:
     """(field, outputs with it shuffled), `repeats` of each field, whole fields only: those that tell most come first,
     and of the first ones some are done whatever the time.
@@ -262,12 +262,12 @@ def _several(jobs: list[tuple[str, Array]], size: int) -> Iterator[list[tuple[st
         yield jobs[start : start + size]
 
 
-def _batch_size(learner: Fitted) -> int:
+def _batch_size(learner: BaseLearner) -> int:
     return BATCH_OF_PICTURES if learner.data.pictures else BATCH
 
 
 def _run_shuffled(
-    learner: Fitted, inputs: Mapping[str, Array], orders: Sequence[tuple[str, Array]]
+    learner: BaseLearner, inputs: Mapping[str, Array], orders: Sequence[tuple[str, Array]]
 ) -> list[dict[str, Array]]:
     """Outputs of all rows for each (field, order): that field's values in that order, the others as they are. All in
     one pass, for a pass of few rows through many columns costs as much as one of many rows."""
@@ -282,7 +282,7 @@ def _run_shuffled(
     ]
 
 
-def _run(learner: Fitted, inputs: Mapping[str, Array]) -> dict[str, Array]:
+def _run(learner: BaseLearner, inputs: Mapping[str, Array]) -> dict[str, Array]:
     """Outputs of all rows, in batches that fit into memory."""
     n = len(next(iter(inputs.values())))
     size = _batch_size(learner)

@@ -20,7 +20,7 @@ from drivetrain.types import Array
 if TYPE_CHECKING:
     from drivetrain.interpret.importance import Importance
     from drivetrain.interpret.slices import Slices
-    from drivetrain.learn.fitted import Fitted
+    from drivetrain.learn.base import BaseLearner
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
 MOST_SAVED = 1000
@@ -32,7 +32,7 @@ COLUMNS = 8
 class Interpretation:
     """The rows of a part: what the model put out (n, *output_shape), the encoded true values (n, ...), the losses (n,)."""
 
-    learner: Fitted
+    learner: BaseLearner
     part: str
     target: str
     codec: Codec
@@ -41,7 +41,7 @@ class Interpretation:
     losses: Array
 
     @classmethod
-    def of(cls, learner: Fitted, part: str = "valid", target: str | None = None) -> Interpretation:
+    def of(cls, learner: BaseLearner, part: str = "valid", target: str | None = None) -> Interpretation:
         """Predict a part: a `Classification`, a `Regression` or, for other targets, this. The first target unless
         named. Raises UsageError for an unknown one."""
         from drivetrain.interpret.classification import Classification

@@ -27,7 +27,7 @@ from drivetrain.types import Array
 
 if TYPE_CHECKING:
     from drivetrain.charts import Chart
-    from drivetrain.learn.fitted import Fitted
+    from drivetrain.learn.base import BaseLearner
 
 LEVEL = 0.05
 FEWEST, SHARE = 20, 0.005
@@ -168,7 +168,7 @@ class Slices:
 
 
 def slices(
-    learner: Fitted,
+    learner: BaseLearner,
     part: str = "valid",
     target: str | None = None,
     *,
@@ -209,7 +209,7 @@ def slices(
     )  # fmt: skip
 
 
-def chosen_target(learner: Fitted, target: str | None) -> str:
+def chosen_target(learner: BaseLearner, target: str | None) -> str:
     """The target that is meant: the first unless named. Raises UsageError for an unknown one."""
     targets = list(learner.data.signature.targets)
     if target is None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
 from drivetrain.errors import UsageError
-from drivetrain.learn import distribution
-from drivetrain.learn.make import BEST, WITHOUT_EPOCHS, default_model
+from drivetrain.learn.by_name import BEST, WITHOUT_EPOCHS, default_model
+from drivetrain.learn.distributed import processes
 from drivetrain.models import registry
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ VALID = Needs(
     "data with validation rows", lambda data, _: bool(len(data.rows("valid"))), lambda *_: "there are none"
 )
 TORCHRUN = Needs(
-    "several processes", lambda *_: distribution.under_torchrun(), lambda *_: "torchrun started none"
+    "several processes", lambda *_: processes.under_torchrun(), lambda *_: "torchrun started none"
 )
 
 APPLIES: dict[str, tuple[Needs, ...]] = {

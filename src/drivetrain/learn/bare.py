@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from drivetrain.data.dataset import Dataset
-from drivetrain.learn.make import WITHOUT_EPOCHS, make_learner, usual_epochs
+from drivetrain.learn.by_name import WITHOUT_EPOCHS, make_learner, usual_epochs
 
 if TYPE_CHECKING:
-    from drivetrain.learn.fitted import Fitted
+    from drivetrain.learn.base import BaseLearner
 
 MOST = 4
 """A part of the rows is trained on for at most so many times as many epochs."""
@@ -16,7 +16,7 @@ MOST = 4
 
 def train_bare(
     data: Dataset, model: Any = None, epochs: int | None = None, steps: int | None = None, **options: Any
-) -> Fitted:
+) -> BaseLearner:
     """A model trained on the training rows. With `steps` (batches in an epoch of all the rows) a part of them gets more
     epochs, at most four times as many, so that it is not told apart by having been trained less.
     Raises what the model's learner raises."""

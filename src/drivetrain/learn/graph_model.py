@@ -9,7 +9,7 @@ from drivetrain.bundle.graph import check_graph
 from drivetrain.bundle.tensors import made_names
 from drivetrain.data.dataset import Dataset
 from drivetrain.files import file_error
-from drivetrain.learn.fitted import Fitted
+from drivetrain.learn.base import BaseLearner
 from drivetrain.learn.settings import Record
 from drivetrain.runtime import OnnxSession
 from drivetrain.types import Array
@@ -23,7 +23,7 @@ def read_graph(path: Path) -> bytes:
         raise file_error(fault, path) from fault
 
 
-class GraphModel(Fitted):
+class GraphModel(BaseLearner):
     """The graph of a model that was fitted to `data`, or to a dataset with the same codecs. Raises BundleError for a graph
     that no bundle may hold."""
 

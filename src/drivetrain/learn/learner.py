@@ -19,20 +19,22 @@ from torch import Tensor, nn
 
 from drivetrain.arguments import public
 from drivetrain.codecs.number import Number
-from drivetrain.data.augment import Augment, blend
+from drivetrain.data.augment.pictures import Augment, blend
 from drivetrain.data.dataset import Dataset, Part
 from drivetrain.data.loader import PictureAugment, Tensors, shuffled, to_tensors
 from drivetrain.data.share import Share
 from drivetrain.errors import TrainingError, UsageError
-from drivetrain.learn import distribution, loop, sharding, state
+from drivetrain.evidence.conformal import fit_intervals
+from drivetrain.evidence.result import measured_part
+from drivetrain.learn import loop
 from drivetrain.learn.applies import refuse_pointless
-from drivetrain.learn.fitted import Fitted, not_trained, run_and_data
+from drivetrain.learn.base import BaseLearner, not_trained, run_and_data
+from drivetrain.learn.by_name import WITHOUT_EPOCHS, network_of, resume
+from drivetrain.learn.distributed import processes, sharding
 from drivetrain.learn.generators import Generators
 from drivetrain.learn.hooks import Hook, checked
-from drivetrain.learn.intervals import fit_intervals
-from drivetrain.learn.make import WITHOUT_EPOCHS, network_of, resume
-from drivetrain.learn.outcome import measured_part
 from drivetrain.learn.refusals import refuse_no_rows
+from drivetrain.learn.runs import state
 from drivetrain.learn.settings import FROZEN_EPOCHS, OF_FIT, Phase, Settings, telling, unknown_option
 from drivetrain.learn.threads import LARGE_BATCH, one_thread
 from drivetrain.learn.training import Training, averaging
@@ -90,7 +92,7 @@ def _spread(rows: int, most: int) -> Array:
     return np.unique(np.linspace(0, rows - 1, min(rows, most)).astype(np.int64))
 
 
-class Learner(Fitted):
+class Learner(BaseLearner):
     """Trains a network on a dataset and knows how it went.
 
     `model` is a name (`drivetrain.models.registry`) or a torch module; `augment` a name, an `Augment`, None or
@@ -114,7 +116,7 @@ class Learner(Fitted):
         bare: bool = False,
         **settings: Any,
     ) -> None:
-        self.processes = distribution.start()
+        self.processes = processes.start()
         super().__init__(data, out, force, quiet or not self.processes.first, bare)
         name = network_of(data) if model is None else model
         self.model_name = "" if isinstance(name, nn.Module) else _whole_name(name, data)
@@ -499,7 +501,7 @@ class Learner(Fitted):
         A run made in Python from values in memory, or with a module of your own, needs `data` or `model` again.
         Raises TrainingError when the data are not those of the run.
         """
-        distribution.start().from_first(lambda: None)  # which may still be writing
+        processes.start().from_first(lambda: None)  # which may still be writing
         opened, config, data = run_and_data(run, data)
         name = config["model"]["name"]
         if name in WITHOUT_EPOCHS:
@@ -526,7 +528,7 @@ class Learner(Fitted):
         return f"{os.path.basename(self.model_name) or type(self.network).__name__}, {weights:,} weights"
 
     def graph(self) -> bytes:
-        from drivetrain.export.graph import export_graph
+        from drivetrain.graphs.torch_export import export_graph
 
         batch = self.data.part(measured_part(self)).batch(slice(0, 2))
         two = {name: np.concatenate([rows, rows])[:2] for name, rows in batch.items()}

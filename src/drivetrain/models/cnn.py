@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from drivetrain.models.body import Body, halved, pool
 
 if TYPE_CHECKING:
-    from drivetrain.export.network import NetworkGraph
+    from drivetrain.graphs.network import NetworkGraph
 
 WIDTHS = (32, 64, 128)
 DENSE = 128

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from drivetrain.models.body import Body
 
 if TYPE_CHECKING:
-    from drivetrain.export.network import NetworkGraph
+    from drivetrain.graphs.network import NetworkGraph
 
 
 class Linear(Body):

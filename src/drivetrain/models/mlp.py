@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from drivetrain.models.body import Body
 
 if TYPE_CHECKING:
-    from drivetrain.export.network import NetworkGraph
+    from drivetrain.graphs.network import NetworkGraph
 
 WIDTHS = (128, 64)
 

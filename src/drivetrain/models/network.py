@@ -17,7 +17,7 @@ from drivetrain.models.heads import HeadOptions
 from drivetrain.types import Array
 
 if TYPE_CHECKING:
-    from drivetrain.export.network import NetworkGraph
+    from drivetrain.graphs.network import NetworkGraph
 
 
 class Network(nn.Module):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from drivetrain.openings import append_line, state_folder
+from drivetrain.test_set_uses import append_line, state_folder
 
 FILE = "bundles.txt"
 MOST_BYTES = 2**22

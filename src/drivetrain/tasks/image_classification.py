@@ -15,9 +15,9 @@ from drivetrain.arguments import public
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.image import Image
 from drivetrain.data import split as splits
-from drivetrain.data.copies import without_copies
+from drivetrain.data.checks.copies import without_copies
 from drivetrain.data.dataset import Dataset, make_dataset
-from drivetrain.data.sources import image_folder
+from drivetrain.data.read.folders import image_folder
 from drivetrain.data.split import Splitter
 from drivetrain.data.table import Table, complete
 from drivetrain.data.table import from_columns as table_from_columns

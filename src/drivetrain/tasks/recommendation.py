@@ -24,14 +24,14 @@ from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
 from drivetrain.data import split as splits
 from drivetrain.data.dataset import Dataset, Extras, make_dataset
-from drivetrain.data.histories import Log
-from drivetrain.data.ratings import check_ratings, read_ratings
-from drivetrain.data.readers import Frame, read_frame
+from drivetrain.data.interactions.histories import Log
+from drivetrain.data.interactions.ratings import check_ratings, read_ratings
+from drivetrain.data.interactions.titles import read_titles
+from drivetrain.data.read.readers import Frame, read_frame
 from drivetrain.data.split import Splitter
-from drivetrain.data.titles import read_titles
 from drivetrain.errors import DataError, UsageError
 from drivetrain.learn.applies import refuse_pointless, refuse_shares
-from drivetrain.learn.items import BeyondAccuracy
+from drivetrain.learn.recommend.items import BeyondAccuracy
 from drivetrain.metrics import Estimate, measure
 from drivetrain.runtime import OnnxSession
 from drivetrain.runtime.recommend import Alike, Recommendations, Recommender
@@ -267,12 +267,12 @@ def _split_notes(splitter: Splitter, timestamp: str | None) -> list[str]:
 
 
 def _rating_baselines(*given: Any) -> Any:
-    from drivetrain.learn.simple_recommenders import rating_baselines
+    from drivetrain.learn.baselines.recommend import rating_baselines
 
     return rating_baselines(*given)
 
 
 def _ranking_baselines(*given: Any) -> Any:
-    from drivetrain.learn.simple_recommenders import ranking_baselines
+    from drivetrain.learn.baselines.recommend import ranking_baselines
 
     return ranking_baselines(*given)

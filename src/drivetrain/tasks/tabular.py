@@ -18,18 +18,18 @@ from drivetrain.codecs import Codec, Signature
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
 from drivetrain.data import split as splits
-from drivetrain.data.copies import without_copies
+from drivetrain.data.checks.copies import without_copies
+from drivetrain.data.checks.faults import Fault, Report
 from drivetrain.data.dataset import Dataset, make_dataset
-from drivetrain.data.faults import Fault, Report
-from drivetrain.data.kind_types import CATEGORY, CONSTANT, IGNORED, MANY, NUMBER, ColumnKind
-from drivetrain.data.kinds import guess_kinds, names_of, to_table
-from drivetrain.data.readers import Frame, Missing, read_frame
+from drivetrain.data.kinds.guess import guess_kinds, names_of, to_table
+from drivetrain.data.kinds.types import CATEGORY, CONSTANT, IGNORED, MANY, NUMBER, ColumnKind
+from drivetrain.data.read.readers import Frame, Missing, read_frame
 from drivetrain.data.split import Splitter
 from drivetrain.data.table import Table, complete
 from drivetrain.errors import DataError, UsageError, nearest
 from drivetrain.interface import column_option
 from drivetrain.learn.applies import refuse_pointless, refuse_shares
-from drivetrain.learn.make import BEST
+from drivetrain.learn.by_name import BEST
 from drivetrain.types import Array
 
 NAME = "tabular"
@@ -209,11 +209,11 @@ def from_recipe(recipe: Mapping[str, Any]) -> Dataset:
 
 
 def find_faults(data: Dataset, propose: bool = False) -> Report:
-    """What is wrong with the table, its split and its columns (see `data/table_checks.py` and `data/leaks.py`); with
+    """What is wrong with the table, its split and its columns (see `data/checks/tables.py` and `data/checks/leaks.py`); with
     `propose` also the split that the table speaks for."""
-    from drivetrain.data.leaks import find_leaks
+    from drivetrain.data.checks.leaks import find_leaks
+    from drivetrain.data.checks.tables import check_table
     from drivetrain.data.proposals import propose_split
-    from drivetrain.data.table_checks import check_table
 
     targets = list(data.signature.targets)
     report = check_table(data.table, data.kinds, data.split, targets)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from drivetrain.data.dataset import Dataset
-from drivetrain.learn.make import WITHOUT_EPOCHS
-from drivetrain.learn.run import Run
+from drivetrain.learn.by_name import WITHOUT_EPOCHS
+from drivetrain.learn.runs.folder import Run
 from drivetrain.runtime import Predictor
 from drivetrain.tasks import from_recipe
 from drivetrain.testing.bundles import check_bundle

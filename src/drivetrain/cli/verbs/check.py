@@ -26,9 +26,9 @@ def act(options: Namespace) -> Outcome:
 
 def _pictures(options: Namespace) -> Any:
     """The report of a picture folder. One class or an unreadable picture is its finding, not its failure."""
-    from drivetrain.data.checks import check_with_progress
-    from drivetrain.data.copies import without_copies
-    from drivetrain.data.sources import image_folder
+    from drivetrain.data.checks.copies import without_copies
+    from drivetrain.data.checks.pictures import check_with_progress
+    from drivetrain.data.read.folders import image_folder
     from drivetrain.tasks.image_classification import default_split
 
     refuse_foreign(options, "image_classification")

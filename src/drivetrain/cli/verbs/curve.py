@@ -26,7 +26,7 @@ def add(command: ArgumentParser) -> None:
 
 def act(options: Namespace) -> Outcome:
     require("torch", "training", "train")
-    from drivetrain.learn.curve import learning_curve
+    from drivetrain.evidence.learning_curve import learning_curve
 
     refuse_unwritable(options.out, options)
     data = dataset(options)

@@ -21,7 +21,7 @@ def add(command: ArgumentParser) -> None:
 
 
 def act(options: Namespace) -> Outcome:
-    from drivetrain.learn.make import resume
+    from drivetrain.learn.by_name import resume
 
     refuse_no_bundle(options.bundle, options)
     learner = resume(options.run, quiet=options.json)

@@ -29,7 +29,7 @@ def add(command: ArgumentParser) -> None:
 
 def act(options: Namespace) -> Outcome:
     require("torch", "training", "train")
-    from drivetrain.interpret.label_faults import label_faults
+    from drivetrain.evidence.label_faults import label_faults
 
     refuse_unwritable(options.out, options)
     data, table = dataset(options), str(options.out).lower().endswith(".csv")

@@ -118,7 +118,7 @@ def _asked(predictor: Predictor, inputs: Sequence[str], keep: Sequence[str]) -> 
         if keep:
             raise UsageError("pictures have no columns to keep.", where="--keep", fix="Leave it out.")
         return _pictures(inputs)
-    from drivetrain.data.row_inputs import rows_for
+    from drivetrain.data.read.row_inputs import rows_for
 
     asked = _Asked()
     for given in inputs:
@@ -133,7 +133,7 @@ def _asked(predictor: Predictor, inputs: Sequence[str], keep: Sequence[str]) -> 
 
 
 def _pictures(inputs: Sequence[str]) -> _Asked:
-    from drivetrain.data.sources import picture_files
+    from drivetrain.data.read.folders import picture_files
 
     asked = _Asked()
     for given in inputs:

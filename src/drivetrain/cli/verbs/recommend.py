@@ -38,7 +38,7 @@ def add(command: ArgumentParser) -> None:
 
 
 def act(options: Namespace) -> Outcome:
-    from drivetrain.data.seen import read_seen
+    from drivetrain.data.interactions.known import read_seen
     from drivetrain.runtime import Recommender
 
     recommender = Recommender(options.bundle, trusted=options.trusted)

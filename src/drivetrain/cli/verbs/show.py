@@ -28,7 +28,7 @@ def act(options: Namespace) -> Outcome:
     refuse_unwritable(options.out, options)
     source = Path(options.source)
     if (source / "config.toml").is_file():
-        from drivetrain.learn.run import Run
+        from drivetrain.learn.runs.folder import Run
 
         run = Run.open(source)
         result = run.read_result()

@@ -27,9 +27,9 @@ from drivetrain.cli.common import (
 from drivetrain.cli.source import add_source, dataset, recorded, said
 from drivetrain.errors import FileError, Interrupted, UsageError
 from drivetrain.extras import require
-from drivetrain.learn import distribution
-from drivetrain.learn.make import WITHOUT_EPOCHS, default_model, usual_epochs
-from drivetrain.learn.run import Run, is_used, refuse_used
+from drivetrain.learn.by_name import WITHOUT_EPOCHS, default_model, usual_epochs
+from drivetrain.learn.distributed import processes
+from drivetrain.learn.runs.folder import Run, is_used, refuse_used
 from drivetrain.learn.settings import EPOCHS, EPOCHS_OF_COLUMNS, FROZEN_EPOCHS, NETWORKS_ONLY, telling
 
 if TYPE_CHECKING:
@@ -95,14 +95,14 @@ def add(command: ArgumentParser) -> None:
 
 def act(options: Namespace) -> Outcome:
     require("torch", "training", "train")
-    if distribution.is_first():
+    if processes.is_first():
         refuse_no_bundle(options.export, options)
     if _goes_on(options):
         return _resume(options)
     _check_training(options)
     data = dataset(options)
     describe(data, options)
-    looks = not options.no_check and distribution.is_first()
+    looks = not options.no_check and processes.is_first()
     if looks:
         _say_faults(data, options)
     proposal = _propose(data, options) if looks and not options.split else None
@@ -126,7 +126,7 @@ def _propose(data: Dataset, options: Namespace) -> dict[str, Any] | None:
     """A split that suits the table better than a random one, with what it changes."""
     if not data.kinds:
         return None
-    from drivetrain.learn.split_difference import split_difference
+    from drivetrain.evidence.split_effect import split_difference
 
     found = split_difference(data, options.seed)
     if found is None:
@@ -181,7 +181,7 @@ def _check_training(options: Namespace) -> None:
     if options.lr is not None and not 0 < options.lr < math.inf:
         raise UsageError(f"the learning rate must be a number above 0, not {options.lr}.", where="--lr")
     Settings(**_settings(options))
-    if options.out and distribution.is_first():
+    if options.out and processes.is_first():
         refuse_used(Path(options.out), options.force)
     if options.model is not None and os.path.isdir(options.source):
         from drivetrain.models import hub, registry
@@ -197,7 +197,7 @@ def _say_faults(data: Dataset, options: Namespace) -> None:
         return
     report = data.check()
     if data.kinds:  # `describe` has told what is left out.
-        from drivetrain.data.leaks import LEFT_OUT_COLUMNS
+        from drivetrain.data.checks.leaks import LEFT_OUT_COLUMNS
 
         report = replace(
             report, faults=tuple(fault for fault in report.faults if fault.kind != LEFT_OUT_COLUMNS)
@@ -209,15 +209,15 @@ def _say_faults(data: Dataset, options: Namespace) -> None:
 def _goes_on(options: Namespace) -> bool:
     """With --resume; and when torchrun starts the same command again after a process was lost. Under torchrun there
     may be no run to go on with yet: then it begins."""
-    restarted = distribution.is_restart() and bool(options.out)
-    if not (options.resume or restarted) or not (options.out and distribution.under_torchrun()):
+    restarted = processes.is_restart() and bool(options.out)
+    if not (options.resume or restarted) or not (options.out and processes.under_torchrun()):
         return options.resume
     config = os.path.join(options.out, "config.toml")
-    return distribution.start().from_first(lambda: os.path.isfile(config))
+    return processes.start().from_first(lambda: os.path.isfile(config))
 
 
 def _resume(options: Namespace) -> Outcome:
-    from drivetrain.learn.make import resume
+    from drivetrain.learn.by_name import resume
     from drivetrain.tasks import from_recipe
 
     if not options.out:
@@ -295,7 +295,7 @@ def _trained(learner: Any, options: Namespace) -> Outcome:
     result = dict(learner.result)
     if not options.json:
         result["notes"] = [note for note in result.get("notes", []) if note not in learner.notes_told]
-    if options.export and distribution.is_first():
+    if options.export and processes.is_first():
         export = ["drivetrain", "export", str(learner.run)]
         try:
             result["bundle"] = str(learner.export(options.export, force=options.force))

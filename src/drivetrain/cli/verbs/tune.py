@@ -59,7 +59,7 @@ def act(options: Namespace) -> Outcome:
             "note: there are no test rows; --test SHARE (or a test folder) keeps some that no trial sees",
             options,
         )
-    from drivetrain.learn.tune import tune
+    from drivetrain.search.tune import tune
 
     try:
         found = tune(

@@ -15,7 +15,7 @@ from drivetrain.models.encoders import Encoder, EncoderOptions
 from drivetrain.types import Array
 
 if TYPE_CHECKING:
-    from drivetrain.export.network import NetworkGraph
+    from drivetrain.graphs.network import NetworkGraph
 
 
 class CategoryEncoder(Encoder):

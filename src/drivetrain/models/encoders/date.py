@@ -17,7 +17,7 @@ from drivetrain.models.encoders import Encoder, EncoderOptions
 from drivetrain.types import Array
 
 if TYPE_CHECKING:
-    from drivetrain.export.network import NetworkGraph
+    from drivetrain.graphs.network import NetworkGraph
 
 COLUMNS = {"month": (1, 12), "weekday": (0, 7), "hour": (0, 24)}
 """Parts with a column for each value: first value, how many. Sunday need not lie between Saturday and Monday."""

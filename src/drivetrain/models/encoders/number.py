@@ -15,7 +15,7 @@ from drivetrain.models.encoders import Encoder, EncoderOptions
 from drivetrain.types import Array
 
 if TYPE_CHECKING:
-    from drivetrain.export.network import NetworkGraph
+    from drivetrain.graphs.network import NetworkGraph
 
 FARTHEST = 8.0
 """A scaled value beyond this is cut off where pieces are asked for: one outlier must not outweigh its row."""

@@ -11,7 +11,7 @@ from drivetrain.codecs.category import Category
 from drivetrain.models.heads import HeadOptions, in_one_row, last_layer
 
 if TYPE_CHECKING:
-    from drivetrain.export.network import NetworkGraph
+    from drivetrain.graphs.network import NetworkGraph
 
 
 class CategoryHead(nn.Module):

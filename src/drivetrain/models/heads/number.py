@@ -15,7 +15,7 @@ from drivetrain.models.heads import HeadOptions, last_layer
 from drivetrain.types import Array
 
 if TYPE_CHECKING:
-    from drivetrain.export.network import NetworkGraph
+    from drivetrain.graphs.network import NetworkGraph
 
 BEYOND = 0.5
 """How far an answer may lie outside of what was learned, in spreads of the target."""

@@ -11,7 +11,7 @@ from drivetrain.codecs.tags import Tags
 from drivetrain.models.heads import HeadOptions, last_layer
 
 if TYPE_CHECKING:
-    from drivetrain.export.network import NetworkGraph
+    from drivetrain.graphs.network import NetworkGraph
 
 
 class TagsHead(nn.Module):

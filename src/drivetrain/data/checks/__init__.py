@@ -1,0 +1,1 @@
+"""Faults and leaks, looked for before anybody trains."""

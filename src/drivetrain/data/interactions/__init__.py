@@ -1,0 +1,1 @@
+"""Who had what, and when: ratings, histories, titles."""

@@ -1,0 +1,1 @@
+"""Encoded rows, kept: encoded once, in parallel, and found again by content."""

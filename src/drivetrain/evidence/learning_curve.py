@@ -1,0 +1,283 @@
+"""Would more data help? The error against the number of training rows, and where it is heading."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from drivetrain.arguments import public
+from drivetrain.data.dataset import Dataset
+from drivetrain.data.refit import spread_order, strata, with_train
+from drivetrain.errors import DataError, UsageError
+from drivetrain.evidence.power_law import PowerLaw, fit
+from drivetrain.learn.applies import refuse_pointless
+from drivetrain.learn.by_name import one_model
+from drivetrain.metrics import Statistic, names, statistics
+from drivetrain.progress import progress
+from drivetrain.report import words
+
+if TYPE_CHECKING:
+    from drivetrain.charts import Chart
+
+Floats = npt.NDArray[np.float64]
+
+SHARES = (0.1, 0.2, 0.4, 0.7, 1.0)
+LEAST_SIZES, LEAST_ROWS = 3, 10
+WORTH = 0.05
+"""To lower the error by less than this share of it is not worth the rows."""
+GOOD_FIT = 0.8
+"""A curve that accounts for less of the errors' variance is not relied on."""
+MISFIT = 3
+"""An error so many standard deviations off the curve is none of its."""
+ENDS = (0.025, 0.975)
+
+
+@dataclass(frozen=True)
+class LearningCurve:
+    """Errors at growing numbers of training rows, each on the same `valid` rows.
+
+    `errors` (sizes, seeds), `low` and `high` (sizes,) the 95 % interval of their mean, `law` the fitted curve (None where
+    it says nothing), `projected` (value, low, high) with twice the rows, `gain` the same of what that would take off the
+    error. `answer` begins with yes, perhaps, hardly or can't tell.
+    """
+
+    metric: str
+    rows: list[int]
+    errors: Floats
+    low: Floats
+    high: Floats
+    valid: int
+    law: PowerLaw | None
+    projected: tuple[float, float, float] | None
+    gain: tuple[float, float, float] | None
+    answer: str
+    notes: list[str]
+    start: int
+    """The number of rows that the curve begins at."""
+
+    @property
+    def chart(self) -> Chart:
+        """The errors with their intervals, the curve, and where it would be with twice the rows."""
+        from drivetrain.charts import learning_curve
+
+        found = self.to_json()
+        law = self.law
+        line = None
+        if law is not None:
+            shares = np.geomspace(self.start / self.rows[-1], 2, 60)
+            line = [(float(share) * self.rows[-1], float(law.at(float(share))[0])) for share in shares]
+        name = words.metric(self.metric).name
+        return learning_curve(found["points"], line, found["projected"], f"{name} by training rows")
+
+    def to_json(self) -> dict[str, Any]:
+        """`{"metric", "points": [{"rows", "value", "low", "high", "by_seed"}], "valid", "law", "projected", "gain",
+        "answer", "notes"}`; law, projected and gain are null where they can't be told."""
+
+        def named(found: tuple[float, float, float] | None) -> dict[str, Any] | None:
+            return None if found is None else dict(zip(("value", "low", "high"), found))
+
+        points = [
+            {"rows": rows, "value": float(errors.mean()), "low": float(low), "high": float(high), "by_seed": errors.tolist()}
+            for rows, errors, low, high in zip(self.rows, self.errors, self.low, self.high)
+        ]  # fmt: skip
+        projected = named(self.projected)
+        return {
+            "metric": self.metric, "points": points, "valid": self.valid, "answer": self.answer, "notes": self.notes,
+            "law": None if self.law is None else self.law.to_json(),
+            "projected": None if projected is None else {"rows": 2 * self.rows[-1], **projected},
+            "gain": named(self.gain),
+        }  # fmt: skip
+
+    def __str__(self) -> str:
+        lines = [
+            f"{rows:>9,} rows  {words.metric(self.metric).name} {resolved(float(errors.mean()), float(low), float(high))}"
+            for rows, errors, low, high in zip(self.rows, self.errors, self.low, self.high)
+        ]
+        return "\n".join([*lines, self.answer, *(f"note: {note}" for note in self.notes)])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        notes = "".join(f"<p>note: {escape(note)}</p>" for note in self.notes)
+        return f"{self.chart.to_html()}<p><b>{escape(self.answer)}</b></p>{notes}"
+
+
+def resolved(value: float, low: float, high: float) -> str:
+    """`117,430 (116,200 to 118,900)`: a value and its interval, with two figures of the interval's width, so that
+    what lies outside the interval never reads the same."""
+    if not low < high < np.inf:
+        return f"{value:,.4g} ({low:,.4g} to {high:,.4g})"
+    decimals = int(np.clip(1 - np.floor(np.log10(high - low)), 0, 12))
+    return f"{value:,.{decimals}f} ({low:,.{decimals}f} to {high:,.{decimals}f})"
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+@public
+def learning_curve(
+    data: Dataset,
+    model: Any = None,
+    shares: Sequence[float] = SHARES,
+    epochs: int | None = None,
+    seeds: int = 1,
+    *,
+    metric: str | None = None,
+    seed: int = 0,
+    quiet: bool = False,
+    **options: Any,
+) -> LearningCurve:
+    """Train anew on growing random parts of the training rows (nested, each class by its share), `seeds` times each.
+
+    Small parts get as many steps as all the rows where four times the epochs suffice for that. `metric` is an error
+    (default: the error rate, or the mean absolute error); the other options are those of a learner. The codecs stay those
+    of all training rows. Raises UsageError, and DataError where there are no valid rows.
+    """
+    model = one_model(data) if model is None else model
+    refuse_pointless(data, model, [] if epochs is None else ["epochs"])
+    sizes, order = _plan(data, shares, seeds, seed)
+    made: list[list[Statistic]] = [[] for _ in sizes]
+    with progress("Training on parts", sum(sizes) * seeds, quiet=quiet) as advance:
+        for number in range(seeds):
+            steps = None
+            for place in reversed(range(len(sizes))):  # All rows first: they say how many steps are whole.
+                part = with_train(data, order[number][: sizes[place]])
+                learner = _train(part, model, epochs, steps, seed + number, options)
+                steps = steps or getattr(learner, "steps", None)
+                outputs, encoded = learner.outputs("valid")
+                target, codec = next(iter(data.signature.targets.items()))
+                found = statistics(codec, outputs[target], encoded[target])
+                metric = _metric(metric, found)
+                made[place].append(found[metric])
+                advance(sizes[place])
+    return _curve(metric or "", sizes, made, seed)
+
+
+def _train(
+    data: Dataset, model: Any, epochs: int | None, steps: int | None, seed: int, options: dict[str, Any]
+) -> Any:
+    from drivetrain.learn.bare import train_bare
+
+    return train_bare(data, model, epochs, steps, seed=seed, **options)
+
+
+def _plan(
+    data: Dataset, shares: Sequence[float], seeds: int, seed: int
+) -> tuple[list[int], list[npt.NDArray[Any]]]:
+    """The numbers of rows, and for each seed the rows in the order in which they are added."""
+    if not len(data.rows("valid")) or not len(data.part("valid")):
+        raise DataError(
+            "a learning curve needs valid rows.", where=data.table.name, fix="Keep some: valid=0.2."
+        )
+    if seeds < 1 or not all(0 < share <= 1 for share in shares):
+        raise UsageError(
+            "shares are above 0 and at most 1, seeds from 1.", where="shares", fix=f"Try {SHARES}."
+        )
+    rows, classes = strata(data)
+    sizes = sorted({round(share * len(rows)) for share in (*shares, 1.0)})
+    if len(sizes) < LEAST_SIZES or sizes[0] < LEAST_ROWS:
+        raise UsageError(
+            f"of {len(rows):,} rows these shares make {', '.join(map(str, sizes))}.", where="shares",
+            fix=f"A curve takes {LEAST_SIZES} different sizes or more, of {LEAST_ROWS} rows or more.",
+        )  # fmt: skip
+    return sizes, [rows[spread_order(classes, seed + number)] for number in range(seeds)]
+
+
+def _metric(wanted: str | None, found: dict[str, Statistic]) -> str:
+    """The metric wanted, or the first that is an error. Raises UsageError for one that is better when higher."""
+    return names.chosen(wanted, [name for name in found if not names.metric(name).higher])
+
+
+# From errors to an answer.
+
+
+def _curve(metric: str, sizes: list[int], made: list[list[Statistic]], seed: int) -> LearningCurve:
+    """`made` is (sizes, seeds): what resampling the valid rows jointly, the same for all, makes of each error."""
+    drawn = [[one.replicates(seed) for one in each] for each in made]
+    errors = np.array([[value for value, _ in each] for each in drawn])
+    resampled = np.array([np.mean([values for _, values in each], axis=0) for each in drawn]).T
+    law, spread, first = _law(np.array(sizes) / sizes[-1], errors, resampled.std(axis=0))
+    resampled += np.random.default_rng(seed).normal(0, spread, resampled.shape)  # (1000, sizes)
+    laws = fit(np.array(sizes[first:]) / sizes[-1], resampled[:, first:])
+    low, high = np.maximum(0, np.quantile(resampled, ENDS, axis=0))
+    projected, gain = (
+        (float(value[0]), *map(float, np.quantile(values, ENDS)))
+        for value, values in ((law.at(2), laws.at(2)), (law.at(1) - law.at(2), laws.at(1) - laws.at(2)))
+    )
+    fall = np.quantile(resampled[:, first] - resampled[:, -1], ENDS)
+    means = errors.mean(axis=1)
+    answer, told = _answer(metric, sizes[first:], means[first:], fall, law, projected, gain)
+    notes = []
+    if told:
+        notes.append(
+            f"projected from {len(sizes) - first} sizes by a power law: what lies beyond the data is an assumption"
+        )
+    if first:
+        notes.append(f"{sizes[0]:,} rows are left out of the curve: with so few the model mostly guesses")
+    if errors.shape[1] == 1:
+        notes.append("each size was trained once: more seeds make it surer")
+    known = (law, projected, gain) if told else (None, None, None)
+    n = len(made[0][0].terms[0])
+    return LearningCurve(metric, sizes, errors, low, high, n, *known, answer, notes, sizes[first])  # type: ignore[arg-type]
+
+
+def _law(shares: Floats, errors: Floats, valid_noise: Floats) -> tuple[PowerLaw, float, int]:
+    """The curve of the errors (sizes, seeds); the standard deviation of a size's mean error by the luck of the training;
+    and how many of the smallest sizes the curve does without: before it begins a model guesses (Hestness et al. 2017,
+    Deep Learning Scaling is Predictable, Empirically, arXiv:1712.00409). `valid_noise` (sizes,) is that of the valid rows.
+
+    The luck is told by the seeds where there are several, else by how far the errors lie off the curve, which three
+    parameters have been fitted to.
+    """
+    sizes, seeds = errors.shape
+    means = errors.mean(axis=1)
+    luck = float(np.sqrt(errors.var(axis=1, ddof=1).mean() / seeds)) if seeds > 1 else 0.0
+    for first in range(2 if sizes > LEAST_SIZES + 1 else 1):
+        law = fit(shares[first:], means[None, first:])
+        off = means[first:] - law.at(shares[first:])
+        if (np.abs(off) <= MISFIT * np.hypot(valid_noise, luck)[first:] + 1e-12).all():
+            break
+    spread = luck if seeds > 1 else float(np.sqrt((off**2).sum() / max(1, sizes - first - 3)))
+    return law, spread, first
+
+
+def _answer(
+    metric: str,
+    sizes: list[int],
+    errors: Floats,
+    fall: Floats,
+    law: PowerLaw,
+    projected: tuple[float, float, float],
+    gain: tuple[float, float, float],
+) -> tuple[str, bool]:
+    """The answer in words, and whether the curve is to be relied on."""
+    name, rows = words.metric(metric).name, sizes[-1]
+    went = f"from {sizes[0]:,} to {rows:,} rows the {name} went from {_figure(errors[0])} to {_figure(errors[-1])}"
+    now = float(law.at(1)[0])
+    if np.abs(fall).max() < WORTH * now:
+        return f"hardly: {went}, so more rows make next to no difference", False
+    if fall[0] <= 0 <= fall[1]:
+        return (
+            f"can't tell: {went}, which could be chance. More valid rows or more seeds would say more",
+            False,
+        )
+    if fall[1] < 0 or law.explained[0] < GOOD_FIT:
+        return f"can't tell: {went}, but not along a curve. More seeds would say more", False
+    at, low, high = map(_figure, projected)
+    lower, least, most = map(_figure, gain)
+    would = (
+        f"with twice the rows ({2 * rows:,}) the {name} would be about {at} ({low} to {high}), lower by {lower} "
+        f"({least} to {most}), if the curve goes on as it did"
+    )
+    if gain[1] >= WORTH * now:
+        return f"yes: {would}", True
+    if gain[2] < WORTH * now:
+        return f"hardly: {would}", True
+    return f"perhaps: {would}", True

@@ -1,0 +1,127 @@
+"""What recommends beside a model of ratings: fitted along with it, measured with it, and put into its bundle."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from drivetrain.evidence.result import compare_with, make_result, measured_part
+from drivetrain.learn.baselines.recommend import POPULARITY
+from drivetrain.learn.baselines.supervised import Baseline
+from drivetrain.learn.recommend.ease import EaseLearner
+from drivetrain.learn.recommend.items import without
+from drivetrain.metrics import measure
+from drivetrain.types import Array
+
+if TYPE_CHECKING:
+    from drivetrain.learn.base import BaseLearner
+
+MEMBER = "recommender.bundle"
+BY_RATING = "sorted by predicted rating"
+PAIRS = 2_000_000
+"""So many ratings are predicted at most to see how well they rank; with many items that is of fewer users."""
+ROWS = 65_536
+EXAMPLES = 5
+"""So many items of a history, and so many recommendations, are an example."""
+
+
+def fit_recommender(fitted: BaseLearner) -> EaseLearner:
+    """What recommends, by what the users of the same training rows liked."""
+    data = fitted.data.extras.recommends
+    assert data is not None
+    found = EaseLearner(data, quiet=fitted.quiet, seed=fitted.settings.seed)
+    found.solve()
+    return found
+
+
+def add_ranking(fitted: BaseLearner, result: dict[str, Any]) -> None:
+    """Add to the result of a model of ratings how well is recommended, beside simple methods and beside sorting by the
+    ratings that it predicts."""
+    ranker = fitted.recommender
+    part = measured_part(ranker)
+    if part not in result["metrics"]:
+        return
+    ranked = ranker.result = make_result(ranker)
+    result["metrics"][part] |= ranked["metrics"][part]
+    for name in ("baselines", "against"):
+        result[name] |= ranked[name]
+    result["seconds"] += ranked["seconds"]
+    with fitted.progress("Ranking by rating", 1) as advance:
+        found, rows = by_rating(fitted, ranker, part)
+        advance(1)
+    codec = ranker.data.signature.targets[found.target]
+    outputs, encoded = ranker.outputs(part)
+    true = encoded[found.target][rows]
+    more = ranker.data.extras.metrics
+    metrics = measure(codec, found.outputs, true) | ({} if more is None else more(found.outputs))
+    result["baselines"][BY_RATING] = {name: estimate.to_json() for name, estimate in metrics.items()}
+    ours = {found.target: outputs[found.target][rows]}
+    result["against"] |= compare_with(ranker.data.signature, ours, [found], {found.target: true})
+    result["notes"] += [*ranker.told(ranked["against"]), *_warned(result["baselines"])]
+
+
+def _warned(baselines: dict[str, dict[str, Any]]) -> list[str]:
+    """What a person who sorts by predicted rating should know."""
+    sorted_so, popular = (baselines[name]["ndcg_at_10"]["value"] for name in (BY_RATING, POPULARITY))
+    if sorted_so is None or popular is None or sorted_so >= popular:
+        return []
+    return [
+        f"recommendations are made by what was liked, not by the ratings that this model predicts: sorted by those, "
+        f"NDCG@10 is {sorted_so:.3f}, below the {popular:.3f} of what is popular"
+    ]
+
+
+def by_rating(fitted: BaseLearner, ranker: EaseLearner, part: str) -> tuple[Baseline, Array]:
+    """Items in the order of their predicted ratings, as outputs of a ranking, for the first so many rows of a part."""
+    data = ranker.data.part(part)
+    rows = np.arange(min(len(data), max(1, PAIRS // len(ranker.items))))
+    (user, users), (item, items) = fitted.data.signature.inputs.items()
+    (rating,) = fitted.data.signature.targets
+    (target,) = ranker.data.signature.targets
+    who, _ = users.encode_column(ranker.data.table["user"][data.rows[rows]])
+    what, _ = items.encode_column(np.array(ranker.items, object))
+    pairs = {user: np.repeat(who, len(what)), item: np.tile(what, len(who))}
+    predicted = [
+        fitted.run_arrays({name: codes[start : start + ROWS] for name, codes in pairs.items()})[rating]
+        for start in range(0, len(pairs[user]), ROWS)
+    ]
+    scores = np.concatenate(predicted).reshape(len(who), len(what))
+    had = data.batch(rows)
+    # From 0 up, so that what was had already comes last whatever the scale of the ratings.
+    outputs = without(scores - scores.min(), had["history"], had.get("seen")).astype(np.float32)
+    return Baseline(BY_RATING, target, outputs), rows
+
+
+def example(fitted: BaseLearner) -> dict[str, Any] | None:
+    """What a user with a history of usual length would have been recommended, by the titles of items: what they had
+    liked, and with each item whether they came to like it. None where nothing was held out."""
+    ranker = fitted if fitted.data.extras.recommends is None else fitted.recommender
+    part = measured_part(ranker)
+    outputs, encoded = ranker.outputs(part)
+    ((target, scores),) = outputs.items()
+    history = ranker.data.part(part).column("history")
+    lengths = np.where(encoded[target].any(axis=1), history.sum(axis=1, dtype=np.int64), -1)
+    if not (lengths > 0).any():
+        return None
+    row = int(np.argmin(np.abs(lengths - np.median(lengths[lengths > 0]))))
+    titles, items = ranker.data.extras.titles, ranker.data.signature.targets[target].items  # type: ignore[attr-defined]
+    names = [titles.get(item, item) for item in items]
+    liked = [names[place] for place in np.flatnonzero(history[row]).tolist()]
+    best = np.argsort(-scores[row], kind="stable")[:EXAMPLES].tolist()
+    return {
+        "liked": liked[:EXAMPLES], "others": max(0, len(liked) - EXAMPLES),
+        "items": [(names[place], bool(encoded[target][row, place])) for place in best],
+    }  # fmt: skip
+
+
+def recommender_member(fitted: BaseLearner) -> dict[str, bytes]:
+    """The bundle of what recommends, as a member of that of the ratings: opened, checked and verified like any."""
+    ranker = fitted.recommender
+    if ranker.result is None:
+        ranker.result = make_result(ranker)
+    with tempfile.TemporaryDirectory() as folder:
+        path = ranker.export(Path(folder) / MEMBER)
+        return {MEMBER: path.read_bytes()}

@@ -1,0 +1,261 @@
+"""What a learner tells its report page and its bundle's card, as the plain data that they take."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from drivetrain.codecs.base import distinct
+from drivetrain.codecs.category import order
+from drivetrain.data.kinds.types import LEFT_OUT
+from drivetrain.data.table import missing
+from drivetrain.deadline import NEVER, Deadline
+from drivetrain.evidence.ranking_beside import example
+from drivetrain.evidence.result import measured_part
+from drivetrain.interpret import Classification, Importance, Interpretation, Regression, importances, slices
+from drivetrain.interpret.importance import REPEATS
+from drivetrain.interpret.interpretation import flat_rows, save_losses
+from drivetrain.learn.runs.folder import versions
+from drivetrain.values import as_text, canonical
+
+if TYPE_CHECKING:
+    from drivetrain.learn.base import BaseLearner
+
+MISTAKES = 16
+WORST, MISTAKE_COLUMNS = 10, 5
+"""So many pictures, or rows of a table with so many of their columns, are shown as mistakes."""
+ROWS, TOLD = 8, 3
+"""So many rows of a table are shown, and slices told in a sentence beside the chart of more."""
+ENOUGH, ENOUGH_PICTURES = 5_000, 2_000
+"""What it relies on is measured on so many rows: of fewer ones each column is shuffled several times."""
+SECONDS_OF_CARD = 5.0
+"""To look for slices for a bundle's card."""
+EXPLAINED = ("category", "number", "tags")
+"""The kinds of target that have sections of their own."""
+
+
+def _shared(learner: BaseLearner) -> dict[str, Any]:
+    """What page and card have in common."""
+    data = learner.data
+    result = learner.result or {}
+    content: dict[str, Any] = {
+        "name": data.table.name,
+        "task": data.task.replace("_", " "),
+        "model": learner.description(),
+        "created": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "things": "pictures" if any(codec.from_files for codec in data.signature.inputs.values()) else "rows",
+        "metrics": result.get("metrics"),
+        "baselines": result.get("baselines"),
+        "against": result.get("against"),
+        "notes": result.get("notes"),
+        "tried": result.get("tried"),
+        "versions": versions(),
+        "data": {
+            "source": data.table.source or data.table.name,
+            "layout": data.table.layout,
+            "rows": {part: len(rows) for part, rows in data.split.parts().items() if len(rows)},
+            "counts": _counts(learner),
+            "note": data.split.note,
+            "left_out": len(data.bad),
+        },
+    }
+    return content
+
+
+def report_content(learner: BaseLearner, deadline: Deadline = NEVER) -> dict[str, Any]:
+    """The content of report.html (see report/page.py). What the deadline leaves no time for is named there."""
+    content = _shared(learner)
+    data = learner.data
+    content["history"], content["epoch_name"] = learner.history, learner.epoch_name
+    report = data.found_faults
+    content["data"]["faults"] = None if report is None else report.to_json()["faults"]
+    content["settings"] = learner.choices()
+    bundle = f"{data.table.name}.bundle"
+    answer = f"drivetrain predict {bundle} {'PICTURE' if data.pictures else 'ROWS.csv --out answers.csv'}"
+    if data.task == "recommendation":
+        answer = f"drivetrain recommend {bundle} USER --seen {data.table.name}"
+        content["example"] = example(learner)
+    content["use"] = [
+        ("Write the bundle, verified", f"drivetrain export {learner.run} {bundle}"),
+        ("Answer without torch", answer),
+    ]
+    if learner.epoch_name == "epoch":  # The package that writes event files imports torch: trees have none.
+        content["use"].append(("Watch the curves in TensorBoard", f"tensorboard --logdir {learner.run}"))
+    if data.kinds:
+        content["columns"] = _columns(learner)
+    if data.pictures:
+        content["data"]["pictures"] = data.show(16)
+    elif len(data.part("train")):
+        content["sample"] = data.show(ROWS)
+    targets = _targets(learner, deadline)
+    if len(data.signature.targets) == 1:
+        return {**content, **next(iter(targets.values()), {})}
+    return {**content, "targets": targets}
+
+
+def card_content(learner: BaseLearner, file: str, cases: int) -> dict[str, Any]:
+    """The content of the bundle's README.md (see report/card.py). A bundle travels: it names the data, and not where
+    they lie on this machine."""
+    content = _shared(learner)
+    table, part = learner.data.table, measured_part(learner)
+    content["data"]["source"] = table.name
+    if table.source:
+        content["notes"] = [note.replace(f"{table.source}{os.sep}", "") for note in content["notes"] or []]
+    if learner.data.one_category:
+        name = next(
+            name for name, codec in learner.data.signature.targets.items() if hasattr(codec, "classes")
+        )
+        content["per_class"] = _per_class(learner.interpret(part, name))
+    explained = [name for name in learner.data.signature.targets if _is_explained(learner, name)]
+    weak = {name: slices(learner, part, name, deadline=Deadline(SECONDS_OF_CARD)) for name in explained}
+    several = len(weak) > 1
+    return {
+        **content,
+        "weak": [
+            f"{f'{name}, ' if several else ''}{each.sentence(found.metric, alike=False)}"
+            for name, found in weak.items()
+            for each in found.found[:TOLD]
+        ],
+        "left_out_columns": [column["name"] for column in _columns(learner) if column["role"] == "left out"],
+        "file": file,
+        "signature": learner.shipped.data.signature.to_json(),
+        "limits": learner.data.extras.limits,
+        "cases": cases,
+        "seed": learner.settings.seed,
+    }
+
+
+def write_top_losses(learner: BaseLearner, path: Path) -> None:
+    """The rows of the measured part where the model is most wrong, as a table; none of targets that have no such rows."""
+    part = measured_part(learner)
+    names = [name for name in learner.data.signature.targets if _is_explained(learner, name)]
+    if names:
+        save_losses(path, [learner.interpret(part, name) for name in names])
+
+
+# Targets.
+
+
+def _targets(learner: BaseLearner, deadline: Deadline) -> dict[str, dict[str, Any]]:
+    """For each target what the page's sections about it take."""
+    part = measured_part(learner)
+    names = [name for name in learner.data.signature.targets if _is_explained(learner, name)]
+    relied = _importances(learner, part, names, deadline.part(1 / 2))
+    return {
+        name: _of_target(learner, part, name, relied.get(name), deadline.part(1 / (len(names) - place)))
+        for place, name in enumerate(names)
+    }
+
+
+def _is_explained(learner: BaseLearner, name: str) -> bool:
+    return learner.data.signature.targets[name].op.split("@")[0] in EXPLAINED
+
+
+def _importances(
+    learner: BaseLearner, part: str, names: list[str], deadline: Deadline
+) -> dict[str, Importance]:
+    """What it relies on; nothing where there is one input only."""
+    if len(learner.data.signature.inputs) < 2 or not names:
+        return {}
+    enough = ENOUGH_PICTURES if learner.data.pictures else ENOUGH
+    rows = min(enough, len(learner.data.part(part)))
+    repeats = int(np.clip(enough // max(1, rows), 1, REPEATS))
+    return importances(learner, part, dict.fromkeys(names), rows=rows, repeats=repeats, deadline=deadline)
+
+
+def _of_target(
+    learner: BaseLearner, part: str, name: str, relied: Importance | None, deadline: Deadline
+) -> dict[str, Any]:
+    found = learner.interpret(part, name)
+    weak = found.slices(deadline=deadline)
+    content: dict[str, Any] = {
+        "slices": {
+            "chart": weak.chart if weak.found else None,
+            "measure": weak.measure,
+            "sentences": weak.words()[:-1][:TOLD],
+            "summary": weak.summary(),
+        },
+        "mistakes": _mistakes(found),
+    }
+    if relied is not None:
+        content["importance"] = {"chart": relied.chart, "sentences": relied.words()}
+    if isinstance(found, Classification):
+        content["per_class"] = _per_class(found)
+        content["confusion"], content["calibration"] = found.confusion(), found.calibration()
+        if len(found.category.classes) == 2:
+            content["thresholds"] = found.thresholds().chart
+    if isinstance(found, Regression):
+        content["predictions"] = _predictions(learner, part, found)
+    return content
+
+
+def _per_class(found: Interpretation) -> dict[str, Any]:
+    assert isinstance(found, Classification)
+    return {
+        name: {metric: estimate.to_json() for metric, estimate in values.items()}
+        for name, values in found.per_class().items()
+    }
+
+
+def _mistakes(found: Interpretation) -> Any:
+    if isinstance(found, Classification) and found.learner.data.pictures:
+        return found.top_losses(MISTAKES)
+    return flat_rows(found.worst(WORST), MISTAKE_COLUMNS)
+
+
+def _predictions(learner: BaseLearner, part: str, found: Regression) -> dict[str, Any]:
+    metrics = ((learner.result or {}).get("metrics") or {}).get(part) or {}
+    several = len(learner.data.signature.targets) > 1
+    band = "Shaded: the range that is answered; orange: rows outside it." if found.bounds is not None else ""
+    return {
+        "interval": found.interval_words(),
+        "held": metrics.get(f"{found.target}.interval_coverage" if several else "interval_coverage"),
+        "charts": [
+            (
+                found.predicted_against_true(),
+                f"On the dashed line prediction and truth are equal. {band}".strip(),
+            ),
+            (
+                found.errors(),
+                "By how much, and among which predictions. A line is at 0, the blue one at the median.",
+            ),
+        ],
+    }
+
+
+# The table.
+
+
+def _columns(learner: BaseLearner) -> list[dict[str, Any]]:
+    """What each column of the table was taken for: name, kind, reason, share missing, and its role."""
+    data = learner.data
+    found = []
+    for name, kind in data.kinds.items():
+        role = (
+            "target" if name in data.signature.targets else "left out" if kind.kind in LEFT_OUT else "input"
+        )
+        share = float(missing(data.table[name]).mean()) if name in data.table and len(data.table) else None
+        found.append({"name": name, "kind": kind.kind, "reason": kind.reason, "missing": share, "role": role})
+    return found
+
+
+def _counts(learner: BaseLearner) -> dict[str, dict[str, int]] | None:
+    """{part: {class: rows}} of the first category target."""
+    data = learner.data
+    for name, codec in data.signature.targets.items():
+        if hasattr(codec, "classes"):
+            counts = {}
+            for part, rows in data.split.parts().items():
+                different, which = distinct(data.table[name][rows])
+                found: Counter[str] = Counter()
+                for value, count in zip(different, np.bincount(which, minlength=len(different)).tolist()):
+                    found[canonical(as_text(value, "class"))] += count
+                if found:
+                    counts[part] = {text: found[text] for text in order(found)}
+            return counts
+    return None

@@ -1,0 +1,293 @@
+"""What came out of a training: the result with intervals, and how it stands against each simple method."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from drivetrain.codecs import Signature
+from drivetrain.codecs.category import Category
+from drivetrain.learn.base import without_intervals
+from drivetrain.learn.baselines.supervised import TREES, Baseline, fit_baselines
+from drivetrain.metrics import Estimate, Statistic, difference, losses, measure, names, paired_difference
+from drivetrain.metrics.overfitting import worsened
+from drivetrain.report.words import rough
+from drivetrain.types import Array
+
+if TYPE_CHECKING:
+    from drivetrain.learn.base import BaseLearner
+
+TRAINED_ON = ["there are no validation rows: the figures are of rows that it was trained on, and flatter it"]
+HARDLY_EVER = {"auc": 0.999, "r2": 0.999}
+LEAST_ROWS = 50
+"""Fewer rows may all be right by chance."""
+COLUMNS_TOO_GOOD = (
+    "Is every column known when the model is asked, and no row in both parts? What it relies on most is the first to "
+    "look at."
+)
+WIDE = {"accuracy": 0.2, "auc": 0.2, "r2": 0.3, "exact_match": 0.2}
+"""An interval as wide as this is right and says next to nothing."""
+SURER = 1.25
+"""A valid loss that ends so many times above its lowest is told."""
+
+
+def measured_part(learner: BaseLearner) -> str:
+    """The part that results are about: valid, or train where there is none."""
+    return "valid" if len(learner.data.rows("valid")) and len(learner.data.part("valid")) else "train"
+
+
+def make_result(learner: BaseLearner) -> dict[str, Any]:
+    """`{"run", "task", "metrics", "baselines", "against", "epochs", "seconds", "notes"}`, JSON values only."""
+    data, part, settings = learner.data, measured_part(learner), learner.settings
+    metrics = {name: estimate.to_json() for name, estimate in learner.validate(part).items()}
+    train, measured = learner.training_batch(), {**data.part(part).batch(), **learner.outputs(part)[1]}
+    stopped = getattr(settings, "early_stopping", None) is not None  # It has the best epoch's weights.
+    own = learner.model_name in ("trees", "best")  # They have them, and their rounds are chosen.
+    with learner.progress("Fitting baselines", 1) as advance:
+        if data.extras.baselines is not None:
+            simple = data.extras.baselines(data.signature, train, measured, settings.seed)
+        else:
+            simple = fit_baselines(
+                data.signature, train, measured, settings.seed, class_weights=settings.class_weights, loss=settings.loss,
+                trees=not own,
+            )  # fmt: skip
+        simple += learner.companions
+        advance(1)
+    beside = baseline_metrics(data.signature, simple, measured, settings.seed)
+    if (more := data.extras.metrics) is not None:
+        beside = {found.name: {**beside[found.name], **more(found.outputs)} for found in simple}
+    against = compare_with(data.signature, learner.outputs(part)[0], simple, measured, settings.seed)
+    for found in learner.companions:
+        against[found.name]["tried"] = True
+    return {
+        "run": None if learner.run is None else str(learner.run),
+        "task": data.task,
+        "metrics": {part: metrics},
+        "baselines": {
+            name: {key: e.to_json() for key, e in values.items()} for name, values in beside.items()
+        },
+        "against": against,
+        "epochs": learner.epochs,
+        "seconds": learner.seconds,
+        "notes": learner.notes
+        + (TRAINED_ON if part == "train" else too_good(metrics, bool(data.kinds)))
+        + too_few(data.signature, metrics, measured)
+        + ([] if own else better_trees(against))
+        + ([] if own or stopped else worse_metric(learner.history))
+        + right_more_often(data.signature, learner.outputs(part)[0], simple, measured, against)
+        + learner.told(against)
+        + fitted_again(learner),
+        **learner.more(),
+    }
+
+
+def fitted_again(learner: BaseLearner) -> list[str]:
+    """That what answers has learned from more rows than what was measured."""
+    shipped = learner.shipped
+    if shipped is learner or not len(learner.data.rows("valid")):
+        return []
+    if (things := learner.data.extras.things) == "users":
+        return [
+            "measured without what the valid rows say of users; what answers was fitted again to them too"
+        ]
+    return [
+        f"measured as fitted to {len(learner.data.part('train')):,} {things or 'rows'}; what answers was fitted again to "
+        f"{len(shipped.data.part('train')):,}, the valid rows too"
+    ]
+
+
+def brief_result(learner: BaseLearner) -> dict[str, Any]:
+    """The result without a look at baselines."""
+    part = measured_part(learner)
+    return {
+        "run": None if learner.run is None else str(learner.run),
+        "task": learner.data.task,
+        "metrics": {part: {name: found.to_json() for name, found in learner.validate(part).items()}},
+        "baselines": {},
+        "against": {},
+        "epochs": learner.epochs,
+        "seconds": learner.seconds,
+        "notes": learner.notes,
+    }
+
+
+def baseline_metrics(
+    signature: Signature, simple: Sequence[Baseline], encoded: Mapping[str, Array], seed: int = 0
+) -> dict[str, dict[str, Estimate]]:
+    """Name -> metric -> estimate, of the rows whose encoded targets these are. The model's intervals are not theirs."""
+    targets = without_intervals(signature).targets
+    return {
+        found.name: measure(targets[found.target], found.outputs, encoded[found.target], seed)
+        for found in simple
+    }
+
+
+def compare_with(
+    signature: Signature,
+    outputs: Mapping[str, Array],
+    simple: Sequence[Baseline],
+    encoded: Mapping[str, Array],
+    seed: int = 0,
+) -> dict[str, dict[str, Any]]:
+    """Name of a baseline -> `{"target", "measure", "difference", "better", "words"}`, JSON values.
+
+    `measure` is the key of the metric that decides, `difference` the mean of our losses less its losses on the same rows,
+    below 0 where the model is better (the loss of a ranking is what its NDCG lacks of 1). `better` is None where the
+    difference could be chance.
+    """
+    compared: dict[str, dict[str, Any]] = {}
+    for found in simple:
+        codec, true = signature.targets[found.target], encoded[found.target]
+        ours, theirs = (losses(codec, made, true) for made in (outputs[found.target], found.outputs))
+        apart = paired_difference(ours, theirs, seed)
+        better = True if apart.high < 0 else False if apart.low > 0 else None
+        decided_by = names.deciding(codec)
+        compared[found.name] = {
+            "target": found.target,
+            "measure": decided_by,
+            "difference": apart.to_json(),
+            "better": better,
+            "words": in_words(found.name, decided_by, apart, better),
+        }
+    return compared
+
+
+def in_words(baseline: str, key: str, apart: Estimate, better: bool | None) -> str:
+    """`better than logistic regression: log loss lower by 0.021 (0.015 to 0.027)`."""
+    name, higher = names.metric(key).name, names.metric(key).higher
+    if math.isnan(apart.low):
+        return f"too few rows to compare with {baseline}"
+    if better is None:
+        sides = (-apart.high, -apart.low) if higher else (apart.low, apart.high)
+        low, high = map(rough, sides)
+        return (
+            f"no better or worse than {baseline}, as far as these rows tell: {name} apart by {low} to {high}"
+        )
+    way = "higher" if better == higher else "lower"
+    return f"{'better' if better else 'worse'} than {baseline}: {name} {way} by {_amount(apart)}"
+
+
+def _amount(apart: Estimate) -> str:
+    """`0.021 (0.015 to 0.027)`, whichever is ahead."""
+    low, high = sorted((abs(apart.low), abs(apart.high)))
+    return f"{rough(abs(apart.value))} ({rough(low)} to {rough(high)})"
+
+
+def too_good(metrics: Mapping[str, Mapping[str, Any]], is_table: bool) -> list[str]:
+    """A question for each metric that hardly any honest task comes to. `metrics` are those of rows not trained on."""
+    notes: list[str] = []
+    for key, found in metrics.items():
+        kind = key.rpartition(".")[2]
+        if kind not in HARDLY_EVER or found["value"] is None or found["value"] < HARDLY_EVER[kind]:
+            continue
+        if found["n"] >= LEAST_ROWS:
+            notes.append(
+                f"{names.printed(key)} {found['value']:.4f} on {found['n']:,} rows: hardly any task is so easy. "
+                + (
+                    COLUMNS_TOO_GOOD
+                    if is_table
+                    else "Are there copies, or pictures of one scene, in both parts?"
+                )
+            )
+    return notes
+
+
+def too_few(
+    signature: Signature, metrics: Mapping[str, Mapping[str, Any]], measured: Mapping[str, Array]
+) -> list[str]:
+    """A plain sentence for each target of which the measured rows tell next to nothing."""
+    notes: list[str] = []
+    for target, codec in signature.targets.items():
+        several = f"{target}." if len(signature.targets) > 1 else ""
+        wide = {
+            name: estimate
+            for name, most in WIDE.items()
+            if (estimate := metrics.get(several + name)) is not None
+            and estimate["low"] is not None
+            and estimate["high"] - estimate["low"] >= most
+        }
+        if not wide:
+            continue
+        rows = f"{len(measured[target]):,} rows"
+        if isinstance(codec, Category):
+            counts = np.bincount(np.asarray(measured[target], np.int64))
+            rows += f", of which {counts[counts > 0].min():,} are of the rarest class,"
+        told = " and ".join(
+            f"{names.printed(several + name)} anywhere from {found['low']:.2f} to {found['high']:.2f}"
+            for name, found in wide.items()
+        )
+        notes.append(
+            f"too few rows to say how good it is: {rows} leave {told}. Hold out more of them, or get more rows."
+        )
+    return notes
+
+
+def better_trees(against: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """A plain sentence for each target whose trees answer better than the model by more than chance."""
+    notes: list[str] = []
+    for name, found in against.items():
+        if found["better"] is False and name.startswith(TREES):
+            notes.append(
+                f"{name[0].upper()}{name[1:]} answer better than this model, by more than chance: use them. The same "
+                'command with --model trees trains and exports them (in Python data.learner("trees").fit()).'
+            )
+    return notes
+
+
+def right_more_often(
+    signature: Signature,
+    outputs: Mapping[str, Array],
+    simple: Sequence[Baseline],
+    encoded: Mapping[str, Array],
+    against: Mapping[str, Mapping[str, Any]],
+) -> list[str]:
+    """A plain sentence for each simple method of which accuracy says the contrary of log loss."""
+    notes: list[str] = []
+    for found in simple:
+        codec, better = signature.targets[found.target], against[found.name]["better"]
+        if not isinstance(codec, Category) or better is None:
+            continue
+        true = encoded[found.target]
+        ours, theirs = (codec.chosen(made) == true for made in (outputs[found.target], found.outputs))
+        apart = difference(Statistic.mean_of(ours), Statistic.mean_of(theirs))
+        if not (apart.value < 0 if better else apart.value > 0):
+            continue
+        one, other = ("this model", found.name) if apart.value > 0 else (found.name, "this model")
+        by = "which could be chance" if apart.low * apart.high <= 0 else f"by {_amount(apart)}"
+        shares = sorted((ours.mean(), theirs.mean()))
+        notes.append(
+            f"{one} is right more often than {other}, {shares[1]:.3f} to {shares[0]:.3f}, {by}. By log loss it is the "
+            "other way round: what it says of its own certainty fits less."
+        )
+    return notes
+
+
+def surer_than_right(history: list[dict[str, Any]]) -> list[str]:
+    """A plain sentence when the loss ended far above what it had been, though no more answers are wrong than before."""
+    losses = [row["valid_loss"] for row in history]
+    if not losses or not all(loss is not None and math.isfinite(loss) for loss in losses):
+        return []
+    best = losses.index(min(losses))
+    if losses[-1] < SURER * losses[best] or history[-1]["train_loss"] >= history[best]["train_loss"]:
+        return []
+    return [
+        f"the valid loss was lowest in epoch {history[best]['epoch']} ({losses[best]:.4g}) and ended at {losses[-1]:.4g} "
+        "while the training loss fell: the model says what it says more surely than it is right. Try dropout, fewer "
+        "epochs or early stopping, which keeps the best epoch."
+    ]
+
+
+def worse_metric(history: list[dict[str, Any]]) -> list[str]:
+    """A plain sentence when the last epochs made the metric (not just the loss) worse than it had been."""
+    rows = [row for row in history if row["valid_error"] is not None]
+    train, valid = ([row[name] for row in rows] for name in ("train_error", "valid_error"))
+    best = worsened(train, valid, rows[-1]["valid_rows"]) if rows else None
+    if best is None:
+        return surer_than_right(rows)
+    return [
+        f"overfitting: the valid error was best in epoch {rows[best]['epoch']} ({valid[best]:.4g}) and ended at "
+        f"{valid[-1]:.4g} while the training error fell. Try fewer epochs, augmentation or early stopping."
+    ]

@@ -1,0 +1,99 @@
+"""How much the split matters: the same trees, validated at random and by the split that the table speaks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from drivetrain.codecs.number import Number
+from drivetrain.data.dataset import PARTS, Dataset
+from drivetrain.data.proposals import Proposal, propose_split
+from drivetrain.errors import DrivetrainError
+from drivetrain.learn.trees.model import fit_trees, left_out
+from drivetrain.metrics import Estimate, measure
+from drivetrain.metrics.names import printed
+from drivetrain.types import Array
+
+MOST_ROWS, MOST_ROUNDS = 50_000, 200
+"""Of a larger table as many rows, drawn by the seed, tell the difference; and as many rounds of trees."""
+
+
+@dataclass(frozen=True)
+class SplitDifference:
+    """A proposed split, and one metric of the same method validated by the split as it is and by the proposed one."""
+
+    proposal: Proposal
+    metric: str
+    now: Estimate
+    proposed: Estimate
+
+    @property
+    def option(self) -> str:
+        """The split as the command line takes it."""
+        return self.proposal.option
+
+    @property
+    def words(self) -> str:
+        """What was found, in two sentences."""
+        name = printed(self.metric)
+        told = (
+            f"Measured with gradient-boosted trees, {name} is {_interval(self.now)} at random and {_interval(self.proposed)} "
+            f"with {self.option}"
+        )
+        if self.proposed.low > self.now.high:
+            share = self.proposed.value / self.now.value - 1 if self.now.value > 0 else float("inf")
+            worse = f"by {share:.0%}" if share < 10 else "many times"
+            return f"{told}: the random split flatters {worse}."
+        if self.proposed.high < self.now.low:
+            return f"{told}: here the proposed split is not the harder one."
+        return f"{told}: no difference that these rows could show."
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "column": self.proposal.column, "option": self.option, "reason": self.proposal.reason, "metric": self.metric,
+            "now": self.now.to_json(), "proposed": self.proposed.to_json(), "words": self.words,
+        }  # fmt: skip
+
+
+def split_difference(data: Dataset, seed: int = 0) -> SplitDifference | None:
+    """Measure what the table's own split would change; None where it speaks for none, or trees can't be fitted."""
+    targets = list(data.signature.targets)
+    if not data.kinds or len(left_out(data.signature)) == len(data.signature.inputs):
+        return None
+    proposal = propose_split(data.table, data.kinds, targets)
+    if proposal is None:
+        return None
+    try:
+        proposed = proposal.splitter(data.table)
+        found = [_measured(data, split.train, split.valid, seed) for split in (data.split, proposed)]
+    except DrivetrainError:
+        return None
+    return SplitDifference(proposal, _metric(data), *found)
+
+
+def _metric(data: Dataset) -> str:
+    codec = next(iter(data.signature.targets.values()))
+    return "root_mean_squared_error" if isinstance(codec, Number) else "error_rate"
+
+
+def _measured(data: Dataset, train: Array, valid: Array, seed: int) -> Estimate:
+    """The metric of trees fitted to some rows of the table on others, whatever parts they are in."""
+    target, codec = next(iter(data.signature.targets.items()))
+    if len(train) > MOST_ROWS:
+        train = np.sort(np.random.default_rng(seed).choice(train, MOST_ROWS, replace=False))
+    model = fit_trees(data.signature, _encoded(data, train), target, seed=seed, most_rounds=MOST_ROUNDS)
+    measured = _encoded(data, valid)
+    return measure(codec, model.predict(measured), measured[target], seed)[_metric(data)]
+
+
+def _encoded(data: Dataset, rows: Array) -> dict[str, Array]:
+    """The encoded rows of the table with these numbers, as far as they can be used."""
+    parts = [data.part(name) for name in PARTS if name != "test" and len(data.rows(name))]
+    chosen = [part.batch(np.isin(part.rows, rows)) for part in parts]
+    return {name: np.concatenate([batch[name] for batch in chosen]) for name in data.signature.fields}
+
+
+def _interval(estimate: Estimate) -> str:
+    return f"{estimate.value:.4g} [{estimate.low:.4g}, {estimate.high:.4g}]"

@@ -1,0 +1,1 @@
+"""ONNX graphs, written: of networks, and of several models as one."""

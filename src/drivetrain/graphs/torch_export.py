@@ -1,0 +1,107 @@
+"""The network as an ONNX graph: encoded arrays in, finished outputs out, any number of rows."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import warnings
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from drivetrain.bundle.graph import check_model
+from drivetrain.bundle.tensors import made_names
+from drivetrain.codecs import Signature
+from drivetrain.errors import BundleError, DrivetrainError
+from drivetrain.graphs.builder import VERSIONS
+from drivetrain.graphs.network import NotWritten, write_network
+from drivetrain.types import Array
+
+
+class _Finished(nn.Module):
+    """Positional encoded inputs -> a tuple of finished outputs, as the exporter wants it."""
+
+    def __init__(self, network: nn.Module, signature: Signature) -> None:
+        super().__init__()
+        self.network = network
+        self.inputs, self.targets = list(signature.inputs), list(signature.targets)
+
+    def forward(self, *arrays: Tensor) -> tuple[Tensor, ...]:
+        outputs = self.network.finish(self.network(dict(zip(self.inputs, arrays))))  # type: ignore[operator]
+        return tuple(outputs[name] for name in self.targets)
+
+
+def export_graph(network: nn.Module, signature: Signature, examples: Mapping[str, Array]) -> bytes:
+    """The serialised graph. `examples` are at least two encoded rows for each input.
+
+    Every example is cloned: one tensor object passed for two inputs would make a wrong graph without a word.
+    Raises DrivetrainError when the network has something that ONNX can't say.
+    """
+    try:
+        data = write_network(network, signature)
+    except NotWritten:
+        data = torch_graph(network, signature, examples)
+    try:
+        check_model(data)
+    except BundleError as fault:
+        raise DrivetrainError(
+            f"the network makes a graph that no bundle may hold: {fault.error}", where="export",
+            fix="Use other operations: no loops, sequences or random numbers, and whole numbers divided by constants alone.",
+        ) from fault  # fmt: skip
+    return data
+
+
+def torch_graph(network: nn.Module, signature: Signature, examples: Mapping[str, Array]) -> bytes:
+    """The same by torch's exporter, which takes any module."""
+    import onnx
+
+    module = _Finished(copy.deepcopy(network).cpu().float().eval(), signature)
+    arguments = tuple(torch.tensor(examples[name][:2]).clone() for name in signature.inputs)
+    rows = torch.export.Dim("rows")
+    names = made_names(signature)
+    with warnings.catch_warnings(), torch.no_grad(), _quiet_exporter():
+        warnings.simplefilter("ignore")
+        try:
+            program = torch.onnx.export(
+                module, arguments, dynamo=True, opset_version=VERSIONS[""], verbose=False, optimize=True,
+                input_names=[*names.inputs.values()], output_names=[*names.outputs.values()],
+                dynamic_shapes=(tuple({0: rows} for _ in arguments),),
+            )  # fmt: skip
+        except (torch.onnx.errors.OnnxExporterError, RuntimeError) as fault:
+            raise DrivetrainError(
+                f"the network can't be written as an ONNX graph: {str(fault).splitlines()[0]}",
+                where="export", fix="Use operations that ONNX has, and no Python branches on values.",
+            ) from fault  # fmt: skip
+    assert program is not None
+    model = program.model_proto
+    _strip(model)
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+class _quiet_exporter:
+    """The exporter logs its progress as warnings; a user has asked for a file, not for those."""
+
+    def __enter__(self) -> None:
+        self.loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+        self.levels = [logger.level for logger in self.loggers]
+        for logger in self.loggers:
+            logger.setLevel(logging.ERROR)
+
+    def __exit__(self, *_: object) -> None:
+        for logger, level in zip(self.loggers, self.levels):
+            logger.setLevel(level)
+
+
+def _strip(model: object) -> None:
+    """Remove what names local files or people: metadata and doc strings of model, graph, nodes and values."""
+    del model.metadata_props[:]  # type: ignore[attr-defined]
+    model.doc_string = ""  # type: ignore[attr-defined]
+    model.producer_name, model.producer_version = "drivetrain", ""  # type: ignore[attr-defined]
+    graph = model.graph  # type: ignore[attr-defined]
+    for part in (graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        if part.metadata_props:
+            del part.metadata_props[:]
+        part.doc_string = ""
+    del graph.value_info[:]

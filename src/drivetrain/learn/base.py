@@ -1,0 +1,427 @@
+"""What a trained model on a dataset can do, whatever trained it: validate, explain, answer, keep its run, export."""
+
+from __future__ import annotations
+
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from drivetrain import files
+from drivetrain.arguments import public
+from drivetrain.codecs import Signature
+from drivetrain.codecs.number import Number
+from drivetrain.data.dataset import Dataset, Part, whole
+from drivetrain.deadline import Deadline
+from drivetrain.errors import DataError, TrainingError, UsageError
+from drivetrain.learn.distributed import processes
+from drivetrain.learn.runs.folder import Run, next_folder
+from drivetrain.learn.settings import Settings
+from drivetrain.metrics import Estimate, measure
+from drivetrain.progress import progress
+from drivetrain.types import Answer, Array, Sample
+
+if TYPE_CHECKING:
+    from drivetrain.interpret import Interpretation
+    from drivetrain.learn.baselines.supervised import Baseline
+    from drivetrain.learn.recommend.ease import EaseLearner
+
+TOP_LOSSES, REFITTED = "top_losses.csv", "refitted.onnx"
+"""In a run's folder: the rows where the model is most wrong; and the graph of the model that was fitted again."""
+SHARE_OF_SECONDS, LEAST_SECONDS = 1 / 3, 10.0
+"""Of the training's time, and at least: what may be spent on looking at what was trained. Half of it is for the
+comparison with simple methods, half for the report."""
+
+
+def run_and_data(run: str | Path, data: Dataset | None) -> tuple[Run, dict[str, Any], Dataset]:
+    """A run that is there, its config, and its data where they are not given. Raises UsageError where they must be."""
+    from drivetrain import tasks
+
+    opened = Run.open(run)
+    config = opened.read_config()
+    if data is None:
+        if "recipe" not in config["data"]:
+            raise UsageError(
+                "this run was made in Python: give its data again.",
+                where=run,
+                fix="Use Learner.resume(run, data).",
+            )
+        data = tasks.from_recipe(config["data"]["recipe"])
+    return opened, config, data
+
+
+def without_intervals(signature: Signature) -> Signature:
+    """The signature as it was before `fit_intervals`."""
+    targets = {
+        name: codec.without_interval() if isinstance(codec, Number) else codec
+        for name, codec in signature.targets.items()
+    }
+    return Signature(signature.inputs, targets)
+
+
+def not_trained() -> TrainingError:
+    """The error of a model that is asked for what only training gives."""
+    return TrainingError("this model is not trained yet.", fix="Call fit or fine_tune first.")
+
+
+def refuse_plan(learner: BaseLearner, given: tuple[Any, ...], named: Mapping[str, Any]) -> None:
+    """Raises UsageError for what only the `fit` of a network takes: many a person has written fit(5) for a table."""
+    if given or named:
+        from drivetrain.learn.by_name import network_of
+
+        shown = ", ".join([*map(repr, given), *(f"{name}={value!r}" for name, value in named.items())])
+        raise UsageError(
+            f"{learner.model_name} finds out itself how long it is trained: fit() takes nothing.", where="fit",
+            fix=f'Call fit(), or train a network: learner("{network_of(learner.data)}").fit({shown}).',
+        )  # fmt: skip
+
+
+class BaseLearner(ABC):
+    """A model of a dataset. A subclass trains it, and gives its outputs and its graph.
+
+    `history` has one row per epoch (of trees, one for some rounds), `notes` what a person should know, `result` what
+    `finish` gave. A `bare` one is trained for its answers alone: it keeps no run, and has no result and no report.
+    """
+
+    data: Dataset
+    settings: Settings
+    model_name: str
+    """As the registry names it; "" for a module of the user's own."""
+    quiet: bool
+    history: list[dict[str, Any]]
+    notes: list[str]
+    epoch_name: ClassVar[str] = "epoch"
+    """What a row of the history is one of."""
+
+    def __init__(
+        self, data: Dataset, out: str | Path | None, force: bool, quiet: bool, bare: bool = False
+    ) -> None:
+        self.data, self.quiet, self.bare = data, quiet or bare, bare
+        self.history = []
+        self.notes = []
+        self.notes_told: set[str] = set()
+        """Notes that a person has seen already."""
+        self.result: dict[str, Any] | None = None
+        self.brief = False
+        """Finish with metrics alone, without baselines and report: what a search wants of its trials."""
+        self._outputs: dict[str, dict[str, Array]] = {}
+        self._truths: dict[str, dict[str, Array]] = {}
+        self._out, self._force = out, force
+        self._run: Run | None = None
+        self._shipped: BaseLearner | None = None
+
+    # --- what a subclass gives ----------------------------------------------------------------------------
+
+    @abstractmethod
+    def description(self) -> str:
+        """The model in a few words: name and size."""
+
+    @abstractmethod
+    def predict_part(self, part: str) -> dict[str, Array]:
+        """Outputs, as the exported graph gives them, of a part's usable rows: target -> (n, *output_shape)."""
+
+    @abstractmethod
+    def run_arrays(self, batch: Mapping[str, Array]) -> dict[str, Array]:
+        """The same from encoded arrays to arrays: what golden cases are made with."""
+
+    @abstractmethod
+    def graph(self) -> bytes:
+        """The serialised ONNX graph: encoded inputs in, finished outputs out, any number of rows."""
+
+    @property
+    def trained(self) -> bool:
+        """Whether there is something to export."""
+        return bool(self.history)
+
+    @property
+    def can_answer(self) -> bool:
+        """Whether its answers come of training: here, or of a module of the user's own perhaps elsewhere."""
+        return self.trained or not self.model_name
+
+    @property
+    def epochs(self) -> int:
+        """How often the training rows were gone through; of trees, the rounds of boosting."""
+        return len(self.history)
+
+    @property
+    def seconds(self) -> float:
+        """How long the training took."""
+        return sum(row["seconds"] for row in self.history)
+
+    @cached_property
+    def recommender(self) -> EaseLearner:
+        """What recommends beside a model of ratings (see `evidence/ranking_beside.py`), fitted when it is first asked for."""
+        from drivetrain.evidence.ranking_beside import fit_recommender
+
+        return fit_recommender(self)
+
+    @property
+    def companions(self) -> list[Baseline]:
+        """Other models that were fitted along with it, beside which it stands too."""
+        return []
+
+    def chosen_settings(self) -> dict[str, Any]:
+        """The settings that were chosen in training, with which it need not be chosen again: by its own names."""
+        return {}
+
+    def told(self, against: Mapping[str, Mapping[str, Any]]) -> list[str]:
+        """Notes on how the model stands against simple methods."""
+        del against
+        return []
+
+    def more(self) -> dict[str, Any]:
+        """What the result tells of this kind of model alone, JSON values."""
+        return {}
+
+    @property
+    def parts(self) -> list[dict[str, Any]]:
+        """Of a blend: `{"name", "weights": {target: weight}}` of each model in its graph, in the graph's order."""
+        return []
+
+    def members(self) -> dict[str, bytes]:
+        """Optional members of the bundle (FORMAT.md)."""
+        from drivetrain.evidence.ranking_beside import recommender_member
+
+        return {} if self.data.extras.recommends is None else recommender_member(self)
+
+    def golden_samples(self) -> list[tuple[str, Any, Sample]]:
+        """(name, kind, sample) of the golden cases: rows of the measured part, and nasty values."""
+        from drivetrain.export.bundle import golden_samples
+
+        return golden_samples(self)
+
+    def choices(self) -> dict[str, dict[str, Any]]:
+        """What was chosen, by heading, for the report."""
+        return {
+            "training": {name: value for name, value in self.settings.to_json().items() if value is not None}
+        }
+
+    def training_part(self) -> Part:
+        """The training rows, encoded as they are trained on."""
+        return self.data.part("train")
+
+    def training_batch(self) -> dict[str, Array]:
+        """The encoded training rows, as they were trained on."""
+        return self.training_part().batch()
+
+    # --- after training -----------------------------------------------------------------------------------
+
+    def finish(self) -> dict[str, Any]:
+        """`{"run", "task", "metrics": {"valid": ...}, "baselines", "epochs", "seconds"}` of the trained model.
+
+        What this takes is bounded by what the training took; what there was no time for is told. {} of a bare one."""
+        if self.bare:
+            return {}
+        if self.brief:
+            return self._finish_briefly()
+        from drivetrain.evidence.conformal import fit_intervals
+        from drivetrain.evidence.report_content import report_content, write_top_losses
+        from drivetrain.evidence.result import make_result, measured_part
+        from drivetrain.learn.runs.predictions import Validation
+        from drivetrain.report.page import write_report
+
+        seconds = max(LEAST_SECONDS, SHARE_OF_SECONDS * self.seconds)
+        held = fit_intervals(self)
+        self.result = make_result(self)
+        if self.data.extras.recommends is not None:
+            from drivetrain.evidence.ranking_beside import add_ranking
+
+            add_ranking(self, self.result)
+        metrics = self.result["metrics"][measured_part(self)]
+        for name, estimate in held.items():
+            several = f"{name}." if len(self.data.signature.targets) > 1 else ""
+            metrics[f"{several}interval_coverage"] = estimate.to_json()
+        if self._run is not None:
+            self._run.write_result(self.result)
+            self._run.write_validation(Validation.of(self))
+            write_top_losses(self, self._run.folder / TOP_LOSSES)
+            write_report(self._run.folder / "report.html", report_content(self, Deadline(seconds / 2)))
+        return self.result
+
+    def _finish_briefly(self) -> dict[str, Any]:
+        from drivetrain.evidence.result import brief_result
+        from drivetrain.learn.runs.predictions import Validation
+
+        self.result = brief_result(self)
+        if self._run is not None:
+            self._run.write_result(self.result)
+            self._run.write_validation(Validation.of(self))
+        return self.result
+
+    def outputs(self, part: str = "valid") -> tuple[dict[str, Array], dict[str, Array]]:
+        """(outputs as the exported graph gives them, true values) of a part's usable rows, in order.
+
+        Computed once after each training."""
+        if part not in self._outputs:
+            self._outputs[part] = self.predict_part(part)
+        if part not in self._truths:
+            self._truths[part] = self.data.truths(part)
+        return self._outputs[part], self._truths[part]
+
+    @public
+    def validate(self, part: str = "valid") -> dict[str, Estimate]:
+        """Metrics of a part with intervals; with several targets the names are "target.metric"."""
+        outputs, encoded = self.outputs(part)
+        targets = self.data.signature.targets
+        found = {name: measure(codec, outputs[name], encoded[name]) for name, codec in targets.items()}
+        if len(found) == 1:
+            ((name, only),) = found.items()
+            more = self.data.extras.metrics
+            return only if more is None else {**only, **more(outputs[name])}
+        return {f"{name}.{metric}": value for name, part in found.items() for metric, value in part.items()}
+
+    def fine_tune(self, *args: Any, **options: Any) -> dict[str, Any]:
+        """Only a network can be."""
+        raise UsageError(
+            f"{self.model_name} is no network to fine-tune.", where="fine_tune", fix="Call fit()."
+        )
+
+    def predict(self, raw: Any) -> Answer:
+        """The answer for one raw value (or a mapping of them), through this model. Raises DataError, and
+        TrainingError where it was never trained."""
+        self._refuse_untrained()
+        if self.shipped is not self:
+            return self.shipped.predict(raw)
+        inputs = self.data.signature.inputs
+        sample = raw if isinstance(raw, Mapping) else dict.fromkeys(inputs, raw)
+        if missing := [name for name in inputs if name not in sample]:
+            raise DataError(f"there is no {missing[0]!r} in it.", fix=f"Give {', '.join(inputs)}.")
+        batch = {name: codec.encode(codec.read(sample[name]))[None] for name, codec in inputs.items()}
+        outputs = self.run_arrays(batch)
+        targets = {
+            name: codec.decode(outputs[name][0]) for name, codec in self.data.signature.targets.items()
+        }
+        return Answer("" if isinstance(raw, (bytes, Mapping, np.ndarray)) else str(raw), targets)
+
+    @public
+    def interpret(self, part: str = "valid", target: str | None = None) -> Interpretation:
+        """Where it goes wrong, on one target (the first unless named): a `Classification` or a `Regression`. Raises
+        TrainingError where it was never trained."""
+        self._refuse_untrained()
+        from drivetrain.interpret import Interpretation
+
+        return Interpretation.of(self, part, target)
+
+    @public
+    def export(self, path: str | Path, force: bool = False) -> Path:
+        """Write a bundle and verify it with the runtime. Raises CheckFailed if the two disagree."""
+        from drivetrain.export.bundle import export_bundle
+
+        return export_bundle(self, path, force=force)
+
+    def _refuse_untrained(self) -> None:
+        if not self.can_answer:
+            raise not_trained()
+
+    def progress(self, what: str, total: int) -> AbstractContextManager[Any]:
+        return progress(what, total, quiet=self.quiet)
+
+    # --- fitted again -------------------------------------------------------------------------------------
+
+    @property
+    def shipped(self) -> BaseLearner:
+        """What answers after training and goes into a bundle. Its answers have the ranges that were measured here.
+
+        That is this model itself, or the one that was fitted again to all rows but the test's when this one had been
+        measured: the valid rows tell how good it is, and then it learns from them too."""
+        if self._shipped is None and self._run is not None and (self._run.folder / REFITTED).is_file():
+            from drivetrain.learn.graph_model import read_graph
+
+            self._ship(whole(self.data), read_graph(self._run.folder / REFITTED))
+        if self._shipped is None:
+            return self
+        signature = self._shipped.data.signature
+        measured = {
+            name: self.data.signature.targets[name] if isinstance(codec, Number) else codec
+            for name, codec in signature.targets.items()
+        }
+        self._shipped.data.signature = Signature(signature.inputs, measured)
+        return self._shipped
+
+    def ship(self, data: Dataset, graph: bytes) -> None:
+        """Keep the graph of the model that was fitted again, to the rows of `data` (see `data.dataset.whole`)."""
+        self._ship(data, graph)
+        if self._run is not None:
+            files.write_bytes(self._run.folder / REFITTED, graph)
+
+    def _ship(self, data: Dataset, graph: bytes) -> None:
+        from drivetrain.learn.graph_model import GraphModel
+
+        self._shipped = GraphModel(data, graph, self.settings, self.description())
+
+    # --- the run ------------------------------------------------------------------------------------------
+
+    @property
+    def run(self) -> Path | None:
+        """The run folder, once training has started."""
+        return None if self._run is None else self._run.folder
+
+    def last_result(self) -> dict[str, Any] | None:
+        """The result that the run has kept, if it was finished."""
+        return None if self._run is None else self._run.read_result()
+
+    def tell_notes(self) -> None:
+        """Say on standard error what a person should know and was not told yet."""
+        for note in self.notes:
+            if note not in self.notes_told and not self.quiet:
+                print(f"note: {note}", file=sys.stderr)
+            self.notes_told.add(note)
+
+    def _start_run(self) -> None:
+        self.tell_notes()
+        if self._run is None and not self.bare:
+            self._run = Run.create(self._out or next_folder(self.data.table.name), self._force)
+
+    def _write_config(self, **more: Any) -> None:
+        """What was asked for: data, model, settings, and what the subclass adds."""
+        if self._run is None:
+            return
+        self._run.write_config({
+            "task": self.data.task,
+            "data": {"recipe": self.data.recipe, "content": self._content()},
+            "settings": self.settings.to_json(),
+            **more,
+        })  # fmt: skip
+
+    def _take_up(self, run: Run, config: Mapping[str, Any]) -> None:
+        """Go on in a run, whose data may have moved. Raises TrainingError where they are not these."""
+        recorded = config["data"]
+        was, now = ((recipe or {}).get("source", "") for recipe in (recorded.get("recipe"), self.data.recipe))
+        if "content" not in recorded:
+            raise TrainingError(
+                "an older drivetrain made this run: it can't be known whether these are its data.",
+                where=run.folder, fix="Train anew in another folder.",
+            )  # fmt: skip
+        if recorded["content"] != self._content():
+            raise TrainingError(
+                "the data are not those that this run was started with" + (f", on {was}." if was else "."),
+                where=run.folder, fix="Put them back as they were, or train anew in another folder.",
+            )  # fmt: skip
+        self._run = run
+        if was and now and was != now and processes.is_first():
+            run.write_config({**config, "data": {**recorded, "recipe": self.data.recipe}})
+
+    def _content(self) -> str:
+        """What the data are, as one short text: codecs, split, and what is trained and validated on."""
+        signature = files.to_json(without_intervals(self.data.signature).to_json())
+        rows = [np.asarray(rows).tobytes() for rows in self.data.split.parts().values()]
+        parts = [self.training_part(), *([self.data.part("valid")] if len(self.data.rows("valid")) else [])]
+        return files.sha256(b"".join([signature.encode(), *rows, *(part.digest.encode() for part in parts)]))
+
+    def _note_bad_rows(self) -> None:
+        if len(self.data.rows("valid")):
+            self.data.part("valid")
+        if self.data.bad:
+            first = "; ".join(str(fault) for fault in list(self.data.bad.values())[:3])
+            more = "" if len(self.data.bad) <= 3 else " ..."
+            many = (
+                "1 item can't be used and is"
+                if len(self.data.bad) == 1
+                else f"{len(self.data.bad):,} items can't be used and are"
+            )
+            self.notes.append(f"{many} left out: {first}{more}")

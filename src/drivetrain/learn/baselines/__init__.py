@@ -1,0 +1,1 @@
+"""What a simple method reaches on the same rows."""

@@ -1,0 +1,1 @@
+"""The best model: candidates on the same folds, blended."""

@@ -1,0 +1,64 @@
+"""What `--model best` tries on a table: each a model that anybody could have asked for by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from drivetrain.codecs.category import Category
+from drivetrain.codecs.number import Number
+from drivetrain.codecs.text import has_grams
+from drivetrain.data.dataset import Dataset
+from drivetrain.learn.by_name import NETWORK, NGRAMS, REGRESSION, TREES, make_learner
+from drivetrain.learn.recipe import lengths
+from drivetrain.learn.trees.columns import takes
+
+if TYPE_CHECKING:
+    from drivetrain.learn.base import BaseLearner
+
+NAMES = {
+    TREES: "gradient-boosted trees",
+    NGRAMS: "linear model of n-grams",
+    REGRESSION: "penalised regression",
+    NETWORK: "network",
+}
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model by its name, of a network also how many epochs it is trained for."""
+
+    model: str
+    epochs: int | None = None
+
+    @property
+    def key(self) -> str:
+        """What it is called in a run's files."""
+        return self.model if self.epochs is None else f"{self.model}-{self.epochs}"
+
+    @property
+    def name(self) -> str:
+        """What people read."""
+        return NAMES[self.model] + ("" if self.epochs is None else f", {self.epochs} epochs")
+
+    def fit(self, data: Dataset, options: Mapping[str, Any]) -> BaseLearner:
+        """The model fitted to the training rows. Raises what its learner raises."""
+        learner: Any = make_learner(data, self.model, bare=True, **options)
+        if self.epochs is None:
+            learner.fit()
+        else:
+            learner.fit(self.epochs)
+        return learner
+
+
+def candidates(data: Dataset) -> list[Candidate]:
+    """Those that fit the data, the quickest first."""
+    inputs, targets = data.signature.inputs.values(), data.signature.targets.values()
+    plain = all(isinstance(codec, Category | Number) for codec in targets)
+    found: list[Candidate] = []
+    if plain and any(takes(codec) for codec in inputs):
+        found += [Candidate(REGRESSION), Candidate(TREES)]
+    if plain and any(has_grams(codec) for codec in inputs):
+        found.append(Candidate(NGRAMS))
+    return [*found, *(Candidate(NETWORK, epochs) for epochs in lengths(data))]

@@ -1,0 +1,130 @@
+"""What was tried on the way to the best model: its answers by fold, kept in the run, and what is told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from drivetrain.codecs import Codec
+from drivetrain.codecs.number import Number
+from drivetrain.errors import DrivetrainError
+from drivetrain.files import from_json, to_json, write_bytes, write_text
+from drivetrain.learn.best.candidates import Candidate
+from drivetrain.learn.by_name import BEST
+from drivetrain.metrics import Statistic, difference, names, statistics
+from drivetrain.report import words
+from drivetrain.types import Array
+
+
+@dataclass(eq=False)
+class Tried:
+    """A candidate, and what it said of each fold: target -> outputs (n, ...). `graph` and `history` are of the first."""
+
+    candidate: Candidate
+    answers: list[dict[str, Array]] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    graph: bytes = b""
+    history: list[dict[str, Any]] = field(default_factory=list)
+    chosen: dict[str, Any] = field(default_factory=dict)
+    """What was chosen in the first fold, and holds for the others."""
+
+    def _stem(self, folder: Path, number: int) -> Path:
+        return folder / f"{self.candidate.key}-{number}"
+
+    def keep(self, folder: Path, number: int) -> None:
+        """Write a fold's answers into a folder, so that a run that is stopped need not fit it again. The .json comes last."""
+        stem = self._stem(folder, number)
+        stem.parent.mkdir(exist_ok=True)
+        buffer = BytesIO()
+        answers = self.answers[number]
+        np.savez_compressed(buffer, **{str(place): rows for place, rows in enumerate(answers.values())})
+        if not number:
+            write_bytes(stem.with_suffix(".onnx"), self.graph)
+        write_bytes(stem.with_suffix(".npz"), buffer.getvalue())
+        about = {"targets": list(answers), "seconds": self.seconds[number], "chosen": self.chosen}
+        write_text(
+            stem.with_suffix(".json"), to_json({**about, "history": [] if number else self.history}) + "\n"
+        )
+
+    def take(self, folder: Path, number: int) -> bool:
+        """Read a fold's answers, where the folder has them whole."""
+        stem = self._stem(folder, number)
+        try:
+            about = from_json(stem.with_suffix(".json").read_bytes(), where=stem.with_suffix(".json"))
+            with np.load(stem.with_suffix(".npz"), allow_pickle=False) as found:
+                answers = {name: found[str(place)] for place, name in enumerate(about["targets"])}
+            graph = b"" if number else stem.with_suffix(".onnx").read_bytes()
+            seconds, history, chosen = float(about["seconds"]), about["history"], about["chosen"]
+        except (DrivetrainError, OSError, KeyError, ValueError, TypeError, BadZipFile):
+            return False  # What isn't there, or is damaged, is fitted again.
+        self.answers.append(answers)
+        self.seconds.append(seconds)
+        if not number:
+            self.graph, self.history, self.chosen = graph, history, chosen
+        return True
+
+
+def answers_of(tried: Iterable[Tried], target: str, folds: int) -> dict[str, list[Array]]:
+    """Candidate's key -> what it said of each fold."""
+    return {each.candidate.key: [answer[target] for answer in each.answers[:folds]] for each in tried}
+
+
+def tell(
+    codec: Codec,
+    target: str,
+    tried: Sequence[Tried],
+    truths: Sequence[Array],
+    blend: Sequence[Array],
+    loss: str,
+    seed: int,
+) -> list[dict[str, Any]]:
+    """`{"key", "name", "model", "epochs", "measure", "value", "seconds", "difference", "better", "words"}` of each, JSON
+    values: its metric on all rows that it was asked about, and by how much the blend is ahead of it on the same rows. The
+    blend itself comes first, with the key ""."""
+    measure = _measure(codec, loss)
+    own = _statistic(codec, measure, blend, truths).estimate(seed).to_json()
+    rows: list[dict[str, Any]] = [{
+        "key": "", "name": "the blend", "model": BEST, "epochs": None, "measure": measure, "value": own,
+        "seconds": 0.0, "difference": None, "better": None, "words": "",
+    }]  # fmt: skip
+    for each in tried:
+        count = len(each.answers)
+        ours, theirs = (
+            _statistic(codec, measure, found[:count], truths[:count])
+            for found in (blend, [answer[target] for answer in each.answers])
+        )
+        apart = difference(ours, theirs, seed)
+        better = None if not (apart.high < 0 or apart.low > 0) else apart.high < 0
+        rows.append({
+            "key": each.candidate.key, "name": each.candidate.name, "model": each.candidate.model, "epochs": each.candidate.epochs,
+            "measure": measure, "value": theirs.estimate(seed).to_json(), "seconds": sum(each.seconds),
+            "difference": apart.to_json(), "better": better, "words": _in_words(apart.low, apart.high, better),
+        })  # fmt: skip
+    return rows
+
+
+def _statistic(codec: Codec, measure: str, answers: Sequence[Array], truths: Sequence[Array]) -> Statistic:
+    return statistics(codec, np.concatenate(answers), np.concatenate(truths))[measure]
+
+
+def _in_words(low: float, high: float, better: bool | None) -> str:
+    """How the blend stands beside one of its parts; lower is better in all that it is chosen by."""
+    if low == high == 0:
+        return "the same"
+    if better is None:
+        return "not told apart"
+    ends = sorted((abs(low), abs(high)))
+    return f"{'lower' if better else 'higher'} by {words.rough(ends[0])} to {words.rough(ends[1])}"
+
+
+def _measure(codec: Codec, loss: str) -> str:
+    """The key of the metric that is the loss which candidates are chosen by."""
+    if not isinstance(codec, Number) or loss != "squared":
+        return names.deciding(codec)
+    return "root_mean_squared_log_error" if codec.log else "root_mean_squared_error"

@@ -1,0 +1,1 @@
+"""Models that are solved rather than trained: penalised regression and n-grams."""

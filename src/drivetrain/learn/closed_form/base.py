@@ -1,0 +1,113 @@
+"""A learner whose model is solved for in moments: a run keeps no weights, for it is solved anew sooner than they are read."""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from drivetrain.arguments import public
+from drivetrain.data.dataset import Dataset, whole
+from drivetrain.learn.base import BaseLearner, refuse_plan, run_and_data
+from drivetrain.learn.settings import Record, settings_without_epochs
+from drivetrain.types import Array
+
+
+class Solved(BaseLearner):
+    """A subclass has a `name`, its `kind` of settings, and `_solve`. When it has been measured it is solved again with all
+    rows but the test's, and that is what answers and goes into a bundle (see `BaseLearner.shipped`).
+
+    Options are those settings, and those of the run (`out`, `force`, `quiet`, `bare`). Raises UsageError for other options
+    and data that are not the model's.
+    """
+
+    name: ClassVar[str]
+    kind: ClassVar[type[Record]]
+
+    @public
+    def __init__(
+        self,
+        data: Dataset,
+        *,
+        out: str | Path | None = None,
+        force: bool = False,
+        quiet: bool = False,
+        bare: bool = False,
+        **options: Any,
+    ) -> None:
+        super().__init__(data, out, force, quiet, bare)
+        self.model_name = self.name
+        self.settings = settings_without_epochs(self.kind, options, self.name)  # type: ignore[assignment]
+        self._seconds = 0.0
+        self._refuse_unfit()
+        self.notes = [*data.notes]
+        self._note_bad_rows()
+
+    @abstractmethod
+    def _refuse_unfit(self) -> None:
+        """Raise UsageError for data that are not this model's."""
+
+    @abstractmethod
+    def _solve(self) -> None:
+        """Fit to the training rows."""
+
+    # --- training -----------------------------------------------------------------------------------------
+
+    @public
+    def fit(self, *plan: Any, **named: Any) -> dict[str, Any]:
+        """Solve, and give the result (see `finish`)."""
+        refuse_plan(self, plan, named)
+        self._start_run()
+        self._write_config(model={"name": self.name, "module": ""}, augment={}, phases=[])
+        return self.go_on()
+
+    def solve(self) -> None:
+        """The model of the training rows, and of all but the test's; no run, no result."""
+        self._outputs.clear()
+        started = time.perf_counter()
+        self._solve()
+        self._seconds = time.perf_counter() - started
+        if not (self.bare or self.brief) and len(self.data.rows("valid")):
+            again = type(self)(whole(self.data), bare=True, **self.chosen_settings())
+            again._solve()
+            self._shipped = again
+
+    def chosen_settings(self) -> dict[str, Any]:
+        """The settings, with what was chosen in training."""
+        return self.settings.to_json()
+
+    def choices(self) -> dict[str, dict[str, Any]]:
+        chosen = {name: value for name, value in self.chosen_settings().items() if value is not None}
+        return {"training": chosen}
+
+    def go_on(self) -> dict[str, Any]:
+        """A run that was not finished is solved anew."""
+        self.solve()
+        return self.finish()
+
+    @property
+    def epochs(self) -> int:
+        return int(self.trained)
+
+    @property
+    def seconds(self) -> float:
+        return self._seconds
+
+    def predict_part(self, part: str) -> dict[str, Array]:
+        return self.run_arrays(self.data.part(part).batch())
+
+    # --- the run ------------------------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        return f"Learner of {self.data.table.name}: {self.description()}"
+
+    @classmethod
+    def resume(cls, run: str | Path, data: Dataset | None = None, **options: Any) -> Self:
+        """The learner of a run; see `Learner.resume`."""
+        opened, config, data = run_and_data(run, data)
+        learner = cls(data, **config["settings"], **options)
+        learner._take_up(opened, config)
+        if opened.read_result() is not None:
+            learner.solve()
+        return learner

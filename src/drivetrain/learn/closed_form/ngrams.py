@@ -1,0 +1,107 @@
+"""The learner of `ngrams`: a sparse linear model of the n-grams of texts (see `ngram_model.py`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from drivetrain.codecs.text import has_grams
+from drivetrain.errors import TrainingError
+from drivetrain.learn.applies import refuse_pointless
+from drivetrain.learn.base import not_trained
+from drivetrain.learn.by_name import NGRAMS
+from drivetrain.learn.closed_form.base import Solved
+from drivetrain.learn.closed_form.ngram_model import NgramModel, fit_ngrams
+from drivetrain.learn.closed_form.solver import Choice
+from drivetrain.learn.refusals import refuse_no_rows, refuse_targets
+from drivetrain.learn.settings import CLASS_WEIGHTS, Record, telling
+from drivetrain.types import Array
+
+
+@dataclass(frozen=True)
+class NgramSettings(Record):
+    """`penalty` is scikit-learn's 1 / C. `power` says how much less of it a weight has for what naive Bayes says of its n-gram:
+    0 not at all. Both are found by cross-validation unless they are given."""
+
+    loss: ClassVar[str] = "squared"
+    seed: int = 0
+    class_weights: str = "none"
+    penalty: float | None = None
+    power: float | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._require(isinstance(self.seed, int) and self.seed >= 0, "seed", "a whole number from 0")
+        self._require(
+            self.class_weights in CLASS_WEIGHTS, "class_weights", f"one of {', '.join(CLASS_WEIGHTS)}"
+        )
+        self._require(self.penalty is None or self.penalty > 0, "penalty", "a number above 0, or None")
+        self._require(self.power is None or 0 <= self.power <= 1, "power", "a number from 0 to 1, or None")
+
+    @property
+    def choice(self) -> Choice | None:
+        """What was given; None where cross-validation is to find it."""
+        return None if self.penalty is None else Choice(self.penalty, self.power or 0.0)
+
+
+class NgramsLearner(Solved):
+    """Words alone and in pairs, and runs of 2 to 5 characters, of the texts of a table. Options are `seed`, `class_weights`,
+    `penalty` and `power`, and those of `Solved`. Raises TrainingError where there is no text to learn from."""
+
+    name, kind = NGRAMS, NgramSettings
+    settings: NgramSettings  # type: ignore[assignment]
+    model: NgramModel | None = None
+
+    def _refuse_unfit(self) -> None:
+        data = self.data
+        refuse_pointless(data, NGRAMS, telling({"class_weights": self.settings.class_weights}))
+        refuse_targets(data, "ngrams")
+        if not any(has_grams(codec) for codec in data.signature.inputs.values()):
+            raise TrainingError(
+                "ngrams learns from texts, and no input is one.",
+                where=data.table.name,
+                fix="Use another model, such as trees, or say which column is text.",
+            )
+
+    def _solve(self) -> None:
+        batch, settings = self.training_batch(), self.settings
+        refuse_no_rows(self.data)
+        unseen = [name for name, codec in self.data.signature.inputs.items() if not has_grams(codec)]
+        note = f"ngrams sees nothing of {', '.join(map(repr, unseen))}: no text"
+        if unseen and note not in self.notes:
+            self.notes.append(note)
+        with self.progress("Weighing n-grams", 1) as advance:
+            self.model = fit_ngrams(
+                self.data.signature, batch, seed=settings.seed, class_weights=settings.class_weights,
+                choice=settings.choice,
+            )  # fmt: skip
+            advance(1)
+
+    def chosen_settings(self) -> dict[str, Any]:
+        """With what was found, where it is of one target: of several each has its own."""
+        goals = {} if self.model is None else self.model.goals
+        found = [goal.choice._asdict() for goal in goals.values()]
+        return {**self.settings.to_json(), **(found[0] if len(found) == 1 else {})}
+
+    @property
+    def trained(self) -> bool:
+        return self.model is not None
+
+    def run_arrays(self, batch: Mapping[str, Array]) -> dict[str, Array]:
+        return self._fitted().predict(batch)
+
+    def graph(self) -> bytes:
+        from drivetrain.learn.closed_form.ngrams_graph import export_ngrams
+
+        return export_ngrams(self._fitted(), self.data.signature)
+
+    def _fitted(self) -> NgramModel:
+        if self.model is None:
+            raise not_trained()
+        return self.model
+
+    def description(self) -> str:
+        if self.model is None:
+            return "linear model of n-grams"
+        return f"linear model of {sum(each.count for each in self.model.vocabularies):,} n-grams"

@@ -1,0 +1,1 @@
+"""What somebody would like next: EASE and factors."""

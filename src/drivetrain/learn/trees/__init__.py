@@ -1,0 +1,1 @@
+"""Boosted trees: their columns, growth, model and graph."""

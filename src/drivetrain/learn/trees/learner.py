@@ -1,0 +1,243 @@
+"""The learner of gradient-boosted trees: what a network's learner does, where it makes sense for trees.
+
+What it answers with is the graph, run by onnxruntime; that the library that grew them says the same is checked on every
+validation row when the graph is made.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from drivetrain.arguments import public
+from drivetrain.bundle.graph import check_graph
+from drivetrain.bundle.tensors import made_names
+from drivetrain.codecs.number import Number
+from drivetrain.data.dataset import Dataset
+from drivetrain.data.split import ByPosition, ByTime
+from drivetrain.errors import CheckFailed, TrainingError
+from drivetrain.evidence.result import measured_part
+from drivetrain.files import write_bytes
+from drivetrain.learn.applies import refuse_pointless
+from drivetrain.learn.base import BaseLearner, refuse_plan, run_and_data
+from drivetrain.learn.by_name import TREES
+from drivetrain.learn.graph_model import read_graph
+from drivetrain.learn.refusals import refuse_no_rows, refuse_targets
+from drivetrain.learn.settings import CLASS_WEIGHTS, Record, settings_without_epochs, telling
+from drivetrain.learn.trees.columns import takes
+from drivetrain.learn.trees.growth import LOSSES, MOST_ROUNDS, Floats
+from drivetrain.learn.trees.history import curve
+from drivetrain.learn.trees.model import TreeModel, fit_trees, left_out
+from drivetrain.runtime import OnnxSession
+from drivetrain.types import Array
+
+PARITY = 1e-5
+"""How far the graph may be from the library that grew it (see `_apart`)."""
+GRAPH = "model.onnx"
+MOST_LEAVES = 1024
+"""Of a tree: far more than is of use, and a graph of so many can still be written."""
+
+
+@dataclass(frozen=True)
+class TreeSettings(Record):
+    """Choices that hold for trees; see `Settings`. `rate` is the share of each tree that is added (learning rate), `leaves` how
+    many a tree has at most, `least_rows` those of a leaf, `l2` the ridge's penalty on what leaves say; None is the recipe's own,
+    which differs from booster to booster."""
+
+    seed: int = 0
+    class_weights: str = "none"
+    loss: str = "squared"
+    most_rounds: int = MOST_ROUNDS
+    rate: float | None = None
+    leaves: int | None = None
+    least_rows: int | None = None
+    l2: float | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        whole = isinstance(self.seed, int) and 0 <= self.seed < 2**32
+        self._require(whole, "seed", "a whole number from 0 to 2**32")
+        self._require(
+            self.class_weights in CLASS_WEIGHTS, "class_weights", f"one of {', '.join(CLASS_WEIGHTS)}"
+        )
+        self._require(self.loss in LOSSES, "loss", f"one of {', '.join(LOSSES)} for trees")
+        rounds = isinstance(self.most_rounds, int) and self.most_rounds >= 1
+        self._require(rounds, "most_rounds", "a whole number from 1")
+        self._require(self.rate is None or 0 < self.rate <= 1, "rate", "above 0, at most 1, or None")
+        leaves = self.leaves is None or 2 <= self.leaves <= MOST_LEAVES
+        self._require(leaves, "leaves", f"a whole number from 2 to {MOST_LEAVES:,}, or None")
+        rows = self.least_rows is None or self.least_rows >= 1
+        self._require(rows, "least_rows", "a whole number from 1, or None")
+        self._require(self.l2 is None or self.l2 >= 0, "l2", "0 or more, or None")
+
+
+def _apart(model: TreeModel, answered: Array, own: Array) -> Floats:
+    """How far the graph's answers are off: probabilities as they are, for a small share of one is nothing to an answer, and
+    numbers on the scale that they were learned on, in units of their spread, of large ones of their size."""
+    if not isinstance(model.codec, Number):
+        return np.abs(answered.astype(np.float64) - own)
+    z = model.codec.transform(own)
+    return np.abs(model.codec.transform(answered) - z) / np.maximum(np.abs(z), model.spread)
+
+
+class TreesLearner(BaseLearner):
+    """Gradient-boosted trees on a table: one ensemble for each target, a category or a number.
+
+    Options are those of `TreeSettings`, and those of the run (`out`, `force`, `quiet`, `bare`). How many
+    rounds it takes is found on training rows that are held out. Raises UsageError for an option or a target that trees
+    can't have, TrainingError where there is nothing to learn from.
+    """
+
+    settings: TreeSettings  # type: ignore[assignment]
+    epoch_name = "round"
+
+    @public
+    def __init__(
+        self,
+        data: Dataset,
+        *,
+        out: str | Path | None = None,
+        force: bool = False,
+        quiet: bool = False,
+        bare: bool = False,
+        **options: Any,
+    ) -> None:
+        super().__init__(data, out, force, quiet, bare)
+        self.model_name = TREES
+        self.settings = settings_without_epochs(TreeSettings, options, TREES)
+        refuse_pointless(data, TREES, telling(options))
+        self.models: dict[str, TreeModel] = {}
+        self._graph = b""
+        self._session: OnnxSession | None = None
+        self._rounds = 0
+        self._refuse()
+        self.notes = [*data.notes, *self._not_seen()]
+        self._note_bad_rows()
+
+    def _refuse(self) -> None:
+        data = self.data
+        refuse_targets(data, "trees")
+        if not any(takes(codec) for codec in data.signature.inputs.values()):
+            raise TrainingError(
+                "trees learn from numbers, categories, dates and tags, and there is none of them.",
+                where=data.table.name, fix="Use another model, such as mlp.",
+            )  # fmt: skip
+        refuse_no_rows(data)
+
+    def _not_seen(self) -> list[str]:
+        names = left_out(self.data.signature)
+        return [f"trees see nothing of {', '.join(map(repr, names))}: text or pictures"] if names else []
+
+    # --- training -----------------------------------------------------------------------------------------
+
+    @public
+    def fit(self, *plan: Any, **named: Any) -> dict[str, Any]:
+        """Grow the trees, make their graph, and give the result (see `finish`).
+
+        Raises CheckFailed where the graph doesn't say what the library does that grew them.
+        """
+        refuse_plan(self, plan, named)
+        self._start_run()
+        self._outputs.clear()
+        self._write_config(model={"name": TREES, "module": ""}, augment={}, phases=[])
+        started = time.perf_counter()
+        signature, train = self.data.signature, self.training_batch()
+        in_time = isinstance(self.data.splitter, ByTime | ByPosition)
+        with self.progress("Growing trees", len(signature.targets)) as advance:
+            for name in signature.targets:
+                self.models[name] = fit_trees(
+                    signature, train, name, in_time=in_time, **self.settings.to_json()
+                )
+                advance(1)
+        seconds = time.perf_counter() - started
+        self._rounds = max(1, *(model.rounds for model in self.models.values()))
+        if self._run is None:
+            return self.finish()
+        self._make_graph()
+        part = measured_part(self)
+        self.history = curve(self.models, train, self.data.part(part).batch(), seconds, self.settings.seed)
+        self._run.write_history(self.history)
+        write_bytes(self._run.folder / GRAPH, self._graph)
+        return self.finish()
+
+    def go_on(self) -> dict[str, Any]:
+        """Finish a run: trees that were not grown to the end are grown anew."""
+        return self.finish() if self._graph else self.fit()
+
+    @property
+    def trained(self) -> bool:
+        return bool(self._graph or (self.bare and self.models))
+
+    @property
+    def epochs(self) -> int:
+        return self._rounds
+
+    def _make_graph(self) -> None:
+        from drivetrain.learn.trees.graph import export_trees
+
+        graph = export_trees(self.models, self.data.signature)
+        check_graph(graph, self.data.signature)
+        session = OnnxSession(graph, made_names(self.data.signature))
+        batch = self.data.part(measured_part(self)).batch()
+        answered = session.run(self._inputs(batch))
+        for name, model in self.models.items():
+            apart = _apart(model, answered[name], model.predict(batch))
+            if not (apart <= PARITY).all():
+                raise CheckFailed(
+                    f"onnxruntime's answers for {name!r} are off the trees' own by {apart.max():.2g}.",
+                    where=self.data.table.name, fix="Please report this: the graph is not the model.",
+                )  # fmt: skip
+        self._graph, self._session = graph, session
+
+    # --- after training -----------------------------------------------------------------------------------
+
+    def predict_part(self, part: str) -> dict[str, Array]:
+        batch = self.data.part(part).batch()
+        return self._answer(batch) if self._session is not None else self.run_arrays(batch)
+
+    def run_arrays(self, batch: Mapping[str, Array]) -> dict[str, Array]:
+        """By the library that grew them, where that was here and they were not read from a run."""
+        if self.models:
+            return {name: model.predict(batch) for name, model in self.models.items()}
+        return self._answer(batch)
+
+    def _answer(self, batch: Mapping[str, Array]) -> dict[str, Array]:
+        if self._session is None:
+            raise TrainingError("these trees are not grown yet.", fix="Call fit first.")
+        return self._session.run(self._inputs(batch))
+
+    def _inputs(self, batch: Mapping[str, Array]) -> dict[str, Array]:
+        return {name: batch[name] for name in self.data.signature.inputs}
+
+    def graph(self) -> bytes:
+        if not self._graph:
+            self._make_graph()
+        return self._graph
+
+    def description(self) -> str:
+        return (
+            f"gradient-boosted trees, {self._rounds:,} rounds" if self.trained else "gradient-boosted trees"
+        )
+
+    def __repr__(self) -> str:
+        return f"Learner of {self.data.table.name}: {self.description()}"
+
+    @classmethod
+    def resume(cls, run: str | Path, data: Dataset | None = None, **options: Any) -> TreesLearner:
+        """The learner of a run; see `Learner.resume`. Its graph is read, nothing is grown again."""
+        opened, config, data = run_and_data(run, data)
+        learner = cls(data, **config["settings"], **options)
+        learner._take_up(opened, config)
+        path = opened.folder / GRAPH
+        if path.is_file():
+            graph = read_graph(path)
+            check_graph(graph, data.signature)
+            learner._graph, learner._session = graph, OnnxSession(graph, made_names(data.signature))
+            learner.history = opened.read_history()
+            learner._rounds = learner.history[-1]["epoch"] if learner.history else 0
+        return learner
