@@ -5,9 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import datetime
-import importlib
 import math
-import pkgutil
 import re
 import types
 import typing
@@ -21,6 +19,7 @@ from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 
+from drivetrain import extensions
 from drivetrain.errors import DrivetrainError, UsageError, nearest
 from drivetrain.types import Array
 from drivetrain.values import canonical, is_nothing, scalar
@@ -70,6 +69,8 @@ class Codec(ABC):
 
     op: ClassVar[str]
     """Name and version, as written in signature.json."""
+    like: ClassVar[str] = ""
+    """Name of the kind whose files in other rooms (metrics, heads ...) serve this one, where it has none of its own."""
     read_tolerance: ClassVar[float] = 0.0
     """Largest difference per element allowed to another runtime's `read` (a JPEG decoder may differ)."""
     encoded_tolerance: ClassVar[float] = 0.0
@@ -256,10 +257,8 @@ def _frozen(value: Any) -> Any:
 
 
 def codec_names() -> list[str]:
-    """The names of the codecs there are, one for each file beside this one."""
-    package = importlib.import_module("drivetrain.codecs")
-    names = [module.name for module in pkgutil.iter_modules(package.__path__)]
-    return sorted(name for name in names if name != "base")
+    """The names of the codecs there are, one for each file of the room: here and in extensions."""
+    return extensions.names("codecs")
 
 
 def can_be_shown(text: str) -> bool:
@@ -290,12 +289,9 @@ def from_spec(spec: Mapping[str, Any]) -> Codec:
     match = _OP.fullmatch(op) if isinstance(op, str) else None
     if match is None:
         raise DrivetrainError(f"a codec spec needs an op like 'image@1', not {op!r}")
-    name, names = match[1], codec_names()
-    if name not in names:
-        raise DrivetrainError(
-            f"there is no codec {name!r}.", fix=nearest(name, names) or "Install a newer drivetrain."
-        )
-    importlib.import_module(f"drivetrain.codecs.{name}")
+    if extensions.find("codecs", match[1]) is None:
+        fix = nearest(match[1], codec_names()) or "Install a newer drivetrain, or the extension that has it."
+        raise DrivetrainError(f"there is no codec {match[1]!r}.", fix=fix)
     implementation = _IMPLEMENTATIONS.get(match[0])
     if implementation is None:
         raise DrivetrainError(f"the codec {op} is not known here.", fix="Install a newer drivetrain.")

@@ -1,15 +1,15 @@
 """One definition of each metric, for training, evaluation and monitoring, each with its interval.
 
-A new kind of target is one file beside this one with `measure`, `statistics` and `losses`, and a line in `KINDS`.
+A new kind of target is one file beside this one, or in this room of an extension, with what `Kind` names.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, cast
 
-from drivetrain.codecs.base import Codec
-from drivetrain.errors import DataError, DrivetrainError
-from drivetrain.metrics import category, number, ranking, tags
+from drivetrain import extensions
+from drivetrain.codecs.base import Codec, codec_names
+from drivetrain.errors import DataError, UsageError
 from drivetrain.metrics.category import Reliability, confusion_matrix, per_class, reliability, top_k_accuracy
 from drivetrain.metrics.estimate import Estimate, Floats, Statistic, mean, wilson
 from drivetrain.metrics.paired import Difference, difference, holm
@@ -23,10 +23,12 @@ __all__ = [
     "confusion_matrix",
     "difference",
     "holm",
+    "kinds",
     "losses",
     "mean",
     "means",
     "measure",
+    "metrics_of",
     "paired",
     "paired_difference",
     "per_class",
@@ -45,7 +47,30 @@ class Kind(Protocol):
     def losses(self, codec: Codec, outputs: Array, encoded: Array) -> Floats: ...
 
 
-KINDS: dict[str, Kind] = {"category": category, "number": number, "ranking": ranking, "tags": tags}
+def kinds() -> dict[str, Kind]:
+    """Kind of target -> its metrics, of all that have some."""
+    found = {name: extensions.find("metrics", name) for name in codec_names()}
+    return {name: cast("Kind", module) for name, module in found.items() if module}
+
+
+def metrics_of(codec: Codec) -> Kind:
+    """The metrics of a target. Raises UsageError where its kind has none, which is asked before training."""
+    if (found := extensions.facet("metrics", codec)) is None:
+        raise UsageError(f"there are no metrics for {codec.op}.", fix=f"There are for {', '.join(kinds())}.")
+    return cast("Kind", found)
+
+
+def measure(self, codec: Codec, outputs: Array, encoded: Array, seed: int = 0) -> dict[str, Estimate]: ...
+    def statistics(self, codec: Codec, outputs: Array, encoded: Array) -> dict[str, Statistic]: ...
+    def losses(self, codec: Codec, outputs: Array, encoded: Array) -> Floats: ...
+
+
+def kind(codec: Codec) -> Kind:
+    """The metrics of a kind of target. Raises UsageError where it has none, which is asked before training."""
+    if (found := extensions.facet("metrics", codec)) is None:
+        known = [name for name in codec_names() if extensions.find("metrics", name)]
+        raise UsageError(f"there are no metrics for {codec.op}.", fix=f"There are for {', '.join(known)}.")
+    return cast("Kind", found)
 
 
 def measure(codec: Codec, outputs: Array, encoded: Array, seed: int = 0) -> dict[str, Estimate]:
@@ -53,23 +78,23 @@ def measure(codec: Codec, outputs: Array, encoded: Array, seed: int = 0) -> dict
 
     `seed` draws the bootstrap's resamples; the same seed gives the same intervals. Raises DrivetrainError.
     """
-    return _kind(codec).measure(codec, outputs, encoded, seed)
+    return metrics_of(codec).measure(codec, outputs, encoded, seed)
 
 
 def losses(codec: Codec, outputs: Array, encoded: Array) -> Floats:
     """(n,) how wrong each item is: log loss of a category or of tags, absolute error of a number."""
-    return _kind(codec).losses(codec, outputs, encoded)
+    return metrics_of(codec).losses(codec, outputs, encoded)
 
 
 def statistics(codec: Codec, outputs: Array, encoded: Array) -> dict[str, Statistic]:
     """The metrics of a target that can be resampled: those that `paired` compares. Raises DrivetrainError."""
-    return _kind(codec).statistics(codec, outputs, encoded)
+    return metrics_of(codec).statistics(codec, outputs, encoded)
 
 
 def means(codec: Codec, outputs: Array, encoded: Array) -> dict[str, Statistic]:
     """The statistics that are means over items, of which a category's take a hundredth of the time of all."""
-    kind = _kind(codec)
-    found = (category.means if kind is category else kind.statistics)(codec, outputs, encoded)
+    kind = metrics_of(codec)
+    found = getattr(kind, "means", kind.statistics)(codec, outputs, encoded)
     return {name: made for name, made in found.items() if made.items is not None}
 
 
@@ -92,12 +117,3 @@ def paired_difference(losses_a: Floats, losses_b: Floats, seed: int = 0) -> Esti
             fix="Measure both models on the same items, in the same order.",
         )
     return mean(losses_a - losses_b, seed)
-
-
-def _kind(codec: Codec) -> Kind:
-    name = codec.op.split("@")[0]
-    if name not in KINDS:
-        raise DrivetrainError(
-            f"there are no metrics for {codec.op}.", fix=f"There are for {', '.join(KINDS)}."
-        )
-    return KINDS[name]

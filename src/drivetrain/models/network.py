@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from dataclasses import replace
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from drivetrain.codecs import Codec, Signature
 from drivetrain.errors import TrainingError, UsageError
+from drivetrain.extensions import facet, kind_of
 from drivetrain.models.encoders import Encoder, EncoderOptions
 from drivetrain.models.heads import HeadOptions
 from drivetrain.types import Array
@@ -146,12 +147,12 @@ def build_network(
         registry.refuse_no_pair(model, signature)  # type: ignore[arg-type]
     shape = registry.TableShape()
     if model == "mlp" and not any(len(codec.shape) == 3 for codec in signature.inputs.values()):
-        numbers = sum(_kind(codec) == "number" for codec in signature.inputs.values())
+        numbers = sum(kind_of(codec) == "number" for codec in signature.inputs.values())
         shape = registry.table_shape(count or len(next(iter(rows.values()))), numbers)
     options = EncoderOptions(body) if own else registry.encoder_options(model, body, shape)
     encoders: dict[str, Encoder] = {}
-    for kind, codecs in _by_kind(signature.inputs).items():
-        encoders[kind] = _part("encoders", kind, "an input").build(codecs, rows, options)
+    for part, codecs in _by_part(signature.inputs).items():
+        encoders[part.__name__.rpartition(".")[2]] = part.build(codecs, rows, options)
     flat = all(encoder.flat for encoder in encoders.values())
     chosen = heads or {}
     if own:
@@ -163,7 +164,7 @@ def build_network(
     combiner = registry.build_combiner(model, inputs, dropout, shape) if combined else nn.Identity()  # type: ignore[arg-type]
     width = getattr(combiner, "features", len(inputs))
     made = {
-        name: _part("heads", _kind(codec), "a target").build(
+        name: _part("heads", codec, "a target").build(
             codec, width, replace(chosen.get(name, HeadOptions(dropout)), members=shape.members)
         )
         for name, codec in signature.targets.items()
@@ -171,26 +172,18 @@ def build_network(
     return Network(encoders, combiner, made, notes)
 
 
-def _kind(codec: Codec) -> str:
-    return codec.op.partition("@")[0]
-
-
-def _by_kind(codecs: Mapping[str, Codec]) -> dict[str, dict[str, Codec]]:
-    """Codecs by their kind, both in order of first appearance."""
-    found: dict[str, dict[str, Codec]] = {}
+def _by_part(codecs: Mapping[str, Codec]) -> dict[ModuleType, dict[str, Codec]]:
+    """Codecs by the file that encodes them, both in order of first appearance."""
+    found: dict[ModuleType, dict[str, Codec]] = {}
     for name, codec in codecs.items():
-        found.setdefault(_kind(codec), {})[name] = codec
+        found.setdefault(_part("encoders", codec, "an input"), {})[name] = codec
     return found
 
 
-def _part(package: str, kind: str, role: str) -> Any:
-    name = f"drivetrain.models.{package}.{kind}"
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as fault:
-        if fault.name != name:
-            raise
-        raise UsageError(f"no network can have {kind} as {role} yet.", where=package) from None
+def _part(package: str, codec: Codec, role: str) -> ModuleType:
+    if (module := facet(f"models.{package}", codec)) is None:
+        raise UsageError(f"no network can have {kind_of(codec)} as {role} yet.", where=package)
+    return module
 
 
 def _two_rows(codecs: Mapping[str, Codec], rows: Mapping[str, Array]) -> dict[str, Tensor]:
@@ -231,7 +224,7 @@ def _around(
             where="model",
         )
     ((target, codec),) = signature.targets.items()
-    head = _part("heads", _kind(codec), "a target").build(codec, None, heads.get(target, HeadOptions()))
+    head = _part("heads", codec, "a target").build(codec, None, heads.get(target, HeadOptions()))
     network = Network(encoders, combiner, {target: head}, [])
     wanted = codec.output_shape or (1,)
     sample = _two_rows(signature.inputs, rows)

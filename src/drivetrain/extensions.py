@@ -1,0 +1,110 @@
+"""Where the files of a kind of column, of a task or of an objective are found, by their name alone.
+
+A room is a package here that has one file a name: `codecs`, `metrics`, `models.heads`. An extension is a package of
+somebody else's that is laid out as this one is: its `codecs/duration.py` is a kind of column like any other, its
+`metrics/duration.py` has the metrics of it. It is found by an entry point of the group `drivetrain.extensions` whose
+value is the package's name, or by `register`. A name that this package has in a room can't be taken in another.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import pkgutil
+import re
+from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import entry_points
+from types import ModuleType
+from typing import ClassVar, Protocol
+
+from drivetrain.errors import DrivetrainError
+
+GROUP = "drivetrain.extensions"
+_NAME = re.compile("[a-z][a-z0-9_]*")
+_BASE = "base"
+"""What a room's files have in common: no name in it."""
+_registered: dict[str, None] = {}
+
+
+class Kind(Protocol):
+    """What of a codec says which kind it is."""
+
+    op: ClassVar[str]
+    like: ClassVar[str]
+
+
+def kind_of(codec: Kind | type[Kind]) -> str:
+    """The name of a codec's op, without its version: "number"."""
+    return codec.op.partition("@")[0]
+
+
+def facet(room: str, codec: Kind | type[Kind]) -> ModuleType | None:
+    """The file of a codec's kind in a room, or of the kind that it declares to be like; None where neither is."""
+    return find(room, kind_of(codec)) or (find(room, codec.like) if codec.like else None)
+
+
+def register(package: str) -> None:
+    """Look for names in this package too: for one that is not installed with an entry point. Raises DrivetrainError
+    where it can't be imported."""
+    _import(package)
+    _registered[package] = None
+    find.cache_clear()
+
+
+@cache
+def find(room: str, name: str) -> ModuleType | None:
+    """The file of a name in a room; None where there is none. A name may come from a bundle: it is one of a file in
+    these packages, or nothing. Raises DrivetrainError where an extension can't be imported.
+    """
+    if not _NAME.fullmatch(name) or name == _BASE:
+        return None
+    for package in _packages():
+        if _exists(f"{package}.{room}.{name}"):
+            return _import(f"{package}.{room}.{name}")
+    return None
+
+
+def names(room: str) -> list[str]:
+    """The names that have a file in a room, of this package and of extensions. Raises DrivetrainError as `find` does."""
+    found: set[str] = set()
+    for package in _packages():
+        if _exists(f"{package}.{room}"):
+            found.update(file.name for file in pkgutil.iter_modules(_import(f"{package}.{room}").__path__))
+    return sorted(name for name in found if _NAME.fullmatch(name) and name != _BASE)
+
+
+def _packages() -> Iterator[str]:
+    """This package first; what is installed is read only where it has no such file."""
+    yield "drivetrain"
+    yield from dict.fromkeys([*_registered, *_installed()])
+
+
+@cache
+def _installed() -> list[str]:
+    found = sorted(entry.value for entry in entry_points(group=GROUP))
+    for package in found:
+        _import(package)  # What can't be imported is told, not passed over.
+    return found
+
+
+def _exists(module: str) -> bool:
+    """Whether there is such a module; the packages that it lies in are imported to find out."""
+    package = module.rpartition(".")[0]
+    if package and not (_exists(package) and hasattr(_import(package), "__path__")):
+        return False
+    return importlib.util.find_spec(module) is not None
+
+
+def _import(module: str) -> ModuleType:
+    try:
+        return importlib.import_module(module)
+    except Exception as fault:
+        package = module.partition(".")[0]
+        if package == "drivetrain" or isinstance(fault, DrivetrainError):
+            raise
+        raise DrivetrainError(
+            f"the extension {package!r} can't be imported: {type(fault).__name__}: {fault}",
+            where=module,
+            fix="Mend it, or uninstall it.",
+        ) from fault
