@@ -79,6 +79,8 @@ class Codec(ABC):
     """The texts that mean "no value" where the field `absent` of a codec that has it is None."""
     from_files: ClassVar[bool] = False
     """True where raw values are usually files: encoding is done in parallel, from each file's bytes, and kept."""
+    drawn: ClassVar[bool] = False
+    """True where an encoded value is a picture to look at: uint8 (height, width, 1 or 3)."""
     learned: ClassVar[tuple[str, ...]] = ()
     """Fields that `fit` sets where they are None: with one that is, a codec says nothing yet and is in no bundle."""
 
@@ -161,6 +163,12 @@ class Codec(ABC):
     def output_shape(self) -> tuple[int, ...]:
         """The shape of one row of model output that `decode` takes, when this codec is a target."""
         raise DrivetrainError(f"{self.op} can't be a target: there is no model output that it decodes")
+
+    @property
+    def labels(self) -> tuple[str, ...] | None:
+        """The names of which an answer is exactly one, the encoded value being its place among them (none before `fit`);
+        None where an answer is no choice."""
+        return None
 
     @abstractmethod
     def schema(self) -> dict[str, Any]:

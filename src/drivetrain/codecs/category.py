@@ -241,6 +241,10 @@ class Category(Codec):
             )
         return (len(self.classes),)
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self.classes
+
     def schema(self) -> dict[str, Any]:
         if self.open:
             return {"type": ["string", "number", "boolean", "null"]}

@@ -48,6 +48,7 @@ class Image(Codec):
     read_tolerance: ClassVar[float] = 2.0
     encoded_tolerance: ClassVar[float] = 3.0
     from_files: ClassVar[bool] = True
+    drawn: ClassVar[bool] = True
     size: tuple[int, int] | int | None = None
     channels: int | None = None
     resize: str = "crop"

@@ -134,20 +134,20 @@ class Dataset:
     @property
     def classes(self) -> list[str]:
         """The classes of the only category target."""
-        found = [codec for codec in self.signature.targets.values() if hasattr(codec, "classes")]
+        found = [codec for codec in self.signature.targets.values() if codec.labels is not None]
         if len(found) != 1:
             raise UsageError("this dataset has no single category target.", where=self.table.name)
-        return list(found[0].classes)  # type: ignore[attr-defined]
+        return list(found[0].labels or ())
 
     @property
     def one_category(self) -> bool:
         """True where exactly one target is a category."""
-        return sum(hasattr(codec, "classes") for codec in self.signature.targets.values()) == 1
+        return sum(codec.labels is not None for codec in self.signature.targets.values()) == 1
 
     @property
     def pictures(self) -> list[str]:
         """The inputs that are pictures."""
-        return [name for name, codec in self.signature.inputs.items() if len(codec.shape) == 3]
+        return [name for name, codec in self.signature.inputs.items() if codec.drawn]
 
     def file_of(self, row: int) -> str | None:
         """The path of a row's picture; None where it did not come as a file."""
@@ -213,7 +213,7 @@ class Dataset:
 
     def _picture_and_label(self) -> tuple[str, str]:
         images = [name for name, codec in self.signature.inputs.items() if codec.from_files]
-        labels = [name for name, codec in self.signature.targets.items() if hasattr(codec, "classes")]
+        labels = [name for name, codec in self.signature.targets.items() if codec.labels is not None]
         if len(images) != 1 or len(labels) != 1:
             raise UsageError("check needs one picture column and one category so far.", where=self.table.name)
         return images[0], labels[0]

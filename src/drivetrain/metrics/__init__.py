@@ -60,19 +60,6 @@ def metrics_of(codec: Codec) -> Kind:
     return cast("Kind", found)
 
 
-def measure(self, codec: Codec, outputs: Array, encoded: Array, seed: int = 0) -> dict[str, Estimate]: ...
-    def statistics(self, codec: Codec, outputs: Array, encoded: Array) -> dict[str, Statistic]: ...
-    def losses(self, codec: Codec, outputs: Array, encoded: Array) -> Floats: ...
-
-
-def kind(codec: Codec) -> Kind:
-    """The metrics of a kind of target. Raises UsageError where it has none, which is asked before training."""
-    if (found := extensions.facet("metrics", codec)) is None:
-        known = [name for name in codec_names() if extensions.find("metrics", name)]
-        raise UsageError(f"there are no metrics for {codec.op}.", fix=f"There are for {', '.join(known)}.")
-    return cast("Kind", found)
-
-
 def measure(codec: Codec, outputs: Array, encoded: Array, seed: int = 0) -> dict[str, Estimate]:
     """The metrics of a target: model outputs (n, *output_shape) against encoded true values (n, ...).
 
