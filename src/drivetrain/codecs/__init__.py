@@ -3,6 +3,6 @@
 One file per kind of column; the file's name is the op's name (`image@1` lives in `image.py`).
 """
 
-from drivetrain.codecs.base import Codec, Signature, codec_names, from_spec
+from drivetrain.codecs.base import Codec, Quantity, Signature, codec_names, from_spec
 
-__all__ = ["Codec", "Signature", "codec_names", "from_spec"]
+__all__ = ["Codec", "Quantity", "Signature", "codec_names", "from_spec"]

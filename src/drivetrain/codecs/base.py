@@ -18,6 +18,7 @@ from itertools import count
 from typing import Any, ClassVar, Self, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from drivetrain import extensions
 from drivetrain.errors import DrivetrainError, UsageError, nearest
@@ -81,6 +82,8 @@ class Codec(ABC):
     """True where raw values are usually files: encoding is done in parallel, from each file's bytes, and kept."""
     drawn: ClassVar[bool] = False
     """True where an encoded value is a picture to look at: uint8 (height, width, 1 or 3)."""
+    augment: ClassVar[str] = ""
+    """Name of the file in `data/augment` that may change its values at random in training; none where nothing may."""
     learned: ClassVar[tuple[str, ...]] = ()
     """Fields that `fit` sets where they are None: with one that is, a codec says nothing yet and is in no bundle."""
 
@@ -160,6 +163,12 @@ class Codec(ABC):
         """The shape of one encoded value, without the row axis. Raises DrivetrainError before `fit`."""
 
     @property
+    def large(self) -> bool:
+        """Whether one value is much to compute with, as a picture or a window of a signal is beside a number: batches are
+        then smaller, and more cores worth their while."""
+        return len(self.shape) > 1
+
+    @property
     def output_shape(self) -> tuple[int, ...]:
         """The shape of one row of model output that `decode` takes, when this codec is a target."""
         raise DrivetrainError(f"{self.op} can't be a target: there is no model output that it decodes")
@@ -202,6 +211,54 @@ class Codec(ABC):
         """The codec as JSON: `{"op": ..., field: value, ...}`. `from_spec` of it gives an equal codec."""
         fields = dataclasses.fields(self)  # type: ignore[arg-type]
         return {"op": self.op, **{field.name: _plain(getattr(self, field.name)) for field in fields}}
+
+
+class Quantity(Codec):
+    """What answers with a number: encodes to float32 (), and decodes float32 () or (1,), in natural units.
+
+    It is learned on a scale of its own, z = `transform`(x), which is sign(x) log(1 + |x|) with `log` and else x; `center` and
+    `spread` are those of the training rows' z, and `scaled` is what a graph works on. No answer leaves `scale`, the ends of
+    a scale, where there is one. With `interval` an answer is a range: see `codecs/number.py` for this and what goes with it.
+    What is done with targets on a scale (regression, intervals, blends) asks for this, never for a kind.
+    """
+
+    log: bool
+    center: float | None
+    spread: float | None
+    scale: tuple[float, float] | None
+    interval: float | None
+    coverage: float
+    local: tuple[tuple[float, float], ...]
+    lowest: float | None
+    highest: float | None
+
+    @abstractmethod
+    def transform(self, values: Array) -> npt.NDArray[np.float64]:
+        """z of values x."""
+
+    @abstractmethod
+    def inverse(self, transformed: Array) -> npt.NDArray[np.float64]:
+        """x of z."""
+
+    @abstractmethod
+    def scaled(self, values: Array) -> npt.NDArray[np.float64]:
+        """Natural units to the scale that a graph works on."""
+
+    @abstractmethod
+    def within(self, values: Array) -> Array:
+        """The values, on the scale where there is one."""
+
+    @abstractmethod
+    def factors(self, places: Array) -> npt.NDArray[np.float64]:
+        """How many times `interval` the range is wide at places on the scale that a graph works on."""
+
+    @abstractmethod
+    def bounds(self, outputs: Array) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Low and high ends of the range for each output (n,). Raises DrivetrainError without `interval`."""
+
+    @abstractmethod
+    def without_interval(self) -> Self:
+        """The codec as it was before its answers had ranges."""
 
 
 def distinct(values: Iterable[Any]) -> tuple[list[Any], Array]:

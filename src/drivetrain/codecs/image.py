@@ -49,6 +49,7 @@ class Image(Codec):
     encoded_tolerance: ClassVar[float] = 3.0
     from_files: ClassVar[bool] = True
     drawn: ClassVar[bool] = True
+    augment: ClassVar[str] = "pictures"
     size: tuple[int, int] | int | None = None
     channels: int | None = None
     resize: str = "crop"

@@ -17,9 +17,9 @@ from drivetrain.codecs.base import (
     LARGEST,
     NEVER_MISSING,
     NO_NUMBER,
-    Codec,
     Errors,
     FieldError,
+    Quantity,
     absent_words,
     by_row,
     distinct,
@@ -60,7 +60,7 @@ NORMAL_QUARTILES = 1.349
 
 
 @dataclass(frozen=True)
-class Number(Codec):
+class Number(Quantity):
     """A number. Encodes to float32 (), unscaled, NaN where missing; decodes float32 () or (1,).
 
     `center` and `spread` are learned from the training values, of z = sign(x) log(1 + |x|) where `log` is set, else of

@@ -149,6 +149,11 @@ class Dataset:
         """The inputs that are pictures."""
         return [name for name, codec in self.signature.inputs.items() if codec.drawn]
 
+    @property
+    def large(self) -> bool:
+        """Whether an input's values are much to compute with (see `Codec.large`)."""
+        return any(codec.large for codec in self.signature.inputs.values())
+
     def file_of(self, row: int) -> str | None:
         """The path of a row's picture; None where it did not come as a file."""
         value = self.table[self.pictures[0]][row] if self.pictures else None
