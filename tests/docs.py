@@ -27,7 +27,8 @@ from tables import films, incomes, ratings, rentals
 
 from drivetrain.cli.main import build_parser
 from drivetrain.files import sha256, to_json
-from drivetrain.metrics.names import DECIDING, METRICS
+from drivetrain.metrics import kinds
+from drivetrain.metrics.names import known
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guides").glob("*.md"))]
@@ -270,10 +271,10 @@ def figures_table() -> str:
 def metrics_table() -> str:
     """What each metric is called, and which way is better."""
     decides: dict[str, list[str]] = {}
-    for kind, key in DECIDING.items():
-        decides.setdefault(key, []).append(kind)
+    for kind, metrics in kinds().items():
+        decides.setdefault(metrics.DECIDES, []).append(kind)
     lines = ["| in JSON and Python | in print | better | chooses between models of |", "|---|---|---|---|"]
-    for key, found in METRICS.items():
+    for key, found in known().items():
         better = ("higher" if found.higher else "lower") if found.ranks else "as asked for"
         lines.append(f"| `{key}` | {found.name} | {better} | {', '.join(decides.get(key, []))} |")
     return "\n".join(lines) + "\n"

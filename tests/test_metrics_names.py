@@ -9,9 +9,10 @@ from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
 from drivetrain.codecs.ranking import Ranking
 from drivetrain.codecs.tags import Tags
-from drivetrain.errors import UsageError
-from drivetrain.metrics import kinds, measure
-from drivetrain.metrics.names import METRICS, chosen, deciding, metric, printed
+from drivetrain.errors import DrivetrainError, UsageError
+from drivetrain.metrics import Metric, kinds, measure, metrics_of, names
+from drivetrain.metrics.names import chosen, deciding, known, metric, printed
+from drivetrain.report import words
 
 TARGETS = (
     (Category(classes=("no", "yes"), costs=((0.0, 1.0), (2.0, 0.0))), (4, 2), np.array([0, 1, 1, 0])),
@@ -24,15 +25,15 @@ TARGETS = (
 @pytest.mark.parametrize(("codec", "shape", "true"), TARGETS, ids=lambda part: getattr(part, "op", ""))
 def test_every_metric_that_is_measured_has_a_name_and_its_target_one_that_decides(codec, shape, true) -> None:  # type: ignore[no-untyped-def]
     found = measure(codec, np.full(shape, 0.5, np.float32), true)
-    assert found.keys() <= METRICS.keys()
+    assert found.keys() <= {metric.key for metric in metrics_of(codec).METRICS}
     assert deciding(codec) in found
     assert len(TARGETS) == len(kinds())
 
 
 def test_errors_fall_and_the_rest_rises() -> None:
-    falls = {key for key, found in METRICS.items() if not found.higher}
+    falls = {key for key, found in known().items() if not found.higher}
     words = ("error", "loss", "cost", "wrong")
-    assert falls == {key for key in METRICS if any(word in key for word in words)}
+    assert falls == {key for key in known() if any(word in key for word in words)}
 
 
 def test_a_metric_is_meant_by_its_key_or_its_printed_name() -> None:
@@ -48,7 +49,51 @@ def test_a_metric_is_meant_by_its_key_or_its_printed_name() -> None:
         chosen("sick.logloss", known)
 
 
-def test_names_are_different_and_an_unknown_one_is_its_own() -> None:
-    assert len({found.name for found in METRICS.values()}) == len(METRICS)
-    assert metric("own_thing").name == "own thing"
-    assert metric("own_thing").higher
+def test_names_are_different() -> None:
+    assert len({found.name for found in known().values()}) == len(known())
+
+
+@pytest.mark.parametrize("key", ["mase", "perplexity", "sales.mase"])
+def test_an_unknown_metric_is_an_error_and_no_guess_of_its_direction(key: str) -> None:
+    with pytest.raises(DrivetrainError, match="whether more of it is better"):
+        metric(key)
+
+
+class _Series:
+    """What an outsider's file of metrics has."""
+
+    METRICS = (
+        Metric("mase", "mean absolute scaled error", higher=False, sentence="{value} times the naive error on {rows}"),
+        Metric("skill", "skill", higher=True, share=True),
+    )  # fmt: skip
+    DECIDES = "mase"
+
+
+def test_a_metric_of_an_outsider_is_read_and_judged_as_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(names, "kinds", lambda: {**kinds(), "series": _Series})
+    assert (
+        words.sentence("mase", {"value": 0.8, "n": 9}, "valid", "rows")
+        == "0.8 times the naive error on 9 validation rows"
+    )
+    baselines = {
+        name: {"mase": {"value": value}, "skill": {"value": value}}
+        for name, value in (("a", 0.5), ("b", 1.5))
+    }
+    assert words.best_baseline("mase", baselines) == "a"
+    assert (
+        words.best_baseline(
+            "sales.skill", {n: {f"sales.{k}": v for k, v in b.items()} for n, b in baselines.items()}
+        )
+        == "b"
+    )
+    assert "not better" in words.comparison("mase", {"value": 0.8}, baselines)
+    assert "not better" not in words.comparison("mase", {"value": 0.4}, baselines)
+
+
+def test_two_kinds_mean_the_same_by_one_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Other(_Series):
+        METRICS = (Metric("r2", "R²", higher=False),)
+
+    monkeypatch.setattr(names, "kinds", lambda: {**kinds(), "series": Other})
+    with pytest.raises(DrivetrainError, match="'r2'"):
+        metric("accuracy")

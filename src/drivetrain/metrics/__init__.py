@@ -12,12 +12,14 @@ from drivetrain.codecs.base import Codec, codec_names
 from drivetrain.errors import DataError, UsageError
 from drivetrain.metrics.category import Reliability, confusion_matrix, per_class, reliability, top_k_accuracy
 from drivetrain.metrics.estimate import Estimate, Floats, Statistic, mean, wilson
+from drivetrain.metrics.metric import Metric
 from drivetrain.metrics.paired import Difference, difference, holm
 from drivetrain.types import Array
 
 __all__ = [
     "Difference",
     "Estimate",
+    "Metric",
     "Reliability",
     "Statistic",
     "confusion_matrix",
@@ -40,8 +42,16 @@ __all__ = [
 
 
 class Kind(Protocol):
-    """What a file of metrics offers for its kind of target."""
+    """What a file of metrics offers for its kind of target.
 
+    `METRICS` are all that it measures, each with its name and direction; `DECIDES` is the key of the one that models are
+    chosen by where nobody said. The `losses` are lower where the model is better, whichever way that metric goes.
+    """
+
+    @property
+    def METRICS(self) -> tuple[Metric, ...]: ...
+    @property
+    def DECIDES(self) -> str: ...
     def measure(self, codec: Codec, outputs: Array, encoded: Array, seed: int = 0) -> dict[str, Estimate]: ...
     def statistics(self, codec: Codec, outputs: Array, encoded: Array) -> dict[str, Statistic]: ...
     def losses(self, codec: Codec, outputs: Array, encoded: Array) -> Floats: ...

@@ -29,7 +29,29 @@ from drivetrain.metrics.estimate import (
     undefined,
     wilson,
 )
+from drivetrain.metrics.metric import Metric
 from drivetrain.types import Array
+
+LOG_LOSS = Metric("log_loss", "log loss", higher=False)
+METRICS = (
+    Metric(
+        "accuracy", "accuracy", higher=True, share=True, too_wide=0.2,
+        sentence="{value} of {rows} are classified right",
+    ),
+    Metric("error_rate", "error rate", higher=False, share=True, sentence="{value} of {rows} are classified wrong"),
+    LOG_LOSS,
+    Metric("calibration_error", "calibration error", higher=False, share=True),
+    Metric(
+        "auc", "AUC", higher=True, too_good=0.999, too_wide=0.2,
+        sentence="An area under the ROC curve of {value} on {rows}",
+    ),
+    Metric("mean_cost", "mean cost", higher=False, sentence="An answer costs {value} on average over {rows}"),
+    Metric("precision", "precision", higher=True, share=True),
+    Metric("recall", "recall", higher=True, share=True),
+    Metric("f1", "F1", higher=True, share=True),
+)  # fmt: skip
+DECIDES = LOG_LOSS.key
+"""It tells apart more finely than accuracy."""
 
 EPSILON = 2.0**-23
 """A probability below this counts as this (float32's step at 1), so that a log loss is at most 15.95."""

@@ -1,78 +1,47 @@
-"""What each metric is called, in JSON and to a person, whether more of it is better, and what models are chosen by.
+"""The metrics that there are, by key or printed name, and what models are chosen by.
 
 The key is the name in JSON, in files and in Python. The printed name is what a person reads, and every option that
-takes a metric takes either.
+takes a metric takes either. What each is, its own file says (`METRICS` and `DECIDES` of a kind of target).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from drivetrain.codecs.base import Codec
-from drivetrain.errors import UsageError, nearest
+from drivetrain.errors import DrivetrainError, UsageError, nearest
+from drivetrain.metrics import kinds, metrics_of
+from drivetrain.metrics.metric import Metric
 
 
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """`key` in JSON and `name` in print; `share` where it is told as a percentage; whether `higher` is better. What models
-    are not ranked by (`ranks`) shall be what was asked for, and not more."""
-
-    key: str
-    name: str
-    share: bool = False
-    higher: bool = False
-    ranks: bool = True
-
-
-METRICS = {
-    metric.key: metric
-    for metric in (
-        Metric("accuracy", "accuracy", share=True, higher=True),
-        Metric("error_rate", "error rate", share=True),
-        Metric("log_loss", "log loss"),
-        Metric("calibration_error", "calibration error", share=True),
-        Metric("auc", "AUC", higher=True),
-        Metric("mean_cost", "mean cost"),
-        Metric("mean_absolute_error", "mean absolute error"),
-        Metric("root_mean_squared_error", "root mean squared error"),
-        Metric("root_mean_squared_log_error", "root mean squared log error"),
-        Metric("mean_absolute_log_error", "mean absolute log error"),
-        Metric("interval_coverage", "interval coverage", share=True, higher=True, ranks=False),
-        Metric("exact_match", "exact match", share=True, higher=True),
-        Metric("tags_wrong", "rows with a wrong tag", share=True),
-        Metric("micro_f1", "F1 over all tags", share=True, higher=True),
-        Metric("macro_f1", "mean F1 of the tags", share=True, higher=True),
-        Metric("r2", "R²", higher=True),
-        Metric("precision", "precision", share=True, higher=True),
-        Metric("recall", "recall", share=True, higher=True),
-        Metric("f1", "F1", share=True, higher=True),
-        Metric("ndcg_at_10", "NDCG@10", higher=True),
-        Metric("recall_at_10", "recall@10", share=True, higher=True),
-        Metric("precision_at_10", "precision@10", share=True, higher=True),
-        Metric("coverage", "coverage", share=True, higher=True),
-        Metric("novelty", "novelty in bits", higher=True),
-        Metric("diversity", "diversity", higher=True),
-    )
-}
-DECIDING = {
-    "category": "log_loss",
-    "number": "mean_absolute_error",
-    "ranking": "ndcg_at_10",
-    "tags": "log_loss",
-}
-"""What models are chosen by where nobody said, for each kind of target: by training against simple methods, by a search
-and by a comparison alike. Log loss tells apart more finely than accuracy."""
+def known() -> dict[str, Metric]:
+    """Key -> metric, of all kinds of target. Raises DrivetrainError where two kinds mean different things by one key."""
+    found: dict[str, Metric] = {}
+    for kind in kinds().values():
+        for each in kind.METRICS:
+            if found.setdefault(each.key, each) != each:
+                raise DrivetrainError(
+                    f"two kinds of target mean different things by the metric {each.key!r}.",
+                    fix="Give one of them another key.",
+                )
+    return found
 
 
 def metric(key: str) -> Metric:
-    """What `key` is; "TARGET.METRIC" with its target in the name; an unknown one by its own name, higher being better."""
-    if key in METRICS:
-        return METRICS[key]
+    """What `key` is; "TARGET.METRIC" with its target in the name.
+
+    Raises DrivetrainError for one that no kind of target has: whether more of it is better is not to be guessed.
+    """
+    metrics = known()
     target, _, last = key.rpartition(".")
-    if target and last in METRICS:
-        return replace(METRICS[last], key=key, name=f"{METRICS[last].name} of {target}")
-    return Metric(key, key.replace("_", " "), higher=True)
+    if last not in metrics:
+        raise DrivetrainError(
+            f"nothing says what the metric {last!r} is, and whether more of it is better.",
+            fix=nearest(last, metrics) or "Name it in METRICS, in the file that measures it.",
+        )
+    found = metrics[last]
+    return replace(found, key=key, name=f"{found.name} of {target}") if target else found
 
 
 def printed(key: str) -> str:
@@ -81,8 +50,9 @@ def printed(key: str) -> str:
 
 
 def deciding(codec: Codec) -> str:
-    """The key of the metric that models of this target are chosen by."""
-    return DECIDING[codec.op.partition("@")[0]]
+    """The key of the metric that models of this target are chosen by where nobody said: by training against simple
+    methods, by a search and by a comparison alike."""
+    return metrics_of(codec).DECIDES
 
 
 def chosen(wanted: str | None, known: Sequence[str], defaults: Iterable[str] = ()) -> str:

@@ -10,7 +10,30 @@ from drivetrain.codecs.base import Codec
 from drivetrain.codecs.number import Number
 from drivetrain.errors import DataError
 from drivetrain.metrics.estimate import Estimate, Floats, Statistic, ratio
+from drivetrain.metrics.metric import Metric
 from drivetrain.types import Array
+
+METRICS = (
+    Metric(
+        "mean_absolute_error", "mean absolute error", higher=False,
+        sentence="Off by {value} on average over {rows}",
+    ),
+    Metric("root_mean_squared_error", "root mean squared error", higher=False),
+    Metric(
+        "root_mean_squared_log_error", "root mean squared log error", higher=False,
+        sentence="Root mean squared error of the logarithm of {value} on {rows}",
+    ),
+    Metric(
+        "mean_absolute_log_error", "mean absolute log error", higher=False,
+        sentence="The logarithm is off by {value} on average over {rows}",
+    ),
+    Metric("r2", "R²", higher=True, too_good=0.999, too_wide=0.3),
+    Metric(
+        "interval_coverage", "interval coverage", higher=True, share=True, ranks=False,
+        sentence="{value} of {rows} lie in the range that is answered",
+    ),
+)  # fmt: skip
+DECIDES = "mean_absolute_error"
 
 
 def measure(codec: Codec, outputs: Array, encoded: Array, seed: int = 0) -> dict[str, Estimate]:

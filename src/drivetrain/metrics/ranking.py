@@ -14,9 +14,28 @@ import numpy.typing as npt
 from drivetrain.codecs.base import Codec
 from drivetrain.errors import DataError
 from drivetrain.metrics.estimate import CONFIDENCE, Estimate, Floats, Statistic, undefined
+from drivetrain.metrics.metric import Metric
 from drivetrain.types import Array
 
 K = 10
+METRICS = (
+    Metric(f"ndcg_at_{K}", f"NDCG@{K}", higher=True),
+    Metric(
+        f"recall_at_{K}", f"recall@{K}", higher=True, share=True,
+        sentence="Of what {rows} liked, {value} are among the first ten",
+    ),
+    Metric(
+        f"precision_at_{K}", f"precision@{K}", higher=True, share=True,
+        sentence="{value} of the first ten were liked, on {rows}",
+    ),
+    Metric(
+        "coverage", "coverage", higher=True, share=True,
+        sentence="{value} of the items are recommended to any of {rows}",
+    ),
+    Metric("novelty", "novelty in bits", higher=True, sentence="A novelty of {value} bits on {rows}"),
+    Metric("diversity", "diversity", higher=True, sentence="A diversity of {value} on {rows}"),
+)  # fmt: skip
+DECIDES = f"ndcg_at_{K}"
 ROWS = 4096
 """So many rows are sorted at a time."""
 JACKKNIFE = "jackknife over people, 95 %"

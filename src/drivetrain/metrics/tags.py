@@ -10,9 +10,28 @@ import numpy.typing as npt
 from drivetrain.codecs.base import Codec
 from drivetrain.codecs.tags import Tags
 from drivetrain.errors import DataError
-from drivetrain.metrics.category import EPSILON
+from drivetrain.metrics.category import EPSILON, LOG_LOSS
 from drivetrain.metrics.estimate import Estimate, Floats, Statistic
+from drivetrain.metrics.metric import Metric
 from drivetrain.types import Array
+
+METRICS = (
+    Metric(
+        "exact_match", "exact match", higher=True, share=True, too_wide=0.2,
+        sentence="{value} of {rows} have all their tags right",
+    ),
+    Metric(
+        "tags_wrong", "rows with a wrong tag", higher=False, share=True,
+        sentence="{value} of {rows} have a wrong tag",
+    ),
+    LOG_LOSS,
+    Metric("micro_f1", "F1 over all tags", higher=True, share=True),
+    Metric(
+        "macro_f1", "mean F1 of the tags", higher=True, share=True,
+        sentence="A mean F1 of the tags of {value} on {rows}",
+    ),
+)  # fmt: skip
+DECIDES = LOG_LOSS.key
 
 Bools = npt.NDArray[np.bool_]
 

@@ -6,29 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from drivetrain.charts.chart import percent
-from drivetrain.metrics.names import METRICS, metric
+from drivetrain.metrics.names import metric
 
 Estimates = Mapping[str, Mapping[str, Any]]
 
-SENTENCES = {
-    "accuracy": "{value} of {rows} are classified right",
-    "error_rate": "{value} of {rows} are classified wrong",
-    "auc": "An area under the ROC curve of {value} on {rows}",
-    "mean_cost": "An answer costs {value} on average over {rows}",
-    "mean_absolute_error": "Off by {value} on average over {rows}",
-    "root_mean_squared_log_error": "Root mean squared error of the logarithm of {value} on {rows}",
-    "mean_absolute_log_error": "The logarithm is off by {value} on average over {rows}",
-    "interval_coverage": "{value} of {rows} lie in the range that is answered",
-    "exact_match": "{value} of {rows} have all their tags right",
-    "tags_wrong": "{value} of {rows} have a wrong tag",
-    "macro_f1": "A mean F1 of the tags of {value} on {rows}",
-    "recall_at_10": "Of what {rows} liked, {value} are among the first ten",
-    "precision_at_10": "{value} of the first ten were liked, on {rows}",
-    "coverage": "{value} of the items are recommended to any of {rows}",
-    "novelty": "A novelty of {value} bits on {rows}",
-    "diversity": "A diversity of {value} on {rows}",
-}
-"""A metric's value in a sentence; of the others their name does: `R² of 0.91 on 360 validation rows`."""
 PARTS = {"train": "training", "valid": "validation", "test": "test"}
 
 
@@ -114,13 +95,11 @@ def sentence(name: str, estimate: Mapping[str, Any], part: str, things: str) -> 
     value = value_text(name, estimate.get("value"), estimate.get("n") or 0)
     rows = rows_text(estimate.get("n"), part, things)
     target, _, last = name.rpartition(".")
-    if not (target and last in METRICS):
-        target, last = "", name
-    if last in SENTENCES:
-        told = SENTENCES[last].format(value=value, rows=rows)
+    measure = metric(last)
+    if measure.sentence:
+        told = measure.sentence.format(value=value, rows=rows)
     else:
-        printed = metric(last).name
-        told = f"{printed[:1].upper()}{printed[1:]} of {value} on {rows}"
+        told = f"{measure.name[:1].upper()}{measure.name[1:]} of {value} on {rows}"
     return f"{target}: {told}" if target else told
 
 
