@@ -198,9 +198,9 @@ def compare(
     """Compare two or more runs (their folders, or trained learners) on the rows that all were validated on.
 
     `metric` is the one that says which is the best; without it the one that a training and a search decide by too
-    (`metrics.names.DECIDING`). Intervals are those of the
-    paired difference (see `metrics/paired.py`). The best is picked after the fact, so p is corrected by Holm's method
-    for all pairs that it could have been picked from: Holm (1979), Scandinavian Journal of Statistics 6:65-70.
+    (`metrics.names.deciding`). Intervals are those of the paired difference (see `metrics/paired.py`). The best is picked
+    after the fact, so p is corrected by Holm's method for all pairs that it could have been picked from: Holm (1979),
+    Scandinavian Journal of Statistics 6:65-70.
     Raises DataError when the runs are about other rows, targets or classes, UsageError for an unknown metric.
     """
     if isinstance(runs, (str, os.PathLike)) or len(runs) < 2:

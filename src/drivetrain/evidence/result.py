@@ -12,7 +12,16 @@ from drivetrain.codecs import Signature
 from drivetrain.codecs.category import Category
 from drivetrain.learn.base import without_intervals
 from drivetrain.learn.baselines.supervised import TREES, Baseline, fit_baselines
-from drivetrain.metrics import Estimate, Statistic, difference, losses, measure, names, paired_difference
+from drivetrain.metrics import (
+    Estimate,
+    Statistic,
+    difference,
+    losses,
+    measure,
+    metrics_of,
+    names,
+    paired_difference,
+)
 from drivetrain.metrics.overfitting import worsened
 from drivetrain.report.words import rough
 from drivetrain.types import Array
@@ -21,15 +30,12 @@ if TYPE_CHECKING:
     from drivetrain.learn.base import BaseLearner
 
 TRAINED_ON = ["there are no validation rows: the figures are of rows that it was trained on, and flatter it"]
-HARDLY_EVER = {"auc": 0.999, "r2": 0.999}
 LEAST_ROWS = 50
 """Fewer rows may all be right by chance."""
 COLUMNS_TOO_GOOD = (
     "Is every column known when the model is asked, and no row in both parts? What it relies on most is the first to "
     "look at."
 )
-WIDE = {"accuracy": 0.2, "auc": 0.2, "r2": 0.3, "exact_match": 0.2}
-"""An interval as wide as this is right and says next to nothing."""
 SURER = 1.25
 """A valid loss that ends so many times above its lowest is told."""
 
@@ -180,10 +186,8 @@ def too_good(metrics: Mapping[str, Mapping[str, Any]], is_table: bool) -> list[s
     """A question for each metric that hardly any honest task comes to. `metrics` are those of rows not trained on."""
     notes: list[str] = []
     for key, found in metrics.items():
-        kind = key.rpartition(".")[2]
-        if kind not in HARDLY_EVER or found["value"] is None or found["value"] < HARDLY_EVER[kind]:
-            continue
-        if found["n"] >= LEAST_ROWS:
+        most, value = names.metric(key).too_good, found["value"]
+        if most is not None and value is not None and value >= most and found["n"] >= LEAST_ROWS:
             notes.append(
                 f"{names.printed(key)} {found['value']:.4f} on {found['n']:,} rows: hardly any task is so easy. "
                 + (
@@ -203,11 +207,12 @@ def too_few(
     for target, codec in signature.targets.items():
         several = f"{target}." if len(signature.targets) > 1 else ""
         wide = {
-            name: estimate
-            for name, most in WIDE.items()
-            if (estimate := metrics.get(several + name)) is not None
+            each.key: estimate
+            for each in metrics_of(codec).METRICS
+            if each.too_wide is not None
+            and (estimate := metrics.get(several + each.key)) is not None
             and estimate["low"] is not None
-            and estimate["high"] - estimate["low"] >= most
+            and estimate["high"] - estimate["low"] >= each.too_wide
         }
         if not wide:
             continue

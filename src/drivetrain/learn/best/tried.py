@@ -17,7 +17,7 @@ from drivetrain.errors import DrivetrainError
 from drivetrain.files import from_json, to_json, write_bytes, write_text
 from drivetrain.learn.best.candidates import Candidate
 from drivetrain.learn.by_name import BEST
-from drivetrain.metrics import Statistic, difference, names, statistics
+from drivetrain.metrics import Estimate, Statistic, difference, names, statistics
 from drivetrain.report import words
 from drivetrain.types import Array
 
@@ -100,11 +100,12 @@ def tell(
             for found in (blend, [answer[target] for answer in each.answers])
         )
         apart = difference(ours, theirs, seed)
-        better = None if not (apart.high < 0 or apart.low > 0) else apart.high < 0
+        sure = apart.high < 0 or apart.low > 0
+        better = (apart.value > 0) == names.metric(measure).higher if sure else None
         rows.append({
             "key": each.candidate.key, "name": each.candidate.name, "model": each.candidate.model, "epochs": each.candidate.epochs,
             "measure": measure, "value": theirs.estimate(seed).to_json(), "seconds": sum(each.seconds),
-            "difference": apart.to_json(), "better": better, "words": _in_words(apart.low, apart.high, better),
+            "difference": apart.to_json(), "better": better, "words": _in_words(apart, sure),
         })  # fmt: skip
     return rows
 
@@ -113,14 +114,14 @@ def _statistic(codec: Codec, measure: str, answers: Sequence[Array], truths: Seq
     return statistics(codec, np.concatenate(answers), np.concatenate(truths))[measure]
 
 
-def _in_words(low: float, high: float, better: bool | None) -> str:
-    """How the blend stands beside one of its parts; lower is better in all that it is chosen by."""
-    if low == high == 0:
+def _in_words(apart: Estimate, sure: bool) -> str:
+    """How the blend stands beside one of its parts."""
+    if apart.low == apart.high == 0:
         return "the same"
-    if better is None:
+    if not sure:
         return "not told apart"
-    ends = sorted((abs(low), abs(high)))
-    return f"{'lower' if better else 'higher'} by {words.rough(ends[0])} to {words.rough(ends[1])}"
+    ends = sorted((abs(apart.low), abs(apart.high)))
+    return f"{'lower' if apart.value < 0 else 'higher'} by {words.rough(ends[0])} to {words.rough(ends[1])}"
 
 
 def _measure(codec: Codec, loss: str) -> str:
