@@ -13,6 +13,7 @@ import pytest
 
 from drivetrain.bundle import open_bundle, open_bundle_bytes
 from drivetrain.bundle.archive import MANIFEST, MANIFEST_HASH, read_zip, write_zip
+from drivetrain.bundle.manifest import FORMAT
 from drivetrain.errors import BundleError, FileError
 from drivetrain.files import from_json, sha256, to_json
 
@@ -195,8 +196,8 @@ def test_a_missing_or_extra_member_is_refused():
 
 
 def test_a_newer_format_says_so_whatever_else_it_holds():
-    data = examples.altered(examples.image_bundle(), {}, {"format": 4})
-    with pytest.raises(BundleError, match=r"format 4.*Install a newer") as caught:
+    data = examples.altered(examples.image_bundle(), {}, {"format": FORMAT + 1})
+    with pytest.raises(BundleError, match=rf"format {FORMAT + 1}.*Install a newer") as caught:
         open_bundle_bytes(data, "here.bundle")
     assert caught.value.where.startswith("here.bundle")
     with pytest.raises(BundleError, match="format 7"):

@@ -26,7 +26,7 @@ FIELD = r"[A-Za-z0-9_%]{1,200}"
 MEMBER = re.compile(
     rf"manifest\.json|manifest\.sha256|signature\.json|model\.onnx|profile\.json|README\.md|golden/cases\.json"
     rf"|item_vectors\.npy|seen\.json|titles\.json|recommender\.bundle"
-    rf"|golden/[0-9]{{4}}\.{FIELD}\.(?:raw|read\.npy)|golden/(?:encoded|output)\.{FIELD}\.npy"
+    rf"|golden/[0-9]{{4}}\.{FIELD}\.(?:raw|read\.npy)|golden/(?:encoded|lengths|output)\.{FIELD}\.npy"
 )
 
 _LOCAL = struct.Struct("<4s5H3I2H")

@@ -19,6 +19,7 @@ from drivetrain.codecs import Codec, Signature
 from drivetrain.codecs.base import can_be_shown
 from drivetrain.errors import BundleError, DataError, DrivetrainError, UsageError
 from drivetrain.files import from_json, sha256, to_json
+from drivetrain.ragged import Column, Ragged, as_batch
 from drivetrain.types import Array, Batch, Sample
 
 Kind = Literal["validation", "nasty"]
@@ -50,8 +51,8 @@ class ReadArray:
 
 @dataclass(frozen=True, eq=False)
 class GoldenCase:
-    """One row at five stages. `encoded` has the codec's shape and dtype, `output` is float32 of its
-    output_shape."""
+    """One row at five stages. `encoded` has the codec's shape and dtype, and its own length where that varies; `output` is
+    float32 of its output_shape."""
 
     name: str
     kind: Kind
@@ -69,8 +70,8 @@ def make_cases(
 ) -> list[GoldenCase]:
     """Golden cases from (name, kind, sample) and the training framework's own forward pass.
 
-    `run` takes the encoded batch {input: (n, *shape)} and gives what the graph is to give, {target: (n,
-    *output_shape)}. A case that decides nothing is left out: one whose two largest outputs are nearly, but
+    `run` takes the encoded batch {input: (n, *shape)}, as `as_batch` makes it, and gives what the graph is to give,
+    {target: (n, *output_shape)}. A case that decides nothing is left out: one whose two largest outputs are nearly, but
     not exactly, equal. Raises DataError naming the sample that can't be read.
     """
     if not 1 <= len(samples) <= MOST_CASES:
@@ -78,7 +79,7 @@ def make_cases(
             f"{len(samples)} golden cases; a bundle has 1 to {MOST_CASES}.", fix="Choose some samples."
         )
     stages = [_read_and_encode(signature, name, sample) for name, _, sample in samples]
-    batch = {field: np.stack([encoded[field] for _, _, encoded in stages]) for field in signature.inputs}
+    batch = encoded_batch(signature, [encoded for _, _, encoded in stages])
     outputs = {name: np.asarray(array, np.float32) for name, array in run(batch).items()}
     for name, codec in signature.targets.items():
         shape = (len(samples), *codec.output_shape)
@@ -92,6 +93,13 @@ def make_cases(
         answer = {target: codec.decode(output[target]) for target, codec in signature.targets.items()}
         cases.append(GoldenCase(name, kind, raw, read, encoded, output, answer))
     return [case for case in cases if not _nearly_tied(case, signature)] or cases
+
+
+def encoded_batch(signature: Signature, rows: Sequence[Mapping[str, Array]]) -> Batch:
+    """Encoded inputs, row by row, as one batch."""
+    return as_batch({
+        field: codec.together([row[field] for row in rows]) for field, codec in signature.inputs.items()
+    })  # fmt: skip
 
 
 def nasty_samples(signature: Signature, base: Sample) -> list[tuple[str, Kind, Sample]]:
@@ -152,8 +160,12 @@ def to_members(cases: Sequence[GoldenCase], signature: Signature) -> dict[str, b
             else:
                 read[field] = {"value": value}
         records.append({"name": case.name, "kind": case.kind, "read": read, "answer": case.answer})
-    for field in signature.inputs:
-        members[_stacked("encoded", field)] = to_npy(np.stack([case.encoded[field] for case in cases]))
+    for field, codec in signature.inputs.items():
+        column = codec.together([case.encoded[field] for case in cases])
+        if isinstance(column, Ragged):
+            members[_stacked("lengths", field)] = to_npy(column.lengths)
+            column = column.flat
+        members[_stacked("encoded", field)] = to_npy(column)
     for field in signature.targets:
         members[_stacked("output", field)] = to_npy(np.stack([case.output[field] for case in cases]))
     members[CASES] = to_json({"cases": records}).encode()
@@ -177,19 +189,28 @@ def from_members(
             raise BundleError("this member is missing.", where=name)
         return members[name]
 
-    def stacked(stage: str, field: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    def stacked(stage: str, field: str, shape: tuple[Any, ...], dtype: np.dtype[Any]) -> Array:
         name = _stacked(stage, field)
         array = from_npy(member(name), name)
         wrong = np.isinf(array) if stage == "encoded" else ~np.isfinite(array)
-        if array.shape != (len(rows), *shape) or array.dtype != dtype or wrong.any():
+        if array.shape != shape or array.dtype != dtype or wrong.any():
             raise BundleError("its shape, dtype or content is not what the signature asks for.", where=name)
         return array
 
-    encoded = {
-        name: stacked("encoded", name, codec.shape, codec.dtype) for name, codec in signature.inputs.items()
-    }
+    def encoded_rows(field: str, codec: Codec) -> Column:
+        if not codec.varies:
+            return stacked("encoded", field, (len(rows), *codec.shape), codec.dtype)
+        lengths = stacked("lengths", field, (len(rows),), np.dtype(np.int64))
+        if not ((lengths >= 0) & (lengths <= codec.longest)).all():
+            raise BundleError(
+                f"a length is not from 0 to {codec.longest:,}.", where=_stacked("lengths", field)
+            )
+        values = stacked("encoded", field, (int(lengths.sum()), *codec.shape[1:]), codec.dtype)
+        return Ragged.of(values, lengths, codec.padding)
+
+    encoded = {name: encoded_rows(name, codec) for name, codec in signature.inputs.items()}
     output = {
-        name: stacked("output", name, codec.output_shape, np.dtype(np.float32))
+        name: stacked("output", name, (len(rows), *codec.output_shape), np.dtype(np.float32))
         for name, codec in signature.targets.items()
     }
     cases: list[GoldenCase] = []

@@ -47,6 +47,7 @@ from drivetrain.bundle.values import (
 )
 from drivetrain.codecs import Codec, Signature
 from drivetrain.errors import BundleError, DrivetrainError
+from drivetrain.ragged import lengths_of
 
 MOST_BYTES = 2**31 - 1
 MOST_NODES = 100_000
@@ -57,9 +58,10 @@ _LISTS = ("floats", "ints", "strings")
 
 class Port(TypedDict):
     """One input or output of a graph, which calls it `tensor`: by its field where that isn't said, as in format 1. A
-    dimension of None is dynamic."""
+    dimension of None is dynamic. `lengths` is the input that has the lengths of its rows, where they vary."""
 
     tensor: NotRequired[str]
+    lengths: NotRequired[str]
     dtype: str
     dims: list[int | None]
 
@@ -76,6 +78,10 @@ def check_graph(data: bytes, signature: Signature, *, made: bool = True, blend: 
     Fields have the names that are `made` for them, or their own, as in format 1. Whether it may have outputs for the parts
     of a `blend`, as from format 3.
     """
+    for field, codec in signature.inputs.items():
+        _row(
+            "input", field, codec
+        )  # A codec without its fitted state is named before its shape is looked at.
     names, ports = made_names(signature) if made else own_names(signature), check_model(data)
     inputs = _by_field("input", ports["inputs"], names.inputs, signature.inputs)
     parts = _parts(ports["outputs"], names.outputs, signature.targets) if made and blend else {}
@@ -270,9 +276,15 @@ def _by_field(
     """The ports by field, when they fit its codecs."""
     if {*ports} != {*names.values()}:
         raise refuse(f"its {side}s are {sorted(ports)} and the signature's are {sorted(names.values())}")
-    _fits(side, {field: ports[name] for field, name in names.items()}, codecs)
-    fields = {name: field for field, name in names.items()}
-    return {fields[name]: port for name, port in ports.items()}
+    _fits(side, {field: ports[names[field]] for field in codecs}, codecs)
+    fields = {names[field]: field for field in codecs}
+    found = {fields[name]: port for name, port in ports.items() if name in fields}
+    for field, port in found.items():
+        if (name := names.get(lengths_of(field))) is not None:
+            if ports[name] != {"dtype": "int64", "dims": [None]}:
+                raise refuse(f"the input {name!r} is not int64 of any number of rows")
+            port["lengths"] = name
+    return found
 
 
 def _parts(
@@ -291,12 +303,7 @@ def _parts(
 
 def _fits(side: str, ports: Mapping[str, Port], codecs: Mapping[str, Codec]) -> None:
     for name, codec in codecs.items():
-        try:
-            shape, dtype = (
-                (codec.shape, codec.dtype.name) if side == "input" else (codec.output_shape, "float32")
-            )
-        except DrivetrainError as fault:
-            raise BundleError(f"the field {name!r}: {fault.error}", where="signature.json") from fault
+        shape, dtype = _row(side, name, codec)
         port = ports[name]
         if port["dtype"] != dtype:
             raise refuse(f"the {side} {name!r} is {port['dtype']} and the signature says {dtype}")
@@ -307,3 +314,11 @@ def _fits(side: str, ports: Mapping[str, Port], codecs: Mapping[str, Codec]) -> 
             raise refuse(
                 f"a row of the {side} {name!r} has the shape {sides} and the signature says {list(shape)}"
             )
+
+
+def _row(side: str, name: str, codec: Codec) -> tuple[tuple[Any, ...], str]:
+    """Shape and dtype of a row of an input or output."""
+    try:
+        return (codec.shape, codec.dtype.name) if side == "input" else (codec.output_shape, "float32")
+    except DrivetrainError as fault:
+        raise BundleError(f"the field {name!r}: {fault.error}", where="signature.json") from fault

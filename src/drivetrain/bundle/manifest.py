@@ -18,9 +18,9 @@ from drivetrain.codecs import Signature
 from drivetrain.errors import BundleError, DrivetrainError
 from drivetrain.files import from_json, sha256, to_json
 
-FORMAT, WITHOUT_PARTS = 3, 2
-"""The newest format version that this code reads, and it reads every older one; and the one that it writes where the graph
-has no outputs for parts, so that who reads that one can go on."""
+FORMAT, WITHOUT_LENGTHS, WITHOUT_PARTS = 4, 3, 2
+"""The newest format version that this code reads, and it reads every older one; and those that it writes where no rows are of
+different lengths, and where the graph has no outputs for parts either, so that who reads those can go on."""
 MOST_JSON_BYTES = 2**24
 MOST_JSON_DEPTH = 64
 MOST_TOLERANCE = 10
@@ -43,7 +43,7 @@ def make_manifest(
     """manifest.json for these members. `created` is the UTC time in ISO 8601; now by default."""
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     manifest = {
-        "format": FORMAT if "parts" in interface else WITHOUT_PARTS,
+        "format": _least_format(signature, interface),
         "name": name,
         "task": task,
         "created": created or now,
@@ -56,6 +56,13 @@ def make_manifest(
         "facts": dict(facts),
     }
     return to_json(manifest, indent=1).encode()
+
+
+def _least_format(signature: Signature, interface: Interface) -> int:
+    """The oldest format that says all of it."""
+    if any(codec.varies for codec in signature.inputs.values()):
+        return FORMAT
+    return WITHOUT_LENGTHS if "parts" in interface else WITHOUT_PARTS
 
 
 def check_members(members: Mapping[str, memoryview]) -> dict[str, Any]:

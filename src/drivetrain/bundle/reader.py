@@ -14,6 +14,7 @@ from drivetrain.bundle.golden import CASES, GoldenCase, from_members
 from drivetrain.bundle.graph import check_graph
 from drivetrain.bundle.manifest import (
     FORMAT,
+    WITHOUT_LENGTHS,
     WITHOUT_PARTS,
     check_members,
     check_tolerances,
@@ -83,6 +84,10 @@ class Bundle:
     def check_graph(self) -> None:
         """Raise BundleError unless the graph may be run and fits signature and manifest."""
         blend = self.manifest["format"] > WITHOUT_PARTS
+        if self.manifest["format"] <= WITHOUT_LENGTHS and any(
+            codec.varies for codec in self.signature.inputs.values()
+        ):
+            raise BundleError("a bundle of this format has no rows of different lengths.", where=MANIFEST)
         interface = check_graph(self.graph, self.signature, made=self._made, blend=blend)
         if interface != self.manifest["graph"]:
             raise BundleError(

@@ -9,21 +9,25 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from drivetrain.codecs import Signature
+from drivetrain.ragged import lengths_of
 
 
 class Tensors(NamedTuple):
-    """Field -> the name in the graph."""
+    """What a batch holds, by its name there -> the name in the graph."""
 
     inputs: dict[str, str]
     outputs: dict[str, str]
 
 
 def made_names(signature: Signature) -> Tensors:
-    """`input_0`, `input_1`, ... and `output_0`, ... in the order of the signature."""
-    return Tensors(
-        {field: f"input_{place}" for place, field in enumerate(signature.inputs)},
-        {field: f"output_{place}" for place, field in enumerate(signature.targets)},
-    )
+    """`input_0`, `input_1`, ... and `output_0`, ... in the order of the signature; the lengths of the rows of `input_1`, where
+    they vary, are `lengths_1`."""
+    inputs: dict[str, str] = {}
+    for place, (field, codec) in enumerate(signature.inputs.items()):
+        inputs[field] = f"input_{place}"
+        if codec.varies:
+            inputs[lengths_of(field)] = f"lengths_{place}"
+    return Tensors(inputs, {field: f"output_{place}" for place, field in enumerate(signature.targets)})
 
 
 def part_tensor(place: int, output: str) -> str:

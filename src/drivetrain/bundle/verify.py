@@ -14,7 +14,7 @@ from typing import Any, TypedDict, cast
 
 import numpy as np
 
-from drivetrain.bundle.golden import CHOICES, GoldenCase, ReadArray, kept
+from drivetrain.bundle.golden import CHOICES, GoldenCase, ReadArray, encoded_batch, kept
 from drivetrain.bundle.reader import Bundle
 from drivetrain.errors import BundleError, CheckFailed, DataError, DrivetrainError, one_line
 from drivetrain.types import Array, Session
@@ -165,9 +165,8 @@ def _inputs(bundle: Bundle) -> tuple[Stage, Stage, Stage]:
 
 def _outputs(bundle: Bundle, session: Session) -> Stage:
     """The stage output: each case alone, then all of them in mixed batches, from the stored encoded
-    values."""
+    values. Alone nothing is padded, so a graph that looks at the padding of a batch is found here."""
     tally = _Tally("output", len(bundle.cases))
-    names = list(bundle.signature.inputs)
     batches = [bundle.cases[start : start + BATCH] for start in range(0, len(bundle.cases), BATCH)]
     scales = {
         target: float(np.median([_largest(case.output[target]) for case in bundle.cases]))
@@ -175,7 +174,7 @@ def _outputs(bundle: Bundle, session: Session) -> Stage:
     }
     for company, groups in (("alone", [(case,) for case in bundle.cases]), ("in a batch", batches)):
         for group in groups:
-            feeds = {name: np.stack([case.encoded[name] for case in group]) for name in names}
+            feeds = encoded_batch(bundle.signature, [case.encoded for case in group])
             try:
                 outputs = session.run(feeds)
             except DrivetrainError as fault:

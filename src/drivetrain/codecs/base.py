@@ -21,7 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain import extensions
-from drivetrain.errors import DrivetrainError, UsageError, nearest
+from drivetrain.errors import DataError, DrivetrainError, UsageError, nearest
+from drivetrain.ragged import Column, Ragged
 from drivetrain.types import Array
 from drivetrain.values import canonical, is_nothing, scalar
 
@@ -86,6 +87,10 @@ class Codec(ABC):
     """Name of the file in `data/augment` that may change its values at random in training; none where nothing may."""
     learned: ClassVar[tuple[str, ...]] = ()
     """Fields that `fit` sets where they are None: with one that is, a codec says nothing yet and is in no bundle."""
+    padding: float = 0
+    """Where rows are of different lengths: what follows the shorter ones of a batch. No network may look at it."""
+    longest: int = 65_536
+    """Where rows are of different lengths: the greatest there may be. Whatever is longer is refused."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -102,28 +107,55 @@ class Codec(ABC):
 
     @abstractmethod
     def encode(self, value: Any) -> Array:
-        """The object -> an array of `dtype` and `shape`. Raises DataError."""
+        """The object -> an array of `dtype` and `shape`; where that begins with None, as long as the object is, 0 included.
+        Raises DataError."""
 
     def encode_raw(self, raw: Any) -> Array:
         """`encode(read(raw))`. A codec overrides it where it can save the copies between the two."""
         return self.encode(self.read(raw))
 
-    def encode_column(self, values: Array) -> tuple[Array, Errors]:
-        """A column of raw values (n,) -> (n, *shape), and the errors by row, whose rows are zeros.
+    def encode_column(self, values: Array) -> tuple[Any, Errors]:
+        """A column of raw values (n,) -> (n, *shape), a `Column`; and the errors by row, whose rows are zeros, or empty where
+        rows are of different lengths.
 
         Each different value is encoded once. A codec overrides it where it can do many at a time.
         """
         different, which = distinct(values)
-        encoded = np.zeros((len(different), *self.shape), self.dtype)
+        encoded: Any = (
+            [np.zeros((0, *self.shape[1:]), self.dtype)] * len(different)
+            if self.varies
+            else np.zeros((len(different), *self.shape), self.dtype)
+        )
         faults: Errors = {}
         for place, raw in enumerate(different):
             try:
-                encoded[place] = self.encode_raw(raw)
+                encoded[place] = self.fitting(self.encode_raw(raw))
             except DrivetrainError as fault:
                 faults[place] = fault
-        return by_row(encoded, which), errors_by_row(faults, which)
+        return by_row(self.together(encoded), which), errors_by_row(faults, which)
 
-    def truths(self, values: Array, encoded: Array) -> Array:
+    def fitting(self, encoded: Array) -> Array:
+        """An encoded value, when it is of this codec's dtype and shape and not too long. Raises DataError."""
+        shape = (len(encoded), *self.shape[1:]) if self.varies and encoded.ndim else self.shape
+        if encoded.shape != shape or encoded.dtype != self.dtype:
+            raise DataError(
+                f"{self.op} made {encoded.dtype} {encoded.shape} of it, not {self.dtype} {shape}."
+            )
+        if self.varies and len(encoded) > self.longest:
+            raise DataError(
+                f"it is {len(encoded):,} long; {self.longest:,} is the most.", fix="Cut it, or leave it out."
+            )
+        return encoded
+
+    def together(self, rows: Sequence[Array]) -> Column:
+        """Encoded values as one column."""
+        if not self.varies:
+            return rows if isinstance(rows, np.ndarray) else np.stack(rows)
+        lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+        none = np.zeros((0, *self.shape[1:]), self.dtype)
+        return Ragged.of(np.concatenate([none, *rows]), lengths, self.padding)
+
+    def truths(self, values: Array, encoded: Any) -> Any:
         """What metrics take for true, of raw target values (n,) and what they are encoded to: as exact as they are given.
 
         The encoded values themselves, unless encoding rounds.
@@ -141,11 +173,11 @@ class Codec(ABC):
         """One row of model output -> what a person understands, as JSON values."""
 
     @abstractmethod
-    def profile(self, encoded: Array) -> dict[str, Any]:
-        """A summary, in JSON, of many encoded rows (n, *shape): what training data looked like."""
+    def profile(self, encoded: Any) -> dict[str, Any]:
+        """A summary, in JSON, of many encoded rows, a `Column`: what training data looked like."""
 
-    def unusual(self, values: Array, encoded: Array, profile: Mapping[str, Any]) -> list[tuple[str, Array]]:
-        """What in raw values (n,), encoded to (n, *shape), no training row was like, by the `profile` of those:
+    def unusual(self, values: Array, encoded: Any, profile: Mapping[str, Any]) -> list[tuple[str, Array]]:
+        """What in raw values (n,), and the `Column` that they are encoded to, no training row was like, by the `profile` of those:
         (what they are: "not seen in training", which rows: bool (n,)), each row once at most. A profile that doesn't say
         it is no reason.
         """
@@ -159,8 +191,14 @@ class Codec(ABC):
 
     @property
     @abstractmethod
-    def shape(self) -> tuple[int, ...]:
-        """The shape of one encoded value, without the row axis. Raises DrivetrainError before `fit`."""
+    def shape(self) -> tuple[Any, ...]:
+        """The shape of one encoded value, without the row axis: whole numbers, of which the first may be None instead (as long
+        as the value is). Raises DrivetrainError before `fit`."""
+
+    @property
+    def varies(self) -> bool:
+        """Whether rows are of different lengths."""
+        return self.shape[:1] == (None,)
 
     @property
     def large(self) -> bool:
@@ -283,7 +321,7 @@ def distinct(values: Iterable[Any]) -> tuple[list[Any], Array]:
     return list(places) if keys is items else [key[1] for key in places], which
 
 
-def by_row(encoded: Array, which: Array) -> Array:
+def by_row(encoded: Any, which: Array) -> Any:
     """What was made of the different values (k, ...), for each row (n, ...). `which` is that of `distinct`."""
     each_its_own = len(which) == len(encoded) and bool((which == np.arange(len(which))).all())
     return encoded if each_its_own else encoded[which]
@@ -323,7 +361,7 @@ def _frozen(value: Any) -> Any:
 
 def codec_names() -> list[str]:
     """The names of the codecs there are, one for each file of the room: here and in extensions."""
-    return list(extensions.names("codecs"))
+    return extensions.names("codecs")
 
 
 def can_be_shown(text: str) -> bool:

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 
 from drivetrain.arguments import public
+from drivetrain.bundle.golden import encoded_batch
 from drivetrain.bundle.reader import Bundle, open_bundle
 from drivetrain.bundle.verify import Stage, VerifyReport, failed, passed, verify
 from drivetrain.codecs import Codec
 from drivetrain.cores import usable_cores
 from drivetrain.errors import BundleError, DataError, DrivetrainError, UsageError
+from drivetrain.ragged import Column
 from drivetrain.runtime.answers import answer_columns
 from drivetrain.runtime.frames import column_of, frame_like, frame_rows, kind_of, names_of
 from drivetrain.runtime.parts import check_parts, parts_of, tensors_of
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 # What a codec may let slip on a value of the wrong kind. One bad item must not cost the others their answers.
 _SLIPS = (TypeError, ValueError, OverflowError, OSError, MemoryError)
+STEPS, MOST_STEPS = 32, 2**20
+"""Rows of at most so many steps are padded to the same length without a thought, and a batch has at most so many steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +51,6 @@ class _Form(NamedTuple):
 
     field: str
     codec: Codec
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
     profile: Mapping[str, Any]
 
 
@@ -84,8 +86,7 @@ class Predictor:
         self.signature, self.manifest, self.card = opened.signature, opened.manifest, opened.card
         self.profile, self.hash, self.name = opened.profile, opened.hash, opened.name
         self._forms = [
-            _Form(name, codec, codec.shape, codec.dtype, _profile(self.profile, name))
-            for name, codec in self.signature.inputs.items()
+            _Form(name, codec, _profile(self.profile, name)) for name, codec in self.signature.inputs.items()
         ]
         self.parts = opened.parts
         self._files = any(codec.from_files for codec in self.signature.inputs.values())
@@ -190,7 +191,8 @@ class Predictor:
                 except DrivetrainError as fault:
                     return _Row(name, error=_in_column(fault, form.field, len(self._forms)).at(name))
                 if not form.codec.from_files:
-                    found = _unusual(form, _column([sample], form.field), encoded[form.field][None])
+                    column = form.codec.together([encoded[form.field]])
+                    found = _unusual(form, _column([sample], form.field), column)
                     unusual.update((form.field, value) for value in found.values())
             return _Row(name, encoded, unusual=unusual)
         except DrivetrainError as fault:
@@ -249,12 +251,22 @@ class Predictor:
     def _answers(self, rows: Sequence[_Row], parts: bool) -> list[Answer | Failure]:
         """Answers for a prepared batch."""
         good = [row for row in rows if row.encoded is not None]
-        answers = iter(self._run(good, parts)) if good else iter(())
+        answers = iter(self._run_alike(good, parts) if good else ())
         return [Failure(row.input, row.error) if row.error else next(answers) for row in rows]
 
+    def _run_alike(self, rows: Sequence[_Row], parts: bool) -> list[Answer | Failure]:
+        """Answers for rows of which those of similar lengths are run together: what pads a batch is work for nothing."""
+        varying = [form.field for form in self._forms if form.codec.varies]
+        if not varying:
+            return self._run(rows, parts)
+        lengths = np.array([[len(row.encoded[field]) for field in varying] for row in rows])  # type: ignore[index]
+        answers: dict[int, Answer | Failure] = {}
+        for places in _alike(lengths.max(axis=1)):
+            answers.update(zip(places, self._run([rows[place] for place in places], parts)))
+        return [answers[place] for place in range(len(rows))]
+
     def _run(self, rows: Sequence[_Row], parts: bool) -> list[Answer | Failure]:
-        encoded = [cast("dict[str, Array]", row.encoded) for row in rows]
-        feeds = {field: np.stack([arrays[field] for arrays in encoded]) for field in self.signature.inputs}
+        feeds = encoded_batch(self.signature, [cast("dict[str, Array]", row.encoded) for row in rows])
         try:
             outputs = self.session.run(feeds, tensors_of(self.parts) if parts else ())
             check_parts(self.parts if parts else (), outputs)
@@ -298,12 +310,21 @@ def _pool() -> ThreadPoolExecutor:
 def _encode(form: _Form, raw: Any) -> Array:
     codec = form.codec
     try:
-        array = codec.encode_raw(raw)
+        return codec.fitting(codec.encode_raw(raw))
     except _SLIPS as fault:
         raise DataError(f"{type(raw).__name__} can't be read as {codec.op}: {fault}") from fault
-    if array.shape != form.shape or array.dtype != form.dtype:
-        raise DataError(f"{codec.op} made {array.dtype} {array.shape} of it, not {form.dtype} {form.shape}.")
-    return array
+
+
+def _alike(lengths: Array) -> Iterator[list[int]]:
+    """Places of lengths (n,), shortest first, in batches of which the longest is at most twice as long as the shortest,
+    or STEPS long, and which have at most MOST_STEPS, padding included."""
+    order = np.argsort(lengths, kind="stable")
+    start = 0
+    for end in range(1, len(order) + 1):
+        first, last = lengths[order[start]], lengths[order[min(end, len(order) - 1)]]
+        if end == len(order) or last > max(2 * first, STEPS) or (end - start + 1) * last > MOST_STEPS:
+            yield order[start:end].tolist()
+            start = end
 
 
 def _column(samples: Sequence[Mapping[str, Any]], field: str) -> Array:
@@ -314,7 +335,7 @@ def _column(samples: Sequence[Mapping[str, Any]], field: str) -> Array:
     return values
 
 
-def _unusual(form: _Form, values: Array, encoded: Array) -> dict[int, Unusual]:
+def _unusual(form: _Form, values: Array, encoded: Column) -> dict[int, Unusual]:
     """By place, what of raw values (n,) nothing in training was like."""
     return {
         place: Unusual(_shown(values[place]), reason)

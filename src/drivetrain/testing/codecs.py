@@ -11,6 +11,7 @@ import numpy as np
 from drivetrain.codecs.base import Codec, from_spec
 from drivetrain.errors import DrivetrainError
 from drivetrain.files import from_json, to_json
+from drivetrain.ragged import Column, Ragged
 from drivetrain.types import Array
 
 
@@ -22,6 +23,7 @@ def check_codec(codec: Codec, values: Sequence[Any]) -> Codec:
     """
     assert len(values), "check_codec needs some values"
     fitted = _check_fit(codec, values)
+    _check_shape(fitted)
     for each in (codec, fitted):
         _check_spec(each)
         _check_frozen(each)
@@ -33,6 +35,11 @@ def check_codec(codec: Codec, values: Sequence[Any]) -> Codec:
     _check_profile(fitted, encoded)
     _check_decode(fitted)
     return fitted
+
+
+def _check_shape(codec: Codec) -> None:
+    assert None not in codec.shape[1:], f"only the first axis may be None, not those of {codec.shape}"
+    assert not codec.varies or codec.longest >= 1, f"the longest row is {codec.longest}"
 
 
 def _check_fit(codec: Codec, values: Sequence[Any]) -> Codec:
@@ -92,9 +99,9 @@ def _check_value(codec: Codec, name: str, raw: Any) -> Array:
     assert _same(value, unread), f"encode changed what was read of {name}"
     assert isinstance(encoded, np.ndarray), f"{name} encodes to a {type(encoded).__name__}, not an array"
     assert encoded.dtype == codec.dtype, f"{name} encodes to {encoded.dtype}, the codec says {codec.dtype}"
-    assert encoded.shape == codec.shape, (
-        f"{name} encodes to shape {encoded.shape}, the codec says {codec.shape}"
-    )
+    shape = (None, *encoded.shape[1:]) if codec.varies else encoded.shape
+    assert shape == codec.shape, f"{name} encodes to shape {encoded.shape}, the codec says {codec.shape}"
+    assert not codec.varies or len(encoded) <= codec.longest, f"{name} is longer than the codec's longest"
     assert _same(encoded, again), f"{name} encodes differently the second time"
     assert not _shared(encoded, value), f"{name} encodes to memory shared with what was read: copy it"
     assert not _shared(encoded, again), f"{name} encodes to the same memory each time: make a new array"
@@ -128,23 +135,33 @@ def _check_column(codec: Codec, values: Sequence[Any], encoded: list[Array]) -> 
         column[row] = raw
     column[-2:] = b""  # No codec can read it.
     array, errors = codec.encode_column(column)
-    assert array.shape == (len(column), *codec.shape), f"a column encodes to shape {array.shape}"
+    assert _column_shape(array) == (len(column), *codec.shape), f"a column encodes to {_column_shape(array)}"
     assert array.dtype == codec.dtype, f"a column encodes to {array.dtype}, the codec says {codec.dtype}"
     for row, want in enumerate((*encoded, *encoded)):
         assert _same(array[row], want), f"value {row % len(values)} encodes differently in a column"
     last = [len(column) - 2, len(column) - 1]
     assert sorted(errors) == last, f"the rows in error are {sorted(errors)}, not {last}"
     assert errors[last[0]] is not errors[last[1]], "rows share one error, which can be at one place only"
-    assert not array[last].any(), "a row in error is not zeros"
+    assert not any(array[row].any() or (codec.varies and len(array[row])) for row in last), (
+        "a row in error is not zeros, or not empty where rows are of different lengths"
+    )
     empty, errors = codec.encode_column(column[:0])
-    assert empty.shape == (0, *codec.shape), f"a column without rows encodes to shape {empty.shape}"
+    assert _column_shape(empty) == (0, *codec.shape), (
+        f"a column without rows encodes to {_column_shape(empty)}"
+    )
+
+
+def _column_shape(column: Column) -> tuple[int | None, ...]:
+    if isinstance(column, Ragged):
+        return (len(column), None, *column.values.shape[1:])
+    return column.shape
 
 
 def _check_profile(codec: Codec, encoded: list[Array]) -> None:
-    rows = np.stack(encoded)
+    rows = codec.together(encoded)
     for some in (rows[:0], rows[:1], rows):
         _json(codec.profile(some), f"profile of {len(some)} rows")
-    assert codec.profile(rows) == codec.profile(rows.copy()), "the profile is not deterministic"
+    assert codec.profile(rows) == codec.profile(codec.together(encoded)), "the profile is not deterministic"
 
 
 def _check_decode(codec: Codec) -> None:

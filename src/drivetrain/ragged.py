@@ -1,0 +1,84 @@
+"""Rows of different lengths: stretches of one long array, found by index and padded only where a batch is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, overload
+
+import numpy as np
+
+from drivetrain.types import Array, Batch
+
+
+@dataclass(frozen=True, eq=False)
+class Ragged:
+    """Rows (n, length of each, ...): row k is `values[starts[k] : starts[k] + lengths[k]]`.
+
+    `values` is (total, ...), `starts` and `lengths` are int64 (n,). A row may be empty. `padding` is what follows the
+    shorter rows of a batch. To take some of the rows copies no value of them: they stay stretches of the same array.
+    """
+
+    values: Array
+    starts: Array
+    lengths: Array
+    padding: float = 0
+
+    @classmethod
+    def of(cls, values: Array, lengths: Array, padding: float = 0) -> Ragged:
+        """Rows that lie one after the other in `values`."""
+        return cls(values, np.cumsum(lengths) - lengths, lengths, padding)
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    @overload
+    def __getitem__(self, rows: int | np.integer[Any]) -> Array: ...
+    @overload
+    def __getitem__(self, rows: slice | Array) -> Ragged: ...
+    def __getitem__(self, rows: int | np.integer[Any] | slice | Array) -> Array | Ragged:
+        if isinstance(rows, (int, np.integer)):
+            return self.values[self.starts[rows] : self.starts[rows] + self.lengths[rows]]
+        return Ragged(self.values, self.starts[rows], self.lengths[rows], self.padding)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.values.dtype
+
+    @property
+    def flat(self) -> Array:
+        """(total of the lengths, ...): the rows one after the other; a copy unless they lie so."""
+        offsets = np.cumsum(self.lengths) - self.lengths
+        total = int(self.lengths.sum())
+        if total == len(self.values) and np.array_equal(self.starts, offsets):
+            return self.values
+        return self.values[np.repeat(self.starts - offsets, self.lengths) + np.arange(total)]
+
+    def padded(self) -> Array:
+        """(n, longest, ...): each row, then `padding`. The longest counts as 1 at least: no graph takes 0 steps."""
+        places = np.arange(max(1, int(self.lengths.max(initial=0))))
+        there = places < self.lengths[:, None]
+        array = np.full((*there.shape, *self.values.shape[1:]), self.padding, self.values.dtype)
+        array[there] = self.values[(self.starts[:, None] + places)[there]]
+        return array
+
+
+Column = Array | Ragged
+"""Encoded values (n, ...): an array, or of variable length."""
+
+
+def lengths_of(field: str) -> str:
+    """Under which name a batch has the lengths, int64 (rows,), of a field whose rows it has padded. No field can be called
+    so: the names of fields begin with no space."""
+    return f" lengths of {field}"
+
+
+def as_batch(columns: Mapping[str, Column]) -> Batch:
+    """Encoded values by field as a graph takes them: rows of different lengths are padded, their lengths beside them."""
+    batch: dict[str, Array] = {}
+    for name, column in columns.items():
+        if isinstance(column, Ragged):
+            batch[name], batch[lengths_of(name)] = column.padded(), column.lengths
+        else:
+            batch[name] = column
+    return batch

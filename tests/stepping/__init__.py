@@ -1,0 +1,1 @@
+"""An extension for the tests: kinds whose values have no length in common."""

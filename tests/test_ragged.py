@@ -1,0 +1,242 @@
+"""Rows of different lengths: kept as stretches of one array, padded in a batch alone, told apart from padding by lengths."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from bundle_examples import altered, model
+from onnx import TensorProto, helper
+from stepping.codecs.steps import Steps
+from stepping.codecs.trace import Trace
+
+from drivetrain import extensions
+from drivetrain.bundle import bundle_bytes, make_cases, nasty_samples, open_bundle_bytes, verify
+from drivetrain.bundle.archive import read_zip
+from drivetrain.bundle.npy import to_npy
+from drivetrain.codecs import Signature
+from drivetrain.codecs.category import Category
+from drivetrain.codecs.number import Number
+from drivetrain.errors import BundleError
+from drivetrain.ragged import as_batch, lengths_of
+from drivetrain.runtime import OnnxSession, Predictor
+from drivetrain.runtime.predictor import _alike
+from drivetrain.testing import check_codec
+from drivetrain.types import Answer, Failure
+
+
+@pytest.fixture(autouse=True)
+def _known(monkeypatch):
+    """The kinds of `stepping` are found, in this test alone."""
+    monkeypatch.setattr(extensions, "_registered", {"stepping": None})
+    extensions.find.cache_clear()
+    yield
+    extensions.find.cache_clear()
+
+
+def ragged(*rows, padding=0):
+    return Steps(padding=padding).together([np.array(row, np.int64) for row in rows])
+
+
+def test_rows_are_stretches_of_one_array():
+    rows = ragged([1, 2, 3], [], [4])
+    assert (len(rows), rows.dtype, rows.lengths.tolist(), rows.flat.tolist()) == (
+        3,
+        np.int64,
+        [3, 0, 1],
+        [1, 2, 3, 4],
+    )
+    assert [row.tolist() for row in rows] == [[1, 2, 3], [], [4]]
+    some = rows[np.array([2, 0, 2])]
+    assert some.flat.tolist() == [4, 1, 2, 3, 4]
+    assert np.shares_memory(some.values, rows.values)
+    assert np.shares_memory(rows[1:].values, rows.values)
+
+
+def test_a_batch_is_padded_and_has_the_lengths_beside_it():
+    batch = as_batch({"walk": ragged([1, 2, 3], [], [4], padding=-1), "age": np.arange(3)})
+    assert batch["walk"].tolist() == [[1, 2, 3], [-1, -1, -1], [4, -1, -1]]
+    assert batch[lengths_of("walk")].tolist() == [3, 0, 1]
+    assert batch["age"].tolist() == [0, 1, 2]
+    assert [*batch] == ["walk", lengths_of("walk"), "age"]
+
+
+def test_rows_without_a_step_are_a_batch_all_the_same():
+    assert ragged([], []).padded().tolist() == [[0], [0]]
+    assert ragged().padded().shape == (0, 1)
+    assert ragged([], [])[np.array([1])].flat.tolist() == []
+
+
+def test_rows_of_rows():
+    trace = Trace(channels=2)
+    rows = trace.together([np.ones((2, 2), np.float32), np.full((1, 2), 3, np.float32)])
+    assert rows.padded().tolist() == [[[1, 1], [1, 1]], [[3, 3], [0, 0]]]
+    assert trace.together([]).padded().shape == (0, 1, 2)
+
+
+def test_each_different_value_of_a_column_is_kept_once():
+    column = np.array(["1 2", "3", "1 2", "1 2"], object)
+    rows, errors = Steps(levels=9).encode_column(column)
+    assert (rows.flat.tolist(), len(rows.values), errors) == ([1, 2, 3, 1, 2, 1, 2], 3, {})
+
+
+def test_codecs_of_different_lengths_keep_the_contract():
+    check_codec(Steps(), ["3 1 4", "", "1"])
+    check_codec(Trace(), [[[0.0, 1.0]], [[0.5, 2.0], [1.0, 3.0]]])
+
+
+def test_what_breaks_the_contract_is_named():
+    class Square(Steps):
+        shape = (None, None)
+
+    with pytest.raises(AssertionError, match="only the first axis may be None"):
+        check_codec(Square(), ["1"])
+    with pytest.raises(AssertionError, match="longer than the codec's longest"):
+        check_codec(Steps(longest=2), ["1 1 1"])
+
+
+def test_a_row_that_is_too_long_is_an_error_of_its_own():
+    rows, errors = Steps(levels=5, longest=3).encode_column(np.array(["1 1 1 1", "2 2", "x"], object))
+    assert str(errors[0]) == "it is 4 long; 3 is the most. Cut it, or leave it out."
+    assert "no row of steps" in errors[2].error
+    assert rows.lengths.tolist() == [0, 2, 0]
+
+
+WALKS = Signature(
+    {"walk": Steps(levels=9), "age": Number(center=0.0, spread=1.0)}, {"far": Category(classes=("no", "yes"))}
+)
+TABLE = np.random.default_rng(3).normal(0, 2, (9, 2)).astype(np.float32)
+
+
+def walk_graph(masked: bool = True) -> bytes:
+    """The mean of the steps' vectors and softmax; unless it is masked, padding counts as a step 0."""
+    nodes = [
+        helper.make_node("Max", ["input_0", "zero"], ["steps"]),
+        helper.make_node("Gather", ["table", "steps"], ["vectors"]),
+        helper.make_node("GreaterOrEqual", ["input_0", "zero"], ["there"]),
+        helper.make_node("Cast", ["there"], ["weight"], to=TensorProto.FLOAT),
+        helper.make_node("Unsqueeze", ["weight", "last"], ["weights"]),
+        helper.make_node("Mul", ["vectors", "weights" if masked else "every"], ["masked"]),
+        helper.make_node("ReduceSum", ["masked", "along"], ["sum"], keepdims=0),
+        helper.make_node("Cast", ["lengths_0"], ["length"], to=TensorProto.FLOAT),
+        helper.make_node("Max", ["length", "one"], ["divisor"]),
+        helper.make_node("Unsqueeze", ["divisor", "along"], ["divisors"]),
+        helper.make_node("Div", ["sum", "divisors"], ["mean"]),
+        helper.make_node("Reshape", ["input_1", "as_column"], ["age"]),
+        helper.make_node("Add", ["mean", "age"], ["scores"]),
+        helper.make_node("Mul", ["scores", "sides"], ["told"]),
+        helper.make_node("Softmax", ["told"], ["output_0"], axis=1),
+    ]
+    constants = {
+        "table": TABLE, "zero": np.array(0), "one": np.array(1, np.float32), "along": np.array([1]), "last": np.array([2]),
+        "every": np.array(1, np.float32), "as_column": np.array([-1, 1]), "sides": np.array([1, -1], np.float32),
+    }  # fmt: skip
+    inputs = {
+        "input_0": (TensorProto.INT64, ["rows", "longest"]), "lengths_0": (TensorProto.INT64, ["rows"]),
+        "input_1": (TensorProto.FLOAT, ["rows"]),
+    }  # fmt: skip
+    return model(nodes, constants, inputs, {"output_0": (TensorProto.FLOAT, ["rows", 2])})
+
+
+def walk_forward(batch):
+    there = np.arange(batch["walk"].shape[1]) < batch[lengths_of("walk")][:, None]
+    sums = (TABLE[np.maximum(batch["walk"], 0)] * there[:, :, None]).sum(1)
+    scores = sums / np.maximum(batch[lengths_of("walk")], 1)[:, None] + batch["age"][:, None]
+    grown = np.exp(scores * [1, -1])
+    return {"far": grown / grown.sum(1, keepdims=True)}
+
+
+SAMPLES = [
+    (f"row {number}", "validation", {"walk": walk, "age": age})
+    for number, (walk, age) in enumerate((("1 2 3 4 5 6 7", 0.5), ("8", -1.0), ("2 2", 0.1), ("7 6 5", 2.0)))
+]
+
+
+def walk_parts(graph=None, nasty=True):
+    samples = [*SAMPLES, *(nasty_samples(WALKS, SAMPLES[0][2]) if nasty else [])]
+    cases = make_cases(WALKS, samples, walk_forward)
+    return {
+        "name": "walks", "task": "tabular", "signature": WALKS, "graph": graph or walk_graph(), "cases": cases,
+        "profile": {"walk": {"longest": 7}}, "card": "# Walks\n", "facts": {}, "created": "2026-11-28T00:00:00Z",
+    }  # fmt: skip
+
+
+def test_golden_cases_have_lengths_of_their_own():
+    data = bundle_bytes(**walk_parts())
+    bundle = open_bundle_bytes(data)
+    assert [case.encoded["walk"].tolist() for case in bundle.cases[:4]] == [
+        [1, 2, 3, 4, 5, 6, 7],
+        [8],
+        [2, 2],
+        [7, 6, 5],
+    ]
+    assert bundle.manifest["format"] == 4
+    port = {"tensor": "input_0", "lengths": "lengths_0", "dtype": "int64", "dims": [None, None]}
+    assert bundle.manifest["graph"]["inputs"]["walk"] == port
+    assert "golden/lengths.walk.npy" in read_zip(data)
+    report = verify(bundle, OnnxSession(bundle.graph, bundle.tensors))
+    assert report.ok, report.failed
+
+
+def test_an_older_format_has_no_rows_of_different_lengths():
+    with pytest.raises(BundleError, match="no rows of different lengths"):
+        open_bundle_bytes(altered(bundle_bytes(**walk_parts()), {}, {"format": 3}))
+
+
+@pytest.mark.parametrize(
+    "lengths", [[7, 1, 2, 3, 0, 1], [7, 1, 2, 3, 0, 1, -60], [7, 1, 2, 3, 0, 1, 59], [7, 1, 2, 3, 0, 1, 501]]
+)
+def test_lengths_that_are_not_those_of_the_values_are_refused(lengths):
+    damaged = {"golden/lengths.walk.npy": to_npy(np.array(lengths))}
+    with pytest.raises(BundleError, match=r"not what the signature|not from 0 to 500"):
+        open_bundle_bytes(altered(bundle_bytes(**walk_parts()), damaged))
+
+
+def test_verify_finds_a_graph_that_looks_at_padding():
+    for nasty, told in ((False, "case 'row 1' in a batch"), (True, "case 'walk: no step' alone")):
+        bundle = open_bundle_bytes(bundle_bytes(**walk_parts(walk_graph(masked=False), nasty)))
+        report = verify(bundle, OnnxSession(bundle.graph, bundle.tensors))
+        assert report.failed["stage"] == "output"
+        assert told in report.failed["message"]
+
+
+def test_answers_alone_and_in_company_agree():
+    predictor = Predictor(open_bundle_bytes(bundle_bytes(**walk_parts())), trusted=True)
+    chance = np.random.default_rng(5)
+    items = [
+        {"walk": chance.integers(0, 9, length).tolist(), "age": float(chance.normal())}
+        for length in chance.integers(0, 120, 90)
+    ]
+    items.insert(7, {"walk": [1] * 501, "age": 0.0})
+    items.insert(30, {"walk": "far", "age": 0.0})
+    many = predictor.predict_many(items)
+    for place, (item, answer) in enumerate(zip(items, many, strict=True)):
+        if place in (7, 30):
+            assert isinstance(answer, Failure)
+            continue
+        assert isinstance(answer, Answer)
+        alone = predictor.predict(item)
+        assert alone.label == answer.label
+        assert alone.probability == pytest.approx(answer.probability, abs=1e-6)
+        assert set(answer.unusual) == ({"walk"} if len(item["walk"]) > 7 else set())
+    assert str(many[7].error).startswith("walk=[1, 1")
+    assert "column 'walk': it is 501 long; 500 is the most." in str(many[7].error)
+
+
+def test_a_stream_is_run_in_batches_of_similar_lengths():
+    lengths = np.array([3, 200, 0, 31, 33, 90, 32, 65, 2**19, 2**19, 2**19])
+    groups = [lengths[places].tolist() for places in _alike(lengths)]
+    assert groups == [[0, 3, 31, 32], [33, 65], [90], [200], [2**19, 2**19], [2**19]]
+
+
+def test_a_graph_must_take_the_lengths():
+    lacking = model(
+        [
+            helper.make_node("Reshape", ["input_1", "as_column"], ["age"]),
+            helper.make_node("Concat", ["age", "age"], ["output_0"], axis=1),
+        ],
+        {"as_column": np.array([-1, 1])},
+        {"input_0": (TensorProto.INT64, ["rows", "longest"]), "input_1": (TensorProto.FLOAT, ["rows"])},
+        {"output_0": (TensorProto.FLOAT, ["rows", 2])},
+    )  # fmt: skip
+    with pytest.raises(BundleError, match="lengths_0"):
+        bundle_bytes(**walk_parts(lacking))
