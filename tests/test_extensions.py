@@ -37,6 +37,7 @@ def outsider(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     extensions._registered.clear()
     extensions._registered.update(before)
     extensions.find.cache_clear()
+    extensions.names.cache_clear()
     for name in [name for name in sys.modules if name.partition(".")[0] == "weighing"]:
         del sys.modules[name]
 
@@ -57,7 +58,7 @@ def test_what_is_no_name_of_a_file_is_not_found(name: str) -> None:
 def test_there_may_be_no_such_room() -> None:
     assert extensions.find("attic", "number") is None
     assert extensions.find("codecs.number", "number") is None
-    assert extensions.names("attic") == []
+    assert extensions.names("attic") == ()
 
 
 def test_a_registered_package_has_kinds_like_any_other(outsider: Path) -> None:

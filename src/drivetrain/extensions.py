@@ -50,6 +50,7 @@ def register(package: str) -> None:
     _import(package)
     _registered[package] = None
     find.cache_clear()
+    names.cache_clear()
 
 
 @cache
@@ -65,13 +66,14 @@ def find(room: str, name: str) -> ModuleType | None:
     return None
 
 
-def names(room: str) -> list[str]:
+@cache
+def names(room: str) -> tuple[str, ...]:
     """The names that have a file in a room, of this package and of extensions. Raises DrivetrainError as `find` does."""
     found: set[str] = set()
     for package in _packages():
         if _exists(f"{package}.{room}"):
             found.update(file.name for file in pkgutil.iter_modules(_import(f"{package}.{room}").__path__))
-    return sorted(name for name in found if _NAME.fullmatch(name) and name != _BASE)
+    return tuple(sorted(name for name in found if _NAME.fullmatch(name) and name != _BASE))
 
 
 def _packages() -> Iterator[str]:

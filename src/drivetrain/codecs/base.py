@@ -361,7 +361,7 @@ def _frozen(value: Any) -> Any:
 
 def codec_names() -> list[str]:
     """The names of the codecs there are, one for each file of the room: here and in extensions."""
-    return extensions.names("codecs")
+    return list(extensions.names("codecs"))
 
 
 def can_be_shown(text: str) -> bool:

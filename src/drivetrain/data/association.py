@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.codecs import Codec
-from drivetrain.codecs.category import Category
-from drivetrain.codecs.number import Number
 from drivetrain.data.groups import Grouping, groupings
+from drivetrain.extensions import facet
 from drivetrain.types import Array
 
 
@@ -36,12 +35,8 @@ def explained(grouping: Grouping, target: npt.NDArray[np.float64]) -> float:
 
 def as_columns(codec: Codec, encoded: Array) -> npt.NDArray[np.float64]:
     """An encoded target as numbers (n, k): a category's classes as 0 and 1, a number in the units it is learned in."""
-    if isinstance(codec, Category):
-        classes, codes = np.unique(encoded, return_inverse=True)
-        return np.eye(len(classes))[codes]
-    if isinstance(codec, Number):
-        return codec.transform(encoded.reshape(-1, 1))
-    return encoded.reshape(len(encoded), -1).astype(np.float64)
+    make = getattr(facet("data.kinds", codec), "amounts", None)
+    return make(codec, encoded) if make else encoded.reshape(len(encoded), -1).astype(np.float64)
 
 
 def by_telling(

@@ -15,9 +15,9 @@ import numpy as np
 
 from drivetrain.codecs.base import distinct
 from drivetrain.data.checks.row_order import row_order
+from drivetrain.data.kinds.base import CATEGORY, DATE, IDENTIFIER, LEFT_OUT, MANY, MOSTLY, NUMBER, ColumnKind
 from drivetrain.data.kinds.date import TIME_NAME
 from drivetrain.data.kinds.rows import ID_NAME
-from drivetrain.data.kinds.types import CATEGORY, DATE, IDENTIFIER, LEFT_OUT, MANY, MOSTLY, NUMBER, ColumnKind
 from drivetrain.data.split import Splitter, by_group, by_position, by_time
 from drivetrain.data.split_words import to_words
 from drivetrain.data.table import Table, missing

@@ -12,7 +12,7 @@ import numpy as np
 
 from drivetrain.codecs.base import distinct
 from drivetrain.codecs.category import order
-from drivetrain.data.kinds.types import LEFT_OUT
+from drivetrain.data.kinds.base import LEFT_OUT
 from drivetrain.data.table import missing
 from drivetrain.deadline import NEVER, Deadline
 from drivetrain.evidence.ranking_beside import example

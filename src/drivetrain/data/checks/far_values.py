@@ -17,8 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.data.checks.faults import Fault
-from drivetrain.data.kinds.number import figure
-from drivetrain.data.kinds.types import DATE, NUMBER, ColumnKind
+from drivetrain.data.kinds.base import DATE, NUMBER, ColumnKind, figure
 from drivetrain.data.table import Table
 from drivetrain.types import Array
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from drivetrain.codecs.base import distinct
 from drivetrain.data.checks.faults import Fault
-from drivetrain.data.kinds.types import (
+from drivetrain.data.kinds.base import (
     CATEGORY,
     DATE,
     ENOUGH,

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from drivetrain.codecs.base import distinct
 from drivetrain.data.checks.leaks import ranks
-from drivetrain.data.kinds.types import CATEGORY, MANY, NUMBER, YES_NO, ColumnKind
+from drivetrain.data.kinds.base import CATEGORY, MANY, NUMBER, YES_NO, ColumnKind
 from drivetrain.data.table import Table, missing
 
 Floats = npt.NDArray[np.float64]

@@ -19,7 +19,7 @@ from drivetrain.codecs.number import Number
 from drivetrain.data.checks.copies import row_codes, row_hash
 from drivetrain.data.checks.far_values import find_far_values
 from drivetrain.data.checks.faults import Fault, Report
-from drivetrain.data.kinds.types import CATEGORY, DATE, MANY, NUMBER, YES_NO, ColumnKind
+from drivetrain.data.kinds.base import CATEGORY, DATE, MANY, NUMBER, YES_NO, ColumnKind
 from drivetrain.data.split import PARTS, Split
 from drivetrain.data.table import Table, missing
 from drivetrain.types import Array

@@ -7,15 +7,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import cast
 
 import numpy as np
 
+from drivetrain.codecs import Codec
 from drivetrain.codecs.base import NO_NUMBER
-from drivetrain.codecs.date import ORDERS, UNITS, Date, Reading, parse_dates
-from drivetrain.data.cell_text import date_text
+from drivetrain.codecs.date import MISSING, ORDERS, UNITS, Date, Reading, parse_dates
+from drivetrain.data.cell_text import Texts
 from drivetrain.data.checks.faults import Fault
-from drivetrain.data.kinds.text import unread
-from drivetrain.data.kinds.types import DATE, MOSTLY, ColumnKind, Seen, places
+from drivetrain.data.groups import Named, ranged
+from drivetrain.data.kinds.base import (
+    DATE,
+    MOSTLY,
+    ColumnKind,
+    Seen,
+    places,
+    refuse_most,
+    refuse_unusable,
+    unfit,
+)
+from drivetrain.data.kinds.category import unread
 from drivetrain.data.read.columns import Column, Numbers
 from drivetrain.data.read.notation import PLAIN
 from drivetrain.interface import column_option
@@ -31,6 +43,18 @@ SAID_CENTURY = re.compile("from-([1-9][0-9]{3})")
 _FROM_1990, _TO_2050 = 631_152_000, 2_524_608_000
 _EPOCHS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 _FIRST = {"dmy": "the day", "mdy": "the month", "ymd": "the year"}
+MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "December",
+)  # fmt: skip
+DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+CALENDAR = {
+    "month": (1, [f"in {name}" for name in MONTHS]),
+    "weekday": (0, [f"on a {name}" for name in DAYS]),
+    "hour": (0, [f"at {hour} h" for hour in range(24)]),
+}
+"""Parts of dates: the first value, and the names from there on."""
+DAY = 86_400
 _USUAL_CENTURY, _LAST_YEAR, _LEAST_GAP = 1969, 2049, 20
 """Two digits are 1969 to 2068, as POSIX has it, unless so many years or more on end are not among them: then the others
 lie together, in this century where they end before the middle of it."""
@@ -196,3 +220,59 @@ def _in_two_orders(seen: Seen, share: float) -> ColumnKind | None:
     reason = f"dates with the day first and dates with the month first, such as {told}"
     fix = "Write the dates like 2019-12-31."
     return unread(seen, "order of dates", reason, fix)
+
+
+def told(seen: Seen, word: str) -> ColumnKind:
+    refuse_unusable(seen, word)
+    if seen.column.kind == "number":
+        if found := moment(seen, seen.numbers, named=True):
+            return found
+        raise unfit(seen, DATE, "its numbers are neither days such as 20191231 nor times since 1970")
+    if seen.column.kind not in ("text", "date"):
+        raise unfit(seen, DATE, "it holds no dates")
+    reading, share, sure = find_reading(seen)
+    if share == 0 and seen.numbers.share >= MOSTLY and (found := moment(seen, seen.numbers, named=True)):
+        return found
+    others = np.flatnonzero(np.isnan(seen.column.dates(*reading)) & ~seen.column.missing.to_numpy())
+    refuse_most(seen, DATE, others, share)
+    return date(seen, reading, sure)
+
+
+def values(column: Column, codec: Codec, folder: str) -> Array:
+    """datetime64 in microseconds (n,), UTC."""
+    seconds = column.dates(*cast("Date", codec).reading)
+    moments = np.floor(np.nan_to_num(seconds) * 1e6).astype("datetime64[us]")
+    moments[np.isnan(seconds)] = np.datetime64("NaT")
+    return moments
+
+
+def cell_texts(codec: Codec, encoded: Array, raw: Array) -> Texts:
+    elapsed, clock = encoded[:, 0], cast("Date", codec).clock
+    return [None if seconds == MISSING else date_text(seconds, clock) for seconds in elapsed.tolist()]
+
+
+def date_text(seconds: int, clock: bool = False) -> str:
+    """Seconds since 1970 as ISO 8601; the day alone at midnight, the time alone for one of day."""
+    text = str(np.datetime64(seconds, "s"))
+    if clock:
+        return text[11:16]
+    return text[:10] if seconds % DAY == 0 else text[:16].replace("T", " ")
+
+
+def groupings(codec: Codec, encoded: Array) -> Iterator[Named]:
+    absent = encoded[:, 0] == MISSING
+    elapsed = np.where(absent, np.nan, encoded[:, 0].astype(np.float64))
+    clock = cast("Date", codec).clock
+    yield ranged(elapsed, lambda seconds: date_text(int(seconds), clock))
+    for place, part in enumerate(cast("Date", codec).parts or (), start=1):
+        if part in CALENDAR:
+            first, names = CALENDAR[part]
+            codes = encoded[:, place].astype(np.int64)
+            codes -= first
+            codes[absent] = len(names)
+            yield [*names, "is missing"], codes
+
+
+WORDS = (DATE,)
+WRITTEN = {**{word: word for word in SAID_ORDERS}, "from-1950": SAID_CENTURY.pattern}
+RULES = ((20, guess_date),)

@@ -1,63 +1,42 @@
 """Kinds: what each column of a frame is, guessed or told, and the table that follows from it.
 
-The rules for inputs are in `kind_numbers.py`, `kind_dates.py`, `kind_rows.py` and `kind_texts.py`, those for targets in
-`kind_targets.py`; `kind_told.py` takes a column for what a person says that it is.
+What is asked of a kind is in its own file of this room (see `data/kinds/base.py`).
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import ModuleType
 from typing import Any
 
-import numpy as np
-
-from drivetrain.codecs.base import MISSING_WORDS
-from drivetrain.codecs.category import Category
-from drivetrain.codecs.date import Date
-from drivetrain.codecs.number import Number
-from drivetrain.codecs.text import Text
-from drivetrain.data.kinds.date import SAID_CENTURY, SAID_ORDERS, guess_date
-from drivetrain.data.kinds.number import (
-    guess_number,
-    guess_two_ways,
-    has_codes,
-)  # fmt: skip
-from drivetrain.data.kinds.rows import names_rows
-from drivetrain.data.kinds.targets import as_target
-from drivetrain.data.kinds.text import (
-    category,
-    guess_picture,
-    guess_tags,
-    guess_text,
-)  # fmt: skip
-from drivetrain.data.kinds.told import as_told
-from drivetrain.data.kinds.types import (
-    CONSTANT,
-    DATE,
-    IGNORED,
-    KINDS,
-    NUMBER,
-    PICTURE,
-    TAGS,
-    TEXT,
-    YES_NO,
-    ColumnKind,
-    Seen,
-    levels_codec,
-)  # fmt: skip
+from drivetrain import extensions
+from drivetrain.data.kinds.base import IGNORED, LEFT_OUT, ColumnKind, Seen, has_codes, place_of
 from drivetrain.data.read.columns import Column
-from drivetrain.data.read.notation import DECIMALS, written_as
 from drivetrain.data.read.readers import Frame
 from drivetrain.data.table import Table
 from drivetrain.errors import UsageError, nearest
 from drivetrain.types import Array
 
-__all__ = ["KINDS", "ColumnKind", "guess_kinds", "to_table"]
+ROOM = "data.kinds"
 
-WRITTEN = {NUMBER: (*DECIMALS,), DATE: (*SAID_ORDERS, "from-1950")}
-"""Kind -> what may be said, after a colon, of how its cells are written."""
+
+def kind_words() -> dict[str, ModuleType]:
+    """What a column may be called, each word with the file of its kind."""
+    return {word: file for file in _files() for word in getattr(file, "WORDS", ())}
+
+
+def _files() -> list[ModuleType]:
+    found = (extensions.find(ROOM, name) for name in extensions.names(ROOM))
+    return [file for file in found if file is not None]
+
+
+def _by_rules(seen: Seen, which: str) -> ColumnKind:
+    """What the first rule says that fits."""
+    rules = sorted((rule for file in _files() for rule in getattr(file, which, ())), key=lambda rule: rule[0])
+    return next(found for _, rule in rules if (found := rule(seen)))
 
 
 def guess_kinds(
@@ -68,10 +47,9 @@ def guess_kinds(
 ) -> dict[str, ColumnKind]:
     """The kind of every column, in the frame's order, with the codec of those that are used.
 
-    `overrides` says what a column is, one of KINDS by its name, and perhaps how it is written: "number:decimal-comma" (see
-    WRITTEN). `ignore` names columns to leave out. Raises
-    UsageError for unknown columns and kinds, DataError where a column can't be what it is said to be, and where a
-    target can't be learned.
+    `overrides` says what a column is, by one of `kind_words`, and perhaps how it is written: "number:decimal-comma".
+    `ignore` names columns to leave out. Raises UsageError for unknown columns and kinds, DataError where a column can't
+    be what it is said to be, and where a target can't be learned.
     """
     targets, ignore = names_of(target), names_of(ignore)
     overrides = overrides or {}
@@ -103,12 +81,13 @@ def guess_kinds(
 def _said(name: str, told: str) -> tuple[str, tuple[str, ...]]:
     """The kind that a person named, and how the cells are written, where they said so. Raises UsageError."""
     kind, *written = told.split(":")
-    if kind not in KINDS:
-        fix = nearest(kind, KINDS) or f"There are: {', '.join(KINDS)}."
+    words = kind_words()
+    if kind not in words:
+        fix = nearest(kind, words) or f"There are: {', '.join(words)}."
         raise UsageError(f"there is no kind {kind!r}.", where=f"column {name}", fix=fix)
-    known = WRITTEN.get(kind, ())
+    known: Mapping[str, str] = getattr(words[kind], "WRITTEN", {})
     for word in written:
-        if word not in known and not (kind == DATE and SAID_CENTURY.fullmatch(word)):
+        if not any(re.fullmatch(pattern, word) for pattern in known.values()):
             fix = nearest(word, known) or (
                 f"There are: {', '.join(known)}." if known else f"Say {kind} alone."
             )
@@ -130,31 +109,26 @@ def _knowing_gaps(column: Column, kind: ColumnKind) -> ColumnKind:
 
 def guess(seen: Seen) -> ColumnKind:
     """The kind of an input column, by the first rule that fits."""
-    if not seen.column.kind:
-        return seen.is_(IGNORED, f"holds {seen.column.type_name}, which can't be used as it is")
-    rules = (
-        _constant,
-        guess_number,
-        guess_date,
-        guess_picture,
-        guess_tags,
-        guess_two_ways,
-        guess_text,
-        names_rows,
-    )
-    return next((found for rule in rules if (found := rule(seen))), None) or category(seen)
+    return _by_rules(seen, "RULES")
 
 
-def _constant(seen: Seen) -> ColumnKind | None:
-    column, rows = seen.column, len(seen.column)
-    if column.kind == "list" or column.sample.n_unique() > 1 or column.different > 1:
-        return None
-    if not column.different:
-        return seen.is_(CONSTANT, f"no value in any of {rows:,} rows")
-    value = f"{column.known[0]!r:.60}"
-    if column.present == rows:
-        return seen.is_(CONSTANT, f"{value} in all of {rows:,} rows")
-    return seen.is_(YES_NO, f"one value, {value}, or none{seen.gaps()}, in {rows:,} rows", levels_codec(seen))
+def as_told(seen: Seen, word: str) -> ColumnKind:
+    """The column as the kind that it is said to be. Raises DataError where it can't be."""
+    found = kind_words()[word].told(seen, word)
+    return found if word in LEFT_OUT else replace(found, kind=word, reason=f"as told: {found.reason}")
+
+
+def as_target(seen: Seen, word: str) -> ColumnKind:
+    """The kind of a target, as told or guessed. Raises DataError where it can't be learned."""
+    if not word:
+        return _by_rules(seen, "TARGET_RULES")
+    words = kind_words()
+    if not hasattr(words[word], "target"):
+        known = dict.fromkeys(file.WORDS[0] for file in words.values() if hasattr(file, "target"))
+        fix = f"It is a {' or a '.join(known)}."
+        raise UsageError(f"a target can't be {word} yet.", where=place_of(seen), fix=fix)
+    found = words[word].target(seen)
+    return replace(found, reason=f"as told: {found.reason}")
 
 
 def to_table(frame: Frame, kinds: Mapping[str, ColumnKind]) -> Table:
@@ -167,47 +141,19 @@ def to_table(frame: Frame, kinds: Mapping[str, ColumnKind]) -> Table:
     columns: dict[str, Array] = {}
     for name in frame.columns:
         column = frame.column(name)
-        if column.kind:
+        if column.kind or kinds[name].codec:
             columns[name] = _as_array(column, kinds[name], folder)
     notes = [kind.left_out for kind in kinds.values() if kind.left_out]
     return Table(columns, frame.origins, frame.name, frame.source, notes=(*frame.notes, *notes))
 
 
 def _as_array(column: Column, kind: ColumnKind, folder: str) -> Array:
-    if isinstance(kind.codec, Number):
-        return column.numbers_by(written_as(kind.codec)).column()
-    if kind.codec is None and _is_all_numbers(column):
-        return column.numbers.column()
-    if kind.kind == DATE:
-        seconds = column.dates(*kind.codec.reading) if isinstance(kind.codec, Date) else column.dates()
-        moments = np.floor(np.nan_to_num(seconds) * 1e6).astype("datetime64[us]")
-        moments[np.isnan(seconds)] = np.datetime64("NaT")
-        return moments
-    if column.kind == "date" and not isinstance(kind.codec, Category):
-        return column.values.to_numpy()
-    if column.kind == "list":
-        return _lists(column)
-    if kind.kind == PICTURE:
-        texts = column.texts()
-        paths = {text: None if text is None else os.path.join(folder, text) for text in set(texts)}
-        return np.array([paths[text] for text in texts], object)
-    if isinstance(kind.codec, Category):
-        return column.classes()
-    if column.is_text:
-        return column.texts(Text.no_value if kind.kind in (TEXT, TAGS) else MISSING_WORDS)
-    if column.kind == "number":
-        return column.numbers.column()
-    values = column.values.to_numpy() if not column.values.null_count() else None
-    return values if values is not None else np.array(column.values.to_list(), object)
+    if kind.codec is not None and (made := getattr(extensions.facet(ROOM, kind.codec), "values", None)):
+        return made(column, kind.codec, folder)
+    return column.numbers.column() if _is_all_numbers(column) else column.plain()
 
 
 def _is_all_numbers(column: Column) -> bool:
     if column.kind == "number":
         return True
     return column.is_text and not has_codes(column) and column.present > 0 and column.numbers.share == 1
-
-
-def _lists(column: Column) -> Array:
-    values = np.empty(len(column), object)
-    values[:] = column.values.to_list()
-    return values

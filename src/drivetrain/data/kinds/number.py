@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 
+from drivetrain.codecs import Codec
 from drivetrain.codecs.base import NO_NUMBER
 from drivetrain.codecs.number import Number
+from drivetrain.data.cell_text import Texts, number_text
+from drivetrain.data.checks.far_values import has_far_values
 from drivetrain.data.checks.faults import Fault
-from drivetrain.data.kinds.date import moment
-from drivetrain.data.kinds.rows import ID_NAME, guess_row_numbers, names_rows
-from drivetrain.data.kinds.text import category, unread
-from drivetrain.data.kinds.types import (
+from drivetrain.data.groups import Named, ranged
+from drivetrain.data.kinds.base import (
     CONSTANT,
     ENOUGH,
     MOSTLY,
@@ -24,11 +26,24 @@ from drivetrain.data.kinds.types import (
     YES_NO,
     ColumnKind,
     Seen,
+    figure,
+    gap_faults,
+    has_codes,
     levels_codec,
+    place_of,
     places,
+    refuse_most,
+    refuse_unlearnable,
+    refuse_unusable,
+    unfit,
 )  # fmt: skip
+from drivetrain.data.kinds.category import category, unread
+from drivetrain.data.kinds.date import moment
+from drivetrain.data.kinds.few_numbers import asked, is_few_numbers, is_scale
+from drivetrain.data.kinds.rows import ID_NAME, guess_row_numbers, names_rows
 from drivetrain.data.read.columns import Column, Numbers
-from drivetrain.data.read.notation import find_way, plain_texts
+from drivetrain.data.read.notation import DECIMALS, find_way, plain_texts, written_as
+from drivetrain.errors import DataError
 from drivetrain.interface import column_option
 from drivetrain.types import Array
 
@@ -36,7 +51,6 @@ SKEWED = 2.0
 """Beyond this skewness a number of more than 20 values is taken by its logarithm, where that at least halves it."""
 FAR = 30.0
 """A number this many standard deviations (by quartiles) from the middle one makes the scaling robust."""
-_LEADING_ZERO = "^[+-]?0[0-9]+$"
 
 
 def guess_number(seen: Seen) -> ColumnKind | None:
@@ -127,13 +141,6 @@ def _way(way: Number) -> str:
     return told + (", in parentheses where below zero" if way.accounting else "")
 
 
-def figure(value: float) -> str:
-    """A number for a person: 2010, 10,500, 0.0591, 1,684,260."""
-    if 10_000 <= abs(value) < 1e15:
-        return f"{value:,.0f}" if value == round(value) else f"{value:,.1f}"
-    return f"{value:.6g}"
-
-
 def scale(values: Array) -> tuple[str, bool, str]:
     """Scaling, whether the logarithm is taken, and words for it. `values` are finite numbers (n,)."""
     skewness = _skewness(values)
@@ -187,6 +194,87 @@ def _are_lettered(numbers: Numbers) -> bool:
     )
 
 
-def has_codes(column: Column) -> bool:
-    """True for whole numbers with leading zeros, such as postal codes."""
-    return column.is_text and bool(column.values.str.contains(_LEADING_ZERO).any())
+def told(seen: Seen, word: str) -> ColumnKind:
+    refuse_unusable(seen, word)
+    column, numbers = seen.column, seen.numbers
+    if column.kind not in ("number", "text") or not len(numbers.finite):
+        raise unfit(seen, word, "it has no numbers")
+    refuse_most(seen, word, numbers.others, numbers.share)
+    if column.rounded:
+        raise unfit(seen, word, f"it would round whole numbers such as {column.rounded}")
+    return number(seen)
+
+
+def guess_target(seen: Seen) -> ColumnKind | None:
+    """A target of amounts, and one of few whole numbers that look like a scale. Raises DataError where they are written
+    in two ways."""
+    refuse_unlearnable(seen)
+    if ways := two_ways(seen):
+        raise DataError(
+            f"the target's numbers are written in two ways, such as {ways}.",
+            where=place_of(seen),
+            fix="Write all of them with the same decimal mark.",
+        )
+    if _is_amount(seen.column):
+        return target(seen)
+    return asked(seen, target(seen)) if is_scale(seen.name, seen.column) else None
+
+
+def target(seen: Seen) -> ColumnKind:
+    """The column as the number to learn. Raises DataError where it can't be."""
+    refuse_unlearnable(seen)
+    found = told(seen, NUMBER)
+    numbers = seen.numbers
+    if numbers.different < 2:
+        raise DataError(
+            "the target has fewer than two different numbers.", where=place_of(seen), fix="Name another."
+        )
+    reason = found.reason.partition("; ")[0]
+    gaps = gap_faults(seen, np.flatnonzero(np.isnan(numbers.values)))
+    faults = tuple(
+        replace(fault, message=fault.message.replace("they count as missing", "the rows are left out"))
+        for fault in found.faults
+    )
+    codec = numbers.way
+    if has_far_values(numbers.finite):  # One of them would make the scale, and all others one value on it.
+        codec, reason = replace(codec, scaling="robust"), f"{reason}; some lie far out: scaled by quartiles"
+    return ColumnKind(seen.name, NUMBER, reason, codec, (*faults, *gaps))
+
+
+def _is_amount(column: Column) -> bool:
+    """True for a target that is a number, and not a category of few numbers or of codes."""
+    if (
+        column.kind not in ("text", "number")
+        or column.numbers.share < MOSTLY
+        or has_codes(column)
+        or column.rounded
+    ):
+        return False
+    return column.numbers.different > 2 and not is_few_numbers(column)
+
+
+def values(column: Column, codec: Codec, folder: str) -> Array:
+    return column.numbers_by(written_as(cast("Number", codec))).column()
+
+
+def cell_texts(codec: Codec, encoded: Array, raw: Array) -> Texts:
+    return [None if value != value else number_text(value) for value in encoded.reshape(-1).tolist()]
+
+
+def spread(codec: Codec, encoded: Array, raw: Array) -> Array:
+    return np.asarray(encoded, float).reshape(-1)
+
+
+def groupings(codec: Codec, encoded: Array) -> Iterator[Named]:
+    yield ranged(encoded.reshape(-1).astype(np.float64))
+
+
+def amounts(codec: Codec, encoded: Array) -> Array:
+    """(n, 1): in the units it is learned in."""
+    return cast("Number", codec).transform(encoded.reshape(-1, 1))
+
+
+WORDS = (NUMBER,)
+WRITTEN = {word: word for word in DECIMALS}
+RULES = ((10, guess_number), (50, guess_two_ways))
+TARGET_RULES = ((10, guess_target),)

@@ -11,7 +11,19 @@ import re
 
 import numpy as np
 
-from drivetrain.data.kinds.types import ENOUGH, IDENTIFIER, MOSTLY, ColumnKind, Seen, words_of
+from drivetrain.data.kinds.base import (
+    CONSTANT,
+    ENOUGH,
+    IDENTIFIER,
+    IGNORED,
+    LEFT_OUT,
+    MOSTLY,
+    YES_NO,
+    ColumnKind,
+    Seen,
+    levels_codec,
+    words_of,
+)
 from drivetrain.data.read.columns import Numbers
 from drivetrain.types import Array
 
@@ -98,3 +110,29 @@ def names_rows(seen: Seen) -> ColumnKind | None:
         return None
     every = "every" if column.different == column.present else "nearly every"
     return seen.is_(IDENTIFIER, f"{every} value is different ({seen.levels()}): it names the row")
+
+
+def unusable(seen: Seen) -> ColumnKind | None:
+    if seen.column.kind:
+        return None
+    return seen.is_(IGNORED, f"holds {seen.column.type_name}, which can't be used as it is")
+
+
+def constant(seen: Seen) -> ColumnKind | None:
+    column, rows = seen.column, len(seen.column)
+    if column.kind == "list" or column.sample.n_unique() > 1 or column.different > 1:
+        return None
+    if not column.different:
+        return seen.is_(CONSTANT, f"no value in any of {rows:,} rows")
+    value = f"{column.known[0]!r:.60}"
+    if column.present == rows:
+        return seen.is_(CONSTANT, f"{value} in all of {rows:,} rows")
+    return seen.is_(YES_NO, f"one value, {value}, or none{seen.gaps()}, in {rows:,} rows", levels_codec(seen))
+
+
+def told(seen: Seen, word: str) -> ColumnKind:
+    return seen.is_(word, "left out as asked")
+
+
+WORDS = LEFT_OUT
+RULES = ((1, unusable), (1, constant), (70, names_rows))

@@ -6,6 +6,7 @@ and a whole column at a time.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -244,6 +245,28 @@ class Column:
         known = np.empty(len(different), object)
         known[:] = different
         return known[codes]
+
+    def paths(self, folder: str) -> Array:
+        """Objects (n,): the texts as paths from a folder, None where there is none."""
+        texts = self.texts()
+        paths = {text: None if text is None else os.path.join(folder, text) for text in set(texts)}
+        return np.array([paths[text] for text in texts], object)
+
+    def lists(self) -> Array:
+        """Objects (n,): the values as Python has them."""
+        values = np.empty(len(self), object)
+        values[:] = self.values.to_list()
+        return values
+
+    def plain(self) -> Array:
+        """(n,) the values as they are, whatever they mean."""
+        if self.kind == "date":
+            return self.values.to_numpy()
+        if self.is_text:
+            return self.texts()
+        if self.kind == "number":
+            return self.numbers.column()
+        return self.lists() if self.kind == "list" or self.values.null_count() else self.values.to_numpy()
 
     def classes(self) -> Array:
         """Objects (n,): the canonical text of each value, None where there is none, whatever type the source has."""
