@@ -31,6 +31,8 @@ OUTPUT_TOLERANCE = 1e-4
 ANSWER_TOLERANCE = 1e-6
 LONGEST_NAME = 200
 MOST_NAME = 1000
+Stages = tuple[dict[str, bytes], dict[str, Any], dict[str, Array]]
+"""What goes into a model, by field: raw, read and encoded."""
 CHOICES = ("label", "tags")
 """Parts of an answer that are chosen: they are equal or not."""
 
@@ -78,7 +80,7 @@ def make_cases(
         raise UsageError(
             f"{len(samples)} golden cases; a bundle has 1 to {MOST_CASES}.", fix="Choose some samples."
         )
-    stages = [_read_and_encode(signature, name, sample) for name, _, sample in samples]
+    stages = [read_and_encode(signature, name, sample) for name, _, sample in samples]
     batch = encoded_batch(signature, [encoded for _, _, encoded in stages])
     outputs = {name: np.asarray(array, np.float32) for name, array in run(batch).items()}
     for name, codec in signature.targets.items():
@@ -136,6 +138,17 @@ def tolerances(signature: Signature) -> dict[str, dict[str, float]]:
 def to_members(cases: Sequence[GoldenCase], signature: Signature) -> dict[str, bytes]:
     """The members under `golden/` that hold the cases. Raises UsageError where they are not of this
     signature."""
+    members, records = input_members(cases, signature)
+    for field in signature.targets:
+        members[_stacked("output", field)] = to_npy(np.stack([case.output[field] for case in cases]))
+    members[CASES] = to_json({"cases": records}).encode()
+    return members
+
+
+def input_members(
+    cases: Sequence[GoldenCase], signature: Signature
+) -> tuple[dict[str, bytes], list[dict[str, Any]]]:
+    """The members of what goes into a model, and what cases.json says of each case."""
     if not 1 <= len(cases) <= MOST_CASES:
         raise UsageError(
             f"{len(cases)} golden cases; a bundle has 1 to {MOST_CASES}.", fix="Choose some samples."
@@ -166,10 +179,34 @@ def to_members(cases: Sequence[GoldenCase], signature: Signature) -> dict[str, b
             members[_stacked("lengths", field)] = to_npy(column.lengths)
             column = column.flat
         members[_stacked("encoded", field)] = to_npy(column)
-    for field in signature.targets:
-        members[_stacked("output", field)] = to_npy(np.stack([case.output[field] for case in cases]))
-    members[CASES] = to_json({"cases": records}).encode()
-    return members
+    return members, records
+
+
+class GoldenMembers:
+    """The members under `golden/`, of which each has to be used. Raises BundleError."""
+
+    def __init__(self, members: Mapping[str, memoryview]) -> None:
+        self._members = members
+        self._used = {CASES}
+
+    def take(self, name: str) -> memoryview:
+        """The bytes of a member."""
+        self._used.add(name)
+        if name not in self._members:
+            raise BundleError("this member is missing.", where=name)
+        return self._members[name]
+
+    def array(self, name: str, shape: tuple[Any, ...], dtype: np.dtype[Any], missing: bool = False) -> Array:
+        """The finite numbers of a member, or such as are `missing`, of this shape and dtype."""
+        array = from_npy(self.take(name), name)
+        wrong = np.isinf(array) if missing else ~np.isfinite(array)
+        if array.shape != shape or array.dtype != dtype or wrong.any():
+            raise BundleError("its shape, dtype or content is not what the signature asks for.", where=name)
+        return array
+
+    def refuse_unused(self) -> None:
+        if extra := sorted(name for name in self._members.keys() - self._used if name.startswith("golden/")):
+            raise BundleError("no golden case uses this member.", where=extra[0])
 
 
 def from_members(
@@ -180,54 +217,47 @@ def from_members(
 
     Raises BundleError where one is missing, too many, or doesn't fit the signature.
     """
-    rows = _checked_rows(record, signature)
-    known = {CASES}
+    rows, golden = check_rows(record, signature), GoldenMembers(members)
+    output = {
+        name: golden.array(_stacked("output", name), (len(rows), *codec.output_shape), np.dtype(np.float32))
+        for name, codec in signature.targets.items()
+    }
+    cases: list[GoldenCase] = []
+    for number, (row, inputs) in enumerate(zip(rows, inputs_in(golden, rows, signature))):
+        outputs = {name: array[number] for name, array in output.items()}
+        cases.append(GoldenCase(row["name"], row["kind"], *inputs, outputs, row["answer"]))
+    golden.refuse_unused()
+    return tuple(cases)
 
-    def member(name: str) -> memoryview:
-        known.add(name)
-        if name not in members:
-            raise BundleError("this member is missing.", where=name)
-        return members[name]
 
-    def stacked(stage: str, field: str, shape: tuple[Any, ...], dtype: np.dtype[Any]) -> Array:
-        name = _stacked(stage, field)
-        array = from_npy(member(name), name)
-        wrong = np.isinf(array) if stage == "encoded" else ~np.isfinite(array)
-        if array.shape != shape or array.dtype != dtype or wrong.any():
-            raise BundleError("its shape, dtype or content is not what the signature asks for.", where=name)
-        return array
+def inputs_in(golden: GoldenMembers, rows: Sequence[Mapping[str, Any]], signature: Signature) -> list[Stages]:
+    """What goes into a model in each case, of which `rows` is what cases.json says."""
 
     def encoded_rows(field: str, codec: Codec) -> Column:
+        name = _stacked("encoded", field)
         if not codec.varies:
-            return stacked("encoded", field, (len(rows), *codec.shape), codec.dtype)
-        lengths = stacked("lengths", field, (len(rows),), np.dtype(np.int64))
+            return golden.array(name, (len(rows), *codec.shape), codec.dtype, missing=True)
+        lengths = golden.array(_stacked("lengths", field), (len(rows),), np.dtype(np.int64))
         if not ((lengths >= 0) & (lengths <= codec.longest)).all():
             raise BundleError(
                 f"a length is not from 0 to {codec.longest:,}.", where=_stacked("lengths", field)
             )
-        values = stacked("encoded", field, (int(lengths.sum()), *codec.shape[1:]), codec.dtype)
+        values = golden.array(name, (int(lengths.sum()), *codec.shape[1:]), codec.dtype, missing=True)
         return Ragged.of(values, lengths, codec.padding)
 
     encoded = {name: encoded_rows(name, codec) for name, codec in signature.inputs.items()}
-    output = {
-        name: stacked("output", name, (len(rows), *codec.output_shape), np.dtype(np.float32))
-        for name, codec in signature.targets.items()
-    }
-    cases: list[GoldenCase] = []
+    found: list[Stages] = []
     for number, row in enumerate(rows):
-        raw = {field: bytes(member(_raw(number, field))) for field in signature.inputs}
-        read = {field: _stored(value, _read(number, field), member) for field, value in row["read"].items()}
-        inputs = {name: array[number] for name, array in encoded.items()}
-        outputs = {name: array[number] for name, array in output.items()}
-        cases.append(GoldenCase(row["name"], row["kind"], raw, read, inputs, outputs, row["answer"]))
-    if extra := sorted(name for name in members.keys() - known if name.startswith("golden/")):
-        raise BundleError("no golden case uses this member.", where=extra[0])
-    return tuple(cases)
+        raw = {field: bytes(golden.take(_raw(number, field))) for field in signature.inputs}
+        read = {
+            field: _stored(value, _read(number, field), golden.take) for field, value in row["read"].items()
+        }
+        found.append((raw, read, {name: array[number] for name, array in encoded.items()}))
+    return found
 
 
-def _read_and_encode(
-    signature: Signature, name: str, sample: Sample
-) -> tuple[dict[str, bytes], dict[str, Any], dict[str, Array]]:
+def read_and_encode(signature: Signature, name: str, sample: Sample) -> Stages:
+    """A sample at its first three stages. Raises DataError naming the case."""
     raw: dict[str, bytes] = {}
     read: dict[str, Any] = {}
     encoded: dict[str, Array] = {}
@@ -264,11 +294,13 @@ def _thinned(array: Array, step: int) -> Array:
     return array[tuple(slice(None, None, step) for _ in range(min(array.ndim, 2)))]
 
 
-def _checked_rows(record: Any, signature: Signature) -> list[dict[str, Any]]:
+def check_rows(record: Any, signature: Signature, *more: str) -> list[dict[str, Any]]:
+    """What cases.json says of each case, some `more` by name than of every one. Raises BundleError."""
+
     def fits(row: Any) -> bool:
         return (
             isinstance(row, dict)
-            and set(cast("dict[str, Any]", row)) == {"name", "kind", "read", "answer"}
+            and set(cast("dict[str, Any]", row)) == {"name", "kind", "read", "answer", *more}
             and _is_name(row["name"])
             and row["kind"] in KINDS
             and _has_keys(row["read"], signature.inputs)
