@@ -114,7 +114,7 @@ def test_on_the_command_line(table):
     assert recorded(data)["missing"] == said(options, "missing") == "-200, land="
     assert data.signature.inputs["land"].classes == ("DE", "FR", "NA")
     assert np.isnan(data.signature.inputs["sensor"].read("-200"))
-    from drivetrain.tasks import from_recipe
+    from drivetrain.data.recipe import from_recipe
 
     assert from_recipe(data.recipe).signature == data.signature
 

@@ -11,10 +11,10 @@ from given import Given, dataset, people, two_classes
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.image import Image
 from drivetrain.codecs.number import Number
-from drivetrain.data.dataset import DataBlock
 from drivetrain.deadline import Deadline
 from drivetrain.errors import UsageError
 from drivetrain.interpret import importance, importances
+from drivetrain.tasks.block import DataBlock
 
 
 def reader(rows: int = 3000, **options: object) -> Given:

@@ -12,11 +12,11 @@ from given import Given, dataset, people, two_classes
 
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.tags import Tags
-from drivetrain.data.dataset import DataBlock
 from drivetrain.errors import UsageError
 from drivetrain.evidence.conformal import fit_intervals
 from drivetrain.interpret import Classification, Interpretation, Regression
 from drivetrain.interpret.thresholds import thresholds
+from drivetrain.tasks.block import DataBlock
 
 
 def estimator(rows: int = 1200, log: bool = False, interval: float | None = 0.8) -> Given:

@@ -14,12 +14,13 @@ from drivetrain.codecs.category import Category
 from drivetrain.codecs.date import Date
 from drivetrain.codecs.number import Number
 from drivetrain.data.association import by_telling
-from drivetrain.data.dataset import DataBlock, Dataset
+from drivetrain.data.dataset import Dataset
 from drivetrain.data.groups import groupings
 from drivetrain.deadline import Deadline
 from drivetrain.errors import UsageError
 from drivetrain.interpret import slices
 from drivetrain.interpret.significance import p_higher
+from drivetrain.tasks.block import DataBlock
 from drivetrain.types import Array
 
 TRIES = 40

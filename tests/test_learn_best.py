@@ -16,7 +16,8 @@ from drivetrain.errors import DataError, TrainingError, UsageError
 from drivetrain.learn.best import candidates
 from drivetrain.learn.best import learner as best
 from drivetrain.learn.best.learner import BestLearner
-from drivetrain.learn.by_name import default_model, resume
+from drivetrain.learn.by_name import resume
+from drivetrain.learn.names import default_model
 from drivetrain.report.words import verdict
 from drivetrain.runtime import Predictor
 

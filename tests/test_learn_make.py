@@ -6,7 +6,7 @@ import pytest
 import several
 
 import drivetrain as dt
-from drivetrain.learn import by_name as make
+from drivetrain.learn import names as make
 
 
 def test_a_category_is_told_from_few_rows_or_from_texts_in_five_epochs(

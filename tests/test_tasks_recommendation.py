@@ -11,13 +11,13 @@ from commands import drivetrain
 from tables import films, write_csv
 
 import drivetrain as dt
+from drivetrain.data.recipe import from_recipe
 from drivetrain.data.table import from_columns
 from drivetrain.errors import DataError, FileError, TrainingError, UsageError
 from drivetrain.learn.baselines.recommend import biases, neighbours
 from drivetrain.learn.recommend import items as of_items
 from drivetrain.learn.recommend.ease import RIDGES, ease_weights, scorer
 from drivetrain.learn.recommend.items import Items, choose, together
-from drivetrain.tasks import from_recipe
 from drivetrain.testing.bundles import check_bundle
 
 pytestmark = pytest.mark.slow

@@ -10,8 +10,8 @@ import pytest
 from tables import incomes, rentals, write_csv
 
 import drivetrain as dt
+from drivetrain.data.recipe import from_recipe
 from drivetrain.errors import DataError, DrivetrainError, UsageError
-from drivetrain.tasks import from_recipe
 
 pytestmark = pytest.mark.slow
 

@@ -17,7 +17,7 @@ import drivetrain as dt
 from drivetrain.data.augment.pictures import Augment
 from drivetrain.errors import FileError, TrainingError, UsageError
 from drivetrain.files import from_json
-from drivetrain.learn.by_name import network_of
+from drivetrain.learn.names import network_of
 from drivetrain.learn.settings import Settings
 from drivetrain.learn.trees import learner as trees
 from drivetrain.search import tune as tuning_module

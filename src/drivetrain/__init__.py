@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from drivetrain.codecs.text import Text as Text
     from drivetrain.data import split as split
     from drivetrain.data.augment.pictures import Augment as Augment
-    from drivetrain.data.dataset import DataBlock as DataBlock
     from drivetrain.data.dataset import Dataset as Dataset
     from drivetrain.data.read.folders import image_files as image_files
     from drivetrain.data.read.folders import parent_folder as parent_folder
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from drivetrain.tasks import image_classification as image_classification
     from drivetrain.tasks import recommendation as recommendation
     from drivetrain.tasks import tabular as tabular
+    from drivetrain.tasks.block import DataBlock as DataBlock
     from drivetrain.types import Answer as Answer
     from drivetrain.types import Failure as Failure
 
@@ -44,7 +44,7 @@ _PUBLIC = {
     "Augment": "drivetrain.data.augment.pictures",
     "Category": "drivetrain.codecs.category",
     "Codec": "drivetrain.codecs",
-    "DataBlock": "drivetrain.data.dataset",
+    "DataBlock": "drivetrain.tasks.block",
     "Dataset": "drivetrain.data.dataset",
     "Date": "drivetrain.codecs.date",
     "Tags": "drivetrain.codecs.tags",

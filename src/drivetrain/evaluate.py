@@ -198,7 +198,8 @@ def labelled(
 
 def _rankings(bundle: Bundle, source: str | os.PathLike[str]) -> dict[str, Any]:
     """How well a bundle recommends to the users of its own file, of what was held out there."""
-    from drivetrain.tasks import from_recipe, recommendation
+    from drivetrain.data.recipe import from_recipe
+    from drivetrain.tasks import recommendation
 
     digest = _file_hash(source)
     recipe = recipe_for(bundle.facts, digest)
@@ -244,7 +245,7 @@ def _own_rows(
     targets: Mapping[str, Codec],
 ) -> Labelled:
     """The test rows of the very file that the model was trained on, split as it was then."""
-    from drivetrain.tasks import from_recipe
+    from drivetrain.data.recipe import from_recipe
 
     require("polars", "finding the test rows of the very file that the model was trained on", "tables")
     data = from_recipe({**recipe, "source": os.fspath(source)})

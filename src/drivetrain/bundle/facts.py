@@ -117,7 +117,7 @@ def recipe_for(facts: Mapping[str, Any], digest: str | None) -> dict[str, Any] |
     """By what recipe the rows of a file were split, where the facts name the file's SHA-256, which is `digest`; None where
     they don't, and for a source that has none.
 
-    It is for `tasks.from_recipe`, once a `source` is put in. Raises BundleError for a recipe that this version can't
+    It is for `data.recipe.from_recipe`, once a `source` is put in. Raises BundleError for a recipe that this version can't
     follow.
     """
     data = facts.get("data")

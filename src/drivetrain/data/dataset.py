@@ -5,35 +5,30 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from drivetrain.arguments import check_fields, public
+from drivetrain.arguments import public
 from drivetrain.codecs import Codec, Signature
 from drivetrain.codecs.number import Number
+from drivetrain.data.conclusion import Conclusion
 from drivetrain.data.digest import encoded_digest
-from drivetrain.data.read.folders import image_files, parent_folder
 from drivetrain.data.split import PARTS, Split, Splitter
-from drivetrain.data.split import random as random_split
 from drivetrain.data.store.fixed import pack
-from drivetrain.data.table import Table, from_columns, shown
+from drivetrain.data.table import Table, shown
 from drivetrain.errors import DataError, DrivetrainError, UsageError
 from drivetrain.progress import progress
 from drivetrain.types import Array
 
 if TYPE_CHECKING:
-    from drivetrain.charts import Chart
     from drivetrain.data.checks.faults import Report
     from drivetrain.data.kinds.guess import ColumnKind
-    from drivetrain.evidence.label_faults import LabelFaults
-    from drivetrain.evidence.learning_curve import LearningCurve
     from drivetrain.metrics import Estimate
 
-DEFAULT_SPLIT = random_split(0.2, seed=0)
 COARSE = 0.01
 """Where float32's step is more of a column's standard deviation than this, a number target is refused, an input told."""
 
@@ -130,6 +125,13 @@ class Dataset:
     """What made the split."""
     may_log: bool = False
     """Whether a number may be learned on a log scale though nobody said so."""
+    conclusion: ClassVar[Conclusion | None] = None
+    """What follows a training on it; None: a model is trained for its answers alone."""
+
+    @property
+    def measured_part(self) -> str:
+        """The part that results are about: valid, or train where there is none."""
+        return "valid" if len(self.rows("valid")) and len(self.part("valid")) else "train"
 
     @property
     def classes(self) -> list[str]:
@@ -205,33 +207,6 @@ class Dataset:
         index = np.setdiff1d(np.arange(len(rows)), np.fromiter(faults, np.int64, len(faults)))
         return Part(arrays, index, np.asarray(rows)[index], keys)
 
-    def check(self) -> Report:
-        """Faults in the data and leaks between the parts; looked for once."""
-        if self.found_faults is None and self.find_faults is not None:
-            self.found_faults = self.find_faults(self)
-        elif self.found_faults is None:
-            from drivetrain.data.checks.pictures import check_with_progress
-
-            image, label = self._picture_and_label()
-            self.found_faults = check_with_progress(self.table, self.split, image=image, label=label)
-        return self.found_faults
-
-    def _picture_and_label(self) -> tuple[str, str]:
-        images = [name for name, codec in self.signature.inputs.items() if codec.from_files]
-        labels = [name for name, codec in self.signature.targets.items() if codec.labels is not None]
-        if len(images) != 1 or len(labels) != 1:
-            raise UsageError("check needs one picture column and one category so far.", where=self.table.name)
-        return images[0], labels[0]
-
-    @public
-    def show(self, n: int = 16, part: str = "train", seed: int = 0) -> Chart:
-        """Rows of a part as the model gets them, with their targets: a chart for notebook, page or PNG.
-
-        Pictures come with the other values as captions. Of a wide table the columns that tell most are shown."""
-        from drivetrain.data.show import show
-
-        return show(self, n, part, seed)
-
     @public
     def explain_sample(self, row: int) -> str:
         """One row through raw, read and encode, field by field, step by step; names the step that fails. Raises
@@ -255,25 +230,6 @@ class Dataset:
                     return "\n".join(lines)
                 lines.append(f"    {step:<8} {_short(value)}")
         return "\n".join(lines)
-
-    def learner(self, model: Any = None, **options: Any) -> Any:
-        """A learner of this dataset. `model` is "trees", a name (see `drivetrain.models.registry`) or a torch
-        module; the options are those of `Learner`."""
-        from drivetrain.learn.by_name import make_learner
-
-        return make_learner(self, model, **options)
-
-    def learning_curve(self, model: Any = None, **options: Any) -> LearningCurve:
-        """Would more data help? Trains on growing parts of the training rows; see `drivetrain.evidence.learning_curve`."""
-        from drivetrain.evidence.learning_curve import learning_curve
-
-        return learning_curve(self, model, **options)
-
-    def label_faults(self, model: Any = "fast", **options: Any) -> LabelFaults:
-        """The rows whose label a cross-validated model doubts; see `drivetrain.evidence.label_faults`."""
-        from drivetrain.evidence.label_faults import label_faults
-
-        return label_faults(self, model, **options)
 
     def __len__(self) -> int:
         return len(self.table)
@@ -400,72 +356,3 @@ def _coarse(codec: Codec, values: Array) -> tuple[str, str]:
         f"numbers from {low:,.15g} to {high:,.15g}, of which a model's 32 bits tell apart only what is {step:,.6g} or more "
         "away", f"Take {math.floor(low):,} off the column"
     )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class DataBlock:
-    """A dataset spelt out: codecs by field, where items come from, how labels are found, how to split.
-
-    `items` gives the items of a source (by default the pictures under a folder); each is the raw value of the
-    only input. `label` gives the raw target of an item, or is a mapping of target to such a function.
-    """
-
-    inputs: Mapping[str, Codec]
-    targets: Mapping[str, Codec]
-    items: Callable[[Any], Sequence[Any]] = image_files
-    label: Callable[[Any], Any] | Mapping[str, Callable[[Any], Any]] = parent_folder
-    split: Splitter = DEFAULT_SPLIT
-
-    def __post_init__(self) -> None:
-        check_fields(self)
-        labels = self.label
-        for name in self.targets:
-            if isinstance(labels, Mapping) and name not in labels:
-                raise UsageError(f"there is no function for the target {name!r}.", where="label")
-        if not self.inputs or not self.targets:
-            raise UsageError("there must be at least one.", where="targets" if self.inputs else "inputs")
-
-    def dataset(self, source: Any) -> Dataset:
-        """The dataset of a source. Raises DataError when it has no items."""
-        if len(self.inputs) != 1:
-            raise UsageError("items are the values of one input; give a table for several.", where="inputs")
-        items = _own("items", lambda place: list(self.items(place)), source)
-        if not items:
-            raise DataError(
-                "no items were found.", where=source, fix="Check the folder, or the items function."
-            )
-        labels = self.label if isinstance(self.label, Mapping) else dict.fromkeys(self.targets, self.label)
-        columns = {next(iter(self.inputs)): items}
-        columns |= {name: [_own("label", labels[name], item) for item in items] for name in self.targets}
-        table = from_columns(columns, name=str(source))
-        paths = [str(item) if isinstance(item, str) else table.origin(row) for row, item in enumerate(items)]
-        return self.from_table(
-            Table(table.columns, np.array(paths, dtype=object), name=_name(source), source=str(source))
-        )
-
-    def from_columns(self, columns: Mapping[str, Any], name: str = "values") -> Dataset:
-        """The dataset of values in memory: field name -> values, equally many."""
-        return self.from_table(from_columns(columns, name=name))
-
-    def from_table(self, table: Table) -> Dataset:
-        """The dataset of a table that has a column for each field."""
-        return make_dataset(table, self.inputs, self.targets, self.split)
-
-
-def _own(what: str, function: Callable[[Any], Any], value: Any) -> Any:
-    """What a function of the user's own gives. Raises DataError, with its own error, where it fails."""
-    try:
-        return function(value)
-    except DrivetrainError:
-        raise
-    except Exception as fault:  # It is not our code that failed.
-        raise DataError(
-            f"the {what} function failed: {type(fault).__name__}: {fault}.",
-            where=value,
-            fix="Mend the function.",
-        ) from fault
-
-
-def _name(source: Any) -> str:
-    text = str(source).rstrip("/\\")
-    return text.replace("\\", "/").rpartition("/")[2] or text

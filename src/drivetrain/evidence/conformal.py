@@ -17,7 +17,6 @@ import numpy as np
 
 from drivetrain.codecs import Signature
 from drivetrain.codecs.number import Floats, Number
-from drivetrain.evidence.result import measured_part
 from drivetrain.metrics import Estimate, wilson
 from drivetrain.types import Array
 
@@ -41,7 +40,7 @@ def fit_intervals(learner: BaseLearner) -> dict[str, Estimate]:
     The rows that the width comes from can't tell how often it holds. So that is measured by halves: the width of
     one half on the rows of the other, both ways.
     """
-    data, part = learner.data, measured_part(learner)
+    data, part = learner.data, learner.data.measured_part
     share = data.interval
     numbers = {name: codec for name, codec in data.signature.targets.items() if isinstance(codec, Number)}
     if share is None or part != "valid" or not numbers:

@@ -24,7 +24,7 @@ from drivetrain.errors import DataError, UsageError
 from drivetrain.evidence.confident import find_doubts, most_wrong
 from drivetrain.files import write_csv
 from drivetrain.learn.applies import FAST, refuse_pointless
-from drivetrain.learn.by_name import one_model
+from drivetrain.learn.names import one_model
 from drivetrain.metrics import Estimate
 from drivetrain.progress import progress
 from drivetrain.types import Array

@@ -15,7 +15,7 @@ from drivetrain.data.refit import spread_order, strata, with_train
 from drivetrain.errors import DataError, UsageError
 from drivetrain.evidence.power_law import PowerLaw, fit
 from drivetrain.learn.applies import refuse_pointless
-from drivetrain.learn.by_name import one_model
+from drivetrain.learn.names import one_model
 from drivetrain.metrics import Statistic, names, statistics
 from drivetrain.progress import progress
 from drivetrain.report import words

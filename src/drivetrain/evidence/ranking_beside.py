@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from drivetrain.evidence.result import compare_with, make_result, measured_part
+from drivetrain.evidence.result import compare_with, make_result
 from drivetrain.learn.baselines.recommend import POPULARITY
 from drivetrain.learn.baselines.supervised import Baseline
 from drivetrain.learn.recommend.ease import EaseLearner
@@ -19,29 +18,30 @@ from drivetrain.types import Array
 if TYPE_CHECKING:
     from drivetrain.learn.base import BaseLearner
 
-MEMBER = "recommender.bundle"
 BY_RATING = "sorted by predicted rating"
 PAIRS = 2_000_000
 """So many ratings are predicted at most to see how well they rank; with many items that is of fewer users."""
 ROWS = 65_536
+_RECOMMENDERS: WeakKeyDictionary[BaseLearner, EaseLearner] = WeakKeyDictionary()
 EXAMPLES = 5
 """So many items of a history, and so many recommendations, are an example."""
 
 
-def fit_recommender(fitted: BaseLearner) -> EaseLearner:
-    """What recommends, by what the users of the same training rows liked."""
-    data = fitted.data.extras.recommends
-    assert data is not None
-    found = EaseLearner(data, quiet=fitted.quiet, seed=fitted.settings.seed)
-    found.solve()
-    return found
+def recommender_of(fitted: BaseLearner) -> EaseLearner:
+    """What recommends, by what the users of the same training rows liked; fitted when it is first asked for."""
+    if fitted not in _RECOMMENDERS:
+        data = fitted.data.extras.recommends
+        assert data is not None
+        found = _RECOMMENDERS[fitted] = EaseLearner(data, quiet=fitted.quiet, seed=fitted.settings.seed)
+        found.solve()
+    return _RECOMMENDERS[fitted]
 
 
 def add_ranking(fitted: BaseLearner, result: dict[str, Any]) -> None:
     """Add to the result of a model of ratings how well is recommended, beside simple methods and beside sorting by the
     ratings that it predicts."""
-    ranker = fitted.recommender
-    part = measured_part(ranker)
+    ranker = recommender_of(fitted)
+    part = ranker.data.measured_part
     if part not in result["metrics"]:
         return
     ranked = ranker.result = make_result(ranker)
@@ -98,8 +98,8 @@ def by_rating(fitted: BaseLearner, ranker: EaseLearner, part: str) -> tuple[Base
 def example(fitted: BaseLearner) -> dict[str, Any] | None:
     """What a user with a history of usual length would have been recommended, by the titles of items: what they had
     liked, and with each item whether they came to like it. None where nothing was held out."""
-    ranker = fitted if fitted.data.extras.recommends is None else fitted.recommender
-    part = measured_part(ranker)
+    ranker = fitted if fitted.data.extras.recommends is None else recommender_of(fitted)
+    part = ranker.data.measured_part
     outputs, encoded = ranker.outputs(part)
     ((target, scores),) = outputs.items()
     history = ranker.data.part(part).column("history")
@@ -115,13 +115,3 @@ def example(fitted: BaseLearner) -> dict[str, Any] | None:
         "liked": liked[:EXAMPLES], "others": max(0, len(liked) - EXAMPLES),
         "items": [(names[place], bool(encoded[target][row, place])) for place in best],
     }  # fmt: skip
-
-
-def recommender_member(fitted: BaseLearner) -> dict[str, bytes]:
-    """The bundle of what recommends, as a member of that of the ratings: opened, checked and verified like any."""
-    ranker = fitted.recommender
-    if ranker.result is None:
-        ranker.result = make_result(ranker)
-    with tempfile.TemporaryDirectory() as folder:
-        path = ranker.export(Path(folder) / MEMBER)
-        return {MEMBER: path.read_bytes()}

@@ -16,7 +16,6 @@ from drivetrain.data.kinds.base import LEFT_OUT
 from drivetrain.data.table import missing
 from drivetrain.deadline import NEVER, Deadline
 from drivetrain.evidence.ranking_beside import example
-from drivetrain.evidence.result import measured_part
 from drivetrain.interpret import Classification, Importance, Interpretation, Regression, importances, slices
 from drivetrain.interpret.importance import REPEATS
 from drivetrain.interpret.interpretation import flat_rows, save_losses
@@ -102,7 +101,7 @@ def card_content(learner: BaseLearner, file: str, cases: int) -> dict[str, Any]:
     """The content of the bundle's README.md (see report/card.py). A bundle travels: it names the data, and not where
     they lie on this machine."""
     content = _shared(learner)
-    table, part = learner.data.table, measured_part(learner)
+    table, part = learner.data.table, learner.data.measured_part
     content["data"]["source"] = table.name
     if table.source:
         content["notes"] = [note.replace(f"{table.source}{os.sep}", "") for note in content["notes"] or []]
@@ -132,7 +131,7 @@ def card_content(learner: BaseLearner, file: str, cases: int) -> dict[str, Any]:
 
 def write_top_losses(learner: BaseLearner, path: Path) -> None:
     """The rows of the measured part where the model is most wrong, as a table; none of targets that have no such rows."""
-    part = measured_part(learner)
+    part = learner.data.measured_part
     names = [name for name in learner.data.signature.targets if _is_explained(learner, name)]
     if names:
         save_losses(path, [learner.interpret(part, name) for name in names])
@@ -143,7 +142,7 @@ def write_top_losses(learner: BaseLearner, path: Path) -> None:
 
 def _targets(learner: BaseLearner, deadline: Deadline) -> dict[str, dict[str, Any]]:
     """For each target what the page's sections about it take."""
-    part = measured_part(learner)
+    part = learner.data.measured_part
     names = [name for name in learner.data.signature.targets if _is_explained(learner, name)]
     relied = _importances(learner, part, names, deadline.part(1 / 2))
     return {

@@ -40,14 +40,9 @@ SURER = 1.25
 """A valid loss that ends so many times above its lowest is told."""
 
 
-def measured_part(learner: BaseLearner) -> str:
-    """The part that results are about: valid, or train where there is none."""
-    return "valid" if len(learner.data.rows("valid")) and len(learner.data.part("valid")) else "train"
-
-
 def make_result(learner: BaseLearner) -> dict[str, Any]:
     """`{"run", "task", "metrics", "baselines", "against", "epochs", "seconds", "notes"}`, JSON values only."""
-    data, part, settings = learner.data, measured_part(learner), learner.settings
+    data, part, settings = learner.data, learner.data.measured_part, learner.settings
     metrics = {name: estimate.to_json() for name, estimate in learner.validate(part).items()}
     train, measured = learner.training_batch(), {**data.part(part).batch(), **learner.outputs(part)[1]}
     stopped = getattr(settings, "early_stopping", None) is not None  # It has the best epoch's weights.
@@ -107,7 +102,7 @@ def fitted_again(learner: BaseLearner) -> list[str]:
 
 def brief_result(learner: BaseLearner) -> dict[str, Any]:
     """The result without a look at baselines."""
-    part = measured_part(learner)
+    part = learner.data.measured_part
     return {
         "run": None if learner.run is None else str(learner.run),
         "task": learner.data.task,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
 from drivetrain.errors import UsageError
-from drivetrain.learn.by_name import BEST, WITHOUT_EPOCHS, default_model
 from drivetrain.learn.distributed import processes
+from drivetrain.learn.names import BEST, WITHOUT_EPOCHS, default_model
 from drivetrain.models import registry
 
 if TYPE_CHECKING:

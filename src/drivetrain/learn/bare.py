@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from drivetrain.data.dataset import Dataset
-from drivetrain.learn.by_name import WITHOUT_EPOCHS, make_learner, usual_epochs
+from drivetrain.learn.by_name import make_learner
+from drivetrain.learn.names import WITHOUT_EPOCHS, usual_epochs
 
 if TYPE_CHECKING:
     from drivetrain.learn.base import BaseLearner

@@ -6,7 +6,6 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,10 +15,13 @@ from drivetrain import files
 from drivetrain.arguments import public
 from drivetrain.codecs import Signature
 from drivetrain.codecs.number import Number
-from drivetrain.data.dataset import Dataset, Part, whole
-from drivetrain.deadline import Deadline
+from drivetrain.data.conclusion import Conclusion
+from drivetrain.data.dataset import Dataset, Part
+from drivetrain.data.recipe import from_recipe
 from drivetrain.errors import DataError, TrainingError, UsageError
 from drivetrain.learn.distributed import processes
+from drivetrain.learn.golden import golden_samples
+from drivetrain.learn.names import network_of
 from drivetrain.learn.runs.folder import Run, next_folder
 from drivetrain.learn.settings import Settings
 from drivetrain.metrics import Estimate, measure
@@ -27,21 +29,11 @@ from drivetrain.progress import progress
 from drivetrain.types import Answer, Array, Sample
 
 if TYPE_CHECKING:
-    from drivetrain.interpret import Interpretation
     from drivetrain.learn.baselines.supervised import Baseline
-    from drivetrain.learn.recommend.ease import EaseLearner
-
-TOP_LOSSES, REFITTED = "top_losses.csv", "refitted.onnx"
-"""In a run's folder: the rows where the model is most wrong; and the graph of the model that was fitted again."""
-SHARE_OF_SECONDS, LEAST_SECONDS = 1 / 3, 10.0
-"""Of the training's time, and at least: what may be spent on looking at what was trained. Half of it is for the
-comparison with simple methods, half for the report."""
 
 
 def run_and_data(run: str | Path, data: Dataset | None) -> tuple[Run, dict[str, Any], Dataset]:
     """A run that is there, its config, and its data where they are not given. Raises UsageError where they must be."""
-    from drivetrain import tasks
-
     opened = Run.open(run)
     config = opened.read_config()
     if data is None:
@@ -51,7 +43,7 @@ def run_and_data(run: str | Path, data: Dataset | None) -> tuple[Run, dict[str, 
                 where=run,
                 fix="Use Learner.resume(run, data).",
             )
-        data = tasks.from_recipe(config["data"]["recipe"])
+        data = from_recipe(config["data"]["recipe"])
     return opened, config, data
 
 
@@ -72,8 +64,6 @@ def not_trained() -> TrainingError:
 def refuse_plan(learner: BaseLearner, given: tuple[Any, ...], named: Mapping[str, Any]) -> None:
     """Raises UsageError for what only the `fit` of a network takes: many a person has written fit(5) for a table."""
     if given or named:
-        from drivetrain.learn.by_name import network_of
-
         shown = ", ".join([*map(repr, given), *(f"{name}={value!r}" for name, value in named.items())])
         raise UsageError(
             f"{learner.model_name} finds out itself how long it is trained: fit() takes nothing.", where="fit",
@@ -101,7 +91,8 @@ class BaseLearner(ABC):
     def __init__(
         self, data: Dataset, out: str | Path | None, force: bool, quiet: bool, bare: bool = False
     ) -> None:
-        self.data, self.quiet, self.bare = data, quiet or bare, bare
+        self.data, self.quiet = data, quiet or bare
+        self.conclusion = None if bare else data.conclusion
         self.history = []
         self.notes = []
         self.notes_told: set[str] = set()
@@ -153,13 +144,6 @@ class BaseLearner(ABC):
         """How long the training took."""
         return sum(row["seconds"] for row in self.history)
 
-    @cached_property
-    def recommender(self) -> EaseLearner:
-        """What recommends beside a model of ratings (see `evidence/ranking_beside.py`), fitted when it is first asked for."""
-        from drivetrain.evidence.ranking_beside import fit_recommender
-
-        return fit_recommender(self)
-
     @property
     def companions(self) -> list[Baseline]:
         """Other models that were fitted along with it, beside which it stands too."""
@@ -185,15 +169,11 @@ class BaseLearner(ABC):
 
     def members(self) -> dict[str, bytes]:
         """Optional members of the bundle (FORMAT.md)."""
-        from drivetrain.evidence.ranking_beside import recommender_member
-
-        return {} if self.data.extras.recommends is None else recommender_member(self)
+        return {}
 
     def golden_samples(self) -> list[tuple[str, Any, Sample]]:
         """(name, kind, sample) of the golden cases: rows of the measured part, and nasty values."""
-        from drivetrain.export.bundle import golden_samples
-
-        return golden_samples(self)
+        return golden_samples(self.data, *self.outputs(self.data.measured_part))
 
     def choices(self) -> dict[str, dict[str, Any]]:
         """What was chosen, by heading, for the report."""
@@ -215,42 +195,9 @@ class BaseLearner(ABC):
         """`{"run", "task", "metrics": {"valid": ...}, "baselines", "epochs", "seconds"}` of the trained model.
 
         What this takes is bounded by what the training took; what there was no time for is told. {} of a bare one."""
-        if self.bare:
+        if self.conclusion is None:
             return {}
-        if self.brief:
-            return self._finish_briefly()
-        from drivetrain.evidence.conformal import fit_intervals
-        from drivetrain.evidence.report_content import report_content, write_top_losses
-        from drivetrain.evidence.result import make_result, measured_part
-        from drivetrain.learn.runs.predictions import Validation
-        from drivetrain.report.page import write_report
-
-        seconds = max(LEAST_SECONDS, SHARE_OF_SECONDS * self.seconds)
-        held = fit_intervals(self)
-        self.result = make_result(self)
-        if self.data.extras.recommends is not None:
-            from drivetrain.evidence.ranking_beside import add_ranking
-
-            add_ranking(self, self.result)
-        metrics = self.result["metrics"][measured_part(self)]
-        for name, estimate in held.items():
-            several = f"{name}." if len(self.data.signature.targets) > 1 else ""
-            metrics[f"{several}interval_coverage"] = estimate.to_json()
-        if self._run is not None:
-            self._run.write_result(self.result)
-            self._run.write_validation(Validation.of(self))
-            write_top_losses(self, self._run.folder / TOP_LOSSES)
-            write_report(self._run.folder / "report.html", report_content(self, Deadline(seconds / 2)))
-        return self.result
-
-    def _finish_briefly(self) -> dict[str, Any]:
-        from drivetrain.evidence.result import brief_result
-        from drivetrain.learn.runs.predictions import Validation
-
-        self.result = brief_result(self)
-        if self._run is not None:
-            self._run.write_result(self.result)
-            self._run.write_validation(Validation.of(self))
+        self.result = self.conclusion.finish(self)
         return self.result
 
     def outputs(self, part: str = "valid") -> tuple[dict[str, Array], dict[str, Array]]:
@@ -299,20 +246,25 @@ class BaseLearner(ABC):
         return Answer("" if isinstance(raw, (bytes, Mapping, np.ndarray)) else str(raw), targets)
 
     @public
-    def interpret(self, part: str = "valid", target: str | None = None) -> Interpretation:
+    def interpret(self, part: str = "valid", target: str | None = None) -> Any:
         """Where it goes wrong, on one target (the first unless named): a `Classification` or a `Regression`. Raises
         TrainingError where it was never trained."""
         self._refuse_untrained()
-        from drivetrain.interpret import Interpretation
-
-        return Interpretation.of(self, part, target)
+        return self._above("interpret").interpret(self, part, target)
 
     @public
     def export(self, path: str | Path, force: bool = False) -> Path:
         """Write a bundle and verify it with the runtime. Raises CheckFailed if the two disagree."""
-        from drivetrain.export.bundle import export_bundle
+        return self._above("export").export(self, path, force)
 
-        return export_bundle(self, path, force=force)
+    def _above(self, verb: str) -> Conclusion:
+        if self.data.conclusion is None:
+            raise UsageError(
+                "this dataset is for training alone.",
+                where=verb,
+                fix="Make it with a task, or with DataBlock.",
+            )
+        return self.data.conclusion
 
     def _refuse_untrained(self) -> None:
         if not self.can_answer:
@@ -329,10 +281,6 @@ class BaseLearner(ABC):
 
         That is this model itself, or the one that was fitted again to all rows but the test's when this one had been
         measured: the valid rows tell how good it is, and then it learns from them too."""
-        if self._shipped is None and self._run is not None and (self._run.folder / REFITTED).is_file():
-            from drivetrain.learn.graph_model import read_graph
-
-            self._ship(whole(self.data), read_graph(self._run.folder / REFITTED))
         if self._shipped is None:
             return self
         signature = self._shipped.data.signature
@@ -343,23 +291,17 @@ class BaseLearner(ABC):
         self._shipped.data.signature = Signature(signature.inputs, measured)
         return self._shipped
 
-    def ship(self, data: Dataset, graph: bytes) -> None:
-        """Keep the graph of the model that was fitted again, to the rows of `data` (see `data.dataset.whole`)."""
-        self._ship(data, graph)
-        if self._run is not None:
-            files.write_bytes(self._run.folder / REFITTED, graph)
-
-    def _ship(self, data: Dataset, graph: bytes) -> None:
-        from drivetrain.learn.graph_model import GraphModel
-
-        self._shipped = GraphModel(data, graph, self.settings, self.description())
-
     # --- the run ------------------------------------------------------------------------------------------
 
     @property
     def run(self) -> Path | None:
         """The run folder, once training has started."""
         return None if self._run is None else self._run.folder
+
+    @property
+    def kept_run(self) -> Run | None:
+        """What is kept of this training, where anything is."""
+        return self._run
 
     def last_result(self) -> dict[str, Any] | None:
         """The result that the run has kept, if it was finished."""
@@ -374,7 +316,7 @@ class BaseLearner(ABC):
 
     def _start_run(self) -> None:
         self.tell_notes()
-        if self._run is None and not self.bare:
+        if self._run is None and self.conclusion is not None:
             self._run = Run.create(self._out or next_folder(self.data.table.name), self._force)
 
     def _write_config(self, **more: Any) -> None:

@@ -2,85 +2,21 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from drivetrain.codecs.category import Category
-from drivetrain.codecs.text import Text
+from drivetrain.data.dataset import Dataset
 from drivetrain.errors import UsageError
-from drivetrain.learn.distributed import processes
+from drivetrain.learn.names import EASE, default_model, own_learner
 from drivetrain.learn.runs.folder import Run
-from drivetrain.learn.settings import EPOCHS, EPOCHS_OF_COLUMNS, NETWORKS_ONLY, telling
-
-if TYPE_CHECKING:
-    from drivetrain.data.dataset import Dataset
-
-TREES, NGRAMS, REGRESSION = "trees", "ngrams", "regression"
-EASE, FACTORS, BEST = "ease", "factors", "best"
-NETWORK = "mlp"
-"""The network of a table."""
-NETWORKS = {BEST: NETWORK, FACTORS: "dot"}
-"""What is trained instead where it must be a network."""
-OF_NETWORKS = {*NETWORKS_ONLY, "epochs", "lr", "frozen_epochs"} - {"seed", "class_weights", "loss"}
-"""Options that only a network has."""
-FEW_ROWS = 5_000
-WITHOUT_EPOCHS = {
-    TREES: ("trees.learner", "TreesLearner"),
-    NGRAMS: ("closed_form.ngrams", "NgramsLearner"),
-    REGRESSION: ("closed_form.regression", "RegressionLearner"),
-    EASE: ("recommend.ease", "EaseLearner"),
-    FACTORS: ("recommend.factors", "FactorsLearner"),
-    BEST: ("best.learner", "BestLearner"),
-}
-"""Models whose learner has `fit()` and takes no epochs: its module here, and its name in it."""
-
-
-def usual_epochs(data: Dataset) -> int:
-    """How often a network goes through the training rows where nobody said. Where they tell a category and are few, or
-    hold texts, it soon knows them by heart and says what it says more surely than it is right."""
-    codecs = data.signature.inputs.values(), data.signature.targets.values()
-    texts, categories = (
-        any(isinstance(codec, kind) for codec in found) for found, kind in zip(codecs, (Text, Category))
-    )
-    by_heart = categories and (texts or len(data.rows("train")) < FEW_ROWS)
-    return EPOCHS if data.pictures or by_heart else EPOCHS_OF_COLUMNS
-
-
-def _own_learner(model: Any) -> Any:
-    """The learner of a model without epochs; None for a network's."""
-    if not isinstance(model, str) or model not in WITHOUT_EPOCHS:
-        return None
-    if processes.count() > 1:
-        raise UsageError("this model is fitted in one process.", where="torchrun", fix="Leave torchrun out.")
-    module, name = WITHOUT_EPOCHS[model]
-    return getattr(importlib.import_module(f"drivetrain.learn.{module}"), name)
-
-
-def default_model(data: Dataset, given: Iterable[str] = ()) -> str:
-    """What is trained where nobody named a model: what the dataset says; but a network where an option is `given` that is
-    for one, such as epochs, and among several processes."""
-    if processes.count() > 1 or OF_NETWORKS.intersection(given):
-        return network_of(data)
-    return data.default_model
-
-
-def network_of(data: Dataset) -> str:
-    """The dataset's default model; its network where that is none."""
-    return NETWORKS.get(data.default_model, data.default_model)
-
-
-def one_model(data: Dataset) -> str:
-    """What is trained many times over where nobody named a model: the best is itself many."""
-    return NETWORK if data.default_model == BEST else data.default_model
+from drivetrain.learn.settings import telling
 
 
 def make_learner(data: Dataset, model: Any = None, **options: Any) -> Any:
     """A learner of a dataset. `model` is one of WITHOUT_EPOCHS, a name of `drivetrain.models.registry`, a torch module, or None
     for the dataset's default; the options are those of `Learner`, of which the others take a few."""
     model = default_model(data, telling(options)) if model is None else model
-    if (learner := _own_learner(model)) is not None:
+    if (learner := own_learner(model)) is not None:
         return learner(data, **options)
     if data.default_model == EASE:
         raise UsageError(
@@ -94,7 +30,7 @@ def make_learner(data: Dataset, model: Any = None, **options: Any) -> Any:
 
 def resume(run: str | Path, data: Dataset | None = None, model: Any = None, **options: Any) -> Any:
     """The learner of a run, as far as it had come (see `Learner.resume`)."""
-    if (learner := _own_learner(Run.open(run).read_config()["model"]["name"])) is not None:
+    if (learner := own_learner(Run.open(run).read_config()["model"]["name"])) is not None:
         return learner.resume(run, data, **options)
     from drivetrain.learn.learner import Learner
 

@@ -24,15 +24,13 @@ from drivetrain.data.dataset import Dataset, Part
 from drivetrain.data.loader import PictureAugment, Tensors, shuffled, to_tensors
 from drivetrain.data.share import Share
 from drivetrain.errors import TrainingError, UsageError
-from drivetrain.evidence.conformal import fit_intervals
-from drivetrain.evidence.result import measured_part
 from drivetrain.learn import loop
 from drivetrain.learn.applies import refuse_pointless
 from drivetrain.learn.base import BaseLearner, not_trained, run_and_data
-from drivetrain.learn.by_name import WITHOUT_EPOCHS, network_of, resume
 from drivetrain.learn.distributed import processes, sharding
 from drivetrain.learn.generators import Generators
 from drivetrain.learn.hooks import Hook, checked
+from drivetrain.learn.names import network_of, own_learner
 from drivetrain.learn.refusals import refuse_no_rows
 from drivetrain.learn.runs import state
 from drivetrain.learn.settings import FROZEN_EPOCHS, OF_FIT, Phase, Settings, telling, unknown_option
@@ -409,13 +407,13 @@ class Learner(BaseLearner):
         return self.finish()
 
     def _finish_together(self) -> dict[str, Any]:
-        part = measured_part(self)
+        part = self.data.measured_part
         self._outputs[part] = self.predict_part(part, self.processes.share)
         if self.settings.shard:
             sharding.unshard(self)
         self.result = self.processes.from_first(self.finish)
-        if not self.processes.first:
-            fit_intervals(self)  # as `finish` does
+        if not self.processes.first and self.conclusion is not None:
+            self.conclusion.finish_beside(self)
         return self.result
 
     def find_lr(self, **options: Any) -> LearningRates:
@@ -504,8 +502,8 @@ class Learner(BaseLearner):
         processes.start().from_first(lambda: None)  # which may still be writing
         opened, config, data = run_and_data(run, data)
         name = config["model"]["name"]
-        if name in WITHOUT_EPOCHS:
-            return resume(run, data, **options)  # type: ignore[return-value]
+        if (other := own_learner(name)) is not None:
+            return other.resume(run, data, **options)
         if not name and model is None:
             raise UsageError(
                 "this run has a network of its own: give it again.",
@@ -530,7 +528,7 @@ class Learner(BaseLearner):
     def graph(self) -> bytes:
         from drivetrain.graphs.torch_export import export_graph
 
-        batch = self.data.part(measured_part(self)).batch(slice(0, 2))
+        batch = self.data.part(self.data.measured_part).batch(slice(0, 2))
         two = {name: np.concatenate([rows, rows])[:2] for name, rows in batch.items()}
         return export_graph(self.evaluated_network(), self.data.signature, two)
 

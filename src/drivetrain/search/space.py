@@ -11,9 +11,9 @@ from drivetrain.codecs.category import Category
 from drivetrain.data.augment.pictures import Augment
 from drivetrain.errors import UsageError, nearest
 from drivetrain.learn.best.candidates import candidates
-from drivetrain.learn.by_name import NETWORK, NGRAMS, REGRESSION, TREES, WITHOUT_EPOCHS, network_of, one_model
 from drivetrain.learn.closed_form.ngrams import NgramSettings
 from drivetrain.learn.closed_form.regression import RegressionSettings
+from drivetrain.learn.names import NETWORK, NGRAMS, REGRESSION, TREES, WITHOUT_EPOCHS, network_of, one_model
 from drivetrain.learn.recipe import MANY, VERY_MANY
 from drivetrain.learn.settings import Record, Settings, telling
 from drivetrain.learn.trees.learner import TreeSettings

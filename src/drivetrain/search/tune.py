@@ -27,14 +27,14 @@ from drivetrain.arguments import public
 from drivetrain.data.augment.pictures import Augment
 from drivetrain.data.dataset import Dataset
 from drivetrain.errors import FileError, TrainingError, UsageError, nearest
-from drivetrain.evidence.result import measured_part
 from drivetrain.files import from_json, sha256, to_json, write_text
 from drivetrain.learn.applies import refuse_pointless
 from drivetrain.learn.base import BaseLearner
-from drivetrain.learn.by_name import BEST, FACTORS, NETWORK, make_learner, network_of, resume, usual_epochs
+from drivetrain.learn.by_name import make_learner, resume
 from drivetrain.learn.distributed import processes
 from drivetrain.learn.hooks import Hook
 from drivetrain.learn.learner import Learner
+from drivetrain.learn.names import BEST, FACTORS, NETWORK, network_of, usual_epochs
 from drivetrain.learn.recipe import lengths
 from drivetrain.learn.runs.folder import next_folder
 from drivetrain.learn.settings import FROZEN_EPOCHS, telling
@@ -148,7 +148,7 @@ class Search:
         probe = next(filter(_is_network, learners.values()), None) or self._learner(
             network_of(data), {}, None
         )
-        if measured_part(probe) != "valid":
+        if probe.data.measured_part != "valid":
             raise UsageError(
                 "there are no validation rows to choose by.", where=data.table.name, fix="Give a share: --valid 0.2."
             )  # fmt: skip

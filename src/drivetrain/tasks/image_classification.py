@@ -23,6 +23,7 @@ from drivetrain.data.table import Table, complete
 from drivetrain.data.table import from_columns as table_from_columns
 from drivetrain.errors import DataError, UsageError
 from drivetrain.learn.applies import VALID_SHARE, refuse_shares
+from drivetrain.tasks.problem import Problem
 
 NAME = "image_classification"
 METRIC = "accuracy"
@@ -110,7 +111,7 @@ def from_table(
         inputs, targets = {"image": Image(size=image_size, resize=resize)}, {"label": Category()}
     except ValueError as fault:
         raise UsageError(f"{fault}.", where=f"image_size {image_size!r}, resize {resize!r}") from fault
-    data = make_dataset(table, inputs, targets, split, task=NAME, recipe=recipe)
+    data = Problem.of(make_dataset(table, inputs, targets, split, task=NAME, recipe=recipe))
     photos = min(data.signature.inputs["image"].shape[:2]) >= 64
     data.default_model = PHOTO_MODEL if photos else SMALL_MODEL
     return data

@@ -30,11 +30,13 @@ from drivetrain.data.interactions.titles import read_titles
 from drivetrain.data.read.readers import Frame, read_frame
 from drivetrain.data.split import Splitter
 from drivetrain.errors import DataError, UsageError
+from drivetrain.evidence.ranking_beside import recommender_of
 from drivetrain.learn.applies import refuse_pointless, refuse_shares
 from drivetrain.learn.recommend.items import BeyondAccuracy
 from drivetrain.metrics import Estimate, measure
 from drivetrain.runtime import OnnxSession
 from drivetrain.runtime.recommend import Alike, Recommendations, Recommender
+from drivetrain.tasks.problem import Problem
 from drivetrain.types import Array
 
 NAME = "recommendation"
@@ -149,11 +151,11 @@ def from_frame(
         data.recipe = recipe
         data.notes = [*table.notes, *([parts.note] if parts.note else []), *notes, *data.notes]
     else:
-        data = make_dataset(
+        data = Problem.of(make_dataset(
             table, {user: Category(open=True), item: Category(open=True)}, {rating: _on_its_scale(way, table[rating][parts.train])},
             lambda _: parts,  # type: ignore[arg-type]
             task=NAME, recipe=recipe, default_model="factors",
-        )  # fmt: skip
+        ))  # fmt: skip
         data.notes += [*notes, *ranking.notes]
         data.interval = interval
         limits = (*NAMES_ARE_IN_IT, *ranking.extras.limits)
@@ -166,7 +168,7 @@ def from_frame(
 
 def _ranking(log: Log, extras: Extras) -> Dataset:
     """The dataset of histories of a log. All its rows but the test's are those of the log in which what validates trains."""
-    ranking = log.ranking()
+    ranking = Problem.of(log.ranking())
     ranking.task = NAME
     facts = {"recommendation": {**extras.facts["recommendation"], "users": len(ranking.split.train)}}
     ranking.extras = replace(
@@ -203,7 +205,7 @@ def recommender(model: Any, *, seen: Mapping[Any, Any] | None = None) -> Recomme
         return model
     if isinstance(model, (str, os.PathLike, Bundle)):
         return Recommender(model, seen=seen)
-    ranker = model if model.data.extras.recommends is None else model.recommender
+    ranker = model if model.data.extras.recommends is None else recommender_of(model)
     with tempfile.TemporaryDirectory() as folder:
         bundle = open_bundle(model.export(Path(folder) / "model.bundle"))
     if ranker.data.extras.histories is None:

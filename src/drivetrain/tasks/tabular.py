@@ -29,7 +29,8 @@ from drivetrain.data.table import Table, complete
 from drivetrain.errors import DataError, UsageError, nearest
 from drivetrain.interface import column_option
 from drivetrain.learn.applies import refuse_pointless, refuse_shares
-from drivetrain.learn.by_name import BEST
+from drivetrain.learn.names import BEST
+from drivetrain.tasks.problem import Problem
 from drivetrain.types import Array
 
 NAME = "tabular"
@@ -141,13 +142,15 @@ def from_frame(
     splitter = split or splits.random(valid, seed=seed, test=test, stratify=classes[0] if classes else None)
     if drop_copies:
         table = without_copies(table, [*inputs, *targets], splitter)
-    data = make_dataset(
-        table,
-        inputs,
-        {column: outputs[column] for column in targets},
-        splitter,
-        task=NAME,
-        recipe=recipe,
+    data = Problem.of(
+        make_dataset(
+            table,
+            inputs,
+            {column: outputs[column] for column in targets},
+            splitter,
+            task=NAME,
+            recipe=recipe,
+        )
     )
     data.kinds = kinds
     data.default_model = BEST

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from drivetrain.data.dataset import Dataset
-from drivetrain.learn.by_name import WITHOUT_EPOCHS
+from drivetrain.data.recipe import from_recipe
+from drivetrain.learn.names import WITHOUT_EPOCHS
 from drivetrain.learn.runs.folder import Run
 from drivetrain.runtime import Predictor
-from drivetrain.tasks import from_recipe
 from drivetrain.testing.bundles import check_bundle
 from drivetrain.types import Answer
 

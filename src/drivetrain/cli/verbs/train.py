@@ -27,8 +27,8 @@ from drivetrain.cli.common import (
 from drivetrain.cli.source import add_source, dataset, recorded, said
 from drivetrain.errors import FileError, Interrupted, UsageError
 from drivetrain.extras import require
-from drivetrain.learn.by_name import WITHOUT_EPOCHS, default_model, usual_epochs
 from drivetrain.learn.distributed import processes
+from drivetrain.learn.names import WITHOUT_EPOCHS, default_model, usual_epochs
 from drivetrain.learn.runs.folder import Run, is_used, refuse_used
 from drivetrain.learn.settings import EPOCHS, EPOCHS_OF_COLUMNS, FROZEN_EPOCHS, NETWORKS_ONLY, telling
 
@@ -217,8 +217,8 @@ def _goes_on(options: Namespace) -> bool:
 
 
 def _resume(options: Namespace) -> Outcome:
+    from drivetrain.data.recipe import from_recipe
     from drivetrain.learn.by_name import resume
-    from drivetrain.tasks import from_recipe
 
     if not options.out:
         raise UsageError("which run is to go on?", where="--resume", fix="Name it with --out RUN.")

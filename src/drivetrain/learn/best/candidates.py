@@ -10,7 +10,8 @@ from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
 from drivetrain.codecs.text import has_grams
 from drivetrain.data.dataset import Dataset
-from drivetrain.learn.by_name import NETWORK, NGRAMS, REGRESSION, TREES, make_learner
+from drivetrain.learn.by_name import make_learner
+from drivetrain.learn.names import NETWORK, NGRAMS, REGRESSION, TREES
 from drivetrain.learn.recipe import lengths
 from drivetrain.learn.trees.columns import takes
 

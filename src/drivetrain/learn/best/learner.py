@@ -27,18 +27,18 @@ from drivetrain.data.dataset import Dataset, whole
 from drivetrain.data.folds import folds
 from drivetrain.deadline import Deadline
 from drivetrain.errors import DrivetrainError, TrainingError
-from drivetrain.evidence.result import measured_part
 from drivetrain.files import from_json, to_json, write_bytes, write_text
 from drivetrain.interface import log_option, time_option
 from drivetrain.learn.applies import refuse_pointless
-from drivetrain.learn.base import BaseLearner, refuse_plan, run_and_data
+from drivetrain.learn.base import refuse_plan, run_and_data
 from drivetrain.learn.baselines.supervised import Baseline
 from drivetrain.learn.best.blending import Weights, joined_weights, learned_losses, unseen_blend
 from drivetrain.learn.best.candidates import Candidate, candidates
 from drivetrain.learn.best.target_scale import log_fits
 from drivetrain.learn.best.tried import Tried, answers_of, tell
-from drivetrain.learn.by_name import BEST, NETWORK, REGRESSION
 from drivetrain.learn.graph_model import GraphModel, read_graph
+from drivetrain.learn.names import BEST, NETWORK, REGRESSION
+from drivetrain.learn.refitted import Refitted
 from drivetrain.learn.refusals import refuse_no_rows
 from drivetrain.learn.settings import CLASS_WEIGHTS, LOSSES, Record, settings_without_epochs, telling
 from drivetrain.learn.trees.learner import GRAPH
@@ -77,7 +77,7 @@ class BestSettings(Record):
         return {"seed": self.seed, "class_weights": self.class_weights, "loss": self.loss}
 
 
-class BestLearner(BaseLearner):
+class BestLearner(Refitted):
     """Tries what fits a table, and answers with the blend of it that is best on rows that none has seen.
 
     Options are `seed`, `class_weights`, `loss`, `time` (seconds) and those of the run (`out`, `force`, `quiet`). Raises UsageError
@@ -348,7 +348,7 @@ class BestLearner(BaseLearner):
             learner.history = opened.read_history()
             graph = read_graph(opened.folder / GRAPH)
             learner._model = GraphModel(learner.data, graph, learner.settings)
-            learner._outputs[measured_part(learner)] = opened.read_validation().outputs
+            learner._outputs[learner.data.measured_part] = opened.read_validation().outputs
         return learner
 
     # --- after training -----------------------------------------------------------------------------------
@@ -368,7 +368,7 @@ class BestLearner(BaseLearner):
     @cached_property
     def companions(self) -> list[Baseline]:
         """What was tried, as it stands beside the blend on the valid rows; not what the blend is itself."""
-        if measured_part(self) != "valid":
+        if self.data.measured_part != "valid":
             return []
         several = len(self.weights) > 1
         return [

@@ -16,7 +16,7 @@ from drivetrain.codecs.number import Number
 from drivetrain.errors import DrivetrainError
 from drivetrain.files import from_json, to_json, write_bytes, write_text
 from drivetrain.learn.best.candidates import Candidate
-from drivetrain.learn.by_name import BEST
+from drivetrain.learn.names import BEST
 from drivetrain.metrics import Estimate, Statistic, difference, names, statistics
 from drivetrain.report import words
 from drivetrain.types import Array

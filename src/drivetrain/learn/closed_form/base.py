@@ -68,7 +68,7 @@ class Solved(BaseLearner):
         started = time.perf_counter()
         self._solve()
         self._seconds = time.perf_counter() - started
-        if not (self.bare or self.brief) and len(self.data.rows("valid")):
+        if self.conclusion is not None and not self.brief and len(self.data.rows("valid")):
             again = type(self)(whole(self.data), bare=True, **self.chosen_settings())
             again._solve()
             self._shipped = again

@@ -10,10 +10,10 @@ from drivetrain.codecs.text import has_grams
 from drivetrain.errors import TrainingError
 from drivetrain.learn.applies import refuse_pointless
 from drivetrain.learn.base import not_trained
-from drivetrain.learn.by_name import NGRAMS
 from drivetrain.learn.closed_form.base import Solved
 from drivetrain.learn.closed_form.ngram_model import NgramModel, fit_ngrams
 from drivetrain.learn.closed_form.solver import Choice
+from drivetrain.learn.names import NGRAMS
 from drivetrain.learn.refusals import refuse_no_rows, refuse_targets
 from drivetrain.learn.settings import CLASS_WEIGHTS, Record, telling
 from drivetrain.types import Array

@@ -20,11 +20,11 @@ from drivetrain.errors import TrainingError
 from drivetrain.learn.applies import refuse_pointless
 from drivetrain.learn.base import not_trained
 from drivetrain.learn.baselines.supervised import MOST_WORK
-from drivetrain.learn.by_name import REGRESSION
 from drivetrain.learn.closed_form.base import Solved
 from drivetrain.learn.closed_form.columns import RegressionColumns, fit_columns_of
 from drivetrain.learn.closed_form.ngram_model import Goal
 from drivetrain.learn.closed_form.solver import Choice
+from drivetrain.learn.names import REGRESSION
 from drivetrain.learn.refusals import refuse_no_rows, refuse_targets
 from drivetrain.learn.settings import CLASS_WEIGHTS, Record, telling
 from drivetrain.learn.trees.columns import Features, takes

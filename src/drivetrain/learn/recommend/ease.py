@@ -19,8 +19,8 @@ from drivetrain.codecs.ranking import Ranking
 from drivetrain.errors import TrainingError, UsageError
 from drivetrain.files import to_json
 from drivetrain.learn.baselines.recommend import POPULARITY
-from drivetrain.learn.by_name import EASE
 from drivetrain.learn.closed_form.base import Solved
+from drivetrain.learn.names import EASE
 from drivetrain.learn.recommend.items import Floats, Items, choose, together, without
 from drivetrain.learn.settings import Record
 from drivetrain.types import Array

@@ -8,8 +8,8 @@ from typing import cast
 
 from drivetrain.codecs.category import Category
 from drivetrain.learn.base import not_trained
-from drivetrain.learn.by_name import FACTORS
 from drivetrain.learn.closed_form.base import Solved
+from drivetrain.learn.names import FACTORS
 from drivetrain.learn.recommend.factorise import STARTS, SWEEPS, Factors, factorise
 from drivetrain.learn.settings import Record
 from drivetrain.models.registry import refuse_no_pair

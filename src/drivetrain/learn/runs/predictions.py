@@ -45,9 +45,8 @@ class Validation:
     @classmethod
     def of(cls, fitted: BaseLearner) -> Validation:
         """Of a trained model: its valid part, or train where it has none."""
-        from drivetrain.evidence.result import measured_part
-
-        data, part = fitted.data, measured_part(fitted)
+        
+        data, part = fitted.data, fitted.data.measured_part
         rows = data.part(part).rows
         outputs, encoded = fitted.outputs(part)
         columns = {

@@ -21,12 +21,11 @@ from drivetrain.codecs.number import Number
 from drivetrain.data.dataset import Dataset
 from drivetrain.data.split import ByPosition, ByTime
 from drivetrain.errors import CheckFailed, TrainingError
-from drivetrain.evidence.result import measured_part
 from drivetrain.files import write_bytes
 from drivetrain.learn.applies import refuse_pointless
 from drivetrain.learn.base import BaseLearner, refuse_plan, run_and_data
-from drivetrain.learn.by_name import TREES
 from drivetrain.learn.graph_model import read_graph
+from drivetrain.learn.names import TREES
 from drivetrain.learn.refusals import refuse_no_rows, refuse_targets
 from drivetrain.learn.settings import CLASS_WEIGHTS, Record, settings_without_epochs, telling
 from drivetrain.learn.trees.columns import takes
@@ -159,7 +158,7 @@ class TreesLearner(BaseLearner):
         if self._run is None:
             return self.finish()
         self._make_graph()
-        part = measured_part(self)
+        part = self.data.measured_part
         self.history = curve(self.models, train, self.data.part(part).batch(), seconds, self.settings.seed)
         self._run.write_history(self.history)
         write_bytes(self._run.folder / GRAPH, self._graph)
@@ -171,7 +170,7 @@ class TreesLearner(BaseLearner):
 
     @property
     def trained(self) -> bool:
-        return bool(self._graph or (self.bare and self.models))
+        return bool(self._graph or (self.conclusion is None and self.models))
 
     @property
     def epochs(self) -> int:
@@ -183,7 +182,7 @@ class TreesLearner(BaseLearner):
         graph = export_trees(self.models, self.data.signature)
         check_graph(graph, self.data.signature)
         session = OnnxSession(graph, made_names(self.data.signature))
-        batch = self.data.part(measured_part(self)).batch()
+        batch = self.data.part(self.data.measured_part).batch()
         answered = session.run(self._inputs(batch))
         for name, model in self.models.items():
             apart = _apart(model, answered[name], model.predict(batch))

@@ -1,0 +1,52 @@
+"""Which rows become the golden cases of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from drivetrain.bundle import nasty_samples
+from drivetrain.bundle.golden import MOST_CASES
+from drivetrain.data.dataset import Dataset
+from drivetrain.metrics import losses
+from drivetrain.types import Array, Sample
+
+VALIDATION_CASES = 16
+MOST_VALUES, MOST_OF_VALIDATION = 5_000, 15_000
+"""Raw values of all cases together, and of those from the data: each is a member of the bundle, which takes time to
+open, and there may be 20,000."""
+
+
+def golden_samples(
+    data: Dataset, outputs: Mapping[str, Array], encoded: Mapping[str, Array]
+) -> list[tuple[str, Any, Sample]]:
+    """(name, kind, sample): rows of the measured part from the easiest to the hardest by a model's outputs and the true
+    values, and each input's nasty values with the other inputs taken from the first row; of a wide table as many of them
+    as there is room for."""
+    name = data.measured_part
+    rows = data.part(name).rows
+    codec = data.signature.targets
+    worst = np.sum([losses(codec[target], outputs[target], encoded[target]) for target in codec], axis=0)
+    order = np.argsort(worst, kind="stable")
+    columns = list(data.signature.inputs)
+    count = min(VALIDATION_CASES, len(order), max(1, MOST_OF_VALIDATION // len(columns)))
+    chosen = order[np.unique(np.linspace(0, len(order) - 1, count).round().astype(int))]
+
+    def sample(row: int) -> dict[str, Any]:
+        return {column: _plain(data.table[column][row]) for column in columns}
+
+    found: list[tuple[str, Any, Sample]] = [
+        (f"{name} row {number}", "validation", sample(int(rows[place])))
+        for number, place in enumerate(chosen)
+    ]
+    nasty = list(nasty_samples(data.signature, sample(int(rows[chosen[0]]))))
+    room = max(0, min(MOST_CASES, MOST_VALUES // len(columns)) - len(found))
+    return found + [
+        nasty[place] for place in np.linspace(0, len(nasty) - 1, min(room, len(nasty))).astype(int)
+    ]
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value

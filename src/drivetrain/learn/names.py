@@ -1,0 +1,72 @@
+"""Models by name that have a learner of their own, and what is trained where nobody named one. Imports no learner."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable
+from typing import Any
+
+from drivetrain.codecs.category import Category
+from drivetrain.codecs.text import Text
+from drivetrain.data.dataset import Dataset
+from drivetrain.errors import UsageError
+from drivetrain.learn.distributed import processes
+from drivetrain.learn.settings import EPOCHS, EPOCHS_OF_COLUMNS, NETWORKS_ONLY
+
+TREES, NGRAMS, REGRESSION = "trees", "ngrams", "regression"
+EASE, FACTORS, BEST = "ease", "factors", "best"
+NETWORK = "mlp"
+"""The network of a table."""
+NETWORKS = {BEST: NETWORK, FACTORS: "dot"}
+"""What is trained instead where it must be a network."""
+OF_NETWORKS = {*NETWORKS_ONLY, "epochs", "lr", "frozen_epochs"} - {"seed", "class_weights", "loss"}
+"""Options that only a network has."""
+FEW_ROWS = 5_000
+WITHOUT_EPOCHS = {
+    TREES: ("trees.learner", "TreesLearner"),
+    NGRAMS: ("closed_form.ngrams", "NgramsLearner"),
+    REGRESSION: ("closed_form.regression", "RegressionLearner"),
+    EASE: ("recommend.ease", "EaseLearner"),
+    FACTORS: ("recommend.factors", "FactorsLearner"),
+    BEST: ("best.learner", "BestLearner"),
+}
+"""Models whose learner has `fit()` and takes no epochs: its module here, and its name in it."""
+
+
+def usual_epochs(data: Dataset) -> int:
+    """How often a network goes through the training rows where nobody said. Where they tell a category and are few, or
+    hold texts, it soon knows them by heart and says what it says more surely than it is right."""
+    codecs = data.signature.inputs.values(), data.signature.targets.values()
+    texts, categories = (
+        any(isinstance(codec, kind) for codec in found) for found, kind in zip(codecs, (Text, Category))
+    )
+    by_heart = categories and (texts or len(data.rows("train")) < FEW_ROWS)
+    return EPOCHS if data.pictures or by_heart else EPOCHS_OF_COLUMNS
+
+
+def own_learner(model: Any) -> Any:
+    """The learner of a model without epochs; None for a network's."""
+    if not isinstance(model, str) or model not in WITHOUT_EPOCHS:
+        return None
+    if processes.count() > 1:
+        raise UsageError("this model is fitted in one process.", where="torchrun", fix="Leave torchrun out.")
+    module, name = WITHOUT_EPOCHS[model]
+    return getattr(importlib.import_module(f"drivetrain.learn.{module}"), name)
+
+
+def default_model(data: Dataset, given: Iterable[str] = ()) -> str:
+    """What is trained where nobody named a model: what the dataset says; but a network where an option is `given` that is
+    for one, such as epochs, and among several processes."""
+    if processes.count() > 1 or OF_NETWORKS.intersection(given):
+        return network_of(data)
+    return data.default_model
+
+
+def network_of(data: Dataset) -> str:
+    """The dataset's default model; its network where that is none."""
+    return NETWORKS.get(data.default_model, data.default_model)
+
+
+def one_model(data: Dataset) -> str:
+    """What is trained many times over where nobody named a model: the best is itself many."""
+    return NETWORK if data.default_model == BEST else data.default_model

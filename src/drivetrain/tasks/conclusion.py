@@ -1,0 +1,75 @@
+"""What follows a training: intervals, result, report; where it goes wrong; a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from drivetrain.data.conclusion import Conclusion
+from drivetrain.deadline import Deadline
+
+if TYPE_CHECKING:
+    from drivetrain.interpret import Interpretation
+    from drivetrain.learn.base import BaseLearner
+
+TOP_LOSSES = "top_losses.csv"
+"""In a run's folder: the rows where the model is most wrong."""
+SHARE_OF_SECONDS, LEAST_SECONDS = 1 / 3, 10.0
+"""Of the training's time, and at least: what may be spent on looking at what was trained. Half of it is for the
+comparison with simple methods, half for the report."""
+
+
+class Concluded(Conclusion):
+    """Everything that the house has. What each verb needs is imported when it is first called."""
+
+    def finish(self, learner: BaseLearner) -> dict[str, Any]:
+        """What this takes is bounded by what the training took; what there was no time for is told."""
+        from drivetrain.evidence.result import brief_result
+        from drivetrain.learn.runs.predictions import Validation
+
+        result = learner.result = brief_result(learner) if learner.brief else self._result(learner)
+        if learner.kept_run is not None:
+            learner.kept_run.write_result(result)
+            learner.kept_run.write_validation(Validation.of(learner))
+            if not learner.brief:
+                self._report(learner, learner.kept_run.folder)
+        return result
+
+    def _result(self, learner: BaseLearner) -> dict[str, Any]:
+        from drivetrain.evidence.conformal import fit_intervals
+        from drivetrain.evidence.result import make_result
+
+        held = fit_intervals(learner)
+        result = make_result(learner)
+        if learner.data.extras.recommends is not None:
+            from drivetrain.evidence.ranking_beside import add_ranking
+
+            add_ranking(learner, result)
+        metrics = result["metrics"][learner.data.measured_part]
+        for name, estimate in held.items():
+            several = f"{name}." if len(learner.data.signature.targets) > 1 else ""
+            metrics[f"{several}interval_coverage"] = estimate.to_json()
+        return result
+
+    def _report(self, learner: BaseLearner, folder: Path) -> None:
+        from drivetrain.evidence.report_content import report_content, write_top_losses
+        from drivetrain.report.page import write_report
+
+        seconds = max(LEAST_SECONDS, SHARE_OF_SECONDS * learner.seconds)
+        write_top_losses(learner, folder / TOP_LOSSES)
+        write_report(folder / "report.html", report_content(learner, Deadline(seconds / 2)))
+
+    def finish_beside(self, learner: BaseLearner) -> None:
+        from drivetrain.evidence.conformal import fit_intervals
+
+        fit_intervals(learner)
+
+    def interpret(self, learner: BaseLearner, part: str, target: str | None) -> Interpretation:
+        from drivetrain.interpret import Interpretation
+
+        return Interpretation.of(learner, part, target)
+
+    def export(self, learner: BaseLearner, path: str | Path, force: bool) -> Path:
+        from drivetrain.export.bundle import export_bundle
+
+        return export_bundle(learner, path, force=force)

@@ -1,0 +1,75 @@
+"""A dataset with all that can be done with it: what a task gives to a person."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from drivetrain.arguments import public
+from drivetrain.data.conclusion import Conclusion
+from drivetrain.data.dataset import Dataset
+from drivetrain.errors import UsageError
+from drivetrain.tasks.conclusion import Concluded
+
+if TYPE_CHECKING:
+    from drivetrain.charts import Chart
+    from drivetrain.data.checks.faults import Report
+    from drivetrain.evidence.label_faults import LabelFaults
+    from drivetrain.evidence.learning_curve import LearningCurve
+
+
+class Problem(Dataset):
+    """The verbs beside a dataset's own: check, show, learn, and ask whether more rows or better labels would help."""
+
+    conclusion: ClassVar[Conclusion | None] = Concluded()
+
+    @classmethod
+    def of(cls, data: Dataset) -> Self:
+        """The same dataset, with these verbs."""
+        return cls(**{field.name: getattr(data, field.name) for field in dataclasses.fields(data)})
+
+    def check(self) -> Report:
+        """Faults in the data and leaks between the parts; looked for once."""
+        if self.found_faults is None and self.find_faults is not None:
+            self.found_faults = self.find_faults(self)
+        elif self.found_faults is None:
+            from drivetrain.data.checks.pictures import check_with_progress
+
+            image, label = self._picture_and_label()
+            self.found_faults = check_with_progress(self.table, self.split, image=image, label=label)
+        return self.found_faults
+
+    def _picture_and_label(self) -> tuple[str, str]:
+        images = [name for name, codec in self.signature.inputs.items() if codec.from_files]
+        labels = [name for name, codec in self.signature.targets.items() if codec.labels is not None]
+        if len(images) != 1 or len(labels) != 1:
+            raise UsageError("check needs one picture column and one category so far.", where=self.table.name)
+        return images[0], labels[0]
+
+    @public
+    def show(self, n: int = 16, part: str = "train", seed: int = 0) -> Chart:
+        """Rows of a part as the model gets them, with their targets: a chart for notebook, page or PNG.
+
+        Pictures come with the other values as captions. Of a wide table the columns that tell most are shown."""
+        from drivetrain.data.show import show
+
+        return show(self, n, part, seed)
+
+    def learner(self, model: Any = None, **options: Any) -> Any:
+        """A learner of this dataset. `model` is "trees", a name (see `drivetrain.models.registry`) or a torch
+        module; the options are those of `Learner`."""
+        from drivetrain.learn.by_name import make_learner
+
+        return make_learner(self, model, **options)
+
+    def learning_curve(self, model: Any = None, **options: Any) -> LearningCurve:
+        """Would more data help? Trains on growing parts of the training rows; see `drivetrain.evidence.learning_curve`."""
+        from drivetrain.evidence.learning_curve import learning_curve
+
+        return learning_curve(self, model, **options)
+
+    def label_faults(self, model: Any = "fast", **options: Any) -> LabelFaults:
+        """The rows whose label a cross-validated model doubts; see `drivetrain.evidence.label_faults`."""
+        from drivetrain.evidence.label_faults import label_faults
+
+        return label_faults(self, model, **options)
