@@ -302,13 +302,13 @@ def test_by_lightgbm_all_is_as_by_scikit_learn(
     assert learner.export(tmp_path / "a.bundle").is_file()
 
 
-@pytest.mark.parametrize("library", ["lightgbm", "sklearn_trees"])
+@pytest.mark.parametrize("library", ["lightgbm", "scikit"])
 @pytest.mark.parametrize("rows", [30, 700])
 def test_what_is_set_reaches_what_grows_them(library: str, rows: int) -> None:
     """On few rows too, of which none are held out."""
     if library == "lightgbm":
         pytest.importorskip("lightgbm")
-    grow = importlib.import_module(f"drivetrain.learn.{library}").grow
+    grow = importlib.import_module(f"drivetrain.learn.trees.{library}").grow
     features = np.random.default_rng(0).normal(size=(rows, 3)).astype(np.float32)
     target = features[:, 0] ** 2 + features[:, 1]
 

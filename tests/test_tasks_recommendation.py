@@ -14,6 +14,7 @@ import drivetrain as dt
 from drivetrain.data.recipe import from_recipe
 from drivetrain.data.table import from_columns
 from drivetrain.errors import DataError, FileError, TrainingError, UsageError
+from drivetrain.evidence.ranking_beside import recommender_of
 from drivetrain.learn.baselines.recommend import biases, neighbours
 from drivetrain.learn.recommend import items as of_items
 from drivetrain.learn.recommend.ease import RIDGES, ease_weights, scorer
@@ -345,7 +346,7 @@ def fitted_again(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def test_what_was_measured_is_fitted_again_with_the_rows_that_it_was_measured_on(fitted_again: Any) -> None:
-    learner, ranker = fitted_again, fitted_again.recommender
+    learner, ranker = fitted_again, recommender_of(fitted_again)
     counts = {name: len(rows) for name, rows in learner.data.split.parts().items()}
     everything = counts["train"] + counts["valid"]
     assert len(learner.shipped.data.rows("train")) == everything
