@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 import warnings
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -14,9 +16,11 @@ from drivetrain.codecs.date import MISSING, Date
 from drivetrain.codecs.image import Image
 from drivetrain.codecs.number import Number
 from drivetrain.codecs.tags import Tags
+from drivetrain.codecs.text import Text
 from drivetrain.evidence.result import baseline_metrics
 from drivetrain.learn.baselines import supervised as module
-from drivetrain.learn.baselines.supervised import fit_baselines
+from drivetrain.learn.baselines.supervised import fit_baselines, missing_baselines
+from drivetrain.learn.features.image import area_mean
 from drivetrain.metrics import Estimate
 from drivetrain.types import Array, Batch
 
@@ -110,10 +114,10 @@ def test_large_pictures_of_several_channels_and_sizes() -> None:
 
 
 def test_area_mean() -> None:
-    np.testing.assert_allclose(module._area_mean(4, 2), [[0.5, 0.5, 0, 0], [0, 0, 0.5, 0.5]])
-    np.testing.assert_allclose(module._area_mean(3, 2), [[2 / 3, 1 / 3, 0], [0, 1 / 3, 2 / 3]])
-    np.testing.assert_allclose(module._area_mean(5, 5), np.eye(5))
-    np.testing.assert_allclose(module._area_mean(113, 16).sum(axis=1), 1, rtol=1e-6)
+    np.testing.assert_allclose(area_mean(4, 2), [[0.5, 0.5, 0, 0], [0, 0, 0.5, 0.5]])
+    np.testing.assert_allclose(area_mean(3, 2), [[2 / 3, 1 / 3, 0], [0, 1 / 3, 2 / 3]])
+    np.testing.assert_allclose(area_mean(5, 5), np.eye(5))
+    np.testing.assert_allclose(area_mean(113, 16).sum(axis=1), 1, rtol=1e-6)
 
 
 def test_many_rows_are_sampled_and_the_name_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,7 +130,7 @@ def test_many_rows_are_sampled_and_the_name_says_so(monkeypatch: pytest.MonkeyPa
 
 
 def test_no_warning_when_it_stops_early(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_WORK", 1.0)
+    monkeypatch.setattr("drivetrain.learn.closed_form.linear.MOST_WORK", 1.0)
     generator = np.random.default_rng(0)
     train = {
         "image": generator.integers(0, 256, (300, 8, 8, 1), dtype=np.uint8),
@@ -174,9 +178,60 @@ def test_constant_columns_do_no_harm() -> None:
     assert found["linear regression"]["mean_absolute_error"].value == pytest.approx(0, abs=1e-6)
 
 
-def test_inputs_of_an_unknown_kind_leave_the_simplest_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "FEATURES", {})
-    assert list(baselines(PICTURES, pictures(50), pictures(20))) == ["majority class"]
+@dataclass(frozen=True)
+class Signal(Image):
+    """A kind that this house knows nothing of."""
+
+    op: ClassVar[str] = "signal@1"
+
+
+def test_inputs_of_an_unknown_kind_leave_the_simplest_only_and_it_is_told() -> None:
+    signature = Signature({"image": Signal(size=8, channels=1)}, PICTURES.targets)
+    assert list(baselines(signature, pictures(50), pictures(20))) == ["majority class"]
+    assert missing_baselines(signature) == [
+        "no simple method sees anything of 'image' (signal): what ignores all inputs is all that stands beside the model"
+    ]
+    beside = Signature({**signature.inputs, "size": Number()}, PICTURES.targets)
+    assert missing_baselines(beside) == ["no simple method sees anything of 'image' (signal)"]
+    assert missing_baselines(PICTURES) == []
+
+
+def test_a_target_that_no_simple_method_answers_with_is_told() -> None:
+    signature = Signature({"size": Number()}, {"size of it": Number(), "kinds": Tags(tags=("a", "b"))})
+    assert missing_baselines(signature) == [
+        "there is no baseline for 'kinds': no simple method answers with tags"
+    ]
+
+
+@dataclass(frozen=True)
+class Duration(Number):
+    """Like a number, in all rooms."""
+
+    op: ClassVar[str] = "duration@1"
+    like: ClassVar[str] = "number"
+
+
+def test_a_kind_that_is_like_a_number_has_all_that_a_number_has() -> None:
+    train, valid = table(200), table(100, seed=1)
+    numbers = Signature({"size": Number()}, {"price": Number()})
+    durations = Signature({"size": Duration()}, {"price": Duration()})
+    assert missing_baselines(durations) == []
+    found = fit_baselines(durations, train, valid)
+    for one, other in zip(found, fit_baselines(numbers, train, valid), strict=True):
+        assert one.name == other.name
+        np.testing.assert_array_equal(one.outputs, other.outputs)
+
+
+def test_texts_alone_are_held_against_their_words() -> None:
+    text = Text(grams=10).fit(["a red thing", "a blue thing"] * 20)
+    label = Category(classes=("blue", "red"))
+    rows = ["a red thing", "a blue thing"] * 20
+    part = {"text": text.encode_column(np.array(rows, object))[0], "label": np.tile([1, 0], 20)}
+    signature = Signature({"text": text}, {"label": label})
+    found = baselines(signature, part, part)
+    assert list(found) == ["majority class", "TF-IDF and logistic regression"]
+    assert found["TF-IDF and logistic regression"]["accuracy"].value == 1
+    assert missing_baselines(signature) == []
 
 
 def test_pictures_in_pieces_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,9 +20,9 @@ from drivetrain.bundle.tensors import made_names
 from drivetrain.codecs.text import Text
 from drivetrain.errors import CheckFailed, DrivetrainError, TrainingError, UsageError
 from drivetrain.learn import by_name as make
+from drivetrain.learn.features.category import ranks
 from drivetrain.learn.trees import learner as trees
 from drivetrain.learn.trees import model as tree_model
-from drivetrain.learn.trees.columns import ranks
 from drivetrain.learn.trees.growth import Growth
 from drivetrain.learn.trees.learner import TreesLearner
 from drivetrain.runtime import OnnxSession, Predictor

@@ -217,6 +217,10 @@ class Codec(ABC):
         None where an answer is no choice."""
         return None
 
+    def chosen(self, outputs: Array) -> Array:
+        """(n,) the place among `labels` that is answered for model outputs (n, labels)."""
+        return np.asarray(outputs).argmax(axis=1)
+
     @abstractmethod
     def schema(self) -> dict[str, Any]:
         """JSON schema of the raw value as it travels in JSON."""
@@ -244,6 +248,10 @@ class Codec(ABC):
     def nasty_examples(self) -> list[tuple[str, Any]]:
         """(name, raw value) pairs at the edge of what this codec accepts; every runtime must agree on them."""
         return []
+
+    def with_fields(self, **fields: Any) -> Self:
+        """The codec with other values of some fields."""
+        return dataclasses.replace(cast("Any", self), **fields)
 
     def spec(self) -> dict[str, Any]:
         """The codec as JSON: `{"op": ..., field: value, ...}`. `from_spec` of it gives an equal codec."""

@@ -273,13 +273,13 @@ def _features(learner: Any) -> Array:
 
 def _answerer(data: Dataset, model: Any, epochs: int | None, seed: int, options: dict[str, Any]) -> Any:
     """What `model` means for these data."""
+    from drivetrain.learn.features.base import for_trees
     from drivetrain.learn.learner import Learner
-    from drivetrain.learn.trees.columns import takes
 
     if not (isinstance(model, str) and model == FAST):
         return _Trained(one_model(data) if model is None else model, epochs, seed, options)
     if not data.pictures:
-        seen = any(takes(codec) for codec in data.signature.inputs.values())
+        seen = any(for_trees(codec) for codec in data.signature.inputs.values())
         return _Trained("trees" if seen else one_model(data), epochs, seed, options)
     learner = Learner(data, None, augment=None, seed=seed, bare=True, **options)
     if learner.network.pretrained:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from drivetrain.codecs.category import Category
 from drivetrain.data.dataset import Dataset
 
 MANY, VERY_MANY = 10_000, 200_000
@@ -15,6 +14,6 @@ def lengths(data: Dataset) -> list[int]:
     rows = len(data.rows("train"))
     if rows > VERY_MANY:
         return [2, 5]
-    if any(isinstance(codec, Category) for codec in data.signature.targets.values()):
+    if any(codec.labels is not None for codec in data.signature.targets.values()):
         return [5, 10]  # Who learns classes longer says what it says more surely than it is right.
     return [10, 30] if rows < MANY else [10, 20]

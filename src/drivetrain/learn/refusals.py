@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from drivetrain.codecs.category import Category
-from drivetrain.codecs.number import Number
 from drivetrain.data.dataset import Dataset
 from drivetrain.errors import TrainingError, UsageError
+from drivetrain.extensions import kind_of
+from drivetrain.learn.goals import can_learn
 
 
 def refuse_targets(data: Dataset, model: str) -> None:
-    """Raises UsageError for a target that is neither a category nor a number, TrainingError for one with a single class.
+    """Raises UsageError for a target that simple models can't answer with, TrainingError for one with a single class.
     `model` is what answers, in words."""
     for name, codec in data.signature.targets.items():
-        if not isinstance(codec, Category | Number):
-            kind = codec.op.split("@")[0]
+        if not can_learn(codec):
             raise UsageError(
-                f"{model} can't answer with {kind}.", where=name, fix="Use another model, such as mlp."
-            )
-        if isinstance(codec, Category) and len(codec.classes) < 2:
+                f"{model} can't answer with {kind_of(codec)}.", where=name,
+                fix="Use another model, such as mlp.",
+            )  # fmt: skip
+        if codec.labels is not None and len(codec.labels) < 2:
             raise TrainingError(
-                f"there is only one class, {codec.classes[0]!r}: nothing to tell apart.",
+                f"there is only one class, {codec.labels[0]!r}: nothing to tell apart.",
                 where=f"{data.table.name}, {name}",
             )
 

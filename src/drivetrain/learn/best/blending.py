@@ -9,8 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from drivetrain.codecs import Codec
-from drivetrain.codecs.number import Number
+from drivetrain.codecs import Codec, Quantity
 from drivetrain.metrics import losses
 from drivetrain.types import Array
 
@@ -25,7 +24,7 @@ Weights = dict[str, float]
 def learned_losses(codec: Codec, outputs: Array, true: Array, loss: str = "squared") -> Array:
     """(n,) how wrong each answer is by what was learned: log loss, or of a number `loss`, in the units in which it is
     learned (the logarithm's where the codec has one, over the spread)."""
-    if not isinstance(codec, Number):
+    if not isinstance(codec, Quantity):
         return losses(codec, outputs, true)
     numbers = (np.asarray(values, np.float64).reshape(-1) for values in (outputs, true))
     predicted, wanted = map(codec.scaled, numbers)

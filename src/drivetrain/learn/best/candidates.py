@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from drivetrain.codecs.category import Category
-from drivetrain.codecs.number import Number
-from drivetrain.codecs.text import has_grams
 from drivetrain.data.dataset import Dataset
 from drivetrain.learn.by_name import make_learner
+from drivetrain.learn.features.base import for_ngrams, for_regression, for_trees
+from drivetrain.learn.goals import can_learn
 from drivetrain.learn.names import NETWORK, NGRAMS, REGRESSION, TREES
 from drivetrain.learn.recipe import lengths
-from drivetrain.learn.trees.columns import takes
 
 if TYPE_CHECKING:
     from drivetrain.learn.base import BaseLearner
@@ -55,11 +53,9 @@ class Candidate:
 
 def candidates(data: Dataset) -> list[Candidate]:
     """Those that fit the data, the quickest first."""
-    inputs, targets = data.signature.inputs.values(), data.signature.targets.values()
-    plain = all(isinstance(codec, Category | Number) for codec in targets)
     found: list[Candidate] = []
-    if plain and any(takes(codec) for codec in inputs):
-        found += [Candidate(REGRESSION), Candidate(TREES)]
-    if plain and any(has_grams(codec) for codec in inputs):
-        found.append(Candidate(NGRAMS))
+    if all(map(can_learn, data.signature.targets.values())):
+        inputs = data.signature.inputs.values()
+        simple = {REGRESSION: for_regression, TREES: for_trees, NGRAMS: for_ngrams}
+        found += [Candidate(model) for model, offered in simple.items() if any(map(offered, inputs))]
     return [*found, *(Candidate(NETWORK, epochs) for epochs in lengths(data))]

@@ -14,15 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 from drivetrain.arguments import public
-from drivetrain.codecs import Signature
-from drivetrain.codecs.number import Number
+from drivetrain.codecs import Quantity, Signature
 from drivetrain.data.dataset import Dataset, whole
 from drivetrain.data.folds import folds
 from drivetrain.deadline import Deadline
@@ -161,8 +160,8 @@ class BestLearner(Refitted):
         data, changed = self.data, {}
         for name in targets:
             codec = data.signature.targets[name]
-            assert isinstance(codec, Number)
-            plain = replace(codec.without_interval(), log=True, center=None, spread=None)
+            assert isinstance(codec, Quantity)
+            plain = codec.without_interval().with_fields(log=True, center=None, spread=None)
             changed[name] = plain.fit(data.table[name][data.split.train])
             self.notes.append(
                 f"{name!r} is learned on a log scale, for its errors grow with it: {log_option()} keeps it as it is"

@@ -4,15 +4,13 @@ distribution, and answers in natural units lose nothing by it."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
-from drivetrain.codecs import Codec, Signature
-from drivetrain.codecs.number import Number
+from drivetrain.codecs import Codec, Quantity, Signature
 from drivetrain.data.dataset import Dataset
 from drivetrain.data.split import ByPosition, ByTime
-from drivetrain.learn.trees.columns import takes
+from drivetrain.learn.features.base import for_trees
 from drivetrain.learn.trees.growth import Floats
 from drivetrain.learn.trees.model import fit_trees
 from drivetrain.types import Array, Batch
@@ -35,9 +33,9 @@ def log_fits(data: Dataset, target: str, seed: int = 0) -> bool:
     log scale already.
     """
     codec = data.signature.targets[target]
-    if not isinstance(codec, Number) or codec.log or codec.scale is not None:
+    if not isinstance(codec, Quantity) or codec.log or codec.scale is not None:
         return False
-    inputs = {name: known for name, known in data.signature.inputs.items() if takes(known)}
+    inputs = {name: known for name, known in data.signature.inputs.items() if for_trees(known)}
     batch = data.part("train").batch()
     true = np.asarray(batch[target], np.float64).reshape(-1)
     if not inputs or len(true) < FEWEST_ROWS or true.min() < 0 or true.std() == 0:
@@ -49,8 +47,8 @@ def log_fits(data: Dataset, target: str, seed: int = 0) -> bool:
     rows = {name: np.asarray(batch[name])[drawn] for name in (*inputs, target)}
     folds = _folds(len(drawn), in_time)
     true = np.concatenate([true[drawn][asked] for _, asked in folds])
-    natural = _unseen(inputs, rows, target, replace(codec, log=False), folds, seed)
-    logged = _unseen(inputs, rows, target, replace(codec, log=True), folds, seed)
+    natural = _unseen(inputs, rows, target, codec.with_fields(log=False), folds, seed)
+    logged = _unseen(inputs, rows, target, codec.with_fields(log=True), folds, seed)
     gained = _log_density(np.log1p(true) - np.log1p(np.maximum(logged, 0))) - np.log1p(true)
     gained -= _log_density(true - natural)
     least = max(CLEARLY, 3 * gained.std() / np.sqrt(len(gained)))
@@ -72,7 +70,7 @@ def _unseen(
     inputs: dict[str, Codec],
     rows: Batch,
     target: str,
-    codec: Number,
+    codec: Quantity,
     folds: Sequence[tuple[Array, Array]],
     seed: int,
 ) -> Floats:

@@ -11,8 +11,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from drivetrain.codecs import Codec
-from drivetrain.codecs.number import Number
+from drivetrain.codecs import Codec, Quantity
 from drivetrain.errors import DrivetrainError
 from drivetrain.files import from_json, to_json, write_bytes, write_text
 from drivetrain.learn.best.candidates import Candidate
@@ -126,6 +125,6 @@ def _in_words(apart: Estimate, sure: bool) -> str:
 
 def _measure(codec: Codec, loss: str) -> str:
     """The key of the metric that is the loss which candidates are chosen by."""
-    if not isinstance(codec, Number) or loss != "squared":
+    if not isinstance(codec, Quantity) or loss != "squared":
         return names.deciding(codec)
     return "root_mean_squared_log_error" if codec.log else "root_mean_squared_error"

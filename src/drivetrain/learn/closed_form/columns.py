@@ -1,25 +1,20 @@
 """What a regression sees of a table: columns of about unit size, none of them missing.
 
-Numbers, elapsed time and tags are taken off their mean and divided by their spread (on a log scale where the codec has
-one); a gap is the mean, and has a column of its own that says so. Of a category each frequent level has a column of 0
-and 1, and so has each month, weekday and hour. Text and pictures give nothing.
+Numbers and what else has an order are taken off their mean and divided by their spread (on a log scale where the codec has
+one); a gap is the mean, and has a column of its own that says so. What is cut up has a column of 0 and 1 for each value. See
+`features/` for what each kind of input gives.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from drivetrain.codecs import Signature
-from drivetrain.codecs.category import Category
-from drivetrain.codecs.date import Date
-from drivetrain.codecs.number import Number
-from drivetrain.learn.baselines.supervised import MOST_CLASSES, ONE_HOT
-from drivetrain.learn.trees.columns import Columns, Features, fit_columns, matrix
+from drivetrain.graphs.builder import Builder
+from drivetrain.learn.features.base import Columns, Features, for_regression, matrix
 from drivetrain.types import Array, Batch
 
 FARTHEST = 8.0
@@ -28,26 +23,23 @@ FARTHEST = 8.0
 
 @dataclass(frozen=True, eq=False)
 class RegressionColumns:
-    """`raw` are the columns of numbers, dates and tags as trees see them: (k,) together. `logged`, `mean` and `spread` (k,)
-    scale them; `gaps` are those that have gaps. `values` names columns that are cut up, by their place, and how many
-    values each has; `levels` the codes of each category that have a column."""
+    """`raw` are the inputs' columns: first the k that are scaled, which `logged`, `mean` and `spread` (k,) are of; `gaps` are
+    those that have gaps. `values` has the places of columns that are cut up, and the values of each."""
 
     raw: tuple[Columns, ...]
     logged: npt.NDArray[np.bool_]
     mean: Features
     spread: Features
     gaps: npt.NDArray[np.int64]
-    values: tuple[tuple[int, int], ...]
-    levels: tuple[tuple[str, npt.NDArray[np.int64]], ...]
+    values: tuple[tuple[int, Array], ...]
 
     def features(self, batch: Batch) -> Features:
         """float32 (n, columns) of encoded rows."""
-        parts: list[Features] = []
-        if self.raw:
-            found = matrix(self.raw, batch)
-            parts = [self._scaled(found), np.isnan(found[:, self.gaps]).astype(np.float32)]
-            parts += [_one_hot(found[:, [place]], np.arange(count)) for place, count in self.values]
-        parts += [_one_hot(np.asarray(batch[name]).reshape(-1, 1), codes) for name, codes in self.levels]
+        found = matrix(self.raw, batch)
+        parts = [(found[:, [place]] == values).astype(np.float32) for place, values in self.values]
+        if len(self.mean):
+            scaled = self._scaled(found[:, : len(self.mean)])
+            parts = [scaled, np.isnan(found[:, self.gaps]).astype(np.float32), *parts]
         return np.concatenate(parts, axis=1)
 
     def _scaled(self, raw: Features) -> Features:
@@ -55,43 +47,63 @@ class RegressionColumns:
         scaled = np.clip((z - self.mean) / self.spread, -FARTHEST, FARTHEST)
         return np.where(np.isnan(raw), np.float32(0), scaled).astype(np.float32)
 
+    def write(self, builder: Builder) -> str:
+        """Add what `features` computes to a graph."""
+        found = builder.beside([part.write(builder) for part in self.raw])
+        parts: list[str] = []
+        if len(self.mean):
+            raw = builder.columns(found, 0, len(self.mean))
+            absent = builder.add("IsNaN", raw)
+            parts.append(self._write_scaled(builder, raw, absent))
+            if len(self.gaps):
+                gaps = builder.constant(self.gaps, np.int64)
+                parts.append(builder.add("Gather", builder.floats(absent), gaps, axis=1))
+        for place, values in self.values:
+            column = builder.columns(found, place, place + 1)
+            parts.append(builder.floats(builder.add("Equal", column, builder.constant(values))))
+        return builder.beside(parts)
 
-def _one_hot(columns: Array, values: Array) -> Features:
-    return (columns == values).astype(np.float32)
+    def _write_scaled(self, builder: Builder, raw: str, absent: str) -> str:
+        z = raw
+        if self.logged.any():
+            size = builder.add("Log", builder.add("Add", builder.add("Abs", raw), builder.constant(1)))
+            logged = builder.add("Mul", builder.add("Sign", raw), size)
+            z = builder.add("Where", builder.constant(self.logged, np.bool_), logged, raw)
+        away = builder.add("Sub", z, builder.constant(self.mean))
+        z = builder.add("Div", away, builder.constant(self.spread))
+        z = builder.add("Clip", z, builder.constant(-FARTHEST), builder.constant(FARTHEST))
+        return builder.add("Where", absent, builder.constant(0), z)
 
 
 def fit_columns_of(signature: Signature, train: Batch) -> RegressionColumns:
-    """The columns of encoded training rows."""
-    others = {name: codec for name, codec in signature.inputs.items() if not isinstance(codec, Category)}
-    raw = tuple(fit_columns(Signature(others, {}), train, np.zeros((len(next(iter(train.values()))), 1))))
+    """The columns of encoded training rows: of those inputs that give any, of which there is at least one."""
+    made = ((name, codec, for_regression(codec)) for name, codec in signature.inputs.items())
+    found = [make(name, codec, np.asarray(train[name])) for name, codec, make in made if make is not None]
+    found.sort(key=lambda part: not part.scaled)
     logged: list[bool] = []
-    values: list[tuple[int, int]] = []
-    for part in raw:
-        codec: Any = others[part.field]
-        if isinstance(codec, Date):
-            places = enumerate(codec.parts or (), len(logged) + 1)
-            values += [(place, ONE_HOT[name]) for place, name in places if name in ONE_HOT]
-        width = part.of(np.asarray(train[part.field][:1])).shape[1]
-        logged += [isinstance(codec, Number) and codec.log] * width
-    found = matrix(raw, train).astype(np.float64) if raw else np.zeros((0, 0))
-    marks = np.array(logged, bool)
-    z = np.where(marks, np.sign(found) * np.log1p(np.abs(found)), found)
+    values: list[tuple[int, Array]] = []
+    start = 0
+    for part in found:
+        width = part.columns.of(np.asarray(train[part.columns.field][:1])).shape[1]
+        values += [(start + place, own) for place, own in part.values.items()]
+        logged += [part.logged] * (width if part.scaled else 0)
+        start += width
+    raw = tuple(part.columns for part in found)
+    return RegressionColumns(
+        raw, *_scales(matrix(raw, train)[:, : len(logged)], np.array(logged, bool)), tuple(values)
+    )
+
+
+def _scales(
+    found: Features, logged: npt.NDArray[np.bool_]
+) -> tuple[npt.NDArray[np.bool_], Features, Features, npt.NDArray[np.int64]]:
+    """`logged`, `mean`, `spread` and `gaps` of the columns that are scaled."""
+    wide = found.astype(np.float64)
+    z = np.where(logged, np.sign(wide) * np.log1p(np.abs(wide)), wide)
     known = ~np.isnan(z)
     counts = np.maximum(known.sum(axis=0), 1)
     mean = np.where(known, z, 0.0).sum(axis=0) / counts
     spread = np.sqrt(np.where(known, (z - mean) ** 2, 0.0).sum(axis=0) / counts)
     spread[~(spread > 0)] = 1.0
-    return RegressionColumns(
-        raw, marks, mean.astype(np.float32), spread.astype(np.float32),
-        np.flatnonzero(~known.all(axis=0)), tuple(values), tuple(_levels(signature, train)),
-    )  # fmt: skip
-
-
-def _levels(signature: Signature, train: Batch) -> Sequence[tuple[str, npt.NDArray[np.int64]]]:
-    found = []
-    for name, codec in signature.inputs.items():
-        if isinstance(codec, Category):
-            counts = np.bincount(np.asarray(train[name]), minlength=codec.levels)
-            frequent = np.argsort(-counts, kind="stable")[:MOST_CLASSES]
-            found.append((name, np.sort(frequent[counts[frequent] > 0])))
-    return found
+    gaps = np.flatnonzero(~known.all(axis=0))
+    return logged, mean.astype(np.float32), spread.astype(np.float32), gaps

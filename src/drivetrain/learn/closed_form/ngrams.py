@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from drivetrain.codecs.text import has_grams
 from drivetrain.errors import TrainingError
 from drivetrain.learn.applies import refuse_pointless
 from drivetrain.learn.base import not_trained
 from drivetrain.learn.closed_form.base import Solved
 from drivetrain.learn.closed_form.ngram_model import NgramModel, fit_ngrams
 from drivetrain.learn.closed_form.solver import Choice
+from drivetrain.learn.features.base import for_ngrams, unseen
 from drivetrain.learn.names import NGRAMS
 from drivetrain.learn.refusals import refuse_no_rows, refuse_targets
 from drivetrain.learn.settings import CLASS_WEIGHTS, Record, telling
@@ -57,7 +57,7 @@ class NgramsLearner(Solved):
         data = self.data
         refuse_pointless(data, NGRAMS, telling({"class_weights": self.settings.class_weights}))
         refuse_targets(data, "ngrams")
-        if not any(has_grams(codec) for codec in data.signature.inputs.values()):
+        if len(unseen(data.signature, for_ngrams)) == len(data.signature.inputs):
             raise TrainingError(
                 "ngrams learns from texts, and no input is one.",
                 where=data.table.name,
@@ -67,9 +67,9 @@ class NgramsLearner(Solved):
     def _solve(self) -> None:
         batch, settings = self.training_batch(), self.settings
         refuse_no_rows(self.data)
-        unseen = [name for name, codec in self.data.signature.inputs.items() if not has_grams(codec)]
-        note = f"ngrams sees nothing of {', '.join(map(repr, unseen))}: no text"
-        if unseen and note not in self.notes:
+        rest = unseen(self.data.signature, for_ngrams)
+        note = f"ngrams sees nothing of {', '.join(map(repr, rest))}: no text"
+        if rest and note not in self.notes:
             self.notes.append(note)
         with self.progress("Weighing n-grams", 1) as advance:
             self.model = fit_ngrams(
@@ -80,8 +80,8 @@ class NgramsLearner(Solved):
 
     def chosen_settings(self) -> dict[str, Any]:
         """With what was found, where it is of one target: of several each has its own."""
-        goals = {} if self.model is None else self.model.goals
-        found = [goal.choice._asdict() for goal in goals.values()]
+        models = {} if self.model is None else self.model.models
+        found = [model.choice._asdict() for model in models.values()]
         return {**self.settings.to_json(), **(found[0] if len(found) == 1 else {})}
 
     @property
@@ -92,9 +92,7 @@ class NgramsLearner(Solved):
         return self._fitted().predict(batch)
 
     def graph(self) -> bytes:
-        from drivetrain.learn.closed_form.ngrams_graph import export_ngrams
-
-        return export_ngrams(self._fitted(), self.data.signature)
+        return self._fitted().graph(self.data.signature)
 
     def _fitted(self) -> NgramModel:
         if self.model is None:
@@ -104,4 +102,4 @@ class NgramsLearner(Solved):
     def description(self) -> str:
         if self.model is None:
             return "linear model of n-grams"
-        return f"linear model of {sum(each.count for each in self.model.vocabularies):,} n-grams"
+        return f"linear model of {sum(each.count for each in self.model.columns):,} n-grams"

@@ -9,11 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.codecs import Signature
-from drivetrain.codecs.category import Category
-from drivetrain.codecs.date import MISSING
-from drivetrain.codecs.number import Number
 from drivetrain.graphs.builder import TREES, Builder
-from drivetrain.learn.trees.columns import CategoryColumn, Columns, DateColumns, TagColumns
 from drivetrain.learn.trees.growth import NODE
 from drivetrain.learn.trees.model import TreeModel
 from drivetrain.types import Array
@@ -23,8 +19,8 @@ def export_trees(models: Mapping[str, TreeModel], signature: Signature) -> bytes
     """The serialised graph of the trees of each target."""
     builder = Builder(signature)
     for name, model in models.items():
-        features = builder.beside([write_columns(builder, part) for part in model.columns])
-        _finish(builder, _sums(builder, features, model), model, builder.outputs[name])
+        features = builder.beside([part.write(builder) for part in model.columns])
+        model.goal.write(builder, _sums(builder, features, model), builder.outputs[name])
     return builder.model("trees")
 
 
@@ -34,43 +30,10 @@ def _sums(builder: Builder, features: str, model: TreeModel) -> str:
     return builder.add("Add", sums, builder.constant(model.base()))
 
 
-def write_columns(builder: Builder, part: Columns) -> str:
-    """What `part.of` computes."""
-    field = builder.inputs[part.field]
-    if isinstance(part, CategoryColumn):
-        return builder.column(builder.add("Gather", builder.constant(part.ranks, np.float32), field))
-    if isinstance(part, TagColumns):
-        return builder.floats(builder.add("Gather", field, builder.constant(part.chosen, np.int64), axis=1))
-    if isinstance(part, DateColumns):
-        elapsed = builder.add("Gather", field, builder.whole(0), axis=1)
-        since = builder.floats(builder.add("Sub", elapsed, builder.constant(part.center, np.int64)))
-        missing = builder.add("Equal", elapsed, builder.constant(MISSING, np.int64))
-        first = builder.add("Where", missing, builder.constant(np.nan, np.float32), since)
-        rest = [builder.whole(edge) for edge in (1, 2**31, 1)]
-        parts = builder.floats(builder.add("Slice", field, *rest))
-        return builder.add("Concat", first, parts, axis=1)
-    return builder.column(field)
-
-
-def _finish(builder: Builder, scores: str, model: TreeModel, output: str) -> None:
-    """Probabilities, or the number in natural units."""
-    if isinstance(model.codec, Category):
-        builder.add("Softmax", scores, output=output, axis=-1)
-        return
-    assert isinstance(model.codec, Number)
-    scaled = builder.add("Reshape", scores, builder.whole(-1))
-    spread, center = (builder.constant(value, np.float32) for value in (model.spread, model.center))
-    z = builder.add("Mul", scaled, spread)
-    z = builder.add("Add", z, center, output="" if model.codec.log else output)
-    if model.codec.log:
-        builder.natural(z, output)
-
-
 def tree_attributes(model: TreeModel) -> dict[str, Any]:
     """The attributes of the TreeEnsembleRegressor, in the one form that bundles take (FORMAT.md, section 5)."""
     trees = [] if model.grown is None else model.grown.trees()
-    outputs = model.output_of_score()
-    return ensemble(trees, np.resize(outputs, len(trees)), len(model.base()))
+    return ensemble(trees, np.resize(model.goal.scored, len(trees)), len(model.base()))
 
 
 def ensemble(trees: Sequence[Array], targets: Sequence[int] | Array, outputs: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from drivetrain.learn.trees.columns import Features
+from drivetrain.learn.features.base import Features
 from drivetrain.types import Array
 
 Floats = npt.NDArray[np.float64]

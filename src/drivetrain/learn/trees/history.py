@@ -7,11 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from drivetrain.codecs.category import Category
-from drivetrain.codecs.number import Number
 from drivetrain.learn.trees.model import TreeModel
-from drivetrain.metrics import losses
-from drivetrain.types import Array, Batch
+from drivetrain.types import Batch
 
 POINTS = 40
 ROWS, CELLS = 10_000, 100_000
@@ -57,18 +54,5 @@ def _points(model: TreeModel, target: str, batch: Batch, rounds: list[int]) -> l
     own = [min(number, max(1, model.rounds)) for number in rounds]
     wanted = sorted({*own})
     stages = [model.predict(batch)] if model.grown is None else model.staged(batch, wanted)
-    found = {number: _measured(model, outputs, encoded) for number, outputs in zip(wanted, stages)}
+    found = {number: model.goal.measured(outputs, encoded) for number, outputs in zip(wanted, stages)}
     return [found[number] for number in own]
-
-
-def _measured(model: TreeModel, outputs: Array, encoded: Array) -> Point:
-    """Log loss and error rate; or squared loss in units of the spread, and the root mean squared error in natural units
-    or, where the codec has one, on the log scale."""
-    if isinstance(model.codec, Category):
-        wrong = model.codec.chosen(outputs) != encoded
-        return float(losses(model.codec, outputs, encoded).mean()), float(wrong.mean())
-    assert isinstance(model.codec, Number)
-    apart = model.codec.transform(outputs) - model.codec.transform(encoded.reshape(-1))
-    scaled = float(np.square(apart / model.spread).mean())
-    natural = apart if model.codec.log else outputs.astype(np.float64) - encoded.reshape(-1)
-    return scaled, float(np.sqrt(np.square(natural).mean()))

@@ -12,12 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from drivetrain.arguments import public
 from drivetrain.bundle.graph import check_graph
 from drivetrain.bundle.tensors import made_names
-from drivetrain.codecs.number import Number
 from drivetrain.data.dataset import Dataset
 from drivetrain.data.split import ByPosition, ByTime
 from drivetrain.errors import CheckFailed, TrainingError
@@ -28,15 +25,14 @@ from drivetrain.learn.graph_model import read_graph
 from drivetrain.learn.names import TREES
 from drivetrain.learn.refusals import refuse_no_rows, refuse_targets
 from drivetrain.learn.settings import CLASS_WEIGHTS, Record, settings_without_epochs, telling
-from drivetrain.learn.trees.columns import takes
-from drivetrain.learn.trees.growth import LOSSES, MOST_ROUNDS, Floats
+from drivetrain.learn.trees.growth import LOSSES, MOST_ROUNDS
 from drivetrain.learn.trees.history import curve
-from drivetrain.learn.trees.model import TreeModel, fit_trees, left_out
+from drivetrain.learn.trees.model import TreeModel, fit_trees, left_out, nothing_seen
 from drivetrain.runtime import OnnxSession
 from drivetrain.types import Array
 
 PARITY = 1e-5
-"""How far the graph may be from the library that grew it (see `_apart`)."""
+"""How far the graph may be from the library that grew it (see `Goal.apart`)."""
 GRAPH = "model.onnx"
 MOST_LEAVES = 1024
 """Of a tree: far more than is of use, and a graph of so many can still be written."""
@@ -73,15 +69,6 @@ class TreeSettings(Record):
         rows = self.least_rows is None or self.least_rows >= 1
         self._require(rows, "least_rows", "a whole number from 1, or None")
         self._require(self.l2 is None or self.l2 >= 0, "l2", "0 or more, or None")
-
-
-def _apart(model: TreeModel, answered: Array, own: Array) -> Floats:
-    """How far the graph's answers are off: probabilities as they are, for a small share of one is nothing to an answer, and
-    numbers on the scale that they were learned on, in units of their spread, of large ones of their size."""
-    if not isinstance(model.codec, Number):
-        return np.abs(answered.astype(np.float64) - own)
-    z = model.codec.transform(own)
-    return np.abs(model.codec.transform(answered) - z) / np.maximum(np.abs(z), model.spread)
 
 
 class TreesLearner(BaseLearner):
@@ -121,11 +108,8 @@ class TreesLearner(BaseLearner):
     def _refuse(self) -> None:
         data = self.data
         refuse_targets(data, "trees")
-        if not any(takes(codec) for codec in data.signature.inputs.values()):
-            raise TrainingError(
-                "trees learn from numbers, categories, dates and tags, and there is none of them.",
-                where=data.table.name, fix="Use another model, such as mlp.",
-            )  # fmt: skip
+        if len(left_out(data.signature)) == len(data.signature.inputs):
+            raise nothing_seen(data.table.name)
         refuse_no_rows(data)
 
     def _not_seen(self) -> list[str]:
@@ -185,7 +169,7 @@ class TreesLearner(BaseLearner):
         batch = self.data.part(self.data.measured_part).batch()
         answered = session.run(self._inputs(batch))
         for name, model in self.models.items():
-            apart = _apart(model, answered[name], model.predict(batch))
+            apart = model.goal.apart(answered[name], model.predict(batch))
             if not (apart <= PARITY).all():
                 raise CheckFailed(
                     f"onnxruntime's answers for {name!r} are off the trees' own by {apart.max():.2g}.",

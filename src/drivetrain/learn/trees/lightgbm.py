@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from drivetrain.learn.trees.columns import Features
+from drivetrain.learn.features.base import Features
 from drivetrain.learn.trees.growth import (
     FEW_ROUNDS,
     NODE,

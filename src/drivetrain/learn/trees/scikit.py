@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from drivetrain.learn.trees.columns import Features
+from drivetrain.learn.features.base import Features
 from drivetrain.learn.trees.growth import (
     FEW_ROUNDS,
     HELD_OUT,

@@ -1,0 +1,121 @@
+"""A text is its n-grams, weighed by TF-IDF.
+
+An n-gram weighs 1 + ln(how often it comes in the text) times 1 + ln((1 + rows) / (1 + rows that have it)) (Salton and
+Buckley 1988, Term-weighting approaches in automatic text retrieval); those of words and those of characters are brought to
+length 1 each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from drivetrain.codecs.text import Text
+from drivetrain.grams import MOST_TIMES
+from drivetrain.graphs.builder import Builder
+from drivetrain.learn.features.base import Features, SparseColumns
+from drivetrain.types import Array
+
+FEWEST_ROWS = 2
+"""An n-gram that fewer training rows have is not looked at."""
+LEAST = 1e-12
+"""That a length is taken for; no text without n-grams is divided by 0."""
+
+
+@dataclass(frozen=True, eq=False)
+class Vocabulary(SparseColumns):
+    """The n-grams that are looked at.
+
+    `start` is the place of the first in an encoded row, and `bits` are those of a bucket's number. `dense` (2**bits,) is the
+    number of each bucket among them, from 1, or 0; `words` is how many of them are of words, which come first; `idf`
+    (n-grams + 1,), 0 for none.
+    """
+
+    start: int
+    bits: int
+    dense: npt.NDArray[np.int32]
+    words: int
+    idf: Features
+
+    @property
+    def count(self) -> int:
+        return len(self.idf) - 1
+
+    def of(self, encoded: Array) -> sparse.csr_matrix:
+        return sparse.vstack([self._features(piece) for piece in _pieces(encoded)], "csr")
+
+    def _features(self, encoded: Array) -> sparse.csr_matrix:
+        codes = encoded[:, self.start :]
+        known = self.dense[codes & ((1 << self.bits) - 1)]
+        known[codes == 0] = 0
+        rows, places = np.nonzero(known)
+        which = known[rows, places]
+        weights = self.idf[which] * term_weights(codes[rows, places] >> self.bits)
+        norms = np.zeros(2 * len(encoded), np.float32)
+        side = 2 * rows + (which > self.words)
+        np.add.at(norms, side, weights**2)
+        weights /= np.sqrt(norms)[side]
+        begin = np.searchsorted(rows, np.arange(len(encoded) + 1))
+        return sparse.csr_matrix((weights, which - 1, begin), (len(encoded), self.count))
+
+    def write(self, builder: Builder) -> tuple[str, str]:
+        edges = (builder.whole(edge) for edge in (self.start, 2**31, 1))
+        codes = builder.add("Slice", builder.inputs[self.field], *edges)
+        buckets = 1 << self.bits
+        bucket = builder.add("BitwiseAnd", codes, builder.constant(buckets - 1, np.int32))
+        times = builder.add("Div", codes, builder.constant(buckets, np.int32))
+        which = builder.add("Gather", builder.constant(self.dense, np.int32), bucket)
+        values = builder.add(
+            "Mul",
+            builder.add("Gather", builder.constant(self.idf), which),
+            builder.add("Gather", builder.constant(term_weights(np.arange(MOST_TIMES + 1))), times),
+        )
+        of_words = builder.add("Less", bucket, builder.constant(buckets // 2, np.int32))
+        squares, zero = builder.add("Mul", values, values), builder.constant(0.0)
+        axis, least = builder.whole(1), builder.constant(LEAST)
+        lengths = [
+            builder.add("Sqrt", builder.add("Max", builder.add("ReduceSum", part, axis, keepdims=1), least))
+            for part in (
+                builder.add("Where", of_words, squares, zero),
+                builder.add("Where", of_words, zero, squares),
+            )
+        ]
+        values = builder.add("Div", values, builder.add("Where", of_words, *lengths))
+        return which, builder.add("Unsqueeze", values, axis)
+
+
+def has_ngrams(codec: Text) -> bool:
+    return codec.grams > 0
+
+
+def for_ngrams(field: str, codec: Text, encoded: Array, most: int) -> Vocabulary:
+    """Of encoded training rows (n, length + most_grams)."""
+    start, bits = codec.length or 0, codec.grams
+    buckets = 1 << bits
+    rows = np.zeros(buckets, np.int64)
+    for piece in _pieces(encoded):
+        codes = piece[:, start:]
+        rows += np.bincount(codes[codes > 0] & (buckets - 1), minlength=buckets)
+    kept = np.flatnonzero(rows >= FEWEST_ROWS)
+    if len(kept) > most:
+        kept = np.sort(kept[np.argsort(-rows[kept], kind="stable")[:most]])
+    dense = np.zeros(buckets, np.int32)
+    dense[kept] = np.arange(1, len(kept) + 1)
+    idf = np.zeros(len(kept) + 1, np.float32)
+    idf[1:] = 1 + np.log((1 + len(encoded)) / (1 + rows[kept]))
+    return Vocabulary(field, start, bits, dense, int(np.searchsorted(kept, buckets // 2)), idf)
+
+
+def term_weights(times: Array) -> Features:
+    """What an n-gram weighs for how often it comes in a text: nothing, 1, 1.69, 2.10, ..."""
+    return np.where(times > 0, 1 + np.log(np.maximum(times, 1)), 0.0).astype(np.float32)
+
+
+def _pieces(encoded: Array) -> Iterator[Array]:
+    step = max(1, 2**22 // max(1, encoded.shape[1]))
+    for start in range(0, max(1, len(encoded)), step):
+        yield encoded[start : start + step]
