@@ -148,7 +148,7 @@ def test_a_checkpoint_that_does_not_fit_is_an_error_with_a_way_out(tmp_path: Pat
     if changed in found.progress:
         found.progress[changed] = {"nonsense": 1}
     elif changed == "index":
-        found.tensors["optimizer.99.step"] = found.tensors["optimizer.0.step"].clone()
+        found.tensors["optimizer.network.99.step"] = found.tensors["optimizer.network.0.step"].clone()
     else:
         found.tensors[changed] = found.tensors[changed][:3]
     checkpoints.save(folder, 99, found.tensors, found.progress)

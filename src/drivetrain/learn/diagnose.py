@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -13,9 +14,15 @@ from drivetrain.errors import TrainingError
 
 
 def not_finite(
-    network: nn.Module, forward: Callable[[], Any], batch: Batch, loss: float, where: str
+    networks: Mapping[str, nn.Module],
+    forward: Callable[[], Any],
+    batch: Batch,
+    loss: float,
+    where: str,
 ) -> TrainingError:
     """The error that names the batch and, by running `forward` again with a watch on every layer, the layer."""
+    (first, *others) = networks.values()
+    network = nn.ModuleDict(dict(networks)) if others else first
     may_miss = {name for module in network.modules() for name in getattr(module, "may_be_nan", ())}
     bad_input = [
         name
@@ -48,7 +55,10 @@ def _first_layer(network: nn.Module, forward: Callable[[], Any]) -> str:
 
     handles = [module.register_forward_hook(watch(name)) for name, module in network.named_modules() if name]
     try:
-        with torch.no_grad():
+        with (
+            torch.no_grad(),
+            suppress(RuntimeError),
+        ):  # A step may want gradients, or more memory than there is.
             forward()
     finally:
         for handle in handles:

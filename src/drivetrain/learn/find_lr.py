@@ -84,6 +84,11 @@ def find_learning_rate(
         sweeps = SWEEPS_OF_PICTURES if learner.data.pictures else SWEEPS
     if sweeps < 1:
         raise UsageError(f"{sweeps} sweeps try nothing.", fix="Give sweeps >= 1.")
+    if learner.objective.networks:
+        raise UsageError(
+            "it looks where one loss falls, and networks that train against or beside one another have several.",
+            where="find_lr", fix="Try rates: fit(epochs, lr=...).",
+        )  # fmt: skip
     rates = np.geomspace(lowest, highest, steps)
     network = copy.deepcopy(learner.network.state_dict())
     position = learner.position
@@ -124,16 +129,16 @@ def _sweep(learner: Learner, rates: Floats, frozen: bool) -> list[float]:
     losses: list[float] = []
     smooth: list[float] = []
     for rate, (batch, share) in zip(rates.tolist(), _batches(learner, training)):
-        loss, error = loop.forward(learner, training, batch, share)
-        value, _ = learner.processes.totals(loss, error)
-        if not math.isfinite(value):
-            break
-        losses.append(value)
-        smooth.append(value if not smooth else SMOOTHING * smooth[-1] + (1 - SMOOTHING) * value)
-        if smooth[-1] > DIVERGED * min(smooth):
-            break
-        loss.backward()
-        loop.update(learner, training, rate)
+        for name, loss, error in training.updates(batch, share):
+            value, _ = learner.processes.totals(loss, error)
+            if not math.isfinite(value):
+                return losses
+            losses.append(value)
+            smooth.append(value if not smooth else SMOOTHING * smooth[-1] + (1 - SMOOTHING) * value)
+            if smooth[-1] > DIVERGED * min(smooth):
+                return losses
+            loss.backward()
+            loop.update(learner, training, name, rate)
     return losses
 
 

@@ -31,6 +31,7 @@ from drivetrain.learn.distributed import processes, sharding
 from drivetrain.learn.generators import Generators
 from drivetrain.learn.hooks import Hook, checked
 from drivetrain.learn.names import network_of, own_learner
+from drivetrain.learn.objectives.base import NETWORK, Objective, objective_of, objectives
 from drivetrain.learn.refusals import refuse_no_rows
 from drivetrain.learn.runs import state
 from drivetrain.learn.settings import FROZEN_EPOCHS, OF_FIT, Phase, Settings, telling, unknown_option
@@ -52,7 +53,7 @@ SAMPLE, SAMPLE_OF_COLUMNS = 512, 50_000
 """Rows that statistics are taken from, where there are pictures and where there are none."""
 PHOTO_SIDE = 64
 """Pictures from this size up are photographs to the defaults: augmented, transferred to."""
-OWN_OPTIONS = ("augment", "out", "force", "device", "hooks", "quiet", "bare")
+OWN_OPTIONS = ("objective", "augment", "out", "force", "device", "hooks", "quiet", "bare")
 """Options of a learner that are not settings."""
 
 
@@ -93,7 +94,8 @@ def _spread(rows: int, most: int) -> Array:
 class Learner(BaseLearner):
     """Trains a network on a dataset and knows how it went.
 
-    `model` is a name (`drivetrain.models.registry`) or a torch module; `augment` a name, an `Augment`, None or
+    `model` is a name (`drivetrain.models.registry`) or a torch module; `objective` what the step minimises, a name or an
+    `Objective` of your own; `augment` a name, an `Augment`, None or
     "auto" (photographs are augmented, small pictures are not); `out` the run folder (by default the next free
     one under runs/); a `bare` learner keeps none. The other options are those of `Settings`; `lr` may be given to `fit`.
     Raises UsageError for an unknown name or option, TrainingError where the model does not fit the data.
@@ -105,6 +107,7 @@ class Learner(BaseLearner):
         data: Dataset,
         model: str | nn.Module | None = None,
         *,
+        objective: str | Objective = "supervised",
         augment: str | Augment | None = "auto",
         out: str | Path | None = None,
         force: bool = False,
@@ -121,7 +124,9 @@ class Learner(BaseLearner):
         self.device = self.processes.device() if device is None else _device(device)
         self.hooks = checked(hooks)
         self.stopping = False
+        self.objective = objective_of(objective)
         self.settings = self._settings(settings)
+        self._refuse_unfit_objective()
         self.augment = self.augmentation_of(augment)
         augmented = {} if self.augment == Augment.none() else {"augment": augment}
         said = {**settings, **augmented, "shard": False}  # A run in shards may go on in one process.
@@ -146,9 +151,11 @@ class Learner(BaseLearner):
             )  # fmt: skip
             torch_state = torch.get_rng_state()
         self.network = self.processes.join(self.network, self.device, self.settings.shard)
+        self.beside = {
+            name: self.processes.join(network, self.device, False)
+            for name, network in self.objective.networks.items()
+        }
         self.average = self._make_average()
-        self._buffers = self.network.running_statistics()
-        self._saved_buffers = [torch.empty_like(buffer) for buffer in self._buffers]
         self.generators = Generators(self.settings.seed, torch_state, self.device)
         self.plan: list[Phase] = []
         self.position = loop.Position()
@@ -168,6 +175,20 @@ class Learner(BaseLearner):
         if options.get("batch_size") is None:
             options["batch_size"] = self._batch_size(len(self.data.rows("train")))
         return Settings(**options)
+
+    def _refuse_unfit_objective(self) -> None:
+        """Raises UsageError for settings that an objective can't be trained with."""
+        if self.settings.early_stopping is not None and self.objective.valid is None:
+            raise UsageError(
+                f"the objective {self.objective.name} has no valid loss.", where="early_stopping",
+                fix="Leave it out, or give the objective a function valid.",
+            )  # fmt: skip
+        if self.settings.shard and self.objective.networks:
+            raise UsageError(
+                "only one network can be in shards.",
+                where="shard",
+                fix="Leave it out: each process has all networks.",
+            )
 
     def _batch_size(self, rows: int) -> int:
         """Enough steps in an epoch for small data, fewer and fuller ones for large."""
@@ -238,6 +259,11 @@ class Learner(BaseLearner):
         """Batches in an epoch."""
         return math.ceil(len(self.data.part("train")) / self.settings.batch_size)
 
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        """All that train, by the names that the objective's step has for them."""
+        return {NETWORK: self.network, **self.beside}
+
     # --- what the loop uses -------------------------------------------------------------------------------
 
     def tensors(self, part: str) -> Tensors:
@@ -279,15 +305,6 @@ class Learner(BaseLearner):
         mixed = {field: values[rows] for field, values in {**batch, **blended}.items()}
         partners = {target: batch[target][partner[rows]] for target in self.network.heads}
         return Mixed(mixed, partners, weight[rows])
-
-    def keep_buffers(self) -> None:
-        """Remember running statistics: a batch that ends in NaN must not leave its mark on them."""
-        if self._buffers:
-            torch._foreach_copy_(self._saved_buffers, self._buffers)
-
-    def restore_buffers(self) -> None:
-        if self._buffers:
-            torch._foreach_copy_(self._buffers, self._saved_buffers)
 
     def evaluated_network(self) -> nn.Module:
         """The averaged network where one is kept, else the trained one."""
@@ -467,6 +484,7 @@ class Learner(BaseLearner):
     def _keep_config(self) -> None:
         self._write_config(
             model={"name": self.model_name, "module": "" if self.model_name else repr(self.network)},
+            objective=self.objective.name,
             augment=self.augment.to_json(),
             phases=[phase.to_json() for phase in self.plan],
         )
@@ -484,9 +502,9 @@ class Learner(BaseLearner):
             state.save(self, training, None if self._run is None else self._run.checkpoints)
 
     def restore_optimizer(self, training: Training) -> None:
-        """Give a phase that was resumed in its middle its optimiser's state back."""
+        """Give a phase that was resumed in its middle its optimisers' state back."""
         if self.optimizer_state is not None:
-            state.restore_optimizer(training, self.optimizer_state)
+            state.restore_optimizers(training, self.optimizer_state)
             self.optimizer_state = None
 
     @classmethod
@@ -496,8 +514,8 @@ class Learner(BaseLearner):
     ) -> Learner:
         """The learner of a run, as far as it had come; `go_on()` trains the rest.
 
-        A run made in Python from values in memory, or with a module of your own, needs `data` or `model` again.
-        Raises TrainingError when the data are not those of the run.
+        A run made in Python from values in memory, or with a module or an objective of your own, needs `data`, `model` or
+        `objective=` again. Raises TrainingError when the data are not those of the run.
         """
         processes.start().from_first(lambda: None)  # which may still be writing
         opened, config, data = run_and_data(run, data)
@@ -510,9 +528,21 @@ class Learner(BaseLearner):
                 where=run,
                 fix="Use Learner.resume(run, data, model).",
             )
+        objective = options.pop("objective", config.get("objective", "supervised"))
+        if isinstance(objective, str) and objective not in objectives():
+            raise UsageError(
+                f"this run has an objective of its own, {objective}: give it again.",
+                where=run,
+                fix="Use Learner.resume(run, data, model, objective=...).",
+            )
         augment = Augment.from_json(config["augment"])
         learner = cls(
-            data, model if model is not None else name, augment=augment, **config["settings"], **options
+            data,
+            model if model is not None else name,
+            objective=objective,
+            augment=augment,
+            **config["settings"],
+            **options,
         )
         learner._take_up(opened, config)
         if not learner.processes.first:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import functools
 import math
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
-from torch import Tensor
 
-from drivetrain.data.share import Share
-from drivetrain.errors import TrainingError
+from drivetrain.data.loader import Batch
+from drivetrain.errors import DrivetrainError, TrainingError
 from drivetrain.learn import schedules
 from drivetrain.learn.diagnose import not_finite
 from drivetrain.learn.hooks import overridden
 from drivetrain.learn.interrupt import InterruptGuard
+from drivetrain.learn.objectives.base import NETWORK
 from drivetrain.learn.training import Training, start_phase
 from drivetrain.memory import kept_memory
 
@@ -26,21 +28,36 @@ if TYPE_CHECKING:
 
 @dataclass
 class Position:
-    """How far a learner's plan has come: phase, epoch in it, batches of that epoch, optimiser steps of the phase,
-    and the sums of the epoch so far."""
+    """How far a learner's plan has come: phase, epoch in it, batches of that epoch, optimiser steps of the phase;
+    `sums` has for each figure of the epoch so far (its sum over rows, these rows)."""
 
     phase: int = 0
     epoch: int = 0
     batch: int = 0
     step: int = 0
-    seen: int = 0
-    loss_sum: float = 0.0
-    error_sum: float = 0.0
+    sums: dict[str, tuple[float, int]] = field(default_factory=dict)
     seconds: float = 0.0
 
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """What `dataclasses.asdict` gave. Runs of version 0.1.0 have two sums, over the rows `seen`."""
+        found = dict(values)
+        if "seen" in found:
+            rows = found.pop("seen")
+            found["sums"] = {f"train_{kind}": (found.pop(f"{kind}_sum"), rows) for kind in ("loss", "error")}
+        return cls(**found)
+
     def start_epoch(self) -> None:
-        self.batch = self.seen = 0
-        self.loss_sum = self.error_sum = self.seconds = 0.0
+        self.batch, self.sums, self.seconds = 0, {}, 0.0
+
+    def add(self, figure: str, value: float, rows: int) -> None:
+        before, count = self.sums.get(figure, (0.0, 0))
+        self.sums[figure] = (before + value, count + rows)
+
+    def mean(self, figure: str) -> float | None:
+        """A figure's mean over the rows so far; None where there are none."""
+        value, rows = self.sums.get(figure, (0.0, 0))
+        return value / rows if rows else None
 
 
 def run_plan(learner: Learner) -> bool:
@@ -102,80 +119,69 @@ def train_epoch(learner: Learner, training: Training, guard: InterruptGuard, tab
         batch, share = training.batch(tensors, batches[position.batch])
         for hook in on_start:
             hook(learner, batch)
-        loss, error = forward(learner, training, batch, share)
-        for hook in on_loss:
-            hook(learner, loss)
-        value, wrong = learner.processes.totals(loss, error)
-        if not math.isfinite(value):
-            place = f"epoch {position.epoch + 1}, batch {position.batch + 1} of {len(batches)}"
-            again = functools.partial(training.forward, batch)
-            with learner.processes.alone():
-                fault = not_finite(learner.network, again, batch, value, place)
-            learner.restore_buffers()  # Both forward passes have moved the running statistics.
-            raise learner.processes.same_fault(fault, mine=not math.isfinite(loss.item()))
-        (loss / settings.accumulate if settings.accumulate > 1 else loss).backward()
-        rows = len(batches[position.batch])
-        position.batch += 1
-        position.seen += rows
-        position.loss_sum += value * rows
-        position.error_sum += wrong
-        whole = position.batch % settings.accumulate == 0 or position.batch == len(batches)
+        rows, done = len(batches[position.batch]), position.batch + 1
+        whole = done % settings.accumulate == 0 or done == len(batches)
+        factor = schedules.factor(training.phase.schedule, position.step, total_steps)
+        figures: dict[str, float] = {}
+        value = math.nan
+        for name, loss, error in training.updates(batch, share):
+            for hook in on_loss:
+                hook(learner, loss)
+            value, wrong = learner.processes.totals(loss, error)
+            if not math.isfinite(value):
+                place = f"epoch {position.epoch + 1}, batch {done} of {len(batches)}"
+                raise no_number(learner, training, batch, value, place, mine=not math.isfinite(loss.item()))
+            (loss / settings.accumulate if settings.accumulate > 1 else loss).backward(
+                inputs=training.inputs(name)
+            )
+            if whole:
+                update(learner, training, name, factor)
+            figures[loss_name(name)] = value * rows
+            if error is not None:
+                figures["train_error"] = wrong
+        position.batch = done
+        for figure, total in figures.items():
+            position.add(figure, total, rows)
         if whole:
-            update(learner, training, schedules.factor(training.phase.schedule, position.step, total_steps))
+            position.step += 1
+            if learner.average is not None and loss_name(NETWORK) in figures:
+                learner.average.update_parameters(learner.network)
         for hook in on_end:
             hook(learner, position.step, value)
-        table.batch(position.batch, position.loss_sum / position.seen)
+        table.batch(done, position.mean(loss_name(NETWORK)) or 0.0)
         position.seconds = before + time.perf_counter() - started
         if whole and learner.processes.agreed(guard.pressed or learner.stopping):
             break
     return position.batch == len(batches)
 
 
-def forward(
-    learner: Learner, training: Training, batch: dict[str, Tensor], share: Share | None = None
-) -> tuple[Tensor, Tensor]:
-    """The mean loss of a batch, and the sum of what its first head counts as error.
-
-    With a `share` of a batch: what these rows add to the whole one's mean loss, and their errors.
-    """
-    network = learner.network
-    mixed = learner.mix(batch, share) if learner.mixes(training) else None
-    if mixed is not None:
-        batch = mixed.batch
-    learner.keep_buffers()
-    with learner.autocast():
-        outputs = training.forward(batch)
-    losses = []
-    for name, head in network.heads.items():
-        if mixed is None and share is None:
-            losses.append(head.loss(outputs[name], batch[name]))
-            continue
-        each, weights = head.losses(outputs[name], batch[name]), None
-        if mixed is not None:
-            other = head.losses(outputs[name], mixed.partners[name])
-            each = mixed.weight * each + (1 - mixed.weight) * other
-        elif hasattr(head, "total_weight"):
-            weights = head.total_weight(batch[name])
-        losses.append(each.mean() if share is None else learner.processes.part_of_mean(each, share, weights))
-    name, head = next(iter(network.heads.items()))
-    error = head.error(outputs[name].detach(), batch[name])
-    if share is not None and share.idle:
-        error = torch.zeros_like(error)
-    return (losses[0] if len(losses) == 1 else torch.stack(losses).sum()), error
+def no_number(
+    learner: Learner, training: Training, batch: Batch, value: float, where: str, mine: bool
+) -> DrivetrainError:
+    """The error of a batch whose loss is no number, after which nothing is as this batch has made it. `mine`: the rows
+    are among those of this process."""
+    again = functools.partial(training.again, batch)
+    with learner.processes.alone():
+        fault = not_finite(learner.networks, again, batch, value, where)
+    training.snapshot.restore()
+    return learner.processes.same_fault(fault, mine)
 
 
-def update(learner: Learner, training: Training, factor: float) -> None:
-    """One step of the optimiser at `factor` of the phase's learning rate."""
-    learner.processes.sum_gradients(training.parameters)
+def update(learner: Learner, training: Training, name: str, factor: float) -> None:
+    """One step of a network's optimiser at `factor` of the phase's learning rate."""
+    learner.processes.sum_gradients(training.parameters(name))
     if learner.settings.clip is not None:
-        torch.nn.utils.clip_grad_norm_(list(training.parameters), learner.settings.clip)
-    for group in training.optimizer.param_groups:
+        torch.nn.utils.clip_grad_norm_(list(training.parameters(name)), learner.settings.clip)
+    optimizer = training.optimizers[name]
+    for group in optimizer.param_groups:
         group["lr"] = training.phase.learning_rate * group["share"] * factor
-    training.optimizer.step()
-    training.optimizer.zero_grad(set_to_none=True)
-    learner.position.step += 1
-    if learner.average is not None:
-        learner.average.update_parameters(learner.network)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+
+
+def loss_name(network: str) -> str:
+    """What a network's loss is called in the row of an epoch."""
+    return "train_loss" if network == NETWORK else f"{network}_loss"
 
 
 def finish_epoch(learner: Learner, training: Training, table: Any) -> None:
@@ -189,15 +195,19 @@ def finish_epoch(learner: Learner, training: Training, table: Any) -> None:
             where=learner.run or "",
             fix="Look at the validation rows, and at what the network does otherwise when it is not in training.",
         )
+    error = position.mean("train_error")
     row = {
         "epoch": epoch,
         "phase": position.phase + 1,
-        "train_loss": position.loss_sum / position.seen,
+        "train_loss": position.mean("train_loss"),
         "valid_loss": valid[0],
-        "train_error": learner.error_value(position.error_sum / position.seen),
+        "train_error": None if error is None else learner.error_value(error),
         "valid_rows": len(training.valid),
         "valid_error": None if valid[1] is None else learner.error_value(valid[1]),
-        "learning_rate": training.optimizer.param_groups[-1]["lr"],
+        "learning_rate": training.optimizers[NETWORK].param_groups[-1]["lr"],
+        **{
+            loss_name(name): position.mean(loss_name(name)) for name in training.optimizers if name != NETWORK
+        },
         "seconds": position.seconds,
     }
     learner.history.append(row)
@@ -211,20 +221,23 @@ def finish_epoch(learner: Learner, training: Training, table: Any) -> None:
 
 @torch.inference_mode()
 def validate(learner: Learner, training: Training) -> tuple[float | None, float | None]:
-    """(mean loss, mean error) on the valid part; None without one."""
-    if not len(training.valid):
+    """(mean loss, mean error) on the valid part; None without one, or where the objective has none."""
+    valid = learner.objective.valid
+    if not len(training.valid) or valid is None:
         return None, None
-    network = learner.evaluated_network()
-    network.eval()
+    nets = SimpleNamespace(**{**learner.networks, NETWORK: learner.evaluated_network()})
+    for network in vars(nets).values():
+        network.eval()
     loss_sum = error_sum = 0.0
+    has_error = False
     for batch, share in training.valid.in_shares(2 * learner.settings.batch_size, learner.processes.share):
         with learner.autocast():
-            outputs = training.valid_forward(network, batch)
+            found = valid(training, nets, batch)
+        has_error = isinstance(found, tuple)
         if share is not None and share.idle:
             continue
-        for name, head in network.heads.items():
-            loss_sum += head.losses(outputs[name], batch[name]).sum().item()
-        name, head = next(iter(network.heads.items()))
-        error_sum += head.error(outputs[name], batch[name]).item()
+        loss, error = found if isinstance(found, tuple) else (found, 0.0)
+        loss_sum += float(loss)
+        error_sum += float(error)
     loss_sum, error_sum = learner.processes.sums(loss_sum, error_sum)
-    return loss_sum / len(training.valid), error_sum / len(training.valid)
+    return loss_sum / len(training.valid), error_sum / len(training.valid) if has_error else None

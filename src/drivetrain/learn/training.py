@@ -1,9 +1,10 @@
-"""What a phase trains on and with: tensors, the forward pass, the optimiser."""
+"""What a phase trains on and with: tensors, the forward pass, what the objective asks for, the optimisers."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,11 +12,14 @@ from torch import Tensor, nn
 
 from drivetrain.data.loader import Batch, Tensors
 from drivetrain.data.share import Share
+from drivetrain.errors import UsageError, nearest
+from drivetrain.learn.objectives.base import NETWORK, Asked, Update
 from drivetrain.learn.settings import Phase, Settings
+from drivetrain.learn.snapshot import Snapshot
 from drivetrain.models.network import Network
 
 if TYPE_CHECKING:
-    from drivetrain.learn.learner import Learner
+    from drivetrain.learn.learner import Learner, Mixed
 
 TOLD_TO_COMPILER = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
 """Methods of torch's optimisers, besides `step`, that ask its compiler to pass them over."""
@@ -42,14 +46,101 @@ class Training:
         self.learner, self.phase = learner, phase
         learner.processes.shards = learner.settings.shard
         self.network: Network = learner.network
-        self.optimizer = make_optimizer(
-            parameter_groups(self.network, phase, learner.settings.weight_decay), learner.settings
-        )
+        self.share: Share | None = None
+        """Of the batch that is trained on: which rows of it these are; None where they are all."""
+        self.optimizers = {
+            name: make_optimizer(groups, learner.settings)
+            for name, groups in self._groups().items()
+            if groups
+        }
+        self.snapshot = Snapshot((learner.networks[name] for name in self.optimizers), self.optimizers)
         self.valid = learner.tensors("valid")
 
+    def _groups(self) -> dict[str, list[dict[str, Any]]]:
+        """For each network the groups of its weights; none where no weight needs a gradient."""
+        decay, found = self.learner.settings.weight_decay, {}
+        for name, network in self.learner.networks.items():
+            if name == NETWORK:
+                found[name] = parameter_groups(self.network, self.phase, decay)
+            else:
+                found[name] = groups_of([list(network.parameters())], self.phase, decay)
+        return found
+
+    def parameters(self, name: str) -> Iterable[Tensor]:
+        """The weights that a network's optimiser changes."""
+        return (weight for group in self.optimizers[name].param_groups for weight in group["params"])
+
+    def inputs(self, name: str) -> list[Tensor] | None:
+        """What the backward pass of a network's loss goes to, which may come through another network; None: all."""
+        return list(self.parameters(name)) if len(self.optimizers) > 1 else None
+
     @property
-    def parameters(self) -> Iterable[Tensor]:
-        return (parameter for group in self.optimizer.param_groups for parameter in group["params"])
+    def step(self) -> int:
+        """How many steps of the optimisers the phase has behind it."""
+        return self.learner.position.step
+
+    def updates(self, batch: Batch, share: Share | None) -> Iterator[Update]:
+        """What the objective asks for of a batch. Each is to be done before the next is asked for."""
+        self.share = share
+        self.snapshot.keep()
+        asked, names = self._asked(batch), set[str]()
+        while True:
+            with self.learner.autocast():
+                update = next(asked, None)
+            if update is None:
+                return
+            update = self._checked(update)
+            if update.name in names:
+                raise UsageError(
+                    f"the step asks twice for {update.name!r} of one batch.",
+                    where=self.learner.objective.name,
+                )
+            names.add(update.name)
+            yield update
+
+    def again(self, batch: Batch) -> None:
+        """The same forward passes once more, without an update: to find out where a loss became no number."""
+        self.share = None
+        for _ in self._asked(batch):
+            pass
+
+    def _asked(self, batch: Batch) -> Iterator[Asked]:
+        asked: Any = self.learner.objective.step(self, SimpleNamespace(**self.learner.networks), batch)
+        if not inspect.isgenerator(asked):
+            raise UsageError(
+                "the step gives nothing to train by.", where=self.learner.objective.name,
+                fix='Let it yield "network", loss.',
+            )  # fmt: skip
+        return asked
+
+    def _checked(self, asked: Asked) -> Update:
+        """The update that was asked for; of a plain one, among several processes, what its rows add to the whole batch's
+        mean. Raises UsageError for what can't be done."""
+        if isinstance(asked, Update):
+            return asked
+        where = self.learner.objective.name
+        if (
+            not isinstance(asked, tuple)
+            or len(asked) != 2
+            or not isinstance(asked[1], Tensor)
+            or asked[1].ndim
+        ):
+            raise UsageError(
+                "the step must yield the name of a network and its loss, a tensor of one number.", where=where
+            )
+        name, loss = asked
+        if name not in self.optimizers:
+            raise UsageError(
+                f"there is no network {name!r} to train.", where=where,
+                fix=nearest(name, self.optimizers) or f"There are {', '.join(self.optimizers)}.",
+            )  # fmt: skip
+        if not loss.requires_grad:
+            raise UsageError(f"the loss of {name!r} does not depend on any weight.", where=where)
+        return Update(name, loss if self.share is None else loss * (len(self.share) / self.share.total))
+
+    def mix(self, batch: Batch) -> Mixed | None:
+        """The batch with its pictures mixed; None where the settings don't say so."""
+        return self.learner.mix(batch, self.share) if self.learner.mixes(self) else None
 
     def train_tensors(self, epoch: int) -> Tensors:
         del epoch
@@ -70,14 +161,13 @@ class Training:
         augment = self.learner.picture_augment
         return augment(batch, self.learner.generators.augment, share) if augment else batch
 
-    def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        return self.network(batch)
-
-    def valid_forward(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    def forward(self, network: Any, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """What a network makes of a batch as this phase has them: whole rows, or kept features."""
         return network(batch)
 
     def train_mode(self) -> None:
-        self.network.train()
+        for name, network in self.learner.networks.items():
+            network.train(name in self.optimizers)
         self.network.keep_norms_frozen()
 
 
@@ -121,10 +211,7 @@ class FrozenTraining(Training):
     def prepare(self, batch: Batch, share: Share | None) -> Batch:
         return batch
 
-    def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        return self.network.from_features(batch["features"])
-
-    def valid_forward(self, network: Any, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    def forward(self, network: Any, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return network.from_features(batch["features"])
 
     def train_mode(self) -> None:
@@ -137,9 +224,15 @@ def start_phase(learner: Learner, phase: Phase) -> Training:
 
 
 def parameter_groups(network: Network, phase: Phase, weight_decay: float) -> list[dict[str, Any]]:
-    """One group per block of the network, with `share` of the phase's learning rate; biases and norms, which
+    """The groups of the weights that a phase trains of the learner's own network."""
+    return groups_of(
+        [list(network.top.parameters())] if phase.frozen else network.blocks(), phase, weight_decay
+    )
+
+
+def groups_of(blocks: list[list[nn.Parameter]], phase: Phase, weight_decay: float) -> list[dict[str, Any]]:
+    """One group per block of a network, with `share` of the phase's learning rate; biases and norms, which
     have one dimension, do not decay."""
-    blocks = [list(network.top.parameters())] if phase.frozen else network.blocks()
     groups: list[dict[str, Any]] = []
     for depth, parameters in enumerate(blocks):
         share = phase.spread ** (1 - depth / max(1, len(blocks) - 1)) if len(blocks) > 1 else 1.0

@@ -78,9 +78,10 @@ class Group(Processes):
         # Shards are averaged by torch where all else is added up.
         return part * self.count if self.shards else part
 
-    def totals(self, loss: Tensor, error: Tensor) -> tuple[float, float]:
+    def totals(self, loss: Tensor, error: Tensor | None) -> tuple[float, float]:
         mine = loss.new_tensor([0.0, 0.0, float(self._wish)], dtype=torch.float64)
-        mine[0], mine[1] = loss.detach() / (self.count if self.shards else 1), error
+        mine[0] = loss.detach() / (self.count if self.shards else 1)
+        mine[1] = 0.0 if error is None else error
         value, wrong, wishes = self.sum(mine).tolist()
         self._agreed = wishes > 0
         return value, wrong

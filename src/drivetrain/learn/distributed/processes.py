@@ -118,9 +118,9 @@ class Processes:
         sum of the weights of these rows, where the mean is a weighted one."""
         raise NotImplementedError
 
-    def totals(self, loss: Tensor, error: Tensor) -> tuple[float, float]:
+    def totals(self, loss: Tensor, error: Tensor | None) -> tuple[float, float]:
         """The loss and the sum of errors of the whole batch, of which these are a part."""
-        return loss.item(), error.item()
+        return loss.item(), 0.0 if error is None else error.item()
 
     def agreed(self, wish: bool) -> bool:
         """Whether all stop after this step; a wish is known to all one step later."""

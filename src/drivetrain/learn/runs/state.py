@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from drivetrain.errors import TrainingError
 from drivetrain.learn import loop
-from drivetrain.learn.runs import checkpoints
 from drivetrain.learn.distributed import sharding
+from drivetrain.learn.objectives.base import NETWORK
+from drivetrain.learn.runs import checkpoints
 from drivetrain.learn.training import Training
 
 if TYPE_CHECKING:
@@ -25,13 +26,15 @@ def save(learner: Learner, training: Training, folder: Path | None) -> None:
 
     Without a folder this process only gives its shards to the one that has it.
     """
-    tensors = {f"network.{key}": value for key, value in learner.network.state_dict().items()}
-    if learner.average is not None:
-        tensors |= {f"average.{key}": value for key, value in learner.average.state_dict().items()}
+    tensors: dict[str, Tensor] = {}
+    for name, module in _modules(learner).items():
+        tensors |= {f"{name}.{key}": value for key, value in module.state_dict().items()}
     states = learner.generators.states(in_epoch=learner.position.batch > 0)
     tensors |= {f"generator.{key}": value for key, value in states.items()}
-    for index, values in training.optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{key}": v for key, v in values.items() if isinstance(v, Tensor)}
+    for name, optimizer in training.optimizers.items():
+        for index, values in optimizer.state_dict()["state"].items():
+            of = f"optimizer.{name}.{index}"
+            tensors |= {f"{of}.{key}": value for key, value in values.items() if isinstance(value, Tensor)}
     if learner.settings.shard:
         tensors = sharding.whole(tensors, keep=folder is not None)
     if folder is None:
@@ -40,7 +43,7 @@ def save(learner: Learner, training: Training, folder: Path | None) -> None:
     number = len(learner.history) * 1_000_000 + learner.position.batch
     checkpoints.save(folder, number, tensors, progress)
     if learner.settings.early_stopping is not None and learner.position.batch == 0 and _is_best(learner):
-        kept = {key: value for key, value in tensors.items() if key.startswith(("network.", "average."))}
+        kept = {key: value for key, value in tensors.items() if not key.startswith(("optimizer.", "generator."))}
         checkpoints.save(folder, number, kept, {}, name="best")
 
 
@@ -54,7 +57,7 @@ def restore(learner: Learner, folder: Path) -> None:
     ]
     _load_networks(learner, found.tensors)
     with _fitting(learner):
-        learner.position = loop.Position(**found.progress["position"])
+        learner.position = loop.Position.from_json(found.progress["position"])
         learner.history = [dict(row) for row in found.progress["history"]]
         learner.generators.restore(_under(found.tensors, "generator."))
     if learner.position.step:
@@ -72,23 +75,24 @@ def restore_best(learner: Learner, folder: Path | None) -> None:
     (there,) = learner.processes.any(best is not None)
     if there:
         _load_networks(learner, None if best is None else best.tensors)
-        learner.processes.same_weights(learner.network, *([learner.average] if learner.average else []))
+        learner.processes.same_weights(*_modules(learner).values())
 
 
-def restore_optimizer(training: Training, tensors: Mapping[str, Tensor]) -> None:
-    """`tensors` are "INDEX.NAME" -> state. Raises TrainingError where they are not of these weights."""
-    state: dict[int, dict[str, Any]] = {}
+def restore_optimizers(training: Training, tensors: Mapping[str, Tensor]) -> None:
+    """`tensors` are "NETWORK.INDEX.NAME" -> state, of runs of version 0.1.0 without the network. Raises TrainingError
+    where they are not of these weights."""
+    states: dict[str, dict[int, dict[str, Any]]] = {name: {} for name in training.optimizers}
     with _fitting(training.learner):
         for key, value in tensors.items():
-            index, name = key.split(".", 1)
-            state.setdefault(int(index), {})[name] = value
-        parameters = list(training.parameters)
-        for index, values in sorted(state.items()):  # A file's order is any; all processes need the same.
-            values.update(
-                {name: sharding.like(value, parameters[index]) for name, value in sorted(values.items())}
-            )
-        groups = training.optimizer.state_dict()["param_groups"]
-        training.optimizer.load_state_dict({"state": state, "param_groups": groups})
+            network, index, name = (f"{NETWORK}.{key}" if key[0].isdigit() else key).split(".")
+            states[network].setdefault(int(index), {})[name] = value
+        for network, state in states.items():
+            optimizer, parameters = training.optimizers[network], list(training.parameters(network))
+            for index, values in sorted(state.items()):  # A file's order is any; all processes need the same.
+                for name, value in sorted(values.items()):
+                    values[name] = sharding.like(value, parameters[index])
+            groups = optimizer.state_dict()["param_groups"]
+            optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
 @contextmanager
@@ -109,15 +113,20 @@ def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
 
 
+def _modules(learner: Learner) -> dict[str, nn.Module]:
+    """What has weights to keep, by the first part of their names in a checkpoint."""
+    found = {NETWORK if name == NETWORK else f"beside.{name}": net for name, net in learner.networks.items()}
+    return found if learner.average is None else {**found, "average": learner.average}
+
+
 def _load_networks(learner: Learner, tensors: Mapping[str, Tensor] | None) -> None:
     """None: another process has them, and gives this one its shards."""
     try:
         if learner.settings.shard:
-            sharding.load(learner.network, None if tensors is None else _under(tensors, "network."))
+            sharding.load(learner.network, None if tensors is None else _under(tensors, f"{NETWORK}."))
         elif tensors is not None:
-            learner.network.load_state_dict(_under(tensors, "network."))
-        if learner.average is not None and tensors is not None:
-            learner.average.load_state_dict(_under(tensors, "average."))
+            for name, module in _modules(learner).items():
+                module.load_state_dict(_under(tensors, f"{name}."))
     except RuntimeError as fault:
         raise TrainingError(
             f"the checkpoint is of another model: {str(fault).splitlines()[0]}", where=learner.run,
