@@ -231,7 +231,7 @@ def test_what_no_objective_can_be_is_refused_when_it_is_made(tmp_path: Path) -> 
         with pytest.raises(UsageError) as caught:
             learner(tmp_path, wrong)
         assert caught.value.where == "objective"
-    assert objectives() == ["supervised"]
+    assert list(objectives()) == ["supervised"]
 
 
 def test_what_needs_one_loss_is_refused_where_there_is_none_or_several(tmp_path: Path) -> None:

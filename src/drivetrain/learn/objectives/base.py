@@ -13,7 +13,7 @@ goes on from them to the same bits, for every objective alike. A network is aske
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -107,6 +107,6 @@ def objective_of(given: Objective | str) -> Objective:
     return module.OBJECTIVE
 
 
-def objectives() -> list[str]:
+def objectives() -> Sequence[str]:
     """The names of the objectives there are."""
     return extensions.names("learn.objectives")
