@@ -131,3 +131,8 @@ def is_nothing(raw: Any) -> bool:
     if isinstance(raw, decimal.Decimal):
         return raw.is_nan()
     return raw is None or type(raw).__name__ in _NOTHING
+
+
+def short(value: float | None) -> float | None:
+    """With the digits that a 32-bit number has: 0.9 and not 0.8999999761581421."""
+    return None if value is None else float(str(np.float32(value)))

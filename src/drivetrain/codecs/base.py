@@ -24,7 +24,7 @@ from drivetrain import extensions
 from drivetrain.errors import DataError, DrivetrainError, UsageError, nearest
 from drivetrain.ragged import Column, Ragged
 from drivetrain.types import Array
-from drivetrain.values import canonical, is_nothing, scalar
+from drivetrain.values import canonical, is_nothing, scalar, short
 
 _OP = re.compile(r"([a-z][a-z0-9_]*)@([1-9][0-9]*)")
 _IMPLEMENTATIONS: dict[str, type[Codec]] = {}
@@ -43,6 +43,7 @@ NEVER_MISSING = "missing, as none was in training"
 LONGEST_NAME = 200
 """Letters of a field's name."""
 
+Cell = str | float | int | bool | None
 Errors = dict[int, DrivetrainError]
 """Row -> why it can't be encoded."""
 
@@ -171,6 +172,14 @@ class Codec(ABC):
     @abstractmethod
     def decode(self, output: Array) -> dict[str, Any]:
         """One row of model output -> what a person understands, as JSON values."""
+
+    def answer_cells(self, answer: Mapping[str, Any] | None, brief: bool = False) -> dict[str, Cell]:
+        """What a table of answers has of one, by column: of what `decode` gave, or the same columns empty. `brief` leaves
+        out what only details the rest."""
+        del brief
+        from drivetrain.files import to_json
+
+        return {"answer": None if answer is None else to_json(answer)}
 
     @abstractmethod
     def profile(self, encoded: Any) -> dict[str, Any]:
@@ -343,6 +352,12 @@ def errors_by_row(faults: Errors, which: Array) -> Errors:
     wrong[list(faults)] = True
     rows = np.flatnonzero(wrong[which])
     return {row: copy.copy(faults[place]) for row, place in zip(rows.tolist(), which[rows].tolist())}
+
+
+def share_cells(names: Sequence[str], answer: Mapping[str, Any]) -> dict[str, Cell]:
+    """The probability of each name, by column."""
+    shares = answer.get("probabilities", {})
+    return {f"probability of {name}": short(shares.get(name)) for name in names}
 
 
 def _as_json(raw: Any) -> Any:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from drivetrain.codecs.base import (
     NEVER_MISSING,
+    Cell,
     Codec,
     Errors,
     FieldError,
@@ -21,10 +22,11 @@ from drivetrain.codecs.base import (
     by_row,
     distinct,
     errors_by_row,
+    share_cells,
 )
 from drivetrain.errors import DataError, DrivetrainError, nearest
 from drivetrain.types import Array
-from drivetrain.values import as_text, canonical, is_nothing, places_by_text
+from drivetrain.values import as_text, canonical, is_nothing, places_by_text, short
 
 _WHOLE = re.compile("-?[1-9][0-9]{0,14}|0")
 MOST_COMPARED = 100
@@ -206,6 +208,11 @@ class Category(Codec):
             "probability": float(output[best]),
             "probabilities": dict(zip(self.classes, output.tolist())),
         }
+
+    def answer_cells(self, answer: Mapping[str, Any] | None, brief: bool = False) -> dict[str, Cell]:
+        told = answer or {}
+        cells: dict[str, Cell] = {"answer": told.get("label"), "probability": short(told.get("probability"))}
+        return cells if brief else cells | share_cells(self.classes, told)
 
     def profile(self, encoded: Array) -> dict[str, Any]:
         counts: list[int] = np.bincount(encoded.reshape(-1), minlength=self.levels).tolist()

@@ -17,6 +17,7 @@ from drivetrain.codecs.base import (
     LARGEST,
     NEVER_MISSING,
     NO_NUMBER,
+    Cell,
     Errors,
     FieldError,
     Quantity,
@@ -28,7 +29,7 @@ from drivetrain.codecs.base import (
 )
 from drivetrain.errors import DataError, DrivetrainError
 from drivetrain.types import Array
-from drivetrain.values import scalar
+from drivetrain.values import scalar, short
 
 Floats = npt.NDArray[np.float64]
 
@@ -318,6 +319,10 @@ class Number(Quantity):
             low, high = self.bounds(value)
             decoded |= {"low": float(low), "high": float(high)}
         return decoded
+
+    def answer_cells(self, answer: Mapping[str, Any] | None, brief: bool = False) -> dict[str, Cell]:
+        columns = ("value",) if brief or self.interval is None else ("value", "low", "high")
+        return {column: None if answer is None else short(answer.get(column)) for column in columns}
 
     def profile(self, encoded: Array) -> dict[str, Any]:
         """How many there are and are missing, mean, standard deviation and quantiles."""

@@ -10,7 +10,16 @@ from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 
-from drivetrain.codecs.base import Codec, Errors, FieldError, absent_words, distinct, is_missing
+from drivetrain.codecs.base import (
+    Cell,
+    Codec,
+    Errors,
+    FieldError,
+    absent_words,
+    distinct,
+    is_missing,
+    share_cells,
+)
 from drivetrain.codecs.category import order
 from drivetrain.errors import DataError, DrivetrainError, nearest
 from drivetrain.types import Array
@@ -122,6 +131,10 @@ class Tags(Codec):
             "tags": [tag for tag, said in zip(self.tags, yes) if said],
             "probabilities": dict(zip(self.tags, output.tolist())),
         }
+
+    def answer_cells(self, answer: Mapping[str, Any] | None, brief: bool = False) -> dict[str, Cell]:
+        cells: dict[str, Cell] = {"tags": None if answer is None else "; ".join(answer.get("tags") or [])}
+        return cells if brief else cells | share_cells(self.tags, answer or {})
 
     def profile(self, encoded: Array) -> dict[str, Any]:
         """How often each tag occurs, and how many rows have none."""
