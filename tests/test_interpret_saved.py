@@ -15,7 +15,7 @@ from tables import write_csv
 
 import drivetrain as dt
 from drivetrain.evidence.label_faults import label_faults
-from drivetrain.interpret.interpretation import save_losses
+from drivetrain.interpret.base import save_losses
 
 
 def read(path: Path) -> list[dict[str, str]]:

@@ -12,6 +12,7 @@ from drivetrain.charts import columns as spread_of
 from drivetrain.charts.rows import MOST_COLUMNS
 from drivetrain.data.association import by_telling
 from drivetrain.data.cell_text import Texts, cell_texts
+from drivetrain.extensions import facet
 from drivetrain.types import Array
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
 SAMPLE = 20_000
 """Columns are ranked by so many training rows at most."""
-SPREAD, MOST_SPREAD = ("number", "category"), 12
-"""Of columns of these kinds the spread is drawn, of so many at most."""
+MOST_SPREAD = 12
+"""The spread of so many columns is drawn at most."""
 LINES = 5
 """So many values are told beside each picture, the targets included."""
 
@@ -31,11 +32,12 @@ def show(data: Dataset, n: int, part: str, seed: int) -> Chart:
     chosen = np.sort(np.random.default_rng(seed).permutation(len(found))[:n])
     title = f"{data.table.name}: {part}"
     columns = most_telling(data)
-    if not data.pictures:
+    drawn = _drawn(data)
+    if not drawn:
         return table(data, part, chosen, columns, title)
     targets = list(data.signature.targets)
-    image, *_ = data.pictures
-    others = [name for name in columns if name not in data.pictures][: max(0, LINES - len(targets))]
+    image, *_ = drawn
+    others = [name for name in columns if name not in drawn][: max(0, LINES - len(targets))]
     texts = texts_of(data, part, chosen, [*targets, *others])
     lone = len(targets) == 1 and not others
     captions = [
@@ -53,20 +55,22 @@ def overview(data: Dataset, n: int, part: str, seed: int) -> Chart:
     tell most of them."""
     chart = show(data, n, part, seed)
     found = data.part(part)
-    if data.pictures or not len(found):
+    if _drawn(data) or not len(found):
         return chart
     fields, targets = data.signature.fields, list(data.signature.targets)
-    drawn = [name for name in (*targets, *most_telling(data)) if fields[name].op.split("@")[0] in SPREAD]
-    if not drawn:
+    spreads = {
+        name: spread
+        for name in (*targets, *most_telling(data))
+        if (spread := getattr(facet("data.kinds", fields[name]), "spread", None))
+    }
+    if not spreads:
         return chart
     sample = np.sort(np.random.default_rng(seed).permutation(len(found))[:SAMPLE])
     values = {
-        name: np.asarray(found.column(name, sample), float).reshape(-1)
-        if fields[name].op.startswith("number@")
-        else texts_of(data, part, sample, [name])[name]
-        for name in drawn[:MOST_SPREAD]
+        name: spread(fields[name], found.column(name, sample), data.table[name][found.rows[sample]])
+        for name, spread in [*spreads.items()][:MOST_SPREAD]
     }
-    classes = next((values[name] for name in targets if fields[name].op.startswith("category@")), None)
+    classes = next((values[name] for name in targets if fields[name].labels and name in values), None)
     spread = spread_of(values, classes, chart.title, max(880, chart.size[0]))  # type: ignore[arg-type]
     return stacked(chart.title, [spread, replace(chart, title="")])
 
@@ -109,8 +113,13 @@ def _ranked(data: Dataset) -> list[str]:
     inputs = data.signature.inputs
     part = data.part("train")
     sample = np.sort(np.random.default_rng(0).permutation(len(part))[:SAMPLE])
-    pictures = data.pictures
-    wanted = {name: codec for name, codec in inputs.items() if name not in pictures}
+    drawn = _drawn(data)
+    wanted = {name: codec for name, codec in inputs.items() if name not in drawn}
     batch = {name: part.column(name, sample) for name in (*wanted, *data.signature.targets)}
     ranked = by_telling(wanted, data.signature.targets, batch)
-    return [*pictures, *ranked]
+    return [*drawn, *ranked]
+
+
+def _drawn(data: Dataset) -> list[str]:
+    """The inputs that are looked at, and not told in words."""
+    return [name for name, codec in data.signature.inputs.items() if codec.drawn]

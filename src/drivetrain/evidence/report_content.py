@@ -16,26 +16,22 @@ from drivetrain.data.kinds.base import LEFT_OUT
 from drivetrain.data.table import missing
 from drivetrain.deadline import NEVER, Deadline
 from drivetrain.evidence.ranking_beside import example
-from drivetrain.interpret import Classification, Importance, Interpretation, Regression, importances, slices
+from drivetrain.interpret import Importance, importances, slices
+from drivetrain.interpret.base import interpretation_of, save_losses
 from drivetrain.interpret.importance import REPEATS
-from drivetrain.interpret.interpretation import flat_rows, save_losses
 from drivetrain.learn.runs.folder import versions
+from drivetrain.metrics import has_metrics
 from drivetrain.values import as_text, canonical
 
 if TYPE_CHECKING:
     from drivetrain.learn.base import BaseLearner
 
-MISTAKES = 16
-WORST, MISTAKE_COLUMNS = 10, 5
-"""So many pictures, or rows of a table with so many of their columns, are shown as mistakes."""
 ROWS, TOLD = 8, 3
 """So many rows of a table are shown, and slices told in a sentence beside the chart of more."""
-ENOUGH, ENOUGH_PICTURES = 5_000, 2_000
+ENOUGH, ENOUGH_LARGE = 5_000, 2_000
 """What it relies on is measured on so many rows: of fewer ones each column is shuffled several times."""
 SECONDS_OF_CARD = 5.0
 """To look for slices for a bundle's card."""
-EXPLAINED = ("category", "number", "tags")
-"""The kinds of target that have sections of their own."""
 
 
 def _shared(learner: BaseLearner) -> dict[str, Any]:
@@ -107,9 +103,9 @@ def card_content(learner: BaseLearner, file: str, cases: int) -> dict[str, Any]:
         content["notes"] = [note.replace(f"{table.source}{os.sep}", "") for note in content["notes"] or []]
     if learner.data.one_category:
         name = next(
-            name for name, codec in learner.data.signature.targets.items() if hasattr(codec, "classes")
+            name for name, codec in learner.data.signature.targets.items() if codec.labels is not None
         )
-        content["per_class"] = _per_class(learner.interpret(part, name))
+        content["per_class"] = learner.interpret(part, name).sections({}).get("per_class")
     explained = [name for name in learner.data.signature.targets if _is_explained(learner, name)]
     weak = {name: slices(learner, part, name, deadline=Deadline(SECONDS_OF_CARD)) for name in explained}
     several = len(weak) > 1
@@ -152,7 +148,8 @@ def _targets(learner: BaseLearner, deadline: Deadline) -> dict[str, dict[str, An
 
 
 def _is_explained(learner: BaseLearner, name: str) -> bool:
-    return learner.data.signature.targets[name].op.split("@")[0] in EXPLAINED
+    codec = learner.data.signature.targets[name]
+    return has_metrics(codec) and interpretation_of(codec).explained
 
 
 def _importances(
@@ -161,7 +158,7 @@ def _importances(
     """What it relies on; nothing where there is one input only."""
     if len(learner.data.signature.inputs) < 2 or not names:
         return {}
-    enough = ENOUGH_PICTURES if learner.data.pictures else ENOUGH
+    enough = ENOUGH_LARGE if learner.data.large else ENOUGH
     rows = min(enough, len(learner.data.part(part)))
     repeats = int(np.clip(enough // max(1, rows), 1, REPEATS))
     return importances(learner, part, dict.fromkeys(names), rows=rows, repeats=repeats, deadline=deadline)
@@ -179,52 +176,12 @@ def _of_target(
             "sentences": weak.words()[:-1][:TOLD],
             "summary": weak.summary(),
         },
-        "mistakes": _mistakes(found),
+        "mistakes": found.mistakes(),
     }
     if relied is not None:
         content["importance"] = {"chart": relied.chart, "sentences": relied.words()}
-    if isinstance(found, Classification):
-        content["per_class"] = _per_class(found)
-        content["confusion"], content["calibration"] = found.confusion(), found.calibration()
-        if len(found.category.classes) == 2:
-            content["thresholds"] = found.thresholds().chart
-    if isinstance(found, Regression):
-        content["predictions"] = _predictions(learner, part, found)
-    return content
-
-
-def _per_class(found: Interpretation) -> dict[str, Any]:
-    assert isinstance(found, Classification)
-    return {
-        name: {metric: estimate.to_json() for metric, estimate in values.items()}
-        for name, values in found.per_class().items()
-    }
-
-
-def _mistakes(found: Interpretation) -> Any:
-    if isinstance(found, Classification) and found.learner.data.pictures:
-        return found.top_losses(MISTAKES)
-    return flat_rows(found.worst(WORST), MISTAKE_COLUMNS)
-
-
-def _predictions(learner: BaseLearner, part: str, found: Regression) -> dict[str, Any]:
     metrics = ((learner.result or {}).get("metrics") or {}).get(part) or {}
-    several = len(learner.data.signature.targets) > 1
-    band = "Shaded: the range that is answered; orange: rows outside it." if found.bounds is not None else ""
-    return {
-        "interval": found.interval_words(),
-        "held": metrics.get(f"{found.target}.interval_coverage" if several else "interval_coverage"),
-        "charts": [
-            (
-                found.predicted_against_true(),
-                f"On the dashed line prediction and truth are equal. {band}".strip(),
-            ),
-            (
-                found.errors(),
-                "By how much, and among which predictions. A line is at 0, the blue one at the median.",
-            ),
-        ],
-    }
+    return content | found.sections(metrics)
 
 
 # The table.
@@ -247,7 +204,7 @@ def _counts(learner: BaseLearner) -> dict[str, dict[str, int]] | None:
     """{part: {class: rows}} of the first category target."""
     data = learner.data
     for name, codec in data.signature.targets.items():
-        if hasattr(codec, "classes"):
+        if codec.labels is not None:
             counts = {}
             for part, rows in data.split.parts().items():
                 different, which = distinct(data.table[name][rows])

@@ -3,10 +3,10 @@
 `Interpretation.of(learner)`, or `learner.interpret()`, gives a `Classification` or a `Regression`.
 """
 
-from drivetrain.interpret.classification import Classification
+from drivetrain.interpret.base import Interpretation
+from drivetrain.interpret.category import Classification
 from drivetrain.interpret.importance import Importance, importance, importances
-from drivetrain.interpret.interpretation import Interpretation
-from drivetrain.interpret.regression import Regression
+from drivetrain.interpret.number import Regression
 from drivetrain.interpret.slices import Slice, Slices, slices
 from drivetrain.interpret.thresholds import Thresholds
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from drivetrain.codecs.number import Number
+from drivetrain.codecs.base import Quantity
 from drivetrain.data.show import most_telling
 from drivetrain.deadline import NEVER, Deadline
 from drivetrain.errors import UsageError, nearest
@@ -31,7 +31,7 @@ Floats = npt.NDArray[np.float64]
 
 REPEATS = 5
 MOST_ROWS = 20_000
-BATCH, BATCH_OF_PICTURES = 4096, 128
+BATCH, BATCH_OF_LARGE = 4096, 128
 SHOWN = 15
 
 
@@ -201,7 +201,7 @@ def _metric(
     """The metric that is meant: by default what is learned, or what an answer costs. Raises UsageError for no mean."""
     codec = learner.data.signature.targets[target]
     known = list(means(codec, outputs[target], encoded[target]))
-    if isinstance(codec, Number):
+    if isinstance(codec, Quantity):
         known.append("r2")
     if metric is None:
         learned = "r2" if getattr(learner.settings, "loss", "squared") == "squared" else "mean_absolute_error"
@@ -218,7 +218,7 @@ def _values(
 ) -> Floats:
     """(n,) what each row adds to the metric."""
     codec = learner.data.signature.targets[target]
-    if metric == "r2" and isinstance(codec, Number):
+    if metric == "r2" and isinstance(codec, Quantity):
         predicted, true = (codec.transform(values[target].reshape(-1)) for values in (outputs, encoded))
         return 1 - np.square(predicted - true) / (true.var() or 1.0)
     items = means(codec, outputs[target], encoded[target])[metric].items
@@ -263,7 +263,7 @@ def _several(jobs: list[tuple[str, Array]], size: int) -> Iterator[list[tuple[st
 
 
 def _batch_size(learner: BaseLearner) -> int:
-    return BATCH_OF_PICTURES if learner.data.pictures else BATCH
+    return BATCH_OF_LARGE if learner.data.large else BATCH
 
 
 def _run_shuffled(

@@ -10,18 +10,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from drivetrain.codecs import Codec
-from drivetrain.codecs.number import Number
 from drivetrain.data.groups import Grouping, groupings
 from drivetrain.data.show import most_telling
 from drivetrain.deadline import NEVER, Deadline
 from drivetrain.errors import UsageError
 from drivetrain.interpret.significance import p_higher
-from drivetrain.metrics import Estimate, holm, losses, mean, statistics, wilson
+from drivetrain.metrics import Estimate, harm, holm, mean, wilson
 from drivetrain.report import words
 from drivetrain.types import Array
 
@@ -190,8 +188,8 @@ def slices(
     metric, values = harm(codec, outputs[target], encoded[target])
     least = max(FEWEST, math.ceil(SHARE * len(found))) if least is None else least
     made: dict[str, list[Grouping]] = {}
-    if data.pictures:
-        made[target] = groupings(target, codec, encoded[target]) if hasattr(codec, "classes") else []
+    if data.large:
+        made[target] = groupings(target, codec, encoded[target]) if codec.labels is not None else []
     ranked, left_out = most_telling(data), ()
     for place, name in enumerate(ranked):
         if place >= PAIRED and deadline.passed:
@@ -219,20 +217,6 @@ def chosen_target(learner: BaseLearner, target: str | None) -> str:
             f"there is no target {target!r}.", where="target", fix=f"There is {', '.join(targets)}."
         )
     return target
-
-
-def harm(codec: Codec, outputs: Array, encoded: Array) -> tuple[str, Array]:
-    """The metric by which rows are judged, of which less is better, and its value for each row (n,)."""
-    if isinstance(codec, Number) and codec.log:
-        z = [codec.transform(np.asarray(values).reshape(-1)) for values in (outputs, encoded)]
-        return "mean_absolute_log_error", np.abs(z[0] - z[1])
-    found = statistics(codec, outputs, encoded)
-    if "exact_match" in found:
-        return "tags_wrong", ~cast("Array", found["exact_match"].items)
-    for metric in ("mean_cost", "error_rate", "mean_absolute_error"):
-        if metric in found:
-            return metric, cast("Array", found[metric].items)
-    return "loss", losses(codec, outputs, encoded)
 
 
 # Trials.

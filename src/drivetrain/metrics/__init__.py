@@ -24,6 +24,8 @@ __all__ = [
     "Statistic",
     "confusion_matrix",
     "difference",
+    "harm",
+    "has_metrics",
     "holm",
     "kinds",
     "losses",
@@ -63,6 +65,11 @@ def kinds() -> dict[str, Kind]:
     return {name: cast("Kind", module) for name, module in found.items() if module}
 
 
+def has_metrics(codec: Codec) -> bool:
+    """Whether anything measures such a target."""
+    return extensions.facet("metrics", codec) is not None
+
+
 def metrics_of(codec: Codec) -> Kind:
     """The metrics of a target. Raises UsageError where its kind has none, which is asked before training."""
     if (found := extensions.facet("metrics", codec)) is None:
@@ -93,6 +100,15 @@ def means(codec: Codec, outputs: Array, encoded: Array) -> dict[str, Statistic]:
     kind = metrics_of(codec)
     found = getattr(kind, "means", kind.statistics)(codec, outputs, encoded)
     return {name: made for name, made in found.items() if made.items is not None}
+
+
+def harm(codec: Codec, outputs: Array, encoded: Array) -> tuple[str, Array]:
+    """The metric by which rows are judged, of which less is better, and its value for each row (n,): what the file of its
+    kind says, or else its `losses`."""
+    kind = metrics_of(codec)
+    if found := getattr(kind, "harm", None):
+        return found(codec, outputs, encoded)
+    return "loss", kind.losses(codec, outputs, encoded)
 
 
 def paired(

@@ -108,6 +108,13 @@ def losses(codec: Codec, outputs: Array, encoded: Array) -> Floats:
     return _log_losses(*checked(codec, outputs, encoded))
 
 
+def harm(codec: Codec, outputs: Array, encoded: Array) -> tuple[str, Array]:
+    """What the answer costs of each row (n,), where costs are set; else whether it is wrong."""
+    found = statistics(codec, outputs, encoded)
+    name = "mean_cost" if "mean_cost" in found else "error_rate"
+    return name, cast("Array", found[name].items)
+
+
 def checked(codec: Codec, outputs: Array, encoded: Array) -> tuple[Array, Array]:
     """Probabilities (n, classes) and codes (n,) as they came. Raises DataError for shape, range and NaN."""
     (classes,) = codec.output_shape

@@ -23,3 +23,7 @@ class Metric:
     sentence: str = ""
     too_good: float | None = None
     too_wide: float | None = None
+
+
+LOSS = Metric("loss", "loss", higher=False)
+"""What the file of a kind calls the `losses` of rows, where it says nothing else by which they are judged."""

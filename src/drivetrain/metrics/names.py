@@ -12,14 +12,14 @@ from dataclasses import replace
 from drivetrain.codecs.base import Codec
 from drivetrain.errors import DrivetrainError, UsageError, nearest
 from drivetrain.metrics import kinds, metrics_of
-from drivetrain.metrics.metric import Metric
+from drivetrain.metrics.metric import LOSS, Metric
 
 
 def known() -> dict[str, Metric]:
     """Key -> metric, of all kinds of target. Raises DrivetrainError where two kinds mean different things by one key."""
-    found: dict[str, Metric] = {}
+    found: dict[str, Metric] = {LOSS.key: LOSS}
     for kind in kinds().values():
-        for each in kind.METRICS:
+        for each in getattr(kind, "METRICS", ()):
             if found.setdefault(each.key, each) != each:
                 raise DrivetrainError(
                     f"two kinds of target mean different things by the metric {each.key!r}.",

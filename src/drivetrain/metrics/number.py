@@ -73,6 +73,15 @@ def losses(codec: Codec, outputs: Array, encoded: Array) -> Floats:
     return np.abs(predicted - true)
 
 
+def harm(codec: Codec, outputs: Array, encoded: Array) -> tuple[str, Array]:
+    """The absolute error of each row (n,): of the logarithm where that is what is learned."""
+    number = cast("Number", codec)
+    if number.log:
+        z = [number.transform(np.asarray(values).reshape(-1)) for values in (outputs, encoded)]
+        return "mean_absolute_log_error", np.abs(z[0] - z[1])
+    return "mean_absolute_error", losses(codec, outputs, encoded)
+
+
 def checked(codec: Codec, outputs: Array, encoded: Array) -> tuple[Floats, Floats]:
     """Predictions and true values as float64 (n,), or DataError."""
     predicted, true = np.asarray(outputs), np.asarray(encoded)

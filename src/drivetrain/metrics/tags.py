@@ -64,6 +64,11 @@ def losses(codec: Codec, outputs: Array, encoded: Array) -> Floats:
     return _log_losses(*checked(codec, outputs, encoded))
 
 
+def harm(codec: Codec, outputs: Array, encoded: Array) -> tuple[str, Array]:
+    """Whether any tag is wrong, of each row (n,)."""
+    return "tags_wrong", ~cast("Array", statistics(codec, outputs, encoded)["exact_match"].items)
+
+
 def checked(codec: Codec, outputs: Array, encoded: Array) -> tuple[Array, Bools]:
     """Probabilities (n, tags) and which tags there are (n, tags). Raises DataError for shape, range and NaN."""
     (tags,) = codec.output_shape

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -9,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.codecs.number import Number
-from drivetrain.interpret.interpretation import Interpretation, worst_html
+from drivetrain.interpret.base import Interpretation, worst_html
 from drivetrain.metrics import Estimate, mean
 
 if TYPE_CHECKING:
@@ -90,6 +91,24 @@ class Regression(Interpretation):
             )  # fmt: skip
         return found
 
+    def sections(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
+        several = len(self.learner.data.signature.targets) > 1
+        band = (
+            "Shaded: the range that is answered; orange: rows outside it." if self.bounds is not None else ""
+        )
+        charts = [
+            (
+                self.predicted_against_true(),
+                f"On the dashed line prediction and truth are equal. {band}".strip(),
+            ),
+            (
+                self.errors(),
+                "By how much, and among which predictions. A line is at 0, the blue one at the median.",
+            ),
+        ]
+        held = metrics.get(f"{self.target}.interval_coverage" if several else "interval_coverage")
+        return {"predictions": {"interval": self.interval_words(), "held": held, "charts": charts}}
+
     def predicted_against_true(self) -> Chart:
         """The true number of each row above its prediction, with the range that is answered."""
         from drivetrain.charts.regression import predictions
@@ -141,3 +160,6 @@ class Regression(Interpretation):
             + self.errors()._repr_html_()
             + worst_html(self.worst())
         )
+
+
+INTERPRETATION = Regression

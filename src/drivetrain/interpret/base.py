@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from drivetrain.codecs import Codec
 from drivetrain.data.show import most_telling, texts_of
+from drivetrain.extensions import facet
 from drivetrain.files import to_json, write_csv
 from drivetrain.interpret.slices import chosen_target
 from drivetrain.metrics import losses
@@ -24,13 +25,21 @@ if TYPE_CHECKING:
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
 MOST_SAVED = 1000
+WORST, WORST_COLUMNS = 10, 5
+"""So many rows with so many of their columns are shown as mistakes."""
 COLUMNS = 8
 """A row that is listed shows what so many columns hold, those that tell most of the target."""
 
 
 @dataclass(frozen=True, eq=False)
 class Interpretation:
-    """The rows of a part: what the model put out (n, *output_shape), the encoded true values (n, ...), the losses (n,)."""
+    """The rows of a part: what the model put out (n, *output_shape), the encoded true values (n, ...), the losses (n,).
+
+    A kind of target has a file here with a subclass, `INTERPRETATION`, where more can be said of its answers.
+    """
+
+    explained: ClassVar[bool] = True
+    """Whether a report has sections of such a target: slices, mistakes, what the model relies on."""
 
     learner: BaseLearner
     part: str
@@ -44,12 +53,9 @@ class Interpretation:
     def of(cls, learner: BaseLearner, part: str = "valid", target: str | None = None) -> Interpretation:
         """Predict a part: a `Classification`, a `Regression` or, for other targets, this. The first target unless
         named. Raises UsageError for an unknown one."""
-        from drivetrain.interpret.classification import Classification
-        from drivetrain.interpret.regression import Regression
-
         target = chosen_target(learner, target)
         codec = learner.data.signature.targets[target]
-        kind = {"category": Classification, "number": Regression}.get(codec.op.split("@")[0], Interpretation)
+        kind = interpretation_of(codec)
         outputs, encoded = learner.outputs(part)
         found = losses(codec, outputs[target], encoded[target])
         return kind(learner, part, target, codec, outputs[target], encoded[target], found)
@@ -60,8 +66,8 @@ class Interpretation:
         data = self.learner.data
         rows = data.part(self.part).rows
         places = np.argsort(-self.losses, kind="stable")[:n]
-        pictures = data.pictures
-        names = [name for name in most_telling(data) if name not in pictures][:COLUMNS]
+        drawn = [name for name, codec in data.signature.inputs.items() if codec.drawn]
+        names = [name for name in most_telling(data) if name not in drawn][:COLUMNS]
         texts = texts_of(data, self.part, places, names)
         return [
             {
@@ -71,6 +77,15 @@ class Interpretation:
             }
             for line, place in enumerate(places.tolist())
         ]  # fmt: skip
+
+    def mistakes(self) -> Any:
+        """What a report shows of the rows where the model is most wrong: lines of a table, or a chart."""
+        return flat_rows(self.worst(WORST), WORST_COLUMNS)
+
+    def sections(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
+        """What a report has beside of such a target, by section (see report/page.py); `metrics` are those of the part."""
+        del metrics
+        return {}
 
     def save_csv(self, path: str | os.PathLike[str], n: int = MOST_SAVED) -> None:
         """Write the n rows of highest loss as a table: row, origin, file of the picture, what `worst` says. Raises
@@ -97,15 +112,19 @@ class Interpretation:
         return worst_html(self.worst())
 
 
+def interpretation_of(codec: Codec) -> type[Interpretation]:
+    """What there is to say of such a target."""
+    return getattr(facet("interpret", codec), "INTERPRETATION", Interpretation)
+
+
 def save_losses(path: str | os.PathLike[str], found: Sequence[Interpretation], n: int = MOST_SAVED) -> None:
     """Write the n rows of highest loss of each of some interpretations, which are told apart by a column for the
     target. Raises FileError."""
     lines: list[dict[str, Any]] = []
     for each in found:
         data = each.learner.data
-        pictures = bool(data.pictures)
         for item in each.worst(n):
-            file = data.file_of(item["row"]) if pictures else None
+            file = data.file_of(item["row"])
             line = {"target": each.target} if len(found) > 1 else {}
             line |= {"row": item["row"], "origin": item["origin"], **({"file": file} if file else {})}
             line |= {key: item[key] for key in item if key not in ("position", "row", "origin", "columns")}

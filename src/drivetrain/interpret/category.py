@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -9,13 +10,17 @@ import numpy as np
 
 from drivetrain.codecs.category import Category
 from drivetrain.errors import UsageError
-from drivetrain.interpret.interpretation import Interpretation, worst_html
+from drivetrain.interpret.base import Interpretation, worst_html
 from drivetrain.interpret.thresholds import Thresholds, thresholds
 from drivetrain.metrics.category import Reliability, confusion_matrix, per_class, reliability
 from drivetrain.types import Array
 
 if TYPE_CHECKING:
     from drivetrain.charts import Chart
+
+
+MISTAKES = 16
+"""So many pictures are shown as mistakes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +69,17 @@ class Classification(Interpretation):
             title=f"Highest losses: true → predicted ({self.part})",
         )
 
+    def mistakes(self) -> Any:
+        return self.top_losses(MISTAKES) if self.learner.data.pictures else super().mistakes()
+
+    def sections(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
+        per_class = {
+            name: {metric: estimate.to_json() for metric, estimate in values.items()}
+            for name, values in self.per_class().items()
+        }
+        found = {"per_class": per_class, "confusion": self.confusion(), "calibration": self.calibration()}
+        return found if len(per_class) != 2 else {**found, "thresholds": self.thresholds().chart}
+
     def confusion(self) -> Chart:
         """The confusion matrix as a chart."""
         from drivetrain.charts import confusion
@@ -89,3 +105,6 @@ class Classification(Interpretation):
     def _repr_html_(self) -> str:
         worst = self.top_losses()._repr_html_() if self.learner.data.pictures else worst_html(self.worst())
         return self.confusion()._repr_html_() + worst
+
+
+INTERPRETATION = Classification
