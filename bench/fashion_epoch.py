@@ -51,7 +51,7 @@ def bare_epoch(
 def bare() -> tuple[nn.Module, torch.optim.Optimizer, torch.Tensor, torch.Tensor]:
     images, labels = (rows[:ROWS] for rows in fashion("train"))
     x = torch.from_numpy(images.copy()).float().div_(255).sub_(0.286).div_(0.353).unsqueeze(1)
-    network = nn.Sequential(build_body("cnn", (28, 28, 1)), nn.Linear(128, 10)).to(
+    network = nn.Sequential(build_body("cnn", (1, 28, 28)), nn.Linear(128, 10)).to(
         memory_format=torch.channels_last
     )
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3, fused=True)

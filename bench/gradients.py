@@ -33,7 +33,7 @@ def small() -> tuple[nn.Module, Tensor]:
 
 def medium() -> tuple[nn.Module, Tensor]:
     torch.manual_seed(0)
-    body = build_body("resnet18", (64, 64, 3), pretrained=False)
+    body = build_body("resnet18", (3, 64, 64), pretrained=False)
     return nn.Sequential(body, nn.Linear(body.features, 10)), torch.randn(8, 3, 64, 64)
 
 

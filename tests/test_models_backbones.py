@@ -69,7 +69,7 @@ def reference(folder, kind, images):
 @pytest.mark.parametrize("kind", list(CONFIGS))
 def test_a_folder_gives_the_features_of_transformers(folders, kind):
     side = 56 if kind == "dinov2" else SIDE
-    body = build_body(str(folders[kind]), (side, side, 3))
+    body = build_body(str(folders[kind]), (3, side, side))
     assert body.training
     body.eval()
     images = torch.randn(3, 3, side, side, generator=torch.Generator().manual_seed(0))
@@ -84,7 +84,7 @@ def test_a_folder_gives_the_features_of_transformers(folders, kind):
 
 @pytest.mark.parametrize("kind", list(CONFIGS))
 def test_stages_and_gradients_reach_every_parameter_once(folders, kind):
-    body = build_body(str(folders[kind]), (SIDE, SIDE, 3))
+    body = build_body(str(folders[kind]), (3, SIDE, SIDE))
     assert len(body.blocks()) == STAGES[kind]
     staged = [id(p) for block in body.blocks() for p in block.parameters()]
     assert len(staged) == len(set(staged))
@@ -95,7 +95,7 @@ def test_stages_and_gradients_reach_every_parameter_once(folders, kind):
 
 @pytest.mark.parametrize("kind", ["resnet", "vit"])
 def test_grey_pictures_are_repeated(folders, kind):
-    body = build_body(str(folders[kind]), (SIDE, SIDE, 1)).eval()
+    body = build_body(str(folders[kind]), (1, SIDE, SIDE)).eval()
     images = torch.randn(2, 1, SIDE, SIDE)
     with torch.inference_mode():
         assert torch.equal(body(images), body(images.repeat(1, 3, 1, 1)))
@@ -104,7 +104,7 @@ def test_grey_pictures_are_repeated(folders, kind):
 @pytest.mark.parametrize("kind", ["vit", "dinov2"])
 @pytest.mark.parametrize("size", [(112, 112), (112, 70)], ids=str)
 def test_transformers_take_other_sizes_than_their_own(folders, kind, size):
-    body = build_body(str(folders[kind]), (*size, 3)).eval()
+    body = build_body(str(folders[kind]), (3, *size)).eval()
     with torch.inference_mode():
         assert body(torch.randn(2, 3, *size)).shape == (2, 16)
 
@@ -114,7 +114,7 @@ def test_position_embeddings_are_interpolated_as_transformers_does(folders):
 
     images = torch.randn(1, 3, 112, 112, generator=torch.Generator().manual_seed(0))
     model = transformers.ViTModel.from_pretrained(folders["vit"]).eval()
-    body = build_body(str(folders["vit"]), (112, 112, 3)).eval()
+    body = build_body(str(folders["vit"]), (3, 112, 112)).eval()
     with torch.inference_mode():
         expected = model(pixel_values=images, interpolate_pos_encoding=True).last_hidden_state[:, 0]
         torch.testing.assert_close(body(images), expected, rtol=1e-4, atol=1e-5)
@@ -123,7 +123,7 @@ def test_position_embeddings_are_interpolated_as_transformers_does(folders):
 @pytest.mark.parametrize("name", [name for name, model in MODELS.items() if model.hub and name not in TWINS])
 def test_short_names_can_start_from_random_weights(name):
     torch.manual_seed(0)
-    body = build_body(name, (32, 32, 1), pretrained=False)
+    body = build_body(name, (1, 32, 32), pretrained=False)
     assert body.pretrained is None
     assert body.normalization is None
     with torch.inference_mode():
@@ -156,7 +156,7 @@ def test_short_names_can_start_from_random_weights(name):
 )
 def test_preprocessing_comes_from_its_file(resnet, record, mean, std, size):
     (resnet / "preprocessor_config.json").write_text(json.dumps(record))
-    body = build_body(str(resnet), (SIDE, SIDE, 3))
+    body = build_body(str(resnet), (3, SIDE, SIDE))
     assert body.normalization[0] == pytest.approx((mean,) * 3)
     assert body.normalization[1] == pytest.approx((std,) * 3)
     assert body.size == size
@@ -168,7 +168,7 @@ def test_missing_weights_are_an_error_not_random(resnet):
     del tensors[gone]
     save_file(tensors, resnet / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(DrivetrainError, match="lack") as caught:
-        build_body(str(resnet), (SIDE, SIDE, 3))
+        build_body(str(resnet), (3, SIDE, SIDE))
     assert gone in caught.value.error
 
 
@@ -176,14 +176,14 @@ def test_a_folder_with_pickled_weights_only_is_refused(resnet):
     torch.save({}, resnet / "pytorch_model.bin")
     (resnet / "model.safetensors").unlink()
     with pytest.raises(UsageError, match="can't be loaded") as caught:
-        build_body(str(resnet), (SIDE, SIDE, 3))
+        build_body(str(resnet), (3, SIDE, SIDE))
     assert "safetensors" in caught.value.fix
 
 
 def test_a_language_model_is_refused(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
     with pytest.raises(UsageError, match="not an image backbone"):
-        build_body(str(tmp_path), (SIDE, SIDE, 3))
+        build_body(str(tmp_path), (3, SIDE, SIDE))
 
 
 def test_code_in_a_folder_is_never_run(resnet, tmp_path):
@@ -192,13 +192,13 @@ def test_code_in_a_folder_is_never_run(resnet, tmp_path):
     (resnet / "config.json").write_text(json.dumps(config))
     (resnet / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Own: pass\n")
     with pytest.raises(UsageError):
-        build_body(str(resnet), (SIDE, SIDE, 3))
+        build_body(str(resnet), (3, SIDE, SIDE))
     assert not (tmp_path / "ran").exists()
 
 
 def test_pictures_too_small_say_which_size(folders):
     with pytest.raises(UsageError, match="8x8") as caught:
-        build_body(str(folders["vit"]), (8, 8, 3))
+        build_body(str(folders["vit"]), (3, 8, 8))
     assert "image size" in caught.value.fix
 
 
@@ -207,7 +207,7 @@ def test_pictures_too_small_say_which_size(folders):
 def test_the_exported_graph_agrees(folders, kind):
     import onnxruntime
 
-    shape = (SIDE, SIDE, 3)
+    shape = (3, SIDE, SIDE)
     torch.manual_seed(0)
     body = build_body(str(folders.get(kind, kind)), shape).eval()
     for module in body.modules():

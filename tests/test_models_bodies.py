@@ -6,12 +6,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from drivetrain.models import cnn, mlp, mobilenet
+from drivetrain.models.bodies import cnn, mlp, mobilenet
 from drivetrain.models.body import Body
 from drivetrain.models.registry import MODELS, build_body
 
 BUILT_IN = [name for name, model in MODELS.items() if model.module]
-SHAPES = [(8, 8, 1), (28, 28, 1), (32, 32, 3), (5, 40, 1), (48, 96, 3), (224, 224, 3)]
+SHAPES = [(1, 8, 8), (1, 28, 28), (3, 32, 32), (1, 5, 40), (3, 48, 96), (3, 224, 224)]
 GOLDEN_STEPS = 20
 GOLDEN = {
     "cnn": [2.2877, 2.2034, 2.0849, 1.9137, 1.5212],
@@ -21,7 +21,7 @@ GOLDEN = {
 
 
 def pictures(shape, n=2, seed=0):
-    height, width, channels = shape
+    channels, height, width = shape
     images = torch.randn(n, channels, height, width, generator=torch.Generator().manual_seed(seed))
     return images.contiguous(memory_format=torch.channels_last)
 
@@ -42,7 +42,7 @@ def digits():
 
 
 def classifier(name, seed=0):
-    body = built(name, (8, 8, 1), seed)
+    body = built(name, (1, 8, 8), seed)
     return nn.Sequential(body, nn.Linear(body.features, 10)).to(memory_format=torch.channels_last)
 
 
@@ -64,8 +64,8 @@ def golden_curve(name):
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_features_have_the_promised_width_and_gradients_reach_every_parameter(name, shape):
-    if name == "mlp" and shape == (224, 224, 3):
-        shape = (64, 64, 3)
+    if name == "mlp" and shape == (3, 224, 224):
+        shape = (3, 64, 64)
     body = built(name, shape)
     features = body(pictures(shape, n=4))
     assert features.shape == (4, body.features)
@@ -79,21 +79,21 @@ def test_features_have_the_promised_width_and_gradients_reach_every_parameter(na
 
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_stages_hold_every_parameter_once_and_in_order(name):
-    body = built(name, (32, 32, 3))
+    body = built(name, (3, 32, 32))
     staged = [id(p) for block in body.blocks() for p in block.parameters()]
     assert staged == [id(p) for p in body.parameters()]
 
 
 @pytest.mark.parametrize("name", [name for name in BUILT_IN if name != "linear"])
 def test_a_seed_decides_the_weights(name):
-    first, again, other = (built(name, (28, 28, 1), seed).state_dict() for seed in (3, 3, 4))
+    first, again, other = (built(name, (1, 28, 28), seed).state_dict() for seed in (3, 3, 4))
     assert all(torch.equal(first[key], again[key]) for key in first)
     assert any(not torch.equal(first[key], other[key]) for key in first)
 
 
 @pytest.mark.parametrize("name", ["cnn", "residual"])
 def test_maps_stay_channels_last(name):
-    body = built(name, (28, 28, 3)).to(memory_format=torch.channels_last)
+    body = built(name, (3, 28, 28)).to(memory_format=torch.channels_last)
     seen = []
     for module in body.modules():
         if isinstance(module, nn.Conv2d):
@@ -102,13 +102,13 @@ def test_maps_stay_channels_last(name):
                     maps.is_contiguous(memory_format=torch.channels_last)
                 )
             )
-    body(pictures((28, 28, 3)))
+    body(pictures((3, 28, 28)))
     assert len(seen) >= 2
     assert all(seen)
 
 
 def test_the_cnn_is_the_books_on_28_pixels():
-    body = cnn.build((28, 28, 1))
+    body = cnn.build((1, 28, 28))
     kinds = [type(layer).__name__ for pair in body.pairs for layer in pair]
     assert kinds == ["Conv2d", "MaxPool2d", "BiasOf", "ReLU"] * 2
     shapes = [tuple(p.shape) for p in body.parameters()]
@@ -116,13 +116,13 @@ def test_the_cnn_is_the_books_on_28_pixels():
     maps = []
     for pair in body.pairs:
         pair[0].register_forward_hook(lambda _module, _args, out: maps.append(out.shape[-1]))
-    body(pictures((28, 28, 1)))
+    body(pictures((1, 28, 28)))
     assert maps == [26, 11]
 
 
 def test_pooling_before_bias_and_relu_gives_the_answer_of_pooling_after_them():
-    body = cnn.build((28, 28, 1))
-    images = pictures((28, 28, 1))
+    body = cnn.build((1, 28, 28))
+    images = pictures((1, 28, 28))
     maps = images
     for convolution, pooling, bias, relu in body.pairs:
         maps = pooling(relu(bias(convolution(maps))))
@@ -144,7 +144,7 @@ def test_mobilenet_stages_gradients_and_grey_pictures(build):
     assert [id(p) for block in body.blocks() for p in block.parameters()] == [
         id(p) for p in body.parameters()
     ]
-    images = pictures((64, 64, 1), n=4)
+    images = pictures((1, 64, 64), n=4)
     features = body(images)
     assert features.shape == (4, body.features)
     features.square().sum().backward()

@@ -116,6 +116,6 @@ def test_other_data_are_refused(inputs, targets, words: str) -> None:
 def test_it_is_a_name_and_no_body_for_pictures() -> None:
     assert resolve("dot").kind == resolve("neural").kind == "built-in"
     with pytest.raises(UsageError, match="not pictures"):
-        build_body("dot", (8, 8, 1))
+        build_body("dot", (1, 8, 8))
     with pytest.raises(UsageError, match="Did you mean"):
         resolve("neurel")

@@ -12,10 +12,11 @@ from safetensors.torch import load_file, save_file
 from drivetrain import files
 from drivetrain.codecs.image import Image
 from drivetrain.errors import DataError, DrivetrainError, UsageError
-from drivetrain.models import local, mobilenet
+from drivetrain.models import local
+from drivetrain.models.bodies import mobilenet
 from drivetrain.models.registry import build_body
 
-SHAPE = (64, 64, 3)
+SHAPE = (3, 64, 64)
 GOLDEN_FEATURES = [
     0.0,
     0.0352,
@@ -189,7 +190,7 @@ def normalised(body, images):
 
 @pytest.mark.parametrize("name", ["mobilenet_v2_1.0", "mobilenet_v1_0.5", "mobilenet_v1_0.25"])
 def test_shipped_records_load_the_real_weights(name):
-    body = build_body(str(real(f"{name}.safetensors")), (128, 128, 3))
+    body = build_body(str(real(f"{name}.safetensors")), (3, 128, 128))
     assert body.normalization == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     assert body.frozen_norm == ("v2" in name)
     with torch.inference_mode():
@@ -197,7 +198,7 @@ def test_shipped_records_load_the_real_weights(name):
 
 
 def test_features_of_the_real_mobilenet_v2_are_as_they_were():
-    body = build_body(str(real("mobilenet_v2_1.0.safetensors")), (224, 224, 3)).eval()
+    body = build_body(str(real("mobilenet_v2_1.0.safetensors")), (3, 224, 224)).eval()
     with torch.inference_mode():
         features = body(normalised(body, golden_picture()))[0].numpy()
     np.testing.assert_allclose(features[::80], GOLDEN_FEATURES, atol=1e-3)
@@ -222,7 +223,7 @@ def test_ants_and_bees_are_known_without_training_and_torchs_padding_is_worse():
     classes = [code for code, found in files_of.items() for _ in found]
     tensors = load_file(path)
     weight, bias = tensors["classifier.1.weight"].float(), tensors["classifier.1.bias"]
-    same = build_body(str(path), (224, 224, 3)).eval()
+    same = build_body(str(path), (3, 224, 224)).eval()
     symmetric = mobilenet.mobilenet_v2(padding="symmetric").eval()
     symmetric.load_state_dict(same.state_dict())
     accuracy = {}

@@ -117,7 +117,7 @@ def test_pickles_are_refused_with_the_reason(tmp_path, suffix):
     path = tmp_path / f"weights{suffix}"
     path.write_bytes(b"\x80\x04.")
     with pytest.raises(UsageError, match="pickle") as caught:
-        build_body(str(path), (32, 32, 3))
+        build_body(str(path), (3, 32, 32))
     assert "safetensors" in caught.value.fix
 
 
@@ -132,7 +132,7 @@ def test_paths_that_are_not_models(tmp_path):
 
 def test_built_in_bodies_have_no_pretrained_weights():
     with pytest.raises(UsageError, match="no pretrained weights") as caught:
-        build_body("cnn", (28, 28, 1), pretrained=True)
+        build_body("cnn", (1, 28, 28), pretrained=True)
     assert "resnet18" in caught.value.fix
 
 
@@ -187,7 +187,7 @@ def test_what_is_in_the_cache_needs_no_network(empty_cache, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_network")
 def test_without_network_a_short_name_trains_from_scratch_and_says_so():
-    body = build_body("mobilenet_v2", (32, 32, 3))
+    body = build_body("mobilenet_v2", (3, 32, 32))
     assert body.pretrained is None
     assert body.normalization is None
     assert not body.frozen_norm
@@ -200,4 +200,4 @@ def test_without_network_a_short_name_trains_from_scratch_and_says_so():
 @pytest.mark.parametrize(("name", "pretrained"), [("resnet18", True), ("owner/name", "auto")])
 def test_without_network_weights_that_were_asked_for_are_an_error(name, pretrained):
     with pytest.raises(hub.Unreachable):
-        build_body(name, (32, 32, 3), pretrained=pretrained)
+        build_body(name, (3, 32, 32), pretrained=pretrained)

@@ -64,9 +64,9 @@ def _parts(model: nn.Module) -> Iterator[nn.Module]:
 
 
 def load(
-    folder: str | Path, image_shape: tuple[int, int, int], *, pretrained: bool = True, where: object = ""
+    folder: str | Path, shape: tuple[int, int, int], *, pretrained: bool = True, where: object = ""
 ) -> Backbone:
-    """The backbone in `folder`, for pictures of `image_shape` (height, width, channels).
+    """The backbone in `folder`, for pictures of `shape` (channels, height, width).
 
     Only safetensors are read and no code of the folder is run. Raises UsageError where the folder holds no image
     backbone or the pictures don't suit it, DrivetrainError where weights are missing.
@@ -77,7 +77,7 @@ def load(
     where = where or folder
     raw = _json(folder / "config.json")
     if not pretrained:
-        return from_config(raw, image_shape, where=where)
+        return from_config(raw, shape, where=where)
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
         _image_model(config, where)
@@ -108,13 +108,13 @@ def load(
     )
     body.pretrained = str(where)
     body.frozen_norm = any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in body.modules())
-    return _fitted(body, image_shape, where)
+    return _fitted(body, shape, where)
 
 
 def from_config(
-    config: Mapping[str, Any], image_shape: tuple[int, int, int], *, where: object = ""
+    config: Mapping[str, Any], shape: tuple[int, int, int], *, where: object = ""
 ) -> Backbone:
-    """The architecture of a configuration with random weights, made for `image_shape` from the start."""
+    """The architecture of a configuration with random weights, made for `shape` from the start."""
     from transformers import AutoConfig, AutoModel
 
     settings = {key: value for key, value in config.items() if key != "model_type"}
@@ -124,7 +124,7 @@ def from_config(
         raise UsageError("transformers knows no model of this configuration.", where=where) from fault
     _image_model(made, where)
     _without_mask_token(made)
-    height, width, channels = image_shape
+    channels, height, width = shape
     if hasattr(made, "num_channels"):
         made.num_channels = channels
     if hasattr(made, "image_size"):
@@ -133,13 +133,13 @@ def from_config(
     try:
         model = AutoModel.from_config(made, attn_implementation="eager", trust_remote_code=False)
     except NOT_ENOUGH as fault:
-        raise _unsuited(image_shape, where) from fault
-    return _fitted(Backbone(model, channels), image_shape, where)
+        raise _unsuited(shape, where) from fault
+    return _fitted(Backbone(model, channels), shape, where)
 
 
-def _fitted(body: Backbone, image_shape: tuple[int, int, int], where: object) -> Backbone:
+def _fitted(body: Backbone, shape: tuple[int, int, int], where: object) -> Backbone:
     """The body with position embeddings for these pictures, its width known, in training mode, channels-last."""
-    height, width, _ = image_shape
+    _, height, width = shape
     body.eval()
     try:
         for part in body.modules():
@@ -150,7 +150,7 @@ def _fitted(body: Backbone, image_shape: tuple[int, int, int], where: object) ->
         with torch.no_grad():
             body.features = body(torch.zeros(1, body.channels, height, width)).shape[1]
     except NOT_ENOUGH as fault:
-        raise _unsuited(image_shape, where, body.size) from fault
+        raise _unsuited(shape, where, body.size) from fault
     return body.train().to(memory_format=torch.channels_last)
 
 
@@ -172,8 +172,8 @@ def _resize_positions(embeddings: Any, height: int, width: int) -> None:
     embeddings.image_size = patch.image_size = (height, width)
 
 
-def _unsuited(image_shape: tuple[int, int, int], where: object, size: int | None = None) -> UsageError:
-    height, width, _ = image_shape
+def _unsuited(shape: tuple[int, int, int], where: object, size: int | None = None) -> UsageError:
+    _, height, width = shape
     return UsageError(
         f"it can't work on pictures of {height}x{width} pixels.",
         where=where,

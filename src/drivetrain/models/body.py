@@ -10,8 +10,8 @@ Normalization = tuple[tuple[float, ...], tuple[float, ...]]
 class Body(nn.Module):
     """float32 normalised pictures (N, C, H, W), channels-last in memory -> features float32 (N, `features`).
 
-    An architecture is one file with a `build(image_shape, dropout)` that returns a Body, and one line in
-    `registry.MODELS`. `image_shape` is (height, width, channels). `dropout` falls between the body's own dense
+    An architecture is one file with a `build(shape, dropout)` that returns a Body, and one line in
+    `registry.MODELS`. `shape` is (channels, height, width). `dropout` falls between the body's own dense
     layers; the head drops features before its last layer, so a body without dense layers has no use for it.
     """
 

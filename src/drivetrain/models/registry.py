@@ -1,8 +1,10 @@
-"""Models by name: short names, hub names, folders and weights files. Names resolve without torch.
+"""Models by name: one record each, of what it is and which inputs and targets it fits; hub names, folders and weights
+files. Names resolve without torch.
 
-A name stands for a body for pictures; `linear` and `mlp` also for what combines the inputs of a table.
-
-A new architecture is a file with `build(image_shape, dropout)` and one line in MODELS.
+A name stands for the body of inputs that need one, such as pictures; `linear` and `mlp` also for what combines columns,
+and the names of LEARNERS for a model that is no network. A new body is a file in `bodies/` with `build(shape, dropout)`,
+a whole network one in `whole/` (see there): both say in a constant MODEL what they are, and are found by their name in
+extensions too. Ours that are bodies have their record here, so that their names are known without torch.
 """
 
 from __future__ import annotations
@@ -14,36 +16,53 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
-from drivetrain.codecs.category import Category
-from drivetrain.codecs.number import Number
-from drivetrain.codecs.text import has_grams
-from drivetrain.errors import FileError, UsageError, nearest
+from drivetrain import extensions
+from drivetrain.errors import DrivetrainError, FileError, UsageError, nearest
+from drivetrain.models.takes import (
+    COLUMNS,
+    COLUMNS_OR_PICTURES,
+    HISTORIES,
+    PAIR,
+    PICTURES,
+    TABLES,
+    TEXTS,
+    Takes,
+)
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from drivetrain.codecs import Codec, Signature
+    from drivetrain.codecs import Signature
     from drivetrain.models.body import Body
     from drivetrain.models.encoders import EncoderOptions
 
-ImageShape = tuple[int, int, int]
-Kind = Literal["built-in", "hub", "folder", "weights"]
+Kind = Literal["built-in", "whole", "hub", "folder", "weights"]
 
 
 @dataclass(frozen=True)
 class Model:
-    """A line of the registry. Built-in: `module`. From the hub: `hub`, and for training from scratch its `config`."""
+    """What a name stands for, and what it fits.
+
+    A network that is built here has its `module`; one from the hub `hub`, and for training from scratch its `config`; a
+    model that is no network its `learner`, "module:class" in `drivetrain.learn`. `weight_decay` and `learning_rate` are
+    those that a network wants unless others are given.
+    """
 
     description: str
     module: str = ""
     hub: str = ""
     config: Mapping[str, Any] = field(default_factory=dict)
+    learner: str = ""
+    takes: Takes = PICTURES
+    weight_decay: float | None = None
+    learning_rate: float | None = None
 
 
-def _built_in(name: str, description: str) -> Model:
-    return Model(description, module=f"drivetrain.models.{name}")
+def _built_in(name: str, description: str, takes: Takes = PICTURES) -> Model:
+    return Model(description, module=f"drivetrain.models.bodies.{name}", takes=takes)
 
 
 def _resnet(layer_type: str, depths: list[int], hidden_sizes: list[int]) -> dict[str, Any]:
@@ -60,8 +79,10 @@ def _transformer(model_type: str, width: int, heads: int, patch_size: int) -> di
 BASIC, BOTTLENECK = [64, 128, 256, 512], [256, 512, 1024, 2048]
 
 MODELS: dict[str, Model] = {
-    "linear": _built_in("linear", "no layers: softmax regression on pixels or columns"),
-    "mlp": _built_in("mlp", "two dense layers: (128, 64) on pixels, (256, 128) on the columns of a table"),
+    "linear": _built_in("linear", "no layers: softmax regression on pixels or columns", COLUMNS_OR_PICTURES),
+    "mlp": _built_in(
+        "mlp", "two dense layers: (128, 64) on pixels, (256, 128) on the columns of a table", COLUMNS_OR_PICTURES
+    ),
     "cnn": _built_in("cnn", "the textbook's convolutions and pooling, then a dense layer of 128"),
     "residual": _built_in("residual", "a small residual network, quick on a CPU; the best start without pretrained weights"),
     "resnet18": Model("ResNet-18, ImageNet", hub="microsoft/resnet-18", config=_resnet("basic", [2, 2, 2, 2], BASIC)),
@@ -86,31 +107,34 @@ MODELS: dict[str, Model] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Pair:
-    """A model of two categories (see `dot.py`), with the settings that it wants unless others are given."""
-
-    description: str
-    weight_decay: float
-    learning_rate: float
+def _pair(description: str, weight_decay: float) -> Model:
+    return Model(
+        description, module="drivetrain.models.dot", takes=PAIR, weight_decay=weight_decay, learning_rate=1e-2
+    )
 
 
-PAIRS: dict[str, Pair] = {
-    "dot": Pair("who and what: the product of their vectors, with biases", 1.2, 1e-2),
-    "neural": Pair("the same with a dense layer on both vectors", 2.0, 1e-2),
+PAIRS: dict[str, Model] = {
+    "dot": _pair("who and what: the product of their vectors, with biases", 1.2),
+    "neural": _pair("the same with a dense layer on both vectors", 2.0),
 }
 """Measured on a part of the training ratings of MovieLens 100k: without the strong decay 64 numbers for each user
 learn the noise (bench/movielens.py)."""
 PAIR_WIDTH = 64
-NO_NETWORKS = {
-    "best": "tables",
-    "trees": "tables",
-    "regression": "tables",
-    "ngrams": "tables with text",
-    "ease": "histories of who had what",
-    "factors": "two categories, such as user and item, and a number",
+LEARNERS: dict[str, Model] = {
+    "best": Model(
+        "the best of several, or a blend of them", learner="best.learner:BestLearner", takes=TABLES
+    ),
+    "trees": Model("gradient-boosted trees", learner="trees.learner:TreesLearner", takes=COLUMNS),
+    "regression": Model(
+        "regression in closed form", learner="closed_form.regression:RegressionLearner", takes=COLUMNS
+    ),
+    "ngrams": Model("regression on n-grams", learner="closed_form.ngrams:NgramsLearner", takes=TEXTS),
+    "ease": Model("what comes next, by what came together", learner="recommend.ease:EaseLearner", takes=HISTORIES),
+    "factors": Model("matrix factorisation", learner="recommend.factors:FactorsLearner", takes=PAIR),
 }
-"""Models that have a learner of their own, and what each is for."""
+"""Models that are no networks, and have a learner of their own."""
+OURS = {"best": LEARNERS["best"], **MODELS, **LEARNERS, **PAIRS}
+"""All records, in the order in which they are offered."""
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 PICKLED = (".pt", ".pth", ".bin", ".pkl", ".pickle", ".ckpt")
@@ -126,72 +150,76 @@ class ModelSource:
     location: str
 
 
+def record_of(name: str) -> Model | None:
+    """The record of a short name, ours or an extension's; None for other names. Raises DrivetrainError where the file of
+    an extension's model has none."""
+    if name in OURS:
+        return OURS[name]
+    _, file = _file_of(name)
+    if file is None:
+        return None
+    if not isinstance(record := getattr(file, "MODEL", None), Model):
+        raise DrivetrainError("the file of a model says in MODEL what it is.", where=file.__name__)
+    return record
+
+
+def _file_of(name: str) -> tuple[Kind, ModuleType | None]:
+    """The file of a whole network, or of a body, that has no record here."""
+    whole = extensions.find("models.whole", name)
+    return ("built-in", extensions.find("models.bodies", name)) if whole is None else ("whole", whole)
+
+
 def fitting(signature: Signature) -> tuple[str, ...]:
     """The names to offer for a dataset: models that can take its inputs and give its targets."""
-    inputs, targets = (
-        [codec.op.partition("@")[0] for codec in codecs.values()]
-        for codecs in (signature.inputs, signature.targets)
-    )
-    if "image" in inputs:
-        return tuple(MODELS)
-    plain = {*targets} <= {"category", "number"}
-    best = ("best",) if plain else ()
-    columns = ("trees", "regression") if plain and {*inputs} != {"text"} else ()
-    ngrams = ("ngrams",) if plain and any(map(has_grams, signature.inputs.values())) else ()
-    pairs = ("factors", *PAIRS) if inputs == ["category", "category"] and targets == ["number"] else ()
-    return (*best, "linear", "mlp", *columns, *ngrams, *pairs)
+    theirs = [*extensions.names("models.whole"), *extensions.names("models.bodies")]
+    found = {name: record_of(name) for name in (*OURS, *theirs) }
+    return tuple(name for name, record in found.items() if record is not None and record.takes.fits(signature))
 
 
-COLUMNS = ("linear", "mlp")
-"""Models that also take inputs without pictures."""
+def takes_of(name: str) -> Takes:
+    """What a model fits. Those from the hub, a folder or a file are for pictures."""
+    record = record_of(name)
+    return PICTURES if record is None else record.takes
 
 
-def refuse_unfit(source: ModelSource, signature: Signature) -> None:
-    """Raises UsageError for a model of pictures where there are none: it would be as if mlp had been asked for."""
-    pictures = any(len(codec.shape) == 3 for codec in signature.inputs.values())
-    if not pictures and source.name not in (*COLUMNS, *PAIRS):
-        raise UsageError(
-            f"{source.name} takes pictures, and there are none here.", where="model",
-            fix=f"Choose one of {', '.join(fitting(signature))}.",
-        )  # fmt: skip
-
-
-def refuse_no_pair(name: str, signature: Signature) -> None:
-    """Raise UsageError unless the inputs are two categories and the target one number."""
-    inputs, targets = list(signature.inputs.values()), list(signature.targets.values())
-    if len(inputs) != 2 or not all(isinstance(codec, Category) for codec in inputs):
-        kinds = {field: codec.op.partition("@")[0] for field, codec in signature.inputs.items()}
-        here = ", ".join(field if field == kind else f"{field} ({kind})" for field, kind in kinds.items())
-        raise UsageError(
-            f"{name} takes two categories, such as user and item, and nothing else; "
-            f"here {'is' if len(inputs) == 1 else 'are'} {here}.",
-            where="model", fix=f"Use another model, such as {'cnn' if 'image' in kinds.values() else 'mlp'}.",
-        )  # fmt: skip
-    if len(targets) != 1 or not isinstance(targets[0], Number):
-        raise UsageError(f"{name} gives one number.", where="model", fix="Use another model, such as mlp.")
+def refuse_unfit(name: str, signature: Signature) -> None:
+    """Raises UsageError for a model that can't take the inputs or give the targets, with those that can: it would be as if
+    another had been asked for."""
+    takes = takes_of(name)
+    if takes.fits(signature):
+        return
+    offered = fitting(signature)
+    raise UsageError(
+        f"{name} {takes.misfit(signature)}.", where="model",
+        fix=f"Choose one of {', '.join(offered)}." if offered else "Give a torch module of your own.",
+    )  # fmt: skip
 
 
 def may_be_pretrained(name: str) -> bool:
     """Whether weights that were trained before may be had for a name; asks no network."""
-    return name not in (*PAIRS, *NO_NETWORKS) and resolve(name).kind != "built-in"
+    record = record_of(name)
+    return resolve(name).kind != "built-in" if record is None else bool(record.hub)
 
 
 def resolve(name: str, offered: Sequence[str] = tuple(MODELS)) -> ModelSource:
-    """What `name` stands for: a short name of MODELS, a local folder or weights file, or `owner/name` on the hub.
+    """What `name` stands for: a short name with a record, a local folder or weights file, or `owner/name` on the hub.
 
     Raises UsageError for what is no name, for an unknown one (with the nearest of those `offered`) and for pickled
     weights, FileError for a path that isn't there. Asks no network.
     """
     name = _checked(name)
-    if name in MODELS:
-        model = MODELS[name]
-        return (
-            ModelSource(name, "built-in", model.module)
-            if model.module
-            else ModelSource(name, "hub", model.hub)
-        )
-    if name in PAIRS:
-        return ModelSource(name, "built-in", "drivetrain.models.dot")
+    others = [other for other in offered if other != name]
+    files = ", a hub name (owner/name), a folder or a file" if "cnn" in others else ""
+    choice = f"Choose one of {', '.join(others)}{files}."
+    if (record := record_of(name)) is not None:
+        if record.learner:
+            raise UsageError(f"{name} is for {record.takes.what}, and no network.", where="model", fix=choice)
+        if record.hub:
+            return ModelSource(name, "hub", record.hub)
+        if record.module:
+            return ModelSource(name, "built-in", record.module)
+        kind, file = _file_of(name)
+        return ModelSource(name, kind, "" if file is None else file.__name__)
     path = Path(name).expanduser()
     if path.suffix.lower() in PICKLED:
         raise UsageError(
@@ -215,11 +243,6 @@ def resolve(name: str, offered: Sequence[str] = tuple(MODELS)) -> ModelSource:
         return ModelSource(name, "hub", name)
     if "/" in name or "\\" in name:
         raise FileError("no such folder.", where=name, fix="Check the path.")
-    others = [other for other in offered if other != name]
-    files = ", a hub name (owner/name), a folder or a file" if "cnn" in others else ""
-    choice = f"Choose one of {', '.join(others)}{files}."
-    if name in NO_NETWORKS:
-        raise UsageError(f"{name} is for {NO_NETWORKS[name]}, and no network.", where="model", fix=choice)
     raise UsageError(f"no model is called {name!r}.", where="model", fix=nearest(name, others) or choice)
 
 
@@ -267,7 +290,7 @@ def embedding_width(levels: int) -> int:
     return max(2, round(3 * levels**0.25))
 
 
-def encoder_options(name: str, body: Callable[[Codec], nn.Module], shape: TableShape) -> EncoderOptions:
+def encoder_options(name: str, body: Callable[[tuple[int, ...]], nn.Module], shape: TableShape) -> EncoderOptions:
     """What a model wants of the encoders of inputs that are no pictures."""
     from drivetrain.models.encoders import EncoderOptions
 
@@ -292,24 +315,24 @@ def build_combiner(name: str, inputs: Sequence[int], dropout: float, shape: Tabl
 
 
 def build_body(
-    name: str, image_shape: ImageShape, *, pretrained: bool | str = "auto", dropout: float = 0.0
+    name: str, shape: tuple[int, ...], *, pretrained: bool | str = "auto", dropout: float = 0.0
 ) -> Body:
-    """The body that `name` stands for, for pictures of `image_shape` (height, width, channels).
+    """The body that `name` stands for, for inputs of `shape`: of pictures (channels, height, width).
 
     `pretrained`: True wants weights or fails; False wants random ones; "auto" takes weights where they can be had,
     and for a short name without network says in `body.notes` that it starts from random ones. Raises UsageError
     (unknown name, no weights for it, pictures too small), FileError, hub.Unreachable.
     """
     source = resolve(name)
-    if name in PAIRS:
-        raise UsageError(f"{name} takes two categories, not pictures.", where="model", fix="Choose cnn.")
+    if name in PAIRS or source.kind == "whole":
+        raise UsageError(f"{name} takes {takes_of(name).what}, not pictures.", where="model", fix="Choose cnn.")
     if source.kind == "built-in":
         if pretrained is True:
             choices = ", ".join(name for name, model in MODELS.items() if model.hub)
             raise UsageError(
                 f"there are no pretrained weights for {name!r}.", where="model", fix=f"Choose {choices}."
             )
-        return importlib.import_module(source.location).build(image_shape, dropout)
+        return importlib.import_module(source.location).build(shape, dropout)
     if source.kind == "weights":
         from drivetrain.models import local
 
@@ -317,18 +340,18 @@ def build_body(
     from drivetrain.models import backbones, hub
 
     if source.kind == "folder":
-        return backbones.load(source.location, image_shape, pretrained=bool(pretrained))
+        return backbones.load(source.location, shape, pretrained=bool(pretrained))
     config = MODELS[name].config if name in MODELS else {}
     if config and pretrained is False:
-        return backbones.from_config(config, image_shape, where=name)
+        return backbones.from_config(config, shape, where=name)
     try:
         folder = hub.fetch(source.location)
     except hub.Unreachable as fault:
         if not config or pretrained is True:
             raise
-        body = backbones.from_config(config, image_shape, where=name)
+        body = backbones.from_config(config, shape, where=name)
         body.notes.append(
             f"pretrained weights for {name} can't be had ({fault.error.rstrip('.')}): training from scratch. {fault.fix}"
         )
         return body
-    return backbones.load(folder, image_shape, pretrained=bool(pretrained), where=source.location)
+    return backbones.load(folder, shape, pretrained=bool(pretrained), where=source.location)

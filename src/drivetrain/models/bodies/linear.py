@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 class Linear(Body):
     """Pictures (N, C, H, W) -> their values (N, C * H * W)."""
 
-    def __init__(self, image_shape: tuple[int, int, int]) -> None:
+    def __init__(self, shape: tuple[int, int, int]) -> None:
         super().__init__()
-        height, width, channels = image_shape
+        channels, height, width = shape
         self.features = height * width * channels
 
     def forward(self, images: Tensor) -> Tensor:
@@ -30,6 +30,6 @@ class Linear(Body):
         return [self]
 
 
-def build(image_shape: tuple[int, int, int], dropout: float = 0.0) -> Linear:
+def build(shape: tuple[int, int, int], dropout: float = 0.0) -> Linear:
     del dropout
-    return Linear(image_shape)
+    return Linear(shape)

@@ -19,10 +19,10 @@ class MLP(Body):
     """Flatten, then dense + ReLU for each of `widths`, with dropout between them."""
 
     def __init__(
-        self, image_shape: tuple[int, int, int], widths: Sequence[int] = WIDTHS, dropout: float = 0.0
+        self, shape: tuple[int, int, int], widths: Sequence[int] = WIDTHS, dropout: float = 0.0
     ) -> None:
         super().__init__()
-        height, width, channels = image_shape
+        channels, height, width = shape
         layers: list[nn.Module] = []
         wide = height * width * channels
         for place, units in enumerate(widths):
@@ -44,5 +44,5 @@ class MLP(Body):
         return list(self.layers)
 
 
-def build(image_shape: tuple[int, int, int], dropout: float = 0.0) -> MLP:
-    return MLP(image_shape, dropout=dropout)
+def build(shape: tuple[int, int, int], dropout: float = 0.0) -> MLP:
+    return MLP(shape, dropout=dropout)

@@ -41,9 +41,9 @@ class Residual(Body):
     most of theirs. `width` is that of the stem: 16 for small grey pictures, else 32.
     """
 
-    def __init__(self, image_shape: tuple[int, int, int], width: int | None = None) -> None:
+    def __init__(self, shape: tuple[int, int, int], width: int | None = None) -> None:
         super().__init__()
-        tall, broad, channels = image_shape
+        channels, tall, broad = shape
         photograph = min(tall, broad) >= PHOTOGRAPH
         wide = width or (16 if channels == 1 and not photograph else 32)
         if photograph:
@@ -69,6 +69,6 @@ class Residual(Body):
         return [self.stem, *self.parts]
 
 
-def build(image_shape: tuple[int, int, int], dropout: float = 0.0) -> Residual:
+def build(shape: tuple[int, int, int], dropout: float = 0.0) -> Residual:
     del dropout
-    return Residual(image_shape)
+    return Residual(shape)

@@ -44,9 +44,9 @@ class CNN(Body):
     is the same, and both have a quarter of the work.
     """
 
-    def __init__(self, image_shape: tuple[int, int, int], dropout: float = 0.0) -> None:
+    def __init__(self, shape: tuple[int, int, int], dropout: float = 0.0) -> None:
         super().__init__()
-        height, width, channels = image_shape
+        channels, height, width = shape
         pairs: list[nn.Module] = []
         while len(pairs) < 2 or max(height, width) > LONGEST:
             wide = WIDTHS[min(len(pairs), len(WIDTHS) - 1)]
@@ -71,5 +71,5 @@ class CNN(Body):
         return [*self.pairs, self.dense]
 
 
-def build(image_shape: tuple[int, int, int], dropout: float = 0.0) -> CNN:
-    return CNN(image_shape, dropout)
+def build(shape: tuple[int, int, int], dropout: float = 0.0) -> CNN:
+    return CNN(shape, dropout)

@@ -1,0 +1,103 @@
+"""Which inputs and targets a model fits: by their kinds, and by the form in which an encoder lays them before a body.
+
+Told in records (see `registry.py`), of ours and of extensions, and read without torch as far as no encoder is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from drivetrain import extensions
+from drivetrain.codecs import Codec, Signature
+from drivetrain.codecs.text import has_grams
+
+PICTURE = "picture"
+"""The form of what pictures are to a body: (channels, height, width)."""
+LISTED = 5
+"""Inputs that are named one by one."""
+
+
+def form_of(codec: Codec) -> str | None:
+    """What an input is to a network: the form of what its encoder lays before a body, "" where its encoder needs none,
+    None where no network can have it."""
+    encoder = extensions.facet("models.encoders", codec)
+    return None if encoder is None else getattr(encoder, "FORM", "")
+
+
+def is_like(codec: Codec, kind: str) -> bool:
+    """Whether a codec is of a kind, or declares to be like it."""
+    return kind in (extensions.kind_of(codec), codec.like)
+
+
+def has_heads(codecs: Sequence[Codec]) -> bool:
+    """Whether a network can answer with all of them."""
+    return all(extensions.facet("models.heads", codec) for codec in codecs)
+
+
+@dataclass(frozen=True)
+class Takes:
+    """The inputs and the targets that a model fits, in words and as tests."""
+
+    what: str
+    inputs: Callable[[Sequence[Codec]], bool]
+    gives: str = "what a network has a head for"
+    targets: Callable[[Sequence[Codec]], bool] = has_heads
+
+    def fits(self, signature: Signature) -> bool:
+        return self.inputs([*signature.inputs.values()]) and self.targets([*signature.targets.values()])
+
+    def misfit(self, signature: Signature) -> str:
+        """Why it does not fit, in words after the name of a model."""
+        if not self.inputs([*signature.inputs.values()]):
+            return f"takes {self.what}; here {_listed(signature.inputs)}"
+        return f"gives {self.gives}; here {_listed(signature.targets)}"
+
+
+def _listed(codecs: Mapping[str, Codec]) -> str:
+    """ "is price (number)", or of many what kinds they are."""
+    kinds = {name: extensions.kind_of(codec) for name, codec in codecs.items()}
+    if len(kinds) > LISTED:
+        return f"are {len(kinds)} of {', '.join(dict.fromkeys(kinds.values()))}"
+    named = ", ".join(name if name == kind else f"{name} ({kind})" for name, kind in kinds.items())
+    return f"{'is' if len(kinds) == 1 else 'are'} {named}"
+
+
+def takes_form(form: str, what: str) -> Takes:
+    """Of a body: inputs of its form, and beside them those that need no body."""
+    return Takes(what, lambda codecs: form in (found := {*map(form_of, codecs)}) and found <= {form, ""})
+
+
+def exactly(*kinds: str) -> Callable[[Sequence[Codec]], bool]:
+    """Whether codecs are of these kinds, in this order."""
+    return lambda codecs: len(codecs) == len(kinds) and all(map(is_like, codecs, kinds))
+
+
+def _of_columns(codecs: Sequence[Codec]) -> bool:
+    return {*map(form_of, codecs)} == {""}
+
+
+def _not_of_texts_alone(codecs: Sequence[Codec]) -> bool:
+    return _of_columns(codecs) and not all(is_like(codec, "text") for codec in codecs)
+
+
+def _plain(codecs: Sequence[Codec]) -> bool:
+    return all(is_like(codec, "category") or is_like(codec, "number") for codec in codecs)
+
+
+PICTURES = takes_form(PICTURE, "pictures")
+COLUMNS_OR_PICTURES = Takes(
+    "columns or pictures", lambda codecs: {*map(form_of, codecs)} <= {PICTURE, ""}
+)
+CLASS_OR_NUMBER = "a class or a number"
+TABLES = Takes("tables", _of_columns, CLASS_OR_NUMBER, _plain)
+COLUMNS = Takes("tables", _not_of_texts_alone, CLASS_OR_NUMBER, _plain)
+TEXTS = Takes(
+    "tables with text", lambda codecs: _of_columns(codecs) and any(map(has_grams, codecs)), CLASS_OR_NUMBER, _plain
+)  # fmt: skip
+PAIR = Takes(
+    "two categories alone, such as user and item", exactly("category", "category"),
+    "one number", exactly("number"),
+)  # fmt: skip
+HISTORIES = Takes("histories of who had what", lambda codecs: False)
+"""Their task alone makes them."""
