@@ -23,8 +23,9 @@ from drivetrain.codecs.tags import Tags
 from drivetrain.codecs.text import Text
 from drivetrain.graphs.network import NotWritten, write_network
 from drivetrain.graphs.torch_export import export_graph, torch_graph
+from drivetrain.models.build import build_network
 from drivetrain.models.heads import HeadOptions
-from drivetrain.models.network import Network, build_network
+from drivetrain.models.network import Network
 from drivetrain.runtime import OnnxSession
 from drivetrain.types import Array
 
@@ -218,7 +219,7 @@ import numpy as np, sys
 from drivetrain.codecs import Signature
 from drivetrain.codecs.number import Number
 from drivetrain.graphs.torch_export import export_graph
-from drivetrain.models.network import build_network
+from drivetrain.models.build import build_network
 rows = {"a": np.arange(9, dtype=np.float32), "b": np.arange(9, dtype=np.float32)}
 signature = Signature({"a": Number(center=0.0, spread=1.0)}, {"b": Number(center=0.0, spread=1.0)})
 export_graph(build_network(signature, rows, "mlp"), signature, rows)

@@ -14,7 +14,7 @@ from drivetrain.errors import UsageError
 from drivetrain.graphs.torch_export import export_graph
 from drivetrain.learn.settings import Phase
 from drivetrain.learn.training import parameter_groups
-from drivetrain.models.network import build_network
+from drivetrain.models.build import build_network
 from drivetrain.models.registry import PAIR_WIDTH, build_body, resolve
 from drivetrain.runtime import OnnxSession
 

@@ -106,8 +106,8 @@ def refuse_shares(split: Splitter | None, valid: float, test: float = 0.0) -> No
 def refuse_unfit(data: Dataset, model: Any) -> None:
     """Raises UsageError for a name of no model, or of one that can't take these data; before the work is begun."""
     if isinstance(model, str) and model not in (*WITHOUT_EPOCHS, FAST):
-        source = registry.resolve(model, registry.fitting(data.signature))
-        registry.refuse_unfit(source, data.signature)
+        registry.resolve(model, registry.fitting(data.signature))
+        registry.refuse_unfit(model, data.signature)
 
 
 def refuse_pointless(data: Dataset, model: Any, given: Iterable[str]) -> None:

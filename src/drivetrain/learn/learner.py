@@ -37,9 +37,9 @@ from drivetrain.learn.runs import state
 from drivetrain.learn.settings import FROZEN_EPOCHS, OF_FIT, Phase, Settings, telling, unknown_option
 from drivetrain.learn.threads import LARGE_BATCH, one_thread
 from drivetrain.learn.training import Training, averaging
+from drivetrain.models.build import build_network
 from drivetrain.models.heads import HeadOptions
 from drivetrain.models.heads.number import limits_of
-from drivetrain.models.network import build_network
 from drivetrain.models.registry import PAIRS, fitting, refuse_unfit, resolve
 from drivetrain.progress import EpochTable
 from drivetrain.types import Array
@@ -69,7 +69,7 @@ class Mixed:
 def _whole_name(model: str, data: Dataset) -> str:
     """The name of a model; a folder or file in full, so that the run can be resumed from anywhere."""
     source = resolve(model, fitting(data.signature))
-    refuse_unfit(source, data.signature)
+    refuse_unfit(source.name, data.signature)
     return os.path.abspath(source.location) if source.kind in ("folder", "weights") else model
 
 

@@ -111,9 +111,7 @@ def load(
     return _fitted(body, shape, where)
 
 
-def from_config(
-    config: Mapping[str, Any], shape: tuple[int, int, int], *, where: object = ""
-) -> Backbone:
+def from_config(config: Mapping[str, Any], shape: tuple[int, int, int], *, where: object = "") -> Backbone:
     """The architecture of a configuration with random weights, made for `shape` from the start."""
     from transformers import AutoConfig, AutoModel
 

@@ -10,9 +10,10 @@ Normalization = tuple[tuple[float, ...], tuple[float, ...]]
 class Body(nn.Module):
     """float32 normalised pictures (N, C, H, W), channels-last in memory -> features float32 (N, `features`).
 
-    An architecture is one file with a `build(shape, dropout)` that returns a Body, and one line in
-    `registry.MODELS`. `shape` is (channels, height, width). `dropout` falls between the body's own dense
-    layers; the head drops features before its last layer, so a body without dense layers has no use for it.
+    An architecture is one file in `bodies/` with a `build(shape, dropout)` that returns a Body, and one line in
+    `registry.MODELS`. `shape` is (channels, height, width); of what is no picture, that which its encoder says. `dropout`
+    falls between the body's own dense layers; the head drops features before its last layer, so a body without dense
+    layers has no use for it.
     """
 
     features: int
@@ -25,11 +26,21 @@ class Body(nn.Module):
     """Batch norm must stay in eval mode in transfer learning: its statistics are better than a small batch's."""
     size: int | None = None
     """Height and width in pixels that the weights were trained on."""
+    has_maps = False
+    """Whether `maps` and `pooled` are there, the two halves of `forward`."""
 
     def __init__(self) -> None:
         super().__init__()
         self.notes: list[str] = []
         """What a person should know about how the body was made."""
+
+    def maps(self, images: Tensor) -> Tensor:
+        """Features of each place (N, C, H, W)."""
+        raise NotImplementedError
+
+    def pooled(self, maps: Tensor) -> Tensor:
+        """The maps' row of features (N, `features`)."""
+        raise NotImplementedError
 
     def blocks(self) -> list[nn.Module]:
         """The parts that have parameters, from input to output; together they hold each parameter once.

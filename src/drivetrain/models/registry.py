@@ -20,6 +20,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
 from drivetrain import extensions
+from drivetrain.codecs.base import Quantity
 from drivetrain.errors import DrivetrainError, FileError, UsageError, nearest
 from drivetrain.models.takes import (
     COLUMNS,
@@ -30,6 +31,7 @@ from drivetrain.models.takes import (
     TABLES,
     TEXTS,
     Takes,
+    form_of,
 )
 
 if TYPE_CHECKING:
@@ -129,7 +131,9 @@ LEARNERS: dict[str, Model] = {
         "regression in closed form", learner="closed_form.regression:RegressionLearner", takes=COLUMNS
     ),
     "ngrams": Model("regression on n-grams", learner="closed_form.ngrams:NgramsLearner", takes=TEXTS),
-    "ease": Model("what comes next, by what came together", learner="recommend.ease:EaseLearner", takes=HISTORIES),
+    "ease": Model(
+        "what comes next, by what came together", learner="recommend.ease:EaseLearner", takes=HISTORIES
+    ),
     "factors": Model("matrix factorisation", learner="recommend.factors:FactorsLearner", takes=PAIR),
 }
 """Models that are no networks, and have a learner of their own."""
@@ -152,15 +156,16 @@ class ModelSource:
 
 def record_of(name: str) -> Model | None:
     """The record of a short name, ours or an extension's; None for other names. Raises DrivetrainError where the file of
-    an extension's model has none."""
+    a whole network has none."""
     if name in OURS:
         return OURS[name]
-    _, file = _file_of(name)
-    if file is None:
-        return None
-    if not isinstance(record := getattr(file, "MODEL", None), Model):
-        raise DrivetrainError("the file of a model says in MODEL what it is.", where=file.__name__)
-    return record
+    kind, file = _file_of(name)
+    record = getattr(file, "MODEL", None)
+    if isinstance(record, Model):
+        return record
+    if kind == "whole":
+        raise DrivetrainError(f"there is no MODEL that says what {name} is.", where=f"models/whole/{name}")
+    return None
 
 
 def _file_of(name: str) -> tuple[Kind, ModuleType | None]:
@@ -172,8 +177,10 @@ def _file_of(name: str) -> tuple[Kind, ModuleType | None]:
 def fitting(signature: Signature) -> tuple[str, ...]:
     """The names to offer for a dataset: models that can take its inputs and give its targets."""
     theirs = [*extensions.names("models.whole"), *extensions.names("models.bodies")]
-    found = {name: record_of(name) for name in (*OURS, *theirs) }
-    return tuple(name for name, record in found.items() if record is not None and record.takes.fits(signature))
+    found = {name: record_of(name) for name in (*OURS, *theirs)}
+    return tuple(
+        name for name, record in found.items() if record is not None and record.takes.fits(signature)
+    )
 
 
 def takes_of(name: str) -> Takes:
@@ -284,13 +291,23 @@ def table_shape(rows: int, numbers: int) -> TableShape:
     return TableShape(bins, (128, 128), members)
 
 
+def shape_of(name: str, signature: Signature, rows: int) -> TableShape:
+    """That of `mlp` where no input needs a body, which then has nothing else to learn in; else the plain one."""
+    inputs = signature.inputs.values()
+    if name != "mlp" or any(map(form_of, inputs)):
+        return TableShape()
+    return table_shape(rows, sum(isinstance(codec, Quantity) for codec in inputs))
+
+
 def embedding_width(levels: int) -> int:
     """The width of a category's vector: three times the fourth root of its levels. Measured on Adult, where it beats
     fastai's rule (1.6 levels ** 0.56), which is wider: see docs/decisions/tables.md."""
     return max(2, round(3 * levels**0.25))
 
 
-def encoder_options(name: str, body: Callable[[tuple[int, ...]], nn.Module], shape: TableShape) -> EncoderOptions:
+def encoder_options(
+    name: str, body: Callable[[tuple[int, ...]], nn.Module], shape: TableShape
+) -> EncoderOptions:
     """What a model wants of the encoders of inputs that are no pictures."""
     from drivetrain.models.encoders import EncoderOptions
 
@@ -325,7 +342,9 @@ def build_body(
     """
     source = resolve(name)
     if name in PAIRS or source.kind == "whole":
-        raise UsageError(f"{name} takes {takes_of(name).what}, not pictures.", where="model", fix="Choose cnn.")
+        raise UsageError(
+            f"{name} takes {takes_of(name).what}, not pictures.", where="model", fix="Choose cnn."
+        )
     if source.kind == "built-in":
         if pretrained is True:
             choices = ", ".join(name for name, model in MODELS.items() if model.hub)

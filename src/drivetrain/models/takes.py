@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from drivetrain import extensions
 from drivetrain.codecs import Codec, Signature
+from drivetrain.codecs.base import Quantity
 from drivetrain.codecs.text import has_grams
 
 PICTURE = "picture"
@@ -82,13 +83,15 @@ def _not_of_texts_alone(codecs: Sequence[Codec]) -> bool:
 
 
 def _plain(codecs: Sequence[Codec]) -> bool:
-    return all(is_like(codec, "category") or is_like(codec, "number") for codec in codecs)
+    return all(codec.labels is not None or isinstance(codec, Quantity) for codec in codecs)
+
+
+def _one_number(codecs: Sequence[Codec]) -> bool:
+    return len(codecs) == 1 and isinstance(codecs[0], Quantity)
 
 
 PICTURES = takes_form(PICTURE, "pictures")
-COLUMNS_OR_PICTURES = Takes(
-    "columns or pictures", lambda codecs: {*map(form_of, codecs)} <= {PICTURE, ""}
-)
+COLUMNS_OR_PICTURES = Takes("columns or pictures", lambda codecs: {*map(form_of, codecs)} <= {PICTURE, ""})
 CLASS_OR_NUMBER = "a class or a number"
 TABLES = Takes("tables", _of_columns, CLASS_OR_NUMBER, _plain)
 COLUMNS = Takes("tables", _not_of_texts_alone, CLASS_OR_NUMBER, _plain)
@@ -97,7 +100,7 @@ TEXTS = Takes(
 )  # fmt: skip
 PAIR = Takes(
     "two categories alone, such as user and item", exactly("category", "category"),
-    "one number", exactly("number"),
+    "one number", _one_number,
 )  # fmt: skip
 HISTORIES = Takes("histories of who had what", lambda codecs: False)
 """Their task alone makes them."""

@@ -12,7 +12,7 @@ from drivetrain.learn.closed_form.base import Solved
 from drivetrain.learn.names import FACTORS
 from drivetrain.learn.recommend.factorise import STARTS, SWEEPS, Factors, factorise
 from drivetrain.learn.settings import Record
-from drivetrain.models.registry import refuse_no_pair
+from drivetrain.models.registry import refuse_unfit
 from drivetrain.types import Array
 
 
@@ -38,7 +38,7 @@ class FactorsLearner(Solved):
     factors: Factors | None = None
 
     def _refuse_unfit(self) -> None:
-        refuse_no_pair(FACTORS, self.data.signature)
+        refuse_unfit(FACTORS, self.data.signature)
 
     def _solve(self) -> None:
         batch, settings = self.training_batch(), self.settings

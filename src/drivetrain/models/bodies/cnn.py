@@ -44,6 +44,8 @@ class CNN(Body):
     is the same, and both have a quarter of the work.
     """
 
+    has_maps = True
+
     def __init__(self, shape: tuple[int, int, int], dropout: float = 0.0) -> None:
         super().__init__()
         channels, height, width = shape
@@ -62,7 +64,13 @@ class CNN(Body):
         self.features = DENSE
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.dense(self.pairs(images))
+        return self.pooled(self.maps(images))
+
+    def maps(self, images: Tensor) -> Tensor:
+        return self.pairs(images)
+
+    def pooled(self, maps: Tensor) -> Tensor:
+        return self.dense(maps)
 
     def write_graph(self, graph: NetworkGraph, images: str) -> str:
         return graph.write(self.dense, graph.write(self.pairs, images))

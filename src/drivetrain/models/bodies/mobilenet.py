@@ -88,6 +88,7 @@ class InvertedResidual(nn.Module):
 class MobileNet(Body):
     """Convolutions down to 1/32 of the picture, then the mean over the map. `block_ends` are where the map shrinks."""
 
+    has_maps = True
     published_keys = {"features.": "layers."}
     """Published weights say `features.`; that name is the width of a body here."""
     published_extras = ("classifier.",)
@@ -101,10 +102,13 @@ class MobileNet(Body):
 
     def maps(self, images: Tensor) -> Tensor:
         """The last map (N, features, H / 32, W / 32)."""
-        return self.layers(images)
+        return self.layers(repeat_grey(images, CHANNELS))
+
+    def pooled(self, maps: Tensor) -> Tensor:
+        return maps.mean((2, 3))
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.maps(repeat_grey(images, CHANNELS)).mean((2, 3))
+        return self.pooled(self.maps(images))
 
     def blocks(self) -> list[nn.Module]:
         ends = (*self.block_ends, len(self.layers))
@@ -115,6 +119,7 @@ class MobileNetV1(MobileNet):
     """Only convolutions, with batch norm folded into weights and biases; ReLU6 after each."""
 
     def maps(self, images: Tensor) -> Tensor:
+        images = repeat_grey(images, CHANNELS)
         for layer in self.layers:
             images = F.relu6(layer(images))
         return images

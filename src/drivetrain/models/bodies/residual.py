@@ -41,6 +41,8 @@ class Residual(Body):
     most of theirs. `width` is that of the stem: 16 for small grey pictures, else 32.
     """
 
+    has_maps = True
+
     def __init__(self, shape: tuple[int, int, int], width: int | None = None) -> None:
         super().__init__()
         channels, tall, broad = shape
@@ -63,7 +65,13 @@ class Residual(Body):
         self.features = wide
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.parts(self.stem(images)).amax((2, 3))
+        return self.pooled(self.maps(images))
+
+    def maps(self, images: Tensor) -> Tensor:
+        return self.parts(self.stem(images))
+
+    def pooled(self, maps: Tensor) -> Tensor:
+        return maps.amax((2, 3))
 
     def blocks(self) -> list[nn.Module]:
         return [self.stem, *self.parts]

@@ -2,33 +2,43 @@
 
 `build(codecs, rows, options)` takes all inputs of that codec at once, field -> codec, and a sample of their
 encoded training rows, field -> (n, ...). It gives an Encoder: their arrays, in that order, to parts of a row of features.
+
+Where inputs need a body, which the name of a model stands for, the file says in `FORM` what it lays before one
+("picture": float32 (N, C, H, W)), and `options.body` makes it; its models take that form (`drivetrain.models.takes`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-
-from drivetrain.codecs import Codec
 
 
 @dataclass(frozen=True)
 class EncoderOptions:
     """What a model wants of its encoders.
 
-    `body` makes the body of an input that needs one of its own (a picture). `bins` is the number of pieces that a
-    number is cut into beside being scaled (0: scaled only). `width` is the rule for the width of an embedding,
-    levels -> width (None: one column per level). With `biases` each level also has a number of its own.
+    `body` makes the body of an input that needs one of its own, for the shape of what it is given: of a picture, and of
+    what is laid out as one, (channels, height, width). `bins` is the number of pieces that a number is cut into beside
+    being scaled (0: scaled only). `width` is the rule for the width of an embedding, levels -> width (None: one column
+    per level). With `biases` each level also has a number of its own.
     """
 
-    body: Callable[[Codec], nn.Module]
+    body: Callable[[tuple[int, ...]], nn.Module]
     bins: int = 0
     width: Callable[[int], int] | None = None
     biases: bool = False
+
+
+class Places(NamedTuple):
+    """What is at each place of an input, beside its row of features: float32 (N, T, F), a sequence, or (N, C, H, W), a
+    map. `mask` is bool (N, T) or (N, H, W), True where there is something; None where there is everywhere."""
+
+    values: Tensor
+    mask: Tensor | None = None
 
 
 class Encoder(nn.Module):
@@ -50,6 +60,11 @@ class Encoder(nn.Module):
             return self([batch[name] for name in self.names])
         ready = batch.get(self.names)
         return self(torch.stack([batch[name] for name in self.names], 1) if ready is None else ready)
+
+    def with_places(self, batch: Mapping[Any, Tensor]) -> tuple[list[Tensor], dict[str, Places]]:
+        """The parts, and the places of those inputs that have some: words, moments, pixels. Asked only where a head or
+        what combines wants them."""
+        return self.of(batch), {}
 
     def forward(self, arrays: Any) -> list[Tensor]:
         raise NotImplementedError

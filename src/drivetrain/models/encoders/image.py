@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from drivetrain.codecs import Codec
-from drivetrain.models.encoders import Encoder, EncoderOptions
+from drivetrain.models.body import Body
+from drivetrain.models.encoders import Encoder, EncoderOptions, Places
 from drivetrain.types import Array
 
 if TYPE_CHECKING:
     from drivetrain.graphs.network import NetworkGraph
+
+
+FORM = "picture"
 
 
 class PictureEncoder(nn.Module):
@@ -57,13 +61,30 @@ class ImageEncoder(Encoder):
     def forward(self, arrays: list[Tensor]) -> list[Tensor]:
         return [picture(images) for picture, images in zip(self.pictures, arrays)]
 
+    def with_places(self, batch: Mapping[Any, Tensor]) -> tuple[list[Tensor], dict[str, Places]]:
+        parts: list[Tensor] = []
+        places: dict[str, Places] = {}
+        for name, picture in zip(self.names, self.pictures):
+            prepared, body = picture.prepare(batch[name]), picture.body
+            if isinstance(body, Body) and body.has_maps:
+                maps = body.maps(prepared)
+                parts.append(body.pooled(maps))
+                places[name] = Places(maps)
+            else:
+                parts.append(body(prepared))
+        return parts, places
+
     def write_graph(self, graph: NetworkGraph) -> list[str]:
         return [graph.write(picture, graph.inputs[name]) for name, picture in zip(self.names, self.pictures)]
 
 
 def build(codecs: Mapping[str, Codec], rows: Mapping[str, Array], options: EncoderOptions) -> ImageEncoder:
     """The mean and deviation are those that the body's weights want, or where it has none those of `rows`."""
-    return ImageEncoder({name: _picture(options.body(codec), rows[name]) for name, codec in codecs.items()})
+    pictures: dict[str, PictureEncoder] = {}
+    for name, codec in codecs.items():
+        height, width, channels = codec.shape
+        pictures[name] = _picture(options.body((channels, height, width)), rows[name])
+    return ImageEncoder(pictures)
 
 
 def _picture(body: nn.Module, rows: Array) -> PictureEncoder:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from drivetrain.codecs import Codec
 from drivetrain.codecs.text import Text
-from drivetrain.models.encoders import Encoder, EncoderOptions
+from drivetrain.models.encoders import Encoder, EncoderOptions, Places
 from drivetrain.types import Array
 
 if TYPE_CHECKING:
@@ -35,6 +35,11 @@ class MeanOfWords(nn.Module):
         present = (words >= KNOWN_FROM).to(torch.float32).unsqueeze(2)
         return (self.table(words) * present).sum(1) / present.sum(1).clamp(min=1.0)
 
+    def places(self, words: Tensor) -> Places:
+        """The vector of each word (N, length, WIDTH), zeros where there is none."""
+        known = words >= KNOWN_FROM
+        return Places(self.table(words) * known.unsqueeze(2), known)
+
     def write_graph(self, graph: NetworkGraph, words: str) -> str:
         add, length = graph.add, graph.whole(1)
         known = add("GreaterOrEqual", words, graph.constant(KNOWN_FROM, np.int32))
@@ -54,6 +59,10 @@ class TextEncoder(Encoder):
 
     def forward(self, arrays: list[Tensor]) -> list[Tensor]:
         return [mean(words[:, :length]) for mean, words, length in zip(self.texts, arrays, self.lengths)]
+
+    def with_places(self, batch: Mapping[Any, Tensor]) -> tuple[list[Tensor], dict[str, Places]]:
+        found = zip(self.names, self.texts, self.lengths)
+        return self.of(batch), {name: mean.places(batch[name][:, :length]) for name, mean, length in found}
 
     def write_graph(self, graph: NetworkGraph) -> list[str]:
         words = [graph.columns(graph.inputs[name], 0, end) for name, end in zip(self.names, self.lengths)]

@@ -7,14 +7,20 @@ no layer of its own: its input is the output already.
 Where the features are those of several members, (N, members, features), each member has an output of its own while the
 network trains: (N, members, ...), of which `losses` gives the mean. Otherwise `forward` gives one answer, of the mean of
 what they say.
+
+A head with `asks_places` is called with `places=`, input -> `drivetrain.models.encoders.Places`, too: the sequences and
+maps that encoders give beside the row; `one_sequence` and `one_map` say which there is. One with `sees_target` is called
+with `target=`, its encoded true values where a loss is computed, and None where the network answers.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
+from drivetrain.errors import UsageError
 from drivetrain.models.dense import MemberLinear
 
 
@@ -22,7 +28,8 @@ from drivetrain.models.dense import MemberLinear
 class HeadOptions:
     """What the settings say of heads. `class_weights` is (classes,), or None where all count alike; `loss` of a number
     is squared, huber or absolute. `members` is how many a network has whose features are (N, members, features), and
-    `limits` are the lowest and the highest answer of a number on the scale that its layer predicts."""
+    `limits` are the lowest and the highest answer of a number on the scale that its layer predicts. `places` has the
+    shapes of what encoders give beside the row of features, input -> (T, F) or (C, H, W)."""
 
     dropout: float = 0.0
     label_smoothing: float = 0.0
@@ -30,6 +37,28 @@ class HeadOptions:
     loss: str = "squared"
     members: int = 1
     limits: tuple[float, float] | None = None
+    places: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+
+def one_sequence(options: HeadOptions) -> tuple[str, int]:
+    """The input that gives a sequence, and the width F of what it says at each place. Raises UsageError unless one does."""
+    name, (_, width) = _one(options, 2, "a sequence")
+    return name, width
+
+
+def one_map(options: HeadOptions) -> tuple[str, tuple[int, ...]]:
+    """The input that gives a map, and the map's shape (C, H, W). Raises UsageError unless one does."""
+    return _one(options, 3, "a map")
+
+
+def _one(options: HeadOptions, axes: int, what: str) -> tuple[str, tuple[int, ...]]:
+    found = {name: shape for name, shape in options.places.items() if len(shape) == axes}
+    if len(found) != 1:
+        there = f"{', '.join(found)} give one each" if found else "no input gives one"
+        raise UsageError(
+            f"this target is told from {what}, and {there}.", where="model", fix="Choose the inputs for it."
+        )
+    return next(iter(found.items()))
 
 
 def last_layer(features: int | None, outputs: int, options: HeadOptions) -> nn.Module:

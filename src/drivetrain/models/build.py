@@ -1,0 +1,90 @@
+"""A network for a signature: by the name of a model, or around somebody's own module."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from drivetrain.codecs import Signature
+from drivetrain.models import registry
+from drivetrain.models.base import BaseNetwork
+from drivetrain.models.encoders import Encoder
+from drivetrain.models.heads import HeadOptions
+from drivetrain.models.network import Network
+from drivetrain.models.own import build_own
+from drivetrain.models.parts import build_encoders, build_heads, two_rows
+from drivetrain.models.takes import form_of
+from drivetrain.models.whole import WholeOptions
+from drivetrain.types import Array
+
+
+def build_network(
+    signature: Signature,
+    rows: Mapping[str, Array],
+    model: str | nn.Module,
+    *,
+    pretrained: bool | str = "auto",
+    dropout: float = 0.0,
+    heads: Mapping[str, HeadOptions] | None = None,
+    count: int | None = None,
+) -> BaseNetwork:
+    """The network for a signature. `rows` are a sample of encoded training rows by field, for statistics and shapes.
+
+    `model` is a name (see `registry.py`): of a body for inputs that need one, of a combiner for those that need none, or
+    of a whole network. Or it is a torch module, which gives the output itself: (N, classes) scores or (N, 1). It gets
+    the only input as its encoder prepares it for a body, a picture as normalised float32 (N, C, H, W); inputs that need
+    no body, as the features of all of them side by side (N, features); and else a mapping, input -> what is prepared of
+    it. With `takes_raw = True` it gets what the codecs encode, unprepared: a window of float32, tokens, pixels of uint8.
+    `heads` has options by target; `count` is the number of training rows where `rows` are not all.
+    Raises UsageError for an unknown name or one that doesn't fit, TrainingError where a module does not fit.
+    """
+    chosen = heads or {}
+    if isinstance(model, nn.Module):
+        return build_own(signature, rows, model, chosen)
+    registry.refuse_unfit(model, signature)
+    count = count or len(next(iter(rows.values())))
+    source = registry.resolve(model)
+    if source.kind == "whole":
+        options = WholeOptions(dropout, pretrained, chosen, count)
+        return importlib.import_module(source.location).build(signature, rows, options)
+    notes: list[str] = []
+
+    def body(shape: tuple[int, ...]) -> nn.Module:
+        made = registry.build_body(model, shape, pretrained=pretrained, dropout=dropout)
+        notes.extend(getattr(made, "notes", []))
+        return made
+
+    shape = registry.shape_of(model, signature, count)
+    encoders = build_encoders(signature.inputs, rows, registry.encoder_options(model, body, shape))
+    inputs, places = _looks_of_features(encoders, two_rows(signature.inputs, rows))
+    combined = not all(map(form_of, signature.inputs.values()))
+    combiner = registry.build_combiner(model, inputs, dropout, shape) if combined else nn.Identity()
+    wishes = {
+        name: replace(chosen.get(name, HeadOptions(dropout)), members=shape.members, places=places)
+        for name in signature.targets
+    }
+    width = getattr(combiner, "features", len(inputs))
+    return Network(encoders, combiner, build_heads(signature.targets, width, wishes), notes)
+
+
+def _looks_of_features(
+    encoders: Mapping[str, Encoder], sample: Mapping[str, Tensor]
+) -> tuple[list[int], dict[str, tuple[int, ...]]]:
+    """For each of the features that the encoders give together, the number of the input that it is of; and the shapes of
+    places, by input."""
+    found: list[int] = []
+    places: dict[str, tuple[int, ...]] = {}
+    first = 0
+    with torch.no_grad():
+        for encoder in encoders.values():
+            encoder.eval()
+            parts, there = encoder.with_places(sample)
+            encoder.train()
+            found += [first + place for place in encoder.inputs_of([part.shape[1] for part in parts])]
+            places |= {name: tuple(each.values.shape[1:]) for name, each in there.items()}
+            first += len(encoder.names)
+    return found, places
