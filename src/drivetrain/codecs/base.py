@@ -85,7 +85,8 @@ class Codec(ABC):
     drawn: ClassVar[bool] = False
     """True where an encoded value is a picture to look at: uint8 (height, width, 1 or 3)."""
     augment: ClassVar[str] = ""
-    """Name of the file in `data/augment` that may change its values at random in training; none where nothing may."""
+    """Name of the file in `data/augment` whose random changes its encoded values bear in training: "pictures" for uint8
+    (height, width, channels) that may be turned, moved and lit otherwise. None where nothing may change them."""
     learned: ClassVar[tuple[str, ...]] = ()
     """Fields that `fit` sets where they are None: with one that is, a codec says nothing yet and is in no bundle."""
     padding: float = 0

@@ -156,6 +156,11 @@ class Dataset:
         """Whether an input's values are much to compute with (see `Codec.large`)."""
         return any(codec.large for codec in self.signature.inputs.values())
 
+    @property
+    def augmented(self) -> list[str]:
+        """The inputs whose codecs bear the random changes of pictures in training (see `Codec.augment`)."""
+        return [name for name, codec in self.signature.inputs.items() if codec.augment == "pictures"]
+
     def file_of(self, row: int) -> str | None:
         """The path of a row's picture; None where it did not come as a file."""
         value = self.table[self.pictures[0]][row] if self.pictures else None

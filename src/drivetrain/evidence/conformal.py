@@ -10,13 +10,12 @@ American Statistical Association 113:1094-1111; section 5.2 has the local weight
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from drivetrain.codecs import Signature
-from drivetrain.codecs.number import Floats, Number
+from drivetrain.codecs import Quantity, Signature
+from drivetrain.codecs.number import Floats
 from drivetrain.metrics import Estimate, wilson
 from drivetrain.types import Array
 
@@ -42,7 +41,7 @@ def fit_intervals(learner: BaseLearner) -> dict[str, Estimate]:
     """
     data, part = learner.data, learner.data.measured_part
     share = data.interval
-    numbers = {name: codec for name, codec in data.signature.targets.items() if isinstance(codec, Number)}
+    numbers = {name: codec for name, codec in data.signature.targets.items() if isinstance(codec, Quantity)}
     if share is None or part != "valid" or not numbers:
         return {}
     outputs, encoded = learner.outputs(part)
@@ -58,20 +57,19 @@ def fit_intervals(learner: BaseLearner) -> dict[str, Estimate]:
     return found
 
 
-def limited(codec: Number, known: Floats) -> Number:
+def limited(codec: Quantity, known: Floats) -> Quantity:
     """The codec with the limits that the known numbers speak for: where many lie exactly at the end, and 0 where all are
     on one side of it."""
     low, high = float(known.min()), float(known.max())
     least = max(AT_A_LIMIT, SHARE_AT_A_LIMIT * len(known))
     lowest, highest = (end if np.count_nonzero(known == end) >= least else None for end in (low, high))
-    return replace(
-        codec.without_interval(),
+    return codec.without_interval().with_fields(
         lowest=0.0 if lowest is None and low >= 0 else lowest,
         highest=0.0 if highest is None and high <= 0 else highest,
     )
 
 
-def with_interval(codec: Number, predicted: Floats, true: Floats, share: float, seed: int) -> Number:
+def with_interval(codec: Quantity, predicted: Floats, true: Floats, share: float, seed: int) -> Quantity:
     """The codec with the interval that holds a share of the true numbers (n,).
 
     The usual error that a row's residual is divided by is that of the other rows (in five folds): by that of all rows
@@ -82,10 +80,10 @@ def with_interval(codec: Number, predicted: Floats, true: Floats, share: float, 
     scores = np.empty(len(residuals))
     for number in range(FOLDS):
         own = fold == number
-        scores[own] = residuals[own] / replace(codec, local=usual(places[~own], residuals[~own])).factors(
-            places[own]
-        )
-    return replace(codec, local=usual(places, residuals), interval=quantile(scores, share), coverage=share)
+        others = codec.with_fields(local=usual(places[~own], residuals[~own]))
+        scores[own] = residuals[own] / others.factors(places[own])
+    local = usual(places, residuals)
+    return codec.with_fields(local=local, interval=quantile(scores, share), coverage=share)
 
 
 def usual(places: Floats, residuals: Floats) -> tuple[tuple[float, float], ...]:
@@ -107,7 +105,7 @@ def quantile(scores: Array, share: float) -> float:
     return float(np.partition(scores, rank - 1)[rank - 1])
 
 
-def held_by_halves(codec: Number, predicted: Floats, true: Floats, share: float, seed: int) -> Estimate:
+def held_by_halves(codec: Quantity, predicted: Floats, true: Floats, share: float, seed: int) -> Estimate:
     order = np.random.default_rng(seed).permutation(len(true))
     halves = order[: len(order) // 2], order[len(order) // 2 :]
     held = 0

@@ -8,22 +8,22 @@ outside the usual ones: a robust z-score above 3.5 (Iglewicz and Hoaglin 1993, H
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from drivetrain.arguments import public
-from drivetrain.codecs import Codec
-from drivetrain.codecs.category import Category
-from drivetrain.codecs.number import Number
+from drivetrain.codecs import Codec, Quantity
 from drivetrain.data.dataset import Dataset
 from drivetrain.data.refit import fold, pool, spread_order, strata
 from drivetrain.errors import DataError, UsageError
 from drivetrain.evidence.confident import find_doubts, most_wrong
 from drivetrain.files import write_csv
 from drivetrain.learn.applies import FAST, refuse_pointless
+from drivetrain.learn.features.base import for_trees
+from drivetrain.learn.goals import can_learn
 from drivetrain.learn.names import one_model
 from drivetrain.metrics import Estimate
 from drivetrain.progress import progress
@@ -186,7 +186,7 @@ def label_faults(
 
     `model` is any that a learner takes. "fast" is gradient-boosted trees for a table; for pictures logistic regression
     on the features of a pretrained body where there is one, else the small cnn. The options are those of the learner.
-    Raises UsageError for a target that is neither a category nor a number, DataError for too few rows.
+    Raises UsageError for a target that is no choice among classes and no number, DataError for too few rows.
     """
     refuse_pointless(data, model, [] if epochs is None else ["epochs"])
     name, codec = _target(data, target)
@@ -200,15 +200,15 @@ def label_faults(
     answer = _answerer(pooled, model, epochs, seed, options)
     rows, outputs, encoded = _out_of_fold(pooled, name, codec, answer, folds, seed, quiet)
     method = f"{folds}-fold cross-validation of {answer.name}"
-    if isinstance(codec, Category):
-        return _of_classes(pooled, name, codec, rows, outputs, encoded, folds, method)
+    if codec.labels is not None:
+        return _of_classes(pooled, name, codec.labels, rows, outputs, encoded, folds, method)
     return _of_numbers(pooled, name, codec, rows, outputs, encoded, method)  # type: ignore[arg-type]
 
 
 def _target(data: Dataset, wanted: str | None) -> tuple[str, Codec]:
     targets = data.signature.targets
     for name, codec in targets.items():
-        if isinstance(codec, (Category, Number)) and wanted in (None, name):
+        if can_learn(codec) and wanted in (None, name):
             return name, codec
     raise UsageError(
         "labels are looked at for a category or a number.", where=wanted or data.table.name,
@@ -251,10 +251,10 @@ class _Frozen:
         true = part.part("train").column(target)
         scaler = StandardScaler().fit(train)
         codec = part.signature.targets[target]
-        if not isinstance(codec, Category):
+        if codec.labels is None:
             return Ridge().fit(scaler.transform(train), true.reshape(-1)).predict(scaler.transform(valid))
         fitted = LogisticRegression(C=0.1, max_iter=300).fit(scaler.transform(train), true)
-        outputs = np.zeros((len(valid), len(codec.classes)), np.float32)
+        outputs = np.zeros((len(valid), len(codec.labels)), np.float32)
         outputs[:, fitted.classes_] = fitted.predict_proba(scaler.transform(valid))
         return outputs
 
@@ -273,7 +273,6 @@ def _features(learner: Any) -> Array:
 
 def _answerer(data: Dataset, model: Any, epochs: int | None, seed: int, options: dict[str, Any]) -> Any:
     """What `model` means for these data."""
-    from drivetrain.learn.features.base import for_trees
     from drivetrain.learn.learner import Learner
 
     if not (isinstance(model, str) and model == FAST):
@@ -309,9 +308,9 @@ def _out_of_fold(
 
 
 def _of_classes(
-    data: Dataset, name: str, codec: Category, rows: Array, outputs: Array, encoded: Array, folds: int, method: str
+    data: Dataset, name: str, classes: Sequence[str], rows: Array, outputs: Array, encoded: Array, folds: int, method: str
 ) -> LabelFaults:  # fmt: skip
-    counts = np.bincount(encoded, minlength=len(codec.classes))
+    counts = np.bincount(encoded, minlength=len(classes))
     judged = counts[encoded] >= folds
     notes = []
     if not judged.all():
@@ -325,7 +324,7 @@ def _of_classes(
         "a label is doubted when the inputs speak for another class. Where chance decides as well, or the model has learned "
         "little, many of these labels are right: look before you change one"
     )
-    names = np.array(codec.classes, object)
+    names = np.array(classes, object)
     likely = np.where(doubts.suggested >= 0, doubts.suggested, outputs.argmax(axis=1))
     return LabelFaults(
         data, name, rows, doubts.order(), int(doubts.doubted.sum()), names[encoded], names[likely],
@@ -335,7 +334,7 @@ def _of_classes(
 
 
 def _of_numbers(
-    data: Dataset, name: str, codec: Number, rows: Array, outputs: Array, encoded: Array, method: str
+    data: Dataset, name: str, codec: Quantity, rows: Array, outputs: Array, encoded: Array, method: str
 ) -> LabelFaults:
     """By residuals on the scale that the number is learned on."""
     predicted, true = outputs.reshape(-1), encoded.reshape(-1).astype(np.float64)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from drivetrain.codecs import Signature
-from drivetrain.codecs.category import Category
 from drivetrain.learn.base import without_intervals
 from drivetrain.learn.baselines.supervised import TREES, Baseline, fit_baselines
 from drivetrain.metrics import (
@@ -212,7 +211,7 @@ def too_few(
         if not wide:
             continue
         rows = f"{len(measured[target]):,} rows"
-        if isinstance(codec, Category):
+        if codec.labels is not None:
             counts = np.bincount(np.asarray(measured[target], np.int64))
             rows += f", of which {counts[counts > 0].min():,} are of the rarest class,"
         told = " and ".join(
@@ -248,7 +247,7 @@ def right_more_often(
     notes: list[str] = []
     for found in simple:
         codec, better = signature.targets[found.target], against[found.name]["better"]
-        if not isinstance(codec, Category) or better is None:
+        if codec.labels is None or better is None:
             continue
         true = encoded[found.target]
         ours, theirs = (codec.chosen(made) == true for made in (outputs[found.target], found.outputs))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from drivetrain.codecs.number import Number
+from drivetrain.codecs import Quantity
 from drivetrain.data.dataset import PARTS, Dataset
 from drivetrain.data.proposals import Proposal, propose_split
 from drivetrain.errors import DrivetrainError
@@ -75,7 +75,7 @@ def split_difference(data: Dataset, seed: int = 0) -> SplitDifference | None:
 
 def _metric(data: Dataset) -> str:
     codec = next(iter(data.signature.targets.values()))
-    return "root_mean_squared_error" if isinstance(codec, Number) else "error_rate"
+    return "root_mean_squared_error" if isinstance(codec, Quantity) else "error_rate"
 
 
 def _measured(data: Dataset, train: Array, valid: Array, seed: int) -> Estimate:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from drivetrain.codecs.category import Category
-from drivetrain.codecs.number import Number
+from drivetrain.codecs import Codec, Quantity
 from drivetrain.errors import UsageError
+from drivetrain.extensions import kind_of
 from drivetrain.learn.distributed import processes
 from drivetrain.learn.names import BEST, WITHOUT_EPOCHS, default_model
 from drivetrain.models import registry
@@ -33,12 +33,12 @@ class Needs:
     instead: Callable[[Dataset, Any], str]
 
 
-def _has(kind: type) -> Callable[[Dataset, Any], bool]:
-    return lambda data, _: any(isinstance(codec, kind) for codec in data.signature.targets.values())
+def _has(asked: Callable[[Codec], bool]) -> Callable[[Dataset, Any], bool]:
+    return lambda data, _: any(map(asked, data.signature.targets.values()))
 
 
 def _targets(data: Dataset, _: Any) -> str:
-    kinds = {name: codec.op.partition("@")[0] for name, codec in data.signature.targets.items()}
+    kinds = {name: kind_of(codec) for name, codec in data.signature.targets.items()}
     return ", ".join(f"{name!r} is {KINDS.get(kind, kind)}" for name, kind in kinds.items())
 
 
@@ -51,9 +51,9 @@ def _may_be_pretrained(data: Dataset, model: Any) -> bool:
     return bool(data.pictures) and (not isinstance(model, str) or registry.may_be_pretrained(model))
 
 
-PICTURES = Needs("pictures", lambda data, _: bool(data.pictures), lambda *_: "no input is a picture")
-CATEGORY = Needs("a target that is a category", _has(Category), _targets)
-NUMBER = Needs("a target that is a number", _has(Number), _targets)
+PICTURES = Needs("pictures", lambda data, _: bool(data.augmented), lambda *_: "no input is a picture")
+CATEGORY = Needs("a target that is a category", _has(lambda codec: codec.labels is not None), _targets)
+NUMBER = Needs("a target that is a number", _has(lambda codec: isinstance(codec, Quantity)), _targets)
 NETWORK = Needs("a network", lambda _, model: model not in (*WITHOUT_EPOCHS, FAST), _named)
 OWN_NETWORK = Needs("a network that has a name", lambda _, model: isinstance(model, str), _named)
 PRETRAINED = Needs("a pretrained network", _may_be_pretrained, _named)

@@ -13,12 +13,12 @@ import numpy as np
 
 from drivetrain import files
 from drivetrain.arguments import public
-from drivetrain.codecs import Signature
-from drivetrain.codecs.number import Number
+from drivetrain.codecs import Quantity, Signature
 from drivetrain.data.conclusion import Conclusion
 from drivetrain.data.dataset import Dataset, Part
 from drivetrain.data.recipe import from_recipe
 from drivetrain.errors import DataError, TrainingError, UsageError
+from drivetrain.learn.baselines.missing import missing_baselines
 from drivetrain.learn.distributed import processes
 from drivetrain.learn.golden import golden_samples
 from drivetrain.learn.names import network_of
@@ -50,7 +50,7 @@ def run_and_data(run: str | Path, data: Dataset | None) -> tuple[Run, dict[str, 
 def without_intervals(signature: Signature) -> Signature:
     """The signature as it was before `fit_intervals`."""
     targets = {
-        name: codec.without_interval() if isinstance(codec, Number) else codec
+        name: codec.without_interval() if isinstance(codec, Quantity) else codec
         for name, codec in signature.targets.items()
     }
     return Signature(signature.inputs, targets)
@@ -285,7 +285,7 @@ class BaseLearner(ABC):
             return self
         signature = self._shipped.data.signature
         measured = {
-            name: self.data.signature.targets[name] if isinstance(codec, Number) else codec
+            name: self.data.signature.targets[name] if isinstance(codec, Quantity) else codec
             for name, codec in signature.targets.items()
         }
         self._shipped.data.signature = Signature(signature.inputs, measured)
@@ -355,7 +355,8 @@ class BaseLearner(ABC):
         parts = [self.training_part(), *([self.data.part("valid")] if len(self.data.rows("valid")) else [])]
         return files.sha256(b"".join([signature.encode(), *rows, *(part.digest.encode() for part in parts)]))
 
-    def _note_bad_rows(self) -> None:
+    def _note_data(self) -> None:
+        """Note what rows can't be used, and what the model will not stand beside."""
         if len(self.data.rows("valid")):
             self.data.part("valid")
         if self.data.bad:
@@ -367,3 +368,5 @@ class BaseLearner(ABC):
                 else f"{len(self.data.bad):,} items can't be used and are"
             )
             self.notes.append(f"{many} left out: {first}{more}")
+        if self.conclusion is not None and self.data.extras.baselines is None:
+            self.notes += missing_baselines(self.data.signature)

@@ -31,7 +31,7 @@ DIVERGED = 4.0
 """A sweep ends where its loss is so many times its lowest."""
 SMOOTHING = 0.9
 """Of the loss that tells so: single batches are not believed."""
-SWEEPS, SWEEPS_OF_PICTURES = 5, 2
+SWEEPS, SWEEPS_OF_LARGE = 5, 2
 BLUR = 0.3
 """The mean loss is blurred by a bell with this standard deviation, in decades."""
 ABOVE = 10.0
@@ -73,7 +73,7 @@ def find_learning_rate(
     """Train for `steps` batches with a rate that rises from `lowest` to `highest`, several times from the same weights,
     and put everything back.
 
-    `sweeps` is how many times: by default 5, with pictures 2. Raises UsageError when there is nothing to try,
+    `sweeps` is how many times: by default 5, with pictures and the like 2. Raises UsageError when there is nothing to try,
     TrainingError when the loss is never a number.
     """
     if steps < 3 or not 0 < lowest < highest:
@@ -81,7 +81,7 @@ def find_learning_rate(
             f"no {steps} rates rise from {lowest} to {highest}.", fix="Give 0 < lowest < highest, steps >= 3."
         )
     if sweeps is None:
-        sweeps = SWEEPS_OF_PICTURES if learner.data.pictures else SWEEPS
+        sweeps = SWEEPS_OF_LARGE if learner.data.large else SWEEPS
     if sweeps < 1:
         raise UsageError(f"{sweeps} sweeps try nothing.", fix="Give sweeps >= 1.")
     if learner.objective.networks:

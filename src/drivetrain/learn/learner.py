@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from drivetrain.arguments import public
-from drivetrain.codecs.number import Number
+from drivetrain.codecs import Quantity
 from drivetrain.data.augment.pictures import Augment, blend
 from drivetrain.data.dataset import Dataset, Part
 from drivetrain.data.loader import PictureAugment, Tensors, shuffled, to_tensors
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 ENLARGE = 8 / 7
 """Photographs are packed this much larger than the model's size for training: 256 for 224."""
 SAMPLE, SAMPLE_OF_COLUMNS = 512, 50_000
-"""Rows that statistics are taken from, where there are pictures and where there are none."""
+"""Rows that statistics are taken from, where an input is large and where none is."""
 PHOTO_SIDE = 64
 """Pictures from this size up are photographs to the defaults: augmented, transferred to."""
 OWN_OPTIONS = ("objective", "augment", "out", "force", "device", "hooks", "quiet", "bare")
@@ -140,7 +140,7 @@ class Learner(BaseLearner):
                 data.part("valid")
         refuse_no_rows(data)
         self._check_classes()
-        sample = train.batch(_spread(len(train), SAMPLE if data.pictures else SAMPLE_OF_COLUMNS))
+        sample = train.batch(_spread(len(train), SAMPLE if data.large else SAMPLE_OF_COLUMNS))
         with torch.random.fork_rng(devices=[]):
             # Not torch.manual_seed, which would change the user's generator on a GPU too.
             torch.default_generator.manual_seed(self.settings.seed)
@@ -161,7 +161,7 @@ class Learner(BaseLearner):
         self.position = loop.Position()
         self.optimizer_state: dict[str, Tensor] | None = None
         self.notes = [*data.notes, *self.network.notes]
-        self._note_bad_rows()
+        self._note_data()
 
     # --- set-up -------------------------------------------------------------------------------------------
 
@@ -192,7 +192,7 @@ class Learner(BaseLearner):
 
     def _batch_size(self, rows: int) -> int:
         """Enough steps in an epoch for small data, fewer and fuller ones for large."""
-        if not self.data.pictures:
+        if not self.data.large:
             # Columns are little work for each row: what counts is the number of steps, some 100 to an epoch.
             return 2 ** int(np.clip(np.log2(max(rows, 1) / 100), 4, 10))
         if rows >= 5000 and not self._photos():
@@ -200,8 +200,9 @@ class Learner(BaseLearner):
         return 16 if rows < 500 else 32 if rows < 2000 else 64
 
     def _sizes(self) -> dict[str, tuple[int, int]]:
-        inputs = self.data.signature.inputs.items()
-        return {name: codec.shape[:2] for name, codec in inputs if len(codec.shape) == 3}  # type: ignore[misc]
+        """(height, width) of the inputs that may be augmented."""
+        inputs = self.data.signature.inputs
+        return {name: inputs[name].shape[:2] for name in self.data.augmented}  # type: ignore[misc]
 
     def _photos(self) -> bool:
         return any(min(size) >= PHOTO_SIDE for size in self._sizes().values())
@@ -223,10 +224,10 @@ class Learner(BaseLearner):
 
     def _check_classes(self) -> None:
         for name, codec in self.data.signature.targets.items():
-            classes = getattr(codec, "classes", None)
-            if classes is not None and len(classes) < 2:
+            if codec.labels is not None and len(codec.labels) < 2:
                 raise TrainingError(
-                    f"there is only one class, {classes[0]!r}: nothing to tell apart.", where=f"{self.data.table.name}, {name}",
+                    f"there is only one class, {codec.labels[0]!r}: nothing to tell apart.",
+                    where=f"{self.data.table.name}, {name}",
                     fix="Give pictures of at least two classes, one folder for each.",
                 )  # fmt: skip
 
@@ -237,12 +238,12 @@ class Learner(BaseLearner):
         found: dict[str, HeadOptions] = {}
         for name, codec in self.data.signature.targets.items():
             weights = None
-            if settings.class_weights == "balanced" and hasattr(codec, "classes"):
+            if settings.class_weights == "balanced" and codec.labels is not None:
                 codes = torch.as_tensor(self.data.part("train", self.enlarge).column(name))
-                counts = torch.bincount(codes, minlength=len(codec.classes)).float()
+                counts = torch.bincount(codes, minlength=len(codec.labels)).float()
                 weights = torch.where(counts > 0, counts.sum() / (len(counts) * counts.clamp(min=1)), 0.0)
             limits = None
-            if isinstance(codec, Number):
+            if isinstance(codec, Quantity):
                 limits = limits_of(codec, self.data.part("train", self.enlarge).column(name))
             found[name] = dataclasses.replace(options, class_weights=weights, limits=limits)
         return found
@@ -291,7 +292,7 @@ class Learner(BaseLearner):
 
     def threads(self) -> AbstractContextManager[None]:
         """One thread where batches are small: columns, and not many rows of them."""
-        return one_thread(not self.data.pictures and self.settings.batch_size < LARGE_BATCH)
+        return one_thread(not self.data.large and self.settings.batch_size < LARGE_BATCH)
 
     def mixes(self, training: Training) -> bool:
         return self.augment.mixup > 0 and not training.phase.frozen and bool(self._sizes())
@@ -564,7 +565,7 @@ class Learner(BaseLearner):
 
     def choices(self) -> dict[str, dict[str, Any]]:
         phases = {f"phase {number}": phase.to_json() for number, phase in enumerate(self.plan, 1)}
-        if self.data.pictures:
+        if self.data.augmented:
             return {**super().choices(), "augmentation": self.augment.to_json(), **phases}
         for phase in phases.values():
             del phase["views"]  # Of pictures, as augmentation is.

@@ -6,11 +6,10 @@ import importlib
 from collections.abc import Iterable
 from typing import Any
 
-from drivetrain.codecs.category import Category
-from drivetrain.codecs.text import Text
 from drivetrain.data.dataset import Dataset
 from drivetrain.errors import UsageError
 from drivetrain.learn.distributed import processes
+from drivetrain.learn.features.base import is_text
 from drivetrain.learn.settings import EPOCHS, EPOCHS_OF_COLUMNS, NETWORKS_ONLY
 
 TREES, NGRAMS, REGRESSION = "trees", "ngrams", "regression"
@@ -36,12 +35,10 @@ WITHOUT_EPOCHS = {
 def usual_epochs(data: Dataset) -> int:
     """How often a network goes through the training rows where nobody said. Where they tell a category and are few, or
     hold texts, it soon knows them by heart and says what it says more surely than it is right."""
-    codecs = data.signature.inputs.values(), data.signature.targets.values()
-    texts, categories = (
-        any(isinstance(codec, kind) for codec in found) for found, kind in zip(codecs, (Text, Category))
-    )
-    by_heart = categories and (texts or len(data.rows("train")) < FEW_ROWS)
-    return EPOCHS if data.pictures or by_heart else EPOCHS_OF_COLUMNS
+    texts = any(map(is_text, data.signature.inputs.values()))
+    choices = any(codec.labels is not None for codec in data.signature.targets.values())
+    by_heart = choices and (texts or len(data.rows("train")) < FEW_ROWS)
+    return EPOCHS if data.large or by_heart else EPOCHS_OF_COLUMNS
 
 
 def own_learner(model: Any) -> Any:

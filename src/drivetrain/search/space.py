@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from drivetrain.codecs.category import Category
 from drivetrain.data.augment.pictures import Augment
 from drivetrain.errors import UsageError, nearest
 from drivetrain.learn.best.candidates import candidates
@@ -120,7 +119,7 @@ def searched_models(
         for model in models:
             _refuse_unsearchable(model)
         return models
-    if data.pictures or one_model(data) != NETWORK:
+    if data.large or one_model(data) != NETWORK:
         return (network_of(data),)
     fitting = {LINEAR, *(candidate.model for candidate in candidates(data))}
     wanted = [*telling(fixed), *(space or {})]
@@ -156,7 +155,7 @@ def _refuse_unsearchable(model: Any) -> None:
 
 def default_space(data: Dataset, models: Sequence[Any], pretrained: bool, settings: Settings) -> Space:
     """What is searched where nobody said: see `tune`. `settings` are the network's."""
-    categories = any(isinstance(codec, Category) for codec in data.signature.targets.values())
+    categories = any(codec.labels is not None for codec in data.signature.targets.values())
     space: Space = {"model": Choice(tuple(models))} if len(models) > 1 else {}
     if TREES in models:
         space |= OF_TREES
@@ -168,9 +167,11 @@ def default_space(data: Dataset, models: Sequence[Any], pretrained: bool, settin
         return space
     decay = Range(1e-4, max(0.3, 3 * settings.weight_decay), log=True)
     space |= {"weight_decay": decay, "dropout": Range(0.0, 0.5)}
-    if data.pictures:
+    if data.large:
         space["lr"] = Range(2e-5, 2e-3, log=True) if pretrained else Range(3e-4, 2e-2, log=True)
-        return space | {"augment_strength": Range(0.0, 2.0), "epochs": Range(4, 12)}
+        if data.augmented:
+            space["augment_strength"] = Range(0.0, 2.0)
+        return space | {"epochs": Range(4, 12)}
     space |= {"lr": Range(3e-4, 3e-2, log=True), "epochs": _epochs(len(data.rows("train")))}
     space["batch_size"] = Choice(
         tuple(max(8, int(settings.batch_size * factor)) for factor in (0.5, 1, 2, 4))

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.codecs import Signature
-from drivetrain.extensions import kind_of
+from drivetrain.learn.baselines.missing import has_baselines
 from drivetrain.learn.closed_form.columns import fit_columns_of
 from drivetrain.learn.closed_form.linear import fit_dense, fit_sparse
 from drivetrain.learn.closed_form.solver import Choice
@@ -28,7 +28,7 @@ from drivetrain.learn.features.base import (
     for_trees,
     unseen,
 )
-from drivetrain.learn.goals import Goal, can_learn, goal_of
+from drivetrain.learn.goals import Goal, goal_of
 from drivetrain.learn.trees.growth import FEW_ROUNDS, LOSSES, MOST_ROUNDS
 from drivetrain.learn.trees.model import fit_trees
 from drivetrain.types import Array, Batch
@@ -54,26 +54,6 @@ class Baseline:
     name: str
     target: str
     outputs: Array
-
-
-def missing_baselines(signature: Signature) -> list[str]:
-    """What no simple method stands beside, in plain sentences: a model is told so before it is trained."""
-    notes = [
-        f"there is no baseline for {name!r}: no simple method answers with {kind_of(codec)}"
-        for name, codec in signature.targets.items()
-        if not can_learn(codec)
-    ]
-    facets = (for_trees, for_regression, for_ngrams, for_baselines)
-    seen_by_none = [
-        f"{name!r} ({kind_of(codec)})"
-        for name, codec in signature.inputs.items()
-        if all(offered(codec) is None for offered in facets)
-    ]
-    if seen_by_none and len(notes) < len(signature.targets):
-        alone = ": what ignores all inputs is all that stands beside the model"
-        more = alone if len(seen_by_none) == len(signature.inputs) else ""
-        notes.append(f"no simple method sees anything of {', '.join(seen_by_none)}{more}")
-    return notes
 
 
 def fit_baselines(
@@ -102,7 +82,7 @@ def fit_baselines(
     trees = trees and _trees_see(signature)
     found: list[Baseline] = []
     for name, codec in signature.targets.items():
-        if not can_learn(codec):
+        if not has_baselines(codec):
             continue
         encoded = np.asarray(train[name])
         goal, sampled = goal_of(codec, encoded), goal_of(codec, encoded[sample])

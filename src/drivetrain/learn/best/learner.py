@@ -115,7 +115,7 @@ class BestLearner(Refitted):
         self._told: list[dict[str, Any]] = []
         refuse_no_rows(data)
         self.notes = [*data.notes]
-        self._note_bad_rows()
+        self._note_data()
 
     # --- training -----------------------------------------------------------------------------------------
 

@@ -42,7 +42,7 @@ class Solved(BaseLearner):
         self._seconds = 0.0
         self._refuse_unfit()
         self.notes = [*data.notes]
-        self._note_bad_rows()
+        self._note_data()
 
     @abstractmethod
     def _refuse_unfit(self) -> None:

@@ -89,6 +89,11 @@ def for_baselines(codec: Codec) -> Callable[..., Callable[[Array], Features]] | 
     return _offered(codec, "for_baselines")
 
 
+def is_text(codec: Codec) -> bool:
+    """Whether an input may have sparse columns, as texts have: of so many the training rows are soon known by heart."""
+    return _offered(codec, "for_ngrams") is not None
+
+
 def _offered(codec: Codec, what: str) -> Any:
     return getattr(facet("learn.features", codec), what, None)
 

@@ -103,7 +103,7 @@ class TreesLearner(BaseLearner):
         self._rounds = 0
         self._refuse()
         self.notes = [*data.notes, *self._not_seen()]
-        self._note_bad_rows()
+        self._note_data()
 
     def _refuse(self) -> None:
         data = self.data
