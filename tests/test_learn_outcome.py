@@ -12,6 +12,7 @@ from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
 from drivetrain.evidence.result import compare_with, right_more_often, too_few, too_good, worse_metric
 from drivetrain.learn.baselines.supervised import Baseline
+from drivetrain.metrics import losses
 
 SIGNATURE = Signature({"x": Number()}, {"y": Category(classes=("a", "b"))})
 TRUE = np.tile([0, 1], 200)
@@ -50,7 +51,7 @@ def test_what_is_right_is_the_answer_of_least_cost() -> None:
     """With such costs both always answer b: neither is right more often."""
     signature = Signature({"x": Number()}, {"y": Category(classes=("a", "b"), costs=((0, 1), (100, 0)))})
     ours, simple = says(0.90, 0.9), [Baseline("simple", "y", says(0.95, 0.55))]
-    against = compare_with(signature, {"y": ours}, simple, {"y": TRUE})
+    against = compare_with(signature, {"y": losses(signature.targets["y"], ours, TRUE)}, simple, {"y": TRUE})
     assert right_more_often(signature, {"y": ours}, simple, {"y": TRUE}, against) == []
 
 
@@ -69,7 +70,7 @@ def test_where_accuracy_and_log_loss_disagree_it_is_said(
     ours: np.ndarray, theirs: np.ndarray, words: list[str]
 ) -> None:
     simple = [Baseline("simple", "y", theirs)]
-    against = compare_with(SIGNATURE, {"y": ours}, simple, {"y": TRUE})
+    against = compare_with(SIGNATURE, {"y": losses(SIGNATURE.targets["y"], ours, TRUE)}, simple, {"y": TRUE})
     notes = right_more_often(SIGNATURE, {"y": ours}, simple, {"y": TRUE}, against)
     assert len(notes) == bool(words)
     assert all(word in notes[0] for word in words)

@@ -15,14 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from drivetrain.arguments import public
-from drivetrain.codecs import Codec
 from drivetrain.errors import DataError, UsageError
 from drivetrain.evidence.shared_rows import common_rows, common_targets
 from drivetrain.learn.runs.folder import Run
 from drivetrain.learn.runs.predictions import Validation
-from drivetrain.metrics import Difference, Estimate, Statistic, difference, holm, measure, names, statistics
+from drivetrain.metrics import Difference, Estimate, Statistic, difference, holm, names
 from drivetrain.report import words
-from drivetrain.types import Array
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
@@ -213,10 +211,12 @@ def compare(
     for name, validation in found.items():
         measured[name], made[name] = {}, {}
         for target in targets:
-            given = _of(validation, target, places[name])
             before = f"{target}." if len(targets) > 1 else ""
-            measured[name] |= {before + key: value for key, value in measure(*given, seed).items()}
-            made[name] |= {before + key: value for key, value in statistics(*given).items()}
+            at = places[name]
+            measured[name] |= {
+                before + key: value for key, value in validation.measure(target, at, seed).items()
+            }
+            made[name] |= {before + key: value for key, value in validation.statistics(target, at).items()}
     shared = [
         key
         for key in next(iter(made.values()))
@@ -226,7 +226,8 @@ def compare(
     chosen = names.chosen(metric, shared, map(names.deciding, codecs.values()))
     best = _best(measured, chosen)
     outputs = {
-        name: [each.outputs[target][places[name]] for target in targets] for name, each in found.items()
+        name: [array for target in targets for array in each.answers(target, places[name])]
+        for name, each in found.items()
     }
     alike = {
         frozenset((a, b)): all(np.array_equal(one, other) for one, other in zip(outputs[a], outputs[b]))
@@ -269,12 +270,6 @@ def _names(runs: Sequence[str | os.PathLike[str] | BaseLearner]) -> list[str]:
 
 def _model(fitted: BaseLearner) -> str:
     return os.path.basename(fitted.model_name) or fitted.description().partition(",")[0]
-
-
-def _of(validation: Validation, target: str, places: Array) -> tuple[Codec, Array, Array]:
-    """(codec, outputs, encoded true values) of the common rows."""
-    codec = validation.signature.targets[target]
-    return codec, validation.outputs[target][places], validation.encoded[target][places]
 
 
 def _best(measured: Mapping[str, Mapping[str, Estimate]], metric: str) -> str:

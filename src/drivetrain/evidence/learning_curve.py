@@ -16,7 +16,7 @@ from drivetrain.errors import DataError, UsageError
 from drivetrain.evidence.power_law import PowerLaw, fit
 from drivetrain.learn.applies import refuse_pointless
 from drivetrain.learn.names import one_model
-from drivetrain.metrics import Statistic, names, statistics
+from drivetrain.metrics import Statistic, names
 from drivetrain.progress import progress
 from drivetrain.report import words
 
@@ -151,9 +151,7 @@ def learning_curve(
                 part = with_train(data, order[number][: sizes[place]])
                 learner = _train(part, model, epochs, steps, seed + number, options)
                 steps = steps or getattr(learner, "steps", None)
-                outputs, encoded = learner.outputs("valid")
-                target, codec = next(iter(data.signature.targets.items()))
-                found = statistics(codec, outputs[target], encoded[target])
+                found = learner.statistics("valid", next(iter(data.signature.targets)))
                 metric = _metric(metric, found)
                 made[place].append(found[metric])
                 advance(sizes[place])

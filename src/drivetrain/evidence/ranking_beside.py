@@ -12,7 +12,7 @@ from drivetrain.learn.baselines.recommend import POPULARITY
 from drivetrain.learn.baselines.supervised import Baseline
 from drivetrain.learn.recommend.ease import EaseLearner
 from drivetrain.learn.recommend.items import without
-from drivetrain.metrics import measure
+from drivetrain.metrics import losses, measure
 from drivetrain.types import Array
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def add_ranking(fitted: BaseLearner, result: dict[str, Any]) -> None:
     more = ranker.data.extras.metrics
     metrics = measure(codec, found.outputs, true) | ({} if more is None else more(found.outputs))
     result["baselines"][BY_RATING] = {name: estimate.to_json() for name, estimate in metrics.items()}
-    ours = {found.target: outputs[found.target][rows]}
+    ours = {found.target: losses(codec, outputs[found.target][rows], true)}
     result["against"] |= compare_with(ranker.data.signature, ours, [found], {found.target: true})
     result["notes"] += [*ranker.told(ranked["against"]), *_warned(result["baselines"])]
 

@@ -20,7 +20,7 @@ from drivetrain.interpret import Importance, importances, slices
 from drivetrain.interpret.base import interpretation_of, save_losses
 from drivetrain.interpret.importance import REPEATS
 from drivetrain.learn.runs.folder import versions
-from drivetrain.metrics import has_metrics
+from drivetrain.metrics import has_metrics, is_large
 from drivetrain.values import as_text, canonical
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def _targets(learner: BaseLearner, deadline: Deadline) -> dict[str, dict[str, An
 
 def _is_explained(learner: BaseLearner, name: str) -> bool:
     codec = learner.data.signature.targets[name]
-    return has_metrics(codec) and interpretation_of(codec).explained
+    return has_metrics(codec) and interpretation_of(codec).explained and not is_large(codec)
 
 
 def _importances(

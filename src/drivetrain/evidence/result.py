@@ -15,13 +15,16 @@ from drivetrain.metrics import (
     Estimate,
     Statistic,
     difference,
+    is_large,
     losses,
     measure,
     metrics_of,
     names,
     paired_difference,
 )
+from drivetrain.metrics.estimate import Floats
 from drivetrain.metrics.overfitting import worsened
+from drivetrain.metrics.streamed import numbers
 from drivetrain.report.words import rough
 from drivetrain.types import Array
 
@@ -59,7 +62,8 @@ def make_result(learner: BaseLearner) -> dict[str, Any]:
     beside = baseline_metrics(data.signature, simple, measured, settings.seed)
     if (more := data.extras.metrics) is not None:
         beside = {found.name: {**beside[found.name], **more(found.outputs)} for found in simple}
-    against = compare_with(data.signature, learner.outputs(part)[0], simple, measured, settings.seed)
+    ours = {target: learner.losses(part, target) for target in data.signature.targets}
+    against = compare_with(data.signature, ours, simple, measured, settings.seed)
     for found in learner.companions:
         against[found.name]["tried"] = True
     return {
@@ -73,6 +77,7 @@ def make_result(learner: BaseLearner) -> dict[str, Any]:
         "epochs": learner.epochs,
         "seconds": learner.seconds,
         "notes": learner.notes
+        + batch_by_batch(data.signature)
         + (TRAINED_ON if part == "train" else too_good(metrics, bool(data.kinds)))
         + too_few(data.signature, metrics, measured)
         + ([] if own else better_trees(against))
@@ -110,8 +115,18 @@ def brief_result(learner: BaseLearner) -> dict[str, Any]:
         "against": {},
         "epochs": learner.epochs,
         "seconds": learner.seconds,
-        "notes": learner.notes,
+        "notes": learner.notes + batch_by_batch(learner.data.signature),
     }
+
+
+def batch_by_batch(signature: Signature) -> list[str]:
+    """A plain sentence for each target whose outputs are never held whole."""
+    return [
+        f"the outputs of {name} are measured batch by batch, for they have {numbers(codec):,} numbers a row: there is no metric "
+        "that looks at all of them at once, and no section of the report about it"
+        for name, codec in signature.targets.items()
+        if is_large(codec)
+    ]
 
 
 def baseline_metrics(
@@ -127,22 +142,22 @@ def baseline_metrics(
 
 def compare_with(
     signature: Signature,
-    outputs: Mapping[str, Array],
+    ours: Mapping[str, Floats],
     simple: Sequence[Baseline],
     encoded: Mapping[str, Array],
     seed: int = 0,
 ) -> dict[str, dict[str, Any]]:
     """Name of a baseline -> `{"target", "measure", "difference", "better", "words"}`, JSON values.
 
-    `measure` is the key of the metric that decides, `difference` the mean of our losses less its losses on the same rows,
-    below 0 where the model is better (the loss of a ranking is what its NDCG lacks of 1). `better` is None where the
-    difference could be chance.
+    `ours` are the model's losses (n,) by target, `measure` is the key of the metric that decides, `difference` the mean of
+    our losses less its losses on the same rows, below 0 where the model is better (the loss of a ranking is what its NDCG
+    lacks of 1). `better` is None where the difference could be chance.
     """
     compared: dict[str, dict[str, Any]] = {}
     for found in simple:
-        codec, true = signature.targets[found.target], encoded[found.target]
-        ours, theirs = (losses(codec, made, true) for made in (outputs[found.target], found.outputs))
-        apart = paired_difference(ours, theirs, seed)
+        codec = signature.targets[found.target]
+        theirs = losses(codec, found.outputs, encoded[found.target])
+        apart = paired_difference(ours[found.target], theirs, seed)
         better = True if apart.high < 0 else False if apart.low > 0 else None
         decided_by = names.deciding(codec)
         compared[found.name] = {
@@ -247,7 +262,7 @@ def right_more_often(
     notes: list[str] = []
     for found in simple:
         codec, better = signature.targets[found.target], against[found.name]["better"]
-        if codec.labels is None or better is None:
+        if codec.labels is None or better is None or is_large(codec):
             continue
         true = encoded[found.target]
         ours, theirs = (codec.chosen(made) == true for made in (outputs[found.target], found.outputs))

@@ -17,9 +17,9 @@ from drivetrain.types import Array
 def common_targets(found: Mapping[str, Validation]) -> list[str]:
     """The targets that all of several runs have. Raises DataError where there are none, or they mean other things."""
     first, *rest = found.values()
-    targets = [name for name in first.signature.targets if all(name in each.outputs for each in rest)]
+    targets = [name for name in first.signature.targets if all(name in each.encoded for each in rest)]
     if not targets:
-        told = "; ".join(f"{name}: {', '.join(each.outputs)}" for name, each in found.items())
+        told = "; ".join(f"{name}: {', '.join(each.encoded)}" for name, each in found.items())
         raise DataError(f"the runs have no target in common ({told}).")
     for target in targets:
         kinds = {name: _meaning(each.signature.targets[target]) for name, each in found.items()}

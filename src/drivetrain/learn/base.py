@@ -22,9 +22,11 @@ from drivetrain.learn.baselines.missing import missing_baselines
 from drivetrain.learn.distributed import processes
 from drivetrain.learn.golden import golden_samples
 from drivetrain.learn.names import network_of
+from drivetrain.learn.outputs import Outputs, stream
 from drivetrain.learn.runs.folder import Run, next_folder
 from drivetrain.learn.settings import Settings
-from drivetrain.metrics import Estimate, measure
+from drivetrain.metrics import Estimate, Statistic, is_large, losses, measure, statistics
+from drivetrain.metrics.estimate import Floats
 from drivetrain.progress import progress
 from drivetrain.types import Answer, Array, Sample
 
@@ -100,7 +102,7 @@ class BaseLearner(ABC):
         self.result: dict[str, Any] | None = None
         self.brief = False
         """Finish with metrics alone, without baselines and report: what a search wants of its trials."""
-        self._outputs: dict[str, dict[str, Array]] = {}
+        self._outputs: dict[str, Outputs] = {}
         self._truths: dict[str, dict[str, Array]] = {}
         self._out, self._force = out, force
         self._run: Run | None = None
@@ -173,7 +175,10 @@ class BaseLearner(ABC):
 
     def golden_samples(self) -> list[tuple[str, Any, Sample]]:
         """(name, kind, sample) of the golden cases: rows of the measured part, and nasty values."""
-        return golden_samples(self.data, *self.outputs(self.data.measured_part))
+        part = self.data.measured_part
+        return golden_samples(
+            self.data, [self.losses(part, target) for target in self.data.signature.targets]
+        )
 
     def choices(self) -> dict[str, dict[str, Any]]:
         """What was chosen, by heading, for the report."""
@@ -200,22 +205,48 @@ class BaseLearner(ABC):
         self.result = self.conclusion.finish(self)
         return self.result
 
-    def outputs(self, part: str = "valid") -> tuple[dict[str, Array], dict[str, Array]]:
-        """(outputs as the exported graph gives them, true values) of a part's usable rows, in order.
+    def outputs(self, part: str = "valid") -> tuple[Outputs, dict[str, Array]]:
+        """(outputs as the exported graph gives them, true values) of a part's usable rows, in order. Large outputs are not
+        among them (see `learn/outputs.py`): of those there are `statistics` and `losses`.
 
         Computed once after each training."""
-        if part not in self._outputs:
-            self._outputs[part] = self.predict_part(part)
         if part not in self._truths:
             self._truths[part] = self.data.truths(part)
+        if part not in self._outputs:
+            self._outputs[part] = self._predict(part, self._truths[part])
         return self._outputs[part], self._truths[part]
+
+    def _predict(self, part: str, truths: dict[str, Array]) -> Outputs:
+        if not any(map(is_large, self.data.signature.targets.values())):
+            return Outputs(self.predict_part(part))
+        with self.progress("Predicting", len(self.data.part(part))) as advance:
+            return stream(self.data, part, truths, self.run_arrays, advance)
+
+    def statistics(self, part: str, target: str) -> dict[str, Statistic]:
+        """The metrics of a target on a part's usable rows, as what can be resampled."""
+        outputs, encoded = self.outputs(part)
+        if (scores := outputs.scores.get(target)) is not None:
+            return scores.statistics
+        return statistics(self.data.signature.targets[target], outputs[target], encoded[target])
+
+    def losses(self, part: str, target: str) -> Floats:
+        """(n,) how wrong each of a part's usable rows is."""
+        outputs, encoded = self.outputs(part)
+        if (scores := outputs.scores.get(target)) is not None:
+            return scores.losses
+        return losses(self.data.signature.targets[target], outputs[target], encoded[target])
 
     @public
     def validate(self, part: str = "valid") -> dict[str, Estimate]:
         """Metrics of a part with intervals; with several targets the names are "target.metric"."""
         outputs, encoded = self.outputs(part)
         targets = self.data.signature.targets
-        found = {name: measure(codec, outputs[name], encoded[name]) for name, codec in targets.items()}
+        found = {
+            name: outputs.scores[name].measure()
+            if name in outputs.scores
+            else measure(codec, outputs[name], encoded[name])
+            for name, codec in targets.items()
+        }
         if len(found) == 1:
             ((name, only),) = found.items()
             more = self.data.extras.metrics

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,8 @@ import numpy as np
 from drivetrain.bundle import nasty_samples
 from drivetrain.bundle.golden import MOST_CASES
 from drivetrain.data.dataset import Dataset
-from drivetrain.metrics import losses
-from drivetrain.types import Array, Sample
+from drivetrain.metrics.estimate import Floats
+from drivetrain.types import Sample
 
 VALIDATION_CASES = 16
 MOST_VALUES, MOST_OF_VALIDATION = 5_000, 15_000
@@ -19,17 +19,13 @@ MOST_VALUES, MOST_OF_VALIDATION = 5_000, 15_000
 open, and there may be 20,000."""
 
 
-def golden_samples(
-    data: Dataset, outputs: Mapping[str, Array], encoded: Mapping[str, Array]
-) -> list[tuple[str, Any, Sample]]:
-    """(name, kind, sample): rows of the measured part from the easiest to the hardest by a model's outputs and the true
-    values, and each input's nasty values with the other inputs taken from the first row; of a wide table as many of them
+def golden_samples(data: Dataset, losses: Sequence[Floats]) -> list[tuple[str, Any, Sample]]:
+    """(name, kind, sample): rows of the measured part from the easiest to the hardest by a model's losses (n,) of each
+    target, and each input's nasty values with the other inputs taken from the first row; of a wide table as many of them
     as there is room for."""
     name = data.measured_part
     rows = data.part(name).rows
-    codec = data.signature.targets
-    worst = np.sum([losses(codec[target], outputs[target], encoded[target]) for target in codec], axis=0)
-    order = np.argsort(worst, kind="stable")
+    order = np.argsort(np.sum(losses, axis=0), kind="stable")
     columns = list(data.signature.inputs)
     count = min(VALIDATION_CASES, len(order), max(1, MOST_OF_VALIDATION // len(columns)))
     chosen = order[np.unique(np.linspace(0, len(order) - 1, count).round().astype(int))]

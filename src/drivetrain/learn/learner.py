@@ -32,11 +32,13 @@ from drivetrain.learn.generators import Generators
 from drivetrain.learn.hooks import Hook, checked
 from drivetrain.learn.names import network_of, own_learner
 from drivetrain.learn.objectives.base import NETWORK, Objective, objective_of, objectives
+from drivetrain.learn.outputs import Outputs
 from drivetrain.learn.refusals import refuse_no_rows
 from drivetrain.learn.runs import state
 from drivetrain.learn.settings import FROZEN_EPOCHS, OF_FIT, Phase, Settings, telling, unknown_option
 from drivetrain.learn.threads import LARGE_BATCH, one_thread
 from drivetrain.learn.training import Training, averaging
+from drivetrain.metrics import is_large
 from drivetrain.models.build import build_network
 from drivetrain.models.heads import HeadOptions
 from drivetrain.models.heads.number import limits_of
@@ -426,7 +428,8 @@ class Learner(BaseLearner):
 
     def _finish_together(self) -> dict[str, Any]:
         part = self.data.measured_part
-        self._outputs[part] = self.predict_part(part, self.processes.share)
+        if not any(map(is_large, self.data.signature.targets.values())):
+            self._outputs[part] = Outputs(self.predict_part(part, self.processes.share))
         if self.settings.shard:
             sharding.unshard(self)
         self.result = self.processes.from_first(self.finish)

@@ -6,6 +6,8 @@ from drivetrain.data.dataset import Dataset
 from drivetrain.errors import TrainingError, UsageError
 from drivetrain.extensions import kind_of
 from drivetrain.learn.goals import can_learn
+from drivetrain.metrics import is_large
+from drivetrain.metrics.streamed import LARGE, numbers
 
 
 def refuse_targets(data: Dataset, model: str) -> None:
@@ -22,6 +24,17 @@ def refuse_targets(data: Dataset, model: str) -> None:
                 f"there is only one class, {codec.labels[0]!r}: nothing to tell apart.",
                 where=f"{data.table.name}, {name}",
             )
+
+
+def refuse_large(data: Dataset, model: str) -> None:
+    """Raises UsageError for a target with large outputs, by a model that needs them whole."""
+    for name, codec in data.signature.targets.items():
+        if is_large(codec):
+            raise UsageError(
+                f"{model} holds its outputs whole, and those of {name!r} have {numbers(codec):,} numbers a row; {LARGE:,} "
+                "is the most.",
+                where="model", fix="Use another model, such as mlp.",
+            )  # fmt: skip
 
 
 def refuse_no_rows(data: Dataset) -> None:

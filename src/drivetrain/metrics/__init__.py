@@ -5,15 +5,14 @@ A new kind of target is one file beside this one, or in this room of an extensio
 
 from __future__ import annotations
 
-from typing import Protocol, cast
-
-from drivetrain import extensions
-from drivetrain.codecs.base import Codec, codec_names
-from drivetrain.errors import DataError, UsageError
+from drivetrain.codecs.base import Codec
+from drivetrain.errors import DataError
 from drivetrain.metrics.category import Reliability, confusion_matrix, per_class, reliability, top_k_accuracy
 from drivetrain.metrics.estimate import Estimate, Floats, Statistic, mean, wilson
+from drivetrain.metrics.kind import has_metrics, kinds, means_of, metrics_of
 from drivetrain.metrics.metric import Metric
 from drivetrain.metrics.paired import Difference, difference, holm
+from drivetrain.metrics.streamed import Scores, is_large, rows_at_once, scores
 from drivetrain.types import Array
 
 __all__ = [
@@ -21,12 +20,14 @@ __all__ = [
     "Estimate",
     "Metric",
     "Reliability",
+    "Scores",
     "Statistic",
     "confusion_matrix",
     "difference",
     "harm",
     "has_metrics",
     "holm",
+    "is_large",
     "kinds",
     "losses",
     "mean",
@@ -37,44 +38,12 @@ __all__ = [
     "paired_difference",
     "per_class",
     "reliability",
+    "rows_at_once",
+    "scores",
     "statistics",
     "top_k_accuracy",
     "wilson",
 ]
-
-
-class Kind(Protocol):
-    """What a file of metrics offers for its kind of target.
-
-    `METRICS` are all that it measures, each with its name and direction; `DECIDES` is the key of the one that models are
-    chosen by where nobody said. The `losses` are lower where the model is better, whichever way that metric goes.
-    """
-
-    @property
-    def METRICS(self) -> tuple[Metric, ...]: ...
-    @property
-    def DECIDES(self) -> str: ...
-    def measure(self, codec: Codec, outputs: Array, encoded: Array, seed: int = 0) -> dict[str, Estimate]: ...
-    def statistics(self, codec: Codec, outputs: Array, encoded: Array) -> dict[str, Statistic]: ...
-    def losses(self, codec: Codec, outputs: Array, encoded: Array) -> Floats: ...
-
-
-def kinds() -> dict[str, Kind]:
-    """Kind of target -> its metrics, of all that have some."""
-    found = {name: extensions.find("metrics", name) for name in codec_names()}
-    return {name: cast("Kind", module) for name, module in found.items() if module}
-
-
-def has_metrics(codec: Codec) -> bool:
-    """Whether anything measures such a target."""
-    return extensions.facet("metrics", codec) is not None
-
-
-def metrics_of(codec: Codec) -> Kind:
-    """The metrics of a target. Raises UsageError where its kind has none, which is asked before training."""
-    if (found := extensions.facet("metrics", codec)) is None:
-        raise UsageError(f"there are no metrics for {codec.op}.", fix=f"There are for {', '.join(kinds())}.")
-    return cast("Kind", found)
 
 
 def measure(codec: Codec, outputs: Array, encoded: Array, seed: int = 0) -> dict[str, Estimate]:
@@ -82,23 +51,28 @@ def measure(codec: Codec, outputs: Array, encoded: Array, seed: int = 0) -> dict
 
     `seed` draws the bootstrap's resamples; the same seed gives the same intervals. Raises DrivetrainError.
     """
+    if is_large(codec):
+        return scores(codec, outputs, encoded).measure(seed)
     return metrics_of(codec).measure(codec, outputs, encoded, seed)
 
 
 def losses(codec: Codec, outputs: Array, encoded: Array) -> Floats:
     """(n,) how wrong each item is: log loss of a category or of tags, absolute error of a number."""
+    if is_large(codec):
+        return scores(codec, outputs, encoded).losses
     return metrics_of(codec).losses(codec, outputs, encoded)
 
 
 def statistics(codec: Codec, outputs: Array, encoded: Array) -> dict[str, Statistic]:
     """The metrics of a target that can be resampled: those that `paired` compares. Raises DrivetrainError."""
+    if is_large(codec):
+        return scores(codec, outputs, encoded).statistics
     return metrics_of(codec).statistics(codec, outputs, encoded)
 
 
 def means(codec: Codec, outputs: Array, encoded: Array) -> dict[str, Statistic]:
     """The statistics that are means over items, of which a category's take a hundredth of the time of all."""
-    kind = metrics_of(codec)
-    found = getattr(kind, "means", kind.statistics)(codec, outputs, encoded)
+    found = means_of(codec, outputs, encoded)
     return {name: made for name, made in found.items() if made.items is not None}
 
 

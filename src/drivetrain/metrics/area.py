@@ -36,7 +36,7 @@ class Area:
         def of(sums: Floats) -> Floats:
             return np.clip(self.value + sums[:, 0] / sums[:, 1], 0, 1)
 
-        return Statistic((self.influence, np.ones(len(self.influence))), of)
+        return Statistic((self.influence, np.ones(len(self.influence))), of, by_row=False)
 
     def estimate(self) -> Estimate:
         """With DeLong's interval on the logit scale: near 1 the usual one, and a bootstrap, hold the truth too seldom.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from statistics import NormalDist
@@ -122,11 +122,13 @@ def ratio(sums: Floats) -> Floats:
 class Statistic:
     """A metric as a function of sums over its items, which is what can be resampled.
 
-    `terms` are (n,) each; `of` takes their sums (rows, terms) and gives (rows,).
+    `terms` are (n,) each; `of` takes their sums (rows, terms) and gives (rows,). `by_row`: an item's terms are made of it
+    alone, so that those of batches are those of all.
     """
 
     terms: tuple[npt.NDArray[Any], ...]
     of: Callable[[Floats], Floats] = ratio
+    by_row: bool = True
     _drawn: dict[tuple[int, int], tuple[float, Floats]] = field(
         default_factory=dict[tuple[int, int], tuple[float, Floats]], repr=False
     )
@@ -135,6 +137,12 @@ class Statistic:
     def mean_of(cls, items: npt.NDArray[Any]) -> Statistic:
         """The mean of (n,) numbers, or the share of (n,) that is true."""
         return cls((items, np.ones(len(items))))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Statistic]) -> Statistic:
+        """The statistic of the items of all parts, one at least, each of which is `by_row`."""
+        columns = zip(*(part.terms for part in parts), strict=True)
+        return cls(tuple(np.concatenate(column) for column in columns), parts[0].of)
 
     @property
     def items(self) -> npt.NDArray[Any] | None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from drivetrain.codecs.base import Codec
 from drivetrain.errors import DrivetrainError, UsageError, nearest
-from drivetrain.metrics import kinds, metrics_of
+from drivetrain.metrics.kind import kinds, metrics_of
 from drivetrain.metrics.metric import LOSS, Metric
 
 

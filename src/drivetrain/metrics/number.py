@@ -55,7 +55,7 @@ def statistics(codec: Codec, outputs: Array, encoded: Array) -> dict[str, Statis
     found = {
         "mean_absolute_error": Statistic.mean_of(np.abs(errors)),
         "root_mean_squared_error": Statistic((errors**2, ones), _root_mean),
-        "r2": Statistic((errors**2, centred, centred**2, ones), _explained),
+        "r2": Statistic((errors**2, centred, centred**2, ones), _explained, by_row=False),
     }
     number = cast("Number", codec)
     if number.log:

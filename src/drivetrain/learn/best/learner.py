@@ -37,8 +37,9 @@ from drivetrain.learn.best.target_scale import log_fits
 from drivetrain.learn.best.tried import Tried, answers_of, tell
 from drivetrain.learn.graph_model import GraphModel, read_graph
 from drivetrain.learn.names import BEST, NETWORK, REGRESSION
+from drivetrain.learn.outputs import Outputs
 from drivetrain.learn.refitted import Refitted
-from drivetrain.learn.refusals import refuse_no_rows
+from drivetrain.learn.refusals import refuse_large, refuse_no_rows
 from drivetrain.learn.settings import CLASS_WEIGHTS, LOSSES, Record, settings_without_epochs, telling
 from drivetrain.learn.trees.learner import GRAPH
 from drivetrain.types import Array
@@ -114,6 +115,7 @@ class BestLearner(Refitted):
         self._model: GraphModel | None = None
         self._told: list[dict[str, Any]] = []
         refuse_no_rows(data)
+        refuse_large(data, BEST)
         self.notes = [*data.notes]
         self._note_data()
 
@@ -268,7 +270,7 @@ class BestLearner(Refitted):
                 measured[target] = joined_weights(codec, later, true[1:], loss)
             blend = unseen_blend(codec, answers, true, loss, seed)
             if has_valid:
-                self._outputs.setdefault("valid", {})[target] = blend[0]
+                self._outputs.setdefault("valid", Outputs({}))[target] = blend[0]
             if not self._told:
                 known = [*self.tried, *self.dropped]
                 self._told = tell(codec, target, known, true, blend, loss, seed)
@@ -347,7 +349,7 @@ class BestLearner(Refitted):
             learner.history = opened.read_history()
             graph = read_graph(opened.folder / GRAPH)
             learner._model = GraphModel(learner.data, graph, learner.settings)
-            learner._outputs[learner.data.measured_part] = opened.read_validation().outputs
+            learner._outputs[learner.data.measured_part] = Outputs(opened.read_validation().outputs)
         return learner
 
     # --- after training -----------------------------------------------------------------------------------

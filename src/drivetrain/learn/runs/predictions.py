@@ -5,34 +5,37 @@ validation/signature.json  the codecs
 validation/rows.npy        int64 (n,): row numbers in the table
 validation/output-N.npy    float32 (n, *output_shape): what the model put out for target N
 validation/target-N.npy    (n, ...): the true values, encoded; numbers in float64, as given
+validation/items-N-M.npy   (n,): of a target with large outputs, instead of those, what metric M is the mean of (format 2)
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from drivetrain.codecs import Signature
+from drivetrain.codecs import Codec, Signature
 from drivetrain.data.digest import digest
 from drivetrain.errors import DrivetrainError, FileError
 from drivetrain.files import from_json, to_json, write_bytes, write_text
+from drivetrain.metrics import Estimate, Statistic, measure, statistics
 from drivetrain.types import Array
 
 if TYPE_CHECKING:
     from drivetrain.learn.base import BaseLearner
 
-FORMAT = 1
+FORMAT, WITH_ITEMS = 1, 2
 FOLDER = "validation"
 
 
 @dataclass(frozen=True, eq=False)
 class Validation:
     """Rows (n,) of a part, the model's outputs and the encoded true values by target, the codecs; and for each column
-    the digest of its raw values in these rows."""
+    the digest of its raw values in these rows. Of a target with large outputs there are instead, by metric, the `items`
+    (n,) that it is the mean of."""
 
     part: str
     rows: Array
@@ -41,6 +44,7 @@ class Validation:
     encoded: dict[str, Array]
     columns: dict[str, str]
     table: str
+    items: dict[str, dict[str, Array]] = field(default_factory=dict[str, dict[str, Array]])
 
     @classmethod
     def of(cls, fitted: BaseLearner) -> Validation:
@@ -53,7 +57,32 @@ class Validation:
             name: digest(data.table[name][rows], files=codec.from_files)
             for name, codec in data.signature.fields.items()
         }
-        return cls(part, rows, data.signature, outputs, encoded, columns, data.table.name)
+        items = {
+            target: {key: made.items for key, made in scores.statistics.items() if made.items is not None}
+            for target, scores in outputs.scores.items()
+        }
+        return cls(part, rows, data.signature, outputs, encoded, columns, data.table.name, items)
+
+    def statistics(self, target: str, places: Array) -> dict[str, Statistic]:
+        """The metrics of a target on some of the rows, as what can be resampled."""
+        if target in self.items:
+            return {key: Statistic.mean_of(items[places]) for key, items in self.items[target].items()}
+        return statistics(*self._of(target, places))
+
+    def measure(self, target: str, places: Array, seed: int = 0) -> dict[str, Estimate]:
+        """The metrics of a target on some of the rows."""
+        if target in self.items:
+            return {key: made.estimate(seed) for key, made in self.statistics(target, places).items()}
+        return measure(*self._of(target, places), seed)
+
+    def answers(self, target: str, places: Array) -> list[Array]:
+        """What two models that answer alike on some of the rows have alike."""
+        found = self.items[target].values() if target in self.items else [self.outputs[target]]
+        return [array[places] for array in found]
+
+    def _of(self, target: str, places: Array) -> tuple[Codec, Array, Array]:
+        codec = self.signature.targets[target]
+        return codec, self.outputs[target][places], self.encoded[target][places]
 
     def write(self, run: Path) -> None:
         """Into a run's folder; meta.json, by which it is known to be whole, comes last."""
@@ -61,11 +90,15 @@ class Validation:
         write_text(folder / "signature.json", to_json(self.signature.to_json(), indent=2) + "\n")
         _write_array(folder / "rows.npy", self.rows.astype(np.int64))
         for number, name in enumerate(self.signature.targets):
-            _write_array(folder / f"output-{number}.npy", self.outputs[name].astype(np.float32))
+            for place, items in enumerate(self.items.get(name, {}).values()):
+                _write_array(folder / f"items-{number}-{place}.npy", items)
+            if name not in self.items:
+                _write_array(folder / f"output-{number}.npy", self.outputs[name].astype(np.float32))
             _write_array(folder / f"target-{number}.npy", self.encoded[name])
         meta = {
-            "format": FORMAT, "part": self.part, "table": self.table, "n": len(self.rows),
+            "format": WITH_ITEMS if self.items else FORMAT, "part": self.part, "table": self.table, "n": len(self.rows),
             "targets": list(self.signature.targets), "columns": self.columns,
+            **({"items": {name: list(items) for name, items in self.items.items()}} if self.items else {}),
         }  # fmt: skip
         write_text(folder / "meta.json", to_json(meta, indent=2) + "\n")
 
@@ -81,23 +114,30 @@ class Validation:
             )
         try:
             meta: dict[str, Any] = from_json((folder / "meta.json").read_bytes(), where=folder / "meta.json")
-            if meta["format"] != FORMAT:
+            if meta["format"] not in (FORMAT, WITH_ITEMS):
                 raise DrivetrainError(
-                    f"this validation is of format {meta['format']}, not {FORMAT}.", where=folder,
+                    f"this validation is of format {meta['format']}, which is none known here.", where=folder,
                     fix="Install a newer drivetrain.",
                 )  # fmt: skip
             signature = Signature.from_json(
                 from_json((folder / "signature.json").read_bytes(), where=folder / "signature.json")
             )
             rows = _read_array(folder / "rows.npy")
-            outputs, encoded = (
-                {
-                    name: _read_array(folder / f"{kind}-{number}.npy")
-                    for number, name in enumerate(meta["targets"])
-                }
-                for kind in ("output", "target")
+            outputs: dict[str, Array] = {}
+            encoded: dict[str, Array] = {}
+            items: dict[str, dict[str, Array]] = {}
+            for number, name in enumerate(meta["targets"]):
+                encoded[name] = _read_array(folder / f"target-{number}.npy")
+                if name in (keys := meta.get("items", {})):
+                    items[name] = {
+                        key: _read_array(folder / f"items-{number}-{place}.npy")
+                        for place, key in enumerate(keys[name])
+                    }
+                else:
+                    outputs[name] = _read_array(folder / f"output-{number}.npy")
+            found = cls(
+                meta["part"], rows, signature, outputs, encoded, meta["columns"], meta["table"], items
             )
-            found = cls(meta["part"], rows, signature, outputs, encoded, meta["columns"], meta["table"])
             found._check(folder)
         except DrivetrainError as fault:
             raise fault.at(folder) from None
@@ -108,8 +148,9 @@ class Validation:
         return found
 
     def _check(self, folder: Path) -> None:
-        lengths = {len(array) for array in (*self.outputs.values(), *self.encoded.values())}
-        if lengths != {len(self.rows)} or list(self.signature.targets) != list(self.outputs):
+        items = [array for found in self.items.values() for array in found.values()]
+        lengths = {len(array) for array in (*self.outputs.values(), *self.encoded.values(), *items)}
+        if lengths != {len(self.rows)} or list(self.signature.targets) != list(self.encoded):
             raise DrivetrainError(
                 "what this run kept of its validation doesn't fit together.", where=folder, fix="Train anew."
             )
