@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 
 import drivetrain as dt
 from drivetrain.data.kinds.guess import guess_kinds, to_table
-from drivetrain.data.read.readers import Frame, read_frame
+from drivetrain.data.read.frame import Frame
+from drivetrain.data.read.readers import read_frame
 from drivetrain.data.read.rows import read_rows
 
 pl = pytest.importorskip("polars")

@@ -15,7 +15,7 @@ import numpy as np
 from drivetrain.arguments import public
 from drivetrain.bundle.golden import encoded_batch
 from drivetrain.bundle.reader import Bundle, open_bundle
-from drivetrain.bundle.verify import Stage, VerifyReport, failed, passed, verify
+from drivetrain.bundle.verify import VerifyReport, failed, passed, verify
 from drivetrain.codecs import Codec
 from drivetrain.cores import usable_cores
 from drivetrain.errors import BundleError, DataError, DrivetrainError, UsageError
@@ -24,7 +24,7 @@ from drivetrain.runtime.answers import answer_columns
 from drivetrain.runtime.frames import column_of, frame_like, frame_rows, kind_of, names_of
 from drivetrain.runtime.parts import check_parts, parts_of, tensors_of
 from drivetrain.runtime.session import OnnxSession
-from drivetrain.runtime.vetting import vet
+from drivetrain.runtime.vetting import verified, vet
 from drivetrain.types import Answer, Array, Failure, Unusual
 
 if TYPE_CHECKING:
@@ -384,19 +384,6 @@ def verify_bundle(path: str | os.PathLike[str], *, trusted: bool = False) -> Ver
         return vet(bundle, trusted=trusted) or verified(bundle)
     except BundleError as fault:
         return VerifyReport([*stages[:-1], failed(stages[-1]["stage"], str(fault))])
-
-
-def verified(bundle: Bundle) -> VerifyReport:
-    """The report of a bundle and of the recommender in it. Raises BundleError where a graph makes no session."""
-    report = verify(bundle, OnnxSession(bundle.graph, bundle.tensors))
-    if bundle.recommender is None or not report.ok:
-        return report
-    inner = verify(bundle.recommender, OnnxSession(bundle.recommender.graph, bundle.recommender.tensors))
-    stages = [
-        {**stage, "message": stage["message"] and f"recommender: {stage['message']}"}
-        for stage in inner.stages
-    ]
-    return VerifyReport([*report.stages, *cast("list[Stage]", stages)])
 
 
 def describe(item: Any) -> str:

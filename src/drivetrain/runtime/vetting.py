@@ -15,10 +15,11 @@ from typing import Any, cast
 from drivetrain.bundle.archive import write_zip
 from drivetrain.bundle.facts import is_number
 from drivetrain.bundle.reader import Bundle, open_bundle_bytes
-from drivetrain.bundle.verify import STAGES, Stage, VerifyReport
+from drivetrain.bundle.verify import STAGES, Stage, VerifyReport, verify
 from drivetrain.errors import BundleError, DrivetrainError
 from drivetrain.files import from_json, to_json
 from drivetrain.runtime.known import is_known, remember
+from drivetrain.runtime.session import OnnxSession
 
 MOST_SECONDS = 120
 SECONDS_PER_BYTE = 1e-7
@@ -112,6 +113,19 @@ def _is_stage(value: Any) -> bool:
     )
 
 
+def verified(bundle: Bundle) -> VerifyReport:
+    """The report of a bundle and of the recommender in it. Raises BundleError where a graph makes no session."""
+    report = verify(bundle, OnnxSession(bundle.graph, bundle.tensors))
+    if bundle.recommender is None or not report.ok:
+        return report
+    inner = verify(bundle.recommender, OnnxSession(bundle.recommender.graph, bundle.recommender.tensors))
+    stages = [
+        {**stage, "message": stage["message"] and f"recommender: {stage['message']}"}
+        for stage in inner.stages
+    ]
+    return VerifyReport([*report.stages, *cast("list[Stage]", stages)])
+
+
 def _refuse(reason: str, where: object) -> BundleError:
     return BundleError(
         f"the bundle can't be accepted: {reason}.", where=where,
@@ -121,8 +135,6 @@ def _refuse(reason: str, where: object) -> BundleError:
 
 def main() -> None:
     """In the child: a bundle on standard input; on standard output the report, or the error."""
-    from drivetrain.runtime.predictor import verified
-
     data = sys.stdin.buffer.read()
     try:
         importlib.import_module("onnxruntime")

@@ -27,7 +27,8 @@ from drivetrain.data.dataset import Dataset, Extras, make_dataset
 from drivetrain.data.interactions.histories import Log
 from drivetrain.data.interactions.ratings import check_ratings, read_ratings
 from drivetrain.data.interactions.titles import read_titles
-from drivetrain.data.read.readers import Frame, read_frame
+from drivetrain.data.read.frame import Frame
+from drivetrain.data.read.readers import read_frame
 from drivetrain.data.split import Splitter
 from drivetrain.errors import DataError, UsageError
 from drivetrain.evidence.ranking_beside import recommender_of

@@ -23,7 +23,8 @@ from drivetrain.data.checks.faults import Fault, Report
 from drivetrain.data.dataset import Dataset, make_dataset
 from drivetrain.data.kinds.base import CATEGORY, CONSTANT, IGNORED, MANY, NUMBER, ColumnKind
 from drivetrain.data.kinds.guess import guess_kinds, names_of, to_table
-from drivetrain.data.read.readers import Frame, Missing, read_frame
+from drivetrain.data.read.frame import Frame
+from drivetrain.data.read.readers import Missing, read_frame
 from drivetrain.data.split import Splitter
 from drivetrain.data.table import Table, complete
 from drivetrain.errors import DataError, UsageError, nearest

@@ -17,7 +17,7 @@ from drivetrain.types import Array
 
 if TYPE_CHECKING:
     from drivetrain.data.read.columns import Column
-    from drivetrain.data.read.readers import Frame
+    from drivetrain.data.read.frame import Frame
 
 FEW_PEOPLE = 20
 """With fewer users than this hardly anything can be learned of who likes what."""

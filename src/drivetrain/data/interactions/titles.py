@@ -6,7 +6,8 @@ import os
 from collections.abc import Collection
 
 from drivetrain.codecs.base import is_missing
-from drivetrain.data.read.readers import Frame, read_frame
+from drivetrain.data.read.frame import Frame
+from drivetrain.data.read.readers import read_frame
 from drivetrain.data.read.textfile import csv_records, extension, find_separator, read_text
 from drivetrain.errors import DataError
 from drivetrain.values import as_text

@@ -15,7 +15,7 @@ from typing import Any
 from drivetrain import extensions
 from drivetrain.data.kinds.base import IGNORED, LEFT_OUT, ColumnKind, Seen, has_codes, place_of
 from drivetrain.data.read.columns import Column
-from drivetrain.data.read.readers import Frame
+from drivetrain.data.read.frame import Frame
 from drivetrain.data.table import Table
 from drivetrain.errors import UsageError, nearest
 from drivetrain.types import Array

@@ -8,8 +8,8 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
+from drivetrain.data.read.frame import Frame, plain
 from drivetrain.data.read.frames import series
-from drivetrain.data.read.readers import Frame, plain
 from drivetrain.data.read.textfile import column_names
 from drivetrain.data.table import shown
 from drivetrain.errors import DataError, DrivetrainError, FileError, UsageError, nearest

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from drivetrain.data.read.readers import Frame, plain
+from drivetrain.data.read.frame import Frame, plain
 from drivetrain.data.read.textfile import column_names
 from drivetrain.errors import DataError, UsageError
 from drivetrain.values import as_text, in_utc, is_exact, is_nothing, scalar

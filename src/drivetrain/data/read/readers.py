@@ -7,19 +7,20 @@ seen (`kinds.py`), and no leading zero is lost on the way. Other sources keep th
 from __future__ import annotations
 
 import csv
-import datetime
 import io
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from drivetrain.data.read.columns import Column
+from drivetrain.data.read.databases import read_query
+from drivetrain.data.read.frame import Frame, plain
+from drivetrain.data.read.frames import from_memory, series
 from drivetrain.data.read.guard import guarded
-from drivetrain.data.read.rows import json_records
+from drivetrain.data.read.json_lines import json_records
 from drivetrain.data.read.textfile import (
     NAMES,
     TextFile,
@@ -33,11 +34,10 @@ from drivetrain.data.read.textfile import (
 from drivetrain.data.read.textfile import (
     ragged as ragged_error,
 )
-from drivetrain.data.table import Origins, shown
+from drivetrain.data.table import shown
 from drivetrain.errors import DataError, UsageError, nearest
 from drivetrain.extras import require
 from drivetrain.limits import MOST_COLUMNS, refuse_many_columns, refuse_too_large
-from drivetrain.types import Array
 from drivetrain.values import WHOLE, as_text
 
 if TYPE_CHECKING:
@@ -51,59 +51,6 @@ CELL_BYTES = 40
 Ragged = Literal["refuse", "skip"]
 Words = str | float | Sequence[str | float]
 Missing = Words | Mapping[str, Words] | None
-
-
-@dataclass(frozen=True, eq=False)
-class Frame:
-    """Columns as a source has them, in a polars frame, before anything is known of what they mean.
-
-    Columns are text, whole or decimal numbers, booleans, dates or lists of text; what is none of these keeps
-    polars' type and can't be used. `numbers` (int64) are the rows' numbers as a person counts them: the header of
-    a CSV is row 1. `source` is an absolute path or "", `notes` what was done unasked. `typed` is true where a source has
-    values, false where it has cells of text; `missing` are words for "no value" by column, "" for all (see `Column`).
-    """
-
-    data: pl.DataFrame
-    name: str
-    source: str = ""
-    notes: tuple[str, ...] = ()
-    numbers: Array = field(default_factory=lambda: np.empty(0, np.int64))
-    typed: bool = True
-    missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, "tuple[str, ...]"])
-    _measured: dict[str, Column] = field(default_factory=dict, repr=False)
-
-    def __post_init__(self) -> None:
-        if len(self.numbers) != len(self.data):
-            object.__setattr__(self, "numbers", np.arange(1, len(self.data) + 1))
-
-    def __len__(self) -> int:
-        return len(self.data)
-
-    @property
-    def columns(self) -> list[str]:
-        return self.data.columns
-
-    def column(self, name: str) -> Column:
-        """A column, measured once. Raises UsageError for an unknown name."""
-        if name not in self._measured:
-            if name not in self.columns:
-                fix = nearest(name, self.columns) or f"The columns are {', '.join(self.columns[:20])}."
-                raise UsageError(f"there is no column {name!r}.", where=self.name, fix=fix)
-            given = (*self.missing.get("", ()), *self.missing.get(name, ()))
-            self._measured[name] = Column(self.data[name], self.typed, given)
-        return self._measured[name]
-
-    @property
-    def origins(self) -> Origins:
-        """Where each row comes from: "NAME, row 12"."""
-        return Origins(self.name, self.numbers)
-
-    def take(self, rows: Array) -> Frame:
-        """The rows where a mask (n,) is true."""
-        return replace(self, data=self.data.filter(rows), numbers=self.numbers[rows], _measured={})
-
-    def __repr__(self) -> str:
-        return f"Frame({self.name!r}, {len(self):,} rows, columns {', '.join(self.columns)})"
 
 
 def read_frame(
@@ -142,8 +89,6 @@ def _read(source: Any, query: str | None, header: Sequence[str] | None, ragged: 
     if isinstance(source, (str, os.PathLike)):
         text = os.fspath(source)
         if "://" in text:
-            from drivetrain.data.read.databases import read_query
-
             return read_query(text, query)
         if query is not None:
             raise UsageError(
@@ -156,8 +101,6 @@ def _read(source: Any, query: str | None, header: Sequence[str] | None, ragged: 
         return _from_polars(source, "frame")
     if type(source).__module__.startswith("pyarrow") and hasattr(source, "column_names"):
         return _from_polars(pl.DataFrame(source), "frame")
-    from drivetrain.data.read.frames import from_memory
-
     return from_memory(source)
 
 
@@ -313,8 +256,6 @@ def _is_number(cell: str) -> bool:
 def _read_json_lines(text: TextFile) -> Frame:
     import polars as pl
 
-    from drivetrain.data.read.frames import series
-
     refuse_many_columns(_count_keys(text.data), text.place)
     _refuse_deep(text)
     try:
@@ -408,65 +349,3 @@ def _from_polars(data: pl.DataFrame, name: str) -> Frame:
     data = data.clone()
     data.columns = names
     return Frame(plain(data), name, "", tuple(notes))
-
-
-def plain(data: pl.DataFrame) -> pl.DataFrame:
-    """The frame with few types: text, Int64, Float64, Boolean, Date, Datetime in microseconds, List of text.
-
-    No whole number is rounded: those that neither Int64 nor a float holds are texts.
-    """
-    import polars as pl
-
-    columns: list[pl.Series] = []
-    for column in data.get_columns():
-        kind = column.dtype
-        if kind == pl.Date or isinstance(kind, pl.Datetime):
-            _refuse_odd_dates(column)
-        if kind in (pl.Categorical, pl.Enum, pl.Time, pl.Null):
-            column = column.cast(pl.String)
-        elif kind.is_integer():
-            whole = column.cast(pl.Int64, strict=False)
-            column = whole if whole.null_count() == column.null_count() else column.cast(pl.String)
-        elif kind.is_decimal():
-            column = _plain_decimals(column)
-        elif kind.is_float():
-            column = column.cast(pl.Float64).fill_nan(None)
-        elif isinstance(kind, pl.Datetime):
-            column = column if kind.time_zone is None else column.dt.convert_time_zone("UTC")
-            column = column.dt.replace_time_zone(None).dt.cast_time_unit("us")
-        elif isinstance(kind, pl.Duration):
-            column = column.dt.total_microseconds().cast(pl.Float64) / 1e6
-        elif isinstance(kind, pl.List) and kind.inner in (pl.Categorical, pl.Enum, pl.Null):
-            column = column.cast(pl.List(pl.String))
-        columns.append(column)
-    return pl.DataFrame(columns)
-
-
-def _refuse_odd_dates(column: pl.Series) -> None:
-    """Raise DataError for a date before the year 1 or after 9999, which no calendar of Python's or of ours holds."""
-    import polars as pl
-
-    first, last = datetime.date.min.toordinal(), datetime.date.max.toordinal()
-    epoch = datetime.date(1970, 1, 1).toordinal()
-    unit = column.dtype.time_unit if isinstance(column.dtype, pl.Datetime) else None
-    day = {None: 1, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}[unit]
-    days = column.to_physical() // day + epoch
-    odd = ((days < first) | (days > last)).arg_true()
-    if len(odd):
-        raise DataError(
-            f"there is a date outside the years 1 to 9999 in {len(odd):,} rows, the first in row {odd[0] + 1:,}.",
-            where=f"column {column.name!r}",
-            fix="Mend it, or leave the column out of the file.",
-        )
-
-
-def _plain_decimals(column: pl.Series) -> pl.Series:
-    """Decimals as floats, or where those can't hold the whole ones, as whole numbers or texts."""
-    import polars as pl
-
-    floats = column.cast(pl.Float64)
-    if not (floats.abs() >= WHOLE).any():
-        return floats
-    texts = column.cast(pl.String).str.replace(r"\.0+$", "")
-    whole = texts.cast(pl.Int64, strict=False)
-    return whole if whole.null_count() == column.null_count() else texts

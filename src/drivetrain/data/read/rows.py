@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from drivetrain.data.read.guard import guarded
+from drivetrain.data.read.json_lines import Row, records_or_faults
 from drivetrain.data.read.textfile import (
     column_names,
     csv_records,
@@ -15,8 +16,7 @@ from drivetrain.data.read.textfile import (
     ragged,
     read_text,
 )
-from drivetrain.errors import DataError, DrivetrainError
-from drivetrain.files import from_json
+from drivetrain.errors import DataError
 
 ROW_FILES = (".csv", ".tsv", ".tab", ".txt", ".jsonl", ".ndjson", ".parquet", ".pq")
 
@@ -24,9 +24,6 @@ ROW_FILES = (".csv", ".tsv", ".tab", ".txt", ".jsonl", ".ndjson", ".parquet", ".
 def is_row_file(path: str | os.PathLike[str]) -> bool:
     """True for the name of a file that `read_rows` reads: CSV, TSV, JSONL or parquet, the texts also as .gz."""
     return extension(os.fspath(path)) in ROW_FILES
-
-
-Row = dict[str, Any]
 
 
 def read_rows(path: str | os.PathLike[str], header: Sequence[str] | None = None) -> Iterator[tuple[str, Row]]:
@@ -81,7 +78,7 @@ def _csv_rows(path: str, header: Sequence[str] | None = None) -> Iterator[tuple[
 def _json_rows(path: str) -> Iterator[tuple[str, Row | DataError]]:
     text = read_text(path)
     known: dict[tuple[str, ...], list[str]] = {}
-    for row, values in _json_lines(text.data, text.place):
+    for row, values in records_or_faults(text.data, text.place):
         origin = f"{text.place}, row {row}"
         if isinstance(values, DataError):
             yield origin, values
@@ -90,32 +87,6 @@ def _json_rows(path: str) -> Iterator[tuple[str, Row | DataError]]:
         if keys not in known:
             known[keys] = column_names(keys, text.place)[0]
         yield origin, dict(zip(known[keys], values.values()))
-
-
-def json_records(data: bytes, place: str) -> Iterator[tuple[int, Row]]:
-    """(line, object) of JSON lines, blank ones left out. Raises DataError that names the line."""
-    for row, values in _json_lines(data, place):
-        if isinstance(values, DataError):
-            raise values
-        yield row, values
-
-
-def _json_lines(data: bytes, place: str) -> Iterator[tuple[int, Row | DataError]]:
-    for row, line in enumerate(data.split(b"\n"), start=1):
-        if not line.strip():
-            continue
-        where = f"{place}, row {row}"
-        try:
-            values = from_json(line)
-        except DrivetrainError as fault:
-            yield row, DataError(fault.error, where=where, fix="Write one JSON object in each line.")
-            continue
-        if not isinstance(values, dict):
-            values = DataError(
-                f"this is {type(values).__name__}, not an object.", where=where,
-                fix='Write each row like {"age": 39, "sex": "F"}.',
-            )  # fmt: skip
-        yield row, values
 
 
 def _parquet_rows(path: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -5,13 +5,13 @@ Ioffe and Szegedy (2015), arXiv:1502.03167. Torch's SyncBatchNorm does the same,
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from drivetrain.learn.distributed import processes
+from drivetrain.learn.distributed.alone import Processes
 
 
 class SharedBatchNorm(_BatchNorm):
@@ -20,11 +20,14 @@ class SharedBatchNorm(_BatchNorm):
     It answers, and is exported, as the layer that it was.
     """
 
+    processes: ClassVar[Processes] = Processes()
+    """Those that share a batch: one group in a process, which a copy of a network must not copy."""
+
     def _check_input_dim(self, input: Tensor) -> None:
         """Its dimensions were checked when it was another class."""
 
     def forward(self, input: Tensor) -> Tensor:
-        if not self.training or processes.start().apart:
+        if not self.training or self.processes.apart:
             return super().forward(input)
         output, mean, var, n = _Normalize.apply(input, self.weight, self.bias, self.running_mean, self.eps)
         self._follow(mean, var, n)
@@ -49,7 +52,7 @@ class _Normalize(torch.autograd.Function):
         context: Any, input: Tensor, weight: Tensor, bias: Tensor, near: Tensor | None, eps: float
     ) -> tuple[Tensor, ...]:
         axes = [0, *range(2, input.ndim)]
-        group = processes.start()
+        group = SharedBatchNorm.processes
         # What is squared is near zero, or a mean far from it would leave no digits for the variance.
         shifted = input.float() if near is None else input - _wide(near, input.ndim)
         count = 0.0 if group.idle else input.numel() / input.shape[1]
@@ -72,7 +75,7 @@ class _Normalize(torch.autograd.Function):
         straight, of_weight, of_bias = torch.ops.aten.native_batch_norm_backward(
             gradient, input, weight, mean, var, None, None, False, context.eps, [True, True, True]
         )
-        sums = processes.start().sum(torch.cat([of_weight, of_bias]).double())
+        sums = SharedBatchNorm.processes.sum(torch.cat([of_weight, of_bias]).double())
         if not context.idle:
             with_xhat, plain = (sums / n).float().chunk(2)
             inverse = (var + context.eps).rsqrt()
@@ -91,8 +94,9 @@ def _wide(values: Tensor, axes: int) -> Tensor:
     return values.view(1, -1, *(1,) * (axes - 2))
 
 
-def share_norms(network: nn.Module) -> None:
+def share_norms(network: nn.Module, processes: Processes) -> None:
     """Make every batch norm of the network one that is shared, in place: weights, buffers and names stay."""
+    SharedBatchNorm.processes = processes
     for module in network.modules():
         if isinstance(module, _BatchNorm) and not isinstance(module, nn.SyncBatchNorm):
             module.__class__ = SharedBatchNorm

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from drivetrain.data.share import Share
 from drivetrain.errors import DrivetrainError, Interrupted, TrainingError
 from drivetrain.files import from_json, sha256, to_json
+from drivetrain.learn.distributed.alone import Processes, from_environment
 from drivetrain.learn.distributed.batch_norm import share_norms
-from drivetrain.learn.distributed.processes import Processes, from_environment
 from drivetrain.learn.distributed.sharding import shard_network
 
 BUCKET = 1 << 20
@@ -57,7 +57,7 @@ class Group(Processes):
         return torch.device("cuda", self.local_rank % torch.cuda.device_count())
 
     def join(self, network: Any, device: torch.device, shard: bool) -> Any:
-        share_norms(network)
+        share_norms(network, self)
         self.same_weights(network)
         if not shard:
             return super().join(network, device, shard)
@@ -178,14 +178,16 @@ class Group(Processes):
         return f"drivetrain/{self._said}"
 
     def _hear(self, key: str) -> str:
-        """Wait for what another process says, for as long as none has failed."""
+        """Wait for what another process says, for as long as none has failed. One that has failed may have said it before."""
         pause = 0.001
-        while (said := self._look(key)) is None:
-            if self._look(FAILURE) is not None:
+        while True:
+            failed = self._look(FAILURE) is not None
+            if (said := self._look(key)) is not None:
+                return said
+            if failed:
                 raise self._stopped()
             time.sleep(pause)
             pause = min(2 * pause, LOOK)
-        return said
 
     def _look(self, key: str) -> str | None:
         try:
