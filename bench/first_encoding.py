@@ -22,7 +22,7 @@ from PIL import Image, ImageOps
 from drivetrain.codecs.image import Image as ImageCodec
 from drivetrain.codecs.image import resize_plan
 from drivetrain.data.read.folders import image_files
-from drivetrain.data.store.fixed import pack
+from drivetrain.data.store.pack import pack
 
 COPIES, PASSES, SIDE = 30, 15, 224
 

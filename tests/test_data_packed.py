@@ -20,8 +20,8 @@ from pictures import class_folder
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.image import Image
 from drivetrain.data.read.folders import image_files
-from drivetrain.data.store import fixed as packed
-from drivetrain.data.store.fixed import pack
+from drivetrain.data.store import pack as packed
+from drivetrain.data.store.pack import pack
 from drivetrain.errors import FileError, UsageError
 
 CODEC = Image(size=12, channels=3)

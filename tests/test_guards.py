@@ -28,7 +28,7 @@ HEAVY = (
 )
 WITHOUT_TORCH = (
     "drivetrain.bundle", "drivetrain.runtime", "drivetrain.metrics", "drivetrain.codecs", "drivetrain.evaluate",
-    "drivetrain.data.checks.pictures", "drivetrain.data.store.fixed", "drivetrain.data.read.folders", "drivetrain.data.dataset",
+    "drivetrain.data.checks.pictures", "drivetrain.data.store.pack", "drivetrain.data.read.folders", "drivetrain.data.dataset",
     "drivetrain.learn.by_name", "drivetrain.learn.trees.learner", "drivetrain.learn.baselines.supervised",
     "drivetrain.learn.trees.graph",
     "drivetrain.tasks.image_classification", "drivetrain.models.registry", "drivetrain.models.hub", "drivetrain.cli.main",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from bundle_examples import altered, model
 from onnx import TensorProto, helper
 from stepping.codecs.steps import Steps
@@ -16,6 +17,10 @@ from drivetrain.bundle.npy import to_npy
 from drivetrain.codecs import Signature
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
+from drivetrain.data.dataset import Part
+from drivetrain.data.digest import encoded_digest
+from drivetrain.data.loader import shuffled, to_tensors
+from drivetrain.data.store.pack import cache_folder, pack
 from drivetrain.errors import BundleError
 from drivetrain.ragged import as_batch, lengths_of
 from drivetrain.runtime import OnnxSession, Predictor
@@ -240,3 +245,109 @@ def test_a_graph_must_take_the_lengths():
     )  # fmt: skip
     with pytest.raises(BundleError, match="lengths_0"):
         bundle_bytes(**walk_parts(lacking))
+
+
+def tensors_of(rows, index=None, **more):
+    index = np.arange(len(rows)) if index is None else np.array(index)
+    return to_tensors(Part({"walk": rows, **more}, index, index), torch.device("cpu"))
+
+
+def test_the_loader_pads_within_a_batch_alone():
+    rows = ragged([1], [2] * 9, [], [3, 4], padding=-1)
+    tensors = tensors_of(rows, [0, 2, 3], age=np.arange(4.0))
+    assert tensors.arrays["walk"].values.data_ptr() == rows.values.ctypes.data
+    assert tensors.lengths.tolist() == [1, 0, 2]
+    batch = tensors.gather(torch.tensor([2, 1]))
+    assert batch["walk"].tolist() == [[3, 4], [-1, -1]]
+    assert batch[lengths_of("walk")].tolist() == [2, 0]
+    assert batch["age"].tolist() == [3, 2]
+    everything = rows[np.array([3, 2, 0])]
+    for own, want in zip(
+        tensors.arrays["walk"].padded(torch.tensor([3, 2, 0])), (everything.padded(), everything.lengths)
+    ):
+        np.testing.assert_array_equal(own, want)
+
+
+def test_batches_are_of_similar_lengths_in_an_order_of_their_own_in_each_epoch():
+    lengths = torch.from_numpy(np.random.default_rng(0).geometric(0.02, 10_007))
+    generator = torch.Generator().manual_seed(1)
+    start = generator.get_state()
+    epochs = [shuffled(len(lengths), 32, generator, True, lengths) for _ in range(2)]
+    for batches in epochs:
+        assert sorted(torch.cat(batches).tolist()) == list(range(10_007))
+        assert [len(batch) for batch in batches[:-1]] == [32] * 312
+        longest = torch.tensor([float(lengths[batch].max()) for batch in batches])
+        filled = lengths.sum() / sum(len(batch) * lengths[batch].max() for batch in batches)
+        assert filled > 0.85
+        assert abs(np.corrcoef(np.arange(len(batches)), longest)[0, 1]) < 0.2  # Not from short to long.
+    plain = torch.randperm(10_007, generator=generator).split(32)
+    assert lengths.sum() / sum(len(batch) * lengths[batch].max() for batch in plain) < 0.3
+    assert len({frozenset(batch.tolist()) for batches in epochs for batch in batches}) == 2 * 313
+    generator.set_state(start)
+    again = shuffled(len(lengths), 32, generator, True, lengths)
+    assert all(torch.equal(*pair) for pair in zip(again, epochs[0], strict=True))
+
+
+def test_rows_of_one_shape_are_shuffled_as_ever():
+    batches = shuffled(10, 4, torch.Generator().manual_seed(3), True)
+    assert torch.equal(torch.cat(batches), torch.randperm(10, generator=torch.Generator().manual_seed(3)))
+
+
+class FiledSteps(Steps):
+    """As steps, from text files."""
+
+    from_files = True
+
+    def read(self, raw):
+        return super().read(raw.decode() if isinstance(raw, bytes) else raw)
+
+
+@pytest.fixture
+def walks(tmp_path, monkeypatch):
+    monkeypatch.setenv("DRIVETRAIN_CACHE", str(tmp_path / "cache"))
+    chance = np.random.default_rng(2)
+    texts = [" ".join(map(str, chance.integers(0, 9, length))) for length in chance.integers(0, 12, 40)]
+    texts[5] = "one two"
+    for number, text in enumerate(texts):
+        (tmp_path / f"{number:02}.txt").write_text(text)
+    return texts, [str(tmp_path / f"{number:02}.txt") for number in range(len(texts))]
+
+
+def test_rows_of_files_are_kept_on_the_disk(walks, monkeypatch):
+    texts, paths = walks
+    codec = FiledSteps(levels=9, padding=-1)
+    found = pack(codec, paths)
+    assert [*found.errors] == [5]
+    assert found.errors[5].where == paths[5]
+    assert [row.tolist() for row in found.array] == [
+        [] if number == 5 else [int(step) for step in text.split()] for number, text in enumerate(texts)
+    ]
+    assert isinstance(found.array.values, np.memmap)
+    assert (found.array.padding, found.array[5].tolist()) == (-1, [])
+    monkeypatch.setattr("drivetrain.data.store.pack.encode_chunk", None)  # It is not encoded again.
+    again = pack(codec, paths)
+    assert again.key == found.key
+    np.testing.assert_array_equal(again.array.flat, found.array.flat)
+    np.testing.assert_array_equal(again.array.lengths, found.array.lengths)
+
+
+def test_a_store_whose_lengths_are_others_is_made_again(walks):
+    _, paths = walks
+    found = pack(FiledSteps(levels=9), paths)
+    lengths = cache_folder() / "stores" / found.key / "lengths.npy"
+    np.save(lengths, np.load(lengths) + 1)
+    np.testing.assert_array_equal(pack(FiledSteps(levels=9), paths).array.lengths, found.array.lengths)
+
+
+def test_files_without_a_step_are_rows_too(tmp_path, monkeypatch):
+    monkeypatch.setenv("DRIVETRAIN_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "none.txt").write_text("")
+    found = pack(FiledSteps(levels=9), [tmp_path / "none.txt"] * 3)
+    assert (found.array.lengths.tolist(), found.array.padded().shape) == ([0, 0, 0], (3, 1))
+
+
+def test_the_digest_of_rows_knows_where_one_ends():
+    digests = {encoded_digest(each) for each in (ragged([1, 2], [3]), ragged([1], [2, 3]), ragged([1, 2, 3]))}
+    assert len(digests) == 3
+    twice = Steps(levels=9).encode_column(np.array(["1 2", "1 2"], object))[0]
+    assert encoded_digest(twice) == encoded_digest(ragged([1, 2], [1, 2]))

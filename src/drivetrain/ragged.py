@@ -80,5 +80,5 @@ def as_batch(columns: Mapping[str, Column]) -> Batch:
         if isinstance(column, Ragged):
             batch[name], batch[lengths_of(name)] = column.padded(), column.lengths
         else:
-            batch[name] = column
+            batch[name] = np.asarray(column)
     return batch

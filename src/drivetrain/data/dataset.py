@@ -18,7 +18,7 @@ from drivetrain.codecs.number import Number
 from drivetrain.data.conclusion import Conclusion
 from drivetrain.data.digest import encoded_digest
 from drivetrain.data.split import PARTS, Split, Splitter
-from drivetrain.data.store.fixed import pack
+from drivetrain.data.store.pack import pack
 from drivetrain.data.table import Table, shown
 from drivetrain.errors import DataError, DrivetrainError, UsageError
 from drivetrain.progress import progress
@@ -37,11 +37,12 @@ COARSE = 0.01
 class Part:
     """The encoded rows of train, valid or test.
 
-    `arrays` has for each field an array whose first axis is the row; `index` are the usable positions in it,
-    and `rows` the rows of the table that they come from. `keys` has for fields that are files the key of their store.
+    `arrays` has for each field a `Column`: an array whose first axis is the row, or rows of different lengths. `index` are
+    the usable positions in it, and `rows` the rows of the table that they come from. `keys` has for fields that are files the
+    key of their store.
     """
 
-    arrays: dict[str, Array]
+    arrays: dict[str, Any]
     index: Array
     rows: Array
     keys: dict[str, str] = field(default_factory=dict)
@@ -49,12 +50,13 @@ class Part:
     def __len__(self) -> int:
         return len(self.index)
 
-    def batch(self, positions: Array | slice | None = None) -> dict[str, Array]:
+    def batch(self, positions: Array | slice | None = None) -> dict[str, Any]:
         """The arrays of some of the usable rows, or of all."""
         return {name: self.column(name, positions) for name in self.arrays}
 
-    def column(self, name: str, positions: Array | slice | None = None) -> Array:
-        """One of these arrays. Where rows are left out it is a copy, of a column of pictures a large one."""
+    def column(self, name: str, positions: Array | slice | None = None) -> Any:
+        """One of these. Where rows are left out it is a copy, of a column of pictures a large one; rows of different lengths
+        are not copied."""
         array = self.arrays[name]
         if positions is None and len(self.index) == len(array):
             return array
@@ -197,7 +199,7 @@ class Dataset:
         }
 
     def _encode(self, rows: Array, name: str, enlarge: float) -> Part:
-        arrays: dict[str, Array] = {}
+        arrays: dict[str, Any] = {}
         keys: dict[str, str] = {}
         faults: dict[int, DrivetrainError] = {}
         for column, codec in self.signature.fields.items():

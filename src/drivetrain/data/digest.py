@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from drivetrain.data.store.windows import Windows
+from drivetrain.ragged import Column
 from drivetrain.types import Array
 
 
@@ -28,11 +30,15 @@ def digest(values: Array, files: bool = False) -> str:
     return found.hexdigest()
 
 
-def encoded_digest(array: Array) -> str:
-    """SHA-256 of encoded rows (n, ...), as they lie in memory."""
-    found = hashlib.sha256(f"{array.dtype}{array.shape}".encode())
-    found.update(np.ascontiguousarray(array).data)
-    return found.hexdigest()
+def encoded_digest(column: Column | Windows) -> str:
+    """SHA-256 of encoded rows (n, ...): of an array as it lies in memory, of others by what they are made of."""
+    if isinstance(column, np.ndarray):
+        found = hashlib.sha256(f"{column.dtype}{column.shape}".encode())
+        found.update(np.ascontiguousarray(column).data)
+        return found.hexdigest()
+    windows = isinstance(column, Windows)
+    parts = (column.values, column.starts, column.origins) if windows else (column.lengths, column.flat)
+    return hashlib.sha256("".join(map(encoded_digest, parts)).encode()).hexdigest()
 
 
 def _texts(values: Array, files: bool) -> Iterator[bytes]:

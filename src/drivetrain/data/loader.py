@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from drivetrain.data.augment.pictures import Augment
 from drivetrain.data.dataset import Part
 from drivetrain.data.share import Share
+from drivetrain.data.store.windows import Windows
+from drivetrain.ragged import Ragged, lengths_of
 
+ALIKE = 50
+"""Batches' worth of rows among which those of similar lengths are put together: enough to pad little, few enough that a
+batch has other rows in each epoch."""
 DEVICE_SHARE = 0.5
 """How much of a GPU's free memory the data may take to stay there."""
 
@@ -50,14 +56,58 @@ class Batch(dict[Any, Tensor]):
 
 
 @dataclass(frozen=True, eq=False)
+class Stretches:
+    """Rows that are stretches of one long tensor: `Ragged` as tensors, or `Windows`, whose lengths do not `vary`."""
+
+    values: Tensor
+    starts: Tensor
+    lengths: Tensor
+    padding: float
+    vary: bool
+
+    @classmethod
+    def of(cls, rows: Ragged | Windows) -> Stretches:
+        if isinstance(rows, Windows):
+            lengths, padding = np.full(len(rows), rows.length), 0
+        else:
+            lengths, padding = rows.lengths, rows.padding
+        values, starts, lengths = (
+            torch.from_numpy(np.require(part, requirements="W"))
+            for part in (rows.values, rows.starts, lengths)
+        )
+        return cls(values, starts, lengths, padding, isinstance(rows, Ragged))
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def to(self, device: torch.device) -> Stretches:
+        moved = {name: getattr(self, name).to(device) for name in ("values", "starts", "lengths")}
+        return replace(self, **moved)
+
+    @property
+    def nbytes(self) -> int:
+        return sum(part.nbytes for part in (self.values, self.starts, self.lengths))
+
+    def padded(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """(k, longest of these rows, ...) and their lengths (k,), of rows int64 (k,): as `Ragged.padded`."""
+        lengths = self.lengths[rows]
+        places = torch.arange(max(1, int(lengths.max()) if len(rows) else 1), device=rows.device)
+        there = places < lengths[:, None]
+        padded = self.values.new_full((*there.shape, *self.values.shape[1:]), self.padding)
+        padded[there] = self.values[(self.starts[rows][:, None] + places)[there]]
+        return padded, lengths
+
+
+@dataclass(frozen=True, eq=False)
 class Tensors:
     """The arrays of a part as tensors. On the CPU they are the mapped file itself: the system's cache holds them.
 
     An array is a field's, under its name, or (n, k) of several fields, under all of their names. `index` (int64, on the
-    device of the arrays) are the positions that may be used.
+    device of the arrays) are the positions that may be used. Rows of different lengths are padded in a batch, to the longest of
+    it, and their lengths are beside them, under `lengths_of` the field.
     """
 
-    arrays: dict[Any, Tensor]
+    arrays: dict[Any, Tensor | Stretches]
     index: Tensor
     device: torch.device
 
@@ -69,12 +119,28 @@ class Tensors:
         chosen = positions.to(self.index.device)
         if len(self.index) != len(next(iter(self.arrays.values()))):
             chosen = self.index[chosen]
-        rows = {name: array.index_select(0, chosen) for name, array in self.arrays.items()}
+        rows: dict[Any, Tensor] = {}
+        for name, array in self.arrays.items():
+            if isinstance(array, Stretches):
+                rows[name], lengths = array.padded(chosen)
+                if array.vary:
+                    rows[lengths_of(name)] = lengths
+            else:
+                rows[name] = array.index_select(0, chosen)
         if not self._there:
             rows = {
                 name: array.pin_memory().to(self.device, non_blocking=True) for name, array in rows.items()
             }
         return Batch(rows)
+
+    @cached_property
+    def lengths(self) -> Tensor | None:
+        """int64 (rows,) on the CPU: how long each usable row is, all its fields of different lengths together; None where
+        there is none."""
+        found = [
+            array.lengths for array in self.arrays.values() if isinstance(array, Stretches) and array.vary
+        ]
+        return torch.stack(found).sum(0)[self.index].cpu() if found else None
 
     @cached_property
     def _there(self) -> bool:
@@ -99,11 +165,14 @@ class Tensors:
 def to_tensors(part: Part, device: torch.device, joined: Sequence[tuple[str, ...]] = ()) -> Tensors:
     """Wrap the arrays without a copy; on a GPU move them there if they fit. The fields of each of `joined` are put side
     by side, so that a batch of a wide table is one gather."""
-    arrays: dict[Any, Tensor] = {name: torch.from_numpy(array) for name, array in part.arrays.items()}
+    arrays: dict[Any, Any] = {
+        name: Stretches.of(array) if isinstance(array, (Ragged, Windows)) else torch.from_numpy(array)
+        for name, array in part.arrays.items()
+    }
     for names in joined:
         arrays[names] = torch.stack([arrays.pop(name) for name in names], 1)
     index = torch.from_numpy(part.index)
-    size = sum(array.numel() * array.element_size() for array in arrays.values())
+    size = sum(array.nbytes for array in arrays.values())
     if device.type == "cuda" and size <= DEVICE_SHARE * torch.cuda.mem_get_info(device)[0]:
         arrays = {name: array.to(device) for name, array in arrays.items()}
         index = index.to(device)
@@ -124,10 +193,25 @@ class PictureAugment:
         return Batch({**batch, **changed})
 
 
-def shuffled(n: int, batch_size: int, generator: torch.Generator, singles: bool) -> list[Tensor]:
+def shuffled(
+    n: int, batch_size: int, generator: torch.Generator, singles: bool, lengths: Tensor | None = None
+) -> list[Tensor]:
     """Positions 0..n-1 in random order, cut into batches. Without `singles` a last batch of one joins nobody
-    and is left out: batch norm can't learn from one row."""
-    batches = list(torch.randperm(n, generator=generator).split(batch_size))
+    and is left out: batch norm can't learn from one row.
+
+    Where rows have `lengths` (n,), those of a batch are of similar ones, or most of it were padding: of every ALIKE batches in
+    a row the rows are sorted by length, and then the batches come in random order.
+    """
+    order = torch.randperm(n, generator=generator)
+    if lengths is not None:
+        stretches = order.split(ALIKE * batch_size)
+        order = torch.cat([part[lengths[part].argsort(stable=True)] for part in stretches])
+    batches = list(order.split(batch_size))
+    if lengths is not None:
+        batches = [batches[place] for place in torch.randperm(len(batches), generator=generator).tolist()]
+        batches.sort(
+            key=lambda batch: len(batch) < batch_size
+        )  # One that is not full is the last, as always.
     if not singles and len(batches) > 1 and len(batches[-1]) == 1:
         batches.pop()
     return batches

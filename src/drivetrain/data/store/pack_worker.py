@@ -1,6 +1,6 @@
 """One process of the packed store: encodes the files named on standard input into rows on disk.
 
-First line: {"spec", "rows"}. Then lines [start, paths]; each is answered by {"hashes", "errors"}, or,
+First line: {"spec", "folder"}. Then lines [start, paths]; each is answered by {"hashes", "errors"}, or,
 where the rows can't be written, by {"errno"}.
 """
 
@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from drivetrain.codecs import from_spec
-from drivetrain.data.store.fixed import RowFile, encode_chunk
+from drivetrain.data.store.pack import encode_chunk, row_file
 from drivetrain.memory import kept_memory
 
 
@@ -22,7 +22,7 @@ def main() -> None:
         return  # The process that started this one has ended.
     header = json.loads(first)
     codec = from_spec(header["spec"])
-    rows = RowFile(Path(header["rows"]))
+    rows = row_file(Path(header["folder"]), codec)
     with kept_memory():
         for line in sys.stdin:
             start, paths = json.loads(line)
