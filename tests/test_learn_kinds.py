@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import pytest
 
 import drivetrain as dt
+from drivetrain import extensions
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.image import Image
+from drivetrain.codecs.number import Number
 from drivetrain.data.augment.pictures import Augment
 from drivetrain.data.dataset import Dataset
 from drivetrain.errors import UsageError
@@ -50,3 +55,62 @@ def test_an_array_is_augmented_only_where_its_codec_says_so() -> None:
 def test_an_augmentation_that_nothing_may_bear_is_refused() -> None:
     with pytest.raises(UsageError, match="for pictures"):
         Learner(of(Spectrum()), "cnn", augment="photos", bare=True)
+
+
+GRADE = """
+import importlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from drivetrain.codecs.number import Number
+
+
+@dataclass(frozen=True)
+class Grade(Number):
+    op: ClassVar[str] = "grade@1"
+"""
+
+
+@pytest.fixture
+def grade(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Number]]:
+    """A kind of somebody else's that has a codec and a head, and nothing else."""
+    for name, text in {
+        "codecs": GRADE,
+        "models/heads": "from drivetrain.models.heads.number import build as build",
+    }.items():
+        (folder := tmp_path / "strangers" / name).mkdir(parents=True)
+        (folder / "grade.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(extensions, "_registered", dict(extensions._registered))
+    extensions.register("strangers")
+    yield importlib.import_module("strangers.codecs.grade").Grade
+    extensions.find.cache_clear()
+
+
+def grades(grade: type[Number]) -> Dataset:
+    numbers = np.linspace(0, 1, 60)
+    block = dt.DataBlock(inputs={"x": Number()}, targets={"y": grade()}, split=dt.split.random(0.3))
+    return block.from_columns({"x": numbers, "y": 2 * numbers})
+
+
+@pytest.mark.slow
+def test_a_target_without_metrics_is_told_before_it_is_trained_and_trains(
+    grade: type[Number], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    learner = Learner(grades(grade), "mlp", out=tmp_path / "run")
+    told = "there are no metrics for 'y', grade: it is judged by its loss alone, and beside no baseline"
+    assert told in learner.notes
+    result = learner.fit(1)
+    assert capsys.readouterr().err.count(told) == 1
+    assert result["metrics"] == {"valid": {}}
+    assert result["baselines"] == result["against"] == {}
+    assert result["notes"].count(told) == 1
+    assert told in (tmp_path / "run" / "report.html").read_text().replace("&#x27;", "'")
+    assert set(learner.predict({"x": 0.5}).targets["y"]) >= {"value"}
+
+
+def test_what_chooses_by_a_metric_refuses_a_target_without_before_it_trains(grade: type[Number]) -> None:
+    with pytest.raises(UsageError, match="no metrics for grade@1"):
+        grades(grade).learner("best")

@@ -222,8 +222,3 @@ def _enough(sizes: Array, most: int) -> int:
     """The least that is enough for 95 % of the rows, 1 to `most`."""
     high = np.quantile(sizes, 0.95, method="inverted_cdf") if len(sizes) else 1
     return min(most, max(1, int(high)))
-
-
-def has_grams(codec: Codec) -> bool:
-    """Whether it is of texts whose n-grams are encoded."""
-    return isinstance(codec, Text) and codec.grams > 0

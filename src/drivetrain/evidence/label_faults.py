@@ -23,9 +23,9 @@ from drivetrain.evidence.confident import find_doubts, most_wrong
 from drivetrain.files import write_csv
 from drivetrain.learn.applies import FAST, refuse_pointless
 from drivetrain.learn.features.base import for_trees
-from drivetrain.learn.goals import can_learn
 from drivetrain.learn.names import one_model
 from drivetrain.metrics import Estimate
+from drivetrain.models.takes import is_plain
 from drivetrain.progress import progress
 from drivetrain.types import Array
 
@@ -208,7 +208,7 @@ def label_faults(
 def _target(data: Dataset, wanted: str | None) -> tuple[str, Codec]:
     targets = data.signature.targets
     for name, codec in targets.items():
-        if can_learn(codec) and wanted in (None, name):
+        if is_plain(codec) and wanted in (None, name):
             return name, codec
     raise UsageError(
         "labels are looked at for a category or a number.", where=wanted or data.table.name,

@@ -15,6 +15,7 @@ from drivetrain.metrics import (
     Estimate,
     Statistic,
     difference,
+    has_metrics,
     is_large,
     losses,
     measure,
@@ -214,6 +215,8 @@ def too_few(
     """A plain sentence for each target of which the measured rows tell next to nothing."""
     notes: list[str] = []
     for target, codec in signature.targets.items():
+        if not has_metrics(codec):
+            continue
         several = f"{target}." if len(signature.targets) > 1 else ""
         wide = {
             each.key: estimate

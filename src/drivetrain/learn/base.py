@@ -25,7 +25,7 @@ from drivetrain.learn.names import network_of
 from drivetrain.learn.outputs import Outputs, stream
 from drivetrain.learn.runs.folder import Run, next_folder
 from drivetrain.learn.settings import Settings
-from drivetrain.metrics import Estimate, Statistic, is_large, losses, measure, statistics
+from drivetrain.metrics import Estimate, Statistic, has_metrics, is_large, losses, measure, statistics
 from drivetrain.metrics.estimate import Floats
 from drivetrain.progress import progress
 from drivetrain.types import Answer, Array, Sample
@@ -238,20 +238,22 @@ class BaseLearner(ABC):
 
     @public
     def validate(self, part: str = "valid") -> dict[str, Estimate]:
-        """Metrics of a part with intervals; with several targets the names are "target.metric"."""
-        outputs, encoded = self.outputs(part)
-        targets = self.data.signature.targets
-        found = {
-            name: outputs.scores[name].measure()
-            if name in outputs.scores
-            else measure(codec, outputs[name], encoded[name])
-            for name, codec in targets.items()
-        }
+        """Metrics of a part with intervals; with several targets the names are "target.metric". None of a target whose
+        kind has no metrics."""
+        found = {name: self._measured(part, name) for name in self.data.signature.targets}
         if len(found) == 1:
             ((name, only),) = found.items()
             more = self.data.extras.metrics
-            return only if more is None else {**only, **more(outputs[name])}
+            return only if more is None else {**only, **more(self.outputs(part)[0][name])}
         return {f"{name}.{metric}": value for name, part in found.items() for metric, value in part.items()}
+
+    def _measured(self, part: str, target: str) -> dict[str, Estimate]:
+        codec, (outputs, encoded) = self.data.signature.targets[target], self.outputs(part)
+        if not has_metrics(codec):
+            return {}
+        if (scores := outputs.scores.get(target)) is not None:
+            return scores.measure()
+        return measure(codec, outputs[target], encoded[target])
 
     def fine_tune(self, *args: Any, **options: Any) -> dict[str, Any]:
         """Only a network can be."""

@@ -233,11 +233,6 @@ class Scale(Goal):
         return loss, math.sqrt(float(np.square(natural).mean()))
 
 
-def can_learn(codec: Codec) -> bool:
-    """Whether simple models can answer with such a target."""
-    return codec.labels is not None or isinstance(codec, Quantity)
-
-
 def goal_of(codec: Codec, encoded: Array, model: str = "a simple model") -> Goal:
     """The goal of a target whose encoded training values (n,) these are. Raises UsageError where `model`, in words, can't
     answer with it."""

@@ -5,16 +5,16 @@ from __future__ import annotations
 from drivetrain.data.dataset import Dataset
 from drivetrain.errors import TrainingError, UsageError
 from drivetrain.extensions import kind_of
-from drivetrain.learn.goals import can_learn
 from drivetrain.metrics import is_large
 from drivetrain.metrics.streamed import LARGE, numbers
+from drivetrain.models.takes import is_plain
 
 
 def refuse_targets(data: Dataset, model: str) -> None:
     """Raises UsageError for a target that simple models can't answer with, TrainingError for one with a single class.
     `model` is what answers, in words."""
     for name, codec in data.signature.targets.items():
-        if not can_learn(codec):
+        if not is_plain(codec):
             raise UsageError(
                 f"{model} can't answer with {kind_of(codec)}.", where=name,
                 fix="Use another model, such as mlp.",

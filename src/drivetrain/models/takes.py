@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import ModuleType
 
 from drivetrain import extensions
 from drivetrain.codecs import Codec, Signature
 from drivetrain.codecs.base import Quantity
-from drivetrain.codecs.text import has_grams
 
 PICTURE = "picture"
 """The form of what pictures are to a body: (channels, height, width)."""
@@ -78,12 +78,28 @@ def _of_columns(codecs: Sequence[Codec]) -> bool:
     return {*map(form_of, codecs)} == {""}
 
 
-def _not_of_texts_alone(codecs: Sequence[Codec]) -> bool:
-    return _of_columns(codecs) and not all(is_like(codec, "text") for codec in codecs)
+def _seen_by_trees(codecs: Sequence[Codec]) -> bool:
+    return _of_columns(codecs) and any(hasattr(_features(codec), "for_trees") for codec in codecs)
+
+
+def _with_ngrams(codecs: Sequence[Codec]) -> bool:
+    return _of_columns(codecs) and any(
+        getattr(_features(codec), "has_ngrams", lambda _: False)(codec) for codec in codecs
+    )
+
+
+def _features(codec: Codec) -> ModuleType | None:
+    """What simple models see of an input: the file of its kind in `learn/features`."""
+    return extensions.facet("learn.features", codec)
+
+
+def is_plain(codec: Codec) -> bool:
+    """Whether a target asks for a choice among classes or for a quantity: models that are no networks answer with both."""
+    return codec.labels is not None or isinstance(codec, Quantity)
 
 
 def _plain(codecs: Sequence[Codec]) -> bool:
-    return all(codec.labels is not None or isinstance(codec, Quantity) for codec in codecs)
+    return all(map(is_plain, codecs))
 
 
 def _one_number(codecs: Sequence[Codec]) -> bool:
@@ -94,10 +110,8 @@ PICTURES = takes_form(PICTURE, "pictures")
 COLUMNS_OR_PICTURES = Takes("columns or pictures", lambda codecs: {*map(form_of, codecs)} <= {PICTURE, ""})
 CLASS_OR_NUMBER = "a class or a number"
 TABLES = Takes("tables", _of_columns, CLASS_OR_NUMBER, _plain)
-COLUMNS = Takes("tables", _not_of_texts_alone, CLASS_OR_NUMBER, _plain)
-TEXTS = Takes(
-    "tables with text", lambda codecs: _of_columns(codecs) and any(map(has_grams, codecs)), CLASS_OR_NUMBER, _plain
-)  # fmt: skip
+COLUMNS = Takes("tables", _seen_by_trees, CLASS_OR_NUMBER, _plain)
+TEXTS = Takes("tables with text", _with_ngrams, CLASS_OR_NUMBER, _plain)
 PAIR = Takes(
     "two categories alone, such as user and item", exactly("category", "category"),
     "one number", _one_number,

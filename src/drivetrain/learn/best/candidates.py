@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from drivetrain.data.dataset import Dataset
 from drivetrain.learn.by_name import make_learner
 from drivetrain.learn.features.base import for_ngrams, for_regression, for_trees
-from drivetrain.learn.goals import can_learn
 from drivetrain.learn.names import NETWORK, NGRAMS, REGRESSION, TREES
 from drivetrain.learn.recipe import lengths
+from drivetrain.models.takes import is_plain
 
 if TYPE_CHECKING:
     from drivetrain.learn.base import BaseLearner
@@ -54,7 +54,7 @@ class Candidate:
 def candidates(data: Dataset) -> list[Candidate]:
     """Those that fit the data, the quickest first."""
     found: list[Candidate] = []
-    if all(map(can_learn, data.signature.targets.values())):
+    if all(map(is_plain, data.signature.targets.values())):
         inputs = data.signature.inputs.values()
         simple = {REGRESSION: for_regression, TREES: for_trees, NGRAMS: for_ngrams}
         found += [Candidate(model) for model, offered in simple.items() if any(map(offered, inputs))]

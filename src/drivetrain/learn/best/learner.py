@@ -42,6 +42,7 @@ from drivetrain.learn.refitted import Refitted
 from drivetrain.learn.refusals import refuse_large, refuse_no_rows
 from drivetrain.learn.settings import CLASS_WEIGHTS, LOSSES, Record, settings_without_epochs, telling
 from drivetrain.learn.trees.learner import GRAPH
+from drivetrain.metrics import metrics_of
 from drivetrain.types import Array
 
 SECONDS = 600.0
@@ -81,7 +82,7 @@ class BestLearner(Refitted):
     """Tries what fits a table, and answers with the blend of it that is best on rows that none has seen.
 
     Options are `seed`, `class_weights`, `loss`, `time` (seconds) and those of the run (`out`, `force`, `quiet`). Raises UsageError
-    for other options, TrainingError where nothing can be tried.
+    for other options and for a target without metrics, TrainingError where nothing can be tried.
     """
 
     settings: BestSettings  # type: ignore[assignment]
@@ -101,6 +102,8 @@ class BestLearner(Refitted):
         self.model_name = BEST
         self.settings = settings_without_epochs(BestSettings, options, BEST)
         refuse_pointless(data, BEST, telling(options))
+        for codec in data.signature.targets.values():
+            metrics_of(codec)  # Raises where there is nothing to choose by.
         self.candidates = candidates(self.data)
         self.tried: list[Tried] = []
         self.dropped: list[Tried] = []
