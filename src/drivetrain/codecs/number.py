@@ -217,15 +217,11 @@ class Number(Quantity):
         del encoded
         return self._read_column(values)[0]
 
-    @property
-    def may_round(self) -> bool:
-        """Whether float32's step may be a good part of how the fitted values vary: `rounding` says, at more cost."""
-        known = not self.log and self.center is not None and self.spread is not None
-        return not known or float(np.spacing(np.float32(self.center))) > self.spread / 1000  # type: ignore[operator]
-
     def rounding(self, values: Iterable[Any]) -> float:
-        """The largest step between neighbours in float32 among these numbers, in standard deviations of them: what
-        encoding may lose. 0 where they don't vary."""
+        """Float32's largest step among these numbers; 0 where the fitted codec says without looking that it is none."""
+        known = not self.log and self.center is not None and self.spread is not None
+        if known and float(np.spacing(np.float32(self.center))) <= self.spread / 1000:  # type: ignore[operator]
+            return 0.0
         numbers, _ = self._read_column(values)
         numbers = numbers[~np.isnan(numbers)]
         width = float(numbers.std()) if numbers.size else 0.0

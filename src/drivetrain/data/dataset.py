@@ -14,7 +14,6 @@ import numpy as np
 
 from drivetrain.arguments import public
 from drivetrain.codecs import Codec, Signature
-from drivetrain.codecs.number import Number
 from drivetrain.data.conclusion import Conclusion
 from drivetrain.data.digest import encoded_digest
 from drivetrain.data.split import PARTS, Split, Splitter
@@ -253,7 +252,7 @@ class Dataset:
             inputs, targets = (_fields(codecs) for codecs in (self.signature.inputs, self.signature.targets))
             lines.append(f"{inputs} -> {targets}")
         for codec in self.signature.targets.values():
-            names = list(getattr(codec, "classes", ()))
+            names = codec.labels or ()
             if names:
                 shown = ", ".join(names[:8]) + (f" ... ({len(names)} classes)" if len(names) > 8 else "")
                 lines.append(f"classes: {shown}")
@@ -354,7 +353,7 @@ def _fitted(codec: Codec, name: str, table: Table, rows: Array) -> Codec:
 
 def _coarse(codec: Codec, values: Array) -> tuple[str, str]:
     """What to say, and what to do, where the numbers of a column lie too near for a model's 32 bits; else two empty texts."""
-    if not isinstance(codec, Number) or not codec.may_round or codec.rounding(values) <= COARSE:
+    if codec.rounding(values) <= COARSE:
         return "", ""
     numbers = codec.truths(values, values)
     low, high = float(np.nanmin(numbers)), float(np.nanmax(numbers))

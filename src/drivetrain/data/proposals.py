@@ -70,7 +70,7 @@ def _by_time(
     table: Table, kinds: Mapping[str, ColumnKind], names: list[str], valid: float
 ) -> Proposal | None:
     """By a date that rises down the rows, else by one that is named so; else by a year that rises."""
-    dates = [name for name in names if kinds[name].kind == DATE and not _BIRTH.search(name)]
+    dates = [name for name in names if kinds[name].alike == DATE and not _BIRTH.search(name)]
     dates = [name for name in dates if not getattr(kinds[name].codec, "clock", False)]
     dates = [name for name in dates if not missing(table[name]).any()]
     dates = [name for name in dates if len(np.unique(table[name])) >= LEAST_TIMES]
@@ -84,7 +84,7 @@ def _by_time(
         )
         return Proposal(by_time(name, valid=valid), name, reason)
     for name in names:
-        if kinds[name].kind == NUMBER and _YEAR.search(name) and not missing(table[name]).any():
+        if kinds[name].alike == NUMBER and _YEAR.search(name) and not missing(table[name]).any():
             years = np.unique(table[name])
             if (
                 len(years) >= LEAST_YEARS
@@ -123,7 +123,7 @@ def _by_group(
     """
     found: list[tuple[int, str, float]] = []
     for name in names:
-        kind = kinds[name].kind
+        kind = kinds[name].alike
         named = bool(ID_NAME.search(name) or _ENTITY.search(name))
         if not named or kind not in (CATEGORY, MANY, NUMBER, *LEFT_OUT) or kind == IDENTIFIER:
             continue
@@ -152,7 +152,7 @@ def _by_position(
     splitter = by_position(valid)
     parts = splitter(table)
     for name in targets:
-        if kinds[name].kind == CATEGORY:
+        if kinds[name].alike == CATEGORY:
             codes = distinct(table[name])[1]
             if not np.isin(codes[parts.valid], codes[parts.train]).all():
                 return None

@@ -57,7 +57,7 @@ def strata(data: Dataset, part: str = "train") -> tuple[Array, Array]:
     """Usable rows (n,) of a part and the class (n,) that each has in the first category target; 0 where there is none."""
     found = data.part(part)
     for name, codec in data.signature.targets.items():
-        if hasattr(codec, "classes") and codec.shape == ():
+        if codec.labels is not None:
             return found.rows, np.asarray(found.column(name))
     return found.rows, np.zeros(len(found), np.int64)
 

@@ -100,7 +100,7 @@ class Predictor:
     def classes(self) -> tuple[str, ...]:
         """The classes of the only target that has any. Raises UsageError where none or several have."""
         codecs = self.signature.targets.values()
-        found = [tuple[str, ...](getattr(codec, "classes")) for codec in codecs if hasattr(codec, "classes")]  # noqa: B009
+        found = [codec.labels for codec in codecs if codec.labels is not None]
         if len(found) != 1:
             raise UsageError(
                 f"{len(found)} targets of this model have classes.", fix="Look into signature.targets."

@@ -46,7 +46,7 @@ def find_far_values(
     signs: dict[str, list[_Sign]] = {}
     far: dict[str, Floats] = {}
     for name in (*names, *targets):
-        if kinds[name].kind not in (NUMBER, DATE) or table[name].dtype.kind not in "iufM":
+        if kinds[name].alike not in (NUMBER, DATE) or table[name].dtype.kind not in "iufM":
             continue
         values = _numbers(table[name])
         known = values[~np.isnan(values)]

@@ -84,7 +84,7 @@ class _Target:
 
 
 def _of_target(sample: Table, kinds: Mapping[str, ColumnKind], inputs: list[str], name: str) -> list[Fault]:
-    is_number = kinds[name].kind == NUMBER
+    is_number = kinds[name].alike == NUMBER
     if is_number:
         target = _Target(name, ranks(sample[name].astype(np.float64)), 0)
     else:
@@ -93,20 +93,20 @@ def _of_target(sample: Table, kinds: Mapping[str, ColumnKind], inputs: list[str]
     faults: list[Fault] = []
     strengths: dict[str, _Strength] = {}
     for column in inputs:
-        if kinds[column].kind not in (NUMBER, YES_NO, CATEGORY, MANY, DATE):
+        if kinds[column].alike not in (NUMBER, YES_NO, CATEGORY, MANY, DATE):
             continue
         values, is_ordered = _as_numbers(sample[column])
         told = _copy(values, is_ordered, target)
         if not told and (strength := _strength(values, is_ordered, target)) and strength.is_sure:
             if strength.value >= GIVES_AWAY:
                 told = f"alone it tells it with {strength}"
-            elif kinds[column].kind != DATE:  # Which is known.
+            elif kinds[column].alike != DATE:  # Which is known.
                 strengths[column] = strength
         if told:
             message = f"{column!r} gives the target {name!r} away: {told}."
             faults.append(Fault("leak of the target", "warning", message, [], _LEAVE))
     if is_number:
-        numbers = [column for column in inputs if kinds[column].kind == NUMBER]
+        numbers = [column for column in inputs if kinds[column].alike == NUMBER]
         found, terms = _sums(sample, numbers, name)
         faults += found
         strengths = {column: strength for column, strength in strengths.items() if column not in terms}
@@ -349,14 +349,14 @@ def _remainders(goal: Array, values: Mapping[str, Array], terms: Mapping[str, in
 
 def _identifiers(table: Table, kinds: Mapping[str, ColumnKind], inputs: list[str]) -> list[Fault]:
     faults: list[Fault] = []
-    left_out = [name for name, kind in kinds.items() if kind.kind == IDENTIFIER]
+    left_out = [name for name, kind in kinds.items() if kind.alike == IDENTIFIER]
     if left_out:
         message = f"Left out, for they name the rows: {', '.join(left_out)}."
         where = [f"{name}: {kinds[name].reason}" for name in left_out]
         fix = f"Say what they are where they mean more: {column_option(left_out[0], CATEGORY)}."
         faults.append(Fault(LEFT_OUT_COLUMNS, "warning", message, where, fix))
     for name in inputs:
-        if kinds[name].kind in (CATEGORY, MANY):
+        if kinds[name].alike in (CATEGORY, MANY):
             known = table[name][~missing(table[name])]
             different = len(distinct(known)[0])
             if len(known) >= ENOUGH and different >= MOSTLY * len(known):

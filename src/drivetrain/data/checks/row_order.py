@@ -43,7 +43,7 @@ def row_order(table: Table, kinds: Mapping[str, ColumnKind], targets: Sequence[s
     names = [
         name
         for name, kind in kinds.items()
-        if kind.kind in (NUMBER, YES_NO, CATEGORY, MANY) and name in table
+        if kind.alike in (NUMBER, YES_NO, CATEGORY, MANY) and name in table
     ]
     rows = _stretch(table, names)
     if len(rows) < LEAST:

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from drivetrain.codecs import Quantity
 from drivetrain.codecs.base import distinct
-from drivetrain.codecs.number import Number
 from drivetrain.data.checks.copies import row_codes, row_hash
 from drivetrain.data.checks.far_values import find_far_values
 from drivetrain.data.checks.faults import Fault, Report
-from drivetrain.data.kinds.base import CATEGORY, DATE, MANY, NUMBER, YES_NO, ColumnKind
+from drivetrain.data.kinds.base import CATEGORY, DATE, LOOKED_INTO, MANY, NUMBER, YES_NO, ColumnKind
 from drivetrain.data.split import PARTS, Split
 from drivetrain.data.table import Table, missing
 from drivetrain.types import Array
@@ -54,6 +54,7 @@ def check_table(
     faults = [fault for kind in kinds.values() for fault in kind.faults]
     faults += [
         *find_far_values(table, kinds, inputs, targets),
+        *_not_looked_into(rows),
         *_missing(rows),
         *_constant(rows),
         *_unseen(rows),
@@ -103,6 +104,17 @@ class _Rows:
         return part + self.table.origin(row)
 
 
+def _not_looked_into(rows: _Rows) -> Iterator[Fault]:
+    """Columns of kinds that no check here knows."""
+    if others := [
+        f"{name}: {rows.kinds[name].kind}"
+        for name in rows.inputs
+        if rows.kinds[name].alike not in LOOKED_INTO
+    ]:
+        message = f"Only gaps and equal values are looked for in {_number(len(others), 'column', 'columns')}."
+        yield Fault("not looked into", "note", message, others)
+
+
 def _missing(rows: _Rows) -> Iterator[Fault]:
     counts = {name: int(gone.sum()) for name, gone in rows.gone.items()}
     counts = {name: count for name, count in sorted(counts.items(), key=lambda item: -item[1]) if count}
@@ -136,7 +148,7 @@ def _unseen(rows: _Rows) -> Iterator[Fault]:
     if "train" not in rows.parts:
         return
     for name in rows.inputs:
-        if rows.kinds[name].kind not in (CATEGORY, MANY, YES_NO):
+        if rows.kinds[name].alike not in (CATEGORY, MANY, YES_NO):
             continue
         codes, known = rows.codes[name], ~rows.gone[name]
         seen = np.unique(codes[rows.of("train")])
@@ -303,12 +315,12 @@ def _of_parts(rows: _Rows, pairs: Mapping[str, Array]) -> str:
 def _scaled(rows: _Rows, name: str) -> Array | None:
     """A number of many values in hundredths of its spread (n,); None for any other column."""
     values = rows.table[name]
-    if rows.kinds[name].kind not in (NUMBER, DATE) or values.dtype.kind not in "iufM":
+    if rows.kinds[name].alike not in (NUMBER, DATE) or values.dtype.kind not in "iufM":
         return None
     gone = rows.gone[name]
     numbers = values.astype(np.int64 if values.dtype.kind == "M" else np.float64).astype(np.float64)
     codec = rows.kinds[name].codec
-    numbers = codec.transform(numbers) if isinstance(codec, Number) else numbers
+    numbers = codec.transform(numbers) if isinstance(codec, Quantity) else numbers
     known = numbers[~gone]
     if len(known) < _LEAST or len(np.unique(known[:_SAMPLE])) <= _FINE:
         return None
@@ -333,7 +345,7 @@ def _conflicts(rows: _Rows, name: str) -> Iterator[Fault]:
     concerned = np.isin(group, owner[starts[several]])
     share = f"{concerned.sum():,} of {len(usable):,} rows ({_share(int(concerned.sum()), len(usable))})"
     message = f"The same inputs with different {name!r}: {share}."
-    if rows.kinds[name].kind == CATEGORY:
+    if rows.kinds[name].alike == CATEGORY:
         best = np.maximum.reduceat(counts, starts).sum() / len(usable)
         if best < 0.9995:
             message += f" No model that sees these inputs can be right on more than {best:.1%} of the rows."
@@ -344,7 +356,7 @@ def _conflicts(rows: _Rows, name: str) -> Iterator[Fault]:
 
 
 def _classes(rows: _Rows, name: str) -> Iterator[Fault]:
-    if rows.kinds[name].kind != CATEGORY:
+    if rows.kinds[name].alike != CATEGORY:
         return
     counts = _class_counts(rows, name, np.flatnonzero(rows.usable))
     if len(counts) < 2:
@@ -398,7 +410,7 @@ def _counts(rows: _Rows) -> dict[str, Any]:
     counts: dict[str, Any] = {"rows": len(rows.table), "usable": len(usable), "columns": len(rows.inputs)}
     if rows.parts:
         counts["parts"] = {part: len(rows.of(part)) for part in rows.parts}
-    categories = [name for name in rows.targets if rows.kinds[name].kind == CATEGORY]
+    categories = [name for name in rows.targets if rows.kinds[name].alike == CATEGORY]
     if categories:
         counts["classes"] = _class_counts(rows, categories[0], usable)
         if rows.parts:

@@ -35,6 +35,8 @@ NUMBER, YES_NO, CATEGORY, MANY, DATE, TEXT, TAGS, PICTURE = (
     "number", "yes/no", "category", "many categories", "date", "text", "tags", "picture",
 )  # fmt: skip
 IDENTIFIER, CONSTANT, IGNORED = LEFT_OUT = ("identifier", "constant", "ignored")
+LOOKED_INTO = (NUMBER, YES_NO, CATEGORY, MANY, DATE, TEXT, TAGS, PICTURE)
+"""What the checks know; of another kind they say that they don't."""
 
 MOSTLY = 0.95
 """A column is what this share of its cells is; the cells that are not count as missing."""
