@@ -63,7 +63,7 @@ def make_result(learner: BaseLearner) -> dict[str, Any]:
     beside = baseline_metrics(data.signature, simple, measured, settings.seed)
     if (more := data.extras.metrics) is not None:
         beside = {found.name: {**beside[found.name], **more(found.outputs)} for found in simple}
-    ours = {target: learner.losses(part, target) for target in data.signature.targets}
+    ours = {target: learner.losses(part, target) for target in {found.target for found in simple}}
     against = compare_with(data.signature, ours, simple, measured, settings.seed)
     for found in learner.companions:
         against[found.name]["tried"] = True
