@@ -28,7 +28,7 @@ from onnx import TensorProto, helper
 from drivetrain.bundle import bundle_bytes, make_cases, nasty_samples, open_bundle_bytes, verify
 from drivetrain.bundle.golden import ReadArray, kept
 from drivetrain.bundle.npy import from_npy, to_npy
-from drivetrain.bundle.verify import STAGES, _array_difference
+from drivetrain.bundle.verify import STAGES, array_difference
 from drivetrain.codecs import Signature
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.date import Date
@@ -329,7 +329,7 @@ def test_missing_values_go_all_the_way():
     ],
 )
 def test_missing_is_equal_to_missing_alone(own, golden, difference):
-    assert _array_difference(np.array(own), np.array(golden)) == difference
+    assert array_difference(np.array(own), np.array(golden)) == difference
 
 
 def test_a_runtime_that_takes_missing_for_a_number_fails_at_encoded(monkeypatch):

@@ -20,6 +20,7 @@ from drivetrain.codecs.number import Number
 from drivetrain.codecs.ranking import Ranking
 from drivetrain.codecs.tags import Tags
 from drivetrain.codecs.text import Text
+from drivetrain.codecs.tokens import Tokens
 from drivetrain.errors import DrivetrainError, UsageError
 from drivetrain.testing import check_codec
 
@@ -66,6 +67,8 @@ MOMENT = datetime.datetime(2021, 3, 4, 5, 6, 7, 891, datetime.timezone(datetime.
         (Text(grams=22, most_grams=3), ["a cat and a dog", "\u00a0"]),
         (Ranking(), [["a", "b"], [], ("b", " b "), None, [3, True]]),
         (Ranking(items=("z", "a"), shown=1), [["a", "q", "r"]]),
+        (Tokens(), [[3, 0, 3], (1,), np.array([7, 2]), []]),
+        (Tokens(size=9), [[8], []]),
     ],
 )
 def test_contract(codec: Codec, values: list[Any]) -> None:
@@ -73,7 +76,7 @@ def test_contract(codec: Codec, values: list[Any]) -> None:
 
 
 def test_every_codec_has_a_contract_test() -> None:
-    tested = {"image", "category", "number", "date", "tags", "text", "ranking"}
+    tested = {"image", "category", "number", "date", "tags", "text", "ranking", "tokens"}
     assert set(codec_names()) == tested, "add the new codec to test_contract"
     book = (Path(base.__file__).parent / "OPS.md").read_text(encoding="utf-8")
     for name in tested:

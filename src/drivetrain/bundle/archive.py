@@ -24,9 +24,10 @@ MOST_BYTES = 2**32 - 2**16  # So that every offset fits in 32 bits and zip64 is 
 MOST_MEMBERS = 20_000
 FIELD = r"[A-Za-z0-9_%]{1,200}"
 MEMBER = re.compile(
-    rf"manifest\.json|manifest\.sha256|signature\.json|model\.onnx|profile\.json|README\.md|golden/cases\.json"
+    rf"manifest\.json|manifest\.sha256|signature\.json|(?:model|prefill|step)\.onnx|profile\.json|README\.md|golden/cases\.json"
     rf"|item_vectors\.npy|seen\.json|titles\.json|recommender\.bundle"
     rf"|golden/[0-9]{{4}}\.{FIELD}\.(?:raw|read\.npy)|golden/(?:encoded|lengths|output)\.{FIELD}\.npy"
+    r"|golden/[0-9]{4}\.(?:logits|state_[0-9]{1,4})\.npy"
 )
 
 _LOCAL = struct.Struct("<4s5H3I2H")

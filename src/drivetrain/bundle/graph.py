@@ -93,6 +93,13 @@ def check_graph(data: bytes, signature: Signature, *, made: bool = True, blend: 
     return {"inputs": inputs, "outputs": outputs, **({"parts": parts} if parts else {})}
 
 
+def input_ports(ports: Mapping[str, Port], signature: Signature) -> dict[str, Port]:
+    """The inputs of a graph by field, when they fit the signature's."""
+    names = made_names(signature).inputs
+    inputs = _by_field("input", ports, names, signature.inputs)
+    return {field: {"tensor": names[field], **port} for field, port in inputs.items()}
+
+
 def check_model(data: bytes) -> Interface:
     """The interface of a graph by its own names, when it may be run. Raises BundleError."""
     if len(data) > MOST_BYTES:

@@ -14,36 +14,47 @@ import numpy as np
 from drivetrain.bundle.archive import MANIFEST, MANIFEST_HASH
 from drivetrain.bundle.golden import tolerances
 from drivetrain.bundle.graph import Interface
+from drivetrain.bundle.program import (
+    MODEL,
+    Program,
+    Single,
+    program_from_json,
+    program_to_json,
+    refuse_graphs,
+)
 from drivetrain.codecs import Signature
 from drivetrain.errors import BundleError, DrivetrainError
 from drivetrain.files import from_json, sha256, to_json
 
-FORMAT, WITHOUT_LENGTHS, WITHOUT_PARTS = 4, 3, 2
-"""The newest format version that this code reads, and it reads every older one; and those that it writes where no rows are of
-different lengths, and where the graph has no outputs for parts either, so that who reads those can go on."""
+FORMAT, WITHOUT_PROGRAM, WITHOUT_LENGTHS, WITHOUT_PARTS = 5, 4, 3, 2
+"""The newest format version that this code reads, and it reads every older one; and those that it writes where the program is one
+graph run once, where no rows are of different lengths either, and where the graph has no outputs for parts either, so that who
+reads those can go on."""
 MOST_JSON_BYTES = 2**24
 MOST_JSON_DEPTH = 64
 MOST_TOLERANCE = 10
 """Times the format's own tolerance. One that lets anything pass would make the golden cases say nothing."""
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
-KEYS = ("format", "name", "task", "created", "drivetrain", "members", "graph", "tolerances", "facts")
-REQUIRED = ("signature.json", "model.onnx", "golden/cases.json", "profile.json", "README.md")
+KEYS = ("format", "name", "task", "created", "drivetrain", "members", "tolerances", "facts")
+REQUIRED = ("signature.json", "golden/cases.json", "profile.json", "README.md")
 
 
 def make_manifest(
     members: Mapping[str, bytes],
     signature: Signature,
-    interface: Interface,
+    program: Program,
+    interfaces: Mapping[str, Interface],
     *,
     name: str,
     task: str,
     facts: Mapping[str, Any],
     created: str | None = None,
 ) -> bytes:
-    """manifest.json for these members. `created` is the UTC time in ISO 8601; now by default."""
+    """manifest.json for these members and the interfaces of the graphs. `created` is the UTC time in ISO 8601; now by
+    default."""
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     manifest = {
-        "format": _least_format(signature, interface),
+        "format": _least_format(signature, program, interfaces),
         "name": name,
         "task": task,
         "created": created or now,
@@ -51,18 +62,24 @@ def make_manifest(
         "members": {
             name: {"sha256": sha256(data), "bytes": len(data)} for name, data in sorted(members.items())
         },
-        "graph": interface,
+        **(
+            {"graph": interfaces[MODEL]}
+            if isinstance(program, Single)
+            else {"graphs": dict(interfaces), "program": program_to_json(program)}
+        ),
         "tolerances": tolerances(signature),
         "facts": dict(facts),
     }
     return to_json(manifest, indent=1).encode()
 
 
-def _least_format(signature: Signature, interface: Interface) -> int:
+def _least_format(signature: Signature, program: Program, interfaces: Mapping[str, Interface]) -> int:
     """The oldest format that says all of it."""
-    if any(codec.varies for codec in signature.inputs.values()):
+    if not isinstance(program, Single):
         return FORMAT
-    return WITHOUT_LENGTHS if "parts" in interface else WITHOUT_PARTS
+    if any(codec.varies for codec in signature.inputs.values()):
+        return WITHOUT_PROGRAM
+    return WITHOUT_LENGTHS if "parts" in interfaces[MODEL] else WITHOUT_PARTS
 
 
 def check_members(members: Mapping[str, memoryview]) -> dict[str, Any]:
@@ -74,7 +91,9 @@ def check_members(members: Mapping[str, memoryview]) -> dict[str, Any]:
         raise BundleError("it doesn't have the hash that manifest.sha256 names.", where=MANIFEST)
     manifest = _checked(load_json(members[MANIFEST], MANIFEST))
     listed = manifest["members"]
-    for name in (*REQUIRED, *sorted({*members, *listed} - {MANIFEST, MANIFEST_HASH})):
+    program = program_of(manifest)
+    required = (*REQUIRED, *(f"{graph}.onnx" for graph in program.required))
+    for name in (*required, *sorted({*members, *listed} - {MANIFEST, MANIFEST_HASH})):
         if name not in listed:
             raise BundleError("the manifest doesn't list this member.", where=name)
         if name not in members:
@@ -82,7 +101,18 @@ def check_members(members: Mapping[str, memoryview]) -> dict[str, Any]:
         facts = {"sha256": sha256(members[name]), "bytes": len(members[name])}  # type: ignore[arg-type]
         if listed[name] != facts:
             raise BundleError("it doesn't have the size and hash that the manifest names.", where=name)
+    refuse_graphs(program, [name[:-5] for name in members if name.endswith(".onnx")])
     return manifest
+
+
+def program_of(manifest: Mapping[str, Any]) -> Program:
+    """The program of a bundle: before there were any, one graph run once. Raises BundleError."""
+    return program_from_json(manifest["program"]) if manifest["format"] > WITHOUT_PROGRAM else Single()
+
+
+def interfaces_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Graph -> what the manifest says of it."""
+    return manifest["graphs"] if manifest["format"] > WITHOUT_PROGRAM else {MODEL: manifest["graph"]}
 
 
 def check_tolerances(manifest: Mapping[str, Any], signature: Signature) -> None:
@@ -147,10 +177,11 @@ def _checked(manifest: Any) -> dict[str, Any]:
     if version > FORMAT:
         raise too_new(version, MANIFEST)
     texts = ("name", "task", "created", "drivetrain")
-    objects = ("members", "graph", "tolerances", "facts")
+    graphs = ("graphs", "program") if version > WITHOUT_PROGRAM else ("graph",)
+    objects = ("members", "tolerances", "facts", *graphs)
     if (
         version < 1
-        or set(manifest) != set(KEYS)
+        or set(manifest) != {*KEYS, *graphs}
         or not all(isinstance(manifest[key], str) for key in texts)
         or not all(_is_object(manifest[key]) for key in objects)
     ):

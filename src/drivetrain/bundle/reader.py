@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from drivetrain.bundle import generations
 from drivetrain.bundle.archive import MANIFEST, peek_manifest, read_file, read_folder, read_zip
+from drivetrain.bundle.generations import GeneratedCase
 from drivetrain.bundle.golden import CASES, GoldenCase, from_members
 from drivetrain.bundle.graph import check_graph
 from drivetrain.bundle.manifest import (
@@ -19,14 +21,18 @@ from drivetrain.bundle.manifest import (
     check_members,
     check_tolerances,
     format_of,
+    interfaces_of,
     load_json,
+    program_of,
     too_new,
 )
 from drivetrain.bundle.optional import RECOMMENDER, Seen, ranking_of, seen_in, titles_in, vectors_in
 from drivetrain.bundle.parts import Part, parts_in
+from drivetrain.bundle.program import MODEL, STEP, Generate, Program, Single
+from drivetrain.bundle.step_graphs import check_fields, check_step_graphs
 from drivetrain.bundle.tensors import Tensors, made_names, own_names
 from drivetrain.codecs import Signature
-from drivetrain.errors import BundleError, DrivetrainError
+from drivetrain.errors import BundleError, DrivetrainError, UsageError
 from drivetrain.files import sha256
 from drivetrain.types import Array
 
@@ -35,7 +41,8 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
-    """A model as data. `hash` is the SHA-256 of the manifest, which names the hash of everything else.
+    """A model as data: `graphs` by their names, and the `program` that says what is done with them. `hash` is the SHA-256 of
+    the manifest, which names the hash of everything else.
 
     What recommends has `vectors` and perhaps `titles` of its items, and where that was asked for `seen`; a model of
     ratings has what recommends as a bundle of its own, the `recommender`.
@@ -43,7 +50,8 @@ class Bundle:
 
     manifest: dict[str, Any]
     signature: Signature
-    graph: bytes = field(repr=False)
+    program: Program
+    graphs: Mapping[str, bytes] = field(repr=False)
     cases: tuple[GoldenCase, ...] = field(repr=False)
     profile: dict[str, Any] = field(repr=False)
     card: str = field(repr=False)
@@ -68,9 +76,20 @@ class Bundle:
         return self.manifest["facts"]
 
     @property
+    def graph(self) -> bytes:
+        """The graph that is run once for an answer. Raises UsageError where tokens are generated instead."""
+        if isinstance(self.program, Generate):
+            raise UsageError(
+                "this bundle generates tokens, one after the other.", where=self.name,
+                fix="Use drivetrain.runtime.Generator.",
+            )  # fmt: skip
+        return self.graphs[MODEL]
+
+    @property
     def parts(self) -> tuple[Part, ...]:
         """Of a blend the models that it is made of. Raises BundleError."""
-        return parts_in(self.facts, self.signature) if self.manifest["format"] > WITHOUT_PARTS else ()
+        blend = isinstance(self.program, Single) and self.manifest["format"] > WITHOUT_PARTS
+        return parts_in(self.facts, self.signature) if blend else ()
 
     @property
     def tensors(self) -> Tensors:
@@ -82,21 +101,33 @@ class Bundle:
         return self.manifest["format"] > 1
 
     def check_graph(self) -> None:
-        """Raise BundleError unless the graph may be run and fits signature and manifest."""
-        blend = self.manifest["format"] > WITHOUT_PARTS
+        """Raise BundleError unless each graph may be run and fits signature and manifest."""
         if self.manifest["format"] <= WITHOUT_LENGTHS and any(
             codec.varies for codec in self.signature.inputs.values()
         ):
             raise BundleError("a bundle of this format has no rows of different lengths.", where=MANIFEST)
-        interface = check_graph(self.graph, self.signature, made=self._made, blend=blend)
-        if interface != self.manifest["graph"]:
+        interfaces: Mapping[str, Any]
+        if isinstance(self.program, Generate):
+            interfaces = check_step_graphs(self.graphs, self.program, self.signature)
+        else:
+            blend = self.manifest["format"] > WITHOUT_PARTS
+            interfaces = {MODEL: check_graph(self.graph, self.signature, made=self._made, blend=blend)}
+        if interfaces != interfaces_of(self.manifest):
             raise BundleError(
                 "the graph has other inputs and outputs than the manifest says.", where=MANIFEST
             )
-        if {name for part in self.parts for name in part.tensors.values()} != {*interface.get("parts", {})}:
-            raise BundleError("the graph has other parts than the facts say.", where=MANIFEST)
+        self._check_parts(interfaces)
         if self.recommender is not None:
             _at(RECOMMENDER, self.recommender.check_graph)
+
+    def _check_parts(self, interfaces: Mapping[str, Any]) -> None:
+        """What is told of a blend's parts, and of states after a generation, is what the graphs have."""
+        parts = {name for part in self.parts for name in part.tensors.values()}
+        if isinstance(self.program, Single) and parts != {*interfaces[MODEL].get("parts", {})}:
+            raise BundleError("the graph has other parts than the facts say.", where=MANIFEST)
+        for case in self.cases:
+            if isinstance(case, GeneratedCase) and case.state.keys() != interfaces[STEP]["state"].keys():
+                raise BundleError("the golden cases have other states than the graph.", where=CASES)
 
 
 def open_bundle(path: str | os.PathLike[str], *, check_graph: bool = True) -> Bundle:
@@ -138,20 +169,32 @@ def _assembled(members: Mapping[str, memoryview], inner: bool = False) -> Bundle
     if inner and RECOMMENDER in members:
         raise BundleError("a bundle within a bundle holds none.", where=RECOMMENDER)
     manifest = check_members(members)
-    signature = _signature(load_json(members["signature.json"], "signature.json"))
+    program = program_of(manifest)
+    signature = _signature(load_json(members["signature.json"], "signature.json"), program)
+    graphs = {
+        name: bytes(members[f"{name}.onnx"])
+        for name in (*program.required, *program.optional)
+        if f"{name}.onnx" in members
+    }
     check_tolerances(manifest, signature)
     profile = load_json(members["profile.json"], "profile.json")
     if not isinstance(profile, dict):
         raise BundleError("it is not an object.", where="profile.json")
     try:
         card = str(members["README.md"], "utf-8")
-        cases = from_members(members, load_json(members[CASES], CASES), signature)
+        record = load_json(members[CASES], CASES)
+        if isinstance(program, Generate):
+            check_fields(signature, graphs)
+            cases = generations.from_members(members, record, signature, program)
+        else:
+            cases = from_members(members, record, signature)
     except UnicodeDecodeError as fault:
         raise BundleError("it is not UTF-8.", where="README.md") from fault
     return Bundle(
         manifest=manifest,
         signature=signature,
-        graph=bytes(members["model.onnx"]),
+        program=program,
+        graphs=graphs,
         cases=cases,
         profile=cast("dict[str, Any]", profile),
         card=card,
@@ -159,22 +202,23 @@ def _assembled(members: Mapping[str, memoryview], inner: bool = False) -> Bundle
         vectors=vectors_in(members, signature),
         seen=seen_in(members, signature),
         titles=titles_in(members, signature),
-        recommender=_recommender(members, signature),
+        recommender=_recommender(members, signature, program),
         members=members,
     )
 
 
-def _recommender(members: Mapping[str, memoryview], signature: Signature) -> Bundle | None:
+def _recommender(members: Mapping[str, memoryview], signature: Signature, program: Program) -> Bundle | None:
     """The bundle within a bundle: of a ranking in one that is none."""
     if RECOMMENDER not in members:
         return None
     inner = _at(RECOMMENDER, lambda: _assembled(read_zip(bytes(members[RECOMMENDER])), inner=True))
-    if ranking_of(signature) is not None or ranking_of(inner.signature) is None:
+    beside = isinstance(program, Single) and ranking_of(signature) is None
+    if not beside or ranking_of(inner.signature) is None:
         raise BundleError("it is not what recommends beside a model of ratings.", where=RECOMMENDER)
     return inner
 
 
-def _signature(record: Any) -> Signature:
+def _signature(record: Any, program: Program) -> Signature:
     try:
         sides = (record["inputs"], record["targets"])
         if not all(isinstance(spec, dict) for side in sides for spec in side.values()) or not all(sides):
@@ -185,7 +229,7 @@ def _signature(record: Any) -> Signature:
         # A codec without its fitted state has no shape, and says so here.
         for codec in signature.inputs.values():
             _ = codec.shape
-        for codec in signature.targets.values():
+        for codec in signature.targets.values() if isinstance(program, Single) else ():
             _ = codec.output_shape
         for name, codec in signature.fields.items():
             if any(getattr(codec, learned) is None for learned in codec.learned):

@@ -20,6 +20,8 @@ from drivetrain.errors import BundleError, CheckFailed, DataError, DrivetrainErr
 from drivetrain.types import Array, Session
 
 STAGES = ("members", "graph", "raw", "read", "encoded", "output", "answer")
+TOKENS = "tokens"
+"""The stage that comes before the last where a bundle generates."""
 BATCH = 16
 
 
@@ -63,7 +65,7 @@ class VerifyReport:
             )
 
 
-class _Tally:
+class StageTally:
     """Collects one stage: the worst comparison, and the first that failed."""
 
     def __init__(self, stage: str, cases: int) -> None:
@@ -96,6 +98,15 @@ class _Tally:
 
 def verify(bundle: Bundle, session: Session) -> VerifyReport:
     """Run every golden case through this runtime. Differences never raise: they are in the report."""
+    report = verify_inputs(bundle)
+    if report.stages[-1]["stage"] == "graph":
+        return report
+    answers = answer_stage(bundle, lambda place, target: bundle.cases[place].output[target])
+    return VerifyReport([*report.stages, _outputs(bundle, session), answers])
+
+
+def verify_inputs(bundle: Bundle) -> VerifyReport:
+    """The stages up to encoded, whatever the program; up to graph, where that is refused."""
     members = passed(
         "members", f"{len(bundle.manifest['members'])} members have the hashes that the manifest names"
     )
@@ -104,8 +115,7 @@ def verify(bundle: Bundle, session: Session) -> VerifyReport:
     except BundleError as fault:
         return VerifyReport([members, failed("graph", fault.error)])
     graph = passed("graph", "the graph is made of allowed operators and fits the signature")
-    raw, read, encoded = _inputs(bundle)
-    return VerifyReport([members, graph, raw, read, encoded, _outputs(bundle, session), _answers(bundle)])
+    return VerifyReport([members, graph, *_inputs(bundle)])
 
 
 def passed(stage: str, message: str) -> Stage:
@@ -127,7 +137,7 @@ def failed(stage: str, message: str) -> Stage:
 
 def _inputs(bundle: Bundle) -> tuple[Stage, Stage, Stage]:
     """The stages raw, read and encoded."""
-    raws, reads, encodes = (_Tally(stage, len(bundle.cases)) for stage in ("raw", "read", "encoded"))
+    raws, reads, encodes = (StageTally(stage, len(bundle.cases)) for stage in ("raw", "read", "encoded"))
     tolerances = bundle.manifest["tolerances"]
     for case in bundle.cases:
         for name, codec in bundle.signature.inputs.items():
@@ -154,7 +164,7 @@ def _inputs(bundle: Bundle) -> tuple[Stage, Stage, Stage]:
                 continue
             try:
                 encoded = codec.encode(value)
-                difference = _array_difference(encoded, case.encoded[name])
+                difference = array_difference(encoded, case.encoded[name])
                 encodes.add(
                     difference, encoded_tolerance, place, _reason(difference, encoded, case.encoded[name])
                 )
@@ -166,10 +176,10 @@ def _inputs(bundle: Bundle) -> tuple[Stage, Stage, Stage]:
 def _outputs(bundle: Bundle, session: Session) -> Stage:
     """The stage output: each case alone, then all of them in mixed batches, from the stored encoded
     values. Alone nothing is padded, so a graph that looks at the padding of a batch is found here."""
-    tally = _Tally("output", len(bundle.cases))
+    tally = StageTally("output", len(bundle.cases))
     batches = [bundle.cases[start : start + BATCH] for start in range(0, len(bundle.cases), BATCH)]
     scales = {
-        target: float(np.median([_largest(case.output[target]) for case in bundle.cases]))
+        target: float(np.median([largest(case.output[target]) for case in bundle.cases]))
         for target in bundle.signature.targets
     }
     for company, groups in (("alone", [(case,) for case in bundle.cases]), ("in a batch", batches)):
@@ -186,7 +196,7 @@ def _outputs(bundle: Bundle, session: Session) -> Stage:
 
 def _compare_outputs(
     bundle: Bundle,
-    tally: _Tally,
+    tally: StageTally,
     group: Sequence[GoldenCase],
     outputs: Mapping[str, Array],
     scales: Mapping[str, float],
@@ -209,8 +219,8 @@ def _compare_outputs(
                 case.output[target],
                 f"case {case.name!r} {company}, {target}",
             )
-            scale = max(_largest(golden), scales[target]) or 1.0
-            difference = _array_difference(own, golden) / scale
+            scale = max(largest(golden), scales[target]) or 1.0
+            difference = array_difference(own, golden) / scale
             tally.add(
                 difference, tolerance, place, "" if math.isfinite(difference) else "is not a finite number"
             )
@@ -222,15 +232,15 @@ def _compare_outputs(
                         tally.add(math.inf, tolerance, place, words)
 
 
-def _answers(bundle: Bundle) -> Stage:
-    """The stage answer: decode the stored output."""
-    tally = _Tally("answer", len(bundle.cases))
-    for case in bundle.cases:
+def answer_stage(bundle: Bundle, output: Callable[[int, str], Array]) -> Stage:
+    """The stage answer: decode what is stored of a case, by its place, for a target."""
+    tally = StageTally("answer", len(bundle.cases))
+    for place, case in enumerate(bundle.cases):
         for target, codec in bundle.signature.targets.items():
             tolerance = bundle.manifest["tolerances"]["answer"][target]
-            own, golden = codec.decode(case.output[target]), case.answer[target]
-            difference = _value_difference(own, golden)
-            parts = ", ".join(key for key in own if _value_difference(own[key], golden.get(key)) > tolerance)
+            own, golden = codec.decode(output(place, target)), case.answer[target]
+            difference = value_difference(own, golden)
+            parts = ", ".join(key for key in own if value_difference(own[key], golden.get(key)) > tolerance)
             tally.add(
                 difference, tolerance, f"case {case.name!r}, {target}", f"another {parts or 'set of parts'}"
             )
@@ -247,13 +257,13 @@ def _same_bytes(to_bytes: Callable[[Any], bytes], raw: Any, stored: bytes) -> bo
 def _read_difference(value: Any, golden: Any, tolerance: float) -> tuple[float, float]:
     own = kept(value, golden.step) if isinstance(golden, ReadArray) else kept(value)
     if not isinstance(golden, ReadArray):
-        return (math.inf if isinstance(own, ReadArray) else _value_difference(own, golden)), tolerance
+        return (math.inf if isinstance(own, ReadArray) else value_difference(own, golden)), tolerance
     if not isinstance(own, ReadArray) or own.shape != golden.shape:
         return math.inf, tolerance
-    return _array_difference(own.values, golden.values), tolerance
+    return array_difference(own.values, golden.values), tolerance
 
 
-def _array_difference(own: Array, golden: Array) -> float:
+def array_difference(own: Array, golden: Array) -> float:
     """The largest absolute difference of two elements, of which both may be NaN; infinite where shape or dtype
     differ, one alone is NaN, or own is infinite."""
     if own.shape != golden.shape or own.dtype != golden.dtype or np.isinf(own).any():
@@ -275,11 +285,11 @@ def _reason(difference: float, own: Array, golden: Array) -> str:
     return f"is {own.dtype} {list(own.shape)} where it was {golden.dtype} {list(golden.shape)}"
 
 
-def _largest(array: Array) -> float:
+def largest(array: Array) -> float:
     return float(np.abs(array).max(initial=0.0))
 
 
-def _value_difference(own: Any, golden: Any) -> float:
+def value_difference(own: Any, golden: Any) -> float:
     """The largest difference of two JSON values' numbers, relative above 1; infinite where anything else
     differs."""
     if _is_number(own) and _is_number(golden):
@@ -288,12 +298,12 @@ def _value_difference(own: Any, golden: Any) -> float:
         ours, theirs = cast("dict[str, Any]", own), cast("dict[str, Any]", golden)
         if ours.keys() != theirs.keys():
             return math.inf
-        return max((_value_difference(ours[key], theirs[key]) for key in ours), default=0.0)
+        return max((value_difference(ours[key], theirs[key]) for key in ours), default=0.0)
     if isinstance(own, list) and isinstance(golden, list):
         left, right = cast("list[Any]", own), cast("list[Any]", golden)
         if len(left) != len(right):
             return math.inf
-        return max((_value_difference(*pair) for pair in zip(left, right)), default=0.0)
+        return max((value_difference(*pair) for pair in zip(left, right)), default=0.0)
     same: bool = isinstance(own, type(golden)) and own == golden
     return 0.0 if same else math.inf
 

@@ -7,11 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from drivetrain.bundle import generations
 from drivetrain.bundle.archive import MANIFEST, MANIFEST_HASH, is_bundle, write_zip
 from drivetrain.bundle.golden import GoldenCase, to_members
 from drivetrain.bundle.graph import check_graph
 from drivetrain.bundle.manifest import check_label, make_manifest
+from drivetrain.bundle.program import MODEL, Generate, Program, Single, refuse_graphs
 from drivetrain.bundle.reader import Bundle, open_bundle_bytes
+from drivetrain.bundle.step_graphs import check_step_graphs
 from drivetrain.codecs import Signature
 from drivetrain.errors import FileError
 from drivetrain.files import refuse_taken, sha256, to_json, write_bytes
@@ -23,7 +26,8 @@ def write_bundle(
     name: str,
     task: str,
     signature: Signature,
-    graph: bytes,
+    graph: bytes | Mapping[str, bytes],
+    program: Program | None = None,
     cases: Sequence[GoldenCase],
     profile: Mapping[str, Any],
     card: str,
@@ -35,9 +39,9 @@ def write_bundle(
 ) -> Bundle:
     """Write one bundle file and give back what a reader sees in it.
 
-    `graph` is a serialized ONNX model, `profile` and `facts` are JSON, `card` is Markdown, `members` are optional ones
-    (see `optional.py`). `check` is called with the finished bundle before it is put under its name, and stops that by
-    raising: a place to run `verify`.
+    `graph` is a serialized ONNX model, or by name those that a `program` runs (by default one, once); `profile` and `facts` are
+    JSON, `card` is Markdown, `members` are optional ones (see `optional.py`). `check` is called with the finished bundle before
+    it is put under its name, and stops that by raising: a place to run `verify`.
 
     Raises FileError where `path` is taken (see `refuse_no_bundle`) or can't be written, and BundleError where a reader
     would refuse the bundle. `path` is then as it was before.
@@ -49,6 +53,7 @@ def write_bundle(
         task=task,
         signature=signature,
         graph=graph,
+        program=program,
         cases=cases,
         profile=profile,
         card=card,
@@ -78,7 +83,8 @@ def bundle_bytes(
     name: str,
     task: str,
     signature: Signature,
-    graph: bytes,
+    graph: bytes | Mapping[str, bytes],
+    program: Program | None = None,
     cases: Sequence[GoldenCase],
     profile: Mapping[str, Any],
     card: str,
@@ -89,16 +95,24 @@ def bundle_bytes(
     """The bytes of a bundle. Equal arguments, `created` included, give equal bytes."""
     check_label("name", name)
     check_label("task", task)
-    interface = check_graph(graph, signature)
+    program = program or Single()
+    graphs = {MODEL: graph} if isinstance(graph, bytes) else dict(graph)
+    refuse_graphs(program, graphs)
+    if isinstance(program, Generate):
+        interfaces: Mapping[str, Any] = check_step_graphs(graphs, program, signature)
+        golden = generations.to_members(cases, signature)
+    else:
+        interfaces = {MODEL: check_graph(graphs[MODEL], signature)}
+        golden = to_members(cases, signature)
     contents = {
         "signature.json": to_json(signature.to_json(), indent=1).encode(),
-        "model.onnx": graph,
+        **{f"{name}.onnx": data for name, data in graphs.items()},
         "profile.json": to_json(dict(profile), indent=1).encode(),
         "README.md": card.encode(),
-        **to_members(cases, signature),
+        **golden,
         **(members or {}),
     }
     manifest = make_manifest(
-        contents, signature, interface, name=name, task=task, facts=facts, created=created
+        contents, signature, program, interfaces, name=name, task=task, facts=facts, created=created
     )
     return write_zip({**contents, MANIFEST: manifest, MANIFEST_HASH: (sha256(manifest) + "\n").encode()})

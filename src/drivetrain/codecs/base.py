@@ -87,6 +87,9 @@ class Codec(ABC):
     augment: ClassVar[str] = ""
     """Name of the file in `data/augment` whose random changes its encoded values bear in training: "pictures" for uint8
     (height, width, channels) that may be turned, moved and lit otherwise. None where nothing may change them."""
+    of_tokens: ClassVar[bool] = False
+    """True where encoded values are tokens, int64 (n,) from 0, and `decode` takes such: what a bundle that generates reads
+    and writes."""
     learned: ClassVar[tuple[str, ...]] = ()
     """Fields that `fit` sets where they are None: with one that is, a codec says nothing yet and is in no bundle."""
     padding: float = 0

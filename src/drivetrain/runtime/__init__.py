@@ -5,16 +5,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from drivetrain.bundle.strategies import Beam, Greedy, Sampling
+    from drivetrain.runtime.generator import Generated, Generator
     from drivetrain.runtime.predictor import Predictor, verify_bundle
     from drivetrain.runtime.recommend import Recommender
     from drivetrain.runtime.session import OnnxSession
     from drivetrain.runtime.unusual import Tally
 
-__all__ = ["OnnxSession", "Predictor", "Recommender", "Tally", "verify_bundle"]
+__all__ = [
+    "Beam", "Generated", "Generator", "Greedy", "OnnxSession", "Predictor", "Recommender", "Sampling", "Tally", "verify_bundle",
+]  # fmt: skip
 _MODULES = {
-    "OnnxSession": "session", "Predictor": "predictor", "Recommender": "recommend", "Tally": "unusual",
-    "verify_bundle": "predictor",
-}  # fmt: skip
+    "Beam": "drivetrain.bundle.strategies",
+    "Generated": "drivetrain.runtime.generator",
+    "Generator": "drivetrain.runtime.generator",
+    "Greedy": "drivetrain.bundle.strategies",
+    "OnnxSession": "drivetrain.runtime.session",
+    "Predictor": "drivetrain.runtime.predictor",
+    "Recommender": "drivetrain.runtime.recommend",
+    "Sampling": "drivetrain.bundle.strategies",
+    "Tally": "drivetrain.runtime.unusual",
+    "verify_bundle": "drivetrain.runtime.predictor",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -22,4 +34,4 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    return getattr(importlib.import_module(_MODULES[name]), name)

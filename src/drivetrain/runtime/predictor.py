@@ -23,8 +23,9 @@ from drivetrain.ragged import Column
 from drivetrain.runtime.answers import answer_columns
 from drivetrain.runtime.frames import column_of, frame_like, frame_rows, kind_of, names_of
 from drivetrain.runtime.parts import check_parts, parts_of, tensors_of
+from drivetrain.runtime.programs import verified
 from drivetrain.runtime.session import OnnxSession
-from drivetrain.runtime.vetting import verified, vet
+from drivetrain.runtime.vetting import vet
 from drivetrain.types import Answer, Array, Failure, Unusual
 
 if TYPE_CHECKING:
@@ -79,8 +80,9 @@ class Predictor:
             raise UsageError(f"a batch of {batch_size} rows.", where="batch_size", fix="Give 1 or more.")
         where = "" if isinstance(bundle, Bundle) else os.fspath(bundle)
         opened = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
+        graph = opened.graph  # A bundle that generates is refused before it is tried.
         found = vet(opened, trusted=trusted, where=where)
-        self.session = OnnxSession(opened.graph, opened.tensors, threads=threads)
+        self.session = OnnxSession(graph, opened.tensors, threads=threads)
         if verify:
             (found or _verify(opened, self.session)).require(where or opened.name)
         self.signature, self.manifest, self.card = opened.signature, opened.manifest, opened.card
@@ -187,7 +189,7 @@ class Predictor:
             unusual: dict[str, Unusual] = {}
             for form in self._forms:
                 try:
-                    encoded[form.field] = _encode(form, sample[form.field])
+                    encoded[form.field] = encode(form.codec, sample[form.field])
                 except DrivetrainError as fault:
                     return _Row(name, error=_in_column(fault, form.field, len(self._forms)).at(name))
                 if not form.codec.from_files:
@@ -307,8 +309,8 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(usable_cores(), thread_name_prefix="drivetrain-read")
 
 
-def _encode(form: _Form, raw: Any) -> Array:
-    codec = form.codec
+def encode(codec: Codec, raw: Any) -> Array:
+    """A raw value encoded, whatever it is. Raises DataError."""
     try:
         return codec.fitting(codec.encode_raw(raw))
     except _SLIPS as fault:

@@ -20,10 +20,18 @@ class OnnxSession:
 
     `tensors` says what the graph calls the fields of a bundle, by which `run` then takes and gives arrays; without
     it they go by the graph's own names. `threads` is the number of threads for one run, by default the
-    cores that this process may use. Raises BundleError where onnxruntime refuses the graph, at once or when it is run.
+    cores that this process may use; `member` is what errors call the graph. Raises BundleError where onnxruntime refuses
+    the graph, at once or when it is run.
     """
 
-    def __init__(self, graph: bytes, tensors: Tensors | None = None, *, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        graph: bytes,
+        tensors: Tensors | None = None,
+        *,
+        threads: int | None = None,
+        member: str = "model.onnx",
+    ) -> None:
         onnxruntime: Any = importlib.import_module("onnxruntime")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or usable_cores()
@@ -32,7 +40,7 @@ class OnnxSession:
         # Waiting threads sleep: beside a decoder or a second model, spinning takes the cores that the
         # others need.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._refusals = _refusals()
+        self._refusals, self._member = _refusals(), member
         try:
             # Folding computes what constants come to while the session is made, however large: that is not for
             # bytes that nobody has verified yet to ask for. The exporter has folded what is worth it.
@@ -43,9 +51,7 @@ class OnnxSession:
                 disabled_optimizers=["ConstantFolding"],
             )
         except self._refusals as fault:
-            raise BundleError(
-                f"onnxruntime refuses the graph: {_words(fault)}", where="model.onnx"
-            ) from fault
+            raise BundleError(f"onnxruntime refuses the graph: {_words(fault)}", where=member) from fault
         self.inputs: list[str] = [port.name for port in self._session.get_inputs()]
         self.outputs: list[str] = [port.name for port in self._session.get_outputs()]
         self._given = {name: name for name in self.inputs} if tensors is None else tensors.inputs
@@ -58,7 +64,7 @@ class OnnxSession:
             named = {self._given.get(field, field): array for field, array in feeds.items()}
             arrays = self._session.run([*self._made.values(), *also], named)
         except self._refusals as fault:
-            raise BundleError(f"the graph can't be run: {_words(fault)}", where="model.onnx") from fault
+            raise BundleError(f"the graph can't be run: {_words(fault)}", where=self._member) from fault
         return {name: np.asarray(array) for name, array in zip((*self._made, *also), arrays)}
 
 

@@ -15,11 +15,11 @@ from typing import Any, cast
 from drivetrain.bundle.archive import write_zip
 from drivetrain.bundle.facts import is_number
 from drivetrain.bundle.reader import Bundle, open_bundle_bytes
-from drivetrain.bundle.verify import STAGES, Stage, VerifyReport, verify
+from drivetrain.bundle.verify import STAGES, TOKENS, Stage, VerifyReport
 from drivetrain.errors import BundleError, DrivetrainError
 from drivetrain.files import from_json, to_json
 from drivetrain.runtime.known import is_known, remember
-from drivetrain.runtime.session import OnnxSession
+from drivetrain.runtime.programs import verified
 
 MOST_SECONDS = 120
 SECONDS_PER_BYTE = 1e-7
@@ -105,25 +105,12 @@ def _is_stage(value: Any) -> bool:
         return False
     stage = cast("dict[str, Any]", value)
     return (
-        stage["stage"] in STAGES
+        stage["stage"] in (*STAGES, TOKENS)
         and isinstance(stage["ok"], bool)
         and isinstance(stage["message"], str)
         and type(stage["cases"]) is int
         and all(stage[name] is None or is_number(stage[name]) for name in ("max_difference", "tolerance"))
     )
-
-
-def verified(bundle: Bundle) -> VerifyReport:
-    """The report of a bundle and of the recommender in it. Raises BundleError where a graph makes no session."""
-    report = verify(bundle, OnnxSession(bundle.graph, bundle.tensors))
-    if bundle.recommender is None or not report.ok:
-        return report
-    inner = verify(bundle.recommender, OnnxSession(bundle.recommender.graph, bundle.recommender.tensors))
-    stages = [
-        {**stage, "message": stage["message"] and f"recommender: {stage['message']}"}
-        for stage in inner.stages
-    ]
-    return VerifyReport([*report.stages, *cast("list[Stage]", stages)])
 
 
 def _refuse(reason: str, where: object) -> BundleError:

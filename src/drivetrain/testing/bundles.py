@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from drivetrain.bundle import Bundle, open_bundle_bytes
+from drivetrain.bundle.generations import GeneratedCase, written
+from drivetrain.bundle.program import Generate
 from drivetrain.errors import BundleError
-from drivetrain.runtime import Predictor, verify_bundle
+from drivetrain.runtime import Generator, Predictor, verify_bundle
 from drivetrain.types import Answer
 
 
@@ -18,15 +20,18 @@ def check_bundle(path: str | os.PathLike[str], flips: int = 200) -> Bundle:
     """Show that a bundle file keeps what it promises, and give it opened.
 
     Every stage holds in this runtime; no changed bit is overlooked (`flips` random ones are tried); the
-    golden raw values get their stored answers through the whole way, one by one and together. Raises
-    AssertionError that says what does not hold.
+    golden raw values get their stored answers through the whole way, one by one and together, or have what was
+    written after them. Raises AssertionError that says what does not hold.
     """
     data = Path(path).read_bytes()
     bundle = open_bundle_bytes(data, path)
     report = verify_bundle(path)
     assert report.ok, report.failed
     _check_flips(data, flips)
-    _check_answers(bundle)
+    if isinstance(bundle.program, Generate):
+        _check_generations(bundle)
+    else:
+        _check_answers(bundle)
     return bundle
 
 
@@ -41,6 +46,18 @@ def _check_flips(data: bytes, flips: int) -> None:
             changed[place] ^= bit
         else:
             raise AssertionError(f"bit {bit} of byte {place} may be flipped without being noticed")
+
+
+def _check_generations(bundle: Bundle) -> None:
+    generator = Generator(bundle, verify=False)
+    for case in bundle.cases:
+        assert isinstance(case, GeneratedCase)
+        prompt = {name: codec.from_bytes(case.raw[name]) for name, codec in bundle.signature.inputs.items()}
+        for one in case.generations:
+            found = generator.generate(prompt, one.strategy, most=one.most)
+            assert found.tokens == tuple(written(one.tokens, generator.program).tolist()), (
+                f"case {case.name!r}, {one.strategy}: {found.tokens} is not {one.tokens}"
+            )
 
 
 def _check_answers(bundle: Bundle) -> None:

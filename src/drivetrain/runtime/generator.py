@@ -1,0 +1,122 @@
+"""From a prompt to what a model writes after it: read, encode, choose one token after the other, decode."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from drivetrain.arguments import public
+from drivetrain.bundle.generations import written
+from drivetrain.bundle.program import Generate
+from drivetrain.bundle.reader import Bundle, open_bundle
+from drivetrain.bundle.strategies import MOST_SEED, Greedy, Sampling, Strategy
+from drivetrain.errors import DataError, DrivetrainError, UsageError
+from drivetrain.runtime.predictor import describe, encode
+from drivetrain.runtime.programs import verified
+from drivetrain.runtime.programs.generate import generate, open_decoder
+from drivetrain.runtime.vetting import vet
+from drivetrain.types import Array, Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """What was written after one prompt.
+
+    `tokens` are what was chosen, without the token to stop at, if that ended it (`stopped`; else there was no room for more).
+    `answer` is what the codec of the target makes of them.
+    """
+
+    input: str
+    tokens: tuple[int, ...]
+    stopped: bool
+    answer: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """`{"input", "tokens", "stopped", ...}` with the parts of the answer."""
+        return {"input": self.input, "tokens": list(self.tokens), "stopped": self.stopped, **self.answer}
+
+
+class Generator:
+    """Writes with a bundle whose program is `generate`.
+
+    It is opened, vetted and verified as by `Predictor`, which is for all other bundles. A prompt is a mapping from input names to
+    raw values, or, where there is one input, its raw value alone: whatever its codec reads.
+    """
+
+    @public
+    def __init__(
+        self,
+        bundle: Bundle | str | os.PathLike[str],
+        verify: bool = True,
+        *,
+        threads: int | None = None,
+        trusted: bool = False,
+    ) -> None:
+        where = "" if isinstance(bundle, Bundle) else os.fspath(bundle)
+        opened = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
+        if not isinstance(opened.program, Generate):
+            raise UsageError(
+                "this bundle answers at once and generates nothing.", where=where or opened.name,
+                fix="Use drivetrain.runtime.Predictor.",
+            )  # fmt: skip
+        found = vet(opened, trusted=trusted, where=where)
+        if verify:
+            (found or verified(opened)).require(where or opened.name)
+        self.signature, self.manifest, self.card = opened.signature, opened.manifest, opened.card
+        self.hash, self.name, self.program = opened.hash, opened.name, opened.program
+        self._decoder = open_decoder(opened, threads)
+
+    def __repr__(self) -> str:
+        return f"<Generator {self.name}: {', '.join(self.signature.inputs)} -> {next(iter(self.signature.targets))}>"
+
+    @public
+    def generate(self, prompt: Any, strategy: Strategy | None = None, *, most: int = 256) -> Generated:
+        """What `strategy` (Greedy, Sampling or Beam; by default Greedy) writes after a prompt, `most` tokens at most. Raises
+        DataError for a prompt that can't be read or leaves no room."""
+        if most < 1:
+            raise UsageError(f"{most} tokens are nothing to write.", where="most", fix="Give 1 or more.")
+        name = describe(prompt)
+        try:
+            tokens = generate(self._decoder, self._encoded(prompt), strategy or Greedy(), most)
+        except DrivetrainError as fault:
+            raise fault.at(name) from fault
+        own = written(tokens, self.program)
+        (codec,) = self.signature.targets.values()
+        return Generated(name, tuple(own.tolist()), len(own) < len(tokens), codec.decode(own))
+
+    def generate_many(
+        self, prompts: Iterable[Any], strategy: Strategy | None = None, *, most: int = 256
+    ) -> list[Generated | Failure]:
+        """What is written after each prompt by itself, or why nothing is. With sampling the k-th, from 0, has the seed + k: so
+        equal prompts get different answers, each of which `generate` gives again."""
+        found: list[Generated | Failure] = []
+        for place, prompt in enumerate(prompts):
+            try:
+                found.append(self.generate(prompt, _seeded(strategy, place), most=most))
+            except UsageError:
+                raise
+            except DrivetrainError as fault:
+                found.append(Failure(describe(prompt), fault))
+        return found
+
+    def _encoded(self, prompt: Any) -> dict[str, Array]:
+        inputs = self.signature.inputs
+        if isinstance(prompt, Mapping):
+            sample = cast("Mapping[str, Any]", prompt)
+        elif len(inputs) == 1:
+            sample = dict.fromkeys(inputs, prompt)
+        else:
+            raise DataError("this model has several inputs.", fix=f"Give a mapping with {', '.join(inputs)}.")
+        if missing := [field for field in inputs if field not in sample]:
+            raise DataError(f"there is no {missing[0]!r} in it.", fix=f"Give {', '.join(inputs)}.")
+        return {field: encode(codec, sample[field]) for field, codec in inputs.items()}
+
+
+def _seeded(strategy: Strategy | None, place: int) -> Strategy | None:
+    if not isinstance(strategy, Sampling):
+        return strategy
+    from dataclasses import replace
+
+    return replace(strategy, seed=(strategy.seed + place) & MOST_SEED)

@@ -1,0 +1,323 @@
+"""A bundle that generates: its steps are those of the whole sequence, every reader writes the same, and no other is opened."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import generating as models
+import numpy as np
+import pytest
+import stranger
+from bundle_examples import house_bundle, member
+from commands import drivetrain
+
+from drivetrain.bundle import Bundle, bundle_bytes, open_bundle, open_bundle_bytes
+from drivetrain.bundle.archive import MANIFEST, MANIFEST_HASH, read_zip, write_zip
+from drivetrain.bundle.generations import GeneratedCase
+from drivetrain.bundle.program import Generate
+from drivetrain.bundle.strategies import Beam, Greedy, Sampling, Strategy
+from drivetrain.errors import BundleError, DataError, UsageError
+from drivetrain.evaluate import evaluate
+from drivetrain.files import from_json, sha256, to_json
+from drivetrain.runtime import Generated, Generator, OnnxSession, Predictor, verify_bundle
+from drivetrain.runtime.programs import verified
+from drivetrain.runtime.programs.choose import draw, largest, sampled
+from drivetrain.runtime.programs.generate import Decoder, generate, open_decoder
+from drivetrain.testing.bundles import check_bundle
+from drivetrain.types import Array, Failure
+
+KEPT = Path(__file__).parent / "bundles"
+BUNDLES = {"writer": models.writer_bundle, "translator": models.translator_bundle}
+
+
+def opened(name: str) -> Bundle:
+    return open_bundle_bytes(BUNDLES[name]())
+
+
+@pytest.mark.parametrize("name", BUNDLES)
+def test_it_is_written_opened_and_verified(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.bundle"
+    path.write_bytes(BUNDLES[name]())
+    bundle = check_bundle(path, flips=60)
+    assert bundle.manifest["format"] == 5
+    cases = [case for case in bundle.cases if isinstance(case, GeneratedCase)]
+    assert [case.encoded["prompt"].tolist() for case in cases] == list(models.PROMPTS)
+    assert {one.strategy for case in cases for one in case.generations} == {*models.STRATEGIES}
+    stages = verify_bundle(path, trusted=True).stages
+    assert [stage["stage"] for stage in stages] == [
+        "members", "graph", "raw", "read", "encoded", "output", "tokens", "answer",
+    ]  # fmt: skip
+    assert stages[5]["max_difference"] < 1e-6
+
+
+@pytest.mark.parametrize("name", BUNDLES)
+def test_a_bundle_of_format_5_opens_and_a_stranger_writes_the_same(name: str) -> None:
+    """The reader in stranger.py knows the pages and not the code."""
+    assert "drivetrain" not in Path(stranger.__file__).read_text()
+    path = KEPT / f"format-5-{name}.bundle"
+    bundle, reader = open_bundle(path), stranger.Reader(path)
+    assert verify_bundle(path).ok
+    for number, case in enumerate(bundle.cases):
+        assert isinstance(case, GeneratedCase)
+        prompt, (first, *_) = reader.prompt(number), case.generations
+        logits, state, _ = reader.begin(prompt)
+        for place, want in enumerate(reader.golden(number, "logits")):
+            if place:
+                logits, state = reader.feed(np.array([[first.tokens[place - 1]]]), state)
+            np.testing.assert_allclose(logits[0], want, rtol=0, atol=1e-4 * np.abs(want).max())
+        for given, one in zip(reader.cases[number]["generations"], case.generations, strict=True):
+            assert reader.write(prompt, given["strategy"], given["most"]) == list(one.tokens)
+
+
+def whole_sequences(prompt: list[int], strategy: Strategy, most: int) -> list[int]:
+    """What is written where each token is chosen from the graph of whole sequences, which reads all of it each time."""
+    session, tokens = OnnxSession(models.writer_whole()), list(prompt)
+    while len(tokens) < len(prompt) + most and tokens[-1] != models.STOP:
+        logits = session.run({"tokens": np.array([tokens])})["logits"][0, -1]
+        if isinstance(strategy, Sampling):
+            tokens.append(sampled(logits, strategy, draw(strategy.seed, len(tokens) - len(prompt))))
+        else:
+            tokens.append(int(logits.argmax()))
+    return tokens[len(prompt) :]
+
+
+def test_steps_write_what_the_whole_sequence_writes() -> None:
+    generator = Generator(opened("writer"), trusted=True)
+    for prompt in models.PROMPTS:
+        for strategy in (Greedy(), *(Sampling(temperature=1.5, seed=seed) for seed in range(8))):
+            want = [token for token in whole_sequences(prompt, strategy, 12) if token != models.STOP]
+            assert list(generator.generate(prompt, strategy, most=12).tokens) == want
+
+
+def recorded(bundle: Bundle, fed: list[tuple[int, ...]]) -> Decoder:
+    decoder = open_decoder(bundle)
+    run = decoder._run
+
+    def noted(graph: str, batch: Mapping[str, Array]) -> Mapping[str, Array]:
+        fed.append((graph, *batch["tokens"].shape, *(batch["state_0"].shape[1:2])))
+        return run(graph, batch)
+
+    decoder._run = noted
+    return decoder
+
+
+def test_a_step_reads_its_own_token_alone() -> None:
+    fed: list[Any] = []
+    decoder = recorded(opened("writer"), fed)
+    assert len(generate(decoder, {"prompt": np.array([3, 7, 4, 4, 9])}, Greedy(), 6)) == 6
+    assert fed == [("step", 1, 5, 0), *(("step", 1, 1, past) for past in range(5, 10))]
+
+
+def rnn_step() -> bytes:
+    """A step that takes one token at a time, and begins with zeros and no start."""
+    state = {"state_0": (models.FLOAT, ["rows", models.WIDTH])}
+    nodes = [
+        models.node("Gather", "embed tokens", "x"),
+        models.node("Squeeze", "x second", "word"),
+        models.node("MatMul", "state_0 query", "kept"),
+        models.node("Add", "word kept", "sum"),
+        models.node("Tanh", "sum", "next_0"),
+        models.node("MatMul", "next_0 out", "logits"),
+    ]
+    return models.model(
+        nodes, {**models.CONSTANTS, **models.WEIGHTS}, {"tokens": (models.INT, ["rows", 1]), **state},
+        {"logits": (models.FLOAT, ["rows", models.WORDS]), "next_0": state["state_0"]},
+    )  # fmt: skip
+
+
+def onnx_run(graphs: dict[str, bytes]) -> Any:
+    """For tests where what a graph does is not the question."""
+    sessions = {name: OnnxSession(graph) for name, graph in graphs.items()}
+    names = {"prompt": "input_0", " lengths of prompt": "lengths_0"}
+    return lambda graph, batch: sessions[graph].run(
+        {names.get(name, name): array for name, array in batch.items()}
+    )
+
+
+def written(program: Generate, graphs: dict[str, bytes], **changes: Any) -> bytes:
+    return bundle_bytes(**models.arguments(program, graphs, onnx_run(graphs), **changes))
+
+
+def test_a_step_of_one_token_takes_a_prompt_one_by_one() -> None:
+    bundle = open_bundle_bytes(written(models.WRITER, {"step": rnn_step()}))
+    assert verified(bundle).ok
+    fed: list[Any] = []
+    generate(recorded(bundle, fed), {"prompt": np.array([3, 7, 4])}, Greedy(), 3)
+    assert [one[:3] for one in fed] == [("step", 1, 1)] * 5
+    h = np.zeros(models.WIDTH)
+    for token in (3, 7, 4):
+        h = np.tanh(models.WEIGHTS["embed"][token] + h @ models.WEIGHTS["query"])
+    step = open_decoder(bundle).begin({"prompt": np.array([3, 7, 4])})
+    np.testing.assert_allclose(step.logits[0], h @ models.WEIGHTS["out"], rtol=1e-5, atol=1e-5)
+
+
+def test_prefill_may_give_the_first_logits() -> None:
+    program = Generate(vocabulary=models.WORDS, longest=models.LONGEST, stop=(2,))
+    graphs = {"step": models.translator_step(), "prefill": models.translator_prefill(logits=True)}
+    bundle = open_bundle_bytes(written(program, graphs))
+    assert verified(bundle).ok
+    assert bundle.manifest["graphs"]["prefill"]["outputs"] == {
+        "logits": {"dtype": "float32", "dims": [None, 11]}
+    }
+    with pytest.raises(BundleError, match="first token or 'logits'"):
+        written(models.TRANSLATOR, graphs)
+    with pytest.raises(BundleError, match="first token or 'logits'"):
+        written(program, {**graphs, "prefill": models.translator_prefill()})
+
+
+def test_a_program_of_one_graph_may_be_written_out() -> None:
+    """Format 5 names the program that older ones have without a word."""
+    manifest = from_json(member(house_bundle(), "manifest.json"))
+    changes = {"format": 5, "graphs": {"model": manifest["graph"]}, "program": {"name": "single"}}
+    bundle = open_bundle_bytes(renamed(house_bundle(), changes))
+    assert Predictor(bundle, trusted=True).predict({"area": 100, "town": "Bonn"}).value == pytest.approx(4250)
+
+
+def renamed(data: bytes, changes: dict[str, Any]) -> bytes:
+    """The bundle of an older format with `graph` as `graphs`."""
+    members = {name: bytes(view) for name, view in read_zip(data).items()}
+    record = {**from_json(members[MANIFEST]), **changes}
+    del record["graph"]
+    manifest = to_json(record).encode()
+    return write_zip({**members, MANIFEST: manifest, MANIFEST_HASH: f"{sha256(manifest)}\n".encode()})
+
+
+# Choosing.
+
+
+def test_numbers_are_those_of_splitmix64() -> None:
+    """The published outputs for the seed 0: 0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F."""
+    words = (0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F)
+    assert [draw(0, place) for place in range(3)] == [(word >> 11) / 2**53 for word in words]
+    many = np.array([draw(seed, place) for seed in range(40) for place in range(100)])
+    assert 0 <= many.min() < 0.01
+    assert 0.99 < many.max() < 1
+    assert abs(many.mean() - 0.5) < 0.02
+    assert len({*many.tolist()}) == 4000
+
+
+def test_the_largest_come_first_and_of_equals_the_first() -> None:
+    values = np.float32([1, 3, 3, 0, 3, 2])
+    assert [largest(values, count).tolist() for count in (1, 2, 4, 9)] == [
+        [1],
+        [1, 2],
+        [1, 2, 4, 5],
+        [1, 2, 4, 5, 0, 3],
+    ]
+
+
+def test_sampling_draws_by_probability() -> None:
+    logits = np.log(np.float32([0.1, 0.4, 0.2, 0.3]))
+    assert [sampled(logits, Sampling(), number) for number in (0, 0.39, 0.41, 0.69, 0.71, 0.89, 0.91)] == [
+        1,
+        1,
+        3,
+        3,
+        2,
+        2,
+        0,
+    ]
+    counts = np.bincount([sampled(logits, Sampling(), draw(5, place)) for place in range(4000)])
+    np.testing.assert_allclose(counts / 4000, [0.1, 0.4, 0.2, 0.3], atol=0.03)
+    top = Sampling(top_k=2)
+    assert {sampled(logits, top, number) for number in np.linspace(0, 0.999, 50)} == {1, 3}
+    assert sampled(logits, top, 0.56) == 1  # 4/7 of what is left.
+    assert {sampled(logits, Sampling(top_p=0.6), number) for number in np.linspace(0, 0.999, 50)} == {1, 3}
+    assert {sampled(logits, Sampling(top_p=0.75), number) for number in np.linspace(0, 0.999, 50)} == {
+        1,
+        2,
+        3,
+    }
+    assert sampled(logits, Sampling(top_p=1e-9), 0.999) == 1
+    assert sampled(logits, Sampling(temperature=0.01), 0.999) == 1
+    assert sampled(np.float32([3e38, -3e38]), Sampling(temperature=1e-3), 0.5) == 0
+    assert sampled(np.float32([0, 0, 0]), Sampling(), 1 - 2**-53) == 2
+
+
+def test_a_wide_beam_finds_the_best_sequence() -> None:
+    """Held against all sequences of three tokens, by their mean log-probability."""
+    decoder, length = open_decoder(opened("writer")), 3
+
+    def score(tokens: tuple[int, ...]) -> float:
+        logits = models.writer_forward(np.array([5, *tokens[:-1]]))[0]
+        shares = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        return float(np.mean([row[token] for row, token in zip(shares, tokens, strict=True)]))
+
+    every = [
+        tokens[: tokens.index(models.STOP) + 1] if models.STOP in tokens else tokens
+        for tokens in itertools.product(range(models.WORDS), repeat=length)
+    ]
+    best = max({*every}, key=score)
+    assert generate(decoder, {"prompt": np.array([5])}, Beam(64), length) == best
+    assert generate(decoder, {"prompt": np.array([5])}, Beam(1), 9) == generate(
+        decoder, {"prompt": np.array([5])}, Greedy(), 9
+    )
+
+
+# From a prompt to an answer.
+
+
+def test_what_is_generated_is_told() -> None:
+    generator = Generator(opened("translator"), trusted=True)
+    found = generator.generate([3, 7, 4, 4, 9], Sampling(temperature=0.7, top_p=0.8, seed=7), most=12)
+    assert found.tokens == (8, 6, 0, 8)
+    assert found.stopped
+    assert found.answer == {"tokens": [8, 6, 0, 8]}
+    assert found.to_json() == {"input": "[3, 7, 4, 4, 9]", "tokens": [8, 6, 0, 8], "stopped": True}
+    assert generator.generate({"prompt": [5]}, most=2).tokens == (6, 6)
+    assert not generator.generate([5], most=2).stopped
+    assert len(generator.generate([5]).tokens) == models.LONGEST - 1
+
+
+def test_many_are_each_as_alone_with_seeds_of_their_own() -> None:
+    generator = Generator(opened("writer"), trusted=True)
+    prompts: list[Any] = [[5], [5], "five", [3, 99], [10, 0], [5] * models.LONGEST, []]
+    found = generator.generate_many(prompts, Sampling(temperature=1.7, seed=11), most=8)
+    for place in (0, 1, 4):
+        assert found[place] == generator.generate(
+            prompts[place], Sampling(temperature=1.7, seed=11 + place), most=8
+        )
+    assert len({one.tokens for one in found[:2] if isinstance(one, Generated)}) == 2
+    words = {2: "no list", 3: "99 is no token", 5: "leave no room", 6: "the prompt is empty"}
+    for place, part in words.items():
+        failure = found[place]
+        assert isinstance(failure, Failure)
+        assert isinstance(failure.error, DataError)
+        assert part in str(failure.error)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"temperature": 0}, {"temperature": float("nan")}, {"temperature": "hot"}, {"temperature": 1e9}, {"top_k": -1},
+        {"top_k": 1.5}, {"top_k": True}, {"top_p": 0}, {"top_p": 1.1}, {"seed": -1}, {"seed": 2**53}, {"seed": 0.5},
+    ],
+)  # fmt: skip
+def test_strategies_have_bounds(wrong: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=next(iter(wrong))):
+        Sampling(**wrong)
+    for width in (0, 65, 2.0, True):
+        with pytest.raises(UsageError, match="width"):
+            Beam(width)  # type: ignore[arg-type]
+
+
+def test_each_bundle_has_one_reader(tmp_path: Path) -> None:
+    path, rows = tmp_path / "writer.bundle", tmp_path / "rows.csv"
+    path.write_bytes(models.writer_bundle())
+    rows.write_text("prompt\n5\n")
+    for ask in (Predictor, lambda bundle: evaluate(bundle, rows)):
+        with pytest.raises(UsageError, match=r"Use drivetrain\.runtime\.Generator"):
+            ask(path)
+    with pytest.raises(UsageError, match=r"Use drivetrain.runtime.Predictor"):
+        Generator(open_bundle_bytes(house_bundle()))
+    told = drivetrain("predict", path, rows, "--trusted")
+    assert (told.code, "Generator" in told.err) == (2, True)
+    told = drivetrain("verify", path, "--trusted")
+    assert (told.code, "tokens" in told.out) == (0, True)
+    generator = Generator(path)
+    for wrong in (lambda: generator.generate([5], most=0), lambda: generator.generate([5], "greedy")):  # type: ignore[arg-type]
+        with pytest.raises(UsageError):
+            wrong()
