@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import math
 import struct
@@ -544,10 +545,23 @@ def test_large_pictures_are_kept_small_in_golden_cases() -> None:
 def test_nothing_is_asked_of_a_codec_before_it_is_fitted() -> None:
     with pytest.raises(DrivetrainError, match="no size yet"):
         _ = Image().shape
-    with pytest.raises(DrivetrainError, match="input only"):
-        Image(size=8).decode(np.zeros(3))
-    with pytest.raises(DrivetrainError, match="can't be a target"):
-        _ = Image(size=8).output_shape
+    with pytest.raises(DrivetrainError, match="no size yet"):
+        _ = Image().output_shape
+
+
+@pytest.mark.parametrize("shape", [(5, 6, 1), (5, 6, 3), (200, 170, 3)])
+def test_an_output_decodes_to_the_file_of_its_pixels(shape: tuple[int, int, int]) -> None:
+    """The last one has more than one stored block. Values are rounded half up, and cut off at black and white."""
+    codec = Image(size=shape[:2], channels=shape[2])
+    pixels = random_pixels(0, *shape)
+    output = pixels.astype(np.float32)
+    output[0, 0, 0], output[0, 1, 0], output[0, 2, 0], output[0, 3, 0] = -3, 300, 10.5, 10.49
+    pixels[0, :4, 0] = 0, 255, 11, 10
+    (answer,) = codec.decode(output).values()
+    data = base64.b64decode(answer)
+    np.testing.assert_array_equal(codec.read(data), pixels)
+    assert Pillow.open(io.BytesIO(data)).format == "PNG"
+    assert codec.decode(codec.encode(codec.read(data)).astype(np.float32))["picture"] == answer
 
 
 def test_profile() -> None:

@@ -1,5 +1,5 @@
 """A picture's file, opened and decoded within bounds: what is asked for is a regular file of at most so many bytes,
-pixels, scans and seconds."""
+pixels, scans and seconds. And one written so that every runtime writes the same bytes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import re
 import struct
 import time
+import zlib
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, cast
@@ -20,6 +21,7 @@ from PIL import TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
 from drivetrain.errors import DataError, DrivetrainError, FileError
 from drivetrain.files import file_error, open_regular
+from drivetrain.types import Array
 
 _PLUGINS = (TiffImagePlugin, WebPImagePlugin)
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
@@ -29,6 +31,8 @@ MOST_SCANS = 100
 """A progressive JPEG has about ten. Each goes over all of the picture again: 0.05 s for the largest one."""
 MOST_SECONDS = 30.0
 """Of this thread's computing; the largest pictures take two or three."""
+MOST_STORED = 65_535
+"""Bytes of a stored block of deflate (RFC 1951)."""
 REPLACE = "Replace the file or leave it out."
 DAMAGED = (
     OSError,
@@ -179,3 +183,22 @@ def _scans(data: bytes) -> int:
         count += found[0] == b"\xff\xda"
         position = found.end() + int.from_bytes(data[found.end() : found.end() + 2], "big")
     return count
+
+
+def plain_png(pixels: Array) -> bytes:
+    """uint8 (height, width, 1 or 3) as a PNG whose rows are neither filtered nor compressed: compressors differ in what
+    they make of the same pixels, and of this there is one way only."""
+    height, width, channels = pixels.shape
+    rows = b"".join(b"\0" + row.tobytes() for row in pixels)
+    blocks = [rows[start : start + MOST_STORED] for start in range(0, len(rows), MOST_STORED)]
+    stored = b"".join(
+        struct.pack("<BHH", number == len(blocks), len(block), len(block) ^ 0xFFFF) + block
+        for number, block in enumerate(blocks, 1)
+    )
+    data = b"\x78\x01" + stored + struct.pack(">I", zlib.adler32(rows))
+    head = struct.pack(">IIBBBBB", width, height, 8, {1: 0, 3: 2}[channels], 0, 0, 0)
+    chunks = [(b"IHDR", head), (b"IDAT", data), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in chunks
+    )

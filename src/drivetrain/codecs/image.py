@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from base64 import b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -14,7 +15,16 @@ from PIL import Image as Pillow
 
 from drivetrain.codecs.base import Codec, FieldError
 from drivetrain.errors import DataError, DrivetrainError
-from drivetrain.picture_file import DAMAGED, MOST_PIXELS, REPLACE, file_bytes, load, opened, place_of
+from drivetrain.picture_file import (
+    DAMAGED,
+    MOST_PIXELS,
+    REPLACE,
+    file_bytes,
+    load,
+    opened,
+    place_of,
+    plain_png,
+)
 from drivetrain.types import Array
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
@@ -37,7 +47,8 @@ TURNS = {
 
 @dataclass(frozen=True)
 class Image(Codec):
-    """A picture, read to uint8 (height, width, channels) and encoded to uint8 (*size, channels).
+    """A picture, read to uint8 (height, width, channels) and encoded to uint8 (*size, channels). As a target a model puts
+    out float32 (*size, channels) from 0 to 255, and the answer is the file of it, a PNG in base64: what `read` takes.
 
     `size` is (height, width) or one number for a square; `channels` 3 is RGB, 1 is grey. What is None is
     learned by `fit`. `resize` says how another shape is brought to `size`: `crop` takes the largest centred part
@@ -157,7 +168,8 @@ class Image(Codec):
         return padded
 
     def decode(self, output: Array) -> dict[str, Any]:
-        raise DrivetrainError("image@1 is an input only: no model output decodes to a picture yet")
+        pixels = np.clip(np.floor(output.astype(np.float64) + 0.5), 0, 255).astype(np.uint8)
+        return {"picture": b64encode(plain_png(pixels)).decode()}
 
     def profile(self, encoded: Array) -> dict[str, Any]:
         """Per channel mean and standard deviation (0..255), and a histogram of the pictures' brightness."""
@@ -183,6 +195,10 @@ class Image(Codec):
     @property
     def shape(self) -> tuple[int, ...]:
         return (*self._size(), self.channels or 3)
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        return self.shape
 
     def enlarged(self, factor: float) -> Self:
         """The same picture at `factor` times the size (or the largest that can be): what random crops are cut from."""
