@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import math
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -362,3 +364,132 @@ def test_a_position_survives_its_checkpoint() -> None:
     position.add("train_loss", 4.0, 4)
     assert Position.from_json({**vars(position)}).mean("train_loss") == 0.5
     assert position.mean("train_error") is None
+
+
+# --- made pictures --------------------------------------------------------------------------------------------
+
+CODES = ["a", "b"]
+RAMP = np.linspace(-1, 1, 8)
+
+
+def pictures(rows: int, seed: int) -> np.ndarray:
+    """uint8 (rows, 8, 8, 1): grey that rises or falls from top to bottom, and less from left to right."""
+    down, across = np.random.default_rng(seed).normal(size=(2, rows, 1, 1)) * [[[[40]]], [[[15]]]]
+    return np.clip(110 + down * RAMP[:, None] + across * RAMP, 0, 255).astype(np.uint8)[..., None]
+
+
+def codes(rows: int, seed: int) -> dict[str, np.ndarray]:
+    return dict(zip(CODES, np.random.default_rng(seed).normal(size=(2, rows)).astype(np.float32)))
+
+
+def made_pictures() -> dt.Dataset:
+    block = dt.DataBlock(
+        inputs={name: dt.Number(scaling="none") for name in CODES},
+        targets={"picture": dt.Image(size=8, channels=1)},
+        split=dt.split.none(),
+    )
+    return block.from_columns({**codes(512, 1), "picture": list(pictures(512, 0))})
+
+
+def adversarial(training: Any, nets: Any, batch: Any) -> Iterator[tuple[str, Tensor]]:
+    """A generator against a critic (Goodfellow et al. 2014), whose slope at real pictures is kept small (Mescheder,
+    Geiger and Nowozin 2018, arXiv:1801.04406)."""
+    real = (batch["picture"] / 255).requires_grad_()
+    made = nets.network({name: torch.randn_like(batch[name]) for name in CODES})["picture"]
+    true, false = nets.critic(real), nets.critic(made.detach())
+    (slope,) = torch.autograd.grad(true.sum(), real, create_graph=True)
+    penalty = 0.1 * slope.square().flatten(1).sum(1).mean()
+    yield "critic", nn.functional.softplus(-true).mean() + nn.functional.softplus(false).mean() + penalty
+    yield "network", nn.functional.softplus(-nets.critic(made)).mean()
+
+
+def networks() -> tuple[nn.Module, Objective]:
+    torch.manual_seed(0)
+    generator = nn.Sequential(nn.Linear(2, 64), nn.Unflatten(1, (8, 8, 1)))
+    critic = nn.Sequential(
+        nn.Flatten(),
+        nn.Linear(64, 64),
+        nn.LeakyReLU(0.2),
+        nn.Linear(64, 32),
+        nn.LeakyReLU(0.2),
+        nn.Linear(32, 1),
+    )
+    return generator, Objective(adversarial, networks={"critic": critic}, measured=False)
+
+
+def generator_of_pictures(out: Path, **options: Any) -> Learner:
+    generator, objective = networks()
+    options = {"optimizer": "adam", "weight_decay": 0.0, "batch_size": 32, "ema": 0.9, **options}
+    return Learner(made_pictures(), generator, objective=objective, out=out, quiet=True, **options)
+
+
+def far_off(made: Learner) -> tuple[float, float]:
+    """How far the mean picture and the deviations of what is made are from those of pictures, in levels of grey."""
+    found = made.run_arrays(codes(500, 9))["picture"]
+    true = pictures(500, 5).astype(np.float32)
+    return float(np.abs(found.mean(0) - true.mean(0)).mean()), float(
+        np.abs(found.std(0) - true.std(0)).mean()
+    )
+
+
+@pytest.fixture(scope="module")
+def gan(tmp_path_factory: pytest.TempPathFactory) -> Learner:
+    made = generator_of_pictures(tmp_path_factory.mktemp("gan") / "run")
+    before = far_off(made)
+    assert min(before) > 12, "what was not trained makes no such pictures"
+    made.fit(60, lr=1e-2)
+    return made
+
+
+@pytest.mark.slow
+def test_made_pictures_come_to_be_like_the_true_ones(gan: Learner) -> None:
+    mean, deviation = far_off(gan)
+    assert mean < 8
+    assert deviation < 8
+
+
+@pytest.mark.slow
+def test_what_has_no_target_says_that_nothing_is_measured(gan: Learner) -> None:
+    result = gan.result
+    assert result is not None
+    assert result["metrics"] == result["baselines"] == {}
+    told = "nothing is measured: adversarial has no target to hold the answers against"
+    assert result["notes"] == [told]
+    assert gan.run is not None
+    page = (gan.run / "report.html").read_text()
+    assert told in page
+    assert not (gan.run / "validation").exists()
+    for verb in (gan.validate, gan.interpret):
+        with pytest.raises(UsageError, match="no target"):
+            verb()
+
+
+@pytest.mark.slow
+def test_a_generator_is_exported_and_answers_with_pictures(gan: Learner, tmp_path: Path) -> None:
+    path = gan.export(tmp_path / "made.bundle")
+    predictor = dt.Predictor(path)
+    code = {name: float(values[0]) for name, values in codes(1, 3).items()}
+    answer = predictor.predict(code)
+    picture = dt.Image(size=8, channels=1).read(base64.b64decode(answer.targets["picture"]["picture"]))
+    (made,) = gan.run_arrays(codes(1, 3))["picture"]
+    assert picture.shape == (8, 8, 1)
+    assert np.abs(picture - made).max() <= 0.51
+    card = zipfile.ZipFile(path).read("README.md").decode()
+    assert "nothing is measured" in card
+
+
+@pytest.mark.slow
+def test_a_generator_that_was_stopped_in_an_epoch_goes_on_to_the_same_bits(tmp_path: Path) -> None:
+    def start(name: str, *hooks: Hook) -> Learner:
+        made = generator_of_pictures(tmp_path / name, batch_size=128, hooks=list(hooks))
+        made.brief = True
+        made.train([Phase(2, 1e-2)])
+        return made
+
+    whole = start("whole")
+    assert start("stopped", resuming.StopAfter(6)).position.batch == 2
+    generator, objective = networks()
+    made = Learner.resume(tmp_path / "stopped", made_pictures(), generator, objective=objective, quiet=True)
+    made.brief = True
+    made.go_on()
+    assert same(tensors(made), tensors(whole))

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from drivetrain.evidence.comparison import compare as compare
     from drivetrain.learn.hooks import Hook as Hook
     from drivetrain.learn.learner import Learner as Learner
+    from drivetrain.learn.objectives.base import Objective as Objective
     from drivetrain.runtime import Predictor as Predictor
     from drivetrain.runtime import Recommender as Recommender
     from drivetrain.search.tune import tune as tune
@@ -55,6 +56,7 @@ _PUBLIC = {
     "Image": "drivetrain.codecs.image",
     "Learner": "drivetrain.learn.learner",
     "Number": "drivetrain.codecs.number",
+    "Objective": "drivetrain.learn.objectives.base",
     "Predictor": "drivetrain.runtime",
     "Recommender": "drivetrain.runtime",
     "Signature": "drivetrain.codecs",

@@ -236,6 +236,11 @@ COLUMNS = ("train_loss", "valid_loss", "train_error", "valid_error")
 WIDTH = 11
 
 
+def losses_beside(row: Mapping[str, Any]) -> list[str]:
+    """What an epoch's row has of networks that were trained beside the model: `critic_loss`."""
+    return [name for name in row if name.endswith("_loss") and name not in COLUMNS]
+
+
 class EpochTable:
     """A line per epoch under a header, and a live line for the epoch that runs.
 
@@ -290,10 +295,11 @@ class EpochTable:
     def epoch(self, row: Mapping[str, Any]) -> None:
         """Print the epoch: `epoch`, `train_loss`, `valid_loss`, `train_error`, `valid_error`, `seconds`; None is "-"."""
         self.screen.remove(self)
+        columns = [*COLUMNS, *losses_beside(row)]
         if not self.headed:
             self.screen.line(
                 f"{'epoch':>7}"
-                + "".join(f"{name.replace('_', ' '):>{WIDTH + 2}}" for name in COLUMNS)
+                + "".join(f"{name.replace('_', ' '):>{WIDTH + 2}}" for name in columns)
                 + f"{'time':>8}"
             )
             self.headed = True
@@ -301,7 +307,7 @@ class EpochTable:
         if self.first == 0:
             self.lengths.append(elapsed)
         number = f"{row.get('epoch', self.done + 1)}/{self.epochs}"
-        cells = "".join(f"{_cell(row.get(name)):>{WIDTH + 2}}" for name in COLUMNS)
+        cells = "".join(f"{_cell(row.get(name)):>{WIDTH + 2}}" for name in columns)
         self.screen.line(f"{number:>7}{cells}{duration(row.get('seconds') or elapsed):>8}")
         self.done += 1
         self.due = math.inf

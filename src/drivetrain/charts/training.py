@@ -17,6 +17,7 @@ from drivetrain.charts.chart import (
     width_of,
 )
 from drivetrain.metrics.overfitting import worsened
+from drivetrain.progress import losses_beside
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 def losses(history: Sequence[Mapping[str, Any]], title: str = "", unit: str = "epoch") -> Chart:
     """Loss and error of train and valid by epoch, from `{"epoch", "train_loss", "valid_loss", "train_error",
-    "valid_error"}` each; None and missing keys leave gaps.
+    "valid_error"}` each; None and missing keys leave gaps. Another network's loss, `NAME_loss`, has a panel of its own.
 
     The lowest valid value is marked. Where the valid error (the loss, without an error) ends worse than it had
     been while that of train fell on, the stretch after the best epoch is shaded and named. `unit` is what an epoch is
@@ -34,23 +35,24 @@ def losses(history: Sequence[Mapping[str, Any]], title: str = "", unit: str = "e
     title = title or f"Loss and error by {unit}"
     rows = [dict(row) for row in history]
     epochs = [int(row.get("epoch", number)) for number, row in enumerate(rows, start=1)]
-    kinds = [
-        kind for kind in ("loss", "error") if any(_known(_column(rows, f"{part}_{kind}")) for part in PARTS)
-    ]
+    lines = {kind: {part: _column(rows, f"{part}_{kind}") for part in PARTS} for kind in ("loss", "error")}
+    lines = {kind: series for kind, series in lines.items() if any(map(_known, series.values()))}
+    judged = [*lines][-1:]
+    for name in losses_beside(rows[-1] if rows else {}):
+        lines[name.replace("_", " ")] = {"train": _column(rows, name), "valid": []}
     measured = rows[-1].get("valid_rows") if rows else None
     changes = [
         epochs[i] - 0.5 for i in range(1, len(rows)) if rows[i].get("phase") != rows[i - 1].get("phase")
     ]
 
     def draw(figure: Figure, palette: Palette) -> None:
-        if not kinds:
+        if not lines:
             return message(figure, palette, "no epoch yet")
         stacked = width_of(figure) < 480
-        shape = (len(kinds), 1) if stacked else (1, len(kinds))
+        shape = (len(lines), 1) if stacked else (1, len(lines))
         panels = figure.subplots(*shape, squeeze=False).ravel()
-        for axes, kind in zip(panels, kinds):
-            series = {part: _column(rows, f"{part}_{kind}") for part in PARTS}
-            start = worsened(series["train"], series["valid"], measured) if kind == kinds[-1] else None
+        for axes, (kind, series) in zip(panels, lines.items()):
+            start = worsened(series["train"], series["valid"], measured) if kind in judged else None
             _panel(axes, palette, epochs, series, kind, start, unit)
             for number, place in enumerate(changes, start=2):
                 axes.axvline(place, color=palette.neutral, linewidth=1, linestyle=(0, (2, 3)))
@@ -58,7 +60,7 @@ def losses(history: Sequence[Mapping[str, Any]], title: str = "", unit: str = "e
                               textcoords="offset points", va="top", color=palette.muted, fontsize=9)  # fmt: skip
             axes.set_xlabel(unit if not stacked or axes is panels[-1] else "")
 
-    single = len(kinds) < 2
+    single = len(lines) < 2
     return Chart(title, draw, (640, 280) if single else (720, 290), (340, 250 if single else 440))
 
 

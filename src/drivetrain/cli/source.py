@@ -33,9 +33,8 @@ def add_source(command: ArgumentParser) -> None:
     command.add_argument(
         "--split",
         metavar="HOW",
-        help="random, time:COLUMN (or time:COLUMN,gap=7d: a gap before what is measured), group:COLUMN, column:COLUMN or "
-        "position; of pictures random or group:WHAT, a column of the CSV, parent, the level of a folder, or a pattern such as "
-        "'(patient[0-9]+)_' (random)",
+        help="random, time:COLUMN, group:COLUMN, column:COLUMN or position; of pictures random or group:WHAT, a column of "
+        "the CSV, parent, the level of a folder, or a pattern such as '(patient[0-9]+)_' (random)",
     )
     command.add_argument("--test", type=float, metavar="SHARE", help="share kept for evaluate (0)")
     command.add_argument(

@@ -42,7 +42,7 @@ def fit_intervals(learner: BaseLearner) -> dict[str, Estimate]:
     data, part = learner.data, learner.data.measured_part
     share = data.interval
     numbers = {name: codec for name, codec in data.signature.targets.items() if isinstance(codec, Quantity)}
-    if share is None or part != "valid" or not numbers:
+    if learner.unmeasured or share is None or part != "valid" or not numbers:
         return {}
     outputs, encoded = learner.outputs(part)
     changed, found = {}, {}

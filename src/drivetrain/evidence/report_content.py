@@ -149,7 +149,12 @@ def _targets(learner: BaseLearner, deadline: Deadline) -> dict[str, dict[str, An
 
 def _is_explained(learner: BaseLearner, name: str) -> bool:
     codec = learner.data.signature.targets[name]
-    return has_metrics(codec) and interpretation_of(codec).explained and not is_large(codec)
+    return (
+        not learner.unmeasured
+        and has_metrics(codec)
+        and interpretation_of(codec).explained
+        and not is_large(codec)
+    )
 
 
 def _importances(

@@ -106,12 +106,14 @@ def fitted_again(learner: BaseLearner) -> list[str]:
 
 
 def brief_result(learner: BaseLearner) -> dict[str, Any]:
-    """The result without a look at baselines."""
-    part = learner.data.measured_part
+    """The result without a look at baselines; and without metrics, where nothing can be measured."""
+    part, metrics = learner.data.measured_part, {}
+    if not learner.unmeasured:
+        metrics[part] = {name: found.to_json() for name, found in learner.validate(part).items()}
     return {
         "run": None if learner.run is None else str(learner.run),
         "task": learner.data.task,
-        "metrics": {part: {name: found.to_json() for name, found in learner.validate(part).items()}},
+        "metrics": metrics,
         "baselines": {},
         "against": {},
         "epochs": learner.epochs,

@@ -147,6 +147,11 @@ class BaseLearner(ABC):
         return sum(row["seconds"] for row in self.history)
 
     @property
+    def unmeasured(self) -> str:
+        """Why its answers can't be held against the targets, in words; "" where they can."""
+        return ""
+
+    @property
     def companions(self) -> list[Baseline]:
         """Other models that were fitted along with it, beside which it stands too."""
         return []
@@ -176,6 +181,8 @@ class BaseLearner(ABC):
     def golden_samples(self) -> list[tuple[str, Any, Sample]]:
         """(name, kind, sample) of the golden cases: rows of the measured part, and nasty values."""
         part = self.data.measured_part
+        if self.unmeasured:
+            return golden_samples(self.data, [np.zeros(len(self.data.part(part)))])
         return golden_samples(
             self.data, [self.losses(part, target) for target in self.data.signature.targets]
         )
@@ -240,6 +247,7 @@ class BaseLearner(ABC):
     def validate(self, part: str = "valid") -> dict[str, Estimate]:
         """Metrics of a part with intervals; with several targets the names are "target.metric". None of a target whose
         kind has no metrics."""
+        self._refuse_unmeasured("validate")
         found = {name: self._measured(part, name) for name in self.data.signature.targets}
         if len(found) == 1:
             ((name, only),) = found.items()
@@ -283,6 +291,7 @@ class BaseLearner(ABC):
         """Where it goes wrong, on one target (the first unless named): a `Classification` or a `Regression`. Raises
         TrainingError where it was never trained."""
         self._refuse_untrained()
+        self._refuse_unmeasured("interpret")
         return self._above("interpret").interpret(self, part, target)
 
     @public
@@ -302,6 +311,10 @@ class BaseLearner(ABC):
     def _refuse_untrained(self) -> None:
         if not self.can_answer:
             raise not_trained()
+
+    def _refuse_unmeasured(self, verb: str) -> None:
+        if self.unmeasured:
+            raise UsageError(f"{self.unmeasured}.", where=verb)
 
     def progress(self, what: str, total: int) -> AbstractContextManager[Any]:
         return progress(what, total, quiet=self.quiet)
@@ -401,5 +414,7 @@ class BaseLearner(ABC):
                 else f"{len(self.data.bad):,} items can't be used and are"
             )
             self.notes.append(f"{many} left out: {first}{more}")
-        if self.conclusion is not None and self.data.extras.baselines is None:
+        if self.unmeasured:
+            self.notes.append(self.unmeasured)
+        elif self.conclusion is not None and self.data.extras.baselines is None:
             self.notes += missing_baselines(self.data.signature)

@@ -263,6 +263,12 @@ class Learner(BaseLearner):
         return math.ceil(len(self.data.part("train")) / self.settings.batch_size)
 
     @property
+    def unmeasured(self) -> str:
+        if self.objective.measured:
+            return ""
+        return f"nothing is measured: {self.objective.name} has no target to hold the answers against"
+
+    @property
     def networks(self) -> dict[str, nn.Module]:
         """All that train, by the names that the objective's step has for them."""
         return {NETWORK: self.network, **self.beside}

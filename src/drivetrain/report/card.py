@@ -54,7 +54,7 @@ def _result(content: Mapping[str, Any]) -> list[str]:
     metrics = content.get("metrics") or {}
     found = words.headline_metric(metrics)
     if not found:
-        return []
+        return [_text(note) for note in content.get("notes") or []]
     part, name = found
     ours, baselines = metrics[part][name], content.get("baselines") or {}
     interval = words.interval_text(name, ours)
@@ -108,6 +108,8 @@ def _limits(content: Mapping[str, Any]) -> list[str]:
     )
     items.append(
         f"Measured on rows of the same source as the training data{source} only. How it does {elsewhere} is not known."
+        if metrics
+        else "Not measured: how good its answers are is not known."
     )
     if smallest := _smallest(content):
         items.append(smallest)

@@ -27,10 +27,12 @@ class Concluded(Conclusion):
         from drivetrain.evidence.result import brief_result
         from drivetrain.learn.runs.predictions import Validation
 
-        result = learner.result = brief_result(learner) if learner.brief else self._result(learner)
+        brief = learner.brief or bool(learner.unmeasured)
+        result = learner.result = brief_result(learner) if brief else self._result(learner)
         if learner.kept_run is not None:
             learner.kept_run.write_result(result)
-            learner.kept_run.write_validation(Validation.of(learner))
+            if not learner.unmeasured:
+                learner.kept_run.write_validation(Validation.of(learner))
             if not learner.brief:
                 self._report(learner, learner.kept_run.folder)
         return result
