@@ -248,14 +248,14 @@ class BaseLearner(ABC):
         """Metrics of a part with intervals; with several targets the names are "target.metric". None of a target whose
         kind has no metrics."""
         self._refuse_unmeasured("validate")
-        found = {name: self._measured(part, name) for name in self.data.signature.targets}
+        found = {name: self._metrics(part, name) for name in self.data.signature.targets}
         if len(found) == 1:
             ((name, only),) = found.items()
             more = self.data.extras.metrics
             return only if more is None else {**only, **more(self.outputs(part)[0][name])}
         return {f"{name}.{metric}": value for name, part in found.items() for metric, value in part.items()}
 
-    def _measured(self, part: str, target: str) -> dict[str, Estimate]:
+    def _metrics(self, part: str, target: str) -> dict[str, Estimate]:
         codec, (outputs, encoded) = self.data.signature.targets[target], self.outputs(part)
         if not has_metrics(codec):
             return {}
