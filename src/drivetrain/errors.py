@@ -45,6 +45,12 @@ class DrivetrainError(Exception):
             self.where = str(where)
         return self
 
+    def in_column(self, name: str) -> DrivetrainError:
+        """The same error with its column named, where the code that raised it could not know it: of one in several."""
+        if not self.where:
+            self.error = f"column {name!r}: {self.error}"
+        return self
+
 
 class UsageError(DrivetrainError):
     """An option, a name or an argument that can't be meant. Exit code 2."""

@@ -207,7 +207,8 @@ class Dataset:
             with progress(f"Encoding {name} {column}s", len(values)) as advance:
                 packed = pack(codec, values, advance=advance)
             arrays[column], keys[column] = packed.array, packed.key
-            faults.update(packed.errors)
+            several = len(self.signature.inputs) > 1
+            faults |= {row: f.in_column(column) if several else f for row, f in packed.errors.items()}
         for position, fault in faults.items():
             self.bad[int(rows[position])] = fault.at(self.table.origin(int(rows[position])))
         index = np.setdiff1d(np.arange(len(rows)), np.fromiter(faults, np.int64, len(faults)))

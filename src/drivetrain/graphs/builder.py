@@ -19,7 +19,7 @@ LARGEST_EXPONENT = 88.0
 
 
 class Builder:
-    """Nodes and initializers, and what the graph calls the fields: `inputs` and `outputs`, by field.
+    """Nodes and initializers, and what the graph calls the fields: `inputs`, by their names in a batch, and `outputs`.
 
     Every method but `model` adds to the graph, and gives the name of what it has added.
     """
@@ -86,10 +86,7 @@ class Builder:
         from onnx import TensorProto, checker, helper
 
         inputs = [
-            helper.make_tensor_value_info(
-                self.inputs[field], helper.np_dtype_to_tensor_dtype(codec.dtype), ["rows", *codec.shape]
-            )
-            for field, codec in self.signature.inputs.items()
+            helper.make_tensor_value_info(tensor, *self._port(field)) for field, tensor in self.inputs.items()
         ]
         targets = {output: field for field, output in self.outputs.items()} | self.parts
         outputs = [
@@ -110,3 +107,12 @@ class Builder:
 
     def _name(self, what: str) -> str:
         return f"{what.lower()}_{len(self.nodes) + len(self.initializers)}"
+
+    def _port(self, field: str) -> tuple[int, list[int | str]]:
+        """Type and dims of an input."""
+        from onnx import TensorProto, helper
+
+        if (codec := self.signature.inputs.get(field)) is None:
+            return TensorProto.INT64, ["rows"]  # The lengths of another.
+        sides = [f"longest_{self.inputs[field]}" if side is None else side for side in codec.shape]
+        return helper.np_dtype_to_tensor_dtype(codec.dtype), ["rows", *sides]

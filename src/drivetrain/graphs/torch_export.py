@@ -6,7 +6,9 @@ import copy
 import logging
 import warnings
 from collections.abc import Mapping
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -25,7 +27,7 @@ class _Finished(nn.Module):
     def __init__(self, network: nn.Module, signature: Signature) -> None:
         super().__init__()
         self.network = network
-        self.inputs, self.targets = list(signature.inputs), list(signature.targets)
+        self.inputs, self.targets = map(list, made_names(signature))
 
     def forward(self, *arrays: Tensor) -> tuple[Tensor, ...]:
         outputs = self.network.finish(self.network(dict(zip(self.inputs, arrays))))  # type: ignore[operator]
@@ -33,7 +35,7 @@ class _Finished(nn.Module):
 
 
 def export_graph(network: nn.Module, signature: Signature, examples: Mapping[str, Array]) -> bytes:
-    """The serialised graph. `examples` are at least two encoded rows for each input.
+    """The serialised graph. `examples` are at least two encoded rows for each input, as a batch has them.
 
     Every example is cloned: one tensor object passed for two inputs would make a wrong graph without a word.
     Raises DrivetrainError when the network has something that ONNX can't say.
@@ -57,16 +59,15 @@ def torch_graph(network: nn.Module, signature: Signature, examples: Mapping[str,
     import onnx
 
     module = _Finished(copy.deepcopy(network).cpu().float().eval(), signature)
-    arguments = tuple(torch.tensor(examples[name][:2]).clone() for name in signature.inputs)
-    rows = torch.export.Dim("rows")
     names = made_names(signature)
+    arguments, axes = zip(*(_example(name, examples[name][:2], signature) for name in names.inputs))
     with warnings.catch_warnings(), torch.no_grad(), _quiet_exporter():
         warnings.simplefilter("ignore")
         try:
             program = torch.onnx.export(
                 module, arguments, dynamo=True, opset_version=VERSIONS[""], verbose=False, optimize=True,
                 input_names=[*names.inputs.values()], output_names=[*names.outputs.values()],
-                dynamic_shapes=(tuple({0: rows} for _ in arguments),),
+                dynamic_shapes=(axes,),
             )  # fmt: skip
         except (torch.onnx.errors.OnnxExporterError, RuntimeError) as fault:
             raise DrivetrainError(
@@ -78,6 +79,17 @@ def torch_graph(network: nn.Module, signature: Signature, examples: Mapping[str,
     _strip(model)
     onnx.checker.check_model(model)
     return model.SerializeToString()
+
+
+def _example(name: str, rows: Array, signature: Signature) -> tuple[Tensor, dict[int, Any]]:
+    """An argument of its own, and its axes that vary. The exporter takes one of length 1 for one that never varies, so a
+    padded argument gets more of it."""
+    axes = {0: torch.export.Dim("rows")}
+    if name in signature.inputs and signature.inputs[name].varies:
+        padding = np.full((len(rows), 2, *rows.shape[2:]), signature.inputs[name].padding, rows.dtype)
+        rows = np.concatenate([rows, padding], axis=1)
+        axes[1] = torch.export.Dim(f"longest_{[*signature.inputs].index(name)}")
+    return torch.tensor(rows).clone(), axes
 
 
 class _quiet_exporter:

@@ -272,10 +272,11 @@ def _run_shuffled(
     """Outputs of all rows for each (field, order): that field's values in that order, the others as they are. All in
     one pass, for a pass of few rows through many columns costs as much as one of many rows."""
     n = len(next(iter(inputs.values())))
-    stacked = {name: np.concatenate([array] * len(orders)) for name, array in inputs.items()}
+    rows = dict.fromkeys(inputs, np.tile(np.arange(n), len(orders)))
     for place, (field, order) in enumerate(orders):
-        stacked[field][place * n : (place + 1) * n] = inputs[field][order]
-    outputs = _run(learner, stacked)
+        rows[field] = rows[field].copy()
+        rows[field][place * n : (place + 1) * n] = order
+    outputs = _run(learner, {name: column[rows[name]] for name, column in inputs.items()})
     return [
         {name: array[place * n : (place + 1) * n] for name, array in outputs.items()}
         for place in range(len(orders))

@@ -279,7 +279,9 @@ class BaseLearner(ABC):
         sample = raw if isinstance(raw, Mapping) else dict.fromkeys(inputs, raw)
         if missing := [name for name in inputs if name not in sample]:
             raise DataError(f"there is no {missing[0]!r} in it.", fix=f"Give {', '.join(inputs)}.")
-        batch = {name: codec.encode(codec.read(sample[name]))[None] for name, codec in inputs.items()}
+        batch = {
+            name: codec.together([codec.encode(codec.read(sample[name]))]) for name, codec in inputs.items()
+        }
         outputs = self.run_arrays(batch)
         targets = {
             name: codec.decode(outputs[name][0]) for name, codec in self.data.signature.targets.items()

@@ -158,5 +158,5 @@ def _suggested(rates: Floats, losses: Floats, least: float = 0.0) -> float:
 def _batches(learner: Learner, training: Any) -> Any:
     while True:
         tensors = training.train_tensors(0)
-        for positions in learner.epoch_batches(len(tensors)):
+        for positions in learner.epoch_batches(tensors):
             yield training.batch(tensors, positions)

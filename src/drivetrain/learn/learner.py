@@ -44,6 +44,7 @@ from drivetrain.models.heads import HeadOptions
 from drivetrain.models.heads.number import limits_of
 from drivetrain.models.registry import PAIRS, fitting, refuse_unfit, resolve
 from drivetrain.progress import EpochTable
+from drivetrain.ragged import as_batch
 from drivetrain.types import Array
 
 if TYPE_CHECKING:
@@ -285,11 +286,12 @@ class Learner(BaseLearner):
     def _to_tensors(self, part: Part) -> Tensors:
         return to_tensors(part, self.device, self.network.joined)
 
-    def epoch_batches(self, rows: int) -> list[Tensor]:
-        """The batches of the current epoch; the same ones again when it is resumed in its middle."""
+    def epoch_batches(self, tensors: Tensors) -> list[Tensor]:
+        """The positions of the batches of the current epoch; the same ones again when it is resumed in its middle."""
         self.generators.start_epoch(resumed=self.position.batch > 0)
         norms = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in self.network.modules())
-        return shuffled(rows, self.settings.batch_size, self.generators.shuffle, singles=not norms)
+        size, chance = self.settings.batch_size, self.generators.shuffle
+        return shuffled(len(tensors), size, chance, singles=not norms, lengths=tensors.lengths)
 
     def autocast(self) -> AbstractContextManager[Any]:
         """bfloat16 on a GPU (or where asked for), else nothing."""
@@ -485,7 +487,7 @@ class Learner(BaseLearner):
 
     def run_arrays(self, batch: Mapping[str, Array]) -> dict[str, Array]:
         """The same from arrays to arrays: what golden cases are made with."""
-        tensors = {name: torch.tensor(rows, device=self.device) for name, rows in batch.items()}
+        tensors = {name: torch.tensor(rows, device=self.device) for name, rows in as_batch(batch).items()}
         with self.threads():
             return {name: rows.cpu().numpy() for name, rows in self.predict_batch(tensors).items()}
 
@@ -568,8 +570,8 @@ class Learner(BaseLearner):
     def graph(self) -> bytes:
         from drivetrain.graphs.torch_export import export_graph
 
-        batch = self.data.part(self.data.measured_part).batch(slice(0, 2))
-        two = {name: np.concatenate([rows, rows])[:2] for name, rows in batch.items()}
+        part = self.data.part(self.data.measured_part)
+        two = as_batch(part.batch(np.arange(2) % len(part)))
         return export_graph(self.evaluated_network(), self.data.signature, two)
 
     def choices(self) -> dict[str, dict[str, Any]]:

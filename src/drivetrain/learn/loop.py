@@ -102,7 +102,7 @@ def train_epoch(learner: Learner, training: Training, guard: InterruptGuard, tab
     """The rest of the current epoch. False when training was stopped before its end."""
     position, settings = learner.position, learner.settings
     tensors = training.train_tensors(position.epoch)
-    batches = learner.epoch_batches(len(tensors))
+    batches = learner.epoch_batches(tensors)
     updates = math.ceil(len(batches) / settings.accumulate)
     total_steps = updates * training.phase.epochs
     on_start, on_loss, on_end = (

@@ -16,6 +16,7 @@ from drivetrain.models.heads import HeadOptions
 from drivetrain.models.network import Network
 from drivetrain.models.parts import build_encoders, build_heads, part_of, two_rows
 from drivetrain.models.takes import form_of
+from drivetrain.ragged import lengths_of
 from drivetrain.types import Array
 
 NOT_TAKEN = (RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError)
@@ -40,7 +41,8 @@ class OwnNetwork(BaseNetwork):
 
     def given(self, batch: Mapping[Any, Tensor]) -> Tensor | dict[str, Tensor]:
         """What the module gets."""
-        found = {name: batch[name] for name in self.inputs}
+        beside = [lengths_of(name) for name in self.inputs if not self.prepare]
+        found = {name: batch[name] for name in (*self.inputs, *beside) if name in batch}
         for name, encoder in zip(self.inputs, self.prepare):
             found[name] = torch.cat(encoder.of(batch), 1)
         return found if len(found) > 1 else found[self.inputs[0]]

@@ -13,6 +13,7 @@ from drivetrain.codecs import Codec
 from drivetrain.errors import UsageError
 from drivetrain.models.encoders import Encoder, EncoderOptions
 from drivetrain.models.heads import HeadOptions
+from drivetrain.ragged import as_batch
 from drivetrain.types import Array
 
 ROLES = {"encoders": "an input", "heads": "a target"}
@@ -44,11 +45,12 @@ def build_encoders(
 
 
 def two_rows(codecs: Mapping[str, Codec], rows: Mapping[str, Array]) -> dict[str, Tensor]:
-    """Two rows of the size that the network will get: training rows may be kept larger for random crops."""
-    return {
-        name: torch.as_tensor(rows[name][(slice(2), *(slice(side) for side in codec.shape))])
+    """Two rows as the network will get them: training rows may be kept larger for random crops."""
+    two = {
+        name: rows[name][:2] if codec.varies else rows[name][(slice(2), *map(slice, codec.shape))]
         for name, codec in codecs.items()
     }
+    return {name: torch.as_tensor(array) for name, array in as_batch(two).items()}
 
 
 def build_heads(

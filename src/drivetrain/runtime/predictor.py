@@ -191,7 +191,7 @@ class Predictor:
                 try:
                     encoded[form.field] = encode(form.codec, sample[form.field])
                 except DrivetrainError as fault:
-                    return _Row(name, error=_in_column(fault, form.field, len(self._forms)).at(name))
+                    return _Row(name, error=self._named(fault, form.field).at(name))
                 if not form.codec.from_files:
                     column = form.codec.together([encoded[form.field]])
                     found = _unusual(form, _column([sample], form.field), column)
@@ -225,11 +225,15 @@ class Predictor:
             name = describe(item)
             if faults:
                 field, fault = faults[0]
-                rows.append(_Row(name, error=_in_column(fault, field, len(self._forms)).at(name)))
+                rows.append(_Row(name, error=self._named(fault, field).at(name)))
             else:
                 encoded = {field: array[place] for field, (array, _) in columns.items()}
                 rows.append(_Row(name, encoded, unusual=unusual.get(place, {})))
         return rows
+
+    def _named(self, fault: DrivetrainError, field: str) -> DrivetrainError:
+        """The fault with its column, where there are several."""
+        return fault.in_column(field) if len(self._forms) > 1 else fault
 
     def _sample(self, item: Any) -> Mapping[str, Any]:
         inputs = self.signature.inputs
@@ -358,13 +362,6 @@ def _profile(profile: Mapping[str, Any], field: str) -> Mapping[str, Any]:
     """What a bundle says of a field's training values; nothing where that is no object."""
     found = profile.get(field)
     return cast("Mapping[str, Any]", found) if isinstance(found, Mapping) else {}
-
-
-def _in_column(fault: DrivetrainError, field: str, fields: int) -> DrivetrainError:
-    """The fault with its column named, where there are several."""
-    if fields > 1 and not fault.where:
-        fault.error = f"column {field!r}: {fault.error}"
-    return fault
 
 
 def _finite_rows(output: Array) -> list[bool]:

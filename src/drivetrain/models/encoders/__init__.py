@@ -40,6 +40,11 @@ class Places(NamedTuple):
     values: Tensor
     mask: Tensor | None = None
 
+    @classmethod
+    def of_lengths(cls, values: Tensor, lengths: Tensor) -> Places:
+        """The places of a sequence (N, T, F) whose rows are so long, int64 (N,): what follows them is padding."""
+        return cls(values, torch.arange(values.shape[1], device=values.device) < lengths[:, None])
+
 
 class Encoder(nn.Module):
     """The arrays of `names`, in that order -> float32 (N, ...) each: parts to be put side by side with all others."""

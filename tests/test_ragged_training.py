@@ -1,0 +1,200 @@
+"""Kinds whose values have no length in common, by the common way: trained, resumed, exported, verified, answered."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from stepping.codecs.steps import Steps
+from stepping.codecs.trace import Trace
+from torch import nn
+
+import drivetrain as dt
+from drivetrain import extensions
+from drivetrain.bundle import open_bundle
+from drivetrain.learn.learner import Learner
+from drivetrain.ragged import lengths_of
+from drivetrain.testing.bundles import check_bundle
+
+ROWS, EPOCHS, BATCH = 120, 3, 16
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _known():
+    """The kinds of `stepping` are found, in this file alone."""
+    before = dict(extensions._registered)
+    extensions.register("stepping")
+    yield
+    extensions._registered.clear()
+    extensions._registered.update(before)
+    extensions.find.cache_clear()
+
+
+def columns():
+    chance = np.random.default_rng(4)
+    lengths = chance.integers(1, 30, ROWS)
+    heavy = chance.integers(0, 2, ROWS)
+    return {
+        "walk": [
+            " ".join(map(str, chance.integers(1 + 4 * side, 6 + 4 * side, n)))
+            for n, side in zip(lengths, heavy)
+        ],
+        "trace": [(chance.normal(side, 1, (n, 2))).tolist() for n, side in zip(lengths[::-1], heavy)],
+        "heavy": np.array(["no", "yes"])[heavy].tolist(),
+        "split": ["train"] * 90 + ["valid"] * 30,
+    }
+
+
+def dataset(**more):
+    inputs = {"walk": Steps(), "trace": Trace(), **more}
+    block = dt.DataBlock(inputs=inputs, targets={"heavy": dt.Category()}, split=dt.split.by_column("split"))
+    return block.from_columns(columns())
+
+
+def trained(folder, epochs=EPOCHS, hooks=()):
+    learner = Learner(dataset(), "mlp", out=folder, batch_size=BATCH, seed=2, quiet=True, hooks=hooks)
+    learner.fit(epochs)
+    return learner
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    return trained(tmp_path_factory.mktemp("runs") / "whole")
+
+
+@pytest.fixture(scope="module")
+def bundle(whole, tmp_path_factory):
+    return whole.export(tmp_path_factory.mktemp("bundles") / "walks.bundle")
+
+
+@pytest.mark.slow
+def test_it_learns_something(whole):
+    assert whole.history[-1]["valid_loss"] < whole.history[0]["valid_loss"]
+    assert whole.validate()["accuracy"].value > 0.7
+
+
+class Seen(dt.Hook):
+    def __init__(self):
+        self.longest, self.lengths = [], []
+
+    def on_batch_start(self, learner, batch):
+        self.longest.append(batch["walk"].shape[1])
+        self.lengths.append(batch[lengths_of("walk")].tolist())
+
+
+@pytest.mark.slow
+def test_each_batch_is_padded_to_its_own_longest_row(tmp_path):
+    seen = Seen()
+    trained(tmp_path / "run", epochs=1, hooks=[seen])
+    assert seen.longest == [max(lengths) for lengths in seen.lengths]
+    assert sum(map(len, seen.lengths)) == 90
+    assert len({*seen.longest}) > 2
+
+
+class StopAfter(dt.Hook):
+    def __init__(self, batches):
+        self.left = batches
+
+    def on_batch_end(self, learner, step, loss):
+        self.left -= 1
+        if not self.left:
+            learner.stop()
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_as_if_it_had_never_stopped(whole, tmp_path):
+    trained(tmp_path / "run", hooks=[StopAfter(8)])  # In the middle of the second epoch.
+    again = Learner.resume(tmp_path / "run", dataset(), quiet=True)
+    again.go_on()
+    for name, tensor in whole.network.state_dict().items():
+        assert torch.equal(tensor, again.network.state_dict()[name]), name
+    assert [row["valid_loss"] for row in again.history] == [row["valid_loss"] for row in whole.history]
+
+
+@pytest.mark.slow
+def test_the_graph_takes_rows_of_any_length(bundle):
+    check_bundle(bundle, flips=20)
+    opened = open_bundle(bundle)
+    ports = opened.manifest["graph"]["inputs"]
+    assert ports["walk"]["dims"] == [None, None]
+    assert ports["trace"] == {
+        "tensor": "input_1",
+        "lengths": "lengths_1",
+        "dtype": "float32",
+        "dims": [None, None, 2],
+    }
+    assert [node.op_type for node in onnx.load_from_string(opened.graph).graph.node].count("LSTM") == 1
+
+
+@pytest.mark.slow
+def test_answers_are_those_of_the_network_alone_and_in_company(whole, bundle):
+    predictor = dt.Predictor(bundle)
+    chance = np.random.default_rng(9)
+    items = [
+        {
+            "walk": chance.integers(0, 12, chance.integers(0, 200)).tolist(),
+            "trace": chance.normal(0, 1, (n, 2)).tolist(),
+        }
+        for n in chance.integers(1, 150, 40)
+    ]
+    items[11]["walk"] = [1] * 501
+    items[12]["trace"] = []
+    answers = predictor.predict_many(items)
+    for place, (item, answer) in enumerate(zip(items, answers, strict=True)):
+        if place in (11, 12):
+            assert "column 'walk'" in str(answer.error) or "column 'trace'" in str(answer.error)
+            continue
+        alone, own = predictor.predict(item), whole.predict(item)
+        for other in (alone, own):
+            assert other.probabilities == pytest.approx(answer.probabilities, abs=2e-5)
+
+
+@pytest.mark.slow
+def test_a_row_that_is_too_long_is_left_out_and_told():
+    data = dataset(walk=Steps(longest=25))
+    learner = Learner(data, "mlp", bare=True, quiet=True)
+    assert "values, row 2: column 'walk': it is 28 long; 25 is the most." in learner.notes[0]
+    assert len(data.part("train")) < 90
+
+
+class Raw(nn.Module):
+    """Somebody's own module, of the tokens themselves."""
+
+    takes_raw = True
+
+    def __init__(self):
+        super().__init__()
+        self.table = nn.Embedding(16, 2)
+
+    def forward(self, given):
+        steps, lengths = given["walk"], given[lengths_of("walk")]
+        there = torch.arange(steps.shape[1], device=steps.device) < lengths[:, None]
+        vectors = self.table(steps.clamp(min=0)) * there[:, :, None]
+        return vectors.sum(1) / lengths.clamp(min=1)[:, None]
+
+
+@pytest.mark.slow
+def test_somebodys_own_module_gets_lengths_beside_the_tokens(tmp_path):
+    found = columns()
+    block = dt.DataBlock(
+        inputs={"walk": Steps()}, targets={"heavy": dt.Category()}, split=dt.split.by_column("split")
+    )
+    learner = Learner(block.from_columns(found), Raw(), out=tmp_path / "run", quiet=True)
+    learner.fit(1)
+    check_bundle(learner.export(tmp_path / "raw.bundle"), flips=2)
+
+
+@pytest.mark.slow
+def test_a_network_that_looks_at_padding_is_no_bundle(tmp_path, monkeypatch):
+    class Careless(Raw):
+        def forward(self, given):
+            return self.table(given["walk"].clamp(min=0)).mean(1)
+
+    block = dt.DataBlock(
+        inputs={"walk": Steps()}, targets={"heavy": dt.Category()}, split=dt.split.by_column("split")
+    )
+    learner = Learner(block.from_columns(columns()), Careless(), out=tmp_path / "run", quiet=True)
+    learner.fit(1)
+    with pytest.raises(dt.DrivetrainError, match="output"):
+        learner.export(tmp_path / "raw.bundle")
