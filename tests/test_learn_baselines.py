@@ -190,10 +190,10 @@ def test_inputs_of_an_unknown_kind_leave_the_simplest_only_and_it_is_told() -> N
     signature = Signature({"image": Signal(size=8, channels=1)}, PICTURES.targets)
     assert list(baselines(signature, pictures(50), pictures(20))) == ["majority class"]
     assert missing_baselines(signature) == [
-        "no simple method sees anything of 'image', signal: what ignores all inputs is all that stands beside the model"
+        "no simple method sees anything of 'image' (signal): what ignores all inputs is all that stands beside the model"
     ]
     beside = Signature({**signature.inputs, "size": Number()}, PICTURES.targets)
-    assert missing_baselines(beside) == ["no simple method sees anything of 'image', signal"]
+    assert missing_baselines(beside) == ["no simple method sees anything of 'image' (signal)"]
     assert missing_baselines(PICTURES) == []
 
 

@@ -114,3 +114,62 @@ def test_a_target_without_metrics_is_told_before_it_is_trained_and_trains(
 def test_what_chooses_by_a_metric_refuses_a_target_without_before_it_trains(grade: type[Number]) -> None:
     with pytest.raises(UsageError, match="no metrics for grade@1"):
         grades(grade).learner("best")
+
+
+@pytest.fixture
+def laboratory(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The kinds of an outsider's package (see `tests/outsider`)."""
+    monkeypatch.syspath_prepend(Path(__file__).parent / "outsider")
+    monkeypatch.setattr(extensions, "_registered", dict(extensions._registered))
+    extensions.register("laboratory")
+    yield
+    extensions.find.cache_clear()
+
+
+def trips(count: int = 120) -> Dataset:
+    """How long a trip took, by how long it was said to take and by how it shook."""
+    durations, windows = (
+        importlib.import_module(f"laboratory.codecs.{name}") for name in ("duration", "window")
+    )
+    generator = np.random.default_rng(0)
+    minutes, rough = generator.integers(5, 180, count), generator.uniform(0.1, 2.0, count)
+    inputs = {"said": durations.Duration(), "shaking": windows.Window()}
+    block = dt.DataBlock(inputs=inputs, targets={"took": durations.Duration()}, split=dt.split.random(0.3))
+    data = block.from_columns({
+        "said": [f"{minute} min" for minute in minutes],
+        "shaking": [generator.normal(0, each, (2, 16)).astype(np.float32) for each in rough],
+        "took": [f"{int(seconds)} s" for seconds in 60 * minutes * (1 + rough)],
+    })  # fmt: skip
+    data.interval = 0.9
+    return data
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["trees", "regression"])
+def test_kinds_of_an_outsider_have_simple_models_intervals_and_bundles(
+    laboratory: None, model: str, tmp_path: Path
+) -> None:
+    data = trips()
+    learner = data.learner(model, out=tmp_path / "run", quiet=True)
+    result = learner.fit()
+    figures = result["metrics"]["valid"]
+    assert figures["interval_coverage"]["value"] > 0.6
+    assert (
+        figures["mean_absolute_error"]["value"]
+        < result["baselines"]["mean"]["mean_absolute_error"]["value"] / 2
+    )
+    assert {"mean", "linear regression"} <= {*result["baselines"]}
+    assert not [note for note in learner.notes if "baseline" in note or "sees nothing" in note]
+    predictor = dt.Predictor(learner.export(tmp_path / "t.bundle"))
+    answer = predictor.predict({"said": "1:30:00", "shaking": np.ones((2, 16)).tolist()}).targets["took"]
+    assert answer["low"] <= answer["value"] <= answer["high"]
+
+
+@pytest.mark.slow
+def test_the_best_is_looked_for_among_what_an_outsiders_kinds_have(laboratory: None, tmp_path: Path) -> None:
+    learner = trips(60).learner("best", out=tmp_path / "run", quiet=True, time=1e-6)
+    assert {each.model for each in learner.candidates} == {"regression", "trees", "mlp"}
+    result = learner.fit()
+    (row,) = result["tried"]
+    assert row["key"] == "regression"  # There was time for one.
+    assert row["measure"] in ("root_mean_squared_error", "root_mean_squared_log_error")

@@ -12,6 +12,7 @@ from drivetrain.extensions import kind_of
 from drivetrain.learn.distributed import processes
 from drivetrain.learn.names import BEST, WITHOUT_EPOCHS, default_model
 from drivetrain.models import registry
+from drivetrain.models.takes import PICTURE, form_of
 
 if TYPE_CHECKING:
     from drivetrain.data.dataset import Dataset
@@ -48,7 +49,8 @@ def _named(_: Dataset, model: Any) -> str:
 
 def _may_be_pretrained(data: Dataset, model: Any) -> bool:
     """Whether there may be weights that were trained before, which only a look at the hub could tell."""
-    return bool(data.pictures) and (not isinstance(model, str) or registry.may_be_pretrained(model))
+    pictures = any(form_of(codec) == PICTURE for codec in data.signature.inputs.values())
+    return pictures and (not isinstance(model, str) or registry.may_be_pretrained(model))
 
 
 PICTURES = Needs("pictures", lambda data, _: bool(data.augmented), lambda *_: "no input is a picture")

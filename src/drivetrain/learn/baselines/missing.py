@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from drivetrain.codecs import Codec, Signature
 from drivetrain.extensions import kind_of
-from drivetrain.learn.features.base import for_baselines, for_ngrams, for_regression, for_trees
+from drivetrain.learn.features.base import for_baselines, for_ngrams, for_regression, for_trees, with_kinds
 from drivetrain.metrics import has_metrics
 from drivetrain.models.takes import is_plain
 
@@ -26,12 +26,10 @@ def missing_baselines(signature: Signature) -> list[str]:
             notes.append(f"there is no baseline for {name!r}: no simple method answers with {kind_of(codec)}")
     facets = (for_trees, for_regression, for_ngrams, for_baselines)
     unseen = [
-        f"{name!r}, {kind_of(codec)}"
-        for name, codec in signature.inputs.items()
-        if all(offered(codec) is None for offered in facets)
+        name for name, codec in signature.inputs.items() if all(offered(codec) is None for offered in facets)
     ]
     if unseen and any(map(has_baselines, signature.targets.values())):
-        told = f"no simple method sees anything of {'; '.join(unseen)}"
+        told = f"no simple method sees anything of {with_kinds(signature, unseen)}"
         alone = ": what ignores all inputs is all that stands beside the model"
         notes.append(told + (alone if len(unseen) == len(signature.inputs) else ""))
     return notes

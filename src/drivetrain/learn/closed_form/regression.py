@@ -19,7 +19,7 @@ from drivetrain.learn.base import not_trained
 from drivetrain.learn.closed_form.base import Solved
 from drivetrain.learn.closed_form.columns import RegressionColumns, fit_columns_of
 from drivetrain.learn.closed_form.linear import Linear, fit_dense
-from drivetrain.learn.features.base import for_regression, unseen
+from drivetrain.learn.features.base import for_regression, unseen, with_kinds
 from drivetrain.learn.goals import goal_of
 from drivetrain.learn.names import REGRESSION
 from drivetrain.learn.refusals import refuse_no_rows, refuse_targets
@@ -74,7 +74,7 @@ class RegressionLearner(Solved):
         batch, settings = self.training_batch(), self.settings
         refuse_no_rows(self.data)
         rest = unseen(self.data.signature, for_regression)
-        note = f"a regression sees nothing of {', '.join(map(repr, rest))}: text or pictures"
+        note = f"a regression sees nothing of {with_kinds(self.data.signature, rest)}"
         if rest and note not in self.notes:
             self.notes.append(note)
         columns = fit_columns_of(self.data.signature, batch)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.codecs import Codec, Signature
-from drivetrain.extensions import facet
+from drivetrain.extensions import facet, kind_of
 from drivetrain.graphs.builder import Builder
 from drivetrain.types import Array, Batch
 
@@ -101,6 +101,11 @@ def _offered(codec: Codec, what: str) -> Any:
 def unseen(signature: Signature, offered: Callable[[Codec], Any]) -> list[str]:
     """The inputs that a model sees nothing of: `offered` is one of the four above."""
     return [name for name, codec in signature.inputs.items() if offered(codec) is None]
+
+
+def with_kinds(signature: Signature, names: Sequence[str]) -> str:
+    """Inputs by name and kind: "'note' (text), 'photo' (image)"."""
+    return ", ".join(f"{name!r} ({kind_of(signature.inputs[name])})" for name in names)
 
 
 def tree_columns(signature: Signature, train: Batch, direction: Array) -> tuple[Columns, ...]:

@@ -21,6 +21,7 @@ from drivetrain.errors import CheckFailed, TrainingError
 from drivetrain.files import write_bytes
 from drivetrain.learn.applies import refuse_pointless
 from drivetrain.learn.base import BaseLearner, refuse_plan, run_and_data
+from drivetrain.learn.features.base import with_kinds
 from drivetrain.learn.graph_model import read_graph
 from drivetrain.learn.names import TREES
 from drivetrain.learn.refusals import refuse_no_rows, refuse_targets
@@ -114,7 +115,7 @@ class TreesLearner(BaseLearner):
 
     def _not_seen(self) -> list[str]:
         names = left_out(self.data.signature)
-        return [f"trees see nothing of {', '.join(map(repr, names))}: text or pictures"] if names else []
+        return [f"trees see nothing of {with_kinds(self.data.signature, names)}"] if names else []
 
     # --- training -----------------------------------------------------------------------------------------
 
