@@ -139,11 +139,11 @@ def choose() -> dict[str, float]:
 
 def rankings(data: Dataset, model: Any = None) -> dict[str, Any]:
     """NDCG@10 and the rest of EASE and of what it has to beat, and the paired differences in NDCG@10."""
-    ranking = data.extras.recommends or data
+    ranking = getattr(data.task, "ranking", data)
     learner = EaseLearner(ranking, bare=True)
     learner.fit()
     outputs, encoded = learner.outputs("valid")
-    codec, true, more = ranking.signature.targets["next"], encoded["next"], ranking.extras.metrics
+    codec, true, more = ranking.signature.targets["next"], encoded["next"], ranking.task.metrics
     found = {"EASE": outputs["next"]}
     train, valid = ranking.part("train").batch(), ranking.part("valid").batch()
     found |= {each.name: each.outputs for each in ranking_baselines(ranking.signature, train, valid)}
@@ -151,7 +151,6 @@ def rankings(data: Dataset, model: Any = None) -> dict[str, Any]:
         baseline, rows = by_rating(model, learner, "valid")
         assert len(rows) == len(true)
         found[baseline.name] = baseline.outputs
-    assert more is not None
     figures = {
         name: {
             key: round(each.value, 4)

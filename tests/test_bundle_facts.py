@@ -14,10 +14,12 @@ import numpy as np
 import pytest
 
 from drivetrain.bundle import facts, open_bundle_bytes
+from drivetrain.bundle.optional import recommends
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.date import Date
 from drivetrain.codecs.number import Number
 from drivetrain.codecs.tags import Tags
+from drivetrain.data.recipe import from_facts, task_named
 from drivetrain.errors import BundleError, UsageError
 from drivetrain.evaluate import evaluate
 from drivetrain.files import sha256
@@ -74,12 +76,12 @@ def test_what_can_not_be_read_is_the_file_of_no_training(tmp_path: Path) -> None
     for source in (tmp_path, "sqlite:///d.db", tmp_path / "missing", "a\0b", "/dev/zero"):
         assert _file_hash(source) is None
     for digest in ("", None, "x"):
-        assert facts.recipe_for({"data": {"sha256": digest, "recipe": RECIPE}}, None) is None
+        assert from_facts({"data": {"sha256": digest, "recipe": RECIPE}}, None) is None
     file = tmp_path / "a.csv"
     file.write_text("a\n1\n")
     digest = sha256(file.read_bytes())
     assert _file_hash(file) == digest
-    own = facts.recipe_for({"data": {"sha256": digest, "recipe": RECIPE}}, digest)
+    own = from_facts({"data": {"sha256": digest, "recipe": RECIPE}}, digest)
     assert own == {name: value for name, value in RECIPE.items() if name not in ("source", "query")}
 
 
@@ -89,23 +91,28 @@ HOSTILE = [
 ]  # fmt: skip
 
 
+def options_of(task: str) -> set[str]:
+    """What the recipe of a bundle may hold of a task."""
+    return {option.key for option in task_named(task).options if option.fits is not None}
+
+
 @pytest.mark.parametrize("task", ["tabular", "recommendation"])
 def test_facts_of_wrong_types_are_one_error(task: str) -> None:
     """Each option of a recipe, each of the hostile values: taken as what it has to be, or a BundleError."""
-    for name in (*facts.OPTIONS[task], "task", "unknown", "path", "name", "recipe", "frame"):
+    for name in (*options_of(task), "task", "unknown", "path", "name", "recipe", "frame"):
         for value in HOSTILE:
             own = {"data": {"sha256": DIGEST, "recipe": {"task": task, name: value}}}
             try:
-                taken = facts.recipe_for(own, DIGEST)
+                taken = from_facts(own, DIGEST)
             except BundleError:
                 continue
             assert taken == {"task": task, name: value}
-            assert name in facts.OPTIONS[task]
+            assert name in options_of(task)
             assert len(json.dumps(value)) < 10_000
     for value in HOSTILE:
-        assert facts.recipe_for({"data": value}, DIGEST) is None
+        assert from_facts({"data": value}, DIGEST) is None
         with pytest.raises(BundleError):
-            facts.recipe_for({"data": {"sha256": DIGEST, "recipe": value}}, DIGEST)
+            from_facts({"data": {"sha256": DIGEST, "recipe": value}}, DIGEST)
 
 
 def test_facts_of_a_recommender_are_read_alike() -> None:
@@ -113,12 +120,12 @@ def test_facts_of_a_recommender_are_read_alike() -> None:
         refused = 0
         for value in HOSTILE:
             try:
-                facts.recommends({"recommendation": {name: value}})
+                recommends({"recommendation": {name: value}})
             except BundleError:
                 refused += 1
         assert refused > len(HOSTILE) / 2
-    assert facts.recommends({}) == {}
-    assert facts.recommends({"recommendation": {"liked": 3.5, "more": []}}) == {"liked": 3.5}
+    assert recommends({}) == {}
+    assert recommends({"recommendation": {"liked": 3.5, "more": []}}) == {"liked": 3.5}
 
 
 def test_a_range_is_one_or_none() -> None:
@@ -138,7 +145,7 @@ def test_every_option_of_a_task_is_known_to_the_reader(task: str, module: Any) -
     """A new option of a task: may a bundle's recipe have it? One that names what is read or run may not."""
     own = {"path", "frame", "name", "recipe", "source", "query", "options", "titles"}
     taken = {*inspect.signature(module.from_csv).parameters, *inspect.signature(module.from_frame).parameters}
-    assert taken - own == {*facts.OPTIONS[task]}
+    assert taken - own == options_of(task)
 
 
 @pytest.mark.parametrize("name", [".", "..", "...", "a\x1b[2J", "a\nb", " a", "a/b", "a\\b", "", "x" * 201])

@@ -152,11 +152,39 @@ def test_a_value_that_does_not_fit_is_named_by_row_and_column() -> None:
     assert "column 'x'" in raised.value.where
 
 
-def test_check_needs_a_table_of_known_kinds_or_pictures_with_classes() -> None:
-    block = dt.DataBlock(inputs={"x": dt.Number()}, targets={"y": dt.Number()}, split=dt.split.none())
-    data = block.from_columns({"x": [1, 2], "y": [1, 2]})
-    with pytest.raises(UsageError, match="picture column"):
-        data.check()
+def test_check_of_declared_columns_names_rows_that_can_not_be_used_and_leaks() -> None:
+    block = dt.DataBlock(
+        inputs={"x": dt.Number(), "z": dt.Number()}, targets={"y": dt.Category()}, split=dt.split.by_column("part")
+    )  # fmt: skip
+    columns = {
+        "x": [1, 2, 3, 4, 1],
+        "z": [1, 2, 3, "four", 1],
+        "y": list("abbab"),
+        "part": ["train"] * 3 + ["valid"] * 2,
+    }
+    data = block.from_columns({**columns, "y": list("abbaa")})
+    report = data.check()
+    found = {fault.kind: fault for fault in report.faults}
+    assert report.things == "rows"
+    assert not report.ok
+    assert "'four'" in found["unreadable"].where[0]
+    assert report.bad_rows.tolist() == [3]
+    assert "1 of 2 in valid (50.0%) are rows of train" in found["leak"].message
+    conflict = block.from_columns(columns).check()
+    assert "conflict" in {fault.kind for fault in conflict.faults}
+
+
+def test_check_of_declared_files_compares_what_is_in_them(tmp_path: Path) -> None:
+    class_folder(tmp_path / "d", {"a": 6, "b": 6}, size=(12, 12), seed=0)
+    first, *_, last = sorted((tmp_path / "d" / "a").iterdir())
+    last.write_bytes(first.read_bytes())
+    block = dt.DataBlock(
+        inputs={"image": dt.Image(size=8), "size": dt.Number()}, targets={"label": dt.Category()}, split=dt.split.none()
+    )  # fmt: skip
+    files = dt.image_files(tmp_path / "d")
+    data = block.from_columns({"image": files, "size": [1] * 12, "label": [*map(dt.parent_folder, files)]})
+    (copies,) = [fault for fault in data.check().faults if fault.kind == "duplicate"]
+    assert "1 of 12" in copies.message
 
 
 def numbers(low: float, step: float, role: str) -> dt.Dataset:

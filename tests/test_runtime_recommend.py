@@ -214,9 +214,7 @@ def test_ratings_are_read_from_a_file_as_they_were_in_training(tmp_path: Path) -
     (tmp_path / "ratings.csv").write_text("\n".join(rows) + "\n")
     data = dt.recommendation.from_csv(tmp_path / "ratings.csv", "user", "film", "stars")
     assert data.table["stars"].tolist() == [3.5, 1000.5, 4, 2.5, 1]
-    ranking = data.extras.recommends
-    assert ranking is not None
-    facts = ranking.extras.facts["recommendation"]
+    facts = data.task.ranking.task.known
     assert read_seen(tmp_path / "ratings.csv", facts, "a") == {"x": 3.5, "y": 1000.5}
     assert data.signature.targets["stars"].read("2,5") == 2.5
 

@@ -14,7 +14,6 @@ import drivetrain as dt
 from drivetrain.data.recipe import from_recipe
 from drivetrain.data.table import from_columns
 from drivetrain.errors import DataError, FileError, TrainingError, UsageError
-from drivetrain.evidence.ranking_beside import recommender_of
 from drivetrain.learn.baselines.recommend import biases, neighbours
 from drivetrain.learn.recommend import items as of_items
 from drivetrain.learn.recommend.ease import RIDGES, ease_weights, scorer
@@ -80,7 +79,7 @@ def test_a_history_is_what_was_liked_in_training_and_next_what_was_liked_later()
         "when": list(range(5)) * 2,
     }
     data = dt.recommendation.from_frame(columns, *NAMES, valid=0.4)
-    ranking = data.extras.recommends
+    ranking = data.task.ranking
     assert ranking is not None
     rows = ranking.table.take(ranking.split.valid)
     assert [list(rows[name]) for name in ("user", "history", "seen", "next")] == [
@@ -346,7 +345,7 @@ def fitted_again(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def test_what_was_measured_is_fitted_again_with_the_rows_that_it_was_measured_on(fitted_again: Any) -> None:
-    learner, ranker = fitted_again, recommender_of(fitted_again)
+    learner, ranker = fitted_again, fitted_again.data.task.ranker(fitted_again)
     counts = {name: len(rows) for name, rows in learner.data.split.parts().items()}
     everything = counts["train"] + counts["valid"]
     assert len(learner.shipped.data.rows("train")) == everything
@@ -358,10 +357,7 @@ def test_what_was_measured_is_fitted_again_with_the_rows_that_it_was_measured_on
     assert not {"f12", "f13"} & {*ranker.items}
     assert {"f12", "f13"} <= {*ranker.shipped.items}
     assert ranker.shipped.ridge == ranker.ridge
-    assert (
-        ranker.shipped.data.extras.facts["recommendation"]["liked"]
-        == ranker.data.extras.facts["recommendation"]["liked"]
-    )
+    assert ranker.shipped.data.task.known["liked"] == ranker.data.task.known["liked"]
     whole = ranker.shipped.data.table.take(ranker.shipped.data.split.train)
     assert "new" in whole["user"]
     assert "f13" in whole["history"][whole["user"].tolist().index("u2")]

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from drivetrain.bundle import Bundle, open_bundle
-from drivetrain.bundle.facts import recipe_for
 from drivetrain.bundle.optional import ranking_of
 from drivetrain.codecs import Codec
 from drivetrain.codecs.category import Category
 from drivetrain.data.read.folders import image_folder
 from drivetrain.data.read.row_inputs import rows_for
+from drivetrain.data.recipe import from_facts, from_recipe
 from drivetrain.data.table import as_column
 from drivetrain.errors import DataError, DrivetrainError, UsageError
 from drivetrain.extras import require
@@ -134,7 +134,7 @@ def evaluate(
         true = codec.truths(raw, np.stack(encoded[name]))
         for metric, estimate in measure(codec, np.array(outputs[name], np.float32), true).items():
             metrics[several + metric] = estimate.to_json()
-    if opened_bundle.recommender is not None and recipe_for(opened_bundle.facts, _file_hash(source)):
+    if opened_bundle.recommender is not None and from_facts(opened_bundle.facts, _file_hash(source)):
         metrics |= _rankings(opened_bundle, source)["metrics"]
     opened = record_opening(_key(found), predictor.hash, metrics, is_test=not found.note)
     strange = [each for each in unknown.values() if each.counts]
@@ -186,7 +186,7 @@ def labelled(
         return _pictures(source, next(iter(targets)), layout)
     if os.path.isdir(source):
         raise UsageError("this model answers for rows: name a table.", where=source)
-    recipe = recipe_for(predictor.manifest["facts"], _file_hash(source))
+    recipe = from_facts(predictor.manifest["facts"], _file_hash(source))
     if recipe is not None:
         return _own_rows(source, recipe, inputs, targets)
     found = rows_for(source, inputs, list(targets), query)
@@ -198,11 +198,10 @@ def labelled(
 
 def _rankings(bundle: Bundle, source: str | os.PathLike[str]) -> dict[str, Any]:
     """How well a bundle recommends to the users of its own file, of what was held out there."""
-    from drivetrain.data.recipe import from_recipe
     from drivetrain.tasks import recommendation
 
     digest = _file_hash(source)
-    recipe = recipe_for(bundle.facts, digest)
+    recipe = from_facts(bundle.facts, digest)
     if recipe is None:
         raise UsageError(
             "what was right to recommend is known where histories are: in the file of the training.", where=source,
@@ -245,7 +244,6 @@ def _own_rows(
     targets: Mapping[str, Codec],
 ) -> Labelled:
     """The test rows of the very file that the model was trained on, split as it was then."""
-    from drivetrain.data.recipe import from_recipe
 
     require("polars", "finding the test rows of the very file that the model was trained on", "tables")
     data = from_recipe({**recipe, "source": os.fspath(source)})

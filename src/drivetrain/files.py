@@ -60,6 +60,19 @@ def file_error(fault: OSError, where: object) -> FileError:
     return FileError(error, where=where, fix=fix)
 
 
+def refuse_others(path: Path) -> None:
+    """Raises FileError for a file that is not the user's own, or that others may change: what it names is not imported."""
+    try:
+        status = path.stat()
+    except OSError as fault:
+        raise file_error(fault, path) from fault
+    if hasattr(os, "getuid") and (status.st_uid != os.getuid() or status.st_mode & stat.S_IWOTH):
+        raise FileError(
+            "this file is somebody else's, or anybody may change it: the functions that it names are not imported.",
+            where=path, fix="Give the data again in Python: Learner.resume(run, data).",
+        )  # fmt: skip
+
+
 def refuse_taken(path: str | os.PathLike[str], force: bool) -> None:
     """Raise FileError for the name of a folder, and without `force` for that of anything that is there."""
     if os.path.isdir(path):

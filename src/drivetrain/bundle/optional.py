@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from drivetrain.bundle.facts import Fits, is_number, is_text, is_whole, many, or_none, wrong
 from drivetrain.bundle.manifest import load_json
 from drivetrain.bundle.npy import from_npy
 from drivetrain.codecs import Signature
@@ -75,3 +76,26 @@ def titles_in(members: Mapping[str, memoryview], signature: Signature) -> dict[s
 
 def _are_texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in cast("list[Any]", value))
+
+
+def recommends(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What is known of a recommender's training data: its columns `user`, `item`, `rating`, `timestamp`, the `header` of
+    a file that names none, the sign for `thousands`, and the rating from which on something was `liked`."""
+    kinds: dict[str, Fits] = {
+        "user": is_text,
+        "item": is_text,
+        "rating": or_none(is_text),
+        "timestamp": or_none(is_text),
+        "header": or_none(many(is_text)),
+        "thousands": is_text,
+        "liked": or_none(is_number),
+        "users": is_whole,
+    }
+    record = facts.get("recommendation", {})
+    if not isinstance(record, dict):
+        raise wrong("recommendation")
+    found = {name: value for name, value in cast("dict[str, Any]", record).items() if name in kinds}
+    for name, value in found.items():
+        if not kinds[name](value):
+            raise wrong(f"recommendation.{name}")
+    return found

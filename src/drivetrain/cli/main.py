@@ -29,8 +29,9 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}.", where=verb, fix=f"Run '{self.prog} --help'.")
 
 
-def build_parser() -> Parser:
-    """The commands and their options. Frozen by tests: an option is a promise."""
+def build_parser(only: str | None = None) -> Parser:
+    """The commands and their options, or those of one of them alone: what tasks can be told is read from each. Frozen by tests:
+    an option is a promise."""
     parser = Parser(
         prog="drivetrain", description=drivetrain.__doc__.splitlines()[0] if drivetrain.__doc__ else None
     )
@@ -49,7 +50,8 @@ def build_parser() -> Parser:
         command.add_argument(
             "--json", action="store_true", help="print one JSON object on standard output, nothing else"
         )
-        module.add(command)
+        if only in (None, name):
+            module.add(command)
         command.set_defaults(module=module, parser=command)
     return parser
 
@@ -76,7 +78,8 @@ def _run(arguments: Sequence[str] | None) -> int:
     # Pillow warns of what our own errors and reports say better.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
-        options, unknown = build_parser().parse_known_args(given)
+        verb = next((word for word in given if not word.startswith("-")), "")
+        options, unknown = build_parser(verb).parse_known_args(given)
         if unknown:
             known = re.findall(r"--[a-z-]+", options.parser.format_usage())
             near = nearest(unknown[0].partition("=")[0], known) if unknown[0].startswith("-") else ""

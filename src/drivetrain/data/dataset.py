@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -19,6 +19,7 @@ from drivetrain.data.digest import encoded_digest
 from drivetrain.data.split import PARTS, Split, Splitter
 from drivetrain.data.store.pack import pack
 from drivetrain.data.table import Table, shown
+from drivetrain.data.task import CUSTOM, Task
 from drivetrain.errors import DataError, DrivetrainError, UsageError
 from drivetrain.progress import progress
 from drivetrain.types import Array
@@ -26,7 +27,6 @@ from drivetrain.types import Array
 if TYPE_CHECKING:
     from drivetrain.data.checks.faults import Report
     from drivetrain.data.kinds.guess import ColumnKind
-    from drivetrain.metrics import Estimate
 
 COARSE = 0.01
 """Where float32's step is more of a column's standard deviation than this, a number target is refused, an input told."""
@@ -70,30 +70,6 @@ class Part:
         return found.hexdigest()
 
 
-@dataclass(frozen=True, eq=False)
-class Extras:
-    """What a task has beyond the common way.
-
-    `things` is what its rows are called. `baselines(signature, train, measured, seed)` are fitted instead of the usual
-    ones. `metrics(outputs)` are measured beside those of the only target. `facts` go into a bundle's, `limits` into its
-    card. `histories` gives what each user liked and what else they had; it is in a bundle with `keep_seen`. `titles` are what
-    items are called. `recommends`
-    is a second dataset, of histories, from which it is learned what to recommend: of ratings, which say no more than
-    how much. `whole` gives the dataset of all rows but the test's, where it isn't made of the table's own rows.
-    """
-
-    things: str = ""
-    baselines: Callable[..., Any] | None = None
-    metrics: Callable[[Array], dict[str, Estimate]] | None = None
-    facts: dict[str, Any] = field(default_factory=dict)
-    histories: Callable[[], Mapping[str, tuple[list[str], list[str]]]] | None = None
-    keep_seen: bool = False
-    titles: Mapping[str, str] = field(default_factory=dict)
-    limits: tuple[str, ...] = ()
-    recommends: Dataset | None = None
-    whole: Callable[[], Dataset] | None = None
-
-
 @dataclass(eq=False)
 class Dataset:
     """Columns with codecs fitted on the training rows, split into train, valid and test.
@@ -104,10 +80,11 @@ class Dataset:
     table: Table
     signature: Signature
     split: Split
-    task: str = "custom"
+    task: Task = CUSTOM
     recipe: dict[str, Any] | None = None
     notes: list[str] = field(default_factory=list)
-    default_model: str = "mlp"
+    default_model: str = ""
+    """What is trained where nobody named a model; by the task unless it is said."""
     _parts: dict[tuple[str, float], Part] = field(default_factory=dict, repr=False)
     bad: dict[int, DrivetrainError] = field(default_factory=dict, repr=False)
     found_faults: Report | None = None
@@ -115,9 +92,6 @@ class Dataset:
     """Of a table: what each column was taken for, and why."""
     interval: float | None = None
     """The share of answers whose interval shall hold the true number; None: no intervals."""
-    find_faults: Callable[[Dataset], Report] | None = field(default=None, repr=False)
-    """What looks for faults; None: what looks at pictures."""
-    extras: Extras = field(default_factory=Extras, repr=False)
     telling: list[str] | None = field(default=None, repr=False)
     """What `data.show.most_telling` has found."""
     declared: Signature | None = field(default=None, repr=False)
@@ -128,6 +102,9 @@ class Dataset:
     """Whether a number may be learned on a log scale though nobody said so."""
     conclusion: ClassVar[Conclusion | None] = None
     """What follows a training on it; None: a model is trained for its answers alone."""
+
+    def __post_init__(self) -> None:
+        self.default_model = self.default_model or self.task.default_model(self.signature)
 
     @property
     def measured_part(self) -> str:
@@ -161,6 +138,11 @@ class Dataset:
     def augmented(self) -> list[str]:
         """The inputs whose codecs bear the random changes of pictures in training (see `Codec.augment`)."""
         return [name for name, codec in self.signature.inputs.items() if codec.augment == "pictures"]
+
+    @property
+    def things(self) -> str:
+        """What its rows are called."""
+        return self.task.things or ("pictures" if self.pictures else "rows")
 
     def file_of(self, row: int) -> str | None:
         """The path of a row's picture; None where it did not come as a file."""
@@ -324,17 +306,14 @@ def whole(data: Dataset) -> Dataset:
     """The dataset whose training rows are those of train and valid together, with none to validate on: what a model is
     fitted to again when it has been measured. The inputs' codecs are fitted anew to all of these rows; the targets' stay,
     for what was measured is told in their terms."""
-    if data.extras.whole is not None:
-        return data.extras.whole()
+    if (own := data.task.whole()) is not None:
+        return own
     assert data.declared is not None
-    extras = data.extras
-    if extras.recommends is not None:
-        extras = replace(extras, recommends=whole(extras.recommends))
     rows = np.sort(np.concatenate([data.split.train, data.split.valid]))
     inputs = {name: _fitted(codec, name, data.table, rows) for name, codec in data.declared.inputs.items()}
     return replace(
         data, signature=Signature(inputs, data.signature.targets), split=Split(rows, rows[:0], data.split.test),
-        recipe=None, extras=extras, _parts={}, bad={}, telling=None,
+        recipe=None, task=data.task.for_whole(), _parts={}, bad={}, telling=None,
     )  # fmt: skip
 
 

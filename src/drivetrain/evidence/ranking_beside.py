@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -16,6 +17,7 @@ from drivetrain.metrics import losses, measure
 from drivetrain.types import Array
 
 if TYPE_CHECKING:
+    from drivetrain.data.dataset import Dataset
     from drivetrain.learn.base import BaseLearner
 
 BY_RATING = "sorted by predicted rating"
@@ -27,20 +29,17 @@ EXAMPLES = 5
 """So many items of a history, and so many recommendations, are an example."""
 
 
-def recommender_of(fitted: BaseLearner) -> EaseLearner:
-    """What recommends, by what the users of the same training rows liked; fitted when it is first asked for."""
+def recommender_beside(fitted: BaseLearner, data: Dataset) -> EaseLearner:
+    """What recommends by what the users of the same training rows liked, `data`; fitted when it is first asked for."""
     if fitted not in _RECOMMENDERS:
-        data = fitted.data.extras.recommends
-        assert data is not None
         found = _RECOMMENDERS[fitted] = EaseLearner(data, quiet=fitted.quiet, seed=fitted.settings.seed)
         found.solve()
     return _RECOMMENDERS[fitted]
 
 
-def add_ranking(fitted: BaseLearner, result: dict[str, Any]) -> None:
+def add_ranking(fitted: BaseLearner, ranker: EaseLearner, result: dict[str, Any]) -> None:
     """Add to the result of a model of ratings how well is recommended, beside simple methods and beside sorting by the
     ratings that it predicts."""
-    ranker = recommender_of(fitted)
     part = ranker.data.measured_part
     if part not in result["metrics"]:
         return
@@ -55,8 +54,7 @@ def add_ranking(fitted: BaseLearner, result: dict[str, Any]) -> None:
     codec = ranker.data.signature.targets[found.target]
     outputs, encoded = ranker.outputs(part)
     true = encoded[found.target][rows]
-    more = ranker.data.extras.metrics
-    metrics = measure(codec, found.outputs, true) | ({} if more is None else more(found.outputs))
+    metrics = measure(codec, found.outputs, true) | ranker.data.task.metrics(found.outputs)
     result["baselines"][BY_RATING] = {name: estimate.to_json() for name, estimate in metrics.items()}
     ours = {found.target: losses(codec, outputs[found.target][rows], true)}
     result["against"] |= compare_with(ranker.data.signature, ours, [found], {found.target: true})
@@ -95,23 +93,27 @@ def by_rating(fitted: BaseLearner, ranker: EaseLearner, part: str) -> tuple[Base
     return Baseline(BY_RATING, target, outputs), rows
 
 
-def example(fitted: BaseLearner) -> dict[str, Any] | None:
-    """What a user with a history of usual length would have been recommended, by the titles of items: what they had
-    liked, and with each item whether they came to like it. None where nothing was held out."""
-    ranker = fitted if fitted.data.extras.recommends is None else recommender_of(fitted)
+def example(ranker: BaseLearner, titles: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The section of a report: what a user with a history of usual length would have been recommended, and whether they came
+    to like it. None where nothing was held out."""
     part = ranker.data.measured_part
     outputs, encoded = ranker.outputs(part)
     ((target, scores),) = outputs.items()
     history = ranker.data.part(part).column("history")
     lengths = np.where(encoded[target].any(axis=1), history.sum(axis=1, dtype=np.int64), -1)
     if not (lengths > 0).any():
-        return None
+        return []
     row = int(np.argmin(np.abs(lengths - np.median(lengths[lengths > 0]))))
-    titles, items = ranker.data.extras.titles, ranker.data.signature.targets[target].items  # type: ignore[attr-defined]
+    items = ranker.data.signature.targets[target].items  # type: ignore[attr-defined]
     names = [titles.get(item, item) for item in items]
     liked = [names[place] for place in np.flatnonzero(history[row]).tolist()]
     best = np.argsort(-scores[row], kind="stable")[:EXAMPLES].tolist()
-    return {
-        "liked": liked[:EXAMPLES], "others": max(0, len(liked) - EXAMPLES),
-        "items": [(names[place], bool(encoded[target][row, place])) for place in best],
-    }  # fmt: skip
+    more = f" and {len(liked) - EXAMPLES:,} more" if len(liked) > EXAMPLES else ""
+    return [{
+        "title": "An example",
+        "words": f"Somebody liked {', '.join(liked[:EXAMPLES])}{more}. They would have been recommended:",
+        "columns": ["", "item", "liked later"],
+        "rows": [
+            [place, names[item], "yes" if encoded[target][row, item] else ""] for place, item in enumerate(best, 1)
+        ],
+    }]  # fmt: skip

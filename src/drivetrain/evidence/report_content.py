@@ -15,7 +15,6 @@ from drivetrain.codecs.category import order
 from drivetrain.data.kinds.base import LEFT_OUT
 from drivetrain.data.table import missing
 from drivetrain.deadline import NEVER, Deadline
-from drivetrain.evidence.ranking_beside import example
 from drivetrain.interpret import Importance, importances, slices
 from drivetrain.interpret.base import interpretation_of, save_losses
 from drivetrain.interpret.importance import REPEATS
@@ -40,10 +39,10 @@ def _shared(learner: BaseLearner) -> dict[str, Any]:
     result = learner.result or {}
     content: dict[str, Any] = {
         "name": data.table.name,
-        "task": data.task.replace("_", " "),
+        "task": data.task.name.replace("_", " "),
         "model": learner.description(),
         "created": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "things": "pictures" if any(codec.from_files for codec in data.signature.inputs.values()) else "rows",
+        "things": data.things,
         "metrics": result.get("metrics"),
         "baselines": result.get("baselines"),
         "against": result.get("against"),
@@ -71,13 +70,13 @@ def report_content(learner: BaseLearner, deadline: Deadline = NEVER) -> dict[str
     content["data"]["faults"] = None if report is None else report.to_json()["faults"]
     content["settings"] = learner.choices()
     bundle = f"{data.table.name}.bundle"
-    answer = f"drivetrain predict {bundle} {'PICTURE' if data.pictures else 'ROWS.csv --out answers.csv'}"
-    if data.task == "recommendation":
-        answer = f"drivetrain recommend {bundle} USER --seen {data.table.name}"
-        content["example"] = example(learner)
+    content["of_task"] = data.task.sections(learner)
     content["use"] = [
         ("Write the bundle, verified", f"drivetrain export {learner.run} {bundle}"),
-        ("Answer without torch", answer),
+        (
+            "Answer without torch",
+            f"drivetrain {data.task.command.format(bundle=bundle, table=data.table.name)}",
+        ),
     ]
     if learner.epoch_name == "epoch":  # The package that writes event files imports torch: trees have none.
         content["use"].append(("Watch the curves in TensorBoard", f"tensorboard --logdir {learner.run}"))
@@ -119,7 +118,8 @@ def card_content(learner: BaseLearner, file: str, cases: int) -> dict[str, Any]:
         "left_out_columns": [column["name"] for column in _columns(learner) if column["role"] == "left out"],
         "file": file,
         "signature": learner.shipped.data.signature.to_json(),
-        "limits": learner.data.extras.limits,
+        "limits": learner.data.task.limits,
+        "calls": learner.data.task.card_use,
         "cases": cases,
         "seed": learner.settings.seed,
     }

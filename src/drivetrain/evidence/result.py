@@ -51,25 +51,25 @@ def make_result(learner: BaseLearner) -> dict[str, Any]:
     stopped = getattr(settings, "early_stopping", None) is not None  # It has the best epoch's weights.
     own = learner.model_name in ("trees", "best")  # They have them, and their rounds are chosen.
     with learner.progress("Fitting baselines", 1) as advance:
-        if data.extras.baselines is not None:
-            simple = data.extras.baselines(data.signature, train, measured, settings.seed)
+        if data.task.own_baselines:
+            simple = data.task.baselines(data.signature, train, measured, settings.seed)
         else:
             simple = fit_baselines(
                 data.signature, train, measured, settings.seed, class_weights=settings.class_weights, loss=settings.loss,
                 trees=not own,
             )  # fmt: skip
-        simple += learner.companions
+        simple = [*simple, *learner.companions]
         advance(1)
     beside = baseline_metrics(data.signature, simple, measured, settings.seed)
-    if (more := data.extras.metrics) is not None:
-        beside = {found.name: {**beside[found.name], **more(found.outputs)} for found in simple}
+    if len(data.signature.targets) == 1:
+        beside = {found.name: {**beside[found.name], **data.task.metrics(found.outputs)} for found in simple}
     ours = {target: learner.losses(part, target) for target in {found.target for found in simple}}
     against = compare_with(data.signature, ours, simple, measured, settings.seed)
     for found in learner.companions:
         against[found.name]["tried"] = True
     return {
         "run": None if learner.run is None else str(learner.run),
-        "task": data.task,
+        "task": data.task.name,
         "metrics": {part: metrics},
         "baselines": {
             name: {key: e.to_json() for key, e in values.items()} for name, values in beside.items()
@@ -95,12 +95,10 @@ def fitted_again(learner: BaseLearner) -> list[str]:
     shipped = learner.shipped
     if shipped is learner or not len(learner.data.rows("valid")):
         return []
-    if (things := learner.data.extras.things) == "users":
-        return [
-            "measured without what the valid rows say of users; what answers was fitted again to them too"
-        ]
+    if told := learner.data.task.fitted_again:
+        return [told]
     return [
-        f"measured as fitted to {len(learner.data.part('train')):,} {things or 'rows'}; what answers was fitted again to "
+        f"measured as fitted to {len(learner.data.part('train')):,} {learner.data.things}; what answers was fitted again to "
         f"{len(shipped.data.part('train')):,}, the valid rows too"
     ]
 
@@ -112,7 +110,7 @@ def brief_result(learner: BaseLearner) -> dict[str, Any]:
         metrics[part] = {name: found.to_json() for name, found in learner.validate(part).items()}
     return {
         "run": None if learner.run is None else str(learner.run),
-        "task": learner.data.task,
+        "task": learner.data.task.name,
         "metrics": metrics,
         "baselines": {},
         "against": {},

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drivetrain.bundle import make_cases, refuse_no_bundle, verify, write_bundle
-from drivetrain.bundle.optional import RECOMMENDER
 from drivetrain.evidence.conformal import fit_intervals
-from drivetrain.evidence.ranking_beside import recommender_of
 from drivetrain.evidence.report_content import card_content
-from drivetrain.evidence.result import make_result
 from drivetrain.files import sha256
 from drivetrain.learn.base import not_trained
 from drivetrain.learn.runs.folder import versions
@@ -47,12 +43,12 @@ def export_bundle(learner: BaseLearner, path: str | Path, force: bool = False) -
         "versions": versions(),
         "seed": learner.settings.seed,
         **({"parts": learner.parts} if learner.parts else {}),
-        **data.extras.facts,
+        **data.task.facts(data),
     }
     bundle = write_bundle(
-        path, name=path.stem, task=data.task, signature=signature, graph=graph, cases=cases, profile=profile,
+        path, name=path.stem, task=data.task.name, signature=signature, graph=graph, cases=cases, profile=profile,
         card=make_card(learner, path, len(cases)), facts=facts, force=force,
-        members={**learner.members(), **recommender_member(learner)},
+        members={**learner.members(), **data.task.members(learner)},
         check=lambda bundle: verify(bundle, OnnxSession(bundle.graph, bundle.tensors)).require(path),
     )  # fmt: skip
     remember(bundle.hash, MADE)
@@ -62,25 +58,14 @@ def export_bundle(learner: BaseLearner, path: str | Path, force: bool = False) -
 def _data_facts(learner: BaseLearner) -> dict[str, Any]:
     """How the data were split, and the hash of their file: so that evaluate finds the test rows in it again. A bundle
     travels: where the file lay is left out."""
-    recipe = learner.data.recipe
-    if recipe is None or not Path(recipe["source"]).is_file():
+    recipe, task = learner.data.recipe, learner.data.task
+    if recipe is None or task.imports or not Path(recipe["source"]).is_file():
         return {}
-    kept = {name: value for name, value in recipe.items() if name != "titles"}  # A path too.
-    return {"recipe": {**kept, "source": ""}, "sha256": sha256(Path(recipe["source"]).read_bytes())}
+    travels = [option.key for option in task.options if option.fits is not None and option.key in recipe]
+    kept = {"task": task.name, "source": "", **{name: recipe[name] for name in travels}}
+    return {"recipe": kept, "sha256": sha256(Path(recipe["source"]).read_bytes())}
 
 
 def make_card(learner: BaseLearner, path: Path, cases: int) -> str:
     """The model card (see report/card.py)."""
     return model_card(card_content(learner, path.name, cases))
-
-
-def recommender_member(fitted: BaseLearner) -> dict[str, bytes]:
-    """The bundle of what recommends, as a member of that of the ratings: opened, checked and verified like any."""
-    if fitted.data.extras.recommends is None:
-        return {}
-    ranker = recommender_of(fitted)
-    if ranker.result is None:
-        ranker.result = make_result(ranker)
-    with tempfile.TemporaryDirectory() as folder:
-        path = export_bundle(ranker, Path(folder) / RECOMMENDER)
-        return {RECOMMENDER: path.read_bytes()}

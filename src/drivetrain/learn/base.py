@@ -45,7 +45,7 @@ def run_and_data(run: str | Path, data: Dataset | None) -> tuple[Run, dict[str, 
                 where=run,
                 fix="Use Learner.resume(run, data).",
             )
-        data = from_recipe(config["data"]["recipe"])
+        data = from_recipe(config["data"]["recipe"], run)
     return opened, config, data
 
 
@@ -251,8 +251,8 @@ class BaseLearner(ABC):
         found = {name: self._metrics(part, name) for name in self.data.signature.targets}
         if len(found) == 1:
             ((name, only),) = found.items()
-            more = self.data.extras.metrics
-            return only if more is None else {**only, **more(self.outputs(part)[0][name])}
+            outputs = self.outputs(part)[0]
+            return {**only, **(self.data.task.metrics(outputs[name]) if name in outputs else {})}
         return {f"{name}.{metric}": value for name, part in found.items() for metric, value in part.items()}
 
     def _metrics(self, part: str, target: str) -> dict[str, Estimate]:
@@ -372,7 +372,7 @@ class BaseLearner(ABC):
         if self._run is None:
             return
         self._run.write_config({
-            "task": self.data.task,
+            "task": self.data.task.name,
             "data": {"recipe": self.data.recipe, "content": self._content()},
             "settings": self.settings.to_json(),
             **more,
@@ -418,5 +418,5 @@ class BaseLearner(ABC):
             self.notes.append(f"{many} left out: {first}{more}")
         if self.unmeasured:
             self.notes.append(self.unmeasured)
-        elif self.conclusion is not None and self.data.extras.baselines is None:
+        elif self.conclusion is not None and not self.data.task.own_baselines:
             self.notes += missing_baselines(self.data.signature)

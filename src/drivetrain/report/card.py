@@ -26,6 +26,7 @@ def model_card(content: Mapping[str, Any]) -> str:
     signature     `Signature.to_json()`
     cases         how many golden cases there are
     limits        further sentences about what it was not tested on
+    calls         how it answers, (in Python, on the command line) with "{bundle}" for its file; None: by the signature
     seed          of the split and the training
     """
     blocks: list[str] = [f"# {_text(content.get('name') or 'Model')}", _what(content)]
@@ -281,9 +282,9 @@ def _use(content: Mapping[str, Any]) -> list[str]:
         if first
         else f"\ndrivetrain predict {word} rows.csv --out answers.csv"
     )
-    if content.get("task") == "recommendation":
-        python = f'import drivetrain as dt\nprint(dt.Recommender("{quoted}").recommend(history=[...], n=10))'
-        shell = f"drivetrain verify {word}\ndrivetrain recommend {word} USER --seen ratings.csv"
+    if content.get("calls"):
+        python, shell = content["calls"]
+        python, shell = python.format(bundle=quoted), f"drivetrain verify {word}\n{shell.format(bundle=word)}"
     return [
         "Drivetrain without its `train` extra is enough: no torch is needed.",
         f"```python\n{python}\n```",

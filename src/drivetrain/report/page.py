@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -41,7 +42,7 @@ def write_report(path: str | os.PathLike[str], content: Mapping[str, Any]) -> Pa
     thresholds    a Chart                                 slices  {"chart", "measure", "sentences", "summary"}
     importance    {"chart", "sentences"}
     targets       {name: per_class ... importance, as above}, where there are several
-    example       {"liked": [name], "others": n, "items": [(name, liked later)]} of a recommender
+    of_task       [{"title", "words", "columns", "rows"}] of tables that only this task has
     columns       [{"name", "kind", "reason", "missing": share, "role": "input", "target" or "left out"}]
     sample        a Chart of some rows
     data          {"source", "layout", "split": text or dict, "note", "counts": {part: {class: n}},
@@ -80,14 +81,23 @@ def _sections(content: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """Title, anchor and HTML of each section that has content. Of several targets each has one of its own."""
     found: list[tuple[str, str, str]] = []
     for title, make in SECTIONS:
+        if make is _data:
+            found += [
+                (escape(each["title"]), _anchor(each["title"]), _of_task(each))
+                for each in content.get("of_task") or ()
+            ]
         if body := make(content):
-            found.append((title, title.lower().replace(" ", "-"), body))
+            found.append((title, _anchor(title), body))
         if make is _curves:
             for number, (name, its) in enumerate((content.get("targets") or {}).items(), start=1):
                 parts = [(title, make(its)) for title, make in SECTIONS if make in OF_TARGET]
                 told = "".join(f"<h3>{title}</h3>{part}" for title, part in parts if part)
                 found += [(escape(str(name)), f"target-{number}", told)] if told else []
     return found
+
+
+def _anchor(title: str) -> str:
+    return "-".join(re.findall("[a-z0-9]+", title.lower()))
 
 
 def _result(content: Mapping[str, Any]) -> str:
@@ -253,15 +263,9 @@ def _mistakes(content: Mapping[str, Any]) -> str:
     return scroll(table_html([[row.get(column) for column in columns] for row in found], columns))
 
 
-def _example(content: Mapping[str, Any]) -> str:
-    """What one user had liked, what they would have been recommended, and whether they came to like it."""
-    found = content.get("example")
-    if not found:
-        return ""
-    liked = escape(", ".join(found["liked"]) + (f" and {found['others']:,} more" if found["others"] else ""))
-    rows = [[place, item, "yes" if later else ""] for place, (item, later) in enumerate(found["items"], 1)]
-    told = f"<p>Somebody liked {liked}. They would have been recommended:</p>"
-    return told + scroll(table_html(rows, ["", "item", "liked later"]))
+def _of_task(section: Mapping[str, Any]) -> str:
+    """A table, and what is said before it."""
+    return f"<p>{escape(section['words'])}</p>{scroll(table_html(section['rows'], section['columns']))}"
 
 
 def _data(content: Mapping[str, Any]) -> str:
@@ -358,7 +362,6 @@ SECTIONS: tuple[tuple[str, Callable[[Mapping[str, Any]], str]], ...] = (
     ("Threshold", tables.thresholds),
     ("Where it is worst", tables.slices),
     ("What it relies on", tables.importance),
-    ("An example", _example),
     ("Data", _data),
     ("Columns", tables.columns),
     ("Settings", _settings),

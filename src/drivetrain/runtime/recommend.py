@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.arguments import public
-from drivetrain.bundle.facts import number_range, recommends
-from drivetrain.bundle.optional import ranking_of
+from drivetrain.bundle.facts import number_range
+from drivetrain.bundle.optional import ranking_of, recommends
 from drivetrain.bundle.reader import Bundle, open_bundle
 from drivetrain.bundle.verify import verify
 from drivetrain.errors import DataError, UsageError, nearest

@@ -43,10 +43,7 @@ class Concluded(Conclusion):
 
         held = fit_intervals(learner)
         result = make_result(learner)
-        if learner.data.extras.recommends is not None:
-            from drivetrain.evidence.ranking_beside import add_ranking
-
-            add_ranking(learner, result)
+        learner.data.task.add_to_result(learner, result)
         metrics = result["metrics"][learner.data.measured_part]
         for name, estimate in held.items():
             several = f"{name}." if len(learner.data.signature.targets) > 1 else ""

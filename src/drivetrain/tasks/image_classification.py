@@ -12,22 +12,105 @@ from typing import Any
 import numpy as np
 
 from drivetrain.arguments import public
+from drivetrain.codecs import Signature
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.image import Image
 from drivetrain.data import split as splits
 from drivetrain.data.checks.copies import without_copies
-from drivetrain.data.dataset import Dataset, make_dataset
+from drivetrain.data.checks.faults import Report
+from drivetrain.data.checks.pictures import check_with_progress
+from drivetrain.data.dataset import make_dataset
+from drivetrain.data.option import Option
 from drivetrain.data.read.folders import image_folder
 from drivetrain.data.split import Splitter
+from drivetrain.data.split_words import from_words
 from drivetrain.data.table import Table, complete
 from drivetrain.data.table import from_columns as table_from_columns
+from drivetrain.data.task import Task
 from drivetrain.errors import DataError, UsageError
 from drivetrain.learn.applies import VALID_SHARE, refuse_shares
+from drivetrain.tasks.options import DROP_COPIES, SEED, SPLIT, TEST, VALID
 from drivetrain.tasks.problem import Problem
 
-NAME = "image_classification"
-METRIC = "accuracy"
 PHOTO_MODEL, SMALL_MODEL = "resnet18", "cnn"
+PHOTO = 64
+"""Pixels from which on a picture is a photograph."""
+
+
+class Size(Option):
+    """A side in pixels; in Python also (height, width)."""
+
+    def plain(self, value: Any) -> Any:
+        return list(value) if isinstance(value, tuple) else value
+
+    def restore(self, kept: Any) -> Any:
+        return tuple(kept) if isinstance(kept, list) else kept
+
+
+class ImageClassification(Task):
+    """Pictures of several classes, in a folder."""
+
+    name = "image_classification"
+    things = heading = "pictures"
+    source = "a folder of pictures"
+    command = "predict {bundle} PICTURE"
+    options = (
+        VALID,
+        SEED,
+        SPLIT,
+        TEST,
+        DROP_COPIES,
+        Size("image_size", "side in pixels; default: from the pictures", {"type": int, "metavar": "N"}),
+        Option("resize", "how a picture is made square (crop)", {"choices": ("crop", "pad", "stretch")}),
+        Option("layout", "override the recognised layout of the folder"),
+    )
+    quick_to_check = 10_000
+
+    def recognises(self, source: str, typed: Mapping[str, Any]) -> bool:
+        return os.path.isdir(source)
+
+    def way_to(self, source: str) -> str:
+        return "name a folder of pictures"
+
+    def make(self, source: Any, **call: Any) -> Problem:
+        return from_folder(source, **call)
+
+    def splitter(self, typed: Mapping[str, Any]) -> Splitter | None:
+        """A share for the test is a random split too."""
+        if typed["split"] is None and not typed["test"]:
+            return None
+        return from_words(
+            typed["split"] or "random", typed["valid"], typed["seed"], typed["test"], stratify="label", pictures=True
+        )  # fmt: skip
+
+    def call(self, typed: Mapping[str, Any]) -> dict[str, Any]:
+        """The share for the test is in the split."""
+        return {name: value for name, value in super().call(typed).items() if name != "test"}
+
+    def recorded(self, recipe: Mapping[str, Any]) -> dict[str, Any]:
+        return {**super().recorded(recipe), "test": (recipe.get("split") or {}).get("test", 0.0)}
+
+    def default_model(self, signature: Signature) -> str:
+        (codec,) = signature.inputs.values()
+        return PHOTO_MODEL if min(codec.shape[:2]) >= PHOTO else SMALL_MODEL
+
+    def check_source(self, source: str, typed: Mapping[str, Any], quiet: bool) -> Report:
+        """One class or an unreadable picture is a finding, and no failure."""
+        table = image_folder(source, layout=typed["layout"])
+        asked = self.splitter(typed)
+        splitter = asked or default_split(table, typed["valid"], typed["seed"])
+        if typed["drop_copies"]:
+            table = without_copies(table, ("image", "label"), splitter, files=("image",), things="pictures")
+        try:
+            split = splitter(table)
+        except DataError:
+            if asked:
+                raise
+            split = None
+        return check_with_progress(table, split, quiet=quiet)
+
+
+TASK = ImageClassification()
 
 
 @public
@@ -41,7 +124,7 @@ def from_folder(
     layout: str | None = None,
     split: Splitter | None = None,
     drop_copies: bool = False,
-) -> Dataset:
+) -> Problem:
     """Pictures in class folders, in train/valid/test folders, or in one folder with a CSV of file and label.
 
     Where the folders don't say which pictures validate, a share `valid` of each class does, chosen by `seed`. `split` says
@@ -50,11 +133,10 @@ def from_folder(
     Raises DataError or FileError for a folder that is missing, empty or not understood.
     """
     table = image_folder(folder, layout=layout)
-    recipe = {
-        "task": NAME, "source": os.path.abspath(folder), "valid": valid, "seed": seed, "resize": resize, "layout": layout,
-        "image_size": list(image_size) if isinstance(image_size, tuple) else image_size,
-        "split": None if split is None else split.to_json(), "drop_copies": drop_copies,
-    }  # fmt: skip
+    recipe = TASK.recipe(
+        os.path.abspath(folder), valid=valid, seed=seed, image_size=image_size, resize=resize, layout=layout, split=split,
+        drop_copies=drop_copies,
+    )  # fmt: skip
     return from_table(
         table,
         valid,
@@ -88,7 +170,7 @@ def from_table(
     split: Splitter | None = None,
     drop_copies: bool = False,
     recipe: dict[str, Any] | None = None,
-) -> Dataset:
+) -> Problem:
     """A table with the columns `image` (paths, bytes or arrays) and `label`, and others to split by."""
     refuse_shares(split, valid)
     blank = [label is None or not str(label).strip() for label in table["label"]]
@@ -111,16 +193,14 @@ def from_table(
         inputs, targets = {"image": Image(size=image_size, resize=resize)}, {"label": Category()}
     except ValueError as fault:
         raise UsageError(f"{fault}.", where=f"image_size {image_size!r}, resize {resize!r}") from fault
-    data = Problem.of(make_dataset(table, inputs, targets, split, task=NAME, recipe=recipe))
-    photos = min(data.signature.inputs["image"].shape[:2]) >= 64
-    data.default_model = PHOTO_MODEL if photos else SMALL_MODEL
+    data = Problem.of(make_dataset(table, inputs, targets, split, task=TASK, recipe=recipe))
     return data
 
 
 @public
 def from_arrays(
     images: Any, labels: Sequence[Any], valid: float = 0.2, seed: int = 0, *, name: str = "pictures"
-) -> Dataset:
+) -> Problem:
     """Pictures in memory: uint8 (n, height, width) or (n, height, width, channels), and a label for each."""
     images = np.asarray(images)
     if images.dtype != np.uint8 or images.ndim not in (3, 4):
@@ -137,14 +217,3 @@ def from_arrays(
     column[:] = list(images)
     table = table_from_columns({"image": column, "label": [str(label) for label in labels]}, name=name)
     return from_table(table, valid, seed, image_size=images.shape[1:3])
-
-
-def from_recipe(recipe: Mapping[str, Any]) -> Dataset:
-    """The dataset that `from_folder` made."""
-    size = recipe.get("image_size")
-    return from_folder(
-        recipe["source"], recipe["valid"], recipe["seed"], resize=recipe["resize"], layout=recipe.get("layout"),
-        image_size=tuple(size) if isinstance(size, list) else size,
-        split=splits.from_json(recipe["split"]) if recipe.get("split") else None,
-        drop_copies=recipe.get("drop_copies", False),
-    )  # fmt: skip

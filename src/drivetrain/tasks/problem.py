@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from drivetrain.arguments import public
 from drivetrain.data.conclusion import Conclusion
 from drivetrain.data.dataset import Dataset
-from drivetrain.errors import UsageError
 from drivetrain.tasks.conclusion import Concluded
 
 if TYPE_CHECKING:
@@ -30,21 +29,14 @@ class Problem(Dataset):
 
     def check(self) -> Report:
         """Faults in the data and leaks between the parts; looked for once."""
-        if self.found_faults is None and self.find_faults is not None:
-            self.found_faults = self.find_faults(self)
-        elif self.found_faults is None:
-            from drivetrain.data.checks.pictures import check_with_progress
+        if self.found_faults is None:
+            found = self.task.find_faults(self)
+            if found is None:
+                from drivetrain.data.checks.declared import check_declared
 
-            image, label = self._picture_and_label()
-            self.found_faults = check_with_progress(self.table, self.split, image=image, label=label)
+                found = check_declared(self)
+            self.found_faults = found
         return self.found_faults
-
-    def _picture_and_label(self) -> tuple[str, str]:
-        images = [name for name, codec in self.signature.inputs.items() if codec.from_files]
-        labels = [name for name, codec in self.signature.targets.items() if codec.labels is not None]
-        if len(images) != 1 or len(labels) != 1:
-            raise UsageError("check needs one picture column and one category so far.", where=self.table.name)
-        return images[0], labels[0]
 
     @public
     def show(self, n: int = 16, part: str = "train", seed: int = 0) -> Chart:

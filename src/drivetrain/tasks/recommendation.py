@@ -12,37 +12,50 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from drivetrain.arguments import public
+from drivetrain.bundle import facts
+from drivetrain.bundle.optional import RECOMMENDER
 from drivetrain.bundle.reader import Bundle, open_bundle
+from drivetrain.codecs import Signature
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
 from drivetrain.data import split as splits
-from drivetrain.data.dataset import Dataset, Extras, make_dataset
+from drivetrain.data.dataset import Dataset, make_dataset, whole
 from drivetrain.data.interactions.histories import Log
 from drivetrain.data.interactions.ratings import check_ratings, read_ratings
 from drivetrain.data.interactions.titles import read_titles
+from drivetrain.data.option import Option
 from drivetrain.data.read.frame import Frame
 from drivetrain.data.read.readers import read_frame
 from drivetrain.data.split import Splitter
+from drivetrain.data.task import Task
 from drivetrain.errors import DataError, UsageError
-from drivetrain.evidence.ranking_beside import recommender_of
+from drivetrain.evidence.ranking_beside import add_ranking, example, recommender_beside
+from drivetrain.evidence.result import make_result
+from drivetrain.files import to_json
 from drivetrain.learn.applies import refuse_pointless, refuse_shares
+from drivetrain.learn.baselines.recommend import ranking_baselines, rating_baselines
+from drivetrain.learn.names import EASE, FACTORS
 from drivetrain.learn.recommend.items import BeyondAccuracy
 from drivetrain.metrics import Estimate, measure
 from drivetrain.runtime import OnnxSession
 from drivetrain.runtime.recommend import Alike, Recommendations, Recommender
+from drivetrain.tasks.options import FLAG, HELD, INTERVAL, QUERY, SEED, SPLIT, TEST, VALID, Words
 from drivetrain.tasks.problem import Problem
-from drivetrain.types import Array
+from drivetrain.types import Array, Batch
 
-NAME = "recommendation"
-INTERVAL = 0.9
-"""How often a rating's interval shall hold it where nobody said."""
+if TYPE_CHECKING:
+    from drivetrain.data.checks.faults import Report
+    from drivetrain.learn.base import BaseLearner
+    from drivetrain.learn.baselines.supervised import Baseline
+    from drivetrain.learn.recommend.ease import EaseLearner
+
 MOST_ITEMS = 5000
 """So many items are recommended at most: a weight for each pair of them must fit."""
 
@@ -50,6 +63,178 @@ NAMES_ARE_IN_IT = (
     "The names of the users that it was trained on are in the bundle, and some of their ratings.",
 )
 SEEN_IS_IN_IT = ("What each user has had is in the bundle, by name.",)
+TEXT = {"metavar": "COLUMN"}
+
+
+class Titles(Option):
+    """A file of titles, whose path is kept whole."""
+
+    def read(self, typed: str | None) -> Path | None:
+        return None if typed is None else Path(typed)
+
+    def plain(self, value: Any) -> Any:
+        return os.path.abspath(value) if isinstance(value, os.PathLike) else value
+
+
+class Recommendation(Task):
+    """Who liked what, from a table of ratings or picks."""
+
+    name = "recommendation"
+    heading = "ratings"
+    asked_for = own_baselines = True
+    command = "recommend {bundle} USER --seen {table}"
+    card_use = (
+        'import drivetrain as dt\nprint(dt.Recommender("{bundle}").recommend(history=[...], n=10))',
+        "drivetrain recommend {bundle} USER --seen ratings.csv",
+    )
+    options = (
+        VALID,
+        SEED,
+        SPLIT,
+        TEST,
+        Option("user", "who", TEXT, question="which column is the user", fits=facts.is_text),
+        Option("item", "what", TEXT, question="which column is the item", fits=facts.is_text),
+        Option("rating", "how much; without it, that it was picked", TEXT, fits=facts.or_none(facts.is_text)),
+        Option(
+            "timestamp", "when: validate on each user's latest", TEXT, fits=facts.or_none(facts.is_text)
+        ),
+        Option(
+            "liked_from", "what counts as liked; default: the mean and above", {"type": float, "metavar": "RATING"},
+            argument="liked", fits=facts.or_none(facts.is_number),
+        ),
+        Words(
+            "header", "the columns of a file that doesn't name them: a,b,c", {"metavar": "NAMES"},
+            fits=facts.or_none(facts.many(facts.is_text)),
+        ),
+        Titles("titles", "a table of items and their titles", {"metavar": "FILE"}),
+        Option("keep_seen", "the bundle holds what each user has had, by name", FLAG, fits=facts.is_bool),
+        QUERY,
+        INTERVAL,
+        Option("most_items", typed=None, fits=facts.is_whole),
+    )  # fmt: skip
+
+    def way_to(self, source: str) -> str:
+        return "name a table" if os.path.isdir(source) else super().way_to(source)
+
+    def make(self, source: Any, **call: Any) -> Problem:
+        return from_csv(source, **call)
+
+    def split_words(self, recipe: Mapping[str, Any]) -> str:
+        """Without a split, ratings that have a time are split by it."""
+        return "" if recipe.get("split") is None and recipe.get("timestamp") else super().split_words(recipe)
+
+    def measure(self, bundle: Bundle, data: Dataset, part: str) -> dict[str, Estimate]:
+        return measure_bundle(bundle, data, part)
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking(Recommendation):
+    """Of a dataset of histories, which come from a log: what was liked next."""
+
+    log: Log
+    known: Mapping[str, Any]
+    """What a bundle knows of the log's columns."""
+    keep_seen: bool
+    titles: Mapping[str, str]
+    beyond: BeyondAccuracy
+
+    things = "users"
+    fitted_again = (
+        "measured without what the valid rows say of users; what answers was fitted again to them too"
+    )
+
+    @classmethod
+    def of(cls, log: Log, known: Mapping[str, Any], keep_seen: bool, titles: Mapping[str, str]) -> Problem:
+        """The dataset of histories of a log."""
+        data = Problem.of(log.ranking())
+        data.task = cls(log, known, keep_seen, titles, BeyondAccuracy(data))
+        data.default_model = EASE
+        return data
+
+    @property
+    def limits(self) -> tuple[str, ...]:  # type: ignore[override]
+        return SEEN_IS_IN_IT if self.keep_seen else ()
+
+    def find_faults(self, data: Dataset) -> Report:
+        del data
+        log = self.log
+        return check_ratings(log.table, log.user, log.item, log.split.train)
+
+    def baselines(self, signature: Signature, train: Batch, measured: Batch, seed: int) -> list[Baseline]:
+        return ranking_baselines(signature, train, measured, seed)
+
+    def metrics(self, outputs: Array) -> dict[str, Estimate]:
+        return self.beyond(outputs)
+
+    def whole(self) -> Problem:
+        """That of the log in which what validates trains."""
+        return self.of(self.log.whole(), self.known, self.keep_seen, self.titles)
+
+    def facts(self, data: Dataset) -> dict[str, Any]:
+        return {"recommendation": {**self.known, "users": len(data.split.train)}}
+
+    def members(self, learner: BaseLearner) -> dict[str, bytes]:
+        found: dict[str, bytes] = {}
+        if self.keep_seen:
+            people = {user: list(both) for user, both in self.log.histories().items()}
+            found["seen.json"] = to_json(people).encode()
+        items = next(iter(learner.shipped.data.signature.targets.values())).items  # type: ignore[attr-defined]
+        if titles := {item: self.titles[item] for item in items if item in self.titles}:
+            found["titles.json"] = to_json(titles).encode()
+        return found
+
+    def sections(self, learner: BaseLearner) -> list[dict[str, Any]]:
+        return example(learner, self.titles)
+
+    def ranker(self, learner: BaseLearner) -> BaseLearner:
+        """What recommends."""
+        return learner
+
+
+@dataclass(frozen=True, eq=False)
+class Ratings(Recommendation):
+    """Of a dataset of ratings, which say no more than how much: what to recommend is learned from histories beside it."""
+
+    ranking: Problem
+
+    things = "ratings"
+
+    @property
+    def limits(self) -> tuple[str, ...]:  # type: ignore[override]
+        return (*NAMES_ARE_IN_IT, *self.ranking.task.limits)
+
+    def default_model(self, signature: Signature) -> str:
+        return FACTORS
+
+    def find_faults(self, data: Dataset) -> Report:
+        return self.ranking.task.find_faults(data)
+
+    def baselines(self, signature: Signature, train: Batch, measured: Batch, seed: int) -> list[Baseline]:
+        return rating_baselines(signature, train, measured, seed)
+
+    def for_whole(self) -> Ratings:
+        return replace(self, ranking=whole(self.ranking))
+
+    def add_to_result(self, learner: BaseLearner, result: dict[str, Any]) -> None:
+        add_ranking(learner, self.ranker(learner), result)
+
+    def members(self, learner: BaseLearner) -> dict[str, bytes]:
+        """The bundle of what recommends: opened, checked and verified like any."""
+        ranker = self.ranker(learner)
+        if ranker.result is None:
+            ranker.result = make_result(ranker)
+        with tempfile.TemporaryDirectory() as folder:
+            return {RECOMMENDER: ranker.export(Path(folder) / RECOMMENDER).read_bytes()}
+
+    def sections(self, learner: BaseLearner) -> list[dict[str, Any]]:
+        return self.ranking.task.sections(self.ranker(learner))
+
+    def ranker(self, learner: BaseLearner) -> EaseLearner:
+        """What recommends beside this learner, fitted when it is first asked for."""
+        return recommender_beside(learner, self.ranking)
+
+
+TASK = Recommendation()
 
 
 @public
@@ -66,27 +251,18 @@ def from_csv(
     query: str | None = None,
     split: Splitter | None = None,
     **options: Any,
-) -> Dataset:
+) -> Problem:
     """Ratings from a file (CSV, TSV, Parquet, JSON lines), or from a database: its URL and a `query`.
 
     `header` names the columns of a file that doesn't. The other options are those of `from_frame`. Raises FileError,
     DataError and UsageError that name file, row and column.
     """
     frame = read_frame(path, query=query, header=header)
-    recipe = {
-        "task": NAME,
-        "source": os.fspath(path) if query else os.path.abspath(path),
-        "user": user,
-        "item": item,
-        "rating": rating,
-        "timestamp": timestamp,
-        "valid": valid,
-        "seed": seed,
-        "header": None if header is None else list(header),
-        "query": query,
-        "split": None if split is None else split.to_json(),
-        **{name: _plain(value) for name, value in options.items()},
-    }
+    recipe = TASK.recipe(
+        os.fspath(path) if query else os.path.abspath(path),
+        user=user, item=item, rating=rating, timestamp=timestamp, valid=valid, seed=seed, header=header, query=query,
+        split=split, **options,
+    )  # fmt: skip
     return from_frame(
         frame, user, item, rating, timestamp, valid, seed, split=split, recipe=recipe, **options
     )
@@ -108,10 +284,10 @@ def from_frame(
     most_items: int = MOST_ITEMS,
     keep_seen: bool = False,
     titles: str | os.PathLike[str] | Mapping[str, str] | None = None,
-    interval: float | None = INTERVAL,
+    interval: float | None = HELD,
     recipe: dict[str, Any] | None = None,
     name: str = "ratings",
-) -> Dataset:
+) -> Problem:
     """A pandas or polars frame, or a mapping of columns.
 
     Without `split` the latest share `valid` (and `test`) of each user's rows is held out where there is a `timestamp`,
@@ -138,49 +314,25 @@ def from_frame(
     log = Log(table, parts, user, item, rating, liked, most_items, seed)
     notes = [*log.notes, *_split_notes(splitter, timestamp)]
     way = Number() if rating is None else frame.column(rating).way()
-    facts = {
+    known = {
         "user": user, "item": item, "rating": rating, "timestamp": timestamp, "liked": log.threshold,
         "header": (recipe or {}).get("header"), "thousands": way.thousands,
     }  # fmt: skip
-    extras = Extras(
-        "users", _ranking_baselines, facts={"recommendation": facts}, histories=log.histories, keep_seen=keep_seen,
-        titles=_titles(titles, item, table[item]), limits=SEEN_IS_IN_IT if keep_seen else (),
-    )  # fmt: skip
-    ranking = _ranking(log, extras)
+    ranking = Ranking.of(log, known, keep_seen, _titles(titles, item, table[item]))
     if rating is None:
         data = ranking
         data.recipe = recipe
         data.notes = [*table.notes, *([parts.note] if parts.note else []), *notes, *data.notes]
     else:
-        data = Problem.of(make_dataset(
-            table, {user: Category(open=True), item: Category(open=True)}, {rating: _on_its_scale(way, table[rating][parts.train])},
-            lambda _: parts,  # type: ignore[arg-type]
-            task=NAME, recipe=recipe, default_model="factors",
-        ))  # fmt: skip
+        inputs = {user: Category(open=True), item: Category(open=True)}
+        targets = {rating: _on_its_scale(way, table[rating][parts.train])}
+        made = make_dataset(table, inputs, targets, lambda _: parts, task=Ratings(ranking), recipe=recipe)  # type: ignore[arg-type]
+        data = Problem.of(made)
         data.notes += [*notes, *ranking.notes]
         data.interval = interval
-        limits = (*NAMES_ARE_IN_IT, *ranking.extras.limits)
-        data.extras = Extras("ratings", baselines=_rating_baselines, limits=limits, recommends=ranking)
-    said = {"liked": liked is not None, "interval": interval not in (None, INTERVAL)}
+    said = {"liked": liked is not None, "interval": interval not in (None, HELD)}
     refuse_pointless(data, None, [name for name, given in said.items() if given])
-    data.find_faults = lambda _: check_ratings(table, user, item, parts.train)
     return data
-
-
-def _ranking(log: Log, extras: Extras) -> Dataset:
-    """The dataset of histories of a log. All its rows but the test's are those of the log in which what validates trains."""
-    ranking = Problem.of(log.ranking())
-    ranking.task = NAME
-    facts = {"recommendation": {**extras.facts["recommendation"], "users": len(ranking.split.train)}}
-    ranking.extras = replace(
-        extras, metrics=BeyondAccuracy(ranking), facts=facts, whole=lambda: _ranking(log.whole(), extras)
-    )
-    return ranking
-
-
-def _plain(value: Any) -> Any:
-    """An option as a run's config can hold it."""
-    return os.path.abspath(value) if isinstance(value, os.PathLike) else value
 
 
 def _titles(
@@ -192,13 +344,6 @@ def _titles(
     return read_titles(given, item, set(items.tolist()))
 
 
-def from_recipe(recipe: Mapping[str, Any]) -> Dataset:
-    """The dataset that `from_csv` made."""
-    options = {name: value for name, value in recipe.items() if name not in ("task", "source", "split")}
-    split = recipe.get("split")
-    return from_csv(recipe["source"], split=None if split is None else splits.from_json(split), **options)
-
-
 def recommender(model: Any, *, seen: Mapping[Any, Any] | None = None) -> Recommender:
     """What recommends: of a bundle (its path, or opened) or of a trained learner, which then knows the histories of its own
     users. `seen` says who has had what: user -> items, or items with ratings."""
@@ -206,12 +351,13 @@ def recommender(model: Any, *, seen: Mapping[Any, Any] | None = None) -> Recomme
         return model
     if isinstance(model, (str, os.PathLike, Bundle)):
         return Recommender(model, seen=seen)
-    ranker = model if model.data.extras.recommends is None else recommender_of(model)
     with tempfile.TemporaryDirectory() as folder:
         bundle = open_bundle(model.export(Path(folder) / "model.bundle"))
-    if ranker.data.extras.histories is None:
+    task = model.data.task
+    if not isinstance(task, Ranking | Ratings):
         return Recommender(bundle, check=False, seen=seen)
-    histories = {user: (tuple(a), tuple(b)) for user, (a, b) in ranker.data.extras.histories().items()}
+    ranking = task.ranker(model).data.task
+    histories = {user: (tuple(a), tuple(b)) for user, (a, b) in ranking.log.histories().items()}
     if bundle.recommender is None:
         bundle = replace(bundle, seen=histories)
     else:
@@ -232,7 +378,7 @@ def similar(model: Any, item: Any, n: int = 10) -> list[Alike]:
 
 def measure_bundle(bundle: Bundle, data: Dataset, part: str) -> dict[str, Estimate]:
     """How well a bundle ranks for the users of a part of its own data, run as it will be."""
-    ranker, ranking = bundle.recommender or bundle, data.extras.recommends or data
+    ranker, ranking = bundle.recommender or bundle, getattr(data.task, "ranking", data)
     if ranker.signature.targets != ranking.signature.targets:  # It was fitted again, and knows more items.
         ranking = replace(ranking, signature=ranker.signature, _parts={}, bad={})
     batch = ranking.part(part).batch()
@@ -267,15 +413,3 @@ def _split_notes(splitter: Splitter, timestamp: str | None) -> list[str]:
             "name a --timestamp to hold out the latest"
         ]
     return []
-
-
-def _rating_baselines(*given: Any) -> Any:
-    from drivetrain.learn.baselines.recommend import rating_baselines
-
-    return rating_baselines(*given)
-
-
-def _ranking_baselines(*given: Any) -> Any:
-    from drivetrain.learn.baselines.recommend import ranking_baselines
-
-    return ranking_baselines(*given)

@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from drivetrain.arguments import public
+from drivetrain.bundle import facts
 from drivetrain.codecs import Codec, Signature
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
@@ -23,22 +23,147 @@ from drivetrain.data.checks.faults import Fault, Report
 from drivetrain.data.dataset import Dataset, make_dataset
 from drivetrain.data.kinds.base import CATEGORY, CONSTANT, IGNORED, MANY, NUMBER, ColumnKind
 from drivetrain.data.kinds.guess import guess_kinds, names_of, to_table
+from drivetrain.data.option import Option
 from drivetrain.data.read.frame import Frame
 from drivetrain.data.read.readers import Missing, read_frame
 from drivetrain.data.split import Splitter
 from drivetrain.data.table import Table, complete
+from drivetrain.data.task import Task
 from drivetrain.errors import DataError, UsageError, nearest
 from drivetrain.interface import column_option
 from drivetrain.learn.applies import refuse_pointless, refuse_shares
 from drivetrain.learn.names import BEST
+from drivetrain.tasks.options import (
+    AGAIN,
+    DROP_COPIES,
+    HELD,
+    INTERVAL,
+    QUERY,
+    SEED,
+    SPLIT,
+    TEST,
+    VALID,
+    YES_OR_NO,
+    Pairs,
+)  # fmt: skip
 from drivetrain.tasks.problem import Problem
 from drivetrain.types import Array
 
-NAME = "tabular"
-INTERVAL = 0.9
-"""How often a number's interval shall hold it where nobody said."""
 _TOLD = 5
 """So many columns are named where none is left."""
+
+
+class Costs(Pairs):
+    """TRUE:ANSWER=COST, which may be given again: what it costs to answer so."""
+
+    def read(self, typed: list[str]) -> Any:
+        return dict(map(self._cost, typed)) or None
+
+    def _cost(self, given: str) -> tuple[tuple[str, str], float]:
+        try:
+            pair, cost = self.pair(given)
+            true, sign, answer = pair.partition(":")
+            value = float(cost)
+        except (UsageError, ValueError):
+            true = sign = answer = ""
+            value = 0.0
+        if not sign:
+            raise UsageError(
+                f"{given!r} is not {self.metavar}.", where=self.flag, fix="Write it like yes:no=5."
+            )
+        return (true, answer), value
+
+    def plain(self, value: Any) -> Any:
+        return None if value is None else [[*pair, cost] for pair, cost in value.items()]
+
+    def restore(self, kept: Any) -> Any:
+        return {(true, answer): cost for true, answer, cost in kept} if kept else None
+
+    def words(self, kept: Any) -> Any:
+        return super().words({f"{true}:{answer}": f"{cost:g}" for true, answer, cost in kept or ()})
+
+
+class MissingWords(Option):
+    """WORD or NAME=WORD, which may be given again: words for "no value" by column, "" for all."""
+
+    def read(self, typed: list[str]) -> dict[str, list[str]] | None:
+        found: dict[str, list[str]] = {}
+        for text in typed:
+            name, _, word = text.rpartition("=")
+            found.setdefault(name, []).append(word)
+        return found or None
+
+    def plain(self, value: Any) -> Any:
+        return {name: list(words) for name, words in (value or {}).items()}
+
+    def words(self, kept: Any) -> Any:
+        return super().words(
+            [f"{name}={word}" if name else word for name, words in (kept or {}).items() for word in words]
+        )
+
+
+class Tabular(Task):
+    """Columns of a table, of which some are to be predicted."""
+
+    name = "tabular"
+    things = "rows"
+    heading = "tables"
+    source = "a table (CSV, TSV, Parquet, JSONL) or a database's URL"
+    command = "predict {bundle} ROWS.csv --out answers.csv"
+    options = (
+        VALID,
+        SEED,
+        SPLIT,
+        TEST,
+        DROP_COPIES,
+        Option(
+            "target", "what is to be predicted; may be given again", {**AGAIN, "metavar": "COLUMN"},
+            question="which column is to be predicted", fits=facts.many(facts.is_text),
+        ),
+        Pairs(
+            "column",
+            "override what a column was taken for, and how it is written: price=number:decimal-comma, day=date:month-first",
+            {**AGAIN, "metavar": "NAME=KIND"}, argument="columns", fits=facts.or_none(facts.texts_by_text),
+        ),
+        Option("ignore", "leave a column out", {**AGAIN, "metavar": "NAME"}, fits=facts.many(facts.is_text)),
+        MissingWords(
+            "missing", 'what else means "no value", in all columns or in one; NAME= alone: no word does there (-200)',
+            {**AGAIN, "metavar": "WORD or NAME=WORD"}, fits=facts.many_texts_by_text,
+        ),
+        QUERY,
+        Option(
+            "log_target", "learn a number on a log scale, or don't; default: --model best finds out", YES_OR_NO,
+            fits=facts.is_bool,
+        ),
+        INTERVAL,
+        Costs(
+            "cost", "what a wrong answer costs (1)", {**AGAIN, "metavar": "TRUE:ANSWER=COST"}, argument="costs",
+            fits=facts.or_none(facts.many(facts.is_cost)),
+        ),
+        Option("rare", typed=None, fits=facts.is_whole),
+    )  # fmt: skip
+
+    def recognises(self, source: str, typed: Mapping[str, Any]) -> bool:
+        return not os.path.isdir(source) and bool(typed["target"] or typed["query"] or os.path.isfile(source))
+
+    def way_to(self, source: str) -> str:
+        return "name a table" if os.path.isdir(source) else super().way_to(source)
+
+    def make(self, source: Any, **call: Any) -> Problem:
+        return from_csv(source, **call)
+
+    def splitter(self, typed: Mapping[str, Any]) -> Splitter | None:
+        """A random one is the task's own: each class of the target by its share."""
+        return None if typed["split"] == "random" else super().splitter(typed)
+
+    def default_model(self, signature: Signature) -> str:
+        return BEST
+
+    def find_faults(self, data: Dataset) -> Report:
+        return find_faults(data, propose=getattr(data.splitter, "kind", "random") == "random")
+
+
+TASK = Tabular()
 
 
 @public
@@ -52,7 +177,7 @@ def from_csv(
     split: Splitter | None = None,
     missing: Missing = None,
     **options: Any,
-) -> Dataset:
+) -> Problem:
     """A table from a file (CSV, TSV, Parquet, JSON lines), or from a database: its URL and a `query`.
 
     The kind of each column is guessed, with the reason in `data.kinds`; `columns={"zip": "category"}` overrides one,
@@ -60,18 +185,10 @@ def from_csv(
     Raises FileError, DataError and UsageError that name file, row and column.
     """
     frame = read_frame(path, query=query, missing=missing)
-    splitter = split or splits.random(valid, seed=seed)
-    recipe = {
-        "task": NAME,
-        "source": os.fspath(path) if query else os.path.abspath(path),
-        "query": query,
-        "target": names_of(target),
-        "split": None if split is None else splitter.to_json(),
-        "valid": valid,
-        "seed": seed,
-        "missing": {name: list(words) for name, words in frame.missing.items()},
-        **{name: _plain(value) for name, value in options.items()},
-    }
+    recipe = TASK.recipe(
+        os.fspath(path) if query else os.path.abspath(path),
+        target=names_of(target), valid=valid, seed=seed, query=query, split=split, missing=frame.missing, **options,
+    )  # fmt: skip
     return from_frame(frame, target, valid, seed, split=split, recipe=recipe, **options)
 
 
@@ -87,14 +204,14 @@ def from_frame(
     ignore: str | Sequence[str] = (),
     split: Splitter | None = None,
     log_target: bool | None = None,
-    interval: float | None = INTERVAL,
+    interval: float | None = HELD,
     costs: Mapping[tuple[str, str], float] | None = None,
     rare: int = 5,
     drop_copies: bool = False,
     missing: Missing = None,
     recipe: dict[str, Any] | None = None,
     name: str = "table",
-) -> Dataset:
+) -> Problem:
     """A pandas or polars frame, or a mapping of columns.
 
     Without `split` a share `valid` (and `test`) of the rows is drawn by `seed`, of each class alike. `log_target`
@@ -149,18 +266,14 @@ def from_frame(
             inputs,
             {column: outputs[column] for column in targets},
             splitter,
-            task=NAME,
+            task=TASK,
             recipe=recipe,
         )
     )
     data.kinds = kinds
-    data.default_model = BEST
     data.may_log = log_target is None
     data.interval = interval
-    data.find_faults = partial(
-        find_faults, propose=not isinstance(split, splits.Splitter) or split.kind == "random"
-    )
-    said = {"log_target": log_target, "interval": interval not in (None, INTERVAL), "costs": costs}
+    said = {"log_target": log_target, "interval": interval not in (None, HELD), "costs": costs}
     refuse_pointless(data, None, [name for name, given in said.items() if given])
     if costs:
         data.signature = _with_costs(data.signature, costs)
@@ -196,22 +309,6 @@ def _nothing_left(table: Table, kinds: Mapping[str, ColumnKind], targets: Sequen
     return DataError(f"no column is left to learn from ({told}{more}).", where=table.name, fix=fix)
 
 
-def from_recipe(recipe: Mapping[str, Any]) -> Dataset:
-    """The dataset that `from_csv` made."""
-    options = {
-        name: value for name, value in recipe.items() if name not in ("task", "source", "split", "target")
-    }
-    split = recipe.get("split")
-    if costs := options.get("costs"):
-        options["costs"] = {(true, answer): value for true, answer, value in costs}
-    return from_csv(
-        recipe["source"],
-        recipe["target"],
-        split=None if split is None else splits.from_json(split),
-        **options,
-    )
-
-
 def find_faults(data: Dataset, propose: bool = False) -> Report:
     """What is wrong with the table, its split and its columns (see `data/checks/tables.py` and `data/checks/leaks.py`); with
     `propose` also the split that the table speaks for."""
@@ -228,13 +325,6 @@ def find_faults(data: Dataset, propose: bool = False) -> Report:
         message = f"A random split may flatter: {proposal.reason}"
         notes = (Fault("split", "note", message, [], f"Try {proposal.option}."),)
     return replace(report, faults=(*leaks, *report.faults, *notes))
-
-
-def _plain(value: Any) -> Any:
-    """An option as a run's config can hold it."""
-    if isinstance(value, Mapping) and any(isinstance(key, tuple) for key in value):
-        return [[*key, cost] for key, cost in value.items()]
-    return dict(value) if isinstance(value, Mapping) else value
 
 
 def _is_gap(values: Array) -> Array:

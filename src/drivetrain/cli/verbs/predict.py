@@ -5,23 +5,19 @@ from __future__ import annotations
 import os
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 from rich.text import Text
 
 from drivetrain.cli.common import Outcome, add_bundle, refuse_unwritable, say, terminal
-from drivetrain.errors import DataError, UsageError, one_line
+from drivetrain.errors import UsageError, one_line
 
 if TYPE_CHECKING:
-    from drivetrain.runtime import Predictor
     from drivetrain.types import Answer, Failure
 
 HELP = "answer for pictures, or for the rows of a table"
 EXAMPLE = "drivetrain predict flowers.bundle photo.jpg"
-SHOWN = 5
 LONGEST = 40
 """Letters of a kept value in a terminal."""
 COLUMNS = 10
@@ -53,6 +49,7 @@ def add(command: ArgumentParser) -> None:
 
 def act(options: Namespace) -> Outcome:
     from drivetrain.data.answer_files import kept_cells, refuse_form, write_answers
+    from drivetrain.data.recipe import task_of
     from drivetrain.progress import progress
     from drivetrain.runtime import Predictor
     from drivetrain.runtime.answers import ORIGIN, answer_columns
@@ -66,7 +63,8 @@ def act(options: Namespace) -> Outcome:
             "the answers would replace the bundle.", where=options.out, fix="Choose another --out."
         )
     predictor = Predictor(options.bundle, trusted=options.trusted)
-    asked = _asked(predictor, options.inputs, options.keep)
+    task = task_of(predictor.manifest["task"])
+    asked = task.asked(predictor.signature, options.inputs, options.keep)
     for note in asked.notes:
         say(f"note: {note}", options)
     found: list[Answer | Failure] = []
@@ -98,58 +96,6 @@ def act(options: Namespace) -> Outcome:
     outcome |= {"unusual": tally.to_json()} if tally.notes() else {}
     outcome |= {"skipped": asked.skipped} if asked.skipped else {}
     return outcome, 0 if not failed else 1 if failed == len(answers) else 3
-
-
-@dataclass
-class _Asked:
-    """Names and raw values of what is to be answered, kept columns, remarks, and files that are none of it."""
-
-    origins: list[str] = field(default_factory=list)
-    items: list[Any] = field(default_factory=list)
-    kept: dict[str, list[Any]] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    skipped: list[str] = field(default_factory=list)
-
-
-def _asked(predictor: Predictor, inputs: Sequence[str], keep: Sequence[str]) -> _Asked:
-    """Files for one picture, else rows of tables."""
-    codecs = list(predictor.signature.inputs.values())
-    if len(codecs) == 1 and codecs[0].from_files:
-        if keep:
-            raise UsageError("pictures have no columns to keep.", where="--keep", fix="Leave it out.")
-        return _pictures(inputs)
-    from drivetrain.data.read.row_inputs import rows_for
-
-    asked = _Asked()
-    for given in inputs:
-        found = rows_for(given, predictor.signature.inputs, keep=keep)
-        for name in {**asked.kept, **found.kept}:  # Where one file has a column that another hasn't.
-            values = asked.kept.setdefault(name, [None] * len(asked.items))
-            values += found.kept.get(name, [None] * len(found.rows))
-        asked.origins += found.origins
-        asked.items += found.rows
-        asked.notes += found.notes
-    return asked
-
-
-def _pictures(inputs: Sequence[str]) -> _Asked:
-    from drivetrain.data.read.folders import picture_files
-
-    asked = _Asked()
-    for given in inputs:
-        pictures, others = picture_files(given) if os.path.isdir(given) else ([given], [])
-        asked.items += pictures
-        asked.skipped += others
-        if others:
-            shown = ", ".join(os.path.relpath(other, given) for other in others[:SHOWN])
-            more = f" and {len(others) - SHOWN:,} more" if len(others) > SHOWN else ""
-            asked.notes.append(f"{given}: left out, no pictures by name or content: {one_line(shown)}{more}")
-    if not asked.items:
-        raise DataError(
-            "there are no pictures in it.", where=inputs[0], fix="Name pictures, or a folder of them."
-        )
-    asked.origins = list(asked.items)
-    return asked
 
 
 def show(answer: dict[str, Any]) -> None:

@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
 HELP = "train a model on a folder of pictures, a table, or ratings"
 EXAMPLE = "drivetrain train flowers/ --epochs 4 --export flowers.bundle"
-CHECK_UP_TO = 10_000
-"""`train` checks pictures by itself up to this many; more take minutes, and `check` is there."""
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "batch_size": {"type": int, "metavar": "N", "help": "items in a batch; default: by the size of the data"},
@@ -192,8 +190,12 @@ def _check_training(options: Namespace) -> None:
 
 
 def _say_faults(data: Dataset, options: Namespace) -> None:
-    if data.pictures and len(data) > CHECK_UP_TO:
-        say(f"{len(data):,} pictures: not checked for faults and leaks; 'drivetrain check' does it", options)
+    most = data.task.quick_to_check
+    if most is not None and len(data) > most:
+        say(
+            f"{len(data):,} {data.things}: not checked for faults and leaks; 'drivetrain check' does it",
+            options,
+        )
         return
     report = data.check()
     if data.kinds:  # `describe` has told what is left out.
@@ -229,7 +231,7 @@ def _resume(options: Namespace) -> Outcome:
         )  # fmt: skip
     recipe = Run.open(options.out).read_config()["data"].get("recipe")
     # From where the data are now; whether they are those of the run is seen by what is in them.
-    learner = resume(options.out, recipe and from_recipe({**recipe, "source": options.source}))
+    learner = resume(options.out, recipe and from_recipe({**recipe, "source": options.source}, options.out))
     _refuse_others(learner, options)
     learner.notes_told.update(learner.notes if options.json else [])
     learner.tell_notes()
@@ -244,7 +246,7 @@ def _refuse_others(learner: Any, options: Namespace) -> None:
     """A run goes on with what it was started with: an option that says something else would be passed over."""
     has = {**recorded(learner.data), **learner.settings.to_json(), **_of_training(learner, options)}
     for name in options.given:
-        value, own = said(options, name), has.get(name)
+        value, own = said(learner.data, options, name), has.get(name)
         if name in FREE or value == (own if name in has else WITHOUT_MEANING.get(name)):
             continue
         told = "was started without it"
@@ -313,6 +315,7 @@ def _trained(learner: Any, options: Namespace) -> Outcome:
 
 
 def show(answer: dict[str, Any]) -> None:
+    from drivetrain.data.recipe import task_of
     from drivetrain.report.words import tried_rows, verdict
 
     console = terminal()
@@ -334,7 +337,7 @@ def show(answer: dict[str, Any]) -> None:
     console.print(f"\nrun     {escape(str(answer['run']))}  (report.html in it)")
     if "bundle" in answer:
         console.print(f"bundle  {escape(answer['bundle'])}  (verified)")
-        use = "recommend {} USER" if answer["task"] == "recommendation" else "predict {} FILE"
-        console.print(f"next    drivetrain {use.format(escape(shlex.quote(answer['bundle'])))}")
+        command = task_of(answer["task"]).command.format(bundle=shlex.quote(answer["bundle"]), table="FILE")
+        console.print(f"next    drivetrain {escape(command)}")
     else:
         console.print(f"next    drivetrain export {escape(shlex.quote(str(answer['run'])))} MODEL.bundle")

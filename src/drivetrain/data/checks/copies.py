@@ -54,7 +54,7 @@ def without_copies(
     row is in, the row in test stays before one in valid, and that before one in train: what a model is measured on is the
     same with and without. Else the first stays.
     """
-    codes = [row_codes(_contents(table[name]) if name in files else table[name]) for name in columns]
+    codes = [row_codes(contents(table[name]) if name in files else table[name]) for name in columns]
     hashed = row_hash(codes, len(table))
     rank = np.zeros(len(table), np.int64)
     if isinstance(splitter, ByColumn):
@@ -72,7 +72,7 @@ def without_copies(
     return replace(kept_table, notes=(*kept_table.notes, told))
 
 
-def _contents(values: Array) -> Array:
+def contents(values: Array) -> Array:
     """What each file holds, as a short text (n,): files of different sizes are not read. A file that can't be read is
     only the same as itself."""
     sizes = [_size(value) for value in values]

@@ -89,7 +89,7 @@ class Log:
                 f"the {len(most):,} most liked of {len(names):,} items can be recommended, which have {share:.1%} of the "
                 "training rows; the others count as missed"
             )
-        return Dataset(table, signature, split, notes=notes, default_model="ease")
+        return Dataset(table, signature, split, notes=notes)
 
     def _people(self, inputs: list[str], items: int) -> tuple[Table, Split]:
         """Rows (user, history, seen, next), those that train first."""

@@ -20,7 +20,15 @@ from drivetrain.data.table import Table, as_column, from_columns, shown
 from drivetrain.errors import DataError, FileError, UsageError, nearest
 from drivetrain.files import file_error
 
-__all__ = ["LAYOUTS", "from_columns", "image_files", "image_folder", "parent_folder", "picture_files"]
+__all__ = [
+    "LAYOUTS",
+    "files_below",
+    "from_columns",
+    "image_files",
+    "image_folder",
+    "parent_folder",
+    "picture_files",
+]
 
 CLASS_FOLDERS, SPLIT_FOLDERS, CSV = LAYOUTS = (
     "class folders",
@@ -80,16 +88,21 @@ def image_files(path: str | os.PathLike[str]) -> list[str]:
 
 def picture_files(path: str | os.PathLike[str]) -> tuple[list[str], list[str]]:
     """The pictures below `path`, and the other files: each sorted, what is hidden skipped. Raises FileError."""
+    pictures: list[str] = []
+    others: list[str] = []
+    for file in files_below(path):
+        (pictures if is_picture(file) else others).append(file)
+    return pictures, others
+
+
+def files_below(path: str | os.PathLike[str]) -> list[str]:
+    """Every file below `path`, sorted; what is hidden is skipped. Raises FileError."""
     root = os.fspath(path)
     if os.path.isfile(root):
         raise FileError(
             "this is a file, not a folder.", where=shown(root), fix="Name the folder that holds it."
         )
-    pictures: list[str] = []
-    others: list[str] = []
-    for file in _walk(root):
-        (pictures if is_picture(file) else others).append(file)
-    return pictures, others
+    return list(_walk(root))
 
 
 def parent_folder(path: str | os.PathLike[str]) -> str:

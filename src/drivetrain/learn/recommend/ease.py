@@ -17,7 +17,6 @@ import numpy.typing as npt
 from drivetrain.bundle.npy import to_npy
 from drivetrain.codecs.ranking import Ranking
 from drivetrain.errors import TrainingError, UsageError
-from drivetrain.files import to_json
 from drivetrain.learn.baselines.recommend import POPULARITY
 from drivetrain.learn.closed_form.base import Solved
 from drivetrain.learn.names import EASE
@@ -98,10 +97,6 @@ class EaseLearner(Solved):
     def items(self) -> tuple[str, ...]:
         return next(iter(self.data.signature.targets.values())).items  # type: ignore[attr-defined]
 
-    @property
-    def _shipped_items(self) -> tuple[str, ...]:
-        return cast("EaseLearner", self.shipped).items
-
     # --- training -----------------------------------------------------------------------------------------
 
     def _solve(self) -> None:
@@ -142,7 +137,7 @@ class EaseLearner(Solved):
 
     def golden_samples(self) -> list[tuple[str, Any, dict[str, Any]]]:
         """Histories drawn by chance: nobody's own goes into a bundle."""
-        items = self._shipped_items
+        items = cast("EaseLearner", self.shipped).items
         generator = np.random.default_rng(self.settings.seed)
         found: list[tuple[str, Any, dict[str, Any]]] = []
         names = list(self.data.signature.inputs)
@@ -154,14 +149,7 @@ class EaseLearner(Solved):
         return found
 
     def members(self) -> dict[str, bytes]:
-        found = {"item_vectors.npy": to_npy(Items(self.shipped.training_batch()["history"]).vectors)}
-        extras = self.data.extras
-        if extras.keep_seen and extras.histories is not None:
-            people = {user: list(both) for user, both in extras.histories().items()}
-            found["seen.json"] = to_json(people).encode()
-        if titles := {item: extras.titles[item] for item in self._shipped_items if item in extras.titles}:
-            found["titles.json"] = to_json(titles).encode()
-        return found
+        return {"item_vectors.npy": to_npy(Items(self.shipped.training_batch()["history"]).vectors)}
 
     def told(self, against: Mapping[str, Mapping[str, Any]]) -> list[str]:
         return [f"recommends {found['words']}" for name, found in against.items() if name == POPULARITY]

@@ -1,0 +1,64 @@
+"""What somebody gives a bundle to answer for: files, or rows of tables."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from drivetrain.codecs import Signature
+from drivetrain.data.read.folders import files_below, picture_files
+from drivetrain.data.read.row_inputs import rows_for
+from drivetrain.errors import DataError, UsageError, one_line
+
+SHOWN = 5
+
+
+@dataclass
+class Asked:
+    """Names and raw values of what is to be answered, kept columns, remarks, and files that are none of it."""
+
+    origins: list[str] = field(default_factory=list)
+    items: list[Any] = field(default_factory=list)
+    kept: dict[str, list[Any]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+
+
+def ask_files(inputs: Sequence[str], keep: Sequence[str], pictures: bool) -> Asked:
+    """Files, and those in folders: of pictures those that are some, else all. Raises DataError where there is none."""
+    things = "pictures" if pictures else "files"
+    if keep:
+        raise UsageError(f"{things} have no columns to keep.", where="--keep", fix="Leave it out.")
+    asked = Asked()
+    for given in inputs:
+        found, others = [given], []
+        if os.path.isdir(given):
+            found, others = picture_files(given) if pictures else (files_below(given), [])
+        asked.items += found
+        asked.skipped += others
+        if others:
+            shown = ", ".join(os.path.relpath(other, given) for other in others[:SHOWN])
+            more = f" and {len(others) - SHOWN:,} more" if len(others) > SHOWN else ""
+            asked.notes.append(f"{given}: left out, no pictures by name or content: {one_line(shown)}{more}")
+    if not asked.items:
+        raise DataError(
+            f"there are no {things} in it.", where=inputs[0], fix=f"Name {things}, or a folder of them."
+        )
+    asked.origins = list(asked.items)
+    return asked
+
+
+def ask_rows(inputs: Sequence[str], keep: Sequence[str], signature: Signature) -> Asked:
+    """The rows of tables, with the columns that a model takes. Raises DataError."""
+    asked = Asked()
+    for given in inputs:
+        found = rows_for(given, signature.inputs, keep=keep)
+        for name in {**asked.kept, **found.kept}:  # Where one file has a column that another hasn't.
+            values = asked.kept.setdefault(name, [None] * len(asked.items))
+            values += found.kept.get(name, [None] * len(found.rows))
+        asked.origins += found.origins
+        asked.items += found.rows
+        asked.notes += found.notes
+    return asked

@@ -1,0 +1,90 @@
+"""Options that several tasks have, and those whose words mean something else than themselves."""
+
+from __future__ import annotations
+
+from argparse import BooleanOptionalAction
+from collections.abc import Mapping
+from typing import Any
+
+from drivetrain.bundle import facts
+from drivetrain.data import split as splits
+from drivetrain.data.option import GENERAL, Option
+from drivetrain.data.split import Splitter
+from drivetrain.errors import UsageError
+
+HELD = 0.9
+"""How often a number's interval shall hold it where nobody said."""
+AGAIN: dict[str, Any] = {"action": "append", "default": []}
+FLAG: dict[str, Any] = {"action": "store_true"}
+YES_OR_NO: dict[str, Any] = {"action": BooleanOptionalAction}
+
+
+class Split(Option):
+    """How the rows are split: what it means is said by `Task.splitter`."""
+
+    def plain(self, value: Splitter | None) -> Any:
+        return None if value is None else value.to_json()
+
+    def restore(self, kept: Any) -> Any:
+        return splits.from_json(kept) if kept else None
+
+
+class Pairs(Option):
+    """NAME=VALUE, which may be given again: a mapping."""
+
+    def read(self, typed: list[str]) -> dict[str, str]:
+        return dict(self.pair(given) for given in typed)
+
+    def pair(self, given: str) -> tuple[str, str]:
+        """Name and value. Raises UsageError."""
+        name, sign, value = given.rpartition("=")
+        if not sign or not name or not value:
+            raise UsageError(f"{given!r} is not {self.metavar}.", where=self.flag)
+        return name, value
+
+    def plain(self, value: Mapping[str, str] | None) -> Any:
+        return None if value is None else dict(value)
+
+    def words(self, kept: Any) -> Any:
+        return super().words([f"{name}={value}" for name, value in (kept or {}).items()])
+
+
+class Words(Option):
+    """a,b,c: a list, whose order means something."""
+
+    def read(self, typed: str | None) -> list[str] | None:
+        return typed.split(",") if typed else None
+
+    def plain(self, value: Any) -> Any:
+        return None if value is None else list(value)
+
+    def words(self, kept: Any) -> str:
+        return ",".join(kept or ())
+
+
+VALID = Option(
+    "valid", "share that validates where the source doesn't say (0.2)", {"type": float, "default": 0.2},
+    group=GENERAL, fits=facts.is_number,
+)  # fmt: skip
+SEED = Option(
+    "seed", "of the split, the weights and all chance (0)", {"type": int, "default": 0},
+    group=GENERAL, fits=facts.is_whole,
+)  # fmt: skip
+SPLIT = Split(
+    "split",
+    "random, time:COLUMN, group:COLUMN, column:COLUMN or position; of pictures random or group:WHAT, a column of "
+    "the CSV, parent, the level of a folder, or a pattern such as '(patient[0-9]+)_' (random)",
+    {"metavar": "HOW"}, group=GENERAL, fits=facts.or_none(facts.is_split),
+)  # fmt: skip
+TEST = Option(
+    "test", "share kept for evaluate (0)", {"type": float, "metavar": "SHARE", "default": 0.0},
+    group=GENERAL, fits=facts.is_number,
+)  # fmt: skip
+DROP_COPIES = Option(
+    "drop_copies", "leave out rows, or pictures, that are there already", FLAG, group=GENERAL, fits=facts.is_bool
+)  # fmt: skip
+INTERVAL = Option(
+    "interval", "how often a number's interval shall hold it (0.9)", {"type": float, "metavar": "SHARE"},
+    group="tables", usual=HELD, fits=facts.or_none(facts.is_number),
+)  # fmt: skip
+QUERY = Option("query", "what to read from a database", {"metavar": "SQL"}, group="tables")
