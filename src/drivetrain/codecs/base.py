@@ -236,9 +236,9 @@ class Codec(ABC):
         None where an answer is no choice."""
         return None
 
-    def chosen(self, outputs: Array) -> Array:
+    def chosen(self, probabilities: Array) -> Array:
         """(n,) the place among `labels` that is answered for model outputs (n, labels)."""
-        return np.asarray(outputs).argmax(axis=1)
+        return np.asarray(probabilities).argmax(axis=1)
 
     @abstractmethod
     def schema(self) -> dict[str, Any]:

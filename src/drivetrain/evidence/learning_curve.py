@@ -205,10 +205,8 @@ def _curve(metric: str, sizes: list[int], made: list[list[Statistic]], seed: int
     resampled += np.random.default_rng(seed).normal(0, spread, resampled.shape)  # (1000, sizes)
     laws = fit(np.array(sizes[first:]) / sizes[-1], resampled[:, first:])
     low, high = np.maximum(0, np.quantile(resampled, ENDS, axis=0))
-    projected, gain = (
-        (float(value[0]), *map(float, np.quantile(values, ENDS)))
-        for value, values in ((law.at(2), laws.at(2)), (law.at(1) - law.at(2), laws.at(1) - laws.at(2)))
-    )
+    projected = _with_ends(law.at(2), laws.at(2))
+    gain = _with_ends(law.at(1) - law.at(2), laws.at(1) - laws.at(2))
     fall = np.quantile(resampled[:, first] - resampled[:, -1], ENDS)
     means = errors.mean(axis=1)
     answer, told = _answer(metric, sizes[first:], means[first:], fall, law, projected, gain)
@@ -244,6 +242,12 @@ def _law(shares: Floats, errors: Floats, valid_noise: Floats) -> tuple[PowerLaw,
             break
     spread = luck if seeds > 1 else float(np.sqrt((off**2).sum() / max(1, sizes - first - 3)))
     return law, spread, first
+
+
+def _with_ends(value: Floats, resampled: Floats) -> tuple[float, float, float]:
+    """A value (1,) and the ends of its interval, by resampled ones."""
+    low, high = np.quantile(resampled, ENDS)
+    return float(value[0]), float(low), float(high)
 
 
 def _answer(

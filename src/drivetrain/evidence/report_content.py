@@ -13,6 +13,7 @@ import numpy as np
 from drivetrain.codecs.base import distinct
 from drivetrain.codecs.category import order
 from drivetrain.data.kinds.base import LEFT_OUT
+from drivetrain.data.show import show
 from drivetrain.data.table import missing
 from drivetrain.deadline import NEVER, Deadline
 from drivetrain.interpret import Importance, importances, slices
@@ -83,9 +84,9 @@ def report_content(learner: BaseLearner, deadline: Deadline = NEVER) -> dict[str
     if data.kinds:
         content["columns"] = _columns(learner)
     if data.pictures:
-        content["data"]["pictures"] = data.show(16)
+        content["data"]["pictures"] = show(data, 16, "train", 0)
     elif len(data.part("train")):
-        content["sample"] = data.show(ROWS)
+        content["sample"] = show(data, ROWS, "train", 0)
     targets = _targets(learner, deadline)
     if len(data.signature.targets) == 1:
         return {**content, **next(iter(targets.values()), {})}

@@ -19,9 +19,10 @@ def refuse_targets(data: Dataset, model: str) -> None:
                 f"{model} can't answer with {kind_of(codec)}.", where=name,
                 fix="Use another model, such as mlp.",
             )  # fmt: skip
-        if codec.labels is not None and len(codec.labels) < 2:
+        labels = codec.labels
+        if labels is not None and len(labels) < 2:
             raise TrainingError(
-                f"there is only one class, {codec.labels[0]!r}: nothing to tell apart.",
+                f"there is only one class, {', '.join(labels)!r}: nothing to tell apart.",
                 where=f"{data.table.name}, {name}",
             )
 

@@ -34,7 +34,7 @@ class Backbone(Body):
         self.class_token = any(name.rpartition(".")[2] == "cls_token" for name, _ in model.named_parameters())
         if self.class_token and isinstance(getattr(model, "pooler", None), nn.Module):
             # A dense layer for another purpose, often with random weights.
-            model.pooler = None
+            model.register_module("pooler", None)
 
     def forward(self, images: Tensor) -> Tensor:
         output = self.model(pixel_values=repeat_grey(images, self.channels))
@@ -149,7 +149,7 @@ def _fitted(body: Backbone, shape: tuple[int, int, int], where: object) -> Backb
             body.features = body(torch.zeros(1, body.channels, height, width)).shape[1]
     except NOT_ENOUGH as fault:
         raise _unsuited(shape, where, body.size) from fault
-    return body.train().to(memory_format=torch.channels_last)
+    return body.train().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] (not in its stub)
 
 
 def _resize_positions(embeddings: Any, height: int, width: int) -> None:

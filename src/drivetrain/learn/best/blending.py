@@ -34,7 +34,9 @@ def learned_losses(codec: Codec, outputs: Array, true: Array, loss: str = "squar
 
 def blended(outputs: Mapping[str, Array], weights: Weights) -> Array:
     """float32 (n, ...): the weighted mean of outputs (n, ...) by name."""
-    return np.sum([weight * outputs[name] for name, weight in weights.items()], axis=0, dtype=np.float32)
+    return np.asarray(
+        np.sum([weight * outputs[name] for name, weight in weights.items()], axis=0, dtype=np.float32)
+    )
 
 
 def blend_weights(codec: Codec, outputs: Mapping[str, Array], true: Array, loss: str = "squared") -> Weights:

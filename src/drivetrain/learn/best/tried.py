@@ -42,7 +42,8 @@ class Tried:
         stem.parent.mkdir(exist_ok=True)
         buffer = BytesIO()
         answers = self.answers[number]
-        np.savez_compressed(buffer, **{str(place): rows for place, rows in enumerate(answers.values())})
+        arrays: dict[str, Any] = {str(place): rows for place, rows in enumerate(answers.values())}
+        np.savez_compressed(buffer, **arrays)
         if not number:
             write_bytes(stem.with_suffix(".onnx"), self.graph)
         write_bytes(stem.with_suffix(".npz"), buffer.getvalue())

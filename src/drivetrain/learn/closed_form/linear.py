@@ -136,10 +136,12 @@ def _logistic(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # Stopped early it is penalised a little more.
         if penalty is None and counts.min() >= FOLDS and len(codes) <= FEW_ROWS:
-            tried = LogisticRegressionCV(
-                Cs=[1 / each for each in PENALTIES], cv=FOLDS, scoring="neg_log_loss", refit=True,
-                l1_ratios=(0.0,), use_legacy_attributes=False, **options,
-            ).fit(features, codes)  # fmt: skip
+            options |= {
+                "Cs": [1 / each for each in PENALTIES],
+                "l1_ratios": (0.0,),
+                "use_legacy_attributes": False,
+            }
+            tried = LogisticRegressionCV(cv=FOLDS, scoring="neg_log_loss", **options).fit(features, codes)
             return tried, 1 / float(np.mean(tried.C_))
         penalty = penalty or 1.0
         return LogisticRegression(C=1 / penalty, **options).fit(features, codes), penalty
@@ -149,7 +151,7 @@ def _ridge(features: Array, scaled: Array, penalty: float | None) -> tuple[Any, 
     from sklearn.linear_model import Ridge, RidgeCV
 
     if penalty is None and len(scaled) > 2:
-        tried = RidgeCV(alphas=PENALTIES).fit(features, scaled)
+        tried: Any = RidgeCV(alphas=PENALTIES).fit(features, scaled)
         return tried, float(tried.alpha_)
     penalty = penalty or 1.0
     return Ridge(alpha=penalty).fit(features, scaled), penalty

@@ -75,4 +75,6 @@ def fit_columns(signature: Signature, train: Batch) -> tuple[SparseColumns, ...]
 
 def features_of(columns: Sequence[SparseColumns], batch: Batch) -> sparse.csr_matrix:
     """float32 (n, n-grams of all)."""
-    return sparse.hstack([each.of(np.asarray(batch[each.field])) for each in columns], "csr")
+    return sparse.csr_matrix(
+        sparse.hstack([each.of(np.asarray(batch[each.field])) for each in columns], "csr")
+    )

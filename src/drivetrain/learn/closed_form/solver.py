@@ -169,7 +169,7 @@ def solve(features: sparse.csr_matrix, goal: Goal, choice: Choice) -> tuple[Weig
 def _scales(features: sparse.csr_matrix, goal: Goal, power: float) -> Weights:
     """(features, outputs) of mean square 1: the larger, the less a weight is penalised."""
     if not power or not isinstance(goal, Labels) or not goal.outputs:
-        return np.ones((features.shape[1], goal.outputs), np.float32)
+        return np.ones((features.get_shape()[1], goal.outputs), np.float32)
     found = goal.importance(features) ** power
     return (found / np.sqrt(np.mean(found**2) or 1.0)).astype(np.float32)
 

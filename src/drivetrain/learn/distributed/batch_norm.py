@@ -36,7 +36,7 @@ class SharedBatchNorm(_BatchNorm):
     @torch.no_grad()
     def _follow(self, mean: Tensor, var: Tensor, n: Tensor) -> None:
         """Move the running statistics as torch does."""
-        if not self.track_running_stats or self.running_mean is None:
+        if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
             return
         self.num_batches_tracked.add_(1)
         share = 1 / self.num_batches_tracked.item() if self.momentum is None else self.momentum

@@ -46,7 +46,7 @@ class Vocabulary(SparseColumns):
         return len(self.idf) - 1
 
     def of(self, encoded: Array) -> sparse.csr_matrix:
-        return sparse.vstack([self._features(piece) for piece in _pieces(encoded)], "csr")
+        return sparse.csr_matrix(sparse.vstack([self._features(piece) for piece in _pieces(encoded)], "csr"))
 
     def _features(self, encoded: Array) -> sparse.csr_matrix:
         codes = encoded[:, self.start :]

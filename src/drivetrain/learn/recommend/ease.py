@@ -48,11 +48,12 @@ def ease_weights(counts: Floats, ridge: float) -> Weights:
 def inverse_of_positive(matrix: Floats) -> Floats:
     """The inverse of a symmetric, positive definite matrix, which is overwritten: by Cholesky's factor, at a third of
     the work of a general one. Raises UsageError where it isn't positive, as far as 64 bits tell."""
-    from scipy.linalg import lapack
+    from scipy.linalg import get_lapack_funcs
 
+    factorise, invert = get_lapack_funcs(("potrf", "potri"), (matrix,))
     # LAPACK's order is Fortran's: what is its upper triangle is our lower one.
-    factor, fault = lapack.dpotrf(matrix.T, lower=0, overwrite_a=1, clean=0)
-    inverse, more = lapack.dpotri(factor, lower=0, overwrite_c=1)
+    factor, fault = factorise(matrix.T, lower=0, overwrite_a=1, clean=0)
+    inverse, more = invert(factor, lower=0, overwrite_c=1)
     if fault or more:
         raise UsageError("this is too small: it can't be solved with it.", where="ridge", fix="Leave it out.")
     upper = np.triu(inverse)

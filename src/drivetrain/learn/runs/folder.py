@@ -149,7 +149,7 @@ class Events:
 
         Not by a SummaryWriter: in its thread a full disk ends in a traceback.
         """
-        from tensorboardX.proto.event_pb2 import SessionLog
+        from tensorboardX.proto.event_pb2 import SessionLog  # pyright: ignore[reportAttributeAccessIssue] (made at run time)
         from tensorboardX.summary import scalar
 
         if self._failed:
@@ -176,7 +176,7 @@ class Events:
 
 def _record(**event: Any) -> bytes:
     """An event in TensorFlow's format of records: length and data, each with its checksum."""
-    from tensorboardX.proto.event_pb2 import Event
+    from tensorboardX.proto.event_pb2 import Event  # pyright: ignore[reportAttributeAccessIssue] (made at run time)
     from tensorboardX.record_writer import masked_crc32c
 
     data = Event(wall_time=time.time(), **event).SerializeToString()

@@ -6,6 +6,8 @@ version 2 are those of torchvision's `mobilenet_v2`; version 1 is a flat list of
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -94,7 +96,7 @@ class MobileNet(Body):
     published_extras = ("classifier.",)
     """What published weights have beyond the body."""
 
-    def __init__(self, layers: list[nn.Module], width: int, block_ends: tuple[int, ...]) -> None:
+    def __init__(self, layers: Sequence[nn.Module], width: int, block_ends: tuple[int, ...]) -> None:
         super().__init__()
         self.layers = nn.Sequential(*layers)
         self.features = width
@@ -128,7 +130,7 @@ class MobileNetV1(MobileNet):
 def mobilenet_v1(width: float = 1.0, padding: str = "same") -> MobileNet:
     """MobileNetV1. `width` scales all channels."""
     wide = int(32 * width)
-    layers: list[nn.Module] = [convolution(CHANNELS, wide, 3, 2, 1, True, padding)]
+    layers: list[nn.Conv2d] = [convolution(CHANNELS, wide, 3, 2, 1, True, padding)]
     ends: list[int] = []
     for channels, stride in zip(V1_WIDTHS, V1_STRIDES):
         if stride == 2:
@@ -140,7 +142,8 @@ def mobilenet_v1(width: float = 1.0, padding: str = "same") -> MobileNet:
     for layer in layers:
         # Without batch norm, torch's own initialisation fades out over 27 layers.
         nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-        nn.init.zeros_(layer.bias)
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
     return MobileNetV1(layers, wide, tuple(ends))
 
 

@@ -31,7 +31,7 @@ class DateFeatures(nn.Module):
     def __init__(self, codec: Date) -> None:
         super().__init__()
         self.center, self.spread = int(codec.center or 0), float(codec.spread or 1.0)
-        self.parts, self.missing = codec.parts, codec.missing
+        self.parts, self.missing = codec.parts or (), codec.missing
 
     def forward(self, dates: Tensor) -> Tensor:
         present = (dates[:, :1] > -(2**61)).to(torch.float32)

@@ -54,7 +54,7 @@ class TextEncoder(Encoder):
 
     def __init__(self, codecs: Mapping[str, Text]) -> None:
         super().__init__(list(codecs))
-        self.lengths = [codec.length for codec in codecs.values()]
+        self.lengths = [codec.length or 0 for codec in codecs.values()]
         self.texts = nn.ModuleList(MeanOfWords(codec.levels) for codec in codecs.values())
 
     def forward(self, arrays: list[Tensor]) -> list[Tensor]:

@@ -67,10 +67,5 @@ def _beside(logits: Tensor, tags: Tensor) -> Tensor:
     return tags.float() if logits.ndim == 2 else tags.float().unsqueeze(1).expand_as(logits)
 
 
-def _beside(logits: Tensor, tags: Tensor) -> Tensor:
-    """The true tags, float32 of the shape of the logits: of each row, or of each of its members."""
-    return tags.float() if logits.ndim == 2 else tags.float().unsqueeze(1).expand_as(logits)
-
-
 def build(codec: Tags, features: int | None, options: HeadOptions) -> TagsHead:
     return TagsHead(codec.output_shape[0], features, options)
