@@ -35,6 +35,11 @@ class Grouping:
         return f"{self.column} {self.names[code]}"
 
 
+def may_be_grouped(codec: Codec) -> bool:
+    """Whether values of a kind tell rows apart in a way that has a name."""
+    return hasattr(facet("data.kinds", codec), "groupings")
+
+
 def groupings(column: str, codec: Codec, encoded: Array) -> list[Grouping]:
     """The ways in which a column of encoded values (n, *shape) tells rows apart: none, one or, for dates, several."""
     make = getattr(facet("data.kinds", codec), "groupings", None)

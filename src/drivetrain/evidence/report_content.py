@@ -88,6 +88,9 @@ def report_content(learner: BaseLearner, deadline: Deadline = NEVER) -> dict[str
     elif len(data.part("train")):
         content["sample"] = show(data, ROWS, "train", 0)
     targets = _targets(learner, deadline)
+    if unmeasured := [name for name, codec in data.signature.targets.items() if not has_metrics(codec)]:
+        told = f"no slices, no mistakes and nothing of what it relies on for {', '.join(unmeasured)}: nothing measures it"
+        content["notes"] = [*(content["notes"] or []), told]
     if len(data.signature.targets) == 1:
         return {**content, **next(iter(targets.values()), {})}
     return {**content, "targets": targets}

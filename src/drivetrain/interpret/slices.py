@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from drivetrain.data.groups import Grouping, groupings
+from drivetrain.data.groups import Grouping, groupings, may_be_grouped
 from drivetrain.data.show import most_telling
 from drivetrain.deadline import NEVER, Deadline
 from drivetrain.errors import UsageError
@@ -83,7 +83,7 @@ class Slice:
 class Slices:
     """What `slices` found, the worst first: `found` has at most 30 of the `worse` slices that are worse than the rest
     by more than chance explains, of `tried` ones with at least `least` of the part's `n` rows. `left_out` are columns
-    that there was no time for."""
+    that there was no time for, `ungrouped` those whose values make no groups."""
 
     target: str
     part: str
@@ -94,6 +94,7 @@ class Slices:
     worse: int
     found: list[Slice] = field(default_factory=list)
     left_out: tuple[str, ...] = ()
+    ungrouped: tuple[str, ...] = ()
 
     def words(self) -> list[str]:
         """Sentences: the worst slices, and how many were tried."""
@@ -105,11 +106,14 @@ class Slices:
 
     def summary(self) -> str:
         """How many slices were tried, how many are worse, what that means, and what was left out."""
-        if not self.left_out:
-            return self._summary()
-        many = "1 column was" if len(self.left_out) == 1 else f"{len(self.left_out):,} columns were"
-        least = f"those that tell least of {self.target} by themselves"
-        return f"{self._summary()} {many} left out for want of time, {least}."
+        told = self._summary()
+        if self.left_out:
+            many = "1 column was" if len(self.left_out) == 1 else f"{len(self.left_out):,} columns were"
+            least = f"those that tell least of {self.target} by themselves"
+            told += f" {many} left out for want of time, {least}."
+        if self.ungrouped:
+            told += f" No slice goes by {', '.join(self.ungrouped)}: what is in it makes no groups."
+        return told
 
     def _summary(self) -> str:
         tried = f"{self.tried:,} slices of at least {self.least:,} of the {self.n:,} rows were tried"
@@ -154,6 +158,7 @@ class Slices:
             "worse": self.worse,
             "slices": [each.to_json() for each in self.found],
             "left_out": list(self.left_out),
+            "ungrouped": list(self.ungrouped),
         }
 
     def __repr__(self) -> str:
@@ -203,7 +208,8 @@ def slices(
     adjusted = holm([trial.p for trial in trials])
     worse = [(trial, float(p)) for trial, p in zip(trials, adjusted) if p <= LEVEL]
     return Slices(
-        target, part, metric, len(found), least, len(trials), len(worse), _distinct(worse, values), left_out
+        target, part, metric, len(found), least, len(trials), len(worse), _distinct(worse, values), left_out,
+        tuple(name for name, codec in data.signature.inputs.items() if not may_be_grouped(codec)),
     )  # fmt: skip
 
 
