@@ -32,12 +32,8 @@ def outsider(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (package / "codecs").mkdir(parents=True)
     (package / "codecs" / "weight.py").write_text(CODEC)
     monkeypatch.syspath_prepend(str(tmp_path))
-    before = dict(extensions._registered)
     yield package
-    extensions._registered.clear()
-    extensions._registered.update(before)
-    extensions.find.cache_clear()
-    extensions.names.cache_clear()
+    extensions.forget()
     for name in [name for name in sys.modules if name.partition(".")[0] == "weighing"]:
         del sys.modules[name]
 

@@ -83,10 +83,9 @@ def grade(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Numb
         (folder := tmp_path / "strangers" / name).mkdir(parents=True)
         (folder / "grade.py").write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(extensions, "_registered", dict(extensions._registered))
     extensions.register("strangers")
     yield importlib.import_module("strangers.codecs.grade").Grade
-    extensions.find.cache_clear()
+    extensions.forget()
 
 
 def grades(grade: type[Number]) -> Dataset:

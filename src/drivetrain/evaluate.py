@@ -14,7 +14,6 @@ import numpy as np
 from drivetrain.bundle import Bundle, open_bundle
 from drivetrain.bundle.optional import ranking_of
 from drivetrain.codecs import Codec
-from drivetrain.codecs.category import Category
 from drivetrain.data.read.folders import image_folder
 from drivetrain.data.read.row_inputs import rows_for
 from drivetrain.data.recipe import from_facts, from_recipe
@@ -118,9 +117,9 @@ def evaluate(
                 failed.append(str(fault))
                 continue
             measured.append(row)
-            for name, codec in targets.items():
+            for name in targets:
                 encoded[name].append(truth[name])
-                outputs[name].append(_output(codec, answer.targets[name]))
+                outputs[name].append(answer.outputs[name])
     if not any(encoded.values()):
         raise DataError(
             f"nothing in it could be measured{_why(failed, unknown)}",
@@ -154,11 +153,8 @@ def evaluate(
 
 def _is_unknown(codec: Codec, raw: Any) -> bool:
     """Whether a true value is a class that the model doesn't have."""
-    if not isinstance(codec, Category):
-        return False
     try:
-        text = codec.read(raw)
-        return text is not None and codec.code_of(text) is None
+        return not codec.knows(raw)
     except DrivetrainError:
         return False
 
@@ -264,8 +260,3 @@ def _file_hash(path: str | os.PathLike[str]) -> str | None:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except (OSError, ValueError):
         return None
-
-
-def _output(codec: Codec, decoded: dict[str, Any]) -> Any:
-    """The model's output that an answer was decoded from."""
-    return list(decoded["probabilities"].values()) if codec.output_shape else decoded["value"]

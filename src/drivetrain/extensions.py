@@ -48,9 +48,19 @@ def register(package: str) -> None:
     """Look for names in this package too: for one that is not installed with an entry point. Raises DrivetrainError
     where it can't be imported."""
     _import(package)
+    _look_anew()
     _registered[package] = None
-    find.cache_clear()
-    names.cache_clear()
+
+
+def forget() -> None:
+    """Look anew for what is installed, and into no registered package: what a test does after one of its own."""
+    _look_anew()
+    _registered.clear()
+
+
+def _look_anew() -> None:
+    for known in (find, names, _installed):
+        known.cache_clear()
 
 
 @cache

@@ -181,7 +181,14 @@ class Codec(ABC):
 
     @abstractmethod
     def decode(self, output: Array) -> dict[str, Any]:
-        """One row of model output -> what a person understands, as JSON values."""
+        """One row of model output -> what a person understands, as JSON values; under "text", where that is among them, as
+        it is printed."""
+
+    def knows(self, raw: Any) -> bool:
+        """Whether a raw value is one that an answer can be: a class of somebody else's model is none. Raises DataError as
+        `read` does."""
+        del raw
+        return True
 
     def answer_cells(self, answer: Mapping[str, Any] | None, brief: bool = False) -> dict[str, Cell]:
         """What a table of answers has of one, by column: of what `decode` gave, or the same columns empty. `brief` leaves

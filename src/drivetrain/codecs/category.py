@@ -209,6 +209,10 @@ class Category(Codec):
             "probabilities": dict(zip(self.classes, output.tolist())),
         }
 
+    def knows(self, raw: Any) -> bool:
+        text = self.read(raw)
+        return text is None or self.code_of(text) is not None
+
     def answer_cells(self, answer: Mapping[str, Any] | None, brief: bool = False) -> dict[str, Cell]:
         told = answer or {}
         cells: dict[str, Cell] = {"answer": told.get("label"), "probability": short(told.get("probability"))}

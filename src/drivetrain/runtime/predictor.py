@@ -304,7 +304,7 @@ class Predictor:
                 )
                 return Failure(row.input, fault)
             targets[target] = codec.decode(output[target])
-        return Answer(row.input, targets, row.unusual)
+        return Answer(row.input, targets, row.unusual, outputs=output)
 
 
 def _pool() -> ThreadPoolExecutor:

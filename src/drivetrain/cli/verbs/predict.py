@@ -141,11 +141,14 @@ def _line(item: dict[str, Any], units: dict[str, str]) -> Text:
 
 
 def _is_answer(decoded: dict[str, Any]) -> bool:
-    return any(part in decoded for part in ("label", "value", "tags"))
+    return any(part in decoded for part in ("text", "label", "value", "tags"))
 
 
 def _told(decoded: dict[str, Any], unit: str) -> list[Any]:
-    """What was answered for one target: a class and its probability, a number and its range, tags."""
+    """What was answered for one target: a class and its probability, a number and its range, tags; or as its codec has
+    it in print."""
+    if "text" in decoded:
+        return [(one_line(str(decoded["text"])), "bold")]
     if "label" in decoded:
         return [(one_line(decoded["label"]), "bold"), f"  {decoded['probability']:.3f}"]
     if "value" in decoded:

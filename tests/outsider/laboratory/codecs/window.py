@@ -24,6 +24,7 @@ class Window(Codec):
     Encodes to float32 (channels, length)."""
 
     op: ClassVar[str] = "window@1"
+    from_files: ClassVar[bool] = True
     channels: int | None = None
     length: int | None = None
 
