@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from drivetrain.bundle.archive import MANIFEST, MANIFEST_HASH, read_zip, write_z
 from drivetrain.bundle.generations import GeneratedCase
 from drivetrain.bundle.program import Generate
 from drivetrain.bundle.strategies import Beam, Greedy, Sampling, Strategy
+from drivetrain.codecs import Signature
 from drivetrain.errors import BundleError, DataError, UsageError
 from drivetrain.evaluate import evaluate
 from drivetrain.files import from_json, sha256, to_json
@@ -235,26 +237,59 @@ def test_sampling_draws_by_probability() -> None:
     assert sampled(logits, Sampling(temperature=0.01), 0.999) == 1
     assert sampled(np.float32([3e38, -3e38]), Sampling(temperature=1e-3), 0.5) == 0
     assert sampled(np.float32([0, 0, 0]), Sampling(), 1 - 2**-53) == 2
+    assert sampled(np.float32([0, 0]), Sampling(), 0.5) == 1  # A number that is a sum is beyond it,
+    assert (
+        sampled(np.float32([0, 0]), Sampling(top_p=0.5), 0.999) == 0
+    )  # and a share that is a sum is reached.
 
 
 def test_a_wide_beam_finds_the_best_sequence() -> None:
-    """Held against all sequences of three tokens, by their mean log-probability."""
-    decoder, length = open_decoder(opened("writer")), 3
+    """Held against all sequences of up to four of three tokens, by their mean log-probability."""
+    program, length = Generate(vocabulary=3, longest=9, stop=(0,), start=1), 4
+    interface = {
+        "step": {"inputs": {"tokens": {"dims": [None, None]}}, "outputs": {}, "state": {
+            "state_0": {"dtype": "int64", "dims": [None, None], "first": "zeros", "next": "next_0"},
+        }},
+        "prefill": {"outputs": {}},
+    }  # fmt: skip
+
+    def shares(tokens: Sequence[int]) -> Array:
+        return np.random.default_rng(list(tokens)).normal(0, 1.5, 3).astype(np.float32)
+
+    def run(graph: str, batch: Mapping[str, Array]) -> dict[str, Array]:
+        if graph == "prefill":
+            return {}
+        sequences = np.concatenate([batch["state_0"], batch["tokens"]], axis=1)
+        return {"next_0": sequences, "logits": np.stack([shares(row.tolist()) for row in sequences])}
 
     def score(tokens: tuple[int, ...]) -> float:
-        logits = models.writer_forward(np.array([5, *tokens[:-1]]))[0]
-        shares = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
-        return float(np.mean([row[token] for row, token in zip(shares, tokens, strict=True)]))
+        logits = [shares((seed, *tokens[:place])).astype(np.float64) for place in range(len(tokens))]
+        return float(np.mean([row[token] - np.log(np.exp(row).sum()) for row, token in zip(logits, tokens)]))
 
-    every = [
-        tokens[: tokens.index(models.STOP) + 1] if models.STOP in tokens else tokens
-        for tokens in itertools.product(range(models.WORDS), repeat=length)
-    ]
-    best = max({*every}, key=score)
-    assert generate(decoder, {"prompt": np.array([5])}, Beam(64), length) == best
-    assert generate(decoder, {"prompt": np.array([5])}, Beam(1), 9) == generate(
-        decoder, {"prompt": np.array([5])}, Greedy(), 9
-    )
+    found = set[int]()
+    for seed in range(1, 3):
+        every = {
+            tokens[: tokens.index(0) + 1] if 0 in tokens else tokens
+            for tokens in itertools.product(range(3), repeat=length)
+        }
+        decoder = Decoder(replace(program, start=seed), Signature({}, {}), interface, run)
+        best = generate(decoder, {}, Beam(64), length)
+        assert best == max(every, key=score)
+        assert generate(decoder, {}, Beam(1), length) == generate(decoder, {}, Greedy(), length)
+        found.add(len(best))
+    assert len(found) == 2  # One of them ends early.
+
+
+def test_a_beam_that_stops_early_is_the_strangers() -> None:
+    """What is finished leaves less to go on with."""
+    reader, bundle = stranger.Reader(KEPT / "format-5-translator.bundle"), opened("translator")
+    decoder = open_decoder(bundle)
+    for stop in ([6], [4, 8], [2, 9]):
+        decoder.program, reader.program["stop"] = replace(decoder.program, stop=tuple(stop)), stop
+        for width, prompt in itertools.product((2, 3, 5), models.PROMPTS):
+            strategy = {"name": "beam", "width": width}
+            found = generate(decoder, {"prompt": np.array(prompt)}, Beam(width), 9)
+            assert list(found) == reader.write(prompt, strategy, 9)
 
 
 # From a prompt to an answer.
