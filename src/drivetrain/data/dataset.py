@@ -125,9 +125,14 @@ class Dataset:
         return sum(codec.labels is not None for codec in self.signature.targets.values()) == 1
 
     @property
-    def pictures(self) -> list[str]:
-        """The inputs that are pictures."""
+    def drawn(self) -> list[str]:
+        """The inputs that are pictures to look at (see `Codec.drawn`)."""
         return [name for name, codec in self.signature.inputs.items() if codec.drawn]
+
+    @property
+    def files(self) -> list[str]:
+        """The inputs whose raw values are usually files (see `Codec.from_files`)."""
+        return [name for name, codec in self.signature.inputs.items() if codec.from_files]
 
     @property
     def large(self) -> bool:
@@ -142,15 +147,15 @@ class Dataset:
     @property
     def things(self) -> str:
         """What its rows are called."""
-        return self.task.things or ("pictures" if self.pictures else "rows")
+        return self.task.things or ("pictures" if self.drawn else "rows")
 
     def file_of(self, row: int) -> str | None:
-        """The path of a row's picture; None where it did not come as a file."""
-        value = self.table[self.pictures[0]][row] if self.pictures else None
+        """The path of a row's file, such as its picture; None where it did not come as one."""
+        value = self.table[self.files[0]][row] if self.files else None
         return os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
 
     def called(self, row: int) -> str:
-        """What a row is called beside its picture: the file's name, else where it comes from."""
+        """What a row is called beside what is drawn of it: the file's name, else where it comes from."""
         file = self.file_of(row)
         return shown(os.path.basename(file)) if file else self.table.origin(row)
 

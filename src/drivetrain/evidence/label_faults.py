@@ -89,16 +89,14 @@ class LabelFaults:
         """The most doubtful pictures: the given class, the one it seems to be of. Raises UsageError for a table."""
         from drivetrain.charts import pictures
 
-        if not self.data.pictures:
+        if not self.data.drawn:
             raise UsageError(
                 "these rows have no pictures; see items() or print it.", where=self.data.table.name
             )
         found = self.data.part("train")
         where = {int(row): place for place, row in enumerate(found.rows)}
         shown = self.items(n)
-        images = found.column(
-            self.data.pictures[0], np.array([where[item["row"]] for item in shown], np.int64)
-        )
+        images = found.column(self.data.drawn[0], np.array([where[item["row"]] for item in shown], np.int64))
         words = [
             f"{item['given']} → {item['suggested']}?{_percent(item)}\n{self.data.called(item['row'])}"
             for item in shown
@@ -110,7 +108,7 @@ class LabelFaults:
         """Write the doubted rows as a table, the most doubtful first: row, origin, file of the picture, given,
         suggested, probability, score. Raises FileError."""
         columns = ["row", "origin", "file", "given", "suggested", "probability", "score"]
-        if not self.data.pictures:
+        if not self.data.files:
             columns.remove("file")
         items = ({**item, "file": self.data.file_of(item["row"])} for item in self.items())
         write_csv(path, columns, ([item[name] for name in columns] for item in items))
@@ -165,7 +163,7 @@ class LabelFaults:
 
         from drivetrain.charts import table_html
 
-        shown = self.chart().to_html() if self.data.pictures and self.count else ""
+        shown = self.chart().to_html() if self.data.drawn and self.count else ""
         notes = "".join(f"<p>note: {escape(note)}</p>" for note in self.notes)
         return f"<b>{escape(self.summary())}</b>{shown}{table_html(self._table(SHOWN), self._columns)}{notes}"
 
@@ -277,7 +275,7 @@ def _answerer(data: Dataset, model: Any, epochs: int | None, seed: int, options:
 
     if not (isinstance(model, str) and model == FAST):
         return _Trained(one_model(data) if model is None else model, epochs, seed, options)
-    if not data.pictures:
+    if not data.drawn:
         seen = any(for_trees(codec) for codec in data.signature.inputs.values())
         return _Trained("trees" if seen else one_model(data), epochs, seed, options)
     learner = Learner(data, None, augment=None, seed=seed, bare=True, **options)

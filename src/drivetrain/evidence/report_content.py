@@ -83,7 +83,7 @@ def report_content(learner: BaseLearner, deadline: Deadline = NEVER) -> dict[str
         content["use"].append(("Watch the curves in TensorBoard", f"tensorboard --logdir {learner.run}"))
     if data.kinds:
         content["columns"] = _columns(learner)
-    if data.pictures:
+    if data.drawn:
         content["data"]["pictures"] = show(data, 16, "train", 0)
     elif len(data.part("train")):
         content["sample"] = show(data, ROWS, "train", 0)

@@ -50,7 +50,7 @@ class Classification(Interpretation):
         from drivetrain.charts import pictures
         from drivetrain.charts.chart import shorten
 
-        images = self.learner.data.pictures
+        images = self.learner.data.drawn
         if not images:
             raise UsageError("top_losses shows pictures; use worst() for other inputs.", where=self.part)
         worst = self.worst(n)
@@ -70,7 +70,7 @@ class Classification(Interpretation):
         )
 
     def mistakes(self) -> Any:
-        return self.top_losses(MISTAKES) if self.learner.data.pictures else super().mistakes()
+        return self.top_losses(MISTAKES) if self.learner.data.drawn else super().mistakes()
 
     def sections(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
         per_class = {
@@ -103,7 +103,7 @@ class Classification(Interpretation):
         return thresholds(self.category, self.probabilities, self.codes)
 
     def _repr_html_(self) -> str:
-        worst = self.top_losses()._repr_html_() if self.learner.data.pictures else worst_html(self.worst())
+        worst = self.top_losses()._repr_html_() if self.learner.data.drawn else worst_html(self.worst())
         return self.confusion()._repr_html_() + worst
 
 

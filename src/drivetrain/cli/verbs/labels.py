@@ -33,7 +33,7 @@ def act(options: Namespace) -> Outcome:
 
     refuse_unwritable(options.out, options)
     data, table = dataset(options), str(options.out).lower().endswith(".csv")
-    if options.out and not table and not data.pictures:
+    if options.out and not table and not data.drawn:
         raise UsageError("these rows have no pictures.", where="--out", fix="Name a table: --out labels.csv.")
     found = label_faults(data, options.model, options.folds, options.epochs, options.seed, quiet=options.json)
     if options.out:

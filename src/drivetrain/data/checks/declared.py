@@ -21,10 +21,10 @@ def check_declared(data: Dataset) -> Report:
     """Of pictures with a class, or with another target, what is said of pictures; else what is said of tables, in which
     files are the same where their bytes are. Rows that can't be encoded are errors."""
     inputs, targets = data.signature.inputs, data.signature.targets
-    if len(inputs) == 1 and data.pictures:
+    if len(inputs) == 1 and data.drawn:
         classes = [name for name, codec in targets.items() if codec.labels is not None]
         label = classes[0] if len(classes) == 1 else None
-        return check_with_progress(data.table, data.split, image=data.pictures[0], label=label)
+        return check_with_progress(data.table, data.split, image=data.drawn[0], label=label)
     kinds = {name: _kind(name, codec) for name, codec in data.signature.fields.items()}
     files = {name: contents(data.table[name]) for name, codec in inputs.items() if codec.from_files}
     table = Table({**data.table.columns, **files}, data.table.origins, data.table.name, data.table.source)
