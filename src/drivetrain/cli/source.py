@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 def add_source(command: ArgumentParser) -> None:
     """The source and the options of all tasks. A task ignores none: `dataset` refuses those that are another's."""
     from drivetrain.data.option import GENERAL
-    from drivetrain.data.recipe import task_names, tasks
+    from drivetrain.data.recipe import tasks
 
     sources = [task.source for task in tasks() if task.source]
     command.add_argument("source", metavar="SOURCE", help=", ".join(sources))
-    command.add_argument("--task", choices=task_names(), help="default: by the source")
+    command.add_argument("--task", choices=[task.name for task in tasks()], help="default: by the source")
     groups: dict[str, Any] = {GENERAL: command}
     for task in tasks():
         if task.heading:

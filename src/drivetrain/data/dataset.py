@@ -82,6 +82,8 @@ class Dataset:
     split: Split
     task: Task = CUSTOM
     recipe: dict[str, Any] | None = None
+    lacks: str = ""
+    """Why there is no recipe, where its task can say."""
     notes: list[str] = field(default_factory=list)
     default_model: str = ""
     """What is trained where nobody named a model; by the task unless it is said."""

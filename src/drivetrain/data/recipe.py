@@ -17,16 +17,12 @@ SOURCE = ("task", "source")
 """What a recipe has beside the options of its task."""
 
 
-def task_names() -> list[str]:
-    """The tasks that there are: those that a source is taken for first, and ours before those of extensions."""
-    tasks = {name: _module(name) for name in extensions.names("tasks")}
-    found = {name: module for name, module in tasks.items() if hasattr(module, "TASK")}
-    return sorted(found, key=lambda name: (found[name].TASK.asked_for, not _is_ours(found[name]), name))
-
-
 def tasks() -> list[Task]:
-    """The tasks of these names."""
-    return [task_named(name) for name in task_names()]
+    """The tasks that a source may be of: those that it is taken for by itself first, and ours before those of extensions."""
+    modules = [_module(name) for name in extensions.names("tasks")]
+    found = [module for module in modules if hasattr(module, "TASK") and module.TASK.options]
+    found.sort(key=lambda module: (module.TASK.asked_for, not module.__name__.startswith("drivetrain.")))
+    return [module.TASK for module in found]
 
 
 def task_named(name: str) -> Task:
@@ -35,7 +31,7 @@ def task_named(name: str) -> Task:
         return found
     raise UsageError(
         f"there is no task {name!r:.80}.", where="task",
-        fix=nearest(name, task_names()) or "Install a newer drivetrain, or the extension that has it.",
+        fix=nearest(name, extensions.names("tasks")) or "Install a newer drivetrain, or the extension that has it.",
     )  # fmt: skip
 
 
@@ -84,7 +80,3 @@ def from_facts(facts: Mapping[str, Any], digest: str | None) -> dict[str, Any] |
 
 def _module(name: str) -> Any:
     return extensions.find("tasks", name)
-
-
-def _is_ours(module: Any) -> bool:
-    return module.__name__.startswith("drivetrain.")

@@ -40,8 +40,9 @@ def run_and_data(run: str | Path, data: Dataset | None) -> tuple[Run, dict[str, 
     config = opened.read_config()
     if data is None:
         if "recipe" not in config["data"]:
+            why = config["data"].get("lacks", "")
             raise UsageError(
-                "this run was made in Python: give its data again.",
+                f"this run was made in Python: give its data again{f' ({why})' if why else ''}.",
                 where=run,
                 fix="Use Learner.resume(run, data).",
             )
@@ -373,7 +374,7 @@ class BaseLearner(ABC):
             return
         self._run.write_config({
             "task": self.data.task.name,
-            "data": {"recipe": self.data.recipe, "content": self._content()},
+            "data": {"recipe": self.data.recipe, "lacks": self.data.lacks or None, "content": self._content()},
             "settings": self.settings.to_json(),
             **more,
         })  # fmt: skip
