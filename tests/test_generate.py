@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
+import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,7 @@ import stranger
 from bundle_examples import house_bundle, member
 from commands import drivetrain
 
-from drivetrain.bundle import Bundle, bundle_bytes, open_bundle, open_bundle_bytes
+from drivetrain.bundle import Bundle, bundle_bytes, open_bundle, open_bundle_bytes, write_bundle
 from drivetrain.bundle.archive import MANIFEST, MANIFEST_HASH, read_zip, write_zip
 from drivetrain.bundle.generations import GeneratedCase
 from drivetrain.bundle.program import Generate
@@ -356,3 +359,74 @@ def test_each_bundle_has_one_reader(tmp_path: Path) -> None:
     for wrong in (lambda: generator.generate([5], most=0), lambda: generator.generate([5], "greedy")):  # type: ignore[arg-type]
         with pytest.raises(UsageError):
             wrong()
+
+
+@pytest.mark.slow
+def test_a_step_of_torch_is_exported_and_writes_what_torch_does(tmp_path: Path) -> None:
+    """A transformer's block, written in torch as one writes it, with its keys and values as state."""
+    torch = pytest.importorskip("torch")
+    from drivetrain.graphs.torch_export import _quiet_exporter, _strip
+
+    class Writer(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed = torch.nn.Embedding(models.WORDS, models.WIDTH)
+            self.place = torch.nn.Embedding(models.LONGEST, models.WIDTH)
+            self.mixed = torch.nn.Linear(models.WIDTH, 3 * models.WIDTH)
+            self.norm = torch.nn.LayerNorm(models.WIDTH)
+            self.out = torch.nn.Linear(models.WIDTH, models.WORDS)
+
+        def forward(self, tokens: Any, keys: Any, values: Any) -> Any:
+            past, n = keys.shape[1], tokens.shape[1]
+            places = torch.arange(past, past + n)
+            x = self.embed(tokens) + self.place(places)
+            query, key, value = self.mixed(self.norm(x)).chunk(3, dim=-1)
+            keys, values = torch.cat([keys, key], 1), torch.cat([values, value], 1)
+            seen = torch.arange(past + n)[None] <= places[:, None]
+            scores = (query @ keys.transpose(1, 2) / models.WIDTH**0.5).masked_fill(~seen, -1e9)
+            x = x + scores.softmax(-1) @ values
+            return self.out(x[:, -1]) * 4, keys, values
+
+    torch.manual_seed(0)
+    writer = Writer().eval()
+    cache = torch.zeros(2, 3, models.WIDTH)
+    rows, n, past = (torch.export.Dim(name) for name in ("rows", "n", "past"))
+    names = ["tokens", "state_0", "state_1"]
+    with torch.no_grad(), _quiet_exporter(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            writer, (torch.zeros(2, 4, dtype=torch.long), cache, cache.clone()), dynamo=True, opset_version=20, verbose=False,
+            input_names=names, output_names=["logits", "next_0", "next_1"],
+            dynamic_shapes=({0: rows, 1: n}, {0: rows, 1: past}, {0: rows, 1: past}),
+        )  # fmt: skip
+    _strip(program.model_proto)
+
+    def run(graph: str, batch: Mapping[str, Array]) -> dict[str, Array]:
+        with torch.no_grad():
+            made = writer(*(torch.tensor(batch[name]) for name in names))
+        return dict(zip(("logits", "next_0", "next_1"), (each.numpy() for each in made)))
+
+    path = tmp_path / "torch.bundle"
+    graphs = {"step": program.model_proto.SerializeToString()}
+    write_bundle(path, **models.arguments(models.WRITER, graphs, run))
+    bundle = check_bundle(path, flips=20)
+    assert len(bundle.cases) == len(models.PROMPTS)
+    reader = stranger.Reader(path)
+    generator = Generator(bundle, trusted=True)
+    for strategy in models.STRATEGIES:
+        found = generator.generate([1, 4, 9], strategy)
+        told = {"name": strategy.name, **asdict(strategy)}
+        assert [token for token in reader.write([1, 4, 9], told, 256) if token != models.STOP] == list(
+            found.tokens
+        )
+
+
+@pytest.mark.slow
+def test_nothing_of_training_is_imported() -> None:
+    code = (
+        "import sys; from drivetrain.runtime import Generator\n"
+        f"print(Generator({str(KEPT / 'format-5-writer.bundle')!r}, trusted=True).generate([5], most=3).tokens)\n"
+        "print({'torch', 'polars', 'sklearn', 'onnx'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == ["(7, 0, 6)", "set()"], done.stderr

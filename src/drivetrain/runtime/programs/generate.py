@@ -138,7 +138,7 @@ def generate(decoder: Decoder, encoded: Batch, strategy: Strategy, most: int) ->
         if isinstance(strategy, Sampling):
             tokens.append(sampled(logits, strategy, draw(strategy.seed, len(tokens))))
         else:
-            tokens.append(int(largest(logits, 1)[0]))
+            tokens.append(int(logits.argmax()))  # Of equals the first.
         if len(tokens) == most or tokens[-1] in decoder.program.stop:
             return tuple(tokens)
         step = decoder.next(step, np.array(tokens[-1:], np.int64))
