@@ -18,6 +18,8 @@ MOST_MEGABYTES_WITH_POLARS = 400
 ABSENT = ("torch", "onnx", "sklearn", "matplotlib", "transformers", "pandas", "scipy")
 TABLE = Path(__file__).parent / "bundles" / "format-1-houses.bundle"
 """A bundle of rows: numbers and categories in, a price out."""
+WRITER = Path(__file__).parent / "bundles" / "format-5-writer.bundle"
+"""One that writes tokens."""
 
 
 def drivetrain(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -102,6 +104,14 @@ def tables(folder: Path, with_polars: bool) -> None:
     refused("train", "train", csv, "--target", "price")
 
 
+def tokens() -> None:
+    """What generates does so in the base install."""
+    assert run("verify", str(WRITER))["ok"]
+    code = f"from drivetrain.runtime import Generator; print(Generator({str(WRITER)!r}).generate([5], most=3).tokens)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "(7, 0, 6)\n", done.stdout
+
+
 def main() -> None:
     with_polars = "--tables" in sys.argv
     bundle, folder = [given for given in sys.argv[1:] if given != "--tables"]
@@ -110,6 +120,7 @@ def main() -> None:
             f"{name} is installed here: this is not the base install"
         )
     pictures(bundle, folder)
+    tokens()
     with tempfile.TemporaryDirectory() as scratch:
         tables(Path(scratch), with_polars)
     empty = best_seconds("pass")

@@ -6,6 +6,7 @@ import itertools
 import subprocess
 import sys
 import warnings
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -56,6 +57,9 @@ def test_it_is_written_opened_and_verified(name: str, tmp_path: Path) -> None:
         "members", "graph", "raw", "read", "encoded", "output", "tokens", "answer",
     ]  # fmt: skip
     assert stages[5]["max_difference"] < 1e-6
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(tmp_path / "folder")
+    assert open_bundle(tmp_path / "folder").hash == bundle.hash
 
 
 @pytest.mark.parametrize("name", BUNDLES)
