@@ -178,7 +178,7 @@ def labelled(
 ) -> Labelled:
     """The labelled items of a source, as the bundle's inputs ask: pictures in a folder, or rows of a table or database."""
     inputs, targets = predictor.signature.inputs, predictor.signature.targets
-    if len(inputs) == 1 and next(iter(inputs.values())).from_files and os.path.isdir(source):
+    if len(inputs) == 1 and next(iter(inputs.values())).drawn and os.path.isdir(source):
         return _pictures(source, next(iter(targets)), layout)
     if os.path.isdir(source):
         raise UsageError("this model answers for rows: name a table.", where=source)

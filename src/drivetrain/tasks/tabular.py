@@ -14,22 +14,23 @@ import numpy as np
 
 from drivetrain.arguments import public
 from drivetrain.bundle import facts
-from drivetrain.codecs import Codec, Signature
+from drivetrain.codecs import Codec, Quantity, Signature
 from drivetrain.codecs.category import Category
-from drivetrain.codecs.number import Number
 from drivetrain.data import split as splits
+from drivetrain.data.asked import Asked, ask_rows
 from drivetrain.data.checks.copies import without_copies
 from drivetrain.data.checks.faults import Fault, Report
 from drivetrain.data.dataset import Dataset, make_dataset
 from drivetrain.data.kinds.base import CATEGORY, CONSTANT, IGNORED, MANY, NUMBER, ColumnKind
-from drivetrain.data.kinds.guess import guess_kinds, names_of, to_table
+from drivetrain.data.kinds.guess import guess_kinds, kind_words, names_of, to_table
 from drivetrain.data.option import Option
 from drivetrain.data.read.frame import Frame
 from drivetrain.data.read.readers import Missing, read_frame
+from drivetrain.data.read.rows import is_row_file, read_rows
 from drivetrain.data.split import Splitter
 from drivetrain.data.table import Table, complete
 from drivetrain.data.task import Task
-from drivetrain.errors import DataError, UsageError, nearest
+from drivetrain.errors import DataError, DrivetrainError, UsageError, nearest
 from drivetrain.interface import column_option
 from drivetrain.learn.applies import refuse_pointless, refuse_shares
 from drivetrain.learn.names import BEST
@@ -51,6 +52,15 @@ from drivetrain.types import Array
 
 _TOLD = 5
 """So many columns are named where none is left."""
+
+
+class Kinds(Pairs):
+    """NAME=KIND, of the kinds that there are: those of extensions too."""
+
+    def add(self, parser: Any) -> None:
+        parser.add_argument(
+            self.flag, help=f"{self.help}; kinds: {', '.join(kind_words())}", **(self.typed or {})
+        )
 
 
 class Costs(Pairs):
@@ -120,7 +130,7 @@ class Tabular(Task):
             "target", "what is to be predicted; may be given again", {**AGAIN, "metavar": "COLUMN"},
             question="which column is to be predicted", fits=facts.many(facts.is_text),
         ),
-        Pairs(
+        Kinds(
             "column",
             "override what a column was taken for, and how it is written: price=number:decimal-comma, day=date:month-first",
             {**AGAIN, "metavar": "NAME=KIND"}, argument="columns", fits=facts.or_none(facts.texts_by_text),
@@ -156,6 +166,13 @@ class Tabular(Task):
         """A random one is the task's own: each class of the target by its share."""
         return None if typed["split"] == "random" else super().splitter(typed)
 
+    def asked(self, signature: Signature, inputs: Sequence[str], keep: Sequence[str]) -> Asked:
+        """Rows, where a table has the only column of files that it learned from."""
+        (name, *others) = signature.inputs
+        if not others and all(_has_column(given, name) for given in inputs):
+            return ask_rows(inputs, keep, signature)
+        return super().asked(signature, inputs, keep)
+
     def default_model(self, signature: Signature) -> str:
         return BEST
 
@@ -164,6 +181,14 @@ class Tabular(Task):
 
 
 TASK = Tabular()
+
+
+def _has_column(path: str, name: str) -> bool:
+    """Whether a file is a table with this column."""
+    try:
+        return is_row_file(path) and name in next(read_rows(path))[1]
+    except (DrivetrainError, StopIteration):
+        return False
 
 
 @public
@@ -248,15 +273,15 @@ def from_frame(
     for column, kind in kinds.items():
         codec = kind.codec
         if column in targets:
-            if isinstance(codec, Number):
-                codec = replace(codec, log=bool(log_target), coverage=interval or codec.coverage)
+            if isinstance(codec, Quantity):
+                codec = replace(codec, log=bool(log_target), coverage=interval or codec.coverage)  # type: ignore[type-var]
             assert codec is not None  # A target is never left out.
             outputs[column] = codec
         elif codec is not None:
             inputs[column] = replace(codec, rare=rare) if isinstance(codec, Category) else codec
     if not inputs:
         raise _nothing_left(table, kinds, targets)
-    classes = [column for column in targets if isinstance(outputs[column], Category)]
+    classes = [column for column in targets if outputs[column].labels is not None]
     splitter = split or splits.random(valid, seed=seed, test=test, stratify=classes[0] if classes else None)
     if drop_copies:
         table = without_copies(table, [*inputs, *targets], splitter)
