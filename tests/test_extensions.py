@@ -7,11 +7,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from drivetrain import extensions
 from drivetrain.codecs import codec_names, from_spec
 from drivetrain.codecs.number import Number
+from drivetrain.data.store.pack import pack
 from drivetrain.errors import DrivetrainError
 
 CODEC = """
@@ -70,6 +72,40 @@ def test_a_registered_package_has_kinds_like_any_other(outsider: Path) -> None:
     (outsider / "metrics" / "weight.py").write_text("")
     extensions.register("weighing")
     assert extensions.facet("metrics", codec) is sys.modules["weighing.metrics.weight"]
+
+
+SIZE = """
+import os
+from dataclasses import dataclass
+from typing import Any, ClassVar
+import numpy as np
+from drivetrain.codecs.number import Number
+
+@dataclass(frozen=True)
+class Size(Number):
+    op: ClassVar[str] = "size@1"
+    from_files: ClassVar[bool] = True
+
+    def read(self, raw: Any) -> float:
+        return float(len(raw) if isinstance(raw, bytes) else os.path.getsize(raw))
+"""
+
+
+@pytest.mark.slow
+def test_processes_that_encode_know_a_registered_package(
+    outsider: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("drivetrain.data.store.pack.PROCESSES_FROM", 2)
+    (outsider / "codecs" / "size.py").write_text(SIZE)
+    extensions.register("weighing")
+    paths = [tmp_path / f"{place}.txt" for place in range(400)]
+    for place, path in enumerate(paths):
+        path.write_text("x" * (1 + place))
+    packed = pack(
+        from_spec({"op": "size@1", "center": 0.0, "spread": 1.0}), [str(path) for path in paths], workers=2
+    )
+    assert not packed.errors
+    assert np.asarray(packed.array).tolist() == list(range(1, 401))
 
 
 def test_our_own_files_can_not_be_taken(outsider: Path) -> None:

@@ -52,6 +52,11 @@ def register(package: str) -> None:
     _registered[package] = None
 
 
+def registered() -> list[str]:
+    """The packages that `register` was told: another process has to be told them too."""
+    return list(_registered)
+
+
 def forget() -> None:
     """Look anew for what is installed, and into no registered package: what a test does after one of its own."""
     _look_anew()

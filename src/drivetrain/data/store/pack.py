@@ -33,6 +33,7 @@ from drivetrain.data.store.ragged import RaggedRows
 from drivetrain.data.table import as_column
 from drivetrain.data.worker import worker_processes
 from drivetrain.errors import DrivetrainError, FileError
+from drivetrain.extensions import registered
 from drivetrain.files import file_error, from_json, open_regular, temporary_beside, to_json, write_text
 from drivetrain.limits import from_environment
 from drivetrain.memory import kept_memory
@@ -250,7 +251,9 @@ def _encode_in_processes(
     codec: Codec, chunks: Chunks, rows: Rows, count: int, collect: Callable[..., None]
 ) -> None:
     """This process encodes too, while the others are still starting."""
-    header = json.dumps({"spec": codec.spec(), "folder": str(rows.folder)})
+    header = json.dumps(
+        {"spec": codec.spec(), "folder": str(rows.folder), "path": sys.path, "extensions": registered()}
+    )
     starts = iter(chunks)
     failures: list[BaseException] = []
     unwritten: list[OSError] = []

@@ -1,6 +1,6 @@
 """One process of the packed store: encodes the files named on standard input into rows on disk.
 
-First line: {"spec", "folder"}. Then lines [start, paths]; each is answered by {"hashes", "errors"}, or,
+First line: {"spec", "path", "extensions", "folder"}. Then lines [start, paths]; each is answered by {"hashes", "errors"}, or,
 where the rows can't be written, by {"errno"}.
 """
 
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from drivetrain.codecs import from_spec
 from drivetrain.data.store.pack import encode_chunk, row_file
+from drivetrain.extensions import register
 from drivetrain.memory import kept_memory
 
 
@@ -21,6 +22,9 @@ def main() -> None:
     if not first:
         return  # The process that started this one has ended.
     header = json.loads(first)
+    sys.path[:] = header["path"]  # Where the packages are that were registered.
+    for package in header["extensions"]:
+        register(package)
     codec = from_spec(header["spec"])
     rows = row_file(Path(header["folder"]), codec)
     with kept_memory():
