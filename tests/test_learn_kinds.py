@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+import torch
 
 import drivetrain as dt
 from drivetrain import extensions
@@ -44,10 +45,10 @@ def of(codec: Image) -> Dataset:
 def test_an_array_is_augmented_only_where_its_codec_says_so() -> None:
     photo = Learner(of(Image()), "cnn", bare=True)
     assert photo.augment == Augment.photos()
-    assert photo.picture_augment is not None
+    assert photo.batch_augment is not None
     other = Learner(of(Spectrum()), "cnn", bare=True)
     assert other.augment == Augment.none()
-    assert other.picture_augment is None
+    assert other.batch_augment is None
     assert other.enlarge == 1.0
     assert other.settings.batch_size == photo.settings.batch_size  # It is as large.
 
@@ -55,6 +56,50 @@ def test_an_array_is_augmented_only_where_its_codec_says_so() -> None:
 def test_an_augmentation_that_nothing_may_bear_is_refused() -> None:
     with pytest.raises(UsageError, match="for pictures"):
         Learner(of(Spectrum()), "cnn", augment="photos", bare=True)
+
+
+ROLL = """
+import torch
+
+from drivetrain.data.augment.pictures import Augment
+
+
+def change(codec, augment):
+    def rolled(values, generator, share=None):
+        return values.roll(1 + int(torch.randint(codec.shape[1] - 1, (), generator=generator)), 2)
+
+    return None if augment == Augment.none() else rolled
+"""
+
+
+@dataclass(frozen=True)
+class Rolling(Spectrum):
+    """What may begin anywhere, as a period."""
+
+    op: ClassVar[str] = "rolling@1"
+    augment: ClassVar[str] = "roll"
+
+
+def test_a_codec_names_changes_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = of(Rolling())
+    with pytest.raises(UsageError, match="changed as 'roll', which nothing does"):
+        Learner(data, "cnn", bare=True)
+    (folder := tmp_path / "rollers" / "data" / "augment").mkdir(parents=True)
+    (folder / "roll.py").write_text(ROLL)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(extensions, "_registered", dict(extensions._registered))
+    extensions.register("rollers")
+    learner = Learner(data, "cnn", bare=True)
+    rows = learner.tensors("train").gather(torch.arange(4))
+    assert learner.batch_augment is not None
+    changed = learner.batch_augment(rows, learner.generators.augment)
+    assert not torch.equal(changed["x"], rows["x"])
+    assert torch.equal(changed["x"].sort(2).values, rows["x"].sort(2).values)
+    assert torch.equal(changed["y"], rows["y"])
+    assert Learner(data, "cnn", augment=None, bare=True).batch_augment is None
+    learner.fit(1)
+    assert learner.history[0]["train_loss"] > 0
+    extensions.find.cache_clear()
 
 
 GRADE = """

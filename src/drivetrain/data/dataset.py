@@ -143,8 +143,8 @@ class Dataset:
 
     @property
     def augmented(self) -> list[str]:
-        """The inputs whose codecs bear the random changes of pictures in training (see `Codec.augment`)."""
-        return [name for name, codec in self.signature.inputs.items() if codec.augment == "pictures"]
+        """The inputs whose values may be changed at random in training (see `Codec.augment`)."""
+        return [name for name, codec in self.signature.inputs.items() if codec.augment]
 
     @property
     def things(self) -> str:

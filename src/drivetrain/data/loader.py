@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from drivetrain.data.augment.pictures import Augment
 from drivetrain.data.dataset import Part
 from drivetrain.data.share import Share
 from drivetrain.data.store.windows import Windows
@@ -180,15 +179,15 @@ def to_tensors(part: Part, device: torch.device, joined: Sequence[tuple[str, ...
 
 
 @dataclass(frozen=True)
-class PictureAugment:
-    """The augmentation of the picture fields of a batch, each brought to the model's size."""
+class BatchAugment:
+    """What changes the fields of a batch that may be changed (see `drivetrain.data.augment`)."""
 
-    augment: Augment
-    sizes: dict[str, tuple[int, int]]
+    changes: Mapping[str, Callable[..., Tensor]]
 
     def __call__(self, batch: Batch, generator: torch.Generator, share: Share | None = None) -> Batch:
         changed = {
-            name: self.augment.apply(batch[name], size, generator, share) for name, size in self.sizes.items()
+            name: change(batch[name], generator=generator, share=share)
+            for name, change in self.changes.items()
         }
         return Batch({**batch, **changed})
 

@@ -19,11 +19,12 @@ from torch import Tensor, nn
 
 from drivetrain.arguments import public
 from drivetrain.codecs import Quantity
-from drivetrain.data.augment.pictures import Augment, blend
+from drivetrain.data.augment.pictures import PICTURES, Augment, blend
 from drivetrain.data.dataset import Dataset, Part
-from drivetrain.data.loader import PictureAugment, Tensors, shuffled, to_tensors
+from drivetrain.data.loader import BatchAugment, Tensors, shuffled, to_tensors
 from drivetrain.data.share import Share
 from drivetrain.errors import TrainingError, UsageError
+from drivetrain.extensions import find
 from drivetrain.learn import loop
 from drivetrain.learn.applies import refuse_pointless
 from drivetrain.learn.base import BaseLearner, not_trained, run_and_data
@@ -99,8 +100,9 @@ class Learner(BaseLearner):
 
     `model` is a name (`drivetrain.models.registry`) or a torch module; `objective` what the step minimises, a name or an
     `Objective` of your own; `augment` a name, an `Augment`, None or
-    "auto" (photographs are augmented, small pictures are not); `out` the run folder (by default the next free
-    one under runs/); a `bare` learner keeps none. The other options are those of `Settings`; `lr` may be given to `fit`.
+    "auto" (photographs are augmented, small pictures are not, and what a codec names changes of its own for is); `out` the
+    run folder (by default the next free one under runs/); a `bare` learner keeps none. The other options are those of
+    `Settings`; `lr` may be given to `fit`.
     Raises UsageError for an unknown name or option, TrainingError where the model does not fit the data.
     """
 
@@ -134,7 +136,7 @@ class Learner(BaseLearner):
         augmented = {} if self.augment == Augment.none() else {"augment": augment}
         said = {**settings, **augmented, "shard": False}  # A run in shards may go on in one process.
         refuse_pointless(data, self.model_name or model, telling(said))
-        self.picture_augment = self._picture_augment()
+        self.batch_augment = self._batch_augment()
         self.enlarge = ENLARGE if self._crops() else 1.0
         self._tensors: dict[str, Tensors] = {}
         with self.processes.first_on_machine():
@@ -203,9 +205,9 @@ class Learner(BaseLearner):
         return 16 if rows < 500 else 32 if rows < 2000 else 64
 
     def _sizes(self) -> dict[str, tuple[int, int]]:
-        """(height, width) of the inputs that may be augmented."""
-        inputs = self.data.signature.inputs
-        return {name: inputs[name].shape[:2] for name in self.data.augmented}  # type: ignore[misc]
+        """(height, width) of the inputs that may be changed as pictures are."""
+        inputs = self.data.signature.inputs.items()
+        return {name: codec.shape[:2] for name, codec in inputs if codec.augment == PICTURES}  # type: ignore[misc]
 
     def _photos(self) -> bool:
         return any(min(size) >= PHOTO_SIDE for size in self._sizes().values())
@@ -216,14 +218,25 @@ class Learner(BaseLearner):
             return Augment.none()
         if isinstance(augment, Augment):
             return augment
-        return Augment.from_name(("photos" if self._photos() else "none") if augment == "auto" else augment)
+        if augment == "auto":
+            augment = "photos" if self._photos() or len(self._sizes()) < len(self.data.augmented) else "none"
+        return Augment.from_name(augment)
 
-    def _picture_augment(self) -> PictureAugment | None:
-        sizes = self._sizes()
-        return PictureAugment(self.augment, sizes) if sizes and self.augment != Augment.none() else None
+    def _batch_augment(self) -> BatchAugment | None:
+        """What changes the inputs that may be. Raises UsageError for a codec that names no file of changes."""
+        changes: dict[str, Callable[..., Tensor]] = {}
+        for name in self.data.augmented:
+            codec = self.data.signature.inputs[name]
+            if (file := find("data.augment", codec.augment)) is None:
+                raise UsageError(
+                    f"{codec.op} is to be changed as {codec.augment!r}, which nothing does.", where=name
+                )
+            if (change := file.change(codec, self.augment)) is not None:
+                changes[name] = change
+        return BatchAugment(changes) if changes else None
 
     def _crops(self) -> bool:
-        return self.picture_augment is not None and self.augment.zoom > 1 and self._photos()
+        return bool(self.batch_augment) and self.augment.zoom > 1 and self._photos()
 
     def _check_classes(self) -> None:
         for name, codec in self.data.signature.targets.items():

@@ -158,7 +158,7 @@ class Training:
 
     def prepare(self, batch: Batch, share: Share | None) -> Batch:
         """Augmentation, on the device."""
-        augment = self.learner.picture_augment
+        augment = self.learner.batch_augment
         return augment(batch, self.learner.generators.augment, share) if augment else batch
 
     def forward(self, network: Any, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -189,7 +189,7 @@ class FrozenTraining(Training):
 
     def _features(self, tensors: Tensors, generator: torch.Generator | None) -> Tensors:
         self.network.eval()
-        augment = self.learner.picture_augment
+        augment = self.learner.batch_augment
         collected: dict[str, list[Tensor]] = {"features": [], **{name: [] for name in self.network.heads}}
         processes, shares = self.learner.processes, []
         # Shards keep what they gather for the first time, and could not write to it in training.

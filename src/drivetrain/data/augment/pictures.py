@@ -9,18 +9,23 @@ model's size, fine texture begins to alias. What lies outside the picture is its
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from drivetrain.codecs import Codec
 from drivetrain.data.augment.resample import look_up, resample, resize
 from drivetrain.data.share import Share
 from drivetrain.errors import UsageError, nearest
 from drivetrain.types import Array
 
+PICTURES = "pictures"
+"""What a codec calls these changes."""
 DRAWS = 19
 """Uniform numbers drawn per picture, whatever is switched on: one setting never moves another's draws."""
 
@@ -218,6 +223,12 @@ class Augment:
             start, left_edge, stop, right_edge = boxes[row]
             mean = images[row, ::step, ::step].float().mean((0, 1)).round().to(torch.uint8)
             pictures[row, start:stop, left_edge:right_edge] = mean
+
+
+def change(codec: Codec, augment: Augment) -> Callable[..., Tensor] | None:
+    """What brings pictures, as they are stored, to the codec's size, changed."""
+    size = cast("tuple[int, int]", codec.shape[:2])
+    return None if augment == Augment.none() else partial(augment.apply, size=size)
 
 
 _RANGES = {
