@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from drivetrain.bundle import Bundle, open_bundle
-from drivetrain.bundle.optional import ranking_of
 from drivetrain.codecs import Codec
-from drivetrain.data.read.folders import image_folder
+from drivetrain.data.asked import Labelled
 from drivetrain.data.read.row_inputs import rows_for
-from drivetrain.data.recipe import from_facts, from_recipe
+from drivetrain.data.recipe import from_facts, from_recipe, task_of, tasks
 from drivetrain.data.table import as_column
-from drivetrain.errors import DataError, DrivetrainError, UsageError
+from drivetrain.data.task import ALONE, Task
+from drivetrain.errors import DataError, DrivetrainError, UsageError, nearest
 from drivetrain.extras import require
 from drivetrain.metrics import measure
 from drivetrain.progress import progress
@@ -28,24 +28,10 @@ from drivetrain.test_set_uses import record_opening, rows_key, sentences
 from drivetrain.types import Array, Failure
 
 SHOWN = 5
-NOT_TESTED = "there is no test part: what this measures counts only for items that the model was neither trained nor chosen on"
 TRAINED_ON = (
     "this is the file that the model was trained on, without a test part: these rows have chosen it, and where it was "
     "fitted again it has learned from them, so the figures flatter it. Train with --test 0.2 to keep rows for this"
 )
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """Items and their true values: `items` as a Predictor takes them, `truths` raw by target, `part` of the source."""
-
-    items: list[Any]
-    truths: dict[str, list[Any]]
-    origins: list[str]
-    part: str
-    note: str
-    remarks: Sequence[str] = ()
-    """What a person should know of how the source was read."""
 
 
 @dataclass
@@ -76,9 +62,11 @@ def evaluate(
     query: str | None = None,
     trusted: bool = False,
     quiet: bool = False,
+    **options: Any,
 ) -> dict[str, Any]:
     """`{"n", "metrics": {NAME: {"value", "low", "high", ...}}, "part", "unknown", "failed", "unusual", "opened": {"times",
-    "models"}, "note", "notes"}` on a folder, a table, or what a `query` gives of a database.
+    "models"}, "note", "notes"}` on a folder, a table, or what a `query` gives of a database. Further options are those by
+    which a task of an extension reads a source (see `Option.reads`).
 
     Uses the test part of the source; without one its valid part; without either all of it. Rows whose true value is no
     class of the model are counted in `unknown`, other items that can't be used are named in `failed`; neither count in a
@@ -86,12 +74,17 @@ def evaluate(
     several targets the names are "target.metric". Each time is recorded (see `openings.py`); `trusted` is that of
     `Predictor`. Raises DataError when nothing can be measured.
     """
+    known = [option.name for task in tasks() for option in task.options if option.reads]
+    if unknown_options := options.keys() - known:
+        name = min(unknown_options)
+        raise UsageError(f"evaluate has no option {name!r}.", where=name, fix=nearest(name, known))
     opened_bundle = open_bundle(bundle)
     predictor = Predictor(opened_bundle, trusted=trusted)
     targets = predictor.signature.targets
-    if ranking_of(predictor.signature) is not None:
-        return _rankings(opened_bundle, source)
-    found = labelled(predictor, source, layout, query)
+    task = task_of(opened_bundle.task)
+    if task.measures(opened_bundle) == ALONE:
+        return _by_task(task, opened_bundle, source)
+    found = labelled(predictor, source, {"layout": layout, "query": query, **options})
     outputs: dict[str, list[Any]] = {name: [] for name in targets}
     encoded: dict[str, list[Array]] = {name: [] for name in targets}
     failed: list[str] = []
@@ -133,8 +126,8 @@ def evaluate(
         true = codec.truths(raw, np.stack(encoded[name]))
         for metric, estimate in measure(codec, np.array(outputs[name], np.float32), true).items():
             metrics[several + metric] = estimate.to_json()
-    if opened_bundle.recommender is not None and from_facts(opened_bundle.facts, _file_hash(source)):
-        metrics |= _rankings(opened_bundle, source)["metrics"]
+    if task.measures(opened_bundle) and from_facts(opened_bundle.facts, _file_hash(source)):
+        metrics |= _by_task(task, opened_bundle, source)["metrics"]
     opened = record_opening(_key(found), predictor.hash, metrics, is_test=not found.note)
     strange = [each for each in unknown.values() if each.counts]
     return {
@@ -173,43 +166,40 @@ def _why(failed: Sequence[str], unknown: Mapping[str, Unknown]) -> str:
     return f": {'; '.join(told)}." if told else "."
 
 
-def labelled(
-    predictor: Predictor, source: str | os.PathLike[str], layout: str | None = None, query: str | None = None
-) -> Labelled:
-    """The labelled items of a source, as the bundle's inputs ask: pictures in a folder, or rows of a table or database."""
+def labelled(predictor: Predictor, source: str | os.PathLike[str], options: Mapping[str, Any]) -> Labelled:
+    """The labelled items of a source: as the task of the bundle has them, or rows of a table or database."""
     inputs, targets = predictor.signature.inputs, predictor.signature.targets
-    if len(inputs) == 1 and next(iter(inputs.values())).drawn and os.path.isdir(source):
-        return _pictures(source, next(iter(targets)), layout)
+    task = task_of(predictor.manifest["task"])
+    if (own := task.labelled(predictor.signature, os.fspath(source), options)) is not None:
+        return own
     if os.path.isdir(source):
         raise UsageError("this model answers for rows: name a table.", where=source)
     recipe = from_facts(predictor.manifest["facts"], _file_hash(source))
     if recipe is not None:
         return _own_rows(source, recipe, inputs, targets)
-    found = rows_for(source, inputs, list(targets), query)
+    found = rows_for(source, inputs, list(targets), options.get("query"))
     truths = {
         name: [None if isinstance(row, DataError) else row[name] for row in found.rows] for name in targets
     }
     return Labelled(found.rows, truths, found.origins, "all", "")
 
 
-def _rankings(bundle: Bundle, source: str | os.PathLike[str]) -> dict[str, Any]:
-    """How well a bundle recommends to the users of its own file, of what was held out there."""
-    from drivetrain.tasks import recommendation
-
+def _by_task(task: Task, bundle: Bundle, source: str | os.PathLike[str]) -> dict[str, Any]:
+    """What a task measures by itself, on what was held out in the file of the training."""
     digest = _file_hash(source)
     recipe = from_facts(bundle.facts, digest)
     if recipe is None:
         raise UsageError(
-            "what was right to recommend is known where histories are: in the file of the training.", where=source,
+            task.own_file, where=source,
             fix="Name the file that this bundle was trained on; --test 0.2 keeps a part of it for this.",
         )  # fmt: skip
     data = from_recipe({**recipe, "source": os.fspath(source)})
     part = next(name for name in ("test", "valid", "train") if len(data.rows(name)))
-    found = recommendation.measure_bundle(bundle, data, part)
+    found = task.measure(bundle, data, part)
     metrics = {name: estimate.to_json() for name, estimate in found.items()}
     opened = record_opening(f"{digest} {part}", bundle.hash, metrics, is_test=part == "test")
     return {
-        "n": found["ndcg_at_10"].n, "metrics": metrics, "part": part, "target": "next",
+        "n": next(iter(found.values())).n, "metrics": metrics, "part": part, "target": ", ".join(bundle.signature.targets),
         "note": sentences("" if part == "test" else TRAINED_ON, opened.note), "opened": opened.to_json(),
         "unknown": [], "failed": [], "unusual": [], "notes": [],
     }  # fmt: skip
@@ -219,18 +209,6 @@ def _key(found: Labelled) -> str:
     """What these labelled items are known by, whichever model is measured on them."""
     places = (item if isinstance(item, str) else origin for item, origin in zip(found.items, found.origins))
     return rows_key((place, *truths) for place, *truths in zip(places, *found.truths.values()))
-
-
-def _pictures(source: str | os.PathLike[str], target: str, layout: str | None) -> Labelled:
-    table = image_folder(source, layout=layout)
-    part = "all"
-    if "split" in table:
-        part = next(name for name in ("test", "valid", "train") if (table["split"] == name).any())
-        table = table.take(table["split"] == part)
-    note = "" if part == "test" else NOT_TESTED
-    truths = {target: list(table["label"])}
-    origins = [table.origin(row) for row in range(len(table))]
-    return Labelled(list(table["image"]), truths, origins, part, note, table.notes)
 
 
 def _own_rows(

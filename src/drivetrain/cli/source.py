@@ -31,19 +31,39 @@ def add_source(command: ArgumentParser) -> None:
         if task.heading:
             title = f"{task.heading} (with --task {task.name})" if task.asked_for else task.heading
             groups[task.heading] = command.add_argument_group(title)
+    for task, option in _typed_options():
+        option.add(groups[option.group or task.heading])
+
+
+def add_reading(command: ArgumentParser) -> None:
+    """The options that say how a source of labelled items is read."""
+    for _, option in _typed_options():
+        if option.reads:
+            option.add(command)
+
+
+def reading(options: Namespace) -> dict[str, Any]:
+    """What was typed of these."""
+    return {option.name: getattr(options, option.name) for _, option in _typed_options() if option.reads}
+
+
+def _typed_options() -> list[tuple[Task, Option]]:
+    """The options of the command line, each once, with the first task that has it. Raises UsageError where two tasks mean
+    something else by one name."""
+    from drivetrain.data.recipe import tasks
+
     known: dict[str, tuple[Task, Option]] = {}
     for task in tasks():
         for option in task.options:
             if option.typed is None:
                 continue
             first, same = known.setdefault(option.name, (task, option))
-            if first is task:
-                option.add(groups[option.group or task.heading])
-            elif same != option:
+            if same != option:
                 raise UsageError(
                     f"the tasks {first.name} and {task.name} have it in different forms.", where=option.flag,
                     fix="Call it otherwise in one of them.",
                 )  # fmt: skip
+    return list(known.values())
 
 
 def recognise(options: Namespace) -> Task:

@@ -1,4 +1,4 @@
-"""What somebody gives a bundle to answer for: files, or rows of tables."""
+"""What somebody gives a bundle to answer for, or to be measured on: files, or rows of tables."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from drivetrain.codecs import Signature
-from drivetrain.data.read.folders import files_below, picture_files
+from drivetrain.data.read.folders import files_below, image_folder, picture_files
 from drivetrain.data.read.row_inputs import rows_for
 from drivetrain.errors import DataError, UsageError, one_line
 
 SHOWN = 5
+NOT_TESTED = "there is no test part: what this measures counts only for items that the model was neither trained nor chosen on"
 
 
 @dataclass
@@ -24,6 +25,19 @@ class Asked:
     kept: dict[str, list[Any]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Items and their true values: `items` as a Predictor takes them, `truths` raw by target, `part` of the source."""
+
+    items: list[Any]
+    truths: dict[str, list[Any]]
+    origins: list[str]
+    part: str
+    note: str
+    remarks: Sequence[str] = ()
+    """What a person should know of how the source was read."""
 
 
 def ask_files(inputs: Sequence[str], keep: Sequence[str], pictures: bool) -> Asked:
@@ -62,3 +76,16 @@ def ask_rows(inputs: Sequence[str], keep: Sequence[str], signature: Signature) -
         asked.items += found.rows
         asked.notes += found.notes
     return asked
+
+
+def labelled_pictures(source: str, target: str, layout: str | None) -> Labelled:
+    """The pictures of a folder: its test part, without one its valid part, without either all."""
+    table = image_folder(source, layout=layout)
+    part = "all"
+    if "split" in table:
+        part = next(name for name in ("test", "valid", "train") if (table["split"] == name).any())
+        table = table.take(table["split"] == part)
+    note = "" if part == "test" else NOT_TESTED
+    truths = {target: list(table["label"])}
+    origins = [table.origin(row) for row in range(len(table))]
+    return Labelled(list(table["image"]), truths, origins, part, note, table.notes)

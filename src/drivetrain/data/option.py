@@ -21,7 +21,7 @@ class Option:
     recipe where it is another. `typed` are the keywords of `ArgumentParser.add_argument`; None: it is for Python alone.
     `group` is its heading in --help: that of the task unless said. `question` is asked where it is
     missing and has to be there. `usual` is what it is where nobody said. `fits` looks at a value in the recipe of somebody
-    else's bundle; without it none is taken from there.
+    else's bundle; without it none is taken from there. `evaluate` has it too where it `reads`: says how a source is read.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Option:
     question: str = ""
     usual: Any = None
     fits: Fits | None = None
+    reads: bool = False
 
     @property
     def key(self) -> str:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from drivetrain.bundle.reader import Bundle
 from drivetrain.codecs import Signature
-from drivetrain.data.asked import Asked, ask_files, ask_rows
+from drivetrain.data.asked import Asked, Labelled, ask_files, ask_rows, labelled_pictures
 from drivetrain.data.option import Option
 from drivetrain.data.split import Splitter
 from drivetrain.data.split_words import from_words, to_words
 from drivetrain.errors import UsageError
 from drivetrain.metrics import Estimate
 from drivetrain.types import Array, Batch
+
+BESIDE, ALONE = "beside", "alone"
 
 
 class Task:
@@ -192,6 +196,28 @@ class Task:
         if len(codecs) == 1 and codecs[0].from_files:
             return ask_files(inputs, keep, codecs[0].drawn)
         return ask_rows(inputs, keep, signature)
+
+    def labelled(self, signature: Signature, source: str, typed: Mapping[str, Any]) -> Labelled | None:
+        """What `evaluate` measures on: pictures in a folder; None for the rows of a table. `typed` are the options that say how
+        a source is read (`Option.reads`)."""
+        codecs = list(signature.inputs.values())
+        if len(codecs) == 1 and codecs[0].drawn and os.path.isdir(source):
+            return labelled_pictures(source, next(iter(signature.targets)), typed.get("layout"))
+        return None
+
+    own_file = ""
+    """Why it is measured by itself on nothing but the file of the training."""
+
+    def measures(self, bundle: Bundle) -> str:
+        """Whether something of a bundle is measured by the task, on a part of the file of the training: BESIDE the metrics of
+        its targets, or ALONE."""
+        del bundle
+        return ""
+
+    def measure(self, bundle: Bundle, data: Any, part: str) -> dict[str, Estimate]:
+        """These metrics."""
+        del bundle, data, part
+        return {}
 
 
 CUSTOM = Task()

@@ -62,7 +62,7 @@ class ImageClassification(Task):
         DROP_COPIES,
         Size("image_size", "side in pixels; default: from the pictures", {"type": int, "metavar": "N"}),
         Option("resize", "how a picture is made square (crop)", {"choices": ("crop", "pad", "stretch")}),
-        Option("layout", "override the recognised layout of the folder"),
+        Option("layout", "override the recognised layout of the folder", reads=True),
     )
     quick_to_check = 10_000
 

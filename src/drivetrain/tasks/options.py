@@ -87,4 +87,4 @@ INTERVAL = Option(
     "interval", "how often a number's interval shall hold it (0.9)", {"type": float, "metavar": "SHARE"},
     group="tables", usual=HELD, fits=facts.or_none(facts.is_number),
 )  # fmt: skip
-QUERY = Option("query", "what to read from a database", {"metavar": "SQL"}, group="tables")
+QUERY = Option("query", "what to read from a database", {"metavar": "SQL"}, group="tables", reads=True)

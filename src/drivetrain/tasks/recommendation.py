@@ -20,7 +20,7 @@ import numpy as np
 
 from drivetrain.arguments import public
 from drivetrain.bundle import facts
-from drivetrain.bundle.optional import RECOMMENDER
+from drivetrain.bundle.optional import RECOMMENDER, ranking_of
 from drivetrain.bundle.reader import Bundle, open_bundle
 from drivetrain.codecs import Signature
 from drivetrain.codecs.category import Category
@@ -34,7 +34,7 @@ from drivetrain.data.option import Option
 from drivetrain.data.read.frame import Frame
 from drivetrain.data.read.readers import read_frame
 from drivetrain.data.split import Splitter
-from drivetrain.data.task import Task
+from drivetrain.data.task import ALONE, BESIDE, Task
 from drivetrain.errors import DataError, UsageError
 from drivetrain.evidence.ranking_beside import add_ranking, example, recommender_beside
 from drivetrain.evidence.result import make_result
@@ -122,6 +122,13 @@ class Recommendation(Task):
     def split_words(self, recipe: Mapping[str, Any]) -> str:
         """Without a split, ratings that have a time are split by it."""
         return "" if recipe.get("split") is None and recipe.get("timestamp") else super().split_words(recipe)
+
+    own_file = "what was right to recommend is known where histories are: in the file of the training."
+
+    def measures(self, bundle: Bundle) -> str:
+        if ranking_of(bundle.signature) is not None:
+            return ALONE
+        return "" if bundle.recommender is None else BESIDE
 
     def measure(self, bundle: Bundle, data: Dataset, part: str) -> dict[str, Estimate]:
         return measure_bundle(bundle, data, part)

@@ -8,6 +8,7 @@ from typing import Any
 from rich.markup import escape
 
 from drivetrain.cli.common import Outcome, add_bundle, metrics_table, terminal
+from drivetrain.cli.source import add_reading, reading
 from drivetrain.errors import one_line
 
 HELP = "measure a bundle on labelled data (their test part if there is one)"
@@ -21,16 +22,14 @@ def add(command: ArgumentParser) -> None:
         metavar="SOURCE",
         help="a folder of labelled pictures, or a table or database with the target in it",
     )
-    command.add_argument("--layout", default=None, help="override the recognised layout of the folder")
-    command.add_argument("--query", metavar="SQL", help="what to read from a database")
+    add_reading(command)
 
 
 def act(options: Namespace) -> Outcome:
     from drivetrain.evaluate import evaluate as evaluate_bundle
 
     answer = evaluate_bundle(
-        options.bundle, options.source, layout=options.layout, query=options.query, trusted=options.trusted,
-        quiet=options.json,
+        options.bundle, options.source, trusted=options.trusted, quiet=options.json, **reading(options)
     )  # fmt: skip
     return answer, 0
 
