@@ -279,7 +279,7 @@ def _answerer(data: Dataset, model: Any, epochs: int | None, seed: int, options:
         seen = any(for_trees(codec) for codec in data.signature.inputs.values())
         return _Trained("trees" if seen else one_model(data), epochs, seed, options)
     learner = Learner(data, None, augment=None, seed=seed, bare=True, **options)
-    if learner.network.pretrained:
+    if learner.network.pretrained and learner.network.keeps_features:
         return _Frozen(learner)
     return _Trained("cnn", epochs, seed, options)
 

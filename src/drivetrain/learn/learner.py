@@ -43,7 +43,7 @@ from drivetrain.metrics import is_large
 from drivetrain.models.build import build_network
 from drivetrain.models.heads import HeadOptions
 from drivetrain.models.heads.number import limits_of
-from drivetrain.models.registry import PAIRS, fitting, refuse_unfit, resolve
+from drivetrain.models.registry import fitting, record_of, refuse_unfit, resolve
 from drivetrain.progress import EpochTable
 from drivetrain.ragged import as_batch
 from drivetrain.types import Array
@@ -175,8 +175,9 @@ class Learner(BaseLearner):
         for name in options:
             if name not in known:
                 raise unknown_option(name, [*known, *OWN_OPTIONS], OF_FIT)
-        if (pair := PAIRS.get(self.model_name)) is not None:
-            options = {"weight_decay": pair.weight_decay, **options}
+        record = record_of(self.model_name)
+        if record is not None and record.weight_decay is not None:
+            options = {"weight_decay": record.weight_decay, **options}
         if options.get("batch_size") is None:
             options["batch_size"] = self._batch_size(len(self.data.rows("train")))
         return Settings(**options)
@@ -388,9 +389,12 @@ class Learner(BaseLearner):
         """The peak learning rate of `fit` or `fine_tune` where nobody gave one."""
         if self.network.pretrained and fine_tuned:
             return 1e-4
-        pair = PAIRS.get(self.model_name)
-        usual = pair.learning_rate if pair else 5e-4 if self.network.pretrained else 3e-3
-        return 0.05 if self.settings.optimizer == "sgd" else usual
+        if self.settings.optimizer == "sgd":
+            return 0.05
+        record = record_of(self.model_name)
+        if record is not None and record.learning_rate is not None:
+            return record.learning_rate
+        return 5e-4 if self.network.pretrained else 3e-3
 
     @public
     def fine_tune(
@@ -418,8 +422,9 @@ class Learner(BaseLearner):
             )
             return self.fit(epochs, lr)
         rate = self.default_rate(fine_tuned=True) if lr is None else lr
-        frozen = [Phase(frozen_epochs, rate * 30, frozen=True, views=views)] if frozen_epochs else []
-        return self.train([*frozen, Phase(epochs, rate, spread=spread)])
+        frozen = frozen_epochs and self.network.keeps_features
+        before = [Phase(frozen_epochs, rate * 30, frozen=True, views=views)] if frozen else []
+        return self.train([*before, Phase(epochs, rate, spread=spread)])
 
     def train(self, phases: Sequence[Phase]) -> dict[str, Any]:
         """Add phases to the plan and train to its end."""

@@ -11,6 +11,7 @@ from drivetrain.errors import UsageError
 from drivetrain.learn.distributed import processes
 from drivetrain.learn.features.base import is_text
 from drivetrain.learn.settings import EPOCHS, EPOCHS_OF_COLUMNS, NETWORKS_ONLY
+from drivetrain.models.registry import LEARNERS
 
 TREES, NGRAMS, REGRESSION = "trees", "ngrams", "regression"
 EASE, FACTORS, BEST = "ease", "factors", "best"
@@ -21,15 +22,8 @@ NETWORKS = {BEST: NETWORK, FACTORS: "dot"}
 OF_NETWORKS = {*NETWORKS_ONLY, "epochs", "lr", "frozen_epochs"} - {"seed", "class_weights", "loss"}
 """Options that only a network has."""
 FEW_ROWS = 5_000
-WITHOUT_EPOCHS = {
-    TREES: ("trees.learner", "TreesLearner"),
-    NGRAMS: ("closed_form.ngrams", "NgramsLearner"),
-    REGRESSION: ("closed_form.regression", "RegressionLearner"),
-    EASE: ("recommend.ease", "EaseLearner"),
-    FACTORS: ("recommend.factors", "FactorsLearner"),
-    BEST: ("best.learner", "BestLearner"),
-}
-"""Models whose learner has `fit()` and takes no epochs: its module here, and its name in it."""
+WITHOUT_EPOCHS = LEARNERS
+"""Models whose learner has `fit()` and takes no epochs."""
 
 
 def usual_epochs(data: Dataset) -> int:
@@ -47,7 +41,7 @@ def own_learner(model: Any) -> Any:
         return None
     if processes.count() > 1:
         raise UsageError("this model is fitted in one process.", where="torchrun", fix="Leave torchrun out.")
-    module, name = WITHOUT_EPOCHS[model]
+    module, _, name = WITHOUT_EPOCHS[model].learner.partition(":")
     return getattr(importlib.import_module(f"drivetrain.learn.{module}"), name)
 
 

@@ -162,7 +162,10 @@ class Training:
         return augment(batch, self.learner.generators.augment, share) if augment else batch
 
     def forward(self, network: Any, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """What a network makes of a batch as this phase has them: whole rows, or kept features."""
+        """What a network makes of a batch as this phase has them: whole rows, or kept features. It is for a loss: what sees
+        targets is given them."""
+        if getattr(network, "sees_targets", False):
+            return network(batch, {name: batch[name] for name in network.heads})
         return network(batch)
 
     def train_mode(self) -> None:

@@ -65,7 +65,3 @@ class BaseNetwork(nn.Module):
                 for module in body.modules():
                     if isinstance(module, nn.modules.batchnorm._BatchNorm):
                         module.eval()
-
-    def running_statistics(self) -> list[Tensor]:
-        """The buffers that a forward pass in training may change."""
-        return [buffer for buffer in self.buffers() if buffer.is_floating_point() and buffer.numel()]

@@ -107,12 +107,3 @@ class Network(BaseNetwork):
         placed = {id(parameter) for group in groups for parameter in group}
         groups[-1].extend(p for p in self.encoders.parameters() if id(p) not in placed)
         return [group for group in [*groups, list(self.top.parameters())] if group]
-
-    def running_statistics(self) -> list[Tensor]:
-        """The buffers that a forward pass in training may change: those of bodies and combiner. Ours are constants."""
-        return [
-            buffer
-            for body in (*self.bodies, self.combiner)
-            for buffer in body.buffers()
-            if buffer.is_floating_point() and buffer.numel()
-        ]

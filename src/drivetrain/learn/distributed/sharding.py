@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from drivetrain.models.network import Network
+
 if TYPE_CHECKING:
     from drivetrain.learn.learner import Learner
 
@@ -33,8 +35,9 @@ def shard_network(network: nn.Module, device: torch.device, keep: bool) -> nn.Mo
         if any(True for _ in part.parameters()):
             fully_shard(part, mesh=mesh)
     fully_shard(network, mesh=mesh)
-    for method in ("features", "from_features"):
-        register_fsdp_forward_method(network, method)  # type: ignore[arg-type]
+    if isinstance(network, Network):
+        for method in ("features", "from_features"):
+            register_fsdp_forward_method(network, method)  # type: ignore[arg-type]
     return network
 
 
@@ -46,7 +49,8 @@ def _parts(network: Any) -> Iterator[nn.Module]:
         for block in body.blocks() if hasattr(body, "blocks") else []:
             called = block in known and not isinstance(block, nn.ModuleList)
             yield from [block] if called else block.children()
-    yield network.combiner
+    if isinstance(network, Network):
+        yield network.combiner
 
 
 def whole(tensors: Mapping[str, Any], keep: bool) -> dict[str, Tensor]:
