@@ -5,7 +5,7 @@ import pytest
 from commands import drivetrain
 
 import drivetrain as dt
-from drivetrain.data.checks.far_values import find_far_values
+from drivetrain.data.kinds.far_values import find_far_values
 from drivetrain.data.kinds.guess import guess_kinds, to_table
 from drivetrain.data.read.readers import read_frame
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import gc
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 
 import drivetrain
@@ -50,6 +52,13 @@ def test_importing_drivetrain_imports_nothing_heavy() -> None:
 @pytest.mark.parametrize("module", WITHOUT_TORCH)
 def test_the_rings_that_answer_never_import_torch(module: str) -> None:
     assert "torch" not in modules_after(f"import {module}")
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    """At run time, imports within functions included."""
+    graph = grimp.build_graph("drivetrain", exclude_type_checking_imports=True)
+    imported = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    TopologicalSorter(imported).prepare()  # Raises CycleError, which names the circle.
 
 
 def test_the_guard_can_fail() -> None:

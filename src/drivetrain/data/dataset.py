@@ -25,7 +25,7 @@ from drivetrain.progress import progress
 from drivetrain.types import Array
 
 if TYPE_CHECKING:
-    from drivetrain.data.checks.faults import Report
+    from drivetrain.data.faults import Report
     from drivetrain.data.kinds.guess import ColumnKind
 
 COARSE = 0.01

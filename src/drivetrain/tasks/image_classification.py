@@ -17,9 +17,9 @@ from drivetrain.codecs.category import Category
 from drivetrain.codecs.image import Image
 from drivetrain.data import split as splits
 from drivetrain.data.checks.copies import without_copies
-from drivetrain.data.checks.faults import Report
 from drivetrain.data.checks.pictures import check_with_progress
 from drivetrain.data.dataset import make_dataset
+from drivetrain.data.faults import Report
 from drivetrain.data.option import Option
 from drivetrain.data.read.folders import image_folder
 from drivetrain.data.split import Splitter

@@ -12,7 +12,7 @@ from drivetrain.tasks.conclusion import Concluded
 
 if TYPE_CHECKING:
     from drivetrain.charts import Chart
-    from drivetrain.data.checks.faults import Report
+    from drivetrain.data.faults import Report
     from drivetrain.evidence.label_faults import LabelFaults
     from drivetrain.evidence.learning_curve import LearningCurve
 

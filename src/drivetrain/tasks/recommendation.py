@@ -51,7 +51,7 @@ from drivetrain.tasks.problem import Problem
 from drivetrain.types import Array, Batch
 
 if TYPE_CHECKING:
-    from drivetrain.data.checks.faults import Report
+    from drivetrain.data.faults import Report
     from drivetrain.learn.base import BaseLearner
     from drivetrain.learn.baselines.supervised import Baseline
     from drivetrain.learn.recommend.ease import EaseLearner

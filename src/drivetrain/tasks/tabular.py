@@ -19,8 +19,8 @@ from drivetrain.codecs.category import Category
 from drivetrain.data import split as splits
 from drivetrain.data.asked import Asked, ask_rows
 from drivetrain.data.checks.copies import without_copies
-from drivetrain.data.checks.faults import Fault, Report
 from drivetrain.data.dataset import Dataset, make_dataset
+from drivetrain.data.faults import Fault, Report
 from drivetrain.data.kinds.base import CATEGORY, CONSTANT, IGNORED, MANY, NUMBER, ColumnKind
 from drivetrain.data.kinds.guess import guess_kinds, kind_words, names_of, to_table
 from drivetrain.data.option import Option

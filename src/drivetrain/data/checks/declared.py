@@ -8,10 +8,10 @@ import numpy as np
 
 from drivetrain.codecs import Codec
 from drivetrain.data.checks.copies import contents
-from drivetrain.data.checks.faults import Fault, Report
 from drivetrain.data.checks.pictures import check_with_progress
 from drivetrain.data.checks.tables import check_table
 from drivetrain.data.dataset import Dataset
+from drivetrain.data.faults import Fault, Report
 from drivetrain.data.kinds.base import ColumnKind
 from drivetrain.data.table import Table
 from drivetrain.extensions import facet, kind_of

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from drivetrain.codecs.base import distinct
-from drivetrain.data.checks.faults import Fault
+from drivetrain.data.faults import Fault
 from drivetrain.data.kinds.base import (
     CATEGORY,
     DATE,

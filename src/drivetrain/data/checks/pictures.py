@@ -14,8 +14,8 @@ from typing import Any, Literal
 import numpy as np
 
 from drivetrain.data.checks.duplicates import exact_groups, near_groups
-from drivetrain.data.checks.faults import Fault, Report
 from drivetrain.data.checks.scan import FORMATS, look
+from drivetrain.data.faults import Fault, Report
 from drivetrain.data.split import ByColumn, Split
 from drivetrain.data.table import Table, shown
 from drivetrain.progress import progress as show_progress

@@ -17,9 +17,9 @@ import numpy as np
 from drivetrain.codecs import Quantity
 from drivetrain.codecs.base import distinct
 from drivetrain.data.checks.copies import row_codes, row_hash
-from drivetrain.data.checks.far_values import find_far_values
-from drivetrain.data.checks.faults import Fault, Report
+from drivetrain.data.faults import Fault, Report
 from drivetrain.data.kinds.base import CATEGORY, DATE, LOOKED_INTO, MANY, NUMBER, YES_NO, ColumnKind
+from drivetrain.data.kinds.far_values import find_far_values
 from drivetrain.data.split import PARTS, Split
 from drivetrain.data.table import Table, missing
 from drivetrain.types import Array

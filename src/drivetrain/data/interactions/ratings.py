@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drivetrain.codecs.base import distinct
-from drivetrain.data.checks.faults import Fault, Report
+from drivetrain.data.faults import Fault, Report
 from drivetrain.data.table import Table, complete
 from drivetrain.data.times import times_of
 from drivetrain.errors import DataError, UsageError, nearest

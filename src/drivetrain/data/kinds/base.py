@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from drivetrain.codecs import Codec
 from drivetrain.codecs.base import MISSING_WORDS
 from drivetrain.codecs.category import Category
-from drivetrain.data.checks.faults import Fault
+from drivetrain.data.faults import Fault
 from drivetrain.data.read.columns import Column, Numbers
 from drivetrain.data.read.notation import DECIMALS
 from drivetrain.data.table import Origins

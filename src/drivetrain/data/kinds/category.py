@@ -11,7 +11,7 @@ import numpy as np
 from drivetrain.codecs import Codec
 from drivetrain.codecs.category import Category
 from drivetrain.data.cell_text import Texts
-from drivetrain.data.checks.faults import Fault
+from drivetrain.data.faults import Fault
 from drivetrain.data.groups import Named
 from drivetrain.data.kinds.base import (
     CATEGORY,

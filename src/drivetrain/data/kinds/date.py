@@ -15,7 +15,7 @@ from drivetrain.codecs import Codec
 from drivetrain.codecs.base import NO_NUMBER
 from drivetrain.codecs.date import MISSING, ORDERS, UNITS, Date, Reading, parse_dates
 from drivetrain.data.cell_text import Texts
-from drivetrain.data.checks.faults import Fault
+from drivetrain.data.faults import Fault
 from drivetrain.data.groups import Named, ranged
 from drivetrain.data.kinds.base import (
     DATE,

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from drivetrain.data.checks.faults import Fault
+from drivetrain.data.faults import Fault
 from drivetrain.data.kinds.base import CATEGORY, MOSTLY, NUMBER, ColumnKind, Seen, figure, has_codes, words_of
 from drivetrain.data.read.columns import Column
 from drivetrain.interface import column_option

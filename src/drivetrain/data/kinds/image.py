@@ -10,7 +10,7 @@ import numpy as np
 
 from drivetrain.codecs import Codec
 from drivetrain.codecs.image import EXTENSIONS, Image
-from drivetrain.data.checks.faults import Fault
+from drivetrain.data.faults import Fault
 from drivetrain.data.groups import Named, ranged
 from drivetrain.data.kinds.base import MOSTLY, PICTURE, ColumnKind, Seen, refuse_unusable, unfit
 from drivetrain.data.kinds.category import category

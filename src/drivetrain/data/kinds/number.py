@@ -15,8 +15,7 @@ from drivetrain.codecs import Codec
 from drivetrain.codecs.base import NO_NUMBER
 from drivetrain.codecs.number import Number
 from drivetrain.data.cell_text import Texts, number_text
-from drivetrain.data.checks.far_values import has_far_values
-from drivetrain.data.checks.faults import Fault
+from drivetrain.data.faults import Fault
 from drivetrain.data.groups import Named, ranged
 from drivetrain.data.kinds.base import (
     CONSTANT,
@@ -39,6 +38,7 @@ from drivetrain.data.kinds.base import (
 )  # fmt: skip
 from drivetrain.data.kinds.category import category, unread
 from drivetrain.data.kinds.date import moment
+from drivetrain.data.kinds.far_values import has_far_values
 from drivetrain.data.kinds.few_numbers import asked, is_few_numbers, is_scale
 from drivetrain.data.kinds.rows import ID_NAME, guess_row_numbers, names_rows
 from drivetrain.data.read.columns import Column, Numbers

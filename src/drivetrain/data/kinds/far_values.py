@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from drivetrain.data.checks.faults import Fault
+from drivetrain.data.faults import Fault
 from drivetrain.data.kinds.base import DATE, NUMBER, ColumnKind, figure
 from drivetrain.data.table import Table
 from drivetrain.types import Array
