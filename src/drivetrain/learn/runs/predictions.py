@@ -49,7 +49,7 @@ class Validation:
     @classmethod
     def of(cls, fitted: BaseLearner) -> Validation:
         """Of a trained model: its valid part, or train where it has none."""
-        
+
         data, part = fitted.data, fitted.data.measured_part
         rows = data.part(part).rows
         outputs, encoded = fitted.outputs(part)

@@ -43,7 +43,9 @@ def save(learner: Learner, training: Training, folder: Path | None) -> None:
     number = len(learner.history) * 1_000_000 + learner.position.batch
     checkpoints.save(folder, number, tensors, progress)
     if learner.settings.early_stopping is not None and learner.position.batch == 0 and _is_best(learner):
-        kept = {key: value for key, value in tensors.items() if not key.startswith(("optimizer.", "generator."))}
+        kept = {
+            key: value for key, value in tensors.items() if not key.startswith(("optimizer.", "generator."))
+        }
         checkpoints.save(folder, number, kept, {}, name="best")
 
 
