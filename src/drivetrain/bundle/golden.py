@@ -33,8 +33,6 @@ LONGEST_NAME = 200
 MOST_NAME = 1000
 Stages = tuple[dict[str, bytes], dict[str, Any], dict[str, Array]]
 """What goes into a model, by field: raw, read and encoded."""
-CHOICES = ("label", "tags")
-"""Parts of an answer that are chosen: they are equal or not."""
 
 
 @dataclass(frozen=True, eq=False)

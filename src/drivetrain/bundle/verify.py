@@ -14,7 +14,7 @@ from typing import Any, TypedDict, cast
 
 import numpy as np
 
-from drivetrain.bundle.golden import CHOICES, GoldenCase, ReadArray, encoded_batch, kept
+from drivetrain.bundle.golden import GoldenCase, ReadArray, encoded_batch, kept
 from drivetrain.bundle.reader import Bundle
 from drivetrain.errors import BundleError, CheckFailed, DataError, DrivetrainError, one_line
 from drivetrain.types import Array, Session
@@ -226,7 +226,7 @@ def _compare_outputs(
             )
             if math.isfinite(difference) and math.isfinite(codec.margin(golden)):
                 have, want = codec.decode(own), codec.decode(golden)
-                for part in CHOICES:
+                for part in codec.choices:
                     if have.get(part) != want.get(part):
                         words = f"the answer is {have[part]!r} where it was {want[part]!r}"
                         tally.add(math.inf, tolerance, place, words)

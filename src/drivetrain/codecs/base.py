@@ -90,6 +90,8 @@ class Codec(ABC):
     of_tokens: ClassVar[bool] = False
     """True where encoded values are tokens, int64 (n,) from 0, and `decode` takes such: what a bundle that generates reads
     and writes."""
+    choices: ClassVar[tuple[str, ...]] = ()
+    """Parts of an answer that are chosen: equal or not, and safe within `margin`."""
     learned: ClassVar[tuple[str, ...]] = ()
     """Fields that `fit` sets where they are None: with one that is, a codec says nothing yet and is in no bundle."""
     padding: float = 0

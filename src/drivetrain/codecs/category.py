@@ -63,6 +63,7 @@ class Category(Codec):
     """
 
     op: ClassVar[str] = "category@1"
+    choices: ClassVar[tuple[str, ...]] = ("label",)
     classes: tuple[str, ...] = ()
     open: bool = False
     rare: int = 0
