@@ -74,6 +74,8 @@ class Codec(ABC):
     """Name and version, as written in signature.json."""
     like: ClassVar[str] = ""
     """Name of the kind whose files in other rooms (metrics, heads ...) serve this one, where it has none of its own."""
+    called: ClassVar[str] = ""
+    """What a value is, in words: "a number"; where it isn't said, by the kind's name."""
     read_tolerance: ClassVar[float] = 0.0
     """Largest difference per element allowed to another runtime's `read` (a JPEG decoder may differ)."""
     encoded_tolerance: ClassVar[float] = 0.0

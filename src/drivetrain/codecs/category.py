@@ -63,6 +63,7 @@ class Category(Codec):
     """
 
     op: ClassVar[str] = "category@1"
+    called: ClassVar[str] = "a category"
     choices: ClassVar[tuple[str, ...]] = ("label",)
     classes: tuple[str, ...] = ()
     open: bool = False

@@ -76,6 +76,7 @@ class Number(Quantity):
     """
 
     op: ClassVar[str] = "number@1"
+    called: ClassVar[str] = "a number"
     learned: ClassVar[tuple[str, ...]] = ("center", "spread")
     scaling: str = "standard"
     log: bool = False

@@ -27,6 +27,7 @@ class Ranking(Codec):
     """
 
     op: ClassVar[str] = "ranking@1"
+    called: ClassVar[str] = "a ranking"
     items: tuple[str, ...] = ()
     shown: int = 10
 

@@ -37,6 +37,7 @@ class Tags(Codec):
     """
 
     op: ClassVar[str] = "tags@1"
+    called: ClassVar[str] = "a set of tags"
     choices: ClassVar[tuple[str, ...]] = ("tags",)
     tags: tuple[str, ...] = ()
     separator: str = ""

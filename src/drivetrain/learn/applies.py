@@ -22,7 +22,6 @@ FAST = "fast"
 """What `labels` trains where nobody named a model."""
 VALID_SHARE = 0.2
 """What validates where nobody said."""
-KINDS = {"number": "a number", "category": "a category", "tags": "a set of tags", "ranking": "a ranking"}
 
 
 @dataclass(frozen=True)
@@ -39,8 +38,8 @@ def _has(asked: Callable[[Codec], bool]) -> Callable[[Dataset, Any], bool]:
 
 
 def _targets(data: Dataset, _: Any) -> str:
-    kinds = {name: kind_of(codec) for name, codec in data.signature.targets.items()}
-    return ", ".join(f"{name!r} is {KINDS.get(kind, kind)}" for name, kind in kinds.items())
+    targets = data.signature.targets.items()
+    return ", ".join(f"{name!r} is {codec.called or f'a {kind_of(codec)}'}" for name, codec in targets)
 
 
 def _named(_: Dataset, model: Any) -> str:

@@ -26,6 +26,7 @@ class Duration(Number):
 
     op: ClassVar[str] = "duration@1"
     like: ClassVar[str] = "number"
+    called: ClassVar[str] = "a duration"
     unit: str = "s"
 
     def read(self, raw: Any) -> float:
