@@ -136,6 +136,9 @@ class Task:
     epochs: int | None = None
     """How often a network goes through the training rows where nobody said; None: by what the columns are."""
 
+    no_network = ("no network learns from these data.", "Leave the model out.")
+    """Where the default model is none, and there is none to be trained instead: why, and what to do."""
+
     def default_model(self, signature: Signature) -> str:
         """What is trained where nobody named a model."""
         del signature

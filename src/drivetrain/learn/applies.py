@@ -10,7 +10,7 @@ from drivetrain.codecs import Codec, Quantity
 from drivetrain.errors import UsageError
 from drivetrain.extensions import kind_of
 from drivetrain.learn.distributed import processes
-from drivetrain.learn.names import BEST, WITHOUT_EPOCHS, default_model
+from drivetrain.learn.names import default_model, is_network, is_several
 from drivetrain.models import registry
 from drivetrain.models.takes import PICTURE, form_of
 
@@ -55,10 +55,10 @@ def _may_be_pretrained(data: Dataset, model: Any) -> bool:
 PICTURES = Needs("pictures", lambda data, _: bool(data.augmented), lambda *_: "no input is a picture")
 CATEGORY = Needs("a target that is a category", _has(lambda codec: codec.labels is not None), _targets)
 NUMBER = Needs("a target that is a number", _has(lambda codec: isinstance(codec, Quantity)), _targets)
-NETWORK = Needs("a network", lambda _, model: model not in (*WITHOUT_EPOCHS, FAST), _named)
+NETWORK = Needs("a network", lambda _, model: is_network(model) and model != FAST, _named)
 OWN_NETWORK = Needs("a network that has a name", lambda _, model: isinstance(model, str), _named)
 PRETRAINED = Needs("a pretrained network", _may_be_pretrained, _named)
-SEARCHED = Needs("a model that is looked for among several", lambda _, model: model == BEST, _named)
+SEARCHED = Needs("a model that is looked for among several", lambda _, model: is_several(model), _named)
 VALID = Needs(
     "data with validation rows", lambda data, _: bool(len(data.rows("valid"))), lambda *_: "there are none"
 )
@@ -106,7 +106,7 @@ def refuse_shares(split: Splitter | None, valid: float, test: float = 0.0) -> No
 
 def refuse_unfit(data: Dataset, model: Any) -> None:
     """Raises UsageError for a name of no model, or of one that can't take these data; before the work is begun."""
-    if isinstance(model, str) and model not in (*WITHOUT_EPOCHS, FAST):
+    if isinstance(model, str) and is_network(model) and model != FAST:
         registry.resolve(model, registry.fitting(data.signature))
         registry.refuse_unfit(model, data.signature)
 

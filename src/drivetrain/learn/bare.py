@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from drivetrain.data.dataset import Dataset
 from drivetrain.learn.by_name import make_learner
-from drivetrain.learn.names import WITHOUT_EPOCHS, usual_epochs
+from drivetrain.learn.names import is_network, usual_epochs
 
 if TYPE_CHECKING:
     from drivetrain.learn.base import BaseLearner
@@ -22,7 +22,7 @@ def train_bare(
     epochs, at most four times as many, so that it is not told apart by having been trained less.
     Raises what the model's learner raises."""
     learner: Any = make_learner(data, model, bare=True, **options)
-    if learner.model_name in WITHOUT_EPOCHS:
+    if not is_network(learner.model_name):
         learner.fit()
         return learner
     longer = min(MOST, (steps or learner.steps) / learner.steps)

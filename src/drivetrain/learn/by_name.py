@@ -7,22 +7,20 @@ from typing import Any
 
 from drivetrain.data.dataset import Dataset
 from drivetrain.errors import UsageError
-from drivetrain.learn.names import EASE, default_model, own_learner
+from drivetrain.learn.names import default_model, is_network, network_of, own_learner
 from drivetrain.learn.runs.folder import Run
 from drivetrain.learn.settings import telling
 
 
 def make_learner(data: Dataset, model: Any = None, **options: Any) -> Any:
-    """A learner of a dataset. `model` is one of WITHOUT_EPOCHS, a name of `drivetrain.models.registry`, a torch module, or None
+    """A learner of a dataset. `model` is a name of `drivetrain.models.registry`, a torch module, or None
     for the dataset's default; the options are those of `Learner`, of which the others take a few."""
     model = default_model(data, telling(options)) if model is None else model
     if (learner := own_learner(model)) is not None:
         return learner(data, **options)
-    if data.default_model == EASE:
-        raise UsageError(
-            "what comes next in a history is ranked by ease alone.", where="model",
-            fix="Leave the model out, or name a rating column: then the model is for the ratings.",
-        )  # fmt: skip
+    if not is_network(network_of(data)):
+        told, fix = data.task.no_network
+        raise UsageError(told, where="model", fix=fix)
     from drivetrain.learn.learner import Learner
 
     return Learner(data, model, **options)

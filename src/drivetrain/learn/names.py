@@ -17,13 +17,20 @@ TREES, NGRAMS, REGRESSION = "trees", "ngrams", "regression"
 EASE, FACTORS, BEST = "ease", "factors", "best"
 NETWORK = "mlp"
 """The network of a table."""
-NETWORKS = {BEST: NETWORK, FACTORS: "dot"}
-"""What is trained instead where it must be a network."""
 OF_NETWORKS = {*NETWORKS_ONLY, "epochs", "lr", "frozen_epochs"} - {"seed", "class_weights", "loss"}
 """Options that only a network has."""
 FEW_ROWS = 5_000
-WITHOUT_EPOCHS = LEARNERS
-"""Models whose learner has `fit()` and takes no epochs."""
+
+
+def is_network(model: Any) -> bool:
+    """Whether a model is trained by epochs: a network, by its name or a module. The learners of others have `fit()`, which
+    takes none."""
+    return not isinstance(model, str) or model not in LEARNERS
+
+
+def is_several(model: Any) -> bool:
+    """Whether a model is looked for among several."""
+    return not is_network(model) and LEARNERS[model].several
 
 
 def usual_epochs(data: Dataset) -> int:
@@ -37,11 +44,11 @@ def usual_epochs(data: Dataset) -> int:
 
 def own_learner(model: Any) -> Any:
     """The learner of a model without epochs; None for a network's."""
-    if not isinstance(model, str) or model not in WITHOUT_EPOCHS:
+    if is_network(model):
         return None
     if processes.count() > 1:
         raise UsageError("this model is fitted in one process.", where="torchrun", fix="Leave torchrun out.")
-    module, _, name = WITHOUT_EPOCHS[model].learner.partition(":")
+    module, _, name = LEARNERS[model].learner.partition(":")
     return getattr(importlib.import_module(f"drivetrain.learn.{module}"), name)
 
 
@@ -55,9 +62,10 @@ def default_model(data: Dataset, given: Iterable[str] = ()) -> str:
 
 def network_of(data: Dataset) -> str:
     """The dataset's default model; its network where that is none."""
-    return NETWORKS.get(data.default_model, data.default_model)
+    default = data.default_model
+    return default if is_network(default) else LEARNERS[default].network or default
 
 
 def one_model(data: Dataset) -> str:
     """What is trained many times over where nobody named a model: the best is itself many."""
-    return NETWORK if data.default_model == BEST else data.default_model
+    return network_of(data) if is_several(data.default_model) else data.default_model

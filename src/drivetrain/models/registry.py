@@ -49,8 +49,9 @@ class Model:
     """What a name stands for, and what it fits.
 
     A network that is built here has its `module`; one from the hub `hub`, and for training from scratch its `config`; a
-    model that is no network its `learner`, "module:class" in `drivetrain.learn`. `weight_decay` and `learning_rate` are
-    those that a network wants unless others are given.
+    model that is no network its `learner`, "module:class" in `drivetrain.learn`, and the `network` that is trained instead
+    where it must be one; one that looks for the best of `several` does so for itself. `weight_decay` and `learning_rate`
+    are those that a network wants unless others are given.
     """
 
     description: str
@@ -58,6 +59,8 @@ class Model:
     hub: str = ""
     config: Mapping[str, Any] = field(default_factory=dict)
     learner: str = ""
+    network: str = ""
+    several: bool = False
     takes: Takes = PICTURES
     weight_decay: float | None = None
     learning_rate: float | None = None
@@ -124,7 +127,8 @@ learn the noise (bench/movielens.py)."""
 PAIR_WIDTH = 64
 LEARNERS: dict[str, Model] = {
     "best": Model(
-        "the best of several, or a blend of them", learner="best.learner:BestLearner", takes=TABLES
+        "the best of several, or a blend of them", learner="best.learner:BestLearner", network="mlp", several=True,
+        takes=TABLES,
     ),
     "trees": Model("gradient-boosted trees", learner="trees.learner:TreesLearner", takes=COLUMNS),
     "regression": Model(
@@ -134,8 +138,10 @@ LEARNERS: dict[str, Model] = {
     "ease": Model(
         "what comes next, by what came together", learner="recommend.ease:EaseLearner", takes=HISTORIES
     ),
-    "factors": Model("matrix factorisation", learner="recommend.factors:FactorsLearner", takes=PAIR),
-}
+    "factors": Model(
+        "matrix factorisation", learner="recommend.factors:FactorsLearner", network="dot", takes=PAIR
+    ),
+}  # fmt: skip
 """Models that are no networks, and have a learner of their own."""
 OURS = {"best": LEARNERS["best"], **MODELS, **LEARNERS, **PAIRS}
 """All records, in the order in which they are offered."""

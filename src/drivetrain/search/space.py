@@ -12,7 +12,7 @@ from drivetrain.errors import UsageError, nearest
 from drivetrain.learn.best.candidates import candidates
 from drivetrain.learn.closed_form.ngrams import NgramSettings
 from drivetrain.learn.closed_form.regression import RegressionSettings
-from drivetrain.learn.names import NETWORK, NGRAMS, REGRESSION, TREES, WITHOUT_EPOCHS, network_of, one_model
+from drivetrain.learn.names import NETWORK, NGRAMS, REGRESSION, TREES, is_network, network_of, one_model
 from drivetrain.learn.recipe import MANY, VERY_MANY
 from drivetrain.learn.settings import Record, Settings, telling
 from drivetrain.learn.trees.learner import TreeSettings
@@ -35,10 +35,6 @@ SETTINGS: dict[str, type[Record]] = {
 PLAN = ("lr", "epochs", "frozen_epochs", "augment_strength")
 """What can be searched of a network beside the fields of `Settings`."""
 NOT_SEARCHED = ("seed", "shard")
-
-
-def is_network(model: Any) -> bool:
-    return not isinstance(model, str) or model not in WITHOUT_EPOCHS
 
 
 def settings_of(model: Any) -> type[Record]:

@@ -34,7 +34,7 @@ from drivetrain.learn.by_name import make_learner, resume
 from drivetrain.learn.distributed import processes
 from drivetrain.learn.hooks import Hook
 from drivetrain.learn.learner import Learner
-from drivetrain.learn.names import BEST, FACTORS, NETWORK, network_of, usual_epochs
+from drivetrain.learn.names import NETWORK, is_network, is_several, network_of, usual_epochs
 from drivetrain.learn.recipe import lengths
 from drivetrain.learn.runs.folder import next_folder
 from drivetrain.learn.settings import FROZEN_EPOCHS, telling
@@ -45,9 +45,9 @@ from drivetrain.search.result import Tuning
 from drivetrain.search.space import (
     NAMES,
     PLAN,
+    SETTINGS,
     Space,
     default_space,
-    is_network,
     names_of,
     read_space,
     refuse_fixed,
@@ -467,14 +467,14 @@ class Search:
     def _advice(self, run: Path) -> list[str]:
         """What may be better than the best trial, and can't be searched."""
         default = self.data.default_model
-        if default == BEST:
+        if is_several(default):
             return [
                 "drivetrain train without --model blends several models and fits them again to all rows but the test's, which "
                 f"may be better than any trial: drivetrain compare {shlex.quote(str(self.folder / 'best'))} RUN"
             ]
-        if default == FACTORS:
+        if not (is_network(default) or default in SETTINGS):
             return [
-                "the default model of ratings is factors, which has no settings: compare it with this one"
+                f"the default model of {self.data.things} is {default}, which has no settings: compare it with this one"
             ]
         return []
 

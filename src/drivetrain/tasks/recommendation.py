@@ -146,6 +146,10 @@ class Ranking(Recommendation):
     beyond: BeyondAccuracy
 
     things = "users"
+    no_network = (
+        "what comes next in a history is ranked by ease alone.",
+        "Leave the model out, or name a rating column: then the model is for the ratings.",
+    )
     fitted_again = (
         "measured without what the valid rows say of users; what answers was fitted again to them too"
     )

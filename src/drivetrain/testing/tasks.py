@@ -10,7 +10,7 @@ import numpy as np
 
 from drivetrain.data.dataset import Dataset
 from drivetrain.data.recipe import from_recipe
-from drivetrain.learn.names import WITHOUT_EPOCHS
+from drivetrain.learn.names import is_network
 from drivetrain.learn.runs.folder import Run
 from drivetrain.runtime import Predictor
 from drivetrain.testing.bundles import check_bundle
@@ -27,7 +27,7 @@ def check_task(data: Dataset, folder: str | Path, rows: int = 8) -> Path:
     folder = Path(folder)
     _check_recipe(data)
     learner = data.learner(out=folder / "run", quiet=True)
-    result = learner.fit() if learner.model_name in WITHOUT_EPOCHS else learner.fit(1)
+    result = learner.fit(1) if is_network(learner.model_name) else learner.fit()
     ((part, metrics),) = result["metrics"].items()
     assert metrics, f"no metric was measured on {part}"
     assert result["baselines"], "there is no baseline beside the result"

@@ -28,7 +28,7 @@ from drivetrain.cli.source import add_source, dataset, recorded, said
 from drivetrain.errors import FileError, Interrupted, UsageError
 from drivetrain.extras import require
 from drivetrain.learn.distributed import processes
-from drivetrain.learn.names import WITHOUT_EPOCHS, default_model, usual_epochs
+from drivetrain.learn.names import default_model, is_network, usual_epochs
 from drivetrain.learn.runs.folder import Run, is_used, refuse_used
 from drivetrain.learn.settings import EPOCHS, EPOCHS_OF_COLUMNS, FROZEN_EPOCHS, NETWORKS_ONLY, telling
 
@@ -110,10 +110,10 @@ def act(options: Namespace) -> Outcome:
     say(repr(learner), options)
     epochs = options.epochs or usual_epochs(data)
     try:
-        if learner.model_name in WITHOUT_EPOCHS:
-            learner.fit()
-        else:
+        if is_network(learner.model_name):
             learner.fine_tune(epochs, options.lr, frozen_epochs=options.frozen_epochs)
+        else:
+            learner.fit()
     except KeyboardInterrupt as stop:
         raise _interrupted(learner, options) from stop
     answer, code = _trained(learner, options)
@@ -285,7 +285,7 @@ def _interrupted(learner: Any, options: Namespace) -> Interrupted:
     if learner.run is None:
         return Interrupted("stopped before the training began.")
     place = "stopped while the model was fitted."
-    if learner.model_name not in WITHOUT_EPOCHS:
+    if is_network(learner.model_name):
         epochs, done = sum(phase.epochs for phase in learner.plan), len(learner.history)
         place = (
             f"stopped in epoch {done + 1} of {epochs}." if done < epochs else "stopped after the last epoch."
