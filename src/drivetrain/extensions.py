@@ -4,6 +4,15 @@ A room is a package here that has one file a name: `codecs`, `metrics`, `models.
 somebody else's that is laid out as this one is: its `codecs/duration.py` is a kind of column like any other, its
 `metrics/duration.py` has the metrics of it. It is found by an entry point of the group `drivetrain.extensions` whose
 value is the package's name, or by `register`. A name that this package has in a room can't be taken in another.
+
+What a kind may have, each file named after it; a codec and one of the two of a network are enough to train and answer.
+
+- `codecs`: what its values are, raw, encoded and answered (`codecs/base.py`); it declares what general rooms ask.
+- `models.encoders`, `models.heads`: what a network makes of it as an input, as a target.
+- `metrics`: how answers are measured (`metrics/__init__.py`). Without one a target is judged by its loss alone.
+- `data.kinds`: its columns in a table: guessed, told, read, in words, in groups (`data/kinds/base.py`).
+- `learn.features`: what simple models see of it as an input.
+- `interpret`: what there is to say of its answers, in a report too (`interpret/base.py`).
 """
 
 from __future__ import annotations

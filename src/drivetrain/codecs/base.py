@@ -242,6 +242,11 @@ class Codec(ABC):
         raise DrivetrainError(f"{self.op} can't be a target: there is no model output that it decodes")
 
     @property
+    def output_names(self) -> tuple[str, ...]:
+        """What each place of a model output is about: outputs of two models can be compared where it is the same."""
+        return self.labels or ()
+
+    @property
     def labels(self) -> tuple[str, ...] | None:
         """The names of which an answer is exactly one, the encoded value being its place among them (none before `fit`);
         None where an answer is no choice."""

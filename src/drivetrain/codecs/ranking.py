@@ -84,6 +84,10 @@ class Ranking(Codec):
             raise DrivetrainError("ranking@1 has no items yet.", fix="Call fit first, or name the items.")
         return (len(self.items),)
 
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        return self.items
+
     def schema(self) -> dict[str, Any]:
         return {"type": ["array", "null"], "items": {"type": "string"}}
 

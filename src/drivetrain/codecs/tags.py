@@ -178,6 +178,10 @@ class Tags(Codec):
     def output_shape(self) -> tuple[int, ...]:
         return self.shape
 
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        return self.tags
+
     def schema(self) -> dict[str, Any]:
         items = {"type": "string", **({"enum": list(self.tags)} if self.tags and not self.open else {})}
         if self.separator:

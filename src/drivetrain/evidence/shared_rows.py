@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import reduce
-from itertools import chain
 
 import numpy as np
 
@@ -31,8 +30,7 @@ def common_targets(found: Mapping[str, Validation]) -> list[str]:
 
 def _meaning(codec: Codec) -> tuple[str, ...]:
     """What two codecs share whose outputs can be compared: the kind, and the names of what each place is about."""
-    names = (getattr(codec, field, ()) for field in ("classes", "tags", "items"))
-    return codec.op, *chain.from_iterable(names)
+    return codec.op, *codec.output_names
 
 
 def _short(meaning: tuple[str, ...]) -> str:
