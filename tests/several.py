@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,24 @@ class Normed(nn.Module):
         return self.layers(images)
 
 
+def judged(training: Any, nets: Any, batch: Any) -> Iterator[tuple[str, torch.Tensor]]:
+    """A second network with batch norm learns what the error of the first one is."""
+
+    def error() -> torch.Tensor:
+        return (nets.network(batch)["amount"] - batch["amount"]).square()
+
+    column = batch["number"].reshape(-1, 1)
+    yield "judge", (nets.judge(column).squeeze(1) - error().detach()).square().mean()
+    yield "network", (error() * (1 + nets.judge(column).squeeze(1).sigmoid())).mean()
+
+
+def beside() -> dt.Objective:
+    torch.manual_seed(3)
+    return dt.Objective(
+        judged, networks={"judge": nn.Sequential(nn.Linear(1, 4), nn.BatchNorm1d(4), nn.Linear(4, 1))}
+    )
+
+
 class Fails(dt.Hook):
     """Something goes wrong in the second process alone, in the third batch."""
 
@@ -127,6 +145,7 @@ def learner(case: str, out: Path) -> tuple[Learner, int]:
         "resumed": lambda: Learner(
             pictures(), "cnn", augment="digits", batch_size=19, shard=True, **options
         ),
+        "beside": lambda: Learner(amounts(), "mlp", batch_size=33, objective=beside(), ema=0.9, **options),
         "spoilt": lambda: Learner(columns(), "mlp", batch_size=33, hooks=[Fails(spoil)], **options),
         "failing": lambda: Learner(columns(), "mlp", batch_size=33, hooks=[Fails(fail)], **options),
         "hanging": lambda: Learner(columns(), "mlp", batch_size=33, hooks=[Fails(hang)], **options),

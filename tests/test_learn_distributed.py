@@ -24,9 +24,20 @@ from drivetrain.learn.distributed import processes
 from drivetrain.learn.runs import checkpoints
 
 PROGRAM = str(Path(several.__file__))
-CASES = ("columns", "shards", "weighted", "amounts", "pictures", "last", "mixed", "normed", "resumed")
+CASES = (
+    "columns",
+    "shards",
+    "weighted",
+    "amounts",
+    "pictures",
+    "last",
+    "mixed",
+    "normed",
+    "resumed",
+    "beside",
+)
 TOLERANCE = 1e-5
-LOSSES = ("train_loss", "valid_loss", "train_error", "valid_error")
+LOSSES = ("train_loss", "valid_loss", "train_error", "valid_error", "judge_loss")
 EPOCHS = 30
 """Long enough for a signal to come in the middle."""
 TRAIN = ("--epochs", str(EPOCHS), "--batch-size", "30", "--model", "mlp", "--no-check", "--target", "label")
@@ -68,14 +79,23 @@ def difference(one: Path, two: Path) -> tuple[float, float]:
     assert states[1] is not None
     tensors = [state.tensors for state in states if state is not None]
     names = [
-        name for name in tensors[0] if name.startswith(("network.", "average.")) and tensors[0][name].numel()
+        name
+        for name in tensors[0]
+        if name.startswith(("network.", "average.", "beside.")) and tensors[0][name].numel()
     ]
     weights = max(
         float((tensors[0][name].double() - tensors[1][name].double()).abs().max()) for name in names
     )
     histories = [state.progress["history"] for state in states if state is not None]
     assert len(histories[0]) == len(histories[1]) > 0
-    losses = max(abs(a[name] - b[name]) for a, b in zip(*histories) for name in LOSSES)
+    assert all(a.keys() == b.keys() for a, b in zip(*histories))
+    known = [
+        (a[name], b[name])
+        for a, b in zip(*histories)
+        for name in LOSSES
+        if a.get(name, b.get(name)) is not None
+    ]
+    losses = max(abs(one - other) for one, other in known)
     return weights, losses
 
 

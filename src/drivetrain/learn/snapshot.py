@@ -57,11 +57,14 @@ class Snapshot:
 
 @torch.no_grad()
 def _copy(to: Sequence[Tensor], source: Sequence[Tensor]) -> None:
-    """Tensors of one kind together, which on a GPU is one kernel."""
-    kinds: dict[tuple[torch.dtype, torch.device], tuple[list[Tensor], list[Tensor]]] = {}
-    for pair in zip(to, source):
-        lists = kinds.setdefault((pair[0].dtype, pair[0].device), ([], []))
-        for each, tensor in zip(lists, pair):
-            each.append(tensor)
-    for lists in kinds.values():
+    """On a GPU tensors of one dtype together, which is one kernel; on the CPU to sort them costs more than it saves."""
+    if to and not to[0].is_cuda:
+        torch._foreach_copy_(to, source)
+        return
+    dtypes: dict[torch.dtype, tuple[list[Tensor], list[Tensor]]] = {}
+    for one, other in zip(to, source):
+        lists = dtypes.setdefault(one.dtype, ([], []))
+        lists[0].append(one)
+        lists[1].append(other)
+    for lists in dtypes.values():
         torch._foreach_copy_(*lists)
