@@ -86,7 +86,7 @@ def judged(training: Any, nets: Any, batch: Any) -> Iterator[tuple[str, torch.Te
     """A second network with batch norm learns what the error of the first one is."""
 
     def error() -> torch.Tensor:
-        return (nets.network(batch)["amount"] - batch["amount"]).square()
+        return nets.network.heads["amount"].losses(nets.network(batch)["amount"], batch["amount"])
 
     column = batch["number"].reshape(-1, 1)
     yield "judge", (nets.judge(column).squeeze(1) - error().detach()).square().mean()
@@ -95,9 +95,8 @@ def judged(training: Any, nets: Any, batch: Any) -> Iterator[tuple[str, torch.Te
 
 def beside() -> dt.Objective:
     torch.manual_seed(3)
-    return dt.Objective(
-        judged, networks={"judge": nn.Sequential(nn.Linear(1, 4), nn.BatchNorm1d(4), nn.Linear(4, 1))}
-    )
+    judge = nn.Sequential(nn.Linear(1, 4), nn.ReLU(), nn.BatchNorm1d(4), nn.Linear(4, 1))
+    return dt.Objective(judged, networks={"judge": judge})
 
 
 class Fails(dt.Hook):
