@@ -9,21 +9,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 import wordy.metrics.saying
+from bundle_examples import model
+from onnx import TensorProto, helper
 from wordy.codecs.saying import Saying
 
 from drivetrain import extensions
+from drivetrain.bundle import bundle_bytes, make_cases
+from drivetrain.codecs import Signature
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
 from drivetrain.data.dataset import make_dataset
 from drivetrain.data.split import by_position
 from drivetrain.data.table import from_columns
 from drivetrain.errors import DataError, UsageError
+from drivetrain.evaluate import evaluate
 from drivetrain.learn.base import BaseLearner
 from drivetrain.learn.settings import Settings
 from drivetrain.metrics import Scores, Statistic, is_large, measure, scores, streamed
 from drivetrain.metrics.streamed import AT_ONCE
+from drivetrain.runtime import Predictor
 from drivetrain.tasks.problem import Problem
-from drivetrain.types import Array
+from drivetrain.types import Answer, Array
 
 ROW = 4 * 256 * 5000
 
@@ -148,3 +154,72 @@ def test_a_model_with_large_outputs_is_trained_compared_and_reported(tmp_path: P
     assert found.best == "two"
     with pytest.raises(DataError, match="never held whole"):
         learner.interpret("valid", "said")
+
+
+def bundle_of(codec: Saying, path: Path) -> Path:
+    """A bundle made by hand, whose answers can't be turned back into what the graph put out."""
+    places, words = codec.output_shape
+    weight = np.random.default_rng(0).normal(0, 1, (1, places * words)).astype(np.float32)
+    nodes = [
+        helper.make_node("Unsqueeze", ["input_0", "last"], ["column"]),
+        helper.make_node("MatMul", ["column", "weight"], ["flat"]),
+        helper.make_node("Reshape", ["flat", "shape"], ["scores"]),
+        helper.make_node("Softmax", ["scores"], ["output_0"], axis=-1),
+    ]
+    held = {"weight": weight, "last": np.array([1]), "shape": np.array([-1, places, words])}
+    graph = model(
+        nodes,
+        held,
+        {"input_0": (TensorProto.FLOAT, ["n"])},
+        {"output_0": (TensorProto.FLOAT, ["n", places, words])},
+    )
+
+    def run(batch: Mapping[str, Array]) -> dict[str, Array]:
+        scores = (batch["amount"][:, None] @ weight).reshape(-1, places, words)
+        grown = np.exp(scores - scores.max(axis=-1, keepdims=True))
+        return {"said": grown / grown.sum(axis=-1, keepdims=True)}
+
+    signature = Signature({"amount": Number(center=0.0, spread=1.0)}, {"said": codec})
+    samples = [(f"row {number}", "validation", {"amount": number / 4}) for number in (1, 3)]
+    path.write_bytes(
+        bundle_bytes(
+            name="sayings", task="custom", signature=signature, graph=graph, cases=make_cases(signature, samples, run),  # type: ignore[arg-type]
+            profile={}, card="# Sayings\n", facts={}, created="2026-11-28T00:00:00Z",
+        )
+    )  # fmt: skip
+    return path
+
+
+@pytest.mark.parametrize("codec", [Saying(4, 10), Saying(8, 5000)], ids=["small", "large"])
+def test_a_bundle_is_measured_by_what_its_graph_puts_out(
+    codec: Saying, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streamed, "AT_ONCE", 3 * 8 * 5000)
+    bundle, source = bundle_of(codec, tmp_path / "a.bundle"), tmp_path / "rows.csv"
+    said = [f"{number} 1 2" for number in range(7)]
+    source.write_text("amount,said\n" + "".join(f"{place / 7},{text}\n" for place, text in enumerate(said)))
+    found = evaluate(bundle, source, quiet=True, trusted=True)
+    assert wordy.metrics.saying.most_rows == (3 if is_large(codec) else 7)
+    predictor = Predictor(bundle, trusted=True)
+    assert predictor.batch_size == (3 if is_large(codec) else 1024)
+    answers = list(predictor.stream([{"amount": place / 7} for place in range(7)], outputs=True))
+    outputs = np.stack([answer.outputs["said"] for answer in answers if isinstance(answer, Answer)])
+    true = np.stack([codec.encode_raw(text) for text in said])
+    assert found["metrics"] == {
+        name: value.to_json() for name, value in measure(codec, outputs, true).items()
+    }
+    alone = predictor.predict({"amount": 0.5})
+    assert alone.outputs == {}
+    output = predictor.session.run({"amount": np.float32([0.5])})["said"][0]
+    assert alone.targets["said"] == codec.decode(output)
+
+
+def test_a_model_answers_as_its_bundle_will() -> None:
+    """There is one way from a raw value to an answer."""
+    learner = Says(sayings(20))
+    learner.history = [{}]
+    answer = learner.predict({"amount": 2})
+    assert answer.input == "2"
+    assert answer.targets["even"]["label"] == "yes"
+    with pytest.raises(DataError, match="there is no 'amount' in it"):
+        learner.predict({"weight": 2})

@@ -20,7 +20,7 @@ from drivetrain.data.table import as_column
 from drivetrain.data.task import ALONE, Task
 from drivetrain.errors import DataError, DrivetrainError, UsageError, nearest
 from drivetrain.extras import require
-from drivetrain.metrics import measure
+from drivetrain.metrics import Estimate, Scores, is_large, measure, rows_at_once
 from drivetrain.progress import progress
 from drivetrain.runtime import Predictor
 from drivetrain.runtime.unusual import Tally
@@ -85,14 +85,13 @@ def evaluate(
     if task.measures(opened_bundle) == ALONE:
         return _by_task(task, opened_bundle, source)
     found = labelled(predictor, source, {"layout": layout, "query": query, **options})
-    outputs: dict[str, list[Any]] = {name: [] for name in targets}
-    encoded: dict[str, list[Array]] = {name: [] for name in targets}
+    gathered = {name: _Gathered(codec) for name, codec in targets.items()}
     failed: list[str] = []
-    measured: list[int] = []
+    n = 0
     unknown = {name: Unknown(name) for name in targets}
     tally = Tally()
     with progress("Evaluating", len(found.items), quiet=quiet) as advance:
-        for row, answer in enumerate(predictor.stream(found.items)):
+        for row, answer in enumerate(predictor.stream(found.items, outputs=True)):
             advance(1)
             truths = {name: found.truths[name][row] for name in targets}
             strange = [name for name, codec in targets.items() if _is_unknown(codec, truths[name])]
@@ -109,29 +108,25 @@ def evaluate(
                 fault.where = fault.where if found.origins[row] in fault.where else found.origins[row]
                 failed.append(str(fault))
                 continue
-            measured.append(row)
-            for name in targets:
-                encoded[name].append(truth[name])
-                outputs[name].append(answer.outputs[name])
-    if not any(encoded.values()):
+            n += 1
+            for name, each in gathered.items():
+                each.add(answer.outputs[name], truths[name], truth[name])
+    if not n:
         raise DataError(
             f"nothing in it could be measured{_why(failed, unknown)}",
             where=source,
             fix="Give items with the labels that this model was trained on.",
         )
     metrics: dict[str, Any] = {}
-    for name, codec in targets.items():
+    for name, each in gathered.items():
         several = f"{name}." if len(targets) > 1 else ""
-        raw = as_column([found.truths[name][row] for row in measured])
-        true = codec.truths(raw, np.stack(encoded[name]))
-        for metric, estimate in measure(codec, np.array(outputs[name], np.float32), true).items():
-            metrics[several + metric] = estimate.to_json()
+        metrics |= {several + metric: estimate.to_json() for metric, estimate in each.measure().items()}
     if task.measures(opened_bundle) and from_facts(opened_bundle.facts, _file_hash(source)):
         metrics |= _by_task(task, opened_bundle, source)["metrics"]
     opened = record_opening(_key(found), predictor.hash, metrics, is_test=not found.note)
     strange = [each for each in unknown.values() if each.counts]
     return {
-        "n": len(next(iter(encoded.values()))),
+        "n": n,
         "metrics": metrics,
         "part": found.part,
         "target": ", ".join(targets),
@@ -142,6 +137,43 @@ def evaluate(
         "unusual": tally.to_json(),
         "notes": [*found.remarks, *map(str, strange), *_failures(failed), *tally.notes()],
     }
+
+
+class _Gathered:
+    """Outputs and true values of a target, row by row. Large outputs are measured batch by batch and let go."""
+
+    def __init__(self, codec: Codec) -> None:
+        self.codec = codec
+        self.most = rows_at_once([codec]) if is_large(codec) else None
+        self.scores: list[Scores] = []
+        self._start()
+
+    def _start(self) -> None:
+        self.outputs: list[Array] = []
+        self.raws: list[Any] = []
+        self.encoded: list[Array] = []
+
+    def add(self, output: Array, raw: Any, encoded: Array) -> None:
+        """One row: its output, and its true value, raw and encoded."""
+        self.outputs.append(output)
+        self.raws.append(raw)
+        self.encoded.append(encoded)
+        if len(self.outputs) == self.most:
+            self.scores.append(Scores.of(self.codec, *self._batch()))
+            self._start()
+
+    def _batch(self) -> tuple[Array, Any]:
+        true = self.codec.truths(as_column(self.raws), self.codec.together(self.encoded))
+        return np.stack(self.outputs), true
+
+    def measure(self) -> dict[str, Estimate]:
+        """The metrics of all rows, one at least."""
+        if self.most is None:
+            return measure(self.codec, *self._batch())
+        if self.outputs:
+            self.scores.append(Scores.of(self.codec, *self._batch()))
+            self._start()
+        return Scores.joined(self.scores).measure()
 
 
 def _is_unknown(codec: Codec, raw: Any) -> bool:

@@ -50,7 +50,7 @@ class Answer:
     With one target its parts are also attributes: `answer.label`, `answer.probability`,
     `answer.probabilities` for a category; `answer.value` for a number. `unusual` holds, by input, what nothing in
     training was like; `parts`, where it was asked for, by target and by part of a blend what that part says and its
-    `weight`; `outputs` by target the row of model output that was decoded.
+    `weight`; `outputs`, where they were asked for, what the model put out for each target, float32 of its output_shape.
     """
 
     input: str
@@ -59,7 +59,7 @@ class Answer:
     parts: Mapping[str, dict[str, dict[str, Any]]] = field(
         default_factory=dict[str, "dict[str, dict[str, Any]]"]
     )
-    outputs: Mapping[str, Array] = field(default_factory=dict[str, "Array"], repr=False, compare=False)
+    outputs: Mapping[str, Array] = field(default_factory=dict[str, Array], repr=False, compare=False)
 
     def _only(self, part: str) -> Any:
         if len(self.targets) != 1:

@@ -13,6 +13,7 @@ import numpy as np
 
 from drivetrain import files
 from drivetrain.arguments import public
+from drivetrain.bundle.golden import encoded_batch
 from drivetrain.codecs import Quantity, Signature
 from drivetrain.data.conclusion import Conclusion
 from drivetrain.data.dataset import Dataset, Part
@@ -28,7 +29,8 @@ from drivetrain.learn.settings import Settings
 from drivetrain.metrics import Estimate, Statistic, has_metrics, is_large, losses, measure, statistics
 from drivetrain.metrics.estimate import Floats
 from drivetrain.progress import progress
-from drivetrain.types import Answer, Array, Sample
+from drivetrain.runtime.rows import Reader, answers
+from drivetrain.types import Answer, Array, Failure, Sample
 
 if TYPE_CHECKING:
     from drivetrain.learn.baselines.supervised import Baseline
@@ -276,18 +278,14 @@ class BaseLearner(ABC):
         self._refuse_untrained()
         if self.shipped is not self:
             return self.shipped.predict(raw)
-        inputs = self.data.signature.inputs
-        sample = raw if isinstance(raw, Mapping) else dict.fromkeys(inputs, raw)
-        if missing := [name for name in inputs if name not in sample]:
-            raise DataError(f"there is no {missing[0]!r} in it.", fix=f"Give {', '.join(inputs)}.")
-        batch = {
-            name: codec.together([codec.encode(codec.read(sample[name]))]) for name, codec in inputs.items()
-        }
-        outputs = self.run_arrays(batch)
-        targets = {
-            name: codec.decode(outputs[name][0]) for name, codec in self.data.signature.targets.items()
-        }
-        return Answer("" if isinstance(raw, (bytes, Mapping, np.ndarray)) else str(raw), targets)
+        signature = self.data.signature
+        row = Reader(signature.inputs).row(raw)
+        if row.encoded is None:
+            raise row.error or DataError("this can't be read.", where=row.input)
+        (found,) = answers(signature.targets, [row], self.run_arrays(encoded_batch(signature, [row.encoded])))
+        if isinstance(found, Failure):
+            raise found.error
+        return found
 
     @public
     def interpret(self, part: str = "valid", target: str | None = None) -> Any:

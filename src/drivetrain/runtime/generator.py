@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from drivetrain.arguments import public
 from drivetrain.bundle.generations import written
 from drivetrain.bundle.program import Generate
 from drivetrain.bundle.reader import Bundle, open_bundle
 from drivetrain.bundle.strategies import MOST_SEED, Greedy, Sampling, Strategy
-from drivetrain.errors import DataError, DrivetrainError, UsageError
-from drivetrain.runtime.predictor import describe, encode
+from drivetrain.errors import DrivetrainError, UsageError
 from drivetrain.runtime.programs import verified
 from drivetrain.runtime.programs.generate import generate, open_decoder
+from drivetrain.runtime.rows import describe, encode, sample_of
 from drivetrain.runtime.vetting import vet
 from drivetrain.types import Array, Failure
 
@@ -102,16 +102,8 @@ class Generator:
         return found
 
     def _encoded(self, prompt: Any) -> dict[str, Array]:
-        inputs = self.signature.inputs
-        if isinstance(prompt, Mapping):
-            sample = cast("Mapping[str, Any]", prompt)
-        elif len(inputs) == 1:
-            sample = dict.fromkeys(inputs, prompt)
-        else:
-            raise DataError("this model has several inputs.", fix=f"Give a mapping with {', '.join(inputs)}.")
-        if missing := [field for field in inputs if field not in sample]:
-            raise DataError(f"there is no {missing[0]!r} in it.", fix=f"Give {', '.join(inputs)}.")
-        return {field: encode(codec, sample[field]) for field, codec in inputs.items()}
+        sample = sample_of(prompt, self.signature.inputs)
+        return {field: encode(codec, sample[field]) for field, codec in self.signature.inputs.items()}
 
 
 def _seeded(strategy: Strategy | None, place: int) -> Strategy | None:
