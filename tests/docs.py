@@ -2,7 +2,8 @@
 
 In README.md and docs/guides/ every ```python block is executed (those of a page share their names, in order), and so
 is every line of a ```console block that begins with `$ `. A page has a folder of its own with the pictures that
-`prepare` makes. After the language may stand `skip="the reason"` or `exit=3`, the exit code of each command.
+`prepare` makes. After the language may stand `skip="the reason"`, `exit=3`, the exit code of each command, or
+`file=PATH`: then the block is what a file in that folder holds, and is not executed itself.
 
 `python tests/docs.py` rewrites what stands between `<!-- made: NAME -->` and `<!-- end -->`.
 """
@@ -35,7 +36,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guides").glob("*.md"))]
 RESULTS = ROOT / "bench" / "results"
 FENCE = re.compile(r"^```(\w*)([^\n]*)\n(.*?)^```\s*$", re.MULTILINE | re.DOTALL)
 MADE = re.compile(r"(<!-- made: (\w+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
-KNOWN = {"skip", "exit"}
+KNOWN = {"skip", "exit", "file"}
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def blocks(page: Path) -> list[Block]:
         marks = dict(mark.partition("=")[::2] for mark in shlex.split(match[2]))
         if not marks.keys() <= KNOWN or ("skip" in marks and not marks["skip"]):
             raise ValueError(
-                f"{page.name}:{line}: marks are skip=REASON and exit=CODE, not {match[2].strip()}"
+                f"{page.name}:{line}: marks are skip=REASON, exit=CODE and file=PATH, not {match[2].strip()}"
             )
         found.append(Block(page, line, match[1], marks, match[3]))
     return found
@@ -99,6 +100,11 @@ class Reader:
 
     def _run(self, block: Block) -> None:
         if "skip" in block.marks:
+            return
+        if "file" in block.marks:
+            place = self.folder / block.marks["file"]
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(block.text, encoding="utf-8")
             return
         if block.language == "python":
             # Running the page's code is what this is for; the empty lines make a traceback name the page's line.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,13 +22,14 @@ TERM = re.compile(r"^\*\*([^*]+)\*\*", re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
-def readers(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, Reader]:
+def readers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Path, Reader]]:
     """A reader for each page, who remembers between the tests how far they are."""
     found = {}
     for page in PAGES:
         found[page] = Reader(page, tmp_path_factory.mktemp(page.stem))
         docs.prepare(found[page].folder)
-    return found
+    yield found
+    extensions.forget()  # A page may have registered one.
 
 
 @pytest.mark.slow
@@ -45,6 +47,7 @@ def test_a_block_runs(
     if reader.failed:
         pytest.skip(f"{reader.failed} has failed")
     monkeypatch.chdir(reader.folder)
+    monkeypatch.syspath_prepend(reader.folder)  # As it is in a notebook.
     monkeypatch.setenv("DRIVETRAIN_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)  # read when it was imported
