@@ -10,6 +10,7 @@ import pytest
 
 import docs
 from docs import PAGES, ROOT, Block, Reader
+from drivetrain import extensions
 
 EVERY_PAGE = [
     *PAGES,
