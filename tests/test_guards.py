@@ -96,6 +96,25 @@ def test_a_command_looks_for_garbage_seldom(monkeypatch: pytest.MonkeyPatch) -> 
         gc.set_threshold(*usual)
 
 
+def test_the_command_line_and_all_tasks_need_only_the_base_install() -> None:
+    absent = [
+        "torch",
+        "sklearn",
+        "polars",
+        "lightgbm",
+        "onnx",
+        "scipy",
+        "optuna",
+        "matplotlib",
+        "pandas",
+        "tomli_w",
+        "tensorboardX",
+    ]
+    gone = f"import sys; sys.modules.update(dict.fromkeys({absent}))"
+    code = "from drivetrain.cli.main import build_parser; from drivetrain.data.recipe import tasks"
+    assert "drivetrain.tasks.recommendation" in modules_after(f"{gone}; {code}; build_parser(); tasks()")
+
+
 def test_every_public_name_is_there() -> None:
     for name in drivetrain.__all__:
         assert getattr(drivetrain, name) is not None

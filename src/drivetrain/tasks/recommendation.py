@@ -36,11 +36,8 @@ from drivetrain.data.read.readers import read_frame
 from drivetrain.data.split import Splitter
 from drivetrain.data.task import ALONE, BESIDE, Task
 from drivetrain.errors import DataError, UsageError
-from drivetrain.evidence.ranking_beside import add_ranking, example, recommender_beside
-from drivetrain.evidence.result import make_result
 from drivetrain.files import to_json
 from drivetrain.learn.applies import refuse_pointless, refuse_shares
-from drivetrain.learn.baselines.recommend import ranking_baselines, rating_baselines
 from drivetrain.learn.names import EASE, FACTORS
 from drivetrain.learn.recommend.items import BeyondAccuracy
 from drivetrain.metrics import Estimate, measure
@@ -77,7 +74,8 @@ class Titles(Option):
 
 
 class Recommendation(Task):
-    """Who liked what, from a table of ratings or picks."""
+    """Who liked what, from a table of ratings or picks. What only a training needs is imported then: a base install lacks
+    what it is made with."""
 
     name = "recommendation"
     heading = "ratings"
@@ -172,6 +170,8 @@ class Ranking(Recommendation):
         return check_ratings(log.table, log.user, log.item, log.split.train)
 
     def baselines(self, signature: Signature, train: Batch, measured: Batch, seed: int) -> list[Baseline]:
+        from drivetrain.learn.baselines.recommend import ranking_baselines
+
         return ranking_baselines(signature, train, measured, seed)
 
     def metrics(self, outputs: Array) -> dict[str, Estimate]:
@@ -195,6 +195,8 @@ class Ranking(Recommendation):
         return found
 
     def sections(self, learner: BaseLearner) -> list[dict[str, Any]]:
+        from drivetrain.evidence.ranking_beside import example
+
         return example(learner, self.titles)
 
     def ranker(self, learner: BaseLearner) -> BaseLearner:
@@ -221,16 +223,22 @@ class Ratings(Recommendation):
         return self.ranking.task.find_faults(data)
 
     def baselines(self, signature: Signature, train: Batch, measured: Batch, seed: int) -> list[Baseline]:
+        from drivetrain.learn.baselines.recommend import rating_baselines
+
         return rating_baselines(signature, train, measured, seed)
 
     def for_whole(self) -> Ratings:
         return replace(self, ranking=whole(self.ranking))
 
     def add_to_result(self, learner: BaseLearner, result: dict[str, Any]) -> None:
+        from drivetrain.evidence.ranking_beside import add_ranking
+
         add_ranking(learner, self.ranker(learner), result)
 
     def members(self, learner: BaseLearner) -> dict[str, bytes]:
         """The bundle of what recommends: opened, checked and verified like any."""
+        from drivetrain.evidence.result import make_result
+
         ranker = self.ranker(learner)
         if ranker.result is None:
             ranker.result = make_result(ranker)
@@ -242,6 +250,8 @@ class Ratings(Recommendation):
 
     def ranker(self, learner: BaseLearner) -> EaseLearner:
         """What recommends beside this learner, fitted when it is first asked for."""
+        from drivetrain.evidence.ranking_beside import recommender_beside
+
         return recommender_beside(learner, self.ranking)
 
 
