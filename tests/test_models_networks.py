@@ -22,13 +22,15 @@ from drivetrain.codecs.image import Image
 from drivetrain.codecs.number import Number
 from drivetrain.codecs.text import Text
 from drivetrain.errors import TrainingError, UsageError
-from drivetrain.graphs.network import NotWritten, write_network
+from drivetrain.graphs.network import NetworkGraph, NotWritten, write_network
 from drivetrain.graphs.torch_export import export_graph
 from drivetrain.learn.learner import Learner
+from drivetrain.learn.names import default_model, one_model
 from drivetrain.models import registry
 from drivetrain.models.base import BaseNetwork
 from drivetrain.models.build import build_network
 from drivetrain.models.network import Network
+from drivetrain.models.parts import build_heads
 from drivetrain.runtime import OnnxSession, Predictor
 from drivetrain.types import Array
 
@@ -408,3 +410,39 @@ def test_a_network_of_one_s_own_may_be_a_base_network_with_several_targets() -> 
     signature, rows = lines()
     inner = build_network(signature, rows, "linear")
     assert build_network(signature, rows, inner) is inner
+
+
+def test_where_no_model_is_named_it_is_one_that_fits() -> None:
+    beats = [row.tolist() for row in signals()[1]["beat"]]
+    block = dt.DataBlock(inputs={"beat": kind("signal")}, targets={"ill": Category()})
+    data = block.from_columns({"beat": beats, "ill": ["no", "yes"] * 6})
+    assert default_model(data) == one_model(data) == "over_time"
+    data = dt.DataBlock(inputs={"a": Number()}, targets={"b": Number()}).from_columns(
+        {"a": [1, 2, 3], "b": [1, 2, 3]}
+    )
+    assert default_model(data) == "mlp"
+
+
+class Slopes(BaseNetwork):
+    """A whole network that writes its own graph."""
+
+    def __init__(self, heads: Mapping[str, nn.Module]) -> None:
+        super().__init__(heads)
+        self.slope = nn.Linear(1, 1)
+
+    def forward(
+        self, batch: Mapping[Any, Tensor], targets: Mapping[str, Tensor] | None = None
+    ) -> dict[str, Tensor]:
+        return {"b": self.heads["b"](self.slope(batch["a"].unsqueeze(1)))}
+
+    def write_graph(self, graph: NetworkGraph) -> None:
+        slope = graph.write(self.slope, graph.column(graph.inputs["a"]))
+        graph.write(self.heads["b"], slope, graph.outputs["b"])
+
+
+def test_a_whole_network_may_write_its_own_graph() -> None:
+    number = Number(center=1.0, spread=2.0)
+    signature = Signature({"a": number}, {"b": number})
+    network = Slopes(build_heads(signature.targets, None, {}))
+    assert write_network(network, signature)
+    same_as_graph(network, signature, {"a": np.arange(5, dtype=np.float32)})

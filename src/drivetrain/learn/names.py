@@ -11,7 +11,7 @@ from drivetrain.errors import UsageError
 from drivetrain.learn.distributed import processes
 from drivetrain.learn.features.base import is_text
 from drivetrain.learn.settings import EPOCHS, EPOCHS_OF_COLUMNS, NETWORKS_ONLY
-from drivetrain.models.registry import LEARNERS
+from drivetrain.models.registry import LEARNERS, fitting, takes_of
 
 TREES, NGRAMS, REGRESSION = "trees", "ngrams", "regression"
 EASE, FACTORS, BEST = "ease", "factors", "best"
@@ -57,15 +57,19 @@ def default_model(data: Dataset, given: Iterable[str] = ()) -> str:
     for one, such as epochs, and among several processes."""
     if processes.count() > 1 or OF_NETWORKS.intersection(given):
         return network_of(data)
-    return data.default_model
+    return network_of(data) if is_network(data.default_model) else data.default_model
 
 
 def network_of(data: Dataset) -> str:
-    """The dataset's default model; its network where that is none."""
-    default = data.default_model
-    return default if is_network(default) else LEARNERS[default].network or default
+    """The dataset's default model; its network where that is none, and the first that fits where inputs need another."""
+    default, signature = data.default_model, data.signature
+    name = default if is_network(default) else LEARNERS[default].network or default
+    if not is_network(name) or takes_of(name).fits(signature):
+        return name
+    return next(filter(is_network, fitting(signature)), name)
 
 
 def one_model(data: Dataset) -> str:
     """What is trained many times over where nobody named a model: the best is itself many."""
-    return network_of(data) if is_several(data.default_model) else data.default_model
+    default = data.default_model
+    return network_of(data) if is_network(default) or is_several(default) else default
