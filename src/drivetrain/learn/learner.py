@@ -18,13 +18,12 @@ import torch
 from torch import Tensor, nn
 
 from drivetrain.arguments import public
-from drivetrain.codecs import Quantity
 from drivetrain.data.augment.pictures import PICTURES, Augment, blend
 from drivetrain.data.dataset import Dataset, Part
 from drivetrain.data.loader import BatchAugment, Tensors, shuffled, to_tensors
 from drivetrain.data.share import Share
-from drivetrain.errors import TrainingError, UsageError
-from drivetrain.extensions import find
+from drivetrain.errors import UsageError
+from drivetrain.extensions import facet, find
 from drivetrain.learn import loop
 from drivetrain.learn.applies import refuse_pointless
 from drivetrain.learn.base import BaseLearner, not_trained, run_and_data
@@ -34,7 +33,7 @@ from drivetrain.learn.hooks import Hook, checked
 from drivetrain.learn.names import network_of, own_learner
 from drivetrain.learn.objectives.base import NETWORK, Objective, objective_of, objectives
 from drivetrain.learn.outputs import Outputs
-from drivetrain.learn.refusals import refuse_no_rows
+from drivetrain.learn.refusals import refuse_no_rows, refuse_one_class
 from drivetrain.learn.runs import state
 from drivetrain.learn.settings import FROZEN_EPOCHS, OF_FIT, Phase, Settings, telling, unknown_option
 from drivetrain.learn.threads import LARGE_BATCH, one_thread
@@ -42,7 +41,6 @@ from drivetrain.learn.training import Training, averaging
 from drivetrain.metrics import is_large
 from drivetrain.models.build import build_network
 from drivetrain.models.heads import HeadOptions
-from drivetrain.models.heads.number import limits_of
 from drivetrain.models.registry import fitting, record_of, refuse_unfit, resolve
 from drivetrain.progress import EpochTable
 from drivetrain.ragged import as_batch
@@ -144,7 +142,7 @@ class Learner(BaseLearner):
             if len(data.rows("valid")):
                 data.part("valid")
         refuse_no_rows(data)
-        self._check_classes()
+        refuse_one_class(data)
         sample = train.batch(_spread(len(train), SAMPLE if data.large else SAMPLE_OF_COLUMNS))
         with torch.random.fork_rng(devices=[]):
             # Not torch.manual_seed, which would change the user's generator on a GPU too.
@@ -239,15 +237,6 @@ class Learner(BaseLearner):
     def _crops(self) -> bool:
         return bool(self.batch_augment) and self.augment.zoom > 1 and self._photos()
 
-    def _check_classes(self) -> None:
-        for name, codec in self.data.signature.targets.items():
-            if codec.labels is not None and len(codec.labels) < 2:
-                raise TrainingError(
-                    f"there is only one class, {codec.labels[0]!r}: nothing to tell apart.",
-                    where=f"{self.data.table.name}, {name}",
-                    fix="Give pictures of at least two classes, one folder for each.",
-                )  # fmt: skip
-
     def _head_options(self) -> dict[str, HeadOptions]:
         """What the settings say of each head; balanced class weights are n / (classes * count), 0 for an absent class."""
         settings = self.settings
@@ -259,9 +248,8 @@ class Learner(BaseLearner):
                 codes = torch.as_tensor(self.data.part("train", self.enlarge).column(name))
                 counts = torch.bincount(codes, minlength=len(codec.labels)).float()
                 weights = torch.where(counts > 0, counts.sum() / (len(counts) * counts.clamp(min=1)), 0.0)
-            limits = None
-            if isinstance(codec, Quantity):
-                limits = limits_of(codec, self.data.part("train", self.enlarge).column(name))
+            limits_of = getattr(facet("models.heads", codec), "limits_of", lambda *_: None)
+            limits = limits_of(codec, self.data.part("train", self.enlarge).column(name))
             found[name] = dataclasses.replace(options, class_weights=weights, limits=limits)
         return found
 

@@ -19,11 +19,17 @@ def refuse_targets(data: Dataset, model: str) -> None:
                 f"{model} can't answer with {kind_of(codec)}.", where=name,
                 fix="Use another model, such as mlp.",
             )  # fmt: skip
-        labels = codec.labels
-        if labels is not None and len(labels) < 2:
+    refuse_one_class(data)
+
+
+def refuse_one_class(data: Dataset) -> None:
+    """Raises TrainingError for a target of a single class."""
+    for name, codec in data.signature.targets.items():
+        if codec.labels is not None and len(codec.labels) < 2:
             raise TrainingError(
-                f"there is only one class, {', '.join(labels)!r}: nothing to tell apart.",
+                f"there is only one class, {', '.join(codec.labels)!r}: nothing to tell apart.",
                 where=f"{data.table.name}, {name}",
+                fix="Give rows of at least two classes.",
             )
 
 
