@@ -9,6 +9,7 @@ from bundle_examples import altered, model
 from onnx import TensorProto, helper
 from stepping.codecs.steps import Steps
 from stepping.codecs.trace import Trace
+from torch import nn
 
 from drivetrain import extensions
 from drivetrain.bundle import bundle_bytes, make_cases, nasty_samples, open_bundle_bytes, verify
@@ -19,10 +20,11 @@ from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
 from drivetrain.data.dataset import Part
 from drivetrain.data.digest import encoded_digest
-from drivetrain.data.loader import shuffled, to_tensors
+from drivetrain.data.loader import cut, shuffled, to_tensors
 from drivetrain.data.store.pack import cache_folder, pack
 from drivetrain.errors import BundleError
-from drivetrain.ragged import as_batch, lengths_of
+from drivetrain.learn.diagnose import not_finite
+from drivetrain.ragged import Ragged, as_batch, lengths_of
 from drivetrain.runtime import OnnxSession, Predictor
 from drivetrain.runtime.predictor import _alike
 from drivetrain.testing import check_codec
@@ -351,3 +353,32 @@ def test_the_digest_of_rows_knows_where_one_ends():
     assert len(digests) == 3
     twice = Steps(levels=9).encode_column(np.array(["1 2", "1 2"], object))[0]
     assert encoded_digest(twice) == encoded_digest(ragged([1, 2], [1, 2]))
+
+
+def test_long_rows_are_in_batches_of_fewer(monkeypatch):
+    monkeypatch.setattr("drivetrain.data.loader.MOST_STEPS", 100)
+    lengths = torch.tensor([10] * 20 + [60, 1, 1, 101, 2, 0, 0])
+    batches = cut(torch.arange(27), 8, lengths)
+    assert [len(batch) for batch in batches] == [8, 8, 4, 1, 2, 1, 3]
+    assert torch.equal(torch.cat(batches), torch.arange(27))
+    rows = Ragged.of(np.arange(int(lengths.sum())), lengths.numpy())
+    tensors = tensors_of(rows)
+    assert [len(batch["walk"]) for batch in tensors.in_order(8)] == [8, 8, 4, 1, 2, 1, 3]
+    chance = torch.Generator().manual_seed(0)
+    shuffled_rows = torch.cat(shuffled(27, 8, chance, True, lengths))
+    assert sorted(shuffled_rows.tolist()) == list(range(27))
+
+
+def test_what_pads_a_batch_is_no_fault_of_its_input():
+    rows = Trace(channels=2, padding=float("nan")).together(
+        [np.ones((2, 2), np.float32), np.ones((1, 2), np.float32)]
+    )
+    batch = tensors_of(rows).gather(torch.arange(2))
+    assert batch["walk"].isnan().any()
+    told = not_finite({"network": nn.Identity()}, lambda: None, batch, float("nan"), "here")
+    assert "has it already" not in told.error
+    batch["walk"][0, 0, 0] = float("nan")
+    assert (
+        "the input 'walk' has it already"
+        in not_finite({"network": nn.Identity()}, lambda: None, batch, float("nan"), "here").error
+    )

@@ -13,8 +13,10 @@ from torch import nn
 import drivetrain as dt
 from drivetrain import extensions
 from drivetrain.bundle import open_bundle
+from drivetrain.evaluate import evaluate
 from drivetrain.learn.learner import Learner
-from drivetrain.ragged import lengths_of
+from drivetrain.learn.runs.predictions import Validation
+from drivetrain.ragged import Ragged, lengths_of
 from drivetrain.testing.bundles import check_bundle
 
 ROWS, EPOCHS, BATCH = 120, 3, 16
@@ -198,3 +200,29 @@ def test_a_network_that_looks_at_padding_is_no_bundle(tmp_path, monkeypatch):
     learner.fit(1)
     with pytest.raises(dt.DrivetrainError, match="output"):
         learner.export(tmp_path / "raw.bundle")
+
+
+@pytest.mark.slow
+def test_a_target_may_be_as_long_as_it_is(tmp_path):
+    found = columns()
+    found["walk"][3] = ""
+    block = dt.DataBlock(
+        inputs={"heavy": dt.Category()}, targets={"walk": Steps()}, split=dt.split.by_column("split")
+    )
+    data = block.from_columns(found)
+    learner = Learner(data, "linear", out=tmp_path / "run", quiet=True, batch_size=BATCH)
+    learner.fit(12, lr=0.1)
+    assert isinstance(data.truths("valid")["walk"], Ragged)
+    measured = learner.validate()["log_loss"].value
+    assert measured == pytest.approx(learner.history[-1]["valid_loss"], rel=1e-5)
+    assert measured < learner.history[0]["valid_loss"]
+    kept = Validation.read(tmp_path / "run")
+    assert kept.measure("walk", np.arange(len(kept.rows)))["log_loss"].value == pytest.approx(measured)
+    bundle = learner.export(tmp_path / "walks.bundle")
+    check_bundle(bundle, flips=5)
+    with (tmp_path / "asked.csv").open("w") as file:
+        file.writelines(
+            ["heavy,walk\n", *(f"{h},{w}\n" for h, w in zip(found["heavy"][90:], found["walk"][90:]))]
+        )
+    evaluated = evaluate(bundle, tmp_path / "asked.csv")
+    assert evaluated["metrics"]["log_loss"]["value"] == pytest.approx(measured, rel=1e-4)

@@ -10,6 +10,10 @@ import numpy as np
 
 from drivetrain.types import Array, Batch
 
+MOST_STEPS = 2**20
+"""Of all rows of a batch together, padding included: it has fewer rows where they are long, or one long row in many short
+ones would fill the memory."""
+
 
 @dataclass(frozen=True, eq=False)
 class Ragged:

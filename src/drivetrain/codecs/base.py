@@ -238,7 +238,8 @@ class Codec(ABC):
 
     @property
     def output_shape(self) -> tuple[int, ...]:
-        """The shape of one row of model output that `decode` takes, when this codec is a target."""
+        """The shape of one row of model output that `decode` takes, when this codec is a target: the same for each row. (An
+        answer as long as it happens to be is for a bundle's program to make.)"""
         raise DrivetrainError(f"{self.op} can't be a target: there is no model output that it decodes")
 
     @property

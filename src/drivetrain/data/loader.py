@@ -14,7 +14,7 @@ from torch import Tensor
 from drivetrain.data.dataset import Part
 from drivetrain.data.share import Share
 from drivetrain.data.store.windows import Windows
-from drivetrain.ragged import Ragged, lengths_of
+from drivetrain.ragged import MOST_STEPS, Ragged, lengths_of
 
 ALIKE = 50
 """Batches' worth of rows among which those of similar lengths are put together: enough to pad little, few enough that a
@@ -106,7 +106,7 @@ class Tensors:
     it, and their lengths are beside them, under `lengths_of` the field.
     """
 
-    arrays: dict[Any, Tensor | Stretches]
+    arrays: Mapping[Any, Tensor | Stretches]
     index: Tensor
     device: torch.device
 
@@ -155,8 +155,7 @@ class Tensors:
         self, batch_size: int, share_of: Callable[[int], Share | None]
     ) -> Iterator[tuple[Batch, Share | None]]:
         """The same, and of each batch only the share that `share_of` its size gives; None: all of it."""
-        for start in range(0, len(self), batch_size):
-            positions = torch.arange(start, min(start + batch_size, len(self)))
+        for positions in cut(torch.arange(len(self)), batch_size, self.lengths) if len(self) else ():
             share = share_of(len(positions))
             yield self.gather(positions if share is None else positions[share.rows]), share
 
@@ -202,15 +201,28 @@ def shuffled(
     a row the rows are sorted by length, and then the batches come in random order.
     """
     order = torch.randperm(n, generator=generator)
-    if lengths is not None:
-        stretches = order.split(ALIKE * batch_size)
-        order = torch.cat([part[lengths[part].argsort(stable=True)] for part in stretches])
-    batches = list(order.split(batch_size))
-    if lengths is not None:
-        batches = [batches[place] for place in torch.randperm(len(batches), generator=generator).tolist()]
-        batches.sort(
-            key=lambda batch: len(batch) < batch_size
-        )  # One that is not full is the last, as always.
+    if lengths is None:
+        batches = cut(order, batch_size)
+    else:
+        alike = [part[lengths[part].argsort(stable=True)] for part in order.split(ALIKE * batch_size)]
+        *batches, last = cut(torch.cat(alike), batch_size, lengths)
+        chance = torch.randperm(len(batches), generator=generator).tolist()
+        batches = [*(batches[place] for place in chance), last]
     if not singles and len(batches) > 1 and len(batches[-1]) == 1:
         batches.pop()
+    return batches
+
+
+def cut(order: Tensor, batch_size: int, lengths: Tensor | None = None) -> list[Tensor]:
+    """Positions in this order as batches of so many; of fewer where the rows are so long that they would have more than
+    MOST_STEPS."""
+    if lengths is None:
+        return list(order.split(batch_size))
+    batches: list[Tensor] = []
+    start = 0
+    while start < len(order):
+        longest = lengths[order[start : start + batch_size]].clamp(min=1).cummax(0).values
+        steps = longest * torch.arange(1, len(longest) + 1)
+        batches.append(order[start : start + max(1, int((steps <= MOST_STEPS).sum()))])
+        start += len(batches[-1])
     return batches

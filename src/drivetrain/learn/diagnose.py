@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from drivetrain.data.loader import Batch
 from drivetrain.errors import TrainingError
+from drivetrain.ragged import lengths_of
 
 
 def not_finite(
@@ -27,7 +28,9 @@ def not_finite(
     bad_input = [
         name
         for name, rows in batch.fields().items()
-        if rows.is_floating_point() and name not in may_miss and not rows.isfinite().all()
+        if rows.is_floating_point()
+        and name not in may_miss
+        and not _given(batch, name, rows).isfinite().all()
     ]
     bad_weight = [name for name, weight in network.named_parameters() if not weight.isfinite().all()]
     if bad_input:
@@ -41,6 +44,13 @@ def not_finite(
         where=where,
         fix="Lower the learning rate (find_lr helps), clip gradients, or look at that batch.",
     )
+
+
+def _given(batch: Batch, name: str, rows: Tensor) -> Tensor:
+    """The rows without what pads them."""
+    if (lengths := batch.get(lengths_of(name))) is None:
+        return rows
+    return rows[torch.arange(rows.shape[1], device=rows.device) < lengths[:, None]]
 
 
 def _first_layer(network: nn.Module, forward: Callable[[], Any]) -> str:

@@ -19,6 +19,7 @@ from drivetrain.bundle.verify import VerifyReport, failed, passed, verify
 from drivetrain.cores import usable_cores
 from drivetrain.errors import BundleError, UsageError
 from drivetrain.metrics import rows_at_once
+from drivetrain.ragged import MOST_STEPS
 from drivetrain.runtime.answers import answer_columns
 from drivetrain.runtime.frames import column_of, frame_like, frame_rows, kind_of, names_of
 from drivetrain.runtime.parts import check_parts, parts_of, tensors_of
@@ -31,8 +32,8 @@ from drivetrain.types import Answer, Array, Failure
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
-STEPS, MOST_STEPS = 32, 2**20
-"""Rows of at most so many steps are padded to the same length without a thought, and a batch has at most so many steps."""
+STEPS = 32
+"""Rows of at most so many steps are padded to the same length without a thought."""
 
 
 class Predictor:
@@ -195,7 +196,7 @@ def _pool() -> ThreadPoolExecutor:
 
 def _alike(lengths: Array) -> Iterator[list[int]]:
     """Places of lengths (n,), shortest first, in batches of which the longest is at most twice as long as the shortest,
-    or STEPS long, and which have at most MOST_STEPS, padding included."""
+    or STEPS long, and which have at most MOST_STEPS."""
     order = np.argsort(lengths, kind="stable")
     start = 0
     for end in range(1, len(order) + 1):

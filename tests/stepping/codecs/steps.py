@@ -44,7 +44,14 @@ class Steps(Codec):
         return np.where(steps < (self.levels or 1), steps, UNKNOWN)
 
     def decode(self, output: Array) -> dict[str, Any]:
-        raise DataError("steps are no target")
+        return {"often": int(output.argmax())}
+
+    @property
+    def output_shape(self) -> tuple[int]:
+        """Of a target: how often each step is among those of a row."""
+        if self.levels is None:
+            raise DataError("steps have no levels yet.")
+        return (self.levels,)
 
     def profile(self, encoded: Any) -> dict[str, Any]:
         return {"longest": int(encoded.lengths.max(initial=0)), "steps": int(encoded.lengths.sum())}

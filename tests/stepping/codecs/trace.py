@@ -20,6 +20,7 @@ class Trace(Codec):
     op: ClassVar[str] = "trace@1"
     learned: ClassVar[tuple[str, ...]] = ("channels",)
     channels: int | None = None
+    padding: float = 0
 
     def fit(self, values: Iterable[Any]) -> Self:
         found = {self.read(value).shape[1] for value in values}

@@ -5,6 +5,7 @@ validation/signature.json  the codecs
 validation/rows.npy        int64 (n,): row numbers in the table
 validation/output-N.npy    float32 (n, *output_shape): what the model put out for target N
 validation/target-N.npy    (n, ...): the true values, encoded; numbers in float64, as given
+validation/lengths-N.npy   int64 (n,): of true values of different lengths, which then lie one after the other (format 2)
 validation/items-N-M.npy   (n,): of a target with large outputs, instead of those, what metric M is the mean of (format 2)
 """
 
@@ -22,12 +23,13 @@ from drivetrain.data.digest import digest
 from drivetrain.errors import DrivetrainError, FileError
 from drivetrain.files import from_json, to_json, write_bytes, write_text
 from drivetrain.metrics import Estimate, Statistic, measure, statistics
+from drivetrain.ragged import Ragged
 from drivetrain.types import Array
 
 if TYPE_CHECKING:
     from drivetrain.learn.base import BaseLearner
 
-FORMAT, WITH_ITEMS = 1, 2
+FORMAT, WITH_MORE = 1, 2
 FOLDER = "validation"
 
 
@@ -41,7 +43,7 @@ class Validation:
     rows: Array
     signature: Signature
     outputs: dict[str, Array]
-    encoded: dict[str, Array]
+    encoded: dict[str, Any]
     columns: dict[str, str]
     table: str
     items: dict[str, dict[str, Array]] = field(default_factory=dict[str, dict[str, Array]])
@@ -80,7 +82,7 @@ class Validation:
         found = self.items[target].values() if target in self.items else [self.outputs[target]]
         return [array[places] for array in found]
 
-    def _of(self, target: str, places: Array) -> tuple[Codec, Array, Array]:
+    def _of(self, target: str, places: Array) -> tuple[Codec, Array, Any]:
         codec = self.signature.targets[target]
         return codec, self.outputs[target][places], self.encoded[target][places]
 
@@ -94,9 +96,13 @@ class Validation:
                 _write_array(folder / f"items-{number}-{place}.npy", items)
             if name not in self.items:
                 _write_array(folder / f"output-{number}.npy", self.outputs[name].astype(np.float32))
-            _write_array(folder / f"target-{number}.npy", self.encoded[name])
+            true = self.encoded[name]
+            if isinstance(true, Ragged):
+                _write_array(folder / f"lengths-{number}.npy", true.lengths)
+            _write_array(folder / f"target-{number}.npy", true.flat if isinstance(true, Ragged) else true)
+        varies = any(codec.varies for codec in self.signature.targets.values())
         meta = {
-            "format": WITH_ITEMS if self.items else FORMAT, "part": self.part, "table": self.table, "n": len(self.rows),
+            "format": WITH_MORE if self.items or varies else FORMAT, "part": self.part, "table": self.table, "n": len(self.rows),
             "targets": list(self.signature.targets), "columns": self.columns,
             **({"items": {name: list(items) for name, items in self.items.items()}} if self.items else {}),
         }  # fmt: skip
@@ -114,7 +120,7 @@ class Validation:
             )
         try:
             meta: dict[str, Any] = from_json((folder / "meta.json").read_bytes(), where=folder / "meta.json")
-            if meta["format"] not in (FORMAT, WITH_ITEMS):
+            if meta["format"] not in (FORMAT, WITH_MORE):
                 raise DrivetrainError(
                     f"this validation is of format {meta['format']}, which is none known here.", where=folder,
                     fix="Install a newer drivetrain.",
@@ -124,10 +130,13 @@ class Validation:
             )
             rows = _read_array(folder / "rows.npy")
             outputs: dict[str, Array] = {}
-            encoded: dict[str, Array] = {}
+            encoded: dict[str, Any] = {}
             items: dict[str, dict[str, Array]] = {}
             for number, name in enumerate(meta["targets"]):
                 encoded[name] = _read_array(folder / f"target-{number}.npy")
+                if (codec := signature.targets[name]).varies:
+                    lengths = _read_array(folder / f"lengths-{number}.npy")
+                    encoded[name] = Ragged.of(encoded[name], lengths, codec.padding)
                 if name in (keys := meta.get("items", {})):
                     items[name] = {
                         key: _read_array(folder / f"items-{number}-{place}.npy")
