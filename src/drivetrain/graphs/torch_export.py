@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import copy
 import logging
+import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr
+from io import StringIO
 from typing import Any
 
 import numpy as np
@@ -19,6 +22,12 @@ from drivetrain.errors import BundleError, DrivetrainError
 from drivetrain.graphs.builder import VERSIONS
 from drivetrain.graphs.network import NotWritten, write_network
 from drivetrain.types import Array
+
+MOST_REASON = 300
+_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_OPERATION = re.compile(r"<OpOverload\(op='([^']+)'[^>]*>")
+_NO_FUNCTION = re.compile(r"No ONNX function found for ([\w.]*\w)")
+_PLACE = re.compile(r'File "[^"\n]*", line ([0-9]+), in (\w+)\n(.+)')
 
 
 class _Finished(nn.Module):
@@ -70,15 +79,39 @@ def torch_graph(network: nn.Module, signature: Signature, examples: Mapping[str,
                 dynamic_shapes=(axes,),
             )  # fmt: skip
         except (torch.onnx.errors.OnnxExporterError, RuntimeError) as fault:
-            raise DrivetrainError(
-                f"the network can't be written as an ONNX graph: {str(fault).splitlines()[0]}",
-                where="export", fix="Use operations that ONNX has, and no Python branches on values.",
-            ) from fault  # fmt: skip
+            raise _refused(fault) from fault
     assert program is not None
     model = program.model_proto
     _strip(model)
     onnx.checker.check_model(model)
     return model.SerializeToString()
+
+
+def _refused(fault: BaseException) -> DrivetrainError:
+    """What torch's exporter has against a network: its last cause, and the line of the network that it is about. The first
+    lines of its errors say how to report them, in colours."""
+    told = [_plain(str(fault))]
+    while (cause := fault.__cause__) is not None:
+        fault = cause
+        told.append(_plain(str(fault)))
+    lines = [line.strip() for line in told[-1].splitlines() if line.strip()]
+    reason = (lines[0] if lines else type(fault).__name__).partition(" Failure message:")[0]
+    reason = reason[:MOST_REASON].rstrip(". ")
+    places = [match for text in told for match in _PLACE.finditer(text)]
+    place = f" (in {places[-1][2]}, line {places[-1][1]}: {places[-1][3].strip()})" if places else ""
+    unknown = _NO_FUNCTION.search(told[-1])
+    return DrivetrainError(
+        f"the network can't be written as an ONNX graph: {reason}{place}",
+        where="export",
+        fix=f"Do without {unknown[1]}, or say it by operations that ONNX has."
+        if unknown
+        else "Use operations that ONNX has, no Python branches on values, and no shape that depends on the number of rows.",
+    )
+
+
+def _plain(text: str) -> str:
+    """Without colours, and operations by their names."""
+    return _OPERATION.sub(r"\1", _COLOUR.sub("", text))
 
 
 def _example(name: str, rows: Array, signature: Signature) -> tuple[Tensor, dict[int, Any]]:
@@ -92,17 +125,19 @@ def _example(name: str, rows: Array, signature: Signature) -> tuple[Tensor, dict
     return torch.tensor(rows).clone(), axes
 
 
-class _quiet_exporter:
-    """The exporter logs its progress as warnings; a user has asked for a file, not for those."""
-
-    def __enter__(self) -> None:
-        self.loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
-        self.levels = [logger.level for logger in self.loggers]
-        for logger in self.loggers:
-            logger.setLevel(logging.ERROR)
-
-    def __exit__(self, *_: object) -> None:
-        for logger, level in zip(self.loggers, self.levels):
+@contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """The exporter logs its progress as warnings, and prints the code of what it gives up; a user has asked for a file, or for
+    the reason why there is none."""
+    loggers = [logging.getLogger(name) for name in ("torch", "torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with redirect_stderr(StringIO()):
+            yield
+    finally:
+        for logger, level in zip(loggers, levels):
             logger.setLevel(level)
 
 
