@@ -249,15 +249,27 @@ def test_windows_alone_are_files_or_rows_of_a_table(table: Path, tmp_path: Path)
     assert drivetrain("evaluate", bundle, table, "--json").json["n"] == 120
 
 
+def in_memory(
+    rows: list[tuple[dict[str, str], np.ndarray]], targets: dict[str, Any], **columns: list[Any]
+) -> Any:
+    block = dt.DataBlock(
+        inputs={"signal": from_spec({"op": "window@1"})}, targets=targets, split=dt.split.random(0.3)
+    )
+    return block.from_columns({"signal": [window for _, window in rows], **columns})
+
+
 @pytest.mark.slow
 def test_windows_in_memory_make_a_dataset() -> None:
     generator = np.random.default_rng(0)
     rows = [journey(place, generator) for place in range(60)]
-    window, duration = (from_spec({"op": op}) for op in ("window@1", "duration@1"))
-    block = dt.DataBlock(inputs={"signal": window}, targets={"took": duration}, split=dt.split.random(0.3))
-    data = block.from_columns(
-        {"signal": [window for _, window in rows], "took": [row["took"] for row, _ in rows]}
-    )
+    data = in_memory(rows, {"took": from_spec({"op": "duration@1"})}, took=[row["took"] for row, _ in rows])
     learner = data.learner("mlp")
     learner.fit(1)
     assert set(learner.predict(rows[0][1]).targets["took"]) >= {"value", "text"}
+    # Of other targets too; where they are classes, what was mistaken is looked at.
+    far = ["far" if float(row["distance"]) > 20 else "near" for row, _ in rows]
+    data = in_memory(rows, {"far": from_spec({"op": "category@1"})}, far=far)
+    learner = data.learner("mlp")
+    learner.fit(1)
+    assert "near" in learner.interpret().top_losses(4).to_html()
+    assert 'class="dt-pictures"' in data.show(4).to_html()

@@ -12,6 +12,7 @@ What a kind may have, each file named after it; a codec and one of the two of a 
 - `metrics`: how answers are measured (`metrics/__init__.py`). Without one a target is judged by its loss alone.
 - `data.kinds`: its columns in a table: guessed, told, read, in words, in groups (`data/kinds/base.py`).
 - `learn.features`: what simple models see of it as an input.
+- `charts`: a value as a picture to look at (`picture`), where it is no use in words.
 - `interpret`: what there is to say of its answers, in a report too (`interpret/base.py`).
 """
 

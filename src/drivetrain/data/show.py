@@ -32,12 +32,11 @@ def show(data: Dataset, n: int, part: str, seed: int) -> Chart:
     chosen = np.sort(np.random.default_rng(seed).permutation(len(found))[:n])
     title = f"{data.table.name}: {part}"
     columns = most_telling(data)
-    drawn = _drawn(data)
-    if not drawn:
+    looked_at = inputs_looked_at(data)
+    if not looked_at:
         return table(data, part, chosen, columns, title)
     targets = list(data.signature.targets)
-    image, *_ = drawn
-    others = [name for name in columns if name not in drawn][: max(0, LINES - len(targets))]
+    others = [name for name in columns if name not in looked_at][: max(0, LINES - len(targets))]
     texts = texts_of(data, part, chosen, [*targets, *others])
     lone = len(targets) == 1 and not others
     captions = [
@@ -47,7 +46,7 @@ def show(data: Dataset, n: int, part: str, seed: int) -> Chart:
         )
         for row in zip(*texts.values())
     ]
-    return pictures(list(found.column(image, chosen)), captions, title=title)
+    return pictures(pictures_of(data, part, chosen), captions, title=title)
 
 
 def overview(data: Dataset, n: int, part: str, seed: int) -> Chart:
@@ -55,7 +54,7 @@ def overview(data: Dataset, n: int, part: str, seed: int) -> Chart:
     tell most of them."""
     chart = show(data, n, part, seed)
     found = data.part(part)
-    if _drawn(data) or not len(found):
+    if inputs_looked_at(data) or not len(found):
         return chart
     fields, targets = data.signature.fields, list(data.signature.targets)
     spreads = {
@@ -113,13 +112,23 @@ def _ranked(data: Dataset) -> list[str]:
     inputs = data.signature.inputs
     part = data.part("train")
     sample = np.sort(np.random.default_rng(0).permutation(len(part))[:SAMPLE])
-    drawn = _drawn(data)
-    wanted = {name: codec for name, codec in inputs.items() if name not in drawn}
+    looked_at = inputs_looked_at(data)
+    wanted = {name: codec for name, codec in inputs.items() if name not in looked_at}
     batch = {name: part.column(name, sample) for name in (*wanted, *data.signature.targets)}
     ranked = by_telling(wanted, data.signature.targets, batch)
-    return [*drawn, *ranked]
+    return [*looked_at, *ranked]
 
 
-def _drawn(data: Dataset) -> list[str]:
-    """The inputs that are looked at, and not told in words."""
-    return [name for name, codec in data.signature.inputs.items() if codec.drawn]
+def inputs_looked_at(data: Dataset) -> list[str]:
+    """The inputs that are looked at, and not told in words: `charts/K.py` of their kind makes a `picture` of a value."""
+    return [
+        name for name, codec in data.signature.inputs.items() if hasattr(facet("charts", codec), "picture")
+    ]
+
+
+def pictures_of(data: Dataset, part: str, positions: Array) -> list[Array]:
+    """What is looked at of the first such input, of the rows at some positions of a part: uint8 (height, width, channels)
+    each."""
+    name, *_ = inputs_looked_at(data)
+    made = facet("charts", data.signature.inputs[name]).picture  # type: ignore[union-attr]
+    return [made(value) for value in data.part(part).column(name, positions)]

@@ -18,6 +18,7 @@ from drivetrain.arguments import public
 from drivetrain.codecs import Codec, Quantity
 from drivetrain.data.dataset import Dataset
 from drivetrain.data.refit import fold, pool, spread_order, strata
+from drivetrain.data.show import inputs_looked_at, pictures_of
 from drivetrain.errors import DataError, UsageError
 from drivetrain.evidence.confident import find_doubts, most_wrong
 from drivetrain.files import write_csv
@@ -89,20 +90,20 @@ class LabelFaults:
         """The most doubtful pictures: the given class, the one it seems to be of. Raises UsageError for a table."""
         from drivetrain.charts import pictures
 
-        if not self.data.drawn:
+        if not inputs_looked_at(self.data):
             raise UsageError(
                 "these rows have no pictures; see items() or print it.", where=self.data.table.name
             )
-        found = self.data.part("train")
-        where = {int(row): place for place, row in enumerate(found.rows)}
+        where = {int(row): place for place, row in enumerate(self.data.part("train").rows)}
         shown = self.items(n)
-        images = found.column(self.data.drawn[0], np.array([where[item["row"]] for item in shown], np.int64))
+        places = np.array([where[item["row"]] for item in shown], np.int64)
+        images = pictures_of(self.data, "train", places)
         words = [
             f"{item['given']} → {item['suggested']}?{_percent(item)}\n{self.data.called(item['row'])}"
             for item in shown
         ]
         title = f"Doubtful labels: {self.count:,} of {len(self.rows):,}"
-        return pictures(list(images), words, title=title)
+        return pictures(images, words, title=title)
 
     def save_csv(self, path: str | os.PathLike[str]) -> None:
         """Write the doubted rows as a table, the most doubtful first: row, origin, file of the picture, given,
@@ -163,7 +164,7 @@ class LabelFaults:
 
         from drivetrain.charts import table_html
 
-        shown = self.chart().to_html() if self.data.drawn and self.count else ""
+        shown = self.chart().to_html() if inputs_looked_at(self.data) and self.count else ""
         notes = "".join(f"<p>note: {escape(note)}</p>" for note in self.notes)
         return f"<b>{escape(self.summary())}</b>{shown}{table_html(self._table(SHOWN), self._columns)}{notes}"
 

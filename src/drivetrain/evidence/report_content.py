@@ -13,7 +13,7 @@ import numpy as np
 from drivetrain.codecs.base import distinct
 from drivetrain.codecs.category import order
 from drivetrain.data.kinds.base import LEFT_OUT
-from drivetrain.data.show import show
+from drivetrain.data.show import inputs_looked_at, show
 from drivetrain.data.table import missing
 from drivetrain.deadline import NEVER, Deadline
 from drivetrain.interpret import Importance, importances, slices
@@ -83,7 +83,7 @@ def report_content(learner: BaseLearner, deadline: Deadline = NEVER) -> dict[str
         content["use"].append(("Watch the curves in TensorBoard", f"tensorboard --logdir {learner.run}"))
     if data.kinds:
         content["columns"] = _columns(learner)
-    if data.drawn:
+    if inputs_looked_at(data):
         content["data"]["pictures"] = show(data, 16, "train", 0)
     elif len(data.part("train")):
         content["sample"] = show(data, ROWS, "train", 0)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from drivetrain.codecs import Codec
-from drivetrain.data.show import most_telling, texts_of
+from drivetrain.data.show import inputs_looked_at, most_telling, texts_of
 from drivetrain.extensions import facet
 from drivetrain.files import to_json, write_csv
 from drivetrain.interpret.slices import chosen_target
@@ -66,8 +66,8 @@ class Interpretation:
         data = self.learner.data
         rows = data.part(self.part).rows
         places = np.argsort(-self.losses, kind="stable")[:n]
-        drawn = [name for name, codec in data.signature.inputs.items() if codec.drawn]
-        names = [name for name in most_telling(data) if name not in drawn][:COLUMNS]
+        looked_at = inputs_looked_at(data)
+        names = [name for name in most_telling(data) if name not in looked_at][:COLUMNS]
         texts = texts_of(data, self.part, places, names)
         return [
             {

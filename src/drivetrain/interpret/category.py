@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from drivetrain.codecs.category import Category
+from drivetrain.data.show import inputs_looked_at, pictures_of
 from drivetrain.errors import UsageError
 from drivetrain.interpret.base import Interpretation, worst_html
 from drivetrain.interpret.thresholds import Thresholds, thresholds
@@ -50,27 +51,27 @@ class Classification(Interpretation):
         from drivetrain.charts import pictures
         from drivetrain.charts.chart import shorten
 
-        images = self.learner.data.drawn
-        if not images:
+        data = self.learner.data
+        if not inputs_looked_at(data):
             raise UsageError("top_losses shows pictures; use worst() for other inputs.", where=self.part)
         worst = self.worst(n)
         positions = np.array([item["position"] for item in worst], np.int64)
-        found = self.learner.data.part(self.part).column(images[0], positions)
+        found = pictures_of(data, self.part, positions)
         captions = [
             f"{shorten(item['true'], 14)} → {shorten(item['predicted'], 14)} {item['probability']:.2f}\n"
-            + self.learner.data.called(item["row"])
+            + data.called(item["row"])
             for item in worst
         ]
         right = [item["true"] == item["predicted"] for item in worst]
         return pictures(
-            list(found),
+            found,
             captions,
             marks=right,
             title=f"Highest losses: true → predicted ({self.part})",
         )
 
     def mistakes(self) -> Any:
-        return self.top_losses(MISTAKES) if self.learner.data.drawn else super().mistakes()
+        return self.top_losses(MISTAKES) if inputs_looked_at(self.learner.data) else super().mistakes()
 
     def sections(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
         per_class = {
@@ -103,7 +104,11 @@ class Classification(Interpretation):
         return thresholds(self.category, self.probabilities, self.codes)
 
     def _repr_html_(self) -> str:
-        worst = self.top_losses()._repr_html_() if self.learner.data.drawn else worst_html(self.worst())
+        worst = (
+            self.top_losses()._repr_html_()
+            if inputs_looked_at(self.learner.data)
+            else worst_html(self.worst())
+        )
         return self.confusion()._repr_html_() + worst
 
 

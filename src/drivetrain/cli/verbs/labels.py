@@ -29,11 +29,12 @@ def add(command: ArgumentParser) -> None:
 
 def act(options: Namespace) -> Outcome:
     require("torch", "training", "train")
+    from drivetrain.data.show import inputs_looked_at
     from drivetrain.evidence.label_faults import label_faults
 
     refuse_unwritable(options.out, options)
     data, table = dataset(options), str(options.out).lower().endswith(".csv")
-    if options.out and not table and not data.drawn:
+    if options.out and not table and not inputs_looked_at(data):
         raise UsageError("these rows have no pictures.", where="--out", fix="Name a table: --out labels.csv.")
     found = label_faults(data, options.model, options.folds, options.epochs, options.seed, quiet=options.json)
     if options.out:
