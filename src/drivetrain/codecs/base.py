@@ -40,6 +40,8 @@ LARGEST = float(np.finfo(np.float32).max)
 NEVER_MISSING = "missing, as none was in training"
 """Of values that `Codec.unusual` names."""
 
+MOST_NAMES = 20
+"""Classes, tags or items that are named to people one by one."""
 LONGEST_NAME = 200
 """Letters of a field's name."""
 
@@ -257,6 +259,14 @@ class Codec(ABC):
         """(n,) the place among `labels` that is answered for model outputs (n, labels)."""
         return np.asarray(probabilities).argmax(axis=1)
 
+    def input_words(self) -> str:
+        """What an input of it takes, in a sentence for people."""
+        return f"{self.op}, as described in signature.json."
+
+    def answer_words(self) -> str:
+        """What a model says of a target of it, in a sentence for people."""
+        return f"{self.op}, as described in signature.json."
+
     @abstractmethod
     def schema(self) -> dict[str, Any]:
         """JSON schema of the raw value as it travels in JSON."""
@@ -407,6 +417,12 @@ def _frozen(value: Any) -> Any:
     if isinstance(value, list):
         return tuple(_frozen(item) for item in value)  # pyright: ignore[reportUnknownVariableType]
     return value
+
+
+def some_of(names: Sequence[str]) -> str:
+    """The first names of many, for people."""
+    shown = ", ".join(names[:MOST_NAMES])
+    return shown + (f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else "")
 
 
 def codec_names() -> list[str]:

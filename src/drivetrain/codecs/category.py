@@ -23,6 +23,7 @@ from drivetrain.codecs.base import (
     distinct,
     errors_by_row,
     share_cells,
+    some_of,
 )
 from drivetrain.errors import DataError, DrivetrainError, nearest
 from drivetrain.types import Array
@@ -257,6 +258,13 @@ class Category(Codec):
     @property
     def labels(self) -> tuple[str, ...]:
         return self.classes
+
+    def input_words(self) -> str:
+        names = f"{len(self.classes)} classes: {some_of(self.classes)}"
+        return f"text, or none; {names}, and others." if self.open else f"one of {names}."
+
+    def answer_words(self) -> str:
+        return f"a probability for each of {len(self.classes)} classes: {some_of(self.classes)}."
 
     def schema(self) -> dict[str, Any]:
         if self.open:

@@ -254,6 +254,10 @@ class Date(Codec):
             raise DrivetrainError("date@1 has no parts yet.", fix="Call fit first, or name the parts.")
         return self.parts
 
+    def input_words(self) -> str:
+        none = ", or none" if self.missing else ""
+        return f"a date, such as 2019-12-31, with or without a time{none}."
+
     def schema(self) -> dict[str, Any]:
         kinds = ["string", *["number"] * bool(self.epoch), *["null"] * self.missing]
         return {"type": kinds if len(kinds) > 1 else kinds[0]}

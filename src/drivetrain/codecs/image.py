@@ -33,6 +33,11 @@ GREY_MODES = ("1", "L", "LA", "La", "I;16", "I;16L", "I;16B", "I", "F")
 SAMPLE = 256
 GOLDEN_PIXELS = 512 * 512
 RESIZES = ("crop", "pad", "stretch")
+IN_WORDS = {
+    "crop": "its largest centred part of that shape is taken and resized (bilinear, antialiased)",
+    "pad": "the whole of it is resized (bilinear, antialiased) and black is added to make up the shape",
+    "stretch": "the whole of it is resized (bilinear, antialiased), its proportions given up",
+}
 TURNS = {
     2: Pillow.Transpose.FLIP_LEFT_RIGHT,
     3: Pillow.Transpose.ROTATE_180,
@@ -210,6 +215,15 @@ class Image(Codec):
         if self.size is None:
             raise DrivetrainError("image@1 has no size yet.", fix="Call fit first, or give a size.")
         return cast("tuple[int, int]", self.size)
+
+    def input_words(self) -> str:
+        colours = "grey" if self.channels == 1 else "RGB"
+        height, width = self.shape[:2]
+        return (
+            "a picture (JPEG, PNG, WebP, BMP, GIF or TIFF), turned as its EXIF data says, transparency laid on white, made "
+            f"{colours} with 8 bits per channel. To {height} x {width} pixels (height x width): {IN_WORDS[self.resize]}. "
+            "Pixel values are scaled inside the graph."
+        )
 
     def schema(self) -> dict[str, Any]:
         return {"type": "string", "contentEncoding": "base64", "contentMediaType": "image/*"}

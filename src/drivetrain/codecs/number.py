@@ -368,6 +368,16 @@ class Number(Quantity):
     def output_shape(self) -> tuple[int, ...]:
         return ()
 
+    def input_words(self) -> str:
+        none = ", or none," if self.missing else ","
+        return f"a finite number{none} in the units of the training data; scaled inside the graph."
+
+    def answer_words(self) -> str:
+        held = (
+            "" if self.interval is None else f", with a range that holds it in {self.coverage:.0%} of cases"
+        )
+        return f"a number, in the units of the training data{held}."
+
     def schema(self) -> dict[str, Any]:
         return {"type": ["number", "null"] if self.missing else "number"}
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from drivetrain.codecs.base import Codec, FieldError
+from drivetrain.codecs.base import Codec, FieldError, some_of
 from drivetrain.codecs.tags import Tags
 from drivetrain.errors import DataError, DrivetrainError
 from drivetrain.types import Array
@@ -87,6 +87,9 @@ class Ranking(Codec):
     @property
     def output_names(self) -> tuple[str, ...]:
         return self.items
+
+    def answer_words(self) -> str:
+        return f"a score for each of {len(self.items)} items, the best first: {some_of(self.items)}."
 
     def schema(self) -> dict[str, Any]:
         return {"type": ["array", "null"], "items": {"type": "string"}}

@@ -19,6 +19,7 @@ from drivetrain.codecs.base import (
     distinct,
     is_missing,
     share_cells,
+    some_of,
 )
 from drivetrain.codecs.category import order
 from drivetrain.errors import DataError, DrivetrainError, nearest
@@ -181,6 +182,12 @@ class Tags(Codec):
     @property
     def output_names(self) -> tuple[str, ...]:
         return self.tags
+
+    def input_words(self) -> str:
+        return f"any of {len(self.tags)} tags: {some_of(self.tags)}."
+
+    def answer_words(self) -> str:
+        return f"a probability for each of {len(self.tags)} tags: {some_of(self.tags)}."
 
     def schema(self) -> dict[str, Any]:
         items = {"type": "string", **({"enum": list(self.tags)} if self.tags and not self.open else {})}

@@ -200,6 +200,9 @@ class Text(Codec):
         """How many ids there are, those of no word and of an unknown one included."""
         return FIRST + len(self.words)
 
+    def input_words(self) -> str:
+        return f"text, of which the first {self.length} words are read."
+
     def schema(self) -> dict[str, Any]:
         return {"type": ["string", "null"]}
 

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from drivetrain.codecs import Signature
+from drivetrain.codecs.base import some_of
 from drivetrain.report import words
 
-MOST_CLASSES = 20
-"""How many class names are listed."""
 MOST_INPUTS = 6
 """How many inputs the example names."""
 
@@ -119,8 +119,7 @@ def _limits(content: Mapping[str, Any]) -> list[str]:
     items += [f"It does worse on {_text(told)}." for told in content.get("weak") or []]
     if sure := _calibration(metrics):
         items.append(sure)
-    targets = (content.get("signature") or {}).get("targets", {})
-    if any(str(spec.get("op", "")).startswith("category@") for spec in targets.values()):
+    if any(codec.labels is not None for codec in _codecs(content).targets.values()):
         items.append(
             "It always answers with one of its classes, also for an input that belongs to none of them."
         )
@@ -185,17 +184,17 @@ def _data(content: Mapping[str, Any]) -> list[str]:
             "- Rows: " + ", ".join(f"{n:,} {words.PARTS.get(part, part)}" for part, n in rows.items() if n)
         )
     if left_out := content.get("left_out_columns"):
-        items.append(f"- Columns left out: {_names(left_out)}")
+        items.append(f"- Columns left out: {_text(some_of(left_out))}")
     return ["\n".join(items)] if items else []
 
 
 def _signature(content: Mapping[str, Any]) -> list[str]:
-    signature = content.get("signature") or {}
+    signature = _codecs(content)
     items = [
-        f"- In, `{_code(name)}`: {input_words(spec)}" for name, spec in signature.get("inputs", {}).items()
+        f"- In, `{_code(name)}`: {_text(codec.input_words())}" for name, codec in signature.inputs.items()
     ]
     items += [
-        f"- Out, `{_code(name)}`: {target_words(spec)}" for name, spec in signature.get("targets", {}).items()
+        f"- Out, `{_code(name)}`: {_text(codec.answer_words())}" for name, codec in signature.targets.items()
     ]
     blocks = ["\n".join(items)] if items else []
     if content.get("cases"):
@@ -205,72 +204,15 @@ def _signature(content: Mapping[str, Any]) -> list[str]:
     return blocks
 
 
-RESIZES = {
-    "crop": "its largest centred part of that shape is taken and resized (bilinear, antialiased)",
-    "pad": "the whole of it is resized (bilinear, antialiased) and black is added to make up the shape",
-    "stretch": "the whole of it is resized (bilinear, antialiased), its proportions given up",
-}
-
-
-def input_words(spec: Mapping[str, Any]) -> str:
-    """What happens to an input, from its codec's spec."""
-    kind = str(spec.get("op", "")).split("@")[0]
-    if kind == "image":
-        colours = "grey" if spec.get("channels") == 1 else "RGB"
-        size = spec.get("size") or ["?", "?"]
-        resize = RESIZES.get(str(spec.get("resize")), _text(spec.get("resize")))
-        return (
-            "a picture (JPEG, PNG, WebP, BMP, GIF or TIFF), turned as its EXIF data says, transparency laid on white, made "
-            f"{colours} with 8 bits per channel. To {size[0]} x {size[1]} pixels (height x width): {resize}. Pixel values are "
-            "scaled inside the graph."
-        )
-    if kind == "category":
-        names = f"{len(spec.get('classes') or [])} classes: {_names(spec.get('classes') or [])}"
-        return f"text, or none; {names}, and others." if spec.get("open") else f"one of {names}."
-    if kind == "number":
-        what = "a finite number, or none," if spec.get("missing") else "a finite number,"
-        return f"{what} in the units of the training data; scaled inside the graph."
-    if kind == "date":
-        return (
-            f"a date, such as 2019-12-31, with or without a time{', or none' if spec.get('missing') else ''}."
-        )
-    if kind == "tags":
-        return f"any of {len(spec.get('tags') or [])} tags: {_names(spec.get('tags') or [])}."
-    if kind == "text":
-        return f"text, of which the first {spec.get('length')} words are read."
-    return f"`{_code(kind)}`, as described in signature.json."
-
-
-def target_words(spec: Mapping[str, Any]) -> str:
-    """What an output means, from its codec's spec."""
-    kind = str(spec.get("op", "")).split("@")[0]
-    if kind == "category":
-        return f"a probability for each of {len(spec.get('classes') or [])} classes: {_names(spec.get('classes') or [])}."
-    if kind == "number":
-        share = (
-            ""
-            if spec.get("interval") is None
-            else f", with a range that holds it in {spec.get('coverage', 0):.0%} of cases"
-        )
-        return f"a number, in the units of the training data{share}."
-    if kind == "tags":
-        return (
-            f"a probability for each of {len(spec.get('tags') or [])} tags: {_names(spec.get('tags') or [])}."
-        )
-    if kind == "ranking":
-        items = spec.get("items") or []
-        return f"a score for each of {len(items)} items, the best first: {_names(items)}."
-    return f"`{_code(kind)}`, as described in signature.json."
+def _codecs(content: Mapping[str, Any]) -> Signature:
+    return Signature.from_json(content.get("signature") or {"inputs": {}, "targets": {}})
 
 
 def _use(content: Mapping[str, Any]) -> list[str]:
     file = _code(content.get("file") or "model.bundle")
-    inputs = (content.get("signature") or {}).get("inputs", {})
-    first = (
-        "photo.jpg"
-        if any(str(spec.get("op", "")).startswith("image@") for spec in inputs.values()) or not inputs
-        else None
-    )
+    inputs = _codecs(content).inputs
+    files = [codec for codec in inputs.values() if codec.from_files]
+    first = None if inputs and not files else "photo.jpg" if all(codec.drawn for codec in files) else "FILE"
     shown = [f"{_literal(name)}: ..." for name in list(inputs)[:MOST_INPUTS]]
     rest = f"  # and {len(inputs) - MOST_INPUTS} more" if len(inputs) > MOST_INPUTS else ""
     given = f'"{first}"' if first else "{" + ", ".join(shown) + "}"
@@ -308,11 +250,6 @@ def _made(content: Mapping[str, Any]) -> list[str]:
         if content.get(key) is not None:
             items.append(f"- {name}: {_text(content[key])}")
     return ["\n".join(items)] if items else []
-
-
-def _names(classes: Sequence[Any]) -> str:
-    shown = ", ".join(_text(name) for name in classes[:MOST_CLASSES])
-    return shown + (f" and {len(classes) - MOST_CLASSES} more" if len(classes) > MOST_CLASSES else "")
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
