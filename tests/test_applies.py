@@ -127,5 +127,5 @@ def test_every_name_in_the_table_is_an_option_of_something() -> None:
 
     verbs = build_parser()._subparsers._group_actions[0].choices  # type: ignore[union-attr]
     typed = {action.dest for verb in verbs.values() for action in verb._actions}  # type: ignore[union-attr]
-    python = {*NETWORKS_ONLY, *NAMES, "log_target", "interval", "costs", "liked", "spread", "views"}
+    python = {*NETWORKS_ONLY, *NAMES, "spread", "views"}
     assert APPLIES.keys() <= typed | python

@@ -10,6 +10,7 @@ import re
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 import drivetrain
@@ -127,8 +128,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         return _fail(Interrupted("stopped."), as_json)
 
 
-OTHERWISE = {"columns": "column", "costs": "cost", "liked": "liked_from", "seconds": "time"}
-"""Options that are not called as the argument of the library."""
+OTHERWISE = {"seconds": "time"}
+"""Options of verbs that are not called as the argument of the library; those of tasks know it."""
 
 
 def _option(name: str) -> str:
@@ -142,7 +143,12 @@ def _typed(given: Sequence[str]) -> set[str]:
 
 def _as_typed(fault: UsageError, given: Sequence[str]) -> UsageError:
     """The error with its place as it was typed: the library calls an argument `lr`, the command line `--lr`."""
-    found = {_option(fault.where), _option(OTHERWISE.get(fault.where, ""))} & _typed(given)
+    names = dict(OTHERWISE)
+    with suppress(DrivetrainError):  # An extension that can't be imported is told elsewhere.
+        from drivetrain.data.recipe import tasks
+
+        names |= {option.key: option.name for task in tasks() for option in task.options}
+    found = {_option(fault.where), _option(names.get(fault.where, ""))} & _typed(given)
     fault.where = next(iter(found), fault.where)
     return fault
 

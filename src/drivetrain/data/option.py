@@ -8,6 +8,7 @@ from typing import Any
 
 from drivetrain.errors import UsageError
 
+CATEGORY, NUMBER = "category", "number"
 Fits = Callable[[Any], bool]
 GENERAL = "general"
 """The group of an option that several tasks have: it has no heading in --help."""
@@ -17,11 +18,16 @@ GENERAL = "general"
 class Option:
     """What can be said of the data of a task. A subclass converts what isn't the same in all three places.
 
-    `name` is that of the command line (`image_size` is typed --image-size), `argument` that of the Python call and of the
-    recipe where it is another. `typed` are the keywords of `ArgumentParser.add_argument`; None: it is for Python alone.
-    `group` is its heading in --help: that of the task unless said. `question` is asked where it is
-    missing and has to be there. `usual` is what it is where nobody said. `fits` looks at a value in the recipe of somebody
-    else's bundle; without it none is taken from there. `evaluate` has it too where it `reads`: says how a source is read.
+    name      as on the command line: `image_size` is typed --image-size
+    help      what --help says of it
+    typed     the keywords of `ArgumentParser.add_argument`; None: it is for Python alone
+    argument  what it is called in the Python call and in the recipe, where that is something else
+    group     its heading in --help: that of the task unless said
+    question  is asked where it has to be said and isn't: "which column is to be predicted"
+    usual     what it is where nobody said
+    needs     what a target has to be for it to mean something: CATEGORY or NUMBER
+    reads     True where it says how a source is read: then `evaluate` has it too
+    fits      whether a value may be taken from the recipe of somebody else's bundle; without it none is
     """
 
     name: str
@@ -33,6 +39,7 @@ class Option:
     usual: Any = None
     fits: Fits | None = None
     reads: bool = False
+    needs: str = ""
 
     @property
     def key(self) -> str:

@@ -133,6 +133,8 @@ class Task:
 
     imports = False
     """True where a recipe names functions, which are imported to make the dataset again."""
+    objective = "supervised"
+    """What a network minimises where nobody said: a file of `learn/objectives`."""
     epochs: int | None = None
     """How often a network goes through the training rows where nobody said; None: by what the columns are."""
 

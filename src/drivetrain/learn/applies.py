@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from drivetrain.codecs import Codec, Quantity
+from drivetrain.data import option
 from drivetrain.errors import UsageError
 from drivetrain.extensions import kind_of
 from drivetrain.learn.distributed import processes
@@ -70,17 +71,11 @@ APPLIES: dict[str, tuple[Needs, ...]] = {
     "augment": (PICTURES, NETWORK),
     "augment_strength": (PICTURES, NETWORK),
     "class_weights": (CATEGORY,),
-    "cost": (CATEGORY,),
-    "costs": (CATEGORY,),
     "dropout": (NETWORK, OWN_NETWORK),
     "early_stopping": (NETWORK, VALID),
     "epochs": (NETWORK,),
     "frozen_epochs": (NETWORK, PRETRAINED),
-    "interval": (NUMBER,),
     "label_smoothing": (CATEGORY, NETWORK),
-    "liked": (NUMBER,),
-    "liked_from": (NUMBER,),
-    "log_target": (NUMBER,),
     "loss": (NUMBER,),
     "lr": (NETWORK,),
     "pretrained": (PRETRAINED,),
@@ -89,7 +84,9 @@ APPLIES: dict[str, tuple[Needs, ...]] = {
     "time": (SEARCHED,),
     "views": (PRETRAINED,),
 }
-"""By the name of an option, here and on the command line. What isn't listed applies to all."""
+"""By the name of an option of training, here and on the command line. What isn't listed applies to all."""
+BY_NEED = {option.CATEGORY: CATEGORY, option.NUMBER: NUMBER}
+"""What an option of a task may need (see `Option.needs`)."""
 
 
 def refuse_shares(split: Splitter | None, valid: float, test: float = 0.0) -> None:
@@ -116,8 +113,14 @@ def refuse_pointless(data: Dataset, model: Any, given: Iterable[str]) -> None:
     name, a module, or None for the default."""
     given = list(given)
     model = default_model(data, given) if model is None else model
+    of_task = {
+        name: BY_NEED[each.needs]
+        for each in data.task.options
+        if each.needs
+        for name in (each.name, each.key)
+    }
     for name in given:
-        for needs in APPLIES.get(name, ()):
+        for needs in (of_task[name],) if name in of_task else APPLIES.get(name, ()):
             if not needs.met(data, model):
                 raise UsageError(
                     f"this is for {needs.what}, and {needs.instead(data, model)}.",

@@ -96,11 +96,11 @@ def _spread(rows: int, most: int) -> Array:
 class Learner(BaseLearner):
     """Trains a network on a dataset and knows how it went.
 
-    `model` is a name (`drivetrain.models.registry`) or a torch module; `objective` what the step minimises, a name or an
-    `Objective` of your own; `augment` a name, an `Augment`, None or
-    "auto" (photographs are augmented, small pictures are not, and what a codec names changes of its own for is); `out` the
-    run folder (by default the next free one under runs/); a `bare` learner keeps none. The other options are those of
-    `Settings`; `lr` may be given to `fit`.
+    `model` is a name (`drivetrain.models.registry`) or a torch module; `objective` what the step minimises (as the task says
+    by default), a name or an `Objective` of your own; `augment` a name, an `Augment`, None or "auto" (photographs are
+    augmented, small pictures are not, and what a codec names changes of its own for is); `out` the run folder (by default
+    the next free one under runs/); a `bare` learner keeps none. The other options are those of `Settings`; `lr` may be
+    given to `fit`.
     Raises UsageError for an unknown name or option, TrainingError where the model does not fit the data.
     """
 
@@ -110,7 +110,7 @@ class Learner(BaseLearner):
         data: Dataset,
         model: str | nn.Module | None = None,
         *,
-        objective: str | Objective = "supervised",
+        objective: str | Objective | None = None,
         augment: str | Augment | None = "auto",
         out: str | Path | None = None,
         force: bool = False,
@@ -127,7 +127,7 @@ class Learner(BaseLearner):
         self.device = self.processes.device() if device is None else _device(device)
         self.hooks = checked(hooks)
         self.stopping = False
-        self.objective = objective_of(objective)
+        self.objective = objective_of(objective or data.task.objective)
         self.settings = self._settings(settings)
         self._refuse_unfit_objective()
         self.augment = self.augmentation_of(augment)

@@ -8,7 +8,7 @@ from typing import Any
 
 from drivetrain.bundle import facts
 from drivetrain.data import split as splits
-from drivetrain.data.option import GENERAL, Option
+from drivetrain.data.option import GENERAL, NUMBER, Option
 from drivetrain.data.split import Splitter
 from drivetrain.errors import UsageError
 
@@ -85,6 +85,6 @@ DROP_COPIES = Option(
 )  # fmt: skip
 INTERVAL = Option(
     "interval", "how often a number's interval shall hold it (0.9)", {"type": float, "metavar": "SHARE"},
-    group="tables", usual=HELD, fits=facts.or_none(facts.is_number),
+    group="tables", usual=HELD, needs=NUMBER, fits=facts.or_none(facts.is_number),
 )  # fmt: skip
 QUERY = Option("query", "what to read from a database", {"metavar": "SQL"}, group="tables", reads=True)

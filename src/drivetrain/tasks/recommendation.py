@@ -30,7 +30,7 @@ from drivetrain.data.dataset import Dataset, make_dataset, whole
 from drivetrain.data.interactions.histories import Log
 from drivetrain.data.interactions.ratings import check_ratings, read_ratings
 from drivetrain.data.interactions.titles import read_titles
-from drivetrain.data.option import Option
+from drivetrain.data.option import NUMBER, Option
 from drivetrain.data.read.frame import Frame
 from drivetrain.data.read.readers import read_frame
 from drivetrain.data.split import Splitter
@@ -98,7 +98,7 @@ class Recommendation(Task):
         ),
         Option(
             "liked_from", "what counts as liked; default: the mean and above", {"type": float, "metavar": "RATING"},
-            argument="liked", fits=facts.or_none(facts.is_number),
+            argument="liked", needs=NUMBER, fits=facts.or_none(facts.is_number),
         ),
         Words(
             "header", "the columns of a file that doesn't name them: a,b,c", {"metavar": "NAMES"},

@@ -16,6 +16,7 @@ from drivetrain.arguments import public
 from drivetrain.bundle import facts
 from drivetrain.codecs import Codec, Quantity, Signature
 from drivetrain.codecs.category import Category
+from drivetrain.data import option
 from drivetrain.data import split as splits
 from drivetrain.data.asked import Asked, ask_rows
 from drivetrain.data.checks.copies import without_copies
@@ -143,12 +144,12 @@ class Tabular(Task):
         QUERY,
         Option(
             "log_target", "learn a number on a log scale, or don't; default: --model best finds out", YES_OR_NO,
-            fits=facts.is_bool,
+            needs=option.NUMBER, fits=facts.is_bool,
         ),
         INTERVAL,
         Costs(
             "cost", "what a wrong answer costs (1)", {**AGAIN, "metavar": "TRUE:ANSWER=COST"}, argument="costs",
-            fits=facts.or_none(facts.many(facts.is_cost)),
+            needs=option.CATEGORY, fits=facts.or_none(facts.many(facts.is_cost)),
         ),
         Option("rare", typed=None, fits=facts.is_whole),
     )  # fmt: skip

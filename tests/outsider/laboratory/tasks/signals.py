@@ -42,6 +42,7 @@ class Signals(Task):
     things = heading = "signals"
     source = "a folder of signals (.npy)"
     command = "predict {bundle} SIGNAL.npy"
+    epochs = 2
     options = (
         VALID,
         SEED,
