@@ -24,7 +24,6 @@ import pkgutil
 import re
 from collections.abc import Iterator
 from functools import cache
-from importlib.metadata import entry_points
 from types import ModuleType
 from typing import ClassVar, Protocol
 
@@ -109,6 +108,8 @@ def _packages() -> Iterator[str]:
 
 @cache
 def _installed() -> list[str]:
+    from importlib.metadata import entry_points  # Late: it takes a tenth of what a command takes to start.
+
     found = sorted(entry.value for entry in entry_points(group=GROUP))
     for package in found:
         _import(package)  # What can't be imported is told, not passed over.
