@@ -369,6 +369,55 @@ def test_what_groups_a_path_is_said_where_it_does_not():
     assert split.by_path("parent")(named).valid.tolist() == split.by_group("parent")(named).valid.tolist()
 
 
+def days(*numbers):
+    return [str(np.datetime64("2024-01-01") + number) for number in numbers]
+
+
+@pytest.mark.parametrize(
+    ("gap", "train", "valid"),
+    [(None, 12, 4), (0, 12, 4), (2, 10, 2), ("1d", 12, 4), ("2d", 11, 3), ("48h", 11, 3), ("0.5w", 9, 1)],
+)
+def test_a_gap_is_left_out_before_what_is_measured(gap, train, valid):
+    table = table_of(t=days(*range(20)))
+    parts = split.by_time("t", 0.2, test=0.2, gap=gap)(table)
+    assert parts.train.tolist() == list(range(train))
+    assert parts.valid.tolist() == list(range(12, 12 + valid))
+    assert parts.test.tolist() == list(range(16, 20))
+    left_out = 16 - train - valid
+    assert parts.note == (
+        f"{left_out} rows are in no part, for the gap of {gap} before what is measured" if left_out else ""
+    )
+
+
+def test_a_gap_of_rows_keeps_rows_of_one_time_together():
+    parts = split.by_time("t", 0.25, gap=2)(table_of(t=[1, 1, 2, 2, 2, 3, 4, 4]))
+    assert (parts.train.tolist(), parts.valid.tolist()) == ([0, 1], [6, 7])
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "ns"])
+def test_a_gap_in_time_is_in_the_unit_of_the_column(unit):
+    times = np.arange("2024-01-01", "2024-01-11", dtype="datetime64[D]").astype(f"datetime64[{unit}]")
+    parts = split.by_time("t", 0.2, gap="2d")(table_of(t=times))
+    assert (parts.train.tolist(), parts.valid.tolist()) == (list(range(7)), [8, 9])
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"gap": "2 fortnights"}, UsageError, "no length of time"),
+        ({"gap": ""}, UsageError, "no length of time"),
+        ({"gap": -1}, UsageError, "0 rows or more"),
+        ({"gap": True}, UsageError, "not True"),
+        ({"gap": 1, "within": "g"}, UsageError, "within each value"),
+        ({"gap": 9}, DataError, "leaves nothing to train on"),
+        ({"gap": "3d"}, DataError, "say no length of time"),
+    ],
+)
+def test_a_gap_that_can_not_be_is_refused(options, error, words):
+    with pytest.raises(error, match=words):
+        split.by_time("t", 0.2, **options)(table_of(t=range(10)))
+
+
 def test_by_position_the_last_rows_are_measured():
     parts = whole(split.by_position(0.2, test=0.1)(table_of(x=range(50))), 50)
     assert parts.valid.tolist() == list(range(35, 45))
@@ -380,6 +429,8 @@ def test_by_position_the_last_rows_are_measured():
     [
         ("random", split.random(0.3, seed=1)),
         ("time:day", split.by_time("day", valid=0.3)),
+        ("time:day,gap=100", split.by_time("day", valid=0.3, gap=100)),
+        ("time:a, b,gap=7d", split.by_time("a, b", valid=0.3, gap="7d")),
         ("group:patient", split.by_group("patient", valid=0.3, seed=1)),
         ("group:a:b", split.by_group("a:b", valid=0.3, seed=1)),
         ("column:part", split.by_column("part")),
@@ -407,6 +458,11 @@ def test_a_group_of_pictures_in_words():
         ("group", False, "Write group:COLUMN."),
         ("group:", True, "Write group:COLUMN of the CSV, group:parent, group:LEVEL or group:PATTERN."),
         ("time", False, "Write time:COLUMN."),
+        (
+            "time:day,gap=soon",
+            False,
+            "Write a number of rows, or a length such as 7d or 12h (s, min, h, d, w).",
+        ),
         ("position:x", False, "Write position."),
         ("random:x", False, "Write random."),
         ("grop:x", False, "Did you mean group?"),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import drivetrain as dt
-from drivetrain.learn.best.target_scale import _folds, log_fits
+from drivetrain.learn.best.target_scale import _dealt, _in_time, log_fits
 
 pytestmark = pytest.mark.slow
 
@@ -62,10 +62,27 @@ def test_real_tables(file: str) -> None:
     assert log_fits(dt.tabular.from_csv(Path(root) / file, target), target) is fits
 
 
+def test_rows_are_dealt_out_so_that_each_is_asked_about_once() -> None:
+    data = made("price", 200)
+    drawn = np.random.default_rng(0).permutation(200)
+    found = _dealt(data, drawn)
+    assert sorted(np.concatenate([asked["x0"] for _, _, asked in found])) == sorted(
+        data.part("train").column("x0")
+    )
+    assert all(not {*known["x0"]} & {*asked["x0"]} for _, known, asked in found)
+
+
 def test_in_time_what_is_asked_about_comes_after_what_was_learned_from() -> None:
-    for known, asked in _folds(103, True):
-        assert asked.any()
-        assert np.flatnonzero(known).max() < np.flatnonzero(asked).min()
-    found = _folds(100, False)
-    assert sum(asked.astype(int) for _, asked in found).tolist() == [1] * 100  # type: ignore[union-attr]
-    assert all((known != asked).all() for known, asked in found)
+    days = np.random.default_rng(0).permutation(103)
+    columns = {
+        "day": [str(np.datetime64("2024-01-01") + day) for day in days.tolist()],
+        "x": days.astype(float),
+        "y": days + 1.0,
+    }
+    data = dt.tabular.from_frame(
+        columns, "y", columns={"x": "number"}, split=dt.split.by_time("day", valid=0.0)
+    )
+    found = _in_time(data, "y", data.split.train)
+    assert len(found) == 3
+    for _, known, asked in found:
+        assert known["x"].max() < asked["x"].min()

@@ -6,7 +6,7 @@ import hashlib
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -292,8 +292,8 @@ def make_dataset(
             "there is nothing to train on.", where=table.name, fix="Make the other parts smaller."
         )
     signature = Signature(
-        {name: _fitted(codec, name, table, split.train) for name, codec in inputs.items()},
-        {name: _fitted(codec, name, table, split.train) for name, codec in targets.items()},
+        {name: fitted(codec, name, table, split.train) for name, codec in inputs.items()},
+        {name: fitted(codec, name, table, split.train) for name, codec in targets.items()},
     )
     notes = [*table.notes, *([split.note] if split.note else [])]
     for name, codec in signature.fields.items():
@@ -309,22 +309,7 @@ def make_dataset(
     return Dataset(table, signature, split, notes=notes, declared=declared, splitter=splitter, **about)
 
 
-def whole(data: Dataset) -> Dataset:
-    """The dataset whose training rows are those of train and valid together, with none to validate on: what a model is
-    fitted to again when it has been measured. The inputs' codecs are fitted anew to all of these rows; the targets' stay,
-    for what was measured is told in their terms."""
-    if (own := data.task.whole()) is not None:
-        return own
-    assert data.declared is not None
-    rows = np.sort(np.concatenate([data.split.train, data.split.valid]))
-    inputs = {name: _fitted(codec, name, data.table, rows) for name, codec in data.declared.inputs.items()}
-    return replace(
-        data, signature=Signature(inputs, data.signature.targets), split=Split(rows, rows[:0], data.split.test),
-        recipe=None, task=data.task.for_whole(), _parts={}, bad={}, telling=None,
-    )  # fmt: skip
-
-
-def _fitted(codec: Codec, name: str, table: Table, rows: Array) -> Codec:
+def fitted(codec: Codec, name: str, table: Table, rows: Array) -> Codec:
     """The codec fitted to these rows. What it refuses is named by column and, where one value is at fault, by row."""
     values = table[name][rows]
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from drivetrain.data.dataset import Dataset
-from drivetrain.data.refit import fold, pool, spread_order, strata
+from drivetrain.data.refit import fold, in_time, origins, pool, spread_order, strata
 from drivetrain.data.split import ByGroup, Random, codes_of
 from drivetrain.types import Array
 
@@ -17,10 +17,13 @@ def folds(data: Dataset, more: int, seed: int) -> list[Dataset]:
     """Datasets with other rows of train and valid each to be asked about: the first is `data` itself, where it has valid
     rows, then come `more` that ask about the training rows, a piece of them each.
 
-    Rows are dealt out as they were split: at random, or in whole groups. Where they were split otherwise (by time, by a
-    column) an earlier row may tell of a later one, and the first is the only one. The codecs stay those of the training rows.
+    Rows are dealt out as they were split: at random, or in whole groups; the codecs stay those of the training rows. Where
+    they were split otherwise (by time, by a column) an earlier row may tell of a later one, and the first is the only one;
+    in time without valid rows, the one that asks about the latest rows, its codecs fitted to those before.
     """
     own = [data] if len(data.rows("valid")) and len(data.part("valid")) else []
+    if not own and in_time(data):
+        return origins(data, data.part("train").rows, 1, HELD_OUT)
     pieces = _pieces(data, more if own else max(1, more), seed, alone=not own)
     if not pieces:
         return own

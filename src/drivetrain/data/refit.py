@@ -1,14 +1,21 @@
-"""A dataset split otherwise, whose rows are not encoded again: for parts of the training rows, for cross-validation."""
+"""A dataset split otherwise: with its codecs as they are, or fitted again to what is trained on then.
+
+Where rows may be dealt out (parts of the training rows, folds at random or by groups) codecs and encoded rows stay: what they
+know of a row that is asked about is what its inputs hold, not what is true of it, and a picture is not read again. Where what
+is asked about comes later, that would be looking ahead: they are fitted anew at each origin.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
-from drivetrain.data.dataset import Dataset, Part
-from drivetrain.data.split import Split
+from drivetrain.codecs import Codec, Quantity, Signature
+from drivetrain.data.dataset import Dataset, Part, fitted
+from drivetrain.data.split import ByPosition, ByTime, Split
 from drivetrain.types import Array
 
 NOWHERE = np.zeros(0, np.int64)
@@ -30,6 +37,56 @@ class Resplit(Dataset):
             kept = np.isin(found.rows, self.rows(name))
             self._parts[key] = Part(found.arrays, found.index[kept], found.rows[kept], found.keys)
         return self._parts[key]
+
+
+def whole(data: Dataset) -> Dataset:
+    """The dataset whose training rows are those of train and valid together, with none to validate on: what a model is
+    fitted to again when it has been measured. The inputs' codecs are fitted anew to all of these rows; the targets' stay,
+    for what was measured is told in their terms."""
+    if (own := data.task.whole()) is not None:
+        return own
+    rows = np.sort(np.concatenate([data.split.train, data.split.valid]))
+    made = refitted(data, Split(rows, rows[:0], data.split.test))
+    signature = Signature(made.signature.inputs, data.signature.targets)
+    return replace(made, signature=signature, task=data.task.for_whole())
+
+
+def refitted(data: Dataset, split: Split) -> Dataset:
+    """The dataset split otherwise, its codecs fitted to the training rows of that split alone. The names that a target
+    answers with stay: they are what the question is."""
+    declared = data.declared or data.signature
+    inputs = {name: fitted(codec, name, data.table, split.train) for name, codec in declared.inputs.items()}
+    targets = {
+        name: _again(codec, declared.targets[name], name, data, split.train)
+        for name, codec in data.signature.targets.items()
+    }
+    return replace(
+        data, signature=Signature(inputs, targets), split=split, recipe=None, _parts={}, bad={}, telling=None
+    )
+
+
+def _again(codec: Codec, declared: Codec, name: str, data: Dataset, rows: Array) -> Codec:
+    if not (isinstance(codec, Quantity) and isinstance(declared, Quantity)):
+        return codec
+    return fitted(declared.with_fields(log=codec.log), name, data.table, rows)
+
+
+def in_time(data: Dataset) -> bool:
+    """Whether the rows that are asked about come later than those that are learned from."""
+    return isinstance(data.splitter, ByTime | ByPosition)
+
+
+def origins(data: Dataset, rows: Array, count: int, block: float) -> list[Dataset]:
+    """Of a dataset that is split in time: at each of `count` origins the dataset whose training rows are those of `rows`
+    that come before, and whose valid rows are the block that follows: a share `block` of the rows. Rows of one time stay
+    together, and the split's gap is left out before each. Raises DataError where that leaves nothing in one of them."""
+    splitter, left, found = data.splitter, rows, list[Dataset]()
+    assert isinstance(splitter, ByTime | ByPosition)
+    for _ in range(count):  # From the last origin back.
+        parts = replace(splitter, valid=block * len(rows) / len(left), test=0.0)(data.table.take(left))
+        found.append(refitted(data, Split(left[parts.train], left[parts.valid], NOWHERE)))
+        left = np.delete(left, parts.valid)
+    return found[::-1]
 
 
 def with_train(data: Dataset, rows: Array) -> Dataset:

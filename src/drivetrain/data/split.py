@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from drivetrain.arguments import check_fields
 from drivetrain.data.table import Table, shown
-from drivetrain.data.times import times_of
+from drivetrain.data.times import per_second, seconds_of, times_of
 from drivetrain.errors import DataError, UsageError, nearest
 from drivetrain.types import Array
 
@@ -300,6 +300,8 @@ class ByTime(Splitter):
     Rows of one time stay together, so the shares are met as nearly as the times allow. Takes numbers, ISO
     8601 dates and times, and datetime64. With `within`, a column such as the user, the latest rows of each of its
     values: everybody is in train, but what others did later is too. Of rows of one time the later in the table is later.
+    A `gap` leaves out the last rows before valid and before test: so many rows (and those of the same time), or, of dates,
+    all that are nearer than a length of time such as "7d" or "12h". What is asked about is so far ahead.
     """
 
     kind: ClassVar[str] = "by_time"
@@ -307,10 +309,17 @@ class ByTime(Splitter):
     valid: float = 0.2
     test: float = 0.0
     within: str | None = None
+    gap: int | str | None = None
 
     def __post_init__(self) -> None:
         _check_shares(self.valid, self.test)
         super().__post_init__()
+        if isinstance(self.gap, str):
+            seconds_of(self.gap)
+        if isinstance(self.gap, int) and self.gap < 0:
+            raise UsageError("a gap has 0 rows or more.", where="gap")
+        if self.gap is not None and self.within is not None:
+            raise UsageError("there is no gap within each value of a column.", where="gap")
 
     def __call__(self, table: Table) -> Split:
         if self.within is not None:
@@ -331,9 +340,30 @@ class ByTime(Splitter):
         if self.valid:
             goal = rows * (1 - self.valid - self.test)
             first_valid = 1 + int(np.argmin(np.abs(ends[: first_test - 1] - goal)))
+        ends = [self._end(table, times, counts, start) for start in (first_valid, first_test)]
         part = np.searchsorted([first_valid, first_test], codes, side="right")
-        train, valid, test = (np.flatnonzero(part == index) for index in range(3))
-        return Split(train, valid, test)
+        left_out = codes >= np.array([*ends, n_times])[part]
+        train, valid, test = (np.flatnonzero((part == index) & ~left_out) for index in range(3))
+        if not len(train) or (self.valid and not len(valid)):
+            raise DataError(
+                f"a gap of {self.gap} leaves nothing to {'validate' if len(train) else 'train'} on.",
+                where=table.name,
+                fix="Make it smaller.",
+            )
+        if not left_out.any():
+            return Split(train, valid, test)
+        note = f"{np.count_nonzero(left_out):,} rows are in no part, for the gap of {self.gap} before what is measured"
+        return Split(train, valid, test, note)
+
+    def _end(self, table: Table, times: Array, counts: Array, start: int) -> int:
+        """The place of the first of the times (n,) that is in the gap before `start`, which begins a part."""
+        if not self.gap or start == len(times):
+            return start
+        if isinstance(self.gap, int):
+            rows = counts.cumsum()
+            return int(np.searchsorted(rows, rows[start - 1] - self.gap, side="right"))
+        last = times[start] - seconds_of(self.gap) * per_second(table, self.column)
+        return int(np.searchsorted(times, last, side="right"))
 
     def _of_each(self, table: Table, within: str) -> Split:
         groups, _ = codes_of(table, within)

@@ -1,4 +1,7 @@
-"""Splits as a person writes them: random, time:COLUMN, group:WHAT, column:COLUMN, position."""
+"""Splits as a person writes them: random, time:COLUMN, group:WHAT, column:COLUMN, position.
+
+One by time may say a gap, in rows or as a length of time: time:COLUMN,gap=100 or time:COLUMN,gap=7d.
+"""
 
 from __future__ import annotations
 
@@ -51,14 +54,19 @@ def from_words(
         raise UsageError(f"{told}.", where=f"--split {how}{colon}{what}", fix=fix)
     if how == "group" and pictures and _is_path(what):
         return splits.by_path(what, valid=valid, seed=seed, test=test, stratify=stratify)
+    column, _, gap = what.partition(",gap=")
     makers: dict[str, Any] = {
         "random": lambda: splits.random(valid, seed=seed, test=test, stratify=stratify),
-        "time": lambda: splits.by_time(what, valid=valid, test=test),
+        "time": lambda: splits.by_time(column, valid=valid, test=test, gap=_gap(gap)),
         "group": lambda: splits.by_group(what, valid=valid, seed=seed, test=test, stratify=stratify),
         "column": lambda: splits.by_column(what),
         "position": lambda: splits.by_position(valid, test=test),
     }
     return makers[how]()
+
+
+def _gap(text: str) -> int | str | None:
+    return int(text) if text.isdecimal() else text or None
 
 
 def _is_path(what: str) -> bool:
@@ -71,4 +79,5 @@ def to_words(split: Splitter | Mapping[str, Any]) -> str:
     record = split.to_json() if isinstance(split, Splitter) else split
     how = {"by_path": "group"}.get(record["kind"], str(record["kind"]).removeprefix("by_"))
     what = record.get("group") or record.get("column")
-    return f"{how}:{what}" if what and how != "random" else how
+    gap = "" if record.get("gap") is None else f",gap={record['gap']}"
+    return f"{how}:{what}{gap}" if what and how != "random" else how

@@ -1,18 +1,22 @@
-"""A column of times as numbers that sort, for splits that go by time."""
+"""A column of times as numbers that sort, and gaps between them, for splits that go by time."""
 
 from __future__ import annotations
 
 import datetime
 import math
+import re
 from typing import Any, TypeVar
 
 import numpy as np
 
 from drivetrain.data.table import Table
-from drivetrain.errors import DataError
+from drivetrain.errors import DataError, UsageError
 from drivetrain.types import Array
 
 T = TypeVar("T")
+SECONDS = {"s": 1, "min": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+"""How long the units are that a gap may be given in."""
+_GAP = re.compile(rf"([0-9]+(?:\.[0-9]+)?) ?({'|'.join(SECONDS)})")
 
 
 def times_of(table: Table, column: str) -> Array:
@@ -48,6 +52,31 @@ def times_of(table: Table, column: str) -> Array:
         )
     start = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC if aware[0] else None)
     return np.array([(instant - start) // datetime.timedelta(microseconds=1) for instant in instants])
+
+
+def seconds_of(gap: str) -> float:
+    """ "7d" -> 604800. Raises UsageError."""
+    match = _GAP.fullmatch(gap)
+    if match is None:
+        raise UsageError(
+            f"{gap!r} is no length of time.", where="gap",
+            fix=f"Write a number of rows, or a length such as 7d or 12h ({', '.join(SECONDS)}).",
+        )  # fmt: skip
+    return float(match[1]) * SECONDS[match[2]]
+
+
+def per_second(table: Table, column: str) -> float:
+    """How many of the units of `times_of` make a second. Raises DataError where they are plain numbers."""
+    values = table[column]
+    if values.dtype.kind == "M":
+        return float(np.timedelta64(1, "s") / np.timedelta64(1, np.datetime_data(values.dtype)[0]))
+    if values.dtype.kind not in "iuf" and sum(_number(value) is None for value in values) * 2 > len(values):
+        return 1e6
+    raise DataError(
+        f"{column!r} holds numbers: they say no length of time.",
+        where=table.name,
+        fix="Give the gap as a number of rows.",
+    )
 
 
 def _is_missing(value: Any) -> bool:

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from drivetrain.codecs import Quantity
-from drivetrain.data.dataset import PARTS, Dataset
+from drivetrain.data.dataset import Dataset
 from drivetrain.data.proposals import Proposal, propose_split
+from drivetrain.data.refit import refitted
+from drivetrain.data.split import Split
 from drivetrain.errors import DrivetrainError
 from drivetrain.learn.trees.model import fit_trees, left_out
 from drivetrain.metrics import Estimate, measure
 from drivetrain.metrics.names import printed
-from drivetrain.types import Array
 
 MOST_ROWS, MOST_ROUNDS = 50_000, 200
 """Of a larger table as many rows, drawn by the seed, tell the difference; and as many rounds of trees."""
@@ -66,8 +67,10 @@ def split_difference(data: Dataset, seed: int = 0) -> SplitDifference | None:
     if proposal is None:
         return None
     try:
-        proposed = proposal.splitter(data.table)
-        found = [_measured(data, split.train, split.valid, seed) for split in (data.split, proposed)]
+        parts = proposal.splitter(data.table)
+        train, valid = (np.setdiff1d(rows, data.split.test) for rows in (parts.train, parts.valid))
+        proposed = refitted(data, Split(train, valid, data.split.test))
+        found = [_measured(each, seed) for each in (data, proposed)]
     except DrivetrainError:
         return None
     return SplitDifference(proposal, _metric(data), *found)
@@ -78,21 +81,15 @@ def _metric(data: Dataset) -> str:
     return "root_mean_squared_error" if isinstance(codec, Quantity) else "error_rate"
 
 
-def _measured(data: Dataset, train: Array, valid: Array, seed: int) -> Estimate:
-    """The metric of trees fitted to some rows of the table on others, whatever parts they are in."""
+def _measured(data: Dataset, seed: int) -> Estimate:
+    """The metric of trees fitted to the training rows on the valid ones."""
     target, codec = next(iter(data.signature.targets.items()))
+    train, asked = data.part("train"), data.part("valid").batch()
+    chosen = slice(None)
     if len(train) > MOST_ROWS:
-        train = np.sort(np.random.default_rng(seed).choice(train, MOST_ROWS, replace=False))
-    model = fit_trees(data.signature, _encoded(data, train), target, seed=seed, most_rounds=MOST_ROUNDS)
-    measured = _encoded(data, valid)
-    return measure(codec, model.predict(measured), measured[target], seed)[_metric(data)]
-
-
-def _encoded(data: Dataset, rows: Array) -> dict[str, Array]:
-    """The encoded rows of the table with these numbers, as far as they can be used."""
-    parts = [data.part(name) for name in PARTS if name != "test" and len(data.rows(name))]
-    chosen = [part.batch(np.isin(part.rows, rows)) for part in parts]
-    return {name: np.concatenate([batch[name] for batch in chosen]) for name in data.signature.fields}
+        chosen = np.sort(np.random.default_rng(seed).choice(len(train), MOST_ROWS, replace=False))
+    model = fit_trees(data.signature, train.batch(chosen), target, seed=seed, most_rounds=MOST_ROUNDS)
+    return measure(codec, model.predict(asked), asked[target], seed)[_metric(data)]
 
 
 def _interval(estimate: Estimate) -> str:

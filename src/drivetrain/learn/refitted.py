@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from drivetrain import files
-from drivetrain.data.dataset import Dataset, whole
+from drivetrain.data.dataset import Dataset
+from drivetrain.data.refit import whole
 from drivetrain.learn.base import BaseLearner
 from drivetrain.learn.graph_model import GraphModel, read_graph
 
@@ -21,7 +22,7 @@ class Refitted(BaseLearner):
         return super().shipped
 
     def ship(self, data: Dataset, graph: bytes) -> None:
-        """Keep the graph of the model that was fitted again, to the rows of `data` (see `data.dataset.whole`)."""
+        """Keep the graph of the model that was fitted again, to the rows of `data` (see `data.refit.whole`)."""
         self._ship(data, graph)
         if self._run is not None:
             files.write_bytes(self._run.folder / REFITTED, graph)

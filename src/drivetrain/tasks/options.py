@@ -72,8 +72,9 @@ SEED = Option(
 )  # fmt: skip
 SPLIT = Split(
     "split",
-    "random, time:COLUMN, group:COLUMN, column:COLUMN or position; of pictures random or group:WHAT, a column of "
-    "the CSV, parent, the level of a folder, or a pattern such as '(patient[0-9]+)_' (random)",
+    "random, time:COLUMN (or time:COLUMN,gap=7d: a gap before what is measured), group:COLUMN, column:COLUMN or "
+    "position; of pictures random or group:WHAT, a column of the CSV, parent, the level of a folder, or a pattern such as "
+    "'(patient[0-9]+)_' (random)",
     {"metavar": "HOW"}, group=GENERAL, fits=facts.or_none(facts.is_split),
 )  # fmt: skip
 TEST = Option(

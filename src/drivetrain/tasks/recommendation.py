@@ -26,13 +26,14 @@ from drivetrain.codecs import Signature
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
 from drivetrain.data import split as splits
-from drivetrain.data.dataset import Dataset, make_dataset, whole
+from drivetrain.data.dataset import Dataset, make_dataset
 from drivetrain.data.interactions.histories import Log
 from drivetrain.data.interactions.ratings import check_ratings, read_ratings
 from drivetrain.data.interactions.titles import read_titles
 from drivetrain.data.option import NUMBER, Option
 from drivetrain.data.read.frame import Frame
 from drivetrain.data.read.readers import read_frame
+from drivetrain.data.refit import whole
 from drivetrain.data.split import Splitter
 from drivetrain.data.task import ALONE, BESIDE, Task
 from drivetrain.errors import DataError, UsageError

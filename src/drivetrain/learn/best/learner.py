@@ -22,8 +22,9 @@ from typing import Any
 
 from drivetrain.arguments import public
 from drivetrain.codecs import Quantity, Signature
-from drivetrain.data.dataset import Dataset, whole
+from drivetrain.data.dataset import Dataset
 from drivetrain.data.folds import folds
+from drivetrain.data.refit import whole
 from drivetrain.deadline import Deadline
 from drivetrain.errors import DrivetrainError, TrainingError
 from drivetrain.files import from_json, to_json, write_bytes, write_text

@@ -4,17 +4,21 @@ distribution, and answers in natural units lose nothing by it."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from drivetrain.codecs import Codec, Quantity, Signature
+from drivetrain.codecs import Quantity, Signature
 from drivetrain.data.dataset import Dataset
-from drivetrain.data.split import ByPosition, ByTime
+from drivetrain.data.refit import in_time, origins
+from drivetrain.errors import DataError
 from drivetrain.learn.features.base import for_trees
 from drivetrain.learn.trees.growth import Floats
 from drivetrain.learn.trees.model import fit_trees
 from drivetrain.types import Array, Batch
 
+Fold = tuple[Signature, Batch, Batch]
+"""Codecs, and the encoded rows that are learned from and that are asked about."""
 MOST_ROWS, FEWEST_ROWS = 5_000, 200
 FOLDS, ROUNDS = 3, 400
 CLEARLY = 0.05
@@ -36,19 +40,17 @@ def log_fits(data: Dataset, target: str, seed: int = 0) -> bool:
     if not isinstance(codec, Quantity) or codec.log or codec.scale is not None:
         return False
     inputs = {name: known for name, known in data.signature.inputs.items() if for_trees(known)}
-    batch = data.part("train").batch()
-    true = np.asarray(batch[target], np.float64).reshape(-1)
+    part = data.part("train")
+    true = _numbers(part.column(target))
     if not inputs or len(true) < FEWEST_ROWS or true.min() < 0 or true.std() == 0:
         return False
     drawn = np.random.default_rng(seed).permutation(len(true))[:MOST_ROWS]
-    in_time = isinstance(data.splitter, ByTime | ByPosition)
-    if in_time:
-        drawn = np.sort(drawn)
-    rows = {name: np.asarray(batch[name])[drawn] for name in (*inputs, target)}
-    folds = _folds(len(drawn), in_time)
-    true = np.concatenate([true[drawn][asked] for _, asked in folds])
-    natural = _unseen(inputs, rows, target, codec.with_fields(log=False), folds, seed)
-    logged = _unseen(inputs, rows, target, codec.with_fields(log=True), folds, seed)
+    try:
+        parts = _in_time(data, target, part.rows[np.sort(drawn)]) if in_time(data) else _dealt(data, drawn)
+    except DataError:  # An origin with too few rows before it, or after.
+        return False
+    true = np.concatenate([_numbers(asked[target]) for _, _, asked in parts])
+    natural, logged = (_unseen(parts, [*inputs], target, log, seed) for log in (False, True))
     gained = _log_density(np.log1p(true) - np.log1p(np.maximum(logged, 0))) - np.log1p(true)
     gained -= _log_density(true - natural)
     least = max(CLEARLY, 3 * gained.std() / np.sqrt(len(gained)))
@@ -56,32 +58,39 @@ def log_fits(data: Dataset, target: str, seed: int = 0) -> bool:
     return bool(gained.mean() > least and not worse)
 
 
-def _folds(count: int, in_time: bool) -> list[tuple[Array, Array]]:
-    """Which rows are learned from, and which are asked about. In time what is asked about comes later: a scale that answers
-    well between the rows may answer badly beyond them."""
-    if in_time:
-        block = np.arange(count) * (FOLDS + 1) // max(1, count)
-        return [(block < number, block == number) for number in range(1, FOLDS + 1)]
-    fold = np.arange(count) % FOLDS
-    return [(fold != number, fold == number) for number in range(FOLDS)]
+def _in_time(data: Dataset, target: str, rows: Array) -> list[Fold]:
+    """What is asked about comes later: a scale that answers well between the rows may answer badly beyond them."""
+    some = {name: codec for name, codec in data.signature.inputs.items() if for_trees(codec)}
+    seen = replace(data, signature=Signature(some, {target: data.signature.targets[target]}))
+    found = origins(seen, rows, FOLDS, 1 / (FOLDS + 1))
+    return [(each.signature, each.part("train").batch(), each.part("valid").batch()) for each in found]
 
 
-def _unseen(
-    inputs: dict[str, Codec],
-    rows: Batch,
-    target: str,
-    codec: Quantity,
-    folds: Sequence[tuple[Array, Array]],
-    seed: int,
-) -> Floats:
+def _dealt(data: Dataset, drawn: Array) -> list[Fold]:
+    part = data.part("train")
+    fold = np.arange(len(drawn)) % FOLDS
+    return [
+        (data.signature, part.batch(drawn[fold != number]), part.batch(drawn[fold == number]))
+        for number in range(FOLDS)
+    ]
+
+
+def _unseen(parts: Sequence[Fold], inputs: Sequence[str], target: str, log: bool, seed: int) -> Floats:
     """What trees say, on one scale, of rows that they were not grown on, fold by fold, in natural units."""
-    signature = Signature(inputs, {target: codec})
     answers: list[Array] = []
-    for known, asked in folds:
-        parts = [{name: array[where] for name, array in rows.items()} for where in (known, asked)]
-        model = fit_trees(signature, parts[0], target, seed=seed, rounds=ROUNDS)
-        answers.append(model.predict(parts[1]).astype(np.float64))
+    for signature, known, asked in parts:
+        codec = signature.targets[target]
+        assert isinstance(codec, Quantity)
+        some = Signature(
+            {name: signature.inputs[name] for name in inputs}, {target: codec.with_fields(log=log)}
+        )
+        model = fit_trees(some, known, target, seed=seed, rounds=ROUNDS)
+        answers.append(model.predict(asked).astype(np.float64))
     return np.concatenate(answers)
+
+
+def _numbers(encoded: Array) -> Floats:
+    return np.asarray(encoded, np.float64).reshape(-1)
 
 
 def _log_density(residuals: Floats) -> Floats:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from drivetrain.arguments import public
-from drivetrain.data.dataset import Dataset, whole
+from drivetrain.data.dataset import Dataset
+from drivetrain.data.refit import whole
 from drivetrain.learn.base import BaseLearner, refuse_plan, run_and_data
 from drivetrain.learn.settings import Record, settings_without_epochs
 from drivetrain.types import Array

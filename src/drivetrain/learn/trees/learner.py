@@ -16,7 +16,7 @@ from drivetrain.arguments import public
 from drivetrain.bundle.graph import check_graph
 from drivetrain.bundle.tensors import made_names
 from drivetrain.data.dataset import Dataset
-from drivetrain.data.split import ByPosition, ByTime
+from drivetrain.data.refit import in_time
 from drivetrain.errors import CheckFailed, TrainingError
 from drivetrain.files import write_bytes
 from drivetrain.learn.applies import refuse_pointless
@@ -131,11 +131,10 @@ class TreesLearner(BaseLearner):
         self._write_config(model={"name": TREES, "module": ""}, augment={}, phases=[])
         started = time.perf_counter()
         signature, train = self.data.signature, self.training_batch()
-        in_time = isinstance(self.data.splitter, ByTime | ByPosition)
         with self.progress("Growing trees", len(signature.targets)) as advance:
             for name in signature.targets:
                 self.models[name] = fit_trees(
-                    signature, train, name, in_time=in_time, **self.settings.to_json()
+                    signature, train, name, in_time=in_time(self.data), **self.settings.to_json()
                 )
                 advance(1)
         seconds = time.perf_counter() - started
