@@ -21,6 +21,7 @@ from drivetrain.data.augment.pictures import Augment
 from drivetrain.data.dataset import Dataset
 from drivetrain.errors import UsageError
 from drivetrain.learn.learner import Learner
+from drivetrain.runtime import Predictor
 
 SIDE = 64
 """From this size up pictures are photographs to the defaults, and augmented."""
@@ -151,8 +152,13 @@ def test_a_target_without_metrics_is_told_before_it_is_trained_and_trains(
     assert result["metrics"] == {"valid": {}}
     assert result["baselines"] == result["against"] == {}
     assert result["notes"].count(told) == 1
-    assert told in (tmp_path / "run" / "report.html").read_text().replace("&#x27;", "'")
+    page = (tmp_path / "run" / "report.html").read_text().replace("&#x27;", "'")
+    assert told in page
+    assert "nothing of what it relies on for y: nothing measures it" in page
     assert set(learner.predict({"x": 0.5}).targets["y"]) >= {"value"}
+    learner.export(tmp_path / "grade.bundle")
+    predictor = Predictor(tmp_path / "grade.bundle", verify=True)
+    assert set(predictor.predict({"x": 0.5}).targets["y"]) >= {"value"}
 
 
 def test_what_chooses_by_a_metric_refuses_a_target_without_before_it_trains(grade: type[Number]) -> None:

@@ -183,12 +183,10 @@ class BaseLearner(ABC):
 
     def golden_samples(self) -> list[tuple[str, Any, Sample]]:
         """(name, kind, sample) of the golden cases: rows of the measured part, and nasty values."""
-        part = self.data.measured_part
-        if self.unmeasured:
-            return golden_samples(self.data, [np.zeros(len(self.data.part(part)))])
-        return golden_samples(
-            self.data, [self.losses(part, target) for target in self.data.signature.targets]
-        )
+        part, targets = self.data.measured_part, self.data.signature.targets
+        measured = [] if self.unmeasured else [name for name, codec in targets.items() if has_metrics(codec)]
+        alike = [np.zeros(len(self.data.part(part)))]
+        return golden_samples(self.data, [self.losses(part, name) for name in measured] or alike)
 
     def choices(self) -> dict[str, dict[str, Any]]:
         """What was chosen, by heading, for the report."""
