@@ -97,3 +97,8 @@ def test_two_kinds_mean_the_same_by_one_key(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(names, "kinds", lambda: {**kinds(), "series": Other})
     with pytest.raises(DrivetrainError, match="'r2'"):
         metric("accuracy")
+
+
+def test_where_nothing_is_measured_there_is_nothing_to_choose() -> None:
+    with pytest.raises(UsageError, match="nothing measures the target"):
+        chosen(None, [])

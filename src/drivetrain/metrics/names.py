@@ -58,6 +58,8 @@ def deciding(codec: Codec) -> str:
 def chosen(wanted: str | None, known: Sequence[str], defaults: Iterable[str] = ()) -> str:
     """The key among `known` that `wanted` means, by key or printed name; without one the first of the `defaults` that is
     among them (of whichever target), else the first known. Raises UsageError for a name that is none of them."""
+    if not known:
+        raise UsageError("there is no metric: nothing measures the target.", where="metric")
     if wanted is None:
         last = {key.rpartition(".")[2]: key for key in reversed(known)}
         return next((last[key] for key in defaults if key in last), known[0])
