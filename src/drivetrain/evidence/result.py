@@ -49,14 +49,13 @@ def make_result(learner: BaseLearner) -> dict[str, Any]:
     metrics = {name: estimate.to_json() for name, estimate in learner.validate(part).items()}
     train, measured = learner.training_batch(), {**data.part(part).batch(), **learner.outputs(part)[1]}
     stopped = getattr(settings, "early_stopping", None) is not None  # It has the best epoch's weights.
-    own = learner.model_name in ("trees", "best")  # They have them, and their rounds are chosen.
     with learner.progress("Fitting baselines", 1) as advance:
         if data.task.own_baselines:
             simple = data.task.baselines(data.signature, train, measured, settings.seed)
         else:
             simple = fit_baselines(
                 data.signature, train, measured, settings.seed, class_weights=settings.class_weights, loss=settings.loss,
-                trees=not own,
+                trees=not learner.has_trees,
             )  # fmt: skip
         simple = [*simple, *learner.companions]
         advance(1)
@@ -81,8 +80,8 @@ def make_result(learner: BaseLearner) -> dict[str, Any]:
         + batch_by_batch(data.signature)
         + (TRAINED_ON if part == "train" else too_good(metrics, bool(data.kinds)))
         + too_few(data.signature, metrics, measured)
-        + ([] if own else better_trees(against))
-        + ([] if own or stopped else worse_metric(learner.history))
+        + ([] if learner.has_trees else better_trees(against))
+        + ([] if learner.has_trees or stopped else worse_metric(learner.history))
         + right_more_often(data.signature, learner.outputs(part)[0], simple, measured, against)
         + learner.told(against)
         + fitted_again(learner),

@@ -92,6 +92,8 @@ class BaseLearner(ABC):
     notes: list[str]
     epoch_name: ClassVar[str] = "epoch"
     """What a row of the history is one of."""
+    has_trees: ClassVar[bool] = False
+    """Whether boosted trees are in it, whose rounds are chosen: they are no baseline of it then."""
 
     def __init__(
         self, data: Dataset, out: str | Path | None, force: bool, quiet: bool, bare: bool = False

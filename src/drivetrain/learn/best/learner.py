@@ -87,6 +87,7 @@ class BestLearner(Refitted):
     """
 
     settings: BestSettings  # type: ignore[assignment]
+    has_trees = True
 
     @public
     def __init__(

@@ -82,6 +82,7 @@ class TreesLearner(BaseLearner):
 
     settings: TreeSettings  # type: ignore[assignment]
     epoch_name = "round"
+    has_trees = True
 
     @public
     def __init__(
