@@ -28,7 +28,6 @@ from drivetrain.cli.source import add_source, dataset, recorded, said
 from drivetrain.errors import FileError, Interrupted, UsageError
 from drivetrain.extras import require
 from drivetrain.learn.distributed import processes
-from drivetrain.learn.names import default_model, is_network, usual_epochs
 from drivetrain.learn.runs.folder import Run, is_used, refuse_used
 from drivetrain.learn.settings import EPOCHS, EPOCHS_OF_COLUMNS, FROZEN_EPOCHS, NETWORKS_ONLY, telling
 
@@ -93,6 +92,8 @@ def add(command: ArgumentParser) -> None:
 
 def act(options: Namespace) -> Outcome:
     require("torch", "training", "train")
+    from drivetrain.learn.names import is_network, usual_epochs
+
     if processes.is_first():
         refuse_no_bundle(options.export, options)
     if _goes_on(options):
@@ -151,6 +152,8 @@ def _settings(options: Namespace) -> dict[str, Any]:
 
 def _model(data: Dataset, options: Namespace) -> str:
     """The model that was named, or else the default: a network where an option is given that only a network has."""
+    from drivetrain.learn.names import default_model
+
     if options.model is not None:
         return options.model
     of_network = [name for name in ("epochs", "lr") if getattr(options, name) is not None]
@@ -282,6 +285,8 @@ def _of_training(learner: Any, options: Namespace) -> dict[str, Any]:
 
 def _interrupted(learner: Any, options: Namespace) -> Interrupted:
     """How far it came, and the command that goes on from there."""
+    from drivetrain.learn.names import is_network
+
     if learner.run is None:
         return Interrupted("stopped before the training began.")
     place = "stopped while the model was fitted."
