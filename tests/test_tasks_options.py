@@ -10,6 +10,7 @@ import pytest
 from commands import drivetrain
 
 import drivetrain as dt
+from drivetrain import extensions
 from drivetrain.data.option import Option
 from drivetrain.data.recipe import task_named, task_of, tasks
 from drivetrain.data.task import CUSTOM
@@ -98,3 +99,38 @@ def test_what_has_to_be_said_is_asked_for(tmp_path: Path) -> None:
     assert done.json == {
         "error": "which column is to be predicted?", "where": "--target", "fix": "Name it: --target COLUMN.",
     }  # fmt: skip
+
+
+CLASH = """
+from drivetrain.data.option import Option
+from drivetrain.data.task import Task
+
+class Other(Task):
+    name = "{name}"
+    heading = "others"
+    options = (Option("target", "something else"),)
+
+TASK = Other()
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("clashing", "tabular and clashing have it in different forms"),
+        ("otherwise", "by that it is not found again"),
+    ],
+)
+def test_tasks_of_extensions_that_can_not_be_are_told(
+    name: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / f"of_{name}" / "tasks").mkdir(parents=True)
+    (tmp_path / f"of_{name}" / "tasks" / "clashing.py").write_text(CLASH.format(name=name))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    extensions.register(f"of_{name}")
+    try:
+        done = drivetrain("check", tmp_path, "--json")
+        assert told in done.json["error"]
+        assert drivetrain("verify", tmp_path / "a.bundle").code == 1
+    finally:
+        extensions.forget()

@@ -19,8 +19,14 @@ SOURCE = ("task", "source")
 
 def tasks() -> list[Task]:
     """The tasks that a source may be of: those that it is taken for by itself first, and ours before those of extensions."""
-    modules = [_module(name) for name in extensions.names("tasks")]
-    found = [module for module in modules if hasattr(module, "TASK") and module.TASK.options]
+    modules = {name: _module(name) for name in extensions.names("tasks")}
+    found = [module for module in modules.values() if hasattr(module, "TASK") and module.TASK.options]
+    for module in found:
+        if modules.get(module.TASK.name) is not module:
+            raise UsageError(
+                f"its task is called {module.TASK.name!r}: by that it is not found again.", where=module.__name__,
+                fix="Call it as its file is called.",
+            )  # fmt: skip
     found.sort(key=lambda module: (module.TASK.asked_for, not module.__name__.startswith("drivetrain.")))
     return [module.TASK for module in found]
 

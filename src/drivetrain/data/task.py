@@ -86,6 +86,9 @@ class Task:
         """The dataset that a command line means."""
         return self.make(source, **self.call(typed))
 
+    imports = False
+    """True where a recipe names functions, which are imported to make the dataset again: only of a run of one's own."""
+
     def recipe(self, source: str, **call: Any) -> dict[str, Any]:
         """What a run keeps, to make the dataset again: JSON."""
         known = {option.key: option for option in self.options}
@@ -131,8 +134,6 @@ class Task:
 
     # --- training -----------------------------------------------------------------------------------------
 
-    imports = False
-    """True where a recipe names functions, which are imported to make the dataset again."""
     objective = "supervised"
     """What a network minimises where nobody said: a file of `learn/objectives`."""
     epochs: int | None = None

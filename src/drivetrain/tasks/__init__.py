@@ -1,1 +1,3 @@
-"""Tasks: short records that name the parts of one kind of work. They hold none."""
+"""Tasks: a file for each kind of work, whose TASK is a record of it (see `data/task.py`): its source and options, what is
+trained, checked and measured, what `predict` takes, and the words. An extension's `tasks/<name>.py` is one like any other.
+"""
