@@ -136,6 +136,7 @@ def test_a_target_of_tags_has_its_worst_rows_and_slices() -> None:
     assert type(found) is Interpretation
     worst = found.worst(3)
     assert all(int(row["columns"]["x"]) > 240 for row in worst)
+    assert {(row["true"], row["predicted"]) for row in worst} <= {("red", "blue"), ("blue, red", "")}
     assert found.slices().metric == "tags_wrong"
     assert "x from " in found.slices().found[0].words
 

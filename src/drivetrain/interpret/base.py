@@ -93,8 +93,13 @@ class Interpretation:
         save_losses(path, [self], n)
 
     def _said(self, place: int) -> dict[str, Any]:
-        """What is true of a row and what was said, as JSON values."""
-        return {"true": self.encoded[place].tolist(), "predicted": self.codec.decode(self.outputs[place])}
+        """What is true of a row and what was said, as JSON values: here in the words of the kind."""
+        data, here = self.learner.data, np.array([place])
+        (true,) = texts_of(data, self.part, here, [self.target])[self.target]
+        decoded = self.codec.decode(self.outputs[place])
+        cells = self.codec.answer_cells(decoded, brief=True).values()
+        said = decoded.get("text") or "; ".join(str(cell) for cell in cells if cell is not None)
+        return {"true": true, "predicted": said}
 
     def slices(self, **options: Any) -> Slices:
         """Where it is worse than elsewhere (see `drivetrain.interpret.slices`)."""
