@@ -111,7 +111,7 @@ def test_on_the_command_line(table):
     options.given = frozenset()
     data = dataset(options)
     assert data.recipe["missing"] == {"": ["-200"], "land": [""]}
-    assert recorded(data)["missing"] == said(options, "missing") == "-200, land="
+    assert recorded(data)["missing"] == said(data, options, "missing") == "-200, land="
     assert data.signature.inputs["land"].classes == ("DE", "FR", "NA")
     assert np.isnan(data.signature.inputs["sensor"].read("-200"))
     from drivetrain.data.recipe import from_recipe

@@ -33,6 +33,10 @@ from drivetrain.values import is_nothing, scalar
 Floats = npt.NDArray[np.float64]
 
 PARTS = ("year", "month", "day", "weekday", "yearday", "hour", "minute")
+CALENDAR = {"month": (1, 12), "weekday": (0, 7), "hour": (0, 24)}
+"""Parts of which each value is a thing of its own: the first, and how many. Sunday need not lie between Saturday and Monday."""
+ROUND = {"day": (1, 31), "yearday": (1, 366), "minute": (0, 60)}
+"""Parts that are places on a round, likewise."""
 ORDERS = ("ymd", "dmy", "mdy")
 UNITS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 """What `epoch` may be -> how many of it make a second."""

@@ -22,6 +22,7 @@ from drivetrain.data.table import Table, shown
 from drivetrain.data.times import per_second, seconds_of, times_of
 from drivetrain.errors import DataError, UsageError, nearest
 from drivetrain.types import Array
+from drivetrain.values import is_nothing
 
 Rows = npt.NDArray[np.int64]
 SYNONYMS = {
@@ -43,7 +44,7 @@ class Split:
     note: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("train", "valid", "test"):
+        for name in PARTS:
             object.__setattr__(self, name, np.sort(np.asarray(getattr(self, name), dtype=np.int64)))
         rows = np.concatenate([self.train, self.valid, self.test])
         if len(np.unique(rows)) != len(rows):
@@ -476,7 +477,7 @@ def codes_of(table: Table, column: str) -> tuple[Array, list[str]]:
     known: dict[str, int] = {}
     codes = np.empty(len(table), np.int64)
     for row, value in enumerate(table[column]):
-        text = "" if value is None or value != value else str(value)
+        text = "" if is_nothing(value) else str(value)
         if not text.strip():
             raise DataError(
                 f"{column!r} is empty here, and the split goes by it.",
@@ -561,7 +562,7 @@ def _by_names(table: Table, names: list[str], told: str, otherwise: Random | Non
             what = f"{name!r} is no part of a split" if name else "no part of a split is named"
             raise DataError(f"{what} in {told}.", where=table.origin(row), fix="Use train, valid and test.")
         rows[name].append(row)
-    train, valid, test = (np.array(rows[name], np.int64) for name in ("train", "valid", "test"))
+    train, valid, test = (np.array(rows[name], np.int64) for name in PARTS)
     if not len(train):
         raise DataError(
             f"by {told} there is nothing to train on.", where=table.name, fix="Name some rows 'train'."

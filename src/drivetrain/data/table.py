@@ -127,9 +127,9 @@ def as_column(values: Any) -> Array:
     return column
 
 
-def missing(values: Array) -> Array:
-    """True (n,) where a column has no value: None, NaN, not-a-time, or the empty text. Words for it are none here: who read
-    the table knew which mean that, and has put None in their place."""
+def missing(values: Array, words: frozenset[str] = frozenset({""})) -> Array:
+    """True (n,) where a column has no value: None, NaN, not-a-time, or a text among `words`, of which there is the empty
+    one alone: who read the table knew which mean that, and has put None in their place."""
     if values.dtype.kind == "f":
         return np.isnan(values)
     if values.dtype.kind == "M":
@@ -137,7 +137,7 @@ def missing(values: Array) -> Array:
     if values.dtype != object:
         return np.zeros(len(values), bool)
     different, which = distinct(values)
-    return np.array([is_missing(value, frozenset({""})) for value in different], bool)[which]
+    return np.array([is_missing(value, words) for value in different], bool)[which]
 
 
 def complete(table: Table, absent: Mapping[str, Array]) -> Table:

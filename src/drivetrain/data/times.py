@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from drivetrain.data.table import Table
+from drivetrain.data.table import Table, missing
 from drivetrain.errors import DataError, UsageError
 from drivetrain.types import Array
 
@@ -22,16 +22,11 @@ _GAP = re.compile(rf"([0-9]+(?:\.[0-9]+)?) ?({'|'.join(SECONDS)})")
 def times_of(table: Table, column: str) -> Array:
     """A column of times as numbers that sort: its own numbers, or microseconds since 1970. Raises DataError."""
     values = table[column]
-    if values.dtype.kind in "iuf":
-        missing: Array = ~np.isfinite(values)
-    elif values.dtype.kind == "M":
-        missing = np.isnat(values)
-    else:
-        missing = np.array([_is_missing(value) for value in values])
-    if missing.any():
+    absent = ~np.isfinite(values) if values.dtype.kind in "iuf" else missing(values)
+    if absent.any():
         raise DataError(
             f"{column!r} has no time.",
-            where=table.origin(int(np.argmax(missing))),
+            where=table.origin(int(np.argmax(absent))),
             fix="Fill it in, or leave the row out.",
         )
     if values.dtype.kind in "iuf":
@@ -77,10 +72,6 @@ def per_second(table: Table, column: str) -> float:
         where=table.name,
         fix="Give the gap as a number of rows.",
     )
-
-
-def _is_missing(value: Any) -> bool:
-    return value is None or value != value or (isinstance(value, str) and not value.strip())
 
 
 def _known(time: T | None, table: Table, row: int, value: Any) -> T:

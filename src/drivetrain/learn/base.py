@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -376,6 +376,21 @@ class BaseLearner(ABC):
             "settings": self.settings.to_json(),
             **more,
         })  # fmt: skip
+
+    @classmethod
+    def resume(cls, run: str | Path, data: Dataset | None = None, **options: Any) -> Self:
+        """The learner of a run, as far as it had come; `go_on()` does the rest. Raises TrainingError when the data are not
+        those of the run."""
+        opened, config, data = run_and_data(run, data)
+        make: Any = cls  # A subclass is made of its settings by name.
+        learner = make(data, **config["settings"], **options)
+        learner._take_up(opened, config)
+        learner._restore(opened)
+        return learner
+
+    def _restore(self, run: Run) -> None:
+        """Read what a run has kept of the model."""
+        raise NotImplementedError
 
     def _take_up(self, run: Run, config: Mapping[str, Any]) -> None:
         """Go on in a run, whose data may have moved. Raises TrainingError where they are not these."""

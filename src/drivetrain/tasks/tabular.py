@@ -29,7 +29,7 @@ from drivetrain.data.read.frame import Frame
 from drivetrain.data.read.readers import Missing, read_frame
 from drivetrain.data.read.rows import is_row_file, read_rows
 from drivetrain.data.split import Splitter
-from drivetrain.data.table import Table, complete
+from drivetrain.data.table import Table, complete, missing
 from drivetrain.data.task import Task
 from drivetrain.errors import DataError, DrivetrainError, UsageError, nearest
 from drivetrain.interface import column_option
@@ -49,7 +49,6 @@ from drivetrain.tasks.options import (
     Pairs,
 )  # fmt: skip
 from drivetrain.tasks.problem import Problem
-from drivetrain.types import Array
 
 _TOLD = 5
 """So many columns are named where none is left."""
@@ -314,7 +313,7 @@ def _with_targets(
     alone = replace(frame, data=frame.data.select(targets), _measured={})
     kinds = guess_kinds(alone, targets, {name: kind for name, kind in columns.items() if name in targets})
     labels = to_table(alone, kinds)
-    gaps = {name: _is_gap(labels[name]) for name in targets}
+    gaps = {name: missing(labels[name], frozenset()) for name in targets}
     known = complete(labels, gaps)
     if known is not labels:
         frame = replace(frame.take(~np.any(list(gaps.values()), axis=0)), notes=known.notes)
@@ -351,15 +350,6 @@ def find_faults(data: Dataset, propose: bool = False) -> Report:
         message = f"A random split may flatter: {proposal.reason}"
         notes = (Fault("split", "note", message, [], f"Try {proposal.option}."),)
     return replace(report, faults=(*leaks, *report.faults, *notes))
-
-
-def _is_gap(values: Array) -> Array:
-    """Which cells hold nothing: None, NaN."""
-    if values.dtype.kind == "f":
-        return np.isnan(values)
-    if values.dtype.kind == "O":
-        return np.fromiter((value is None or value != value for value in values), bool, len(values))
-    return np.zeros(len(values), bool)
 
 
 def _with_costs(signature: Signature, costs: Mapping[tuple[str, str], float]) -> Signature:

@@ -16,10 +16,11 @@ import numpy as np
 from drivetrain.data.checks.duplicates import exact_groups, near_groups
 from drivetrain.data.checks.scan import FORMATS, look
 from drivetrain.data.faults import Fault, Report
-from drivetrain.data.split import ByColumn, Split
+from drivetrain.data.split import PARTS, ByColumn, Split
 from drivetrain.data.table import Table, shown
 from drivetrain.progress import progress as show_progress
 from drivetrain.types import Array
+from drivetrain.values import is_nothing
 
 __all__ = ["Fault", "Report", "check"]
 
@@ -42,7 +43,6 @@ _EXTENSIONS = {
     ".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".bmp": "BMP", ".gif": "GIF",
     ".tif": "TIFF", ".tiff": "TIFF",
 }  # fmt: skip
-_ORDER = ("train", "valid", "test")
 
 
 def check_with_progress(
@@ -104,7 +104,7 @@ def _labels(table: Table, label: str | None) -> list[str]:
     """The class of each row as text, "" where it is missing; nothing where there are no classes."""
     if label is None or (label not in table and label == "label") or table[label].dtype.kind == "f":
         return []
-    return ["" if value is None or value != value else shown(str(value)).strip() for value in table[label]]
+    return ["" if is_nothing(value) else shown(str(value)).strip() for value in table[label]]
 
 
 def _part_of(split: Split | None, count: int) -> list[str]:
@@ -180,7 +180,7 @@ def _classes(labels: list[str], good: Array, part_of: list[str], split: Split | 
         yield Fault("imbalance", "warning", message, [], fix)
     if split is None:
         return
-    inside = {part: {labels[row] for row in good.tolist() if part_of[row] == part} for part in _ORDER}
+    inside = {part: {labels[row] for row in good.tolist() if part_of[row] == part} for part in PARTS}
     unseen = sorted((inside["valid"] | inside["test"]) - inside["train"])
     if unseen and inside["train"]:
         message = f"In valid or test, but not in train: {_number(len(unseen), 'class', 'classes')}."
@@ -205,9 +205,9 @@ def _same(
     told = {id(group) for group, _ in (*across, *differing)}
     inside = [found for found in groups if id(found[0]) not in told]
     if across:
-        parts = sorted({part_of[row] for group, _ in across for row in group} - {""}, key=_ORDER.index)
+        parts = sorted({part_of[row] for group, _ in across for row in group} - {""}, key=PARTS.index)
         across = [
-            (sorted(group, key=lambda row: (*_ORDER, "").index(part_of[row])), alike)
+            (sorted(group, key=lambda row: (*PARTS, "").index(part_of[row])), alike)
             for group, alike in across
         ]
         where = [names.same(*found, lambda row: f"{part_of[row] or 'unused'}: ") for found in across]
@@ -297,7 +297,7 @@ def _counts(
     table: Table, seen: Array, readable: Array, labels: list[str], part_of: list[str], good: Array
 ) -> dict[str, Any]:
     """Rows, classes (by part), sizes and formats, as JSON."""
-    parts = [part for part in _ORDER if part in part_of]
+    parts = [part for part in PARTS if part in part_of]
     counts: dict[str, Any] = {"rows": len(table), "usable": len(good)}
     if parts:
         counts["parts"] = {part: part_of.count(part) for part in parts}

@@ -13,7 +13,7 @@ import numpy as np
 
 from drivetrain.codecs import Codec
 from drivetrain.codecs.base import NO_NUMBER
-from drivetrain.codecs.date import MISSING, ORDERS, UNITS, Date, Reading, parse_dates
+from drivetrain.codecs.date import CALENDAR, MISSING, ORDERS, UNITS, Date, Reading, parse_dates
 from drivetrain.data.cell_text import Texts
 from drivetrain.data.faults import Fault
 from drivetrain.data.groups import Named, ranged
@@ -48,12 +48,12 @@ MONTHS = (
     "December",
 )  # fmt: skip
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-CALENDAR = {
-    "month": (1, [f"in {name}" for name in MONTHS]),
-    "weekday": (0, [f"on a {name}" for name in DAYS]),
-    "hour": (0, [f"at {hour} h" for hour in range(24)]),
+CALLED = {
+    "month": [f"in {name}" for name in MONTHS],
+    "weekday": [f"on a {name}" for name in DAYS],
+    "hour": [f"at {hour} h" for hour in range(24)],
 }
-"""Parts of dates: the first value, and the names from there on."""
+"""The names of the values of `CALENDAR`."""
 DAY = 86_400
 _USUAL_CENTURY, _LAST_YEAR, _LEAST_GAP = 1969, 2049, 20
 """Two digits are 1969 to 2068, as POSIX has it, unless so many years or more on end are not among them: then the others
@@ -266,9 +266,8 @@ def groupings(codec: Codec, encoded: Array) -> Iterator[Named]:
     yield ranged(elapsed, lambda seconds: date_text(int(seconds), clock))
     for place, part in enumerate(cast("Date", codec).parts or (), start=1):
         if part in CALENDAR:
-            first, names = CALENDAR[part]
-            codes = encoded[:, place].astype(np.int64)
-            codes -= first
+            names, codes = CALLED[part], encoded[:, place].astype(np.int64)
+            codes -= CALENDAR[part][0]
             codes[absent] = len(names)
             yield [*names, "is missing"], codes
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from drivetrain.codecs.image import EXTENSIONS
 from drivetrain.data.read.labels import is_table_file, label_pictures, read_labels
 from drivetrain.data.read.picture_files import is_picture
-from drivetrain.data.split import SYNONYMS
+from drivetrain.data.split import PARTS, SYNONYMS
 from drivetrain.data.table import Table, as_column, from_columns, shown
 from drivetrain.errors import DataError, FileError, UsageError, nearest
 from drivetrain.files import file_error
@@ -163,7 +163,7 @@ class _Tree:
                 parts[part] = folder
         if "train" not in parts:
             raise self.fault("there is no folder train/.")
-        return {part: parts[part] for part in ("train", "valid", "test") if part in parts}
+        return {part: parts[part] for part in PARTS if part in parts}
 
     def layout(self) -> str:
         """Which layout this is. Raises DataError when it is none."""

@@ -30,7 +30,7 @@ from drivetrain.errors import DrivetrainError, TrainingError
 from drivetrain.files import from_json, to_json, write_bytes, write_text
 from drivetrain.interface import log_option, time_option
 from drivetrain.learn.applies import refuse_pointless
-from drivetrain.learn.base import refuse_plan, run_and_data
+from drivetrain.learn.base import refuse_plan
 from drivetrain.learn.baselines.supervised import Baseline
 from drivetrain.learn.best.blending import Weights, joined_weights, learned_losses, unseen_blend
 from drivetrain.learn.best.candidates import Candidate, candidates
@@ -41,6 +41,7 @@ from drivetrain.learn.names import BEST, NETWORK, REGRESSION
 from drivetrain.learn.outputs import Outputs
 from drivetrain.learn.refitted import Refitted
 from drivetrain.learn.refusals import refuse_large, refuse_no_rows
+from drivetrain.learn.runs.folder import Run
 from drivetrain.learn.settings import CLASS_WEIGHTS, LOSSES, Record, settings_without_epochs, telling
 from drivetrain.learn.trees.learner import GRAPH
 from drivetrain.metrics import metrics_of
@@ -335,27 +336,17 @@ class BestLearner(Refitted):
         }  # fmt: skip
         write_text(self._run.folder / CHOSEN, to_json(about, indent=2) + "\n")
 
-    @classmethod
-    def resume(cls, run: str | Path, data: Dataset | None = None, **options: Any) -> BestLearner:
-        """The learner of a run; see `Learner.resume`. What has been tried is not fitted again."""
-        opened, config, data = run_and_data(run, data)
-        learner = cls(data, **config["settings"], **options)
-        learner._take_up(opened, config)
-        path = opened.folder / CHOSEN
-        if opened.read_result() is not None:
+    def _restore(self, run: Run) -> None:
+        """What has been tried is not fitted again."""
+        path = run.folder / CHOSEN
+        if run.read_result() is not None:
             about = from_json(path.read_bytes(), where=path)
-            learner.weights, learner._told, learner._seconds = (
-                about["weights"],
-                about["tried"],
-                about["seconds"],
-            )
-            learner._take_logarithms(about["logged"])
-            learner.notes = about["notes"]
-            learner.history = opened.read_history()
-            graph = read_graph(opened.folder / GRAPH)
-            learner._model = GraphModel(learner.data, graph, learner.settings)
-            learner._outputs[learner.data.measured_part] = Outputs(opened.read_validation().outputs)
-        return learner
+            self.weights, self._told, self._seconds = about["weights"], about["tried"], about["seconds"]
+            self._take_logarithms(about["logged"])
+            self.notes = about["notes"]
+            self.history = run.read_history()
+            self._model = GraphModel(self.data, read_graph(run.folder / GRAPH), self.settings)
+            self._outputs[self.data.measured_part] = Outputs(run.read_validation().outputs)
 
     # --- after training -----------------------------------------------------------------------------------
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from drivetrain.arguments import public
 from drivetrain.data.dataset import Dataset
 from drivetrain.data.refit import whole
-from drivetrain.learn.base import BaseLearner, refuse_plan, run_and_data
+from drivetrain.learn.base import BaseLearner, refuse_plan
+from drivetrain.learn.runs.folder import Run
 from drivetrain.learn.settings import Record, settings_without_epochs
 from drivetrain.types import Array
 
@@ -103,12 +104,6 @@ class Solved(BaseLearner):
     def __repr__(self) -> str:
         return f"Learner of {self.data.table.name}: {self.description()}"
 
-    @classmethod
-    def resume(cls, run: str | Path, data: Dataset | None = None, **options: Any) -> Self:
-        """The learner of a run; see `Learner.resume`."""
-        opened, config, data = run_and_data(run, data)
-        learner = cls(data, **config["settings"], **options)
-        learner._take_up(opened, config)
-        if opened.read_result() is not None:
-            learner.solve()
-        return learner
+    def _restore(self, run: Run) -> None:
+        if run.read_result() is not None:
+            self.solve()

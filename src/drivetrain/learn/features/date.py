@@ -7,13 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from drivetrain.codecs.date import MISSING, Date
+from drivetrain.codecs.date import CALENDAR, MISSING, Date
 from drivetrain.graphs.builder import Builder
 from drivetrain.learn.features.base import Columns, Features, Raw
 from drivetrain.types import Array
-
-ONE_HOT = {"month": 13, "weekday": 7, "hour": 24}
-"""Parts that have a column for each of their values, from 0 on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,5 +44,5 @@ def for_trees(field: str, codec: Date, encoded: Array, direction: Array) -> Date
 def for_regression(field: str, codec: Date, encoded: Array) -> Raw:
     del encoded
     parts = enumerate(codec.parts or (), 1)
-    values = {place: np.arange(ONE_HOT[name]) for place, name in parts if name in ONE_HOT}
+    values = {place: np.arange(sum(CALENDAR[name])) for place, name in parts if name in CALENDAR}
     return Raw(DateColumns(field, int(codec.center or 0)), values=values)

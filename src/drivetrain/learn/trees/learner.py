@@ -20,11 +20,12 @@ from drivetrain.data.refit import in_time
 from drivetrain.errors import CheckFailed, TrainingError
 from drivetrain.files import write_bytes
 from drivetrain.learn.applies import refuse_pointless
-from drivetrain.learn.base import BaseLearner, refuse_plan, run_and_data
+from drivetrain.learn.base import BaseLearner, refuse_plan
 from drivetrain.learn.features.base import with_kinds
 from drivetrain.learn.graph_model import read_graph
 from drivetrain.learn.names import TREES
 from drivetrain.learn.refusals import refuse_no_rows, refuse_targets
+from drivetrain.learn.runs.folder import Run
 from drivetrain.learn.settings import CLASS_WEIGHTS, Record, settings_without_epochs, telling
 from drivetrain.learn.trees.growth import LOSSES, MOST_ROUNDS
 from drivetrain.learn.trees.history import curve
@@ -211,17 +212,12 @@ class TreesLearner(BaseLearner):
     def __repr__(self) -> str:
         return f"Learner of {self.data.table.name}: {self.description()}"
 
-    @classmethod
-    def resume(cls, run: str | Path, data: Dataset | None = None, **options: Any) -> TreesLearner:
-        """The learner of a run; see `Learner.resume`. Its graph is read, nothing is grown again."""
-        opened, config, data = run_and_data(run, data)
-        learner = cls(data, **config["settings"], **options)
-        learner._take_up(opened, config)
-        path = opened.folder / GRAPH
+    def _restore(self, run: Run) -> None:
+        """Its graph is read, nothing is grown again."""
+        path = run.folder / GRAPH
         if path.is_file():
             graph = read_graph(path)
-            check_graph(graph, data.signature)
-            learner._graph, learner._session = graph, OnnxSession(graph, made_names(data.signature))
-            learner.history = opened.read_history()
-            learner._rounds = learner.history[-1]["epoch"] if learner.history else 0
-        return learner
+            check_graph(graph, self.data.signature)
+            self._graph, self._session = graph, OnnxSession(graph, made_names(self.data.signature))
+            self.history = run.read_history()
+            self._rounds = self.history[-1]["epoch"] if self.history else 0

@@ -12,17 +12,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from drivetrain.codecs import Codec
-from drivetrain.codecs.date import Date
+from drivetrain.codecs.date import CALENDAR, ROUND, Date
 from drivetrain.models.encoders import Encoder, EncoderOptions
 from drivetrain.types import Array
 
 if TYPE_CHECKING:
     from drivetrain.graphs.network import NetworkGraph
-
-COLUMNS = {"month": (1, 12), "weekday": (0, 7), "hour": (0, 24)}
-"""Parts with a column for each value: first value, how many. Sunday need not lie between Saturday and Monday."""
-CIRCLES = {"day": (1, 31), "yearday": (1, 366), "minute": (0, 60)}
-"""Parts that go round: sine and cosine."""
 
 
 class DateFeatures(nn.Module):
@@ -38,12 +33,12 @@ class DateFeatures(nn.Module):
         elapsed = (dates[:, :1] - self.center).to(torch.float32) / self.spread
         found = [torch.where(present > 0, elapsed, 0.0)]
         for place, part in enumerate(self.parts, 1):
-            if part in COLUMNS:
-                first, count = COLUMNS[part]
+            if part in CALENDAR:
+                first, count = CALENDAR[part]
                 column = F.one_hot((dates[:, place] - first).clamp(0, count - 1), count)
                 found.append(column.to(torch.float32) * present)
-            elif part in CIRCLES:
-                first, count = CIRCLES[part]
+            elif part in ROUND:
+                first, count = ROUND[part]
                 angle = (dates[:, place : place + 1] - first).to(torch.float32) * (2 * math.pi / count)
                 found += [angle.sin() * present, angle.cos() * present]
         if self.missing:
@@ -62,13 +57,13 @@ class DateFeatures(nn.Module):
         since = graph.floats(add("Sub", part(0), constant(self.center, np.int64)))
         found = [add("Where", there, add("Div", since, constant(self.spread)), constant(0))]
         for place, name in enumerate(self.parts, 1):
-            if name in COLUMNS:
-                first, count = COLUMNS[name]
+            if name in CALENDAR:
+                first, count = CALENDAR[name]
                 codes = add("Sub", part(place), constant(first, np.int64))
                 codes = add("Clip", codes, constant(0, np.int64), constant(count - 1, np.int64))
                 found.append(add("Mul", graph.one_hot(codes, count), present))
-            elif name in CIRCLES:
-                first, count = CIRCLES[name]
+            elif name in ROUND:
+                first, count = ROUND[name]
                 turned = graph.floats(add("Sub", part(place), constant(first, np.int64)))
                 angle = add("Mul", turned, constant(2 * math.pi / count))
                 found += [add("Mul", add(wave, angle), present) for wave in ("Sin", "Cos")]
