@@ -164,6 +164,8 @@ def test_a_target_without_metrics_is_told_before_it_is_trained_and_trains(
 def test_what_chooses_by_a_metric_refuses_a_target_without_before_it_trains(grade: type[Number]) -> None:
     with pytest.raises(UsageError, match="no metrics for grade@1"):
         grades(grade).learner("best")
+    with pytest.raises(UsageError, match="no metrics for grade@1"):
+        grades(grade).learning_curve("mlp")
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from drivetrain.errors import DataError, UsageError
 from drivetrain.evidence.power_law import PowerLaw, fit
 from drivetrain.learn.applies import refuse_pointless
 from drivetrain.learn.names import one_model
-from drivetrain.metrics import Statistic, names
+from drivetrain.metrics import Statistic, metrics_of, names
 from drivetrain.progress import progress
 from drivetrain.report import words
 
@@ -138,10 +138,12 @@ def learning_curve(
 
     Small parts get as many steps as all the rows where four times the epochs suffice for that. `metric` is an error
     (default: the error rate, or the mean absolute error); the other options are those of a learner. The codecs stay those
-    of all training rows. Raises UsageError, and DataError where there are no valid rows.
+    of all training rows. Raises UsageError, for a target without metrics too, and DataError where there are no valid rows.
     """
     model = one_model(data) if model is None else model
     refuse_pointless(data, model, [] if epochs is None else ["epochs"])
+    target = next(iter(data.signature.targets))
+    metrics_of(data.signature.targets[target])  # Raises where nothing measures it.
     sizes, order = _plan(data, shares, seeds, seed)
     made: list[list[Statistic]] = [[] for _ in sizes]
     with progress("Training on parts", sum(sizes) * seeds, quiet=quiet) as advance:
@@ -151,7 +153,7 @@ def learning_curve(
                 part = with_train(data, order[number][: sizes[place]])
                 learner = _train(part, model, epochs, steps, seed + number, options)
                 steps = steps or getattr(learner, "steps", None)
-                found = learner.statistics("valid", next(iter(data.signature.targets)))
+                found = learner.statistics("valid", target)
                 metric = _metric(metric, found)
                 made[place].append(found[metric])
                 advance(sizes[place])
