@@ -243,6 +243,19 @@ def test_what_needs_one_loss_is_refused_where_there_is_none_or_several(tmp_path:
         learner(tmp_path, Objective(two, networks={"judge": judge()})).find_lr()
 
 
+def test_heads_alone_are_not_trained_by_an_objective_of_ones_own(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="heads alone") as caught:
+        learner(tmp_path, Objective(squares)).train([Phase(1, 0.1, frozen=True)])
+    assert caught.value.where == "frozen_epochs"
+    assert not (tmp_path / "config.toml").exists()
+
+
+def test_what_is_no_network_has_no_objective() -> None:
+    data = dt.tabular.from_frame({"x": [0.5, 1.5] * 20, "y": [1.5, 2.5] * 20}, "y")
+    with pytest.raises(UsageError, match="trees has no objective"):
+        data.learner("trees", objective=Objective(squares))
+
+
 # --- a batch whose loss is no number --------------------------------------------------------------------------
 
 

@@ -31,7 +31,7 @@ from drivetrain.learn.distributed import processes, sharding
 from drivetrain.learn.generators import Generators
 from drivetrain.learn.hooks import Hook, checked
 from drivetrain.learn.names import network_of, own_learner
-from drivetrain.learn.objectives.base import NETWORK, Objective, objective_of, objectives
+from drivetrain.learn.objectives.base import NETWORK, SUPERVISED, Objective, objective_of, objectives
 from drivetrain.learn.outputs import Outputs
 from drivetrain.learn.refusals import refuse_no_rows, refuse_one_class
 from drivetrain.learn.runs import state
@@ -416,6 +416,11 @@ class Learner(BaseLearner):
 
     def train(self, phases: Sequence[Phase]) -> dict[str, Any]:
         """Add phases to the plan and train to its end."""
+        if any(phase.frozen for phase in phases) and self.objective.name != SUPERVISED:
+            raise UsageError(
+                f"heads alone are trained by their targets, and {self.objective.name} is an objective of another kind.",
+                where="frozen_epochs", fix="Give frozen_epochs=0, or call fit.",
+            )  # fmt: skip
         self.plan += phases
         if self.processes.first:
             with self.processes.watch():
@@ -546,7 +551,7 @@ class Learner(BaseLearner):
                 where=run,
                 fix="Use Learner.resume(run, data, model).",
             )
-        objective = options.pop("objective", config.get("objective", "supervised"))
+        objective = options.pop("objective", config.get("objective", SUPERVISED))
         if isinstance(objective, str) and objective not in objectives():
             raise UsageError(
                 f"this run has an objective of its own, {objective}: give it again.",

@@ -136,6 +136,7 @@ class Phase(Record):
 
 
 NETWORKS_ONLY: dict[str, Any] = {
+    "objective": None,
     "augment": "auto",
     "device": None,
     "hooks": (),

@@ -136,7 +136,10 @@ class Training:
             )  # fmt: skip
         if not loss.requires_grad:
             raise UsageError(f"the loss of {name!r} does not depend on any weight.", where=where)
-        return Update(name, loss if self.share is None else loss * (len(self.share) / self.share.total))
+        if self.share is None:
+            return Update(name, loss)
+        rows = loss.expand(max(1, len(self.share)))
+        return Update(name, self.learner.processes.part_of_mean(rows, self.share))
 
     def mix(self, batch: Batch) -> Mixed | None:
         """The batch with its pictures mixed; None where the settings don't say so."""

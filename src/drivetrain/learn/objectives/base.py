@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 NETWORK = "network"
 """The name of the network that a learner is for: what is validated, averaged and exported."""
+SUPERVISED = "supervised"
+"""The objective where nobody named one."""
 TAKEN = (NETWORK, "train", "valid")
 """Names that no other network can have: a loss is recorded under its network's name, as `critic_loss`."""
 

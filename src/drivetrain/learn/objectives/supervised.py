@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from drivetrain.learn.objectives.base import NETWORK, Objective, Update
+from drivetrain.learn.objectives.base import NETWORK, SUPERVISED, Objective, Update
 from drivetrain.learn.training import Training
 
 
@@ -50,4 +50,4 @@ def valid(training: Training, nets: Any, batch: Mapping[str, Tensor]) -> tuple[f
     return loss, head.error(outputs[name], batch[name]).item()
 
 
-OBJECTIVE = Objective(step, valid=valid, name="supervised")
+OBJECTIVE = Objective(step, valid=valid, name=SUPERVISED)
