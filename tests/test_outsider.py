@@ -2,7 +2,7 @@
 
 `tests/outsider/` is what would be installed: the package `laboratory`, with its entry point. `duration` is a scalar, input
 and target, that says that it is like a number; `window`, signals by channel and time, has a codec, an encoder and how its
-columns are read.
+columns are read; `angle` is a target that is like no other: neither a choice nor a number.
 """
 
 from __future__ import annotations
@@ -247,6 +247,29 @@ def test_windows_alone_are_files_or_rows_of_a_table(table: Path, tmp_path: Path)
     file = drivetrain("predict", bundle, table.parent / "windows/0.npy", "--json").json["answers"]
     assert [answer["text"] for answer in file] == [rows[0]["text"]]
     assert drivetrain("evaluate", bundle, table, "--json").json["n"] == 120
+
+
+@pytest.mark.slow
+def test_a_target_that_is_like_no_other(tmp_path: Path) -> None:
+    table, run, bundle = tmp_path / "wind.csv", tmp_path / "run", tmp_path / "wind.bundle"
+    east, north = np.random.default_rng(0).normal(size=(2, 120)).round(3)
+    degrees = np.degrees(np.arctan2(east, north)).round(1) % 360
+    table.write_text("east,north,from\n" + "".join(f"{a},{b},{c}\n" for a, b, c in zip(east, north, degrees)))
+    common = (table, "--target", "from", "--column", "from=angle", "--json")
+    done = drivetrain("train", *common, "--model", "mlp", "--epochs", "2", "--out", run, "--export", bundle)
+    assert done.code == 0, done.err
+    assert "there is no baseline for 'from': no simple method answers with angle" in done.json["notes"]
+    assert [*done.json["metrics"]["valid"]] == ["degrees_off"]
+    page = (run / "report.html").read_text()
+    assert "Off by" in page
+    assert "degrees over" in page
+    assert "°</td>" in page
+    assert drivetrain("evaluate", bundle, table, "--json").json["metrics"]["degrees_off"]["value"] < 90
+    assert drivetrain("predict", bundle, table, "--json").json["answers"][0]["text"].endswith("°")
+    assert drivetrain("compare", run, run, "--json").code == 0
+    done = drivetrain("train", *common, "--model", "trees", "--out", tmp_path / "trees")
+    assert "trees can't answer with angle" in done.json["error"]
+    assert "labels are looked at for a category or a number" in drivetrain("labels", *common).json["error"]
 
 
 def in_memory(
