@@ -226,3 +226,34 @@ def test_a_target_may_be_as_long_as_it_is(tmp_path):
         )
     evaluated = evaluate(bundle, tmp_path / "asked.csv")
     assert evaluated["metrics"]["log_loss"]["value"] == pytest.approx(measured, rel=1e-4)
+
+
+@pytest.fixture(scope="module")
+def mixed():
+    found = columns()
+    found["age"] = np.random.default_rng(1).normal(size=ROWS).tolist()
+    found["walk"][91] = ""
+    block = dt.DataBlock(
+        inputs={"walk": Steps(), "age": dt.Number()},
+        targets={"heavy": dt.Category()},
+        split=dt.split.by_column("split"),
+    )
+    return block.from_columns(found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["trees", "regression", "best"])
+def test_simple_models_see_what_a_file_says_of_such_rows(mixed, model, tmp_path):
+    learner = mixed.learner(model, out=tmp_path / "run", quiet=True)
+    result = learner.fit()
+    assert result["metrics"]["valid"]["accuracy"]["value"] > 0.8
+    assert any("regression" in name for name in result["baselines"])
+    check_bundle(learner.export(tmp_path / "simple.bundle"), flips=2)
+
+
+@pytest.mark.slow
+def test_a_network_of_such_rows_beside_numbers_has_baselines(mixed, tmp_path):
+    learner = mixed.learner("mlp", out=tmp_path / "run", quiet=True)
+    result = learner.fit(1)
+    assert any("regression" in name for name in result["baselines"])
+    check_bundle(learner.export(tmp_path / "mixed.bundle"), flips=2)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any, cast, overload
 
 import numpy as np
 
@@ -50,6 +50,11 @@ class Ragged:
         return self.values.dtype
 
     @property
+    def nbytes(self) -> int:
+        """Of the values of these rows."""
+        return int(self.lengths.sum()) * self.values[:1].nbytes
+
+    @property
     def flat(self) -> Array:
         """(total of the lengths, ...): the rows one after the other; a copy unless they lie so."""
         offsets = np.cumsum(self.lengths) - self.lengths
@@ -77,6 +82,17 @@ def lengths_of(field: str) -> str:
     return f" lengths of {field}"
 
 
+def column_in(batch: Mapping[str, Any], field: str) -> Any:
+    """The `Column` of a field in a batch, or among columns by field: without what pads it, and nothing copied."""
+    column: Any = batch[field]
+    if lengths_of(field) not in batch:
+        return column if isinstance(column, Ragged) else np.asarray(column)
+    padded = cast("Array", column)
+    rows, longest = len(padded), padded.shape[1]
+    values = padded.reshape(rows * longest, *padded.shape[2:])
+    return Ragged(values, np.arange(0, rows * longest, longest), batch[lengths_of(field)])
+
+
 def as_batch(columns: Mapping[str, Column]) -> Batch:
     """Encoded values by field as a graph takes them: rows of different lengths are padded, their lengths beside them."""
     batch: dict[str, Array] = {}
@@ -86,3 +102,9 @@ def as_batch(columns: Mapping[str, Column]) -> Batch:
         else:
             batch[name] = np.asarray(column)
     return batch
+
+
+def graph_inputs(columns: Mapping[str, Column], fields: Iterable[str]) -> Batch:
+    """What a batch, or columns by field, have of some fields, as a graph takes it."""
+    kept = (key for field in fields for key in (field, lengths_of(field)) if key in columns)
+    return as_batch({key: columns[key] for key in kept})

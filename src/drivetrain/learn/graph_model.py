@@ -11,6 +11,7 @@ from drivetrain.data.dataset import Dataset
 from drivetrain.files import file_error
 from drivetrain.learn.base import BaseLearner
 from drivetrain.learn.settings import Record
+from drivetrain.ragged import graph_inputs
 from drivetrain.runtime import OnnxSession
 from drivetrain.types import Array
 
@@ -38,7 +39,7 @@ class GraphModel(BaseLearner):
         return self.run_arrays(self.data.part(part).batch())
 
     def run_arrays(self, batch: Mapping[str, Array]) -> dict[str, Array]:
-        return self._session.run({name: batch[name] for name in self.data.signature.inputs})
+        return self._session.run(graph_inputs(batch, self.data.signature.inputs))
 
     def graph(self) -> bytes:
         return self._graph

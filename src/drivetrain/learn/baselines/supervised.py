@@ -31,6 +31,7 @@ from drivetrain.learn.features.base import (
 from drivetrain.learn.goals import Goal, goal_of
 from drivetrain.learn.trees.growth import FEW_ROUNDS, LOSSES, MOST_ROUNDS
 from drivetrain.learn.trees.model import fit_trees
+from drivetrain.ragged import column_in
 from drivetrain.types import Array, Batch
 
 MOST_ROWS = 10_000
@@ -124,7 +125,7 @@ def _on_columns(signature: Signature, train: Batch, valid: Batch, chosen: Rows) 
     parts: list[tuple[Features, Features]] = []
     if len(unseen(signature, for_regression)) < len(signature.inputs):
         known = {
-            name: np.asarray(train[name])[chosen] for name in signature.inputs if _is_plain(signature, name)
+            name: column_in(train, name)[chosen] for name in signature.inputs if _is_plain(signature, name)
         }
         columns = fit_columns_of(Signature({name: signature.inputs[name] for name in known}, {}), known)
         parts.append((columns.features(known), columns.features(valid)))
@@ -132,7 +133,12 @@ def _on_columns(signature: Signature, train: Batch, valid: Batch, chosen: Rows) 
         if (make := for_baselines(codec)) is not None:
             of = make(codec)
             every = np.arange(len(valid[name]))
-            parts.append((_in_pieces(of, train[name], chosen), _in_pieces(of, valid[name], every)))
+            parts.append(
+                (
+                    _in_pieces(of, column_in(train, name), chosen),
+                    _in_pieces(of, column_in(valid, name), every),
+                )
+            )
     if not parts:
         return None
     features, others = (np.concatenate(side, axis=1) for side in zip(*parts))
@@ -148,12 +154,12 @@ def _is_plain(signature: Signature, name: str) -> bool:
     return for_regression(signature.inputs[name]) is not None
 
 
-def _in_pieces(of: Callable[[Array], Features], array: Array, chosen: Rows) -> Features:
+def _in_pieces(of: Callable[[Any], Features], array: Any, chosen: Rows) -> Features:
     """The columns of some rows of an array that may lie on disk: pictures as a whole may not fit in memory."""
-    each = max(1, int(np.prod(array.shape[1:], dtype=np.int64)) * array.itemsize)
+    each = max(1, array.nbytes // max(1, len(array)))
     step = max(1, CHUNK_BYTES // each)
     starts = range(0, len(chosen), step)
-    return np.concatenate([of(np.asarray(array[chosen[start : start + step]])) for start in starts])
+    return np.concatenate([of(array[chosen[start : start + step]]) for start in starts])
 
 
 def _on_ngrams(signature: Signature, train: Batch, valid: Batch, chosen: Rows) -> Fit | None:
@@ -162,7 +168,7 @@ def _on_ngrams(signature: Signature, train: Batch, valid: Batch, chosen: Rows) -
         return None
     from drivetrain.learn.closed_form.ngram_model import features_of, fit_columns
 
-    drawn = {name: np.asarray(train[name])[chosen] for name in signature.inputs}
+    drawn = {name: column_in(train, name)[chosen] for name in signature.inputs}
     columns = fit_columns(signature, drawn)
     features, others = features_of(columns, drawn), features_of(columns, valid)
 
@@ -185,7 +191,7 @@ def _trees(
     """(name, outputs) of the trees for one target, by LightGBM where it is installed."""
     rows = _rows(signature, train)
     chosen = _sample(rows, MOST_TREE_ROWS, options["seed"])
-    drawn = {name: np.asarray(train[name])[chosen] for name in (*signature.inputs, target)}
+    drawn = {name: column_in(train, name)[chosen] for name in (*signature.inputs, target)}
     work = len(chosen) * len(signature.inputs) * scores
     rounds = int(np.clip(MOST_TREE_WORK / work, FEW_ROUNDS, MOST_ROUNDS))
     model = fit_trees(signature, drawn, target, most_rounds=rounds, **options)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from drivetrain.codecs import Signature
 from drivetrain.graphs.builder import Builder
 from drivetrain.learn.features.base import Columns, Features, for_regression, matrix
+from drivetrain.ragged import column_in
 from drivetrain.types import Array, Batch
 
 FARTHEST = 8.0
@@ -78,13 +79,13 @@ class RegressionColumns:
 def fit_columns_of(signature: Signature, train: Batch) -> RegressionColumns:
     """The columns of encoded training rows: of those inputs that give any, of which there is at least one."""
     made = ((name, codec, for_regression(codec)) for name, codec in signature.inputs.items())
-    found = [make(name, codec, np.asarray(train[name])) for name, codec, make in made if make is not None]
+    found = [make(name, codec, column_in(train, name)) for name, codec, make in made if make is not None]
     found.sort(key=lambda part: not part.scaled)
     logged: list[bool] = []
     values: list[tuple[int, Array]] = []
     start = 0
     for part in found:
-        width = part.columns.of(np.asarray(train[part.columns.field][:1])).shape[1]
+        width = part.columns.of(column_in(train, part.columns.field)[:1]).shape[1]
         values += [(start + place, own) for place, own in part.values.items()]
         logged += [part.logged] * (width if part.scaled else 0)
         start += width

@@ -18,6 +18,7 @@ from drivetrain.learn.closed_form.linear import Linear, fit_sparse
 from drivetrain.learn.closed_form.solver import Choice
 from drivetrain.learn.features.base import SparseColumns, for_ngrams
 from drivetrain.learn.goals import goal_of
+from drivetrain.ragged import column_in
 from drivetrain.types import Array, Batch
 
 MOST_WEIGHTS = 2**20
@@ -70,11 +71,11 @@ def fit_columns(signature: Signature, train: Batch) -> tuple[SparseColumns, ...]
     texts = [(name, codec, make) for name, codec, make in found if make is not None]
     scores = sum(math.prod(codec.output_shape) for codec in signature.targets.values())
     most = max(1, MOST_WEIGHTS // (scores * max(1, len(texts))))
-    return tuple(make(name, codec, np.asarray(train[name]), most) for name, codec, make in texts)
+    return tuple(make(name, codec, column_in(train, name), most) for name, codec, make in texts)
 
 
 def features_of(columns: Sequence[SparseColumns], batch: Batch) -> sparse.csr_matrix:
     """float32 (n, n-grams of all)."""
     return sparse.csr_matrix(
-        sparse.hstack([each.of(np.asarray(batch[each.field])) for each in columns], "csr")
+        sparse.hstack([each.of(column_in(batch, each.field)) for each in columns], "csr")
     )

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from drivetrain.codecs import Codec, Signature
 from drivetrain.extensions import facet, kind_of
 from drivetrain.graphs.builder import Builder
+from drivetrain.ragged import column_in
 from drivetrain.types import Array, Batch
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def tree_columns(signature: Signature, train: Batch, direction: Array) -> tuple[
     """The columns of each input that trees see, in the signature's order. `train` holds encoded rows."""
     found = ((name, codec, for_trees(codec)) for name, codec in signature.inputs.items())
     return tuple(
-        make(name, codec, np.asarray(train[name]), direction)
+        make(name, codec, column_in(train, name), direction)
         for name, codec, make in found
         if make is not None
     )
@@ -120,4 +121,4 @@ def tree_columns(signature: Signature, train: Batch, direction: Array) -> tuple[
 
 def matrix(columns: Sequence[Columns], batch: Batch) -> Features:
     """All columns side by side (n, width), of encoded rows."""
-    return np.concatenate([part.of(np.asarray(batch[part.field])) for part in columns], axis=1)
+    return np.concatenate([part.of(column_in(batch, part.field)) for part in columns], axis=1)

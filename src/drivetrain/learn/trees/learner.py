@@ -30,6 +30,7 @@ from drivetrain.learn.settings import CLASS_WEIGHTS, Record, settings_without_ep
 from drivetrain.learn.trees.growth import LOSSES, MOST_ROUNDS
 from drivetrain.learn.trees.history import curve
 from drivetrain.learn.trees.model import TreeModel, fit_trees, left_out, nothing_seen
+from drivetrain.ragged import graph_inputs
 from drivetrain.runtime import OnnxSession
 from drivetrain.types import Array
 
@@ -169,7 +170,7 @@ class TreesLearner(BaseLearner):
         check_graph(graph, self.data.signature)
         session = OnnxSession(graph, made_names(self.data.signature))
         batch = self.data.part(self.data.measured_part).batch()
-        answered = session.run(self._inputs(batch))
+        answered = session.run(graph_inputs(batch, self.data.signature.inputs))
         for name, model in self.models.items():
             apart = model.goal.apart(answered[name], model.predict(batch))
             if not (apart <= PARITY).all():
@@ -194,10 +195,7 @@ class TreesLearner(BaseLearner):
     def _answer(self, batch: Mapping[str, Array]) -> dict[str, Array]:
         if self._session is None:
             raise TrainingError("these trees are not grown yet.", fix="Call fit first.")
-        return self._session.run(self._inputs(batch))
-
-    def _inputs(self, batch: Mapping[str, Array]) -> dict[str, Array]:
-        return {name: batch[name] for name in self.data.signature.inputs}
+        return self._session.run(graph_inputs(batch, self.data.signature.inputs))
 
     def graph(self) -> bytes:
         if not self._graph:
