@@ -96,7 +96,8 @@ def _spread(rows: int, most: int) -> Array:
 class Learner(BaseLearner):
     """Trains a network on a dataset and knows how it went.
 
-    `model` is a name (`drivetrain.models.registry`) or a torch module; `objective` what the step minimises (as the task says
+    `model` is a name (`drivetrain.models.registry`) or a torch module (`drivetrain.models.build` says what it gets, raw too, and
+    must give); `objective` what the step minimises (as the task says
     by default), a name or an `Objective` of your own; `augment` a name, an `Augment`, None or "auto" (photographs are
     augmented, small pictures are not, and what a codec names changes of its own for is); `out` the run folder (by default
     the next free one under runs/); a `bare` learner keeps none. The other options are those of `Settings`; `lr` may be

@@ -38,7 +38,7 @@ def build_network(
     of a whole network. Or it is a torch module, which gives the output itself: (N, classes) scores or (N, 1). It gets
     the only input as its encoder prepares it for a body, a picture as normalised float32 (N, C, H, W); inputs that need
     no body, as the features of all of them side by side (N, features); and else a mapping, input -> what is prepared of
-    it. With `takes_raw = True` it gets what the codecs encode, unprepared: a window of float32, tokens, pixels of uint8;
+    it. With `takes_raw = True` it gets what the codecs encode, unprepared: a window of float32, tokens, pixels from 0 to 255;
     of rows of different lengths also how long each is, in the mapping under `drivetrain.ragged.lengths_of(input)`.
     `heads` has options by target; `count` is the number of training rows where `rows` are not all.
     Raises UsageError for an unknown name or one that doesn't fit, TrainingError where a module does not fit.
