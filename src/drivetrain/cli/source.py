@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from drivetrain.errors import FileError, UsageError
 
 if TYPE_CHECKING:
-    from drivetrain.data.dataset import Dataset
     from drivetrain.data.option import Option
     from drivetrain.data.task import Task
+    from drivetrain.tasks.problem import Problem
 
 
 def add_source(command: ArgumentParser) -> None:
@@ -96,7 +96,7 @@ def _refuse_no_data(path: str) -> None:
         )
 
 
-def dataset(options: Namespace) -> Dataset:
+def dataset(options: Namespace) -> Problem:
     """The dataset that the options mean. Raises UsageError for options of another task, and for those that mean nothing
     for these data or the model."""
     from drivetrain.learn.applies import refuse_pointless, refuse_unfit
@@ -110,12 +110,12 @@ def dataset(options: Namespace) -> Dataset:
     return made
 
 
-def recorded(data: Dataset) -> dict[str, Any]:
+def recorded(data: Problem) -> dict[str, Any]:
     """What a dataset was made with, by the names of the options and in the words of `said`."""
     return data.task.recorded(data.recipe or {})
 
 
-def said(data: Dataset, options: Namespace, name: str) -> Any:
+def said(data: Problem, options: Namespace, name: str) -> Any:
     """The value of an option; what may be given again as one text, whatever its order."""
     value = getattr(options, name)
     option = next((each for each in data.task.options if each.name == name), None)

@@ -29,14 +29,15 @@ class Problem(Dataset):
 
     def check(self) -> Report:
         """Faults in the data and leaks between the parts; looked for once."""
-        if self.found_faults is None:
-            found = self.task.find_faults(self)
-            if found is None:
-                from drivetrain.data.checks.declared import check_declared
+        if self.found_faults is not None:
+            return self.found_faults
+        found: Report | None = self.task.find_faults(self)
+        if found is None:
+            from drivetrain.data.checks.declared import check_declared
 
-                found = check_declared(self)
-            self.found_faults = found
-        return self.found_faults
+            found = check_declared(self)
+        self.found_faults = found
+        return found
 
     @public
     def show(self, n: int = 16, part: str = "train", seed: int = 0) -> Chart:

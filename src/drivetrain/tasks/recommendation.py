@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -214,6 +214,11 @@ class Ratings(Recommendation):
     things = "ratings"
 
     @property
+    def log(self) -> Log:
+        """Who had what, of which the histories are made."""
+        return cast("Ranking", self.ranking.task).log
+
+    @property
     def limits(self) -> tuple[str, ...]:  # type: ignore[override]
         return (*NAMES_ARE_IN_IT, *self.ranking.task.limits)
 
@@ -378,8 +383,7 @@ def recommender(model: Any, *, seen: Mapping[Any, Any] | None = None) -> Recomme
     task = model.data.task
     if not isinstance(task, Ranking | Ratings):
         return Recommender(bundle, check=False, seen=seen)
-    ranking = task.ranker(model).data.task
-    histories = {user: (tuple(a), tuple(b)) for user, (a, b) in ranking.log.histories().items()}
+    histories = {user: (tuple(a), tuple(b)) for user, (a, b) in task.log.histories().items()}
     if bundle.recommender is None:
         bundle = replace(bundle, seen=histories)
     else:

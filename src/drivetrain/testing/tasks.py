@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from drivetrain.data.dataset import Dataset
 from drivetrain.data.recipe import from_recipe
 from drivetrain.learn.names import is_network
 from drivetrain.learn.runs.folder import Run
 from drivetrain.runtime import Predictor
+from drivetrain.tasks.problem import Problem
 from drivetrain.testing.bundles import check_bundle
 from drivetrain.types import Answer
 
 
-def check_task(data: Dataset, folder: str | Path, rows: int = 8) -> Path:
+def check_task(data: Problem, folder: str | Path, rows: int = 8) -> Path:
     """Show that a task's dataset goes the whole way, and give the bundle that came out.
 
     It has a default model and, if it can be made again, is the same then; one epoch, of a model that has epochs, leaves a
@@ -40,7 +40,7 @@ def check_task(data: Dataset, folder: str | Path, rows: int = 8) -> Path:
     return bundle
 
 
-def _check_recipe(data: Dataset) -> None:
+def _check_recipe(data: Problem) -> None:
     if data.recipe is None:
         return
     again = from_recipe(json.loads(json.dumps(data.recipe)))
@@ -51,7 +51,7 @@ def _check_recipe(data: Dataset) -> None:
         )
 
 
-def _check_answers(data: Dataset, learner: Any, bundle: Path, rows: int) -> None:
+def _check_answers(data: Problem, learner: Any, bundle: Path, rows: int) -> None:
     predictor = Predictor(bundle)
     chosen = data.part("train").rows[:rows]
     for row in chosen.tolist():

@@ -32,7 +32,7 @@ from drivetrain.learn.runs.folder import Run, is_used, refuse_used
 from drivetrain.learn.settings import EPOCHS, EPOCHS_OF_COLUMNS, FROZEN_EPOCHS, NETWORKS_ONLY, telling
 
 if TYPE_CHECKING:
-    from drivetrain.data.dataset import Dataset
+    from drivetrain.tasks.problem import Problem
 
 HELP = "train a model on a folder of pictures, a table, or ratings"
 EXAMPLE = "drivetrain train flowers/ --epochs 4 --export flowers.bundle"
@@ -121,7 +121,7 @@ def act(options: Namespace) -> Outcome:
     return ({**answer, "proposal": proposal} if proposal else answer), code
 
 
-def _propose(data: Dataset, options: Namespace) -> dict[str, Any] | None:
+def _propose(data: Problem, options: Namespace) -> dict[str, Any] | None:
     """A split that suits the table better than a random one, with what it changes."""
     if not data.kinds:
         return None
@@ -134,7 +134,7 @@ def _propose(data: Dataset, options: Namespace) -> dict[str, Any] | None:
     return found.to_json()
 
 
-def describe(data: Dataset, options: Namespace) -> None:
+def describe(data: Problem, options: Namespace) -> None:
     """What was recognised: for a table each column's kind and the reason."""
     say(data.describe(left_out=not data.kinds), options)
     if data.kinds and not options.json:
@@ -150,7 +150,7 @@ def _settings(options: Namespace) -> dict[str, Any]:
     return {"seed": options.seed, **{name: value for name, value in given.items() if value is not None}}
 
 
-def _model(data: Dataset, options: Namespace) -> str:
+def _model(data: Problem, options: Namespace) -> str:
     """The model that was named, or else the default: a network where an option is given that only a network has."""
     from drivetrain.learn.names import default_model
 
@@ -192,7 +192,7 @@ def _check_training(options: Namespace) -> None:
             hub.fetch(source.location)
 
 
-def _say_faults(data: Dataset, options: Namespace) -> None:
+def _say_faults(data: Problem, options: Namespace) -> None:
     most = data.task.quick_to_check
     if most is not None and len(data) > most:
         say(
