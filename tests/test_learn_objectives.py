@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 import drivetrain as dt
 from drivetrain.errors import TrainingError, UsageError
+from drivetrain.learn.bare import train_bare
 from drivetrain.learn.hooks import Hook
 from drivetrain.learn.learner import Learner
 from drivetrain.learn.loop import Position
@@ -94,7 +95,7 @@ def test_a_step_of_ones_own_trains_as_the_supervised_one_that_it_repeats(tmp_pat
 
 def test_the_valid_loss_is_what_the_objective_says(tmp_path: Path) -> None:
     def valid(training: Any, nets: Any, batch: Any) -> Tensor:
-        return error(nets, batch).sum()
+        return error(nets, batch)
 
     usual = learner(tmp_path / "a", "supervised", valid=0.25)
     usual.fit(2, lr=0.1)
@@ -248,6 +249,14 @@ def test_heads_alone_are_not_trained_by_an_objective_of_ones_own(tmp_path: Path)
         learner(tmp_path, Objective(squares)).train([Phase(1, 0.1, frozen=True)])
     assert caught.value.where == "frozen_epochs"
     assert not (tmp_path / "config.toml").exists()
+
+
+def test_trainings_of_one_module_and_one_objective_begin_alike() -> None:
+    """As for a learning curve: its second model is not the first one trained on."""
+    module, objective = neuron(), Objective(two, networks={"judge": judge()})
+    ends = [train_bare(line(), module, 2, objective=objective, batch_size=8) for _ in range(2)]
+    assert same(*(state(made) for made in ends))
+    assert torch.equal(module.weight, neuron().weight)
 
 
 def test_what_is_no_network_has_no_objective() -> None:

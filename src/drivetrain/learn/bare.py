@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 from drivetrain.data.dataset import Dataset
@@ -20,7 +21,11 @@ def train_bare(
 ) -> BaseLearner:
     """A model trained on the training rows. With `steps` (batches in an epoch of all the rows) a part of them gets more
     epochs, at most four times as many, so that it is not told apart by having been trained less.
+    A module and an objective of one's own begin each training with the weights that they came with.
     Raises what the model's learner raises."""
+    model = copy.deepcopy(model)
+    if "objective" in options:
+        options["objective"] = copy.deepcopy(options["objective"])
     learner: Any = make_learner(data, model, bare=True, **options)
     if not is_network(learner.model_name):
         learner.fit()

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 class Hook:
     """Override what you need. `learner.stop()` in any of them ends training after the batch, resumably.
 
-    `batch[field]` are the encoded rows of a field, on the device; change them in place or assign others.
+    `batch[field]` are the encoded rows of a field, on the device; change them in place or assign others. Where a batch
+    makes several updates (`learn/objectives`), `on_loss` comes before each, and `on_batch_end` has the last one's loss.
     """
 
     def on_fit_start(self, learner: Learner, phase: Phase) -> None: ...

@@ -236,7 +236,7 @@ def validate(learner: Learner, training: Training) -> tuple[float | None, float 
         has_error = isinstance(found, tuple)
         if share is not None and share.idle:
             continue
-        loss, error = found if isinstance(found, tuple) else (found, 0.0)
+        loss, error = found if has_error else (found.sum(), 0.0)
         loss_sum += float(loss)
         error_sum += float(error)
     loss_sum, error_sum = learner.processes.sums(loss_sum, error_sum)

@@ -55,8 +55,8 @@ class Objective:
     """A step, and what belongs to it.
 
     `networks` are those that train beside the learner's own, by name: `nets.NAME` in the step, each with an optimiser of
-    its own; one whose weights need no gradient stays as it is. `valid(training, nets, batch)` gives the loss of valid
-    rows, their sum (), or (that, the sum of their errors); without it there is no valid loss. `measured` is False where
+    its own; one whose weights need no gradient stays as it is. `valid(training, nets, batch)` gives the losses (n,) of
+    valid rows or their sum, or (that sum, the sum of their errors); without it there is no valid loss. `measured` is False where
     the targets are not what the network is to answer to the inputs of the same row, as with pictures made of noise: then
     there are no metrics, and the result says why. Raises UsageError for what can't be.
     """
@@ -72,7 +72,7 @@ class Objective:
 
         if not callable(self.step):
             raise UsageError("step must be a function.", where="objective")
-        object.__setattr__(self, "name", self.name or self.step.__name__)
+        object.__setattr__(self, "name", self.name or getattr(self.step, "__name__", "objective"))
         for name, network in self.networks.items():
             if not name.isidentifier() or name in TAKEN:
                 raise UsageError(
