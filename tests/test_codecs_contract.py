@@ -36,6 +36,12 @@ DAY = datetime.date(1969, 7, 20)
 MOMENT = datetime.datetime(2021, 3, 4, 5, 6, 7, 891, datetime.timezone(datetime.timedelta(hours=-5)))
 
 
+TEXTS = [
+    "The cat sat on the mat.", "the CAT's <b>mat</b> &amp; more", "", None, 3, "\ud800 \0 \U0001f600", "x" * 70_000,
+    "naïve e\u0301 line\r\nnext",
+]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("codec", "values"),
     [
@@ -69,6 +75,13 @@ MOMENT = datetime.datetime(2021, 3, 4, 5, 6, 7, 891, datetime.timezone(datetime.
         (Ranking(items=("z", "a"), shown=1), [["a", "q", "r"]]),
         (Tokens(), [[3, 0, 3], (1,), np.array([7, 2]), []]),
         (Tokens(size=9), [[8], []]),
+        (Tokens(tokenizer="words"), TEXTS),
+        (Tokens(tokenizer="words", lines=True, rare=1, length=3, keep="end"), TEXTS),
+        (Tokens(tokenizer="characters", rare=0, absent=("no",)), [*TEXTS, "No"]),
+        (Tokens(tokenizer="bpe", most=60, lower=True, strip_html=True, strip_accents=True), TEXTS),
+        (Tokens(tokenizer="wordpiece", strip_punctuation=True, stop_words=("the", "a")), TEXTS),
+        (Tokens(tokenizer="unigram", most=5), TEXTS),
+        (Tokens(tokenizer="unigram"), [""]),
     ],
 )
 def test_contract(codec: Codec, values: list[Any]) -> None:
@@ -86,7 +99,7 @@ def test_every_codec_has_a_contract_test() -> None:
 
 def test_the_book_names_every_field() -> None:
     book = (Path(base.__file__).parent / "OPS.md").read_text(encoding="utf-8")
-    for codec in (Image(), Category(), Number(), Date(), Tags(), Text(), Ranking()):
+    for codec in (Image(), Category(), Number(), Date(), Tags(), Text(), Ranking(), Tokens()):
         section = book.split(f"## {codec.op}")[1].split("\n## ")[0]
         told = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", section, re.MULTILINE))))
         assert {field.name for field in dataclasses.fields(codec)} <= told, codec.op

@@ -98,6 +98,8 @@ class Codec(ABC):
     """Parts of an answer that are chosen: equal or not, and safe within `margin`."""
     learned: ClassVar[tuple[str, ...]] = ()
     """Fields that `fit` sets where they are None: with one that is, a codec says nothing yet and is in no bundle."""
+    apart: ClassVar[Mapping[str, str]] = {}
+    """Fields that hold a whole text file, and what a bundle calls the member that it keeps one in (FORMAT.md, section 1)."""
     padding: float = 0
     """Where rows are of different lengths: what follows the shorter ones of a batch. No network may look at it."""
     longest: int = 65_536
@@ -173,6 +175,12 @@ class Codec(ABC):
         """
         del values
         return encoded
+
+    @property
+    def told(self) -> str:
+        """What a person should know of what it has learned, as the end of a sentence that begins with the field; empty where
+        that is nothing."""
+        return ""
 
     def rounding(self, values: Array) -> float:
         """The largest step between neighbours that encoding raw values (n,) takes, in standard deviations of them: what it

@@ -27,6 +27,7 @@ from drivetrain.codecs.base import (
 )
 from drivetrain.errors import DrivetrainError
 from drivetrain.grams import grams_of
+from drivetrain.pieces import lower
 from drivetrain.types import Array
 from drivetrain.values import as_text
 
@@ -39,12 +40,6 @@ BITS = range(8, 23)
 """Of the number of a bucket: with its count it is an int32."""
 PADDING, UNKNOWN, FIRST = 0, 1, 2
 """The ids of no word, of a word that isn't in the vocabulary, and of the first that is."""
-
-
-def lower(text: str) -> str:
-    """Each character in lower case by itself, where that is one character: neither a language nor its neighbours matter."""
-    # Python's lower() looks at neighbours for the final sigma only, and makes two characters of this I alone.
-    return "\u0130".join(part.lower() for part in text.replace("\u03a3", "\u03c3").split("\u0130"))
 
 
 @dataclass(frozen=True)
