@@ -75,8 +75,8 @@ def test_manifests_that_are_none() -> None:
     ):
         with pytest.raises(BundleError, match=r"fields of its format|missing|graph"):
             open_bundle_bytes(altered(WRITER, {}, changes))
-    with pytest.raises(BundleError, match="of format 6; this drivetrain reads up to 5"):
-        open_bundle_bytes(altered(WRITER, {}, {"format": 6}))
+    with pytest.raises(BundleError, match="of format 7; this drivetrain reads up to 6"):
+        open_bundle_bytes(altered(WRITER, {}, {"format": 7}))
     graphs = manifest(WRITER)["graphs"]
     for key, value in (("first", "prefill"), ("next", None), ("next", "next_1"), ("dims", [None, None, 9])):
         lied = from_json(to_json(graphs))

@@ -25,7 +25,7 @@ MOST_MEMBERS = 20_000
 FIELD = r"[A-Za-z0-9_%]{1,200}"
 MEMBER = re.compile(
     rf"manifest\.json|manifest\.sha256|signature\.json|(?:model|prefill|step)\.onnx|profile\.json|README\.md|golden/cases\.json"
-    rf"|item_vectors\.npy|seen\.json|titles\.json|recommender\.bundle"
+    rf"|tokenizer(?:_[1-9][0-9]{{0,3}})?\.json|item_vectors\.npy|seen\.json|titles\.json|recommender\.bundle"
     rf"|golden/[0-9]{{4}}\.{FIELD}\.(?:raw|read\.npy)|golden/(?:encoded|lengths|output)\.{FIELD}\.npy"
     r"|golden/[0-9]{4}\.(?:logits|state_[0-9]{1,4})\.npy"
 )

@@ -26,15 +26,17 @@ from drivetrain.codecs import Signature
 from drivetrain.errors import BundleError, DrivetrainError
 from drivetrain.files import from_json, sha256, to_json
 
-FORMAT, WITHOUT_PROGRAM, WITHOUT_LENGTHS, WITHOUT_PARTS = 5, 4, 3, 2
-"""The newest format version that this code reads, and it reads every older one; and those that it writes where the program is one
-graph run once, where no rows are of different lengths either, and where the graph has no outputs for parts either, so that who
-reads those can go on."""
+FORMAT, WITHOUT_TEXTS, WITHOUT_PROGRAM, WITHOUT_LENGTHS, WITHOUT_PARTS = 6, 5, 4, 3, 2
+"""The newest format version that this code reads, and it reads every older one; and those that it writes where no text of a codec
+is a member of its own (see `apart`), where the program is one graph run once too, where no rows are of different lengths either,
+and where the graph has no outputs for parts either, so that who reads those can go on."""
 MOST_JSON_BYTES = 2**24
 MOST_JSON_DEPTH = 64
 MOST_TOLERANCE = 10
 """Times the format's own tolerance. One that lets anything pass would make the golden cases say nothing."""
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+TEXT = re.compile(r"tokenizer(?:_[1-9][0-9]{0,3})?\.json")
+"""The members that hold a text of a codec: tokenizer.json, tokenizer_1.json, ..."""
 KEYS = ("format", "name", "task", "created", "drivetrain", "members", "tolerances", "facts")
 REQUIRED = ("signature.json", "golden/cases.json", "profile.json", "README.md")
 
@@ -53,8 +55,9 @@ def make_manifest(
     """manifest.json for these members and the interfaces of the graphs. `created` is the UTC time in ISO 8601; now by
     default."""
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    version = _least_format(members, signature, program, interfaces)
     manifest = {
-        "format": _least_format(signature, program, interfaces),
+        "format": version,
         "name": name,
         "task": task,
         "created": created or now,
@@ -64,7 +67,7 @@ def make_manifest(
         },
         **(
             {"graph": interfaces[MODEL]}
-            if isinstance(program, Single)
+            if version <= WITHOUT_PROGRAM
             else {"graphs": dict(interfaces), "program": program_to_json(program)}
         ),
         "tolerances": tolerances(signature),
@@ -73,10 +76,14 @@ def make_manifest(
     return to_json(manifest, indent=1).encode()
 
 
-def _least_format(signature: Signature, program: Program, interfaces: Mapping[str, Interface]) -> int:
+def _least_format(
+    members: Mapping[str, bytes], signature: Signature, program: Program, interfaces: Mapping[str, Interface]
+) -> int:
     """The oldest format that says all of it."""
-    if not isinstance(program, Single):
+    if any(map(TEXT.fullmatch, members)):
         return FORMAT
+    if not isinstance(program, Single):
+        return WITHOUT_TEXTS
     if any(codec.varies for codec in signature.inputs.values()):
         return WITHOUT_PROGRAM
     return WITHOUT_LENGTHS if "parts" in interfaces[MODEL] else WITHOUT_PARTS

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from drivetrain.bundle import generations
+from drivetrain.bundle.apart import has_texts, put_in
 from drivetrain.bundle.archive import MANIFEST, peek_manifest, read_file, read_folder, read_zip
 from drivetrain.bundle.generations import GeneratedCase
 from drivetrain.bundle.golden import CASES, GoldenCase, from_members
@@ -18,6 +19,7 @@ from drivetrain.bundle.manifest import (
     FORMAT,
     WITHOUT_LENGTHS,
     WITHOUT_PARTS,
+    WITHOUT_TEXTS,
     check_members,
     check_tolerances,
     format_of,
@@ -170,7 +172,11 @@ def _assembled(members: Mapping[str, memoryview], inner: bool = False) -> Bundle
         raise BundleError("a bundle within a bundle holds none.", where=RECOMMENDER)
     manifest = check_members(members)
     program = program_of(manifest)
-    signature = _signature(load_json(members["signature.json"], "signature.json"), program)
+    record = load_json(members["signature.json"], "signature.json")
+    put_in(record, members)
+    signature = _signature(record, program)
+    if has_texts(signature) and manifest["format"] <= WITHOUT_TEXTS:
+        raise BundleError("a bundle of this format has no texts of codecs.", where=MANIFEST)
     graphs = {
         name: bytes(members[f"{name}.onnx"])
         for name in (*program.required, *program.optional)

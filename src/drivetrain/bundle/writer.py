@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from drivetrain.bundle import generations
+from drivetrain.bundle import apart, generations
 from drivetrain.bundle.archive import MANIFEST, MANIFEST_HASH, is_bundle, write_zip
 from drivetrain.bundle.golden import GoldenCase, to_members
 from drivetrain.bundle.graph import check_graph
@@ -104,8 +104,10 @@ def bundle_bytes(
     else:
         interfaces = {MODEL: check_graph(graphs[MODEL], signature)}
         golden = to_members(cases, signature)
+    record, texts = apart.to_members(signature)
     contents = {
-        "signature.json": to_json(signature.to_json(), indent=1).encode(),
+        "signature.json": to_json(record, indent=1).encode(),
+        **texts,
         **{f"{name}.onnx": data for name, data in graphs.items()},
         "profile.json": to_json(dict(profile), indent=1).encode(),
         "README.md": card.encode(),
