@@ -20,9 +20,10 @@ from drivetrain.files import from_json
 from drivetrain.learn.names import network_of
 from drivetrain.learn.settings import Settings
 from drivetrain.learn.trees import learner as trees
+from drivetrain.learn.trees.learner import TreeSettings
 from drivetrain.search import tune as tuning_module
 from drivetrain.search.result import Tuning
-from drivetrain.search.space import OF_TREES, Choice, Range, default_space, names_of, read_space, scaled
+from drivetrain.search.space import Choice, Range, default_space, names_of, read_space, scaled
 from drivetrain.search.tune import Search
 
 SPACE = {"lr": (1e-3, 3e-1, "log"), "weight_decay": (1e-4, 0.1, "log"), "dropout": (0.0, 0.5)}
@@ -198,7 +199,11 @@ def test_the_first_trials_are_the_defaults_of_each_model_and_the_next_have_only_
 def test_a_model_without_epochs_is_searched_alone(model: str, tmp_path: Path) -> None:
     found = dt.tune(reviews(), 3, out=tmp_path / "out", model=model, quiet=True)
     assert found.trials[0]["settings"] == {}, "the model's own"
-    own = {"trees": set(OF_TREES), "ngrams": {"penalty", "power"}, "regression": {"penalty"}}
+    own = {
+        "trees": set(TreeSettings.searched(classes=False)),
+        "ngrams": {"penalty", "power"},
+        "regression": {"penalty"},
+    }
     assert set(found.trials[1]["settings"]) == own[model]
     settings = found.learner().settings.to_json()
     assert {name: settings[name] for name in found.best["settings"]} == found.best["settings"]
@@ -238,7 +243,9 @@ def test_the_default_space_is_that_of_the_data() -> None:
     assert columns["batch_size"] == Choice((16, 32, 64, 128))
     assert columns["epochs"] == Range(5, 60, log=True)
     assert "model" not in default_space(several.columns(), ("mlp",), False, settings)
-    assert set(default_space(several.columns(), ("trees",), False, settings)) == set(OF_TREES)
+    assert set(default_space(several.columns(), ("trees",), False, settings)) == set(
+        TreeSettings.searched(classes=False)
+    )
     assert "label_smoothing" not in default_space(several.amounts(), ("mlp",), False, settings)
     assert "power" not in default_space(several.amounts(), ("ngrams",), False, settings)
     scratch, ready = (

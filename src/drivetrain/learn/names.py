@@ -10,7 +10,7 @@ from drivetrain.data.dataset import Dataset
 from drivetrain.errors import UsageError
 from drivetrain.learn.distributed import processes
 from drivetrain.learn.features.base import is_text
-from drivetrain.learn.settings import EPOCHS, EPOCHS_OF_COLUMNS, NETWORKS_ONLY
+from drivetrain.learn.settings import EPOCHS, EPOCHS_OF_COLUMNS, NETWORKS_ONLY, Record, Settings
 from drivetrain.models.registry import LEARNERS, fitting, takes_of
 
 TREES, NGRAMS, REGRESSION = "trees", "ngrams", "regression"
@@ -50,6 +50,15 @@ def own_learner(model: Any) -> Any:
         return None
     if processes.count() > 1:
         raise UsageError("this model is fitted in one process.", where="torchrun", fix="Leave torchrun out.")
+    return _learner(model)
+
+
+def settings_of(model: Any) -> type[Record]:
+    """The class of a model's settings."""
+    return Settings if is_network(model) else _learner(model).kind
+
+
+def _learner(model: str) -> Any:
     module, _, name = LEARNERS[model].learner.partition(":")
     return getattr(importlib.import_module(f"drivetrain.learn.{module}"), name)
 

@@ -25,6 +25,13 @@ class Record:
         return dataclasses.asdict(self)  # type: ignore[call-overload]
 
     @classmethod
+    def searched(cls, classes: bool) -> dict[str, Any]:
+        """What a search varies of the settings of a model without epochs, as a person would write it: name -> (low, high) or
+        (low, high, "log"). `classes` tells whether a target is a category. Nothing of one that can't be searched."""
+        del classes
+        return {}
+
+    @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
         names = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
         for name in values:

@@ -10,12 +10,19 @@ from typing import TYPE_CHECKING, Any
 from drivetrain.data.augment.pictures import Augment
 from drivetrain.errors import UsageError, nearest
 from drivetrain.learn.best.candidates import candidates
-from drivetrain.learn.closed_form.ngrams import NgramSettings
-from drivetrain.learn.closed_form.regression import RegressionSettings
-from drivetrain.learn.names import NETWORK, NGRAMS, REGRESSION, TREES, is_network, network_of, one_model
+from drivetrain.learn.names import (
+    NETWORK,
+    NGRAMS,
+    REGRESSION,
+    TREES,
+    is_network,
+    network_of,
+    one_model,
+    settings_of,
+)
 from drivetrain.learn.recipe import MANY, VERY_MANY
-from drivetrain.learn.settings import Record, Settings, telling
-from drivetrain.learn.trees.learner import TreeSettings
+from drivetrain.learn.settings import Settings, telling
+from drivetrain.models.registry import LEARNERS
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -28,18 +35,14 @@ LIKELIEST = (NGRAMS, TREES, NETWORK, REGRESSION, LINEAR)
 INSTEAD = {REGRESSION: NGRAMS, LINEAR: REGRESSION}
 """A model that isn't searched beside another one, of which more is to be hoped. The penalties of both regressions have one
 name, and sizes of their own."""
-SETTINGS: dict[str, type[Record]] = {
-    TREES: TreeSettings, NGRAMS: NgramSettings, REGRESSION: RegressionSettings,
-}  # fmt: skip
-"""Of the models without epochs that can be searched; a network has `Settings`."""
 PLAN = ("lr", "epochs", "frozen_epochs", "augment_strength")
 """What can be searched of a network beside the fields of `Settings`."""
 NOT_SEARCHED = ("seed", "shard")
 
 
-def settings_of(model: Any) -> type[Record]:
-    """The record of a model's settings."""
-    return Settings if is_network(model) else SETTINGS[model]
+def can_be_searched(model: Any) -> bool:
+    """Whether there is something to search of a model."""
+    return is_network(model) or bool(settings_of(model).searched(classes=True))
 
 
 def names_of(model: Any) -> tuple[str, ...]:
@@ -49,7 +52,12 @@ def names_of(model: Any) -> tuple[str, ...]:
     return (*PLAN, *own) if is_network(model) else tuple(own)
 
 
-NAMES = ("model", *dict.fromkeys(name for model in (NETWORK, *SETTINGS) for name in names_of(model)))
+NAMES = (
+    "model",
+    *dict.fromkeys(
+        name for model in (NETWORK, *filter(can_be_searched, LEARNERS)) for name in names_of(model)
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -95,15 +103,6 @@ class Choice:
 Space = dict[str, Range | Choice]
 
 
-OF_TREES: Space = {
-    "rate": Range(0.02, 0.2, log=True),
-    "leaves": Range(4, 64, log=True),
-    "least_rows": Range(1, 100, log=True),
-    "l2": Range(0.01, 100.0, log=True),
-}
-PENALTY = {NGRAMS: Range(1e-4, 1.0, log=True), REGRESSION: Range(1e-2, 1e4, log=True)}
-
-
 def searched_models(
     data: Dataset, fixed: Mapping[str, Any], space: Mapping[str, Range | Choice] | None
 ) -> tuple[Any, ...]:
@@ -143,7 +142,7 @@ def searched_models(
 
 
 def _refuse_unsearchable(model: Any) -> None:
-    if not is_network(model) and model not in SETTINGS:
+    if not can_be_searched(model):
         raise UsageError(
             f"{model!r} has nothing to search.", where="model", fix="Compare it with the best: drivetrain compare."
         )  # fmt: skip
@@ -153,12 +152,9 @@ def default_space(data: Dataset, models: Sequence[Any], pretrained: bool, settin
     """What is searched where nobody said: see `tune`. `settings` are the network's."""
     categories = any(codec.labels is not None for codec in data.signature.targets.values())
     space: Space = {"model": Choice(tuple(models))} if len(models) > 1 else {}
-    if TREES in models:
-        space |= OF_TREES
-    if NGRAMS in models:
-        space |= {"penalty": PENALTY[NGRAMS], **({"power": Range(0.0, 1.0)} if categories else {})}
-    if REGRESSION in models:
-        space["penalty"] = PENALTY[REGRESSION]
+    for model in models:
+        if not is_network(model):
+            space |= read_space(settings_of(model).searched(categories))
     if not any(map(is_network, models)):
         return space
     decay = Range(1e-4, max(0.3, 3 * settings.weight_decay), log=True)

@@ -45,8 +45,8 @@ from drivetrain.search.result import Tuning
 from drivetrain.search.space import (
     NAMES,
     PLAN,
-    SETTINGS,
     Space,
+    can_be_searched,
     default_space,
     names_of,
     read_space,
@@ -472,7 +472,7 @@ class Search:
                 "drivetrain train without --model blends several models and fits them again to all rows but the test's, which "
                 f"may be better than any trial: drivetrain compare {shlex.quote(str(self.folder / 'best'))} RUN"
             ]
-        if not (is_network(default) or default in SETTINGS):
+        if not can_be_searched(default):
             return [
                 f"the default model of {self.data.things} is {default}, which has no settings: compare it with this one"
             ]

@@ -87,6 +87,7 @@ class BestLearner(Refitted):
     for other options and for a target without metrics, TrainingError where nothing can be tried.
     """
 
+    kind = BestSettings
     settings: BestSettings  # type: ignore[assignment]
     has_trees = True
 
@@ -103,7 +104,7 @@ class BestLearner(Refitted):
     ) -> None:
         super().__init__(copy(data), out, force, quiet, bare)
         self.model_name = BEST
-        self.settings = settings_without_epochs(BestSettings, options, BEST)
+        self.settings = settings_without_epochs(self.kind, options, BEST)
         refuse_pointless(data, BEST, telling(options))
         for codec in data.signature.targets.values():
             metrics_of(codec)  # Raises where there is nothing to choose by.

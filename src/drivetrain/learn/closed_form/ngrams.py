@@ -39,6 +39,10 @@ class NgramSettings(Record):
         self._require(self.penalty is None or self.penalty > 0, "penalty", "a number above 0, or None")
         self._require(self.power is None or 0 <= self.power <= 1, "power", "a number from 0 to 1, or None")
 
+    @classmethod
+    def searched(cls, classes: bool) -> dict[str, Any]:
+        return {"penalty": (1e-4, 1.0, "log"), **({"power": (0.0, 1.0)} if classes else {})}
+
     @property
     def choice(self) -> Choice | None:
         """What was given; None where cross-validation is to find it."""

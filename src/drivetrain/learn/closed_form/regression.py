@@ -48,6 +48,10 @@ class RegressionSettings(Record):
         )
         self._require(self.penalty is None or self.penalty > 0, "penalty", "a number above 0, or None")
 
+    @classmethod
+    def searched(cls, classes: bool) -> dict[str, Any]:
+        return {"penalty": (1e-2, 1e4, "log")}
+
 
 class RegressionLearner(Solved):
     """Options are `seed`, `class_weights` and `penalty`, and those of `Solved`. Raises UsageError for targets that are

@@ -73,6 +73,12 @@ class TreeSettings(Record):
         self._require(rows, "least_rows", "a whole number from 1, or None")
         self._require(self.l2 is None or self.l2 >= 0, "l2", "0 or more, or None")
 
+    @classmethod
+    def searched(cls, classes: bool) -> dict[str, Any]:
+        return {
+            "rate": (0.02, 0.2, "log"), "leaves": (4, 64, "log"), "least_rows": (1, 100, "log"), "l2": (0.01, 100.0, "log"),
+        }  # fmt: skip
+
 
 class TreesLearner(BaseLearner):
     """Gradient-boosted trees on a table: one ensemble for each target, a category or a number.
@@ -82,6 +88,7 @@ class TreesLearner(BaseLearner):
     can't have, TrainingError where there is nothing to learn from.
     """
 
+    kind = TreeSettings
     settings: TreeSettings  # type: ignore[assignment]
     epoch_name = "round"
     has_trees = True
@@ -99,7 +106,7 @@ class TreesLearner(BaseLearner):
     ) -> None:
         super().__init__(data, out, force, quiet, bare)
         self.model_name = TREES
-        self.settings = settings_without_epochs(TreeSettings, options, TREES)
+        self.settings = settings_without_epochs(self.kind, options, TREES)
         refuse_pointless(data, TREES, telling(options))
         self.models: dict[str, TreeModel] = {}
         self._graph = b""
