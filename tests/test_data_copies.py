@@ -9,6 +9,7 @@ from pictures import class_folder
 import drivetrain as dt
 from drivetrain.data import split
 from drivetrain.data.checks.copies import without_copies
+from drivetrain.data.recipe import from_recipe
 from drivetrain.data.table import from_columns
 
 RNG = np.random.default_rng(0)
@@ -65,5 +66,5 @@ def test_pictures_are_compared_by_their_bytes(tmp_path: Path):
     data = dt.image_classification.from_folder(folder, drop_copies=True)
     assert len(data) == 9
     assert "1 of 10 pictures is an exact copy of another and left out" in data.notes
-    again = dt.image_classification.from_recipe(data.recipe)
+    again = from_recipe(data.recipe)
     assert (again.table["image"] == data.table["image"]).all()
