@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from drivetrain import charts
-from drivetrain.charts.chart import DARK, LIGHT, Chart, apart, percent, plain, recoloured
+from drivetrain.charts.chart import DARK, LIGHT, Chart, apart, recoloured
 from drivetrain.charts.importance import importance
 from drivetrain.charts.regression import errors, predictions
 from drivetrain.charts.results import _cell_colour, _luminance, _readable
@@ -25,6 +25,7 @@ from drivetrain.charts.thresholds import thresholds
 from drivetrain.charts.tuning import trials
 from drivetrain.codecs.category import Category
 from drivetrain.errors import DataError, DrivetrainError, FileError, UsageError
+from drivetrain.figures import percent, plain
 from drivetrain.metrics import measure, reliability
 from drivetrain.metrics.overfitting import worsened
 

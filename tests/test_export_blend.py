@@ -7,13 +7,14 @@ import onnx
 import pytest
 
 from drivetrain.bundle.graph import check_graph
+from drivetrain.bundle.operators import TREES
 from drivetrain.bundle.tensors import made_names
 from drivetrain.codecs import Signature
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
 from drivetrain.errors import UsageError
 from drivetrain.graphs.blend import blend
-from drivetrain.graphs.builder import TREES, Builder
+from drivetrain.graphs.builder import Builder
 from drivetrain.runtime import OnnxSession
 from drivetrain.types import Array
 

@@ -12,8 +12,9 @@ import pytest
 import drivetrain as dt
 from drivetrain.data.refit import fold, pool, spread_order, strata, with_train
 from drivetrain.errors import DataError, UsageError
-from drivetrain.evidence.learning_curve import LearningCurve, _curve, learning_curve, resolved
+from drivetrain.evidence.learning_curve import LearningCurve, _curve, learning_curve
 from drivetrain.evidence.power_law import fit
+from drivetrain.figures import resolved
 from drivetrain.files import to_json
 from drivetrain.learn.bare import train_bare
 from drivetrain.metrics import Statistic

@@ -13,6 +13,8 @@ IR_VERSIONS = range(4, 14)
 TREES = "ai.onnx.ml"
 DOMAINS: dict[str, range] = {"": range(13, 26), TREES: range(1, 5)}
 """Domain -> opset versions. `ai.onnx` is the same domain as the empty name."""
+IR_WRITTEN, WRITTEN = 10, {"": 20, TREES: 3}
+"""What our exporters write of these: the IR version, and the opset of each domain."""
 
 _STANDARD = """
 Abs Acos Acosh Add And Asin Asinh Atan Atanh BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Cast

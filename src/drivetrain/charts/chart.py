@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from drivetrain.errors import DrivetrainError, UsageError
 from drivetrain.extras import installing
+from drivetrain.figures import plain
 from drivetrain.files import write_bytes
 
 if TYPE_CHECKING:
@@ -268,14 +269,6 @@ def width_of(figure: Figure) -> float:
     return float(figure.get_size_inches()[0]) * 72
 
 
-def plain(value: float, figures: int = 3) -> str:
-    """A number for an axis or a label: three figures, no more zeros than needed."""
-    if value != 0 and not 1e-4 <= abs(value) < 1e5:
-        mantissa, exponent = f"{value:.{figures - 2}e}".split("e")
-        return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
-    return f"{value:,.{figures}g}" if abs(value) < 10**figures else f"{value:,.0f}"
-
-
 def apart(values: Sequence[float]) -> list[str]:
     """Numbers of one axis, with as many figures as tell them apart."""
     texts: list[str] = []
@@ -284,15 +277,6 @@ def apart(values: Sequence[float]) -> list[str]:
         if len(set(texts)) == len(set(values)):
             break
     return texts
-
-
-def percent(share: float, digits: int = 1) -> str:
-    """`97.2 %`; with more digits where it would otherwise look like all or nothing and is not."""
-    text = f"{100 * share:.{digits}f}"
-    while digits < 6 and float(text) in (0.0, 100.0) and share not in (0.0, 1.0):
-        digits += 1
-        text = f"{100 * share:.{digits}f}"
-    return f"{text} %"
 
 
 def message(figure: Figure, palette: Palette, text: str) -> None:

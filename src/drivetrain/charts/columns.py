@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from drivetrain.charts.chart import STEPS, Chart, Palette, message, percent, plain_numbers, shorten
+from drivetrain.charts.chart import STEPS, Chart, Palette, message, plain_numbers, shorten
+from drivetrain.figures import percent
 from drivetrain.types import Array
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from drivetrain.charts.chart import STEPS, Chart, Palette, message, plain, plain_ticks, shorten, width_of
+from drivetrain.charts.chart import STEPS, Chart, Palette, message, plain_ticks, shorten, width_of
+from drivetrain.figures import plain
 from drivetrain.types import Array
 
 if TYPE_CHECKING:

@@ -12,13 +12,12 @@ from drivetrain.charts.chart import (
     Chart,
     Palette,
     message,
-    percent,
-    plain,
     plain_numbers,
     shorten,
     width_of,
 )
 from drivetrain.errors import DataError
+from drivetrain.figures import percent, plain
 from drivetrain.types import Array
 
 if TYPE_CHECKING:

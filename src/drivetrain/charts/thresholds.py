@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from drivetrain.charts.chart import STEPS, Chart, Palette, plain, plain_numbers, shorten, width_of
+from drivetrain.charts.chart import STEPS, Chart, Palette, plain_numbers, shorten, width_of
+from drivetrain.figures import plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,12 +10,12 @@ from drivetrain.charts.chart import (
     Chart,
     Palette,
     message,
-    plain,
     plain_numbers,
     plain_ticks,
     whole_ticks,
     width_of,
 )
+from drivetrain.figures import plain
 from drivetrain.metrics.overfitting import worsened
 from drivetrain.progress import losses_beside
 

@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 
+from drivetrain.figures import steady
 from drivetrain.files import file_error, refuse_taken
 
 Outcome = tuple[dict[str, Any], int]
@@ -105,11 +106,7 @@ def estimate_text(value: dict[str, Any] | None, between: str = " ") -> str:
         return "-"
     if value["low"] is None:
         return f"{value['value']:.4g}"
-    return f"{_figure(value['value'])}{between}[{_figure(value['low'])}, {_figure(value['high'])}]"
-
-
-def _figure(value: float) -> str:
-    return f"{value:,.3f}" if abs(value) < 1000 else f"{value:,.0f}"
+    return f"{steady(value['value'])}{between}[{steady(value['low'])}, {steady(value['high'])}]"
 
 
 def metrics_table(columns: dict[str, dict[str, Any]], title: str, console: Console) -> Table:

@@ -13,10 +13,3 @@ def cell_texts(codec: Codec, encoded: Array, raw: Array) -> Texts:
     """A text for each of the encoded rows (n, *shape), whose raw values are `raw` (n,); None where there is no value."""
     make = getattr(facet("data.kinds", codec), "cell_texts", None)
     return make(codec, encoded, raw) if make else [str(value) for value in raw]
-
-
-def number_text(value: float) -> str:
-    """A number as it would be written by hand: whole ones without a point, others with up to six figures."""
-    if value == round(value) and abs(value) < 1e15:
-        return str(round(value))
-    return f"{value:.6g}"

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.codecs import Codec
-from drivetrain.data.cell_text import number_text
 from drivetrain.extensions import facet
+from drivetrain.figures import by_hand
 from drivetrain.types import Array
 
 RANGES = 5
@@ -54,7 +54,7 @@ def ranged(
     values: npt.NDArray[np.float64], text: Callable[[float], str] | None = None, form: str = "{}"
 ) -> Named:
     """Numbers (n,), NaN where missing, in ranges; or each by itself where there are few. `form` holds a range's name."""
-    text = text or _short_number
+    text = text or (lambda value: by_hand(value, 4))
     known = values[~np.isnan(values)]
     different = np.unique(known)
     if len(different) <= FEW:
@@ -71,10 +71,6 @@ def ranged(
     names = [form.format(_range_name(text(low), text(high))) for low, high in zip(edges.tolist(), highest)]
     codes[np.isnan(values)] = len(names)
     return [*names, "is missing"], codes
-
-
-def _short_number(value: float) -> str:
-    return number_text(value) if value == round(value) else f"{value:.4g}"
 
 
 def _range_name(low: str, high: str) -> str:

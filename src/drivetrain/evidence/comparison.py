@@ -17,10 +17,10 @@ import numpy as np
 from drivetrain.arguments import public
 from drivetrain.errors import DataError, UsageError
 from drivetrain.evidence.shared_rows import common_rows, common_targets
+from drivetrain.figures import alike, number
 from drivetrain.learn.runs.folder import Run
 from drivetrain.learn.runs.predictions import Validation
 from drivetrain.metrics import Difference, Estimate, Statistic, difference, holm, names
-from drivetrain.report import words
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
@@ -314,8 +314,8 @@ def _estimate(found: Estimate) -> str:
     if np.isnan(found.value):
         return "-"
     if np.isnan(found.low):
-        return words.number(found.value)
-    value, low, high = _alike(found.value, found.low, found.high)
+        return number(found.value)
+    value, low, high = alike(found.value, found.low, found.high)
     return f"{value} [{low}, {high}]"
 
 
@@ -323,16 +323,9 @@ def _amount(found: Difference) -> str:
     """The difference and its interval as an amount that the one ahead is ahead by."""
     sign = -1 if found.value < 0 else 1
     if np.isnan(found.low):
-        return words.number(abs(found.value))
-    value, low, high = _alike(abs(found.value), *sorted((sign * found.low, sign * found.high)))
+        return number(abs(found.value))
+    value, low, high = alike(abs(found.value), *sorted((sign * found.low, sign * found.high)))
     return f"{value} ({low} to {high})"
-
-
-def _alike(*values: float) -> list[str]:
-    """Numbers with the same decimals: three figures of the largest."""
-    largest = max(map(abs, values))
-    decimals = int(np.clip(2 - np.floor(np.log10(largest)), 0, 8)) if largest else 0
-    return [f"{value:,.{decimals}f}" for value in values]
 
 
 __all__ = ["Comparison", "Pair", "compare", "holm"]

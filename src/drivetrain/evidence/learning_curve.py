@@ -14,6 +14,7 @@ from drivetrain.data.dataset import Dataset
 from drivetrain.data.refit import spread_order, strata, with_train
 from drivetrain.errors import DataError, UsageError
 from drivetrain.evidence.power_law import PowerLaw, fit
+from drivetrain.figures import digits, resolved
 from drivetrain.learn.applies import refuse_pointless
 from drivetrain.learn.names import one_model
 from drivetrain.metrics import Statistic, metrics_of, names
@@ -106,19 +107,6 @@ class LearningCurve:
 
         notes = "".join(f"<p>note: {escape(note)}</p>" for note in self.notes)
         return f"{self.chart.to_html()}<p><b>{escape(self.answer)}</b></p>{notes}"
-
-
-def resolved(value: float, low: float, high: float) -> str:
-    """`117,430 (116,200 to 118,900)`: a value and its interval, with two figures of the interval's width, so that
-    what lies outside the interval never reads the same."""
-    if not low < high < np.inf:
-        return f"{value:,.4g} ({low:,.4g} to {high:,.4g})"
-    decimals = int(np.clip(1 - np.floor(np.log10(high - low)), 0, 12))
-    return f"{value:,.{decimals}f} ({low:,.{decimals}f} to {high:,.{decimals}f})"
-
-
-def _figure(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 @public
@@ -263,7 +251,7 @@ def _answer(
 ) -> tuple[str, bool]:
     """The answer in words, and whether the curve is to be relied on."""
     name, rows = words.metric(metric).name, sizes[-1]
-    went = f"from {sizes[0]:,} to {rows:,} rows the {name} went from {_figure(errors[0])} to {_figure(errors[-1])}"
+    went = f"from {sizes[0]:,} to {rows:,} rows the {name} went from {digits(errors[0], 3)} to {digits(errors[-1], 3)}"
     now = float(law.at(1)[0])
     if np.abs(fall).max() < WORTH * now:
         return f"hardly: {went}, so more rows make next to no difference", False
@@ -274,8 +262,8 @@ def _answer(
         )
     if fall[1] < 0 or law.explained[0] < GOOD_FIT:
         return f"can't tell: {went}, but not along a curve. More seeds would say more", False
-    at, low, high = map(_figure, projected)
-    lower, least, most = map(_figure, gain)
+    at, low, high = (digits(value, 3) for value in projected)
+    lower, least, most = (digits(value, 3) for value in gain)
     would = (
         f"with twice the rows ({2 * rows:,}) the {name} would be about {at} ({low} to {high}), lower by {lower} "
         f"({least} to {most}), if the curve goes on as it did"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from drivetrain.codecs import Signature
+from drivetrain.figures import rough
 from drivetrain.learn.base import without_intervals
 from drivetrain.learn.baselines.supervised import TREES, Baseline, fit_baselines
 from drivetrain.metrics import (
@@ -26,7 +27,6 @@ from drivetrain.metrics import (
 from drivetrain.metrics.estimate import Floats
 from drivetrain.metrics.overfitting import worsened
 from drivetrain.metrics.streamed import numbers
-from drivetrain.report.words import rough
 from drivetrain.types import Array
 
 if TYPE_CHECKING:

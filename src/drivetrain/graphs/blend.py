@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from drivetrain.bundle.operators import WRITTEN
 from drivetrain.bundle.tensors import part_tensor
 from drivetrain.codecs import Signature
 from drivetrain.errors import UsageError
-from drivetrain.graphs.builder import VERSIONS, Builder
+from drivetrain.graphs.builder import Builder
 
 
 def blend(
@@ -50,7 +51,7 @@ def _take(builder: Builder, name: str, data: bytes, prefix: str) -> None:
 
     model = compose.add_prefix(load_from_string(data), prefix, rename_inputs=False, rename_outputs=True)
     versions = {opset.domain: opset.version for opset in model.opset_import}
-    if versions.items() - VERSIONS.items():
+    if versions.items() - WRITTEN.items():
         raise UsageError(f"a graph of the opsets {versions} can't be blended.", where=name)
     builder.nodes += model.graph.node
     builder.initializers += model.graph.initializer

@@ -7,13 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from drivetrain.bundle.operators import IR_WRITTEN, WRITTEN
 from drivetrain.bundle.tensors import made_names
 from drivetrain.codecs import Signature
 
-TREES = "ai.onnx.ml"
-VERSIONS = {"": 20, TREES: 3}
-"""Domain -> opset."""
-IR_VERSION = 10
 LARGEST_EXPONENT = 88.0
 """Of e, in float32."""
 
@@ -99,8 +96,8 @@ class Builder:
         model = helper.make_model(
             helper.make_graph(self.nodes, name, inputs, outputs, self.initializers),
             producer_name="drivetrain",
-            ir_version=IR_VERSION,
-            opset_imports=[helper.make_opsetid(domain, VERSIONS[domain]) for domain in sorted(domains)],
+            ir_version=IR_WRITTEN,
+            opset_imports=[helper.make_opsetid(domain, WRITTEN[domain]) for domain in sorted(domains)],
         )
         checker.check_model(model)
         return model.SerializeToString()

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from drivetrain.bundle.graph import check_model
+from drivetrain.bundle.operators import WRITTEN
 from drivetrain.bundle.tensors import made_names
 from drivetrain.codecs import Signature
 from drivetrain.errors import BundleError, DrivetrainError
-from drivetrain.graphs.builder import VERSIONS
 from drivetrain.graphs.network import NotWritten, write_network
 from drivetrain.types import Array
 
@@ -74,7 +74,7 @@ def torch_graph(network: nn.Module, signature: Signature, examples: Mapping[str,
         warnings.simplefilter("ignore")
         try:
             program = torch.onnx.export(
-                module, arguments, dynamo=True, opset_version=VERSIONS[""], verbose=False, optimize=True,
+                module, arguments, dynamo=True, opset_version=WRITTEN[""], verbose=False, optimize=True,
                 input_names=[*names.inputs.values()], output_names=[*names.outputs.values()],
                 dynamic_shapes=(axes,),
             )  # fmt: skip

@@ -12,10 +12,10 @@ import numpy as np
 from drivetrain.codecs import Codec
 from drivetrain.data.show import inputs_looked_at, most_telling, texts_of
 from drivetrain.extensions import facet
+from drivetrain.figures import number as number_words
 from drivetrain.files import to_json, write_csv
 from drivetrain.interpret.slices import chosen_target
 from drivetrain.metrics import losses
-from drivetrain.report.words import number as number_words
 from drivetrain.types import Array
 
 if TYPE_CHECKING:

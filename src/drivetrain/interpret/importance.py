@@ -18,6 +18,7 @@ from drivetrain.codecs.base import Quantity
 from drivetrain.data.show import most_telling
 from drivetrain.deadline import NEVER, Deadline
 from drivetrain.errors import UsageError, nearest
+from drivetrain.figures import number
 from drivetrain.interpret.slices import chosen_target
 from drivetrain.metrics import Estimate, mean, means
 from drivetrain.report import words
@@ -84,7 +85,7 @@ class Importance:
 
     def text(self, drop: float) -> str:
         """A drop as it is told: in percentage points where the metric is a share."""
-        return f"{100 * drop:.1f}" if words.metric(self.metric).share else words.number(drop)
+        return f"{100 * drop:.1f}" if words.metric(self.metric).share else number(drop)
 
     @property
     def chart(self) -> Chart:

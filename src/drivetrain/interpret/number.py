@@ -130,7 +130,8 @@ class Regression(Interpretation):
         """What the range of an answer means, and how wide it is; "" without one."""
         if self.bounds is None:
             return ""
-        from drivetrain.report.words import PARTS, number
+        from drivetrain.figures import number
+        from drivetrain.report.words import PARTS
 
         low, high = self.bounds
         widths = high - low

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from drivetrain.charts import Chart, bars, calibration, class_counts, confusion, losses, table_html
+from drivetrain.figures import rough
 from drivetrain.files import write_text
 from drivetrain.report import tables, words
 from drivetrain.report.style import CSS
@@ -158,12 +159,8 @@ def _difference(estimate: Mapping[str, Any]) -> str:
     value, low, high = (estimate.get(key) for key in ("value", "low", "high"))
     if value is None:
         return "undefined"
-    ends = (
-        ""
-        if low is None or high is None
-        else f" ({words.rough(low)}{NO_BREAK}to{NO_BREAK}{words.rough(high)})"
-    )
-    return f"{words.rough(value)}{ends}".replace("-", "\N{MINUS SIGN}")
+    ends = "" if low is None or high is None else f" ({rough(low)}{NO_BREAK}to{NO_BREAK}{rough(high)})"
+    return f"{rough(value)}{ends}".replace("-", "\N{MINUS SIGN}")
 
 
 def _metric_table(metrics: Mapping[str, words.Estimates]) -> str:

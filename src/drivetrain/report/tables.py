@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from drivetrain.charts import Chart, table_html
-from drivetrain.charts.chart import percent
+from drivetrain.figures import percent
 from drivetrain.report import words
 
 SHOWN = 24

@@ -5,24 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from drivetrain.charts.chart import percent
+from drivetrain.figures import number, percent
 from drivetrain.metrics.names import metric
 
 Estimates = Mapping[str, Mapping[str, Any]]
 
 PARTS = {"train": "training", "valid": "validation", "test": "test"}
-
-
-def number(value: float) -> str:
-    """Four figures, no exponent where it can be avoided."""
-    if value == 0 or 1e-4 <= abs(value) < 1e4:
-        return f"{value:,.4g}"
-    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.3e}"
-
-
-def rough(value: float) -> str:
-    """Three figures: enough for a difference."""
-    return number(float(f"{value:.3g}"))
 
 
 def value_text(name: str, value: float | None, n: int = 0) -> str:

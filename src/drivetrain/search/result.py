@@ -8,8 +8,9 @@ from pathlib import Path
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from drivetrain.figures import rough
 from drivetrain.metrics.names import printed
-from drivetrain.report.words import rough, value_text
+from drivetrain.report.words import value_text
 
 if TYPE_CHECKING:
     from drivetrain.charts import Chart

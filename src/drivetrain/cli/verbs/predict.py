@@ -12,6 +12,7 @@ from rich.text import Text
 
 from drivetrain.cli.common import Outcome, add_bundle, refuse_unwritable, say, terminal
 from drivetrain.errors import UsageError, one_line
+from drivetrain.figures import digits
 
 if TYPE_CHECKING:
     from drivetrain.types import Answer, Failure
@@ -153,8 +154,8 @@ def _told(decoded: dict[str, Any], unit: str) -> list[Any]:
         return [(one_line(decoded["label"]), "bold"), f"  {decoded['probability']:.3f}"]
     if "value" in decoded:
         low, high = decoded.get("low"), decoded.get("high")
-        between = "" if low is None or high is None else f"  ({_figure(low)} to {_figure(high)})"
-        return [(_figure(decoded["value"]), "bold"), f" {unit}" if unit else "", between]
+        between = "" if low is None or high is None else f"  ({digits(low, 5)} to {digits(high, 5)})"
+        return [(digits(decoded["value"], 5), "bold"), f" {unit}" if unit else "", between]
     if "tags" in decoded:
         return [(one_line("; ".join(decoded["tags"])) or "none", "bold")]
     return [one_line(str(decoded))]
@@ -166,10 +167,3 @@ def _shares(parts: dict[str, dict[str, Any]]) -> list[Any]:
     for name, decoded in sorted(parts.items(), key=lambda part: -part[1]["weight"]):
         told += [f"; {decoded['weight']:.2f} of {one_line(name)}: ", *_told(decoded, "")]
     return told
-
-
-def _figure(value: float) -> str:
-    """Five figures and every digit before the point: 1,234.5 and 215,034."""
-    if 1e5 <= abs(value) < 1e15:
-        return f"{value:,.0f}"
-    return f"{value:,.5g}"

@@ -188,13 +188,6 @@ def gap_faults(seen: Seen, rows: Array) -> Iterator[Fault]:
         yield Fault("target gaps", "warning", message, where, fix + ".")
 
 
-def figure(value: float) -> str:
-    """A number for a person: 2010, 10,500, 0.0591, 1,684,260."""
-    if 10_000 <= abs(value) < 1e15:
-        return f"{value:,.0f}" if value == round(value) else f"{value:,.1f}"
-    return f"{value:.6g}"
-
-
 def has_codes(column: Column) -> bool:
     """True for whole numbers with leading zeros, such as postal codes."""
     return column.is_text and bool(column.values.str.contains(_LEADING_ZERO).any())

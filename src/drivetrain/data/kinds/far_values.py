@@ -17,8 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.data.faults import Fault
-from drivetrain.data.kinds.base import DATE, NUMBER, ColumnKind, figure
+from drivetrain.data.kinds.base import DATE, NUMBER, ColumnKind
 from drivetrain.data.table import Table
+from drivetrain.figures import grouped
 from drivetrain.types import Array
 
 Floats = npt.NDArray[np.float64]
@@ -226,7 +227,7 @@ def _told_far(table: Table, far: Mapping[str, Floats], targets: Sequence[str]) -
 
 def _told(values: Array, value: float) -> str:
     """A value of a column for a person."""
-    return _moment(value) if values.dtype.kind == "M" else figure(value)
+    return _moment(value) if values.dtype.kind == "M" else grouped(value)
 
 
 def _moment(days: float) -> str:

@@ -10,8 +10,9 @@ from dataclasses import replace
 import numpy as np
 
 from drivetrain.data.faults import Fault
-from drivetrain.data.kinds.base import CATEGORY, MOSTLY, NUMBER, ColumnKind, Seen, figure, has_codes, words_of
+from drivetrain.data.kinds.base import CATEGORY, MOSTLY, NUMBER, ColumnKind, Seen, has_codes, words_of
 from drivetrain.data.read.columns import Column
+from drivetrain.figures import grouped
 from drivetrain.interface import column_option
 
 FEW_NUMBERS = 20
@@ -58,7 +59,7 @@ def is_scale(name: str, column: Column) -> bool:
 def asked(seen: Seen, found: ColumnKind) -> ColumnKind:
     """The kind of few whole numbers, with both readings and what decides."""
     numbers = seen.column.numbers
-    low, high = figure(numbers.finite.min()), figure(numbers.finite.max())
+    low, high = grouped(numbers.finite.min()), grouped(numbers.finite.max())
     what = f"{numbers.different} whole numbers from {low} to {high}"
     if found.kind == NUMBER:
         taken, other, option = (

@@ -14,7 +14,7 @@ import numpy as np
 from drivetrain.codecs import Codec
 from drivetrain.codecs.base import NO_NUMBER
 from drivetrain.codecs.number import Number
-from drivetrain.data.cell_text import Texts, number_text
+from drivetrain.data.cell_text import Texts
 from drivetrain.data.faults import Fault
 from drivetrain.data.groups import Named, ranged
 from drivetrain.data.kinds.base import (
@@ -25,7 +25,6 @@ from drivetrain.data.kinds.base import (
     YES_NO,
     ColumnKind,
     Seen,
-    figure,
     gap_faults,
     has_codes,
     levels_codec,
@@ -44,6 +43,7 @@ from drivetrain.data.kinds.rows import ID_NAME, guess_row_numbers, names_rows
 from drivetrain.data.read.columns import Column, Numbers
 from drivetrain.data.read.notation import DECIMALS, find_way, plain_texts, written_as
 from drivetrain.errors import DataError
+from drivetrain.figures import by_hand, grouped
 from drivetrain.interface import column_option
 from drivetrain.types import Array
 
@@ -82,7 +82,7 @@ def guess_number(seen: Seen) -> ColumnKind | None:
 
 def _two_numbers(seen: Seen, numbers: Numbers) -> ColumnKind:
     values = np.unique(numbers.finite).tolist()
-    told = " and ".join(map(figure, values))
+    told = " and ".join(map(grouped, values))
     reason = f"the {'numbers' if len(values) > 1 else 'number'} {told} only, in {len(seen.column):,} rows{seen.gaps()}"
     if {*seen.column.classes()} - {None} <= {str(int(value)) for value in values}:
         return seen.is_(YES_NO, reason, levels_codec(seen), number_faults(seen, numbers))
@@ -96,7 +96,7 @@ def number(seen: Seen) -> ColumnKind:
     """The column as a number, whatever else it could be."""
     numbers = seen.numbers
     scaling, log, why = scale(numbers.finite)
-    low, high = figure(numbers.finite.min()), figure(numbers.finite.max())
+    low, high = grouped(numbers.finite.min()), grouped(numbers.finite.max())
     reason = f"numbers from {low} to {high}, {numbers.different:,} different in {len(seen.column):,} rows"
     reason += seen.gaps(NO_NUMBER) + _way(numbers.way)
     codec = replace(numbers.way, scaling=scaling, log=log, missing=True)
@@ -258,7 +258,7 @@ def values(column: Column, codec: Codec, folder: str) -> Array:
 
 
 def cell_texts(codec: Codec, encoded: Array, raw: Array) -> Texts:
-    return [None if value != value else number_text(value) for value in encoded.reshape(-1).tolist()]
+    return [None if value != value else by_hand(value) for value in encoded.reshape(-1).tolist()]
 
 
 def spread(codec: Codec, encoded: Array, raw: Array) -> Array:

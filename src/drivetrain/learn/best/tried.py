@@ -13,11 +13,11 @@ import numpy as np
 
 from drivetrain.codecs import Codec, Quantity
 from drivetrain.errors import DrivetrainError
+from drivetrain.figures import rough
 from drivetrain.files import from_json, to_json, write_bytes, write_text
 from drivetrain.learn.best.candidates import Candidate
 from drivetrain.learn.names import BEST
 from drivetrain.metrics import Estimate, Statistic, difference, names, statistics
-from drivetrain.report import words
 from drivetrain.types import Array
 
 
@@ -121,7 +121,7 @@ def _in_words(apart: Estimate, sure: bool) -> str:
     if not sure:
         return "not told apart"
     ends = sorted((abs(apart.low), abs(apart.high)))
-    return f"{'lower' if apart.value < 0 else 'higher'} by {words.rough(ends[0])} to {words.rough(ends[1])}"
+    return f"{'lower' if apart.value < 0 else 'higher'} by {rough(ends[0])} to {rough(ends[1])}"
 
 
 def _measure(codec: Codec, loss: str) -> str:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from drivetrain.bundle.operators import TREES
 from drivetrain.codecs import Signature
-from drivetrain.graphs.builder import TREES, Builder
+from drivetrain.graphs.builder import Builder
 from drivetrain.learn.trees.growth import NODE
 from drivetrain.learn.trees.model import TreeModel
 from drivetrain.types import Array
