@@ -112,7 +112,7 @@ def dataset(options: Namespace) -> Problem:
 
 def recorded(data: Problem) -> dict[str, Any]:
     """What a dataset was made with, by the names of the options and in the words of `said`."""
-    return data.task.recorded(data.recipe or {})
+    return {"task": data.task.name, **data.task.recorded(data.recipe or {})}
 
 
 def said(data: Problem, options: Namespace, name: str) -> Any:
