@@ -88,9 +88,9 @@ def column_in(batch: Mapping[str, Any], field: str) -> Any:
     if lengths_of(field) not in batch:
         return column if isinstance(column, Ragged) else np.asarray(column)
     padded = cast("Array", column)
-    rows, longest = len(padded), padded.shape[1]
-    values = padded.reshape(rows * longest, *padded.shape[2:])
-    return Ragged(values, np.arange(0, rows * longest, longest), batch[lengths_of(field)])
+    longest: int = padded.shape[1]
+    values = padded.reshape(len(padded) * longest, *padded.shape[2:])
+    return Ragged(values, np.arange(len(padded)) * longest, batch[lengths_of(field)])
 
 
 def as_batch(columns: Mapping[str, Column]) -> Batch:
