@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,7 @@ from stepping.codecs.trace import Trace
 from torch import nn
 
 from drivetrain import extensions
-from drivetrain.bundle import bundle_bytes, make_cases, nasty_samples, open_bundle_bytes, verify
+from drivetrain.bundle import bundle_bytes, make_cases, nasty_samples, open_bundle, open_bundle_bytes, verify
 from drivetrain.bundle.archive import read_zip
 from drivetrain.bundle.npy import to_npy
 from drivetrain.codecs import Signature
@@ -24,8 +26,8 @@ from drivetrain.data.loader import cut, shuffled, to_tensors
 from drivetrain.data.store.pack import cache_folder, pack
 from drivetrain.errors import BundleError
 from drivetrain.learn.diagnose import not_finite
-from drivetrain.ragged import Ragged, as_batch, lengths_of
-from drivetrain.runtime import OnnxSession, Predictor
+from drivetrain.ragged import Ragged, as_batch, column_in, graph_inputs, lengths_of
+from drivetrain.runtime import OnnxSession, Predictor, verify_bundle
 from drivetrain.runtime.predictor import _alike
 from drivetrain.testing import check_codec
 from drivetrain.types import Answer, Failure
@@ -382,3 +384,32 @@ def test_what_pads_a_batch_is_no_fault_of_its_input():
         "the input 'walk' has it already"
         in not_finite({"network": nn.Identity()}, lambda: None, batch, float("nan"), "here").error
     )
+
+
+def test_the_kept_bundle_of_format_4_opens_and_verifies():
+    path = Path(__file__).parent / "bundles" / "format-4-walks.bundle"
+    assert open_bundle(path).manifest["format"] == 4
+    assert verify_bundle(
+        path, trusted=True
+    ).ok  # The process that would look at it first knows no `stepping`.
+    answer = Predictor(path, trusted=True).predict({"walk": "1 2 3", "age": 0.5})
+    there = {
+        "walk": np.array([[1, 2, 3]]),
+        lengths_of("walk"): np.array([3]),
+        "age": np.array([0.5], np.float32),
+    }
+    assert answer.probabilities["no"] == pytest.approx(float(walk_forward(there)["far"][0, 0]), abs=1e-6)
+
+
+def test_a_batch_is_read_again_without_what_pads_it():
+    rows = ragged([1, 2, 3], [], [4], padding=-1)
+    batch = as_batch({"walk": rows, "age": np.arange(3)})
+    again = column_in(batch, "walk")
+    assert [row.tolist() for row in again] == [[1, 2, 3], [], [4]]
+    assert np.shares_memory(again.values, batch["walk"])
+    assert column_in({"walk": rows}, "walk") is rows
+    assert column_in(batch, "age").tolist() == [0, 1, 2]
+    for given in (batch, {"walk": rows, "age": [0, 1, 2]}):
+        found = graph_inputs(given, ["walk"])
+        assert [*found] == ["walk", lengths_of("walk")]
+        np.testing.assert_array_equal(found["walk"], batch["walk"])

@@ -13,6 +13,7 @@ from torch import nn
 import drivetrain as dt
 from drivetrain import extensions
 from drivetrain.bundle import open_bundle
+from drivetrain.cli.main import main
 from drivetrain.evaluate import evaluate
 from drivetrain.learn.learner import Learner
 from drivetrain.learn.runs.predictions import Validation
@@ -257,3 +258,29 @@ def test_a_network_of_such_rows_beside_numbers_has_baselines(mixed, tmp_path):
     result = learner.fit(1)
     assert any("regression" in name for name in result["baselines"])
     check_bundle(learner.export(tmp_path / "mixed.bundle"), flips=2)
+
+
+@pytest.mark.slow
+def test_the_command_line_takes_a_column_of_them(tmp_path, capsys):
+    table, run, bundle = (str(tmp_path / name) for name in ("walks.csv", "run", "walks.bundle"))
+    found = columns()
+    found["walk"][7] = ""
+    with open(table, "w") as file:
+        file.writelines(["walk,heavy\n", *(f"{w},{h}\n" for w, h in zip(found["walk"], found["heavy"]))])
+    told = [table, "--target", "heavy", "--column", "walk=steps"]
+    for command in (
+        ["train", *told, "--model", "mlp", "--epochs", "2", "--out", run],
+        ["show", *told, "--out", str(tmp_path / "rows.png")],
+        ["export", run, bundle],
+        ["verify", bundle],
+        ["evaluate", bundle, table],
+        ["predict", bundle, table, "--out", str(tmp_path / "answers.csv")],
+    ):
+        assert main(command) == 0, capsys.readouterr()
+    assert len((tmp_path / "answers.csv").read_text().splitlines()) == ROWS + 1
+    with open(table, "a") as file:
+        file.write(f"{'1 ' * 501},no\n3 x,yes\n")
+    assert main(["predict", bundle, table]) == 3
+    said = capsys.readouterr()
+    for row, words in ((ROWS + 2, "it is 501 long; 500 is the most"), (ROWS + 3, "'3 x' is no row of steps")):
+        assert any(f"row {row}" in line and words in line for line in (said.out + said.err).splitlines())

@@ -8,7 +8,7 @@ from typing import Any, cast, overload
 
 import numpy as np
 
-from drivetrain.types import Array, Batch
+from drivetrain.types import Array
 
 MOST_STEPS = 2**20
 """Of all rows of a batch together, padding included: it has fewer rows where they are long, or one long row in many short
@@ -93,7 +93,7 @@ def column_in(batch: Mapping[str, Any], field: str) -> Any:
     return Ragged(values, np.arange(len(padded)) * longest, batch[lengths_of(field)])
 
 
-def as_batch(columns: Mapping[str, Column]) -> Batch:
+def as_batch(columns: Mapping[str, Column]) -> dict[str, Array]:
     """Encoded values by field as a graph takes them: rows of different lengths are padded, their lengths beside them."""
     batch: dict[str, Array] = {}
     for name, column in columns.items():
@@ -104,7 +104,7 @@ def as_batch(columns: Mapping[str, Column]) -> Batch:
     return batch
 
 
-def graph_inputs(columns: Mapping[str, Column], fields: Iterable[str]) -> Batch:
+def graph_inputs(columns: Mapping[str, Column], fields: Iterable[str]) -> dict[str, Array]:
     """What a batch, or columns by field, have of some fields, as a graph takes it."""
     kept = (key for field in fields for key in (field, lengths_of(field)) if key in columns)
     return as_batch({key: columns[key] for key in kept})

@@ -46,11 +46,10 @@ def build_encoders(
 
 def two_rows(codecs: Mapping[str, Codec], rows: Mapping[str, Array]) -> dict[str, Tensor]:
     """Two rows as the network will get them: training rows may be kept larger for random crops."""
-    two = {
-        name: rows[name][:2] if codec.varies else rows[name][(slice(2), *map(slice, codec.shape))]
-        for name, codec in codecs.items()
-    }
-    return {name: torch.as_tensor(array) for name, array in as_batch(two).items()}
+    two = as_batch({name: rows[name][:2] for name in codecs})
+    for name, codec in codecs.items():
+        two[name] = two[name][(slice(None), *map(slice, codec.shape))]
+    return {name: torch.as_tensor(array) for name, array in two.items()}
 
 
 def build_heads(

@@ -30,7 +30,7 @@ class Steps(Codec):
         return replace(self, levels=self.levels or most + 1)
 
     def read(self, raw: Any) -> list[int]:
-        parts = raw.split() if isinstance(raw, str) else raw
+        parts = raw.split() if isinstance(raw, str) else [] if raw is None else raw
         try:
             steps = [int(part) for part in parts] if not isinstance(parts, bytes) else None
         except (TypeError, ValueError):
