@@ -114,6 +114,19 @@ def test_our_own_files_can_not_be_taken(outsider: Path) -> None:
     assert extensions.find("codecs", "number") is sys.modules["drivetrain.codecs.number"]
 
 
+def test_a_file_of_ours_that_is_about_no_kind_is_not_taken_for_one(outsider: Path) -> None:
+    (outsider / "codecs" / "estimate.py").write_text(
+        CODEC.replace("Weight", "Estimate").replace("weight", "estimate")
+    )
+    extensions.register("weighing")
+    codec = from_spec({"op": "estimate@1"})
+    assert extensions.facet("metrics", codec) is extensions.find("metrics", "number")
+    (outsider / "metrics").mkdir()
+    (outsider / "metrics" / "estimate.py").write_text("")
+    extensions.register("weighing")
+    assert extensions.facet("metrics", codec) is sys.modules["weighing.metrics.estimate"]
+
+
 def test_what_can_not_be_imported_is_told(outsider: Path) -> None:
     (outsider / "metrics").mkdir()
     (outsider / "metrics" / "weight.py").write_text("import not_there_at_all")

@@ -50,7 +50,14 @@ def kind_of(codec: Kind | type[Kind]) -> str:
 
 def facet(room: str, codec: Kind | type[Kind]) -> ModuleType | None:
     """The file of a codec's kind in a room, or of the kind that it declares to be like; None where neither is."""
-    return find(room, kind_of(codec)) or (find(room, codec.like) if codec.like else None)
+    return of_kind(room, kind_of(codec)) or (of_kind(room, codec.like) if codec.like else None)
+
+
+def of_kind(room: str, kind: str) -> ModuleType | None:
+    """The file of a kind in a room. Of somebody else's kind a file here that is called so is about something else, as
+    metrics/estimate.py is."""
+    codec = find("codecs", kind)
+    return find(room, kind, codec is not None and codec.__name__.startswith("drivetrain."))
 
 
 def register(package: str) -> None:
@@ -78,13 +85,13 @@ def _look_anew() -> None:
 
 
 @cache
-def find(room: str, name: str) -> ModuleType | None:
-    """The file of a name in a room; None where there is none. A name may come from a bundle: it is one of a file in
-    these packages, or nothing. Raises DrivetrainError where an extension can't be imported.
+def find(room: str, name: str, ours: bool = True) -> ModuleType | None:
+    """The file of a name in a room, `ours` first; None where there is none. A name may come from a bundle: it is one of a
+    file in these packages, or nothing. Raises DrivetrainError where an extension can't be imported.
     """
     if not _NAME.fullmatch(name) or name == _BASE:
         return None
-    for package in _packages():
+    for package in _packages(ours):
         if _exists(f"{package}.{room}.{name}"):
             return _import(f"{package}.{room}.{name}")
     return None
@@ -100,9 +107,10 @@ def names(room: str) -> tuple[str, ...]:
     return tuple(sorted(name for name in found if _NAME.fullmatch(name) and name != _BASE))
 
 
-def _packages() -> Iterator[str]:
+def _packages(ours: bool = True) -> Iterator[str]:
     """This package first; what is installed is read only where it has no such file."""
-    yield "drivetrain"
+    if ours:
+        yield "drivetrain"
     yield from dict.fromkeys([*_registered, *_installed()])
 
 

@@ -31,7 +31,7 @@ class Kind(Protocol):
 
 def kinds() -> dict[str, Kind]:
     """Kind of target -> its metrics, of all that have some."""
-    found = {name: extensions.find("metrics", name) for name in codec_names()}
+    found = {name: extensions.of_kind("metrics", name) for name in codec_names()}
     return {name: cast("Kind", module) for name, module in found.items() if module}
 
 
