@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 import drivetrain as dt
+from drivetrain import extensions
 from drivetrain.errors import TrainingError, UsageError
 from drivetrain.learn.bare import train_bare
 from drivetrain.learn.hooks import Hook
@@ -174,6 +176,48 @@ def test_stopped_anywhere_it_goes_on_to_the_same_bits(tmp_path: Path, batches: i
     assert same(tensors(made), tensors(whole))
     without_time = [[{**row, "seconds": 0} for row in each.history] for each in (made, whole)]
     assert without_time[0] == without_time[1]
+
+
+NAMED = """
+from test_learn_objectives import two
+from torch import nn
+from drivetrain import Objective
+
+def networks(signature):
+    (name,) = signature.inputs
+    assert name == "x"
+    return {"judge": nn.Sequential(nn.Linear(1, 8), nn.ReLU(), nn.Linear(8, 1))}
+
+OBJECTIVE = Objective(two, networks, name="judged")
+"""
+
+
+@pytest.fixture
+def judging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    folder = tmp_path / "judging" / "learn" / "objectives"
+    folder.mkdir(parents=True)
+    (folder / "judged.py").write_text(NAMED)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    extensions.register("judging")
+    yield
+    extensions.forget()
+    for name in [name for name in sys.modules if name.partition(".")[0] == "judging"]:
+        del sys.modules[name]
+
+
+@pytest.mark.usefixtures("judging")
+def test_an_objective_of_an_extension_is_found_by_its_name_and_makes_its_networks_under_the_seed(
+    tmp_path: Path,
+) -> None:
+    assert list(objectives()) == ["judged", "supervised"]
+    whole = learner(tmp_path / "whole", "judged", seed=3)
+    whole.fit(2, lr=0.05)
+    learner(tmp_path / "stopped", "judged", seed=3, hooks=[resuming.StopAfter(5)]).fit(2, lr=0.05)
+    made = Learner.resume(tmp_path / "stopped", line(), neuron(), quiet=True)
+    assert made.beside["judge"] is not whole.beside["judge"]
+    made.brief = True
+    made.go_on()
+    assert same(tensors(made), tensors(whole))
 
 
 def test_an_objective_of_ones_own_must_be_given_again(tmp_path: Path) -> None:

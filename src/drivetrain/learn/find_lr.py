@@ -84,7 +84,7 @@ def find_learning_rate(
         sweeps = SWEEPS_OF_LARGE if learner.data.large else SWEEPS
     if sweeps < 1:
         raise UsageError(f"{sweeps} sweeps try nothing.", fix="Give sweeps >= 1.")
-    if learner.objective.networks:
+    if learner.beside:
         raise UsageError(
             "it looks where one loss falls, and networks that train against or beside one another have several.",
             where="find_lr", fix="Try rates: fit(epochs, lr=...).",

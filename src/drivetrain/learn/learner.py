@@ -154,10 +154,10 @@ class Learner(BaseLearner):
                 count=len(train),
             )  # fmt: skip
             torch_state = torch.get_rng_state()
+            beside = self.objective.networks_for(data.signature)
         self.network = self.processes.join(self.network, self.device, self.settings.shard)
         self.beside = {
-            name: self.processes.join(network, self.device, False)
-            for name, network in self.objective.networks.items()
+            name: self.processes.join(network, self.device, False) for name, network in beside.items()
         }
         self.average = self._make_average()
         self.generators = Generators(self.settings.seed, torch_state, self.device)
@@ -525,7 +525,7 @@ class Learner(BaseLearner):
         if self._run is not None or self.settings.shard:
             state.save(self, training, None if self._run is None else self._run.checkpoints)
 
-    def restore_optimizer(self, training: Training) -> None:
+    def restore_optimizers(self, training: Training) -> None:
         """Give a phase that was resumed in its middle its optimisers' state back."""
         if self.optimizer_state is not None:
             state.restore_optimizers(training, self.optimizer_state)

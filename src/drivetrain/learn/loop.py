@@ -72,7 +72,7 @@ def run_plan(learner: Learner) -> bool:
         while learner.position.phase < len(learner.plan):
             phase = learner.plan[learner.position.phase]
             training = start_phase(learner, phase)
-            learner.restore_optimizer(training)
+            learner.restore_optimizers(training)
             for hook in overridden(learner.hooks, "on_fit_start"):
                 hook(learner, phase)
             while not learner.phase_is_over():

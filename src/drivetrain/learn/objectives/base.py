@@ -23,6 +23,7 @@ from drivetrain.errors import UsageError, nearest
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from drivetrain.codecs import Signature
     from drivetrain.learn.training import Training
 
 NETWORK = "network"
@@ -55,32 +56,48 @@ class Objective:
     """A step, and what belongs to it.
 
     `networks` are those that train beside the learner's own, by name: `nets.NAME` in the step, each with an optimiser of
-    its own; one whose weights need no gradient stays as it is. `valid(training, nets, batch)` gives the losses (n,) of
-    valid rows or their sum, or (that sum, the sum of their errors); without it there is no valid loss. `measured` is False where
-    the targets are not what the network is to answer to the inputs of the same row, as with pictures made of noise: then
-    there are no metrics, and the result says why. Raises UsageError for what can't be.
+    its own; one whose weights need no gradient stays as it is. Or a function makes them for a signature: an objective that
+    is found by its name serves many learners, each with networks of its own, made under its seed.
+
+    `valid(training, nets, batch)` gives the losses (n,) of valid rows or their sum, or (that sum, the sum of their
+    errors); without it there is no valid loss. `measured` is False where the targets are not what the network is to answer
+    to the inputs of the same row, as with pictures made of noise: then there are no metrics, and the result says why.
+    Raises UsageError for what can't be.
     """
 
     step: Step
-    networks: Mapping[str, nn.Module] = field(default_factory=dict)
+    networks: Mapping[str, nn.Module] | Callable[[Signature], Mapping[str, nn.Module]] = field(
+        default_factory=dict
+    )
     valid: Valid | None = None
     measured: bool = True
     name: str = ""
 
     def __post_init__(self) -> None:
-        from torch import nn
-
         if not callable(self.step):
             raise UsageError("step must be a function.", where="objective")
         object.__setattr__(self, "name", self.name or getattr(self.step, "__name__", "objective"))
-        for name, network in self.networks.items():
-            if not name.isidentifier() or name in TAKEN:
-                raise UsageError(
-                    f"no network beside the learner's own can be called {name!r}.", where="objective",
-                    fix="Choose a word such as critic.",
-                )  # fmt: skip
-            if not isinstance(network, nn.Module):
-                raise UsageError(f"{name!r} is no torch module.", where="objective")
+        if isinstance(self.networks, Mapping):
+            _check(self.networks)
+
+    def networks_for(self, signature: Signature) -> dict[str, nn.Module]:
+        """The networks beside the learner's own. Raises UsageError for what can't be."""
+        made = self.networks if isinstance(self.networks, Mapping) else self.networks(signature)
+        _check(made)
+        return dict(made)
+
+
+def _check(networks: Mapping[str, nn.Module]) -> None:
+    from torch import nn
+
+    for name, network in networks.items():
+        if not name.isidentifier() or name in TAKEN:
+            raise UsageError(
+                f"no network beside the learner's own can be called {name!r}.", where="objective",
+                fix="Choose a word such as critic.",
+            )  # fmt: skip
+        if not isinstance(network, nn.Module):
+            raise UsageError(f"{name!r} is no torch module.", where="objective")
 
 
 def objective_of(given: Objective | str) -> Objective:
