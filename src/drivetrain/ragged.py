@@ -86,7 +86,7 @@ def column_in(batch: Mapping[str, Any], field: str) -> Any:
     """The `Column` of a field in a batch, or among columns by field: without what pads it, and nothing copied."""
     column: Any = batch[field]
     if lengths_of(field) not in batch:
-        return column if isinstance(column, Ragged) else np.asarray(column)
+        return cast("Any", column) if isinstance(column, Ragged) else np.asarray(cast("Any", column))
     padded = cast("Array", column)
     longest: int = padded.shape[1]
     values = padded.reshape(len(padded) * longest, *padded.shape[2:])

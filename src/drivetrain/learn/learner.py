@@ -310,7 +310,7 @@ class Learner(BaseLearner):
     def mixes(self, training: Training) -> bool:
         return self.augment.mixup > 0 and not training.phase.frozen and bool(self._sizes())
 
-    def mix(self, batch: dict[str, Tensor], share: Share | None) -> Mixed:
+    def mix(self, batch: Mapping[Any, Tensor], share: Share | None) -> Mixed:
         """The batch, or the share of it, with its pictures mixed: all of a row with those of the same other row."""
         name, *others = self._sizes()
         images, partner, weight = self.augment.mix(batch[name], self.generators.augment)
@@ -452,10 +452,10 @@ class Learner(BaseLearner):
             self._outputs[part] = Outputs(self.predict_part(part, self.processes.share))
         if self.settings.shard:
             sharding.unshard(self)
-        self.result = self.processes.from_first(self.finish)
+        result = self.result = self.processes.from_first(self.finish)
         if not self.processes.first and self.conclusion is not None:
             self.conclusion.finish_beside(self)
-        return self.result
+        return result
 
     def find_lr(self, **options: Any) -> LearningRates:
         """Try rising learning rates for a moment; `.suggestion`, `.chart`. The learner is left as it was."""

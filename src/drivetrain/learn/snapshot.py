@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -56,7 +56,7 @@ class Snapshot:
 
 
 @torch.no_grad()
-def _copy(to: Sequence[Tensor], source: Sequence[Tensor]) -> None:
+def _copy(to: list[Tensor], source: list[Tensor]) -> None:
     """On a GPU tensors of one dtype together, which is one kernel; on the CPU to sort them costs more than it saves."""
     if to and not to[0].is_cuda:
         torch._foreach_copy_(to, source)

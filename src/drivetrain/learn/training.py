@@ -25,11 +25,11 @@ TOLD_TO_COMPILER = ("add_param_group", "zero_grad", "state_dict", "load_state_di
 """Methods of torch's optimisers, besides `step`, that ask its compiler to pass them over."""
 
 
-def averaging(decay: float) -> Callable[[list[Tensor], list[Tensor], Any], None]:
+def averaging(decay: float) -> Callable[[Any, Any, Any], None]:
     """An exponential moving average that follows quickly at first, or after a short training it would still be mostly
     the weights before it: after n steps the decay is at most (1 + n) / (10 + n), as in TensorFlow's."""
 
-    def average(averaged: list[Tensor], current: list[Tensor], count: Any) -> None:
+    def average(averaged: Any, current: Any, count: Any) -> None:
         n = int(count)
         if averaged[0].is_floating_point():
             torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + n) / (10 + n)))
@@ -45,7 +45,7 @@ class Training:
     def __init__(self, learner: Learner, phase: Phase) -> None:
         self.learner, self.phase = learner, phase
         learner.processes.shards = learner.settings.shard
-        self.network: Network = learner.network
+        self.network: Any = learner.network
         self.share: Share | None = None
         """Of the batch that is trained on: which rows of it these are; None where they are all."""
         self.optimizers = {
@@ -104,7 +104,7 @@ class Training:
         for _ in self._asked(batch):
             pass
 
-    def _asked(self, batch: Batch) -> Iterator[Asked]:
+    def _asked(self, batch: Batch) -> Iterator[Any]:
         asked: Any = self.learner.objective.step(self, SimpleNamespace(**self.learner.networks), batch)
         if not inspect.isgenerator(asked):
             raise UsageError(
@@ -141,7 +141,7 @@ class Training:
         rows = loss.expand(max(1, len(self.share)))
         return Update(name, self.learner.processes.part_of_mean(rows, self.share))
 
-    def mix(self, batch: Batch) -> Mixed | None:
+    def mix(self, batch: Mapping[Any, Tensor]) -> Mixed | None:
         """The batch with its pictures mixed; None where the settings don't say so."""
         return self.learner.mix(batch, self.share) if self.learner.mixes(self) else None
 

@@ -64,7 +64,7 @@ def _parts(model: nn.Module) -> Iterator[nn.Module]:
 
 
 def load(
-    folder: str | Path, shape: tuple[int, int, int], *, pretrained: bool = True, where: object = ""
+    folder: str | Path, shape: tuple[int, ...], *, pretrained: bool = True, where: object = ""
 ) -> Backbone:
     """The backbone in `folder`, for pictures of `shape` (channels, height, width).
 
@@ -111,7 +111,7 @@ def load(
     return _fitted(body, shape, where)
 
 
-def from_config(config: Mapping[str, Any], shape: tuple[int, int, int], *, where: object = "") -> Backbone:
+def from_config(config: Mapping[str, Any], shape: tuple[int, ...], *, where: object = "") -> Backbone:
     """The architecture of a configuration with random weights, made for `shape` from the start."""
     from transformers import AutoConfig, AutoModel
 
@@ -135,7 +135,7 @@ def from_config(config: Mapping[str, Any], shape: tuple[int, int, int], *, where
     return _fitted(Backbone(model, channels), shape, where)
 
 
-def _fitted(body: Backbone, shape: tuple[int, int, int], where: object) -> Backbone:
+def _fitted(body: Backbone, shape: tuple[int, ...], where: object) -> Backbone:
     """The body with position embeddings for these pictures, its width known, in training mode, channels-last."""
     _, height, width = shape
     body.eval()
@@ -170,7 +170,7 @@ def _resize_positions(embeddings: Any, height: int, width: int) -> None:
     embeddings.image_size = patch.image_size = (height, width)
 
 
-def _unsuited(shape: tuple[int, int, int], where: object, size: int | None = None) -> UsageError:
+def _unsuited(shape: tuple[int, ...], where: object, size: int | None = None) -> UsageError:
     _, height, width = shape
     return UsageError(
         f"it can't work on pictures of {height}x{width} pixels.",

@@ -64,7 +64,7 @@ class ImageEncoder(Encoder):
     def with_places(self, batch: Mapping[Any, Tensor]) -> tuple[list[Tensor], dict[str, Places]]:
         parts: list[Tensor] = []
         places: dict[str, Places] = {}
-        for name, picture in zip(self.names, self.pictures):
+        for name, picture in zip(self.names, list[Any](self.pictures)):
             prepared, body = picture.prepare(batch[name]), picture.body
             if isinstance(body, Body) and body.has_maps:
                 maps = body.maps(prepared)
@@ -75,7 +75,10 @@ class ImageEncoder(Encoder):
         return parts, places
 
     def write_graph(self, graph: NetworkGraph) -> list[str]:
-        return [graph.write(picture, graph.inputs[name]) for name, picture in zip(self.names, self.pictures)]
+        return [
+            graph.write(picture, graph.inputs[name])
+            for name, picture in zip(self.names, list[Any](self.pictures))
+        ]
 
 
 def build(codecs: Mapping[str, Codec], rows: Mapping[str, Array], options: EncoderOptions) -> ImageEncoder:

@@ -61,7 +61,7 @@ class TextEncoder(Encoder):
         return [mean(words[:, :length]) for mean, words, length in zip(self.texts, arrays, self.lengths)]
 
     def with_places(self, batch: Mapping[Any, Tensor]) -> tuple[list[Tensor], dict[str, Places]]:
-        found = zip(self.names, self.texts, self.lengths)
+        found = zip(self.names, list[Any](self.texts), self.lengths)
         return self.of(batch), {name: mean.places(batch[name][:, :length]) for name, mean, length in found}
 
     def write_graph(self, graph: NetworkGraph) -> list[str]:
