@@ -24,9 +24,9 @@ from drivetrain.data.table import from_columns
 from drivetrain.errors import DataError, UsageError
 from drivetrain.evaluate import evaluate
 from drivetrain.learn.base import BaseLearner
+from drivetrain.learn.golden import golden_samples
 from drivetrain.learn.settings import Settings
 from drivetrain.metrics import Scores, Statistic, is_large, measure, scores, streamed
-from drivetrain.metrics.streamed import AT_ONCE
 from drivetrain.runtime import Predictor
 from drivetrain.tasks.problem import Problem
 from drivetrain.types import Answer, Array
@@ -45,7 +45,7 @@ def _known(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         cached.cache_clear()
 
 
-def sayings(rows: int) -> Problem:
+def sayings(rows: int, codec: Saying | None = None) -> Problem:
     """Of each row the first words are as many as its number says; the second target is small."""
     amounts = np.arange(rows) % 7
     columns = {
@@ -53,7 +53,7 @@ def sayings(rows: int) -> Problem:
         "said": [" ".join(["3"] * (amount + 1)) for amount in amounts],
         "even": ["yes" if amount % 2 == 0 else "no" for amount in amounts],
     }
-    targets = {"said": Saying(), "even": Category()}
+    targets = {"said": codec or Saying(), "even": Category()}
     table = from_columns(columns, name="sayings")
     return Problem.of(make_dataset(table, {"amount": Number()}, targets, by_position(valid=0.5)))
 
@@ -136,24 +136,37 @@ def test_no_rows_have_no_metrics_of_large_outputs() -> None:
 
 
 @pytest.mark.slow
-def test_a_model_with_large_outputs_is_trained_compared_and_reported(tmp_path: Path) -> None:
+def test_a_model_with_large_outputs_is_trained_compared_exported_and_measured(tmp_path: Path) -> None:
     from drivetrain.evidence.comparison import compare
 
-    data = sayings(32)
+    data = sayings(60, Saying(64, 1000))
     runs = [tmp_path / "one", tmp_path / "two"]
     for run, rate in zip(runs, (0.01, 0.1)):
         learner = data.learner("linear", out=run, quiet=True)
         learner.fit(1, lr=rate)
-    assert wordy.metrics.saying.most_rows <= AT_ONCE // (256 * 5000)
     result = learner.result
     assert result is not None
     assert {"said.word_log_loss", "said.perplexity", "even.auc"} <= result["metrics"]["valid"].keys()
-    assert any("batch by batch, for they have 1,280,000 numbers a row" in note for note in result["notes"])
-    assert sum(file.stat().st_size for file in runs[0].rglob("*") if file.is_file()) < 10e6 < 16 * ROW
-    found = compare(runs, metric="said.word_log_loss")
-    assert found.best == "two"
+    assert any("batch by batch, for they have 64,000 numbers a row" in note for note in result["notes"])
+    assert sum(file.stat().st_size for file in runs[0].rglob("*") if file.is_file()) < 3e6 < 30 * 4 * 64_000
+    assert compare(runs, metric="said.word_log_loss").best == "two"
     with pytest.raises(DataError, match="never held whole"):
         learner.interpret("valid", "said")
+    source = tmp_path / "rows.csv"
+    source.write_text(
+        "amount,said,even\n" + "".join(f"{n},{' '.join(['3'] * (n + 1))},yes\n" for n in range(5))
+    )
+    measured = evaluate(learner.export(tmp_path / "a.bundle"), source, quiet=True, trusted=True)
+    assert measured["metrics"]["said.perplexity"]["value"] > 1
+
+
+def test_a_bundle_has_no_more_golden_cases_than_are_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    losses = [np.arange(30.0)]
+    small, large = (len(golden_samples(sayings(60, codec), losses)) for codec in (Saying(8, 10), Saying()))
+    assert small > 16
+    assert large <= streamed.AT_ONCE // (256 * 5000)
+    monkeypatch.setattr(streamed, "AT_ONCE", 1)
+    assert len(golden_samples(sayings(60, Saying()), losses)) == 1
 
 
 def bundle_of(codec: Saying, path: Path) -> Path:

@@ -20,7 +20,7 @@ from drivetrain.deadline import NEVER, Deadline
 from drivetrain.errors import UsageError, nearest
 from drivetrain.figures import number
 from drivetrain.interpret.slices import chosen_target
-from drivetrain.metrics import Estimate, mean, means
+from drivetrain.metrics import Estimate, is_large, mean, means, rows_at_once
 from drivetrain.report import words
 from drivetrain.types import Array
 
@@ -264,7 +264,9 @@ def _several(jobs: list[tuple[str, Array]], size: int) -> Iterator[list[tuple[st
 
 
 def _batch_size(learner: BaseLearner) -> int:
-    return BATCH_OF_LARGE if learner.data.large else BATCH
+    return min(
+        BATCH_OF_LARGE if learner.data.large else BATCH, rows_at_once(learner.data.signature.targets.values())
+    )
 
 
 def _run_shuffled(
@@ -285,11 +287,13 @@ def _run_shuffled(
 
 
 def _run(learner: BaseLearner, inputs: Mapping[str, Array]) -> dict[str, Array]:
-    """Outputs of all rows, in batches that fit into memory."""
+    """Outputs of all rows, in batches that fit into memory; large ones are let go."""
     n = len(next(iter(inputs.values())))
     size = _batch_size(learner)
-    parts = [
-        learner.run_arrays({name: array[start : start + size] for name, array in inputs.items()})
-        for start in range(0, n, size)
-    ]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    targets = learner.data.signature.targets
+    parts: dict[str, list[Array]] = {name: [] for name, codec in targets.items() if not is_large(codec)}
+    for start in range(0, n, size):
+        outputs = learner.run_arrays({name: array[start : start + size] for name, array in inputs.items()})
+        for name, rows in parts.items():
+            rows.append(outputs[name])
+    return {name: np.concatenate(rows) for name, rows in parts.items()}
