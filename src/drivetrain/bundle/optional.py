@@ -20,7 +20,7 @@ RECOMMENDER = "recommender.bundle"
 OPTIONAL = (VECTORS, SEEN, TITLES, RECOMMENDER)
 MOST_WIDTH = 4096
 
-Seen = dict[str, tuple[tuple[str, ...], tuple[str, ...]]]
+Histories = dict[str, tuple[tuple[str, ...], tuple[str, ...]]]
 """User -> what they liked, and what else they have had."""
 
 
@@ -44,14 +44,14 @@ def vectors_in(members: Mapping[str, memoryview], signature: Signature) -> Array
     return vectors
 
 
-def seen_in(members: Mapping[str, memoryview], signature: Signature) -> Seen | None:
+def seen_in(members: Mapping[str, memoryview], signature: Signature) -> Histories | None:
     """Who has had what; None where the bundle doesn't say. Raises BundleError."""
     if SEEN not in members:
         return None
     record = load_json(members[SEEN], SEEN)
     if ranking_of(signature) is None or not isinstance(record, dict):
         raise BundleError("it doesn't say what users of a ranking have had.", where=SEEN)
-    found: Seen = {}
+    found: Histories = {}
     for user, both in cast("dict[str, Any]", record).items():
         lists: list[Any] = cast("list[Any]", both) if isinstance(both, list) else []
         if len(lists) != 2 or not all(_are_texts(each) for each in lists):

@@ -28,7 +28,7 @@ from drivetrain.bundle.manifest import (
     program_of,
     too_new,
 )
-from drivetrain.bundle.optional import RECOMMENDER, Seen, ranking_of, seen_in, titles_in, vectors_in
+from drivetrain.bundle.optional import RECOMMENDER, Histories, ranking_of, seen_in, titles_in, vectors_in
 from drivetrain.bundle.parts import Part, parts_in
 from drivetrain.bundle.program import MODEL, STEP, Generate, Program, Single
 from drivetrain.bundle.step_graphs import check_fields, check_step_graphs
@@ -59,7 +59,7 @@ class Bundle:
     card: str = field(repr=False)
     hash: str
     vectors: Array | None = field(default=None, repr=False)
-    seen: Seen | None = field(default=None, repr=False)
+    seen: Histories | None = field(default=None, repr=False)
     titles: dict[str, str] = field(default_factory=dict[str, str], repr=False)
     recommender: Bundle | None = field(default=None, repr=False)
     members: Mapping[str, memoryview] = field(default_factory=dict[str, memoryview], repr=False)

@@ -18,7 +18,7 @@ from rich.table import Table
 from drivetrain.figures import steady
 from drivetrain.files import file_error, refuse_taken
 
-Outcome = tuple[dict[str, Any], int]
+Reply = tuple[dict[str, Any], int]
 """The JSON object that a verb answers with, and the exit code."""
 
 

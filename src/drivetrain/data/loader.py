@@ -23,7 +23,7 @@ DEVICE_SHARE = 0.5
 """How much of a GPU's free memory the data may take to stay there."""
 
 
-class Batch(dict[Any, Tensor]):
+class TensorBatch(dict[Any, Tensor]):
     """Arrays by field. What lies side by side is under all of its names, and each field of it is a view of its column:
     to read a field, to change it in place or to assign it does what it says either way."""
 
@@ -113,7 +113,7 @@ class Tensors:
     def __len__(self) -> int:
         return len(self.index)
 
-    def gather(self, positions: Tensor) -> Batch:
+    def gather(self, positions: Tensor) -> TensorBatch:
         """The rows at these positions of `index`, on the device."""
         chosen = positions.to(self.index.device)
         if len(self.index) != len(next(iter(self.arrays.values()))):
@@ -130,7 +130,7 @@ class Tensors:
             rows = {
                 name: array.pin_memory().to(self.device, non_blocking=True) for name, array in rows.items()
             }
-        return Batch(rows)
+        return TensorBatch(rows)
 
     @cached_property
     def lengths(self) -> Tensor | None:
@@ -146,14 +146,14 @@ class Tensors:
         """Whether the arrays are on the device. "cuda" and "cuda:0" are not equal, but the same place."""
         return self.index.device.type == self.device.type
 
-    def in_order(self, batch_size: int) -> Iterator[Batch]:
+    def in_order(self, batch_size: int) -> Iterator[TensorBatch]:
         """All rows once, in their order."""
         for batch, _ in self.in_shares(batch_size, lambda rows: None):
             yield batch
 
     def in_shares(
         self, batch_size: int, share_of: Callable[[int], Share | None]
-    ) -> Iterator[tuple[Batch, Share | None]]:
+    ) -> Iterator[tuple[TensorBatch, Share | None]]:
         """The same, and of each batch only the share that `share_of` its size gives; None: all of it."""
         for positions in cut(torch.arange(len(self)), batch_size, self.lengths) if len(self) else ():
             share = share_of(len(positions))
@@ -183,12 +183,14 @@ class BatchAugment:
 
     changes: Mapping[str, Callable[..., Tensor]]
 
-    def __call__(self, batch: Batch, generator: torch.Generator, share: Share | None = None) -> Batch:
+    def __call__(
+        self, batch: TensorBatch, generator: torch.Generator, share: Share | None = None
+    ) -> TensorBatch:
         changed = {
             name: change(batch[name], generator=generator, share=share)
             for name, change in self.changes.items()
         }
-        return Batch({**batch, **changed})
+        return TensorBatch({**batch, **changed})
 
 
 def shuffled(

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from drivetrain.data.loader import Batch
+from drivetrain.data.loader import TensorBatch
 from drivetrain.errors import TrainingError
 from drivetrain.ragged import lengths_of
 
@@ -17,7 +17,7 @@ from drivetrain.ragged import lengths_of
 def not_finite(
     networks: Mapping[str, nn.Module],
     forward: Callable[[], Any],
-    batch: Batch,
+    batch: TensorBatch,
     loss: float,
     where: str,
 ) -> TrainingError:
@@ -46,7 +46,7 @@ def not_finite(
     )
 
 
-def _given(batch: Batch, name: str, rows: Tensor) -> Tensor:
+def _given(batch: TensorBatch, name: str, rows: Tensor) -> Tensor:
     """The rows without what pads them."""
     if (lengths := batch.get(lengths_of(name))) is None:
         return rows

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import torch
 
-from drivetrain.data.loader import Batch
+from drivetrain.data.loader import TensorBatch
 from drivetrain.errors import DrivetrainError, TrainingError
 from drivetrain.learn import schedules
 from drivetrain.learn.diagnose import not_finite
@@ -156,7 +156,7 @@ def train_epoch(learner: Learner, training: Training, guard: InterruptGuard, tab
 
 
 def no_number(
-    learner: Learner, training: Training, batch: Batch, value: float, where: str, mine: bool
+    learner: Learner, training: Training, batch: TensorBatch, value: float, where: str, mine: bool
 ) -> DrivetrainError:
     """The error of a batch whose loss is no number, after which nothing is as this batch has made it. `mine`: the rows
     are among those of this process."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from drivetrain.data.loader import Batch, Tensors
+from drivetrain.data.loader import TensorBatch, Tensors
 from drivetrain.data.share import Share
 from drivetrain.errors import UsageError, nearest
 from drivetrain.learn.objectives.base import NETWORK, Asked, Update
@@ -79,7 +79,7 @@ class Training:
         """How many steps of the optimisers the phase has behind it."""
         return self.learner.position.step
 
-    def updates(self, batch: Batch, share: Share | None) -> Iterator[Update]:
+    def updates(self, batch: TensorBatch, share: Share | None) -> Iterator[Update]:
         """What the objective asks for of a batch. Each is to be done before the next is asked for."""
         self.share = share
         self.snapshot.keep()
@@ -98,13 +98,13 @@ class Training:
             names.add(update.name)
             yield update
 
-    def again(self, batch: Batch) -> None:
+    def again(self, batch: TensorBatch) -> None:
         """The same forward passes once more, without an update: to find out where a loss became no number."""
         self.share = None
         for _ in self._asked(batch):
             pass
 
-    def _asked(self, batch: Batch) -> Iterator[Any]:
+    def _asked(self, batch: TensorBatch) -> Iterator[Any]:
         asked: Any = self.learner.objective.step(self, SimpleNamespace(**self.learner.networks), batch)
         if not inspect.isgenerator(asked):
             raise UsageError(
@@ -149,7 +149,7 @@ class Training:
         del epoch
         return self.learner.tensors("train")
 
-    def batch(self, tensors: Tensors, positions: Tensor) -> tuple[Batch, Share | None]:
+    def batch(self, tensors: Tensors, positions: Tensor) -> tuple[TensorBatch, Share | None]:
         """The rows at these positions, augmented on the device; among several processes the share of this one.
 
         Pictures that are mixed need their partners, so the whole batch is made then; `learner.mix` takes the share.
@@ -159,7 +159,7 @@ class Training:
             return self.prepare(tensors.gather(positions), None), share
         return self.prepare(tensors.gather(positions[share.rows]), share), share
 
-    def prepare(self, batch: Batch, share: Share | None) -> Batch:
+    def prepare(self, batch: TensorBatch, share: Share | None) -> TensorBatch:
         """Augmentation, on the device."""
         augment = self.learner.batch_augment
         return augment(batch, self.learner.generators.augment, share) if augment else batch
@@ -214,7 +214,7 @@ class FrozenTraining(Training):
         arrays = {name: array.clone() for name, array in arrays.items()}  # no inference tensors any more
         return Tensors(arrays, torch.arange(len(tensors), device=tensors.device), tensors.device)
 
-    def prepare(self, batch: Batch, share: Share | None) -> Batch:
+    def prepare(self, batch: TensorBatch, share: Share | None) -> TensorBatch:
         return batch
 
     def forward(self, network: Any, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -27,7 +27,7 @@ from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
 from drivetrain.data import split as splits
 from drivetrain.data.dataset import Dataset, make_dataset
-from drivetrain.data.interactions.histories import Log
+from drivetrain.data.interactions.histories import Interactions
 from drivetrain.data.interactions.ratings import check_ratings, read_ratings
 from drivetrain.data.interactions.titles import read_titles
 from drivetrain.data.option import NUMBER, Option
@@ -137,7 +137,7 @@ class Recommendation(Task):
 class Ranking(Recommendation):
     """Of a dataset of histories, which come from a log: what was liked next."""
 
-    log: Log
+    log: Interactions
     known: Mapping[str, Any]
     """What a bundle knows of the log's columns."""
     keep_seen: bool
@@ -154,7 +154,9 @@ class Ranking(Recommendation):
     )
 
     @classmethod
-    def of(cls, log: Log, known: Mapping[str, Any], keep_seen: bool, titles: Mapping[str, str]) -> Problem:
+    def of(
+        cls, log: Interactions, known: Mapping[str, Any], keep_seen: bool, titles: Mapping[str, str]
+    ) -> Problem:
         """The dataset of histories of a log."""
         data = Problem.of(log.ranking())
         data.task = cls(log, known, keep_seen, titles, BeyondAccuracy(data))
@@ -214,7 +216,7 @@ class Ratings(Recommendation):
     things = "ratings"
 
     @property
-    def log(self) -> Log:
+    def log(self) -> Interactions:
         """Who had what, of which the histories are made."""
         return cast("Ranking", self.ranking.task).log
 
@@ -338,7 +340,7 @@ def from_frame(
         raise DataError(
             "there is nothing to train on.", where=table.name, fix="Make the other parts smaller."
         )
-    log = Log(table, parts, user, item, rating, liked, most_items, seed)
+    log = Interactions(table, parts, user, item, rating, liked, most_items, seed)
     notes = [*log.notes, *_split_notes(splitter, timestamp)]
     way = Number() if rating is None else frame.column(rating).way()
     known = {

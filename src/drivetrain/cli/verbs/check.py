@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
-from drivetrain.cli.common import Outcome
+from drivetrain.cli.common import Reply
 from drivetrain.cli.source import add_source, dataset, recognise, refuse_foreign
 
 HELP = "look for faults in the data and leaks between its parts"
@@ -16,7 +16,7 @@ def add(command: ArgumentParser) -> None:
     add_source(command)
 
 
-def act(options: Namespace) -> Outcome:
+def act(options: Namespace) -> Reply:
     task = recognise(options)
     refuse_foreign(options, task)
     report = task.check_source(options.source, vars(options), options.json)

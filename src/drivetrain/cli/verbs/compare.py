@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.markup import escape
 
-from drivetrain.cli.common import Outcome, refuse_unwritable, terminal
+from drivetrain.cli.common import Reply, refuse_unwritable, terminal
 
 HELP = "which of several runs is better on the same validation rows, and whether that could be chance"
 EXAMPLE = "drivetrain compare runs/network runs/trees"
@@ -21,7 +21,7 @@ def add(command: ArgumentParser) -> None:
     command.add_argument("--force", action="store_true", help="replace an existing chart")
 
 
-def act(options: Namespace) -> Outcome:
+def act(options: Namespace) -> Reply:
     from drivetrain.evidence.comparison import compare
 
     refuse_unwritable(options.out, options)

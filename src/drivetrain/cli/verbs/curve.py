@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.markup import escape
 
-from drivetrain.cli.common import Outcome, refuse_unwritable, terminal
+from drivetrain.cli.common import Reply, refuse_unwritable, terminal
 from drivetrain.cli.source import add_source, dataset
 from drivetrain.extras import require
 
@@ -24,7 +24,7 @@ def add(command: ArgumentParser) -> None:
     command.add_argument("--force", action="store_true", help="replace an existing chart")
 
 
-def act(options: Namespace) -> Outcome:
+def act(options: Namespace) -> Reply:
     require("torch", "training", "train")
     from drivetrain.evidence.learning_curve import learning_curve
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.markup import escape
 
-from drivetrain.cli.common import Outcome, add_bundle, metrics_table, terminal
+from drivetrain.cli.common import Reply, add_bundle, metrics_table, terminal
 from drivetrain.cli.source import add_reading, reading
 from drivetrain.errors import one_line
 
@@ -25,7 +25,7 @@ def add(command: ArgumentParser) -> None:
     add_reading(command)
 
 
-def act(options: Namespace) -> Outcome:
+def act(options: Namespace) -> Reply:
     from drivetrain.evaluate import evaluate as evaluate_bundle
 
     answer = evaluate_bundle(

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.markup import escape
 
-from drivetrain.cli.common import Outcome, refuse_no_bundle, resume_command, terminal
+from drivetrain.cli.common import Reply, refuse_no_bundle, resume_command, terminal
 from drivetrain.errors import TrainingError
 
 HELP = "write the bundle of a run"
@@ -20,7 +20,7 @@ def add(command: ArgumentParser) -> None:
     command.add_argument("--force", action="store_true", help="replace an existing bundle")
 
 
-def act(options: Namespace) -> Outcome:
+def act(options: Namespace) -> Reply:
     from drivetrain.learn.by_name import resume
 
     refuse_no_bundle(options.bundle, options)

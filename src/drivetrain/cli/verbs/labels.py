@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.markup import escape
 
-from drivetrain.cli.common import Outcome, refuse_unwritable, terminal
+from drivetrain.cli.common import Reply, refuse_unwritable, terminal
 from drivetrain.cli.source import add_source, dataset
 from drivetrain.errors import UsageError
 from drivetrain.extras import require
@@ -27,7 +27,7 @@ def add(command: ArgumentParser) -> None:
     command.add_argument("--force", action="store_true", help="replace an existing file")
 
 
-def act(options: Namespace) -> Outcome:
+def act(options: Namespace) -> Reply:
     require("torch", "training", "train")
     from drivetrain.data.show import inputs_looked_at
     from drivetrain.evidence.label_faults import label_faults

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.text import Text
 
-from drivetrain.cli.common import Outcome, add_bundle, refuse_unwritable, say, terminal
+from drivetrain.cli.common import Reply, add_bundle, refuse_unwritable, say, terminal
 from drivetrain.errors import UsageError, one_line
 from drivetrain.figures import digits
 
@@ -48,7 +48,7 @@ def add(command: ArgumentParser) -> None:
     command.add_argument("--force", action="store_true", help="replace an existing file")
 
 
-def act(options: Namespace) -> Outcome:
+def act(options: Namespace) -> Reply:
     from drivetrain.data.answer_files import kept_cells, refuse_form, write_answers
     from drivetrain.data.recipe import task_of
     from drivetrain.progress import progress

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.markup import escape
 
-from drivetrain.cli.common import Outcome, add_bundle, plain_table, terminal
+from drivetrain.cli.common import Reply, add_bundle, plain_table, terminal
 from drivetrain.errors import UsageError, one_line
 
 HELP = "recommend items to a user, with the reasons"
@@ -37,7 +37,7 @@ def add(command: ArgumentParser) -> None:
     command.add_argument("--include-seen", action="store_true", help="also what the user has had")
 
 
-def act(options: Namespace) -> Outcome:
+def act(options: Namespace) -> Reply:
     from drivetrain.data.interactions.known import read_seen
     from drivetrain.runtime import Recommender
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.markup import escape
 
-from drivetrain.cli.common import Outcome, plain_table, refuse_unwritable, terminal
+from drivetrain.cli.common import Reply, plain_table, refuse_unwritable, terminal
 from drivetrain.cli.source import add_source, dataset
 from drivetrain.cli.verbs import train
 
@@ -24,7 +24,7 @@ def add(command: ArgumentParser) -> None:
     command.add_argument("--force", action="store_true", help="replace an existing picture")
 
 
-def act(options: Namespace) -> Outcome:
+def act(options: Namespace) -> Reply:
     refuse_unwritable(options.out, options)
     source = Path(options.source)
     if (source / "config.toml").is_file():

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.markup import escape
 
-from drivetrain.cli.common import Outcome, add_bundle, plain_table, terminal
+from drivetrain.cli.common import Reply, add_bundle, plain_table, terminal
 from drivetrain.errors import one_line
 
 HELP = "items that the same people have as one item"
@@ -20,7 +20,7 @@ def add(command: ArgumentParser) -> None:
     command.add_argument("--n", type=int, default=10, help="how many (10)")
 
 
-def act(options: Namespace) -> Outcome:
+def act(options: Namespace) -> Reply:
     from drivetrain.runtime import Recommender
 
     found = Recommender(options.bundle, trusted=options.trusted).similar(options.item, options.n)

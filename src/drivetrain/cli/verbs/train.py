@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from drivetrain.cli.common import (
-    Outcome,
+    Reply,
     by_baselines,
     duration,
     metrics_table,
@@ -90,7 +90,7 @@ def add(command: ArgumentParser) -> None:
     command.add_argument("--force", action="store_true", help="replace an existing run or bundle")
 
 
-def act(options: Namespace) -> Outcome:
+def act(options: Namespace) -> Reply:
     require("torch", "training", "train")
     from drivetrain.learn.names import is_network, usual_epochs
 
@@ -221,7 +221,7 @@ def _goes_on(options: Namespace) -> bool:
     return processes.start().from_first(lambda: os.path.isfile(config))
 
 
-def _resume(options: Namespace) -> Outcome:
+def _resume(options: Namespace) -> Reply:
     from drivetrain.data.recipe import from_recipe
     from drivetrain.learn.by_name import resume
 
@@ -298,7 +298,7 @@ def _interrupted(learner: Any, options: Namespace) -> Interrupted:
     return Interrupted(place, where=learner.run, fix=f"Go on with: {resume_command(learner, options)}")
 
 
-def _trained(learner: Any, options: Namespace) -> Outcome:
+def _trained(learner: Any, options: Namespace) -> Reply:
     result = dict(learner.result)
     if not options.json:
         result["notes"] = [note for note in result.get("notes", []) if note not in learner.notes_told]

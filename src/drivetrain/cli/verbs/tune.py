@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.markup import escape
 
-from drivetrain.cli.common import Outcome, duration, plain_table, say, terminal
+from drivetrain.cli.common import Reply, duration, plain_table, say, terminal
 from drivetrain.cli.source import add_source, dataset
 from drivetrain.cli.verbs.train import AUGMENTS, SETTINGS, describe
 from drivetrain.errors import Interrupted, UsageError
@@ -47,7 +47,7 @@ def add(command: ArgumentParser) -> None:
             fixed.add_argument("--" + name.replace("_", "-"), **option)
 
 
-def act(options: Namespace) -> Outcome:
+def act(options: Namespace) -> Reply:
     require("torch", "training", "train")
     fixed = _fixed(options)
     if options.trials < 1:

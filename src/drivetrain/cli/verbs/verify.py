@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.markup import escape
 
-from drivetrain.cli.common import Outcome, add_bundle, terminal
+from drivetrain.cli.common import Reply, add_bundle, terminal
 
 HELP = "run a bundle's golden cases here, stage by stage"
 EXAMPLE = "drivetrain verify flowers.bundle"
@@ -17,7 +17,7 @@ def add(command: ArgumentParser) -> None:
     add_bundle(command)
 
 
-def act(options: Namespace) -> Outcome:
+def act(options: Namespace) -> Reply:
     from drivetrain.runtime import verify_bundle
 
     report = verify_bundle(options.bundle, trusted=options.trusted)

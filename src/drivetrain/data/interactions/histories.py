@@ -23,7 +23,7 @@ MOST_CELLS = 10_000_000
 
 
 @dataclass(frozen=True, eq=False)
-class Log:
+class Interactions:
     """Who had what, in codes, and what is held out: from which histories are made."""
 
     table: Table
@@ -42,7 +42,7 @@ class Log:
             return self.given
         return float(self.table[self.rating][self.split.train].mean())
 
-    def whole(self) -> Log:
+    def whole(self) -> Interactions:
         """The same, in which what validates trains. Liked is what was liked before."""
         rows = np.sort(np.concatenate([self.split.train, self.split.valid]))
         return replace(self, split=Split(rows, rows[:0], self.split.test), given=self.threshold)

@@ -76,7 +76,7 @@ class ColumnKind:
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class ColumnContext:
     """A column with what is around it: where its rows come from, the folder that paths are relative to, and what a person
     said of how its cells are written."""
 
@@ -114,12 +114,12 @@ class Seen:
         return f", {missing:,} missing{told}" if missing else ""
 
 
-def places(seen: Seen, rows: Array) -> list[str]:
+def places(seen: ColumnContext, rows: Array) -> list[str]:
     """The first rows with what they hold."""
     return [f"{seen.origins[row]}: {seen.column.values[row]!r:.60}" for row in rows[:SHOWN].tolist()]
 
 
-def levels_codec(seen: Seen) -> Category:
+def levels_codec(seen: ColumnContext) -> Category:
     """How an input of categories is encoded: what is rare or unseen is one level, what is missing another."""
     rows = len(seen.column)
     rare = 2 if rows < 1_000 else 5 if rows < 100_000 else 10
@@ -131,7 +131,7 @@ def words_of(name: str) -> list[str]:
     return re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)
 
 
-def refuse_unusable(seen: Seen, kind: str) -> None:
+def refuse_unusable(seen: ColumnContext, kind: str) -> None:
     """Refuse a kind where a column holds what none here reads, or nothing."""
     if not seen.column.kind:
         raise unfit(seen, kind, f"it holds {seen.column.type_name}")
@@ -139,7 +139,7 @@ def refuse_unusable(seen: Seen, kind: str) -> None:
         raise unfit(seen, kind, "it has no value")
 
 
-def refuse_most(seen: Seen, kind: str, others: Array, share: float) -> None:
+def refuse_most(seen: ColumnContext, kind: str, others: Array, share: float) -> None:
     """Refuse a kind that too many cells are not, naming the first of them."""
     if share < MOSTLY:
         row = int(others[0])
@@ -150,7 +150,7 @@ def refuse_most(seen: Seen, kind: str, others: Array, share: float) -> None:
         )
 
 
-def unfit(seen: Seen, kind: str, why: str) -> DataError:
+def unfit(seen: ColumnContext, kind: str, why: str) -> DataError:
     return DataError(
         f"{seen.name!r} can't be {kind}: {why}.",
         where=f"column {seen.name}",
@@ -158,7 +158,7 @@ def unfit(seen: Seen, kind: str, why: str) -> DataError:
     )
 
 
-def refuse_unlearnable(seen: Seen) -> None:
+def refuse_unlearnable(seen: ColumnContext) -> None:
     """Refuse a target that no kind here is, or that is the same in all rows."""
     column, place = seen.column, place_of(seen)
     if column.kind in ("list", "date", ""):
@@ -169,11 +169,11 @@ def refuse_unlearnable(seen: Seen) -> None:
         raise DataError(f"the target has {what}.", where=place, fix="To learn takes two or more.")
 
 
-def place_of(seen: Seen) -> str:
+def place_of(seen: ColumnContext) -> str:
     return f"{seen.origins.name}, column {seen.name}"
 
 
-def gap_faults(seen: Seen, rows: Array) -> Iterator[Fault]:
+def gap_faults(seen: ColumnContext, rows: Array) -> Iterator[Fault]:
     """Rows that have no target."""
     if len(rows):
         holds = [

@@ -21,8 +21,8 @@ from drivetrain.data.kinds.base import (
     MOST_LEVELS,
     MOSTLY,
     YES_NO,
+    ColumnContext,
     ColumnKind,
-    Seen,
     gap_faults,
     levels_codec,
     place_of,
@@ -46,7 +46,7 @@ _UNITS = (
 )
 
 
-def category(seen: Seen, why: str = "") -> ColumnKind:
+def category(seen: ColumnContext, why: str = "") -> ColumnKind:
     """The column as a category, whatever else it could be."""
     column = seen.column
     kind = MANY if column.different > FEW else CATEGORY
@@ -59,7 +59,7 @@ def category(seen: Seen, why: str = "") -> ColumnKind:
     return seen.is_(kind, why + seen.levels(), levels_codec(seen), faults)
 
 
-def _units(seen: Seen) -> Iterator[Fault]:
+def _units(seen: ColumnContext) -> Iterator[Fault]:
     """Numbers of several units, which can't be compared and are read as text."""
     sample = seen.column.sample
     if (
@@ -81,7 +81,7 @@ def _is_yes_no(column: Column) -> bool:
     return {str(value).lower() for value in column.known.unique().to_list()} in _YES_NO
 
 
-def spellings(seen: Seen) -> Iterator[Fault]:
+def spellings(seen: ColumnContext) -> Iterator[Fault]:
     """Values that are one though they are written in several ways, and such as differ in case only."""
     if seen.column.kind != "text" or seen.column.different > MOST_LEVELS:
         return
@@ -99,7 +99,7 @@ def spellings(seen: Seen) -> Iterator[Fault]:
         yield Fault("spellings", "warning", message, alike, "Write them alike where they mean the same.")
 
 
-def unread(seen: Seen, what: str, reason: str, fix: str) -> ColumnKind:
+def unread(seen: ColumnContext, what: str, reason: str, fix: str) -> ColumnKind:
     """Cells that no one way reads: text as it stands, of no use where it differs in nearly every row. `what` names the
     fault."""
     if names_rows(seen):
@@ -110,20 +110,20 @@ def unread(seen: Seen, what: str, reason: str, fix: str) -> ColumnKind:
     return replace(found, faults=(*found.faults, fault))
 
 
-def told(seen: Seen, word: str) -> ColumnKind:
+def told(seen: ColumnContext, word: str) -> ColumnKind:
     refuse_unusable(seen, word)
     if seen.column.kind == "list":
         raise unfit(seen, word, "it holds lists")
     return category(seen)
 
 
-def guess_target(seen: Seen) -> ColumnKind:
+def guess_target(seen: ColumnContext) -> ColumnKind:
     """What is learned as classes: all that is no number, and few numbers that look like names."""
     found = target(seen)
     return asked(seen, found) if is_few_numbers(seen.column) else found
 
 
-def target(seen: Seen) -> ColumnKind:
+def target(seen: ColumnContext) -> ColumnKind:
     """The column as the classes to choose from. Raises DataError where they can't be learned."""
     refuse_unlearnable(seen)
     column, place = seen.column, place_of(seen)

@@ -20,8 +20,8 @@ from drivetrain.data.groups import Named, ranged
 from drivetrain.data.kinds.base import (
     DATE,
     MOSTLY,
+    ColumnContext,
     ColumnKind,
-    Seen,
     places,
     refuse_most,
     refuse_unusable,
@@ -60,7 +60,7 @@ _USUAL_CENTURY, _LAST_YEAR, _LEAST_GAP = 1969, 2049, 20
 lie together, in this century where they end before the middle of it."""
 
 
-def moment(seen: Seen, numbers: Numbers, named: bool = False) -> ColumnKind | None:
+def moment(seen: ColumnContext, numbers: Numbers, named: bool = False) -> ColumnKind | None:
     """Numbers that are days such as 20191231 or seconds since 1970, where the name says time, or a person does."""
     if not ((named or TIME_NAME.search(seen.name)) and len(numbers.finite) and numbers.way == PLAIN):
         return None
@@ -75,7 +75,7 @@ def moment(seen: Seen, numbers: Numbers, named: bool = False) -> ColumnKind | No
     return None
 
 
-def guess_date(seen: Seen) -> ColumnKind | None:
+def guess_date(seen: ColumnContext) -> ColumnKind | None:
     """A column of dates; None where it holds none."""
     if seen.column.kind == "date":
         return date(seen, Reading())
@@ -85,7 +85,7 @@ def guess_date(seen: Seen) -> ColumnKind | None:
     return date(seen, reading, sure) if share >= MOSTLY else _in_two_orders(seen, share)
 
 
-def date(seen: Seen, reading: Reading, sure: bool = True) -> ColumnKind:
+def date(seen: ColumnContext, reading: Reading, sure: bool = True) -> ColumnKind:
     """The column as a date, whatever else it could be."""
     seconds = seen.column.dates(*reading)
     known = seconds[~np.isnan(seconds)]
@@ -108,7 +108,7 @@ def _text(seconds: float, reading: Reading, whole_days: bool) -> str:
     return text[:10] if whole_days else text[11:16] if reading.clock else text
 
 
-def _faults(seen: Seen, reading: Reading, seconds: Array, sure: bool) -> Iterator[Fault]:
+def _faults(seen: ColumnContext, reading: Reading, seconds: Array, sure: bool) -> Iterator[Fault]:
     """Cells that are no dates, and what can be read in more than one way."""
     name = seen.name
     if len(others := np.flatnonzero(np.isnan(seconds) & ~seen.column.missing_as(NO_NUMBER).to_numpy())):
@@ -138,7 +138,7 @@ def _faults(seen: Seen, reading: Reading, seconds: Array, sure: bool) -> Iterato
         yield Fault("years of two digits", "warning", message, [], fix)
 
 
-def find_reading(seen: Seen) -> tuple[Reading, float, bool]:
+def find_reading(seen: ColumnContext) -> tuple[Reading, float, bool]:
     """How the dates of a column are written, the share of cells that are dates so, and whether nothing fits as well."""
     column = seen.column
     if not column.is_text or not len(column.sample):
@@ -208,7 +208,7 @@ def _century(column: Column, reading: Reading) -> int:
     return _USUAL_CENTURY if usual else first - gap // 2
 
 
-def _in_two_orders(seen: Seen, share: float) -> ColumnKind | None:
+def _in_two_orders(seen: ColumnContext, share: float) -> ColumnKind | None:
     """Dates of which some have the day first and some the month: text as it stands, of no use where nearly all differ."""
     if share < 0.5:
         return None
@@ -222,7 +222,7 @@ def _in_two_orders(seen: Seen, share: float) -> ColumnKind | None:
     return unread(seen, "order of dates", reason, fix)
 
 
-def told(seen: Seen, word: str) -> ColumnKind:
+def told(seen: ColumnContext, word: str) -> ColumnKind:
     refuse_unusable(seen, word)
     if seen.column.kind == "number":
         if found := moment(seen, seen.numbers, named=True):

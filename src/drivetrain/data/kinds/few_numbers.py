@@ -10,7 +10,15 @@ from dataclasses import replace
 import numpy as np
 
 from drivetrain.data.faults import Fault
-from drivetrain.data.kinds.base import CATEGORY, MOSTLY, NUMBER, ColumnKind, Seen, has_codes, words_of
+from drivetrain.data.kinds.base import (
+    CATEGORY,
+    MOSTLY,
+    NUMBER,
+    ColumnContext,
+    ColumnKind,
+    has_codes,
+    words_of,
+)
 from drivetrain.data.read.columns import Column
 from drivetrain.figures import grouped
 from drivetrain.interface import column_option
@@ -56,7 +64,7 @@ def is_scale(name: str, column: Column) -> bool:
     return bool((steps >= -by_chance).all() and ends * PEAKED <= counts[mode])
 
 
-def asked(seen: Seen, found: ColumnKind) -> ColumnKind:
+def asked(seen: ColumnContext, found: ColumnKind) -> ColumnKind:
     """The kind of few whole numbers, with both readings and what decides."""
     numbers = seen.column.numbers
     low, high = grouped(numbers.finite.min()), grouped(numbers.finite.max())

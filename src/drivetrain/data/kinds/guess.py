@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from drivetrain import extensions
-from drivetrain.data.kinds.base import IGNORED, LEFT_OUT, ColumnKind, Seen, has_codes, place_of
+from drivetrain.data.kinds.base import IGNORED, LEFT_OUT, ColumnContext, ColumnKind, has_codes, place_of
 from drivetrain.data.read.columns import Column
 from drivetrain.data.read.frame import Frame
 from drivetrain.data.table import Table
@@ -33,7 +33,7 @@ def _files() -> list[ModuleType]:
     return [file for file in found if file is not None]
 
 
-def _by_rules(seen: Seen, which: str) -> ColumnKind:
+def _by_rules(seen: ColumnContext, which: str) -> ColumnKind:
     """What the first rule says that fits."""
     rules = sorted((rule for file in _files() for rule in getattr(file, which, ())), key=lambda rule: rule[0])
     return next(found for _, rule in rules if (found := rule(seen)))
@@ -65,7 +65,7 @@ def guess_kinds(
     kinds: dict[str, ColumnKind] = {}
     for name in frame.columns:
         told, written = said.get(name, ("", ()))
-        seen = Seen(frame.column(name), frame.origins, folder, written)
+        seen = ColumnContext(frame.column(name), frame.origins, folder, written)
         if name in targets:
             kinds[name] = as_target(seen, told)
         elif name in ignore:
@@ -107,18 +107,18 @@ def _knowing_gaps(column: Column, kind: ColumnKind) -> ColumnKind:
     return kind if absent is None else replace(kind, codec=replace(codec, absent=absent))
 
 
-def guess(seen: Seen) -> ColumnKind:
+def guess(seen: ColumnContext) -> ColumnKind:
     """The kind of an input column, by the first rule that fits."""
     return _by_rules(seen, "RULES")
 
 
-def as_told(seen: Seen, word: str) -> ColumnKind:
+def as_told(seen: ColumnContext, word: str) -> ColumnKind:
     """The column as the kind that it is said to be. Raises DataError where it can't be."""
     found = kind_words()[word].told(seen, word)
     return found if word in LEFT_OUT else replace(found, kind=word, reason=f"as told: {found.reason}")
 
 
-def as_target(seen: Seen, word: str) -> ColumnKind:
+def as_target(seen: ColumnContext, word: str) -> ColumnKind:
     """The kind of a target, as told or guessed. Raises DataError where it can't be learned."""
     if not word:
         return _by_rules(seen, "TARGET_RULES")

@@ -12,14 +12,14 @@ from drivetrain.codecs import Codec
 from drivetrain.codecs.image import EXTENSIONS, Image
 from drivetrain.data.faults import Fault
 from drivetrain.data.groups import Named, ranged
-from drivetrain.data.kinds.base import MOSTLY, PICTURE, ColumnKind, Seen, refuse_unusable, unfit
+from drivetrain.data.kinds.base import MOSTLY, PICTURE, ColumnContext, ColumnKind, refuse_unusable, unfit
 from drivetrain.data.kinds.category import category
 from drivetrain.data.kinds.rows import names_rows
 from drivetrain.data.read.columns import Column
 from drivetrain.types import Array
 
 
-def guess_picture(seen: Seen) -> ColumnKind | None:
+def guess_picture(seen: ColumnContext) -> ColumnKind | None:
     """A column of paths of pictures; a category or names with a warning where the files are not there."""
     if seen.column.kind != "text":
         return None
@@ -36,13 +36,13 @@ def guess_picture(seen: Seen) -> ColumnKind | None:
     return replace(found, faults=(*found.faults, Fault("missing file", "warning", message, [], fix)))
 
 
-def picture(seen: Seen) -> ColumnKind:
+def picture(seen: ColumnContext) -> ColumnKind:
     """The column as paths of pictures, from the table's folder."""
     reason = f"paths of pictures, {seen.levels()}"
     return seen.is_(PICTURE, reason, Image())
 
 
-def told(seen: Seen, word: str) -> ColumnKind:
+def told(seen: ColumnContext, word: str) -> ColumnKind:
     refuse_unusable(seen, word)
     if seen.column.kind != "text":
         raise unfit(seen, word, "it holds no text")

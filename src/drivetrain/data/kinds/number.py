@@ -23,8 +23,8 @@ from drivetrain.data.kinds.base import (
     MOSTLY,
     NUMBER,
     YES_NO,
+    ColumnContext,
     ColumnKind,
-    Seen,
     gap_faults,
     has_codes,
     levels_codec,
@@ -53,7 +53,7 @@ FAR = 30.0
 """A number this many standard deviations (by quartiles) from the middle one makes the scaling robust."""
 
 
-def guess_number(seen: Seen) -> ColumnKind | None:
+def guess_number(seen: ColumnContext) -> ColumnKind | None:
     """A column of numbers that are amounts, times, two values or row numbers; None where it holds codes or none."""
     column = seen.column
     if not column.may_be_numbers:
@@ -80,7 +80,7 @@ def guess_number(seen: Seen) -> ColumnKind | None:
     return number(seen)
 
 
-def _two_numbers(seen: Seen, numbers: Numbers) -> ColumnKind:
+def _two_numbers(seen: ColumnContext, numbers: Numbers) -> ColumnKind:
     values = np.unique(numbers.finite).tolist()
     told = " and ".join(map(grouped, values))
     reason = f"the {'numbers' if len(values) > 1 else 'number'} {told} only, in {len(seen.column):,} rows{seen.gaps()}"
@@ -92,7 +92,7 @@ def _two_numbers(seen: Seen, numbers: Numbers) -> ColumnKind:
     )
 
 
-def number(seen: Seen) -> ColumnKind:
+def number(seen: ColumnContext) -> ColumnKind:
     """The column as a number, whatever else it could be."""
     numbers = seen.numbers
     scaling, log, why = scale(numbers.finite)
@@ -110,7 +110,7 @@ def number(seen: Seen) -> ColumnKind:
     return seen.is_(NUMBER, reason + why, codec, faults)
 
 
-def two_ways(seen: Seen) -> str:
+def two_ways(seen: ColumnContext) -> str:
     """Words for numbers of which some have a decimal comma and some a decimal point; empty where they are not so."""
     column = seen.column
     if column.kind != "text" or not len(column.sample):
@@ -123,7 +123,7 @@ def two_ways(seen: Seen) -> str:
     return f"{some.filter(by_point & ~by_comma)[0]!r} and {some.filter(by_comma & ~by_point)[0]!r}"
 
 
-def guess_two_ways(seen: Seen) -> ColumnKind | None:
+def guess_two_ways(seen: ColumnContext) -> ColumnKind | None:
     """Numbers that are written in two ways: text as it stands, and of no use where it differs in nearly every row."""
     if not (told := two_ways(seen)):
         return None
@@ -168,7 +168,7 @@ def _skewness(values: Array) -> float:
     return float((squares * centred).mean() / squares.mean() ** 1.5)
 
 
-def number_faults(seen: Seen, numbers: Numbers) -> Iterator[Fault]:
+def number_faults(seen: ColumnContext, numbers: Numbers) -> Iterator[Fault]:
     """Cells that are no numbers, and infinite ones."""
     for kind, rows, told in (
         ("mixed cells", numbers.others, "no numbers"),
@@ -194,7 +194,7 @@ def _are_lettered(numbers: Numbers) -> bool:
     )
 
 
-def told(seen: Seen, word: str) -> ColumnKind:
+def told(seen: ColumnContext, word: str) -> ColumnKind:
     refuse_unusable(seen, word)
     column, numbers = seen.column, seen.numbers
     if column.kind not in ("number", "text") or not len(numbers.finite):
@@ -205,7 +205,7 @@ def told(seen: Seen, word: str) -> ColumnKind:
     return number(seen)
 
 
-def guess_target(seen: Seen) -> ColumnKind | None:
+def guess_target(seen: ColumnContext) -> ColumnKind | None:
     """A target of amounts, and one of few whole numbers that look like a scale. Raises DataError where they are written
     in two ways."""
     refuse_unlearnable(seen)
@@ -220,7 +220,7 @@ def guess_target(seen: Seen) -> ColumnKind | None:
     return asked(seen, target(seen)) if is_scale(seen.name, seen.column) else None
 
 
-def target(seen: Seen) -> ColumnKind:
+def target(seen: ColumnContext) -> ColumnKind:
     """The column as the number to learn. Raises DataError where it can't be."""
     refuse_unlearnable(seen)
     found = told(seen, NUMBER)

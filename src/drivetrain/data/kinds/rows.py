@@ -19,8 +19,8 @@ from drivetrain.data.kinds.base import (
     LEFT_OUT,
     MOSTLY,
     YES_NO,
+    ColumnContext,
     ColumnKind,
-    Seen,
     levels_codec,
     words_of,
 )
@@ -45,7 +45,7 @@ _AMOUNT = re.compile(
 """Words for amounts and times: numbers that are called so may run from 1 to as many as there are rows."""
 
 
-def guess_row_numbers(seen: Seen, numbers: Numbers) -> ColumnKind | None:
+def guess_row_numbers(seen: ColumnContext, numbers: Numbers) -> ColumnKind | None:
     """Numbers that are a saved index, row numbers or ids; None where they may tell something."""
     if not numbers.whole or len(numbers.others) or len(numbers.infinite):
         return None
@@ -99,7 +99,7 @@ def _counts_rows(values: Array) -> str:
     return ""
 
 
-def names_rows(seen: Seen) -> ColumnKind | None:
+def names_rows(seen: ColumnContext) -> ColumnKind | None:
     """Text, or whole numbers that are none, different in nearly every row: it names the row."""
     column = seen.column
     if (
@@ -112,13 +112,13 @@ def names_rows(seen: Seen) -> ColumnKind | None:
     return seen.is_(IDENTIFIER, f"{every} value is different ({seen.levels()}): it names the row")
 
 
-def unusable(seen: Seen) -> ColumnKind | None:
+def unusable(seen: ColumnContext) -> ColumnKind | None:
     if seen.column.kind:
         return None
     return seen.is_(IGNORED, f"holds {seen.column.type_name}, which can't be used as it is")
 
 
-def constant(seen: Seen) -> ColumnKind | None:
+def constant(seen: ColumnContext) -> ColumnKind | None:
     column, rows = seen.column, len(seen.column)
     if column.kind == "list" or column.sample.n_unique() > 1 or column.different > 1:
         return None
@@ -130,7 +130,7 @@ def constant(seen: Seen) -> ColumnKind | None:
     return seen.is_(YES_NO, f"one value, {value}, or none{seen.gaps()}, in {rows:,} rows", levels_codec(seen))
 
 
-def told(seen: Seen, word: str) -> ColumnKind:
+def told(seen: ColumnContext, word: str) -> ColumnKind:
     return seen.is_(word, "left out as asked")
 
 

@@ -11,7 +11,7 @@ from drivetrain.codecs import Codec
 from drivetrain.codecs.tags import Tags
 from drivetrain.data.cell_text import Texts
 from drivetrain.data.groups import Named
-from drivetrain.data.kinds.base import TAGS, ColumnKind, Seen, levels_codec, refuse_unusable, unfit
+from drivetrain.data.kinds.base import TAGS, ColumnContext, ColumnKind, levels_codec, refuse_unusable, unfit
 from drivetrain.data.read.columns import Column
 from drivetrain.types import Array
 
@@ -21,7 +21,7 @@ _MOST_TAGS = 1_000
 _MOST_ROWS = 100_000
 
 
-def guess_tags(seen: Seen) -> ColumnKind | None:
+def guess_tags(seen: ColumnContext) -> ColumnKind | None:
     """Lists of text, or text that holds several of few words: Action|Comedy."""
     if seen.column.kind == "list":
         return tags(seen)
@@ -31,7 +31,7 @@ def guess_tags(seen: Seen) -> ColumnKind | None:
     return tags(seen, separator, count) if count else None
 
 
-def separator_of_tags(seen: Seen) -> tuple[str, int]:
+def separator_of_tags(seen: ColumnContext) -> tuple[str, int]:
     """What parts the tags of a cell, and how many different ones there are; 0 where they are no tags.
 
     In a tenth of the cells or more there are several; of all there are no more than of cells that differ (half as many
@@ -53,7 +53,7 @@ def separator_of_tags(seen: Seen) -> tuple[str, int]:
     return max(cells, key=cells.__getitem__), 0
 
 
-def tags(seen: Seen, separator: str = "", count: int = 0) -> ColumnKind:
+def tags(seen: ColumnContext, separator: str = "", count: int = 0) -> ColumnKind:
     """The column as tags, whatever else it could be."""
     if separator and seen.column.kind == "text":
         reason = f"{count:,} tags parted by {separator!r}, {seen.levels()}" if count else seen.levels()
@@ -62,7 +62,7 @@ def tags(seen: Seen, separator: str = "", count: int = 0) -> ColumnKind:
     return seen.is_(TAGS, reason, Tags(separator=separator, open=True, rare=levels_codec(seen).rare))
 
 
-def told(seen: Seen, word: str) -> ColumnKind:
+def told(seen: ColumnContext, word: str) -> ColumnKind:
     refuse_unusable(seen, word)
     if seen.column.kind == "list":
         return tags(seen)

@@ -11,7 +11,7 @@ from drivetrain.codecs import Codec
 from drivetrain.codecs.text import Text
 from drivetrain.data.cell_text import Texts
 from drivetrain.data.groups import Named, ranged
-from drivetrain.data.kinds.base import TEXT, ColumnKind, Seen, refuse_unusable, unfit
+from drivetrain.data.kinds.base import TEXT, ColumnContext, ColumnKind, refuse_unusable, unfit
 from drivetrain.data.read.columns import Column
 from drivetrain.types import Array
 
@@ -19,7 +19,7 @@ GRAMS = 18
 """Bits of the buckets that the n-grams of texts are counted in: with 20 they tell no more (docs/decisions/tables.md)."""
 
 
-def guess_text(seen: Seen) -> ColumnKind | None:
+def guess_text(seen: ColumnContext) -> ColumnKind | None:
     """Written language: four words or more in cells that mostly differ, or eight where a tenth of them do."""
     column = seen.column
     if column.kind != "text" or column.sample.n_unique() < 3:
@@ -31,13 +31,13 @@ def guess_text(seen: Seen) -> ColumnKind | None:
     return text(seen, words) if share > 0.5 or (words >= 8 and share > 0.1) else None
 
 
-def text(seen: Seen, words: float = 0.0) -> ColumnKind:
+def text(seen: ColumnContext, words: float = 0.0) -> ColumnKind:
     """The column as free text, whatever else it could be."""
     told = f"about {words:.0f} words each, " if words else ""
     return seen.is_(TEXT, told + seen.levels(), Text(grams=GRAMS))
 
 
-def told(seen: Seen, word: str) -> ColumnKind:
+def told(seen: ColumnContext, word: str) -> ColumnKind:
     refuse_unusable(seen, word)
     if seen.column.kind != "text":
         raise unfit(seen, word, "it holds no text")

@@ -6,18 +6,18 @@ from laboratory.codecs.angle import Angle
 
 from drivetrain.codecs import Codec
 from drivetrain.data.kinds import number
-from drivetrain.data.kinds.base import ColumnKind, Seen
+from drivetrain.data.kinds.base import ColumnContext, ColumnKind
 from drivetrain.data.read.columns import Column
 from drivetrain.types import Array
 
 ANGLE = "angle"
 
 
-def told(seen: Seen, word: str) -> ColumnKind:
+def told(seen: ColumnContext, word: str) -> ColumnKind:
     return seen.is_(word, f"angles in {len(seen.column):,} rows", Angle(), number.told(seen, word).faults)
 
 
-def target(seen: Seen) -> ColumnKind:
+def target(seen: ColumnContext) -> ColumnKind:
     return told(seen, ANGLE)
 
 

@@ -13,8 +13,8 @@ from drivetrain.data.cell_text import Texts
 from drivetrain.data.groups import Named, ranged
 from drivetrain.data.kinds.base import (
     MOSTLY,
+    ColumnContext,
     ColumnKind,
-    Seen,
     gap_faults,
     refuse_unlearnable,
     refuse_unusable,
@@ -40,32 +40,32 @@ __all__ = [
 DURATION = "duration"
 
 
-def guess(seen: Seen) -> ColumnKind | None:
+def guess(seen: ColumnContext) -> ColumnKind | None:
     if seen.column.kind != "text" or not len(seen.column.sample):
         return None
     read = [parse(text) is not None for text in seen.column.sample.to_list()]
     return _kind(seen, missing=True) if np.mean(read) >= MOSTLY else None
 
 
-def guess_target(seen: Seen) -> ColumnKind | None:
+def guess_target(seen: ColumnContext) -> ColumnKind | None:
     return target(seen) if guess(seen) else None
 
 
-def told(seen: Seen, word: str) -> ColumnKind:
+def told(seen: ColumnContext, word: str) -> ColumnKind:
     refuse_unusable(seen, word)
     if np.isnan(_seconds(seen.column)).mean() > 1 - MOSTLY:
         raise unfit(seen, word, "its cells are no durations")
     return _kind(seen, missing=True)
 
 
-def target(seen: Seen) -> ColumnKind:
+def target(seen: ColumnContext) -> ColumnKind:
     refuse_unlearnable(seen)
     found = told(seen, DURATION)
     gaps = gap_faults(seen, np.flatnonzero(np.isnan(_seconds(seen.column))))
     return seen.is_(DURATION, found.reason, Duration(), gaps)
 
 
-def _kind(seen: Seen, missing: bool) -> ColumnKind:
+def _kind(seen: ColumnContext, missing: bool) -> ColumnKind:
     seconds = _seconds(seen.column)
     low, high = as_clock(float(np.nanmin(seconds))), as_clock(float(np.nanmax(seconds)))
     reason = f"durations from {low} to {high}, in {len(seconds):,} rows{seen.gaps(NO_NUMBER)}"

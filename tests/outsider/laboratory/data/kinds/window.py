@@ -6,20 +6,20 @@ from laboratory.codecs.window import Window
 
 from drivetrain.codecs import Codec
 from drivetrain.data.cell_text import Texts
-from drivetrain.data.kinds.base import ColumnKind, Seen
+from drivetrain.data.kinds.base import ColumnContext, ColumnKind
 from drivetrain.data.read.columns import Column
 from drivetrain.types import Array
 
 WINDOW = "window"
 
 
-def guess(seen: Seen) -> ColumnKind | None:
+def guess(seen: ColumnContext) -> ColumnKind | None:
     if seen.column.kind != "text" or not len(seen.column.sample):
         return None
     return told(seen, WINDOW) if seen.column.sample.str.ends_with(".npy").all() else None
 
 
-def told(seen: Seen, word: str) -> ColumnKind:
+def told(seen: ColumnContext, word: str) -> ColumnKind:
     return seen.is_(WINDOW, f"windows of signals in {len(seen.column):,} files or lists", Window())
 
 
