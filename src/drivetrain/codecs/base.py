@@ -467,7 +467,8 @@ def from_spec(spec: Mapping[str, Any]) -> Codec:
     if match is None:
         raise DrivetrainError(f"a codec spec needs an op like 'image@1', not {op!r}")
     if extensions.find("codecs", match[1]) is None:
-        fix = nearest(match[1], codec_names()) or "Install a newer drivetrain, or the extension that has it."
+        source = "Install a newer drivetrain, or the extension that has it."
+        fix = f"{nearest(match[1], codec_names())} {source}".strip()
         raise DrivetrainError(f"there is no codec {match[1]!r}.", fix=fix)
     implementation = _IMPLEMENTATIONS.get(match[0])
     if implementation is None:
