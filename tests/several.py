@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 import torch
 from resuming import StopAfter
+from stepping.codecs.steps import Steps
 from torch import nn
 
 import drivetrain as dt
+from drivetrain import extensions
 from drivetrain.learn.distributed import processes
 from drivetrain.learn.learner import Learner
 
@@ -66,6 +68,25 @@ def pictures() -> dt.Dataset:
     return block.from_columns(
         {"image": list(images), "label": [str(label) for label in labels], "split": parts}
     )
+
+
+def walks(**options: Any) -> Learner:
+    """Rows of different lengths in: each process pads its share of a batch for itself."""
+    generator = np.random.default_rng(2)
+    codes = generator.integers(0, 2, 120)
+    rows = [
+        generator.integers(4 * code, 5 + 4 * code, length).tolist()
+        for code, length in zip(codes, generator.integers(0, 30, 120))
+    ]
+    extensions.register("stepping")
+    try:
+        block = dt.DataBlock(
+            inputs={"walk": Steps()}, targets={"label": dt.Category()}, split=dt.split.random(0.25, seed=1)
+        )
+        data = block.from_columns({"walk": rows, "label": ["ab"[code] for code in codes]})
+        return Learner(data, "mlp", batch_size=13, **options)
+    finally:
+        extensions.forget()
 
 
 class Normed(nn.Module):
@@ -145,6 +166,7 @@ def learner(case: str, out: Path) -> tuple[Learner, int]:
             pictures(), "cnn", augment="digits", batch_size=19, shard=True, **options
         ),
         "beside": lambda: Learner(amounts(), "mlp", batch_size=33, objective=beside(), ema=0.9, **options),
+        "walks": lambda: walks(**options),
         "spoilt": lambda: Learner(columns(), "mlp", batch_size=33, hooks=[Fails(spoil)], **options),
         "failing": lambda: Learner(columns(), "mlp", batch_size=33, hooks=[Fails(fail)], **options),
         "hanging": lambda: Learner(columns(), "mlp", batch_size=33, hooks=[Fails(hang)], **options),

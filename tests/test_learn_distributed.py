@@ -35,6 +35,7 @@ CASES = (
     "normed",
     "resumed",
     "beside",
+    "walks",
 )
 TOLERANCE = 1e-5
 LOSSES = ("train_loss", "valid_loss", "train_error", "valid_error", "judge_loss")

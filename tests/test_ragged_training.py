@@ -17,6 +17,7 @@ from drivetrain.cli.main import main
 from drivetrain.evaluate import evaluate
 from drivetrain.learn.learner import Learner
 from drivetrain.learn.runs.predictions import Validation
+from drivetrain.learn.settings import Phase
 from drivetrain.ragged import Ragged, lengths_of
 from drivetrain.testing.bundles import check_bundle
 
@@ -227,6 +228,19 @@ def test_a_target_may_be_as_long_as_it_is(tmp_path):
         )
     evaluated = evaluate(bundle, tmp_path / "asked.csv")
     assert evaluated["metrics"]["log_loss"]["value"] == pytest.approx(measured, rel=1e-4)
+
+
+@pytest.mark.slow
+def test_a_target_of_its_own_length_is_learned_on_kept_features_too(tmp_path):
+    found = columns()
+    found["walk"][5] = "1 " * 501
+    block = dt.DataBlock(
+        inputs={"heavy": dt.Category()}, targets={"walk": Steps(levels=10)}, split=dt.split.by_column("split")
+    )
+    learner = Learner(block.from_columns(found), "linear", bare=True, quiet=True, batch_size=BATCH)
+    learner.train([Phase(6, 0.1, frozen=True)])
+    assert learner.history[-1]["valid_loss"] < learner.history[0]["valid_loss"]
+    assert learner.history[0]["valid_rows"] == 30
 
 
 @pytest.fixture(scope="module")

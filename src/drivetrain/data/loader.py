@@ -79,6 +79,9 @@ class Stretches:
     def __len__(self) -> int:
         return len(self.starts)
 
+    def __getitem__(self, rows: Tensor) -> Stretches:
+        return replace(self, starts=self.starts[rows], lengths=self.lengths[rows])
+
     def to(self, device: torch.device) -> Stretches:
         moved = {name: getattr(self, name).to(device) for name in ("values", "starts", "lengths")}
         return replace(self, **moved)
@@ -131,6 +134,12 @@ class Tensors:
                 name: array.pin_memory().to(self.device, non_blocking=True) for name, array in rows.items()
             }
         return TensorBatch(rows)
+
+    def column(self, name: str) -> Tensor | Stretches:
+        """The usable rows of a field, on the device."""
+        array = self.arrays[name]
+        usable = array if len(array) == len(self.index) else array[self.index]
+        return usable.to(self.device)
 
     @cached_property
     def lengths(self) -> Tensor | None:

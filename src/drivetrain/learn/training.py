@@ -196,7 +196,7 @@ class FrozenTraining(Training):
     def _features(self, tensors: Tensors, generator: torch.Generator | None) -> Tensors:
         self.network.eval()
         augment = self.learner.batch_augment
-        collected: dict[str, list[Tensor]] = {"features": [], **{name: [] for name in self.network.heads}}
+        collected: list[Tensor] = []
         processes, shares = self.learner.processes, []
         # Shards keep what they gather for the first time, and could not write to it in training.
         mode = torch.no_grad if self.learner.settings.shard else torch.inference_mode
@@ -206,12 +206,11 @@ class FrozenTraining(Training):
                 if augment and generator is not None:
                     batch = augment(batch, generator, share)
                 with self.learner.autocast():
-                    collected["features"].append(self.network.features(batch).float())
-                for name in self.network.heads:
-                    collected[name].append(batch[name])
-                advance(len(batch[name]) if share is None else share.total)
-            arrays = {name: processes.joined(parts, shares) for name, parts in collected.items()}
-        arrays = {name: array.clone() for name, array in arrays.items()}  # no inference tensors any more
+                    collected.append(self.network.features(batch).float())
+                advance(len(collected[-1]) if share is None else share.total)
+            features = processes.joined(collected, shares)
+        arrays = {name: tensors.column(name) for name in self.network.heads}
+        arrays["features"] = features.clone()  # no inference tensor any more
         return Tensors(arrays, torch.arange(len(tensors), device=tensors.device), tensors.device)
 
     def prepare(self, batch: TensorBatch, share: Share | None) -> TensorBatch:
