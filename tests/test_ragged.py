@@ -33,13 +33,12 @@ from drivetrain.testing import check_codec
 from drivetrain.types import Answer, Failure
 
 
-@pytest.fixture(autouse=True)
-def _known(monkeypatch):
-    """The kinds of `stepping` are found, in this test alone."""
-    monkeypatch.setattr(extensions, "_registered", {"stepping": None})
-    extensions.find.cache_clear()
+@pytest.fixture(autouse=True, scope="module")
+def _known():
+    """The kinds of `stepping` are found, in this file alone."""
+    extensions.register("stepping")
     yield
-    extensions.find.cache_clear()
+    extensions.forget()
 
 
 def ragged(*rows, padding=0):
@@ -108,6 +107,14 @@ def test_a_row_that_is_too_long_is_an_error_of_its_own():
     assert str(errors[0]) == "it is 4 long; 3 is the most. Cut it, or leave it out."
     assert "no row of steps" in errors[2].error
     assert rows.lengths.tolist() == [0, 2, 0]
+
+
+def test_no_row_is_longer_than_a_batch_may_be():
+    rows, errors = Steps(levels=5, longest=10**9).encode_column(
+        np.array(["1 2", np.zeros(2**20 + 1, int)], object)
+    )
+    assert errors[1].error == "it is 1,048,577 long; 1,048,576 is the most."
+    assert rows.lengths.tolist() == [2, 0]
 
 
 WALKS = Signature(

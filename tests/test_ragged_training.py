@@ -27,12 +27,9 @@ ROWS, EPOCHS, BATCH = 120, 3, 16
 @pytest.fixture(autouse=True, scope="module")
 def _known():
     """The kinds of `stepping` are found, in this file alone."""
-    before = dict(extensions._registered)
     extensions.register("stepping")
     yield
-    extensions._registered.clear()
-    extensions._registered.update(before)
-    extensions.find.cache_clear()
+    extensions.forget()
 
 
 def columns():

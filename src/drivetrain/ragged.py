@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast, overload
+from typing import Any, overload
 
 import numpy as np
 
@@ -84,13 +84,15 @@ def lengths_of(field: str) -> str:
 
 def column_in(batch: Mapping[str, Any], field: str) -> Any:
     """The `Column` of a field in a batch, or among columns by field: without what pads it, and nothing copied."""
-    column: Any = batch[field]
+    column = batch[field]
+    if isinstance(column, Ragged):
+        return column
+    array: Array = np.asarray(column)
     if lengths_of(field) not in batch:
-        return cast("Any", column) if isinstance(column, Ragged) else np.asarray(cast("Any", column))
-    padded = cast("Array", column)
-    longest: int = padded.shape[1]
-    values = padded.reshape(len(padded) * longest, *padded.shape[2:])
-    return Ragged(values, np.arange(len(padded)) * longest, batch[lengths_of(field)])
+        return array
+    longest: int = array.shape[1]
+    values = array.reshape(len(array) * longest, *array.shape[2:])
+    return Ragged(values, np.arange(len(array)) * longest, batch[lengths_of(field)])
 
 
 def as_batch(columns: Mapping[str, Column]) -> dict[str, Array]:

@@ -236,9 +236,9 @@ def inputs_in(golden: GoldenMembers, rows: Sequence[Mapping[str, Any]], signatur
         if not codec.varies:
             return golden.array(name, (len(rows), *codec.shape), codec.dtype, missing=True)
         lengths = golden.array(_stacked("lengths", field), (len(rows),), np.dtype(np.int64))
-        if not ((lengths >= 0) & (lengths <= codec.longest)).all():
+        if not ((lengths >= 0) & (lengths <= codec.most_steps)).all():
             raise BundleError(
-                f"a length is not from 0 to {codec.longest:,}.", where=_stacked("lengths", field)
+                f"a length is not from 0 to {codec.most_steps:,}.", where=_stacked("lengths", field)
             )
         values = golden.array(name, (int(lengths.sum()), *codec.shape[1:]), codec.dtype, missing=True)
         return Ragged.of(values, lengths, codec.padding)

@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from drivetrain import extensions
 from drivetrain.errors import DataError, DrivetrainError, UsageError, nearest
-from drivetrain.ragged import Column, Ragged
+from drivetrain.ragged import MOST_STEPS, Column, Ragged
 from drivetrain.types import Array
 from drivetrain.values import canonical, is_nothing, scalar, short
 
@@ -154,11 +154,17 @@ class Codec(ABC):
             raise DataError(
                 f"{self.op} made {encoded.dtype} {encoded.shape} of it, not {self.dtype} {shape}."
             )
-        if self.varies and len(encoded) > self.longest:
+        if self.varies and len(encoded) > self.most_steps:
             raise DataError(
-                f"it is {len(encoded):,} long; {self.longest:,} is the most.", fix="Cut it, or leave it out."
+                f"it is {len(encoded):,} long; {self.most_steps:,} is the most.",
+                fix="Cut it, or leave it out.",
             )
         return encoded
+
+    @property
+    def most_steps(self) -> int:
+        """How long a row may be, whatever `longest` says: no batch is longer."""
+        return min(self.longest, MOST_STEPS)
 
     def together(self, rows: Sequence[Array]) -> Column:
         """Encoded values as one column."""
