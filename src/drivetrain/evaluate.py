@@ -71,7 +71,7 @@ def evaluate(
     Uses the test part of the source; without one its valid part; without either all of it. Rows whose true value is no
     class of the model are counted in `unknown`, other items that can't be used are named in `failed`; neither count in a
     metric. `unusual` counts what in the inputs nothing in training was like, and `notes` says all of it in words. With
-    several targets the names are "target.metric". Each time is recorded (see `openings.py`); `trusted` is that of
+    several targets the names are "target.metric". Each time is recorded (see `test_set_uses.py`); `trusted` is that of
     `Predictor`. Raises DataError when nothing can be measured.
     """
     known = [option.name for task in tasks() for option in task.options if option.reads]

@@ -1,6 +1,6 @@
 """Which bundles this machine knows: those that were made here, and those that a child process has verified here.
 
-A line for each in `bundles.txt` in the user's state folder (see `openings.py`): the bundle hash, and `made` or the
+A line for each in `bundles.txt` in the user's state folder (see `test_set_uses.py`): the bundle hash, and `made` or the
 version of onnxruntime that verified it. Nobody but the user can write there; who can may do worse.
 """
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any, cast
 
 from drivetrain.bundle.archive import write_zip
@@ -17,6 +18,7 @@ from drivetrain.bundle.facts import is_number
 from drivetrain.bundle.reader import Bundle, open_bundle_bytes
 from drivetrain.bundle.verify import STAGES, TOKENS, Stage, VerifyReport
 from drivetrain.errors import BundleError, DrivetrainError
+from drivetrain.extensions import register, registered
 from drivetrain.files import from_json, to_json
 from drivetrain.runtime.known import is_known, remember
 from drivetrain.runtime.programs import verified
@@ -29,7 +31,7 @@ MEMORY_PER_BYTE = 8
 """Beyond what the process has once it has begun: 4 GiB, and for each byte of the bundle 8 more."""
 MOST_ANSWER = 2**24
 
-_START = "import sys; sys.path[:] = sys.argv[1:]; from drivetrain.runtime.vetting import main; main()"
+_START = "import sys; sys.path[:] = sys.argv[2:]; from drivetrain.runtime.vetting import main; main(sys.argv[1].split())"
 _KEYS = {*Stage.__annotations__}
 
 
@@ -55,7 +57,7 @@ def _in_child(data: bytes, where: object) -> VerifyReport:
         raise _refuse("there is no Python to try it with in a process of its own", where)
     seconds = MOST_SECONDS + len(data) * SECONDS_PER_BYTE
     paths = [os.path.abspath(path) for path in sys.path if path]
-    command = [sys.executable, "-I", "-c", _START, *paths]
+    command = [sys.executable, "-I", "-c", _START, " ".join(registered()), *paths]
     # One arena of memory for all threads: reserved space of many would count against the limit.
     environment = {**os.environ, "MALLOC_ARENA_MAX": "2"}
     try:
@@ -120,10 +122,13 @@ def _refuse(reason: str, where: object) -> BundleError:
     )  # fmt: skip
 
 
-def main() -> None:
-    """In the child: a bundle on standard input; on standard output the report, or the error."""
+def main(extensions: Sequence[str] = ()) -> None:
+    """In the child: a bundle on standard input; on standard output the report, or the error. `extensions` are the packages
+    that were registered in the process that asks."""
     data = sys.stdin.buffer.read()
     try:
+        for package in extensions:
+            register(package)
         importlib.import_module("onnxruntime")
         _limit(MOST_MEMORY + MEMORY_PER_BYTE * len(data))
         answer: dict[str, Any] = verified(open_bundle_bytes(data)).to_json()
