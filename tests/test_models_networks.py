@@ -198,6 +198,9 @@ def test_a_model_is_refused_for_inputs_that_it_does_not_fit_and_what_fits_is_nam
         with pytest.raises(UsageError, match=r"here is beat \(signal\)") as caught:
             build_network(signature, rows, name)
         assert caught.value.fix == "Choose one of over_time."
+    words = Signature({"story": WORDS}, signature.targets)
+    with pytest.raises(UsageError, match=r"cnn takes pictures; here is story \(text\)"):
+        registry.refuse_unfit("cnn", words)
     table = Signature({"a": Number(center=0.0, spread=1.0)}, signature.targets)
     for name in ("over_time", "residual", "small_seq2seq"):
         with pytest.raises(UsageError, match=r"takes .*; here is a \(number\)"):
