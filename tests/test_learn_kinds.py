@@ -46,10 +46,10 @@ def of(codec: Image) -> Dataset:
 def test_an_array_is_augmented_only_where_its_codec_says_so() -> None:
     photo = Learner(of(Image()), "cnn", bare=True)
     assert photo.augment == Augment.photos()
-    assert photo.batch_augment is not None
+    assert photo.augmentation.of_batch is not None
     other = Learner(of(Spectrum()), "cnn", bare=True)
     assert other.augment == Augment.none()
-    assert other.batch_augment is None
+    assert other.augmentation.of_batch is None
     assert other.enlarge == 1.0
     assert other.settings.batch_size == photo.settings.batch_size  # It is as large.
 
@@ -92,12 +92,12 @@ def test_a_codec_names_changes_of_its_own(tmp_path: Path, monkeypatch: pytest.Mo
     extensions.register("rollers")
     learner = Learner(data, "cnn", bare=True)
     rows = learner.tensors("train").gather(torch.arange(4))
-    assert learner.batch_augment is not None
-    changed = learner.batch_augment(rows, learner.generators.augment)
+    assert learner.augmentation.of_batch is not None
+    changed = learner.augmentation.of_batch(rows, learner.generators.augment)
     assert not torch.equal(changed["x"], rows["x"])
     assert torch.equal(changed["x"].sort(2).values, rows["x"].sort(2).values)
     assert torch.equal(changed["y"], rows["y"])
-    assert Learner(data, "cnn", augment=None, bare=True).batch_augment is None
+    assert Learner(data, "cnn", augment=None, bare=True).augmentation.of_batch is None
     learner.fit(1)
     assert learner.history[0]["train_loss"] > 0
     extensions.find.cache_clear()

@@ -144,7 +144,12 @@ def test_two_pictures_of_a_row_are_mixed_with_those_of_one_other_row(tmp_path: P
     )  # fmt: skip
     data = block.from_columns({"left": flat, "right": flat, "y": level.astype(float)})
     trained = Learner(data, "cnn", augment=Augment(mixup=0.4, flip=0.0), out=tmp_path / "run", quiet=True)
-    mixed = trained.mix(trained.tensors("train").gather(torch.arange(24)), None)
+    mixed = trained.augmentation.mix(
+        trained.tensors("train").gather(torch.arange(24)),
+        trained.network.heads,
+        trained.generators.augment,
+        None,
+    )
     assert torch.equal(mixed.batch["left"], mixed.batch["right"])
     assert not torch.equal(mixed.batch["left"], torch.as_tensor(np.stack(flat)))
     trained.fit(1)

@@ -9,7 +9,6 @@ import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,14 +17,15 @@ import torch
 from torch import Tensor, nn
 
 from drivetrain.arguments import public
-from drivetrain.data.augment.pictures import PICTURES, Augment, blend
+from drivetrain.data.augment.pictures import Augment
 from drivetrain.data.dataset import Dataset, Part
-from drivetrain.data.loader import BatchAugment, Tensors, shuffled, to_tensors
+from drivetrain.data.loader import Tensors, shuffled, to_tensors
 from drivetrain.data.share import Share
 from drivetrain.errors import UsageError
-from drivetrain.extensions import facet, find
+from drivetrain.extensions import facet
 from drivetrain.learn import loop
 from drivetrain.learn.applies import refuse_pointless
+from drivetrain.learn.augmentation import Augmentation
 from drivetrain.learn.base import BaseLearner, not_trained, run_and_data
 from drivetrain.learn.distributed import processes, sharding
 from drivetrain.learn.generators import Generators
@@ -49,23 +49,10 @@ from drivetrain.types import Array
 if TYPE_CHECKING:
     from drivetrain.learn.find_lr import LearningRates
 
-ENLARGE = 8 / 7
-"""Photographs are packed this much larger than the model's size for training: 256 for 224."""
 SAMPLE, SAMPLE_OF_COLUMNS = 512, 50_000
 """Rows that statistics are taken from, where an input is large and where none is."""
-PHOTO_SIDE = 64
-"""Pictures from this size up are photographs to the defaults: augmented, transferred to."""
 OWN_OPTIONS = ("objective", "augment", "out", "force", "device", "hooks", "quiet", "bare")
 """Options of a learner that are not settings."""
-
-
-@dataclass(frozen=True)
-class Mixed:
-    """A batch with pictures mixed in pairs: the targets of their partners, weight (N,) of the first of each pair."""
-
-    batch: dict[str, Tensor]
-    partners: dict[str, Tensor]
-    weight: Tensor
 
 
 def _whole_name(model: str, data: Dataset) -> str:
@@ -131,12 +118,10 @@ class Learner(BaseLearner):
         self.objective = objective_of(objective or data.task.objective)
         self.settings = self._settings(settings)
         self._refuse_unfit_objective()
-        self.augment = self.augmentation_of(augment)
+        self.augmentation = Augmentation(data, augment)
         augmented = {} if self.augment == Augment.none() else {"augment": augment}
         said = {**settings, **augmented, "shard": False}  # A run in shards may go on in one process.
         refuse_pointless(data, self.model_name or model, telling(said))
-        self.batch_augment = self._batch_augment()
-        self.enlarge = ENLARGE if self._crops() else 1.0
         self._tensors: dict[str, Tensors] = {}
         with self.processes.first_on_machine():
             train = data.part("train", self.enlarge)
@@ -200,43 +185,9 @@ class Learner(BaseLearner):
         if not self.data.large:
             # Columns are little work for each row: what counts is the number of steps, some 100 to an epoch.
             return 2 ** int(np.clip(np.log2(max(rows, 1) / 100), 4, 10))
-        if rows >= 5000 and not self._photos():
+        if rows >= 5000 and not self.augmentation.photos:
             return 128
         return 16 if rows < 500 else 32 if rows < 2000 else 64
-
-    def _sizes(self) -> dict[str, tuple[int, int]]:
-        """(height, width) of the inputs that may be changed as pictures are."""
-        inputs = self.data.signature.inputs.items()
-        return {name: codec.shape[:2] for name, codec in inputs if codec.augment == PICTURES}  # type: ignore[misc]
-
-    def _photos(self) -> bool:
-        return any(min(size) >= PHOTO_SIDE for size in self._sizes().values())
-
-    def augmentation_of(self, augment: str | Augment | None) -> Augment:
-        """What the option `augment` means for these data. Raises UsageError for an unknown name."""
-        if augment is None:
-            return Augment.none()
-        if isinstance(augment, Augment):
-            return augment
-        if augment == "auto":
-            augment = "photos" if self._photos() or len(self._sizes()) < len(self.data.augmented) else "none"
-        return Augment.from_name(augment)
-
-    def _batch_augment(self) -> BatchAugment | None:
-        """What changes the inputs that may be. Raises UsageError for a codec that names no file of changes."""
-        changes: dict[str, Callable[..., Tensor]] = {}
-        for name in self.data.augmented:
-            codec = self.data.signature.inputs[name]
-            if (file := find("data.augment", codec.augment)) is None:
-                raise UsageError(
-                    f"{codec.op} is to be changed as {codec.augment!r}, which nothing does.", where=name
-                )
-            if (change := file.change(codec, self.augment)) is not None:
-                changes[name] = change
-        return BatchAugment(changes) if changes else None
-
-    def _crops(self) -> bool:
-        return bool(self.batch_augment) and self.augment.zoom > 1 and self._photos()
 
     def _head_options(self) -> dict[str, HeadOptions]:
         """What the settings say of each head; balanced class weights are n / (classes * count), 0 for an absent class."""
@@ -260,6 +211,16 @@ class Learner(BaseLearner):
         return torch.optim.swa_utils.AveragedModel(
             self.network, multi_avg_fn=averaging(self.settings.ema), use_buffers=True
         )
+
+    @property
+    def augment(self) -> Augment:
+        """The random changes to training rows."""
+        return self.augmentation.augment
+
+    @property
+    def enlarge(self) -> float:
+        """How many times the model's size training pictures are kept."""
+        return self.augmentation.enlarge
 
     @property
     def steps(self) -> int:
@@ -306,19 +267,6 @@ class Learner(BaseLearner):
     def threads(self) -> AbstractContextManager[None]:
         """One thread where batches are small: columns, and not many rows of them."""
         return one_thread(not self.data.large and self.settings.batch_size < LARGE_BATCH)
-
-    def mixes(self, training: Training) -> bool:
-        return self.augment.mixup > 0 and not training.phase.frozen and bool(self._sizes())
-
-    def mix(self, batch: Mapping[Any, Tensor], share: Share | None) -> Mixed:
-        """The batch, or the share of it, with its pictures mixed: all of a row with those of the same other row."""
-        name, *others = self._sizes()
-        images, partner, weight = self.augment.mix(batch[name], self.generators.augment)
-        blended = {name: images, **{other: blend(batch[other], partner, weight) for other in others}}
-        rows = slice(None) if share is None else share.rows
-        mixed = {field: values[rows] for field, values in {**batch, **blended}.items()}
-        partners = {target: batch[target][partner[rows]] for target in self.network.heads}
-        return Mixed(mixed, partners, weight[rows])
 
     def evaluated_network(self) -> nn.Module:
         """The averaged network where one is kept, else the trained one."""

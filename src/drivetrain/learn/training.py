@@ -19,7 +19,8 @@ from drivetrain.learn.snapshot import Snapshot
 from drivetrain.models.network import Network
 
 if TYPE_CHECKING:
-    from drivetrain.learn.learner import Learner, Mixed
+    from drivetrain.learn.augmentation import Mixed
+    from drivetrain.learn.learner import Learner
 
 TOLD_TO_COMPILER = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
 """Methods of torch's optimisers, besides `step`, that ask its compiler to pass them over."""
@@ -143,7 +144,15 @@ class Training:
 
     def mix(self, batch: Mapping[Any, Tensor]) -> Mixed | None:
         """The batch with its pictures mixed; None where the settings don't say so."""
-        return self.learner.mix(batch, self.share) if self.learner.mixes(self) else None
+        if not self.mixes:
+            return None
+        learner = self.learner
+        return learner.augmentation.mix(batch, learner.network.heads, learner.generators.augment, self.share)
+
+    @property
+    def mixes(self) -> bool:
+        """Whether pictures are mixed in pairs in this phase."""
+        return self.learner.augmentation.mixes and not self.phase.frozen
 
     def train_tensors(self, epoch: int) -> Tensors:
         del epoch
@@ -152,16 +161,16 @@ class Training:
     def batch(self, tensors: Tensors, positions: Tensor) -> tuple[TensorBatch, Share | None]:
         """The rows at these positions, augmented on the device; among several processes the share of this one.
 
-        Pictures that are mixed need their partners, so the whole batch is made then; `learner.mix` takes the share.
+        Pictures that are mixed need their partners, so the whole batch is made then; `mix` takes the share.
         """
         share = self.learner.processes.share(len(positions))
-        if share is None or self.learner.mixes(self):
+        if share is None or self.mixes:
             return self.prepare(tensors.gather(positions), None), share
         return self.prepare(tensors.gather(positions[share.rows]), share), share
 
     def prepare(self, batch: TensorBatch, share: Share | None) -> TensorBatch:
         """Augmentation, on the device."""
-        augment = self.learner.batch_augment
+        augment = self.learner.augmentation.of_batch
         return augment(batch, self.learner.generators.augment, share) if augment else batch
 
     def forward(self, network: Any, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -195,7 +204,7 @@ class FrozenTraining(Training):
 
     def _features(self, tensors: Tensors, generator: torch.Generator | None) -> Tensors:
         self.network.eval()
-        augment = self.learner.batch_augment
+        augment = self.learner.augmentation.of_batch
         collected: list[Tensor] = []
         processes, shares = self.learner.processes, []
         # Shards keep what they gather for the first time, and could not write to it in training.

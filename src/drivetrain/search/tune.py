@@ -166,7 +166,7 @@ class Search:
         if not self.space:
             raise UsageError("there is nothing to search.", where="space", fix="Fix fewer settings.")
         refuse_values(self.space, self.models)
-        self.strong = Augment.photos() if probe._photos() else Augment.digits()
+        self.strong = Augment.photos() if probe.augmentation.photos else Augment.digits()
 
     def _refuse(self, space: Mapping[str, Any]) -> None:
         """Raises UsageError for settings that mean nothing for the data or for all of the models."""

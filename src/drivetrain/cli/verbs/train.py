@@ -271,7 +271,7 @@ def _of_training(learner: Any, options: Namespace) -> dict[str, Any]:
     names = [
         name
         for name in (options.augment, *AUGMENTS)
-        if name and learner.augmentation_of(name) == learner.augment
+        if name and learner.augmentation.meant(name) == learner.augment
     ]
     return {
         **has,
