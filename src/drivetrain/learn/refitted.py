@@ -7,12 +7,13 @@ from drivetrain.data.dataset import Dataset
 from drivetrain.data.refit import whole
 from drivetrain.learn.base import BaseLearner
 from drivetrain.learn.graph_model import GraphModel, read_graph
+from drivetrain.learn.without_epochs import WithoutEpochs
 
 REFITTED = "refitted.onnx"
 """In a run's folder: the graph of the model that was fitted again."""
 
 
-class Refitted(BaseLearner):
+class Refitted(WithoutEpochs):
     """A subclass calls `ship` with the graph of what was fitted again (see `BaseLearner.shipped`)."""
 
     @property

@@ -16,7 +16,6 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -29,7 +28,6 @@ from drivetrain.deadline import Deadline
 from drivetrain.errors import DrivetrainError, TrainingError
 from drivetrain.files import from_json, to_json, write_bytes, write_text
 from drivetrain.interface import log_option, time_option
-from drivetrain.learn.applies import refuse_pointless
 from drivetrain.learn.base import refuse_plan
 from drivetrain.learn.baselines.supervised import Baseline
 from drivetrain.learn.best.blending import Weights, joined_weights, learned_losses, unseen_blend
@@ -42,7 +40,7 @@ from drivetrain.learn.outputs import Outputs
 from drivetrain.learn.refitted import Refitted
 from drivetrain.learn.refusals import refuse_large, refuse_no_rows
 from drivetrain.learn.runs.folder import Run
-from drivetrain.learn.settings import CLASS_WEIGHTS, LOSSES, Record, settings_without_epochs, telling
+from drivetrain.learn.settings import CLASS_WEIGHTS, LOSSES, Record
 from drivetrain.learn.trees.learner import GRAPH
 from drivetrain.metrics import metrics_of
 from drivetrain.types import Array
@@ -87,26 +85,13 @@ class BestLearner(Refitted):
     for other options and for a target without metrics, TrainingError where nothing can be tried.
     """
 
-    kind = BestSettings
+    name, kind = BEST, BestSettings
     settings: BestSettings  # type: ignore[assignment]
     has_trees = True
 
-    @public
-    def __init__(
-        self,
-        data: Dataset,
-        *,
-        out: str | Path | None = None,
-        force: bool = False,
-        quiet: bool = False,
-        bare: bool = False,
-        **options: Any,
-    ) -> None:
-        super().__init__(copy(data), out, force, quiet, bare)
-        self.model_name = BEST
-        self.settings = settings_without_epochs(self.kind, options, BEST)
-        refuse_pointless(data, BEST, telling(options))
-        for codec in data.signature.targets.values():
+    def _begin(self) -> None:
+        self.data = copy(self.data)  # Its codecs may come to be on a log scale.
+        for codec in self.data.signature.targets.values():
             metrics_of(codec)  # Raises where there is nothing to choose by.
         self.candidates = candidates(self.data)
         self.tried: list[Tried] = []
@@ -121,10 +106,10 @@ class BestLearner(Refitted):
         self._seconds = 0.0
         self._model: GraphModel | None = None
         self._told: list[dict[str, Any]] = []
-        refuse_no_rows(data)
-        refuse_large(data, BEST)
-        self.notes = [*data.notes]
-        self._note_data()
+
+    def _refuse_unfit(self) -> None:
+        refuse_no_rows(self.data)
+        refuse_large(self.data, BEST)
 
     # --- training -----------------------------------------------------------------------------------------
 

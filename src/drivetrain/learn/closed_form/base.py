@@ -4,51 +4,22 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from drivetrain.arguments import public
-from drivetrain.data.dataset import Dataset
 from drivetrain.data.refit import whole
-from drivetrain.learn.base import BaseLearner, refuse_plan
+from drivetrain.learn.base import refuse_plan
 from drivetrain.learn.runs.folder import Run
-from drivetrain.learn.settings import Record, settings_without_epochs
+from drivetrain.learn.without_epochs import WithoutEpochs
 from drivetrain.types import Array
 
 
-class Solved(BaseLearner):
-    """A subclass has a `name`, its `kind` of settings, and `_solve`. When it has been measured it is solved again with all
-    rows but the test's, and that is what answers and goes into a bundle (see `BaseLearner.shipped`).
+class Solved(WithoutEpochs):
+    """A subclass gives `_solve`. When it has been measured it is solved again with all rows but the test's, and that is what
+    answers and goes into a bundle (see `BaseLearner.shipped`)."""
 
-    Options are those settings, and those of the run (`out`, `force`, `quiet`, `bare`). Raises UsageError for other options
-    and data that are not the model's.
-    """
-
-    name: ClassVar[str]
-    kind: ClassVar[type[Record]]
-
-    @public
-    def __init__(
-        self,
-        data: Dataset,
-        *,
-        out: str | Path | None = None,
-        force: bool = False,
-        quiet: bool = False,
-        bare: bool = False,
-        **options: Any,
-    ) -> None:
-        super().__init__(data, out, force, quiet, bare)
-        self.model_name = self.name
-        self.settings = settings_without_epochs(self.kind, options, self.name)  # type: ignore[assignment]
+    def _begin(self) -> None:
         self._seconds = 0.0
-        self._refuse_unfit()
-        self.notes = [*data.notes]
-        self._note_data()
-
-    @abstractmethod
-    def _refuse_unfit(self) -> None:
-        """Raise UsageError for data that are not this model's."""
 
     @abstractmethod
     def _solve(self) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from drivetrain.errors import TrainingError
-from drivetrain.learn.applies import refuse_pointless
 from drivetrain.learn.base import not_trained
 from drivetrain.learn.closed_form.base import Solved
 from drivetrain.learn.closed_form.ngram_model import NgramModel, fit_ngrams
@@ -15,7 +14,7 @@ from drivetrain.learn.closed_form.solver import Choice
 from drivetrain.learn.features.base import for_ngrams, unseen
 from drivetrain.learn.names import NGRAMS
 from drivetrain.learn.refusals import refuse_no_rows, refuse_targets
-from drivetrain.learn.settings import CLASS_WEIGHTS, Record, telling
+from drivetrain.learn.settings import CLASS_WEIGHTS, Record
 from drivetrain.types import Array
 
 
@@ -59,7 +58,6 @@ class NgramsLearner(Solved):
 
     def _refuse_unfit(self) -> None:
         data = self.data
-        refuse_pointless(data, NGRAMS, telling({"class_weights": self.settings.class_weights}))
         refuse_targets(data, "ngrams")
         if len(unseen(data.signature, for_ngrams)) == len(data.signature.inputs):
             raise TrainingError(

@@ -14,7 +14,6 @@ import numpy as np
 
 from drivetrain.errors import TrainingError
 from drivetrain.graphs.builder import Builder
-from drivetrain.learn.applies import refuse_pointless
 from drivetrain.learn.base import not_trained
 from drivetrain.learn.closed_form.base import Solved
 from drivetrain.learn.closed_form.columns import RegressionColumns, fit_columns_of
@@ -23,7 +22,7 @@ from drivetrain.learn.features.base import for_regression, unseen, with_kinds
 from drivetrain.learn.goals import goal_of
 from drivetrain.learn.names import REGRESSION
 from drivetrain.learn.refusals import refuse_no_rows, refuse_targets
-from drivetrain.learn.settings import CLASS_WEIGHTS, Record, telling
+from drivetrain.learn.settings import CLASS_WEIGHTS, Record
 from drivetrain.learn.trees.growth import SMALL
 from drivetrain.types import Array
 
@@ -63,7 +62,6 @@ class RegressionLearner(Solved):
 
     def _refuse_unfit(self) -> None:
         data = self.data
-        refuse_pointless(data, REGRESSION, telling({"class_weights": self.settings.class_weights}))
         refuse_targets(data, "a regression")
         if len(unseen(data.signature, for_regression)) == len(data.signature.inputs):
             raise TrainingError(

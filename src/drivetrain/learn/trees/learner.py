@@ -9,27 +9,25 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from drivetrain.arguments import public
 from drivetrain.bundle.graph import check_graph
 from drivetrain.bundle.tensors import made_names
-from drivetrain.data.dataset import Dataset
 from drivetrain.data.refit import in_time
 from drivetrain.errors import CheckFailed, TrainingError
 from drivetrain.files import write_bytes
-from drivetrain.learn.applies import refuse_pointless
-from drivetrain.learn.base import BaseLearner, refuse_plan
+from drivetrain.learn.base import refuse_plan
 from drivetrain.learn.features.base import with_kinds
 from drivetrain.learn.graph_model import read_graph
 from drivetrain.learn.names import TREES
 from drivetrain.learn.refusals import refuse_no_rows, refuse_targets
 from drivetrain.learn.runs.folder import Run
-from drivetrain.learn.settings import CLASS_WEIGHTS, Record, settings_without_epochs, telling
+from drivetrain.learn.settings import CLASS_WEIGHTS, Record
 from drivetrain.learn.trees.growth import LOSSES, MOST_ROUNDS
 from drivetrain.learn.trees.history import curve
 from drivetrain.learn.trees.model import TreeModel, fit_trees, left_out, nothing_seen
+from drivetrain.learn.without_epochs import WithoutEpochs
 from drivetrain.ragged import graph_inputs
 from drivetrain.runtime import OnnxSession
 from drivetrain.types import Array
@@ -80,7 +78,7 @@ class TreeSettings(Record):
         }  # fmt: skip
 
 
-class TreesLearner(BaseLearner):
+class TreesLearner(WithoutEpochs):
     """Gradient-boosted trees on a table: one ensemble for each target, a category or a number.
 
     Options are those of `TreeSettings`, and those of the run (`out`, `force`, `quiet`, `bare`). How many
@@ -88,42 +86,25 @@ class TreesLearner(BaseLearner):
     can't have, TrainingError where there is nothing to learn from.
     """
 
-    kind = TreeSettings
+    name, kind = TREES, TreeSettings
     settings: TreeSettings  # type: ignore[assignment]
     epoch_name = "round"
     has_trees = True
 
-    @public
-    def __init__(
-        self,
-        data: Dataset,
-        *,
-        out: str | Path | None = None,
-        force: bool = False,
-        quiet: bool = False,
-        bare: bool = False,
-        **options: Any,
-    ) -> None:
-        super().__init__(data, out, force, quiet, bare)
-        self.model_name = TREES
-        self.settings = settings_without_epochs(self.kind, options, TREES)
-        refuse_pointless(data, TREES, telling(options))
+    def _begin(self) -> None:
         self.models: dict[str, TreeModel] = {}
         self._graph = b""
         self._session: OnnxSession | None = None
         self._rounds = 0
-        self._refuse()
-        self.notes = [*data.notes, *self._not_seen()]
-        self._note_data()
 
-    def _refuse(self) -> None:
+    def _refuse_unfit(self) -> None:
         data = self.data
         refuse_targets(data, "trees")
         if len(left_out(data.signature)) == len(data.signature.inputs):
             raise nothing_seen(data.table.name)
         refuse_no_rows(data)
 
-    def _not_seen(self) -> list[str]:
+    def _first_notes(self) -> list[str]:
         names = left_out(self.data.signature)
         return [f"trees see nothing of {with_kinds(self.data.signature, names)}"] if names else []
 
