@@ -60,6 +60,17 @@ def of_kind(room: str, kind: str) -> ModuleType | None:
     return find(room, kind, codec is not None and codec.__name__.startswith("drivetrain."))
 
 
+def offering(file: ModuleType, *wanted: str) -> ModuleType:
+    """The file of a name in a room, when it has what is wanted of it. Raises DrivetrainError that says what it lacks."""
+    if lacking := [name for name in wanted if not hasattr(file, name)]:
+        room = file.__name__.partition(".")[2].rpartition(".")[0]
+        raise DrivetrainError(
+            f"the extension's file has no {' and no '.join(lacking)}.", where=file.__name__,
+            fix=f"How the files of drivetrain.{room} are made is said there.",
+        )  # fmt: skip
+    return file
+
+
 def register(package: str) -> None:
     """Look for names in this package too: for one that is not installed with an entry point. Raises DrivetrainError
     where it can't be imported."""

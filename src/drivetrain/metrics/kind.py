@@ -11,6 +11,8 @@ from drivetrain.metrics.estimate import Estimate, Floats, Statistic
 from drivetrain.metrics.metric import Metric
 from drivetrain.types import Array
 
+OFFERED = ("METRICS", "DECIDES", "measure", "statistics", "losses")
+
 
 class Kind(Protocol):
     """What a file of metrics offers for its kind of target.
@@ -44,7 +46,7 @@ def metrics_of(codec: Codec) -> Kind:
     """The metrics of a target. Raises UsageError where its kind has none, which is asked before training."""
     if (found := extensions.facet("metrics", codec)) is None:
         raise UsageError(f"there are no metrics for {codec.op}.", fix=f"There are for {', '.join(kinds())}.")
-    return cast("Kind", found)
+    return cast("Kind", extensions.offering(found, *OFFERED))
 
 
 def means_of(codec: Codec, outputs: Array, encoded: Array) -> dict[str, Statistic]:

@@ -6,18 +6,17 @@ import importlib
 from collections.abc import Mapping
 from dataclasses import replace
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from drivetrain.codecs import Signature
 from drivetrain.models import registry
 from drivetrain.models.base import BaseNetwork
-from drivetrain.models.encoders import Encoder
 from drivetrain.models.heads import HeadOptions
 from drivetrain.models.network import Network
 from drivetrain.models.own import build_own
-from drivetrain.models.parts import build_encoders, build_heads, two_rows
+from drivetrain.models.parts import build_encoders, build_heads, part_of, two_rows
 from drivetrain.models.takes import form_of
+from drivetrain.models.tried import looks_of_features, try_heads
 from drivetrain.models.whole import WholeOptions
 from drivetrain.types import Array
 
@@ -60,8 +59,10 @@ def build_network(
         return made
 
     shape = registry.shape_of(model, signature, count)
+    if not all(getattr(part_of("heads", codec), "OF_MEMBERS", False) for codec in signature.targets.values()):
+        shape = replace(shape, members=1)
     encoders = build_encoders(signature.inputs, rows, registry.encoder_options(model, body, shape))
-    inputs, places = _looks_of_features(encoders, two_rows(signature.inputs, rows))
+    inputs, places = looks_of_features(encoders, two_rows(signature.inputs, rows))
     combined = not all(map(form_of, signature.inputs.values()))
     combiner = registry.build_combiner(model, inputs, dropout, shape) if combined else nn.Identity()
     wishes = {
@@ -69,23 +70,6 @@ def build_network(
         for name in signature.targets
     }
     width = getattr(combiner, "features", len(inputs))
-    return Network(encoders, combiner, build_heads(signature.targets, width, wishes), notes)
-
-
-def _looks_of_features(
-    encoders: Mapping[str, Encoder], sample: Mapping[str, Tensor]
-) -> tuple[list[int], dict[str, tuple[int, ...]]]:
-    """For each of the features that the encoders give together, the number of the input that it is of; and the shapes of
-    places, by input."""
-    found: list[int] = []
-    places: dict[str, tuple[int, ...]] = {}
-    first = 0
-    with torch.no_grad():
-        for encoder in encoders.values():
-            encoder.eval()
-            parts, there = encoder.with_places(sample)
-            encoder.train()
-            found += [first + place for place in encoder.inputs_of([part.shape[1] for part in parts])]
-            places |= {name: tuple(each.values.shape[1:]) for name, each in there.items()}
-            first += len(encoder.names)
-    return found, places
+    network = Network(encoders, combiner, build_heads(signature.targets, width, wishes), notes)
+    try_heads(network, signature, rows)
+    return network

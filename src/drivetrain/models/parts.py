@@ -23,7 +23,12 @@ def part_of(room: str, codec: Codec) -> ModuleType:
     """The file of a codec's kind in `models/encoders` or `models/heads`. Raises UsageError where there is none."""
     if (module := extensions.facet(f"models.{room}", codec)) is None:
         raise UsageError(f"no network can have {extensions.kind_of(codec)} as {ROLES[room]} yet.", where=room)
-    return module
+    return extensions.offering(module, "build")
+
+
+def is_ours(module: str) -> bool:
+    """Whether a part is of this package, and no extension's."""
+    return module.startswith("drivetrain.")
 
 
 def _by_encoder(codecs: Mapping[str, Codec]) -> dict[ModuleType, dict[str, Codec]]:

@@ -223,7 +223,7 @@ def resolve(name: str, offered: Sequence[str] = tuple(MODELS)) -> ModelSource:
     name = _checked(name)
     others = [other for other in offered if other != name]
     files = ", a hub name (owner/name), a folder or a file" if "cnn" in others else ""
-    choice = f"Choose one of {', '.join(others)}{files}."
+    choice = f"Choose one of {', '.join(others)}{files}." if others else "Give a torch module of your own."
     if (record := record_of(name)) is not None:
         if record.learner:
             raise UsageError(f"{name} is for {record.takes.what}, and no network.", where="model", fix=choice)

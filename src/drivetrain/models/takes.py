@@ -50,6 +50,15 @@ class Takes:
 
     def misfit(self, signature: Signature) -> str:
         """Why it does not fit, in words after the name of a model."""
+        for codecs, room, part in (
+            (signature.inputs, "models.encoders", "an encoder"),
+            (signature.targets, "models.heads", "a head"),
+        ):
+            lacking = {
+                extensions.kind_of(each) for each in codecs.values() if not extensions.facet(room, each)
+            }
+            if lacking:
+                return f"is no model for this: no network has {part} of {' or '.join(sorted(lacking))}"
         if not self.inputs([*signature.inputs.values()]):
             return f"takes {self.what}; here {_listed(signature.inputs)}"
         return f"gives {self.gives}; here {_listed(signature.targets)}"

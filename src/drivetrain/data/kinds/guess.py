@@ -25,7 +25,9 @@ ROOM = "data.kinds"
 
 def kind_words() -> dict[str, ModuleType]:
     """What a column may be called, each word with the file of its kind."""
-    return {word: file for file in _files() for word in getattr(file, "WORDS", ())}
+    return {
+        word: extensions.offering(file, "told") for file in _files() for word in getattr(file, "WORDS", ())
+    }
 
 
 def _files() -> list[ModuleType]:
@@ -83,6 +85,12 @@ def _said(name: str, told: str) -> tuple[str, tuple[str, ...]]:
     kind, *written = told.split(":")
     words = kind_words()
     if kind not in words:
+        codec = extensions.find("codecs", kind)
+        if codec and not codec.__name__.startswith("drivetrain."):
+            raise UsageError(
+                f"{kind} can't be said of a column.", where=f"column {name}",
+                fix=f"It takes a data/kinds/{kind}.py beside its codec, with WORDS and told.",
+            )  # fmt: skip
         fix = nearest(kind, words) or f"There are: {', '.join(words)}."
         raise UsageError(f"there is no kind {kind!r}.", where=f"column {name}", fix=fix)
     known: Mapping[str, str] = getattr(words[kind], "WRITTEN", {})

@@ -4,9 +4,9 @@ A head maps features to what the loss wants (`forward`), gives the loss per item
 watches per epoch (`error`, with `error_name`), and what the graph puts out (`finish`). Without `features` it has
 no layer of its own: its input is the output already.
 
-Where the features are those of several members, (N, members, features), each member has an output of its own while the
-network trains: (N, members, ...), of which `losses` gives the mean. Otherwise `forward` gives one answer, of the mean of
-what they say.
+A file that says OF_MEMBERS = True has heads for features of several members, (N, members, features): each member has an
+output of its own while the network trains, (N, members, ...), of which `losses` gives the mean. Otherwise `forward` gives
+one answer, of the mean of what they say. Without it the network has one member.
 
 A head with `asks_places` is called with `places=`, input -> `drivetrain.models.encoders.Places`, too: the sequences and
 maps that encoders give beside the row; `one_sequence` and `one_map` say which there is. One with `sees_target` is called

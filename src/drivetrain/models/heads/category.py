@@ -13,6 +13,8 @@ from drivetrain.models.heads import HeadOptions, in_one_row, last_layer
 if TYPE_CHECKING:
     from drivetrain.graphs.network import NetworkGraph
 
+OF_MEMBERS = True
+
 
 class CategoryHead(nn.Module):
     """float32 (N, features) -> logits (N, classes). Without a layer of its own, features are the logits.

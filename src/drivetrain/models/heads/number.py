@@ -23,6 +23,8 @@ BEYOND = 0.5
 _LOSSES = {"squared": F.mse_loss, "huber": F.huber_loss, "absolute": F.l1_loss}
 LARGEST_LOG = 88.0
 
+OF_MEMBERS = True
+
 
 class NumberHead(nn.Module):
     """float32 (N, features) -> scaled prediction (N,). Without a layer of its own, features are (N, 1) or (N,).

@@ -13,6 +13,8 @@ from drivetrain.models.heads import HeadOptions, last_layer
 if TYPE_CHECKING:
     from drivetrain.graphs.network import NetworkGraph
 
+OF_MEMBERS = True
+
 
 class TagsHead(nn.Module):
     """float32 (N, features) -> logits (N, tags). Without a layer of its own, features are the logits.

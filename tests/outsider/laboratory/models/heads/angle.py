@@ -7,6 +7,8 @@ from torch import Tensor, nn
 from drivetrain.codecs import Codec
 from drivetrain.models.heads import HeadOptions, in_one_row, last_layer
 
+OF_MEMBERS = True
+
 
 class AngleHead(nn.Module):
     error_name = "squared_distance"
