@@ -75,6 +75,17 @@ def _linear(graph: NetworkGraph, module: Any, name: str) -> str:
     return product if module.bias is None else graph.add("Add", product, graph.tensor(module.bias))
 
 
+def _layer_norm(graph: NetworkGraph, module: Any, name: str) -> str:
+    if len(module.normalized_shape) != 1 or module.weight is None or module.bias is None:
+        raise NotWritten("LayerNorm of several axes, or without weights")
+    weights = (graph.tensor(module.weight), graph.tensor(module.bias))
+    return graph.add("LayerNormalization", name, *weights, axis=-1, epsilon=module.eps)
+
+
+def _gelu(graph: NetworkGraph, module: Any, name: str) -> str:
+    return graph.add("Gelu", name, approximate=module.approximate)
+
+
 def _relu(graph: NetworkGraph, module: nn.Module, name: str) -> str:
     del module
     return graph.add("Relu", name)
@@ -118,6 +129,8 @@ LAYERS: dict[type, Callable[..., str]] = {
     nn.Sequential: _one_by_one,
     nn.Linear: _linear,
     nn.ReLU: _relu,
+    nn.LayerNorm: _layer_norm,
+    nn.GELU: _gelu,
     nn.Flatten: _flatten,
     nn.Conv2d: _convolution,
     nn.MaxPool2d: _max_pooling,

@@ -23,8 +23,8 @@ from drivetrain import extensions
 from drivetrain.codecs.base import Quantity
 from drivetrain.errors import DrivetrainError, FileError, UsageError, nearest
 from drivetrain.models.takes import (
+    ANY_FORM,
     COLUMNS,
-    COLUMNS_OR_PICTURES,
     HISTORIES,
     PAIR,
     PICTURES,
@@ -84,9 +84,9 @@ def _transformer(model_type: str, width: int, heads: int, patch_size: int) -> di
 BASIC, BOTTLENECK = [64, 128, 256, 512], [256, 512, 1024, 2048]
 
 MODELS: dict[str, Model] = {
-    "linear": _built_in("linear", "no layers: softmax regression on pixels or columns", COLUMNS_OR_PICTURES),
+    "linear": _built_in("linear", "no layers: softmax regression on pixels, columns or the mean of tokens", ANY_FORM),
     "mlp": _built_in(
-        "mlp", "two dense layers: (128, 64) on pixels, (256, 128) on the columns of a table", COLUMNS_OR_PICTURES
+        "mlp", "two dense layers: (128, 64) on pixels or the mean of tokens, (256, 128) on the columns of a table", ANY_FORM
     ),
     "cnn": _built_in("cnn", "the textbook's convolutions and pooling, then a dense layer of 128"),
     "residual": _built_in("residual", "a small residual network, quick on a CPU; the best start without pretrained weights"),
@@ -153,11 +153,12 @@ WEIGHTS = ".safetensors"
 
 @dataclass(frozen=True)
 class ModelSource:
-    """What a name means. `location` is a module, a hub name or a path."""
+    """What a name means. `location` is a module, a hub name or a path; `words` are those that follow the name of a body."""
 
     name: str
     kind: Kind
     location: str
+    words: tuple[str, ...] = ()
 
 
 def record_of(name: str) -> Model | None:
@@ -165,6 +166,7 @@ def record_of(name: str) -> Model | None:
     a whole network has none."""
     if name in OURS:
         return OURS[name]
+    name, _ = _parted(name)
     kind, file = _file_of(name)
     record = getattr(file, "MODEL", None)
     if isinstance(record, Model):
@@ -178,6 +180,13 @@ def _file_of(name: str) -> tuple[Kind, ModuleType | None]:
     """The file of a whole network, or of a body, that has no record here."""
     whole = extensions.find("models.whole", name)
     return ("built-in", extensions.find("models.bodies", name)) if whole is None else ("whole", whole)
+
+
+def _parted(name: str) -> tuple[str, tuple[str, ...]]:
+    """A name, and the words that follow that of a body of ours or an extension's: lstm:bidirectional."""
+    first, *words = name.split(":")
+    known = bool(words) and first.isidentifier() and extensions.find("models.bodies", first) is not None
+    return (first, tuple(words)) if known else (name, ())
 
 
 def fitting(signature: Signature) -> tuple[str, ...]:
@@ -231,8 +240,9 @@ def resolve(name: str, offered: Sequence[str] = tuple(MODELS)) -> ModelSource:
             return ModelSource(name, "hub", record.hub)
         if record.module:
             return ModelSource(name, "built-in", record.module)
-        kind, file = _file_of(name)
-        return ModelSource(name, kind, "" if file is None else file.__name__)
+        first, words = _parted(name)
+        kind, file = _file_of(first)
+        return ModelSource(name, kind, "" if file is None else file.__name__, words)
     path = Path(name).expanduser()
     if path.suffix.lower() in PICKLED:
         raise UsageError(
@@ -340,7 +350,7 @@ def build_combiner(name: str, inputs: Sequence[int], dropout: float, shape: Tabl
 def build_body(
     name: str, shape: tuple[int, ...], *, pretrained: bool | str = "auto", dropout: float = 0.0
 ) -> Body:
-    """The body that `name` stands for, for inputs of `shape`: of pictures (channels, height, width).
+    """The body that `name` stands for, for inputs of `shape`: of pictures (channels, height, width), of tokens (most, width).
 
     `pretrained`: True wants weights or fails; False wants random ones; "auto" takes weights where they can be had,
     and for a short name without network says in `body.notes` that it starts from random ones. Raises UsageError
@@ -357,7 +367,7 @@ def build_body(
             raise UsageError(
                 f"there are no pretrained weights for {name!r}.", where="model", fix=f"Choose {choices}."
             )
-        return importlib.import_module(source.location).build(shape, dropout)
+        return importlib.import_module(source.location).build(shape, dropout, *source.words)
     if source.kind == "weights":
         from drivetrain.models import local
 

@@ -15,6 +15,8 @@ from drivetrain.codecs.base import Quantity
 
 PICTURE = "picture"
 """The form of what pictures are to a body: (channels, height, width)."""
+TOKENS = "tokens"
+"""The form of what comes one after the other: (most places, width of the vector at each)."""
 LISTED = 5
 """Inputs that are named one by one."""
 
@@ -116,7 +118,9 @@ def _one_number(codecs: Sequence[Codec]) -> bool:
 
 
 PICTURES = takes_form(PICTURE, "pictures")
-COLUMNS_OR_PICTURES = Takes("columns or pictures", lambda codecs: {*map(form_of, codecs)} <= {PICTURE, ""})
+ANY_FORM = Takes(
+    "columns, pictures or tokens", lambda codecs: {*map(form_of, codecs)} <= {PICTURE, TOKENS, ""}
+)
 CLASS_OR_NUMBER = "a class or a number"
 TABLES = Takes("tables", _of_columns, CLASS_OR_NUMBER, _plain)
 COLUMNS = Takes("tables", _seen_by_trees, CLASS_OR_NUMBER, _plain)

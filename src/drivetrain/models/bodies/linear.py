@@ -1,12 +1,15 @@
-"""No layers: with the head, softmax regression on the pixels."""
+"""No layers: with the head, softmax regression on the pixels, or on the mean of the vectors of tokens (Joulin et al. 2016,
+arXiv:1607.01759)."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
 from drivetrain.models.body import Body
+from drivetrain.models.sequences import Mean
 
 if TYPE_CHECKING:
     from drivetrain.graphs.network import NetworkGraph
@@ -15,10 +18,9 @@ if TYPE_CHECKING:
 class Linear(Body):
     """Pictures (N, C, H, W) -> their values (N, C * H * W)."""
 
-    def __init__(self, shape: tuple[int, int, int]) -> None:
+    def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__()
-        channels, height, width = shape
-        self.features = height * width * channels
+        self.features = math.prod(shape)
 
     def forward(self, images: Tensor) -> Tensor:
         return images.flatten(1)
@@ -30,6 +32,6 @@ class Linear(Body):
         return [self]
 
 
-def build(shape: tuple[int, int, int], dropout: float = 0.0) -> Linear:
+def build(shape: tuple[int, ...], dropout: float = 0.0) -> Body:
     del dropout
-    return Linear(shape)
+    return Mean(shape[1]) if len(shape) == 2 else Linear(shape)

@@ -1,13 +1,15 @@
-"""Dense layers on the pixels."""
+"""Dense layers on the pixels, or on the mean of the vectors of tokens."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
 from drivetrain.models.body import Body
+from drivetrain.models.sequences import Mean
 
 if TYPE_CHECKING:
     from drivetrain.graphs.network import NetworkGraph
@@ -15,24 +17,25 @@ if TYPE_CHECKING:
 WIDTHS = (128, 64)
 
 
+def dense(wide: int, widths: Sequence[int], dropout: float) -> nn.Sequential:
+    """Dense + ReLU for each of `widths`, with dropout between them."""
+    layers: list[nn.Module] = []
+    for place, units in enumerate(widths):
+        both: list[nn.Module] = [nn.Linear(wide, units), nn.ReLU()]
+        layers.append(
+            nn.Sequential(nn.Dropout(dropout), *both) if place and dropout else nn.Sequential(*both)
+        )
+        wide = units
+    return nn.Sequential(*layers)
+
+
 class MLP(Body):
     """Flatten, then dense + ReLU for each of `widths`, with dropout between them."""
 
-    def __init__(
-        self, shape: tuple[int, int, int], widths: Sequence[int] = WIDTHS, dropout: float = 0.0
-    ) -> None:
+    def __init__(self, shape: tuple[int, ...], widths: Sequence[int] = WIDTHS, dropout: float = 0.0) -> None:
         super().__init__()
-        channels, height, width = shape
-        layers: list[nn.Module] = []
-        wide = height * width * channels
-        for place, units in enumerate(widths):
-            dense: list[nn.Module] = [nn.Linear(wide, units), nn.ReLU()]
-            layers.append(
-                nn.Sequential(nn.Dropout(dropout), *dense) if place and dropout else nn.Sequential(*dense)
-            )
-            wide = units
-        self.layers = nn.Sequential(*layers)
-        self.features = wide
+        self.layers = dense(math.prod(shape), widths, dropout)
+        self.features = widths[-1] if widths else math.prod(shape)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.layers(images.flatten(1))
@@ -44,5 +47,7 @@ class MLP(Body):
         return list(self.layers)
 
 
-def build(shape: tuple[int, int, int], dropout: float = 0.0) -> MLP:
+def build(shape: tuple[int, ...], dropout: float = 0.0) -> Body:
+    if len(shape) == 2:
+        return Mean(shape[1], dense(shape[1], WIDTHS, dropout), WIDTHS[-1])
     return MLP(shape, dropout=dropout)

@@ -1,0 +1,13 @@
+"""LSTM on tokens: `lstm`, `lstm:bidirectional`, `lstm:2-layers`, `lstm:256-wide`, or several of these."""
+
+from __future__ import annotations
+
+from drivetrain.models import recurrent
+from drivetrain.models.registry import Model
+from drivetrain.models.takes import TOKENS, takes_form
+
+MODEL = Model("LSTM; bidirectional, 2-layers, 256-wide", takes=takes_form(TOKENS, "tokens"))
+
+
+def build(shape: tuple[int, ...], dropout: float = 0.0, *words: str) -> recurrent.Recurrent:
+    return recurrent.build("LSTM", shape, dropout, words)

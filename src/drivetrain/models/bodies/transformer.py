@@ -1,0 +1,150 @@
+"""A small transformer on tokens: `transformer`, `transformer:causal`, `transformer:4-layers`, `transformer:256-wide`.
+
+Vaswani et al. 2017 (arXiv:1706.03762), with the norms before what they feed (Xiong et al. 2020, arXiv:2002.04745). Places
+are told by sines, so that no table of them says how long a text may be.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from drivetrain.errors import UsageError
+from drivetrain.models.registry import Model
+from drivetrain.models.sequences import (
+    SequenceBody,
+    mean_of,
+    there,
+    told,
+    write_mean,
+    write_places,
+    write_there,
+)
+from drivetrain.models.takes import TOKENS, takes_form
+
+if TYPE_CHECKING:
+    from drivetrain.graphs.network import NetworkGraph
+
+MODEL = Model("a small transformer; causal, 4-layers, 256-wide", takes=takes_form(TOKENS, "tokens"))
+WIDTH, LAYERS, HEAD = 128, 2, 32
+PERIOD = 10_000.0
+"""Of the slowest sine, in places, over 2 pi."""
+FAR = -1e9
+"""Added to the score of what may not be seen."""
+
+
+class Attention(nn.Module):
+    """(N, T, width) and which places may be seen, bool (N or 1, 1, T or 1, T) -> (N, T, width)."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads, self.width = heads, width
+        self.inward, self.outward = nn.Linear(width, 3 * width), nn.Linear(width, width)
+
+    def forward(self, values: Tensor, seen: Tensor) -> Tensor:
+        rows, places, _ = values.shape
+        split = self.inward(values).view(rows, places, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        found = F.scaled_dot_product_attention(split[0], split[1], split[2], attn_mask=seen)
+        return self.outward(found.transpose(1, 2).reshape(rows, places, self.width))
+
+    def write_graph(self, graph: NetworkGraph, values: str, unseen: str) -> str:
+        """`unseen` is what is added to the scores."""
+        head = self.width // self.heads
+        projected = graph.add(
+            "Reshape", graph.write(self.inward, values), graph.whole(0, 0, 3, self.heads, head)
+        )
+        axes = {0: [0, 2, 1, 3], 1: [0, 2, 3, 1], 2: [0, 2, 1, 3]}
+        query, key, value = (
+            graph.add(
+                "Transpose", graph.add("Gather", projected, graph.constant(place, "i8"), axis=2), perm=perm
+            )
+            for place, perm in axes.items()
+        )
+        scores = graph.add("Mul", graph.add("MatMul", query, key), graph.constant(head**-0.5))
+        shares = graph.add("Softmax", graph.add("Add", scores, unseen), axis=-1)
+        found = graph.add("Transpose", graph.add("MatMul", shares, value), perm=[0, 2, 1, 3])
+        return graph.write(self.outward, graph.add("Reshape", found, graph.whole(0, 0, self.width)))
+
+
+class Block(nn.Module):
+    """Attention and two dense layers, each added to what it is given."""
+
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        self.first, self.second = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.attention = Attention(width, width // HEAD)
+        self.dense = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, values: Tensor, seen: Tensor) -> Tensor:
+        values = values + self.dropout(self.attention(self.first(values), seen))
+        return values + self.dropout(self.dense(self.second(values)))
+
+    def write_graph(self, graph: NetworkGraph, values: str, unseen: str) -> str:
+        found = graph.write(self.attention, graph.write(self.first, values), unseen)
+        values = graph.add("Add", values, found)
+        return graph.add("Add", values, graph.write(self.dense, graph.write(self.second, values)))
+
+
+class Transformer(SequenceBody):
+    """Each place looks at all of its row, or where it is `causal` at those up to itself; the features are the mean."""
+
+    speeds: Tensor
+
+    def __init__(self, inward: int, width: int, layers: int, causal: bool, dropout: float) -> None:
+        super().__init__()
+        self.causal = causal
+        self.inward = nn.Linear(inward, width)
+        self.layers = nn.ModuleList(Block(width, dropout) for _ in range(layers))
+        self.norm = nn.LayerNorm(width)
+        self.dropout = nn.Dropout(dropout)
+        self.features = width
+        speeds = torch.exp(torch.arange(0, width, 2) * (-math.log(PERIOD) / width))
+        self.register_buffer("speeds", speeds, persistent=False)
+
+    def maps(self, values: Tensor, lengths: Tensor) -> Tensor:
+        places = torch.arange(values.shape[1], device=values.device)
+        angles = places[:, None] * self.speeds
+        seen = there(values, lengths).squeeze(2)[:, None, None, :]
+        if self.causal:
+            seen = seen & (places <= places[:, None])
+        values = self.dropout(self.inward(values) + torch.cat([angles.sin(), angles.cos()], 1))
+        for layer in self.layers:
+            values = layer(values, seen)
+        return self.norm(values)
+
+    def pooled(self, maps: Tensor, lengths: Tensor) -> Tensor:
+        return mean_of(maps, lengths)
+
+    def write_maps(self, graph: NetworkGraph, values: str, lengths: str) -> str:
+        places = write_places(graph, values)
+        tall = graph.add("Unsqueeze", places, graph.whole(1))
+        angles = graph.add("Mul", graph.floats(tall), graph.tensor(self.speeds))
+        sines = graph.add("Concat", graph.add("Sin", angles), graph.add("Cos", angles), axis=1)
+        seen = graph.add("Reshape", write_there(graph, values, lengths), graph.whole(0, 1, 1, -1))
+        if self.causal:
+            seen = graph.add("And", seen, graph.add("LessOrEqual", places, tall))
+        unseen = graph.add("Where", seen, graph.constant(0), graph.constant(FAR))
+        values = graph.add("Add", graph.write(self.inward, values), sines)
+        for layer in self.layers:
+            values = graph.write(layer, values, unseen)
+        return graph.write(self.norm, values)
+
+    def write_pooled(self, graph: NetworkGraph, maps: str, lengths: str) -> str:
+        return write_mean(graph, maps, lengths)
+
+    def blocks(self) -> list[nn.Module]:
+        return [self.inward, *self.layers, self.norm]
+
+
+def build(shape: tuple[int, ...], dropout: float = 0.0, *words: str) -> Transformer:
+    says = told(words, ["causal"], {"layers": LAYERS, "wide": WIDTH})
+    if says["wide"] % HEAD:
+        raise UsageError(
+            f"a transformer is a multiple of {HEAD} wide.", where="model", fix=f"Say {WIDTH}-wide."
+        )
+    return Transformer(shape[1], says["wide"], says["layers"], bool(says["causal"]), dropout)
