@@ -296,6 +296,7 @@ def make_dataset(
         {name: fitted(codec, name, table, split.train) for name, codec in targets.items()},
     )
     notes = [*table.notes, *([split.note] if split.note else [])]
+    notes += [f"{name!r}: {codec.told}" for name, codec in signature.fields.items() if codec.told]
     for name, codec in signature.fields.items():
         told, fix = _coarse(codec, table[name][split.train])
         if told and name in signature.targets:  # It would learn nothing, and its errors be those of rounding.

@@ -183,9 +183,9 @@ def _file_of(name: str) -> tuple[Kind, ModuleType | None]:
 
 
 def _parted(name: str) -> tuple[str, tuple[str, ...]]:
-    """A name, and the words that follow that of a body of ours or an extension's: lstm:bidirectional."""
+    """A name, and the words that follow it: lstm:bidirectional. Only bodies whose file has WORDS, how they are said, take any."""
     first, *words = name.split(":")
-    known = bool(words) and first.isidentifier() and extensions.find("models.bodies", first) is not None
+    known = bool(words) and hasattr(extensions.find("models.bodies", first), "WORDS")
     return (first, tuple(words)) if known else (name, ())
 
 

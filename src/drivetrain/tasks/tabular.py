@@ -34,7 +34,8 @@ from drivetrain.data.task import Task
 from drivetrain.errors import DataError, DrivetrainError, UsageError, nearest
 from drivetrain.interface import column_option
 from drivetrain.learn.applies import refuse_pointless, refuse_shares
-from drivetrain.learn.names import BEST
+from drivetrain.learn.names import BEST, NETWORK
+from drivetrain.models.takes import form_of
 from drivetrain.tasks.options import (
     AGAIN,
     DROP_COPIES,
@@ -174,7 +175,8 @@ class Tabular(Task):
         return super().asked(signature, inputs, keep)
 
     def default_model(self, signature: Signature) -> str:
-        return BEST
+        """The best of several; where an input needs a body, such as tokens, the network, for the others can't have it."""
+        return BEST if not any(map(form_of, signature.inputs.values())) else NETWORK
 
     def find_faults(self, data: Dataset) -> Report:
         return find_faults(data, propose=getattr(data.splitter, "kind", "random") == "random")

@@ -6,7 +6,8 @@ from drivetrain.models import recurrent
 from drivetrain.models.registry import Model
 from drivetrain.models.takes import TOKENS, takes_form
 
-MODEL = Model("GRU; bidirectional, 2-layers, 256-wide", takes=takes_form(TOKENS, "tokens"))
+MODEL = Model("GRU", takes=takes_form(TOKENS, "tokens"))
+WORDS = ("bidirectional", "2-layers", "256-wide")
 
 
 def build(shape: tuple[int, ...], dropout: float = 0.0, *words: str) -> recurrent.Recurrent:

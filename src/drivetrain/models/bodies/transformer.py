@@ -29,7 +29,8 @@ from drivetrain.models.takes import TOKENS, takes_form
 if TYPE_CHECKING:
     from drivetrain.graphs.network import NetworkGraph
 
-MODEL = Model("a small transformer; causal, 4-layers, 256-wide", takes=takes_form(TOKENS, "tokens"))
+MODEL = Model("a small transformer", takes=takes_form(TOKENS, "tokens"))
+WORDS = ("causal", "4-layers", "256-wide")
 WIDTH, LAYERS, HEAD = 128, 2, 32
 PERIOD = 10_000.0
 """Of the slowest sine, in places, over 2 pi."""
