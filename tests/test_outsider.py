@@ -106,10 +106,10 @@ def test_help_names_its_kinds(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_what_can_not_be_a_kind_is_refused_in_words(table: Path) -> None:
-    done = drivetrain("show", table, "--target", "took", "--column", "wait=duratio")
+    done = drivetrain("show", table, "--target", "took", "--column", "wait=durations")
     assert (done.code, done.line) == (
         2,
-        "drivetrain: column wait: there is no kind 'duratio'. Did you mean duration?",
+        "drivetrain: column wait: there is no kind 'durations'. Did you mean duration or tokens?",
     )
     done = drivetrain("show", table, "--target", "took", "--column", "signal=duration")
     assert "'signal' can't be duration: its cells are no durations." in done.line

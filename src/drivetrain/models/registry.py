@@ -33,6 +33,7 @@ from drivetrain.models.takes import (
     Takes,
     form_of,
 )
+from drivetrain.models.widths import embedding_width
 
 if TYPE_CHECKING:
     from torch import nn
@@ -313,12 +314,6 @@ def shape_of(name: str, signature: Signature, rows: int) -> TableShape:
     if name != "mlp" or any(map(form_of, inputs)):
         return TableShape()
     return table_shape(rows, sum(isinstance(codec, Quantity) for codec in inputs))
-
-
-def embedding_width(levels: int) -> int:
-    """The width of a category's vector: three times the fourth root of its levels. Measured on Adult, where it beats
-    fastai's rule (1.6 levels ** 0.56), which is wider: see docs/decisions/tables.md."""
-    return max(2, round(3 * levels**0.25))
 
 
 def encoder_options(

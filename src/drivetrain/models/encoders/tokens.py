@@ -12,9 +12,9 @@ from drivetrain.codecs import Codec
 from drivetrain.codecs.tokens import Tokens
 from drivetrain.errors import UsageError
 from drivetrain.models.encoders import Encoder, EncoderOptions, Places
-from drivetrain.models.registry import embedding_width
 from drivetrain.models.sequences import SequenceBody, there, write_there
 from drivetrain.models.takes import TOKENS
+from drivetrain.models.widths import embedding_width
 from drivetrain.ragged import lengths_of
 from drivetrain.types import Array
 
