@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import drivetrain
 
 import drivetrain as dt
 from drivetrain.data.refit import fold, pool, spread_order, strata, with_train
@@ -229,3 +230,15 @@ def test_errors_of_any_size_are_printed_apart() -> None:
     assert resolved(118_432.1, 117_240.0, 119_910.0) == "118,432 (117,240 to 119,910)"
     assert resolved(0.12345, 0.1201, 0.1279) == "0.1235 (0.1201 to 0.1279)"
     assert resolved(0.5, 0.5, 0.5) == "0.5 (0.5 to 0.5)"
+
+
+def test_a_file_that_no_chart_can_be_written_to_is_refused_before_the_trainings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "drivetrain.evidence.learning_curve.learning_curve", lambda *_, **__: pytest.fail("it was trained")
+    )
+    table = tmp_path / "t.csv"
+    table.write_text("x,y\n" + "1,a\n2,b\n" * 20)
+    done = drivetrain("curve", table, "--target", "y", "--out", tmp_path / "curve")
+    assert (done.code, "End the name in .png or .svg." in done.err) == (2, True)

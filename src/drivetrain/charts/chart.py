@@ -29,11 +29,21 @@ NARROW = 520
 """A window of at most so many CSS pixels gets the narrow drawing of a chart that has one."""
 FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
 STEPS = (1, 2, 5, 10)
-MOST_FIGURES = 12
 """Ticks are these times a power of ten apart."""
+MOST_FIGURES = 12
 _TAG, _COLOUR = re.compile("<[^>]*>"), re.compile('#[0-9a-f]{6}(?=[;"])')
 _DRAWING = threading.Lock()
 """matplotlib's settings are global to the process: one drawing at a time."""
+
+
+def refuse_form(path: str | os.PathLike[str]) -> None:
+    """Raises UsageError for the name of a file that a chart can't be written to."""
+    extension = Path(path).suffix.lower()
+    if extension not in (".png", ".svg"):
+        kind = f"{extension} files" if extension else "a file without an extension"
+        raise UsageError(
+            f"a chart can't be written as {kind}.", where=path, fix="End the name in .png or .svg."
+        )
 
 
 @dataclass(frozen=True)
@@ -91,16 +101,8 @@ class Chart:
     def save(self, path: str | os.PathLike[str], dark: bool = False) -> Path:
         """Write a .png or .svg, all or nothing. Raises UsageError for another extension, FileError."""
         path = Path(path)
-        extension = path.suffix.lower()
-        if extension == ".png":
-            write_bytes(path, self.to_png(dark))
-        elif extension == ".svg":
-            write_bytes(path, self.to_svg(dark).encode())
-        else:
-            kind = f"{extension} files" if extension else "a file without an extension"
-            raise UsageError(
-                f"a chart can't be written as {kind}.", where=path, fix="End the name in .png or .svg."
-            )
+        refuse_form(path)
+        write_bytes(path, self.to_svg(dark).encode() if path.suffix.lower() == ".svg" else self.to_png(dark))
         return path
 
     def to_html(self, *, titled: bool = True) -> str:

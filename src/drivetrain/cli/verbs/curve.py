@@ -26,9 +26,12 @@ def add(command: ArgumentParser) -> None:
 
 def act(options: Namespace) -> Reply:
     require("torch", "training", "train")
+    from drivetrain.charts.chart import refuse_form
     from drivetrain.evidence.learning_curve import learning_curve
 
     refuse_unwritable(options.out, options)
+    if options.out:
+        refuse_form(options.out)  # Before the trainings, and not after them.
     data = dataset(options)
     found = learning_curve(
         data,
