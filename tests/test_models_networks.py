@@ -369,6 +369,11 @@ def test_a_misfit_is_told_at_once_with_shapes() -> None:
         TrainingError, match=r"gives \(2, 3\) for an input of photo \(2, 1, 8, 8\), age .*needs \(batch, 2\)"
     ):
         build_network(signature, rows, Watches(3))
+    unprepared = nn.Linear(3, 2)
+    unprepared.takes_raw = True  # type: ignore[assignment]
+    with pytest.raises(TrainingError, match="can't take its input") as caught:
+        build_network(signature, rows, unprepared)
+    assert "'age', float32 of shape (batch);" in caught.value.fix
     raw, more = signals()
     with pytest.raises(TrainingError, match="can't take its input") as caught:
         build_network(raw, more, nn.Linear(3, 2))

@@ -141,5 +141,5 @@ def _described(given: Any) -> str:
     """ "float32 of shape (batch, 3, 32, 32)", or that of each of several inputs."""
     if isinstance(given, Tensor):
         dtype = str(given.dtype).removeprefix("torch.")
-        return f"{dtype} of shape (batch, {', '.join(map(str, given.shape[1:]))})"
+        return f"{dtype} of shape ({', '.join(['batch', *map(str, given.shape[1:])])})"
     return "a mapping: " + "; ".join(f"{name!r}, {_described(array)}" for name, array in given.items())
