@@ -92,6 +92,11 @@ def test_pieces_are_those_of_the_book(text: str) -> None:
 
     runs = "".join(c if word(c) else " " for c in text).split(" ")
     bare = ["".join(c for c in run if unicodedata.category(c) != "Cf") for run in runs]
+    cut: list[str] = []
+    for character in text:
+        begins = not word(character) or not cut or not (word(cut[-1][-1]) or cut[-1] == " ")
+        cut = [*cut, character] if begins or len(cut[-1]) == 128 else [*cut[:-1], cut[-1] + character]
+    assert stretches(text) == cut
     found = [piece for piece in words(text) if word(piece[0])]
     assert "".join(found) == "".join(bare)
     assert found == [run[at : at + 128] for run in bare if run for at in range(0, len(run), 128)]
