@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import unicodedata
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from drivetrain.bundle import bundle_bytes, make_cases, nasty_samples, open_bundle_bytes, verify
+from drivetrain.bundle import bundle_bytes, make_cases, nasty_samples, open_bundle, open_bundle_bytes, verify
 from drivetrain.bundle.archive import read_zip
 from drivetrain.codecs import Signature, from_spec
 from drivetrain.codecs.category import Category
@@ -407,3 +408,10 @@ def test_a_bundle_whose_texts_are_not_as_they_must_be_is_refused() -> None:
         open_bundle_bytes(altered(data, {}, {"format": 5}))
     with pytest.raises(BundleError, match="tokenizer_0"):
         open_bundle_bytes(altered(data, {"tokenizer_0.json": b"{}"}))
+
+
+def test_a_bundle_of_format_6_opens_for_ever() -> None:
+    bundle = open_bundle(Path(__file__).parent / "bundles" / "format-6-said.bundle")
+    assert bundle.manifest["format"] == 6
+    assert verify(bundle, OnnxSession(bundle.graph, bundle.tensors)).ok
+    assert Predictor(bundle, trusted=True).predict({"text": "The <b>cat</b> sat"}).value == "yes"
