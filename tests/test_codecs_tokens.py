@@ -414,4 +414,4 @@ def test_a_bundle_of_format_6_opens_for_ever() -> None:
     bundle = open_bundle(Path(__file__).parent / "bundles" / "format-6-said.bundle")
     assert bundle.manifest["format"] == 6
     assert verify(bundle, OnnxSession(bundle.graph, bundle.tensors)).ok
-    assert Predictor(bundle, trusted=True).predict({"text": "The <b>cat</b> sat"}).value == "yes"
+    assert Predictor(bundle, trusted=True).predict({"text": "The <b>cat</b> sat"}).label == "yes"
