@@ -415,3 +415,15 @@ def test_a_bundle_of_format_6_opens_for_ever() -> None:
     assert bundle.manifest["format"] == 6
     assert verify(bundle, OnnxSession(bundle.graph, bundle.tensors)).ok
     assert Predictor(bundle, trusted=True).predict({"text": "The <b>cat</b> sat"}).label == "yes"
+
+
+def test_what_no_training_text_was_like_is_unusual() -> None:
+    codec = fitted("words")
+    texts = np.array(["the cat", "", "qzx vvv", "the vvv"], object)
+    column = codec.encode_column(texts)[0]
+    profile = codec.profile(codec.encode_column(np.array(SAID, object))[0])
+    assert [(what, rows.tolist()) for what, rows in codec.unusual(texts, column, profile)] == [
+        ("without a token", [False, True, False, False]), ("of unknown tokens alone", [False, False, True, False]),
+    ]  # fmt: skip
+    assert codec.unusual(texts, column, codec.profile(column)) == []
+    assert Tokens(9).unusual(texts, column, profile) == []

@@ -218,8 +218,8 @@ class Tokens(Codec):
             last = name
 
     def profile(self, encoded: Any) -> dict[str, Any]:
-        """How many rows there are, and tokens in the longest and together; of texts also how many have none, quantiles of
-        their lengths, and the share of unknown tokens."""
+        """How many rows there are, and tokens in the longest and together; of texts also how many have none and how many
+        unknown ones alone, quantiles of their lengths, and the share of unknown tokens."""
         lengths = np.array([len(row) for row in encoded], np.int64)
         found: dict[str, Any] = {
             "n": len(lengths), "longest": int(lengths.max(initial=0)), "tokens": int(lengths.sum()),
@@ -230,9 +230,22 @@ class Tokens(Codec):
         quantiles: list[float] = np.quantile(lengths.astype(np.float64), LEVELS).tolist()
         return found | {
             "empty": int(np.count_nonzero(lengths == 0)),
+            "strange": int(np.count_nonzero(self._strange(encoded))),
             "unknown": unknown / max(1, found["tokens"]),
             "lengths": dict(zip(map(str, LEVELS), quantiles)),
         }
+
+    def unusual(self, values: Array, encoded: Any, profile: Mapping[str, Any]) -> list[tuple[str, Array]]:
+        """Texts without a token, and those of unknown ones alone, where no training text was so."""
+        empty = np.array([not len(row) for row in encoded], bool)
+        found = {
+            "empty": ("without a token", empty),
+            "strange": ("of unknown tokens alone", self._strange(encoded)),
+        }
+        return [told for name, told in found.items() if self.tokenizer and profile.get(name) == 0]
+
+    def _strange(self, encoded: Any) -> Array:
+        return np.array([len(row) > 0 and bool((row == UNKNOWN).all()) for row in encoded], bool)
 
     @property
     def told(self) -> str:
