@@ -117,6 +117,7 @@ def test_numbers_far_from_what_is_expected_are_found() -> None:
     assert item["score"] > 3.5
     assert item["given"] == pytest.approx(y[item["row"]], rel=1e-5)
     assert "z-score" in str(found)
+    assert len(str(item["given"])) <= 11, "a number of 32 bits has no more digits than these"
     with pytest.raises(UsageError, match="pictures"):
         found.chart()
 

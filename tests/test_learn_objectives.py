@@ -260,6 +260,7 @@ def asking(*asked: Any) -> Any:
         (asking(lambda nets, batch: error(nets, batch).mean()), "name of a network"),
         (asking(lambda nets, batch: ("network", error(nets, batch).mean().detach())), "not depend"),
         (asking(*[lambda nets, batch: ("network", error(nets, batch).mean())] * 2), "twice"),
+        (asking(), "no update in the whole first epoch"),
     ],
 )
 def test_a_step_that_asks_for_what_cannot_be_is_told(tmp_path: Path, step: Any, told: str) -> None:

@@ -29,6 +29,7 @@ from drivetrain.metrics import Estimate
 from drivetrain.models.takes import is_plain
 from drivetrain.progress import progress
 from drivetrain.types import Array
+from drivetrain.values import short
 
 if TYPE_CHECKING:
     from drivetrain.charts import Chart
@@ -350,7 +351,7 @@ def _of_numbers(
 
 
 def _plain(value: Any) -> Any:
-    return float(value) if isinstance(value, (float, np.floating)) else str(value)
+    return short(float(value)) if isinstance(value, (float, np.floating)) else str(value)
 
 
 def _percent(item: dict[str, Any]) -> str:

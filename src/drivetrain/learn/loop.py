@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import torch
 
 from drivetrain.data.loader import TensorBatch
-from drivetrain.errors import DrivetrainError, TrainingError
+from drivetrain.errors import DrivetrainError, TrainingError, UsageError
 from drivetrain.learn import schedules
 from drivetrain.learn.diagnose import not_finite
 from drivetrain.learn.hooks import overridden
@@ -152,7 +152,13 @@ def train_epoch(learner: Learner, training: Training, guard: InterruptGuard, tab
         position.seconds = before + time.perf_counter() - started
         if whole and learner.processes.agreed(guard.pressed or learner.stopping):
             break
-    return position.batch == len(batches)
+    over = position.batch == len(batches)
+    if over and not position.sums and position.phase == position.epoch == 0:
+        raise UsageError(
+            "the step asked for no update in the whole first epoch.", where=learner.objective.name,
+            fix='Let it yield "network", loss.',
+        )  # fmt: skip
+    return over
 
 
 def no_number(
