@@ -2,7 +2,7 @@
 
 A module of ours has beside `forward` a `write_graph(graph, *names)`: it adds to the graph what `forward` computes when
 the network answers, and gives the name of that. Where one module lacks it (a pretrained body, somebody's own), the
-whole network goes through torch's exporter (`graph.py`). Of torch's own modules those in LAYERS are known.
+whole network goes through torch's exporter (`torch_export.py`). Of torch's own modules those in LAYERS are known.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""What a body is: the part of a network between the normalised picture and the head."""
+"""What a body is: the part of a network between what an encoder lays before it and its features. This one is of pictures;
+`sequences.py` has that of tokens."""
 
 from __future__ import annotations
 
@@ -10,8 +11,8 @@ Normalization = tuple[tuple[float, ...], tuple[float, ...]]
 class Body(nn.Module):
     """float32 normalised pictures (N, C, H, W), channels-last in memory -> features float32 (N, `features`).
 
-    An architecture is one file in `bodies/` with a `build(shape, dropout)` that returns a Body, and one line in
-    `registry.MODELS`. `shape` is (channels, height, width); of what is no picture, that which its encoder says. `dropout`
+    An architecture is one file in `bodies/` with a `build(shape, dropout)` that returns a Body, and its record (see
+    `registry.py`). `shape` is (channels, height, width); of what is no picture, that which its encoder says. `dropout`
     falls between the body's own dense layers; the head drops features before its last layer, so a body without dense
     layers has no use for it.
     """

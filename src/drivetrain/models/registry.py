@@ -1,10 +1,10 @@
 """Models by name: one record each, of what it is and which inputs and targets it fits; hub names, folders and weights
-files. Names resolve without torch.
+files. Names that have their record here resolve without torch.
 
 A name stands for the body of inputs that need one, such as pictures; `linear` and `mlp` also for what combines columns,
 and the names of LEARNERS for a model that is no network. A new body is a file in `bodies/` with `build(shape, dropout)`,
 a whole network one in `whole/` (see there): both say in a constant MODEL what they are, and are found by their name in
-extensions too. Ours that are bodies have their record here, so that their names are known without torch.
+extensions too. Our bodies of pictures have their record here instead, so that their names are known without torch.
 """
 
 from __future__ import annotations
@@ -319,7 +319,7 @@ def shape_of(name: str, signature: Signature, rows: int) -> TableShape:
 def encoder_options(
     name: str, body: Callable[[tuple[int, ...]], nn.Module], shape: TableShape
 ) -> EncoderOptions:
-    """What a model wants of the encoders of inputs that are no pictures."""
+    """What a model wants of its encoders. `body` makes the body of an input that needs one."""
     from drivetrain.models.encoders import EncoderOptions
 
     if name in PAIRS:

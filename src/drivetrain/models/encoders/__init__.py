@@ -4,7 +4,7 @@
 encoded training rows, field -> (n, ...). It gives an Encoder: their arrays, in that order, to parts of a row of features.
 
 Where inputs need a body, which the name of a model stands for, the file says in `FORM` what it lays before one
-("picture": float32 (N, C, H, W)), and `options.body` makes it; its models take that form (`drivetrain.models.takes`).
+(`drivetrain.models.takes` has the forms, and models say which they take), and `options.body` makes it.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ class EncoderOptions:
     """What a model wants of its encoders.
 
     `body` makes the body of an input that needs one of its own, for the shape of what it is given: of a picture, and of
-    what is laid out as one, (channels, height, width). `bins` is the number of pieces that a number is cut into beside
-    being scaled (0: scaled only). `width` is the rule for the width of an embedding, levels -> width (None: one column
-    per level). With `biases` each level also has a number of its own.
+    what is laid out as one, (channels, height, width); of tokens (most places, width). `bins` is the number of pieces that
+    a number is cut into beside being scaled (0: scaled only). `width` is the rule for the width of an embedding, levels ->
+    width (None: one column per level). With `biases` each level also has a number of its own.
     """
 
     body: Callable[[tuple[int, ...]], nn.Module]
@@ -50,8 +50,6 @@ class Encoder(nn.Module):
     """The arrays of `names`, in that order -> float32 (N, ...) each: parts to be put side by side with all others."""
 
     names: tuple[str, ...]
-    flat = True
-    """False where an input needs a body of its own before it is a row of features."""
     joined = False
     """True where each array is (N,), and `forward` takes all of them as one (N, k)."""
 
