@@ -57,7 +57,12 @@ def of_kind(room: str, kind: str) -> ModuleType | None:
     """The file of a kind in a room. Of somebody else's kind a file here that is called so is about something else, as
     metrics/estimate.py is."""
     codec = find("codecs", kind)
-    return find(room, kind, codec is not None and codec.__name__.startswith("drivetrain."))
+    return find(room, kind, codec is not None and is_ours(codec.__name__))
+
+
+def is_ours(module: str) -> bool:
+    """Whether a module is of this package, and no extension's."""
+    return module.startswith("drivetrain.")
 
 
 def offering(file: ModuleType, *wanted: str) -> ModuleType:

@@ -27,7 +27,7 @@ def tasks() -> list[Task]:
                 f"its task is called {module.TASK.name!r}: by that it is not found again.", where=module.__name__,
                 fix="Call it as its file is called.",
             )  # fmt: skip
-    found.sort(key=lambda module: (module.TASK.asked_for, not module.__name__.startswith("drivetrain.")))
+    found.sort(key=lambda module: (module.TASK.asked_for, not extensions.is_ours(module.__name__)))
     return [module.TASK for module in found]
 
 

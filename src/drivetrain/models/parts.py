@@ -26,11 +26,6 @@ def part_of(room: str, codec: Codec) -> ModuleType:
     return extensions.offering(module, "build")
 
 
-def is_ours(module: str) -> bool:
-    """Whether a part is of this package, and no extension's."""
-    return module.startswith("drivetrain.")
-
-
 def _by_encoder(codecs: Mapping[str, Codec]) -> dict[ModuleType, dict[str, Codec]]:
     """Codecs by the file that encodes them, both in order of first appearance."""
     found: dict[ModuleType, dict[str, Codec]] = {}

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from drivetrain.codecs import Codec, Signature
 from drivetrain.errors import DrivetrainError, TrainingError
+from drivetrain.extensions import is_ours
 from drivetrain.models.base import BaseNetwork
 from drivetrain.models.encoders import Encoder
-from drivetrain.models.parts import is_ours, part_of, two_rows
+from drivetrain.models.parts import part_of, two_rows
 from drivetrain.types import Array
 
 

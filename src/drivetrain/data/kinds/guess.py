@@ -86,7 +86,7 @@ def _said(name: str, told: str) -> tuple[str, tuple[str, ...]]:
     words = kind_words()
     if kind not in words:
         codec = extensions.find("codecs", kind)
-        if codec and not codec.__name__.startswith("drivetrain."):
+        if codec and not extensions.is_ours(codec.__name__):
             raise UsageError(
                 f"{kind} can't be said of a column.", where=f"column {name}",
                 fix=f"It takes a data/kinds/{kind}.py beside its codec, with WORDS and told.",
