@@ -276,7 +276,7 @@ class Number(Quantity):
         if self.interval is None:
             raise DrivetrainError("number@1 has no interval.", fix="Set one, in units of spread.")
         z = self.transform(self.within(outputs))
-        center, spread = self._scale()
+        center, spread = self.graph_scale
         half = self.interval * spread * self.factors((z - center) / spread)
         lowest = -LARGEST if self.lowest is None else self.lowest
         highest = LARGEST if self.highest is None else self.highest
@@ -296,10 +296,12 @@ class Number(Quantity):
 
     def scaled(self, values: Array) -> Floats:
         """Natural units to the scale that the graph works on."""
-        center, spread = self._scale()
+        center, spread = self.graph_scale
         return (self.transform(values) - center) / spread
 
-    def _scale(self) -> tuple[float, float]:
+    @property
+    def graph_scale(self) -> tuple[float, float]:
+        """The center and the spread of the scale that a graph works on, in z."""
         if self.scaling == "none":
             return 0.0, 1.0
         return self.center or 0.0, self.spread or 1.0

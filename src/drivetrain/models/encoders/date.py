@@ -12,12 +12,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from drivetrain.codecs import Codec
-from drivetrain.codecs.date import CALENDAR, ROUND, Date
+from drivetrain.codecs.date import CALENDAR, MISSING, ROUND, Date
 from drivetrain.models.encoders import Encoder, EncoderOptions
 from drivetrain.types import Array
 
 if TYPE_CHECKING:
     from drivetrain.graphs.network import NetworkGraph
+
+EARLIEST = MISSING // 2
+"""No date is before this; what says that there is none is."""
 
 
 class DateFeatures(nn.Module):
@@ -29,7 +32,7 @@ class DateFeatures(nn.Module):
         self.parts, self.missing = codec.parts or (), codec.missing
 
     def forward(self, dates: Tensor) -> Tensor:
-        present = (dates[:, :1] > -(2**61)).to(torch.float32)
+        present = (dates[:, :1] > EARLIEST).to(torch.float32)
         elapsed = (dates[:, :1] - self.center).to(torch.float32) / self.spread
         found = [torch.where(present > 0, elapsed, 0.0)]
         for place, part in enumerate(self.parts, 1):
@@ -52,7 +55,7 @@ class DateFeatures(nn.Module):
             """(n, 1)."""
             return add("Gather", dates, graph.whole(place), axis=1)
 
-        there = add("Greater", part(0), constant(-(2**61), np.int64))
+        there = add("Greater", part(0), constant(EARLIEST, np.int64))
         present = graph.floats(there)
         since = graph.floats(add("Sub", part(0), constant(self.center, np.int64)))
         found = [add("Where", there, add("Div", since, constant(self.spread)), constant(0))]

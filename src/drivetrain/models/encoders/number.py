@@ -40,11 +40,9 @@ class NumberEncoder(Encoder):
     def __init__(self, codecs: Mapping[str, Number], edges: Array) -> None:
         super().__init__(list(codecs))
         chosen = list(codecs.values())
-        scaled = [codec.scaling != "none" for codec in chosen]
-        self.register_buffer("center", torch.tensor([(c.center or 0.0) * s for c, s in zip(chosen, scaled)]))
-        self.register_buffer(
-            "scale", torch.tensor([1 / (c.spread or 1.0) if s else 1.0 for c, s in zip(chosen, scaled)])
-        )
+        centers, spreads = zip(*(codec.graph_scale for codec in chosen))
+        self.register_buffer("center", torch.tensor(centers))
+        self.register_buffer("scale", torch.tensor([1 / spread for spread in spreads]))
         self.any_logged = any(codec.log for codec in chosen)
         self.register_buffer("logged", torch.tensor([codec.log for codec in chosen]))
         self.may_be_nan = [name for name, codec in codecs.items() if codec.missing]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from drivetrain.codecs.number import Number
+from drivetrain.graphs.builder import LARGEST_EXPONENT
 from drivetrain.models.heads import HeadOptions, last_layer
 from drivetrain.types import Array
 
@@ -21,7 +21,6 @@ BEYOND = 0.5
 """How far an answer may lie outside of what was learned, in spreads of the target."""
 
 _LOSSES = {"squared": F.mse_loss, "huber": F.huber_loss, "absolute": F.l1_loss}
-LARGEST_LOG = 88.0
 
 OF_MEMBERS = True
 
@@ -39,11 +38,11 @@ class NumberHead(nn.Module):
         self.layers = last_layer(features, 1, options)
         self.members = options.members
         self.limits = options.limits
-        scaled = codec.scaling != "none"
+        center, spread = codec.graph_scale
         self.log = codec.log
         self.loss_of = _LOSSES[options.loss]
-        self.register_buffer("center", torch.tensor((codec.center or 0.0) if scaled else 0.0))
-        self.register_buffer("spread", torch.tensor((codec.spread or 1.0) if scaled else 1.0))
+        self.register_buffer("center", torch.tensor(center))
+        self.register_buffer("spread", torch.tensor(spread))
 
     @property
     def error_name(self) -> str:
@@ -97,7 +96,7 @@ class NumberHead(nn.Module):
             predictions = predictions.float().clamp(*self.limits)
         values = predictions.float() * self.spread + self.center
         # Beyond that the number would not fit into 32 bits: inputs far from the training data must not give infinity.
-        return values.sign() * values.abs().clamp(max=LARGEST_LOG).expm1() if self.log else values
+        return values.sign() * values.abs().clamp(max=LARGEST_EXPONENT).expm1() if self.log else values
 
     def write_graph(self, graph: NetworkGraph, features: str, output: str) -> None:
         scaled = graph.write(self.layers, features)
@@ -120,8 +119,8 @@ def limits_of(codec: Number, values: Array) -> tuple[float, float] | None:
     rightly go on as they rose."""
     if not codec.log:
         return None
-    logs = np.sign(values) * np.log1p(np.abs(np.asarray(values, np.float64)))
-    center, spread = (0.0, 1.0) if codec.scaling == "none" else (codec.center or 0.0, codec.spread or 1.0)
+    logs = codec.transform(values)
+    center, spread = codec.graph_scale
     beyond = BEYOND * (codec.spread or 1.0)
     return (float(logs.min()) - beyond - center) / spread, (float(logs.max()) + beyond - center) / spread
 
