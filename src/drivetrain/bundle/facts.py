@@ -29,8 +29,8 @@ def is_bool(value: Any) -> bool:
     return isinstance(value, bool)
 
 
-def is_whole(value: Any) -> bool:
-    return type(value) is int and 0 <= value < 2**63
+def is_whole(value: Any, least: int = 0, most: int = 2**63 - 1) -> bool:
+    return type(value) is int and least <= value <= most
 
 
 def many(fits: Fits) -> Fits:

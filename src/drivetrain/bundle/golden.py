@@ -74,10 +74,7 @@ def make_cases(
     {target: (n, *output_shape)}. A case that decides nothing is left out: one whose two largest outputs are nearly, but
     not exactly, equal. Raises DataError naming the sample that can't be read.
     """
-    if not 1 <= len(samples) <= MOST_CASES:
-        raise UsageError(
-            f"{len(samples)} golden cases; a bundle has 1 to {MOST_CASES}.", fix="Choose some samples."
-        )
+    _refuse_count(len(samples))
     stages = [read_and_encode(signature, name, sample) for name, _, sample in samples]
     batch = encoded_batch(signature, [encoded for _, _, encoded in stages])
     outputs = {name: np.asarray(array, np.float32) for name, array in run(batch).items()}
@@ -147,10 +144,7 @@ def input_members(
     cases: Sequence[GoldenCase], signature: Signature
 ) -> tuple[dict[str, bytes], list[dict[str, Any]]]:
     """The members of what goes into a model, and what cases.json says of each case."""
-    if not 1 <= len(cases) <= MOST_CASES:
-        raise UsageError(
-            f"{len(cases)} golden cases; a bundle has 1 to {MOST_CASES}.", fix="Choose some samples."
-        )
+    _refuse_count(len(cases))
     if any(
         case.raw.keys() != signature.inputs.keys() or case.output.keys() != signature.targets.keys()
         for case in cases
@@ -178,6 +172,11 @@ def input_members(
             column = column.flat
         members[_stacked("encoded", field)] = to_npy(column)
     return members, records
+
+
+def _refuse_count(cases: int) -> None:
+    if not 1 <= cases <= MOST_CASES:
+        raise UsageError(f"{cases} golden cases; a bundle has 1 to {MOST_CASES}.", fix="Choose some samples.")
 
 
 class GoldenMembers:

@@ -78,10 +78,9 @@ def check_graph(data: bytes, signature: Signature, *, made: bool = True, blend: 
     Fields have the names that are `made` for them, or their own, as in format 1. Whether it may have outputs for the parts
     of a `blend`, as from format 3.
     """
+    # A codec without its fitted state is named before its shape is looked at.
     for field, codec in signature.inputs.items():
-        _row(
-            "input", field, codec
-        )  # A codec without its fitted state is named before its shape is looked at.
+        _row("input", field, codec)
     names, ports = made_names(signature) if made else own_names(signature), check_model(data)
     inputs = _by_field("input", ports["inputs"], names.inputs, signature.inputs)
     parts = _parts(ports["outputs"], names.outputs, signature.targets) if made and blend else {}
@@ -123,11 +122,7 @@ def check_model(data: bytes) -> Interface:
 def _check_opsets(opsets: list[dict[str, Any]]) -> None:
     versions: dict[str, int] = {}
     for opset in opsets:
-        domain = (
-            opset.get("domain", "").removeprefix("ai.onnx")
-            if opset.get("domain") == "ai.onnx"
-            else opset.get("domain", "")
-        )
+        domain = _domain(opset)
         if domain not in DOMAINS:
             raise refuse(f"the operator domain {domain!r} is not allowed")
         version = opset.get("version", 0)
@@ -137,6 +132,12 @@ def _check_opsets(opsets: list[dict[str, Any]]) -> None:
         versions[domain] = version
     if not versions:
         raise refuse("it names no opset")
+
+
+def _domain(record: Mapping[str, Any]) -> str:
+    """The domain of an opset or a node; `ai.onnx` is the one without a name."""
+    name = record.get("domain", "")
+    return "" if name == "ai.onnx" else name
 
 
 class _Checker:
@@ -164,8 +165,7 @@ class _Checker:
         self.nodes += 1
         if self.nodes > MOST_NODES:
             raise refuse(f"it has more than {MOST_NODES:,} nodes")
-        operator, domain = node.get("op_type", ""), node.get("domain", "")
-        domain = "" if domain == "ai.onnx" else domain
+        operator, domain = node.get("op_type", ""), _domain(node)
         if operator not in OPERATORS.get(domain, ()):
             raise refuse(f"the operator {f'{domain}.' if domain else ''}{operator} is not allowed")
         if node.get("overload"):

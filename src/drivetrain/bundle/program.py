@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
 from drivetrain.bundle.archive import MANIFEST
+from drivetrain.bundle.facts import is_whole
 from drivetrain.errors import BundleError
 
 MODEL, PREFILL, STEP = "model", "prefill", "step"
@@ -43,12 +44,12 @@ class Generate:
     start: int | None = None
 
     def __post_init__(self) -> None:
-        if not _is_whole(self.vocabulary, 1, MOST_VOCABULARY):
+        if not is_whole(self.vocabulary, 1, MOST_VOCABULARY):
             raise _wrong(f"its vocabulary is not of 1 to {MOST_VOCABULARY:,} tokens")
-        if not _is_whole(self.longest, 1, MOST_LONGEST):
+        if not is_whole(self.longest, 1, MOST_LONGEST):
             raise _wrong(f"the longest sequence has not 1 to {MOST_LONGEST:,} tokens")
         special = self.stop if self.start is None else (*self.stop, self.start)
-        if not all(_is_whole(token, 0, self.vocabulary - 1) for token in special):
+        if not all(is_whole(token, 0, self.vocabulary - 1) for token in special):
             raise _wrong("it starts or stops with what is no token of its vocabulary")
         if len(self.stop) != len({*self.stop}):
             raise _wrong("a token to stop at is named twice")
@@ -87,10 +88,6 @@ def refuse_graphs(program: Program, graphs: Iterable[str]) -> None:
             raise BundleError(f"the program {program.name!r} needs this graph.", where=f"{name}.onnx")
     if others := given - {*program.required, *program.optional}:
         raise BundleError(f"the program {program.name!r} has no such graph.", where=f"{min(others)}.onnx")
-
-
-def _is_whole(value: Any, least: int, most: int) -> bool:
-    return type(value) is int and least <= value <= most
 
 
 def _wrong(what: str) -> BundleError:

@@ -9,7 +9,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
-from drivetrain.bundle.facts import is_number
+from drivetrain.bundle.facts import is_number, is_whole
 from drivetrain.errors import BundleError, DrivetrainError, UsageError
 
 MOST_BEAMS = 64
@@ -42,11 +42,11 @@ class Sampling:
     def __post_init__(self) -> None:
         if not is_number(self.temperature) or not LEAST_TEMPERATURE <= self.temperature <= MOST_TEMPERATURE:
             raise _wrong("temperature", f"a number from {LEAST_TEMPERATURE:g} to {MOST_TEMPERATURE:g}")
-        if not _is_whole(self.top_k, 0, 2**31):
+        if not is_whole(self.top_k, 0, 2**31):
             raise _wrong("top_k", "a whole number from 1, or 0 for all tokens")
         if not is_number(self.top_p) or not 0 < self.top_p <= 1:
             raise _wrong("top_p", "a share above 0, and 1 at most")
-        if not _is_whole(self.seed, 0, MOST_SEED):
+        if not is_whole(self.seed, 0, MOST_SEED):
             raise _wrong("seed", f"a whole number from 0 to {MOST_SEED}")
 
 
@@ -58,7 +58,7 @@ class Beam:
     width: int = 4
 
     def __post_init__(self) -> None:
-        if not _is_whole(self.width, 1, MOST_BEAMS):
+        if not is_whole(self.width, 1, MOST_BEAMS):
             raise _wrong("width", f"a whole number from 1 to {MOST_BEAMS}")
 
 
@@ -82,10 +82,6 @@ def strategy_from_json(record: Any, where: object) -> Strategy:
         return kind(**fields)
     except DrivetrainError as fault:
         raise BundleError(f"a strategy is wrong: {fault.error}", where=where) from fault
-
-
-def _is_whole(value: Any, least: int, most: int) -> bool:
-    return type(value) is int and least <= value <= most
 
 
 def _wrong(field: str, wanted: str) -> UsageError:
