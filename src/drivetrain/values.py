@@ -113,9 +113,8 @@ def in_utc(moment: datetime.date) -> datetime.datetime:
     if not isinstance(moment, datetime.datetime):
         return datetime.datetime.combine(moment, datetime.time())
     moment = moment.astimezone(datetime.UTC) if moment.tzinfo is not None else moment
-    return datetime.datetime.combine(
-        moment.date(), moment.time()
-    )  # Without what a subclass such as pandas' adds.
+    # Without what a subclass such as pandas' adds.
+    return datetime.datetime.combine(moment.date(), moment.time())
 
 
 def _moment(moment: datetime.datetime) -> str:

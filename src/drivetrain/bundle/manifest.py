@@ -94,7 +94,7 @@ def check_members(members: Mapping[str, memoryview]) -> dict[str, Any]:
     for name in (MANIFEST, MANIFEST_HASH):
         if name not in members:
             raise BundleError("this member is missing.", where=name)
-    if bytes(members[MANIFEST_HASH]) != (sha256(members[MANIFEST]) + "\n").encode():  # type: ignore[arg-type]
+    if bytes(members[MANIFEST_HASH]) != (sha256(members[MANIFEST]) + "\n").encode():
         raise BundleError("it doesn't have the hash that manifest.sha256 names.", where=MANIFEST)
     manifest = _checked(load_json(members[MANIFEST], MANIFEST))
     listed = manifest["members"]
@@ -105,7 +105,7 @@ def check_members(members: Mapping[str, memoryview]) -> dict[str, Any]:
             raise BundleError("the manifest doesn't list this member.", where=name)
         if name not in members:
             raise BundleError("this member is missing.", where=name)
-        facts = {"sha256": sha256(members[name]), "bytes": len(members[name])}  # type: ignore[arg-type]
+        facts = {"sha256": sha256(members[name]), "bytes": len(members[name])}
         if listed[name] != facts:
             raise BundleError("it doesn't have the size and hash that the manifest names.", where=name)
     refuse_graphs(program, [name[:-5] for name in members if name.endswith(".onnx")])

@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from drivetrain import extensions
 from drivetrain.errors import DataError, DrivetrainError, UsageError, nearest
+from drivetrain.files import from_json, to_json
 from drivetrain.ragged import MOST_STEPS, Column, Ragged
 from drivetrain.types import Array
 from drivetrain.values import canonical, is_nothing, scalar, short
@@ -214,8 +215,6 @@ class Codec(ABC):
         """What a table of answers has of one, by column: of what `decode` gave, or the same columns empty. `brief` leaves
         out what only details the rest."""
         del brief
-        from drivetrain.files import to_json
-
         return {"answer": None if answer is None else to_json(answer)}
 
     @abstractmethod
@@ -295,14 +294,10 @@ class Codec(ABC):
 
     def to_bytes(self, raw: Any) -> bytes:
         """The raw value as bytes, for a golden case. `from_bytes` of it reads the same."""
-        from drivetrain.files import to_json
-
         return to_json(_as_json(raw)).encode()
 
     def from_bytes(self, data: bytes) -> Any:
         """A raw value from what `to_bytes` gave."""
-        from drivetrain.files import from_json
-
         return from_json(data)
 
     def nasty_examples(self) -> list[tuple[str, Any]]:

@@ -141,12 +141,12 @@ def _quiet_exporter() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _strip(model: object) -> None:
+def _strip(model: Any) -> None:
     """Remove what names local files or people: metadata and doc strings of model, graph, nodes and values."""
-    del model.metadata_props[:]  # type: ignore[attr-defined]
-    model.doc_string = ""  # type: ignore[attr-defined]
-    model.producer_name, model.producer_version = "drivetrain", ""  # type: ignore[attr-defined]
-    graph = model.graph  # type: ignore[attr-defined]
+    del model.metadata_props[:]
+    model.doc_string = ""
+    model.producer_name, model.producer_version = "drivetrain", ""
+    graph = model.graph
     for part in (graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
         if part.metadata_props:
             del part.metadata_props[:]

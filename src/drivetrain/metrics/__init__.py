@@ -10,7 +10,7 @@ from drivetrain.errors import DataError
 from drivetrain.metrics.category import Reliability, confusion_matrix, per_class, reliability, top_k_accuracy
 from drivetrain.metrics.estimate import Estimate, Floats, Statistic, mean, wilson
 from drivetrain.metrics.kind import has_metrics, kinds, means_of, metrics_of
-from drivetrain.metrics.metric import Metric
+from drivetrain.metrics.metric import LOSS, Metric
 from drivetrain.metrics.paired import Difference, difference, holm
 from drivetrain.metrics.streamed import Scores, is_large, rows_at_once, scores
 from drivetrain.types import Array
@@ -82,7 +82,7 @@ def harm(codec: Codec, outputs: Array, encoded: Array) -> tuple[str, Array]:
     kind = metrics_of(codec)
     if found := getattr(kind, "harm", None):
         return found(codec, outputs, encoded)
-    return "loss", kind.losses(codec, outputs, encoded)
+    return LOSS.key, kind.losses(codec, outputs, encoded)
 
 
 def paired(

@@ -99,9 +99,9 @@ class Recurrent(SequenceBody):
         self.features = 2 * width
 
     def maps(self, values: Tensor, lengths: Tensor) -> Tensor:
-        for place, layer in enumerate(self.layers):
+        for place, layer in enumerate(list[Any](self.layers)):
             values = self.dropout(values) if place else values
-            values = torch.cat([direction(values, lengths) for direction in layer], 2)  # type: ignore[union-attr]
+            values = torch.cat([direction(values, lengths) for direction in layer], 2)
         return values
 
     def pooled(self, maps: Tensor, lengths: Tensor) -> Tensor:
@@ -111,8 +111,8 @@ class Recurrent(SequenceBody):
         return torch.cat([*ends, largest_of(maps, lengths, LEAST)], 1)
 
     def write_maps(self, graph: NetworkGraph, values: str, lengths: str) -> str:
-        for layer in self.layers:
-            found = [graph.write(direction, values, lengths) for direction in layer]  # type: ignore[union-attr]
+        for layer in list[Any](self.layers):
+            found = [graph.write(direction, values, lengths) for direction in layer]
             values = found[0] if len(found) == 1 else graph.add("Concat", *found, axis=2)
         return values
 

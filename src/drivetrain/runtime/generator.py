@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from drivetrain.arguments import public
@@ -109,6 +109,4 @@ class Generator:
 def _seeded(strategy: Strategy | None, place: int) -> Strategy | None:
     if not isinstance(strategy, Sampling):
         return strategy
-    from dataclasses import replace
-
     return replace(strategy, seed=(strategy.seed + place) & MOST_SEED)

@@ -48,15 +48,13 @@ class PictureEncoder(nn.Module):
 class ImageEncoder(Encoder):
     """The pictures of each input through a body of its own."""
 
-    flat = False
-
     def __init__(self, pictures: Mapping[str, PictureEncoder]) -> None:
         super().__init__(list(pictures))
         self.pictures = nn.ModuleList(pictures.values())
 
     @property
     def bodies(self) -> list[nn.Module]:
-        return [picture.body for picture in self.pictures]  # type: ignore[misc]
+        return [picture.body for picture in list[Any](self.pictures)]
 
     def forward(self, arrays: list[Tensor]) -> list[Tensor]:
         return [picture(images) for picture, images in zip(self.pictures, arrays)]
