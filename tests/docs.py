@@ -156,7 +156,7 @@ def _weights() -> bytes:
     import torch
     from safetensors.torch import save
 
-    from drivetrain.models.bodies.mobilenet import mobilenet_v1
+    from drivetrain.models.mobilenet import mobilenet_v1
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from drivetrain.models.bodies import cnn, mlp, mobilenet
+from drivetrain.models import mobilenet
+from drivetrain.models.bodies import cnn, mlp
 from drivetrain.models.body import Body
 from drivetrain.models.registry import MODELS, build_body
 

@@ -12,8 +12,7 @@ from safetensors.torch import load_file, save_file
 from drivetrain import files
 from drivetrain.codecs.image import Image
 from drivetrain.errors import DataError, DrivetrainError, UsageError
-from drivetrain.models import local
-from drivetrain.models.bodies import mobilenet
+from drivetrain.models import local, mobilenet
 from drivetrain.models.registry import build_body
 
 SHAPE = (3, 64, 64)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from drivetrain.models.body import Body
 
 ARCHITECTURES = {
-    "mobilenet_v1": "drivetrain.models.bodies.mobilenet",
-    "mobilenet_v2": "drivetrain.models.bodies.mobilenet",
+    "mobilenet_v1": "drivetrain.models.mobilenet",
+    "mobilenet_v2": "drivetrain.models.mobilenet",
 }
 """Name in a record -> the module that has a function of that name, which takes `width` and `padding`."""
 
