@@ -13,12 +13,13 @@ from bundle_examples import altered, house_bundle, house_graph, image_bundle, me
 from onnx import TensorProto, helper
 
 from drivetrain.bundle import bundle_bytes, open_bundle_bytes
+from drivetrain.bundle.golden import GoldenCase
 from drivetrain.bundle.npy import to_npy
 from drivetrain.bundle.program import Generate
 from drivetrain.codecs import Signature
 from drivetrain.codecs.number import Number
 from drivetrain.codecs.tokens import Tokens
-from drivetrain.errors import BundleError, DataError, DrivetrainError
+from drivetrain.errors import BundleError, DataError, DrivetrainError, UsageError
 from drivetrain.files import from_json, to_json
 from drivetrain.runtime import Generator
 from drivetrain.runtime.programs import verified
@@ -132,6 +133,14 @@ def test_fields_that_are_no_tokens() -> None:
             open_bundle_bytes(altered(WRITER, {"signature.json": spec}, {"tolerances": tolerances}))
     with pytest.raises(BundleError, match="signature"):  # And a graph that is run once says none.
         open_bundle_bytes(altered(image_bundle(), {"signature.json": spec}))
+
+
+def test_cases_of_a_single_program_are_none_of_one_that_generates():
+    case = open_bundle_bytes(WRITER).cases[0]
+    plain = GoldenCase(case.name, case.kind, case.raw, case.read, case.encoded, case.output, case.answer)
+    arguments = models.arguments(models.WRITER, {"step": models.writer_step()}, models.WriterInTraining())
+    with pytest.raises(UsageError, match="has no generations"):
+        bundle_bytes(**{**arguments, "cases": [plain]})
 
 
 def edited(graph: bytes, edit: Callable[[Any], Any]) -> bytes:

@@ -17,7 +17,7 @@ from drivetrain.bundle.npy import from_npy, to_npy
 from drivetrain.bundle.program import Generate
 from drivetrain.bundle.strategies import Strategy, strategy_from_json, strategy_to_json
 from drivetrain.codecs import Signature
-from drivetrain.errors import BundleError
+from drivetrain.errors import BundleError, UsageError
 from drivetrain.files import to_json
 from drivetrain.types import Array
 
@@ -56,7 +56,11 @@ def to_members(cases: Sequence[GoldenCase], signature: Signature) -> dict[str, b
     """The members under `golden/` that hold the cases. Raises UsageError where they are not of this signature."""
     members, records = input_members(cases, signature)
     for number, (case, record) in enumerate(zip(cases, records)):
-        assert isinstance(case, GeneratedCase)
+        if not isinstance(case, GeneratedCase):
+            raise UsageError(
+                f"the golden case {case.name!r} has no generations.",
+                fix="Make them with make_generated_cases.",
+            )
         (logits,) = case.output.values()
         members[_member(number, "logits")] = to_npy(logits)
         members |= {_member(number, name): to_npy(array) for name, array in case.state.items()}
