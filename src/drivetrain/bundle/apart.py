@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from drivetrain.bundle.manifest import MOST_JSON_BYTES, TEXT
+from drivetrain.bundle.archive import TEXT
+from drivetrain.bundle.manifest import MOST_JSON_BYTES
 from drivetrain.codecs import Signature
 from drivetrain.errors import BundleError
 

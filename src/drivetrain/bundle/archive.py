@@ -23,9 +23,11 @@ MANIFEST, MANIFEST_HASH = "manifest.json", "manifest.sha256"
 MOST_BYTES = 2**32 - 2**16  # So that every offset fits in 32 bits and zip64 is never needed.
 MOST_MEMBERS = 20_000
 FIELD = r"[A-Za-z0-9_%]{1,200}"
+TEXT = re.compile(r"tokenizer(?:_[1-9][0-9]{0,3})?\.json")
+"""The members that hold a text of a codec (see `apart`): tokenizer.json, tokenizer_1.json, ..."""
 MEMBER = re.compile(
     rf"manifest\.json|manifest\.sha256|signature\.json|(?:model|prefill|step)\.onnx|profile\.json|README\.md|golden/cases\.json"
-    rf"|tokenizer(?:_[1-9][0-9]{{0,3}})?\.json|item_vectors\.npy|seen\.json|titles\.json|recommender\.bundle"
+    rf"|{TEXT.pattern}|item_vectors\.npy|seen\.json|titles\.json|recommender\.bundle"
     rf"|golden/[0-9]{{4}}\.{FIELD}\.(?:raw|read\.npy)|golden/(?:encoded|lengths|output)\.{FIELD}\.npy"
     r"|golden/[0-9]{4}\.(?:logits|state_[0-9]{1,4})\.npy"
 )

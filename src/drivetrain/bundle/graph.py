@@ -16,7 +16,10 @@ import numpy.typing as npt
 
 from drivetrain.bundle.operators import (
     DOMAINS,
+    FLOAT,
     GROWTH,
+    INT32,
+    INT64,
     IR_VERSIONS,
     MOST_EACH,
     MOST_MADE,
@@ -33,9 +36,6 @@ from drivetrain.bundle.protobuf import parse
 from drivetrain.bundle.tensors import made_names, own_names
 from drivetrain.bundle.trees import tree_fault
 from drivetrain.bundle.values import (
-    FLOAT,
-    INT32,
-    INT64,
     SMALL,
     TYPES,
     Scope,

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from drivetrain.bundle.archive import MANIFEST, MANIFEST_HASH
+from drivetrain.bundle.archive import MANIFEST, MANIFEST_HASH, TEXT
 from drivetrain.bundle.golden import tolerances
 from drivetrain.bundle.graph import Interface
 from drivetrain.bundle.program import (
@@ -35,8 +35,6 @@ MOST_JSON_DEPTH = 64
 MOST_TOLERANCE = 10
 """Times the format's own tolerance. One that lets anything pass would make the golden cases say nothing."""
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
-TEXT = re.compile(r"tokenizer(?:_[1-9][0-9]{0,3})?\.json")
-"""The members that hold a text of a codec: tokenizer.json, tokenizer_1.json, ..."""
 KEYS = ("format", "name", "task", "created", "drivetrain", "members", "tolerances", "facts")
 REQUIRED = ("signature.json", "golden/cases.json", "profile.json", "README.md")
 

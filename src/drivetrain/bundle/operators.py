@@ -76,7 +76,8 @@ SIZES: dict[str, tuple[int, ...]] = {
     "Unsqueeze": (1,),
 }
 """Inputs that are sizes or axes: a few numbers at most."""
-BOOL, INT64 = 9, 7
+FLOAT, INT32, INT64, BOOL = 1, 6, 7, 9
+"""Data types, by ONNX's numbers."""
 OUTPUT_TYPES: dict[str, int | str | None] = {
     **dict.fromkeys(
         ("And", "Equal", "Greater", "GreaterOrEqual", "IsInf", "IsNaN", "Less", "LessOrEqual", "Not", "Or", "Xor"), -BOOL

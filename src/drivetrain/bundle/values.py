@@ -12,13 +12,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from drivetrain.bundle.operators import OUTPUT_TYPES
+from drivetrain.bundle.operators import FLOAT, INT64, OUTPUT_TYPES
 from drivetrain.errors import BundleError
 
 MOST_RANK = 16
 SMALL = 64
 PLACE = "model.onnx"
-FLOAT, INT32, INT64 = 1, 6, 7
 
 # data type -> (name, bits per element, the field beside raw_data that may hold it)
 TYPES: dict[int, tuple[str, int, str]] = {
