@@ -47,7 +47,7 @@ def export_bundle(learner: BaseLearner, path: str | Path, force: bool = False) -
     }
     bundle = write_bundle(
         path, name=path.stem, task=data.task.name, signature=signature, graph=graph, cases=cases, profile=profile,
-        card=make_card(learner, path, len(cases)), facts=facts, force=force,
+        card=model_card(card_content(learner, path.name, len(cases))), facts=facts, force=force,
         members={**learner.members(), **data.task.members(learner)},
         check=lambda bundle: verify(bundle, OnnxSession(bundle.graph, bundle.tensors)).require(path),
     )  # fmt: skip
@@ -64,8 +64,3 @@ def _data_facts(learner: BaseLearner) -> dict[str, Any]:
     travels = [option.key for option in task.options if option.fits is not None and option.key in recipe]
     kept = {"task": task.name, "source": "", **{name: recipe[name] for name in travels}}
     return {"recipe": kept, "sha256": sha256(Path(recipe["source"]).read_bytes())}
-
-
-def make_card(learner: BaseLearner, path: Path, cases: int) -> str:
-    """The model card (see report/card.py)."""
-    return model_card(card_content(learner, path.name, cases))

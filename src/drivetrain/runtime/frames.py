@@ -17,7 +17,7 @@ _KINDS = {
 """Library -> what only its frames have."""
 
 
-def kind_of(items: Any) -> str:
+def library_of(items: Any) -> str:
     """The library whose frame this is; "" where it is none. Raises UsageError for a frame that isn't computed yet."""
     for kind, names in _KINDS.items():
         if all(hasattr(items, name) for name in names):
@@ -36,7 +36,7 @@ def kind_of(items: Any) -> str:
 
 def names_of(frame: Any) -> list[str]:
     """The columns' names, as they would be from a file."""
-    names: Iterable[Any] = frame.column_names if kind_of(frame) == "pyarrow" else frame.columns
+    names: Iterable[Any] = frame.column_names if library_of(frame) == "pyarrow" else frame.columns
     return [field_name(name, number) for number, name in enumerate(names, start=1)]
 
 
@@ -50,7 +50,7 @@ def frame_rows(frame: Any, fields: Sequence[str], batch: int) -> Iterator[Mappin
                 f"the column {field!r} {many}.", where="frame",
                 fix=nearest(field, names) or f"Give {', '.join(fields)}, each once.",
             )  # fmt: skip
-    kind = kind_of(frame)
+    kind = library_of(frame)
     if kind == "polars":
         rows: Iterator[Sequence[Any]] = frame.iter_rows()
     elif kind == "pandas":
@@ -73,7 +73,7 @@ def column_of(frame: Any, name: str) -> list[Any]:
     if name not in names:
         raise DataError(f"there is no column {name!r}.", where="frame", fix=nearest(name, names))
     place = names.index(name)
-    kind = kind_of(frame)
+    kind = library_of(frame)
     if kind == "pyarrow":
         return list(frame.columns[place].to_pylist())
     return list(frame.iloc[:, place].tolist() if kind == "pandas" else frame.to_series(place).to_list())
@@ -81,7 +81,7 @@ def column_of(frame: Any, name: str) -> list[Any]:
 
 def frame_like(frame: Any, columns: Mapping[str, list[Any]]) -> Any:
     """A frame of the same library with these columns, and in pandas the same index."""
-    kind = kind_of(frame)
+    kind = library_of(frame)
     if kind == "pyarrow":
         return cast("Any", type(frame)).from_pydict(dict(columns))
     return type(frame)(dict(columns), **({"index": frame.index} if kind == "pandas" else {}))

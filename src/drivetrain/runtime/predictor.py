@@ -21,7 +21,7 @@ from drivetrain.errors import BundleError, UsageError
 from drivetrain.metrics import rows_at_once
 from drivetrain.ragged import MOST_STEPS
 from drivetrain.runtime.answers import answer_columns
-from drivetrain.runtime.frames import column_of, frame_like, frame_rows, kind_of, names_of
+from drivetrain.runtime.frames import column_of, frame_like, frame_rows, library_of, names_of
 from drivetrain.runtime.parts import check_parts, parts_of, tensors_of
 from drivetrain.runtime.programs import verified
 from drivetrain.runtime.rows import Reader, Row, answers, describe
@@ -106,7 +106,7 @@ class Predictor:
         """A frame of the same library with a row for each of `frame`'s, in their order: the columns to `keep` ("all": all),
         the answers, what is unusual, and the error where there is no answer (see `answer_columns`). In pandas it has the
         same index. Raises UsageError for anything but a frame, DataError where it lacks a column."""
-        if not kind_of(frame):
+        if not library_of(frame):
             raise UsageError(
                 f"{type(frame).__name__} is no frame.", where="frame", fix="Use predict_many for other items."
             )
@@ -133,7 +133,7 @@ class Predictor:
             )
         self._refuse_parts(parts)
         source = iter(
-            frame_rows(items, [*self.signature.inputs], self.batch_size) if kind_of(items) else items
+            frame_rows(items, [*self.signature.inputs], self.batch_size) if library_of(items) else items
         )
         first = list(islice(source, self.batch_size))
         with _pool() if self.reader.files and len(first) > 1 else nullcontext() as pool:

@@ -385,7 +385,7 @@ class Recommender:
             return {}
         (who, users), (what, _) = self._ratings.signature.inputs.items()
         (target,) = self._ratings.signature.targets
-        if user not in cast("tuple[str, ...]", getattr(users, "classes", ())):
+        if user not in (users.labels or ()):
             return {}
         low, high = number_range(self._ratings.profile, target) or (-math.inf, math.inf)
         answers = self._ratings.predict_many([{who: user, what: self.items[place]} for place in chosen])

@@ -38,16 +38,16 @@ class Residual(Body):
     """Stem, then at least two stages that halve the map and double the width; the maximum over the last map.
 
     Pooling directly after the convolution leaves batch norm and ReLU a quarter of the work, which on a CPU is
-    most of theirs. `width` is that of the stem: 16 for small grey pictures, else 32.
+    most of theirs. The stem is 16 wide for small grey pictures, else 32.
     """
 
     has_maps = True
 
-    def __init__(self, shape: tuple[int, int, int], width: int | None = None) -> None:
+    def __init__(self, shape: tuple[int, int, int]) -> None:
         super().__init__()
         channels, tall, broad = shape
         photograph = min(tall, broad) >= PHOTOGRAPH
-        wide = width or (16 if channels == 1 and not photograph else 32)
+        wide = 16 if channels == 1 and not photograph else 32
         if photograph:
             first = nn.Conv2d(channels, wide, 7, stride=2, padding=3, bias=False)
             tall, broad = (tall + 1) // 2, (broad + 1) // 2
