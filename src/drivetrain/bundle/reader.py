@@ -83,7 +83,7 @@ class Bundle:
         if isinstance(self.program, Generate):
             raise UsageError(
                 "this bundle generates tokens, one after the other.", where=self.name,
-                fix="Use drivetrain.runtime.Generator.",
+                fix="Use drivetrain.runtime.Generator, in a terminal drivetrain generate.",
             )  # fmt: skip
         return self.graphs[MODEL]
 

@@ -128,7 +128,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         return _fail(Interrupted("stopped."), as_json)
 
 
-OTHERWISE = {"seconds": "time"}
+OTHERWISE = {"seconds": "time", "most": "length", "width": "beam"}
 """Options of verbs that are not called as the argument of the library; those of tasks know it."""
 
 

@@ -11,7 +11,7 @@ import types
 import typing
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
@@ -204,6 +204,12 @@ class Codec(ABC):
     def decode(self, output: Array) -> dict[str, Any]:
         """One row of model output -> what a person understands, as JSON values; under "text", where that is among them, as
         it is printed."""
+
+    def texts(self, tokens: Iterable[int]) -> Iterator[str]:
+        """Of a codec `of_tokens`: what a person reads of each token, as soon as it is there, empty where that is nothing.
+        Put together it is the text that they are; here their numbers."""
+        for place, token in enumerate(tokens):
+            yield f" {token}" if place else str(token)
 
     def knows(self, raw: Any) -> bool:
         """Whether a raw value is one that an answer can be: a class of somebody else's model is none. Raises DataError as

@@ -196,13 +196,17 @@ class Tokens(Codec):
             return {"tokens": tokens}
         if not all(0 <= token < len(self._tokenizer.names) for token in tokens):
             raise DrivetrainError(f"tokens@1 has tokens from 0 to {len(self._tokenizer.names) - 1:,} only.")
-        return {"tokens": tokens, "text": "".join(self._texts(tokens))}
+        return {"tokens": tokens, "text": "".join(self.texts(tokens))}
 
-    def _texts(self, tokens: list[int]) -> Iterator[str]:
+    def texts(self, tokens: Iterable[int]) -> Iterator[str]:
         """The text of each of the tokens with what parts it from the one before."""
+        if not self.tokenizer:
+            yield from super().texts(tokens)
+            return
         last = "\n"
         for token in tokens:
             if token < FIRST and token != UNKNOWN:
+                yield ""
                 continue
             name = "\ufffd" if token == UNKNOWN else self._tokenizer.names[token]
             if (

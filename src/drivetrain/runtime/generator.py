@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import tee
 from typing import Any
 
 from drivetrain.arguments import public
@@ -14,7 +15,7 @@ from drivetrain.bundle.reader import Bundle, open_bundle
 from drivetrain.bundle.strategies import MOST_SEED, Greedy, Sampling, Strategy
 from drivetrain.errors import DrivetrainError, UsageError
 from drivetrain.runtime.programs import verified
-from drivetrain.runtime.programs.generate import generate, open_decoder
+from drivetrain.runtime.programs.generate import generate, open_decoder, stream
 from drivetrain.runtime.rows import describe, encode, sample_of
 from drivetrain.runtime.vetting import vet
 from drivetrain.types import Array, Failure
@@ -38,6 +39,15 @@ class Generated:
         return {"input": self.input, "tokens": list(self.tokens), "stopped": self.stopped, **self.answer}
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A token that was chosen, and what it adds to the text. One to stop at (`stops`) ends it, and adds nothing."""
+
+    token: int
+    text: str
+    stops: bool = False
+
+
 class Generator:
     """Writes with a bundle whose program is `generate`.
 
@@ -59,7 +69,7 @@ class Generator:
         if not isinstance(opened.program, Generate):
             raise UsageError(
                 "this bundle answers at once and generates nothing.", where=where or opened.name,
-                fix="Use drivetrain.runtime.Predictor.",
+                fix="Use drivetrain.runtime.Predictor, in a terminal drivetrain predict.",
             )  # fmt: skip
         found = vet(opened, trusted=trusted, where=where)
         if verify:
@@ -75,8 +85,7 @@ class Generator:
     def generate(self, prompt: Any, strategy: Strategy | None = None, *, most: int = 256) -> Generated:
         """What `strategy` (Greedy, Sampling or Beam; by default Greedy) writes after a prompt, `most` tokens at most. Raises
         DataError for a prompt that can't be read or leaves no room."""
-        if most < 1:
-            raise UsageError(f"{most} tokens are nothing to write.", where="most", fix="Give 1 or more.")
+        _check(most)
         name = describe(prompt)
         try:
             tokens = generate(self._decoder, self._encoded(prompt), strategy or Greedy(), most)
@@ -85,6 +94,21 @@ class Generator:
         own = written(tokens, self.program)
         (codec,) = self.signature.targets.values()
         return Generated(name, tuple(own.tolist()), len(own) < len(tokens), codec.decode(own))
+
+    @public
+    def stream(self, prompt: Any, strategy: Strategy | None = None, *, most: int = 256) -> Iterator[Piece]:
+        """The same, token by token as they are chosen: `for piece in generator.stream("ROMEO:"): print(piece.text, end="")`.
+        With Beam all come at the end. Raises what `generate` does, when the first is asked for."""
+        name, (codec,) = describe(prompt), self.signature.targets.values()
+        _check(most)
+        try:
+            chosen = stream(self._decoder, self._encoded(prompt), strategy or Greedy(), most)
+            tokens, again = tee(chosen)
+            for token, text in zip(tokens, codec.texts(again)):
+                stops = token in self.program.stop
+                yield Piece(token, "" if stops else text, stops)
+        except DrivetrainError as fault:
+            raise fault.at(name) from fault
 
     def generate_many(
         self, prompts: Iterable[Any], strategy: Strategy | None = None, *, most: int = 256
@@ -104,6 +128,11 @@ class Generator:
     def _encoded(self, prompt: Any) -> dict[str, Array]:
         sample = sample_of(prompt, self.signature.inputs)
         return {field: encode(codec, sample[field]) for field, codec in self.signature.inputs.items()}
+
+
+def _check(most: int) -> None:
+    if most < 1:
+        raise UsageError(f"{most} tokens are nothing to write.", where="most", fix="Give 1 or more.")
 
 
 def _seeded(strategy: Strategy | None, place: int) -> Strategy | None:

@@ -14,5 +14,6 @@ VERBS = (
     "evaluate",
     "recommend",
     "similar",
+    "generate",
 )
 """In the order of --help."""

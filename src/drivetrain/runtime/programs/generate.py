@@ -5,7 +5,7 @@ What is chosen is told exactly by OPS.md, so that every runtime writes the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,20 +128,27 @@ def generate(decoder: Decoder, encoded: Batch, strategy: Strategy, most: int) ->
 
     Raises DataError for a prompt that there can't be, BundleError where a graph doesn't do what it has to.
     """
+    return tuple(stream(decoder, encoded, strategy, most))
+
+
+def stream(decoder: Decoder, encoded: Batch, strategy: Strategy, most: int) -> Iterator[int]:
+    """The same tokens, each as soon as it is chosen: those of a beam all at the end."""
     most = min(most, decoder.room(encoded))
     step = decoder.begin(encoded)
     if isinstance(strategy, Beam):
-        return _beam(decoder, step, strategy.width, most)
-    tokens: list[int] = []
-    while True:
+        yield from _beam(decoder, step, strategy.width, most)
+        return
+    for place in range(most):
         logits = step.logits[0]
         if isinstance(strategy, Sampling):
-            tokens.append(sampled(logits, strategy, draw(strategy.seed, len(tokens))))
+            token = sampled(logits, strategy, draw(strategy.seed, place))
         else:
-            tokens.append(int(logits.argmax()))  # Of equals the first.
-        if len(tokens) == most or tokens[-1] in decoder.program.stop:
-            return tuple(tokens)
-        step = decoder.next(step, np.array(tokens[-1:], np.int64))
+            token = int(logits.argmax())  # Of equals the first.
+        yield token
+        if token in decoder.program.stop:
+            return
+        if place + 1 < most:
+            step = decoder.next(step, np.array([token], np.int64))
 
 
 def _beam(decoder: Decoder, step: Step, width: int, most: int) -> tuple[int, ...]:

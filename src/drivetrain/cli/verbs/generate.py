@@ -1,0 +1,121 @@
+"""`drivetrain generate`: what a model writes after a prompt, without torch."""
+
+from __future__ import annotations
+
+import re
+import sys
+from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING, Any
+
+from drivetrain.cli.common import Reply, add_bundle, say
+from drivetrain.errors import CONTROL, UsageError
+
+if TYPE_CHECKING:
+    from drivetrain.bundle.strategies import Strategy
+    from drivetrain.codecs import Signature
+
+HELP = "write what comes after a prompt"
+EXAMPLE = 'drivetrain generate plays.bundle --prompt "ROMEO:" --length 500 --temperature 0.8'
+SAMPLING = ("temperature", "top_k", "top_p", "seed")
+
+
+def add(command: ArgumentParser) -> None:
+    add_bundle(command)
+    command.add_argument(
+        "--prompt", default="", metavar="TEXT",
+        help="what to go on with; for a model of numbers these: '5 3 7' (nothing)",
+    )  # fmt: skip
+    command.add_argument("--length", type=int, default=256, metavar="N", help="tokens at most (256)")
+    command.add_argument(
+        "--temperature", type=float, metavar="T",
+        help="chance: below 1 less, above 1 more; 0: always the likeliest token (1)",
+    )  # fmt: skip
+    command.add_argument(
+        "--top-k", type=int, metavar="K", help="draw from the K likeliest tokens alone (all)"
+    )
+    command.add_argument(
+        "--top-p", type=float, metavar="P", help="draw from the likeliest that together have the share P (1)"
+    )
+    command.add_argument(
+        "--beam", type=int, metavar="B", help="the likeliest text that a search with B finds"
+    )
+    command.add_argument("--seed", type=int, help="the same one writes the same text everywhere (0)")
+
+
+def act(options: Namespace) -> Reply:
+    from drivetrain.bundle.strategies import strategy_to_json
+    from drivetrain.runtime import Generator
+
+    strategy = _strategy(options)
+    generator = Generator(options.bundle, trusted=options.trusted)
+    prompt = _prompt(options.prompt, generator.signature)
+    if options.json:
+        found = generator.generate(prompt, strategy, most=options.length)
+        return {**found.to_json(), "strategy": strategy_to_json(strategy)}, 0
+    written, stopped = 0, False
+    for piece in generator.stream(prompt, strategy, most=options.length):
+        # What a model has read may steer a terminal, and so may what it writes.
+        sys.stdout.write(CONTROL.sub(_escaped, piece.text))
+        sys.stdout.flush()
+        written, stopped = written + 1, piece.stops
+    sys.stdout.write("\n")
+    sys.stdout.flush()
+    if written < options.length and not stopped:
+        say(f"note: it has {written:,} tokens: the model has no room for more after this prompt", options)
+    return {}, 0
+
+
+def show(answer: dict[str, Any]) -> None:
+    """Nothing: it was written as it came."""
+    del answer
+
+
+def _escaped(sign: re.Match[str]) -> str:
+    return sign[0] if sign[0] in "\n\t" else repr(sign[0])[1:-1]
+
+
+def _strategy(options: Namespace) -> Strategy:
+    """How tokens are chosen. Raises UsageError for options that can't be meant together."""
+    from drivetrain.runtime import Beam, Greedy, Sampling
+
+    given = {name: getattr(options, name) for name in SAMPLING if getattr(options, name) is not None}
+    names = {name: f"--{name.replace('_', '-')}" for name in given}
+    if options.beam is not None:
+        if given:
+            raise UsageError(
+                f"a search with --beam draws nothing, so {' and '.join(names.values())} would do nothing.",
+                where="--beam", fix="Leave one or the other out.",
+            )  # fmt: skip
+        return Beam(options.beam)
+    if given.get("temperature") == 0:
+        if beside := [option for name, option in names.items() if name != "temperature"]:
+            raise UsageError(
+                f"with temperature 0 nothing is drawn, so {' and '.join(beside)} would do nothing.",
+                where="--temperature", fix="Leave one or the other out.",
+            )  # fmt: skip
+        return Greedy()
+    if given.get("top_k") == 0:
+        raise UsageError(
+            "there is nothing to draw from.", where="--top-k", fix="Give 1 or more; without it all take part."
+        )
+    return Sampling(**given)
+
+
+def _prompt(text: str, signature: Signature) -> Any:
+    """A prompt as the one input of a model reads it: a text, or a list of numbers. Raises UsageError."""
+    if len(signature.inputs) != 1:
+        raise UsageError(
+            f"this model begins with {' and '.join(map(repr, signature.inputs))}, and --prompt is one text.",
+            where="--prompt", fix="Use drivetrain.runtime.Generator in Python.",
+        )  # fmt: skip
+    (codec,) = signature.inputs.values()
+    if codec.schema().get("type") != "array":
+        return text
+    words = text.strip().removeprefix("[").removesuffix("]").replace(",", " ").split()
+    if wrong := next((word for word in words if not re.fullmatch("[0-9]{1,10}", word)), None):
+        raise UsageError(
+            f"{wrong!r:.50} is no token: this model reads whole numbers from 0.",
+            where="--prompt",
+            fix="Such as '5 3 7'.",
+        )
+    return [int(word) for word in words]
