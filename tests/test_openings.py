@@ -14,7 +14,8 @@ from commands import drivetrain
 from pictures import split_folder
 
 from drivetrain import test_set_uses as openings
-from drivetrain.test_set_uses import FILE, Opened, record_opening, rows_key, state_folder
+from drivetrain.state_folder import state_folder
+from drivetrain.test_set_uses import FILE, Opened, record_opening, rows_key
 
 METRICS = {
     "accuracy": {"value": 0.9, "low": 0.8, "high": 0.95, "method": "", "n": 40},

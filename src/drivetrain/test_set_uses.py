@@ -1,23 +1,20 @@
 """How often a test set has been opened, and by how many models: one that chooses between models is no test any more.
 
-Each `evaluate` writes a line into `openings.jsonl` in the user's state folder: `DRIVETRAIN_STATE`, else
-`XDG_STATE_HOME/drivetrain`, `~/.local/state/drivetrain`, or on Windows `LOCALAPPDATA/drivetrain`. It holds hashes and
-figures, no data.
+Each `evaluate` writes a line into `openings.jsonl` in the user's state folder. It holds hashes and figures, no data.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from drivetrain.errors import DrivetrainError
 from drivetrain.files import file_error, from_json, to_json
+from drivetrain.state_folder import append_line, state_folder
 
 FILE = "openings.jsonl"
 FEW = 2
@@ -34,15 +31,6 @@ class Opened:
 
     def to_json(self) -> dict[str, int]:
         return {"times": self.times, "models": self.models}
-
-
-def state_folder() -> Path:
-    """Where what outlives a run is kept."""
-    if given := os.environ.get("DRIVETRAIN_STATE"):
-        return Path(given)
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "drivetrain"
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "drivetrain"
 
 
 def rows_key(rows: Iterable[tuple[Any, ...]]) -> str:
@@ -105,18 +93,3 @@ def sentences(*notes: str) -> str:
     """Notes as one, the later ones with a capital: a note begins without; "" is none."""
     first, *others = [note for note in notes if note] or [""]
     return ". ".join([first, *(note[:1].upper() + note[1:] for note in others)])
-
-
-def append_line(path: Path, line: str) -> None:
-    """One line, in one write at the file's end: two processes don't mix theirs. After a line that was cut off it starts
-    a new one. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
-    try:
-        size = os.fstat(handle).st_size
-        if size:
-            os.lseek(handle, size - 1, os.SEEK_SET)
-            line = line if os.read(handle, 1) == b"\n" else f"\n{line}"
-        os.write(handle, f"{line}\n".encode())
-    finally:
-        os.close(handle)

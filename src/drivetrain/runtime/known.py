@@ -1,6 +1,6 @@
 """Which bundles this machine knows: those that were made here, and those that a child process has verified here.
 
-A line for each in `bundles.txt` in the user's state folder (see `test_set_uses.py`): the bundle hash, and `made` or the
+A line for each in `bundles.txt` in the user's state folder (see `state_folder.py`): the bundle hash, and `made` or the
 version of onnxruntime that verified it. Nobody but the user can write there; who can may do worse.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from drivetrain.test_set_uses import append_line, state_folder
+from drivetrain.state_folder import append_line, state_folder
 
 FILE = "bundles.txt"
 MOST_BYTES = 2**22
