@@ -214,11 +214,8 @@ def _compare_outputs(
             )
             continue
         for row, case in enumerate(group):
-            own, golden, place = (
-                outputs[target][row],
-                case.output[target],
-                f"case {case.name!r} {company}, {target}",
-            )
+            own, golden = outputs[target][row], case.output[target]
+            place = f"case {case.name!r} {company}, {target}"
             scale = max(largest(golden), scales[target]) or 1.0
             difference = array_difference(own, golden) / scale
             tally.add(

@@ -72,8 +72,8 @@ def offline() -> str:
     return "HF_HUB_OFFLINE forbids to download them" if is_offline_mode() else ""
 
 
-def unreachable(seconds: float = PROBE_SECONDS) -> str:
-    """Why the hub (or the proxy before it) does not answer; empty when it does. Takes at most `seconds`.
+def unreachable() -> str:
+    """Why the hub (or the proxy before it) does not answer; empty when it does. Takes at most PROBE_SECONDS.
 
     The connection is tried in a thread, because looking up a host name has no time limit of its own.
     """
@@ -82,7 +82,7 @@ def unreachable(seconds: float = PROBE_SECONDS) -> str:
 
     def connect() -> None:
         try:
-            socket.create_connection((host, port), timeout=seconds).close()
+            socket.create_connection((host, port), timeout=PROBE_SECONDS).close()
         except OSError as fault:
             answer.append(f"{host} can't be reached ({fault.strerror or fault})")
         else:
@@ -91,8 +91,8 @@ def unreachable(seconds: float = PROBE_SECONDS) -> str:
     prober = threading.Thread(target=connect, name="hub probe", daemon=True)
     start = time.monotonic()
     prober.start()
-    prober.join(max(0.0, seconds - (time.monotonic() - start)))
-    return answer[0] if answer else f"{host} does not answer within {seconds:g} s"
+    prober.join(max(0.0, PROBE_SECONDS - (time.monotonic() - start)))
+    return answer[0] if answer else f"{host} does not answer within {PROBE_SECONDS:g} s"
 
 
 def _address() -> tuple[str, int]:

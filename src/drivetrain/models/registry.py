@@ -232,7 +232,8 @@ def resolve(name: str, offered: Sequence[str] = tuple(MODELS)) -> ModelSource:
     """
     name = _checked(name)
     others = [other for other in offered if other != name]
-    files = ", a hub name (owner/name), a folder or a file" if "cnn" in others else ""
+    pictures = any(other in MODELS and MODELS[other].hub for other in others)
+    files = ", a hub name (owner/name), a folder or a file" if pictures else ""
     choice = f"Choose one of {', '.join(others)}{files}." if others else "Give a torch module of your own."
     if (record := record_of(name)) is not None:
         if record.learner:
