@@ -463,6 +463,7 @@ def test_a_group_of_pictures_in_words():
             False,
             "Write a number of rows, or a length such as 7d or 12h (s, min, h, d, w).",
         ),
+        ("time:day,gap=", False, "Write gap=100 for rows, or gap=7d."),
         ("position:x", False, "Write position."),
         ("random:x", False, "Write random."),
         ("grop:x", False, "Did you mean group?"),

@@ -134,3 +134,18 @@ def test_tasks_of_extensions_that_can_not_be_are_told(
         assert drivetrain("verify", tmp_path / "a.bundle").code == 1
     finally:
         extensions.forget()
+
+
+def test_a_task_that_is_none_is_told_with_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bureau" / "tasks").mkdir(parents=True)
+    for place in ("__init__.py", "tasks/__init__.py"):
+        (tmp_path / "bureau" / place).touch()
+    (tmp_path / "bureau" / "tasks" / "odd.py").write_text("TASK = 3")
+    monkeypatch.syspath_prepend(tmp_path)
+    extensions.register("bureau")
+    try:
+        with pytest.raises(UsageError, match="its TASK is 3, and no task") as raised:
+            tasks()
+    finally:
+        extensions.forget()
+    assert raised.value.where == "bureau.tasks.odd"

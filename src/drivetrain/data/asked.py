@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from drivetrain.codecs import Signature
-from drivetrain.data.read.folders import files_below, image_folder, picture_files
 from drivetrain.data.read.row_inputs import rows_for
 from drivetrain.errors import DataError, UsageError, one_line
 
@@ -49,6 +48,8 @@ def ask_files(inputs: Sequence[str], keep: Sequence[str], pictures: bool) -> Ask
     for given in inputs:
         found, others = [given], []
         if os.path.isdir(given):
+            from drivetrain.data.read.folders import files_below, picture_files  # Pillow
+
             found, others = picture_files(given) if pictures else (files_below(given), [])
         asked.items += found
         asked.skipped += others
@@ -80,6 +81,8 @@ def ask_rows(inputs: Sequence[str], keep: Sequence[str], signature: Signature) -
 
 def labelled_pictures(source: str, target: str, layout: str | None) -> Labelled:
     """The pictures of a folder: its test part, without one its valid part, without either all."""
+    from drivetrain.data.read.folders import image_folder  # Pillow
+
     table = image_folder(source, layout=layout)
     part = "all"
     if "split" in table:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from drivetrain import extensions
 from drivetrain.bundle.facts import wrong
-from drivetrain.data.dataset import Dataset
 from drivetrain.data.task import CUSTOM, Task
 from drivetrain.errors import UsageError, nearest
 from drivetrain.files import refuse_others
+
+if TYPE_CHECKING:
+    from drivetrain.data.dataset import Dataset
 
 SOURCE = ("task", "source")
 """What a recipe has beside the options of its task."""
@@ -20,7 +22,14 @@ SOURCE = ("task", "source")
 def tasks() -> list[Task]:
     """The tasks that a source may be of: those that it is taken for by itself first, and ours before those of extensions."""
     modules = {name: _module(name) for name in extensions.names("tasks")}
-    found = [module for module in modules.values() if hasattr(module, "TASK") and module.TASK.options]
+    with_task = [module for module in modules.values() if hasattr(module, "TASK")]
+    for module in with_task:
+        if not isinstance(module.TASK, Task):
+            raise UsageError(
+                f"its TASK is {module.TASK!r:.50}, and no task.", where=module.__name__,
+                fix="Give it an object of a class that is derived from drivetrain.data.task.Task.",
+            )  # fmt: skip
+    found = [module for module in with_task if module.TASK.options]
     for module in found:
         if modules.get(module.TASK.name) is not module:
             raise UsageError(

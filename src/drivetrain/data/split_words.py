@@ -54,7 +54,13 @@ def from_words(
         raise UsageError(f"{told}.", where=f"--split {how}{colon}{what}", fix=fix)
     if how == "group" and pictures and _is_path(what):
         return splits.by_path(what, valid=valid, seed=seed, test=test, stratify=stratify)
-    column, _, gap = what.partition(",gap=")
+    column, said, gap = what.partition(",gap=")
+    if said and not gap:
+        raise UsageError(
+            "a gap needs to know how long it is.",
+            where=f"--split {words}",
+            fix="Write gap=100 for rows, or gap=7d.",
+        )
     makers: dict[str, Any] = {
         "random": lambda: splits.random(valid, seed=seed, test=test, stratify=stratify),
         "time": lambda: splits.by_time(column, valid=valid, test=test, gap=_gap(gap)),
