@@ -11,6 +11,7 @@ import pytest
 
 from drivetrain.errors import UsageError
 from drivetrain.learn.baselines.language import KneserNey
+from drivetrain.metrics.estimate import Statistic
 from drivetrain.types import Array
 
 V = 7
@@ -99,6 +100,20 @@ def test_more_context_is_worth_something() -> None:
     nats = [-KneserNey.fit(text, V, order).log_probabilities(held).mean() for order in (1, 2, 3, 5)]
     assert nats[0] > nats[1] + 0.1 > nats[2] + 0.2
     assert nats[3] < nats[2] + 0.05  # What has nothing to tell costs next to nothing.
+
+
+def test_costs_of_stretches_are_those_of_their_tokens() -> None:
+    text = sentence(3000)
+    model = KneserNey.fit(text[:2500], V, 3)
+    starts, lengths = np.array([2500, 2600, 2700, 2999]), np.array([100, 100, 7, 1])
+    costs, nats = model.costs(text, starts, lengths), -model.log_probabilities(text)
+    assert costs.shape == (4, 100)
+    for row, start, length in zip(costs, starts, lengths):
+        np.testing.assert_array_equal(row[:length], nats[start : start + length])
+        assert not row[length:].any()
+    found = Statistic((costs.sum(axis=1), lengths.astype(float))).estimate()
+    assert found.low < found.value < found.high
+    assert model.costs(text, starts[:0], lengths[:0]).shape == (0, 0)
 
 
 def test_what_is_no_text_is_refused() -> None:

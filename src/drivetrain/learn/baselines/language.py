@@ -76,6 +76,15 @@ class KneserNey:
         whole = np.concatenate([past, held])
         return np.log(self._probabilities(whole))[len(past) :]
 
+    def costs(self, tokens: Ints, starts: Ints, lengths: Ints) -> Floats:
+        """(rows, T) nats of the tokens of stretches of a text, `lengths` (rows,) from `starts` on, 0 behind the end of one: as the
+        metrics of tokens take them, which resample rows, for neighbours are not independent. All of the text before a token may
+        tell of it, so stretches that were held out stand behind what the model learned from. Raises UsageError."""
+        nats = np.append(-self.log_probabilities(tokens), 0.0)
+        offsets = np.arange(lengths.max(initial=0))
+        within = offsets < lengths[:, None]
+        return nats[np.where(within, starts[:, None] + offsets, len(tokens))]
+
     def next(self, context: Ints) -> Floats:
         """(vocabulary,) the probability of each token to come after `context`, int64 (n,)."""
         context = _checked(context, self.vocabulary)[max(0, len(context) - self.order + 1) :]
