@@ -1,6 +1,6 @@
 """The network's recipe for tables: its shape, and how long it learns, by the loss on test rows and by CPU seconds.
 
-Claims: the shape of `drivetrain.models.registry.table_shape`, at the length of `drivetrain.learn.recipe.lengths` with the
+Claims: the shape of `drivetrain.models.registry.table_shape`, at the length of `drivetrain.learn.epochs.lengths` with the
 least loss on valid rows, has a lower loss on test rows than one member of 256 and 128 units with 64 pieces and ten epochs.
 By time (bikes) two origins do not tell them apart. What was tried on thirteen tables: docs/decisions/tables.md.
 Method: the sets of bench/table_sets.py, a fifth of their training rows for validation (the last of them where order in
@@ -22,7 +22,7 @@ from table_sets import SETS, Table
 
 import drivetrain as dt
 from drivetrain.data.dataset import Dataset
-from drivetrain.learn.recipe import lengths
+from drivetrain.learn.epochs import lengths
 from drivetrain.models import registry
 
 SEEDS = (0, 1)

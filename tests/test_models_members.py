@@ -13,8 +13,8 @@ import drivetrain as dt
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
 from drivetrain.codecs.tags import Tags
-from drivetrain.learn import recipe
-from drivetrain.learn.recipe import lengths
+from drivetrain.learn import epochs
+from drivetrain.learn.epochs import lengths
 from drivetrain.learn.threads import one_thread
 from drivetrain.models.dense import Dense, MemberLinear, MemberScales
 from drivetrain.models.encoders.category import OneHotEncoder
@@ -120,10 +120,10 @@ def test_a_table_with_more_rows_has_more_pieces_and_fewer_members() -> None:
 def test_how_long_depends_on_what_is_told_and_on_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lengths(several.columns()) == [5, 10]
     assert lengths(several.amounts()) == [10, 30]
-    monkeypatch.setattr(recipe, "MANY", 200)
+    monkeypatch.setattr(epochs, "MANY", 200)
     assert lengths(several.columns()) == [5, 10]
     assert lengths(several.amounts()) == [10, 20]
-    monkeypatch.setattr(recipe, "VERY_MANY", 200)
+    monkeypatch.setattr(epochs, "VERY_MANY", 200)
     assert lengths(several.columns()) == lengths(several.amounts()) == [2, 5]
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from drivetrain.data.dataset import Dataset
 from drivetrain.learn.by_name import make_learner
-from drivetrain.learn.names import is_network, usual_epochs
+from drivetrain.learn.epochs import usual_epochs
+from drivetrain.learn.names import is_network
 
 if TYPE_CHECKING:
     from drivetrain.learn.base import BaseLearner

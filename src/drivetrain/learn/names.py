@@ -9,8 +9,7 @@ from typing import Any
 from drivetrain.data.dataset import Dataset
 from drivetrain.errors import UsageError
 from drivetrain.learn.distributed import processes
-from drivetrain.learn.features.base import is_text
-from drivetrain.learn.settings import EPOCHS, EPOCHS_OF_COLUMNS, NETWORKS_ONLY, Record, Settings
+from drivetrain.learn.settings import NETWORKS_ONLY, Record, Settings
 from drivetrain.models.registry import LEARNERS, fitting, takes_of
 
 TREES, NGRAMS, REGRESSION = "trees", "ngrams", "regression"
@@ -19,7 +18,6 @@ NETWORK = "mlp"
 """The network of a table."""
 OF_NETWORKS = {*NETWORKS_ONLY, "epochs", "lr", "frozen_epochs"} - {"seed", "class_weights", "loss"}
 """Options that only a network has."""
-FEW_ROWS = 5_000
 
 
 def is_network(model: Any) -> bool:
@@ -31,17 +29,6 @@ def is_network(model: Any) -> bool:
 def is_several(model: Any) -> bool:
     """Whether a model is looked for among several."""
     return not is_network(model) and LEARNERS[model].several
-
-
-def usual_epochs(data: Dataset) -> int:
-    """How often a network goes through the training rows where nobody said. Where they tell a category and are few, or
-    hold texts, it soon knows them by heart and says what it says more surely than it is right."""
-    if data.task.epochs is not None:
-        return data.task.epochs
-    texts = any(map(is_text, data.signature.inputs.values()))
-    choices = any(codec.labels is not None for codec in data.signature.targets.values())
-    by_heart = choices and (texts or len(data.rows("train")) < FEW_ROWS)
-    return EPOCHS if data.large or by_heart else EPOCHS_OF_COLUMNS
 
 
 def own_learner(model: Any) -> Any:

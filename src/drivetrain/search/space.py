@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from drivetrain.data.augment.pictures import Augment
 from drivetrain.errors import UsageError, nearest
 from drivetrain.learn.best.candidates import candidates
+from drivetrain.learn.epochs import MANY, VERY_MANY
 from drivetrain.learn.names import (
     NETWORK,
     NGRAMS,
@@ -20,7 +21,6 @@ from drivetrain.learn.names import (
     one_model,
     settings_of,
 )
-from drivetrain.learn.recipe import MANY, VERY_MANY
 from drivetrain.learn.settings import Settings, telling
 from drivetrain.models.registry import LEARNERS
 

@@ -32,10 +32,10 @@ from drivetrain.learn.applies import refuse_pointless
 from drivetrain.learn.base import BaseLearner
 from drivetrain.learn.by_name import make_learner, resume
 from drivetrain.learn.distributed import processes
+from drivetrain.learn.epochs import lengths, usual_epochs
 from drivetrain.learn.hooks import Hook
 from drivetrain.learn.learner import Learner
-from drivetrain.learn.names import NETWORK, is_network, is_several, network_of, usual_epochs
-from drivetrain.learn.recipe import lengths
+from drivetrain.learn.names import NETWORK, is_network, is_several, network_of
 from drivetrain.learn.runs.folder import next_folder
 from drivetrain.learn.settings import FROZEN_EPOCHS, telling
 from drivetrain.learn.trees.learner import GRAPH

@@ -92,7 +92,8 @@ def add(command: ArgumentParser) -> None:
 
 def act(options: Namespace) -> Reply:
     require("torch", "training", "train")
-    from drivetrain.learn.names import is_network, usual_epochs
+    from drivetrain.learn.epochs import usual_epochs
+    from drivetrain.learn.names import is_network
 
     if processes.is_first():
         refuse_no_bundle(options.export, options)

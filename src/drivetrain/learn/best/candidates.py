@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from drivetrain.data.dataset import Dataset
 from drivetrain.learn.by_name import make_learner
+from drivetrain.learn.epochs import lengths
 from drivetrain.learn.features.base import for_ngrams, for_regression, for_trees
 from drivetrain.learn.names import NETWORK, NGRAMS, REGRESSION, TREES
-from drivetrain.learn.recipe import lengths
 from drivetrain.models.takes import is_plain
 
 if TYPE_CHECKING:
