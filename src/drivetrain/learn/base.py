@@ -113,6 +113,9 @@ class BaseLearner(ABC):
         self._run: Run | None = None
         self._shipped: BaseLearner | None = None
 
+    def __repr__(self) -> str:
+        return f"Learner of {self.data.table.name}: {self.description()}"
+
     # --- what a subclass gives ----------------------------------------------------------------------------
 
     @abstractmethod

@@ -544,6 +544,3 @@ class Learner(BaseLearner):
 
     def training_part(self) -> Part:
         return self.data.part("train", self.enlarge)
-
-    def __repr__(self) -> str:
-        return f"Learner of {self.data.table.name}: {self.description()}"

@@ -396,6 +396,3 @@ class BestLearner(Refitted):
         shares = sorted(((found.get(first, 0.0), name) for name, found in by_name.items()), reverse=True)
         used = [(share, name) for share, name in shares if share]
         return used[0][1] if len(used) == 1 else " + ".join(f"{share:.2f} {name}" for share, name in used)
-
-    def __repr__(self) -> str:
-        return f"Learner of {self.data.table.name}: {self.description()}"

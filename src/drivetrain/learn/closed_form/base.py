@@ -72,9 +72,6 @@ class Solved(WithoutEpochs):
 
     # --- the run ------------------------------------------------------------------------------------------
 
-    def __repr__(self) -> str:
-        return f"Learner of {self.data.table.name}: {self.description()}"
-
     def _restore(self, run: Run) -> None:
         if run.read_result() is not None:
             self.solve()

@@ -195,9 +195,6 @@ class TreesLearner(WithoutEpochs):
             f"gradient-boosted trees, {self._rounds:,} rounds" if self.trained else "gradient-boosted trees"
         )
 
-    def __repr__(self) -> str:
-        return f"Learner of {self.data.table.name}: {self.description()}"
-
     def _restore(self, run: Run) -> None:
         """Its graph is read, nothing is grown again."""
         path = run.folder / GRAPH
