@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.codecs.number import Number
+from drivetrain.figures import number
 from drivetrain.interpret.base import Interpretation, worst_html
 from drivetrain.metrics import Estimate, mean
+from drivetrain.report.words import PARTS
 
 if TYPE_CHECKING:
     from drivetrain.charts import Chart
@@ -62,7 +64,7 @@ class Regression(Interpretation):
     @property
     def bounds(self) -> tuple[Floats, Floats] | None:
         """(n,) low and high ends of the ranges that are answered; None where there are none."""
-        return self.number.bounds(self.predicted) if self.number.interval is not None else None
+        return self._band(self.predicted)
 
     def _said(self, place: int) -> dict[str, Any]:
         said = {"true": float(self.true[place]), "predicted": float(self.predicted[place])}
@@ -130,9 +132,6 @@ class Regression(Interpretation):
         """What the range of an answer means, and how wide it is; "" without one."""
         if self.bounds is None:
             return ""
-        from drivetrain.figures import number
-        from drivetrain.report.words import PARTS
-
         low, high = self.bounds
         widths = high - low
         told = f"It is {number(float(np.median(widths)))} wide at the median"
