@@ -29,7 +29,17 @@ from drivetrain.errors import FileError, Interrupted, UsageError
 from drivetrain.extras import require
 from drivetrain.learn.distributed import processes
 from drivetrain.learn.runs.folder import Run, is_used, refuse_used
-from drivetrain.learn.settings import EPOCHS, EPOCHS_OF_COLUMNS, FROZEN_EPOCHS, NETWORKS_ONLY, telling
+from drivetrain.learn.settings import (
+    CLASS_WEIGHTS,
+    EPOCHS,
+    EPOCHS_OF_COLUMNS,
+    FROZEN_EPOCHS,
+    LOSSES,
+    NETWORKS_ONLY,
+    OPTIMIZERS,
+    PRECISIONS,
+    telling,
+)
 
 if TYPE_CHECKING:
     from drivetrain.tasks.problem import Problem
@@ -39,17 +49,17 @@ EXAMPLE = "drivetrain train flowers/ --epochs 4 --export flowers.bundle"
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "batch_size": {"type": int, "metavar": "N", "help": "items in a batch; default: by the size of the data"},
-    "optimizer": {"choices": ("adamw", "adam", "sgd"), "help": "what updates the weights (adamw)"},
+    "optimizer": {"choices": OPTIMIZERS, "help": "what updates the weights (adamw)"},
     "weight_decay": {"type": float, "help": "how strongly weights are pulled to zero (0.01)"},
     "dropout": {"type": float, "help": "share of features left out at random in training (0)"},
     "label_smoothing": {"type": float, "help": "share of certainty taken from the labels (0)"},
-    "class_weights": {"choices": ("none", "balanced"), "help": "balanced: rare classes count as much as frequent ones"},
-    "loss": {"choices": ("squared", "huber", "absolute"), "help": "of a number; huber and absolute mind outliers less (squared)"},
+    "class_weights": {"choices": CLASS_WEIGHTS, "help": "balanced: rare classes count as much as frequent ones"},
+    "loss": {"choices": LOSSES, "help": "of a number; huber and absolute mind outliers less (squared)"},
     "clip": {"type": float, "help": "largest norm of the gradient"},
     "accumulate": {"type": int, "help": "batches per step of the optimiser (1)"},
     "ema": {"type": float, "help": "decay of averaged weights, such as 0.999"},
     "early_stopping": {"type": int, "metavar": "EPOCHS", "help": "stop after so many epochs without a lower valid loss"},
-    "precision": {"choices": ("auto", "float32", "bfloat16"), "help": "auto: bfloat16 on a GPU, else float32"},
+    "precision": {"choices": PRECISIONS, "help": "auto: bfloat16 on a GPU, else float32"},
     "shard": {"action": "store_true", "default": None, "help": "under torchrun: each process keeps a shard of the weights"},
 }  # fmt: skip
 """Fields of `drivetrain.learn.settings.Settings` as options."""
