@@ -14,6 +14,7 @@ import numpy as np
 from drivetrain.bundle import Bundle, open_bundle
 from drivetrain.codecs import Codec
 from drivetrain.data.asked import Labelled
+from drivetrain.data.dataset import Dataset
 from drivetrain.data.read.row_inputs import rows_for
 from drivetrain.data.recipe import from_facts, from_recipe, task_of, tasks
 from drivetrain.data.table import as_column
@@ -226,7 +227,7 @@ def _by_task(task: Task, bundle: Bundle, source: str | os.PathLike[str]) -> dict
             fix="Name the file that this bundle was trained on; --test 0.2 keeps a part of it for this.",
         )  # fmt: skip
     data = from_recipe({**recipe, "source": os.fspath(source)})
-    part = next(name for name in ("test", "valid", "train") if len(data.rows(name)))
+    part = _held_out(data)
     found = task.measure(bundle, data, part)
     metrics = {name: estimate.to_json() for name, estimate in found.items()}
     opened = record_opening(f"{digest} {part}", bundle.hash, metrics, is_test=part == "test")
@@ -250,15 +251,19 @@ def _own_rows(
     targets: Mapping[str, Codec],
 ) -> Labelled:
     """The test rows of the very file that the model was trained on, split as it was then."""
-
     require("polars", "finding the test rows of the very file that the model was trained on", "tables")
     data = from_recipe({**recipe, "source": os.fspath(source)})
-    part = next(name for name in ("test", "valid", "train") if len(data.rows(name)))
+    part = _held_out(data)
     table = data.table.take(data.rows(part))
     items = [{name: table[name][row] for name in inputs} for row in range(len(table))]
     truths = {name: list(table[name]) for name in targets}
     note = "" if part == "test" else TRAINED_ON
     return Labelled(items, truths, [table.origin(row) for row in range(len(table))], part, note)
+
+
+def _held_out(data: Dataset) -> str:
+    """The part to measure on: test, without one valid, without either train."""
+    return next(name for name in ("test", "valid", "train") if len(data.rows(name)))
 
 
 def _file_hash(path: str | os.PathLike[str]) -> str | None:

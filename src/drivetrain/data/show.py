@@ -70,7 +70,7 @@ def overview(data: Dataset, n: int, part: str, seed: int) -> Chart:
         for name, spread in [*spreads.items()][:MOST_SPREAD]
     }
     classes = next((values[name] for name in targets if fields[name].labels and name in values), None)
-    spread = spread_of(values, classes, chart.title, max(880, chart.size[0]))  # type: ignore[arg-type]
+    spread = spread_of(values, classes, chart.title, max(880, chart.size[0]))
     return stacked(chart.title, [spread, replace(chart, title="")])
 
 

@@ -211,7 +211,7 @@ def _curve(metric: str, sizes: list[int], made: list[list[Statistic]], seed: int
         notes.append("each size was trained once: more seeds make it surer")
     known = (law, projected, gain) if told else (None, None, None)
     n = len(made[0][0].terms[0])
-    return LearningCurve(metric, sizes, errors, low, high, n, *known, answer, notes, sizes[first])  # type: ignore[arg-type]
+    return LearningCurve(metric, sizes, errors, low, high, n, *known, answer, notes, sizes[first])
 
 
 def _law(shares: Floats, errors: Floats, valid_noise: Floats) -> tuple[PowerLaw, float, int]:

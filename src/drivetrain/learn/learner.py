@@ -282,7 +282,7 @@ class Learner(BaseLearner):
             table.close()
 
     def error_value(self, mean: float) -> float:
-        return next(iter(self.network.heads.values())).error_of_mean(mean)  # type: ignore[operator]
+        return next(iter(self.network.heads.values())).error_of_mean(mean)
 
     def stop(self) -> None:
         """End training after the current batch; the run can be resumed."""

@@ -36,7 +36,7 @@ class Network(BaseNetwork):
         self.keeps_features = not (self.asks_places or self.sees_targets)
 
     @property
-    def joined(self) -> list[tuple[str, ...]]:  # type: ignore[override]
+    def joined(self) -> list[tuple[str, ...]]:
         return [encoder.names for encoder in self._encoders if encoder.joined]
 
     def features(self, batch: Mapping[Any, Tensor]) -> Tensor:
@@ -89,7 +89,7 @@ class Network(BaseNetwork):
             graph.write(head, combined, graph.outputs[name])
 
     @property
-    def bodies(self) -> list[nn.Module]:  # type: ignore[override]
+    def bodies(self) -> list[nn.Module]:
         return [body for encoder in self._encoders for body in getattr(encoder, "bodies", [])]
 
     @property

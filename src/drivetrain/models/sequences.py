@@ -31,11 +31,11 @@ class SequenceBody(Body):
     def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
         return self.pooled(self.maps(values, lengths), lengths)
 
-    def maps(self, values: Tensor, lengths: Tensor) -> Tensor:  # type: ignore[override]
+    def maps(self, values: Tensor, lengths: Tensor) -> Tensor:
         """What is known at each place (N, T, F'): of places that aren't there, anything finite."""
         return values
 
-    def pooled(self, maps: Tensor, lengths: Tensor) -> Tensor:  # type: ignore[override]
+    def pooled(self, maps: Tensor, lengths: Tensor) -> Tensor:
         """The features of what is known at all places."""
         raise NotImplementedError
 

@@ -164,7 +164,7 @@ class Ranking(Recommendation):
         return data
 
     @property
-    def limits(self) -> tuple[str, ...]:  # type: ignore[override]
+    def limits(self) -> tuple[str, ...]:
         return SEEN_IS_IN_IT if self.keep_seen else ()
 
     def find_faults(self, data: Dataset) -> Report:
@@ -221,7 +221,7 @@ class Ratings(Recommendation):
         return cast("Ranking", self.ranking.task).log
 
     @property
-    def limits(self) -> tuple[str, ...]:  # type: ignore[override]
+    def limits(self) -> tuple[str, ...]:
         return (*NAMES_ARE_IN_IT, *self.ranking.task.limits)
 
     def default_model(self, signature: Signature) -> str:

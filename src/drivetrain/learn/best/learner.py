@@ -86,7 +86,7 @@ class BestLearner(Refitted):
     """
 
     name, kind = BEST, BestSettings
-    settings: BestSettings  # type: ignore[assignment]
+    settings: BestSettings
     has_trees = True
 
     def _begin(self) -> None:

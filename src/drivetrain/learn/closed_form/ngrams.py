@@ -53,7 +53,7 @@ class NgramsLearner(Solved):
     `penalty` and `power`, and those of `Solved`. Raises TrainingError where there is no text to learn from."""
 
     name, kind = NGRAMS, NgramSettings
-    settings: NgramSettings  # type: ignore[assignment]
+    settings: NgramSettings
     model: NgramModel | None = None
 
     def _refuse_unfit(self) -> None:

@@ -57,7 +57,7 @@ class RegressionLearner(Solved):
     neither a category nor a number, TrainingError where there is nothing to learn from."""
 
     name, kind = REGRESSION, RegressionSettings
-    settings: RegressionSettings  # type: ignore[assignment]
+    settings: RegressionSettings
     columns: RegressionColumns | None = None
 
     def _refuse_unfit(self) -> None:

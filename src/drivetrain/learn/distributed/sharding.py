@@ -37,7 +37,7 @@ def shard_network(network: nn.Module, device: torch.device, keep: bool) -> nn.Mo
     fully_shard(network, mesh=mesh)
     if isinstance(network, Network):
         for method in ("features", "from_features"):
-            register_fsdp_forward_method(network, method)  # type: ignore[arg-type]
+            register_fsdp_forward_method(network, method)
     return network
 
 

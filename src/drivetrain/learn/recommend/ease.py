@@ -84,7 +84,7 @@ class EaseLearner(Solved):
     are `seed` and `ridge`, and those of `Solved`."""
 
     name, kind = EASE, EaseSettings
-    settings: EaseSettings  # type: ignore[assignment]
+    settings: EaseSettings
     ridge: float | None = None
 
     def _refuse_unfit(self) -> None:

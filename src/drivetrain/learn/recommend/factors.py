@@ -34,7 +34,7 @@ class FactorsLearner(Solved):
     those of `Solved`."""
 
     name, kind = FACTORS, FactorsSettings
-    settings: FactorsSettings  # type: ignore[assignment]
+    settings: FactorsSettings
     factors: Factors | None = None
 
     def _refuse_unfit(self) -> None:

@@ -87,7 +87,7 @@ class TreesLearner(WithoutEpochs):
     """
 
     name, kind = TREES, TreeSettings
-    settings: TreeSettings  # type: ignore[assignment]
+    settings: TreeSettings
     epoch_name = "round"
     has_trees = True
 
