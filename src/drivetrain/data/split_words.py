@@ -1,4 +1,4 @@
-"""Splits as a person writes them: random, time:COLUMN, group:WHAT, column:COLUMN, position.
+"""Splits as a person asks for them: by a share, or random, time:COLUMN, group:WHAT, column:COLUMN, position.
 
 One by time may say a gap, in rows or as a length of time: time:COLUMN,gap=100 or time:COLUMN,gap=7d.
 """
@@ -19,6 +19,8 @@ WORDS = {
     "column": "column:COLUMN",
     "position": "position",
 }
+VALID_SHARE = 0.2
+"""What validates where nobody said."""
 PICTURE_GROUPS = "group:COLUMN of the CSV, group:parent, group:LEVEL or group:PATTERN"
 
 
@@ -87,3 +89,15 @@ def to_words(split: Splitter | Mapping[str, Any]) -> str:
     what = record.get("group") or record.get("column")
     gap = "" if record.get("gap") is None else f",gap={record['gap']}"
     return f"{how}:{what}{gap}" if what and how != "random" else how
+
+
+def refuse_shares(split: Splitter | None, valid: float, test: float = 0.0) -> None:
+    """Raises UsageError for shares that were given beside a split, which has its own or needs none."""
+    own = (getattr(split, "valid", None), getattr(split, "test", 0.0))
+    if split is not None and (valid, test) not in ((VALID_SHARE, 0.0), own):
+        name = "valid" if valid != VALID_SHARE else "test"
+        raise UsageError(
+            f"the split {split.kind} says itself which rows are in which part.",
+            where=name,
+            fix="Leave it out here.",
+        )

@@ -17,12 +17,9 @@ from drivetrain.models.takes import PICTURE, form_of
 
 if TYPE_CHECKING:
     from drivetrain.data.dataset import Dataset
-    from drivetrain.data.split import Splitter
 
 FAST = "fast"
 """What `labels` trains where nobody named a model."""
-VALID_SHARE = 0.2
-"""What validates where nobody said."""
 
 
 @dataclass(frozen=True)
@@ -87,18 +84,6 @@ APPLIES: dict[str, tuple[Needs, ...]] = {
 """By the name of an option of training, here and on the command line. What isn't listed applies to all."""
 BY_NEED = {option.CATEGORY: CATEGORY, option.NUMBER: NUMBER}
 """What an option of a task may need (see `Option.needs`)."""
-
-
-def refuse_shares(split: Splitter | None, valid: float, test: float = 0.0) -> None:
-    """Raises UsageError for shares that were given beside a split, which has its own or needs none."""
-    own = (getattr(split, "valid", None), getattr(split, "test", 0.0))
-    if split is not None and (valid, test) not in ((VALID_SHARE, 0.0), own):
-        name = "valid" if valid != VALID_SHARE else "test"
-        raise UsageError(
-            f"the split {split.kind} says itself which rows are in which part.",
-            where=name,
-            fix="Leave it out here.",
-        )
 
 
 def refuse_unfit(data: Dataset, model: Any) -> None:

@@ -23,12 +23,11 @@ from drivetrain.data.faults import Report
 from drivetrain.data.option import Option
 from drivetrain.data.read.folders import image_folder
 from drivetrain.data.split import Splitter
-from drivetrain.data.split_words import from_words
+from drivetrain.data.split_words import VALID_SHARE, from_words, refuse_shares
 from drivetrain.data.table import Table, complete
 from drivetrain.data.table import from_columns as table_from_columns
 from drivetrain.data.task import Task
 from drivetrain.errors import DataError, UsageError
-from drivetrain.learn.applies import VALID_SHARE, refuse_shares
 from drivetrain.tasks.options import DROP_COPIES, SEED, SPLIT, TEST, VALID
 from drivetrain.tasks.problem import Problem
 

@@ -10,6 +10,7 @@ from drivetrain.bundle import facts
 from drivetrain.data import split as splits
 from drivetrain.data.option import GENERAL, NUMBER, Option
 from drivetrain.data.split import Splitter
+from drivetrain.data.split_words import VALID_SHARE
 from drivetrain.errors import UsageError
 
 HELD = 0.9
@@ -63,7 +64,7 @@ class Words(Option):
 
 
 VALID = Option(
-    "valid", "share that validates where the source doesn't say (0.2)", {"type": float, "default": 0.2},
+    "valid", "share that validates where the source doesn't say (0.2)", {"type": float, "default": VALID_SHARE},
     group=GENERAL, fits=facts.is_number,
 )  # fmt: skip
 SEED = Option(

@@ -35,10 +35,11 @@ from drivetrain.data.read.frame import Frame
 from drivetrain.data.read.readers import read_frame
 from drivetrain.data.refit import whole
 from drivetrain.data.split import Splitter
+from drivetrain.data.split_words import refuse_shares
 from drivetrain.data.task import ALONE, BESIDE, Task
 from drivetrain.errors import DataError, UsageError
 from drivetrain.files import to_json
-from drivetrain.learn.applies import refuse_pointless, refuse_shares
+from drivetrain.learn.applies import refuse_pointless
 from drivetrain.learn.names import EASE, FACTORS
 from drivetrain.learn.recommend.items import BeyondAccuracy
 from drivetrain.metrics import Estimate, measure

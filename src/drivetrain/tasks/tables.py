@@ -22,10 +22,11 @@ from drivetrain.data.read.frame import Frame
 from drivetrain.data.read.readers import Missing, read_frame
 from drivetrain.data.recipe import task_named
 from drivetrain.data.split import Splitter
+from drivetrain.data.split_words import refuse_shares
 from drivetrain.data.table import Table, complete, missing
 from drivetrain.errors import DataError, UsageError, nearest
 from drivetrain.interface import column_option
-from drivetrain.learn.applies import refuse_pointless, refuse_shares
+from drivetrain.learn.applies import refuse_pointless
 from drivetrain.tasks.options import HELD
 from drivetrain.tasks.problem import Problem
 
