@@ -39,6 +39,16 @@ def percent(share: float, decimals: int = 1) -> str:
     return f"{text} %"
 
 
+def counted(count: int, one: str, many: str) -> str:
+    """`1 picture`, `1,234 pictures`."""
+    return f"{count:,} {one if count == 1 else many}"
+
+
+def share_of(part: int, whole: int) -> str:
+    """`2.5%`, and never nothing of something."""
+    return f"{part / whole:.1%}" if part >= 0.0005 * whole else "under 0.1%"
+
+
 def by_hand(value: float, figures: int = 6) -> str:
     """As it would be written by hand: whole ones without a point, others with up to so many figures."""
     if value == round(value) and abs(value) < 1e15:

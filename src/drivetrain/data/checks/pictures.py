@@ -18,6 +18,7 @@ from drivetrain.data.checks.scan import FORMATS, look
 from drivetrain.data.faults import Fault, Report
 from drivetrain.data.split import PARTS, ByColumn, Split
 from drivetrain.data.table import Table, shown
+from drivetrain.figures import counted
 from drivetrain.progress import progress as show_progress
 from drivetrain.types import Array
 from drivetrain.values import is_nothing
@@ -169,7 +170,7 @@ def _classes(labels: list[str], good: Array, part_of: list[str], split: Split | 
         return
     single = sorted(name for name, count in counts.items() if count == 1)
     if single:
-        message = f"With one picture only: {_number(len(single), 'class', 'classes')}."
+        message = f"With one picture only: {counted(len(single), 'class', 'classes')}."
         yield Fault(
             "class of one picture", "warning", message, single, "Add pictures, or leave the class out."
         )
@@ -183,13 +184,13 @@ def _classes(labels: list[str], good: Array, part_of: list[str], split: Split | 
     inside = {part: {labels[row] for row in good.tolist() if part_of[row] == part} for part in PARTS}
     unseen = sorted((inside["valid"] | inside["test"]) - inside["train"])
     if unseen and inside["train"]:
-        message = f"In valid or test, but not in train: {_number(len(unseen), 'class', 'classes')}."
+        message = f"In valid or test, but not in train: {counted(len(unseen), 'class', 'classes')}."
         yield Fault(
             "class not in train", "error", message, unseen, "Add pictures to train, or leave the class out."
         )
     untold = sorted(inside["train"] - inside["valid"]) if inside["valid"] else []
     if untold:
-        message = f"In train, but not in valid: {_number(len(untold), 'class', 'classes')}."
+        message = f"In train, but not in valid: {counted(len(untold), 'class', 'classes')}."
         yield Fault(
             "class not in valid", "warning", message, untold, "Put some of its pictures into valid too."
         )
@@ -324,8 +325,4 @@ def _counts(
 
 
 def _pictures(count: int) -> str:
-    return _number(count, "picture", "pictures")
-
-
-def _number(count: int, one: str, many: str) -> str:
-    return f"{count:,} {one if count == 1 else many}"
+    return counted(count, "picture", "pictures")

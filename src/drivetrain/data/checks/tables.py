@@ -22,6 +22,7 @@ from drivetrain.data.kinds.base import CATEGORY, DATE, LOOKED_INTO, MANY, NUMBER
 from drivetrain.data.kinds.far_values import find_far_values
 from drivetrain.data.split import PARTS, Split
 from drivetrain.data.table import Table, missing
+from drivetrain.figures import counted, share_of
 from drivetrain.types import Array
 from drivetrain.values import as_text, canonical
 
@@ -111,7 +112,7 @@ def _not_looked_into(rows: _Rows) -> Iterator[Fault]:
         for name in rows.inputs
         if rows.kinds[name].alike not in LOOKED_INTO
     ]:
-        message = f"Only gaps and equal values are looked for in {_number(len(others), 'column', 'columns')}."
+        message = f"Only gaps and equal values are looked for in {counted(len(others), 'column', 'columns')}."
         yield Fault("not looked into", "note", message, others)
 
 
@@ -120,8 +121,8 @@ def _missing(rows: _Rows) -> Iterator[Fault]:
     counts = {name: count for name, count in sorted(counts.items(), key=lambda item: -item[1]) if count}
     if counts:
         total = len(rows.table)
-        where = [f"{name}: {count:,} ({_share(count, total)})" for name, count in counts.items()]
-        message = f"Missing values in {len(counts):,} of {_number(len(rows.inputs), 'column', 'columns')}."
+        where = [f"{name}: {count:,} ({share_of(count, total)})" for name, count in counts.items()]
+        message = f"Missing values in {len(counts):,} of {counted(len(rows.inputs), 'column', 'columns')}."
         fix = "A model learns what a gap means; fill in what is known."
         yield Fault("missing values", "warning", message, where, fix)
 
@@ -136,7 +137,7 @@ def _constant(rows: _Rows) -> Iterator[Fault]:
         if name in rows.inputs and (codes[train] == codes[train[0]]).all()
     ]
     if same:
-        message = f"One value only in train: {_number(len(same), 'column', 'columns')}."
+        message = f"One value only in train: {counted(len(same), 'column', 'columns')}."
         yield Fault(
             "constant in train", "warning", message, same, "Leave them out: nothing can be learned from them."
         )
@@ -158,7 +159,7 @@ def _unseen(rows: _Rows) -> Iterator[Fault]:
             if len(unseen):
                 values = len(np.unique(codes[unseen]))
                 where.append(
-                    f"{name}: {_number(values, 'value', 'values')} in {_number(len(unseen), 'row', 'rows')} of {part}, "
+                    f"{name}: {counted(values, 'value', 'values')} in {counted(len(unseen), 'row', 'rows')} of {part}, "
                     f"such as {_told(rows.table[name][unseen[0]])}"
                 )
     if where:
@@ -194,7 +195,7 @@ def _same_columns(rows: _Rows) -> Iterator[Fault]:
     if pairs:
         order = {name: place for place, name in enumerate(rows.inputs)}
         pairs.sort(key=lambda pair: (order[pair[0]], order[pair[1]]))
-        message = f"Columns that say the same: {_number(len(pairs), 'pair', 'pairs')}."
+        message = f"Columns that say the same: {counted(len(pairs), 'pair', 'pairs')}."
         where = [f"{one} = {other}" for one, other in pairs]
         yield Fault("same columns", "warning", message, where, "Leave one of each pair out: nothing is lost.")
 
@@ -250,7 +251,7 @@ def _same_rows(rows: _Rows) -> Iterator[Fault]:
     first = np.concatenate([*across.values(), np.empty((0, 2), np.int64)])
     pairs = np.concatenate([first, pairs[~np.isin(pairs[:, 0], first[:, 0])]])[:_NAMED]
     where = [f"{rows.name(row)} = {rows.name(other)}" for row, other in pairs.tolist()]
-    copies = f"{len(again):,} of {len(usable):,} ({_share(len(again), len(usable))})"
+    copies = f"{len(again):,} of {len(usable):,} ({share_of(len(again), len(usable))})"
     leak = f"; {_of_parts(rows, across)}" if across else ""
     message = f"Rows that are there already, target and all: {copies}{leak}."
     fix = "Leave them out with --drop-copies, unless rows can be alike by chance."
@@ -306,7 +307,7 @@ def _in_train(rows: _Rows, hashes: list[Array], but: Array | None = None) -> dic
 def _of_parts(rows: _Rows, pairs: Mapping[str, Array]) -> str:
     """ "9 of 6,512 in valid (0.1%) and 3 of 100 in test (3.0%) are rows of train"."""
     told = [
-        f"{len(found):,} of {len(rows.of(part)):,} in {part} ({_share(len(found), len(rows.of(part)))})"
+        f"{len(found):,} of {len(rows.of(part)):,} in {part} ({share_of(len(found), len(rows.of(part)))})"
         for part, found in pairs.items()
     ]
     return f"{' and '.join(told)} are rows of train"
@@ -343,7 +344,7 @@ def _conflicts(rows: _Rows, name: str) -> Iterator[Fault]:
     if not several.any():
         return
     concerned = np.isin(group, owner[starts[several]])
-    share = f"{concerned.sum():,} of {len(usable):,} rows ({_share(int(concerned.sum()), len(usable))})"
+    share = f"{concerned.sum():,} of {len(usable):,} rows ({share_of(int(concerned.sum()), len(usable))})"
     message = f"The same inputs with different {name!r}: {share}."
     if rows.kinds[name].alike == CATEGORY:
         best = np.maximum.reduceat(counts, starts).sum() / len(usable)
@@ -376,18 +377,18 @@ def _classes(rows: _Rows, name: str) -> Iterator[Fault]:
     train = _class_counts(rows, name, rows.of("train"))
     rare = [f"{label}: {count:,}" for label, count in train.items() if count < RARE]
     if rare:
-        message = f"Fewer than {RARE} rows in train: {_number(len(rare), 'class', 'classes')}."
+        message = f"Fewer than {RARE} rows in train: {counted(len(rare), 'class', 'classes')}."
         yield Fault("rare class", "warning", message, rare, "Add rows, join classes, or leave the class out.")
     for part in rows.parts[1:]:
         unseen = sorted(_class_counts(rows, name, rows.of(part)).keys() - train.keys())
         if unseen:
-            message = f"In {part}, but not in train: {_number(len(unseen), 'class', 'classes')}."
+            message = f"In {part}, but not in train: {counted(len(unseen), 'class', 'classes')}."
             yield Fault(
                 "class not in train", "error", message, unseen, "Add rows to train, or leave the class out."
             )
     valid = _class_counts(rows, name, rows.of("valid"))
     if valid and (untold := sorted(train.keys() - valid.keys())):
-        message = f"In train, but not in valid: {_number(len(untold), 'class', 'classes')}."
+        message = f"In train, but not in valid: {counted(len(untold), 'class', 'classes')}."
         fix = "A class of one row can't be in both parts: add rows, join it to another, or leave it out."
         if any(counts[label] > 1 for label in untold):
             fix = "How well they are answered is not measured: a split at random has each class of two rows in both parts."
@@ -421,14 +422,6 @@ def _counts(rows: _Rows) -> dict[str, Any]:
             }
     counts["missing"] = {name: int(gone.sum()) for name, gone in rows.gone.items()}
     return counts
-
-
-def _number(count: int, one: str, many: str) -> str:
-    return f"{count:,} {one if count == 1 else many}"
-
-
-def _share(part: int, whole: int) -> str:
-    return f"{part / whole:.1%}" if part >= 0.0005 * whole else "under 0.1%"
 
 
 def _told(value: Any) -> str:

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from drivetrain.data.faults import Fault
 from drivetrain.data.kinds.base import DATE, NUMBER, ColumnKind
 from drivetrain.data.table import Table
-from drivetrain.figures import grouped
+from drivetrain.figures import counted, grouped, share_of
 from drivetrain.types import Array
 
 Floats = npt.NDArray[np.float64]
@@ -177,7 +177,7 @@ def _far_from(distance: Floats) -> float:
 def _told_signs(table: Table, signs: Mapping[str, list[_Sign]]) -> list[Fault]:
     where = [
         f"{name}: {_told(table[name], sign.value)} in {sign.count:,} row{'s' * (sign.count > 1)} "
-        f"({_share(sign.count, len(table))}), all others from {_told(table[name], sign.low)} to {_told(table[name], sign.high)}"
+        f"({share_of(sign.count, len(table))}), all others from {_told(table[name], sign.low)} to {_told(table[name], sign.high)}"
         for name, found in signs.items()
         for sign in found
     ]
@@ -197,7 +197,7 @@ def _told_signs(table: Table, signs: Mapping[str, list[_Sign]]) -> list[Fault]:
     ]
     how = " ".join(options[:SHOWN]) + (" ..." if len(options) > SHOWN else "")
     columns = sum(map(bool, signs.values()))
-    message = f"Numbers that look like a sign for 'missing', in {columns:,} {'column' if columns == 1 else 'columns'}."
+    message = f"Numbers that look like a sign for 'missing', in {counted(columns, 'column', 'columns')}."
     return [Fault("sign for missing", "warning", message, where, f"If they mean that, say so: {how}.")]
 
 
@@ -215,7 +215,7 @@ def _told_far(table: Table, far: Mapping[str, Floats], targets: Sequence[str]) -
     if not where:
         return []
     columns = sum(len(found) > 0 for found in far.values())
-    message = f"Far from all other values: {columns:,} {'column' if columns == 1 else 'columns'}."
+    message = f"Far from all other values: {counted(columns, 'column', 'columns')}."
     name, value = next((name, found[0]) for name, found in far.items() if len(found))
     fix = f"Look at these rows. Mend what is a slip, or count it as missing: {_option(table, name, float(value))}."
     if any(len(far.get(name, ())) for name in targets):
@@ -242,7 +242,3 @@ def _option(table: Table, column: str, value: float) -> str:
     if column and table[column].dtype.kind == "M":
         text = _moment(value)
     return f"--missing {shlex.quote(f'{column}={text}')}" if column else f"--missing={text}"
-
-
-def _share(part: int, whole: int) -> str:
-    return f"{part / whole:.1%}" if part >= 0.0005 * whole else "under 0.1%"
