@@ -23,8 +23,9 @@ from drivetrain.errors import DataError, UsageError
 from drivetrain.evidence.confident import find_doubts, most_wrong
 from drivetrain.files import write_csv
 from drivetrain.learn.applies import FAST, refuse_pointless
+from drivetrain.learn.bare import train_bare
 from drivetrain.learn.features.base import for_trees
-from drivetrain.learn.names import one_model
+from drivetrain.learn.names import TREES, one_model
 from drivetrain.metrics import Estimate
 from drivetrain.models.takes import is_plain
 from drivetrain.progress import progress
@@ -227,10 +228,8 @@ class _Trained:
         self.name = model if isinstance(model, str) else type(model).__name__
 
     def __call__(self, part: Dataset, target: str) -> Array:
-        from drivetrain.learn.bare import train_bare
-
         options = self.options
-        if self.model == "trees":
+        if self.model == TREES:
             options = {"most_rounds": FAST_ROUNDS, **options}
         trained = train_bare(part, self.model, self.epochs, seed=self.seed, **options)
         return trained.outputs("valid")[0][target]
@@ -279,7 +278,7 @@ def _answerer(data: Dataset, model: Any, epochs: int | None, seed: int, options:
         return _Trained(one_model(data) if model is None else model, epochs, seed, options)
     if not data.drawn:
         seen = any(for_trees(codec) for codec in data.signature.inputs.values())
-        return _Trained("trees" if seen else one_model(data), epochs, seed, options)
+        return _Trained(TREES if seen else one_model(data), epochs, seed, options)
     learner = Learner(data, None, augment=None, seed=seed, bare=True, **options)
     if learner.network.pretrained and learner.network.keeps_features:
         return _Frozen(learner)

@@ -90,3 +90,9 @@ INTERVAL = Option(
     group="tables", usual=HELD, needs=NUMBER, fits=facts.or_none(facts.is_number),
 )  # fmt: skip
 QUERY = Option("query", "what to read from a database", {"metavar": "SQL"}, group="tables", reads=True)
+
+
+def refuse_no_share(interval: float | None) -> None:
+    """Raises UsageError for an interval that is no share of the answers."""
+    if interval is not None and not 0 < interval < 1:
+        raise UsageError(f"this must be a share between 0 and 1, not {interval}.", where="interval")

@@ -45,7 +45,18 @@ from drivetrain.learn.recommend.items import BeyondAccuracy
 from drivetrain.metrics import Estimate, measure
 from drivetrain.runtime import OnnxSession
 from drivetrain.runtime.recommend import Alike, Recommendations, Recommender
-from drivetrain.tasks.options import FLAG, HELD, INTERVAL, QUERY, SEED, SPLIT, TEST, VALID, Words
+from drivetrain.tasks.options import (
+    FLAG,
+    HELD,
+    INTERVAL,
+    QUERY,
+    SEED,
+    SPLIT,
+    TEST,
+    VALID,
+    Words,
+    refuse_no_share,
+)
 from drivetrain.tasks.problem import Problem
 from drivetrain.types import Array, Batch
 
@@ -329,8 +340,7 @@ def from_frame(
     """
     frame = frame if isinstance(frame, Frame) else read_frame(frame, name=name)
     refuse_shares(split, valid, test)
-    if interval is not None and not 0 < interval < 1:
-        raise UsageError(f"this must be a share between 0 and 1, not {interval}.", where="interval")
+    refuse_no_share(interval)
     if most_items < 2:
         raise UsageError("most_items is a whole number from 2.", where="most_items")
     columns = [value for value in (getattr(split, "column", None), getattr(split, "within", None)) if value]

@@ -27,7 +27,7 @@ from drivetrain.data.table import Table, complete, missing
 from drivetrain.errors import DataError, UsageError, nearest
 from drivetrain.interface import column_option
 from drivetrain.learn.applies import refuse_pointless
-from drivetrain.tasks.options import HELD
+from drivetrain.tasks.options import HELD, refuse_no_share
 from drivetrain.tasks.problem import Problem
 
 NAME = "tabular"
@@ -95,8 +95,7 @@ def from_frame(
     targets, ignore = list(dict.fromkeys(names_of(target))), names_of(ignore)
     if not targets:
         raise UsageError("which column is to be predicted?", where="target", fix="Name at least one.")
-    if interval is not None and not 0 < interval < 1:
-        raise UsageError(f"this must be a share between 0 and 1, not {interval}.", where="interval")
+    refuse_no_share(interval)
     for wanted in targets:
         if wanted not in frame.columns:
             fix = nearest(wanted, frame.columns) or f"The columns are {', '.join(frame.columns[:20])}."
@@ -113,33 +112,14 @@ def from_frame(
         reason = "the split goes by it: no row of valid has a value that is in train"
         kinds[split.column] = ColumnKind(split.column, IGNORED, reason)
     table = to_table(frame, kinds)
-    inputs: dict[str, Codec] = {}
-    outputs: dict[str, Codec] = {}
-    for column, kind in kinds.items():
-        codec = kind.codec
-        if column in targets:
-            if isinstance(codec, Quantity):
-                codec = replace(codec, log=bool(log_target), coverage=interval or codec.coverage)  # type: ignore[type-var]
-            assert codec is not None  # A target is never left out.
-            outputs[column] = codec
-        elif codec is not None:
-            inputs[column] = replace(codec, rare=rare) if isinstance(codec, Category) else codec
+    inputs, outputs = _codecs(kinds, targets, rare, bool(log_target), interval)
     if not inputs:
         raise _nothing_left(table, kinds, targets)
     classes = [column for column in targets if outputs[column].labels is not None]
     splitter = split or splits.random(valid, seed=seed, test=test, stratify=classes[0] if classes else None)
     if drop_copies:
         table = without_copies(table, [*inputs, *targets], splitter)
-    data = Problem.of(
-        make_dataset(
-            table,
-            inputs,
-            {column: outputs[column] for column in targets},
-            splitter,
-            task=task_named(NAME),
-            recipe=recipe,
-        )
-    )
+    data = Problem.of(make_dataset(table, inputs, outputs, splitter, task=task_named(NAME), recipe=recipe))
     data.kinds = kinds
     data.may_log = log_target is None
     data.interval = interval
@@ -163,6 +143,24 @@ def _with_targets(
     if known is not labels:
         frame = replace(frame.take(~np.any(list(gaps.values()), axis=0)), notes=known.notes)
     return frame, kinds
+
+
+def _codecs(
+    kinds: Mapping[str, ColumnKind], targets: Sequence[str], rare: int, log: bool, interval: float | None
+) -> tuple[dict[str, Codec], dict[str, Codec]]:
+    """The codecs of the inputs in the order of the table, and of the targets in theirs."""
+    inputs: dict[str, Codec] = {}
+    for column, kind in kinds.items():
+        if column not in targets and (codec := kind.codec) is not None:
+            inputs[column] = replace(codec, rare=rare) if isinstance(codec, Category) else codec
+    outputs: dict[str, Codec] = {}
+    for column in targets:
+        codec = kinds[column].codec
+        assert codec is not None  # A target is never left out.
+        if isinstance(codec, Quantity):
+            codec = codec.with_fields(log=log, coverage=interval or codec.coverage)
+        outputs[column] = codec
+    return inputs, outputs
 
 
 def _nothing_left(table: Table, kinds: Mapping[str, ColumnKind], targets: Sequence[str]) -> DataError:
