@@ -40,6 +40,24 @@ class HeadOptions:
     places: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
+class Head(nn.Module):
+    """What heads have in common; one that is a module with all of it by itself will do as well."""
+
+    error_name = ""
+
+    def losses(self, outputs: Tensor, truths: Tensor) -> Tensor:
+        """The loss of each item (N,)."""
+        raise NotImplementedError
+
+    def loss(self, outputs: Tensor, truths: Tensor) -> Tensor:
+        """The mean of `losses`."""
+        return self.losses(outputs, truths).mean()
+
+    def error_of_mean(self, mean: float) -> float:
+        """`error_name`, from the mean of what `error` sums."""
+        return mean
+
+
 def one_sequence(options: HeadOptions) -> tuple[str, int]:
     """The input that gives a sequence, and the width F of what it says at each place. Raises UsageError unless one does."""
     name, (_, width) = _one(options, 2, "a sequence")

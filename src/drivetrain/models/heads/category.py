@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from drivetrain.codecs.category import Category
-from drivetrain.models.heads import HeadOptions, in_one_row, last_layer
+from drivetrain.models.heads import Head, HeadOptions, in_one_row, last_layer
 
 if TYPE_CHECKING:
     from drivetrain.graphs.network import NetworkGraph
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 OF_MEMBERS = True
 
 
-class CategoryHead(nn.Module):
+class CategoryHead(Head):
     """float32 (N, features) -> logits (N, classes). Without a layer of its own, features are the logits.
 
     Of members' features: logits (N, members, classes) in training, else those of the mean of their probabilities."""
@@ -68,10 +68,6 @@ class CategoryHead(nn.Module):
         if logits.ndim == 2:
             return (logits.argmax(1) != codes).count_nonzero()
         return (logits.argmax(2) != codes.unsqueeze(1)).count_nonzero() / logits.shape[1]
-
-    def error_of_mean(self, mean: float) -> float:
-        """`error_name`, from the mean of what `error` sums."""
-        return mean
 
     def finish(self, logits: Tensor) -> Tensor:
         """Probabilities (N, classes)."""

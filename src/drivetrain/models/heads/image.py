@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from drivetrain.codecs.image import Image
-from drivetrain.models.heads import HeadOptions, last_layer
+from drivetrain.models.heads import Head, HeadOptions, last_layer
 
 if TYPE_CHECKING:
     from drivetrain.graphs.network import NetworkGraph
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 WHITE = 255.0
 
 
-class ImageHead(nn.Module):
+class ImageHead(Head):
     """float32 (N, features) -> (N, height, width, channels). Without a layer of its own, features are the picture."""
 
     error_name = "mean_absolute_error"
@@ -33,17 +33,9 @@ class ImageHead(nn.Module):
         """The squared error (N,), the mean over pixels, where white is 1."""
         return (pictures.float() - pixels / WHITE).square().flatten(1).mean(1)
 
-    def loss(self, pictures: Tensor, pixels: Tensor) -> Tensor:
-        """The mean of `losses`."""
-        return self.losses(pictures, pixels).mean()
-
     def error(self, pictures: Tensor, pixels: Tensor) -> Tensor:
         """How far a pixel is off, where white is 255: the mean over pixels, summed over the batch ()."""
         return (self.finish(pictures) - pixels).abs().flatten(1).mean(1).sum()
-
-    def error_of_mean(self, mean: float) -> float:
-        """`error_name`, from the mean of what `error` sums."""
-        return mean
 
     def finish(self, pictures: Tensor) -> Tensor:
         """(N, height, width, channels) from 0 to 255."""

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from drivetrain.codecs.number import Number
 from drivetrain.graphs.builder import LARGEST_EXPONENT
-from drivetrain.models.heads import HeadOptions, last_layer
+from drivetrain.models.heads import Head, HeadOptions, last_layer
 from drivetrain.types import Array
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _LOSSES = {"squared": F.mse_loss, "huber": F.huber_loss, "absolute": F.l1_loss}
 OF_MEMBERS = True
 
 
-class NumberHead(nn.Module):
+class NumberHead(Head):
     """float32 (N, features) -> scaled prediction (N,). Without a layer of its own, features are (N, 1) or (N,).
 
     Of members' features: (N, members) in training, else their mean."""

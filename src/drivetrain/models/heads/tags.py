@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from drivetrain.codecs.tags import Tags
-from drivetrain.models.heads import HeadOptions, last_layer
+from drivetrain.models.heads import Head, HeadOptions, last_layer
 
 if TYPE_CHECKING:
     from drivetrain.graphs.network import NetworkGraph
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 OF_MEMBERS = True
 
 
-class TagsHead(nn.Module):
+class TagsHead(Head):
     """float32 (N, features) -> logits (N, tags). Without a layer of its own, features are the logits.
 
     Of members' features: logits (N, members, tags) in training, else those of the mean of their probabilities."""
@@ -47,10 +47,6 @@ class TagsHead(nn.Module):
     def error(self, logits: Tensor, tags: Tensor) -> Tensor:
         """The share of tags said wrongly, summed over the batch ()."""
         return ((logits > 0) != (_beside(logits, tags) > 0)).float().flatten(1).mean(1).sum()
-
-    def error_of_mean(self, mean: float) -> float:
-        """`error_name`, from the mean of what `error` sums."""
-        return mean
 
     def finish(self, logits: Tensor) -> Tensor:
         """Probabilities (N, tags)."""
