@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from drivetrain.runtime import Recommender as Recommender
     from drivetrain.search.tune import tune as tune
     from drivetrain.tasks import image_classification as image_classification
+    from drivetrain.tasks import language_model as language_model
     from drivetrain.tasks import recommendation as recommendation
     from drivetrain.tasks import tabular as tabular
     from drivetrain.tasks.block import DataBlock as DataBlock
@@ -63,13 +64,14 @@ _PUBLIC = {
     "compare": "drivetrain.evidence.comparison",
     "image_classification": "drivetrain.tasks.image_classification",
     "image_files": "drivetrain.data.read.folders",
+    "language_model": "drivetrain.tasks.language_model",
     "parent_folder": "drivetrain.data.read.folders",
     "recommendation": "drivetrain.tasks.recommendation",
     "split": "drivetrain.data.split",
     "tabular": "drivetrain.tasks.tabular",
     "tune": "drivetrain.search.tune",
 }
-_MODULES = ("image_classification", "recommendation", "split", "tabular")
+_MODULES = ("image_classification", "language_model", "recommendation", "split", "tabular")
 
 __all__ = ["__version__", *_PUBLIC]
 

@@ -1,0 +1,305 @@
+"""language_model: a text, and a model that tells its next token, and so writes on."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from drivetrain.arguments import public
+from drivetrain.codecs import Signature
+from drivetrain.codecs.tokens import Tokens
+from drivetrain.data.conclusion import Conclusion
+from drivetrain.data.dataset import Part
+from drivetrain.data.faults import Report
+from drivetrain.data.option import Option
+from drivetrain.data.read.folders import files_below
+from drivetrain.data.read.textfile import read_text
+from drivetrain.data.split import Split
+from drivetrain.data.table import Origins, Table
+from drivetrain.data.task import Task
+from drivetrain.errors import DataError, UsageError
+from drivetrain.metrics import Estimate
+from drivetrain.metrics.estimate import Statistic
+from drivetrain.metrics.tokens import statistics
+from drivetrain.ragged import Ragged, as_batch
+from drivetrain.tasks.conclusion import Concluded
+from drivetrain.tasks.options import SEED, VALID
+from drivetrain.tasks.problem import Problem
+from drivetrain.types import Array
+
+if TYPE_CHECKING:
+    from drivetrain.learn.base import BaseLearner
+
+PROMPT, TEXT = "prompt", "text"
+TOKENIZERS = ("characters", "words", "bpe", "wordpiece", "unigram")
+CONTEXT, MOST_CONTEXT, VALID_SHARE = 128, 16_384, 0.2
+MOST_TOKENS = 65_536
+"""Of a prompt: none is cut."""
+BLOCK = 20_000
+"""Characters that are made tokens of at once."""
+ROWS_AT_ONCE = 64
+
+
+class Writing(Problem):
+    """A text as stretches of one long array of tokens; what each is to tell are the same tokens, a place later."""
+
+    conclusion: ClassVar[Conclusion | None]
+    tokens: Array
+    starts: Array
+    lengths: Array
+
+    def _encode(self, rows: Array, name: str, enlarge: float) -> Part:
+        del name, enlarge
+        starts, lengths = self.starts[rows], self.lengths[rows]
+        arrays = {
+            PROMPT: Ragged(self.tokens, starts, lengths),
+            TEXT: Ragged(self.tokens, starts + 1, lengths),
+        }
+        return Part(arrays, np.arange(len(rows)), np.asarray(rows))
+
+    def learner(self, model: Any = None, **options: Any) -> Any:
+        """A learner of a network whose places know of no later ones: lstm, gru or transformer, with words after them."""
+        from drivetrain.learn.names import is_network
+
+        model = self.default_model if model is None else model
+        words = model.split(":") if isinstance(model, str) else [""]
+        if (
+            not is_network(model)
+            or words[0] not in ("lstm", "gru", "transformer")
+            or "bidirectional" in words
+        ):
+            raise UsageError(
+                f"{model!r:.80} can't write: it is to tell a token from those before it.", where="model",
+                fix="Choose lstm, gru or transformer, such as lstm:2-layers:256-wide.",
+            )  # fmt: skip
+        if words[0] == "transformer" and "causal" not in words:
+            model = ":".join(["transformer", "causal", *words[1:]])
+        return super().learner(model, **options)
+
+    def check(self) -> Report:
+        """Nothing is looked for yet."""
+        if self.found_faults is None:
+            self.found_faults = Report(self.table.name, len(self.table), (), things=self.things)
+        return self.found_faults
+
+
+class Written(Concluded):
+    """How surely the end of the text is told, and a bundle that generates."""
+
+    def finish(self, learner: BaseLearner) -> dict[str, Any]:
+        """The result, with a page of the course of the training."""
+        from drivetrain.learn.runs.folder import versions
+        from drivetrain.report.page import write_report
+
+        part = learner.data.measured_part
+        result = learner.result = {
+            "run": None if learner.run is None else str(learner.run),
+            "task": learner.data.task.name,
+            "metrics": {part: {name: found.to_json() for name, found in measured(learner, part).items()}},
+            "baselines": {},
+            "against": {},
+            "epochs": learner.epochs,
+            "seconds": learner.seconds,
+            "notes": list(learner.notes),
+        }
+        if learner.kept_run is not None:
+            learner.kept_run.write_result(result)
+            if not learner.brief:
+                content = {
+                    "name": learner.data.table.name, "task": "language model", "model": learner.description(),
+                    "things": learner.data.things, "metrics": result["metrics"], "notes": result["notes"],
+                    "history": learner.history, "settings": learner.choices(), "versions": versions(),
+                }  # fmt: skip
+                write_report(learner.kept_run.folder / "report.html", content)
+        return result
+
+    def finish_beside(self, learner: BaseLearner) -> None:
+        """Nothing: it has no intervals."""
+
+    def export(self, learner: BaseLearner, path: str | Path, force: bool) -> Path:
+        from drivetrain.export.writing import export_writer
+
+        return export_writer(learner, path, force)  # type: ignore[arg-type]
+
+
+Writing.conclusion = Written()
+
+
+def measured(learner: Any, part: str) -> dict[str, Estimate]:
+    """The metrics of the stretches of a part, a batch at a time: scores of all tokens at all places are never kept."""
+    import torch
+
+    data, network = learner.data, learner.network.eval()
+    codec, rows = data.signature.targets[TEXT], data.part(part)
+    device = next(network.parameters()).device
+    found: list[dict[str, Statistic]] = []
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        arrays = as_batch(rows.batch(slice(start, start + ROWS_AT_ONCE)))
+        batch = {name: torch.as_tensor(array).to(device) for name, array in arrays.items()}
+        with torch.no_grad():
+            scores = network.finish(network(batch))[TEXT].cpu().numpy()
+        found.append(statistics(codec, scores, arrays[TEXT]))
+    return {name: Statistic.joined([each[name] for each in found]).estimate() for name in found[0]}
+
+
+class LanguageModel(Task):
+    """What comes next in a text."""
+
+    name = "language_model"
+    things = "stretches"
+    heading = "language models"
+    source = "a text (.txt) or a folder of them"
+    command = 'generate {bundle} --prompt "..."'
+    asked_for = True
+    epochs = 5
+    limits = ("It writes what is like the text that it was trained on, and may repeat that word for word.",)
+    card_use = (
+        'from drivetrain.runtime import Generator\n\nGenerator("{bundle}").generate("...")',
+        'drivetrain generate {bundle} --prompt "..."',
+    )
+    options = (
+        VALID,
+        SEED,
+        Option(
+            "tokenizer", f"what a text is cut into: {', '.join(TOKENIZERS)} (characters)",
+            {"choices": TOKENIZERS, "metavar": "NAME"}, usual=TOKENIZERS[0],
+        ),
+        Option(
+            "context", f"how many tokens are read to tell the next ({CONTEXT})", {"type": int, "metavar": "N"},
+            usual=CONTEXT,
+        ),
+    )  # fmt: skip
+
+    def way_to(self, source: str) -> str:
+        return "say --task language_model"
+
+    def default_model(self, signature: Signature) -> str:
+        return "lstm"
+
+    def make(
+        self,
+        source: Any,
+        valid: float = VALID_SHARE,
+        seed: int = 0,
+        tokenizer: str = TOKENIZERS[0],
+        context: int = CONTEXT,
+    ) -> Writing:
+        _refuse(valid, tokenizer, context)
+        text, notes = _text_of(os.fspath(source))
+        recipe = self.recipe(
+            os.path.abspath(source), valid=valid, seed=seed, tokenizer=tokenizer, context=context
+        )
+        return _writing(text, Path(source).name, notes, valid, tokenizer, context, recipe)
+
+
+def _refuse(valid: float, tokenizer: str, context: int) -> None:
+    if not 0 <= valid < 1:
+        raise UsageError(f"{valid} is no share.", where="valid", fix="Give 0 or more, and less than 1.")
+    if tokenizer not in TOKENIZERS:
+        raise UsageError(
+            f"there is no tokenizer {tokenizer!r:.50}.",
+            where="tokenizer",
+            fix=f"Use {', '.join(TOKENIZERS)}.",
+        )
+    if type(context) is not int or not 2 <= context <= MOST_CONTEXT:
+        raise UsageError(
+            f"a context has 2 to {MOST_CONTEXT:,} tokens, not {context}.", where="context", fix=f"Such as {CONTEXT}."
+        )  # fmt: skip
+
+
+def _text_of(source: str) -> tuple[str, tuple[str, ...]]:
+    """The text of a file, or of those in a folder one after the other in the order of their names. Raises DataError."""
+    files = [source]
+    if os.path.isdir(source):
+        files = sorted(file for file in files_below(source) if file.lower().endswith(".txt"))
+    if not files:
+        raise DataError("there are no texts in it.", where=source, fix="Name a folder of .txt files.")
+    read = [read_text(file) for file in files]
+    notes = tuple(f"{file.place}: {note}" for file in read for note in file.notes)
+    return "\n".join("".join(file.lines()) for file in read), notes
+
+
+def _blocks(text: str) -> list[str]:
+    """A text in blocks that end where a line does, or at so many characters: no codec takes one of any length."""
+    found = [""]
+    for line in text.splitlines(keepends=True):
+        for start in range(0, len(line), BLOCK):
+            part = line[start : start + BLOCK]
+            if len(found[-1]) + len(part) > BLOCK:
+                found.append("")
+            found[-1] += part
+    return [block for block in found if block]
+
+
+def _writing(
+    text: str, name: str, notes: tuple[str, ...], valid: float, tokenizer: str, context: int, recipe: dict[str, Any]
+) -> Writing:  # fmt: skip
+    """The end of a text validates; the tokenizer is learned of what comes before."""
+    edge = len(text) - round(len(text) * valid)
+    declared = Tokens(tokenizer=tokenizer, length=MOST_TOKENS, lines=True)  # type: ignore[arg-type]
+    train = _blocks(text[:edge])
+    if not train:
+        raise DataError("there is no text to train on.", where=name, fix="Give a longer text.")
+    codec = declared.fit(np.array(train, object))
+    parts = [_encoded(codec, train), _encoded(codec, _blocks(text[edge:]))]
+    stretches = [_stretches(len(tokens), context) for tokens in parts]
+    if not len(stretches[0][0]):
+        raise DataError("the text is too short: it has one token, or none.", where=name, fix="Give a longer one.")  # fmt: skip
+    tokens = np.concatenate(parts)
+    starts = np.concatenate([stretches[0][0], stretches[1][0] + len(parts[0])])
+    lengths = np.concatenate([each[1] for each in stretches])
+    rows = np.arange(len(starts))
+    split = Split(rows[: len(stretches[0][0])], rows[len(stretches[0][0]) :], rows[:0])
+    read = [codec.decode(tokens[start : start + length])["text"] for start, length in zip(starts, lengths)]
+    column = np.array([*read, ""], object)[:-1]
+    table = Table(
+        {PROMPT: column, TEXT: column},
+        Origins(name, rows + 1),
+        name=name,
+        source=recipe["source"],
+        notes=notes,
+    )
+    told = f"{len(tokens):,} tokens, {codec.size:,} different ones ({tokenizer}), in stretches of {context}"
+    data = Writing(
+        table,
+        Signature({PROMPT: codec}, {TEXT: codec}),
+        split,
+        task=TASK,
+        recipe=recipe,
+        notes=[*notes, told],
+    )
+    data.tokens, data.starts, data.lengths = tokens, starts, lengths
+    return data
+
+
+def _encoded(codec: Tokens, blocks: list[str]) -> Array:
+    found = [codec.encode(codec.read(block)) for block in blocks]
+    return np.concatenate(found) if found else np.zeros(0, np.int64)
+
+
+def _stretches(tokens: int, context: int) -> tuple[Array, Array]:
+    """Where stretches of a context begin and how long each is: each token but the first is told once."""
+    starts = np.arange(0, max(0, tokens - 1), context)
+    return starts, np.minimum(context, tokens - 1 - starts)
+
+
+TASK = LanguageModel()
+
+
+@public
+def from_file(
+    source: str | os.PathLike[str],
+    valid: float = VALID_SHARE,
+    *,
+    tokenizer: str = TOKENIZERS[0],
+    context: int = CONTEXT,
+) -> Writing:
+    """A text to learn to write like, from a .txt file or a folder of them; the share `valid` at its end validates.
+
+    `tokenizer` is characters, words, bpe, wordpiece or unigram; `context` is how many tokens are read to tell the next.
+    Raises DataError where there is no text, UsageError.
+    """
+    return TASK.make(source, valid=valid, tokenizer=tokenizer, context=context)
