@@ -9,6 +9,7 @@ from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
 from drivetrain.codecs.ranking import Ranking
 from drivetrain.codecs.tags import Tags
+from drivetrain.codecs.tokens import Tokens
 from drivetrain.errors import DrivetrainError, UsageError
 from drivetrain.metrics import Metric, kinds, measure, metrics_of, names
 from drivetrain.metrics.names import chosen, deciding, known, metric, printed
@@ -19,6 +20,7 @@ TARGETS = (
     (Number(log=True, interval=1.0, center=0.0, spread=1.0), (4,), np.arange(4.0)),
     (Tags(tags=("a", "b")), (4, 2), np.eye(2, dtype=np.uint8)[[0, 1, 1, 0]]),
     (Ranking(items=("a", "b")), (4, 2), np.ones((4, 3), np.uint8)),
+    (Tokens(size=5), (4, 3, 5), np.array([[1, 2, 4], [3, 3, 0], [2, 0, 0], [4, 4, 4]])),
 )
 
 
@@ -32,7 +34,7 @@ def test_every_metric_that_is_measured_has_a_name_and_its_target_one_that_decide
 
 def test_errors_fall_and_the_rest_rises() -> None:
     falls = {key for key, found in known().items() if not found.higher}
-    words = ("error", "loss", "cost", "wrong")
+    words = ("error", "loss", "cost", "wrong", "nats", "bits", "perplexity")
     assert falls == {key for key in known() if any(word in key for word in words)}
 
 

@@ -39,7 +39,8 @@ def export_writer(learner: Learner, path: str | Path, force: bool = False) -> Pa
         raise not_trained()
     data, result = learner.data, learner.result or learner.finish()
     signature = data.signature
-    steps = Steps(copy.deepcopy(learner.network).cpu().float().eval(), signature)
+    network: Any = copy.deepcopy(learner.network)
+    steps = Steps(network.cpu().float().eval(), signature)
     ((name, codec),) = signature.inputs.items()
     column = data.part(data.measured_part).column(name)
     if (off := steps.difference(torch.tensor(column[0]))) > LEAST_ALIKE:
@@ -57,7 +58,9 @@ def export_writer(learner: Learner, path: str | Path, force: bool = False) -> Pa
     ]  # fmt: skip
     samples = [sample for sample in samples if len(codec.encode(codec.read(sample[2][name])))]
     with learner.progress("Making golden cases", 1) as advance:
-        cases = make_generated_cases(signature, program, graphs, samples, STRATEGIES, steps.run, MOST)
+        cases = make_generated_cases(
+            signature, program, graphs, samples, STRATEGIES, steps.run, min(MOST, longest)
+        )
         advance(1)
     train = learner.training_batch()
     bundle = write_bundle(

@@ -82,7 +82,7 @@ class Writing(Problem):
     def check(self) -> Report:
         """Nothing is looked for yet."""
         if self.found_faults is None:
-            self.found_faults = Report(self.table.name, len(self.table), (), things=self.things)
+            self.found_faults = Report(self.table.name, "", (), things=self.things)
         return self.found_faults
 
 

@@ -1,0 +1,131 @@
+"""A text is learned to its end, step by step the same when it was stopped between; its bundle writes."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+import resuming
+import torch
+from commands import drivetrain
+
+import drivetrain as dt
+from drivetrain.codecs.tokens import Tokens
+from drivetrain.errors import DrivetrainError, UsageError
+from drivetrain.learn.runs import checkpoints
+from drivetrain.learn.settings import Phase
+from drivetrain.metrics import tokens as metrics
+from drivetrain.runtime import Generator, Sampling, verify_bundle
+from drivetrain.tasks.language_model import PROMPT, TEXT, Writing
+
+LINES = ["abc def. abc ghi,", "fed cba? ihg abc."]
+WORDS = "".join(f"{LINES[place % 2]}\n" for place in range(60))
+
+
+def text(folder: Path) -> Path:
+    path = folder / "plays.txt"
+    path.write_text(WORDS)
+    return path
+
+
+def tiny(folder: Path) -> Writing:
+    return dt.language_model.from_file(text(folder), valid=0.1, context=16)
+
+
+def test_each_token_is_told_once_and_the_end_of_the_text_validates(tmp_path: Path) -> None:
+    data = tiny(tmp_path)
+    codec = data.signature.targets[TEXT]
+    told = []
+    for part in ("train", "valid"):
+        rows = data.part(part)
+        read, asked = rows.column(PROMPT), rows.column(TEXT)
+        assert all(np.array_equal(read[row][1:], asked[row][:-1]) for row in range(len(rows)))
+        assert read.values is asked.values, "nothing is copied"
+        told.append(codec.decode(asked.flat)["text"])
+    whole = WORDS.rstrip("\n")
+    edge = len(whole) - round(len(whole) * 0.1)
+    assert told == [whole[1:edge], whole[edge + 1 :]]
+
+
+def test_metrics_are_over_all_tokens_and_count_letters() -> None:
+    codec = Tokens(tokenizer="words", rare=0).fit(np.array(["ab cde ab"], object))
+    names = codec.decode(np.arange(4, codec.size or 0))["text"]
+    assert sorted(names.split()) == ["ab", "cde"]
+    true = np.array([[4, 5], [4, 0]])
+    scores = np.zeros((2, 2, codec.size), np.float32)
+    found = metrics.measure(codec, scores, true)
+    assert found["nats"].value == pytest.approx(math.log(codec.size or 0))
+    assert found["perplexity"].value == pytest.approx(codec.size)
+    letters = sum(len(codec.decode(np.array(row))["text"]) for row in ([4, 5], [4]))
+    assert found["bits_per_character"].value == pytest.approx(3 * math.log2(codec.size or 0) / letters)
+    assert metrics.losses(codec, scores, true) == pytest.approx([math.log(codec.size or 0)] * 2)
+
+
+@pytest.mark.parametrize("model", ["mlp", "trees", "lstm:bidirectional", torch.nn.Linear(2, 2)])
+def test_a_model_that_knows_of_later_tokens_is_refused(model: object, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="can't write"):
+        tiny(tmp_path).learner(model)
+
+
+@pytest.mark.parametrize("content", ["a", " \n", ""])
+def test_a_text_that_is_none_is_told(content: str, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(content)
+    with pytest.raises(DrivetrainError):
+        dt.language_model.from_file(tmp_path / "a.txt")
+
+
+def test_what_can_not_be_is_told(tmp_path: Path) -> None:
+    path = text(tmp_path)
+    for options in ({"context": 1}, {"tokenizer": "letters"}, {"valid": 1.0}):
+        with pytest.raises(UsageError):
+            dt.language_model.from_file(path, **options)  # type: ignore[arg-type]
+    (tmp_path / "none").mkdir()
+    with pytest.raises(DrivetrainError, match="no texts"):
+        dt.language_model.from_file(tmp_path / "none")
+
+
+@pytest.mark.slow
+def test_stopped_it_goes_on_to_the_same_bits(tmp_path: Path) -> None:
+    def start(name: str, *hooks: dt.Hook) -> dt.Learner:
+        model, options = "lstm:16-wide:2-layers", {"batch_size": 16, "seed": 3, "quiet": True}
+        made = tiny(tmp_path).learner(model, out=tmp_path / name, hooks=list(hooks), **options)
+        made.brief = True
+        made.train([Phase(2, 0.05)])
+        return made
+
+    whole = start("whole")
+    start("stopped", resuming.StopAfter(5))
+    made = dt.Learner.resume(tmp_path / "stopped", quiet=True)
+    made.brief = True
+    made.go_on()
+    ends = [checkpoints.load(each.run / "checkpoints").tensors for each in (whole, made)]  # type: ignore[union-attr,operator]
+    assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
+    assert whole.result is not None
+    assert made.result is not None
+    assert whole.result["metrics"] == made.result["metrics"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("model", "tokenizer"), [("lstm:32-wide", "characters"), ("gru:16-wide", "words"), ("transformer:32-wide", "bpe")]
+)  # fmt: skip
+def test_it_learns_and_its_bundle_writes(model: str, tokenizer: str, tmp_path: Path) -> None:
+    source, bundle = text(tmp_path), tmp_path / "plays.bundle"
+    command = f"train {shlex.quote(str(source))} --task language_model --model {model} --tokenizer {tokenizer} --context 16"
+    done = drivetrain(
+        *shlex.split(command), "--epochs", "15", "--lr", "0.02", "--batch-size", "8", "--out", str(tmp_path / "run"),
+        "--export", str(bundle),
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert "bits a character" in done.out + done.err
+    assert (tmp_path / "run" / "report.html").is_file()
+    assert verify_bundle(bundle).ok
+    generator = Generator(bundle)
+    metric = generator.manifest["facts"]["metrics"]["valid"]["perplexity"]["value"]
+    assert metric < generator.program.vocabulary / 2, "it has learned something"
+    found = generator.generate("abc d", Sampling(temperature=0.5, seed=1), most=8)
+    assert found.answer["text"]
+    assert found == generator.generate("abc d", Sampling(temperature=0.5, seed=1), most=8)
