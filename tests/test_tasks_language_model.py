@@ -129,3 +129,9 @@ def test_it_learns_and_its_bundle_writes(model: str, tokenizer: str, tmp_path: P
     found = generator.generate("abc d", Sampling(temperature=0.5, seed=1), most=8)
     assert found.answer["text"]
     assert found == generator.generate("abc d", Sampling(temperature=0.5, seed=1), most=8)
+
+
+def test_what_nobody_looks_for_is_told(tmp_path: Path) -> None:
+    report = tiny(tmp_path).check()
+    assert "not looked through" in str(report)
+    assert report.counts["rows"] == len(tiny(tmp_path))
