@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from pictures import class_folder
 from tables import incomes, rentals
+from texts import text_files
 
 import drivetrain as dt
 from drivetrain.testing.tasks import check_task
@@ -18,6 +19,10 @@ pytestmark = pytest.mark.slow
 def test_pictures(tmp_path: Path) -> None:
     class_folder(tmp_path / "flowers", {"daisy": 12, "rose": 12}, (24, 24))
     check_task(dt.image_classification.from_folder(tmp_path / "flowers", image_size=24), tmp_path)
+
+
+def test_texts(tmp_path: Path) -> None:
+    check_task(dt.text_classification.from_folder(text_files(tmp_path / "reviews", 60)), tmp_path)
 
 
 def test_a_table_with_classes(tmp_path: Path) -> None:

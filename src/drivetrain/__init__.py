@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from drivetrain.tasks import language_model as language_model
     from drivetrain.tasks import recommendation as recommendation
     from drivetrain.tasks import tabular as tabular
+    from drivetrain.tasks import text_classification as text_classification
     from drivetrain.tasks.block import DataBlock as DataBlock
     from drivetrain.types import Answer as Answer
     from drivetrain.types import Failure as Failure
@@ -69,9 +70,12 @@ _PUBLIC = {
     "recommendation": "drivetrain.tasks.recommendation",
     "split": "drivetrain.data.split",
     "tabular": "drivetrain.tasks.tabular",
+    "text_classification": "drivetrain.tasks.text_classification",
     "tune": "drivetrain.search.tune",
 }
-_MODULES = ("image_classification", "language_model", "recommendation", "split", "tabular")
+_MODULES = (
+    "image_classification", "language_model", "recommendation", "split", "tabular", "text_classification",
+)  # fmt: skip
 
 __all__ = ["__version__", *_PUBLIC]
 

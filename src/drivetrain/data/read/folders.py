@@ -107,7 +107,7 @@ def files_below(path: str | os.PathLike[str]) -> list[str]:
 
 def parent_folder(path: str | os.PathLike[str]) -> str:
     """The name of the folder that a file is in: the label of a picture in class folders."""
-    return _label(os.path.basename(os.path.dirname(os.path.abspath(os.fspath(path)))))
+    return label_of(os.path.basename(os.path.dirname(os.path.abspath(os.fspath(path)))))
 
 
 def _table(
@@ -211,7 +211,7 @@ class _Tree:
                     notes.append(
                         f"{place}: left out, no pictures by name or content: {len(files) - len(pictures):,}"
                     )
-                label = _label(entry.name)
+                label = label_of(entry.name)
                 if first.setdefault(label, place) != place:
                     notes.append(f"{first[label]!r} and {place!r} are one class: {label!r}")
                 yield label, pictures
@@ -286,7 +286,7 @@ def _identity(folder: str) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _label(name: str) -> str:
-    # The same name typed on two systems can differ in its code points (é as one or two) and in blanks around it: that
-    # is one class.
+def label_of(name: str) -> str:
+    """The class that a folder's name means: the same name typed on two systems can differ in its code points (é as one or
+    two) and in blanks around it."""
     return unicodedata.normalize("NFC", shown(name)).strip()

@@ -132,7 +132,7 @@ def read_text(path: str) -> TextFile:
     for magic, (what, fix) in _OTHER.items():
         if data.startswith(magic):
             raise DataError(f"this is {what}, not text.", where=place, fix=fix)
-    data, notes = _as_utf8(data, place)
+    data, notes = as_utf8(data, place)
     if (zero := data.find(b"\0")) >= 0:
         line = data.count(b"\n", 0, zero) + 1
         raise DataError(
@@ -152,7 +152,8 @@ def read_text(path: str) -> TextFile:
     return TextFile(data, place, tuple(notes))
 
 
-def _as_utf8(data: bytes, place: str) -> tuple[bytes, list[str]]:
+def as_utf8(data: bytes, place: str) -> tuple[bytes, list[str]]:
+    """A text's bytes as UTF-8 without a mark in front, and what was done to them. Raises DataError."""
     for mark, encoding in _UNICODE:
         if data.startswith(mark):
             if encoding == "utf-8-sig":
