@@ -9,10 +9,11 @@ TELLING = {
     "neg": ["dull", "awful", "boring", "cold", "bad", "weak"],
     "pos": ["great", "lovely", "superb", "warm", "funny", "bright"],
 }
-COMMON = """
+_SENTENCE = """
 the film was seen by us in a small town with some friends and then we went home late while it rained on every street of
 that old city where nobody had ever known what time or place meant
-""".split()
+"""
+COMMON = _SENTENCE.split()
 
 
 def made_texts(count: int, seed: int = 0) -> list[tuple[str, str]]:

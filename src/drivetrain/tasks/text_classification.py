@@ -7,37 +7,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from drivetrain.arguments import public
 from drivetrain.codecs import Signature
-from drivetrain.codecs.category import Category
-from drivetrain.codecs.text import Text
-from drivetrain.data import split as splits
 from drivetrain.data.asked import NOT_TESTED, Asked, Labelled, ask_rows
-from drivetrain.data.checks.copies import without_copies
-from drivetrain.data.checks.texts import check_texts
-from drivetrain.data.dataset import Dataset, make_dataset
-from drivetrain.data.faults import Fault, Report
-from drivetrain.data.kinds.base import CATEGORY, TEXT, ColumnKind
-from drivetrain.data.kinds.guess import guess_kinds, names_of
-from drivetrain.data.kinds.text import GRAMS
 from drivetrain.data.read.folders import files_below
-from drivetrain.data.read.frame import Frame
-from drivetrain.data.read.readers import Missing, read_frame
 from drivetrain.data.read.text_folders import holds_texts, is_text_file, read_text_file, text_folder
-from drivetrain.data.split import Splitter
 from drivetrain.errors import DataError, DrivetrainError, UsageError
-from drivetrain.extensions import kind_of
-from drivetrain.interface import column_option
-from drivetrain.learn.applies import refuse_shares
 from drivetrain.tasks import tabular
-from drivetrain.tasks.problem import Problem
+
+if TYPE_CHECKING:
+    from drivetrain.data.dataset import Dataset
+    from drivetrain.data.faults import Report
+    from drivetrain.tasks.problem import Problem
+    from drivetrain.tasks.texts import from_csv as from_csv
+    from drivetrain.tasks.texts import from_folder as from_folder
+    from drivetrain.tasks.texts import from_table as from_table
 
 _OF_FOLDERS = ("valid", "seed", "split", "test", "drop_copies")
-_TEXTS = ("text", "tokens")
-"""The kinds of column that are texts."""
 
 
 class TextClassification(tabular.Tabular):
@@ -54,6 +41,10 @@ class TextClassification(tabular.Tabular):
 
     def __init__(self, folder: bool = False, unread: Sequence[str] = ()) -> None:
         self.folder, self.unread = folder, unread
+
+    def of_folder(self, unread: Sequence[str]) -> TextClassification:
+        """The task of the dataset of a folder, in which files that are no text are in no row."""
+        return TextClassification(folder=True, unread=unread)
 
     def recognises(self, source: str, typed: Mapping[str, Any]) -> bool:
         """Folders alone: a table of texts is a table, and trained as well as one."""
@@ -74,21 +65,15 @@ class TextClassification(tabular.Tabular):
         return {**{name: typed[name] for name in _OF_FOLDERS}, "split": self.splitter(typed)}
 
     def make(self, source: Any, **call: Any) -> Problem:
+        from drivetrain.tasks.texts import from_csv, from_folder
+
         return from_folder(source, **call) if os.path.isdir(source) else from_csv(source, **call)
 
     def find_faults(self, data: Dataset) -> Report:
-        (name, *_), (target, *_) = data.signature.inputs, data.signature.targets
+        from drivetrain.tasks.texts import find_faults
+
         random = not self.folder and getattr(data.splitter, "kind", "random") == "random"
-        report = tabular.find_faults(data, propose=random)
-        # Of the only input a gap is an empty text, which is told below.
-        kept = [fault for fault in report.faults if fault.kind != "missing values"]
-        faults = [*kept, *check_texts(data.table, name, target, data.split)]
-        if self.unread:
-            message = f"Files that are no text: {len(self.unread):,}."
-            faults.append(
-                Fault("unreadable", "error", message, list(self.unread), "Mend them, or take them out.")
-            )
-        return replace(report, faults=tuple(faults), things=self.things)
+        return find_faults(data, random, self.unread)
 
     def asked(self, signature: Signature, inputs: Sequence[str], keep: Sequence[str]) -> Asked:
         """Texts in files (.txt) and those in folders, and rows of tables."""
@@ -150,124 +135,9 @@ def _item(name: str, file: str, notes: list[str]) -> Any:
 TASK = TextClassification()
 
 
-@public
-def from_folder(
-    folder: str | os.PathLike[str],
-    valid: float = 0.2,
-    seed: int = 0,
-    *,
-    test: float = 0.0,
-    split: Splitter | None = None,
-    drop_copies: bool = False,
-) -> Problem:
-    """Texts (.txt) in class folders, or in train/valid/test folders of these.
+def __getattr__(name: str) -> Any:
+    if name not in ("from_csv", "from_folder", "from_table"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from drivetrain.tasks import texts
 
-    Where the folders don't say which texts validate, a share `valid` of each class does, chosen by `seed`; `test` is kept
-    for evaluate. `drop_copies` leaves out texts that are there already, with the same label. Raises FileError and DataError
-    for a folder that is missing, empty or of one class; files that are empty, no text, or not in UTF-8 are told by name.
-    """
-    found = text_folder(folder)
-    table = found.table
-    refuse_shares(split, valid, test)
-    if split is None:
-        split = splits.random(valid, seed=seed, test=test, stratify="label")
-        if "split" in table:
-            split = splits.ByColumn("split", otherwise=split)
-    known = sorted({str(label) for label in table["label"]})
-    if len(known) < 2:
-        raise DataError(
-            f"there is only one class, {known[0]!r}: nothing to tell apart.", where=table.source,
-            fix="Give texts of at least two classes, one folder for each.",
-        )  # fmt: skip
-    if not any(str(text).strip() for text in table["text"]):
-        raise DataError("every text is empty.", where=table.source, fix="Copy or export them again.")
-    if drop_copies:
-        table = without_copies(table, ("text", "label"), split, things="texts")
-    recipe = TASK.recipe(
-        os.path.abspath(folder), valid=valid, seed=seed, test=test, split=split, drop_copies=drop_copies
-    )
-    codecs = {"text": Text(grams=GRAMS), "label": Category()}
-    task = TextClassification(folder=True, unread=found.unread)
-    data = Problem.of(
-        make_dataset(
-            table, {"text": codecs["text"]}, {"label": codecs["label"]}, split, task=task, recipe=recipe
-        )
-    )
-    data.kinds = {
-        "text": ColumnKind("text", TEXT, "what the files hold", codecs["text"]),
-        "label": ColumnKind("label", CATEGORY, "the folder of a file", codecs["label"]),
-    }
-    return data
-
-
-@public
-def from_csv(
-    path: str | os.PathLike[str],
-    target: str | Sequence[str],
-    valid: float = 0.2,
-    seed: int = 0,
-    *,
-    query: str | None = None,
-    split: Splitter | None = None,
-    missing: Missing = None,
-    **options: Any,
-) -> Problem:
-    """A table with a column of texts and one of classes, from a file or a database. Columns that are no text are left out,
-    and named. The options are those of `tabular.from_csv`; it trains on texts beside other columns."""
-    frame = read_frame(path, query=query, missing=missing)
-    recipe = TASK.recipe(
-        os.fspath(path) if query else os.path.abspath(path),
-        target=names_of(target), valid=valid, seed=seed, query=query, split=split, missing=frame.missing, **options,
-    )  # fmt: skip
-    return from_table(frame, target, valid, seed, split=split, recipe=recipe, **options)
-
-
-@public
-def from_table(
-    frame: Any,
-    target: str | Sequence[str] = "label",
-    valid: float = 0.2,
-    seed: int = 0,
-    *,
-    columns: Mapping[str, str] | None = None,
-    ignore: str | Sequence[str] = (),
-    missing: Missing = None,
-    name: str = "table",
-    **options: Any,
-) -> Problem:
-    """The same of a pandas or polars frame, or a mapping of columns."""
-    frame = frame if isinstance(frame, Frame) else read_frame(frame, name=name, missing=missing)
-    targets, ignored = names_of(target), names_of(ignore)
-    if len(targets) != 1:
-        raise UsageError("texts have one target.", where="target", fix="Name one; a table may have several.")
-    left_out: list[str] = []
-    if targets[0] in frame.columns:  # Else `from_frame` says so.
-        kinds = guess_kinds(frame, targets, columns or {}, ignored)
-        used = {name: kind.codec for name, kind in kinds.items() if kind.codec and name not in targets}
-        texts = [name for name, codec in used.items() if kind_of(codec) in _TEXTS]
-        if len(texts) != 1:
-            told = f"there are several columns of texts: {', '.join(texts)}" if texts else "no column is text"
-            other = next((name for name in frame.columns if name not in targets), "NAME")
-            fix = (
-                f"Leave the others out (--ignore {texts[1]}), or take all of them: --task tabular."
-                if texts
-                else f"Say which it is: {column_option(other, TEXT)}."
-            )
-            raise DataError(f"{told}.", where=frame.source or frame.name, fix=fix)
-        left_out = [name for name in used if name not in texts]
-    data = tabular.from_frame(
-        frame, target, valid, seed, columns=columns, ignore=[*ignored, *left_out], **options
-    )
-    if data.signature.targets[targets[0]].labels is None:
-        raise DataError(
-            f"the target {targets[0]!r} is no choice among classes.", where=frame.source or frame.name,
-            fix=f"Say {column_option(targets[0], CATEGORY)} where it is one, or leave --task out.",
-        )  # fmt: skip
-    data.task = TASK
-    for name in left_out:
-        data.kinds[name] = replace(data.kinds[name], reason="texts alone are looked at")
-    if left_out:
-        data.notes.append(
-            f"left out, for texts alone are looked at: {', '.join(left_out)} (--task tabular takes all columns)"
-        )
-    return data
+    return getattr(texts, name)

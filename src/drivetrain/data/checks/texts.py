@@ -157,8 +157,8 @@ def _bands(runs: Sequence[Array]) -> Iterator[list[int]]:
     filled = np.flatnonzero([len(each) > 0 for each in runs])
     if not len(filled):
         return
-    flat = np.concatenate([runs[row] for row in filled])
-    starts = np.concatenate([[0], np.cumsum([len(runs[row]) for row in filled])[:-1]])
+    flat = np.concatenate([runs[row] for row in filled.tolist()])
+    starts = np.concatenate([[0], np.cumsum([len(runs[row]) for row in filled.tolist()])[:-1]])
     turn = np.random.default_rng(0).integers(0, 2**63, (_BANDS, _ROWS), np.uint64)
     for band in turn:
         key = np.zeros(len(filled), np.uint64)
