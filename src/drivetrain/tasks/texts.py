@@ -23,10 +23,10 @@ from drivetrain.data.read.readers import Missing, read_frame
 from drivetrain.data.read.text_folders import text_folder
 from drivetrain.data.recipe import task_named
 from drivetrain.data.split import Splitter
+from drivetrain.data.split_words import refuse_shares
 from drivetrain.errors import DataError, UsageError
 from drivetrain.extensions import kind_of
 from drivetrain.interface import column_option
-from drivetrain.learn.applies import refuse_shares
 from drivetrain.tasks import tables
 from drivetrain.tasks.problem import Problem
 
