@@ -135,3 +135,19 @@ def test_what_nobody_looks_for_is_told(tmp_path: Path) -> None:
     report = tiny(tmp_path).check()
     assert "not looked through" in str(report)
     assert report.counts["rows"] == len(tiny(tmp_path))
+
+
+def test_n_grams_stand_beside_it_on_the_same_tokens(tmp_path: Path) -> None:
+    """This text goes on as it began: whoever counts knows what comes."""
+    result = tiny(tmp_path).learner("gru", out=tmp_path / "run", quiet=True).fit(1)
+    ((name, found),) = result["baselines"].items()
+    ours = result["metrics"]["valid"]
+    assert name == "6-grams (Kneser-Ney)"
+    assert found["nats"]["n"] == ours["nats"]["n"]
+    assert found["nats"]["value"] < 0.3 < ours["nats"]["value"]
+    assert found["perplexity"]["value"] == pytest.approx(math.exp(found["nats"]["value"]))
+    told = result["against"][name]
+    assert told["better"] is False
+    assert told["difference"]["value"] == pytest.approx(ours["nats"]["value"] - found["nats"]["value"])
+    assert told["words"].startswith("worse than 6-grams (Kneser-Ney): nats a token higher by ")
+    assert not any("baseline" in note for note in result["notes"])

@@ -51,8 +51,6 @@ class TokensReader(nn.Module):
 class TokensEncoder(Encoder):
     """The tokens of each input through a table and a body of its own."""
 
-    flat = False
-
     def __init__(self, readers: Mapping[str, TokensReader]) -> None:
         super().__init__(list(readers))
         self.readers = nn.ModuleList(readers.values())
