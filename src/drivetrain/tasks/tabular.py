@@ -165,11 +165,10 @@ class Tabular(Task):
         return super().asked(signature, inputs, keep)
 
     def default_model(self, signature: Signature) -> str:
-        """The best of several; where an input needs a body, such as tokens, the network, for the others can't have it."""
+        """The best of several; where an input is of tokens the network, for the others can't have it."""
         from drivetrain.learn.names import BEST, NETWORK
-        from drivetrain.models.takes import form_of
 
-        return BEST if not any(map(form_of, signature.inputs.values())) else NETWORK
+        return NETWORK if any(codec.of_tokens for codec in signature.inputs.values()) else BEST
 
     def find_faults(self, data: Dataset) -> Report:
         from drivetrain.tasks.tables import find_faults
