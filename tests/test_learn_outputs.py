@@ -117,7 +117,7 @@ def test_validation_of_large_outputs_takes_little_memory_and_little_room(tmp_pat
     tracemalloc.stop()
     assert 100 * ROW > 500e6 > 250e6 > peak
     assert sum(file.stat().st_size for file in (tmp_path / "validation").iterdir()) < 100 * 256 * 8 + 10_000
-    assert found["said.perplexity"].value == pytest.approx(np.exp(found["said.word_log_loss"].value))
+    assert found["said.word_perplexity"].value == pytest.approx(np.exp(found["said.word_log_loss"].value))
     assert found["even.auc"].value == 0.5, "what is small is measured as ever"
     assert learner.outputs("valid")[0]["even"].shape == (100, 2)
     with pytest.raises(DataError, match="never held whole: they have more than 32,768 numbers a row"):
@@ -131,8 +131,8 @@ def test_validation_of_large_outputs_takes_little_memory_and_little_room(tmp_pat
 
 def test_no_rows_have_no_metrics_of_large_outputs() -> None:
     found = scores(Saying(), np.zeros((0, 256, 5000), np.float32), np.zeros((0, 256), np.int64)).measure()
-    assert found["perplexity"].n == 0
-    assert np.isnan(found["perplexity"].value)
+    assert found["word_perplexity"].n == 0
+    assert np.isnan(found["word_perplexity"].value)
 
 
 @pytest.mark.slow
@@ -146,7 +146,7 @@ def test_a_model_with_large_outputs_is_trained_compared_exported_and_measured(tm
         learner.fit(1, lr=rate)
     result = learner.result
     assert result is not None
-    assert {"said.word_log_loss", "said.perplexity", "even.auc"} <= result["metrics"]["valid"].keys()
+    assert {"said.word_log_loss", "said.word_perplexity", "even.auc"} <= result["metrics"]["valid"].keys()
     assert any("batch by batch, for they have 64,000 numbers a row" in note for note in result["notes"])
     assert sum(file.stat().st_size for file in runs[0].rglob("*") if file.is_file()) < 3e6 < 30 * 4 * 64_000
     assert compare(runs, metric="said.word_log_loss").best == "two"
@@ -157,7 +157,7 @@ def test_a_model_with_large_outputs_is_trained_compared_exported_and_measured(tm
         "amount,said,even\n" + "".join(f"{n},{' '.join(['3'] * (n + 1))},yes\n" for n in range(5))
     )
     measured = evaluate(learner.export(tmp_path / "a.bundle"), source, quiet=True, trusted=True)
-    assert measured["metrics"]["said.perplexity"]["value"] > 1
+    assert measured["metrics"]["said.word_perplexity"]["value"] > 1
 
 
 def test_a_bundle_has_no_more_golden_cases_than_are_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

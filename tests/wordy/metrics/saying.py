@@ -11,7 +11,7 @@ from drivetrain.types import Array
 
 METRICS = (
     Metric("word_log_loss", "log loss of a word", higher=False),
-    Metric("perplexity", "perplexity", higher=False),
+    Metric("word_perplexity", "perplexity of words", higher=False),
     Metric("words_right", "words that are right", higher=True, share=True),
 )
 DECIDES = "word_log_loss"
@@ -28,7 +28,7 @@ def statistics(codec: Codec, outputs: Array, encoded: Array) -> dict[str, Statis
     right = (outputs.argmax(axis=-1) == encoded).mean(axis=1)
     return {
         "word_log_loss": Statistic.mean_of(lost),
-        "perplexity": Statistic((lost, np.ones(len(lost))), _perplexity),
+        "word_perplexity": Statistic((lost, np.ones(len(lost))), _perplexity),
         "words_right": Statistic.mean_of(right),
     }
 
