@@ -158,16 +158,15 @@ def compare_with(
         codec = signature.targets[found.target]
         theirs = losses(codec, found.outputs, encoded[found.target])
         apart = paired_difference(ours[found.target], theirs, seed)
-        better = True if apart.high < 0 else False if apart.low > 0 else None
-        decided_by = names.deciding(codec)
-        compared[found.name] = {
-            "target": found.target,
-            "measure": decided_by,
-            "difference": apart.to_json(),
-            "better": better,
-            "words": in_words(found.name, decided_by, apart, better),
-        }
+        compared[found.name] = told_apart(found.name, found.target, names.deciding(codec), apart)
     return compared
+
+
+def told_apart(name: str, target: str, key: str, apart: Estimate) -> dict[str, Any]:
+    """How a model stands against a simple method, by our losses less its losses: one value of `compare_with`."""
+    better = True if apart.high < 0 else False if apart.low > 0 else None
+    words = in_words(name, key, apart, better)
+    return {"target": target, "measure": key, "difference": apart.to_json(), "better": better, "words": words}
 
 
 def in_words(baseline: str, key: str, apart: Estimate, better: bool | None) -> str:

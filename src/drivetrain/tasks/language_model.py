@@ -96,6 +96,7 @@ class Written(Concluded):
 
     def finish(self, learner: BaseLearner) -> dict[str, Any]:
         """The result, with a page of the course of the training."""
+        from drivetrain.evidence.result import told_apart
         from drivetrain.learn.runs.folder import versions
         from drivetrain.report.page import write_report
 
@@ -107,7 +108,10 @@ class Written(Concluded):
             "task": learner.data.task.name,
             "metrics": {part: _estimates(ours)},
             "baselines": {name: _estimates(found) for name, found in theirs.items()},
-            "against": {name: _against(name, ours, found) for name, found in theirs.items()},
+            "against": {
+                name: told_apart(name, TEXT, DECIDES, difference(ours[DECIDES], found[DECIDES]))
+                for name, found in theirs.items()
+            },
             "epochs": learner.epochs,
             "seconds": learner.seconds,
             "notes": list(learner.notes),
@@ -153,22 +157,6 @@ def ngrams_beside(data: Writing) -> dict[str, dict[str, Statistic]]:
 
 def _estimates(found: dict[str, Statistic]) -> dict[str, Any]:
     return {name: each.estimate().to_json() for name, each in found.items()}
-
-
-def _against(name: str, ours: dict[str, Statistic], theirs: dict[str, Statistic]) -> dict[str, Any]:
-    """As `evidence.result.compare_with` tells it, by what a token costs."""
-    from drivetrain.evidence.result import in_words
-
-    apart = difference(ours[DECIDES], theirs[DECIDES])
-    better = True if apart.high < 0 else False if apart.low > 0 else None
-    words = in_words(name, DECIDES, apart, better)
-    return {
-        "target": TEXT,
-        "measure": DECIDES,
-        "difference": apart.to_json(),
-        "better": better,
-        "words": words,
-    }
 
 
 def measured(learner: Any, part: str) -> dict[str, Statistic]:

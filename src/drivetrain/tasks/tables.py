@@ -36,6 +36,15 @@ _TOLD = 5
 """So many columns are named where none is left."""
 
 
+def read_source(
+    task: str, path: str | os.PathLike[str], *, query: str | None, missing: Missing, **call: Any
+) -> tuple[Frame, dict[str, Any]]:
+    """The frame of a file or a database, and what a run keeps to make its dataset again."""
+    frame = read_frame(path, query=query, missing=missing)
+    source = os.fspath(path) if query else os.path.abspath(path)
+    return frame, task_named(task).recipe(source, query=query, missing=frame.missing, **call)
+
+
 @public
 def from_csv(
     path: str | os.PathLike[str],
@@ -54,10 +63,8 @@ def from_csv(
     `ignore=["id"]` leaves some out. The other options are those of `from_frame`.
     Raises FileError, DataError and UsageError that name file, row and column.
     """
-    frame = read_frame(path, query=query, missing=missing)
-    recipe = task_named(NAME).recipe(
-        os.fspath(path) if query else os.path.abspath(path),
-        target=names_of(target), valid=valid, seed=seed, query=query, split=split, missing=frame.missing, **options,
+    frame, recipe = read_source(
+        NAME, path, target=names_of(target), valid=valid, seed=seed, query=query, split=split, missing=missing, **options
     )  # fmt: skip
     return from_frame(frame, target, valid, seed, split=split, recipe=recipe, **options)
 

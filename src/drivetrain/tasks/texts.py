@@ -29,6 +29,7 @@ from drivetrain.extensions import kind_of
 from drivetrain.interface import column_option
 from drivetrain.tasks import tables
 from drivetrain.tasks.problem import Problem
+from drivetrain.tasks.tables import read_source
 
 _TASK = "text_classification"
 _TEXTS = ("text", "tokens")
@@ -104,10 +105,8 @@ def from_csv(
 ) -> Problem:
     """A table with a column of texts and one of classes, from a file or a database. Columns that are no text are left out,
     and named. The options are those of `tabular.from_csv`; it trains on texts beside other columns."""
-    frame = read_frame(path, query=query, missing=missing)
-    recipe = task_named(_TASK).recipe(
-        os.fspath(path) if query else os.path.abspath(path),
-        target=names_of(target), valid=valid, seed=seed, query=query, split=split, missing=frame.missing, **options,
+    frame, recipe = read_source(
+        _TASK, path, target=names_of(target), valid=valid, seed=seed, query=query, split=split, missing=missing, **options
     )  # fmt: skip
     return from_table(frame, target, valid, seed, split=split, recipe=recipe, **options)
 

@@ -158,6 +158,13 @@ def unfit(seen: ColumnContext, kind: str, why: str) -> DataError:
     )
 
 
+def refuse_no_text(seen: ColumnContext, word: str) -> None:
+    """Raise DataError where a column that is said to be of texts, or of their like, holds none."""
+    refuse_unusable(seen, word)
+    if seen.column.kind != "text":
+        raise unfit(seen, word, "it holds no text")
+
+
 def refuse_unlearnable(seen: ColumnContext) -> None:
     """Refuse a target that no kind here is, or that is the same in all rows."""
     column, place = seen.column, place_of(seen)

@@ -12,7 +12,7 @@ from drivetrain.codecs import Codec
 from drivetrain.codecs.image import EXTENSIONS, Image
 from drivetrain.data.faults import Fault
 from drivetrain.data.groups import Named, ranged
-from drivetrain.data.kinds.base import MOSTLY, PICTURE, ColumnContext, ColumnKind, refuse_unusable, unfit
+from drivetrain.data.kinds.base import MOSTLY, PICTURE, ColumnContext, ColumnKind, refuse_no_text
 from drivetrain.data.kinds.category import category
 from drivetrain.data.kinds.rows import names_rows
 from drivetrain.data.read.columns import Column
@@ -43,9 +43,7 @@ def picture(seen: ColumnContext) -> ColumnKind:
 
 
 def told(seen: ColumnContext, word: str) -> ColumnKind:
-    refuse_unusable(seen, word)
-    if seen.column.kind != "text":
-        raise unfit(seen, word, "it holds no text")
+    refuse_no_text(seen, word)
     return picture(seen)
 
 

@@ -11,7 +11,7 @@ from drivetrain.codecs import Codec
 from drivetrain.codecs.text import Text
 from drivetrain.data.cell_text import Texts
 from drivetrain.data.groups import Named, ranged
-from drivetrain.data.kinds.base import TEXT, ColumnContext, ColumnKind, refuse_unusable, unfit
+from drivetrain.data.kinds.base import TEXT, ColumnContext, ColumnKind, refuse_no_text
 from drivetrain.data.read.columns import Column
 from drivetrain.types import Array
 
@@ -38,9 +38,7 @@ def text(seen: ColumnContext, words: float = 0.0) -> ColumnKind:
 
 
 def told(seen: ColumnContext, word: str) -> ColumnKind:
-    refuse_unusable(seen, word)
-    if seen.column.kind != "text":
-        raise unfit(seen, word, "it holds no text")
+    refuse_no_text(seen, word)
     return text(seen)
 
 

@@ -12,7 +12,7 @@ from drivetrain.codecs import Codec
 from drivetrain.codecs.tokens import Tokens
 from drivetrain.data.cell_text import Texts
 from drivetrain.data.groups import Named, ranged
-from drivetrain.data.kinds.base import ColumnContext, ColumnKind, refuse_unusable, unfit
+from drivetrain.data.kinds.base import ColumnContext, ColumnKind, refuse_no_text
 from drivetrain.data.read.columns import Column
 from drivetrain.types import Array
 
@@ -42,9 +42,7 @@ STOP_WORDS = tuple(_SMALL.split())
 
 def told(seen: ColumnContext, word: str) -> ColumnKind:
     """By words in lower case, unless it is said otherwise."""
-    refuse_unusable(seen, word)
-    if seen.column.kind != "text":
-        raise unfit(seen, word, "it holds no text")
+    refuse_no_text(seen, word)
     said: dict[str, Any] = {"tokenizer": "words", "lower": True}
     for way in seen.written:
         said |= _meant(way)

@@ -66,13 +66,13 @@ class NgramsLearner(Solved):
                 fix="Use another model, such as trees, or say which column is text.",
             )
 
+    def _first_notes(self) -> list[str]:
+        rest = unseen(self.data.signature, for_ngrams)
+        return [f"ngrams sees nothing of {', '.join(map(repr, rest))}: no text"] if rest else []
+
     def _solve(self) -> None:
         batch, settings = self.training_batch(), self.settings
         refuse_no_rows(self.data)
-        rest = unseen(self.data.signature, for_ngrams)
-        note = f"ngrams sees nothing of {', '.join(map(repr, rest))}: no text"
-        if rest and note not in self.notes:
-            self.notes.append(note)
         with self.progress("Weighing n-grams", 1) as advance:
             self.model = fit_ngrams(
                 self.data.signature, batch, seed=settings.seed, class_weights=settings.class_weights,

@@ -70,15 +70,15 @@ class RegressionLearner(Solved):
                 fix="Use another model, such as ngrams or mlp.",
             )
 
+    def _first_notes(self) -> list[str]:
+        rest = unseen(self.data.signature, for_regression)
+        return [f"a regression sees nothing of {with_kinds(self.data.signature, rest)}"] if rest else []
+
     def _solve(self) -> None:
         from threadpoolctl import threadpool_limits
 
         batch, settings = self.training_batch(), self.settings
         refuse_no_rows(self.data)
-        rest = unseen(self.data.signature, for_regression)
-        note = f"a regression sees nothing of {with_kinds(self.data.signature, rest)}"
-        if rest and note not in self.notes:
-            self.notes.append(note)
         columns = fit_columns_of(self.data.signature, batch)
         features = columns.features(batch)
         self.models: dict[str, Linear] = {}
