@@ -1,0 +1,377 @@
+"""Sentences in two languages, side by side: a table with a column of each, or two files whose lines belong together.
+
+NAME.tsv, .csv, .jsonl, .parquet   a column for each side; a tab-separated file may be called .txt too
+NAME.en and NAME.fr                line N of one belongs to line N of the other; either file, or NAME, names both
+a folder of any of these           train, val and test in a file's name say its part
+"""
+
+from __future__ import annotations
+
+import codecs
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from drivetrain.data.read.textfile import as_utf8, column_names, extension, read_file
+from drivetrain.data.split import PARTS, SYNONYMS
+from drivetrain.data.table import Origins, Table, as_column, shown
+from drivetrain.errors import DataError, FileError, UsageError, nearest
+from drivetrain.types import Array
+
+SPLIT = "split"
+SHOWN = 5
+"""Lines that are named of those left out."""
+TABLES = (".csv", ".jsonl", ".ndjson", ".parquet", ".pq")
+TABBED = (".tsv", ".tab", ".txt")
+_PART_OF = {**SYNONYMS, "dev": "valid"}
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
+"""NUL, and half a character."""
+_QUOTED = re.compile('"(?:[^"]|"")*""(?:[^"]|"")*"')
+_SURELY = 0.6
+"""Lengths have to fit each other so much better than by chance, for the line to be named up to which they do."""
+
+
+@dataclass
+class _Side:
+    """Lines of a file, stripped; None for one that is no text. `notes` are what was done to read it."""
+
+    place: str
+    lines: list[str | None]
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class _Pairs:
+    """The pairs of one file or two: both sides of row `numbers[i]`, as a person counts them."""
+
+    name: str
+    sources: Sequence[str | None]
+    targets: Sequence[str | None]
+    numbers: Array
+    notes: list[str]
+    things: str = "row"
+
+
+def read_pairs(source: str | os.PathLike[str], source_column: str, target_column: str) -> Table:
+    """The pairs of a table, of two files of lines, or of a folder of these: two columns of text without white space around
+    it, and `split` where the names of several files say parts.
+
+    A tab-separated file has a row in each line, and a quote in it is a letter as any other; a CSV has quotes as a CSV has.
+    A line ends with LF or CR LF, and with no other sign. Pairs without a text on one side are left out, and told by line.
+    Raises FileError, DataError where lines don't fit each other, UsageError for a column that isn't there.
+    """
+    path = os.fspath(source)
+    if source_column == target_column:
+        raise UsageError(
+            f"the source and the target are both {source_column!r}.", where="target", fix="Name two columns."
+        )
+    root = os.path.abspath(path)
+    if os.path.isdir(path):
+        parts = _of_folder(root, source_column, target_column)
+    else:
+        parts = {"": _of_file(path, source_column, target_column)}
+    return _table(parts, root, source_column, target_column)
+
+
+def pairs_stand_in(path: str, source_column: str, target_column: str) -> bool:
+    """Whether there are two files of lines that a path means, or a folder with such."""
+    if os.path.isdir(path):
+        return bool(_stems(path, source_column, target_column))
+    return _sides_of(path, source_column, target_column) is not None
+
+
+def _of_folder(root: str, source: str, target: str) -> dict[str, _Pairs]:
+    """By part; of a folder of one pair of files alone the part is ""."""
+    stems = _stems(root, source, target)
+    tables = [] if stems else [
+        name for name in sorted(os.listdir(root))
+        if extension(name) in (*TABLES, *TABBED) and _part(name) and not name.startswith(".")
+    ]  # fmt: skip
+    if not stems and not tables:
+        raise DataError(
+            f"there are no two files of lines NAME.{source} and NAME.{target}, and no tables train, val, test.",
+            where=shown(root), fix="Name the file.",
+        )  # fmt: skip
+    found: dict[str, _Pairs] = {}
+    named: dict[str, str] = {}
+    for name in stems or tables:
+        part = _part(name) if len(stems or tables) > 1 else ""
+        if len(stems or tables) > 1 and (not part or part in named):
+            twice = f"{named[part]} and {name} are both {part}" if part else f"{name} is of no part"
+            raise DataError(
+                f"there are several files and {twice}.", where=shown(root),
+                fix="Call them train, val and test, or name one file.",
+            )  # fmt: skip
+        named[part] = name
+        found[part] = _of_file(os.path.join(root, name), source, target)
+    return {part: found[part] for part in ("", *PARTS) if part in found}
+
+
+def _stems(root: str, source: str, target: str) -> list[str]:
+    """The names that two files of lines of a folder have in common."""
+    names = {name.removesuffix(".gz") for name in os.listdir(root) if not name.startswith(".")}
+    sources = sorted(name.removesuffix(f".{source}") for name in names if name.endswith(f".{source}"))
+    return [stem for stem in sources if stem and f"{stem}.{target}" in names]
+
+
+def _part(name: str) -> str:
+    """The part that a file's name says, as a word of it: "" where it says none or several."""
+    words = {_PART_OF.get(word, "") for word in re.split(r"[^a-z]+", os.path.basename(name).lower())} - {""}
+    return words.pop() if len(words) == 1 else ""
+
+
+def _sides_of(path: str, source: str, target: str) -> tuple[str, str] | None:
+    """The two files of lines that a path means: it is one of them, or the name that they have in common."""
+    plain = path.removesuffix(".gz")
+    stem = next(
+        (plain.removesuffix(end) for end in (f".{source}", f".{target}") if plain.endswith(end)), path
+    )
+    if stem == path and os.path.isfile(path):
+        return None
+    files = [
+        next((name for name in (f"{stem}.{side}", f"{stem}.{side}.gz") if os.path.isfile(name)), "")
+        for side in (source, target)
+    ]
+    return (files[0], files[1]) if all(files) else None
+
+
+def _of_file(path: str, source: str, target: str) -> _Pairs:
+    if sides := _sides_of(path, source, target):
+        return _of_lines(*sides)
+    kind = extension(path)
+    if kind in (f".{source}", f".{target}"):
+        other = target if kind == f".{source}" else source
+        raise FileError(
+            f"there is no file of the other side beside it, {shown(Path(path).stem)}.{other}.",
+            where=shown(path), fix="Put both into one folder.",
+        )  # fmt: skip
+    if kind in TABBED:
+        return _of_tabs(path, source, target)
+    if kind in TABLES:
+        return _of_table(path, source, target)
+    if not os.path.exists(path):
+        raise FileError("there is no such file.", where=shown(path), fix="Check the path.")
+    raise DataError(
+        "this is neither a table nor one of two files of lines.", where=shown(path),
+        fix=f"Name it .tsv, .csv, .jsonl or .parquet, or NAME.{source} beside NAME.{target}.",
+    )  # fmt: skip
+
+
+def _of_lines(source: str, target: str) -> _Pairs:
+    a, b = _side(source), _side(target)
+    if len(a.lines) != len(b.lines):
+        raise _unequal(a, b)
+    notes = [f"{side.place}: {note}" for side in (a, b) for note in side.notes]
+    name = f"{a.place} + {b.place}"
+    return _Pairs(name, a.lines, b.lines, np.arange(1, len(a.lines) + 1), notes, "line")
+
+
+def _unequal(a: _Side, b: _Side) -> DataError:
+    longer, shorter = (a, b) if len(a.lines) > len(b.lines) else (b, a)
+    first = len(shorter.lines) + 1
+    told = f"line {first:,} of {longer.place} is the first without a partner"
+    if (
+        at := where_they_part([line or "" for line in a.lines], [line or "" for line in b.lines])
+    ) is not None:
+        told += f"; by their lengths they fit up to line {at:,}, and not from line {at + 1:,} on"
+    return DataError(
+        f"{a.place} has {len(a.lines):,} lines and {b.place} {len(b.lines):,}: {told}.",
+        where=longer.place, fix="Mend the file that lost or gained lines: line N of one belongs to line N of the other.",
+    )  # fmt: skip
+
+
+def where_they_part(sources: Sequence[str], targets: Sequence[str]) -> int | None:
+    """After how many lines the longer of two files has lines too many, by the lengths of their sentences; None where these
+    don't tell.
+
+    Translations are about as long as what they translate (Gale and Church 1993, A program for aligning sentences in bilingual
+    corpora, Computational Linguistics 19:75-102). Of all places the one is taken with the least squared differences of the
+    logarithms of lengths: as the lines stand before it, moved by what one file has more after it.
+    """
+    a, b = (np.log1p([len(line) for line in lines]) for lines in (sources, targets))
+    a, b = (a, b) if len(a) < len(b) else (b, a)
+    n, more = len(a), len(b) - len(a)
+    if n < 2 * SHOWN:
+        return None
+    apart = float(np.median(b)) - float(np.median(a))  # One language is wordier.
+    stands, moved = (b[:n] - a - apart) ** 2, (b[more:] - a - apart) ** 2
+    costs = np.concatenate([[0.0], np.cumsum(stands)]) + np.concatenate([np.cumsum(moved[::-1])[::-1], [0.0]])
+    at = int(costs.argmin())
+    by_chance = float(a.var() + b.var())  # Of lines that have nothing to do with each other.
+    return at if at < n and costs[at] / n < _SURELY * by_chance else None
+
+
+def _side(path: str) -> _Side:
+    """The lines of a file. A line that is no UTF-8 in a file that is else is no text; a file with hardly any UTF-8 in it is
+    read as Windows-1252."""
+    place = shown(os.path.basename(path))
+    lines, notes = _lines_of(path, place)
+    return _Side(place, [None if line is None else line.strip() for line in lines], notes)
+
+
+def _lines_of(path: str, place: str) -> tuple[list[str | None], list[str]]:
+    """A file's lines, None for one that is no UTF-8, and what was done to read it."""
+    data = read_file(path, text=True)
+    if not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        _refuse_nul(data, place)
+    lines = _split(data)
+    wrong = [at for at, line in enumerate(lines) if not line.isascii() and not _is_utf8(line)]
+    letters = sum(not line.isascii() for line in lines)
+    if wrong and 2 * len(wrong) < letters:
+        broken = set(wrong)
+        told = f"no UTF-8, and so no text: {_places([at + 1 for at in wrong], 'line')}"
+        read = [None if at in broken else line.decode("utf-8") for at, line in enumerate(lines)]
+        return read, [told]
+    data, notes = as_utf8(data, place)
+    _refuse_nul(data, place)
+    return [line.decode("utf-8") for line in _split(data)], notes
+
+
+def _split(data: bytes) -> list[bytes]:
+    """At ends of line alone: what else Python takes for one, such as U+2028, is inside of sentences."""
+    if b"\n" not in data and b"\r" in data:
+        data = data.replace(b"\r", b"\n")
+    lines = data.removeprefix(codecs.BOM_UTF8).split(b"\n")
+    return lines[:-1] if not lines[-1] else lines
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _refuse_nul(data: bytes, place: str) -> None:
+    """Raise DataError where a file has a NUL in it, with its line."""
+    if (zero := data.find(b"\0")) >= 0:
+        line = data.count(b"\n", 0, zero) + 1
+        raise DataError(
+            f"this is no text: byte {zero + 1:,} is NUL.", where=f"{place}, line {line:,}",
+            fix="Take it out, or save the file as text in UTF-8.",
+        )  # fmt: skip
+
+
+def _of_tabs(path: str, source: str, target: str) -> _Pairs:
+    """A row in each line, whatever quotes are in it."""
+    place = shown(os.path.basename(path))
+    lines, notes = _lines_of(path, place)
+    if not lines or not lines[0]:
+        raise DataError(
+            "the first line is empty.", where=place, fix="Write the names of the columns into it, parted by a tab."
+        )  # fmt: skip
+    names, changed = column_names(lines[0].rstrip("\r").split("\t"), place)
+    at = [_place_of(name, names, place) for name in (source, target)]
+    rows: list[list[str]] = []
+    numbers: list[int] = []
+    odd: list[tuple[int, int]] = []
+    blank: list[int] = []
+    for number, line in enumerate(lines[1:], start=2):
+        cells = [] if line is None else line.rstrip("\r").split("\t")
+        if line is not None and not line.strip():
+            blank.append(number)
+        elif line is not None and len(cells) != len(names):
+            odd.append((number, len(cells)))
+        else:
+            rows.append(cells)
+            numbers.append(number)
+    if odd:
+        number, count = odd[0]
+        more = f" So have {len(odd) - 1:,} more lines." if len(odd) > 1 else ""
+        raise DataError(
+            f"this line has {count:,} {'cell' if count == 1 else 'cells'} and the first has {len(names):,}.{more}",
+            where=f"{place}, line {number:,}", fix="Part the cells by one tab each, and leave none inside of a sentence.",
+        )  # fmt: skip
+    sides = [[cells[place].strip() if cells else None for cells in rows] for place in at]
+    quoted = sum(bool(text and _QUOTED.fullmatch(text)) for side in sides for text in side)
+    notes += changed
+    if blank:
+        notes.append(f"left out, empty: {_places(blank, 'line')}")
+    if quoted:
+        notes.append(
+            f"{_count(quoted, 'cell')} in quotes, as a spreadsheet writes them, taken as written: save it as CSV if these are no "
+            "part of the sentences"
+        )  # fmt: skip
+    return _Pairs(place, sides[0], sides[1], np.array(numbers, np.int64), notes)
+
+
+def _place_of(name: str, names: Sequence[str], place: str) -> int:
+    if name not in names:
+        known = f"The first line names {', '.join(text[:40] for text in names[:20])}"
+        fix = nearest(name, names) or f"{known}; write the names of the columns there if it does not."
+        raise UsageError(f"there is no column {name!r}.", where=place, fix=fix)
+    return names.index(name)
+
+
+def _of_table(path: str, source: str, target: str) -> _Pairs:
+    from drivetrain.data.read.readers import read_frame
+
+    frame = read_frame(path)
+    sides: list[list[str | None]] = []
+    for name in (source, target):
+        column = frame.column(name)
+        if column.kind != "text":
+            raise DataError(
+                f"the column {name!r} holds {column.type_name}, not text.", where=frame.name,
+                fix="Name the columns of the sentences.",
+            )  # fmt: skip
+        sides.append(column.values.to_list())
+    return _Pairs(frame.name, sides[0], sides[1], frame.numbers, list(frame.notes))
+
+
+def _table(parts: dict[str, _Pairs], root: str, source: str, target: str) -> Table:
+    """All parts one after the other, without the pairs that lack a side."""
+    notes: list[str] = []
+    columns: dict[str, list[str]] = {source: [], target: [], SPLIT: []}
+    origins: list[Origins] = []
+    for part, pairs in parts.items():
+        before = f"{pairs.name}: " if len(parts) > 1 else ""
+        notes += [before + note for note in pairs.notes]
+        lacking = [at for at, both in enumerate(zip(pairs.sources, pairs.targets)) if not all(both)]
+        kept = np.delete(np.arange(len(pairs.numbers)), lacking)
+        if lacking:
+            told = _places(pairs.numbers[lacking].tolist(), pairs.things)
+            notes.append(f"{before}left out, a side is empty or no text: {told}")
+        halves = 0
+        for name, side in ((source, pairs.sources), (target, pairs.targets)):
+            texts = [side[at] or "" for at in kept.tolist()]
+            if any(map(_NO_TEXT.search, texts)):
+                halves += sum(map(bool, map(_NO_TEXT.search, texts)))
+                texts = [_NO_TEXT.sub("\N{REPLACEMENT CHARACTER}", text) for text in texts]
+            columns[name] += texts
+        if halves:
+            notes.append(
+                f"{before}NUL and halves of characters, which are no text, became U+FFFD: {_count(halves, 'text')}"
+            )
+        columns[SPLIT] += [part] * len(kept)
+        origins.append(Origins(pairs.name, pairs.numbers[kept]))
+    name = shown(os.path.basename(root)) if len(parts) > 1 else next(iter(parts.values())).name
+    if not columns[source]:
+        raise DataError("there is no pair of sentences.", where=name, fix="Add some.")
+    whole = columns if len(parts) > 1 else {source: columns[source], target: columns[target]}
+    return Table(
+        {column: as_column(texts) for column, texts in whole.items()},
+        origins[0] if len(parts) == 1 else as_column(list(_each(origins))),
+        name=name, source=root, layout="pairs of sentences", notes=tuple(notes),
+    )  # fmt: skip
+
+
+def _each(origins: Iterable[Origins]) -> Iterable[str]:
+    for some in origins:
+        yield from some
+
+
+def _places(numbers: Sequence[int], thing: str) -> str:
+    """ "3 lines (4, 17, 20)" """
+    told = ", ".join(f"{number:,}" for number in numbers[:SHOWN])
+    more = f" and {len(numbers) - SHOWN:,} more" if len(numbers) > SHOWN else ""
+    return f"{_count(len(numbers), thing)} ({told}{more})"
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
