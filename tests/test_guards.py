@@ -133,28 +133,34 @@ def test_no_option_of_the_command_line_comes_or_goes_unnoticed() -> None:
     assert found == {
         "train": "-h --help --json source --task --valid --seed --split --test --drop-copies --image-size "
         "--resize --layout --target --column --ignore --missing --query --log-target --no-log-target --interval "
-        "--cost --tokenizer --context --user --item --rating --timestamp --liked-from --header --titles --keep-seen --model "
+        "--cost --tokenizer --context --user --item --rating --timestamp --liked-from --header --titles "
+            "--keep-seen --source --tokens --model "
         "--epochs --time --lr --augment --frozen-epochs --batch-size --optimizer --weight-decay --dropout "
         "--label-smoothing --class-weights --loss --clip --accumulate --ema --early-stopping "
         "--precision --shard --no-check --out --export --resume --force",
         "check": "-h --help --json source --task --valid --seed --split --test --drop-copies --image-size "
         "--resize --layout --target --column --ignore --missing --query --log-target --no-log-target --interval "
-        "--cost --tokenizer --context --user --item --rating --timestamp --liked-from --header --titles --keep-seen",
+        "--cost --tokenizer --context --user --item --rating --timestamp --liked-from --header --titles "
+            "--keep-seen --source --tokens",
         "show": "-h --help --json source --task --valid --seed --split --test --drop-copies --image-size "
         "--resize --layout --target --column --ignore --missing --query --log-target --no-log-target --interval "
-        "--cost --tokenizer --context --user --item --rating --timestamp --liked-from --header --titles --keep-seen --out "
+        "--cost --tokenizer --context --user --item --rating --timestamp --liked-from --header --titles "
+            "--keep-seen --source --tokens --out "
         "--force",
         "labels": "-h --help --json source --task --valid --seed --split --test --drop-copies --image-size "
         "--resize --layout --target --column --ignore --missing --query --log-target --no-log-target --interval "
-        "--cost --tokenizer --context --user --item --rating --timestamp --liked-from --header --titles --keep-seen --model "
+        "--cost --tokenizer --context --user --item --rating --timestamp --liked-from --header --titles "
+            "--keep-seen --source --tokens --model "
         "--folds --epochs --out --force",
         "curve": "-h --help --json source --task --valid --seed --split --test --drop-copies --image-size "
         "--resize --layout --target --column --ignore --missing --query --log-target --no-log-target --interval "
-        "--cost --tokenizer --context --user --item --rating --timestamp --liked-from --header --titles --keep-seen --model "
+        "--cost --tokenizer --context --user --item --rating --timestamp --liked-from --header --titles "
+            "--keep-seen --source --tokens --model "
         "--epochs --repeats --out --force",
         "tune": "-h --help --json source --task --valid --seed --split --test --drop-copies --image-size "
         "--resize --layout --target --column --ignore --missing --query --log-target --no-log-target --interval "
-        "--cost --tokenizer --context --user --item --rating --timestamp --liked-from --header --titles --keep-seen "
+        "--cost --tokenizer --context --user --item --rating --timestamp --liked-from --header --titles "
+            "--keep-seen --source --tokens "
         "--trials --time --metric --keep-all --out --model --epochs --lr --augment --frozen-epochs "
         "--batch-size --optimizer --weight-decay --dropout --label-smoothing --class-weights --loss "
         "--clip --accumulate --ema --early-stopping --precision",

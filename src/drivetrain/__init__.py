@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from drivetrain.tasks import recommendation as recommendation
     from drivetrain.tasks import tabular as tabular
     from drivetrain.tasks import text_classification as text_classification
+    from drivetrain.tasks import translation as translation
     from drivetrain.tasks.block import DataBlock as DataBlock
     from drivetrain.types import Answer as Answer
     from drivetrain.types import Failure as Failure
@@ -71,10 +72,12 @@ _PUBLIC = {
     "split": "drivetrain.data.split",
     "tabular": "drivetrain.tasks.tabular",
     "text_classification": "drivetrain.tasks.text_classification",
+    "translation": "drivetrain.tasks.translation",
     "tune": "drivetrain.search.tune",
 }
 _MODULES = (
     "image_classification", "language_model", "recommendation", "split", "tabular", "text_classification",
+    "translation",
 )  # fmt: skip
 
 __all__ = ["__version__", *_PUBLIC]

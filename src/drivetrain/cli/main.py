@@ -89,7 +89,9 @@ def _run(arguments: Sequence[str] | None) -> int:
                 fix=near or f"Run '{options.parser.prog} --help'.",
             )  # fmt: skip
         words = _typed(given)
-        options.given = [name for name in vars(options) if _option(name) in words]
+        options.given = [
+            each.dest for each in options.parser._actions if words.intersection(each.option_strings)
+        ]
         with processes.one_speaker(), command_line():
             answer, code = options.module.act(options)
             if as_json:
@@ -147,7 +149,7 @@ def _as_typed(fault: UsageError, given: Sequence[str]) -> UsageError:
     with suppress(DrivetrainError):  # An extension that can't be imported is told elsewhere.
         from drivetrain.data.recipe import tasks
 
-        names |= {option.key: option.name for task in tasks() for option in task.options}
+        names |= {option.key: option.written or option.name for task in tasks() for option in task.options}
     found = {_option(fault.where), _option(names.get(fault.where, ""))} & _typed(given)
     fault.where = next(iter(found), fault.where)
     return fault

@@ -22,6 +22,7 @@ class Option:
     help      what --help says of it
     typed     the keywords of `ArgumentParser.add_argument`; None: it is for Python alone
     argument  what it is called in the Python call and in the recipe, where that is something else
+    written   as on the command line, where that is something else: `source_column` is typed --source
     group     its heading in --help: that of the task unless said
     question  is asked where it has to be said and isn't: "which column is to be predicted"
     usual     what it is where nobody said
@@ -34,6 +35,7 @@ class Option:
     help: str = ""
     typed: Mapping[str, Any] | None = field(default_factory=dict)
     argument: str = ""
+    written: str = ""
     group: str = ""
     question: str = ""
     usual: Any = None
@@ -49,7 +51,7 @@ class Option:
     @property
     def flag(self) -> str:
         """As it is typed."""
-        return "--" + self.name.replace("_", "-")
+        return "--" + (self.written or self.name).replace("_", "-")
 
     @property
     def metavar(self) -> str:
@@ -58,7 +60,7 @@ class Option:
 
     def add(self, parser: Any) -> None:
         """Make it an option of the command line."""
-        parser.add_argument(self.flag, help=self.help, **(self.typed or {}))
+        parser.add_argument(self.flag, dest=self.name, help=self.help, **(self.typed or {}))
 
     def refuse_missing(self, typed: Any) -> None:
         """Raises UsageError where it has to be said and isn't."""

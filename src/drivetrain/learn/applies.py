@@ -52,6 +52,11 @@ def _may_be_pretrained(data: Dataset, model: Any) -> bool:
 
 PICTURES = Needs("pictures", lambda data, _: bool(data.augmented), lambda *_: "no input is a picture")
 CATEGORY = Needs("a target that is a category", _has(lambda codec: codec.labels is not None), _targets)
+TOLD = Needs(
+    "a target that is a category or a text",
+    _has(lambda codec: codec.labels is not None or codec.of_tokens),
+    _targets,
+)
 NUMBER = Needs("a target that is a number", _has(lambda codec: isinstance(codec, Quantity)), _targets)
 NETWORK = Needs("a network", lambda _, model: is_network(model) and model != FAST, _named)
 OWN_NETWORK = Needs("a network that has a name", lambda _, model: isinstance(model, str), _named)
@@ -72,7 +77,7 @@ APPLIES: dict[str, tuple[Needs, ...]] = {
     "early_stopping": (NETWORK, VALID),
     "epochs": (NETWORK,),
     "frozen_epochs": (NETWORK, PRETRAINED),
-    "label_smoothing": (CATEGORY, NETWORK),
+    "label_smoothing": (TOLD, NETWORK),
     "loss": (NUMBER,),
     "lr": (NETWORK,),
     "pretrained": (PRETRAINED,),

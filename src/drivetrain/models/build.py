@@ -50,7 +50,7 @@ def build_network(
     source = registry.resolve(model)
     if source.kind == "whole":
         options = WholeOptions(dropout, pretrained, chosen, count)
-        return importlib.import_module(source.location).build(signature, rows, options)
+        return importlib.import_module(source.location).build(signature, rows, options, *source.words)
     notes: list[str] = []
 
     def body(shape: tuple[int, ...]) -> nn.Module:

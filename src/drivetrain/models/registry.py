@@ -184,9 +184,10 @@ def _file_of(name: str) -> tuple[Kind, ModuleType | None]:
 
 
 def _parted(name: str) -> tuple[str, tuple[str, ...]]:
-    """A name, and the words that follow it: lstm:bidirectional. Only bodies whose file has WORDS, how they are said, take any."""
+    """A name, and the words that follow it: lstm:bidirectional. Only bodies and whole networks whose file has WORDS, how they
+    are said, take any."""
     first, *words = name.split(":")
-    known = bool(words) and hasattr(extensions.find("models.bodies", first), "WORDS")
+    known = bool(words) and hasattr(_file_of(first)[1], "WORDS")
     return (first, tuple(words)) if known else (name, ())
 
 

@@ -85,6 +85,10 @@ TEST = Option(
 DROP_COPIES = Option(
     "drop_copies", "leave out rows, or pictures, that are there already", FLAG, group=GENERAL, fits=facts.is_bool
 )  # fmt: skip
+TARGET = Option(
+    "target", "what is to be predicted; may be given again", {**AGAIN, "metavar": "COLUMN"}, group="tables",
+    question="which column is to be predicted", fits=facts.many(facts.is_text),
+)  # fmt: skip
 INTERVAL = Option(
     "interval", "how often a number's interval shall hold it (0.9)", {"type": float, "metavar": "SHARE"},
     group="tables", usual=HELD, needs=NUMBER, fits=facts.or_none(facts.is_number),

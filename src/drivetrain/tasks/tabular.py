@@ -27,6 +27,7 @@ from drivetrain.tasks.options import (
     QUERY,
     SEED,
     SPLIT,
+    TARGET,
     TEST,
     VALID,
     YES_OR_NO,
@@ -115,10 +116,7 @@ class Tabular(Task):
         SPLIT,
         TEST,
         DROP_COPIES,
-        Option(
-            "target", "what is to be predicted; may be given again", {**AGAIN, "metavar": "COLUMN"},
-            question="which column is to be predicted", fits=facts.many(facts.is_text),
-        ),
+        TARGET,
         Kinds(
             "column",
             "override what a column was taken for, and how it is written: price=number:decimal-comma, day=date:month-first",

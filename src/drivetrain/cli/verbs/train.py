@@ -266,8 +266,9 @@ def _refuse_others(learner: Any, options: Namespace) -> None:
         told = "was started without it"
         if own not in (None, "") and own is not False:
             told = f"has {name.replace('_', ' ')} {own}, not {value}"
+        own_flags = {option.name: option.flag for option in learner.data.task.options}
         raise UsageError(
-            f"this run {told}.", where="--" + name.replace("_", "-"),
+            f"this run {told}.", where=own_flags.get(name, "--" + name.replace("_", "-")),
             fix="Leave it out to go on; for another choice start another run.",
         )  # fmt: skip
 

@@ -2,7 +2,8 @@
 its name, here and in extensions.
 
 A file says in MODEL, a `drivetrain.models.registry.Model`, what it is and fits, and has `build(signature, rows, options)`,
-which gives a `drivetrain.models.base.BaseNetwork`. `rows` are a sample of encoded training rows by field, for statistics
+which gives a `drivetrain.models.base.BaseNetwork`; where words after its name say more of it, `build` takes them too, and
+WORDS shows how they are written. `rows` are a sample of encoded training rows by field, for statistics
 and shapes. Losses and what the graph puts out may come from the heads of the targets' kinds: `parts.build_heads` without
 features gives heads that take the network's outputs as they are.
 """
