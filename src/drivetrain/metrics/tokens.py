@@ -1,6 +1,7 @@
 """What is measured of tokens that are told one by one: scores (n, T, tokens) against the tokens that came, int64 (n, T).
 
-Padding, a token that no text has, is no place. Scores are large: they come a batch at a time.
+Padding, a token that no text has, is no place. Scores are large: they come a batch at a time. What a model writes, and not tells,
+is measured as text (`translation.py`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 from drivetrain.codecs.base import Codec
 from drivetrain.codecs.tokens import Tokens
 from drivetrain.errors import DataError
+from drivetrain.metrics import translation
 from drivetrain.metrics.estimate import Estimate, Floats, Statistic, ratio
 from drivetrain.metrics.metric import Metric
 from drivetrain.types import Array
@@ -24,6 +26,7 @@ METRICS = (
         "bits_per_character", "bits a character", higher=False,
         sentence="A character costs {value} bits on {rows}",
     ),
+    *translation.METRICS,
 )  # fmt: skip
 DECIDES = "nats"
 
