@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from commands import drivetrain
 from pictures import class_folder
+from tables import write_csv
 from texts import made_texts, text_files
 
 import drivetrain as dt
+from drivetrain.cli.source import add_source, dataset
 from drivetrain.data.read.text_folders import holds_texts, text_folder
 from drivetrain.data.recipe import from_recipe
 from drivetrain.errors import DataError, DrivetrainError, FileError, UsageError
@@ -119,10 +122,6 @@ class TestTables:
     def test_what_is_no_text_or_no_class_is_refused(self) -> None:
         with pytest.raises(DataError, match="no column is text"):
             dt.text_classification.from_table(table_of(), ignore="review")
-        with pytest.raises(DataError, match="several columns of texts: review, other"):
-            dt.text_classification.from_table(
-                {**table_of(), "other": [text for text, _ in made_texts(60, 1)]}
-            )
         with pytest.raises(DataError, match="no choice among classes"):
             dt.text_classification.from_table(table_of(), "price", ignore="label")
         with pytest.raises(UsageError, match="no column 'x'"):
@@ -130,15 +129,75 @@ class TestTables:
         with pytest.raises(UsageError, match="one target"):
             dt.text_classification.from_table(table_of(), ["label", "price"])
 
-    def test_a_table_without_a_task_stays_a_table(self, tmp_path: Path) -> None:
-        columns = table_of()
-        rows = zip(columns["review"], columns["label"])
-        (tmp_path / "a.csv").write_text(
-            "review,label\n" + "".join(f"{text},{label}\n" for text, label in rows)
+    def test_a_title_and_a_text_are_both_read(self) -> None:
+        titles = [text for text, _ in made_texts(60, 1)]
+        data = dt.text_classification.from_table({"title": titles, **table_of()})
+        assert list(data.signature.inputs) == ["title", "review"]
+        assert any("left out, for texts alone are looked at: price" in note for note in data.notes)
+        titles[7] = "..."
+        titles[8] = None  # type: ignore[call-overload]
+        told = dt.text_classification.from_table({"title": titles, **table_of()}).check()
+        (empty,) = (fault for fault in told.faults if fault.kind == "empty texts")
+        assert (empty.message[:8], empty.where) == ("'title':", ["table, row 8"])
+        with pytest.raises(UsageError, match="a row has several texts: title, review"):
+            TASK.asked(data.signature, ["a.txt"], ())
+
+
+def typed(source: Path, *words: str) -> Namespace:
+    parser = ArgumentParser()
+    add_source(parser)
+    return parser.parse_args([str(source), *words], Namespace(model=None, given=()))
+
+
+class TestRecognition:
+    def table(self, folder: Path, more: dict[str, list[object]], drop: tuple[str, ...] = ("price",)) -> Path:
+        columns = {name: values for name, values in {**table_of(), **more}.items() if name not in drop}
+        write_csv(folder / "a.csv", columns)
+        return folder / "a.csv"
+
+    def test_a_table_of_texts_alone_is_of_texts_and_says_so(self, tmp_path: Path) -> None:
+        ids = [f"u{place * 7919 % 60:03}" for place in range(60)]
+        path = self.table(tmp_path, {"id": ids, "lang": ["en"] * 60})
+        data = dataset(typed(path, "--target", "label"))
+        assert (data.task.name, data.things, list(data.signature.inputs)) == (
+            "text_classification",
+            "texts",
+            ["review"],
         )
-        path = str(tmp_path / "a.csv")
-        assert not TASK.recognises(path, {"target": ["label"], "query": None})
-        assert dt.text_classification.from_csv(path, "label").task is TASK
+        assert any(
+            "'review' is text, and the only input: taken for text classification" in note
+            for note in data.notes
+        )
+        assert data.recipe is not None
+        again = from_recipe(json.loads(json.dumps(data.recipe)))
+        assert (again.signature, again.task) == (data.signature, data.task)
+        assert np.array_equal(again.rows("valid"), data.rows("valid"))
+        same = dt.tabular.from_csv(path, "label")
+        assert (same.task.name, same.signature) == ("tabular", data.signature)
+        assert data.default_model == same.default_model
+
+    def test_two_columns_of_texts_are_texts_alone(self, tmp_path: Path) -> None:
+        path = self.table(tmp_path, {"title": [text for text, _ in made_texts(60, 1)]})
+        data = dataset(typed(path, "--target", "label", "--column", "title=tokens"))
+        assert data.task is TASK
+        assert any("all inputs are text (review, title)" in note for note in data.notes)
+
+    @pytest.mark.parametrize("words", [[], ["--task", "tabular", "--ignore", "price"]])
+    def test_a_table_of_more_or_by_its_task_is_a_table(self, tmp_path: Path, words: list[str]) -> None:
+        path = self.table(tmp_path, {}, drop=())
+        data = dataset(typed(path, "--target", "label", *words))
+        assert data.task.name == "tabular"
+        assert not any("text classification" in note for note in data.notes)
+
+    def test_a_number_that_is_asked_for_is_no_class(self, tmp_path: Path) -> None:
+        data = dataset(typed(self.table(tmp_path, {}, drop=("label",)), "--target", "price"))
+        assert data.task.name == "tabular"
+
+    def test_texts_of_a_table_are_checked(self, tmp_path: Path) -> None:
+        texts = [f"Label: {label} {text}" for text, label in made_texts(60)]
+        path = self.table(tmp_path, {"review": texts}, drop=())  # type: ignore[dict-item]
+        faults = {fault.kind: fault for fault in dataset(typed(path, "--target", "label")).check().faults}
+        assert faults["leaked labels"].message.startswith("'review': The label stands in the text")
 
 
 def test_what_is_asked_for_are_files_folders_and_rows(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from drivetrain.data.split import Splitter
 from drivetrain.data.split_words import refuse_shares
 from drivetrain.data.table import Table, complete, missing
 from drivetrain.errors import DataError, UsageError, nearest
+from drivetrain.extensions import kind_of
 from drivetrain.interface import column_option
 from drivetrain.learn.applies import refuse_pointless
 from drivetrain.tasks.options import HELD, refuse_no_share
@@ -32,6 +33,8 @@ from drivetrain.tasks.problem import Problem
 
 NAME = "tabular"
 """The task that this is the dataset of."""
+TEXTS = ("text", "tokens")
+"""The kinds of column that are texts."""
 _TOLD = 5
 """So many columns are named where none is left."""
 
@@ -189,17 +192,24 @@ def find_faults(data: Dataset, propose: bool = False) -> Report:
     `propose` also the split that the table speaks for."""
     from drivetrain.data.checks.leaks import find_leaks
     from drivetrain.data.checks.tables import check_table
+    from drivetrain.data.checks.texts import check_texts
     from drivetrain.data.proposals import propose_split
 
     targets = list(data.signature.targets)
     report = check_table(data.table, data.kinds, data.split, targets)
+    texts = [name for name, codec in data.signature.inputs.items() if kind_of(codec) in TEXTS]
+    classes = next((name for name in targets if data.signature.targets[name].labels is not None), None)
+    alone = len(data.signature.inputs) == 1
+    faults = [fault for fault in report.faults if not (alone and texts and fault.kind == "missing values")]
+    for name in texts:  # A gap of the only input is an empty text.
+        faults += check_texts(data.table, name, classes, data.split, gaps=alone, alone=alone)
     leaks = find_leaks(data.table, data.kinds, targets, seed=0)
     proposal = propose_split(data.table, data.kinds, targets) if propose else None
     notes: tuple[Fault, ...] = ()
     if proposal is not None:
         message = f"A random split may flatter: {proposal.reason}"
         notes = (Fault("split", "note", message, [], f"Try {proposal.option}."),)
-    return replace(report, faults=(*leaks, *report.faults, *notes))
+    return replace(report, faults=(*leaks, *faults, *notes))
 
 
 def _with_costs(signature: Signature, costs: Mapping[tuple[str, str], float]) -> Signature:

@@ -151,6 +151,15 @@ class Tabular(Task):
 
         return from_csv(source, **call)
 
+    def dataset(self, source: str, typed: Mapping[str, Any]) -> Any:
+        """A table of texts alone is one of text classification, unless --task says otherwise."""
+        made = super().dataset(source, typed)
+        if made.task is not TASK or typed["task"]:
+            return made
+        from drivetrain.tasks.texts import of_texts_alone
+
+        return of_texts_alone(made)
+
     def splitter(self, typed: Mapping[str, Any]) -> Splitter | None:
         """A random one is the task's own: each class of the target by its share."""
         return None if typed["split"] == "random" else super().splitter(typed)

@@ -28,13 +28,13 @@ _OF_FOLDERS = ("valid", "seed", "split", "test", "drop_copies")
 
 
 class TextClassification(tabular.Tabular):
-    """Texts of several classes: files in class folders, or the only column of a table that is looked at."""
+    """Texts of several classes: files in class folders, or the columns of texts of a table."""
 
     name = "text_classification"
     things = "texts"
     heading = ""
     source = "a folder of class folders of texts (.txt)"
-    command = "predict {bundle} TEXT.txt"
+    command = "predict {bundle} {table}"
     options = tuple(
         option for option in tabular.TASK.options if option.name not in ("log_target", "interval")
     )
@@ -47,7 +47,7 @@ class TextClassification(tabular.Tabular):
         return TextClassification(folder=True, unread=unread)
 
     def recognises(self, source: str, typed: Mapping[str, Any]) -> bool:
-        """Folders alone: a table of texts is a table, and trained as well as one."""
+        """Folders alone: that a table is one of texts is seen where it is read (`tabular.Tabular.dataset`)."""
         return os.path.isdir(source) and holds_texts(source)
 
     def way_to(self, source: str) -> str:
@@ -77,9 +77,14 @@ class TextClassification(tabular.Tabular):
 
     def asked(self, signature: Signature, inputs: Sequence[str], keep: Sequence[str]) -> Asked:
         """Texts in files (.txt) and those in folders, and rows of tables."""
-        (name,) = signature.inputs
+        name, *others = signature.inputs
         asked = Asked()
         tables = [given for given in inputs if not (os.path.isdir(given) or is_text_file(given))]
+        if others and len(tables) < len(inputs):
+            raise UsageError(
+                f"a row has several texts: {', '.join(signature.inputs)}.", where=inputs[0],
+                fix="Name a table with these columns.",
+            )  # fmt: skip
         if keep and len(tables) < len(inputs):
             raise UsageError("texts have no columns to keep.", where="--keep", fix="Leave it out.")
         for given in inputs:
@@ -108,7 +113,7 @@ class TextClassification(tabular.Tabular):
 
     def labelled(self, signature: Signature, source: str, typed: Mapping[str, Any]) -> Labelled | None:
         """The texts of a folder: its test part, without one its valid part, without either all."""
-        if not os.path.isdir(source):
+        if not os.path.isdir(source) or len(signature.inputs) > 1:
             return None
         found = text_folder(source)
         table, part = found.table, "all"

@@ -1,4 +1,4 @@
-"""The dataset of texts: of files in class folders, or of the only column of a table that is looked at."""
+"""The dataset of texts: of files in class folders, or of the columns of texts of a table."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 from drivetrain.arguments import public
+from drivetrain.codecs import Codec
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.text import Text
 from drivetrain.data import split as splits
 from drivetrain.data.checks.copies import without_copies
-from drivetrain.data.checks.texts import check_texts
 from drivetrain.data.dataset import Dataset, make_dataset
 from drivetrain.data.faults import Fault, Report
 from drivetrain.data.kinds.base import CATEGORY, TEXT, ColumnKind
@@ -21,7 +21,7 @@ from drivetrain.data.kinds.text import GRAMS
 from drivetrain.data.read.frame import Frame
 from drivetrain.data.read.readers import Missing, read_frame
 from drivetrain.data.read.text_folders import text_folder
-from drivetrain.data.recipe import task_named
+from drivetrain.data.recipe import SOURCE, task_named
 from drivetrain.data.split import Splitter
 from drivetrain.data.split_words import refuse_shares
 from drivetrain.errors import DataError, UsageError
@@ -29,11 +29,9 @@ from drivetrain.extensions import kind_of
 from drivetrain.interface import column_option
 from drivetrain.tasks import tables
 from drivetrain.tasks.problem import Problem
-from drivetrain.tasks.tables import read_source
+from drivetrain.tasks.tables import TEXTS, read_source
 
 _TASK = "text_classification"
-_TEXTS = ("text", "tokens")
-"""The kinds of column that are texts."""
 
 
 @public
@@ -103,8 +101,8 @@ def from_csv(
     missing: Missing = None,
     **options: Any,
 ) -> Problem:
-    """A table with a column of texts and one of classes, from a file or a database. Columns that are no text are left out,
-    and named. The options are those of `tabular.from_csv`; it trains on texts beside other columns."""
+    """A table with columns of texts (a title and a body, say) and one of classes, from a file or a database. Columns that are
+    no text are left out, and named. The options are those of `tabular.from_csv`; it trains on texts beside other columns."""
     frame, recipe = read_source(
         _TASK, path, target=names_of(target), valid=valid, seed=seed, query=query, split=split, missing=missing, **options
     )  # fmt: skip
@@ -132,18 +130,14 @@ def from_table(
     left_out: list[str] = []
     if targets[0] in frame.columns:  # Else `from_frame` says so.
         kinds = guess_kinds(frame, targets, columns or {}, ignored)
-        used = {name: kind.codec for name, kind in kinds.items() if kind.codec and name not in targets}
-        texts = [name for name, codec in used.items() if kind_of(codec) in _TEXTS]
-        if len(texts) != 1:
-            told = f"there are several columns of texts: {', '.join(texts)}" if texts else "no column is text"
+        used = [name for name, kind in kinds.items() if kind.codec and name not in targets]
+        left_out = [name for name in used if not _is_text(kinds[name].codec)]
+        if len(left_out) == len(used):
             other = next((name for name in frame.columns if name not in targets), "NAME")
-            fix = (
-                f"Leave the others out (--ignore {texts[1]}), or take all of them: --task tabular."
-                if texts
-                else f"Say which it is: {column_option(other, TEXT)}."
-            )
-            raise DataError(f"{told}.", where=frame.source or frame.name, fix=fix)
-        left_out = [name for name in used if name not in texts]
+            raise DataError(
+                "no column is text.", where=frame.source or frame.name,
+                fix=f"Say which it is: {column_option(other, TEXT)}.",
+            )  # fmt: skip
     data = tables.from_frame(
         frame, target, valid, seed, columns=columns, ignore=[*ignored, *left_out], **options
     )
@@ -162,13 +156,39 @@ def from_table(
     return data
 
 
+def _is_text(codec: Codec | None) -> bool:
+    return codec is not None and kind_of(codec) in TEXTS
+
+
+def of_texts_alone(data: Problem) -> Problem:
+    """The dataset of a table, told to be of texts where nothing but texts is learned from to choose among classes: constants,
+    identifiers and what was left out say nothing."""
+    names = list(data.signature.inputs)
+    if not (data.one_category and len(data.signature.targets) == 1):
+        return data
+    if not all(map(_is_text, data.signature.inputs.values())):
+        return data
+    data.task = task_named(_TASK)
+    if data.recipe is not None:
+        known = {*SOURCE, *(option.key for option in data.task.options)}
+        data.recipe = {
+            **{name: value for name, value in data.recipe.items() if name in known}, "task": _TASK,
+        }  # fmt: skip
+    told = (
+        f"{names[0]!r} is text, and the only input"
+        if len(names) == 1
+        else f"all inputs are text ({', '.join(names)})"
+    )
+    data.notes.append(
+        f"{told}: taken for text classification (--task tabular takes it for a table like others)"
+    )
+    return data
+
+
 def find_faults(data: Dataset, propose: bool, unread: Sequence[str]) -> Report:
     """What is wrong with the table and with its texts; `unread` tells of files that are no text."""
-    (name, *_), (target, *_) = data.signature.inputs, data.signature.targets
     report = tables.find_faults(data, propose=propose)
-    # Of the only input a gap is an empty text, which is told below.
-    kept = [fault for fault in report.faults if fault.kind != "missing values"]
-    faults = [*kept, *check_texts(data.table, name, target, data.split)]
+    faults = list(report.faults)
     if unread:
         message = f"Files that are no text: {len(unread):,}."
         faults.append(Fault("unreadable", "error", message, list(unread), "Mend them, or take them out."))

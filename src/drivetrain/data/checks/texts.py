@@ -1,8 +1,10 @@
-"""`check` of texts: near duplicates across the parts, empty and truncated texts, labels that stand in the text.
+"""`check` of texts: near duplicates across the parts, empty and truncated texts, labels that stand in the text; in which languages
+they are, and whether they were read as they were written, is looked for in `languages.py`.
 
-Near duplicates are texts of five words or more whose sets of three words in a row are the same to 0.8 and more (Jaccard).
-Pairs that may be so share a band of three smallest hashes in one of 16 (Broder 1997, On the resemblance and containment of
-documents); each is then compared in full. The rates of false alarms are held by tests/test_data_check_texts.py.
+Near duplicates are texts of five words or more whose sets of three words in a row are the same to 0.8 and more (Jaccard); of
+fewer words, those that have the same ones in the same order. Pairs that may be so share a band of three smallest hashes in one
+of 16 (Broder 1997, On the resemblance and containment of documents); each is then compared in full. The rates of false alarms
+are held by tests/test_data_check_texts.py.
 """
 
 from __future__ import annotations
@@ -10,9 +12,11 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from drivetrain.data.checks.languages import check_languages
 from drivetrain.data.faults import Fault
 from drivetrain.data.split import PARTS, Split
 from drivetrain.data.table import Table
@@ -31,9 +35,16 @@ _LEAST = 10
 _SHARE = 0.02
 _ALL = 0.98
 """Texts that are all of one length were written so."""
+_NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_COUNTED = {word: place for place, word in enumerate(_NUMBERS)}
+_IN_WORDS = "|".join(_NUMBERS)
 _RATING = re.compile(
-    r"(?<![\d/.])(\d{1,3}(?:\.\d)?) ?(?:/|out of) ?(5|10|100)(?![\d/])|(?<![\d/.])([0-5](?:\.\d)?) ?stars?\b", re.IGNORECASE
-)  # fmt: skip
+    r"(?<![\d/.])(?P<points>\d{1,3}(?:\.\d)?) ?(?:/|out of) ?(?P<of>5|10|100)(?![\d/])"
+    r"|(?<![\d/.])(?P<stars>[0-5](?:\.\d)?)[ -]?stars?\b"
+    rf"|\b(?P<told>{_IN_WORDS})(?: out of (?P<of_told>five|ten)(?: stars)?|[ -]stars?)\b"
+    r"|(?P<drawn>[\u2605\u2b50]{1,5}\u2606*)(?![\u2605\u2b50])",
+    re.IGNORECASE,
+)
 _TELLS = 0.9
 """A rating tells the class where it would be right so often, ..."""
 _AFTER = re.compile(
@@ -42,46 +53,54 @@ _AFTER = re.compile(
 _WORD = re.compile(r"[^\W_]+")
 
 
-def check_texts(table: Table, name: str, target: str, split: Split | None) -> list[Fault]:
-    """What is wrong with the texts of a column."""
-    texts = [_plain(value) for value in table[name]]
-    labels = [str(value) for value in table[target]]
-    return [
-        *_empty(table, texts),
+def check_texts(
+    table: Table, name: str, target: str | None, split: Split | None, gaps: bool = True, alone: bool = True
+) -> list[Fault]:
+    """What is wrong with the texts of a column. `target` None: there is no class that they could tell. `gaps`: a missing text is
+    an empty one. `alone`: no other column is called by its name."""
+    values = table[name]
+    texts = [_plain(value) for value in values]
+    labels = ["" if target is None else str(value) for value in (texts if target is None else table[target])]
+    there = np.array([gaps or isinstance(value, str) for value in values], bool)
+    faults = [
+        *_empty(table, texts, there),
         *_truncated(table, texts),
         *_near(table, texts, labels, split),
-        *_ratings(table, texts, labels),
-        *_named(table, texts, labels),
+        *check_languages(table, texts),
+        *([] if target is None else [*_ratings(table, texts, labels), *_named(table, texts, labels)]),
     ]
+    return faults if alone else [replace(fault, message=f"{name!r}: {fault.message}") for fault in faults]
 
 
 def _plain(value: object) -> str:
     return value[:_MOST_CHARACTERS] if isinstance(value, str) else ""
 
 
-def _empty(table: Table, texts: Sequence[str]) -> Iterator[Fault]:
-    if rows := [row for row, text in enumerate(texts) if not _WORD.search(text)]:
+def _empty(table: Table, texts: Sequence[str], there: Array) -> Iterator[Fault]:
+    """Texts without a word."""
+    rows = [row for row, text in enumerate(texts) if there[row] and not _WORD.search(text)]
+    if rows:
         message = f"Texts without a word: {len(rows):,} of {len(texts):,}."
         where = [table.origin(row) for row in rows]
         yield Fault("empty texts", "warning", message, where, "Leave them out, or look why they are empty.")
 
 
 def _truncated(table: Table, texts: Sequence[str]) -> Iterator[Fault]:
-    """Many texts of exactly the greatest length: what a field of fixed width makes of longer ones."""
-    for sizes, unit in (
-        (np.array([len(text) for text in texts]), "characters"),
-        (np.array([len(text.split()) for text in texts]), "words"),
+    """Many texts of exactly the greatest length: what a field of fixed width makes of longer ones. What was cut behind a space
+    has lost it since."""
+    for sizes, unit, lost in (
+        (np.array([len(text) for text in texts]), "characters", 1),
+        (np.array([len(text.split()) for text in texts]), "words", 0),
     ):
         longest = int(sizes.max(initial=0))
-        at = np.flatnonzero(sizes == longest)
+        at = np.flatnonzero(sizes >= longest - lost)
         if longest < 20 or longest == _MOST_CHARACTERS or len(at) > _ALL * len(texts):
             continue
-        below = np.bincount(sizes, minlength=longest + 1)[longest - 10 : longest]
+        below = np.bincount(sizes, minlength=longest + 1)[longest - 10 : longest - lost]
         different = len({texts[row] for row in at.tolist()})
         if different >= max(_LEAST, _SHARE * len(texts)) and different >= 5 * (below.max() + 1):
-            message = (
-                f"Texts that may be cut off: {len(at):,} have exactly {longest:,} {unit}, and none has more."
-            )
+            told = ", or one less" if (sizes[at] < longest).any() else ""
+            message = f"Texts that may be cut off: {len(at):,} have exactly {longest:,} {unit}{told}, and none has more."
             fix = "Look for the whole texts; their ends may say what is asked."
             yield Fault("truncated texts", "warning", message, [table.origin(int(row)) for row in at], fix)
             return
@@ -129,10 +148,10 @@ def _near(table: Table, texts: Sequence[str], labels: Sequence[str], split: Spli
 
 
 def _runs(text: str) -> Array:
-    """The different hashes (uint64) of three words in a row."""
+    """The different hashes (uint64) of three words in a row; of few words one of them all."""
     words = _WORD.findall(text.lower())
     if len(words) < _FEWEST_WORDS:
-        return np.empty(0, np.uint64)
+        return np.array([_stable(" ".join(words))] if words else [], np.uint64)
     hashed = np.array([_stable(word) for word in words], np.uint64)
     one, two = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9)
     return np.unique(_mixed((hashed[:-2] * one + hashed[1:-1]) * two + hashed[2:]))
@@ -178,7 +197,7 @@ def _ratings(table: Table, texts: Sequence[str], labels: Sequence[str]) -> Itera
         found = list(_RATING.finditer(text))
         if len(found) != 1:
             continue  # Of several one is about something else.
-        value = float(found[0][1] or found[0][3]) / float(found[0][2] or 5)
+        value = _rated(found[0])
         if value <= 1:
             rows.append(row)
             groups.append("high" if value >= 0.6 else "low")
@@ -197,6 +216,15 @@ def _ratings(table: Table, texts: Sequence[str], labels: Sequence[str]) -> Itera
             f"{right:,} of {len(rows):,} texts with one."
         )
         yield Fault("leaked labels", "warning", message, [table.origin(row) for row in rows], _FIX)
+
+
+def _rated(found: re.Match[str]) -> float:
+    """A rating as a share of the best one."""
+    if found["drawn"]:
+        return (len(found["drawn"]) - found["drawn"].count("\u2606")) / 5
+    if word := found["told"]:
+        return _COUNTED[word.lower()] / _COUNTED[(found["of_told"] or "five").lower()]
+    return float(found["points"] or found["stars"]) / float(found["of"] or 5)
 
 
 _FIX = "Take it out of the texts, unless it will be there when the model is used."
