@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from drivetrain.learn.objectives.base import Objective as Objective
     from drivetrain.runtime import Predictor as Predictor
     from drivetrain.runtime import Recommender as Recommender
+    from drivetrain.runtime import embeddings as embeddings
     from drivetrain.search.tune import tune as tune
     from drivetrain.tasks import image_classification as image_classification
     from drivetrain.tasks import language_model as language_model
@@ -64,6 +65,7 @@ _PUBLIC = {
     "Recommender": "drivetrain.runtime",
     "Signature": "drivetrain.codecs",
     "compare": "drivetrain.evidence.comparison",
+    "embeddings": "drivetrain.runtime",
     "image_classification": "drivetrain.tasks.image_classification",
     "image_files": "drivetrain.data.read.folders",
     "language_model": "drivetrain.tasks.language_model",

@@ -35,6 +35,12 @@ def part_tensor(place: int, output: str) -> str:
     return f"part_{place}_{output}"
 
 
+def vectors_tensor(*inputs: str) -> str:
+    """What a table of vectors is called of which the inputs, as the graph calls them, take a row for each of their values:
+    `embedding_0` of `input_0`, `embedding_0_3` of the two, `embedding_tokens` of what a step takes."""
+    return "_".join(["embedding", *(name.removeprefix("input_") for name in inputs)])
+
+
 def own_names(signature: Signature) -> Tensors:
     """The fields themselves."""
     return Tensors(

@@ -274,6 +274,12 @@ class Codec(ABC):
         None where an answer is no choice."""
         return None
 
+    @property
+    def code_names(self) -> Sequence[str]:
+        """Where an encoded value is whole numbers from 0 that each stand for something, a word or a class: what for; empty
+        where it is none such. A network may have a vector for each of them."""
+        return ()
+
     def chosen(self, probabilities: Array) -> Array:
         """(n,) the place among `labels` that is answered for model outputs (n, labels)."""
         return np.asarray(probabilities).argmax(axis=1)

@@ -259,6 +259,10 @@ class Category(Codec):
     def labels(self) -> tuple[str, ...]:
         return self.classes
 
+    @property
+    def code_names(self) -> tuple[str, ...]:
+        return (*self.classes, *(("<another>", "<missing>") if self.open else ()))
+
     def input_words(self) -> str:
         names = f"{len(self.classes)} classes: {some_of(self.classes)}"
         return f"text, or none; {names}, and others." if self.open else f"one of {names}."

@@ -50,6 +50,10 @@ class Ranking(Codec):
         except DataError as fault:
             raise DataError("there are no items to fit to.", fix="Check the column.") from fault
 
+    @property
+    def code_names(self) -> tuple[str, ...]:
+        return self.items
+
     def read(self, raw: Any) -> tuple[str, ...]:
         """The different items in the order they come in; none where there is no value."""
         return self._tags.read(raw)

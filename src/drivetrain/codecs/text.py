@@ -195,6 +195,10 @@ class Text(Codec):
         """How many ids there are, those of no word and of an unknown one included."""
         return FIRST + len(self.words)
 
+    @property
+    def code_names(self) -> tuple[str, ...]:
+        return ("<none>", "<unknown>", *self.words)
+
     def input_words(self) -> str:
         return f"text, of which the first {self.length} words are read."
 

@@ -252,6 +252,10 @@ class Tokens(Codec):
         return np.array([len(row) > 0 and bool((row == UNKNOWN).all()) for row in encoded], bool)
 
     @property
+    def code_names(self) -> Sequence[str]:
+        return self._tokenizer.names if self.tokenizer else [str(token) for token in range(self.size or 0)]
+
+    @property
     def told(self) -> str:
         if self.whole is None:
             return ""

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.bundle.operators import IR_WRITTEN, WRITTEN
-from drivetrain.bundle.tensors import made_names
+from drivetrain.bundle.tensors import made_names, vectors_tensor
 from drivetrain.codecs import Signature
 
 LARGEST_EXPONENT = 88.0
@@ -29,12 +29,25 @@ class Builder:
         self.parts: dict[str, str] = {}
         """Further outputs -> the target that they are for: what the parts of a blend say."""
         self._whole: dict[tuple[int, ...], str] = {}
+        self._has_vectors: set[str] = set()
 
     def constant(self, value: npt.ArrayLike, dtype: npt.DTypeLike = np.float32) -> str:
         from onnx import numpy_helper
 
         name = self._name("constant")
         self.initializers.append(numpy_helper.from_array(np.asarray(value, dtype), name))
+        return name
+
+    def vectors(self, table: npt.ArrayLike, *inputs: str) -> str:
+        """A constant, float32 (values of all the inputs, width): a vector for each value of each input, as the graph calls
+        them, by whose name the table is found again in a bundle (FORMAT.md, section 5.5). An input has one of them."""
+        from onnx import numpy_helper
+
+        name = vectors_tensor(*inputs)
+        if not self._has_vectors.isdisjoint(inputs):
+            return self.constant(table)
+        self._has_vectors.update(inputs)
+        self.initializers.append(numpy_helper.from_array(np.asarray(table, np.float32), name))
         return name
 
     def whole(self, *values: int) -> str:

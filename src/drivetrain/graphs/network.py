@@ -49,6 +49,10 @@ class NetworkGraph(Builder):
             else self.constant(array.numpy(), "i8")
         )
 
+    def table(self, weights: Tensor, *inputs: str) -> str:
+        """The vectors of the values of inputs (see `vectors`)."""
+        return self.vectors(weights.detach().cpu().float().numpy(), *inputs)
+
 
 def _writes_what_it_computes(kind: type) -> bool:
     """Whether a class has `write_graph`, and it is not that of a base class with another `forward`."""

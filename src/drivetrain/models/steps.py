@@ -213,7 +213,7 @@ class Steps(nn.Module):
         from onnx import TensorProto, checker, helper
 
         graph = NetworkGraph(Signature({}, {}))
-        values = graph.add("Gather", graph.tensor(self.reader.table.weight), "tokens")
+        values = graph.add("Gather", graph.table(self.reader.table.weight, "tokens"), "tokens")
         values = self.body.write(graph, values)
         last = graph.add("Gather", values, graph.constant(-1, "i8"), axis=1)
         graph.add("Identity", graph.write(self.network.heads[self.target].layers, last), output="logits")

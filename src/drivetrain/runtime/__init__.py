@@ -12,12 +12,15 @@ if TYPE_CHECKING:
     from drivetrain.runtime.recommend import Recommender
     from drivetrain.runtime.session import OnnxSession
     from drivetrain.runtime.unusual import Tally
+    from drivetrain.runtime.vectors import Embeddings, embeddings
 
 __all__ = [
-    "Beam", "Generated", "Generator", "Greedy", "OnnxSession", "Predictor", "Recommender", "Sampling", "Tally", "verify_bundle",
+    "Beam", "Embeddings", "Generated", "Generator", "Greedy", "OnnxSession", "Predictor", "Recommender", "Sampling", "Tally",
+    "embeddings", "verify_bundle",
 ]  # fmt: skip
 _MODULES = {
     "Beam": "drivetrain.bundle.strategies",
+    "Embeddings": "drivetrain.runtime.vectors",
     "Generated": "drivetrain.runtime.generator",
     "Generator": "drivetrain.runtime.generator",
     "Greedy": "drivetrain.bundle.strategies",
@@ -26,6 +29,7 @@ _MODULES = {
     "Recommender": "drivetrain.runtime.recommend",
     "Sampling": "drivetrain.bundle.strategies",
     "Tally": "drivetrain.runtime.unusual",
+    "embeddings": "drivetrain.runtime.vectors",
     "verify_bundle": "drivetrain.runtime.predictor",
 }
 

@@ -15,5 +15,6 @@ VERBS = (
     "recommend",
     "similar",
     "generate",
+    "embeddings",
 )
 """In the order of --help."""

@@ -12,7 +12,7 @@ def export_factors(factors: Factors, signature: Signature) -> bytes:
     builder = Builder(signature)
     add = builder.add
     left, right = (
-        add("Gather", builder.constant(table), code)
+        add("Gather", builder.vectors(table, code), code)
         for table, code in zip((factors.left, factors.right), builder.inputs.values())
     )
     (output,) = builder.outputs.values()

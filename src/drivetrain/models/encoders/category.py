@@ -45,9 +45,11 @@ class CategoryEncoder(Encoder):
         return [vectors] if self.biases is None else [vectors, self.biases[codes]]
 
     def write_graph(self, graph: NetworkGraph) -> list[str]:
-        levels = graph.beside([graph.column(graph.inputs[name]) for name in self.names])
+        inputs = [graph.inputs[name] for name in self.names]
+        levels = graph.beside([graph.column(name) for name in inputs])
         codes = graph.add("Add", levels, graph.tensor(self.offsets))
-        vectors = graph.add("Flatten", graph.add("Gather", graph.tensor(self.table.weight), codes), axis=1)
+        table = graph.table(self.table.weight, *inputs)
+        vectors = graph.add("Flatten", graph.add("Gather", table, codes), axis=1)
         return (
             [vectors]
             if self.biases is None

@@ -40,11 +40,12 @@ class MeanOfWords(nn.Module):
         known = words >= KNOWN_FROM
         return Places(self.table(words) * known.unsqueeze(2), known)
 
-    def write_graph(self, graph: NetworkGraph, words: str) -> str:
+    def write_graph(self, graph: NetworkGraph, words: str, text: str) -> str:
+        """Of the words of an input `text`."""
         add, length = graph.add, graph.whole(1)
         known = add("GreaterOrEqual", words, graph.constant(KNOWN_FROM, np.int32))
         present = add("Unsqueeze", graph.floats(known), graph.whole(2))
-        vectors = add("Mul", add("Gather", graph.tensor(self.table.weight), words), present)
+        vectors = add("Mul", add("Gather", graph.table(self.table.weight, text), words), present)
         total, count = (add("ReduceSum", each, length, keepdims=0) for each in (vectors, present))
         return add("Div", total, add("Max", count, graph.constant(1)))
 
@@ -65,8 +66,9 @@ class TextEncoder(Encoder):
         return self.of(batch), {name: mean.places(batch[name][:, :length]) for name, mean, length in found}
 
     def write_graph(self, graph: NetworkGraph) -> list[str]:
-        words = [graph.columns(graph.inputs[name], 0, end) for name, end in zip(self.names, self.lengths)]
-        return [graph.write(mean, ids) for mean, ids in zip(self.texts, words)]
+        texts = [graph.inputs[name] for name in self.names]
+        words = [graph.columns(text, 0, end) for text, end in zip(texts, self.lengths)]
+        return [graph.write(mean, ids, text) for mean, ids, text in zip(self.texts, words, texts)]
 
 
 def build(codecs: Mapping[str, Codec], rows: Mapping[str, Array], options: EncoderOptions) -> TextEncoder:

@@ -43,7 +43,7 @@ class TokensReader(nn.Module):
         return self.body(*self.prepare(tokens, lengths))
 
     def write_graph(self, graph: NetworkGraph, tokens: str, lengths: str) -> str:
-        vectors = graph.add("Gather", graph.tensor(self.table.weight), tokens)
+        vectors = graph.add("Gather", graph.table(self.table.weight, tokens), tokens)
         vectors = graph.add("Mul", vectors, graph.floats(write_there(graph, vectors, lengths)))
         return graph.write(self.body, vectors, graph.add("Max", lengths, graph.constant(1, "i8")))
 
