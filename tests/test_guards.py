@@ -172,6 +172,6 @@ def test_no_option_of_the_command_line_comes_or_goes_unnoticed() -> None:
         "recommend": "-h --help --json bundle --trusted user --n --seen --liked --diversity --novelty "
         "--popularity-correction --include-seen",
         "similar": "-h --help --json bundle --trusted item --n",
-        "generate": "-h --help --json bundle --trusted --prompt --length --temperature --top-k --top-p --beam --seed",
         "embeddings": "-h --help --json bundle --out --force",
+        "generate": "-h --help --json bundle --trusted --prompt --out --length --temperature --top-k --top-p --beam --seed",
     }  # fmt: skip

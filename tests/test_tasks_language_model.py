@@ -19,7 +19,7 @@ from drivetrain.learn.runs import checkpoints
 from drivetrain.learn.settings import Phase
 from drivetrain.metrics import tokens as metrics
 from drivetrain.runtime import Generator, Sampling, verify_bundle
-from drivetrain.tasks.language_model import PROMPT, TEXT, Writing
+from drivetrain.tasks.language_model import PROMPT, TEXT, Writing, _blocks, _edge
 
 LINES = ["abc def. abc ghi,", "fed cba? ihg abc."]
 WORDS = "".join(f"{LINES[place % 2]}\n" for place in range(60))
@@ -48,6 +48,18 @@ def test_each_token_is_told_once_and_the_end_of_the_text_validates(tmp_path: Pat
     whole = WORDS.rstrip("\n")
     edge = len(whole) - round(len(whole) * 0.1)
     assert told == [whole[1:edge], whole[edge + 1 :]]
+
+
+def test_neither_the_end_of_training_nor_a_block_cuts_a_word() -> None:
+    text = "melody " * 9000
+    for valid in (0.1, 0.1001, 0.1003, 0.5002):
+        edge = _edge(text, valid)
+        assert text[:edge].split() + text[edge:].split() == ["melody"] * 9000
+        assert abs(edge - len(text) * (1 - valid)) < 8
+    blocks = _blocks(text)
+    assert "".join(blocks) == text
+    assert [word for block in blocks for word in block.split()] == ["melody"] * 9000
+    assert [len(block) for block in _blocks("x" * 50_000)] == [20_000, 20_000, 10_000]
 
 
 def test_metrics_are_over_all_tokens_and_count_letters() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,11 +17,12 @@ from drivetrain.data.dataset import Part
 from drivetrain.data.faults import Fault, Report
 from drivetrain.data.option import Option
 from drivetrain.data.read.folders import files_below
-from drivetrain.data.read.textfile import read_text
 from drivetrain.data.split import Split
 from drivetrain.data.table import Origins, Table
 from drivetrain.data.task import Task
 from drivetrain.errors import DataError, UsageError
+from drivetrain.forms import form_of_file, form_of_files, form_of_text
+from drivetrain.forms.base import Form
 from drivetrain.metrics.estimate import Statistic
 from drivetrain.metrics.paired import difference
 from drivetrain.metrics.tokens import DECIDES, of_costs, statistics
@@ -40,6 +42,8 @@ MOST_TOKENS = 65_536
 """Of a prompt: none is cut."""
 BLOCK = 20_000
 """Characters that are made tokens of at once."""
+NEAR = 100
+"""Characters: so far a text is cut later than asked, to cut no word."""
 ROWS_AT_ONCE = 64
 ORDERS, FEW_ORDERS = {"characters": 6, "words": 4}, 3
 """Tokens that n-grams look at: more gain next to nothing (tiny_shakespeare: 1.523 nats of 6, 1.516 of 7)."""
@@ -49,6 +53,7 @@ class Writing(Problem):
     """A text as stretches of one long array of tokens; what each is to tell are the same tokens, a place later."""
 
     conclusion: ClassVar[Conclusion | None]
+    form: Form
     tokens: Array
     starts: Array
     lengths: Array
@@ -182,7 +187,7 @@ class LanguageModel(Task):
     name = "language_model"
     things = "stretches"
     heading = "language models"
-    source = "a text (.txt) or a folder of them"
+    source = "a text (.txt), tunes (.abc), MIDI (.mid), or a folder of them"
     command = 'generate {bundle} --prompt "..."'
     asked_for = own_baselines = True
     epochs = 5
@@ -195,8 +200,8 @@ class LanguageModel(Task):
         VALID,
         SEED,
         Option(
-            "tokenizer", f"what a text is cut into: {', '.join(TOKENIZERS)} (characters)",
-            {"choices": TOKENIZERS, "metavar": "NAME"}, usual=TOKENIZERS[0],
+            "tokenizer", f"what a text is cut into: {', '.join(TOKENIZERS)} (characters; MIDI: words)",
+            {"choices": TOKENIZERS, "metavar": "NAME"},
         ),
         Option(
             "context", f"how many tokens are read to tell the next ({CONTEXT})", {"type": int, "metavar": "N"},
@@ -215,15 +220,19 @@ class LanguageModel(Task):
         source: Any,
         valid: float = VALID_SHARE,
         seed: int = 0,
-        tokenizer: str = TOKENIZERS[0],
+        tokenizer: str | None = None,
         context: int = CONTEXT,
     ) -> Writing:
-        _refuse(valid, tokenizer, context)
-        text, notes = _text_of(os.fspath(source))
+        _refuse(valid, tokenizer or TOKENIZERS[0], context)
+        form, text, notes = _text_of(os.fspath(source))
+        tokenizer = tokenizer or form.tokenizer
         recipe = self.recipe(
             os.path.abspath(source), valid=valid, seed=seed, tokenizer=tokenizer, context=context
         )
-        return _writing(text, Path(source).name, notes, valid, tokenizer, context, recipe)
+        return _writing(form, text, Path(source).name, notes, valid, tokenizer, context, recipe)
+
+    def facts(self, data: Any) -> dict[str, Any]:
+        return {"form": data.form.name}
 
 
 def _refuse(valid: float, tokenizer: str, context: int) -> None:
@@ -241,36 +250,62 @@ def _refuse(valid: float, tokenizer: str, context: int) -> None:
         )  # fmt: skip
 
 
-def _text_of(source: str) -> tuple[str, tuple[str, ...]]:
-    """The text of a file, or of those in a folder one after the other in the order of their names. Raises DataError."""
-    files = [source]
+def _text_of(source: str) -> tuple[Form, str, tuple[str, ...]]:
+    """The text of a file, or of those in a folder one after the other in the order of their names, and its form. Raises
+    DataError."""
+    form, files = form_of_file(source), [source]
     if os.path.isdir(source):
-        files = sorted(file for file in files_below(source) if file.lower().endswith(".txt"))
-    if not files:
-        raise DataError("there are no texts in it.", where=source, fix="Name a folder of .txt files.")
-    read = [read_text(file) for file in files]
-    notes = tuple(f"{file.place}: {note}" for file in read for note in file.notes)
-    return "\n".join("".join(file.lines()) for file in read), notes
+        form, files = form_of_files(sorted(files_below(source)), source)
+    read: list[str] = []
+    notes: list[str] = []
+    faults: list[DataError] = []
+    for file in files:
+        try:
+            text, told = form.read(file)
+        except DataError as fault:
+            faults.append(fault)
+            continue
+        read.append(text)
+        notes += told
+    if not read:
+        raise faults[0]
+    if faults:
+        more = f", and {len(faults) - 1:,} more" if len(faults) > 1 else ""
+        notes.append(f"left out of {len(files):,} files: {faults[0].where}: {faults[0].error}{more}")
+    text = form.between.join(read)
+    return form_of_text(form, text), text, tuple(notes)
 
 
 def _blocks(text: str) -> list[str]:
-    """A text in blocks that end where a line does, or at so many characters: no codec takes one of any length."""
-    found = [""]
-    for line in text.splitlines(keepends=True):
-        for start in range(0, len(line), BLOCK):
-            part = line[start : start + BLOCK]
-            if len(found[-1]) + len(part) > BLOCK:
-                found.append("")
-            found[-1] += part
-    return [block for block in found if block]
+    """A text in blocks that end where a line does, or else a word, or at so many characters: no codec takes one of any
+    length."""
+    found: list[str] = []
+    start = 0
+    while start < len(text):
+        end = start + BLOCK
+        if end < len(text):
+            last = text.rfind("\n", start, end) + 1
+            end = last or max(text.rfind(" ", start, end), text.rfind("\t", start, end)) or end
+            end = end if end > start else start + BLOCK
+        found.append(text[start:end])
+        start = end
+    return found
+
+
+def _edge(text: str, valid: float) -> int:
+    """Where the end of a text begins that validates: not within a word, where one ends nearby."""
+    edge = len(text) - round(len(text) * valid)
+    inside = 0 < edge < len(text) and text[edge - 1].isalnum() and text[edge].isalnum()
+    near = re.compile(r"\s").search(text, edge, edge + NEAR) if inside else None
+    return near.start() if near else edge
 
 
 def _writing(
-    text: str, name: str, notes: tuple[str, ...], valid: float, tokenizer: str, context: int, recipe: dict[str, Any]
+    form: Form, text: str, name: str, notes: tuple[str, ...], valid: float, tokenizer: str, context: int, recipe: dict[str, Any]
 ) -> Writing:  # fmt: skip
     """The end of a text validates; the tokenizer is learned of what comes before."""
-    edge = len(text) - round(len(text) * valid)
-    declared = Tokens(tokenizer=tokenizer, length=MOST_TOKENS, lines=True)  # type: ignore[arg-type]
+    edge = _edge(text, valid)
+    declared = Tokens(tokenizer=tokenizer, length=MOST_TOKENS, lines=True, rare=form.rare)  # type: ignore[arg-type]
     train = _blocks(text[:edge])
     if not train:
         raise DataError("there is no text to train on.", where=name, fix="Give a longer text.")
@@ -302,6 +337,7 @@ def _writing(
         recipe=recipe,
         notes=[*notes, told],
     )
+    data.form = form
     data.tokens, data.starts, data.lengths = tokens, starts, lengths
     return data
 
@@ -325,12 +361,13 @@ def from_file(
     source: str | os.PathLike[str],
     valid: float = VALID_SHARE,
     *,
-    tokenizer: str = TOKENIZERS[0],
+    tokenizer: str | None = None,
     context: int = CONTEXT,
 ) -> Writing:
-    """A text to learn to write like, from a .txt file or a folder of them; the share `valid` at its end validates.
+    """A text to learn to write like, from a .txt file or a folder of them; the share `valid` at its end validates. So are
+    tunes (.abc) and MIDI files (.mid).
 
-    `tokenizer` is characters, words, bpe, wordpiece or unigram; `context` is how many tokens are read to tell the next.
-    Raises DataError where there is no text, UsageError.
+    `tokenizer` is characters, words (of MIDI the default), bpe, wordpiece or unigram; `context` is how many tokens are read to
+    tell the next. Raises DataError where there is no text, UsageError.
     """
     return TASK.make(source, valid=valid, tokenizer=tokenizer, context=context)

@@ -13,6 +13,7 @@ from drivetrain.errors import CONTROL, UsageError
 if TYPE_CHECKING:
     from drivetrain.bundle.strategies import Strategy
     from drivetrain.codecs import Signature
+    from drivetrain.forms.base import Form
 
 HELP = "write what comes after a prompt"
 EXAMPLE = 'drivetrain generate plays.bundle --prompt "ROMEO:" --length 500 --temperature 0.8'
@@ -23,7 +24,11 @@ def add(command: ArgumentParser) -> None:
     add_bundle(command)
     command.add_argument(
         "--prompt", default="", metavar="TEXT",
-        help="what to go on with; for a model of numbers these: '5 3 7' (nothing)",
+        help="what to go on with; for a model of numbers these: '5 3 7', for one of music a MIDI file too (nothing)",
+    )  # fmt: skip
+    command.add_argument(
+        "--out", metavar="FILE", action="append", default=[],
+        help="write prompt and text there; of music .mid, or .png and .svg to look at; may be given again",
     )  # fmt: skip
     command.add_argument("--length", type=int, default=256, metavar="N", help="tokens at most (256)")
     command.add_argument(
@@ -44,25 +49,44 @@ def add(command: ArgumentParser) -> None:
 
 def act(options: Namespace) -> Reply:
     from drivetrain.bundle.strategies import strategy_to_json
+    from drivetrain.forms import form_named
     from drivetrain.runtime import Generator
 
     strategy = _strategy(options)
     generator = Generator(options.bundle, trusted=options.trusted)
-    prompt = _prompt(options.prompt, generator.signature)
+    form = form_named(generator.manifest["facts"].get("form"))
+    prompt = _prompt(form.prompt(options.prompt), generator.signature)
     if options.json:
         found = generator.generate(prompt, strategy, most=options.length)
-        return {**found.to_json(), "strategy": strategy_to_json(strategy)}, 0
+        told = _save(options, form, prompt, found.answer.get("text", ""))
+        return {**found.to_json(), "strategy": strategy_to_json(strategy), **told}, 0
     written, stopped = 0, False
+    texts: list[str] = []
     for piece in generator.stream(prompt, strategy, most=options.length):
         # What a model has read may steer a terminal, and so may what it writes.
         sys.stdout.write(CONTROL.sub(_escaped, piece.text))
         sys.stdout.flush()
         written, stopped = written + 1, piece.stops
+        texts.append(piece.text)
     sys.stdout.write("\n")
     sys.stdout.flush()
     if written < options.length and not stopped:
         say(f"note: it has {written:,} tokens: the model has no room for more after this prompt", options)
+    for note in _save(options, form, prompt, "".join(texts)).get("notes", ()):
+        say(f"note: {note}", options)
     return {}, 0
+
+
+def _save(options: Namespace, form: Form, prompt: Any, text: str) -> dict[str, Any]:
+    """The files that were asked for, of prompt and text as one, and what is not sound in that."""
+    if not options.out:
+        return {}
+    if not isinstance(prompt, str):
+        raise UsageError("this model writes numbers, and no files.", where="--out", fix="Leave it out.")
+    whole = prompt + text
+    for path in options.out:
+        form.save(whole, path)
+    return {"files": options.out, "notes": form.faults(whole)}
 
 
 def show(answer: dict[str, Any]) -> None:

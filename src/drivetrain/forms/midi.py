@@ -1,0 +1,66 @@
+"""MIDI files, as the words of music/events.py: a piece is a line."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from drivetrain.errors import DataError, UsageError
+from drivetrain.files import write_bytes
+from drivetrain.forms.base import Form
+from drivetrain.music.events import from_words, to_words, trimmed
+from drivetrain.music.midi import midi_bytes, read_midi
+from drivetrain.music.score import Score
+
+
+class Midi(Form):
+    name = "midi"
+    things = "MIDI files"
+    extensions = (".mid", ".midi")
+    tokenizer = "words"
+    rare = 1
+
+    def read(self, path: str) -> tuple[str, tuple[str, ...]]:
+        score, told = read_midi(path)
+        return to_words(score), tuple(f"{os.path.basename(path)}: {note}" for note in told)
+
+    def prompt(self, prompt: str) -> str:
+        return self.read(prompt)[0] if prompt.lower().endswith(self.extensions) else prompt
+
+    def faults(self, text: str) -> list[str]:
+        score, idle = _piece(text)
+        told = [] if score.notes else ["there are no notes in it"]
+        return [
+            *told,
+            *([f"{idle:,} of its {len(text.split()):,} words say nothing where they stand"] if idle else []),
+        ]
+
+    def save(self, text: str, path: str | os.PathLike[str]) -> None:
+        end = os.path.splitext(path)[1].lower()
+        score, _ = _piece(text)
+        if end == ".txt":
+            super().save(text, path)
+        elif end in self.extensions:
+            if not score.notes:
+                raise DataError(
+                    "there are no notes to write.", where=path, fix="Give a prompt, or a greater --length."
+                )
+            write_bytes(path, midi_bytes(score))
+        elif end in (".png", ".svg"):
+            from drivetrain.charts.roll import roll
+            from drivetrain.music.score import DRUMS
+
+            roll(score.notes, score.bars, DRUMS, Path(path).stem).save(path)
+        else:
+            raise UsageError(
+                f"this model writes music, and no {end or 'nameless'} files.", where=path,
+                fix="End the name in .mid, .png, .svg or .txt.",
+            )  # fmt: skip
+
+
+def _piece(text: str) -> tuple[Score, int]:
+    score, idle = from_words(text)
+    return trimmed(score), idle
+
+
+FORM = Midi()
