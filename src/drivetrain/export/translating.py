@@ -1,17 +1,64 @@
-"""The bundle of a learner that translates."""
+"""The bundle of a learner that translates: its network as a graph that reads and one that writes, and translations that every
+runtime must repeat."""
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from drivetrain.errors import UsageError
+import numpy as np
+import torch
+
+from drivetrain.bundle import refuse_no_bundle
+from drivetrain.bundle.golden import nasty_samples
+from drivetrain.bundle.program import MOST_LONGEST, Generate
+from drivetrain.bundle.strategies import Beam, Greedy
+from drivetrain.errors import DrivetrainError
+from drivetrain.export.writing import LEAST_ALIKE, write_generator
+from drivetrain.learn.base import not_trained
+from drivetrain.models.encoder_decoder.steps import Steps
+from drivetrain.runtime.programs.proof import make_generated_cases
+from drivetrain.tokenizer import START, STOP
 
 if TYPE_CHECKING:
     from drivetrain.learn.learner import Learner
 
+TEXTS, MOST = 6, 40
+"""Golden texts of the data, and how many tokens are written for each at most."""
+STRATEGIES = (Greedy(), Beam(4))
+ROOM = 1.5
+"""How many tokens may be written, as often as the longest target of the training has."""
+
 
 def export_translator(learner: Learner, path: str | Path, force: bool = False) -> Path:
-    """Write `path`."""
-    del learner, path, force
-    raise UsageError("a translator makes no bundle yet.", where="export")
+    """Write `path`. Raises FileError where it is taken, DrivetrainError where steps are not what the network has learned,
+    CheckFailed where onnxruntime writes otherwise; nothing is left behind then."""
+    path = Path(path)
+    refuse_no_bundle(path, force)
+    if not learner.trained:
+        raise not_trained()
+    data, result = learner.data, learner.result or learner.finish()
+    signature = data.signature
+    ((source, codec),), (target,) = signature.inputs.items(), signature.targets
+    network: Any = copy.deepcopy(learner.evaluated_network())
+    steps = Steps(network.cpu().float().eval(), signature)
+    read, told = (data.part(data.measured_part).column(name) for name in (source, target))
+    if (off := steps.difference(*(torch.tensor(column[0]) for column in (read, told)))) > LEAST_ALIKE:
+        raise DrivetrainError(
+            f"token by token the network says something else: scores are {off:.2g} off.", where="export"
+        )
+    longest = min(MOST_LONGEST, int(ROOM * data.part("train").column(target).lengths.max()) + 2)
+    program = Generate(vocabulary=steps.size, longest=longest, stop=(STOP,), start=START)
+    graphs = steps.write()
+    places = np.unique(np.linspace(0, len(read) - 1, TEXTS).astype(np.int64)).tolist()
+    samples: list[Any] = [
+        (f"text {place}", "validation", {source: codec.decode(read[place])["text"]}) for place in places
+    ]
+    samples += nasty_samples(signature, samples[0][2])
+    with learner.progress("Making golden cases", 1) as advance:
+        cases = make_generated_cases(
+            signature, program, graphs, samples, STRATEGIES, steps.run, min(MOST, longest - 1)
+        )
+        advance(1)
+    return write_generator(learner, path, graphs, program, cases, result, force)

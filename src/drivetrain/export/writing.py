@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from drivetrain.bundle import refuse_no_bundle, write_bundle
+from drivetrain.bundle.generations import GeneratedCase
 from drivetrain.bundle.program import MOST_LONGEST, STEP, Generate
 from drivetrain.bundle.strategies import Beam, Greedy, Sampling
 from drivetrain.errors import DrivetrainError
@@ -62,7 +63,21 @@ def export_writer(learner: Learner, path: str | Path, force: bool = False) -> Pa
             signature, program, graphs, samples, STRATEGIES, steps.run, min(MOST, longest)
         )
         advance(1)
-    train = learner.training_batch()
+    return write_generator(learner, path, graphs, program, cases, result, force)
+
+
+def write_generator(
+    learner: Learner,
+    path: Path,
+    graphs: dict[str, bytes],
+    program: Generate,
+    cases: list[GeneratedCase],
+    result: dict[str, Any],
+    force: bool,
+) -> Path:
+    """The bundle of these graphs, verified."""
+    data, train = learner.data, learner.training_batch()
+    signature = data.signature
     bundle = write_bundle(
         path, name=path.stem, task=data.task.name, signature=signature, graph=graphs, program=program, cases=cases,
         profile={field: each.profile(train[field]) for field, each in signature.fields.items()},

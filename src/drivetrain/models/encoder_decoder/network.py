@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -31,7 +32,7 @@ class Attending(nn.Module):
     """
 
     width: int
-    sides: list[list[int | str]]
+    sides: Sequence[tuple[int | str, ...]]
     changed: int
 
     def read(self, vectors: Tensor, lengths: Tensor) -> Tensor:
@@ -81,8 +82,6 @@ class TextHead(Head):
         return row_means(self.costs(outputs, truths)[1], truths).sum()
 
     def error_of_mean(self, mean: float) -> float:
-        import math
-
         return math.exp(min(mean, 700.0))
 
     def finish(self, outputs: Tensor) -> Tensor:

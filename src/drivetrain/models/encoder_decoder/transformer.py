@@ -5,29 +5,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from drivetrain.errors import UsageError
-from drivetrain.models.bodies.transformer import FAR, HEAD, PERIOD
+from drivetrain.models.bodies.transformer import HEAD, PERIOD
+from drivetrain.models.encoder_decoder.lookup import (
+    FAR,
+    lookup,
+    shares,
+    unseen,
+    write_lookup,
+    write_parts,
+    write_unseen,
+)
 from drivetrain.models.encoder_decoder.network import Attending, State
-from drivetrain.models.sequences import there, told
+from drivetrain.models.sequences import told, write_places
+
+if TYPE_CHECKING:
+    from drivetrain.graphs.network import NetworkGraph
 
 WIDTH, LAYERS, DENSE = 128, 4, 2
 """`DENSE` times the width has the layer between the two dense ones."""
-
-
-def split(values: Tensor, heads: int) -> Tensor:
-    """(N, T, width) -> (N, heads, T, head)."""
-    return values.unflatten(2, (heads, -1)).transpose(1, 2)
-
-
-def together(values: Tensor) -> Tensor:
-    """And back."""
-    return values.transpose(1, 2).flatten(2)
 
 
 class SelfAttention(nn.Module):
@@ -39,9 +40,17 @@ class SelfAttention(nn.Module):
         self.inward, self.outward = nn.Linear(width, 3 * width), nn.Linear(width, width)
 
     def forward(self, values: Tensor, mask: Tensor | None, causal: bool = False) -> Tensor:
-        query, key, value = (split(each, self.heads) for each in self.inward(values).chunk(3, 2))
-        found = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=causal)
-        return self.outward(together(found))
+        query, keys, kept = self.inward(values).chunk(3, 2)
+        return self.outward(lookup(query, keys, kept, self.heads, mask, causal))
+
+    def write_graph(self, graph: NetworkGraph, values: str, mask: str) -> str:
+        query, keys, kept = self.write_parts(graph, values)
+        found = write_lookup(graph, query, keys, kept, self.heads, HEAD, mask)
+        return graph.write(self.outward, found)
+
+    def write_parts(self, graph: NetworkGraph, values: str) -> list[str]:
+        """Queries, keys and values."""
+        return write_parts(graph, graph.write(self.inward, values), 3, self.outward.in_features)
 
 
 class CrossAttention(nn.Module):
@@ -55,16 +64,16 @@ class CrossAttention(nn.Module):
 
     def forward(self, values: Tensor, keys: Tensor, kept: Tensor, mask: Tensor) -> Tensor:
         """Keys and values (N, S, width) of what was read; `mask` is added to the scores, (N, 1, 1, S)."""
-        query, keys, kept = (split(each, self.heads) for each in (self.query(values), keys, kept))
-        return self.outward(together(F.scaled_dot_product_attention(query, keys, kept, attn_mask=mask)))
+        return self.outward(lookup(self.query(values), keys, kept, self.heads, mask))
+
+    def write_graph(self, graph: NetworkGraph, values: str, keys: str, kept: str, mask: str) -> str:
+        found = write_lookup(graph, graph.write(self.query, values), keys, kept, self.heads, HEAD, mask)
+        return graph.write(self.outward, found)
 
     def weights(self, values: Tensor, memory: Tensor, mask: Tensor) -> Tensor:
         """(N, T, S), the mean of all heads."""
-        query, keys = (
-            split(self.query(values), self.heads),
-            split(self.kept(memory).chunk(2, 2)[0], self.heads),
-        )
-        return ((query @ keys.transpose(2, 3)) * query.shape[3] ** -0.5 + mask).softmax(3).mean(1)
+        keys = self.kept(memory).chunk(2, 2)[0]
+        return shares(self.query(values), keys, self.heads, mask).mean(1)
 
 
 def dense(width: int) -> nn.Sequential:
@@ -83,6 +92,10 @@ class ReadingLayer(nn.Module):
     def forward(self, values: Tensor, mask: Tensor) -> Tensor:
         values = values + self.dropout(self.attention(self.first(values), mask))
         return values + self.dropout(self.dense(self.second(values)))
+
+    def write_graph(self, graph: NetworkGraph, values: str, mask: str) -> str:
+        values = graph.add("Add", values, graph.write(self.attention, graph.write(self.first, values), mask))
+        return graph.add("Add", values, graph.write(self.dense, graph.write(self.second, values)))
 
 
 class WritingLayer(nn.Module):
@@ -105,14 +118,33 @@ class WritingLayer(nn.Module):
         self, values: Tensor, past: State, read: State, seen: Tensor, mask: Tensor
     ) -> tuple[Tensor, State]:
         """New places after `past` keys and values, which become longer; `read` has those of what was read."""
-        heads = self.attention.heads
-        query, *new = self.attention.inward(self.first(values)).chunk(3, 2)
-        after = [torch.cat(pair, 1) for pair in zip(past, new)]
-        parts = (split(each, heads) for each in (query, *after))
-        found = F.scaled_dot_product_attention(*parts, attn_mask=seen)
-        values = values + self.attention.outward(together(found))
-        values = values + self.across(self.between(values), *read, mask)
-        return values + self.dense(self.second(values)), after
+        attention = self.attention
+        query, keys, kept = attention.inward(self.first(values)).chunk(3, 2)
+        keys, kept = torch.cat([past[0], keys], 1), torch.cat([past[1], kept], 1)
+        values = values + attention.outward(lookup(query, keys, kept, attention.heads, seen))
+        values = values + self.across(self.between(values), read[0], read[1], mask)
+        return values + self.dense(self.second(values)), [keys, kept]
+
+    def write_step(
+        self,
+        graph: NetworkGraph,
+        values: str,
+        past: list[str],
+        read: list[str],
+        masks: list[str],
+        after: list[str],
+    ) -> str:
+        """`past`, `read` and `after` name the states, `masks` what is added to the scores of places written and read."""
+        query, *new = self.attention.write_parts(graph, graph.write(self.first, values))
+        keys, kept = (
+            graph.add("Concat", before, each, axis=1, output=name)
+            for before, each, name in zip(past, new, after)
+        )
+        found = write_lookup(graph, query, keys, kept, self.attention.heads, HEAD, masks[0])
+        values = graph.add("Add", values, graph.write(self.attention.outward, found))
+        found = graph.write(self.across, graph.write(self.between, values), *read, masks[1])
+        values = graph.add("Add", values, found)
+        return graph.add("Add", values, graph.write(self.dense, graph.write(self.second, values)))
 
 
 class Transformer(Attending):
@@ -125,7 +157,7 @@ class Transformer(Attending):
         self.writing = nn.ModuleList(WritingLayer(width, heads, dropout) for _ in range(layers))
         self.has_read, self.has_written = nn.LayerNorm(width), nn.LayerNorm(width)
         self.changed = 2 * layers
-        self.sides = [["past", width]] * (2 * layers) + [["read", width]] * (2 * layers) + [["read"]]
+        self.sides = [*[("past", width)] * (2 * layers), *[("read", width)] * (2 * layers), ("read",)]
         speeds = torch.exp(torch.arange(0, width, 2) * (-math.log(PERIOD) / width))
         self.register_buffer("speeds", speeds, persistent=False)
 
@@ -135,13 +167,13 @@ class Transformer(Attending):
         return vectors + torch.cat([angles.sin(), angles.cos()], 1)
 
     def read(self, vectors: Tensor, lengths: Tensor) -> Tensor:
-        values, mask = self.placed(vectors), unseen(vectors, lengths)
+        values, mask = self.placed(vectors), unseen(vectors, lengths)[:, None, None]
         for layer in self.reading:
             values = layer(values, mask)
         return self.has_read(values)
 
     def written(self, vectors: Tensor, memory: Tensor, lengths: Tensor) -> Tensor:
-        values, mask = self.placed(vectors), unseen(memory, lengths)
+        values, mask = self.placed(vectors), unseen(memory, lengths)[:, None, None]
         for layer in self.writing:
             values = layer(values, memory, mask)
         return self.has_written(values)
@@ -150,7 +182,7 @@ class Transformer(Attending):
         layers: Any = self.writing
         none = [memory.new_zeros(len(memory), 0, self.width)] * self.changed
         read = [each for layer in layers for each in layer.across.kept(memory).chunk(2, 2)]
-        return [*none, *read, unseen(memory, lengths)[:, 0, 0]]
+        return [*none, *read, unseen(memory, lengths)]
 
     def step(self, vectors: Tensor, state: State) -> tuple[Tensor, State]:
         past, new = state[0].shape[1], vectors.shape[1]
@@ -166,18 +198,54 @@ class Transformer(Attending):
             after += kept
         return self.has_written(values), after
 
+    def write_begin(self, graph: NetworkGraph, vectors: str, lengths: str, states: list[str]) -> None:
+        """Reads, and gives the states that don't begin with nothing, under their names."""
+        places = graph.column(write_places(graph, vectors))
+        mask = write_unseen(graph, vectors, lengths)
+        graph.add("Identity", mask, output=states[-1])
+        mask = graph.add("Unsqueeze", mask, graph.whole(1, 2))
+        values = graph.add("Add", vectors, self._write_sines(graph, places))
+        for layer in self.reading:
+            values = graph.write(layer, values, mask)
+        values = graph.write(self.has_read, values)
+        for place, layer in enumerate(list[Any](self.writing)):
+            found = graph.write(layer.across.kept, values)
+            names = states[self.changed + 2 * place :][:2]
+            write_parts(graph, found, 2, self.width, names)
+
+    def write_step(self, graph: NetworkGraph, vectors: str, states: list[str], after: list[str]) -> str:
+        past, new = (
+            graph.add("Squeeze", graph.add("Shape", of, start=1, end=2), graph.whole(0))
+            for of in (states[0], vectors)
+        )
+        whole = graph.add("Add", past, new)
+        one = graph.constant(1, "i8")
+        tall = graph.column(graph.add("Range", past, whole, one))
+        seen = graph.add("LessOrEqual", graph.add("Range", graph.constant(0, "i8"), whole, one), tall)
+        masks = [
+            graph.add("Where", seen, graph.constant(0), graph.constant(FAR)),
+            graph.add("Unsqueeze", states[-1], graph.whole(1, 2)),
+        ]
+        values = graph.add("Add", vectors, self._write_sines(graph, tall))
+        for place, layer in enumerate(list[Any](self.writing)):
+            mine = slice(2 * place, 2 * place + 2)
+            values = layer.write_step(
+                graph, values, states[mine], states[self.changed :][mine], masks, after[mine]
+            )
+        return graph.write(self.has_written, values)
+
+    def _write_sines(self, graph: NetworkGraph, places: str) -> str:
+        """Of places int64 (T, 1)."""
+        angles = graph.add("Mul", graph.floats(places), graph.tensor(self.speeds))
+        return graph.add("Concat", graph.add("Sin", angles), graph.add("Cos", angles), axis=1)
+
     def weights(self, vectors: Tensor, memory: Tensor, lengths: Tensor) -> Tensor:
-        values, mask = self.placed(vectors), unseen(memory, lengths)
+        values, mask = self.placed(vectors), unseen(memory, lengths)[:, None, None]
         *layers, last = list[Any](self.writing)
         for layer in layers:
             values = layer(values, memory, mask)
         values = values + last.attention(last.first(values), None, causal=True)
         return last.across.weights(last.between(values), memory, mask)
-
-
-def unseen(memory: Tensor, lengths: Tensor) -> Tensor:
-    """(N, 1, 1, S): what is added to the scores of places, FAR where there is none."""
-    return (~there(memory, lengths)).squeeze(2).to(memory.dtype)[:, None, None] * FAR
 
 
 def build(words: Sequence[str], dropout: float) -> Transformer:
