@@ -3,6 +3,7 @@
 matplotlib is imported when something is drawn, not with this package.
 """
 
+from drivetrain.charts.attention import attention
 from drivetrain.charts.chart import Chart, Palette, stacked
 from drivetrain.charts.columns import columns
 from drivetrain.charts.comparison import comparison
@@ -17,6 +18,7 @@ from drivetrain.charts.training import learning_rate, losses, schedule
 __all__ = [
     "Chart",
     "Palette",
+    "attention",
     "bars",
     "calibration",
     "class_counts",
