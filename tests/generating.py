@@ -31,6 +31,7 @@ TRANSLATOR = Generate(vocabulary=WORDS, longest=LONGEST, stop=(STOP,), start=STA
 STRATEGIES = (
     Greedy(), Sampling(seed=3), Sampling(temperature=1.7, top_k=5, seed=2**53 - 1), Sampling(0.7, top_p=0.8, seed=7), Beam(3),
 )  # fmt: skip
+SHORTER = Beam(3, length_penalty=0.25)
 PROMPTS = ([5], [3, 7, 4, 4, 9], [10, 0])
 
 
@@ -55,7 +56,7 @@ def integers(*numbers: int) -> Array:
 
 CONSTANTS = {
     "zero": np.int64(0).reshape(()), "one": np.int64(1).reshape(()), "first": integers(0), "second": integers(1),
-    "last": integers(-1), "end": integers(2**31 - 1), "low": np.float32(-1e9).reshape(()),
+    "last": integers(-1), "end": integers(2**31 - 1), "low": np.float32(-1e9).reshape(()), "nought": np.float32(0).reshape(()),
     "root": np.float32(WIDTH**-0.5).reshape(()),
 }  # fmt: skip
 
@@ -168,7 +169,8 @@ TELLER = _random(
 
 
 def translator_prefill(logits: bool = False) -> bytes:
-    """From a prompt all states of a GRU (state_1) and the last one of each row (state_0); perhaps logits that like one token."""
+    """From a prompt all states of a GRU (state_1) and the last one of each row (state_0); perhaps logits that like one token.
+    Where a row is padded, its states are 0."""
     nodes = [
         node("Gather", "embed input_0", "x"),
         node("Transpose", "x", "turned", perm=[1, 0, 2]),
@@ -199,7 +201,12 @@ def translator_step() -> bytes:
         node("Squeeze", "end_ first", "next_0"),
         node("Unsqueeze", "next_0 second", "asks"),
         node("Transpose", "state_1", "keys", perm=[0, 2, 1]),
-        node("MatMul", "asks keys", "scores"),
+        node("MatMul", "asks keys", "all"),
+        node("Abs", "state_1", "sizes"),
+        node("ReduceMax", "sizes last", "size", keepdims=0),
+        node("Unsqueeze", "size second", "looked"),
+        node("Equal", "looked nought", "padding"),
+        node("Where", "padding low all", "scores"),
         node("Softmax", "scores", "shares", axis=-1),
         node("MatMul", "shares state_1", "context"),
         node("Squeeze", "context second", "found"),
@@ -241,12 +248,14 @@ def translator_in_training(graph: str, batch: Mapping[str, Array]) -> dict[str, 
     return {"logits": np.float32(logits), "next_0": np.float32(after)}
 
 
-def arguments(program: Generate, graphs: dict[str, bytes], run: Any, **changes: Any) -> dict[str, Any]:
+def arguments(
+    program: Generate, graphs: dict[str, bytes], run: Any, strategies: Any = STRATEGIES, **changes: Any
+) -> dict[str, Any]:
     """The arguments of `bundle_bytes`."""
     samples = [(f"prompt {place}", "validation", {"prompt": prompt}) for place, prompt in enumerate(PROMPTS)]
     usual = {
         "name": "writer", "task": "writing", "signature": TOKENS, "graph": graphs, "program": program,
-        "cases": make_generated_cases(TOKENS, program, graphs, samples, STRATEGIES, run, most=12), "profile": {},
+        "cases": make_generated_cases(TOKENS, program, graphs, samples, strategies, run, most=12), "profile": {},
         "card": "# Writer\n", "facts": {}, "created": "2026-01-02T03:04:05Z",
     }  # fmt: skip
     return {**usual, **changes}
@@ -260,4 +269,6 @@ def writer_bundle() -> bytes:
 @cache
 def translator_bundle() -> bytes:
     graphs = {"step": translator_step(), "prefill": translator_prefill()}
-    return bundle_bytes(**arguments(TRANSLATOR, graphs, translator_in_training, name="translator"))
+    return bundle_bytes(
+        **arguments(TRANSLATOR, graphs, translator_in_training, (*STRATEGIES, SHORTER), name="translator")
+    )

@@ -19,7 +19,7 @@ def read(path):
     digest = hashlib.sha256(members["manifest.json"]).hexdigest()
     assert members["manifest.sha256"] == f"{digest}\n".encode()
     manifest = json.loads(members["manifest.json"])
-    assert manifest["format"] == 5
+    assert manifest["format"] in (5, 7)
     for name, content in members.items():
         if not name.startswith("manifest."):
             assert manifest["members"][name]["sha256"] == hashlib.sha256(content).hexdigest()
@@ -86,7 +86,7 @@ class Reader:
         logits, state, taken = self.begin(prompt)
         most = min(most, self.program["longest"] - taken)
         if strategy["name"] == "beam":
-            return self.beam(logits, state, strategy["width"], most)
+            return self.beam(logits, state, strategy, most)
         tokens = []
         while True:
             row = [float(number) for number in logits[0]]
@@ -99,7 +99,8 @@ class Reader:
                 return tokens
             logits, state = self.feed(np.array([[token]]), state)
 
-    def beam(self, logits, state, width, most):
+    def beam(self, logits, state, strategy, most):
+        width, penalty = strategy["width"], strategy.get("length_penalty", 1)
         going, done = [([], 0.0)], []
         while True:
             found = []
@@ -113,7 +114,7 @@ class Reader:
             going, rows = [], []
             for score, row, tokens in found[: width - len(done)]:
                 if tokens[-1] in self.program["stop"] or len(tokens) == most:
-                    done.append((score / len(tokens), tokens))
+                    done.append((score / len(tokens) ** penalty, tokens))
                 else:
                     going.append((tokens, score))
                     rows.append(row)

@@ -14,6 +14,7 @@ from onnx import TensorProto, helper
 
 from drivetrain.bundle import bundle_bytes, open_bundle_bytes
 from drivetrain.bundle.golden import GoldenCase
+from drivetrain.bundle.manifest import FORMAT
 from drivetrain.bundle.npy import to_npy
 from drivetrain.bundle.program import Generate
 from drivetrain.codecs import Signature
@@ -76,8 +77,8 @@ def test_manifests_that_are_none() -> None:
     ):
         with pytest.raises(BundleError, match=r"fields of its format|missing|graph"):
             open_bundle_bytes(altered(WRITER, {}, changes))
-    with pytest.raises(BundleError, match="of format 7; this drivetrain reads up to 6"):
-        open_bundle_bytes(altered(WRITER, {}, {"format": 7}))
+    with pytest.raises(BundleError, match=f"of format {FORMAT + 1}; this drivetrain reads up to {FORMAT}"):
+        open_bundle_bytes(altered(WRITER, {}, {"format": FORMAT + 1}))
     graphs = manifest(WRITER)["graphs"]
     for key, value in (("first", "prefill"), ("next", None), ("next", "next_1"), ("dims", [None, None, 9])):
         lied = from_json(to_json(graphs))

@@ -15,7 +15,7 @@ import numpy as np
 from drivetrain.bundle.golden import CASES, GoldenCase, GoldenMembers, check_rows, input_members, inputs_in
 from drivetrain.bundle.npy import from_npy, to_npy
 from drivetrain.bundle.program import Generate
-from drivetrain.bundle.strategies import Strategy, strategy_from_json, strategy_to_json
+from drivetrain.bundle.strategies import MEAN, Beam, Strategy, strategy_from_json, strategy_to_json
 from drivetrain.codecs import Signature
 from drivetrain.errors import BundleError, UsageError
 from drivetrain.files import to_json
@@ -45,6 +45,12 @@ class GeneratedCase(GoldenCase):
 
     generations: tuple[Generation, ...] = ()
     state: Mapping[str, Array] = field(default_factory=dict[str, Array])
+
+
+def penalised(cases: Sequence[GoldenCase]) -> bool:
+    """Whether any was found by a search with a length penalty."""
+    made = (one for case in cases if isinstance(case, GeneratedCase) for one in case.generations)
+    return any(isinstance(one.strategy, Beam) and one.strategy.length_penalty != MEAN for one in made)
 
 
 def written(tokens: Sequence[int], program: Generate) -> Array:

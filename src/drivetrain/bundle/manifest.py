@@ -16,6 +16,7 @@ from drivetrain.bundle.golden import tolerances
 from drivetrain.bundle.graph import Interface
 from drivetrain.bundle.program import (
     MODEL,
+    PREFILL,
     Program,
     Single,
     program_from_json,
@@ -26,10 +27,11 @@ from drivetrain.codecs import Signature
 from drivetrain.errors import BundleError, DrivetrainError
 from drivetrain.files import from_json, sha256, to_json
 
-FORMAT, WITHOUT_TEXTS, WITHOUT_PROGRAM, WITHOUT_LENGTHS, WITHOUT_PARTS = 6, 5, 4, 3, 2
-"""The newest format version that this code reads, and it reads every older one; and those that it writes where no text of a codec
-is a member of its own (see `apart`), where the program is one graph run once too, where no rows are of different lengths either,
-and where the graph has no outputs for parts either, so that who reads those can go on."""
+FORMAT, WITHOUT_PADDING, WITHOUT_TEXTS, WITHOUT_PROGRAM, WITHOUT_LENGTHS, WITHOUT_PARTS = 7, 6, 5, 4, 3, 2
+"""The newest format version that this code reads, and it reads every older one; and those that it writes where no graph
+`prefill` has to mind the lengths of rows and no search has a length penalty, where no text of a codec is a member of its own
+(see `apart`) either, where the program is one graph run once too, where no rows are of different lengths either, and where the
+graph has no outputs for parts either, so that who reads those can go on."""
 MOST_JSON_BYTES = 2**24
 MOST_JSON_DEPTH = 64
 MOST_TOLERANCE = 10
@@ -48,12 +50,13 @@ def make_manifest(
     name: str,
     task: str,
     facts: Mapping[str, Any],
+    penalty: bool = False,
     created: str | None = None,
 ) -> bytes:
-    """manifest.json for these members and the interfaces of the graphs. `created` is the UTC time in ISO 8601; now by
-    default."""
+    """manifest.json for these members and the interfaces of the graphs. `penalty` tells whether a golden generation is of a
+    search with a length penalty. `created` is the UTC time in ISO 8601; now by default."""
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    version = _least_format(members, signature, program, interfaces)
+    version = FORMAT if penalty else _least_format(members, signature, program, interfaces)
     manifest = {
         "format": version,
         "name": name,
@@ -78,8 +81,10 @@ def _least_format(
     members: Mapping[str, bytes], signature: Signature, program: Program, interfaces: Mapping[str, Interface]
 ) -> int:
     """The oldest format that says all of it."""
-    if any(map(TEXT.fullmatch, members)):
+    if PREFILL in interfaces:
         return FORMAT
+    if any(map(TEXT.fullmatch, members)):
+        return WITHOUT_PADDING
     if not isinstance(program, Single):
         return WITHOUT_TEXTS
     if any(codec.varies for codec in signature.inputs.values()):

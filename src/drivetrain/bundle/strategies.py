@@ -15,6 +15,7 @@ from drivetrain.errors import BundleError, DrivetrainError, UsageError
 MOST_BEAMS = 64
 MOST_SEED = 2**53 - 1
 """So that JSON carries a seed in every language."""
+MEAN, MOST_PENALTY = 1.0, 10.0
 LEAST_TEMPERATURE, MOST_TEMPERATURE = 1e-3, 1e3
 
 
@@ -52,14 +53,18 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Beam:
-    """The likeliest sequence, by its mean log-probability, that a search which keeps `width` of them finds."""
+    """The best sequence that a search which keeps `width` of them finds: of the largest log-probability, divided by its number of
+    tokens to the power of `length_penalty`. 1 is the mean; a larger one prefers longer sequences, and 0 shorter ones."""
 
     name: ClassVar[str] = "beam"
     width: int = 4
+    length_penalty: float = MEAN
 
     def __post_init__(self) -> None:
         if not is_whole(self.width, 1, MOST_BEAMS):
             raise _wrong("width", f"a whole number from 1 to {MOST_BEAMS}")
+        if not is_number(self.length_penalty) or not 0 <= self.length_penalty <= MOST_PENALTY:
+            raise _wrong("length_penalty", f"a number from 0 to {MOST_PENALTY:g}")
 
 
 Strategy = Greedy | Sampling | Beam
@@ -67,8 +72,11 @@ _KINDS: dict[str, type[Strategy]] = {kind.name: kind for kind in (Greedy, Sampli
 
 
 def strategy_to_json(strategy: Strategy) -> dict[str, Any]:
-    """`{"name": ..., field: value, ...}`."""
-    return {"name": strategy.name, **dataclasses.asdict(strategy)}
+    """`{"name": ..., field: value, ...}`; a length penalty of 1 is not said, as before there were any."""
+    fields = {"name": strategy.name, **dataclasses.asdict(strategy)}
+    if fields.get("length_penalty") == MEAN:
+        del fields["length_penalty"]
+    return fields
 
 
 def strategy_from_json(record: Any, where: object) -> Strategy:
@@ -76,6 +84,8 @@ def strategy_from_json(record: Any, where: object) -> Strategy:
     fields = dict(cast("dict[str, Any]", record)) if isinstance(record, dict) else {}
     name = fields.pop("name", None)
     kind = _KINDS.get(name) if isinstance(name, str) else None
+    if kind is Beam and fields.get("length_penalty") != MEAN:  # Which is never said.
+        fields.setdefault("length_penalty", MEAN)
     if kind is None or fields.keys() != {field.name for field in dataclasses.fields(kind)}:
         raise BundleError("a strategy is not one of those that there are.", where=where)
     try:

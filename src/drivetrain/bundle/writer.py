@@ -115,6 +115,7 @@ def bundle_bytes(
         **(members or {}),
     }
     manifest = make_manifest(
-        contents, signature, program, interfaces, name=name, task=task, facts=facts, created=created
-    )
+        contents, signature, program, interfaces, name=name, task=task, facts=facts, created=created,
+        penalty=generations.penalised(cases),
+    )  # fmt: skip
     return write_zip({**contents, MANIFEST: manifest, MANIFEST_HASH: (sha256(manifest) + "\n").encode()})

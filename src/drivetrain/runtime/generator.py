@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import tee
 from typing import Any
 
@@ -12,10 +12,11 @@ from drivetrain.arguments import public
 from drivetrain.bundle.generations import written
 from drivetrain.bundle.program import Generate
 from drivetrain.bundle.reader import Bundle, open_bundle
-from drivetrain.bundle.strategies import MOST_SEED, Greedy, Sampling, Strategy
+from drivetrain.bundle.strategies import MOST_SEED, Beam, Greedy, Sampling, Strategy
 from drivetrain.errors import DrivetrainError, UsageError
 from drivetrain.runtime.programs import verified
-from drivetrain.runtime.programs.generate import generate, open_decoder, stream
+from drivetrain.runtime.programs.generate import open_decoder, stream
+from drivetrain.runtime.programs.together import generate, generate_together
 from drivetrain.runtime.rows import describe, encode, sample_of
 from drivetrain.runtime.vetting import vet
 from drivetrain.types import Array, Failure
@@ -91,9 +92,7 @@ class Generator:
             tokens = generate(self._decoder, self._encoded(prompt), strategy or Greedy(), most)
         except DrivetrainError as fault:
             raise fault.at(name) from fault
-        own = written(tokens, self.program)
-        (codec,) = self.signature.targets.values()
-        return Generated(name, tuple(own.tolist()), len(own) < len(tokens), codec.decode(own))
+        return self._generated(name, tokens)
 
     @public
     def stream(self, prompt: Any, strategy: Strategy | None = None, *, most: int = 256) -> Iterator[Piece]:
@@ -102,7 +101,7 @@ class Generator:
         name, (codec,) = describe(prompt), self.signature.targets.values()
         _check(most)
         try:
-            chosen = stream(self._decoder, self._encoded(prompt), strategy or Greedy(), most)
+            chosen = self._chosen(self._encoded(prompt), strategy or Greedy(), most)
             tokens, again = tee(chosen)
             for token, text in zip(tokens, codec.texts(again)):
                 stops = token in self.program.stop
@@ -110,20 +109,73 @@ class Generator:
         except DrivetrainError as fault:
             raise fault.at(name) from fault
 
+    @public
     def generate_many(
-        self, prompts: Iterable[Any], strategy: Strategy | None = None, *, most: int = 256
+        self,
+        prompts: Iterable[Any],
+        strategy: Strategy | None = None,
+        *,
+        most: int = 256,
+        done: Callable[[int], None] = lambda count: None,
     ) -> list[Generated | Failure]:
-        """What is written after each prompt by itself, or why nothing is. With sampling the k-th, from 0, has the seed + k: so
-        equal prompts get different answers, each of which `generate` gives again."""
-        found: list[Generated | Failure] = []
+        """What is written after each prompt by itself, or why nothing is; several at once, which changes no answer. With sampling
+        the k-th, from 0, has the seed + k: so equal prompts get different answers, each of which `generate` gives again. `done` is
+        told how many more are finished, whenever some are."""
+        _check(most)
+        strategy = strategy or Greedy()
+        names: list[str] = []
+        found: dict[int, Generated | Failure] = {}
+        rows: dict[int, dict[str, Array]] = {}
         for place, prompt in enumerate(prompts):
+            names.append(describe(prompt))
             try:
-                found.append(self.generate(prompt, _seeded(strategy, place), most=most))
+                rows[place] = self._encoded(prompt)
             except UsageError:
                 raise
             except DrivetrainError as fault:
-                found.append(Failure(describe(prompt), fault))
+                found[place] = Failure(names[place], fault)
+        done(len(found))
+        first = strategy.seed if isinstance(strategy, Sampling) else 0
+        seeds = [(first + place) & MOST_SEED for place in rows]
+        made = generate_together(self._decoder, list(rows.values()), strategy, most, seeds, done)
+        for place, tokens in zip(rows, made):
+            found[place] = (
+                Failure(names[place], tokens)
+                if isinstance(tokens, DrivetrainError)
+                else self._generated(names[place], tokens)
+            )
+        return [found[place] for place in range(len(names))]
+
+    @public
+    def translate(
+        self,
+        texts: Sequence[str],
+        strategy: Strategy | None = None,
+        *,
+        done: Callable[[int], None] = lambda count: None,
+    ) -> list[str]:
+        """What is written for each text, in their order: `generator.translate(["a dog"], Beam(4))`. By default the likeliest token
+        each time; a search (Beam) takes some three times as long, and finds better texts. It ends where the model ends it,
+        or where there is no room for more. Raises DataError for a text that can't be read."""
+        found: list[str] = []
+        for each in self.generate_many(texts, strategy, most=self.program.longest, done=done):
+            if isinstance(each, Failure):
+                raise each.error
+            found.append(str(each.answer.get("text", "")))
         return found
+
+    __call__ = translate
+
+    def _chosen(self, encoded: dict[str, Array], strategy: Strategy, most: int) -> Iterator[int]:
+        if isinstance(strategy, Beam):
+            yield from generate(self._decoder, encoded, strategy, most)
+        else:
+            yield from stream(self._decoder, encoded, strategy, most)
+
+    def _generated(self, name: str, tokens: tuple[int, ...]) -> Generated:
+        own = written(tokens, self.program)
+        (codec,) = self.signature.targets.values()
+        return Generated(name, tuple(own.tolist()), len(own) < len(tokens), codec.decode(own))
 
     def _encoded(self, prompt: Any) -> dict[str, Array]:
         sample = sample_of(prompt, self.signature.inputs)
@@ -133,9 +185,3 @@ class Generator:
 def _check(most: int) -> None:
     if most < 1:
         raise UsageError(f"{most} tokens are nothing to write.", where="most", fix="Give 1 or more.")
-
-
-def _seeded(strategy: Strategy | None, place: int) -> Strategy | None:
-    if not isinstance(strategy, Sampling):
-        return strategy
-    return replace(strategy, seed=(strategy.seed + place) & MOST_SEED)

@@ -37,8 +37,19 @@ def sampled(logits: Array, strategy: Sampling, number: float) -> int:
     return int(kept[min(place, len(sums) - 1)])
 
 
-def log_probabilities(logits: Array) -> Array:
-    """float32 logits (rows, vocabulary) -> float64 of the same shape."""
+def likeliest(logits: Array, count: int) -> tuple[Array, Array]:
+    """float32 logits (rows, vocabulary) -> the `count` likeliest tokens of each row (all, where there are fewer), the likeliest
+    first, of equals the least, int64 (rows, k), and their log-probabilities, float64."""
+    count = min(count, logits.shape[1])
+    edges = np.partition(logits, -count, axis=1)[:, -count]
+    rows, tokens = np.nonzero(logits >= edges[:, None])
+    if len(rows) == len(logits) * count:
+        tokens = tokens.reshape(-1, count)
+    else:  # Some row has equals at its edge.
+        tokens = np.array([np.sort(largest(row, count)) for row in logits])
+    order = np.argsort(-np.take_along_axis(logits, tokens, 1), axis=1, kind="stable")
+    tokens = np.take_along_axis(tokens, order, 1)
     scores = logits.astype(np.float64)
     scores -= scores.max(axis=1, keepdims=True)
-    return scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
+    chosen = np.take_along_axis(scores, tokens, 1)
+    return tokens, chosen - np.log(np.exp(scores, out=scores).sum(axis=1, keepdims=True))

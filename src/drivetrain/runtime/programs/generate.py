@@ -5,22 +5,22 @@ What is chosen is told exactly by OPS.md, so that every runtime writes the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from drivetrain.bundle.golden import encoded_batch
-from drivetrain.bundle.manifest import interfaces_of
+from drivetrain.bundle.manifest import WITHOUT_PADDING, interfaces_of
 from drivetrain.bundle.program import PREFILL, STEP, Generate
 from drivetrain.bundle.reader import Bundle
 from drivetrain.bundle.step_graphs import LOGITS, TOKENS, StepInterface
-from drivetrain.bundle.strategies import Beam, Sampling, Strategy
+from drivetrain.bundle.strategies import Greedy, Sampling
 from drivetrain.bundle.tensors import Tensors
 from drivetrain.codecs import Signature
 from drivetrain.errors import BundleError, DataError
-from drivetrain.runtime.programs.choose import draw, largest, log_probabilities, sampled
+from drivetrain.runtime.programs.choose import draw, sampled
 from drivetrain.runtime.session import OnnxSession
 from drivetrain.types import Array, Batch
 
@@ -45,12 +45,19 @@ class Step:
 class Decoder:
     """The steps of a program. `interfaces` is what the manifest says of its graphs; `run` runs them, or does what they do.
 
-    It begins with one encoded row {input: (...)}.
+    It begins with encoded rows {input: (...)} that are `alike`. `pads` tells whether its graphs mind the lengths of rows, so that
+    those of different ones may be read at once: from format 7 on.
     """
 
     def __init__(
-        self, program: Generate, signature: Signature, interfaces: Mapping[str, StepInterface], run: Run
+        self,
+        program: Generate,
+        signature: Signature,
+        interfaces: Mapping[str, StepInterface],
+        run: Run,
+        pads: bool = True,
     ) -> None:
+        self._pads = pads
         self.program, self._signature = program, signature
         self._run, self._step, self._prefill = run, interfaces[STEP], interfaces.get(PREFILL)
 
@@ -64,18 +71,24 @@ class Decoder:
             )
         return self.program.longest - taken
 
-    def begin(self, encoded: Batch) -> Step:
-        """The first step. Raises DataError for a prompt that there can't be."""
-        tokens = self._first_tokens(encoded)
+    def alike(self, encoded: Batch) -> tuple[int, ...]:
+        """What is equal for rows that may begin together. Raises DataError for a prompt that there can't be."""
+        return self._first_tokens(encoded).shape[1], *(() if self._pads else sizes(encoded))
+
+    def begin(self, rows: Sequence[Batch]) -> Step:
+        """The first step of these rows."""
+        tokens = np.concatenate([self._first_tokens(row) for row in rows])
         made: Mapping[str, Array] = {}
         if self._prefill is not None:
-            made = self._run(PREFILL, encoded_batch(self._signature, [encoded]))
+            made = self._run(PREFILL, encoded_batch(self._signature, rows))
         state: dict[str, Array] = {}
         for name, port in self._step["state"].items():
-            shape = (1, *(side or 0 for side in port["dims"][1:]))
-            state[name] = _checked(name, made, port) if name in made else np.zeros(shape, port["dtype"])
+            shape = (len(rows), *(side or 0 for side in port["dims"][1:]))
+            state[name] = (
+                _checked(name, made, port, len(rows)) if name in made else np.zeros(shape, port["dtype"])
+            )
         if self._prefill is not None and LOGITS in self._prefill["outputs"]:
-            return Step(self._logits(made, 1), state)
+            return Step(self._logits(made, len(rows)), state)
         return self._feed(tokens, state)
 
     def next(self, step: Step, tokens: Array) -> Step:
@@ -123,21 +136,13 @@ class Decoder:
         return np.array([start + prompt], np.int64)
 
 
-def generate(decoder: Decoder, encoded: Batch, strategy: Strategy, most: int) -> tuple[int, ...]:
-    """Up to `most` tokens after an encoded row, the one of `stop` that ended it included.
+def stream(decoder: Decoder, encoded: Batch, strategy: Greedy | Sampling, most: int) -> Iterator[int]:
+    """Up to `most` tokens after an encoded row, the one of `stop` that ended it included, each as soon as it is chosen.
 
     Raises DataError for a prompt that there can't be, BundleError where a graph doesn't do what it has to.
     """
-    return tuple(stream(decoder, encoded, strategy, most))
-
-
-def stream(decoder: Decoder, encoded: Batch, strategy: Strategy, most: int) -> Iterator[int]:
-    """The same tokens, each as soon as it is chosen: those of a beam all at the end."""
     most = min(most, decoder.room(encoded))
-    step = decoder.begin(encoded)
-    if isinstance(strategy, Beam):
-        yield from _beam(decoder, step, strategy.width, most)
-        return
+    step = decoder.begin([encoded])
     for place in range(most):
         logits = step.logits[0]
         if isinstance(strategy, Sampling):
@@ -151,28 +156,9 @@ def stream(decoder: Decoder, encoded: Batch, strategy: Strategy, most: int) -> I
             step = decoder.next(step, np.array([token], np.int64))
 
 
-def _beam(decoder: Decoder, step: Step, width: int, most: int) -> tuple[int, ...]:
-    """The best sequence of a search that keeps `width`; a finished one keeps its place, so that each leaves one less to go on.
-    (So did the translators of Bahdanau et al., 2015, arXiv:1409.0473.)"""
-    going: list[tuple[int, ...]] = [()]
-    scores = np.zeros(1)
-    finished: list[tuple[float, tuple[int, ...]]] = []
-    for length in range(1, most + 1):
-        totals = scores[:, None] + log_probabilities(step.logits)
-        best = largest(totals.reshape(-1), width - len(finished))
-        rows, tokens = np.divmod(best, decoder.program.vocabulary)
-        sequences: list[tuple[int, ...]] = [
-            (*going[row], token) for row, token in zip(rows.tolist(), tokens.tolist())
-        ]
-        ends = np.isin(tokens, decoder.program.stop) | (length == most)
-        chosen = totals.reshape(-1)[best]
-        finished += [(chosen[place] / length, sequences[place]) for place in np.flatnonzero(ends).tolist()]
-        left = np.flatnonzero(~ends)
-        if not len(left):
-            break
-        going, scores = [sequences[place] for place in left.tolist()], chosen[left]
-        step = decoder.next(step.of(rows[left]), tokens[left])
-    return max(finished, key=lambda one: one[0])[1]
+def sizes(encoded: Batch) -> tuple[int, ...]:
+    """How long each input of a row is."""
+    return tuple(array.shape[0] if array.ndim else 1 for array in encoded.values())
 
 
 def _checked(name: str, made: Mapping[str, Array], port: Mapping[str, Any], rows: int = 1) -> Array:
@@ -204,5 +190,6 @@ def open_decoder(bundle: Bundle, threads: int | None = None) -> Decoder:
         tensors = Tensors(bundle.tensors.inputs, {output: output for output in outputs}) if outputs else None
         sessions[name] = OnnxSession(graph, tensors, threads=threads, member=f"{name}.onnx")
     return Decoder(
-        bundle.program, bundle.signature, interfaces, lambda name, batch: sessions[name].run(batch)
-    )
+        bundle.program, bundle.signature, interfaces, lambda name, batch: sessions[name].run(batch),
+        pads=bundle.manifest["format"] > WITHOUT_PADDING,
+    )  # fmt: skip

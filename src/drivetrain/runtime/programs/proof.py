@@ -25,7 +25,8 @@ from drivetrain.bundle.verify import (
 )
 from drivetrain.codecs import Signature
 from drivetrain.errors import DrivetrainError
-from drivetrain.runtime.programs.generate import Decoder, Run, Step, generate, open_decoder
+from drivetrain.runtime.programs.generate import Decoder, Run, Step, open_decoder, sizes
+from drivetrain.runtime.programs.together import generate, generate_together
 from drivetrain.types import Array, Batch, Sample
 
 SHAKEN = 4
@@ -87,13 +88,21 @@ def _shaken(run: Run, seed: int) -> Run:
     return other
 
 
-def _steps(decoder: Decoder, encoded: Batch, tokens: Sequence[int], company: int = 0) -> list[Step]:
-    """The step by which each of some tokens came. In `company` of so many rows that go on with other tokens."""
-    others = np.arange(1 + company)
-    steps = [decoder.begin(encoded).of(np.zeros(1 + company, np.int64))]
+def _steps(
+    decoder: Decoder, encoded: Batch, tokens: Sequence[int], company: Sequence[Batch] = ()
+) -> list[Step]:
+    """The step by which each of some tokens came. In `company` of other rows, which go on with other tokens."""
+    others = np.arange(1 + len(company))
+    steps = [decoder.begin([encoded, *company])]
     for token in tokens[:-1]:
         steps.append(decoder.next(steps[-1], (token + others) % decoder.program.vocabulary))
     return steps
+
+
+def _company(decoder: Decoder, cases: Sequence[GeneratedCase], encoded: Batch) -> Batch:
+    """The longest row of the cases that may be read with one: what is shorter is padded beside it."""
+    alike = decoder.alike(encoded)
+    return max((case.encoded for case in cases if decoder.alike(case.encoded) == alike), key=sizes)
 
 
 def _followed(decoder: Decoder, encoded: Batch, tokens: Sequence[int]) -> tuple[Array, dict[str, Array]]:
@@ -119,14 +128,15 @@ def verified(bundle: Bundle) -> VerifyReport:
 
 def _output(bundle: Bundle, decoder: Decoder, cases: Sequence[GeneratedCase]) -> Stage:
     """The stage output: the logits of each step and the state after the last one, where the stored tokens are followed; alone,
-    and beside a row that goes another way."""
+    and the logits beside the longest of the cases, which goes another way."""
     tally = StageTally("output", len(cases))
     (target,) = bundle.signature.targets
     tolerance = bundle.manifest["tolerances"]["output"][target]
     usual = float(np.median(np.concatenate([np.abs(case.output[target]).max(axis=1) for case in cases])))
     for case in cases:
         tokens, golden = case.generations[0].tokens, case.output[target]
-        for company, words in ((0, "alone"), (1, "in company")):
+        longest = _company(decoder, cases, case.encoded)
+        for company, words in (((), "alone"), ((longest,), "in company")):
             place = f"case {case.name!r} {words}"
             try:
                 steps = _steps(decoder, case.encoded, tokens, company)
@@ -137,7 +147,7 @@ def _output(bundle: Bundle, decoder: Decoder, cases: Sequence[GeneratedCase]) ->
                 scale = max(largest(want), usual) or 1.0
                 difference = array_difference(step.logits[0], want) / scale
                 tally.add(difference, tolerance, f"{place}, step {number}")
-            for name, want in case.state.items():
+            for name, want in () if company else case.state.items():
                 difference = array_difference(steps[-1].state[name][0], want) / (largest(want) or 1.0)
                 words = "" if math.isfinite(difference) else f"the state {name} is of another shape or type"
                 tally.add(difference, tolerance, f"{place}, {name}", words)
@@ -145,21 +155,22 @@ def _output(bundle: Bundle, decoder: Decoder, cases: Sequence[GeneratedCase]) ->
 
 
 def _tokens(decoder: Decoder, cases: Sequence[GeneratedCase]) -> Stage:
-    """The stage tokens: what each strategy chooses, from the encoded prompt on."""
+    """The stage tokens: what each strategy chooses, from the encoded prompt on; alone, and all cases together."""
     tally = StageTally(TOKENS, len(cases))
+    asked: dict[tuple[Strategy, int], list[tuple[GeneratedCase, tuple[int, ...]]]] = {}
     for case in cases:
         for one in case.generations:
-            place = f"case {case.name!r}, {one.strategy}"
-            try:
-                tokens = generate(decoder, case.encoded, one.strategy, one.most)
-            except DrivetrainError as fault:
-                tally.add(math.inf, 0.0, place, fault.error)
-                continue
-            same = tokens == one.tokens
-            tally.add(
-                0.0 if same else math.inf,
-                0.0,
-                place,
-                f"it writes {list(tokens)} where it wrote {list(one.tokens)}",
-            )
+            asked.setdefault((one.strategy, one.most), []).append((case, one.tokens))
+    for (strategy, most), wanted in asked.items():
+        rows = [case.encoded for case, _ in wanted]
+        alone = [found for row in rows for found in generate_together(decoder, [row], strategy, most)]
+        together = generate_together(decoder, rows, strategy, most)
+        for words, made in (("alone", alone), ("in company", together)):
+            for (case, want), found in zip(wanted, made):
+                place = f"case {case.name!r} {words}, {strategy}"
+                if isinstance(found, DrivetrainError):
+                    tally.add(math.inf, 0.0, place, found.error)
+                    continue
+                told = f"it writes {list(found)} where it wrote {list(want)}"
+                tally.add(0.0 if found == want else math.inf, 0.0, place, told)
     return tally.stage_report()
