@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, count
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -69,6 +69,48 @@ def _grams(texts: Sequence[str], words: Callable[[str], list[str]], bits: int) -
     return _counted((np.concatenate(rows) << bits) + np.concatenate(buckets), len(texts), bits)
 
 
+class Stretches(NamedTuple):
+    """The n-grams of one text, each as often as it comes: the bucket that it is in, and that it stands over the characters from
+    `begin` to before `end`, all (n,)."""
+
+    bucket: Places
+    begin: Places
+    end: Places
+
+
+def stretches_of(text: str, words: Callable[[str], list[str]], bits: int) -> Stretches:
+    """Where the n-grams of a text stand, which `grams_of` counts. A pair of words stands over what is between them too; the space
+    before and after a piece is none of its characters."""
+    text = text[:MOST_CHARACTERS]
+    shift = np.uint32(32 - (bits - 1))
+    found = words(text)
+    begin, end = _located(text, found)
+    hashes = _hash_words(found)
+    pairs = hashes[:-1] * np.uint32(PAIR) + hashes[1:]
+    buckets = [_mix(hashes) >> shift, _mix(pairs) >> shift]
+    begins, ends = [begin, begin[:-1]], [end, end[1:]]
+    pieces = text.split()
+    first, last = _located(text, pieces)
+    sizes = last - first + 2
+    owner = np.repeat(np.arange(len(pieces)), sizes)
+    within = np.arange(len(owner)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    for length, starts, made in _runs(pieces):
+        own, place = owner[starts], within[starts] - 1
+        buckets.append((_mix(made) >> shift) + np.uint32(1 << (bits - 1)))
+        begins.append(first[own] + np.maximum(place, 0))
+        ends.append(np.minimum(first[own] + place + length, last[own]))
+    return Stretches(*(np.concatenate(parts).astype(np.int64) for parts in (buckets, begins, ends)))
+
+
+def _located(text: str, parts: list[str]) -> tuple[Places, Places]:
+    """Where each of some parts of a text begins and ends, which come in it one after the other."""
+    begin, place = np.zeros(len(parts), np.int64), 0
+    for number, part in enumerate(parts):
+        begin[number] = place = text.index(part, place)
+        place += len(part)
+    return begin, begin + np.fromiter(map(len, parts), np.int64, len(parts))
+
+
 def _counted(keys: Places, texts: int, bits: int) -> Grams:
     """Of the number of a text and that of a bucket, in one."""
     keys.sort()
@@ -109,22 +151,27 @@ def _hash_characters(pieces: list[str]) -> tuple[Places, Hashes]:
     """The same of all runs of 2 to 5 characters of each piece, a space before and after it among them: where those of each
     begin and end (pieces + 1,), and the hashes."""
     sizes = np.fromiter(map(len, pieces), np.int64, len(pieces)) + 2
-    points = _code_points("".join(f" {piece} " for piece in pieces))
     owner = np.repeat(np.arange(len(pieces)), sizes)
+    runs = [(owner[starts], hashes) for _, starts, hashes in _runs(pieces)]
+    owned = np.concatenate([owners for owners, _ in runs])
+    order = np.argsort(owned, kind="stable")
+    hashes = np.concatenate([made for _, made in runs])[order]
+    return np.searchsorted(owned[order], np.arange(len(pieces) + 1)), hashes
+
+
+def _runs(pieces: list[str]) -> Iterator[tuple[int, Places, Hashes]]:
+    """For each length: of the runs that lie in one piece, all pieces written one after the other with a space before and after
+    each, where they start, and their hashes."""
+    sizes = np.fromiter(map(len, pieces), np.int64, len(pieces)) + 2
+    points = _code_points("".join(f" {piece} " for piece in pieces))
     left = np.repeat(np.cumsum(sizes), sizes) - np.arange(len(points))
     hashes = np.full(len(points) + 1, SEED, np.uint32)
-    owners: list[Any] = []
-    made: list[Any] = []
     for length in range(1, MOST + 1):
         starts = max(0, len(points) - length + 1)
         hashes = hashes[:starts] * np.uint32(STEP) + points[length - 1 :]
         if length >= FEWEST:
-            whole = left[:starts] >= length
-            owners.append(owner[:starts][whole])
-            made.append(hashes[whole])
-    owned = np.concatenate(owners)
-    order = np.argsort(owned, kind="stable")
-    return np.searchsorted(owned[order], np.arange(len(pieces) + 1)), np.concatenate(made)[order]
+            whole = np.flatnonzero(left[:starts] >= length)
+            yield length, whole, hashes[whole]
 
 
 def _mix(hashes: Hashes) -> Hashes:

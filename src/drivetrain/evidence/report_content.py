@@ -16,6 +16,7 @@ from drivetrain.data.kinds.base import LEFT_OUT
 from drivetrain.data.show import inputs_looked_at, show
 from drivetrain.data.table import missing
 from drivetrain.deadline import NEVER, Deadline
+from drivetrain.evidence.telling import mistakes_told
 from drivetrain.interpret import Importance, importances, slices
 from drivetrain.interpret.base import interpretation_of, save_losses
 from drivetrain.interpret.importance import REPEATS
@@ -187,6 +188,12 @@ def _of_target(
         },
         "mistakes": found.mistakes(),
     }
+    words = ((learner.result or {}).get("words") or {}).get(name)
+    if words:
+        told = mistakes_told(words)
+        if told is not None and len(learner.data.signature.inputs) == 1:
+            content["mistakes"], told = told, None
+        content["words"] = {"strongest": words["strongest"], "texts": told}
     if relied is not None:
         content["importance"] = {"chart": relied.chart, "sentences": relied.words()}
     metrics = ((learner.result or {}).get("metrics") or {}).get(part) or {}

@@ -8,6 +8,7 @@ from drivetrain.interpret.category import Classification
 from drivetrain.interpret.importance import Importance, importance, importances
 from drivetrain.interpret.number import Regression
 from drivetrain.interpret.slices import Slice, Slices, slices
+from drivetrain.interpret.telling import Telling
 from drivetrain.interpret.thresholds import Thresholds
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Regression",
     "Slice",
     "Slices",
+    "Telling",
     "Thresholds",
     "importance",
     "importances",

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from drivetrain.bundle.golden import encoded_batch
 from drivetrain.codecs import Codec
 from drivetrain.data.show import inputs_looked_at, most_telling, texts_of
+from drivetrain.errors import DataError, UsageError
 from drivetrain.extensions import facet
 from drivetrain.figures import number as number_words
 from drivetrain.files import to_json, write_csv
 from drivetrain.interpret.slices import chosen_target
+from drivetrain.interpret.telling import Telling, can_tell, tell, texts_in
 from drivetrain.metrics import losses
+from drivetrain.runtime.rows import Reader
 from drivetrain.types import Array
 
 if TYPE_CHECKING:
@@ -77,6 +81,40 @@ class Interpretation:
             }
             for line, place in enumerate(places.tolist())
         ]  # fmt: skip
+
+    def told(self, positions: Sequence[int], field: str | None = None) -> Iterator[Telling]:
+        """What the words of a text add to the answers for rows at some positions of the part: of `field`, or of the text that
+        tells most. One after the other. Raises UsageError where no input is a text, or answers have no score."""
+        field = self._text_field(field)
+        part, places = self.learner.data.part(self.part), np.asarray(positions, np.int64)
+        raw = self.learner.data.table[field][part.rows[places]]
+        codes = self._codes_said(self.outputs[places])
+        return tell(self.learner, self.target, field, part.batch(places), list(raw), codes)
+
+    def explain(self, raw: Any, field: str | None = None) -> Telling:
+        """The same of one raw value, or of a mapping of them by input: which words the answer hangs on, exactly where the
+        model is a sum, else by leaving each out. Raises DataError as `predict` does, UsageError as `told`."""
+        field, inputs = self._text_field(field), self.learner.data.signature.inputs
+        row = Reader(inputs).row(raw)
+        if row.encoded is None:
+            raise row.error or DataError("this can't be read.", where=row.input)
+        batch = encoded_batch(self.learner.data.signature, [row.encoded])
+        value = raw[field] if isinstance(raw, Mapping) else raw
+        codes = self._codes_said(self.learner.run_arrays(batch)[self.target])
+        return next(tell(self.learner, self.target, field, batch, [value], codes))
+
+    def _codes_said(self, outputs: Array) -> list[int | None]:
+        """The code of the class that is answered, for outputs (n, ...); None of what is no class."""
+        return [None] * len(outputs) if self.codec.labels is None else self.codec.chosen(outputs).tolist()
+
+    def _text_field(self, field: str | None) -> str:
+        known = texts_in(self.learner) if can_tell(self.codec) else []
+        if field in known or (field is None and known):
+            return field or known[0]
+        why = "no input is a text" if can_tell(self.codec) else f"an answer of {self.target!r} has no score"
+        if known:
+            raise UsageError(f"{field!r} is no text.", where="field", fix=f"Choose {', '.join(known)}.")
+        raise UsageError(f"{why} that words could add to.", where=self.target)
 
     def mistakes(self) -> Any:
         """What a report shows of the rows where the model is most wrong: lines of a table, or a chart."""

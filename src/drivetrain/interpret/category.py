@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from drivetrain.codecs import Codec
 from drivetrain.codecs.category import Category
 from drivetrain.data.show import inputs_looked_at, pictures_of
 from drivetrain.errors import UsageError
@@ -110,6 +111,19 @@ class Classification(Interpretation):
             else worst_html(self.worst())
         )
         return self.confusion()._repr_html_() + worst
+
+
+LEAST = 1e-12
+"""A probability counts as that at least where its logarithm is taken."""
+
+
+def scores(codec: Codec, outputs: Array, code: int | None) -> Array:
+    """float64 (n,): the logarithm of a class's probability less the mean of the others' (see `telling.py`)."""
+    del codec
+    logs = np.log(np.maximum(outputs.astype(np.float64), LEAST))
+    there: Array = np.any(outputs > 0, axis=0)
+    there[code] = False
+    return logs[:, code] - (logs[:, there].mean(axis=1) if there.any() else 0.0)
 
 
 INTERPRETATION = Classification

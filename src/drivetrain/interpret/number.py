@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from drivetrain.codecs import Codec, Quantity
 from drivetrain.codecs.number import Number
 from drivetrain.figures import number
 from drivetrain.interpret.base import Interpretation, worst_html
 from drivetrain.metrics import Estimate, mean
 from drivetrain.report.words import PARTS
+from drivetrain.types import Array
 
 if TYPE_CHECKING:
     from drivetrain.charts import Chart
@@ -160,6 +162,12 @@ class Regression(Interpretation):
             + self.errors()._repr_html_()
             + worst_html(self.worst())
         )
+
+
+def scores(codec: Codec, outputs: Array, code: int | None) -> Array:
+    """float64 (n,): numbers on the scale that they are learned on."""
+    del code
+    return cast("Quantity", codec).transform(outputs.astype(np.float64).reshape(-1))
 
 
 INTERPRETATION = Regression

@@ -34,6 +34,7 @@ from drivetrain.types import Answer, Array, Failure, Sample
 
 if TYPE_CHECKING:
     from drivetrain.learn.baselines.supervised import Baseline
+    from drivetrain.learn.features.base import Sums
 
 
 def run_and_data(run: str | Path, data: Dataset | None) -> tuple[Run, dict[str, Any], Dataset]:
@@ -176,6 +177,10 @@ class BaseLearner(ABC):
     def more(self) -> dict[str, Any]:
         """What the result tells of this kind of model alone, JSON values."""
         return {}
+
+    def sums(self, target: str) -> Sums | None:
+        """Of a model whose scores for a target are sums: what of. None of others."""
+        del target
 
     @property
     def parts(self) -> list[dict[str, Any]]:

@@ -52,6 +52,11 @@ class Goal(ABC):
         """Whether a small step on the scale that is learned may be a large one of what is answered."""
         return False
 
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Where a score of 0 is on the codec's own scale, and a step of 1; of a choice a score is on no other scale."""
+        return 0.0, 1.0
+
     @abstractmethod
     def learned(self, encoded: Array) -> Array:
         """(n,) what a model is fitted to: codes from 0, or numbers of mean 0 and deviation 1."""
@@ -187,6 +192,10 @@ class Scale(Goal):
     @property
     def steep(self) -> bool:
         return self.codec.log
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        return self.center, self.spread
 
     def learned(self, encoded: Array) -> Array:
         return (self.codec.transform(encoded.reshape(-1)) - self.center) / self.spread

@@ -39,6 +39,7 @@ def write_report(path: str | os.PathLike[str], content: Mapping[str, Any]) -> Pa
     confusion     a Chart, or {"matrix", "classes"}
     calibration   a Chart, or a list of `metrics.Reliability` or their JSON
     mistakes      a Chart (pictures of the highest loss), or a list of dicts for a table
+    words         {"strongest": {class: [{"word", "adds", "texts"}]}, "texts": a Chart of texts, or None}
     predictions   {"interval": sentence, "held": estimate, "charts": [(Chart, caption)]} of a number
     thresholds    a Chart                                 slices  {"chart", "measure", "sentences", "summary"}
     importance    {"chart", "sentences"}
@@ -355,6 +356,7 @@ SECTIONS: tuple[tuple[str, Callable[[Mapping[str, Any]], str]], ...] = (
     ("Confusion", _confusion),
     ("Predictions", tables.predictions),
     ("Mistakes", _mistakes),
+    ("Words that mattered", tables.told_words),
     ("Calibration", _calibration),
     ("Threshold", tables.thresholds),
     ("Where it is worst", tables.slices),
@@ -369,6 +371,7 @@ OF_TARGET = (
     _confusion,
     tables.predictions,
     _mistakes,
+    tables.told_words,
     _calibration,
     tables.thresholds,
     tables.slices,

@@ -108,6 +108,32 @@ def importance(content: Mapping[str, Any]) -> str:
     return f'{told}{shown}<p class="small">{escape(found["sentences"][-1])}</p>'
 
 
+def told_words(content: Mapping[str, Any]) -> str:
+    """The words that speak most for each class, or for more and for less of a number; and texts with their words shaded."""
+    found = content.get("words") or {}
+    parts: list[str] = []
+    if strongest := found.get("strongest"):
+        legend = (
+            "What a word adds to the number where it stands, on the scale that is learned, as the mean over the texts that have it."
+            if strongest.keys() == {"more", "less"}
+            else "What a word adds to the logarithm of the odds of a class where it stands, as the mean over the texts that have "
+            "it: 0.7 doubles the odds. In brackets: how many of the texts that were looked at have it."
+        )
+        rows = [[side, _listed(words)] for side, words in strongest.items()]
+        parts.append(
+            f'<p class="small">{legend}</p>{scroll(table_html(rows, ["speaks for", "words"], longest=40))}'
+        )
+    if isinstance(found.get("texts"), Chart):
+        parts.append(figure(found["texts"], found["texts"].title))
+    return "".join(parts)
+
+
+def _listed(words: Sequence[Mapping[str, Any]]) -> str:
+    space = "\N{NO-BREAK SPACE}"
+    told = (f"{each['word']} {each['adds']:+.2f} ({each['texts']:,})".replace(" ", space) for each in words)
+    return ", ".join(told) or "none"
+
+
 def unbroken(text: str) -> str:
     """The text, its percent signs and its n kept beside their numbers."""
     space = "\N{NO-BREAK SPACE}"

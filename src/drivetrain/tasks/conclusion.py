@@ -17,6 +17,8 @@ TOP_LOSSES = "top_losses.csv"
 SHARE_OF_SECONDS, LEAST_SECONDS = 1 / 3, 10.0
 """Of the training's time, and at least: what may be spent on looking at what was trained. Half of it is for the
 comparison with simple methods, half for the report."""
+SHARE_OF_WORDS = 1 / 4
+"""Of that, for the words that mattered."""
 
 
 class Concluded(Conclusion):
@@ -40,6 +42,7 @@ class Concluded(Conclusion):
     def _result(self, learner: BaseLearner) -> dict[str, Any]:
         from drivetrain.evidence.conformal import fit_intervals
         from drivetrain.evidence.result import make_result
+        from drivetrain.evidence.telling import words_that_mattered
 
         held = fit_intervals(learner)
         result = make_result(learner)
@@ -48,15 +51,18 @@ class Concluded(Conclusion):
         for name, estimate in held.items():
             several = f"{name}." if len(learner.data.signature.targets) > 1 else ""
             metrics[f"{several}interval_coverage"] = estimate.to_json()
-        return result
+        words = words_that_mattered(learner, Deadline(SHARE_OF_WORDS * self._seconds(learner)))
+        return {**result, **({"words": words} if words else {})}
+
+    def _seconds(self, learner: BaseLearner) -> float:
+        return max(LEAST_SECONDS, SHARE_OF_SECONDS * learner.seconds)
 
     def _report(self, learner: BaseLearner, folder: Path) -> None:
         from drivetrain.evidence.report_content import report_content, write_top_losses
         from drivetrain.report.page import write_report
 
-        seconds = max(LEAST_SECONDS, SHARE_OF_SECONDS * learner.seconds)
         write_top_losses(learner, folder / TOP_LOSSES)
-        write_report(folder / "report.html", report_content(learner, Deadline(seconds / 2)))
+        write_report(folder / "report.html", report_content(learner, Deadline(self._seconds(learner) / 2)))
 
     def finish_beside(self, learner: BaseLearner) -> None:
         from drivetrain.evidence.conformal import fit_intervals

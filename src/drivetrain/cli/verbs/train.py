@@ -6,6 +6,7 @@ import math
 import os
 import shlex
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,7 @@ from drivetrain.cli.common import (
     terminal,
 )
 from drivetrain.cli.source import add_source, dataset, recorded, said
-from drivetrain.errors import FileError, Interrupted, UsageError
+from drivetrain.errors import FileError, Interrupted, UsageError, one_line
 from drivetrain.extras import require
 from drivetrain.learn.distributed import processes
 from drivetrain.learn.runs.folder import Run, is_used, refuse_used
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
 HELP = "train a model on a folder of pictures, a table, or ratings"
 EXAMPLE = "drivetrain train flowers/ --epochs 4 --export flowers.bundle"
 
+MOST_SIDES = 4
+"""Classes whose words are told in the terminal; the report has all."""
 SETTINGS: dict[str, dict[str, Any]] = {
     "batch_size": {"type": int, "metavar": "N", "help": "items in a batch; default: by the size of the data"},
     "optimizer": {"choices": OPTIMIZERS, "help": "what updates the weights (adamw)"},
@@ -349,6 +352,8 @@ def show(answer: dict[str, Any]) -> None:
         console.print(table)
     if told := verdict(answer.get("against") or {}):
         console.print(escape(told))
+    for side, words in strongest_in(answer):
+        console.print(f"speaks for {escape(one_line(side))}: {escape(one_line(words))}")
     for note in answer.get("notes", []):
         console.print(f"note: {escape(note)}")
     console.print(f"\nrun     {escape(str(answer['run']))}  (report.html in it)")
@@ -358,3 +363,13 @@ def show(answer: dict[str, Any]) -> None:
         console.print(f"next    drivetrain {escape(command)}")
     else:
         console.print(f"next    drivetrain export {escape(shlex.quote(str(answer['run'])))} MODEL.bundle")
+
+
+def strongest_in(answer: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Of a model that is a sum over words: a class, or more and less of a number, and the words that add most to it."""
+    targets = answer.get("words") or {}
+    for target, told in targets.items():
+        for side, words in list(told["strongest"].items())[:MOST_SIDES]:
+            if words:
+                name = side if len(targets) == 1 else f"{target} = {side}"
+                yield name, ", ".join(each["word"] for each in words)

@@ -34,6 +34,7 @@ from drivetrain.learn.best.blending import Weights, joined_weights, learned_loss
 from drivetrain.learn.best.candidates import Candidate, candidates
 from drivetrain.learn.best.target_scale import log_fits
 from drivetrain.learn.best.tried import Tried, answers_of, tell
+from drivetrain.learn.features.base import Sums
 from drivetrain.learn.graph_model import GraphModel, read_graph
 from drivetrain.learn.names import BEST, NETWORK, REGRESSION
 from drivetrain.learn.outputs import Outputs
@@ -217,7 +218,7 @@ class BestLearner(Refitted):
             tried.answers.append(answers)
             tried.seconds.append(perf_counter() - started)
             if not number:
-                tried.graph, tried.history = graph, fitted.history
+                tried.graph, tried.history, tried.fitted = graph, fitted.history, fitted
                 tried.chosen = fitted.chosen_settings()
             if folder is not None:
                 tried.keep(folder, number)
@@ -361,6 +362,12 @@ class BestLearner(Refitted):
             if each.candidate.model != REGRESSION  # It stands there as what a sober person would use.
             and (len(self.weights[name]) > 1 or each.candidate.key not in self.weights[name])
         ]
+
+    def sums(self, target: str) -> Sums | None:
+        """Where one model says all, and it is a sum."""
+        said = [key for key, weight in self._measured.get(target, {}).items() if weight]
+        alone = [each.fitted for each in self.tried if said == [each.candidate.key] and each.fitted]
+        return alone[0].sums(target) if alone else None
 
     def more(self) -> dict[str, Any]:
         return {"tried": self._told}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -20,6 +20,9 @@ from drivetrain.learn.names import BEST
 from drivetrain.metrics import Estimate, Statistic, difference, names, statistics
 from drivetrain.types import Array
 
+if TYPE_CHECKING:
+    from drivetrain.learn.base import BaseLearner
+
 
 @dataclass(eq=False)
 class Tried:
@@ -32,6 +35,8 @@ class Tried:
     history: list[dict[str, Any]] = field(default_factory=list)
     chosen: dict[str, Any] = field(default_factory=dict)
     """What was chosen in the first fold, and holds for the others."""
+    fitted: BaseLearner | None = None
+    """The learner of the first, where it was not read from a run."""
 
     def _stem(self, folder: Path, number: int) -> Path:
         return folder / f"{self.candidate.key}-{number}"

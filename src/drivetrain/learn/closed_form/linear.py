@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from drivetrain.graphs.builder import Builder
 from drivetrain.learn.closed_form.solver import Choice, Labels, Numbers, choose, solve
-from drivetrain.learn.features.base import Features
-from drivetrain.learn.goals import Goal
+from drivetrain.learn.features.base import Features, SparseColumns, Sums
+from drivetrain.learn.goals import NEVER, Goal
 from drivetrain.types import Array
 
 if TYPE_CHECKING:
@@ -51,6 +51,12 @@ class Linear:
         weights = np.zeros((len(self.weights), len(bias)), np.float32)
         weights[:, self.goal.scored] = self.weights
         return weights, bias
+
+    def sums(self, columns: tuple[SparseColumns, ...]) -> Sums:
+        """What its scores are sums of, where its columns are these."""
+        weights, bias = self.expanded()
+        present = np.flatnonzero(bias > NEVER) if self.goal.classifies else self.goal.scored
+        return Sums(columns, weights, bias, present, self.goal.scale)
 
     def write(self, builder: Builder, features: str, output: str) -> None:
         """Add what `answer` computes to a graph that has the columns."""

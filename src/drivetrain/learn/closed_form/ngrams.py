@@ -11,7 +11,7 @@ from drivetrain.learn.base import not_trained
 from drivetrain.learn.closed_form.base import Solved
 from drivetrain.learn.closed_form.ngram_model import NgramModel, fit_ngrams
 from drivetrain.learn.closed_form.solver import Choice
-from drivetrain.learn.features.base import for_ngrams, unseen
+from drivetrain.learn.features.base import Sums, for_ngrams, unseen
 from drivetrain.learn.names import NGRAMS
 from drivetrain.learn.refusals import refuse_no_rows, refuse_targets
 from drivetrain.learn.settings import CLASS_WEIGHTS, Record
@@ -92,6 +92,10 @@ class NgramsLearner(Solved):
 
     def run_arrays(self, batch: Mapping[str, Array]) -> dict[str, Array]:
         return self._fitted().predict(batch)
+
+    def sums(self, target: str) -> Sums:
+        model = self._fitted()
+        return model.models[target].sums(model.columns)
 
     def graph(self) -> bytes:
         return self._fitted().graph(self.data.signature)

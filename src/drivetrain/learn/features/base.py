@@ -53,9 +53,28 @@ class SparseColumns(ABC):
     def of(self, encoded: Array) -> sparse.csr_matrix:
         """(n, *shape) -> float32 (n, count)."""
 
+    def stretches(self, codec: Codec, raw: Any) -> tuple[Array, Array, Array]:
+        """Of one raw value that is a text: which columns what is in it adds to (m,), each as often as it comes, and the
+        characters that it stands over, from (m,) to before (m,). Nothing where that can't be said."""
+        del codec, raw
+        none = np.zeros(0, np.int64)
+        return none, none, none
+
     @abstractmethod
     def write(self, builder: Builder) -> tuple[str, str]:
         """Add to a graph which columns each row has, from 1, 0 for none (n, most), and what they are there (n, 1, most)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """A model whose scores are sums over columns: `weights` (columns of all, outputs) and `bias` (outputs,), which of these are
+    `scored`, and the `scale` of a number's score (see `Goal.scale`)."""
+
+    columns: tuple[SparseColumns, ...]
+    weights: Features
+    bias: Features
+    scored: npt.NDArray[np.int64]
+    scale: tuple[float, float] = (0.0, 1.0)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from drivetrain.codecs.text import Text
-from drivetrain.grams import MOST_TIMES
+from drivetrain.codecs import Codec
+from drivetrain.codecs.text import WORD, Text
+from drivetrain.grams import MOST_TIMES, stretches_of
 from drivetrain.graphs.builder import Builder
 from drivetrain.learn.features.base import Features, SparseColumns
 from drivetrain.types import Array
@@ -61,6 +63,12 @@ class Vocabulary(SparseColumns):
         weights /= np.sqrt(norms)[side]
         begin = np.searchsorted(rows, np.arange(len(encoded) + 1))
         return sparse.csr_matrix((weights, which - 1, begin), (len(encoded), self.count))
+
+    def stretches(self, codec: Codec, raw: Any) -> tuple[Array, Array, Array]:
+        text = cast("Text", codec).read(raw)  # Each letter is still one.
+        buckets, begin, end = stretches_of(text, WORD.findall, self.bits)
+        known = self.dense[buckets]
+        return known[known > 0] - 1, begin[known > 0], end[known > 0]
 
     def write(self, builder: Builder) -> tuple[str, str]:
         edges = (builder.whole(edge) for edge in (self.start, 2**31, 1))
