@@ -190,7 +190,7 @@ class Task:
         return {}
 
     def sections(self, learner: Any) -> list[dict[str, Any]]:
-        """Of the report: `{"title", "words", "columns", "rows"}` of each."""
+        """Of the report: `{"title", "words", "columns", "rows"}` of each, and `charts`, which follow the rows."""
         del learner
         return []
 

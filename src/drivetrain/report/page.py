@@ -127,7 +127,7 @@ def _headline(content: Mapping[str, Any], part: str, name: str, ours: Mapping[st
         lines.append(f"<p>{escape(told[0].upper() + told[1:])}</p>")
     rivals = {"this model": ours, **{key: found[name] for key, found in baselines.items() if name in found}}
     if len(rivals) > 1:
-        chart = bars(rivals, words.metric(name).name.capitalize(), "%" if words.metric(name).share else "")
+        chart = bars(rivals, words.title(name), "%" if words.metric(name).share else "")
         lines.append(figure(chart, f"{chart.title}, with 95 % intervals"))
     lines.append(_metric_table(content["metrics"]))
     if content.get("against"):
@@ -150,7 +150,10 @@ def _against_table(against: Mapping[str, Mapping[str, Any]]) -> str:
         ]
         for name, found in against.items()
     ]
-    legend = "Loss of this model less theirs on the same rows, with 95 % intervals: below 0 where this model is better."
+    less = "Loss of this model less theirs"
+    if all(words.metric(measure).higher for measure in measures):
+        less = "Theirs less that of this model"
+    legend = f"{less} on the same rows, with 95 % intervals: below 0 where this model is better."
     names = ["difference"] if len(measures) == 1 else [words.metric(measure).name for measure in measures]
     table = scroll(table_html(rows, ["against", *names, "this model is"]))
     return f'<h3>Against simple methods</h3><p class="small">{legend}</p>{table}'
@@ -197,7 +200,7 @@ def _tried(content: Mapping[str, Any]) -> str:
     if len(tried) > 1:
         measure = tried[0]["measure"]
         drawn = bars(
-            {each["name"]: each["value"] for each in tried}, words.metric(measure).name.capitalize(),
+            {each["name"]: each["value"] for each in tried}, words.title(measure),
             "%" if words.metric(measure).share else "",
         )  # fmt: skip
         chart = figure(drawn, f"{drawn.title}, with 95 % intervals")
@@ -262,8 +265,10 @@ def _mistakes(content: Mapping[str, Any]) -> str:
 
 
 def _of_task(section: Mapping[str, Any]) -> str:
-    """A table, and what is said before it."""
-    return f"<p>{escape(section['words'])}</p>{scroll(table_html(section['rows'], section['columns']))}"
+    """A table or charts, and what is said before them."""
+    table = scroll(table_html(section["rows"], section["columns"])) if section["rows"] else ""
+    charts = "".join(figure(chart, chart.title) for chart in section.get("charts") or ())
+    return f"<p>{escape(section['words'])}</p>{table}{charts}"
 
 
 def _data(content: Mapping[str, Any]) -> str:

@@ -20,6 +20,12 @@ def value_text(name: str, value: float | None, n: int = 0) -> str:
     return percent(value, 2 if n >= 5000 else 1) if metric(name).share else number(value)
 
 
+def title(name: str) -> str:
+    """The name of a metric at the beginning of a line."""
+    told = metric(name).name
+    return told[:1].upper() + told[1:]
+
+
 def interval_text(name: str, estimate: Mapping[str, Any], joint: str = " to ") -> str:
     """`94.9 to 98.5 %`; empty where the interval is undefined."""
     low, high = estimate.get("low"), estimate.get("high")
@@ -87,7 +93,7 @@ def sentence(name: str, estimate: Mapping[str, Any], part: str, things: str) -> 
     if measure.sentence:
         told = measure.sentence.format(value=value, rows=rows)
     else:
-        told = f"{measure.name[:1].upper()}{measure.name[1:]} of {value} on {rows}"
+        told = f"{title(last)} of {value} on {rows}"
     return f"{target}: {told}" if target else told
 
 

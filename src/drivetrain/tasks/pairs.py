@@ -1,10 +1,10 @@
-"""The data of `translation`, and what follows a training: what it writes for the valid part, beside simple translators."""
+"""The data of `translation`; what follows a training is in `translated.py`."""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import replace
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -13,24 +13,18 @@ from drivetrain.codecs.tokens import MOST_LENGTH, Tokens
 from drivetrain.data import split as splits
 from drivetrain.data.conclusion import Conclusion
 from drivetrain.data.dataset import make_dataset
-from drivetrain.data.faults import Report
-from drivetrain.data.read.frame import Frame
-from drivetrain.data.read.readers import read_frame
+from drivetrain.data.faults import Fault, Report
+from drivetrain.data.read.parallel import SPLIT, read_pairs
 from drivetrain.data.recipe import task_named
 from drivetrain.data.split import Splitter
 from drivetrain.data.split_words import VALID_SHARE, refuse_shares
 from drivetrain.data.table import Table
 from drivetrain.errors import DataError, UsageError
-from drivetrain.metrics import Estimate
-from drivetrain.tasks.conclusion import Concluded
+from drivetrain.extras import require
 from drivetrain.tasks.problem import Problem
-
-if TYPE_CHECKING:
-    from drivetrain.learn.base import BaseLearner
-    from drivetrain.learn.learner import Learner
+from drivetrain.tasks.translated import Translated
 
 _TASK = "translation"
-ROWS_AT_ONCE = 128
 USUAL: dict[str, Any] = {"dropout": 0.1, "label_smoothing": 0.1, "early_stopping": 10, "weight_decay": 0.0001}
 """Settings of a training where nobody said: as Vaswani et al. have them, and the best epoch is kept."""
 MODEL, KINDS = "encoder_decoder", ("transformer", "gru")
@@ -60,88 +54,11 @@ class Translating(Problem):
                 f"{model!r:.80} can't translate: it has to read one text and write another.", where="model",
                 fix="Choose transformer or gru, such as transformer:4-layers:128-wide.",
             )  # fmt: skip
+        require("sacrebleu", "measuring translations", "train")
         return super().learner(model, **{**USUAL, **options})
 
 
-class Translated(Concluded):
-    """What it writes for the valid part, measured beside simple translators; and a bundle that writes."""
-
-    def finish(self, learner: BaseLearner) -> dict[str, Any]:
-        """The result, with a page of the course of the training."""
-        from drivetrain.learn.runs.folder import versions
-        from drivetrain.report.page import write_report
-
-        data: Translating = learner.data  # type: ignore[assignment]
-        part = data.measured_part
-        sources, references = (_texts(data, name, part) for name in (data.source, data.target))
-        written = [] if learner.brief else translations(learner, part)  # type: ignore[arg-type]
-        result = learner.result = {
-            "run": None if learner.run is None else str(learner.run),
-            "task": data.task.name,
-            "metrics": {part: {name: one.to_json() for name, one in measured(written, references).items()}},
-            "baselines": {},
-            "against": {},
-            "epochs": learner.epochs,
-            "seconds": learner.seconds,
-            "notes": list(learner.notes),
-        }
-        del sources
-        if learner.kept_run is not None:
-            learner.kept_run.write_result(result)
-            if not learner.brief:
-                content = {
-                    "name": data.table.name, "task": _TASK, "model": learner.description(),
-                    "things": data.things, "metrics": result["metrics"], "notes": result["notes"],
-                    "baselines": result["baselines"], "against": result["against"],
-                    "history": learner.history, "settings": learner.choices(), "versions": versions(),
-                }  # fmt: skip
-                write_report(learner.kept_run.folder / "report.html", content)
-        return result
-
-    def finish_beside(self, learner: BaseLearner) -> None:
-        """Nothing: it has no intervals."""
-
-    def export(self, learner: BaseLearner, path: str | Path, force: bool) -> Path:
-        from drivetrain.export.translating import export_translator
-
-        return export_translator(learner, path, force)  # type: ignore[arg-type]
-
-
 Translating.conclusion = Translated()
-
-
-def measured(written: list[str], references: list[str]) -> dict[str, Estimate]:
-    """BLEU and chrF of what was written."""
-    del written, references
-    return {}
-
-
-def translations(learner: Learner, part: str) -> list[str]:
-    """What the network writes for the texts of a part, the likeliest token each time; rows of similar lengths together."""
-    import torch
-
-    data: Any = learner.data
-    network: Any = learner.evaluated_network().eval()
-    codec, rows = data.signature.targets[data.target], data.part(part)
-    column = rows.column(data.source)
-    order = np.argsort(column.lengths, kind="stable")
-    found = [""] * len(rows)
-    with learner.progress("Translating", len(rows)) as advance:
-        for start in range(0, len(rows), ROWS_AT_ONCE):
-            some = order[start : start + ROWS_AT_ONCE]
-            texts = column[some]
-            tokens, lengths = (
-                torch.as_tensor(each).to(learner.device) for each in (texts.padded(), texts.lengths)
-            )
-            for row, made in zip(some.tolist(), network.translate(tokens, lengths, codec.length)):
-                found[row] = codec.decode(np.array(made, np.int64))["text"]
-            advance(len(some))
-    return found
-
-
-def _texts(data: Translating, name: str, part: str) -> list[str]:
-    codec: Any = data.signature.fields[name]
-    return [codec.read(raw) for raw in data.table[name][data.part(part).rows]]
 
 
 @public
@@ -151,11 +68,17 @@ def from_csv(
     target: str,
     valid: float = VALID_SHARE,
     seed: int = 0,
-    **options: Any,
+    *,
+    test: float = 0.0,
+    split: Splitter | None = None,
+    tokens: int = Tokens.most,
 ) -> Translating:
-    """Pairs of texts from two columns of a file: CSV, TSV, JSON lines or Parquet. The other options are those of
-    `from_table`. Raises FileError, DataError and UsageError that name file, row and column."""
-    return from_table(read_frame(path), source, target, valid, seed, path=os.path.abspath(path), **options)
+    """Pairs of texts from two columns of a file (TSV, CSV, JSON lines, Parquet), from two files of lines (`train.en` beside
+    `train.fr`: either names both), or from a folder of these, where train, val and test in the names of files say their part
+    (see `data/read/parallel.py`). The options are those of `from_table`. Raises FileError, DataError and UsageError that name
+    file, row and column."""
+    table = read_pairs(path, source, target, _also(split, (source, target)))
+    return _made(table, source, target, valid, seed, test, split, tokens, os.path.abspath(path))
 
 
 @public
@@ -170,30 +93,38 @@ def from_table(
     split: Splitter | None = None,
     tokens: int = Tokens.most,
     name: str = "table",
-    path: str = "",
 ) -> Translating:
     """The same of a pandas or polars frame, or a mapping of columns.
 
     A share `valid` of the pairs validates, chosen by `seed`, and `test` is kept for evaluate, unless a `split` says otherwise. One
-    tokenizer (byte-pair encoding) of `tokens` tokens at most is learned of the training texts of both columns.
+    tokenizer (byte-pair encoding) of `tokens` tokens at most is learned of the training texts of both columns. Pairs without a text
+    on one side are left out, which is told.
     """
-    frame = frame if isinstance(frame, Frame) else read_frame(frame, name=name)
-    if source == target:
-        raise UsageError(
-            f"{source!r} is the source and the target.", where="target", fix="Name the other column."
-        )
+    table = read_pairs(frame, source, target, _also(split, (source, target)), name=name)
+    return _made(table, source, target, valid, seed, test, split, tokens, "")
+
+
+def _also(split: Splitter | None, columns: tuple[str, str]) -> list[str]:
+    """The column that a split goes by."""
+    column = getattr(split, "column", None)
+    return [column] if isinstance(column, str) and column not in columns else []
+
+
+def _made(
+    table: Table, source: str, target: str, valid: float, seed: int, test: float, split: Splitter | None, tokens: int, path: str
+) -> Translating:  # fmt: skip
     refuse_shares(split, valid, test)
-    split = split or splits.random(valid, seed=seed, test=test)
-    codec = Tokens(tokenizer="bpe", most=tokens, length=MOST_LENGTH)
-    columns = {each: frame.column(each).texts(codec.no_value) for each in (source, target)}
-    extra = [each for each in frame.columns if each not in columns and each == getattr(split, "column", None)]
-    columns |= {each: frame.column(each).texts(codec.no_value) for each in extra}
-    table = Table(columns, frame.origins, frame.name, path, notes=frame.notes)
-    codec = joint(codec, table, split(table).train, (source, target))
+    given = split
+    if split is None:
+        split = splits.random(valid, seed=seed, test=test)
+        if SPLIT in table:
+            split = splits.ByColumn(SPLIT, otherwise=split)
+    declared = Tokens(tokenizer="bpe", most=tokens, length=MOST_LENGTH)
+    codec = joint(declared, table, split(table).train, (source, target))
     task, recipe = task_named(_TASK), None
     if path:
         recipe = task.recipe(
-            path, source_column=source, target=[target], valid=valid, seed=seed, test=test, split=split, tokens=tokens
+            path, source_column=source, target=[target], valid=valid, seed=seed, test=test, split=given, tokens=tokens
         )  # fmt: skip
     made = make_dataset(table, {source: codec}, {target: codec}, split, task=task, recipe=recipe)
     return Translating.of(made)
@@ -208,6 +139,20 @@ def joint(codec: Tokens, table: Table, rows: Any, columns: tuple[str, str]) -> T
 
 
 def find_faults(data: Any) -> Report:
-    from drivetrain.data.checks.declared import check_declared
+    """What is wrong with the pairs; those that can't be encoded are errors."""
+    from drivetrain.data.checks.pairs import check_pairs
 
-    return check_declared(data)
+    report = check_pairs(data.table, data.source, data.target, data.split)
+    for part in data.split.parts():
+        data.part(part)
+    if not data.bad:
+        return report
+    where = [str(data.bad[row]) for row in sorted(data.bad)]
+    told = Fault(
+        "unreadable",
+        "error",
+        f"Pairs that can't be used: {len(where):,}.",
+        where,
+        "Mend them, or leave them out.",
+    )
+    return replace(report, faults=(told, *report.faults), bad_rows=np.array(sorted(data.bad), np.int64))

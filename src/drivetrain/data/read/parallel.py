@@ -10,9 +10,10 @@ from __future__ import annotations
 import codecs
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -54,26 +55,30 @@ class _Pairs:
     numbers: Array
     notes: list[str]
     things: str = "row"
+    also: Mapping[str, Sequence[Any]] = field(default_factory=dict[str, Sequence[Any]])
 
 
-def read_pairs(source: str | os.PathLike[str], source_column: str, target_column: str) -> Table:
+def read_pairs(
+    source: Any, source_column: str, target_column: str, also: Sequence[str] = (), *, name: str | None = None
+) -> Table:
     """The pairs of a table, of two files of lines, or of a folder of these: two columns of text without white space around
     it, and `split` where the names of several files say parts.
 
     A tab-separated file has a row in each line, and a quote in it is a letter as any other; a CSV has quotes as a CSV has.
     A line ends with LF or CR LF, and with no other sign. Pairs without a text on one side are left out, and told by line.
+    A frame or a mapping of columns is a table too, called `name`. `also` are more columns of a table to keep.
     Raises FileError, DataError where lines don't fit each other, UsageError for a column that isn't there.
     """
-    path = os.fspath(source)
     if source_column == target_column:
         raise UsageError(
             f"the source and the target are both {source_column!r}.", where="target", fix="Name two columns."
         )
+    columns = (source_column, target_column, *also)
+    if not isinstance(source, (str, os.PathLike)):
+        return _table({"": _of_table(source, columns, name)}, "", source_column, target_column)
+    path = os.fspath(source)
     root = os.path.abspath(path)
-    if os.path.isdir(path):
-        parts = _of_folder(root, source_column, target_column)
-    else:
-        parts = {"": _of_file(path, source_column, target_column)}
+    parts = _of_folder(root, columns) if os.path.isdir(path) else {"": _of_file(path, columns)}
     return _table(parts, root, source_column, target_column)
 
 
@@ -84,8 +89,9 @@ def pairs_stand_in(path: str, source_column: str, target_column: str) -> bool:
     return _sides_of(path, source_column, target_column) is not None
 
 
-def _of_folder(root: str, source: str, target: str) -> dict[str, _Pairs]:
+def _of_folder(root: str, columns: Sequence[str]) -> dict[str, _Pairs]:
     """By part; of a folder of one pair of files alone the part is ""."""
+    source, target, *_ = columns
     stems = _stems(root, source, target)
     tables = [] if stems else [
         name for name in sorted(os.listdir(root))
@@ -107,7 +113,7 @@ def _of_folder(root: str, source: str, target: str) -> dict[str, _Pairs]:
                 fix="Call them train, val and test, or name one file.",
             )  # fmt: skip
         named[part] = name
-        found[part] = _of_file(os.path.join(root, name), source, target)
+        found[part] = _of_file(os.path.join(root, name), columns)
     return {part: found[part] for part in ("", *PARTS) if part in found}
 
 
@@ -139,8 +145,13 @@ def _sides_of(path: str, source: str, target: str) -> tuple[str, str] | None:
     return (files[0], files[1]) if all(files) else None
 
 
-def _of_file(path: str, source: str, target: str) -> _Pairs:
+def _of_file(path: str, columns: Sequence[str]) -> _Pairs:
+    source, target, *also = columns
     if sides := _sides_of(path, source, target):
+        if also:
+            raise UsageError(
+                f"two files of lines have no column {also[0]!r}.", where=shown(path), fix="Leave it out."
+            )
         return _of_lines(*sides)
     kind = extension(path)
     if kind in (f".{source}", f".{target}"):
@@ -150,9 +161,9 @@ def _of_file(path: str, source: str, target: str) -> _Pairs:
             where=shown(path), fix="Put both into one folder.",
         )  # fmt: skip
     if kind in TABBED:
-        return _of_tabs(path, source, target)
+        return _of_tabs(path, columns)
     if kind in TABLES:
-        return _of_table(path, source, target)
+        return _of_table(path, columns)
     if not os.path.exists(path):
         raise FileError("there is no such file.", where=shown(path), fix="Check the path.")
     raise DataError(
@@ -257,7 +268,7 @@ def _refuse_nul(data: bytes, place: str) -> None:
         )  # fmt: skip
 
 
-def _of_tabs(path: str, source: str, target: str) -> _Pairs:
+def _of_tabs(path: str, columns: Sequence[str]) -> _Pairs:
     """A row in each line, whatever quotes are in it."""
     place = shown(os.path.basename(path))
     lines, notes = _lines_of(path, place)
@@ -266,7 +277,7 @@ def _of_tabs(path: str, source: str, target: str) -> _Pairs:
             "the first line is empty.", where=place, fix="Write the names of the columns into it, parted by a tab."
         )  # fmt: skip
     names, changed = column_names(lines[0].rstrip("\r").split("\t"), place)
-    at = [_place_of(name, names, place) for name in (source, target)]
+    at = [_place_of(name, names, place) for name in columns]
     rows: list[list[str]] = []
     numbers: list[int] = []
     odd: list[tuple[int, int]] = []
@@ -288,7 +299,7 @@ def _of_tabs(path: str, source: str, target: str) -> _Pairs:
             where=f"{place}, line {number:,}", fix="Part the cells by one tab each, and leave none inside of a sentence.",
         )  # fmt: skip
     sides = [[cells[place].strip() if cells else None for cells in rows] for place in at]
-    quoted = sum(bool(text and _QUOTED.fullmatch(text)) for side in sides for text in side)
+    quoted = sum(bool(text and _QUOTED.fullmatch(text)) for side in sides[:2] for text in side)
     notes += changed
     if blank:
         notes.append(f"left out, empty: {_places(blank, 'line')}")
@@ -297,7 +308,8 @@ def _of_tabs(path: str, source: str, target: str) -> _Pairs:
             f"{_count(quoted, 'cell')} in quotes, as a spreadsheet writes them, taken as written: save it as CSV if these are no "
             "part of the sentences"
         )  # fmt: skip
-    return _Pairs(place, sides[0], sides[1], np.array(numbers, np.int64), notes)
+    also = dict(zip(columns[2:], sides[2:]))
+    return _Pairs(place, sides[0], sides[1], np.array(numbers, np.int64), notes, also=also)
 
 
 def _place_of(name: str, names: Sequence[str], place: str) -> int:
@@ -308,26 +320,27 @@ def _place_of(name: str, names: Sequence[str], place: str) -> int:
     return names.index(name)
 
 
-def _of_table(path: str, source: str, target: str) -> _Pairs:
+def _of_table(source: Any, columns: Sequence[str], name: str | None = None) -> _Pairs:
     from drivetrain.data.read.readers import read_frame
 
-    frame = read_frame(path)
+    frame = read_frame(source, name=name)
     sides: list[list[str | None]] = []
-    for name in (source, target):
-        column = frame.column(name)
+    for each in columns[:2]:
+        column = frame.column(each)
         if column.kind != "text":
             raise DataError(
-                f"the column {name!r} holds {column.type_name}, not text.", where=frame.name,
+                f"the column {each!r} holds {column.type_name}, not text.", where=frame.name,
                 fix="Name the columns of the sentences.",
             )  # fmt: skip
         sides.append(column.values.to_list())
-    return _Pairs(frame.name, sides[0], sides[1], frame.numbers, list(frame.notes))
+    also = {each: frame.column(each).plain().tolist() for each in columns[2:]}
+    return _Pairs(frame.name, sides[0], sides[1], frame.numbers, list(frame.notes), also=also)
 
 
 def _table(parts: dict[str, _Pairs], root: str, source: str, target: str) -> Table:
     """All parts one after the other, without the pairs that lack a side."""
     notes: list[str] = []
-    columns: dict[str, list[str]] = {source: [], target: [], SPLIT: []}
+    columns: dict[str, list[Any]] = {source: [], target: [], SPLIT: []}
     origins: list[Origins] = []
     for part, pairs in parts.items():
         before = f"{pairs.name}: " if len(parts) > 1 else ""
@@ -344,18 +357,21 @@ def _table(parts: dict[str, _Pairs], root: str, source: str, target: str) -> Tab
                 halves += sum(map(bool, map(_NO_TEXT.search, texts)))
                 texts = [_NO_TEXT.sub("\N{REPLACEMENT CHARACTER}", text) for text in texts]
             columns[name] += texts
+        for name, values in pairs.also.items():
+            columns.setdefault(name, []).extend(values[at] for at in kept.tolist())
         if halves:
             notes.append(
                 f"{before}NUL and halves of characters, which are no text, became U+FFFD: {_count(halves, 'text')}"
             )
-        columns[SPLIT] += [part] * len(kept)
+        columns[SPLIT] += [part] * (len(kept) if SPLIT not in pairs.also else 0)
         origins.append(Origins(pairs.name, pairs.numbers[kept]))
     name = shown(os.path.basename(root)) if len(parts) > 1 else next(iter(parts.values())).name
     if not columns[source]:
         raise DataError("there is no pair of sentences.", where=name, fix="Add some.")
-    whole = columns if len(parts) > 1 else {source: columns[source], target: columns[target]}
+    if len(parts) == 1 and SPLIT not in next(iter(parts.values())).also:
+        del columns[SPLIT]
     return Table(
-        {column: as_column(texts) for column, texts in whole.items()},
+        {column: as_column(texts) for column, texts in columns.items()},
         origins[0] if len(parts) == 1 else as_column(list(_each(origins))),
         name=name, source=root, layout="pairs of sentences", notes=tuple(notes),
     )  # fmt: skip

@@ -7,6 +7,7 @@ validation/output-N.npy    float32 (n, *output_shape): what the model put out fo
 validation/target-N.npy    (n, ...): the true values, encoded; numbers in float64, as given
 validation/lengths-N.npy   int64 (n,): of true values of different lengths, which then lie one after the other (format 2)
 validation/items-N-M.npy   (n,): of a target with large outputs, instead of those, what metric M is the mean of (format 2)
+validation/texts-N.json    of a target that is written, instead of outputs and true values: `{"written", "references"}` (format 3)
 """
 
 from __future__ import annotations
@@ -22,22 +23,23 @@ from drivetrain.codecs import Codec, Signature
 from drivetrain.data.digest import digest
 from drivetrain.errors import DrivetrainError, FileError
 from drivetrain.files import from_json, to_json, write_bytes, write_text
-from drivetrain.metrics import Estimate, Statistic, measure, statistics
+from drivetrain.metrics import Estimate, Statistic, measure, statistics, translation
 from drivetrain.ragged import Ragged
 from drivetrain.types import Array
 
 if TYPE_CHECKING:
     from drivetrain.learn.base import BaseLearner
 
-FORMAT, WITH_MORE = 1, 2
+FORMAT, WITH_MORE, WITH_TEXTS = 1, 2, 3
 FOLDER = "validation"
+_SIDES = ("written", "references")
 
 
 @dataclass(frozen=True, eq=False)
 class Validation:
     """Rows (n,) of a part, the model's outputs and the encoded true values by target, the codecs; and for each column
     the digest of its raw values in these rows. Of a target with large outputs there are instead, by metric, the `items`
-    (n,) that it is the mean of."""
+    (n,) that it is the mean of. Of one that is written outputs and true values are texts (n,), which no codec has encoded."""
 
     part: str
     rows: Array
@@ -69,11 +71,13 @@ class Validation:
         """The metrics of a target on some of the rows, as what can be resampled."""
         if target in self.items:
             return {key: Statistic.mean_of(items[places]) for key, items in self.items[target].items()}
+        if self._is_written(target):
+            return translation.statistics(*(side[places].tolist() for side in self._texts(target)))
         return statistics(*self._of(target, places))
 
     def measure(self, target: str, places: Array, seed: int = 0) -> dict[str, Estimate]:
         """The metrics of a target on some of the rows."""
-        if target in self.items:
+        if target in self.items or self._is_written(target):
             return {key: made.estimate(seed) for key, made in self.statistics(target, places).items()}
         return measure(*self._of(target, places), seed)
 
@@ -81,6 +85,12 @@ class Validation:
         """What two models that answer alike on some of the rows have alike."""
         found = self.items[target].values() if target in self.items else [self.outputs[target]]
         return [array[places] for array in found]
+
+    def _is_written(self, target: str) -> bool:
+        return target in self.outputs and self.outputs[target].dtype == object
+
+    def _texts(self, target: str) -> tuple[Array, Array]:
+        return self.outputs[target], self.encoded[target]
 
     def _of(self, target: str, places: Array) -> tuple[Codec, Array, Any]:
         codec = self.signature.targets[target]
@@ -94,6 +104,10 @@ class Validation:
         for number, name in enumerate(self.signature.targets):
             for place, items in enumerate(self.items.get(name, {}).values()):
                 _write_array(folder / f"items-{number}-{place}.npy", items)
+            if self._is_written(name):
+                sides = dict(zip(_SIDES, (side.tolist() for side in self._texts(name))))
+                write_text(folder / f"texts-{number}.json", to_json(sides) + "\n")
+                continue
             if name not in self.items:
                 _write_array(folder / f"output-{number}.npy", self.outputs[name].astype(np.float32))
             true = self.encoded[name]
@@ -101,8 +115,10 @@ class Validation:
                 _write_array(folder / f"lengths-{number}.npy", true.lengths)
             _write_array(folder / f"target-{number}.npy", true.flat if isinstance(true, Ragged) else true)
         varies = any(codec.varies for codec in self.signature.targets.values())
+        written = any(map(self._is_written, self.outputs))
+        known = WITH_TEXTS if written else WITH_MORE if self.items or varies else FORMAT
         meta = {
-            "format": WITH_MORE if self.items or varies else FORMAT, "part": self.part, "table": self.table, "n": len(self.rows),
+            "format": known, "part": self.part, "table": self.table, "n": len(self.rows),
             "targets": list(self.signature.targets), "columns": self.columns,
             **({"items": {name: list(items) for name, items in self.items.items()}} if self.items else {}),
         }  # fmt: skip
@@ -120,7 +136,7 @@ class Validation:
             )
         try:
             meta: dict[str, Any] = from_json((folder / "meta.json").read_bytes(), where=folder / "meta.json")
-            if meta["format"] not in (FORMAT, WITH_MORE):
+            if meta["format"] not in (FORMAT, WITH_MORE, WITH_TEXTS):
                 raise DrivetrainError(
                     f"this validation is of format {meta['format']}, which is none known here.", where=folder,
                     fix="Install a newer drivetrain.",
@@ -133,6 +149,10 @@ class Validation:
             encoded: dict[str, Any] = {}
             items: dict[str, dict[str, Array]] = {}
             for number, name in enumerate(meta["targets"]):
+                if (texts := folder / f"texts-{number}.json").is_file():
+                    sides = from_json(texts.read_bytes(), where=texts)
+                    outputs[name], encoded[name] = (_as_texts(sides[side]) for side in _SIDES)
+                    continue
                 encoded[name] = _read_array(folder / f"target-{number}.npy")
                 if (codec := signature.targets[name]).varies:
                     lengths = _read_array(folder / f"lengths-{number}.npy")
@@ -163,6 +183,13 @@ class Validation:
             raise DrivetrainError(
                 "what this run kept of its validation doesn't fit together.", where=folder, fix="Train anew."
             )
+
+
+def _as_texts(values: Any) -> Array:
+    """Objects (n,). Raises ValueError for what are no texts."""
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise ValueError("its texts are none")
+    return np.array([*values, None], object)[:-1]
 
 
 def _write_array(path: Path, array: Array) -> None:

@@ -1,0 +1,120 @@
+"""How good what was written is: beside a translator of words alone, by length, and in examples, the best and the worst."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from drivetrain.evidence.result import told_apart
+from drivetrain.figures import number
+from drivetrain.learn.baselines.word_by_word import WordByWord
+from drivetrain.metrics import Statistic, difference
+from drivetrain.metrics.translation import DECIDES, by_text, signatures, statistics
+from drivetrain.types import Array
+
+WORD_BY_WORD = "word by word"
+EXAMPLES = 5
+LENGTHS = 4
+"""Groups of as many texts each, by how long they are."""
+LEAST = 20
+"""Texts of a group."""
+
+
+def beside(
+    pairs: tuple[Sequence[str], Sequence[str]], sources: Sequence[str], written: Sequence[str], references: Sequence[str],
+    target: str, seed: int = 0,
+) -> dict[str, Any]:  # fmt: skip
+    """`{"metrics", "baselines", "against", "notes"}` of what was written for some sources, beside what a translator of words alone,
+    learned of the training `pairs`, makes of them."""
+    ours = statistics(written, references)
+    theirs = statistics(WordByWord.fit(*pairs).translate(sources), references)
+    apart = difference(theirs[DECIDES], ours[DECIDES], seed)  # Below 0 where ours is better, as of losses.
+    signed = signatures()
+    return {
+        "metrics": _estimates(ours, seed),
+        "baselines": {WORD_BY_WORD: _estimates(theirs, seed)},
+        "against": {WORD_BY_WORD: told_apart(WORD_BY_WORD, target, DECIDES, apart)},
+        "notes": [f"BLEU is {signed['bleu']}", f"chrF is {signed['chrf']}", *_too_short(ours["bleu"])],
+    }
+
+
+def _estimates(found: Mapping[str, Statistic], seed: int) -> dict[str, Any]:
+    return {name: each.estimate(seed).to_json() for name, each in found.items()}
+
+
+def _too_short(bleu: Statistic) -> list[str]:
+    """A note where what is written has far fewer words than there should be, or more."""
+    length, wanted = bleu.terms[0].sum(), bleu.terms[1].sum()
+    if not wanted or 0.85 < length / wanted < 1.15:
+        return []
+    few = length < wanted
+    return [
+        f"what is written has {length / wanted:.2f} times the words of the references: "
+        + ("it stops too early" if few else "it does not know when to stop")
+    ]
+
+
+def sections(
+    sources: Sequence[str], written: Sequence[str], references: Sequence[str], charts: Sequence[Any] = ()
+) -> list[dict[str, Any]]:
+    """Of the report: examples, figures by length, and pictures of where it looked."""
+    scores = by_text(written, references)
+    order = np.argsort(scores, kind="stable")
+    count = min(EXAMPLES, max(1, len(order) // 2))
+    columns = ["chrF", "read", "written", "a person wrote"]
+    found: list[dict[str, Any]] = []
+    for title, rows in (("Worst", order[:count]), ("Best", order[::-1][:count])):
+        found.append({
+            "title": f"{title} translations",
+            "words": "By the chrF of each text against the one that a person wrote, 0 to 100.",
+            "columns": columns,
+            "rows": [[number(float(scores[row])), sources[row], written[row], references[row]] for row in rows.tolist()],
+        })  # fmt: skip
+    if by_length := _by_length(sources, written, references):
+        found.append(by_length)
+    if charts:
+        words = (
+            "A row for each token that was written: the stronger a cell's colour, the more the last layer looked at the token "
+            "above it, all heads together. The most of each row is ringed."
+        )
+        found.append(
+            {"title": "Where it looked", "words": words, "columns": [], "rows": [], "charts": charts}
+        )
+    return found
+
+
+def _by_length(
+    sources: Sequence[str], written: Sequence[str], references: Sequence[str]
+) -> dict[str, Any] | None:
+    """BLEU and chrF of texts of so many words, from the shortest quarter to the longest."""
+    sizes = np.array([len(text.split()) for text in sources])
+    if len(sizes) < LENGTHS * LEAST:
+        return None
+    edges = np.unique(np.quantile(sizes, np.linspace(0, 1, LENGTHS + 1)[1:-1], method="higher"))
+    group = np.searchsorted(edges, sizes, side="right")
+    made = statistics(written, references)
+    rows: list[list[str]] = []
+    for each in np.unique(group).tolist():
+        inside = group == each
+        some = {
+            name: Statistic(tuple(term[inside] for term in one.terms), one.of) for name, one in made.items()
+        }
+        length, wanted = (some["bleu"].terms[place].sum() for place in (0, 1))
+        told = [some[name].estimate() for name in ("bleu", "chrf")]
+        rows.append([
+            _range(sizes[inside]), f"{inside.sum():,}",
+            *(f"{number(one.value)} ({number(one.low)} to {number(one.high)})" for one in told),
+            f"{length / wanted:.2f}" if wanted else "",
+        ])  # fmt: skip
+    words = "The last column: how many words were written for each that a person wrote."
+    return {
+        "title": "By length", "words": words,
+        "columns": ["words read", "texts", "BLEU (95 % interval)", "chrF (95 % interval)", "words written"], "rows": rows,
+    }  # fmt: skip
+
+
+def _range(sizes: Array) -> str:
+    low, high = int(sizes.min()), int(sizes.max())
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"

@@ -1,0 +1,163 @@
+"""What follows a training of `translation`: what it writes for the valid part, beside a simple translator; its page; a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from drivetrain.tasks.conclusion import Concluded
+from drivetrain.types import Array
+
+if TYPE_CHECKING:
+    from drivetrain.charts import Chart
+    from drivetrain.learn.base import BaseLearner
+    from drivetrain.learn.learner import Learner
+
+ROWS_AT_ONCE = 128
+PICTURES = 3
+"""Of where it looked."""
+WELL_SEEN = (6, 22)
+"""Tokens of a text whose picture is easily looked at."""
+
+
+class Translated(Concluded):
+    """What it writes for the valid part, measured beside a simple translator; and a bundle that writes."""
+
+    def finish(self, learner: BaseLearner) -> dict[str, Any]:
+        """The result, with a page of it, and what was written kept for comparisons."""
+        from drivetrain.evidence.translated import beside
+
+        data: Any = learner.data
+        part = data.measured_part
+        result = learner.result = {
+            "run": None if learner.run is None else str(learner.run),
+            "task": data.task.name,
+            "metrics": {part: {}},
+            "baselines": {},
+            "against": {},
+            "epochs": learner.epochs,
+            "seconds": learner.seconds,
+            "notes": list(learner.notes),
+        }
+        if learner.brief:
+            if learner.kept_run is not None:
+                learner.kept_run.write_result(result)
+            return result
+        sources, references = (texts(data, name, part) for name in (data.source, data.target))
+        written = translations(learner, part)  # type: ignore[arg-type]
+        pairs = (texts(data, data.source, "train"), texts(data, data.target, "train"))
+        found = beside(pairs, sources, written, references, data.target, learner.settings.seed)  # type: ignore[attr-defined]
+        result["metrics"][part] = found["metrics"]
+        result |= {name: found[name] for name in ("baselines", "against")}
+        result["notes"] += found["notes"]
+        if learner.kept_run is not None:
+            learner.kept_run.write_result(result)
+            learner.kept_run.write_validation(_kept(data, part, written, references))
+            self._page(learner, sources, written, references)
+        return result
+
+    def _page(
+        self, learner: BaseLearner, sources: list[str], written: list[str], references: list[str]
+    ) -> None:
+        from drivetrain.evidence.translated import sections
+        from drivetrain.learn.runs.folder import versions
+        from drivetrain.report.page import write_report
+
+        data, result = learner.data, learner.result or {}
+        report = data.found_faults
+        content = {
+            "name": data.table.name, "task": data.task.name, "model": learner.description(), "things": data.things,
+            **{name: result[name] for name in ("metrics", "baselines", "against", "notes")},
+            "history": learner.history, "settings": learner.choices(), "versions": versions(),
+            "of_task": sections(sources, written, references, pictures(learner, sources, written)),
+            "data": {
+                "source": data.table.source or data.table.name, "layout": data.table.layout,
+                "rows": {part: len(rows) for part, rows in data.split.parts().items() if len(rows)},
+                "note": data.split.note, "left_out": len(data.bad),
+                "faults": None if report is None else report.to_json()["faults"],
+            },
+        }  # fmt: skip
+        assert learner.kept_run is not None
+        write_report(learner.kept_run.folder / "report.html", content)
+
+    def finish_beside(self, learner: BaseLearner) -> None:
+        """Nothing: it has no intervals."""
+
+    def export(self, learner: BaseLearner, path: str | Path, force: bool) -> Path:
+        from drivetrain.export.translating import export_translator
+
+        return export_translator(learner, path, force)  # type: ignore[arg-type]
+
+
+def texts(data: Any, name: str, part: str) -> list[str]:
+    """The texts of a column, as the model is given them: cleaned, and not yet made tokens of."""
+    codec = data.signature.fields[name]
+    return [codec.read(raw) for raw in data.table[name][data.part(part).rows]]
+
+
+def translations(learner: Learner, part: str) -> list[str]:
+    """What the network writes for the texts of a part, the likeliest token each time; rows of similar lengths together."""
+    import torch
+
+    data: Any = learner.data
+    network: Any = learner.evaluated_network().eval()
+    codec, rows = data.signature.targets[data.target], data.part(part)
+    column = rows.column(data.source)
+    order = np.argsort(column.lengths, kind="stable")
+    found = [""] * len(rows)
+    with learner.progress("Translating", len(rows)) as advance:
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            some = order[start : start + ROWS_AT_ONCE]
+            read = column[some]
+            tokens, lengths = (
+                torch.as_tensor(each).to(learner.device) for each in (read.padded(), read.lengths)
+            )
+            for row, made in zip(some.tolist(), network.translate(tokens, lengths, codec.length)):
+                found[row] = codec.decode(np.array(made, np.int64))["text"]
+            advance(len(some))
+    return found
+
+
+def pictures(learner: Any, sources: list[str], written: list[str]) -> list[Chart]:
+    """Of some texts of a fitting length where the network looked."""
+    codec = learner.data.signature.inputs[learner.data.source]
+    found: list[Chart] = []
+    for row in np.random.default_rng(0).permutation(len(sources)).tolist():
+        pair = [codec.encode(codec.read(text)) for text in (sources[row], written[row])]
+        if all(WELL_SEEN[0] <= len(tokens) <= WELL_SEEN[1] for tokens in pair):
+            found.append(looked(learner, *pair, title=written[row]))
+        if len(found) == PICTURES:
+            break
+    return found
+
+
+def looked(learner: Any, read: Array, written: Array, title: str = "") -> Chart:
+    """A picture of where the network looked in tokens (S,) that it read when it wrote others (T,), one at least."""
+    import torch
+
+    from drivetrain.charts import attention
+    from drivetrain.models.encoder_decoder.network import begun
+
+    network: Any = learner.evaluated_network().eval()
+    codec = learner.data.signature.inputs[learner.data.source]
+    tokens, after = (torch.as_tensor(each)[None].to(learner.device) for each in (read, written))
+    with torch.no_grad():
+        memory, lengths = network.read(tokens, torch.full((1,), len(read), device=learner.device))
+        weights = network.attending.weights(network.vectors(begun(after)), memory, lengths)
+    names = [list(codec.texts(each.tolist())) for each in (read, written)]
+    return attention(names[0], names[1], weights[0, : len(written)].float().cpu().numpy(), title)
+
+
+def _kept(data: Any, part: str, written: list[str], references: list[str]) -> Any:
+    """What a comparison with another run needs."""
+    from drivetrain.data.digest import digest
+    from drivetrain.learn.runs.predictions import Validation
+
+    rows = data.part(part).rows
+    sides = [np.array([*side, None], object)[:-1] for side in (written, references)]
+    columns = {name: digest(data.table[name][rows]) for name in data.signature.fields}
+    return Validation(
+        part, rows, data.signature, {data.target: sides[0]}, {data.target: sides[1]}, columns, data.table.name
+    )
