@@ -94,10 +94,13 @@ class Stretches:
         """(k, longest of these rows, ...) and their lengths (k,), of rows int64 (k,): as `Ragged.padded`."""
         lengths = self.lengths[rows]
         places = torch.arange(max(1, int(lengths.max()) if len(rows) else 1), device=rows.device)
-        there = places < lengths[:, None]
-        padded = self.values.new_full((*there.shape, *self.values.shape[1:]), self.padding)
-        padded[there] = self.values[(self.starts[rows][:, None] + places)[there]]
-        return padded, lengths
+        over, rest = places >= lengths[:, None], self.values.shape[1:]
+        if not len(self.values):
+            return self.values.new_full((*over.shape, *rest), self.padding), lengths
+        # What lies behind a row is taken too, and written over: a gather by a mask takes several times as long.
+        at = (self.starts[rows][:, None] + places).clamp_(max=len(self.values) - 1)
+        padded = self.values.index_select(0, at.flatten()).view(*at.shape, *rest)
+        return padded.masked_fill_(over.view(*over.shape, *[1] * len(rest)), self.padding), lengths
 
 
 @dataclass(frozen=True, eq=False)

@@ -79,7 +79,10 @@ def mean_of(values: Tensor, lengths: Tensor) -> Tensor:
 
 def largest_of(values: Tensor, lengths: Tensor, least: float) -> Tensor:
     """(N, F): the largest of the places of each row. No value may be below `least`."""
-    return values.masked_fill(~there(values, lengths), least).amax(1)
+    # Found first and then taken: its gradient goes to one place, where that of amax is worked out at all of them.
+    with torch.no_grad():
+        places = values.masked_fill(~there(values, lengths), least).max(1, keepdim=True).indices
+    return values.gather(1, places).squeeze(1)
 
 
 def last_of(values: Tensor, lengths: Tensor) -> Tensor:
