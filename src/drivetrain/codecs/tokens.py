@@ -40,7 +40,8 @@ class Tokens(Codec):
     largest token of the training values. With one they are texts. These are cleaned (see `drivetrain.pieces`): without HTML
     (`strip_html`), in lower case (`lower`), without accents and without signs (`strip_accents`, `strip_punctuation`), without
     `stop_words`. What is left is cut into words and signs (`words`, and `wordpiece`, which knows the parts of words; `lines`:
-    ends of lines too), into stretches of which no letter is lost (`bpe`, `unigram`) or into `characters`.
+    ends of lines too), into stretches of which no letter is lost (`bpe`, `unigram`, and `words` with `spaced`: a word with the
+    space before it) or into `characters`.
 
     `fit` learns the tokenizer of the training texts, of `most` tokens at most, none of which comes fewer than `rare` times. It is
     kept as the text of its `tokenizer_json` (see `drivetrain.tokenizer`). `length` is how many tokens of a text are kept, those
@@ -62,6 +63,7 @@ class Tokens(Codec):
     strip_punctuation: bool = False
     stop_words: tuple[str, ...] = ()
     lines: bool = False
+    spaced: bool = False
     most: int = 8000
     rare: int = 2
     length: int | None = None
@@ -78,6 +80,8 @@ class Tokens(Codec):
             raise FieldError(f"tokenizer must be one of {', '.join(_CUT)}")
         if self.keep not in ("beginning", "end"):
             raise FieldError("keep must be beginning or end")
+        if self.spaced and self.tokenizer != "words":
+            raise FieldError("spaced is said of words")
         if not (type(self.most) is int and FIRST < self.most <= MOST_SIZE):
             raise FieldError(f"most must be a whole number from {FIRST + 1} to {MOST_SIZE:,}")
         if not (type(self.rare) is int and self.rare >= 0):
@@ -166,11 +170,9 @@ class Tokens(Codec):
         return tokens
 
     def _pieces(self, text: str) -> list[str]:
-        return (
-            words(text, self.lines)
-            if self.tokenizer in ("words", "wordpiece")
-            else _CUT[self.tokenizer](text)
-        )
+        if self.tokenizer in ("words", "wordpiece") and not self.spaced:
+            return words(text, self.lines)
+        return stretches(text) if self.spaced else _CUT[self.tokenizer](text)
 
     def encode(self, value: Any) -> Array:
         if not self.tokenizer:
@@ -215,7 +217,11 @@ class Tokens(Codec):
                 and len(name) > len(tokenizers.INNER)
             ):
                 yield name[len(tokenizers.INNER) :]
-            elif self.tokenizer in ("words", "wordpiece") and "\n" not in (name, last):
+            elif (
+                self.tokenizer in ("words", "wordpiece")
+                and not self.spaced
+                and "\n" not in (name, last)
+            ):
                 yield " " + name
             else:
                 yield name

@@ -305,7 +305,10 @@ def _writing(
 ) -> Writing:  # fmt: skip
     """The end of a text validates; the tokenizer is learned of what comes before."""
     edge = _edge(text, valid)
-    declared = Tokens(tokenizer=tokenizer, length=MOST_TOKENS, lines=True, rare=form.rare)  # type: ignore[arg-type]
+    # Words with the spaces before them, so that what is written reads as what was read.
+    declared = Tokens(
+        tokenizer=tokenizer, length=MOST_TOKENS, lines=tokenizer == "wordpiece", spaced=tokenizer == "words", rare=form.rare,
+    )  # type: ignore[arg-type]  # fmt: skip
     train = _blocks(text[:edge])
     if not train:
         raise DataError("there is no text to train on.", where=name, fix="Give a longer text.")
