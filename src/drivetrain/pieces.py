@@ -17,6 +17,7 @@ REPLACEMENT = "\ufffd"
 _BREAK = "\0"
 """Between pieces: no cleaned text has it."""
 _UNSOUND = re.compile("[\ud800-\udfff\0]")
+_WITHIN = re.compile("(?<=[^\0 ])\0(['_\u2019])\0(?=[^\0 ])")
 _MANY_MARKS = re.compile("(?<=m{32})m+")
 _TAG = re.compile(r"<[A-Za-z/!?][^<>]*>")
 _REFERENCE = re.compile(r"&(?:#([0-9]{1,7})|#[xX]([0-9A-Fa-f]{1,6})|(amp|lt|gt|quot|apos|nbsp));")
@@ -76,6 +77,11 @@ def words(text: str, lines: bool = False) -> list[str]:
 def stretches(text: str) -> list[str]:
     """All of a cleaned text, cut: a word with the space before it, each sign and each other white space by itself."""
     return _pieces(text.translate(_STRETCHES))
+
+
+def spaced_words(text: str) -> list[str]:
+    """The same, but that an apostrophe or an underscore between two letters is no sign: don't and Moe_Szyslak are words."""
+    return _pieces(_WITHIN.sub(r"\1", text.translate(_STRETCHES)))
 
 
 def _pieces(text: str) -> list[str]:

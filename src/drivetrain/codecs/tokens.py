@@ -16,7 +16,7 @@ import numpy as np
 from drivetrain import tokenizer as tokenizers
 from drivetrain.codecs.base import Codec, FieldError, absent_words, distinct, is_missing
 from drivetrain.errors import DataError, DrivetrainError
-from drivetrain.pieces import clean, stretches, words
+from drivetrain.pieces import clean, spaced_words, stretches, words
 from drivetrain.tokenizer import FIRST, MOST_SIZE, UNKNOWN, Tokenizer, open_tokenizer
 from drivetrain.types import Array
 from drivetrain.values import as_text, scalar
@@ -172,7 +172,7 @@ class Tokens(Codec):
     def _pieces(self, text: str) -> list[str]:
         if self.tokenizer in ("words", "wordpiece") and not self.spaced:
             return words(text, self.lines)
-        return stretches(text) if self.spaced else _CUT[self.tokenizer](text)
+        return spaced_words(text) if self.spaced else _CUT[self.tokenizer](text)
 
     def encode(self, value: Any) -> Array:
         if not self.tokenizer:
@@ -217,11 +217,7 @@ class Tokens(Codec):
                 and len(name) > len(tokenizers.INNER)
             ):
                 yield name[len(tokenizers.INNER) :]
-            elif (
-                self.tokenizer in ("words", "wordpiece")
-                and not self.spaced
-                and "\n" not in (name, last)
-            ):
+            elif self.tokenizer in ("words", "wordpiece") and not self.spaced and "\n" not in (name, last):
                 yield " " + name
             else:
                 yield name

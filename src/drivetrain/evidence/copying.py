@@ -10,7 +10,7 @@ where their hashes are equal: nobody is called a copyist for a hash.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,19 +75,31 @@ def copying(written: str, training: str, unit: str = "characters", length: int |
     length = (CHARACTERS if unit == "characters" else WORDS) if length is None else length
     if length < 1:
         raise UsageError("a stretch has one unit at least.", where="length")
+    names: list[str] = []
     if unit == "characters":
         ours, theirs = _characters(written), _characters(training)
     else:
         ours, theirs, names = _numbered(written, training)
-    stretches = max(0, len(ours) - length + 1)
-    copied = sum(1 for _ in _equal(ours, theirs, length))
-    share = copied / stretches if stretches else float("nan")
-    longest, at, there = _longest(ours, theirs)
-    run = ours[max(0, at) : max(0, at) + longest]
-    text = (
-        written[at : at + longest] if unit == "characters" else " ".join(names[one] for one in run.tolist())
+    if unit == "characters":
+        return of_units([ours], theirs, unit, length, lambda at, end: written[at:end])
+    return of_units(
+        [ours], theirs, unit, length, lambda at, end: " ".join(names[one] for one in ours[at:end].tolist())
     )
-    return Copying(unit, length, stretches, share, longest, text if longest else "", at, there)
+
+
+def of_units(
+    written: Sequence[Ints], training: Ints, unit: str, length: int, said: Callable[[int, int], str]
+) -> Copying:
+    """The same of texts that are units already, whole numbers from 0. Where there are several, none runs on into the next; `at`
+    counts on, and between two of them one. `said` is the text from a place to another."""
+    ours = np.concatenate([part for text in written for part in (text.astype(np.int64), [-1])][:-1])
+    stretches = sum(max(0, len(text) - length + 1) for text in written)
+    copied = sum(1 for _ in _equal(ours, training, length))
+    longest, at, there = _longest(ours, training)
+    run = said(at, at + longest) if longest else ""
+    return Copying(
+        unit, length, stretches, copied / stretches if stretches else float("nan"), longest, run, at, there
+    )
 
 
 def _characters(text: str) -> Ints:

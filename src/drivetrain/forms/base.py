@@ -21,8 +21,8 @@ class Form:
     """How the files are called that it is read from."""
     tokenizer: ClassVar[str] = "characters"
     """What it is cut into where nobody said."""
-    rare: ClassVar[int] = 2
-    """A token that comes fewer times is none of its own."""
+    copied: ClassVar[int | None] = None
+    """How many words in a row make a copy, where the usual number is too small."""
     between: ClassVar[str] = "\n"
     """What stands between two files."""
 

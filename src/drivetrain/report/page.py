@@ -43,6 +43,7 @@ def write_report(path: str | os.PathLike[str], content: Mapping[str, Any]) -> Pa
     predictions   {"interval": sentence, "held": estimate, "charts": [(Chart, caption)]} of a number
     thresholds    a Chart                                 slices  {"chart", "measure", "sentences", "summary"}
     importance    {"chart", "sentences"}
+    written       {"words", "samples": [{"prompt", "text"}], "columns", "rows"} of a model that writes
     targets       {name: per_class ... importance, as above}, where there are several
     of_task       [{"title", "words", "columns", "rows"}] of tables that only this task has
     columns       [{"name", "kind", "reason", "missing": share, "role": "input", "target" or "left out"}]
@@ -360,6 +361,7 @@ SECTIONS: tuple[tuple[str, Callable[[Mapping[str, Any]], str]], ...] = (
     ("Classes", _classes),
     ("Confusion", _confusion),
     ("Predictions", tables.predictions),
+    ("What it writes", tables.written),
     ("Mistakes", _mistakes),
     ("Words that mattered", tables.told_words),
     ("Calibration", _calibration),

@@ -55,6 +55,7 @@ border:1px solid var(--muted);color:var(--muted)}
 .tag.strong{border-color:var(--warning);color:var(--warning)}
 details{margin:0 0 12px}summary{cursor:pointer;color:var(--accent);font-size:14px;margin-bottom:8px}
 .note{border-left:3px solid var(--warning);padding:2px 0 2px 14px;margin:16px 0 0;overflow-wrap:anywhere}
+pre.text{white-space:pre-wrap;overflow-wrap:anywhere}
 pre{background:var(--code);border:1px solid var(--grid);border-radius:6px;padding:12px 14px;margin:0 0 14px;overflow-x:auto;
 font:13.5px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace}
 code{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace;font-size:.92em}

@@ -42,6 +42,8 @@ MOST_TOKENS = 65_536
 """Of a prompt: none is cut."""
 BLOCK = 20_000
 """Characters that are made tokens of at once."""
+ALL_KNOWN = ("characters", "words")
+"""Of these what comes once in the training text is a token too: a model that has read unknown ones writes them."""
 NEAR = 100
 """Characters: so far a text is cut later than asked, to cut no word."""
 ROWS_AT_ONCE = 64
@@ -102,12 +104,14 @@ class Written(Concluded):
     def finish(self, learner: BaseLearner) -> dict[str, Any]:
         """The result, with a page of the course of the training."""
         from drivetrain.evidence.result import told_apart
+        from drivetrain.evidence.written import content_of, written_by
         from drivetrain.learn.runs.folder import versions
         from drivetrain.report.page import write_report
 
         part = learner.data.measured_part
         ours = measured(learner, part)
         theirs = {} if learner.brief or part != "valid" else ngrams_beside(learner.data)  # type: ignore[arg-type]
+        written = {} if learner.brief else written_by(learner)  # type: ignore[arg-type]
         result = learner.result = {
             "run": None if learner.run is None else str(learner.run),
             "task": learner.data.task.name,
@@ -119,7 +123,8 @@ class Written(Concluded):
             },
             "epochs": learner.epochs,
             "seconds": learner.seconds,
-            "notes": list(learner.notes),
+            "notes": [*learner.notes, *([written["sentence"]] if written else [])],
+            **({"written": written} if written else {}),
         }
         if learner.kept_run is not None:
             learner.kept_run.write_result(result)
@@ -128,7 +133,8 @@ class Written(Concluded):
                     "name": learner.data.table.name, "task": "language model", "model": learner.description(),
                     "things": learner.data.things, "metrics": result["metrics"], "notes": result["notes"],
                     "baselines": result["baselines"], "against": result["against"],
-                    "history": learner.history, "settings": learner.choices(), "versions": versions(),
+                    "written": content_of(written), "history": learner.history,
+                    "settings": learner.choices(), "versions": versions(),
                 }  # fmt: skip
                 write_report(learner.kept_run.folder / "report.html", content)
         return result
@@ -305,10 +311,14 @@ def _writing(
 ) -> Writing:  # fmt: skip
     """The end of a text validates; the tokenizer is learned of what comes before."""
     edge = _edge(text, valid)
-    # Words with the spaces before them, so that what is written reads as what was read.
+    # Words have the spaces before them, so that what is written reads as what was read.
     declared = Tokens(
-        tokenizer=tokenizer, length=MOST_TOKENS, lines=tokenizer == "wordpiece", spaced=tokenizer == "words", rare=form.rare,
-    )  # type: ignore[arg-type]  # fmt: skip
+        tokenizer=tokenizer,  # type: ignore[arg-type]
+        length=MOST_TOKENS,
+        lines=tokenizer == "wordpiece",
+        spaced=tokenizer == "words",
+        rare=1 if tokenizer in ALL_KNOWN else 2,
+    )
     train = _blocks(text[:edge])
     if not train:
         raise DataError("there is no text to train on.", where=name, fix="Give a longer text.")
