@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from drivetrain.bundle import write_bundle
 from drivetrain.bundle.program import Generate
@@ -83,14 +84,35 @@ def test_what_knows_of_later_places_can_not_write(model: str) -> None:
         steps(model)
 
 
-def test_the_loss_is_the_mean_over_tokens_without_padding() -> None:
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("at_once", [1, 2**21])
+def test_the_loss_is_the_mean_over_tokens_without_padding(
+    smoothing: float, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As torch has it of the scores of all tokens, which are not kept here, and with the same gradients."""
+    monkeypatch.setattr("drivetrain.models.costs.AT_ONCE", at_once)
     made, _ = steps(MODELS[1])
-    head = made.network.heads["text"]
+    network, head = made.network.train(), made.network.heads["text"]
+    head.smoothing = smoothing
     tokens = torch.tensor([[5, 6, 7], [8, 0, 0]])
-    scores = torch.randn(2, 3, made.size)
+    batch = {"prompt": torch.tensor([[4, 5, 6], [9, 0, 0]]), " lengths of prompt": torch.tensor([3, 1])}
+    known, scores = network(batch, {"text": tokens})["text"], network(batch)["text"]
+    assert known.shape == (4, 16)
+    there = tokens != 0
+    wanted = F.cross_entropy(scores[there], tokens[there], label_smoothing=smoothing)
+    wanted.backward()
+    gradients = {name: each.grad.clone() for name, each in network.named_parameters()}  # type: ignore[union-attr]
+    network.zero_grad()
+    loss = head.loss(known, tokens)
+    loss.backward()
+    torch.testing.assert_close(loss, wanted)
+    for name, each in network.named_parameters():
+        torch.testing.assert_close(each.grad, gradients[name], msg=name)
     nats = -scores.log_softmax(2).gather(2, tokens[:, :, None]).squeeze(2)
-    assert torch.allclose(head.loss(scores, tokens), (nats[0].sum() + nats[1, 0]) / 4)
-    assert torch.allclose(head.losses(scores, tokens), torch.stack([nats[0].mean(), nats[1, 0]]))
+    rows = torch.stack([nats[0].mean(), nats[1, 0]]).detach()
+    torch.testing.assert_close(head.error(known, tokens).detach(), rows.sum())
+    head.eval()
+    torch.testing.assert_close(head.losses(known, tokens).detach(), rows)
     assert head.error_of_mean(0.0) == 1.0
 
 

@@ -34,6 +34,9 @@ class Network(BaseNetwork):
         self.asks_places = any(getattr(part, "asks_places", False) for part in (combiner, *heads.values()))
         self.sees_targets = any(getattr(head, "sees_target", False) for head in heads.values())
         self.keeps_features = not (self.asks_places or self.sees_targets)
+        self.only_places = isinstance(combiner, nn.Identity) and not any(
+            getattr(head, "asks_features", True) for head in heads.values()
+        )
 
     @property
     def joined(self) -> list[tuple[str, ...]]:
@@ -55,13 +58,20 @@ class Network(BaseNetwork):
     ) -> dict[str, Tensor]:
         if self.keeps_features:
             return self.from_features(self.features(batch))
+        if self.only_places:
+            found = {name: each for encoder in self._encoders for name, each in encoder.places(batch).items()}
+            return {name: self._answer(name, None, found, targets) for name in self.heads}
         features, places = self.with_places(batch)
         more = {"places": places} if getattr(self.combiner, "asks_places", False) else {}
         combined = self.combiner(features, **more)
         return {name: self._answer(name, combined, places, targets) for name in self.heads}
 
     def _answer(
-        self, name: str, combined: Tensor, places: Mapping[str, Places], targets: Mapping[str, Tensor] | None
+        self,
+        name: str,
+        combined: Tensor | None,
+        places: Mapping[str, Places],
+        targets: Mapping[str, Tensor] | None,
     ) -> Tensor:
         head, more = self.heads[name], {}
         if getattr(head, "asks_places", False):

@@ -101,7 +101,8 @@ class Recurrent(SequenceBody):
     def maps(self, values: Tensor, lengths: Tensor) -> Tensor:
         for place, layer in enumerate(list[Any](self.layers)):
             values = self.dropout(values) if place else values
-            values = torch.cat([direction(values, lengths) for direction in layer], 2)
+            found = [direction(values, lengths) for direction in layer]
+            values = torch.cat(found, 2) if self.both else found[0]
         return values
 
     def pooled(self, maps: Tensor, lengths: Tensor) -> Tensor:

@@ -197,6 +197,7 @@ class LanguageModel(Task):
     command = 'generate {bundle} --prompt "..."'
     asked_for = own_baselines = True
     epochs = 5
+    objective = "writing"
     limits = ("It writes what is like the text that it was trained on, and may repeat that word for word.",)
     card_use = (
         'from drivetrain.runtime import Generator\n\nGenerator("{bundle}").generate("...")',

@@ -38,18 +38,27 @@ FAR = -1e9
 """Added to the score of what may not be seen."""
 
 
+def attend(query: Tensor, key: Tensor, value: Tensor, seen: Tensor | None) -> Tensor:
+    """torch's scaled_dot_product_attention of what may be `seen`, None: places up to itself. On a CPU it is in float32 always,
+    whose backward pass is five times as fast as that of bfloat16 (torch 2.13)."""
+    if query.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
+        return F.scaled_dot_product_attention(query, key, value, attn_mask=seen, is_causal=seen is None)
+    with torch.autocast("cpu", enabled=False):
+        return attend(query.float(), key.float(), value.float(), seen)
+
+
 class Attention(nn.Module):
-    """(N, T, width) and which places may be seen, bool (N or 1, 1, T or 1, T) -> (N, T, width)."""
+    """(N, T, width) and which places may be seen, bool (N, 1, 1, T), or None: those up to itself -> (N, T, width)."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads, self.width = heads, width
         self.inward, self.outward = nn.Linear(width, 3 * width), nn.Linear(width, width)
 
-    def forward(self, values: Tensor, seen: Tensor) -> Tensor:
+    def forward(self, values: Tensor, seen: Tensor | None) -> Tensor:
         rows, places, _ = values.shape
         split = self.inward(values).view(rows, places, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        found = F.scaled_dot_product_attention(split[0], split[1], split[2], attn_mask=seen)
+        found = attend(split[0], split[1], split[2], seen)
         return self.outward(found.transpose(1, 2).reshape(rows, places, self.width))
 
     def write_graph(self, graph: NetworkGraph, values: str, unseen: str) -> str:
@@ -81,7 +90,7 @@ class Block(nn.Module):
         self.dense = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, values: Tensor, seen: Tensor) -> Tensor:
+    def forward(self, values: Tensor, seen: Tensor | None) -> Tensor:
         values = values + self.dropout(self.attention(self.first(values), seen))
         return values + self.dropout(self.dense(self.second(values)))
 
@@ -110,9 +119,8 @@ class Transformer(SequenceBody):
     def maps(self, values: Tensor, lengths: Tensor) -> Tensor:
         places = torch.arange(values.shape[1], device=values.device)
         angles = places[:, None] * self.speeds
-        seen = there(values, lengths).squeeze(2)[:, None, None, :]
-        if self.causal:
-            seen = seen & (places <= places[:, None])
+        # Padding comes after a row: a place that sees none after itself sees no padding either.
+        seen = None if self.causal else there(values, lengths).squeeze(2)[:, None, None, :]
         values = self.dropout(self.inward(values) + torch.cat([angles.sin(), angles.cos()], 1))
         for layer in self.layers:
             values = layer(values, seen)

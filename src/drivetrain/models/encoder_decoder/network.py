@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from drivetrain.errors import UsageError
 from drivetrain.models.base import BaseNetwork
-from drivetrain.models.encoder_decoder.costs import Costs
+from drivetrain.models.costs import Costs
 from drivetrain.models.heads import Head
 from drivetrain.models.sequences import there
 from drivetrain.ragged import lengths_of

@@ -69,6 +69,10 @@ class Encoder(nn.Module):
         what combines wants them."""
         return self.of(batch), {}
 
+    def places(self, batch: Mapping[Any, Tensor]) -> dict[str, Places]:
+        """The places alone: asked where nothing looks at the row of features."""
+        return self.with_places(batch)[1]
+
     def forward(self, arrays: Any) -> list[Tensor]:
         raise NotImplementedError
 

@@ -77,6 +77,15 @@ class TokensEncoder(Encoder):
             places[name] = Places.of_lengths(vectors, batch[lengths_of(name)])
         return parts, places
 
+    def places(self, batch: Mapping[Any, Tensor]) -> dict[str, Places]:
+        found: dict[str, Places] = {}
+        for name, reader in zip(self.names, self.readers):
+            vectors, lengths = reader.prepare(batch[name], batch[lengths_of(name)])  # type: ignore[operator]
+            body = reader.body
+            maps = body.maps(vectors, lengths) if isinstance(body, SequenceBody) else vectors
+            found[name] = Places.of_lengths(maps, batch[lengths_of(name)])
+        return found
+
     def write_graph(self, graph: NetworkGraph) -> list[str]:
         found = zip(self.names, self.readers)
         return [

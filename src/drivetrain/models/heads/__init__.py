@@ -9,7 +9,8 @@ output of its own while the network trains, (N, members, ...), of which `losses`
 one answer, of the mean of what they say. Without it the network has one member.
 
 A head with `asks_places` is called with `places=`, input -> `drivetrain.models.encoders.Places`, too: the sequences and
-maps that encoders give beside the row; `one_sequence` and `one_map` say which there is. One with `sees_target` is called
+maps that encoders give beside the row; `one_sequence` and `one_map` say which there is. One that says `asks_features = False`
+as well gets None for the row, which then is never computed. One with `sees_target` is called
 with `target=`, its encoded true values where a loss is computed, and None where the network answers.
 """
 

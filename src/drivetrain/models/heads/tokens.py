@@ -8,21 +8,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
-import torch.nn.functional as F
+import torch
 from torch import Tensor, nn
 
 from drivetrain.codecs.tokens import Tokens
 from drivetrain.errors import UsageError
+from drivetrain.models.costs import Costs
 from drivetrain.models.encoders import Places
-from drivetrain.models.heads import HeadOptions, last_layer, one_sequence
+from drivetrain.models.heads import Head, HeadOptions, last_layer, one_sequence
 from drivetrain.tokenizer import PADDING
 
 
-class TokensHead(nn.Module):
-    """Places of (N, T, features) -> scores (N, T, tokens). Padding is a token that no text has, so no target is it."""
+class TokensHead(Head):
+    """Places of (N, T, features) -> scores (N, T, tokens). Padding is a token that no text has, so no target is it.
 
-    asks_places = True
+    Where a loss is computed its output is what is known at the places that have a target, one row after the other
+    (P, features), and scores of all tokens are never kept.
+    """
+
+    asks_places = sees_target = True
+    asks_features = False
     error_name = "perplexity"
 
     def __init__(self, size: int, width: int, options: HeadOptions) -> None:
@@ -30,23 +37,33 @@ class TokensHead(nn.Module):
         self.layers = last_layer(width, size, options)
         self.smoothing = options.label_smoothing
 
-    def forward(self, features: Tensor, places: Mapping[str, Places]) -> Tensor:
+    def forward(self, features: None, places: Mapping[str, Places], target: Tensor | None = None) -> Tensor:
         del features
         (sequence,) = (each for each in places.values() if each.values.ndim == 3)
-        return self.layers(sequence.values)
+        known = sequence.values
+        if target is None:
+            return self.layers(known)
+        there = target != PADDING
+        known = known.flatten(0, 1) if bool(there.all()) else known[there]
+        return self.layers[0](known) if isinstance(self.layers, nn.Sequential) else known
 
-    def losses(self, scores: Tensor, tokens: Tensor) -> Tensor:
+    def costs(self, known: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Of each place that has a target the loss, and nats without smoothing (P,)."""
+        dense: Any = self.layers[-1] if isinstance(self.layers, nn.Sequential) else self.layers
+        smoothing = self.smoothing if self.training else 0.0
+        return Costs.apply(known, dense.weight, tokens[tokens != PADDING], smoothing, dense.bias)  # type: ignore[return-value]
+
+    def losses(self, outputs: Tensor, truths: Tensor) -> Tensor:
         """Nats (N,): the mean over the tokens of each row; 0 for one without any."""
-        each = self._nats(scores, tokens, self.smoothing)
-        return each.sum(1) / (tokens != PADDING).sum(1).clamp(min=1)
+        return row_means(self.costs(outputs, truths)[0], truths)
 
-    def loss(self, scores: Tensor, tokens: Tensor) -> Tensor:
+    def loss(self, outputs: Tensor, truths: Tensor) -> Tensor:
         """The mean over all tokens ()."""
-        return self._nats(scores, tokens, self.smoothing).sum() / (tokens != PADDING).sum().clamp(min=1)
+        return self.costs(outputs, truths)[0].mean()
 
-    def error(self, scores: Tensor, tokens: Tensor) -> Tensor:
+    def error(self, outputs: Tensor, truths: Tensor) -> Tensor:
         """Nats a token, summed over the rows (), without smoothing."""
-        return (self._nats(scores, tokens, 0.0).sum(1) / (tokens != PADDING).sum(1).clamp(min=1)).sum()
+        return row_means(self.costs(outputs, truths)[1], truths).sum()
 
     def error_of_mean(self, mean: float) -> float:
         """`error_name`, from the mean of what `error` sums."""
@@ -56,11 +73,12 @@ class TokensHead(nn.Module):
         """Scores, as a step of the program `generate` gives them."""
         return scores.float()
 
-    def _nats(self, scores: Tensor, tokens: Tensor, smoothing: float) -> Tensor:
-        """(N, T), 0 where there is padding."""
-        return F.cross_entropy(
-            scores.float().transpose(1, 2), tokens, ignore_index=PADDING, label_smoothing=smoothing, reduction="none"
-        )  # fmt: skip
+
+def row_means(values: Tensor, tokens: Tensor) -> Tensor:
+    """The mean (N,) of what the places have that are told (P,), row by row; 0 where there are none."""
+    counts = (tokens != PADDING).sum(1)
+    rows = torch.arange(len(tokens), device=tokens.device).repeat_interleave(counts)
+    return values.new_zeros(len(tokens)).index_add(0, rows, values) / counts.clamp(min=1)
 
 
 def build(codec: Tokens, features: int | None, options: HeadOptions) -> TokensHead:
