@@ -235,6 +235,11 @@ class Codec(ABC):
         del values, encoded, profile
         return []
 
+    def lost(self, raw: Any, encoded: Array) -> str:
+        """What of a raw value is not in what it is encoded to, in words: "only its first 512 tokens are read"; empty: nothing."""
+        del raw, encoded
+        return ""
+
     @property
     @abstractmethod
     def dtype(self) -> np.dtype[Any]:

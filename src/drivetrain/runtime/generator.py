@@ -19,7 +19,7 @@ from drivetrain.runtime.programs.generate import open_decoder, stream
 from drivetrain.runtime.programs.together import generate, generate_together
 from drivetrain.runtime.rows import describe, encode, sample_of
 from drivetrain.runtime.vetting import vet
-from drivetrain.types import Array, Failure
+from drivetrain.types import Array, Batch, Failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +27,19 @@ class Generated:
     """What was written after one prompt.
 
     `tokens` are what was chosen, without the token to stop at, if that ended it (`stopped`; else there was no room for more).
-    `answer` is what the codec of the target makes of them.
+    `answer` is what the codec of the target makes of them, `notes` say what of the prompt was not read.
     """
 
     input: str
     tokens: tuple[int, ...]
     stopped: bool
     answer: dict[str, Any]
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """`{"input", "tokens", "stopped", ...}` with the parts of the answer."""
-        return {"input": self.input, "tokens": list(self.tokens), "stopped": self.stopped, **self.answer}
+        """`{"input", "tokens", "stopped", ...}` with the parts of the answer, and `notes` where there are some."""
+        found = {"input": self.input, "tokens": list(self.tokens), "stopped": self.stopped, **self.answer}
+        return {**found, "notes": list(self.notes)} if self.notes else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +89,12 @@ class Generator:
         """What `strategy` (Greedy, Sampling or Beam; by default Greedy) writes after a prompt, `most` tokens at most. Raises
         DataError for a prompt that can't be read or leaves no room."""
         _check(most)
-        name = describe(prompt)
         try:
-            tokens = generate(self._decoder, self._encoded(prompt), strategy or Greedy(), most)
+            encoded = self._encoded(prompt)
+            tokens = generate(self._decoder, encoded, strategy or Greedy(), most)
         except DrivetrainError as fault:
-            raise fault.at(name) from fault
-        return self._generated(name, tokens)
+            raise fault.at(describe(prompt)) from fault
+        return self._generated(prompt, encoded, tokens)
 
     @public
     def stream(self, prompt: Any, strategy: Strategy | None = None, *, most: int = 256) -> Iterator[Piece]:
@@ -123,28 +125,27 @@ class Generator:
         told how many more are finished, whenever some are."""
         _check(most)
         strategy = strategy or Greedy()
-        names: list[str] = []
+        given = list(prompts)
         found: dict[int, Generated | Failure] = {}
         rows: dict[int, dict[str, Array]] = {}
-        for place, prompt in enumerate(prompts):
-            names.append(describe(prompt))
+        for place, prompt in enumerate(given):
             try:
                 rows[place] = self._encoded(prompt)
             except UsageError:
                 raise
             except DrivetrainError as fault:
-                found[place] = Failure(names[place], fault)
+                found[place] = Failure(describe(prompt), fault)
         done(len(found))
         first = strategy.seed if isinstance(strategy, Sampling) else 0
         seeds = [(first + place) & MOST_SEED for place in rows]
         made = generate_together(self._decoder, list(rows.values()), strategy, most, seeds, done)
-        for place, tokens in zip(rows, made):
+        for (place, row), tokens in zip(rows.items(), made):
             found[place] = (
-                Failure(names[place], tokens)
+                Failure(describe(given[place]), tokens)
                 if isinstance(tokens, DrivetrainError)
-                else self._generated(names[place], tokens)
+                else self._generated(given[place], row, tokens)
             )
-        return [found[place] for place in range(len(names))]
+        return [found[place] for place in range(len(given))]
 
     @public
     def translate(
@@ -157,6 +158,8 @@ class Generator:
         """What is written for each text, in their order: `generator.translate(["a dog"], Beam(4))`. By default the likeliest token
         each time; a search (Beam) takes some three times as long, and finds better texts. It ends where the model ends it,
         or where there is no room for more. Raises DataError for a text that can't be read."""
+        if isinstance(texts, str):
+            raise UsageError("these are texts, one or more.", where="texts", fix="Give a list: [text].")
         found: list[str] = []
         for each in self.generate_many(texts, strategy, most=self.program.longest, done=done):
             if isinstance(each, Failure):
@@ -172,10 +175,15 @@ class Generator:
         else:
             yield from stream(self._decoder, encoded, strategy, most)
 
-    def _generated(self, name: str, tokens: tuple[int, ...]) -> Generated:
+    def _generated(self, prompt: Any, encoded: Batch, tokens: tuple[int, ...]) -> Generated:
         own = written(tokens, self.program)
         (codec,) = self.signature.targets.values()
-        return Generated(name, tuple(own.tolist()), len(own) < len(tokens), codec.decode(own))
+        sample = sample_of(prompt, self.signature.inputs)
+        lost = (each.lost(sample[field], encoded[field]) for field, each in self.signature.inputs.items())
+        told = tuple(filter(None, lost))
+        return Generated(
+            describe(prompt), tuple(own.tolist()), len(own) < len(tokens), codec.decode(own), told
+        )
 
     def _encoded(self, prompt: Any) -> dict[str, Array]:
         sample = sample_of(prompt, self.signature.inputs)

@@ -84,9 +84,13 @@ class Writing(Problem):
                 f"{model!r:.80} can't write: it is to tell a token from those before it.", where="model",
                 fix="Choose lstm, gru or transformer, such as lstm:2-layers:256-wide.",
             )  # fmt: skip
-        if words[0] == "transformer" and "causal" not in words:
-            model = ":".join(["transformer", "causal", *words[1:]])
-        return super().learner(model, **options)
+        return super().learner(self.model_named(model), **options)
+
+    def model_named(self, name: str) -> str:
+        first, *words = name.split(":")
+        return (
+            ":".join([first, "causal", *words]) if first == "transformer" and "causal" not in words else name
+        )
 
     def check(self) -> Report:
         """Nothing is looked for yet, and that is told."""

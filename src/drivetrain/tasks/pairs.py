@@ -46,16 +46,17 @@ class Translating(Problem):
     def learner(self, model: Any = None, **options: Any) -> Any:
         """A learner of transformer or gru, with words such as 4-layers and 256-wide after them."""
         model = self.default_model if model is None else model
-        first = model.split(":")[0] if isinstance(model, str) else ""
-        if first in KINDS:
-            model = f"{MODEL}:{model}"
-        elif first != MODEL:
+        model = self.model_named(model) if isinstance(model, str) else model
+        if not isinstance(model, str) or model.split(":")[0] != MODEL:
             raise UsageError(
                 f"{model!r:.80} can't translate: it has to read one text and write another.", where="model",
                 fix="Choose transformer or gru, such as transformer:4-layers:128-wide.",
             )  # fmt: skip
         require("sacrebleu", "measuring translations", "train")
         return super().learner(model, **{**USUAL, **options})
+
+    def model_named(self, name: str) -> str:
+        return f"{MODEL}:{name}" if name.split(":")[0] in KINDS else name
 
 
 Translating.conclusion = Translated()

@@ -48,6 +48,10 @@ class Problem(Dataset):
 
         return show(self, n, part, seed)
 
+    def model_named(self, name: str) -> str:
+        """The model that a name stands for here, as a run of it is called."""
+        return name
+
     def learner(self, model: Any = None, **options: Any) -> Any:
         """A learner of this dataset. `model` is "trees", a name (see `drivetrain.models.registry`) or a torch
         module; the options are those of `Learner`."""

@@ -278,8 +278,9 @@ def _refuse_others(learner: Any, options: Namespace) -> None:
 
 def _of_training(learner: Any, options: Namespace) -> dict[str, Any]:
     """What a run is trained with besides its settings, by the names of the options."""
-    whole = os.path.abspath(os.path.expanduser(options.model or ""))  # As the run has a folder or a file.
-    has = {"model": options.model if whole == learner.model_name else learner.model_name}
+    named = learner.data.model_named(options.model or "")
+    whole = os.path.abspath(os.path.expanduser(named))  # As the run has a folder or a file.
+    has = {"model": options.model if learner.model_name in (named, whole) else learner.model_name}
     if not getattr(learner, "plan", None):
         return has
     frozen = sum(phase.epochs for phase in learner.plan if phase.frozen)

@@ -13,7 +13,7 @@ from drivetrain.errors import UsageError
 from drivetrain.models.encoder_decoder.lookup import lookup, shares, unseen, write_lookup, write_unseen
 from drivetrain.models.encoder_decoder.network import Attending, State
 from drivetrain.models.recurrent import Recurrent
-from drivetrain.models.sequences import mean_of, told, write_mean
+from drivetrain.models.sequences import mean_of, there, told, write_mean
 from drivetrain.models.steps import RecurrentSteps
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ class Gru(Attending):
         self._steps = RecurrentSteps(self.writing)
 
     def read(self, vectors: Tensor, lengths: Tensor) -> Tensor:
-        return self.dropout(self.reading.maps(vectors, lengths))
+        memory = self.reading.maps(vectors, lengths)
+        return self.dropout(memory * there(memory, lengths))
 
     def written(self, vectors: Tensor, memory: Tensor, lengths: Tensor) -> Tensor:
         return self.step(vectors, self.begin(memory, lengths))[0]
