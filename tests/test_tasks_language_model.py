@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,9 @@ from drivetrain.learn.runs import checkpoints
 from drivetrain.learn.settings import Phase
 from drivetrain.metrics import tokens as metrics
 from drivetrain.runtime import Generator, Sampling, verify_bundle
-from drivetrain.tasks.language_model import PROMPT, TEXT, Writing, _blocks, _edge
+from drivetrain.tasks import text_source
+from drivetrain.tasks.language_model import PROMPT, TEXT, Writing
+from drivetrain.tasks.text_source import TextSource, blocks
 
 LINES = ["abc def. abc ghi,", "fed cba? ihg abc."]
 WORDS = "".join(f"{LINES[place % 2]}\n" for place in range(60))
@@ -44,22 +47,50 @@ def test_each_token_is_told_once_and_the_end_of_the_text_validates(tmp_path: Pat
         read, asked = rows.column(PROMPT), rows.column(TEXT)
         assert all(np.array_equal(read[row][1:], asked[row][:-1]) for row in range(len(rows)))
         assert read.values is asked.values, "nothing is copied"
-        told.append(codec.decode(asked.flat)["text"])
+        told.append(codec.decode(asked.flat.astype(np.int64))["text"])
     whole = WORDS.rstrip("\n")
     edge = len(whole) - round(len(whole) * 0.1)
     assert told == [whole[1:edge], whole[edge + 1 :]]
 
 
-def test_neither_the_end_of_training_nor_a_block_cuts_a_word() -> None:
-    text = "melody " * 9000
+def test_neither_the_end_of_training_nor_a_block_cuts_a_word(tmp_path: Path) -> None:
+    words = "melody " * 9000
+    (tmp_path / "a.txt").write_text(words)
+    source = TextSource(str(tmp_path / "a.txt"))
     for valid in (0.1, 0.1001, 0.1003, 0.5002):
-        edge = _edge(text, valid)
-        assert text[:edge].split() + text[edge:].split() == ["melody"] * 9000
-        assert abs(edge - len(text) * (1 - valid)) < 8
-    blocks = _blocks(text)
-    assert "".join(blocks) == text
-    assert [word for block in blocks for word in block.split()] == ["melody"] * 9000
-    assert [len(block) for block in _blocks("x" * 50_000)] == [20_000, 20_000, 10_000]
+        edge = source.edge(valid)
+        parts = ["".join(source.blocks(*ends)) for ends in ((0, edge), (edge, source.characters))]
+        assert "".join(parts) == words
+        assert [word for part in parts for word in part.split()] == ["melody"] * 9000
+        assert abs(edge - len(words) * (1 - valid)) < 8
+    found = [*blocks([words[:5], words[5:70_000], words[70_000:]])]
+    assert "".join(found) == words
+    assert [word for block in found for word in block.split()] == ["melody"] * 9000
+    assert [len(block) for block in blocks(["x" * 50_000])] == [20_000, 20_000, 10_000]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_a_large_file_is_read_in_chunks_to_the_same(encoding: str, tmp_path: Path, monkeypatch: Any) -> None:
+    text = "".join(f"Zeile {number} \u00e4\u20ac\n" for number in range(9000))
+    (tmp_path / "a.txt").write_bytes(text.rstrip().replace("\n", "\r\n").encode(encoding))
+    small = dt.language_model.from_file(tmp_path / "a.txt", context=16)
+    monkeypatch.setattr(text_source, "LARGE", 1000)
+    large = dt.language_model.from_file(tmp_path / "a.txt", context=16)
+    assert large.signature == small.signature
+    assert np.array_equal(large.tokens, small.tokens)
+    assert any("Windows-1252" in note for note in large.notes) == (encoding == "cp1252")
+    (tmp_path / "b.txt").write_bytes(text.encode() + b"a\0b")
+    with pytest.raises(DrivetrainError, match="NUL") as told:
+        dt.language_model.from_file(tmp_path / "b.txt")
+    assert "line 9,001" in str(told.value)
+
+
+def test_what_stands_in_a_stretch_is_shown(tmp_path: Path) -> None:
+    data = tiny(tmp_path)
+    assert data.texts("train", np.array([0, 2])) == [WORDS[:16], WORDS[32:48]]
+    assert "stretches of valid" in data.show(3, "valid").title
+    assert data.part("train").batch()[PROMPT].values.dtype == np.uint8
+    assert data.part("train").digest != data.part("valid").digest
 
 
 def test_metrics_are_over_all_tokens_and_count_letters() -> None:

@@ -20,13 +20,15 @@ class Ragged:
     """Rows (n, length of each, ...): row k is `values[starts[k] : starts[k] + lengths[k]]`.
 
     `values` is (total, ...), `starts` and `lengths` are int64 (n,). A row may be empty. `padding` is what follows the
-    shorter rows of a batch. To take some of the rows copies no value of them: they stay stretches of the same array.
+    shorter rows of a batch. To take some of the rows copies no value of them: they stay stretches of the same array. With
+    `whole` values are whole numbers in few bytes, and int64 in a batch.
     """
 
     values: Array
     starts: Array
     lengths: Array
     padding: float = 0
+    whole: bool = False
 
     @classmethod
     def of(cls, values: Array, lengths: Array, padding: float = 0) -> Ragged:
@@ -43,7 +45,7 @@ class Ragged:
     def __getitem__(self, rows: int | np.integer[Any] | slice | Array) -> Array | Ragged:
         if isinstance(rows, (int, np.integer)):
             return self.values[self.starts[rows] : self.starts[rows] + self.lengths[rows]]
-        return Ragged(self.values, self.starts[rows], self.lengths[rows], self.padding)
+        return Ragged(self.values, self.starts[rows], self.lengths[rows], self.padding, self.whole)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -67,7 +69,8 @@ class Ragged:
         """(n, longest, ...): each row, then `padding`. The longest counts as 1 at least: no graph takes 0 steps."""
         places = np.arange(max(1, int(self.lengths.max(initial=0))))
         there = places < self.lengths[:, None]
-        array = np.full((*there.shape, *self.values.shape[1:]), self.padding, self.values.dtype)
+        dtype = np.dtype(np.int64) if self.whole else self.values.dtype
+        array = np.full((*there.shape, *self.values.shape[1:]), self.padding, dtype)
         array[there] = self.values[(self.starts[:, None] + places)[there]]
         return array
 

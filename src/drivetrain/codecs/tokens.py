@@ -146,6 +146,15 @@ class Tokens(Codec):
             whole=round(float((sizes <= length).mean()), 6),
         )  # fmt: skip
 
+    def fit_blocks(self, blocks: Iterable[str]) -> Self:
+        """Fitted on one text that comes in blocks, of which each is let go before the next: `length` has to be given."""
+        counts: Counter[str] = Counter()
+        for block in blocks:
+            counts.update(self._pieces(self.read(block)))
+        found = tokenizers.train(self.tokenizer, counts, self.most, self.rare)
+        size = len(open_tokenizer(found, self.tokenizer).names)
+        return replace(self, size=size, tokenizer_json=found, whole=1.0)
+
     def read(self, raw: Any) -> Any:
         """The tokens; of a text what is left of it once it is cleaned, empty where there is none."""
         if not self.tokenizer:

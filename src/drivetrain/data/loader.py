@@ -63,6 +63,7 @@ class Stretches:
     lengths: Tensor
     padding: float
     vary: bool
+    whole: bool = False
 
     @classmethod
     def of(cls, rows: Ragged | Windows) -> Stretches:
@@ -74,7 +75,8 @@ class Stretches:
             torch.from_numpy(np.require(part, requirements="W"))
             for part in (rows.values, rows.starts, lengths)
         )
-        return cls(values, starts, lengths, padding, isinstance(rows, Ragged))
+        vary = isinstance(rows, Ragged)
+        return cls(values, starts, lengths, padding, vary, vary and rows.whole)
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -100,6 +102,7 @@ class Stretches:
         # What lies behind a row is taken too, and written over: a gather by a mask takes several times as long.
         at = (self.starts[rows][:, None] + places).clamp_(max=len(self.values) - 1)
         padded = self.values.index_select(0, at.flatten()).view(*at.shape, *rest)
+        padded = padded.long() if self.whole else padded
         return padded.masked_fill_(over.view(*over.shape, *[1] * len(rest)), self.padding), lengths
 
 

@@ -51,14 +51,14 @@ def written_by(learner: Learner) -> dict[str, Any]:
     train, held_out = data.tokens[:first][:LOOKED], data.tokens[first:end][:HELD_OUT]
     prompts = _prompts(data.tokens[first:end])
     texts = _written(learner, prompts, int(data.lengths.max()))
-    said = [codec.decode(np.asarray(text, np.int64))["text"] for text in texts]
+    said = [_text(codec, text) for text in texts]
     ours, theirs = (_copied(codec, parts, train, data.form.copied) for parts in (texts, [held_out]))
     return {
         "strategy": strategy_to_json(STRATEGY),
-        "samples": [{"prompt": codec.decode(prompt)["text"], "text": text} for prompt, text in zip(prompts, said)],
+        "samples": [{"prompt": _text(codec, prompt), "text": text} for prompt, text in zip(prompts, said)],
         "copying": ours.to_json(),
         "held_out": theirs.to_json(),
-        "lines": lines_beside(codec.decode(train)["text"], said, codec.decode(held_out)["text"]),
+        "lines": lines_beside(_text(codec, train), said, _text(codec, held_out)),
         "sentence": sentence(ours, theirs),
     }  # fmt: skip
 
@@ -112,15 +112,19 @@ def _copied(codec: Tokens, written: Sequence[Array], training: Array, words: int
         )  # No text has the token 0.
         return of_units(
             written, training, unit, length,
-            lambda at, end: codec.decode(joined[at:end].astype(np.int64))["text"],
+            lambda at, end: _text(codec, joined[at:end]),
         )  # fmt: skip
-    texts = [codec.decode(np.asarray(text, np.int64))["text"] for text in written]
+    texts = [_text(codec, text) for text in written]
     joined_text = "\n".join(texts)
     units = [_units(text) for text in texts]
     return of_units(
-        units, _units(codec.decode(np.asarray(training, np.int64))["text"]), "characters", CHARACTERS,
+        units, _units(_text(codec, training)), "characters", CHARACTERS,
         lambda at, end: joined_text[at:end],
     )  # fmt: skip
+
+
+def _text(codec: Tokens, tokens: Array) -> str:
+    return codec.decode(tokens.astype(np.int64))["text"]
 
 
 def _units(text: str) -> Array:

@@ -6,6 +6,7 @@ import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from drivetrain.bundle import refuse_no_bundle, write_bundle
@@ -44,7 +45,7 @@ def export_writer(learner: Learner, path: str | Path, force: bool = False) -> Pa
     steps = Steps(network.cpu().float().eval(), signature)
     ((name, codec),) = signature.inputs.items()
     column = data.part(data.measured_part).column(name)
-    if (off := steps.difference(torch.tensor(column[0]))) > LEAST_ALIKE:
+    if (off := steps.difference(torch.tensor(column[0]).long())) > LEAST_ALIKE:
         raise DrivetrainError(
             f"token by token the network says something else: scores are {off:.2g} off.", where="export"
         )
@@ -53,10 +54,10 @@ def export_writer(learner: Learner, path: str | Path, force: bool = False) -> Pa
     graphs = {STEP: steps.write()}
     count = max(1, min(PROMPT, longest // 2))
     places = sorted({len(column) * place // PROMPTS for place in range(PROMPTS)})
-    samples: list[Any] = [
-        (f"prompt {place}", "validation", {name: codec.decode(column[place][: 1 + count * number // PROMPTS])["text"]})
-        for number, place in enumerate(places, start=1)
-    ]  # fmt: skip
+    samples: list[Any] = []
+    for number, place in enumerate(places, start=1):
+        prompt = column[place][: 1 + count * number // PROMPTS].astype(np.int64)
+        samples.append((f"prompt {place}", "validation", {name: codec.decode(prompt)["text"]}))
     samples = [sample for sample in samples if len(codec.encode(codec.read(sample[2][name])))]
     with learner.progress("Making golden cases", 1) as advance:
         cases = make_generated_cases(

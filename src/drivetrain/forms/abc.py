@@ -11,6 +11,7 @@ from drivetrain.music.abc import faults
 class Abc(Form):
     name = "abc"
     things = "files of tunes"
+    large = False
     extensions = (".abc",)
     between = "\n\n"
 

@@ -23,13 +23,16 @@ class Form:
     """What it is cut into where nobody said."""
     copied: ClassVar[int | None] = None
     """How many words in a row make a copy, where the usual number is too small."""
+    large: ClassVar[bool] = True
+    """Whether its files are text as it is, which may be read in chunks."""
     between: ClassVar[str] = "\n"
     """What stands between two files."""
 
     def read(self, path: str) -> tuple[str, tuple[str, ...]]:
         """The text of a file, and what a person should know of how it was read. Raises FileError and DataError."""
         found = read_text(path)
-        return "".join(found.lines()), tuple(f"{found.place}: {note}" for note in found.notes)
+        text = "".join(found.lines()).replace("\r\n", "\n")
+        return text, tuple(f"{found.place}: {note}" for note in found.notes)
 
     def recognises(self, text: str) -> bool:
         """Whether a text of no form is of this one."""

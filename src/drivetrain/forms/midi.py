@@ -16,6 +16,7 @@ from drivetrain.music.score import Score
 class Midi(Form):
     name = "midi"
     things = "MIDI files"
+    large = False
     extensions = (".mid", ".midi")
     tokenizer = "words"
     copied = 40  # Two bars of quarters: 8 words are two notes.

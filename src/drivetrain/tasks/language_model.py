@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,12 +17,10 @@ from drivetrain.data.conclusion import Conclusion
 from drivetrain.data.dataset import Part
 from drivetrain.data.faults import Fault, Report
 from drivetrain.data.option import Option
-from drivetrain.data.read.folders import files_below
 from drivetrain.data.split import Split
 from drivetrain.data.table import Origins, Table
 from drivetrain.data.task import Task
 from drivetrain.errors import DataError, UsageError
-from drivetrain.forms import form_of_file, form_of_files, form_of_text
 from drivetrain.forms.base import Form
 from drivetrain.metrics.estimate import Statistic
 from drivetrain.metrics.paired import difference
@@ -30,9 +29,11 @@ from drivetrain.ragged import Ragged, as_batch
 from drivetrain.tasks.conclusion import Concluded
 from drivetrain.tasks.options import SEED, VALID
 from drivetrain.tasks.problem import Problem
+from drivetrain.tasks.text_source import TextSource
 from drivetrain.types import Array
 
 if TYPE_CHECKING:
+    from drivetrain.charts import Chart
     from drivetrain.learn.base import BaseLearner
 
 PROMPT, TEXT = "prompt", "text"
@@ -40,13 +41,11 @@ TOKENIZERS = ("characters", "words", "bpe", "wordpiece", "unigram")
 CONTEXT, MOST_CONTEXT, VALID_SHARE = 128, 16_384, 0.2
 MOST_TOKENS = 65_536
 """Of a prompt: none is cut."""
-BLOCK = 20_000
-"""Characters that are made tokens of at once."""
 ALL_KNOWN = ("characters", "words")
 """Of these what comes once in the training text is a token too: a model that has read unknown ones writes them."""
-NEAR = 100
-"""Characters: so far a text is cut later than asked, to cut no word."""
 ROWS_AT_ONCE = 64
+MOST_COUNTED = 2**23
+"""Tokens, those nearest the end that validates, that n-grams are counted in: of 2**23 characters they take 1 GB."""
 ORDERS, FEW_ORDERS = {"characters": 6, "words": 4}, 3
 """Tokens that n-grams look at: more gain next to nothing (tiny_shakespeare: 1.523 nats of 6, 1.516 of 7)."""
 
@@ -64,10 +63,33 @@ class Writing(Problem):
         del name, enlarge
         starts, lengths = self.starts[rows], self.lengths[rows]
         arrays = {
-            PROMPT: Ragged(self.tokens, starts, lengths),
-            TEXT: Ragged(self.tokens, starts + 1, lengths),
+            PROMPT: Ragged(self.tokens, starts, lengths, whole=True),
+            TEXT: Ragged(self.tokens, starts + 1, lengths, whole=True),
         }
-        return Part(arrays, np.arange(len(rows)), np.asarray(rows))
+        keys = {field: self._digest(starts, lengths, shift) for shift, field in enumerate(arrays)}
+        return Part(arrays, np.arange(len(rows)), np.asarray(rows), keys)
+
+    def _digest(self, starts: Array, lengths: Array, shift: int) -> str:
+        """What the stretches hold, as one short text. They lie one after the other."""
+        found = hashlib.sha256(f"{shift} {self.tokens.dtype}".encode() + lengths.tobytes())
+        if len(starts):
+            found.update(self.tokens[int(starts[0]) : int(starts[-1] + lengths[-1]) + 1].data)
+        return found.hexdigest()
+
+    def texts(self, part: str, positions: Array) -> list[str]:
+        """What stands in some stretches of a part."""
+        codec, column = self.signature.inputs[PROMPT], self.part(part).column(PROMPT)
+        return [codec.decode(column[int(position)].astype(np.int64))["text"] for position in positions]
+
+    @public
+    def show(self, n: int = 16, part: str = "train", seed: int = 0) -> Chart:
+        """Stretches of a part, as the model gets them: a chart for notebook, page or PNG."""
+        from drivetrain.charts.rows import rows
+
+        found = self.part(part)
+        chosen = np.sort(np.random.default_rng(seed).permutation(len(found))[: max(0, n)])
+        title = f"{len(chosen)} of {len(found):,} stretches of {part}"
+        return rows({PROMPT: self.texts(part, chosen)}, {}, title)
 
     def learner(self, model: Any = None, **options: Any) -> Any:
         """A learner of a network whose places know of no later ones: lstm, gru or transformer, with words after them."""
@@ -162,12 +184,15 @@ def ngrams_beside(data: Writing) -> dict[str, dict[str, Statistic]]:
     codec = data.signature.targets[TEXT]
     assert isinstance(codec, Tokens)
     assert codec.size is not None
-    train, valid = data.rows("train"), data.part("valid")
-    end = int((data.starts[train] + data.lengths[train]).max()) + 1
+    valid = data.part("valid")
+    end = int(data.starts[valid.rows].min())
     order = ORDERS.get(codec.tokenizer or "", FEW_ORDERS)
-    model = KneserNey.fit(data.tokens[:end], codec.size, order)
-    costs = model.costs(data.tokens, data.starts[valid.rows] + 1, data.lengths[valid.rows])
-    return {f"{order}-grams (Kneser-Ney)": of_costs(codec, costs, as_batch(valid.batch())[TEXT])}
+    model = KneserNey.fit(data.tokens[max(0, end - MOST_COUNTED) : end].astype(np.int64), codec.size, order)
+    told = as_batch(valid.batch())[TEXT]
+    first = max(0, end - order + 1)  # What stands before the end tells of it too.
+    tokens = data.tokens[first:].astype(np.int64)
+    costs = model.costs(tokens, data.starts[valid.rows] + 1 - first, data.lengths[valid.rows])
+    return {f"{order}-grams (Kneser-Ney)": of_costs(codec, costs, told)}
 
 
 def _estimates(found: dict[str, Statistic]) -> dict[str, Any]:
@@ -235,12 +260,12 @@ class LanguageModel(Task):
         context: int = CONTEXT,
     ) -> Writing:
         _refuse(valid, tokenizer or TOKENIZERS[0], context)
-        form, text, notes = _text_of(os.fspath(source))
-        tokenizer = tokenizer or form.tokenizer
+        text = TextSource(os.fspath(source))
+        tokenizer = tokenizer or text.form.tokenizer
         recipe = self.recipe(
             os.path.abspath(source), valid=valid, seed=seed, tokenizer=tokenizer, context=context
         )
-        return _writing(form, text, Path(source).name, notes, valid, tokenizer, context, recipe)
+        return _writing(text, Path(source).name, valid, tokenizer, context, recipe)
 
     def facts(self, data: Any) -> dict[str, Any]:
         return {"form": data.form.name}
@@ -261,61 +286,11 @@ def _refuse(valid: float, tokenizer: str, context: int) -> None:
         )  # fmt: skip
 
 
-def _text_of(source: str) -> tuple[Form, str, tuple[str, ...]]:
-    """The text of a file, or of those in a folder one after the other in the order of their names, and its form. Raises
-    DataError."""
-    form, files = form_of_file(source), [source]
-    if os.path.isdir(source):
-        form, files = form_of_files(sorted(files_below(source)), source)
-    read: list[str] = []
-    notes: list[str] = []
-    faults: list[DataError] = []
-    for file in files:
-        try:
-            text, told = form.read(file)
-        except DataError as fault:
-            faults.append(fault)
-            continue
-        read.append(text)
-        notes += told
-    if not read:
-        raise faults[0]
-    if faults:
-        more = f", and {len(faults) - 1:,} more" if len(faults) > 1 else ""
-        notes.append(f"left out of {len(files):,} files: {faults[0].where}: {faults[0].error}{more}")
-    text = form.between.join(read)
-    return form_of_text(form, text), text, tuple(notes)
-
-
-def _blocks(text: str) -> list[str]:
-    """A text in blocks that end where a line does, or else a word, or at so many characters: no codec takes one of any
-    length."""
-    found: list[str] = []
-    start = 0
-    while start < len(text):
-        end = start + BLOCK
-        if end < len(text):
-            last = text.rfind("\n", start, end) + 1
-            end = last or max(text.rfind(" ", start, end), text.rfind("\t", start, end)) or end
-            end = end if end > start else start + BLOCK
-        found.append(text[start:end])
-        start = end
-    return found
-
-
-def _edge(text: str, valid: float) -> int:
-    """Where the end of a text begins that validates: not within a word, where one ends nearby."""
-    edge = len(text) - round(len(text) * valid)
-    inside = 0 < edge < len(text) and text[edge - 1].isalnum() and text[edge].isalnum()
-    near = re.compile(r"\s").search(text, edge, edge + NEAR) if inside else None
-    return near.start() if near else edge
-
-
 def _writing(
-    form: Form, text: str, name: str, notes: tuple[str, ...], valid: float, tokenizer: str, context: int, recipe: dict[str, Any]
-) -> Writing:  # fmt: skip
+    source: TextSource, name: str, valid: float, tokenizer: str, context: int, recipe: dict[str, Any]
+) -> Writing:
     """The end of a text validates; the tokenizer is learned of what comes before."""
-    edge = _edge(text, valid)
+    edge = source.edge(valid)
     # Words have the spaces before them, so that what is written reads as what was read.
     declared = Tokens(
         tokenizer=tokenizer,  # type: ignore[arg-type]
@@ -324,28 +299,22 @@ def _writing(
         spaced=tokenizer == "words",
         rare=1 if tokenizer in ALL_KNOWN else 2,
     )
-    train = _blocks(text[:edge])
-    if not train:
+    if not edge:
         raise DataError("there is no text to train on.", where=name, fix="Give a longer text.")
-    codec = declared.fit(np.array(train, object))
-    parts = [_encoded(codec, train), _encoded(codec, _blocks(text[edge:]))]
-    stretches = [_stretches(len(tokens), context) for tokens in parts]
+    codec = declared.fit_blocks(source.blocks(0, edge))
+    tokens, first = encoded(codec, source.blocks(0, edge), source.blocks(edge, source.characters))
+    stretches = [_stretches(count, context) for count in (first, len(tokens) - first)]
     if not len(stretches[0][0]):
         raise DataError("the text is too short: it has one token, or none.", where=name, fix="Give a longer one.")  # fmt: skip
-    tokens = np.concatenate(parts)
-    starts = np.concatenate([stretches[0][0], stretches[1][0] + len(parts[0])])
+    starts = np.concatenate([stretches[0][0], stretches[1][0] + first])
     lengths = np.concatenate([each[1] for each in stretches])
     rows = np.arange(len(starts))
     split = Split(rows[: len(stretches[0][0])], rows[len(stretches[0][0]) :], rows[:0])
-    read = [codec.decode(tokens[start : start + length])["text"] for start, length in zip(starts, lengths)]
-    column = np.array([*read, ""], object)[:-1]
+    # Where each stretch begins stands for its text, which would be the whole text once more.
     table = Table(
-        {PROMPT: column, TEXT: column},
-        Origins(name, rows + 1),
-        name=name,
-        source=recipe["source"],
-        notes=notes,
-    )
+        {PROMPT: starts, TEXT: starts + 1}, Origins(name, rows + 1), name=name, source=recipe["source"],
+        notes=tuple(source.notes),
+    )  # fmt: skip
     told = f"{len(tokens):,} tokens, {codec.size:,} different ones ({tokenizer}), in stretches of {context}"
     data = Writing(
         table,
@@ -353,16 +322,24 @@ def _writing(
         split,
         task=TASK,
         recipe=recipe,
-        notes=[*notes, told],
+        notes=[*source.notes, told],
     )
-    data.form = form
+    data.form = source.form
     data.tokens, data.starts, data.lengths = tokens, starts, lengths
     return data
 
 
-def _encoded(codec: Tokens, blocks: list[str]) -> Array:
-    found = [codec.encode(codec.read(block)) for block in blocks]
-    return np.concatenate(found) if found else np.zeros(0, np.int64)
+def encoded(codec: Tokens, *texts: Iterable[str]) -> tuple[Array, int]:
+    """The tokens of texts in blocks, one after the other, each in as few bytes as hold all; and how many the first has."""
+    assert codec.size is not None
+    dtype = next(kind for kind in (np.uint8, np.int16, np.int32) if codec.size <= np.iinfo(kind).max + 1)
+    found = bytearray()  # It grows in place.
+    counts = []
+    for text in texts:
+        for block in text:
+            found += codec.encode(codec.read(block)).astype(dtype).tobytes()
+        counts.append(len(found) // np.dtype(dtype).itemsize)
+    return np.frombuffer(found, dtype), counts[0]
 
 
 def _stretches(tokens: int, context: int) -> tuple[Array, Array]:
