@@ -49,10 +49,11 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two runs of another number of epochs."""
     folder = tmp_path_factory.mktemp("translated")
     write_pairs(folder / "pairs.tsv", 600)
-    for name, epochs in (("one", 2), ("two", 6)):
+    for name, epochs in (("one", 2), ("two", 8)):
         data = dt.translation.from_csv(folder / "pairs.tsv", "en", "made", tokens=150)
-        learner = data.learner(SMALL, out=folder / name, quiet=True, batch_size=32)
+        learner = data.learner(SMALL, out=folder / name, quiet=True, batch_size=16)
         learner.fine_tune(epochs)
+    learner.export(folder / "made.bundle")
     return folder
 
 
@@ -109,3 +110,66 @@ def test_a_folder_of_files_of_lines_says_its_parts(tmp_path: Path) -> None:
     assert np.array_equal(again.split.valid, data.split.valid)
     whole = dt.translation.from_csv(tmp_path / "train", "en", "made", 0.25)
     assert len(whole.split.valid) == 10
+
+
+@pytest.mark.slow
+def test_files_are_translated_line_by_line(runs: Path, tmp_path: Path) -> None:
+    bundle, lines, out = runs / "made.bundle", tmp_path / "lines.txt", tmp_path / "out.txt"
+    lines.write_bytes(
+        "The fox sees a dog.\n\nA dog likes été.\r\n".encode()
+        + b"\xed\xa0\x80\nThe river\xe2\x80\xa8sees a dog."
+    )
+    done = typed("predict", bundle, lines, "--out", out, "--trusted")
+    assert done.code == 3
+    assert "lines.txt: empty, and so is the answer: 1 line (2)" in done.err
+    written = out.read_text().split("\n")
+    assert [bool(line) for line in written] == [True, False, True, False, True, False]
+    answers = typed("predict", bundle, lines, "--json", "--trusted").json["answers"]
+    assert [answer.get("text") for answer in answers] == [*written[:3], None, written[4]]
+    assert answers[3]["where"] == "lines.txt, line 4"
+    searched = typed("predict", bundle, lines, "--json", "--trusted", "--beam", 3).json["answers"]
+    assert searched[1]["text"] == ""
+
+
+@pytest.mark.slow
+def test_tables_are_translated_by_their_column(runs: Path, tmp_path: Path) -> None:
+    bundle, table, out = runs / "made.bundle", tmp_path / "rows.tsv", tmp_path / "out.csv"
+    table.write_text('note\ten\n"a\tThe fox sees a dog.\nb"\tA dog sees.\nshort\n', encoding="utf-8")
+    assert typed("predict", bundle, table, "--keep", "note", "--out", out, "--trusted").code == 3
+    told = out.read_text().splitlines()
+    assert told[0] == '"note","origin","answer","unusual","error"' or told[0].startswith(
+        '"origin","note","answer"'
+    )
+    assert len(told) == 4
+    assert "this line has 1 cell and the first has 2" in told[3]
+
+
+@pytest.mark.slow
+def test_what_predict_refuses(runs: Path, tmp_path: Path) -> None:
+    bundle = runs / "made.bundle"
+    (tmp_path / "lines.txt").write_text("a dog\n")
+    for words, told in (
+        (["A dog sees."], "Texts come in a file, one in each line"),
+        ([tmp_path / "lines.txt", "--keep", "en"], "lines have no columns to keep"),
+        ([tmp_path / "lines.txt", "--parts"], "neither parts"),
+        ([tmp_path / "lines.txt", "--beam", "0"], ""),
+        ([tmp_path / "lines.txt", "--out", tmp_path / "out.doc"], "Name it .csv, .jsonl"),
+    ):
+        done = typed("predict", bundle, *words, "--trusted")
+        assert done.code in (1, 2), words
+        assert told in done.line
+
+
+@pytest.mark.slow
+def test_evaluate_measures_what_is_written(runs: Path, tmp_path: Path) -> None:
+    other = write_pairs(tmp_path / "test.tsv", 60, seed=3)
+    answer = typed("evaluate", runs / "made.bundle", other, "--json", "--trusted").json
+    assert answer["n"] == 60
+    assert answer["part"] == "all"
+    assert answer["metrics"]["bleu"]["low"] < answer["metrics"]["bleu"]["value"]
+    assert any(note.startswith("BLEU is nrefs:1") for note in answer["notes"])
+    own = typed("evaluate", runs / "made.bundle", runs / "pairs.tsv", "--json", "--trusted").json
+    assert own["part"] == "valid"
+    result = json.loads((runs / "two" / "result.json").read_text())
+    assert own["metrics"]["bleu"]["value"] == pytest.approx(result["metrics"]["valid"]["bleu"]["value"])
+    assert "this is the file that the model was trained on" in own["note"]

@@ -21,10 +21,11 @@ from drivetrain.data.table import as_column
 from drivetrain.data.task import ALONE, Task
 from drivetrain.errors import DataError, DrivetrainError, UsageError, nearest
 from drivetrain.extras import require
-from drivetrain.metrics import Estimate, Scores, is_large, measure, rows_at_once
+from drivetrain.metrics import Estimate, Scores, is_large, measure, names, rows_at_once, translation
 from drivetrain.progress import progress
 from drivetrain.runtime import Predictor
 from drivetrain.runtime.unusual import Tally
+from drivetrain.runtime.writer import Writer, writes
 from drivetrain.test_set_uses import record_opening, rows_key, sentences
 from drivetrain.types import Array, Failure
 
@@ -80,9 +81,11 @@ def evaluate(
         name = min(unknown_options)
         raise UsageError(f"evaluate has no option {name!r}.", where=name, fix=nearest(name, known))
     opened_bundle = open_bundle(bundle)
+    task = task_of(opened_bundle.task)
+    if writes(opened_bundle):
+        return _written(opened_bundle, source, {"layout": layout, "query": query, **options}, trusted, quiet)
     predictor = Predictor(opened_bundle, trusted=trusted)
     targets = predictor.signature.targets
-    task = task_of(opened_bundle.task)
     if task.measures(opened_bundle) == ALONE:
         return _by_task(task, opened_bundle, source)
     found = labelled(predictor, source, {"layout": layout, "query": query, **options})
@@ -138,6 +141,40 @@ def evaluate(
         "unusual": tally.to_json(),
         "notes": [*found.remarks, *map(str, strange), *_failures(failed), *tally.notes()],
     }
+
+
+def _written(
+    bundle: Bundle, source: str | os.PathLike[str], options: Mapping[str, Any], trusted: bool, quiet: bool
+) -> dict[str, Any]:
+    """The same of a bundle that writes, against what a person wrote."""
+    writer = Writer(bundle, trusted=trusted)
+    found = labelled(writer, source, options)
+    (target,) = writer.signature.targets
+    written: list[str] = []
+    references: list[str] = []
+    failed: list[str] = []
+    with progress("Evaluating", len(found.items), quiet=quiet) as advance:
+        for row, answer in enumerate(writer.stream(found.items)):
+            advance(1)
+            if isinstance(answer, Failure):
+                fault = answer.error
+                fault.where = fault.where if found.origins[row] in fault.where else found.origins[row]
+                failed.append(str(fault))
+                continue
+            written.append(answer.targets[target]["text"])
+            references.append(found.truths[target][row])
+    if not written:
+        raise DataError(
+            f"nothing in it could be measured{_why(failed, {})}", where=source, fix="Give texts and what they are to become."
+        )  # fmt: skip
+    metrics = {name: one.to_json() for name, one in translation.measure(written, references).items()}
+    opened = record_opening(_key(found), writer.hash, metrics, is_test=not found.note)
+    signed = [f"{names.printed(name)} is {told}" for name, told in translation.signatures().items()]
+    return {
+        "n": len(written), "metrics": metrics, "part": found.part, "target": target,
+        "note": sentences(found.note, opened.note), "opened": opened.to_json(),
+        "unknown": [], "failed": failed, "unusual": [], "notes": [*found.remarks, *_failures(failed), *signed],
+    }  # fmt: skip
 
 
 class _Gathered:
@@ -199,11 +236,14 @@ def _why(failed: Sequence[str], unknown: Mapping[str, Unknown]) -> str:
     return f": {'; '.join(told)}." if told else "."
 
 
-def labelled(predictor: Predictor, source: str | os.PathLike[str], options: Mapping[str, Any]) -> Labelled:
+def labelled(
+    predictor: Predictor | Writer, source: str | os.PathLike[str], options: Mapping[str, Any]
+) -> Labelled:
     """The labelled items of a source: as the task of the bundle has them, or rows of a table or database."""
     inputs, targets = predictor.signature.inputs, predictor.signature.targets
     task = task_of(predictor.manifest["task"])
-    if (own := task.labelled(predictor.signature, os.fspath(source), options)) is not None:
+    own_file = os.path.isfile(source) and from_facts(predictor.manifest["facts"], _file_hash(source))
+    if not own_file and (own := task.labelled(predictor.signature, os.fspath(source), options)) is not None:
         return own
     if os.path.isdir(source):
         raise UsageError("this model answers for rows: name a table.", where=source)

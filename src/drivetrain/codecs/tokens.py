@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal, Self, cast
 import numpy as np
 
 from drivetrain import tokenizer as tokenizers
-from drivetrain.codecs.base import Codec, FieldError, absent_words, distinct, is_missing
+from drivetrain.codecs.base import Cell, Codec, FieldError, absent_words, distinct, is_missing
 from drivetrain.errors import DataError, DrivetrainError
 from drivetrain.pieces import clean, spaced_words, stretches, words
 from drivetrain.tokenizer import FIRST, MOST_SIZE, UNKNOWN, Tokenizer, open_tokenizer
@@ -208,6 +208,12 @@ class Tokens(Codec):
         if not all(0 <= token < len(self._tokenizer.names) for token in tokens):
             raise DrivetrainError(f"tokens@1 has tokens from 0 to {len(self._tokenizer.names) - 1:,} only.")
         return {"tokens": tokens, "text": "".join(self.texts(tokens))}
+
+    def answer_cells(self, answer: Mapping[str, Any] | None, brief: bool = False) -> dict[str, Cell]:
+        """`answer`: the text where there is one."""
+        if answer is None or "text" not in answer:
+            return super().answer_cells(answer, brief)
+        return {"answer": answer["text"]}
 
     def texts(self, tokens: Iterable[int]) -> Iterator[str]:
         """The text of each of the tokens with what parts it from the one before."""

@@ -16,18 +16,21 @@ from drivetrain.files import to_json, write_bytes, write_csv, write_text
 from drivetrain.values import scalar
 
 FORMS = (".csv", ".jsonl", ".ndjson", ".parquet", ".pq")
+LINES = ".txt"
+"""Of answers that are texts."""
 MOST = 2**63
 """A whole number from here on stays text: few programs read more than 64 bits."""
 _PARQUET = (".parquet", ".pq")
 
 
-def refuse_form(path: str | os.PathLike[str]) -> None:
-    """Raises UsageError for a file that answers can't be written to, by its name."""
+def refuse_form(path: str | os.PathLike[str], lines: bool = False) -> None:
+    """Raises UsageError for a file that answers can't be written to, by its name; `lines`: these may be such."""
     form = extension(os.fspath(path))
-    if form not in FORMS:
+    forms = (*FORMS, LINES) if lines else FORMS
+    if form not in forms:
         raise UsageError(
             f"answers can't be written as {form or 'a file without an extension'}.", where=path,
-            fix=f"Name it {', '.join(FORMS)}.",
+            fix=f"Name it {', '.join(forms)}.",
         )  # fmt: skip
     if form in _PARQUET:
         require("polars", "writing Parquet", "tables")
@@ -54,6 +57,15 @@ def write_answers(
         write_csv(path, list(columns), zip(*columns.values()))
     else:
         write_text(path, "".join(f"{to_json(answer)}\n" for answer in answers))
+
+
+def is_of_lines(path: str | os.PathLike[str]) -> bool:
+    return extension(os.fspath(path)) == LINES
+
+
+def write_lines(path: str | os.PathLike[str], texts: Sequence[str]) -> None:
+    """A line for each text, whatever white space is in it, all or nothing. Raises FileError."""
+    write_text(path, "".join(f"{' '.join(text.split())}\n" for text in texts))
 
 
 def kept_cells(values: Sequence[Any]) -> list[Any]:

@@ -37,7 +37,7 @@ def export_bundle(learner: BaseLearner, path: str | Path, force: bool = False) -
     train = shipped.training_batch()
     profile = {name: codec.profile(train[name]) for name, codec in signature.fields.items()}
     facts = {
-        "data": _data_facts(learner),
+        "data": data_facts(learner),
         "metrics": result["metrics"],
         "baselines": result["baselines"],
         "versions": versions(),
@@ -55,7 +55,7 @@ def export_bundle(learner: BaseLearner, path: str | Path, force: bool = False) -
     return path
 
 
-def _data_facts(learner: BaseLearner) -> dict[str, Any]:
+def data_facts(learner: BaseLearner) -> dict[str, Any]:
     """How the data were split, and the hash of their file: so that evaluate finds the test rows in it again. A bundle
     travels: where the file lay is left out."""
     recipe, task = learner.data.recipe, learner.data.task

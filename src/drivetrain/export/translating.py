@@ -22,6 +22,7 @@ from drivetrain.runtime.programs.proof import make_generated_cases
 from drivetrain.tokenizer import START, STOP
 
 if TYPE_CHECKING:
+    from drivetrain.data.dataset import Dataset
     from drivetrain.learn.learner import Learner
 
 TEXTS, MOST = 6, 40
@@ -29,6 +30,12 @@ TEXTS, MOST = 6, 40
 STRATEGIES = (Greedy(), Beam(4))
 ROOM = 1.5
 """How many tokens may be written, as often as the longest target of the training has."""
+
+
+def longest_of(data: Dataset) -> int:
+    """Tokens that a text may have that is written, the one that begins it among them."""
+    (target,) = data.signature.targets
+    return min(MOST_LONGEST, int(ROOM * data.part("train").column(target).lengths.max()) + 2)
 
 
 def export_translator(learner: Learner, path: str | Path, force: bool = False) -> Path:
@@ -48,7 +55,7 @@ def export_translator(learner: Learner, path: str | Path, force: bool = False) -
         raise DrivetrainError(
             f"token by token the network says something else: scores are {off:.2g} off.", where="export"
         )
-    longest = min(MOST_LONGEST, int(ROOM * data.part("train").column(target).lengths.max()) + 2)
+    longest = longest_of(data)
     program = Generate(vocabulary=steps.size, longest=longest, stop=(STOP,), start=START)
     graphs = steps.write()
     places = np.unique(np.linspace(0, len(read) - 1, TEXTS).astype(np.int64)).tolist()

@@ -14,6 +14,7 @@ from drivetrain.bundle.generations import GeneratedCase
 from drivetrain.bundle.program import MOST_LONGEST, STEP, Generate
 from drivetrain.bundle.strategies import Beam, Greedy, Sampling
 from drivetrain.errors import DrivetrainError
+from drivetrain.export.bundle import data_facts
 from drivetrain.learn.base import not_trained
 from drivetrain.learn.runs.folder import versions
 from drivetrain.models.steps import Steps
@@ -84,7 +85,7 @@ def write_generator(
         profile={field: each.profile(train[field]) for field, each in signature.fields.items()},
         card=_card(learner, path.name, len(cases), result),
         facts={
-            "data": {}, "metrics": result["metrics"], "baselines": result["baselines"], "versions": versions(),
+            "data": data_facts(learner), "metrics": result["metrics"], "baselines": result["baselines"], "versions": versions(),
             "seed": learner.settings.seed, **data.task.facts(data),
         },
         force=force, check=lambda bundle: verified(bundle).require(path),

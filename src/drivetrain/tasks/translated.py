@@ -101,7 +101,10 @@ def translations(learner: Learner, part: str) -> list[str]:
     """What the network writes for the texts of a part, the likeliest token each time; rows of similar lengths together."""
     import torch
 
+    from drivetrain.export.translating import longest_of
+
     data: Any = learner.data
+    most = longest_of(data) - 1  # As its bundle has it.
     network: Any = learner.evaluated_network().eval()
     codec, rows = data.signature.targets[data.target], data.part(part)
     column = rows.column(data.source)
@@ -114,7 +117,7 @@ def translations(learner: Learner, part: str) -> list[str]:
             tokens, lengths = (
                 torch.as_tensor(each).to(learner.device) for each in (read.padded(), read.lengths)
             )
-            for row, made in zip(some.tolist(), network.translate(tokens, lengths, codec.length)):
+            for row, made in zip(some.tolist(), network.translate(tokens, lengths, most)):
                 found[row] = codec.decode(np.array(made, np.int64))["text"]
             advance(len(some))
     return found

@@ -7,12 +7,13 @@ What makes the dataset is in `pairs.py`, and read when it is first used.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from drivetrain.bundle import facts
 from drivetrain.codecs import Signature
 from drivetrain.codecs.tokens import Tokens
+from drivetrain.data.asked import NOT_TESTED, Asked, Labelled
 from drivetrain.data.option import Option
 from drivetrain.data.split import Splitter
 from drivetrain.data.task import Task
@@ -34,7 +35,7 @@ class Translation(Task):
     name = NAME
     things = "pairs"
     heading = "translations"
-    source = "a table of pairs of texts"
+    source = "a table of pairs of texts, or two files of lines"
     command = "predict {bundle} LINES.txt --out answers.txt"
     asked_for = own_baselines = True
     epochs = 20
@@ -89,6 +90,26 @@ class Translation(Task):
                 fix="Name one column: --target COLUMN.",
             )
         return from_csv(source, source_column, targets[0], valid, seed, test=test, split=split, tokens=tokens)
+
+    def asked(self, signature: Signature, inputs: Sequence[str], keep: Sequence[str]) -> Asked:
+        """The lines of files, each a text, and the rows of tables."""
+        from drivetrain.data.asked_lines import ask_lines
+
+        return ask_lines(inputs, keep, signature)
+
+    def labelled(self, signature: Signature, source: str, typed: Mapping[str, Any]) -> Labelled:
+        """The pairs of a source; where it says parts its test part, without one its valid part."""
+        from drivetrain.data.read.parallel import SPLIT, read_pairs
+
+        (name,), (target,) = signature.inputs, signature.targets
+        table, part = read_pairs(source, name, target), "all"
+        if SPLIT in table:
+            part = next(each for each in ("test", "valid", "train") if (table[SPLIT] == each).any())
+            table = table.take(table[SPLIT] == part)
+        note = NOT_TESTED if part in ("valid", "train") else ""
+        items = [{name: text} for text in table[name]]
+        origins = [table.origin(row) for row in range(len(table))]
+        return Labelled(items, {target: list(table[target])}, origins, part, note, table.notes)
 
     def find_faults(self, data: Any) -> Any:
         from drivetrain.tasks.pairs import find_faults

@@ -31,7 +31,8 @@ def add(command: ArgumentParser) -> None:
     command.add_argument(
         "--out",
         metavar="FILE",
-        help="write the answers, a row for each: CSV, JSON lines (.jsonl) or Parquet, by its extension",
+        help="write the answers, a row for each: CSV, JSON lines (.jsonl) or Parquet, by its extension; of a model that "
+        "writes also text (.txt), a line for each",
     )
     command.add_argument(
         "--keep",
@@ -45,25 +46,33 @@ def add(command: ArgumentParser) -> None:
         action="store_true",
         help="of a blend of models also what each of them says, and its weight",
     )
+    command.add_argument(
+        "--beam",
+        type=int,
+        metavar="B",
+        help="of a model that writes: the likeliest text that a search with B finds",
+    )
     command.add_argument("--force", action="store_true", help="replace an existing file")
 
 
 def act(options: Namespace) -> Reply:
-    from drivetrain.data.answer_files import kept_cells, refuse_form, write_answers
+    from drivetrain.bundle import open_bundle
+    from drivetrain.data.answer_files import is_of_lines, kept_cells, refuse_form, write_answers, write_lines
     from drivetrain.data.recipe import task_of
     from drivetrain.progress import progress
-    from drivetrain.runtime import Predictor
     from drivetrain.runtime.answers import ORIGIN, answer_columns
     from drivetrain.runtime.unusual import Tally
+    from drivetrain.runtime.writer import open_answering, writes
 
     refuse_unwritable(options.out, options)
+    opened = open_bundle(options.bundle)
     if options.out:
-        refuse_form(options.out)
+        refuse_form(options.out, lines=writes(opened))
     if options.out and os.path.exists(options.out) and os.path.samefile(options.out, options.bundle):
         raise UsageError(
             "the answers would replace the bundle.", where=options.out, fix="Choose another --out."
         )
-    predictor = Predictor(options.bundle, trusted=options.trusted)
+    predictor = open_answering(opened, beam=options.beam, trusted=options.trusted)
     task = task_of(predictor.manifest["task"])
     asked = task.asked(predictor.signature, options.inputs, options.keep)
     for note in asked.notes:
@@ -84,7 +93,9 @@ def act(options: Namespace) -> Reply:
     kept = {name: kept_cells(values) for name, values in asked.kept.items()}
     for row, answer in enumerate(answers if kept else ()):
         answer["kept"] = {name: values[row] for name, values in kept.items()}
-    if options.out:
+    if options.out and is_of_lines(options.out):
+        write_lines(options.out, [answer.get("text", "") for answer in answers])
+    elif options.out:
         parts = predictor.parts if options.parts else ()
         beside = {**({} if ORIGIN in kept else {ORIGIN: asked.origins}), **kept}
         columns = {**beside, **answer_columns(predictor.signature, found, beside, parts)}

@@ -38,7 +38,8 @@ _SURELY = 0.6
 
 @dataclass
 class _Side:
-    """Lines of a file, stripped; None for one that is no text. `notes` are what was done to read it."""
+    """Lines of a file, stripped; None for one that is no text: a line that is no UTF-8 in a file that is else. A file with hardly
+    any UTF-8 in it is read as Windows-1252. `notes` are what was done to read it."""
 
     place: str
     lines: list[str | None]
@@ -173,7 +174,7 @@ def _of_file(path: str, columns: Sequence[str]) -> _Pairs:
 
 
 def _of_lines(source: str, target: str) -> _Pairs:
-    a, b = _side(source), _side(target)
+    a, b = (_Side(*read_lines(path)) for path in (source, target))
     if len(a.lines) != len(b.lines):
         raise _unequal(a, b)
     notes = [f"{side.place}: {note}" for side in (a, b) for note in side.notes]
@@ -216,17 +217,17 @@ def where_they_part(sources: Sequence[str], targets: Sequence[str]) -> int | Non
     return at if at < n and costs[at] / n < _SURELY * by_chance else None
 
 
-def _side(path: str) -> _Side:
-    """The lines of a file. A line that is no UTF-8 in a file that is else is no text; a file with hardly any UTF-8 in it is
-    read as Windows-1252."""
-    place = shown(os.path.basename(path))
-    lines, notes = _lines_of(path, place)
-    return _Side(place, [None if line is None else line.strip() for line in lines], notes)
+def read_lines(path: str, data: bytes | None = None) -> tuple[str, list[str | None], list[str]]:
+    """A short name of a file of lines, or of `data` that came otherwise, its lines, stripped, and what was done to read it; None
+    for a line that is no UTF-8. Raises FileError, DataError."""
+    place = "standard input" if data is not None else shown(os.path.basename(path))
+    lines, notes = _lines_of(path, place, data)
+    return place, [None if line is None else line.strip() for line in lines], notes
 
 
-def _lines_of(path: str, place: str) -> tuple[list[str | None], list[str]]:
+def _lines_of(path: str, place: str, data: bytes | None = None) -> tuple[list[str | None], list[str]]:
     """A file's lines, None for one that is no UTF-8, and what was done to read it."""
-    data = read_file(path, text=True)
+    data = read_file(path, text=True) if data is None else data
     if not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         _refuse_nul(data, place)
     lines = _split(data)
@@ -234,7 +235,7 @@ def _lines_of(path: str, place: str) -> tuple[list[str | None], list[str]]:
     letters = sum(not line.isascii() for line in lines)
     if wrong and 2 * len(wrong) < letters:
         broken = set(wrong)
-        told = f"no UTF-8, and so no text: {_places([at + 1 for at in wrong], 'line')}"
+        told = f"no UTF-8, and so no text: {places([at + 1 for at in wrong], 'line')}"
         read = [None if at in broken else line.decode("utf-8") for at, line in enumerate(lines)]
         return read, [told]
     data, notes = as_utf8(data, place)
@@ -268,8 +269,29 @@ def _refuse_nul(data: bytes, place: str) -> None:
         )  # fmt: skip
 
 
-def _of_tabs(path: str, columns: Sequence[str]) -> _Pairs:
-    """A row in each line, whatever quotes are in it."""
+@dataclass(frozen=True)
+class TabRows:
+    """The lines of a tab-separated file that are not empty: their numbers, and their cells or what is wrong with them."""
+
+    place: str
+    names: list[str]
+    cells: list[tuple[int, list[str] | DataError]]
+    notes: list[str]
+
+    def place_of(self, name: str) -> int:
+        """Where a column is. Raises UsageError for one that isn't there."""
+        if name not in self.names:
+            known = f"The first line names {', '.join(text[:40] for text in self.names[:20])}"
+            fix = (
+                nearest(name, self.names) or f"{known}; write the names of the columns there if it does not."
+            )
+            raise UsageError(f"there is no column {name!r}.", where=self.place, fix=fix)
+        return self.names.index(name)
+
+
+def tab_rows(path: str, columns: Sequence[str]) -> TabRows:
+    """A row in each line, whatever quotes are in it; the first names the columns. Raises UsageError where it names others than
+    `columns`, FileError, DataError."""
     place = shown(os.path.basename(path))
     lines, notes = _lines_of(path, place)
     if not lines or not lines[0]:
@@ -277,47 +299,54 @@ def _of_tabs(path: str, columns: Sequence[str]) -> _Pairs:
             "the first line is empty.", where=place, fix="Write the names of the columns into it, parted by a tab."
         )  # fmt: skip
     names, changed = column_names(lines[0].rstrip("\r").split("\t"), place)
-    at = [_place_of(name, names, place) for name in columns]
-    rows: list[list[str]] = []
-    numbers: list[int] = []
-    odd: list[tuple[int, int]] = []
+    found = TabRows(place, names, [], notes + changed)
+    for name in columns:
+        found.place_of(name)
     blank: list[int] = []
     for number, line in enumerate(lines[1:], start=2):
         cells = [] if line is None else line.rstrip("\r").split("\t")
         if line is not None and not line.strip():
             blank.append(number)
-        elif line is not None and len(cells) != len(names):
-            odd.append((number, len(cells)))
-        else:
-            rows.append(cells)
-            numbers.append(number)
-    if odd:
-        number, count = odd[0]
-        more = f" So have {len(odd) - 1:,} more lines." if len(odd) > 1 else ""
-        raise DataError(
-            f"this line has {count:,} {'cell' if count == 1 else 'cells'} and the first has {len(names):,}.{more}",
-            where=f"{place}, line {number:,}", fix="Part the cells by one tab each, and leave none inside of a sentence.",
-        )  # fmt: skip
-    sides = [[cells[place].strip() if cells else None for cells in rows] for place in at]
-    quoted = sum(bool(text and _QUOTED.fullmatch(text)) for side in sides[:2] for text in side)
-    notes += changed
+            continue
+        error = None
+        if line is None:
+            error = DataError(
+                "this line is no UTF-8.", where=f"{place}, line {number:,}", fix="Save it as UTF-8."
+            )
+        elif len(cells) != len(names):
+            error = DataError(
+                f"this line has {_count(len(cells), 'cell')} and the first has {len(names):,}.",
+                where=f"{place}, line {number:,}",
+                fix="Part the cells by one tab each, and leave none inside of a sentence.",
+            )
+        found.cells.append((number, error or cells))
     if blank:
-        notes.append(f"left out, empty: {_places(blank, 'line')}")
+        found.notes.append(f"left out, empty: {places(blank, 'line')}")
+    return found
+
+
+def _of_tabs(path: str, columns: Sequence[str]) -> _Pairs:
+    found = tab_rows(path, columns)
+    # A line that is no UTF-8 is left out, and told, as one without a text; one of other cells may be two sentences.
+    odd = [error for _, error in found.cells if isinstance(error, DataError) and "cell" in error.error]
+    if odd:
+        if len(odd) > 1:
+            odd[0].error += f" So have {len(odd) - 1:,} more lines."
+        raise odd[0]
+    at = [found.place_of(name) for name in columns]
+    sides = [
+        [None if isinstance(cells, DataError) else cells[place].strip() for _, cells in found.cells]
+        for place in at
+    ]
+    quoted = sum(bool(text and _QUOTED.fullmatch(text)) for side in sides[:2] for text in side)
+    notes = list(found.notes)
     if quoted:
         notes.append(
             f"{_count(quoted, 'cell')} in quotes, as a spreadsheet writes them, taken as written: save it as CSV if these are no "
             "part of the sentences"
         )  # fmt: skip
-    also = dict(zip(columns[2:], sides[2:]))
-    return _Pairs(place, sides[0], sides[1], np.array(numbers, np.int64), notes, also=also)
-
-
-def _place_of(name: str, names: Sequence[str], place: str) -> int:
-    if name not in names:
-        known = f"The first line names {', '.join(text[:40] for text in names[:20])}"
-        fix = nearest(name, names) or f"{known}; write the names of the columns there if it does not."
-        raise UsageError(f"there is no column {name!r}.", where=place, fix=fix)
-    return names.index(name)
+    numbers = np.array([number for number, _ in found.cells], np.int64)
+    return _Pairs(found.place, sides[0], sides[1], numbers, notes, also=dict(zip(columns[2:], sides[2:])))
 
 
 def _of_table(source: Any, columns: Sequence[str], name: str | None = None) -> _Pairs:
@@ -348,7 +377,7 @@ def _table(parts: dict[str, _Pairs], root: str, source: str, target: str) -> Tab
         lacking = [at for at, both in enumerate(zip(pairs.sources, pairs.targets)) if not all(both)]
         kept = np.delete(np.arange(len(pairs.numbers)), lacking)
         if lacking:
-            told = _places(pairs.numbers[lacking].tolist(), pairs.things)
+            told = places(pairs.numbers[lacking].tolist(), pairs.things)
             notes.append(f"{before}left out, a side is empty or no text: {told}")
         halves = 0
         for name, side in ((source, pairs.sources), (target, pairs.targets)):
@@ -382,7 +411,7 @@ def _each(origins: Iterable[Origins]) -> Iterable[str]:
         yield from some
 
 
-def _places(numbers: Sequence[int], thing: str) -> str:
+def places(numbers: Sequence[int], thing: str) -> str:
     """ "3 lines (4, 17, 20)" """
     told = ", ".join(f"{number:,}" for number in numbers[:SHOWN])
     more = f" and {len(numbers) - SHOWN:,} more" if len(numbers) > SHOWN else ""

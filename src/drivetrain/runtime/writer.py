@@ -1,0 +1,88 @@
+"""Answers of a bundle that writes one text for each that it reads, in the same form as those of other bundles."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any, cast
+
+from drivetrain.bundle.parts import Part
+from drivetrain.bundle.program import PREFILL, Generate
+from drivetrain.bundle.reader import Bundle, open_bundle
+from drivetrain.bundle.strategies import Beam
+from drivetrain.errors import DrivetrainError, UsageError
+from drivetrain.runtime.generator import Generator
+from drivetrain.runtime.predictor import Predictor
+from drivetrain.runtime.rows import describe
+from drivetrain.types import Answer, Failure
+
+AT_ONCE = 512
+"""Texts that are taken from what is asked; they are written some at a time."""
+
+
+class Writer:
+    """What is written for each of many inputs; `beam` as in `Beam`, without it the likeliest token each time. Of an empty text
+    the answer is one: nothing is made up for it."""
+
+    parts: tuple[Part, ...] = ()
+
+    def __init__(self, bundle: Bundle, *, beam: int | None = None, trusted: bool = False) -> None:
+        self._generator = Generator(bundle, trusted=trusted)
+        self._strategy = None if beam is None else Beam(beam)
+        self.signature, self.manifest = self._generator.signature, self._generator.manifest
+        self.hash = self._generator.hash
+
+    def stream(
+        self, items: Iterable[Any], *, parts: bool = False, outputs: bool = False
+    ) -> Iterator[Answer | Failure]:
+        """An answer, or why there is none, for each item in its order; an item may be an error, which is its answer then."""
+        if parts or outputs:
+            raise UsageError(
+                "what writes has neither parts nor outputs of a fixed size.",
+                where="--parts",
+                fix="Leave it out.",
+            )
+        (target,) = self.signature.targets
+        rest = iter(items)
+        while some := list(islice(rest, AT_ONCE)):
+            asked = [item for item in some if not isinstance(item, DrivetrainError) and not _is_empty(item)]
+            made = iter(
+                self._generator.generate_many(asked, self._strategy, most=self._generator.program.longest)
+            )
+            for item in some:
+                if isinstance(item, DrivetrainError):
+                    yield Failure(item.where, item)
+                elif _is_empty(item):
+                    yield Answer(describe(item), {target: {"tokens": [], "text": ""}})
+                else:
+                    written = next(made)
+                    yield (
+                        written
+                        if isinstance(written, Failure)
+                        else Answer(written.input, {target: written.answer})
+                    )
+
+
+def _is_empty(item: Any) -> bool:
+    """Whether an item is a text without anything in it, or has no other."""
+    values: list[Any] = [*cast("Mapping[str, Any]", item).values()] if isinstance(item, Mapping) else [item]
+    return all(isinstance(value, str) and not value.strip() for value in values)
+
+
+def writes(bundle: Bundle) -> bool:
+    """Whether a bundle reads something whole, and writes an answer to it."""
+    return isinstance(bundle.program, Generate) and PREFILL in bundle.graphs
+
+
+def open_answering(
+    bundle: str | os.PathLike[str] | Bundle, *, beam: int | None = None, trusted: bool = False
+) -> Predictor | Writer:
+    """What answers with a bundle, whichever it is. Raises UsageError for a `beam` where nothing is written, and for a bundle that
+    only goes on with what it is given."""
+    opened = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
+    if writes(opened):
+        return Writer(opened, beam=beam, trusted=trusted)
+    if beam is not None:
+        raise UsageError("this model writes nothing.", where="--beam", fix="Leave it out.")
+    return Predictor(opened if isinstance(bundle, Bundle) else bundle, trusted=trusted)
