@@ -36,7 +36,7 @@ INNER = "##"
 """Before a WordPiece that begins no word."""
 LONGEST_WORD = 100
 LONGEST_NAME = 200
-_HALF = re.compile("[\ud800-\udfff]")
+HALF = re.compile("[\ud800-\udfff]")
 """Of a character: the library takes none."""
 KEPT = 2**16
 """Pieces whose tokens are remembered."""
@@ -290,7 +290,7 @@ def _scored(vocabulary: Any) -> tuple[str, ...]:
 
 
 def _is_name(name: Any) -> bool:
-    return isinstance(name, str) and 1 <= len(name) <= LONGEST_NAME and not _HALF.search(name)
+    return isinstance(name, str) and 1 <= len(name) <= LONGEST_NAME and not HALF.search(name)
 
 
 def _check_merges(merges: Any, names: set[str]) -> None:

@@ -274,6 +274,11 @@ class Codec(ABC):
         return self.labels or ()
 
     @property
+    def holds_texts(self) -> bool:
+        """Whether raw values are texts, which a pretrained model may be given to read with its own tokenizer."""
+        return False
+
+    @property
     def labels(self) -> tuple[str, ...] | None:
         """The names of which an answer is exactly one, the encoded value being its place among them (none before `fit`);
         None where an answer is no choice."""

@@ -202,6 +202,10 @@ class Text(Codec):
     def input_words(self) -> str:
         return f"text, of which the first {self.length} words are read."
 
+    @property
+    def holds_texts(self) -> bool:
+        return True
+
     def schema(self) -> dict[str, Any]:
         return {"type": ["string", "null"]}
 

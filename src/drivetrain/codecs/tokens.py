@@ -300,6 +300,10 @@ class Tokens(Codec):
     def shape(self) -> tuple[int | None, ...]:
         return (None,)
 
+    @property
+    def holds_texts(self) -> bool:
+        return bool(self.tokenizer)
+
     def schema(self) -> dict[str, Any]:
         if self.tokenizer:
             return {"type": ["string", "null"]}

@@ -100,6 +100,8 @@ class Dataset:
     """The codecs as they were before they were fitted to the training rows."""
     splitter: Splitter | None = field(default=None, repr=False)
     """What made the split."""
+    plain: Dataset | None = field(default=None, repr=False)
+    """The same rows with the codecs that simple methods see, where the model has codecs of its own."""
     may_log: bool = False
     """Whether a number may be learned on a log scale though nobody said so."""
     conclusion: ClassVar[Conclusion | None] = None

@@ -71,6 +71,23 @@ def _again(codec: Codec, declared: Codec, name: str, data: Dataset, rows: Array)
     return fitted(declared.with_fields(log=codec.log), name, data.table, rows)
 
 
+def with_inputs(data: Dataset, codecs: Mapping[str, Codec]) -> Dataset:
+    """The dataset with other codecs of some inputs, fitted to its training rows. Simple methods see it as it was."""
+    made = {name: fitted(codec, name, data.table, data.split.train) for name, codec in codecs.items()}
+    signature, declared = data.signature, data.declared or data.signature
+    untold = {_told(name, signature.inputs[name]) for name in codecs}
+    notes = [note for note in data.notes if note not in untold]
+    return replace(
+        data, signature=Signature({**signature.inputs, **made}, signature.targets),
+        declared=Signature({**declared.inputs, **codecs}, declared.targets), plain=data.plain or data,
+        notes=[*notes, *(_told(name, codec) for name, codec in made.items())], _parts={}, bad={}, telling=None,
+    )  # fmt: skip
+
+
+def _told(name: str, codec: Codec) -> str:
+    return f"{name!r}: {codec.told}"
+
+
 def in_time(data: Dataset) -> bool:
     """Whether the rows that are asked about come later than those that are learned from."""
     return isinstance(data.splitter, ByTime | ByPosition)

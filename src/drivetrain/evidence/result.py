@@ -53,9 +53,12 @@ def make_result(learner: BaseLearner) -> dict[str, Any]:
         if data.task.own_baselines:
             simple = data.task.baselines(data.signature, train, measured, settings.seed)
         else:
+            seen, rows = data, (train, measured)
+            if data.plain is not None:
+                seen = data.plain
+                rows = (seen.part("train").batch(), seen.part(part).batch())
             simple = fit_baselines(
-                data.signature, train, measured, settings.seed, class_weights=settings.class_weights, loss=settings.loss,
-                trees=not learner.has_trees,
+                seen.signature, *rows, settings.seed, class_weights=settings.class_weights, loss=settings.loss, trees=not learner.has_trees,
             )  # fmt: skip
         simple = [*simple, *learner.companions]
         advance(1)

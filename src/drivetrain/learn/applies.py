@@ -46,8 +46,8 @@ def _named(_: Dataset, model: Any) -> str:
 
 def _may_be_pretrained(data: Dataset, model: Any) -> bool:
     """Whether there may be weights that were trained before, which only a look at the hub could tell."""
-    pictures = any(form_of(codec) == PICTURE for codec in data.signature.inputs.values())
-    return pictures and (not isinstance(model, str) or registry.may_be_pretrained(model))
+    may = any(form_of(codec) == PICTURE or codec.holds_texts for codec in data.signature.inputs.values())
+    return may and (not isinstance(model, str) or registry.may_be_pretrained(model))
 
 
 PICTURES = Needs("pictures", lambda data, _: bool(data.augmented), lambda *_: "no input is a picture")

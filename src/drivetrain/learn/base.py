@@ -441,4 +441,4 @@ class BaseLearner(ABC):
         if self.unmeasured:
             self.notes.append(self.unmeasured)
         elif self.conclusion is not None and not self.data.task.own_baselines:
-            self.notes += missing_baselines(self.data.signature)
+            self.notes += missing_baselines((self.data.plain or self.data).signature)

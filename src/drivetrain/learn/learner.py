@@ -25,6 +25,7 @@ from drivetrain.errors import UsageError
 from drivetrain.extensions import facet
 from drivetrain.learn import loop
 from drivetrain.learn.applies import refuse_pointless
+from drivetrain.learn.as_read import as_read_by
 from drivetrain.learn.augmentation import Augmentation
 from drivetrain.learn.base import BaseLearner, not_trained, run_and_data
 from drivetrain.learn.distributed import processes, sharding
@@ -109,8 +110,9 @@ class Learner(BaseLearner):
         **settings: Any,
     ) -> None:
         self.processes = processes.start()
-        super().__init__(data, out, force, quiet or not self.processes.first, bare)
         name = network_of(data) if model is None else model
+        data = as_read_by(name, data)
+        super().__init__(data, out, force, quiet or not self.processes.first, bare)
         self.model_name = "" if isinstance(name, nn.Module) else _whole_name(name, data)
         self.device = self.processes.device() if device is None else _device(device)
         self.hooks = checked(hooks)

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from drivetrain import files
 from drivetrain.errors import DrivetrainError, UsageError
 from drivetrain.models.body import Body, Normalization, repeat_grey
+from drivetrain.models.hub import read_json
 
 IMAGENET: Normalization = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 PIXEL = 1 / 255
@@ -47,10 +47,10 @@ class Backbone(Body):
         return states.mean((2, 3)) if states.ndim == 4 else states.mean(1)
 
     def blocks(self) -> list[nn.Module]:
-        return [part for part in _parts(self.model) if any(True for _ in part.parameters())]
+        return [part for part in parts_of(self.model) if any(True for _ in part.parameters())]
 
 
-def _parts(model: nn.Module) -> Iterator[nn.Module]:
+def parts_of(model: nn.Module) -> Iterator[nn.Module]:
     """Stem, then each stage or layer of the encoder, then what follows."""
     for child in model.children():
         if isinstance(child, nn.ModuleList):
@@ -58,7 +58,7 @@ def _parts(model: nn.Module) -> Iterator[nn.Module]:
         elif any(isinstance(part, nn.ModuleList) for part in child.children()) and not list(
             child.parameters(False)
         ):
-            yield from _parts(child)
+            yield from parts_of(child)
         else:
             yield child
 
@@ -75,14 +75,14 @@ def load(
 
     folder = Path(folder)
     where = where or folder
-    raw = _json(folder / "config.json")
+    raw = read_json(folder / "config.json")
     if not pretrained:
         return from_config(raw, shape, where=where)
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
         _image_model(config, where)
         _without_mask_token(config)
-        with _quiet():
+        with quiet():
             model, loading = AutoModel.from_pretrained(
                 folder, config=config, dtype=torch.float32, attn_implementation="eager", use_safetensors=True,
                 trust_remote_code=False, local_files_only=True, output_loading_info=True,
@@ -104,7 +104,7 @@ def load(
         )
     preprocessing = folder / "preprocessor_config.json"
     body.normalization, body.size = _preprocessing(
-        _json(preprocessing) if preprocessing.is_file() else {}, where
+        read_json(preprocessing) if preprocessing.is_file() else {}, where
     )
     body.pretrained = str(where)
     body.frozen_norm = any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in body.modules())
@@ -213,18 +213,8 @@ def _preprocessing(record: Mapping[str, Any], where: object) -> tuple[Normalizat
     return normalization, size if isinstance(size, int) else None
 
 
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        record = files.from_json(path.read_bytes(), where=path)
-    except OSError as fault:
-        raise files.file_error(fault, path) from fault
-    if not isinstance(record, dict):
-        raise UsageError("this must be a JSON object.", where=path)
-    return record
-
-
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without the loader's report of left-out classifiers and its progress bar, which would break ours."""
     from transformers.utils import logging
 

@@ -12,7 +12,9 @@ import time
 import urllib.parse
 import urllib.request
 from pathlib import Path
+from typing import Any
 
+from drivetrain import files
 from drivetrain.errors import DrivetrainError, UsageError
 
 PROBE_SECONDS = 0.6
@@ -20,6 +22,15 @@ CONFIG = "config.json"
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 WANTED = [
     CONFIG,
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "sentence_bert_config.json",
+    "1_Pooling/config.json",
     "preprocessor_config.json",
     "model.safetensors",
     "model.safetensors.index.json",
@@ -48,6 +59,28 @@ def fetch(name: str) -> Path:
                 f"and give its path as the model.",
         )  # fmt: skip
     return _download(name)
+
+
+def configuration(folder: Path) -> dict[str, Any]:
+    """What the config.json of a model's folder says. Raises DrivetrainError where it can't be read."""
+    return read_json(folder / CONFIG)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a file. Raises FileError, DrivetrainError."""
+    try:
+        record = files.from_json(path.read_bytes(), where=path)
+    except OSError as fault:
+        raise files.file_error(fault, path) from fault
+    if not isinstance(record, dict):
+        raise UsageError("this must be a JSON object.", where=path)
+    return record
+
+
+def reads_texts(folder: Path) -> bool:
+    """Whether the model in a folder reads texts: its configuration has a vocabulary, and nothing of pictures."""
+    config = configuration(folder)
+    return "vocab_size" in config and not any(name in config for name in ("vision_config", "image_size"))
 
 
 def cached(name: str) -> Path | None:

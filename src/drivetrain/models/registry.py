@@ -28,6 +28,7 @@ from drivetrain.models.takes import (
     HISTORIES,
     PAIR,
     PICTURES,
+    READS_TEXTS,
     TABLES,
     TEXTS,
     Takes,
@@ -201,15 +202,36 @@ def fitting(signature: Signature) -> tuple[str, ...]:
 
 
 def takes_of(name: str) -> Takes:
-    """What a model fits. Those from the hub, a folder or a file are for pictures."""
-    record = record_of(name)
-    return PICTURES if record is None else record.takes
+    """What a model fits. Those from the hub, and in a folder, are for texts or for pictures, as their configuration tells."""
+    from drivetrain.models import hub
+
+    if (record := record_of(name)) is not None:
+        return record.takes
+    folder = folder_of(name)
+    return READS_TEXTS if folder is not None and hub.reads_texts(folder) else PICTURES
+
+
+def folder_of(name: str) -> Path | None:
+    """The folder of the pretrained model that a name without a record stands for, downloaded when it must be; None for other names.
+    Raises hub.Unreachable, and UsageError as `resolve` does."""
+    from drivetrain.models import hub
+
+    if record_of(name) is not None:
+        return None
+    source = resolve(name)
+    if source.kind == "hub":
+        return hub.fetch(source.location)
+    return Path(source.location) if source.kind == "folder" else None
 
 
 def refuse_unfit(name: str, signature: Signature) -> None:
     """Raises UsageError for a model that can't take the inputs or give the targets, with those that can: it would be as if
     another had been asked for."""
-    takes = takes_of(name)
+    texts = any(codec.holds_texts for codec in signature.inputs.values())
+    on_hub = record_of(name) is None and resolve(name).kind == "hub"
+    takes = (
+        PICTURES if on_hub and not texts else takes_of(name)
+    )  # What can't be of texts is not asked about yet.
     if takes.fits(signature):
         return
     offered = fitting(signature)
@@ -347,7 +369,8 @@ def build_combiner(name: str, inputs: Sequence[int], dropout: float, shape: Tabl
 def build_body(
     name: str, shape: tuple[int, ...], *, pretrained: bool | str = "auto", dropout: float = 0.0
 ) -> Body:
-    """The body that `name` stands for, for inputs of `shape`: of pictures (channels, height, width), of tokens (most, width).
+    """The body that `name` stands for, for inputs of `shape`: of pictures (channels, height, width), of tokens (most, width), of
+    the tokens of a pretrained model (most,).
 
     `pretrained`: True wants weights or fails; False wants random ones; "auto" takes weights where they can be had,
     and for a short name without network says in `body.notes` that it starts from random ones. Raises UsageError
@@ -371,6 +394,12 @@ def build_body(
         return local.load(source.location, pretrained=bool(pretrained))
     from drivetrain.models import backbones, hub
 
+    if len(shape) == 1:
+        from drivetrain.models import text_backbones
+
+        return text_backbones.load(
+            folder_of(name) or name, pretrained=bool(pretrained), where=source.location
+        )
     if source.kind == "folder":
         return backbones.load(source.location, shape, pretrained=bool(pretrained))
     config = MODELS[name].config if name in MODELS else {}

@@ -17,6 +17,8 @@ PICTURE = "picture"
 """The form of what pictures are to a body: (channels, height, width)."""
 TOKENS = "tokens"
 """The form of what comes one after the other: (most places, width of the vector at each)."""
+SUBWORDS = "subwords"
+"""The form of what a pretrained model of texts reads, by its own tokenizer: (most tokens,)."""
 LISTED = 5
 """Inputs that are named one by one."""
 
@@ -118,6 +120,14 @@ def _one_number(codecs: Sequence[Codec]) -> bool:
 
 
 PICTURES = takes_form(PICTURE, "pictures")
+READS_TEXTS = Takes(
+    "texts, and columns beside them",
+    lambda codecs: (
+        any(codec.holds_texts for codec in codecs)
+        and all(codec.holds_texts or form_of(codec) == "" for codec in codecs)
+    ),
+)
+"""Of a pretrained model, which has its own tokenizer: whatever the codec of a text is until then."""
 ANY_FORM = Takes(
     "columns, pictures or tokens", lambda codecs: {*map(form_of, codecs)} <= {PICTURE, TOKENS, ""}
 )

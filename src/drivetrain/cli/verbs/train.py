@@ -123,7 +123,7 @@ def act(options: Namespace) -> Reply:
     learner.notes_told.update(learner.notes if options.json else data.notes)  # `describe` has told those.
     learner.tell_notes()
     say(repr(learner), options)
-    epochs = options.epochs or usual_epochs(data)
+    epochs = options.epochs or usual_epochs(learner.data)
     try:
         if is_network(learner.model_name):
             learner.fine_tune(epochs, options.lr, frozen_epochs=options.frozen_epochs)
@@ -198,12 +198,10 @@ def _check_training(options: Namespace) -> None:
     Settings(**_settings(options))
     if options.out and processes.is_first():
         refuse_used(Path(options.out), options.force)
-    if options.model is not None and os.path.isdir(options.source):
-        from drivetrain.models import hub, registry
+    if options.model is not None and (os.path.isdir(options.source) or "/" in options.model):
+        from drivetrain.models import registry
 
-        source = registry.resolve(options.model)
-        if source.kind == "hub" and options.model not in registry.MODELS:
-            hub.fetch(source.location)
+        registry.folder_of(options.model)
 
 
 def _say_faults(data: Problem, options: Namespace) -> None:
