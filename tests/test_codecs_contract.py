@@ -11,6 +11,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from tokenizer_files import ALL
+from tokenizer_files import codec as subwords
 
 from drivetrain.codecs import Codec, Signature, base, codec_names, from_spec
 from drivetrain.codecs.category import Category
@@ -82,6 +84,7 @@ TEXTS = [
         (Tokens(tokenizer="wordpiece", strip_punctuation=True, stop_words=("the", "a")), TEXTS),
         (Tokens(tokenizer="unigram", most=5), TEXTS),
         (Tokens(tokenizer="unigram"), [""]),
+        *((subwords(record), TEXTS) for record in ALL.values()),
     ],
 )
 def test_contract(codec: Codec, values: list[Any]) -> None:
@@ -89,7 +92,7 @@ def test_contract(codec: Codec, values: list[Any]) -> None:
 
 
 def test_every_codec_has_a_contract_test() -> None:
-    tested = {"image", "category", "number", "date", "tags", "text", "ranking", "tokens"}
+    tested = {"image", "category", "number", "date", "tags", "text", "ranking", "tokens", "subwords"}
     assert set(codec_names()) == tested, "add the new codec to test_contract"
     book = (Path(base.__file__).parent / "OPS.md").read_text(encoding="utf-8")
     for name in tested:

@@ -180,6 +180,13 @@ def test_a_folder_with_pickled_weights_only_is_refused(resnet):
     assert "safetensors" in caught.value.fix
 
 
+def test_damaged_weights_are_told(resnet):
+    weights = (resnet / "model.safetensors").read_bytes()
+    (resnet / "model.safetensors").write_bytes(weights[:100])
+    with pytest.raises(UsageError, match="can't be loaded"):
+        build_body(str(resnet), (3, SIDE, SIDE))
+
+
 def test_a_language_model_is_refused(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
     with pytest.raises(UsageError, match="not an image backbone"):

@@ -129,8 +129,8 @@ def open_pretrained(text: str) -> PretrainedTokenizer:
 
 
 def plain(text: str) -> str:
-    """A tokenizer.json in the form that is known here, of one that Hugging Face's library writes: what says nothing of the tokens of
-    one text is left out (decoder, padding, cut, pairs). Raises DrivetrainError where it has a part that isn't known."""
+    """A tokenizer.json in the form that is known here, of one that Hugging Face's library writes: what says nothing of the tokens
+    of one text is left out (decoder, padding, cut, pairs). Raises DrivetrainError where it has a part that isn't known."""
     record = _record(text)
     template = _template(*_around(record.get("post_processor")))
     made = to_json(
@@ -142,6 +142,13 @@ def plain(text: str) -> str:
 
 def _around(processor: Any) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
     """(name, number) of the tokens before each text, and of those after it."""
+    try:
+        return _sides(processor)
+    except (KeyError, TypeError, ValueError, IndexError) as fault:
+        raise _refused("a post-processor of another form") from fault
+
+
+def _sides(processor: Any) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
     if processor is None:
         return [], []
     kind = _type_of(processor)
@@ -151,7 +158,7 @@ def _around(processor: Any) -> tuple[list[tuple[str, int]], list[tuple[str, int]
         (first, last) = processor["cls"], processor["sep"]
         return [(first[0], first[1])], [(last[0], last[1])]
     if kind == "Sequence":
-        sides = [_around(part) for part in processor["processors"]]
+        sides = [_sides(part) for part in processor["processors"]]
         telling = [side for side in sides if any(side)]
         if len(telling) <= 1:
             return telling[0] if telling else ([], [])
@@ -335,10 +342,7 @@ def _check_added(added: Any, known: Mapping[str, int]) -> None:
 def _check_template(template: Any, known: Mapping[str, int]) -> None:
     if template is None:
         return
-    try:
-        before, after = _around(template)
-    except (KeyError, TypeError, ValueError, IndexError) as fault:
-        raise _refused("a post-processor of another form") from fault
+    before, after = _around(template)
     if template != _template(before, after) or len(before) + len(after) > MOST_AROUND:
         raise _refused("a post-processor of another form")
     for name, number in (*before, *after):

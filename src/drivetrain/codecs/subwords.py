@@ -30,9 +30,10 @@ class Subwords(Codec):
     """Text. An input only: encodes to int64, as long as its tokens are, those that the tokenizer puts around each text included.
 
     `tokenizer_json` is the text of the pretrained model's own tokenizer (see `drivetrain.pretrained_tokenizer`), which does all
-    that is done to a text; nothing of it is learned. `length` is how many tokens of a text are kept, those at its beginning or, with
-    `keep="end"`, at its end: enough for 95 % of the training texts, at most 512 and `most`, which is what the model can take, unless
-    it is given. `whole` is the share of these texts that it holds whole. Missing text, and what is one of `absent`, is empty.
+    that is done to a text; nothing of it is learned. `length` is how many tokens of a text are kept, those at its beginning or,
+    with `keep="end"`, at its end: enough for 95 % of the training texts, at most 512 and `most`, which is what the model can
+    take, unless it is given. `whole` is the share of these texts that it holds whole. Missing text, and what is one of `absent`,
+    is empty.
     """
 
     op: ClassVar[str] = "subwords@1"
@@ -106,8 +107,8 @@ class Subwords(Codec):
         raise DrivetrainError("subwords@1 is an input only.")
 
     def profile(self, encoded: Any) -> dict[str, Any]:
-        """How many rows there are, tokens in the longest and together; how many have none of their own and how many unknown ones alone,
-        the share of unknown tokens, and quantiles of the lengths."""
+        """How many rows there are, tokens in the longest and together; how many have none of their own and how many unknown ones
+        alone, the share of unknown tokens, and quantiles of the lengths."""
         lengths = np.array([len(row) for row in encoded], np.int64)
         found: dict[str, Any] = {
             "n": len(lengths), "longest": int(lengths.max(initial=0)), "tokens": int(lengths.sum()),

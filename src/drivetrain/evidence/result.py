@@ -58,7 +58,8 @@ def make_result(learner: BaseLearner) -> dict[str, Any]:
                 seen = data.plain
                 rows = (seen.part("train").batch(), seen.part(part).batch())
             simple = fit_baselines(
-                seen.signature, *rows, settings.seed, class_weights=settings.class_weights, loss=settings.loss, trees=not learner.has_trees,
+                seen.signature, *rows, settings.seed, class_weights=settings.class_weights, loss=settings.loss,
+                trees=not learner.has_trees,
             )  # fmt: skip
         simple = [*simple, *learner.companions]
         advance(1)

@@ -30,4 +30,4 @@ def as_read_by(model: Any, data: Dataset) -> Dataset:
     kept = _made.get(whole)
     if kept is None or kept[0] != codecs:
         kept = _made[whole] = codecs, with_inputs(whole, codecs)
-    return kept[1] if whole is data else Resplit(kept[1], data.split, data.sources)
+    return Resplit(kept[1], data.split, data.sources) if isinstance(data, Resplit) else kept[1]

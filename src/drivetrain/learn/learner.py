@@ -118,9 +118,9 @@ class Learner(BaseLearner):
         self.hooks = checked(hooks)
         self.stopping = False
         self.objective = objective_of(objective or data.task.objective)
+        self.augmentation = Augmentation(data, augment)
         self.settings = self._settings(settings)
         self._refuse_unfit_objective()
-        self.augmentation = Augmentation(data, augment)
         augmented = {} if self.augment == Augment.none() else {"augment": augment}
         said = {**settings, **augmented, "shard": False}  # A run in shards may go on in one process.
         refuse_pointless(data, self.model_name or model, telling(said))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from drivetrain.errors import DrivetrainError, UsageError
@@ -17,6 +18,8 @@ from drivetrain.models.hub import read_json
 
 IMAGENET: Normalization = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 PIXEL = 1 / 255
+NOT_LOADED = (OSError, ValueError, KeyError, RuntimeError, SafetensorError)
+"""What transformers raises for a folder that isn't whole."""
 NOT_ENOUGH = (RuntimeError, ValueError, IndexError, AssertionError, ZeroDivisionError)
 """What models raise for pictures that are too small for them."""
 
@@ -87,7 +90,7 @@ def load(
                 folder, config=config, dtype=torch.float32, attn_implementation="eager", use_safetensors=True,
                 trust_remote_code=False, local_files_only=True, output_loading_info=True,
             )  # fmt: skip
-    except (OSError, ValueError, KeyError, RuntimeError) as fault:
+    except NOT_LOADED as fault:
         first = next((line for line in str(fault).splitlines() if line.strip()), type(fault).__name__)
         raise UsageError(
             f"this backbone can't be loaded: {first}", where=where,

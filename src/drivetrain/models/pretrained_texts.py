@@ -16,15 +16,19 @@ from drivetrain.models import hub, registry
 from drivetrain.pretrained_tokenizer import plain
 
 NASTY = (
-    "", " Hello,  world's\tsigns: (a-b)_c! ", "NAÏVE e\u0301 \u00bd \ufb01 ẞ İI ΑΣ", "\u4e2d\u6587 \u0928\u093f \U0001f469\u200d\U0001f680 \u200f\u0645",
+    "", " Hello,  world's\tsigns: (a-b)_c! ", "NAÏVE e\u0301 \u00bd \ufb01 ẞ İI ΑΣ",
+    "\u4e2d\u6587 \u0928\u093f \U0001f469\u200d\U0001f680 \u200f\u0645",
     "line\r\nnext\u2028\u00a0\0\ufffd [SEP] <s> </s>", "supercalifragilistic" * 12,
 )  # fmt: skip
 """What a tokenizer must cut as transformers does, before it is trusted."""
+VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
+"""Files of which a tokenizer has one."""
 
 
 def codecs_for(name: str, signature: Signature) -> dict[str, Codec]:
-    """Those of the inputs that a pretrained model of texts reads by its own tokenizer, with the codec that this makes of them, not
-    yet fitted. Empty for any other model, and where they have it already. Raises DrivetrainError for a tokenizer that isn't known."""
+    """Those of the inputs that a pretrained model of texts reads by its own tokenizer, with the codec that this makes of them,
+    not yet fitted. Empty for any other model, and where they have it already. Raises DrivetrainError for a tokenizer that isn't
+    known."""
     texts = {field: codec for field, codec in signature.inputs.items() if codec.holds_texts}
     folder = registry.folder_of(name) if texts else None
     if folder is None or not hub.reads_texts(folder):
@@ -67,6 +71,14 @@ def tokenizer_of(folder: Path, where: object = "") -> Subwords:
     from transformers import AutoTokenizer
 
     where = where or folder
+    if not any(
+        (folder / name).is_file() for name in VOCABULARIES
+    ):  # transformers would make up an empty one.
+        raise UsageError(
+            "this model has no tokenizer.",
+            where=where,
+            fix="A model of texts needs its tokenizer.json beside config.json.",
+        )
     try:
         theirs = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
         text = theirs.backend_tokenizer.to_str()

@@ -9,15 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from drivetrain.errors import DrivetrainError, UsageError
-from drivetrain.models.backbones import parts_of, quiet
+from drivetrain.models.backbones import NOT_LOADED, parts_of, quiet
 from drivetrain.models.body import Body
 from drivetrain.models.hub import read_json
 from drivetrain.models.sequences import mean_of, there
 
 
 class TextBackbone(Body):
-    """A model of `transformers` on tokens int64 (N, T) and how many of each row are there, int64 (N,) -> features float32 (N, width):
-    the mean of its states over the places that are there, as sentence-transformers has it (Reimers and Gurevych 2019,
+    """A model of `transformers` on tokens int64 (N, T) and how many of each row are there, int64 (N,) -> features float32
+    (N, width): the mean of its states over the places that are there, as sentence-transformers has it (Reimers and Gurevych 2019,
     arXiv:1908.10084), or the state of the first token where the folder says so (`1_Pooling/config.json`).
     """
 
@@ -51,7 +51,14 @@ class TextBackbone(Body):
         return maps[:, 0] if self.first else mean_of(maps, lengths.clamp(min=1))
 
     def blocks(self) -> list[nn.Module]:
-        return [part for part in parts_of(self.model) if any(True for _ in part.parameters())]
+        found: list[nn.Module] = []
+        seen: set[int] = set()
+        for part in parts_of(self.model):
+            own = {id(parameter) for parameter in part.parameters()}
+            if own - seen:  # T5 has its table of tokens twice.
+                found.append(part)
+            seen |= own
+        return found
 
 
 def load(folder: str | Path, *, pretrained: bool = True, where: object = "") -> TextBackbone:
@@ -82,7 +89,7 @@ def load(folder: str | Path, *, pretrained: bool = True, where: object = "") -> 
                     if kind is AutoModel
                     else kind._from_config(config, **options)
                 )
-    except (OSError, ValueError, KeyError, RuntimeError) as fault:
+    except NOT_LOADED as fault:
         if isinstance(fault, DrivetrainError):
             raise
         first = next((line for line in str(fault).splitlines() if line.strip()), type(fault).__name__)
@@ -109,13 +116,13 @@ def _encoder_kind(config: Any, where: object) -> Any:
     import transformers
     from transformers import AutoModel
 
+    encoder = getattr(transformers, f"{type(config).__name__.removesuffix('Config')}EncoderModel", None)
+    if encoder is not None:  # The reading half of T5.
+        return encoder
     if config.is_encoder_decoder:
-        kind = getattr(transformers, f"{type(config).__name__.removesuffix('Config')}EncoderModel", None)
-        if kind is None:
-            raise UsageError(
-                f"{config.model_type} has no encoder of its own.", where=where, fix="Choose BERT or its like."
-            )
-        return kind
+        raise UsageError(
+            f"{config.model_type} has no encoder by itself.", where=where, fix="Choose BERT or its like."
+        )
     kind = AutoModel._model_mapping.get(type(config), None)
     if getattr(kind, "main_input_name", "") != "input_ids":
         raise UsageError(f"{config.model_type} is not a text backbone.", where=where)

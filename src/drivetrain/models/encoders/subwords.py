@@ -48,7 +48,7 @@ def build(codecs: Mapping[str, Codec], rows: Mapping[str, Array], options: Encod
     del rows
     bodies: dict[str, nn.Module] = {}
     for name, codec in cast("Mapping[str, Subwords]", codecs).items():
-        body = options.body((codec.length or codec.most,))
+        body: Any = options.body((codec.length or codec.most,))
         if not hasattr(body, "vocabulary"):
             raise UsageError(
                 f"{name!r} is cut for a pretrained model: another takes it raw.", where="model",
