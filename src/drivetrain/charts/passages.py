@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from drivetrain.charts.chart import DARK, LIGHT, Chart, Palette, message, shorten, width_of
+from drivetrain.charts.chart import DARK, LIGHT, Chart, Palette, message, shorten
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -182,8 +182,8 @@ class _Page:
 
     def __init__(self, figure: Figure, palette: Palette) -> None:
         self.figure, self.palette = figure, palette
-        self.width, self.height = width_of(figure), float(figure.bbox.height) * 72 / figure.figure.dpi
-        self.y = float(EDGE + (HEAD if figure.get_suptitle() else 0))
+        self.width, self.height = (float(side) * 72 / figure.figure.dpi for side in figure.bbox.size)
+        self.y = float(EDGE + (HEAD if figure.figure.get_suptitle() else 0))
 
     def up(self, down: float) -> float:
         """What is so far below the line's beginning, as the figure counts."""

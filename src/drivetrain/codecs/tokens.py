@@ -183,6 +183,19 @@ class Tokens(Codec):
             return words(text, self.lines)
         return spaced_words(text) if self.spaced else _CUT[self.tokenizer](text)
 
+    def cut(self, value: str) -> Iterator[tuple[str, list[int]]]:
+        """The pieces of a text that was read, and the tokens of each: all, also those that are not kept."""
+        for piece in self._pieces(value):
+            yield piece, self._tokenizer.tokens(piece)
+
+    @property
+    def name_of(self) -> Callable[[int], str]:
+        """The text that stands for a token in its piece."""
+        names = self._tokenizer.names
+        return lambda token: (
+            names[token].removeprefix(tokenizers.INNER) if self.tokenizer == "wordpiece" else names[token]
+        )
+
     def encode(self, value: Any) -> Array:
         if not self.tokenizer:
             return np.array(value, np.int64)

@@ -148,8 +148,14 @@ class Report:
             for cells in self._class_rows():
                 table.add_row(*(Text(cell) for cell in cells))
             yield table
-        if line := self._sizes():
+        for line in self._told_sizes():
             yield Text(line, style="dim")
+
+    def _told_sizes(self) -> Iterator[str]:
+        if line := self._sizes():
+            yield line
+        for each in self.counts.get("lengths", []):
+            yield each["words"]
 
     def _class_rows(self) -> Iterator[list[str]]:
         """Class, rows by part and in all; the largest first, and the rest in one line."""
@@ -196,4 +202,4 @@ class Report:
         )
         head = "<tr><th></th><th>fault</th><th>where</th><th>what to do</th></tr>"
         table = f"<table>{head}{rows}</table>" if rows else ""
-        return f"<div><b>{escape(self.summary())}</b><br>{escape(self._sizes())}{self._classes_html()}{table}</div>"
+        return f"<div><b>{escape(self.summary())}</b><br>{escape(' '.join(self._told_sizes()))}{self._classes_html()}{table}</div>"

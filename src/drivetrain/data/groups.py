@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from drivetrain.codecs import Codec
 from drivetrain.extensions import facet
-from drivetrain.figures import by_hand
+from drivetrain.figures import by_hand, percent
 from drivetrain.types import Array
 
 RANGES = 5
@@ -71,6 +71,11 @@ def ranged(
     names = [form.format(_range_name(text(low), text(high))) for low, high in zip(edges.tolist(), highest)]
     codes[np.isnan(values)] = len(names)
     return [*names, "is missing"], codes
+
+
+def shares(values: npt.NDArray[np.float64], form: str = "{}") -> Named:
+    """Shares (n,), NaN where there is none, in ranges that are told in whole percents."""
+    return ranged(np.round(values, 2), lambda share: percent(share, 0), form)
 
 
 def _range_name(low: str, high: str) -> str:

@@ -9,9 +9,11 @@ import numpy as np
 
 from drivetrain.charts import Chart, pictures, rows, stacked
 from drivetrain.charts import columns as spread_of
+from drivetrain.charts.passages import Passage, passages
 from drivetrain.charts.rows import MOST_COLUMNS
 from drivetrain.data.association import by_telling
 from drivetrain.data.cell_text import Texts, cell_texts
+from drivetrain.data.lengths import lengths_in
 from drivetrain.extensions import facet
 from drivetrain.types import Array
 
@@ -34,7 +36,7 @@ def show(data: Dataset, n: int, part: str, seed: int) -> Chart:
     columns = most_telling(data)
     looked_at = inputs_looked_at(data)
     if not looked_at:
-        return table(data, part, chosen, columns, title)
+        return written(data, part, chosen, title) or table(data, part, chosen, columns, title)
     targets = list(data.signature.targets)
     others = [name for name in columns if name not in looked_at][: max(0, LINES - len(targets))]
     texts = texts_of(data, part, chosen, [*targets, *others])
@@ -56,6 +58,9 @@ def overview(data: Dataset, n: int, part: str, seed: int) -> Chart:
     found = data.part(part)
     if inputs_looked_at(data) or not len(found):
         return chart
+    sizes = [each.chart for each in lengths_in(data)]
+    if sizes and len(data.signature.inputs) == 1:
+        return stacked(chart.title, [*sizes, replace(chart, title="")])
     fields, targets = data.signature.fields, list(data.signature.targets)
     spreads = {
         name: spread
@@ -72,6 +77,24 @@ def overview(data: Dataset, n: int, part: str, seed: int) -> Chart:
     classes = next((values[name] for name in targets if fields[name].labels and name in values), None)
     spread = spread_of(values, classes, chart.title, max(880, chart.size[0]))
     return stacked(chart.title, [spread, replace(chart, title="")])
+
+
+def written(data: Dataset, part: str, positions: Array, title: str) -> Chart | None:
+    """The texts at some positions of a part as a model sees them, where nothing else is an input: `charts/K.py` of their kind
+    has `pieces` of a raw value, and a `NOTE` on their marks."""
+    ((name, codec), *others) = data.signature.inputs.items()
+    made = facet("charts", codec)
+    if others or made is None or not hasattr(made, "pieces"):
+        return None
+    raw = data.table[name][data.part(part).rows[positions]]
+    targets = texts_of(data, part, positions, list(data.signature.targets))
+    heads = [
+        ", ".join(f"{name}: {cell or 'missing'}" for name, cell in zip(targets, row))
+        for row in zip(*targets.values())
+    ]
+    return passages(
+        [Passage(made.pieces(codec, value), head) for value, head in zip(raw, heads)], title, made.NOTE
+    )
 
 
 def table(data: Dataset, part: str, positions: Array, columns: list[str], title: str) -> Chart:

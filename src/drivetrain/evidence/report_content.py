@@ -13,6 +13,7 @@ import numpy as np
 from drivetrain.codecs.base import distinct
 from drivetrain.codecs.category import order
 from drivetrain.data.kinds.base import LEFT_OUT
+from drivetrain.data.lengths import lengths_in
 from drivetrain.data.show import inputs_looked_at, show
 from drivetrain.data.table import missing
 from drivetrain.deadline import NEVER, Deadline
@@ -84,6 +85,7 @@ def report_content(learner: BaseLearner, deadline: Deadline = NEVER) -> dict[str
         content["use"].append(("Watch the curves in TensorBoard", f"tensorboard --logdir {learner.run}"))
     if data.kinds:
         content["columns"] = _columns(learner)
+    content["lengths"] = [(each.chart, each.words) for each in lengths_in(data)]
     if inputs_looked_at(data):
         content["data"]["pictures"] = show(data, 16, "train", 0)
     elif len(data.part("train")):

@@ -21,6 +21,7 @@ def columns(content: Mapping[str, Any]) -> str:
     parts = []
     if isinstance(content.get("sample"), Chart):
         parts.append(figure(content["sample"], "Rows as the model gets them"))
+    parts += [figure(chart, told) for chart, told in content.get("lengths") or []]
     left_out = [column for column in found if column.get("role") == "left out"]
     used = [column for column in found if column.get("role") != "left out"]
     if used:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from drivetrain.arguments import public
 from drivetrain.data.conclusion import Conclusion
 from drivetrain.data.dataset import Dataset
+from drivetrain.data.lengths import lengths_in
 from drivetrain.tasks.conclusion import Concluded
 
 if TYPE_CHECKING:
@@ -36,6 +37,10 @@ class Problem(Dataset):
             from drivetrain.data.checks.declared import check_declared
 
             found = check_declared(self)
+        if told := lengths_in(self):
+            found = dataclasses.replace(
+                found, counts={**found.counts, "lengths": [each.to_json() for each in told]}
+            )
         self.found_faults = found
         return found
 

@@ -39,6 +39,8 @@ def act(options: Namespace) -> Reply:
             losses(history).save(options.out)
         return {"run": str(source), "history": history, "result": result, "picture": options.out,
                 "report": str(source / "report.html") if result else None}, 0  # fmt: skip
+    from drivetrain.data.lengths import lengths_in
+
     data = dataset(options)
     if options.out:
         from drivetrain.data.show import overview
@@ -51,6 +53,7 @@ def act(options: Namespace) -> Reply:
         "rows": counts,
         "classes": data.classes if data.one_category else None,
         "columns": {name: {"kind": kind.kind, "reason": kind.reason} for name, kind in data.kinds.items()},
+        "lengths": [each.to_json() for each in lengths_in(data)],
         "picture": options.out,
     }, 0
 
@@ -78,5 +81,7 @@ def show(answer: dict[str, Any]) -> None:
             for name, kind in answer["columns"].items():
                 table.add_row(escape(name), kind["kind"], escape(kind["reason"]))
             console.print(table)
+        for each in answer["lengths"]:
+            console.print(escape(each["words"]))
     if answer["picture"]:
         console.print(f"picture {escape(answer['picture'])}")

@@ -10,7 +10,8 @@ A file named after a kind of column (its codec's name) has, of these, what it ca
 - `told(seen, word)` and `target(seen)`: an input, a target that is said to be one. They raise DataError where it can't be.
 - `values(column, codec, folder)`: the raw values (n,) that a table has of the column.
 - `cell_texts(codec, encoded, raw)`: see `data/cell_text.py`; `groupings(codec, encoded)`: see `data/groups.py`;
-  `amounts(codec, encoded)`: see `data/association.py`; `spread(codec, encoded, raw)`: see `data/show.py`.
+  `amounts(codec, encoded)`: see `data/association.py`; `spread(codec, encoded, raw)`: see `data/show.py`;
+  `lengths(codec, raw)`: see `data/lengths.py`.
 """
 
 from __future__ import annotations

@@ -8,10 +8,12 @@ from typing import cast
 import numpy as np
 
 from drivetrain.codecs import Codec
-from drivetrain.codecs.text import Text
+from drivetrain.codecs.base import distinct
+from drivetrain.codecs.text import UNKNOWN, WORD, Text
 from drivetrain.data.cell_text import Texts
-from drivetrain.data.groups import Named, ranged
+from drivetrain.data.groups import Named, ranged, shares
 from drivetrain.data.kinds.base import TEXT, ColumnContext, ColumnKind, refuse_no_text
+from drivetrain.data.lengths import Lengths
 from drivetrain.data.read.columns import Column
 from drivetrain.types import Array
 
@@ -58,6 +60,16 @@ def groupings(codec: Codec, encoded: Array) -> Iterator[Named]:
     sizes = np.count_nonzero(words, axis=1).astype(np.float64)
     sizes[sizes == 0] = np.nan
     yield ranged(sizes, form="{} words")
+    yield shares(np.count_nonzero(words == UNKNOWN, axis=1) / sizes, form="{} of words unknown")
+
+
+def lengths(codec: Codec, raw: Array) -> Lengths:
+    """How many words the texts (n,) have, and how many of them networks read."""
+    text = cast("Text", codec)
+    different, which = distinct(raw)
+    sizes = np.array([len(WORD.findall(text.read(value))) for value in different], np.int64)
+    told = f"networks read the first {text.length:,}, n-grams all"
+    return Lengths(sizes[which], "words", text.length or 1, told)
 
 
 WORDS = (TEXT,)

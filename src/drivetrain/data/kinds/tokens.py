@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from drivetrain.codecs import Codec
 from drivetrain.codecs.tokens import Tokens
 from drivetrain.data.cell_text import Texts
-from drivetrain.data.groups import Named, ranged
+from drivetrain.data.groups import Named, ranged, shares
 from drivetrain.data.kinds.base import ColumnContext, ColumnKind, refuse_no_text
+from drivetrain.data.lengths import Lengths
 from drivetrain.data.read.columns import Column
+from drivetrain.ragged import Ragged
+from drivetrain.tokenizer import UNKNOWN
 from drivetrain.types import Array
 
 TOKENS = "tokens"
@@ -77,6 +80,26 @@ def cell_texts(codec: Codec, encoded: Any, raw: Array) -> Texts:
 
 
 def groupings(codec: Codec, encoded: Any) -> Iterator[Named]:
-    sizes = np.array([len(row) for row in encoded], np.float64)
+    rows = (
+        encoded
+        if isinstance(encoded, Ragged)
+        else Ragged.of(np.concatenate(encoded), np.array([*map(len, encoded)]))
+    )
+    sizes = rows.lengths.astype(np.float64)
     sizes[sizes == 0] = np.nan
     yield ranged(sizes, form="{} tokens")
+    if cast("Tokens", codec).tokenizer:
+        before = np.concatenate([[0], np.cumsum(rows.values == UNKNOWN)])
+        yield shares(
+            (before[rows.starts + rows.lengths] - before[rows.starts]) / sizes, form="{} of tokens unknown"
+        )
+
+
+def lengths(codec: Codec, raw: Array) -> Lengths | None:
+    """How many tokens the texts (n,) have, and how many of them are kept; None of lists of numbers, which are kept whole."""
+    tokens = cast("Tokens", codec)
+    if not tokens.tokenizer:
+        return None
+    column, _ = tokens.with_fields(length=tokens.longest).encode_column(raw)
+    told = f"of longer texts those at the {tokens.keep} are kept"
+    return Lengths(column.lengths, "tokens", tokens.length or 1, told)
