@@ -40,12 +40,16 @@ class Lengths:
 
     @property
     def words(self) -> str:
-        """ "95 % of the texts have at most 85 tokens (the middle one 40, the longest 1,203); of longer texts ..."."""
-        shown = percent(self.share, 0) if self.share < 1 else "All"
-        middle = int(np.median(self.sizes)) if len(self.sizes) else 0
+        """ "95 % of the texts in 'review' have at most 85 tokens (the middle one 40, the longest 1,203): of longer ones ..."."""
+        middle, longest = (int(of(self.sizes)) if len(self.sizes) else 0 for of in (np.median, np.max))
+        if self.share == 1:
+            return (
+                f"All texts in {self.column!r} are read whole: the longest has {longest:,} {self.unit}, the middle one {middle:,}, "
+                f"and {self.kept:,} are kept."
+            )
         return (
-            f"{shown} of the texts in {self.column!r} have at most {self.kept:,} {self.unit} (the middle one "
-            f"{middle:,}, the longest {int(self.sizes.max(initial=0)):,}): {self.told}."
+            f"{percent(self.share, 0)} of the texts in {self.column!r} have at most {self.kept:,} {self.unit} (the middle one "
+            f"{middle:,}, the longest {longest:,}): {self.told}."
         )
 
     @property

@@ -96,9 +96,10 @@ def groupings(codec: Codec, encoded: Any) -> Iterator[Named]:
 
 
 def lengths(codec: Codec, raw: Array) -> Lengths | None:
-    """How many tokens the texts (n,) have, and how many of them are kept; None of lists of numbers, which are kept whole."""
+    """How many tokens the texts (n,) have, and how many of them are kept; None of what is never cut,
+    as lists of numbers."""
     tokens = cast("Tokens", codec)
-    if not tokens.tokenizer:
+    if not tokens.tokenizer or tokens.length == tokens.longest:
         return None
     column, _ = tokens.with_fields(length=tokens.longest).encode_column(raw)
     told = f"of longer texts those at the {tokens.keep} are kept"
