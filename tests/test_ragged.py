@@ -26,7 +26,7 @@ from drivetrain.data.loader import cut, shuffled, to_tensors
 from drivetrain.data.store.pack import cache_folder, pack
 from drivetrain.errors import BundleError
 from drivetrain.learn.diagnose import not_finite
-from drivetrain.ragged import Ragged, as_batch, column_in, graph_inputs, lengths_of
+from drivetrain.ragged import Ragged, Rows, as_batch, column_in, graph_inputs, lengths_of
 from drivetrain.runtime import OnnxSession, Predictor, verify_bundle
 from drivetrain.runtime.predictor import _alike
 from drivetrain.testing import check_codec
@@ -297,6 +297,41 @@ def test_batches_are_of_similar_lengths_in_an_order_of_their_own_in_each_epoch()
     generator.set_state(start)
     again = shuffled(len(lengths), 32, generator, True, lengths)
     assert all(torch.equal(*pair) for pair in zip(again, epochs[0], strict=True))
+
+
+def test_how_much_of_an_epoch_is_padding_is_known():
+    tensors = tensors_of(ragged([1], [2] * 3, [], [3, 4]))
+    assert tensors.padding([torch.tensor([0, 1]), torch.tensor([2, 3])]) == pytest.approx(1 - 6 / 10)
+    assert tensors.padding([torch.tensor([2])]) == 1  # An empty row is one step long.
+    assert (
+        to_tensors(Part({"age": np.arange(4.0)}, np.arange(4), np.arange(4)), torch.device("cpu")).padding([])
+        is None
+    )
+
+
+def test_rows_are_measured_in_batches_of_similar_lengths():
+    tensors = tensors_of(ragged([1] * 3, [2], [], [3, 4], [5]))
+    found = [batch["walk"].tolist() for batch, _ in tensors.in_shares(2, lambda rows: None, alike=True)]
+    assert found == [[[0], [2]], [[5, 0], [3, 4]], [[1, 1, 1]]]
+
+
+def test_what_is_much_is_put_together_in_a_file(monkeypatch):
+    monkeypatch.setattr("drivetrain.ragged.HELD", 1000)
+    draw = np.random.default_rng(0)
+    made = [draw.normal(size=(length, 2)).astype(np.float32) for length in draw.integers(0, 9, 100)]
+    with Rows((2,), np.dtype(np.float32), -1) as rows:
+        for row in made:
+            rows.append(row)
+        found = rows.together()
+    assert isinstance(found.values.base, np.memmap)
+    assert all(np.array_equal(*pair) for pair in zip(found, made, strict=True))
+    assert found.padded()[0, len(made[0]) :].tolist() == [[-1, -1]] * (8 - len(made[0]))
+    with Rows((), np.dtype(np.int64)) as rows:
+        for _ in range(30):
+            rows.append(rows.empty)
+        assert rows.together().lengths.tolist() == [0] * 30
+    with Rows((), np.dtype(np.int64)) as rows:
+        assert len(rows.together()) == 0
 
 
 def test_rows_of_one_shape_are_shuffled_as_ever():

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import tempfile
+from array import array
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any, Self, overload
 
 import numpy as np
 
+from drivetrain.files import file_error
 from drivetrain.types import Array
 
 MOST_STEPS = 2**20
 """Of all rows of a batch together, padding included: it has fewer rows where they are long, or one long row in many short
 ones would fill the memory."""
+
+HELD = 2**25
+"""Bytes of rows that are put together in memory; more of them go to a file."""
+OF_ARRAY = 112
+"""Bytes that an array takes beside its values."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,9 +78,63 @@ class Ragged:
         places = np.arange(max(1, int(self.lengths.max(initial=0))))
         there = places < self.lengths[:, None]
         dtype = np.dtype(np.int64) if self.whole else self.values.dtype
-        array = np.full((*there.shape, *self.values.shape[1:]), self.padding, dtype)
-        array[there] = self.values[(self.starts[:, None] + places)[there]]
-        return array
+        padded = np.full((*there.shape, *self.values.shape[1:]), self.padding, dtype)
+        padded[there] = self.values[(self.starts[:, None] + places)[there]]
+        return padded
+
+
+class Rows:
+    """Rows of different lengths, put together as they come (`with Rows(...) as rows`): what is more than HELD lies in a file that
+    goes with them, and is mapped."""
+
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any], padding: float = 0) -> None:
+        """`shape` and `dtype` of a row's values."""
+        self.empty: Array = np.zeros((0, *shape), dtype)
+        self.padding = padding
+        self._parts: list[Array] = []
+        self._held = self._written = 0
+        self._lengths = array("q")
+        self._file: Any = None
+
+    def append(self, row: Array) -> None:
+        """A row (length, ...)."""
+        self._lengths.append(len(row))
+        self._parts.append(row)
+        self._held += row.nbytes + OF_ARRAY
+        if self._held > HELD:
+            self._write()
+
+    def _write(self) -> None:
+        """Raises FileError: no space left."""
+        if self._file is None:  # Rows that are mapped outlast it.
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115
+        found = np.concatenate([self.empty, *self._parts])
+        try:
+            found.tofile(self._file)
+        except OSError as fault:
+            raise file_error(fault, tempfile.gettempdir()) from fault
+        self._written += len(found)
+        self._parts, self._held = [], 0
+
+    def together(self) -> Ragged:
+        """All of them."""
+        lengths = np.array(self._lengths, np.int64)
+        if self._file is not None:
+            self._write()
+        if self._file is None or not self._written:
+            return Ragged.of(np.concatenate([self.empty, *self._parts]), lengths, self.padding)
+        self._file.flush()
+        shape = (self._written, *self.empty.shape[1:])
+        return Ragged.of(
+            np.asarray(np.memmap(self._file, self.empty.dtype, "r+", shape=shape)), lengths, self.padding
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        if self._file is not None:
+            self._file.close()
 
 
 Column = Array | Ragged
@@ -90,12 +152,12 @@ def column_in(batch: Mapping[str, Any], field: str) -> Any:
     column = batch[field]
     if isinstance(column, Ragged):
         return column
-    array: Array = np.asarray(column)
+    padded: Array = np.asarray(column)
     if lengths_of(field) not in batch:
-        return array
-    longest: int = array.shape[1]
-    values = array.reshape(len(array) * longest, *array.shape[2:])
-    return Ragged(values, np.arange(len(array)) * longest, batch[lengths_of(field)])
+        return padded
+    longest: int = padded.shape[1]
+    values = padded.reshape(len(padded) * longest, *padded.shape[2:])
+    return Ragged(values, np.arange(len(padded)) * longest, batch[lengths_of(field)])
 
 
 def as_batch(columns: Mapping[str, Column]) -> dict[str, Array]:

@@ -182,8 +182,8 @@ def _unigram(counts: Counter[str], most: int, rare: int) -> str:
         longer = _most_frequent(
             Counter({name: used[name] for name in scores if len(name) > 1 and used[name]}), room
         )
-        last = len(scores) <= most - FIRST
-        scores = {name: math.log((used[name] or 0.5) / (used.total() or 1)) for name in [*letters, *longer]}
+        last, total = len(scores) <= most - FIRST, used.total() or 1
+        scores = {name: math.log((used[name] or 0.5) / total) for name in [*letters, *longer]}
         if last:
             return _written(_listed(scores), "Unigram")
 

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from drivetrain import extensions
 from drivetrain.errors import DataError, DrivetrainError, UsageError, nearest
 from drivetrain.files import from_json, to_json
-from drivetrain.ragged import MOST_STEPS, Column, Ragged
+from drivetrain.ragged import MOST_STEPS, Column, Ragged, Rows
 from drivetrain.types import Array
 from drivetrain.values import canonical, is_nothing, scalar, short
 
@@ -135,18 +135,23 @@ class Codec(ABC):
         Each different value is encoded once. A codec overrides it where it can do many at a time.
         """
         different, which = distinct(values)
-        encoded: Any = (
-            [np.zeros((0, *self.shape[1:]), self.dtype)] * len(different)
-            if self.varies
-            else np.zeros((len(different), *self.shape), self.dtype)
-        )
         faults: Errors = {}
+        if self.varies:
+            with Rows(cast("tuple[int, ...]", self.shape[1:]), self.dtype, self.padding) as rows:
+                for place, raw in enumerate(different):
+                    try:
+                        rows.append(self.fitting(self.encode_raw(raw)))
+                    except DrivetrainError as fault:
+                        faults[place] = fault
+                        rows.append(rows.empty)
+                return by_row(rows.together(), which), errors_by_row(faults, which)
+        encoded = np.zeros((len(different), *self.shape), self.dtype)
         for place, raw in enumerate(different):
             try:
                 encoded[place] = self.fitting(self.encode_raw(raw))
             except DrivetrainError as fault:
                 faults[place] = fault
-        return by_row(self.together(encoded), which), errors_by_row(faults, which)
+        return by_row(encoded, which), errors_by_row(faults, which)
 
     def fitting(self, encoded: Array) -> Array:
         """An encoded value, when it is of this codec's dtype and shape and not too long. Raises DataError."""

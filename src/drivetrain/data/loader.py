@@ -98,7 +98,8 @@ class Stretches:
         places = torch.arange(max(1, int(lengths.max()) if len(rows) else 1), device=rows.device)
         over, rest = places >= lengths[:, None], self.values.shape[1:]
         if not len(self.values):
-            return self.values.new_full((*over.shape, *rest), self.padding), lengths
+            dtype = torch.int64 if self.whole else self.values.dtype
+            return self.values.new_full((*over.shape, *rest), self.padding, dtype=dtype), lengths
         # What lies behind a row is taken too, and written over: a gather by a mask takes several times as long.
         at = (self.starts[rows][:, None] + places).clamp_(max=len(self.values) - 1)
         padded = self.values.index_select(0, at.flatten()).view(*at.shape, *rest)
@@ -156,6 +157,17 @@ class Tensors:
         ]
         return torch.stack(found).sum(0)[self.index].cpu() if found else None
 
+    def padding(self, batches: Sequence[Tensor]) -> float | None:
+        """The share of what these batches have of fields of different lengths that is padding; None where there is no such."""
+        there = steps = 0
+        for array in self.arrays.values():
+            if isinstance(array, Stretches) and array.vary:
+                lengths = array.lengths[self.index].cpu()
+                sides = [lengths[rows] for rows in batches]
+                there += sum(int(side.sum()) for side in sides)
+                steps += sum(len(side) * max(1, int(side.max())) for side in sides)
+        return 1 - there / steps if steps else None
+
     @cached_property
     def _there(self) -> bool:
         """Whether the arrays are on the device. "cuda" and "cuda:0" are not equal, but the same place."""
@@ -167,10 +179,14 @@ class Tensors:
             yield batch
 
     def in_shares(
-        self, batch_size: int, share_of: Callable[[int], Share | None]
+        self, batch_size: int, share_of: Callable[[int], Share | None], alike: bool = False
     ) -> Iterator[tuple[TensorBatch, Share | None]]:
-        """The same, and of each batch only the share that `share_of` its size gives; None: all of it."""
-        for positions in cut(torch.arange(len(self)), batch_size, self.lengths) if len(self) else ():
+        """The same, and of each batch only the share that `share_of` its size gives; None: all of it. `alike`: rows of similar
+        lengths come together, in no other order."""
+        order = torch.arange(len(self))
+        if alike and self.lengths is not None:
+            order = self.lengths.argsort(stable=True)
+        for positions in cut(order, batch_size, self.lengths) if len(self) else ():
             share = share_of(len(positions))
             yield self.gather(positions if share is None else positions[share.rows]), share
 

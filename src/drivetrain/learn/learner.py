@@ -150,6 +150,8 @@ class Learner(BaseLearner):
         self.generators = Generators(self.settings.seed, torch_state, self.device)
         self.plan: list[Phase] = []
         self.position = loop.Position()
+        self.padding: float | None = None
+        """Of fields of different lengths: the share of the current epoch's batches that is padding."""
         self.optimizer_state: dict[str, Tensor] | None = None
         self.notes = [*data.notes, *self.network.notes]
         self._note_data()
@@ -252,12 +254,18 @@ class Learner(BaseLearner):
     def _to_tensors(self, part: Part) -> Tensors:
         return to_tensors(part, self.device, self.network.joined)
 
+    def more(self) -> dict[str, Any]:
+        padding = self.history[-1].get("padding") if self.history else None
+        return {**super().more(), **({} if padding is None else {"padding": padding})}
+
     def epoch_batches(self, tensors: Tensors) -> list[Tensor]:
         """The positions of the batches of the current epoch; the same ones again when it is resumed in its middle."""
         self.generators.start_epoch(resumed=self.position.batch > 0)
         norms = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in self.network.modules())
         size, chance = self.settings.batch_size, self.generators.shuffle
-        return shuffled(len(tensors), size, chance, singles=not norms, lengths=tensors.lengths)
+        batches = shuffled(len(tensors), size, chance, singles=not norms, lengths=tensors.lengths)
+        self.padding = tensors.padding(batches)
+        return batches
 
     def autocast(self) -> AbstractContextManager[Any]:
         """bfloat16 on a GPU (or where asked for), else nothing."""

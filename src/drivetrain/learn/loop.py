@@ -215,6 +215,7 @@ def finish_epoch(learner: Learner, training: Training, table: Any) -> None:
             loss_name(name): position.mean(loss_name(name)) for name in training.optimizers if name != NETWORK
         },
         "seconds": position.seconds,
+        **({} if learner.padding is None else {"padding": learner.padding}),
     }
     learner.history.append(row)
     position.epoch += 1
@@ -236,7 +237,8 @@ def validate(learner: Learner, training: Training) -> tuple[float | None, float 
         network.eval()
     loss_sum = error_sum = 0.0
     has_error = False
-    for batch, share in training.valid.in_shares(2 * learner.settings.batch_size, learner.processes.share):
+    size = 2 * learner.settings.batch_size
+    for batch, share in training.valid.in_shares(size, learner.processes.share, alike=True):
         with learner.autocast():
             found = valid(training, nets, batch)
         has_error = isinstance(found, tuple)
