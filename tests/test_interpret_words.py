@@ -137,7 +137,8 @@ def test_overall_the_words_of_each_class(fitted: Mapping[str, BaseLearner]) -> N
     assert found["exact"]
     assert len(found["rows"]) == 8
     good = [each["word"] for each in found["strongest"]["good"]]
-    assert {*good[:2]} == {"word7", "word12"}
+    assert "word12" in good[:2]
+    assert "word7" in good
     assert all(each["texts"] >= 3 for each in found["strongest"]["good"])
     assert (
         "word12"

@@ -122,6 +122,26 @@ def test_the_solver_finds_what_scikit_learn_does(monkeypatch: pytest.MonkeyPatch
         np.testing.assert_allclose(weights.T, np.atleast_2d(theirs.coef_), atol=0.05)
 
 
+def test_rare_n_grams_weigh_more_where_that_tells_more() -> None:
+    data = table("label", "stars")
+    fitted = {
+        rarity: make_learner(data, "ngrams", bare=True, penalty=0.1, rarity=rarity) for rarity in (0.0, 1.0)
+    }
+    batch = data.part("valid").batch()
+    for rarity, learner in fitted.items():
+        learner.fit()
+        assert learner.chosen_settings()["rarity"] == rarity
+        said = OnnxSession(learner.graph(), made_names(data.signature)).run(
+            {name: batch[name] for name in data.signature.inputs}
+        )
+        for target, outputs in learner.run_arrays(batch).items():
+            np.testing.assert_allclose(said[target], outputs, rtol=1e-4, atol=1e-5)
+    apart = [learner.outputs()[0]["label"] for learner in fitted.values()]
+    assert not np.allclose(*apart)
+    with pytest.raises(UsageError, match="rarity must be a number from 0 to 2"):
+        make_learner(data, "ngrams", rarity=-1.0)
+
+
 def test_texts_have_a_baseline() -> None:
     data = table("label", "stars")
     found = fit_baselines(data.signature, data.part("train").batch(), data.part("valid").batch())

@@ -95,7 +95,7 @@ def tune(
                  to four times the default, label_smoothing 0 to 0.2 where a category is the target
         pictures lr 3e-4 to 2e-2 (log; with pretrained weights 2e-5 to 2e-3), epochs 4 to 12, augment_strength 0 to 2
       trees      rate 0.02 to 0.2, leaves 4 to 64, least_rows (of a leaf) 1 to 100, l2 0.01 to 100 (all log)
-      ngrams     penalty 1e-4 to 1 (log), power 0 to 1 where a category is the target
+      ngrams     penalty 1e-4 to 1 (log), rarity 0 to 1, power 0 to 1 where a category is the target
       regression penalty 0.01 to 10,000 (log)
     `fixed` are settings for all trials (model, lr, epochs and those of the models); they are not searched, and of a table
     only models that have them are.

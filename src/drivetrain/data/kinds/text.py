@@ -17,8 +17,8 @@ from drivetrain.data.lengths import Lengths
 from drivetrain.data.read.columns import Column
 from drivetrain.types import Array
 
-GRAMS = 18
-"""Bits of the buckets that the n-grams of texts are counted in: with 20 they tell no more (docs/decisions/tables.md)."""
+GRAMS = 20
+"""Bits of the buckets that the n-grams of texts are counted in (docs/decisions/tables.md)."""
 
 
 def guess_text(seen: ColumnContext) -> ColumnKind | None:

@@ -174,7 +174,9 @@ def _on_ngrams(signature: Signature, train: Batch, valid: Batch, chosen: Rows) -
 
     def answer(goal: Goal, encoded: Array, class_weights: str) -> Array:
         choice = Choice(TFIDF_PENALTY, 0.0)
-        return fit_sparse(goal, features, encoded, class_weights=class_weights, choice=choice).answer(others)
+        return fit_sparse(
+            goal, lambda rarity, rows: features, encoded, class_weights=class_weights, choice=choice
+        ).answer(others)
 
     return answer
 

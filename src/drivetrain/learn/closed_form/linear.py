@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.graphs.builder import Builder
-from drivetrain.learn.closed_form.solver import Choice, Labels, Numbers, choose, solve
+from drivetrain.learn.closed_form.solver import Choice, Labels, Numbers, Weighed, choose, solve
 from drivetrain.learn.features.base import Features, SparseColumns, Sums
 from drivetrain.learn.goals import NEVER, Goal
 from drivetrain.types import Array
 
 if TYPE_CHECKING:
-    from scipy import sparse
+    pass
 
 Weights = npt.NDArray[np.float32]
 
@@ -68,13 +68,18 @@ class Linear:
         self, builder: Builder, parts: Sequence[tuple[tuple[str, str], int]], output: str
     ) -> None:
         """The same of sparse columns: ((which, values), how many columns) of each input (see `SparseColumns.write`)."""
+        scored = self.goal.scored
         weights, bias = self.expanded()
-        sums, start = builder.constant(bias), 0
+        weights = self.weights if len(scored) else weights
+        sums, start = "", 0
         for (which, values), count in parts:
             own = np.concatenate([np.zeros_like(weights[:1]), weights[start : start + count]])
-            sums = builder.add("Add", _gathered(builder, which, values, own), sums)
+            part = _gathered(builder, which, values, own)
+            sums = builder.add("Add", sums, part) if sums else part
             start += count
-        self.goal.write(builder, sums, output)
+        if 0 < len(scored) < len(bias):  # What has no score has the bias alone.
+            sums = builder.add("MatMul", sums, builder.constant(np.eye(len(bias))[scored]))
+        self.goal.write(builder, builder.add("Add", sums, builder.constant(bias)), output)
 
 
 def _gathered(builder: Builder, which: str, values: str, weights: Weights) -> str:
@@ -92,7 +97,7 @@ def _gathered(builder: Builder, which: str, values: str, weights: Weights) -> st
 
 def fit_sparse(
     goal: Goal,
-    features: sparse.csr_matrix,
+    weighed: Weighed,
     encoded: Array,
     seed: int = 0,
     class_weights: str = "none",
@@ -102,7 +107,8 @@ def fit_sparse(
     cross-validation where it is not given."""
     learned = goal.learned(encoded)
     wanted = Labels.of(learned, class_weights == "balanced") if goal.classifies else Numbers(learned)
-    choice = choice or choose(features, wanted, seed)
+    choice = choice or choose(weighed, wanted, seed)
+    features = weighed(choice.rarity, None)
     return Linear(goal.limited(0.0), *solve(features, wanted, choice), choice)
 
 

@@ -27,23 +27,53 @@ MOST_WEIGHTS = 2**20
 
 @dataclass(frozen=True, eq=False)
 class NgramModel:
-    """The n-grams that are looked at, and what was fitted for each target."""
+    """The n-grams that are looked at, and what was fitted for each target; `columns_of` says how they weigh for it."""
 
     columns: tuple[SparseColumns, ...]
     models: Mapping[str, Linear]
 
+    def columns_of(self, target: str) -> tuple[SparseColumns, ...]:
+        return weighed(self.columns, self.models[target].choice.rarity)
+
     def predict(self, batch: Batch) -> dict[str, Array]:
         """Encoded rows -> each target's answers."""
-        features = features_of(self.columns, batch)
-        return {name: model.answer(features) for name, model in self.models.items()}
+        features = Features(self.columns, batch)
+        return {name: model.answer(features(model.choice.rarity)) for name, model in self.models.items()}
 
     def graph(self, signature: Signature) -> bytes:
         """The serialised graph: encoded texts in, finished outputs out, any number of rows."""
         builder = Builder(signature)
-        parts = [(columns.write(builder), columns.count) for columns in self.columns]
+        parts: dict[float, list[tuple[tuple[str, str], int]]] = {}
         for name, model in self.models.items():
-            model.write_sparse(builder, parts, builder.outputs[name])
+            rarity = model.choice.rarity
+            if rarity not in parts:
+                parts[rarity] = [(each.write(builder), each.count) for each in self.columns_of(name)]
+            model.write_sparse(builder, parts[rarity], builder.outputs[name])
         return builder.model("ngrams")
+
+
+class Features:
+    """The columns of some encoded rows, weighed as asked; the last ones of all rows are kept."""
+
+    def __init__(self, columns: Sequence[SparseColumns], batch: Batch) -> None:
+        self.columns, self.batch = columns, batch
+        self._kept: tuple[float, sparse.csr_matrix] | None = None
+
+    def __call__(self, rarity: float, rows: Array | None = None) -> sparse.csr_matrix:
+        """float32 (rows, n-grams of all), of all rows where none are named."""
+        if self._kept is not None and self._kept[0] == rarity:
+            return self._kept[1] if rows is None else sparse.csr_matrix(self._kept[1][rows])
+        columns = weighed(self.columns, rarity)
+        if rows is None:
+            self._kept = None  # Room for these.
+            self._kept = rarity, features_of(columns, self.batch)
+            return self._kept[1]
+        drawn = {each.field: column_in(self.batch, each.field)[rows] for each in columns}
+        return features_of(columns, drawn)
+
+
+def weighed(columns: Sequence[SparseColumns], rarity: float) -> tuple[SparseColumns, ...]:
+    return tuple(each.weighed(rarity) for each in columns)
 
 
 def fit_ngrams(
@@ -56,7 +86,7 @@ def fit_ngrams(
 ) -> NgramModel:
     """The model of all targets, fitted to encoded rows. `choice` is found by cross-validation where it is not given."""
     columns = fit_columns(signature, train)
-    features = features_of(columns, train)
+    features = Features(columns, train)
     models: dict[str, Linear] = {}
     for name, codec in signature.targets.items():
         encoded = np.asarray(train[name])

@@ -10,7 +10,7 @@ from drivetrain.errors import TrainingError
 from drivetrain.learn.base import not_trained
 from drivetrain.learn.closed_form.base import Solved
 from drivetrain.learn.closed_form.ngram_model import NgramModel, fit_ngrams
-from drivetrain.learn.closed_form.solver import Choice
+from drivetrain.learn.closed_form.solver import RARITIES, Choice
 from drivetrain.learn.features.base import Sums, for_ngrams, unseen
 from drivetrain.learn.names import NGRAMS
 from drivetrain.learn.refusals import refuse_no_rows, refuse_targets
@@ -21,13 +21,15 @@ from drivetrain.types import Array
 @dataclass(frozen=True)
 class NgramSettings(Record):
     """`penalty` is scikit-learn's 1 / C. `power` says how much less of it a weight has for what naive Bayes says of its n-gram:
-    0 not at all. Both are found by cross-validation unless they are given."""
+    0 not at all. `rarity` says how much more an n-gram weighs that few texts have, as a power of its inverse document
+    frequency: 0 not at all. They are found by cross-validation unless the penalty is given; then the others are 0 and 1."""
 
     loss: ClassVar[str] = "squared"
     seed: int = 0
     class_weights: str = "none"
     penalty: float | None = None
     power: float | None = None
+    rarity: float | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -37,20 +39,26 @@ class NgramSettings(Record):
         )
         self._require(self.penalty is None or self.penalty > 0, "penalty", "a number above 0, or None")
         self._require(self.power is None or 0 <= self.power <= 1, "power", "a number from 0 to 1, or None")
+        self._require(self.rarity is None or 0 <= self.rarity <= 2, "rarity", "a number from 0 to 2, or None")
 
     @classmethod
     def searched(cls, classes: bool) -> dict[str, Any]:
-        return {"penalty": (1e-4, 1.0, "log"), **({"power": (0.0, 1.0)} if classes else {})}
+        return {
+            "penalty": (1e-4, 1.0, "log"),
+            "rarity": (0.0, 1.0),
+            **({"power": (0.0, 1.0)} if classes else {}),
+        }
 
     @property
     def choice(self) -> Choice | None:
         """What was given; None where cross-validation is to find it."""
-        return None if self.penalty is None else Choice(self.penalty, self.power or 0.0)
+        rarity = RARITIES[0] if self.rarity is None else self.rarity
+        return None if self.penalty is None else Choice(self.penalty, self.power or 0.0, rarity)
 
 
 class NgramsLearner(Solved):
     """Words alone and in pairs, and runs of 2 to 5 characters, of the texts of a table. Options are `seed`, `class_weights`,
-    `penalty` and `power`, and those of `Solved`. Raises TrainingError where there is no text to learn from."""
+    `penalty`, `power` and `rarity`, and those of `Solved`. Raises TrainingError where there is no text to learn from."""
 
     name, kind = NGRAMS, NgramSettings
     settings: NgramSettings
@@ -95,7 +103,7 @@ class NgramsLearner(Solved):
 
     def sums(self, target: str) -> Sums:
         model = self._fitted()
-        return model.models[target].sums(model.columns)
+        return model.models[target].sums(model.columns_of(target))
 
     def graph(self) -> bytes:
         return self._fitted().graph(self.data.signature)

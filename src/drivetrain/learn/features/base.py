@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +48,11 @@ class SparseColumns(ABC):
     @abstractmethod
     def count(self) -> int:
         """How many columns."""
+
+    def weighed(self, rarity: float) -> Self:
+        """The same columns, with that power of what each weighs for being rare, where there is such a thing."""
+        del rarity
+        return self
 
     @abstractmethod
     def of(self, encoded: Array) -> sparse.csr_matrix:

@@ -1,15 +1,15 @@
 """A text is its n-grams, weighed by TF-IDF.
 
 An n-gram weighs 1 + ln(how often it comes in the text) times 1 + ln((1 + rows) / (1 + rows that have it)) (Salton and
-Buckley 1988, Term-weighting approaches in automatic text retrieval); those of words and those of characters are brought to
-length 1 each.
+Buckley 1988, Term-weighting approaches in automatic text retrieval), or a power of that: what is rare tells topics, and not
+what is thought of them. Those of words and those of characters are brought to length 1 each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, replace
+from typing import Any, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +24,14 @@ from drivetrain.types import Array
 
 FEWEST_ROWS = 2
 """An n-gram that fewer training rows have is not looked at."""
+TERM_WEIGHTS = np.concatenate([[0], 1 + np.log(np.arange(1, MOST_TIMES + 1))]).astype(np.float32)
+"""What an n-gram weighs for how often it comes in a text: nothing, 1, 1.69, 2.10, ..."""
+INT32 = 6
+"""The number of the type in ONNX."""
 LEAST = 1e-12
 """That a length is taken for; no text without n-grams is divided by 0."""
+BLOCK = 2**7
+"""Buckets whose numbers are told in a graph by how much they are above those before them: that fits into a byte."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +53,11 @@ class Vocabulary(SparseColumns):
     def count(self) -> int:
         return len(self.idf) - 1
 
+    def weighed(self, rarity: float) -> Self:
+        idf = self.idf**rarity
+        idf[0] = 0
+        return replace(self, idf=idf.astype(np.float32))
+
     def of(self, encoded: Array) -> sparse.csr_matrix:
         return sparse.csr_matrix(sparse.vstack([self._features(piece) for piece in _pieces(encoded)], "csr"))
 
@@ -56,11 +67,10 @@ class Vocabulary(SparseColumns):
         known[codes == 0] = 0
         rows, places = np.nonzero(known)
         which = known[rows, places]
-        weights = self.idf[which] * term_weights(codes[rows, places] >> self.bits)
-        norms = np.zeros(2 * len(encoded), np.float32)
+        weights = self.idf[which] * TERM_WEIGHTS[codes[rows, places] >> self.bits]
         side = 2 * rows + (which > self.words)
-        np.add.at(norms, side, weights**2)
-        weights /= np.sqrt(norms)[side]
+        norms = np.bincount(side, weights**2, 2 * len(encoded))
+        weights /= np.sqrt(norms).astype(np.float32)[side]
         begin = np.searchsorted(rows, np.arange(len(encoded) + 1))
         return sparse.csr_matrix((weights, which - 1, begin), (len(encoded), self.count))
 
@@ -76,12 +86,15 @@ class Vocabulary(SparseColumns):
         buckets = 1 << self.bits
         bucket = builder.add("BitwiseAnd", codes, builder.constant(buckets - 1, np.int32))
         times = builder.add("Div", codes, builder.constant(buckets, np.int32))
-        which = builder.add("Gather", builder.constant(self.dense, np.int32), bucket)
-        values = builder.add(
-            "Mul",
-            builder.add("Gather", builder.constant(self.idf), which),
-            builder.add("Gather", builder.constant(term_weights(np.arange(MOST_TIMES + 1))), times),
-        )
+        which = write_numbers(builder, self.dense, bucket)
+        known = np.ones_like(self.idf)
+        known[0] = 0
+        times = builder.add("Gather", builder.constant(TERM_WEIGHTS), times)
+        if np.array_equal(self.idf, known):
+            there = builder.floats(builder.add("Greater", which, builder.constant(0, np.int32)))
+        else:
+            there = builder.add("Gather", builder.constant(self.idf), which)
+        values = builder.add("Mul", there, times)
         of_words = builder.add("Less", bucket, builder.constant(buckets // 2, np.int32))
         squares, zero = builder.add("Mul", values, values), builder.constant(0.0)
         axis, least = builder.whole(1), builder.constant(LEAST)
@@ -94,6 +107,19 @@ class Vocabulary(SparseColumns):
         ]
         values = builder.add("Div", values, builder.add("Where", of_words, *lengths))
         return which, builder.add("Unsqueeze", values, axis)
+
+
+def write_numbers(builder: Builder, dense: npt.NDArray[np.int32], bucket: str) -> str:
+    """Add to a graph the number of each bucket among those that have one (see `Vocabulary.dense`), int32: for each bucket a
+    byte, and a number for each block of them, which is a quarter of the size."""
+    blocks = dense.reshape(-1, min(BLOCK, len(dense)))
+    before = np.concatenate([[0], np.maximum.accumulate(blocks.max(axis=1))[:-1]]).astype(np.int32)
+    above = np.where(blocks > 0, blocks - before[:, None], 0).astype(np.uint8).ravel()
+    own = builder.add("Cast", builder.add("Gather", builder.constant(above, np.uint8), bucket), to=INT32)
+    block = builder.add("Div", bucket, builder.constant(blocks.shape[1], np.int32))
+    first = builder.add("Gather", builder.constant(before, np.int32), block)
+    there = builder.add("Greater", own, builder.constant(0, np.int32))
+    return builder.add("Where", there, builder.add("Add", own, first), builder.constant(0, np.int32))
 
 
 def has_ngrams(codec: Text) -> bool:
@@ -116,11 +142,6 @@ def for_ngrams(field: str, codec: Text, encoded: Array, most: int) -> Vocabulary
     idf = np.zeros(len(kept) + 1, np.float32)
     idf[1:] = 1 + np.log((1 + len(encoded)) / (1 + rows[kept]))
     return Vocabulary(field, start, bits, dense, int(np.searchsorted(kept, buckets // 2)), idf)
-
-
-def term_weights(times: Array) -> Features:
-    """What an n-gram weighs for how often it comes in a text: nothing, 1, 1.69, 2.10, ..."""
-    return np.where(times > 0, 1 + np.log(np.maximum(times, 1)), 0.0).astype(np.float32)
 
 
 def _pieces(encoded: Array) -> Iterator[Array]:
