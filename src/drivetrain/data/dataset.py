@@ -180,6 +180,10 @@ class Dataset:
             self._parts[key] = self._encode(self.rows(name), name, enlarge)
         return self._parts[key]
 
+    def part_of_epoch(self, seed: int, epoch: int) -> Part | None:
+        """The training rows of an epoch, from 0, where they are others in each; None where they are those of the part."""
+        del seed, epoch
+
     def truths(self, name: str) -> dict[str, Array]:
         """The true values of a part's usable rows by target, as metrics take them (see `Codec.truths`)."""
         found = self.part(name)

@@ -142,6 +142,11 @@ class Task:
     no_network = ("no network learns from these data.", "Leave the model out.")
     """Where the default model is none, and there is none to be trained instead: why, and what to do."""
 
+    def epochs_of(self, data: Any) -> int | None:
+        """The same for a dataset of it."""
+        del data
+        return self.epochs
+
     def default_model(self, signature: Signature) -> str:
         """What is trained where nobody named a model."""
         del signature

@@ -15,8 +15,8 @@ MANY, VERY_MANY = 10_000, 200_000
 def usual_epochs(data: Dataset) -> int:
     """How many epochs there are where nobody said. Where they tell a category and are few, or
     hold texts, it soon knows them by heart and says what it says more surely than it is right."""
-    if data.task.epochs is not None:
-        return data.task.epochs
+    if (wished := data.task.epochs_of(data)) is not None:
+        return wished
     texts = any(map(is_text, data.signature.inputs.values()))
     choices = any(codec.labels is not None for codec in data.signature.targets.values())
     by_heart = choices and (texts or len(data.rows("train")) < FEW_ROWS)

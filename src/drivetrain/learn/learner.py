@@ -251,6 +251,11 @@ class Learner(BaseLearner):
             self._tensors[part] = self._to_tensors(self.data.part(part, enlarge))
         return self._tensors[part]
 
+    def epoch_tensors(self, epoch: int) -> Tensors:
+        """The training rows of an epoch of a phase, from 0."""
+        part = self.data.part_of_epoch(self.settings.seed, epoch)
+        return self.tensors("train") if part is None else self._to_tensors(part)
+
     def _to_tensors(self, part: Part) -> Tensors:
         return to_tensors(part, self.device, self.network.joined)
 

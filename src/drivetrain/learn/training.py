@@ -155,8 +155,7 @@ class Training:
         return self.learner.augmentation.mixes and not self.phase.frozen
 
     def train_tensors(self, epoch: int) -> Tensors:
-        del epoch
-        return self.learner.tensors("train")
+        return self.learner.epoch_tensors(epoch)
 
     def batch(self, tensors: Tensors, positions: Tensor) -> tuple[TensorBatch, Share | None]:
         """The rows at these positions, augmented on the device; among several processes the share of this one.

@@ -133,5 +133,5 @@ class Recurrent(SequenceBody):
 
 def build(kind: str, shape: tuple[int, ...], dropout: float, words: Sequence[str]) -> Recurrent:
     """LSTM or GRU on sequences (most T, F), as the words after its name say."""
-    says = told(words, ["bidirectional"], {"layers": 1, "wide": WIDTH})
+    says = told(words, ["bidirectional"], {"layers": 1, "wide": WIDTH, "embedded": shape[1]})
     return Recurrent(kind, shape[1], says["wide"], says["layers"], bool(says["bidirectional"]), dropout)

@@ -348,6 +348,9 @@ def encoder_options(
 
     if name in PAIRS:
         return EncoderOptions(body, width=lambda _: PAIR_WIDTH, biases=True)
+    widths = [word.partition("-")[0] for word in _parted(name)[1] if word.endswith("-embedded")]
+    if widths and widths[0].isdecimal():  # Whatever else is refused by the body.
+        return EncoderOptions(body, shape.bins, lambda _: int(widths[0]))
     return EncoderOptions(body) if name == "linear" else EncoderOptions(body, shape.bins, embedding_width)
 
 

@@ -24,11 +24,12 @@ from drivetrain.errors import DataError, UsageError
 from drivetrain.forms.base import Form
 from drivetrain.metrics.estimate import Statistic
 from drivetrain.metrics.paired import difference
-from drivetrain.metrics.tokens import DECIDES, of_costs, statistics
-from drivetrain.ragged import Ragged, as_batch
+from drivetrain.metrics.tokens import DECIDES
+from drivetrain.ragged import Ragged
 from drivetrain.tasks.conclusion import Concluded
 from drivetrain.tasks.options import SEED, VALID
 from drivetrain.tasks.problem import Problem
+from drivetrain.tasks.telling import measured, ngrams_beside
 from drivetrain.tasks.text_source import TextSource
 from drivetrain.types import Array
 
@@ -43,11 +44,6 @@ MOST_TOKENS = 65_536
 """Of a prompt: none is cut."""
 ALL_KNOWN = ("characters", "words")
 """Of these what comes once in the training text is a token too: a model that has read unknown ones writes them."""
-ROWS_AT_ONCE = 64
-MOST_COUNTED = 2**23
-"""Tokens, those nearest the end that validates, that n-grams are counted in: of 2**23 characters they take 1 GB."""
-ORDERS, FEW_ORDERS = {"characters": 6, "words": 4}, 3
-"""Tokens that n-grams look at: more gain next to nothing (tiny_shakespeare: 1.523 nats of 6, 1.516 of 7)."""
 
 
 class Writing(Problem):
@@ -58,16 +54,20 @@ class Writing(Problem):
     tokens: Array
     starts: Array
     lengths: Array
+    context: int
 
     def _encode(self, rows: Array, name: str, enlarge: float) -> Part:
         del name, enlarge
         starts, lengths = self.starts[rows], self.lengths[rows]
-        arrays = {
+        arrays = self._arrays(starts, lengths)
+        keys = {field: self._digest(starts, lengths, shift) for shift, field in enumerate(arrays)}
+        return Part(arrays, np.arange(len(rows)), np.asarray(rows), keys)
+
+    def _arrays(self, starts: Array, lengths: Array) -> dict[str, Ragged]:
+        return {
             PROMPT: Ragged(self.tokens, starts, lengths, whole=True),
             TEXT: Ragged(self.tokens, starts + 1, lengths, whole=True),
         }
-        keys = {field: self._digest(starts, lengths, shift) for shift, field in enumerate(arrays)}
-        return Part(arrays, np.arange(len(rows)), np.asarray(rows), keys)
 
     def _digest(self, starts: Array, lengths: Array, shift: int) -> str:
         """What the stretches hold, as one short text. They lie one after the other."""
@@ -92,27 +92,25 @@ class Writing(Problem):
         return rows({PROMPT: self.texts(part, chosen)}, {}, title)
 
     def learner(self, model: Any = None, **options: Any) -> Any:
-        """A learner of a network whose places know of no later ones: lstm, gru or transformer, with words after them."""
-        from drivetrain.learn.names import is_network
+        """A learner of a network whose places know of no later ones: lstm, gru or transformer, with words after them. What is not
+        said of its settings is as language models have it (`drivetrain.tasks.writers`)."""
+        from drivetrain.tasks import writers
 
         model = self.default_model if model is None else model
-        words = model.split(":") if isinstance(model, str) else [""]
-        if (
-            not is_network(model)
-            or words[0] not in ("lstm", "gru", "transformer")
-            or "bidirectional" in words
-        ):
-            raise UsageError(
-                f"{model!r:.80} can't write: it is to tell a token from those before it.", where="model",
-                fix="Choose lstm, gru or transformer, such as lstm:2-layers:256-wide.",
-            )  # fmt: skip
-        return super().learner(self.model_named(model), **options)
+        options = writers.settings(options, self.context, bool(len(self.rows("valid"))))
+        return super().learner(writers.full_name(model), **options)
 
     def model_named(self, name: str) -> str:
-        first, *words = name.split(":")
-        return (
-            ":".join([first, "causal", *words]) if first == "transformer" and "causal" not in words else name
-        )
+        from drivetrain.tasks.writers import full_name
+
+        return full_name(name)
+
+    def part_of_epoch(self, seed: int, epoch: int) -> Part:
+        from drivetrain.tasks.writers import moved
+
+        rows = self.rows("train")
+        starts, lengths = moved(self.starts[rows], self.lengths[rows], self.context, seed, epoch)
+        return Part(self._arrays(starts, lengths), np.arange(len(rows)), rows)
 
     def check(self) -> Report:
         """Nothing is looked for yet, and that is told."""
@@ -177,43 +175,8 @@ class Written(Concluded):
 Writing.conclusion = Written()
 
 
-def ngrams_beside(data: Writing) -> dict[str, dict[str, Statistic]]:
-    """What n-grams of the training text, smoothed as Kneser and Ney have it, reach on the same stretches."""
-    from drivetrain.learn.baselines.language import KneserNey
-
-    codec = data.signature.targets[TEXT]
-    assert isinstance(codec, Tokens)
-    assert codec.size is not None
-    valid = data.part("valid")
-    end = int(data.starts[valid.rows].min())
-    order = ORDERS.get(codec.tokenizer or "", FEW_ORDERS)
-    model = KneserNey.fit(data.tokens[max(0, end - MOST_COUNTED) : end].astype(np.int64), codec.size, order)
-    told = as_batch(valid.batch())[TEXT]
-    first = max(0, end - order + 1)  # What stands before the end tells of it too.
-    tokens = data.tokens[first:].astype(np.int64)
-    costs = model.costs(tokens, data.starts[valid.rows] + 1 - first, data.lengths[valid.rows])
-    return {f"{order}-grams (Kneser-Ney)": of_costs(codec, costs, told)}
-
-
 def _estimates(found: dict[str, Statistic]) -> dict[str, Any]:
     return {name: each.estimate().to_json() for name, each in found.items()}
-
-
-def measured(learner: Any, part: str) -> dict[str, Statistic]:
-    """The metrics of the stretches of a part, a batch at a time: scores of all tokens at all places are never kept."""
-    import torch
-
-    data, network = learner.data, learner.network.eval()
-    codec, rows = data.signature.targets[TEXT], data.part(part)
-    device = next(network.parameters()).device
-    found: list[dict[str, Statistic]] = []
-    for start in range(0, len(rows), ROWS_AT_ONCE):
-        arrays = as_batch(rows.batch(slice(start, start + ROWS_AT_ONCE)))
-        batch = {name: torch.as_tensor(array).to(device) for name, array in arrays.items()}
-        with torch.no_grad():
-            scores = network.finish(network(batch))[TEXT].cpu().numpy()
-        found.append(statistics(codec, scores, arrays[TEXT]))
-    return {name: Statistic.joined([each[name] for each in found]) for name in found[0]}
 
 
 class LanguageModel(Task):
@@ -225,7 +188,6 @@ class LanguageModel(Task):
     source = "a text (.txt), tunes (.abc), MIDI (.mid), or a folder of them"
     command = 'generate {bundle} --prompt "..."'
     asked_for = own_baselines = True
-    epochs = 5
     objective = "writing"
     limits = ("It writes what is like the text that it was trained on, and may repeat that word for word.",)
     card_use = (
@@ -250,6 +212,11 @@ class LanguageModel(Task):
 
     def default_model(self, signature: Signature) -> str:
         return "lstm"
+
+    def epochs_of(self, data: Any) -> int:
+        from drivetrain.tasks.writers import usual_epochs
+
+        return usual_epochs(int(data.lengths[data.rows("train")].sum()))
 
     def make(
         self,
@@ -325,7 +292,7 @@ def _writing(
         notes=[*source.notes, told],
     )
     data.form = source.form
-    data.tokens, data.starts, data.lengths = tokens, starts, lengths
+    data.tokens, data.starts, data.lengths, data.context = tokens, starts, lengths, context
     return data
 
 

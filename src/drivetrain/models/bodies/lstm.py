@@ -7,7 +7,7 @@ from drivetrain.models.registry import Model
 from drivetrain.models.takes import TOKENS, takes_form
 
 MODEL = Model("LSTM", takes=takes_form(TOKENS, "tokens"))
-WORDS = ("bidirectional", "2-layers", "256-wide")
+WORDS = ("bidirectional", "2-layers", "256-wide", "64-embedded")
 
 
 def build(shape: tuple[int, ...], dropout: float = 0.0, *words: str) -> recurrent.Recurrent:

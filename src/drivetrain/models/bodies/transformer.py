@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from drivetrain.graphs.network import NetworkGraph
 
 MODEL = Model("a small transformer", takes=takes_form(TOKENS, "tokens"))
-WORDS = ("causal", "4-layers", "256-wide")
+WORDS = ("causal", "4-layers", "256-wide", "64-embedded")
 WIDTH, LAYERS, HEAD = 128, 2, 32
 PERIOD = 10_000.0
 """Of the slowest sine, in places, over 2 pi."""
@@ -151,7 +151,7 @@ class Transformer(SequenceBody):
 
 
 def build(shape: tuple[int, ...], dropout: float = 0.0, *words: str) -> Transformer:
-    says = told(words, ["causal"], {"layers": LAYERS, "wide": WIDTH})
+    says = told(words, ["causal"], {"layers": LAYERS, "wide": WIDTH, "embedded": shape[1]})
     if says["wide"] % HEAD:
         raise UsageError(
             f"a transformer is a multiple of {HEAD} wide.", where="model", fix=f"Say {WIDTH}-wide."
