@@ -137,3 +137,31 @@ def test_a_slice_by_length_is_found() -> None:
     learner = make_learner(data, "ngrams", bare=True)
     learner.fit()
     assert any("words" in each.words for each in slices(learner).found)
+
+
+@pytest.mark.slow
+def test_a_pretrained_tokenizer_is_seen_at_its_work(tmp_path: Path) -> None:
+    import pretrained
+
+    from drivetrain.models.pretrained_texts import tokenizer_of
+
+    texts = np.array(
+        [*(text for text, _ in made_texts(8)), "", "a\U0001f44d\U0001f3fd b", "\0\ud83d"], object
+    )
+    for kind in pretrained.KINDS:
+        codec = tokenizer_of(pretrained.backbone(tmp_path / kind, kind)).fit(texts[:4])
+        whole = codec.with_fields(length=codec.most)
+        assert tokens_of(whole, texts[-1])  # Half of a letter may be taken off.
+        for text in texts[:-1].tolist():
+            shown = "".join(piece.text.strip("[]") for piece in tokens_of(whole, text) if piece.mark != "gap")
+            assert shown.replace(" ", "") == whole.read(text).replace(" ", "")
+        assert any(piece.mark == "cut" for piece in tokens_of(codec, "film " * 400))
+        assert codec.sizes(texts)[-3] == codec.tokenizer.around
+        encoded, _ = codec.encode_column(texts)
+        assert len(groupings("text", codec, encoded)) == 2
+
+
+def tokens_of(codec: Any, text: str) -> list[Any]:
+    from drivetrain.charts import subwords
+
+    return subwords.pieces(codec, text)

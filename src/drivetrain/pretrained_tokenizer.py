@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, cast
 
 from drivetrain.errors import DrivetrainError
@@ -111,9 +111,16 @@ class PretrainedTokenizer:
 
     def whole(self, text: str) -> int:
         """How many tokens a text has, uncut."""
-        if (made := self._cut.get((0, ""))) is None:
-            made = self._cut[0, ""] = self._library()
-        return len(made.encode(text))
+        return len(self._uncut.encode(text))
+
+    def places(self, text: str) -> list[tuple[int, int, int]]:
+        """From where to before where each token of a text stands in it, nowhere those around it, and its number; uncut."""
+        found = self._uncut.encode(text)
+        return [(*span, number) for span, number in zip(found.offsets, found.ids)]
+
+    @cached_property
+    def _uncut(self) -> Any:
+        return self._library()
 
     def _library(self) -> Any:
         require("tokenizers", "a text that is cut as a pretrained model wants it", "text")

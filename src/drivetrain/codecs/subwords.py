@@ -98,6 +98,16 @@ class Subwords(Codec):
             return ""
         return HALF.sub(REPLACEMENT, raw if isinstance(raw, str) else as_text(raw, "text"))
 
+    def sizes(self, values: Array) -> Array:
+        """(n,) how many tokens raw values have, before anything is cut off."""
+        different, which = distinct(values)
+        return np.array([self.tokenizer.whole(self.read(raw)) for raw in different], np.int64)[which]
+
+    @property
+    def unknown(self) -> int | None:
+        """The token that stands for what is not known."""
+        return self.tokenizer.unknown
+
     def encode(self, value: Any) -> Array:
         if self.length is None:
             raise DrivetrainError("subwords@1 has no length yet.", fix="Call fit first.")

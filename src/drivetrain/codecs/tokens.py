@@ -183,6 +183,15 @@ class Tokens(Codec):
             return words(text, self.lines)
         return spaced_words(text) if self.spaced else _CUT[self.tokenizer](text)
 
+    def sizes(self, values: Array) -> Array:
+        """(n,) how many tokens raw texts have, before anything is cut off."""
+        return self.with_fields(length=self.longest).encode_column(values)[0].lengths
+
+    @property
+    def unknown(self) -> int:
+        """The token that stands for what is not known."""
+        return UNKNOWN
+
     def cut(self, value: str) -> Iterator[tuple[str, list[int]]]:
         """The pieces of a text that was read, and the tokens of each: all, also those that are not kept."""
         for piece in self._pieces(value):

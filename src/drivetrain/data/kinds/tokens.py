@@ -16,7 +16,6 @@ from drivetrain.data.kinds.base import ColumnContext, ColumnKind, refuse_no_text
 from drivetrain.data.lengths import Lengths
 from drivetrain.data.read.columns import Column
 from drivetrain.ragged import Ragged
-from drivetrain.tokenizer import UNKNOWN
 from drivetrain.types import Array
 
 TOKENS = "tokens"
@@ -88,8 +87,8 @@ def groupings(codec: Codec, encoded: Any) -> Iterator[Named]:
     sizes = rows.lengths.astype(np.float64)
     sizes[sizes == 0] = np.nan
     yield ranged(sizes, form="{} tokens")
-    if cast("Tokens", codec).tokenizer:
-        before = np.concatenate([[0], np.cumsum(rows.values == UNKNOWN)])
+    if codec.holds_texts:
+        before = np.concatenate([[0], np.cumsum(rows.values == cast("Tokens", codec).unknown)])
         yield shares(
             (before[rows.starts + rows.lengths] - before[rows.starts]) / sizes, form="{} of tokens unknown"
         )
@@ -99,8 +98,7 @@ def lengths(codec: Codec, raw: Array) -> Lengths | None:
     """How many tokens the texts (n,) have, and how many of them are kept; None of what is never cut,
     as lists of numbers."""
     tokens = cast("Tokens", codec)
-    if not tokens.tokenizer or tokens.length == tokens.longest:
+    if not tokens.holds_texts or tokens.length == tokens.longest:
         return None
-    column, _ = tokens.with_fields(length=tokens.longest).encode_column(raw)
     told = f"of longer texts those at the {tokens.keep} are kept"
-    return Lengths(column.lengths, "tokens", tokens.length or 1, told)
+    return Lengths(tokens.sizes(raw), "tokens", tokens.length or 1, told)

@@ -84,7 +84,7 @@ class Steps:
         source = self.network.source
         names = {key: graph.inputs[key] for key in (source, lengths_of(source))}
         tokens, lengths = names.values()
-        vectors = self._vectors(graph, graph.tensor(self.table.weight), tokens)
+        vectors = self._vectors(graph, graph.table(self.table.weight, tokens), tokens)
         vectors = graph.add("Mul", vectors, graph.floats(write_there(graph, vectors, lengths)))
         lengths = graph.add("Max", lengths, graph.constant(1, "i8"))
         self.attending.write_begin(graph, vectors, lengths, self.states)
@@ -100,7 +100,7 @@ class Steps:
         from onnx import TensorProto
 
         graph = NetworkGraph(Signature({}, {}))
-        table = graph.tensor(self.table.weight)
+        table = graph.table(self.table.weight, "tokens")
         vectors = self._vectors(graph, table, "tokens")
         values = self.attending.write_step(graph, vectors, self.states, self.after)
         last = graph.add("Gather", values, graph.constant(-1, "i8"), axis=1)
