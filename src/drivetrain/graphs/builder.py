@@ -34,7 +34,7 @@ class Builder:
     def constant(self, value: npt.ArrayLike, dtype: npt.DTypeLike = np.float32) -> str:
         from onnx import numpy_helper
 
-        name = self._name("constant")
+        name = self.name("constant")
         self.initializers.append(numpy_helper.from_array(np.asarray(value, dtype), name))
         return name
 
@@ -60,7 +60,7 @@ class Builder:
         """A node with one output, which is called `output` where that is given."""
         from onnx import helper
 
-        output = output or self._name(operator)
+        output = output or self.name(operator)
         self.nodes.append(helper.make_node(operator, inputs, [output], domain=domain, **attributes))
         return output
 
@@ -115,7 +115,8 @@ class Builder:
         checker.check_model(model)
         return model.SerializeToString()
 
-    def _name(self, what: str) -> str:
+    def name(self, what: str) -> str:
+        """One that no node nor constant has yet, where it is used before the next is made."""
         return f"{what.lower()}_{len(self.nodes) + len(self.initializers)}"
 
     def _port(self, field: str) -> tuple[int, list[int | str]]:

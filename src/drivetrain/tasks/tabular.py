@@ -172,10 +172,10 @@ class Tabular(Task):
         return super().asked(signature, inputs, keep)
 
     def default_model(self, signature: Signature) -> str:
-        """The best of several; where an input is of tokens the network, for the others can't have it."""
-        from drivetrain.learn.names import BEST, NETWORK
+        from drivetrain.learn.names import BEST
 
-        return NETWORK if any(codec.of_tokens for codec in signature.inputs.values()) else BEST
+        del signature
+        return BEST
 
     def find_faults(self, data: Dataset) -> Report:
         from drivetrain.tasks.tables import find_faults

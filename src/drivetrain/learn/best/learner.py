@@ -33,10 +33,10 @@ from drivetrain.learn.baselines.supervised import Baseline
 from drivetrain.learn.best.blending import Weights, joined_weights, learned_losses, unseen_blend
 from drivetrain.learn.best.candidates import Candidate, candidates
 from drivetrain.learn.best.target_scale import log_fits
-from drivetrain.learn.best.tried import Tried, answers_of, tell
+from drivetrain.learn.best.tried import Tried, answers_of, both_sides, tell
 from drivetrain.learn.features.base import Sums
 from drivetrain.learn.graph_model import GraphModel, read_graph
-from drivetrain.learn.names import BEST, NETWORK, REGRESSION
+from drivetrain.learn.names import BEST, NETWORK, NGRAMS, REGRESSION
 from drivetrain.learn.outputs import Outputs
 from drivetrain.learn.refitted import Refitted
 from drivetrain.learn.refusals import refuse_large, refuse_no_rows
@@ -261,6 +261,8 @@ class BestLearner(Refitted):
             if has_valid and count > 1:
                 later = {key: found[1:] for key, found in answers.items()}
                 measured[target] = joined_weights(codec, later, true[1:], loss)
+            if any(each.candidate.model == NGRAMS for each in self.tried):
+                self.notes.append(both_sides(codec, target, self.tried, true, self.weights[target]))
             blend = unseen_blend(codec, answers, true, loss, seed)
             if has_valid:
                 self._outputs.setdefault("valid", Outputs({}))[target] = blend[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -13,7 +13,7 @@ import numpy as np
 
 from drivetrain.codecs import Codec, Quantity
 from drivetrain.errors import DrivetrainError
-from drivetrain.figures import rough
+from drivetrain.figures import digits, rough
 from drivetrain.files import from_json, to_json, write_bytes, write_text
 from drivetrain.learn.best.candidates import Candidate
 from drivetrain.learn.names import BEST
@@ -113,6 +113,22 @@ def tell(
             "difference": apart.to_json(), "better": better, "words": _in_words(apart, sure),
         })  # fmt: skip
     return rows
+
+
+def both_sides(
+    codec: Codec, target: str, tried: Sequence[Tried], truths: Sequence[Array], weights: Mapping[str, float]
+) -> str:
+    """What each reached on the same rows that it had not seen, and what is taken: a sentence for the notes of a run."""
+    measure = "accuracy" if codec.labels is not None else _measure(codec, "squared")
+    reached: list[str] = []
+    for each in tried:
+        answers = [answer[target] for answer in each.answers]
+        value = _statistic(codec, measure, answers, truths[: len(answers)]).estimate().value
+        reached.append(f"{each.candidate.name} {digits(value, 3)}")
+    called = {each.candidate.key: each.candidate.name for each in tried}
+    taken = " + ".join(f"{weight:.2f} {called[key]}" for key, weight in weights.items())
+    chosen = f"the blend {taken} is taken" if len(weights) > 1 else f"{called[next(iter(weights))]} is taken"
+    return f"{names.metric(measure).name} for {target!r}, on rows that none had seen: {', '.join(reached)}: {chosen}"
 
 
 def _statistic(codec: Codec, measure: str, answers: Sequence[Array], truths: Sequence[Array]) -> Statistic:

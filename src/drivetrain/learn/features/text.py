@@ -139,9 +139,15 @@ def for_ngrams(field: str, codec: Text, encoded: Array, most: int) -> Vocabulary
         kept = np.sort(kept[np.argsort(-rows[kept], kind="stable")[:most]])
     dense = np.zeros(buckets, np.int32)
     dense[kept] = np.arange(1, len(kept) + 1)
-    idf = np.zeros(len(kept) + 1, np.float32)
-    idf[1:] = 1 + np.log((1 + len(encoded)) / (1 + rows[kept]))
+    idf = inverse_frequencies(rows[kept], len(encoded))
     return Vocabulary(field, start, bits, dense, int(np.searchsorted(kept, buckets // 2)), idf)
+
+
+def inverse_frequencies(having: Array, rows: int) -> Features:
+    """(n-grams + 1,): 0, and 1 + ln((1 + rows) / (1 + those that have it)) of each."""
+    found = np.zeros(len(having) + 1, np.float32)
+    found[1:] = 1 + np.log((1 + rows) / (1 + having))
+    return found
 
 
 def _pieces(encoded: Array) -> Iterator[Array]:
