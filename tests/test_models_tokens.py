@@ -209,7 +209,7 @@ def test_a_column_is_said_to_be_tokens() -> None:
         "end",
     )
     assert "the" in codec.stop_words
-    assert data.default_model == "mlp"
+    assert data.default_model == "best"
     train = [frame["review"][row] for row in data.rows("train")]
     assert codec == codec.with_fields(size=None, tokenizer_json=None, whole=None).fit(train)
     assert dt.tabular.from_frame(frame, "liked").kinds["review"].kind == "text"
