@@ -427,3 +427,9 @@ def test_what_no_training_text_was_like_is_unusual() -> None:
     ]  # fmt: skip
     assert codec.unusual(texts, column, codec.profile(column)) == []
     assert Tokens(9).unusual(texts, column, profile) == []
+
+
+def test_that_no_piece_comes_twice_is_told() -> None:
+    codec = Tokens(tokenizer="words").fit(["one two", "three four"])
+    assert codec.size == 4
+    assert "no piece of the training texts comes 2 times: all of them are unknown" in codec.told

@@ -309,6 +309,8 @@ class Tokens(Codec):
     def told(self) -> str:
         if self.whole is None:
             return ""
+        if self.size == FIRST:
+            return f"no piece of the training texts comes {self.rare} times: all of them are unknown, and tell nothing"
         return (
             f"{self.size:,} different tokens ({self.tokenizer}); {self.whole:.0%} of the training texts have at most "
             f"{self.length:,} of them, and of longer ones those at the {self.keep} are kept"
