@@ -83,6 +83,15 @@ def test_profile_and_what_is_unusual() -> None:
     assert which.tolist() == [True, False, False]
 
 
+def test_a_text_is_shown_as_its_tokens() -> None:
+    from drivetrain.charts.subwords import pieces
+
+    shown = pieces(codec(length=5), "filmed q a b")
+    assert [(piece.text, piece.mark) for piece in shown] == [
+        ("film", "token"), ("ed", "token"), (" ", ""), ("[q]", "unknown"), (" ", ""), ("a", "cut"), (" ", ""), ("b", "cut"),
+    ]  # fmt: skip
+
+
 def test_a_spec_is_whole_and_a_bundle_keeps_the_tokenizer_apart() -> None:
     from drivetrain.bundle.apart import put_in, to_members
     from drivetrain.codecs import Signature

@@ -36,7 +36,15 @@ from drivetrain.learn.objectives.base import NETWORK, SUPERVISED, Objective, obj
 from drivetrain.learn.outputs import Outputs
 from drivetrain.learn.refusals import refuse_no_rows, refuse_one_class
 from drivetrain.learn.runs import state
-from drivetrain.learn.settings import FROZEN_EPOCHS, OF_FIT, Phase, Settings, telling, unknown_option
+from drivetrain.learn.settings import (
+    FROZEN_EPOCHS,
+    HEADS_FASTER,
+    OF_FIT,
+    Phase,
+    Settings,
+    telling,
+    unknown_option,
+)
 from drivetrain.learn.threads import LARGE_BATCH, one_thread
 from drivetrain.learn.training import Training, averaging
 from drivetrain.metrics import is_large
@@ -361,7 +369,8 @@ class Learner(BaseLearner):
 
         `lr` is the peak rate of the heads while all weights train; alone they train at thirty times that. `views`
         augmented views are computed for the frozen training, one after the other in its epochs; `spread` is the
-        learning rate of the first training over that of the heads. From scratch this is `fit`.
+        learning rate of the first training over that of the heads. With `epochs` 0 the heads alone are trained. From scratch
+        this is `fit`.
         """
         if not self.network.pretrained:
             given = (
@@ -375,8 +384,9 @@ class Learner(BaseLearner):
             return self.fit(epochs, lr)
         rate = self.default_rate(fine_tuned=True) if lr is None else lr
         frozen = frozen_epochs and self.network.keeps_features
-        before = [Phase(frozen_epochs, rate * 30, frozen=True, views=views)] if frozen else []
-        return self.train([*before, Phase(epochs, rate, spread=spread)])
+        before = [Phase(frozen_epochs, rate * HEADS_FASTER, frozen=True, views=views)] if frozen else []
+        after = [] if before and epochs == 0 else [Phase(epochs, rate, spread=spread)]
+        return self.train([*before, *after])
 
     def train(self, phases: Sequence[Phase]) -> dict[str, Any]:
         """Add phases to the plan and train to its end."""

@@ -18,6 +18,10 @@ SCHEDULES = ("one_cycle", "constant")
 EPOCHS, EPOCHS_OF_COLUMNS, FROZEN_EPOCHS = 5, 10, 4
 
 
+HEADS_FASTER = 30
+"""How many times the learning rate of all weights is that of heads alone."""
+
+
 class Record:
     """A frozen dataclass that goes to JSON and back; an unknown name is refused with the nearest known one."""
 

@@ -25,6 +25,8 @@ class Body(nn.Module):
     """Where the weights come from, for the record; None when they are random."""
     frozen_norm: bool = False
     """Batch norm must stay in eval mode in transfer learning: its statistics are better than a small batch's."""
+    heads_from_zero: bool = False
+    """The last layers of heads begin with zeros: of few rows chance weights on many good features are not unlearned."""
     size: int | None = None
     """Height and width in pixels that the weights were trained on."""
     has_maps = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from torch import nn
@@ -71,5 +71,15 @@ def build_network(
     }
     width = getattr(combiner, "features", len(inputs))
     network = Network(encoders, combiner, build_heads(signature.targets, width, wishes), notes)
+    if any(getattr(body, "heads_from_zero", False) for body in network.bodies):
+        _from_zero(network.heads.values())
     try_heads(network, signature, rows)
     return network
+
+
+def _from_zero(heads: Iterable[nn.Module]) -> None:
+    """Begin the last layer of each head with zeros."""
+    for head in heads:
+        layers = [module for module in head.modules() if isinstance(module, nn.Linear)]
+        for parameter in layers[-1].parameters() if layers else ():
+            nn.init.zeros_(parameter)

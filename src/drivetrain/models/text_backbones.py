@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from drivetrain.errors import DrivetrainError, UsageError
@@ -18,10 +19,12 @@ from drivetrain.models.sequences import mean_of, there
 class TextBackbone(Body):
     """A model of `transformers` on tokens int64 (N, T) and how many of each row are there, int64 (N,) -> features float32
     (N, width): the mean of its states over the places that are there, as sentence-transformers has it (Reimers and Gurevych 2019,
-    arXiv:1908.10084), or the state of the first token where the folder says so (`1_Pooling/config.json`).
+    arXiv:1908.10084), or the state of the first token where the folder says so (`1_Pooling/config.json`); of each text with mean
+    0 and variance 1, for the states of models are of very different sizes, and one learning rate is to do for the heads of all.
     """
 
     has_maps = True
+    heads_from_zero = True
 
     def __init__(self, model: nn.Module, padding: int, first: bool = False) -> None:
         super().__init__()
@@ -48,7 +51,8 @@ class TextBackbone(Body):
         return self.model(input_ids=tokens, attention_mask=seen.to(torch.int64)).last_hidden_state
 
     def pooled(self, maps: Tensor, lengths: Tensor) -> Tensor:
-        return maps[:, 0] if self.first else mean_of(maps, lengths.clamp(min=1))
+        found = maps[:, 0] if self.first else mean_of(maps, lengths.clamp(min=1))
+        return F.layer_norm(found, (self.features,))
 
     def blocks(self) -> list[nn.Module]:
         found: list[nn.Module] = []

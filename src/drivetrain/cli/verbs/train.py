@@ -35,6 +35,7 @@ from drivetrain.learn.settings import (
     EPOCHS,
     EPOCHS_OF_COLUMNS,
     FROZEN_EPOCHS,
+    HEADS_FASTER,
     LOSSES,
     NETWORKS_ONLY,
     OPTIMIZERS,
@@ -79,7 +80,11 @@ def add(command: ArgumentParser) -> None:
         "--model",
         help="best (tables), trees, regression, ngrams, mlp, linear, cnn, resnet18, ..., a hub name, a folder or weights file",
     )
-    command.add_argument("--epochs", type=int, help=f"default {EPOCHS}; {EPOCHS_OF_COLUMNS} for most tables")
+    command.add_argument(
+        "--epochs",
+        type=int,
+        help=f"default {EPOCHS}; {EPOCHS_OF_COLUMNS} for most tables; 0: of a pretrained model the head alone",
+    )
     command.add_argument(
         "--time",
         type=duration,
@@ -123,7 +128,13 @@ def act(options: Namespace) -> Reply:
     learner.notes_told.update(learner.notes if options.json else data.notes)  # `describe` has told those.
     learner.tell_notes()
     say(repr(learner), options)
-    epochs = options.epochs or usual_epochs(learner.data)
+    epochs = usual_epochs(learner.data) if options.epochs is None else options.epochs
+    if epochs == 0 and not (
+        is_network(learner.model_name) and learner.network.pretrained and options.frozen_epochs
+    ):
+        raise UsageError(
+            "0 epochs train the head alone, of a pretrained model.", where="--epochs", fix="Say 1 or more."
+        )
     try:
         if is_network(learner.model_name):
             learner.fine_tune(epochs, options.lr, frozen_epochs=options.frozen_epochs)
@@ -187,7 +198,7 @@ def _check_training(options: Namespace) -> None:
     in the way, a hub that can't be reached."""
     from drivetrain.learn.settings import Settings
 
-    if options.epochs is not None and options.epochs < 1:
+    if options.epochs is not None and options.epochs < 0:
         raise UsageError(f"epochs must be a whole number from 1, not {options.epochs}.", where="--epochs")
     if options.frozen_epochs < 0:
         raise UsageError(
@@ -282,6 +293,8 @@ def _of_training(learner: Any, options: Namespace) -> dict[str, Any]:
     if not getattr(learner, "plan", None):
         return has
     frozen = sum(phase.epochs for phase in learner.plan if phase.frozen)
+    last = learner.plan[-1]
+    rate = last.learning_rate
     names = [
         name
         for name in (options.augment, *AUGMENTS)
@@ -291,8 +304,8 @@ def _of_training(learner: Any, options: Namespace) -> dict[str, Any]:
         **has,
         # From scratch it says nothing, here as at the start.
         "frozen_epochs": frozen if learner.network.pretrained else options.frozen_epochs,
-        "epochs": learner.plan[-1].epochs,
-        "lr": learner.plan[-1].learning_rate,
+        "epochs": 0 if last.frozen else last.epochs,
+        "lr": options.lr if last.frozen and options.lr and options.lr * HEADS_FASTER == rate else rate,
         "augment": names[0] if names else "of its own",
     }
 
