@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 TEXTS, MOST = 6, 40
 """Golden texts of the data, and how many tokens are written for each at most."""
-STRATEGIES = (Greedy(), Beam(4))
+STRATEGIES = (Greedy(), Beam(4), Beam(4, length_penalty=0.6))
 ROOM = 1.5
 """How many tokens may be written, as often as the longest target of the training has."""
 

@@ -61,6 +61,11 @@ class Decoder:
         self.program, self._signature = program, signature
         self._run, self._step, self._prefill = run, interfaces[STEP], interfaces.get(PREFILL)
 
+    @property
+    def stops(self) -> Array:
+        """bool (vocabulary,): which tokens end a sequence."""
+        return np.isin(np.arange(self.program.vocabulary), self.program.stop)
+
     def room(self, encoded: Batch) -> int:
         """How many tokens may follow a row. Raises DataError where none may."""
         taken = self._first_tokens(encoded).shape[1]

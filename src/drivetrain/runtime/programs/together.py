@@ -20,7 +20,7 @@ from drivetrain.types import Array, Batch
 AT_ONCE = 128
 """Sequences that a step takes: rows, or the beams of several."""
 MOST_PLACES = 2**14
-"""Of the inputs of all rows that are read at once, padding included."""
+"""Of the inputs of all sequences of a step, padding included: a state has numbers for each."""
 
 Tokens = tuple[int, ...]
 
@@ -46,7 +46,7 @@ def generate_together(
             found[place] = fault
     done(len(rows) - len(fit))
     width = strategy.width if isinstance(strategy, Beam) else 1
-    for some in _batches(decoder, rows, fit, max(1, AT_ONCE // width)):
+    for some in _batches(decoder, rows, fit, width):
         given = [rows[place] for place in some]
         try:
             made: Sequence[Tokens | DrivetrainError] = _go_on(
@@ -79,13 +79,14 @@ def generate(decoder: Decoder, encoded: Batch, strategy: Strategy, most: int) ->
     return found
 
 
-def _batches(decoder: Decoder, rows: Sequence[Batch], fit: Sequence[int], most: int) -> Iterator[list[int]]:
-    """The places of rows that go together."""
+def _batches(decoder: Decoder, rows: Sequence[Batch], fit: Sequence[int], width: int) -> Iterator[list[int]]:
+    """The places of rows that go together, each as `width` sequences."""
     alike = {place: decoder.alike(rows[place]) for place in fit}
     size = {place: max((1, *sizes(rows[place]))) for place in fit}
     batch: list[int] = []
     for place in sorted(fit, key=lambda place: (alike[place], size[place])):
-        full = len(batch) == most or (len(batch) + 1) * size[place] > MOST_PLACES
+        sequences = (len(batch) + 1) * width
+        full = sequences > AT_ONCE or sequences * size[place] > MOST_PLACES
         if batch and (full or alike[place] != alike[batch[0]]):
             yield batch
             batch = []
@@ -108,7 +109,7 @@ def _one_by_one(
 ) -> list[Tokens]:
     """One token of each row at a time; rows that have ended are left out."""
     found: list[list[int]] = [[] for _ in limits]
-    rows = np.arange(len(limits))
+    rows, stops = np.arange(len(limits)), decoder.stops
     for place in range(int(limits.max())):
         if isinstance(strategy, Sampling):
             numbers = (draw(seeds[row], place) for row in rows.tolist())
@@ -119,7 +120,7 @@ def _one_by_one(
             tokens = step.logits.argmax(1)  # Of equals the first.
         for row, token in zip(rows.tolist(), tokens.tolist()):
             found[row].append(token)
-        going = ~np.isin(tokens, decoder.program.stop) & (place + 1 < limits[rows])
+        going = ~stops[tokens] & (place + 1 < limits[rows])
         if not going.any():
             break
         if not going.all():
@@ -139,7 +140,7 @@ class Search:
     finished: list[tuple[float, Tokens]] = field(default_factory=list[tuple[float, Tokens]])
 
     def advance(
-        self, tokens: Array, logs: Array, strategy: Beam, stop: Sequence[int], length: int
+        self, tokens: Array, logs: Array, strategy: Beam, stops: Array, length: int
     ) -> tuple[Array, Array]:
         """Takes the likeliest continuations of those `tokens` (going, k) that have these log-probabilities. Gives for each
         sequence that goes on which one it continues, and its token."""
@@ -149,7 +150,7 @@ class Search:
         sequences: list[Tokens] = [
             (*self.going[row], token) for row, token in zip(rows.tolist(), chosen.tolist())
         ]
-        ends = np.isin(chosen, stop) | (length == self.limit)
+        ends = stops[chosen] | (length == self.limit)
         for place in np.flatnonzero(ends).tolist():
             self.finished.append((scores[place] / length**strategy.length_penalty, sequences[place]))
         left = np.flatnonzero(~ends)
@@ -165,7 +166,7 @@ def _beams(decoder: Decoder, step: Step, strategy: Beam, limits: Array) -> list[
     """The best sequence of a search that keeps `width` for each row; a finished one keeps its place, so that each leaves one less
     to go on. (So did the translators of Bahdanau et al., 2015, arXiv:1409.0473.)"""
     searches = [Search(int(limit)) for limit in limits]
-    active = searches
+    active, stops = searches, decoder.stops
     for length in range(1, int(limits.max()) + 1):
         tokens, logs = likeliest(step.logits, strategy.width)
         rows: list[Array] = []
@@ -173,7 +174,7 @@ def _beams(decoder: Decoder, step: Step, strategy: Beam, limits: Array) -> list[
         first = 0
         for search in active:
             mine = slice(first, first + len(search.going))
-            before, new = search.advance(tokens[mine], logs[mine], strategy, decoder.program.stop, length)
+            before, new = search.advance(tokens[mine], logs[mine], strategy, stops, length)
             rows.append(first + before)
             chosen.append(new)
             first = mine.stop
