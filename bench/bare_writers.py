@@ -116,3 +116,39 @@ class NanoLoop:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.steps += 1
+
+
+class WordLstm(nn.Module):
+    """One layer of LSTM, dropout, and the scores of all tokens."""
+
+    def __init__(self, vocabulary: int, embedded: int, width: int, dropout: float) -> None:
+        super().__init__()
+        self.table = nn.Embedding(vocabulary, embedded)
+        self.lstm = nn.LSTM(embedded, width, batch_first=True)
+        self.dropout, self.out = nn.Dropout(dropout), nn.Linear(width, vocabulary)
+
+    def forward(self, tokens: Tensor, targets: Tensor) -> Tensor:
+        scores = self.out(self.dropout(self.lstm(self.table(tokens))[0]))
+        return F.cross_entropy(scores.flatten(0, 1), targets.flatten())
+
+
+class WordLoop:
+    """Its training step, as well as one writes it: rows of one tensor, gradients of a norm of 1 at most, torch's fused AdamW."""
+
+    def __init__(
+        self, tokens: np.ndarray, vocabulary: int, batch: int, context: int, width: int, embedded: int
+    ) -> None:
+        rows = (len(tokens) - 1) // context
+        self.read = torch.from_numpy(tokens[: rows * context].astype(np.int64)).view(rows, context)
+        self.told = torch.from_numpy(tokens[1 : rows * context + 1].astype(np.int64)).view(rows, context)
+        self.network, self.batch = WordLstm(vocabulary, embedded, width, 0.4).train(), batch
+        self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=1e-3, weight_decay=0.01, fused=True)
+
+    def step(self) -> None:
+        rows = torch.randint(len(self.read), (self.batch,))
+        loss = self.network(self.read[rows], self.told[rows])
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.item()

@@ -35,19 +35,20 @@ def test_a_name_is_said_in_full() -> None:
 
 
 def test_settings_are_those_of_writers_where_nothing_is_said() -> None:
-    usual = writers.settings({"dropout": None, "clip": 2.0}, 128, validated=True)
+    usual = writers.settings({"dropout": None, "clip": 2.0}, 10**6, 128, validated=True)
     assert (usual["dropout"], usual["clip"], usual["batch_size"], usual["early_stopping"]) == (
         0.4,
         2.0,
         16,
         5,
     )
-    assert "early_stopping" not in writers.settings({}, 4096, validated=False)
-    assert writers.settings({"quiet": None}, 4096, validated=False)["batch_size"] == 1
+    assert "early_stopping" not in writers.settings({}, 10**6, 4096, validated=False)
+    assert writers.settings({"quiet": None}, 10**6, 4096, validated=False)["batch_size"] == 1
+    assert writers.settings({}, 70_000, 128, validated=True)["batch_size"] == 4
 
 
 def test_a_short_text_is_read_more_often_than_a_long_one(tmp_path: Path) -> None:
-    assert [writers.usual_epochs(tokens) for tokens in (0, 70_000, 300_000, 10**9)] == [40, 40, 17, 5]
+    assert [writers.usual_epochs(tokens) for tokens in (0, 70_000, 300_000, 10**9)] == [40, 18, 17, 5]
     assert usual_epochs(tiny(tmp_path)) == 40
 
 

@@ -97,8 +97,13 @@ class Writing(Problem):
         from drivetrain.tasks import writers
 
         model = self.default_model if model is None else model
-        options = writers.settings(options, self.context, bool(len(self.rows("valid"))))
+        options = writers.settings(options, self.told, self.context, bool(len(self.rows("valid"))))
         return super().learner(writers.full_name(model), **options)
+
+    @property
+    def told(self) -> int:
+        """How many tokens an epoch of the training tells."""
+        return int(self.lengths[self.rows("train")].sum())
 
     def model_named(self, name: str) -> str:
         from drivetrain.tasks.writers import full_name
@@ -216,7 +221,7 @@ class LanguageModel(Task):
     def epochs_of(self, data: Any) -> int:
         from drivetrain.tasks.writers import usual_epochs
 
-        return usual_epochs(int(data.lengths[data.rows("train")].sum()))
+        return usual_epochs(data.told)
 
     def make(
         self,

@@ -21,12 +21,14 @@ USUAL: dict[str, dict[str, int]] = {
     "transformer": {"layers": 4, "wide": 128, "embedded": 128},
 }
 """Of each kind the words that its name has where they are not said."""
-TOLD = 5_000_000
-"""Tokens that are told in a training where nobody says how many epochs it has."""
+STEPS = 2_400
+"""Of a training where nobody says how many epochs it has."""
 FEWEST, MOST = 5, 40
 """Epochs of long texts and of short ones."""
-AT_ONCE = 2048
+LEAST_AT_ONCE, MOST_AT_ONCE = 256, 2048
 """Tokens of a batch."""
+IN_AN_EPOCH = 128
+"""Batches that even a short text has: how many steps there are counts for more than how full they are."""
 PATIENCE = 5
 
 
@@ -47,9 +49,9 @@ def full_name(model: Any) -> str:
     )
 
 
-def settings(given: Mapping[str, Any], context: int, validated: bool) -> dict[str, Any]:
-    """The options of a learner: those that were `given`, and what a language model has where they say nothing."""
-    usual: dict[str, Any] = {"batch_size": max(1, AT_ONCE // context), "dropout": 0.4, "clip": 1.0}
+def settings(given: Mapping[str, Any], tokens: int, context: int, validated: bool) -> dict[str, Any]:
+    """The options of a learner on so many tokens: those that were `given`, and what a language model has where they say nothing."""
+    usual: dict[str, Any] = {"batch_size": max(1, at_once(tokens) // context), "dropout": 0.4, "clip": 1.0}
     if computes_bfloat16():
         usual["precision"] = "bfloat16"
     if validated:
@@ -68,9 +70,16 @@ def computes_bfloat16() -> bool:
     return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
+def at_once(tokens: int) -> int:
+    """The tokens of a batch of a text of so many."""
+    return 2 ** int(
+        np.clip(math.log2(max(1, tokens) / IN_AN_EPOCH), math.log2(LEAST_AT_ONCE), math.log2(MOST_AT_ONCE))
+    )
+
+
 def usual_epochs(tokens: int) -> int:
     """For a text of so many tokens to train on: many of a short one, of which the best is kept."""
-    return min(MOST, max(FEWEST, math.ceil(TOLD / max(1, tokens))))
+    return min(MOST, max(FEWEST, math.ceil(STEPS * at_once(tokens) / max(1, tokens))))
 
 
 def moved(starts: Array, lengths: Array, context: int, seed: int, epoch: int) -> tuple[Array, Array]:
