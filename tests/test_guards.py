@@ -173,5 +173,5 @@ def test_no_option_of_the_command_line_comes_or_goes_unnoticed() -> None:
         "--popularity-correction --include-seen",
         "similar": "-h --help --json bundle --trusted item --n",
         "embeddings": "-h --help --json bundle --out --force",
-        "generate": "-h --help --json bundle --trusted --prompt --out --length --temperature --top-k --top-p --beam --seed",
+        "generate": "-h --help --json bundle --trusted --prompt --out --force --length --temperature --top-k --top-p --beam --seed",
     }  # fmt: skip

@@ -225,8 +225,16 @@ def test_a_folder_of_midi_trains_a_model_that_writes_midi(tmp_path: Path) -> Non
     assert score.notes[:40] == before.notes[:40], "the seed comes first"
     assert len(score.notes) > len(before.notes)
     assert picture.read_text().startswith("<?xml")
-    told = drivetrain(*given, "--json", "--out", new).json
+    assert "exists already" in drivetrain(*given, "--out", new).err
+    told = drivetrain(*given, "--json", "--out", new, "--force").json
     assert told["files"] == [str(new)]
-    for prompt, words in (("none.mid", "none.mid"), (str(bundle), "unknown")):
-        done = drivetrain("generate", bundle, "--prompt", prompt, "--length", "3")
-        assert words in done.err + done.out or done.code == 0
+    assert "no .xyz files" in drivetrain(*given, "--out", tmp_path / "a.xyz").err
+    done = drivetrain("generate", bundle, "--prompt", tmp_path / "none.mid")
+    assert done.code == 1
+    assert "none.mid" in done.err
+    assert (
+        "2 of 2 tokens are unknown"
+        in drivetrain("generate", bundle, "--prompt", "la la", "--length", "3").err
+    )
+    (metric,) = {drivetrain("evaluate", bundle, folder, "--json").json["n"]}
+    assert metric == len(dt.language_model.from_file(folder).tokens) - 1

@@ -16,13 +16,13 @@ from commands import drivetrain
 import drivetrain as dt
 from drivetrain.codecs.tokens import Tokens
 from drivetrain.errors import DrivetrainError, UsageError
+from drivetrain.forms import source as text_source
+from drivetrain.forms.source import TextSource, blocks
 from drivetrain.learn.runs import checkpoints
 from drivetrain.learn.settings import Phase
 from drivetrain.metrics import tokens as metrics
 from drivetrain.runtime import Generator, Sampling, verify_bundle
-from drivetrain.tasks import text_source
 from drivetrain.tasks.language_model import PROMPT, TEXT, Writing
-from drivetrain.tasks.text_source import TextSource, blocks
 
 LINES = ["abc def. abc ghi,", "fed cba? ihg abc."]
 WORDS = "".join(f"{LINES[place % 2]}\n" for place in range(60))
@@ -172,12 +172,39 @@ def test_it_learns_and_its_bundle_writes(model: str, tokenizer: str, tmp_path: P
     found = generator.generate("abc d", Sampling(temperature=0.5, seed=1), most=8)
     assert found.answer["text"]
     assert found == generator.generate("abc d", Sampling(temperature=0.5, seed=1), most=8)
+    again = drivetrain("evaluate", bundle, source, "--json").json
+    assert again["part"] == "valid"
+    for name, estimate in generator.manifest["facts"]["metrics"]["valid"].items():
+        assert again["metrics"][name]["value"] == pytest.approx(estimate["value"], rel=1e-4)
+        assert again["metrics"][name]["low"] == pytest.approx(estimate["low"], rel=1e-4)
+    (tmp_path / "other.txt").write_text("abc abc ghi " * 30)
+    other = drivetrain("evaluate", bundle, tmp_path / "other.txt")
+    assert other.code == 0, other.err
+    assert "perplexity" in other.out
+    assert "(Kneser-Ney)" in other.out
+    _prompts(bundle)
 
 
-def test_what_nobody_looks_for_is_told(tmp_path: Path) -> None:
-    report = tiny(tmp_path).check()
-    assert "not looked through" in str(report)
-    assert report.counts["rows"] == len(tiny(tmp_path))
+HOSTILE = {
+    "unknown": "\u16a0\u16b1", "NUL": "a\0b", "emoji": "\U0001f469\u200d\U0001f680", "from right to left": "\u200f\u05e9\u05dc",
+    "half": "\ud83d", "marks": "\u0301" * 9,
+}  # fmt: skip
+
+
+def _prompts(bundle: Path) -> None:
+    """What nobody should ask for is answered, or refused in one line."""
+    for name, prompt in HOSTILE.items():
+        done = drivetrain("generate", bundle, "--prompt", prompt, "--length", "3")
+        assert done.code == 0, (name, done.err)
+        assert "unknown to the model" in done.err, name
+    done = drivetrain("generate", bundle)
+    assert (done.code, "the prompt is empty" in done.line) == (1, True)
+    done = drivetrain("generate", bundle, "--prompt", "abc " * 70_000, "--length", "2")
+    assert done.code == 1
+    assert "leave no room" in done.err
+    for temperature in ("-1", "nan", "1e9"):
+        assert drivetrain("generate", bundle, "--prompt", "abc", "--temperature", temperature).code == 2
+    assert drivetrain("generate", bundle, "--prompt", "abc", "--temperature", "0", "--length", "3").code == 0
 
 
 def test_n_grams_stand_beside_it_on_the_same_tokens(tmp_path: Path) -> None:

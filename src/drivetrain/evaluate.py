@@ -82,6 +82,8 @@ def evaluate(
         raise UsageError(f"evaluate has no option {name!r}.", where=name, fix=nearest(name, known))
     opened_bundle = open_bundle(bundle)
     task = task_of(opened_bundle.task)
+    if (own := task.evaluate(opened_bundle, os.fspath(source), trusted, quiet)) is not None:
+        return own
     if writes(opened_bundle):
         return _written(opened_bundle, source, {"layout": layout, "query": query, **options}, trusted, quiet)
     predictor = Predictor(opened_bundle, trusted=trusted)

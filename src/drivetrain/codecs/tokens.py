@@ -288,15 +288,19 @@ class Tokens(Codec):
         return [told for name, told in found.items() if self.tokenizer and profile.get(name) == 0]
 
     def lost(self, raw: Any, encoded: Array) -> str:
-        if not self.tokenizer or len(encoded) < (self.length or 0):
+        if not self.tokenizer:
             return ""
-        whole = sum(len(self._tokenizer.tokens(piece)) for piece in self._pieces(self.read(raw)))
-        side = "first" if self.keep == "beginning" else "last"
-        return (
-            f"only the {side} {len(encoded):,} of its {whole:,} tokens are read"
-            if whole > len(encoded)
-            else ""
-        )
+        told: list[str] = []
+        if len(encoded) >= (self.length or 0):
+            whole = sum(len(self._tokenizer.tokens(piece)) for piece in self._pieces(self.read(raw)))
+            side = "first" if self.keep == "beginning" else "last"
+            if whole > len(encoded):
+                told.append(f"only the {side} {len(encoded):,} of its {whole:,} tokens are read")
+        if unknown := int(np.count_nonzero(encoded == UNKNOWN)):
+            told.append(
+                f"{unknown:,} of {len(encoded):,} tokens {'is' if unknown == 1 else 'are'} unknown to the model"
+            )
+        return "; ".join(told)
 
     def _strange(self, encoded: Any) -> Array:
         return np.array([len(row) > 0 and bool((row == UNKNOWN).all()) for row in encoded], bool)

@@ -94,7 +94,7 @@ def of_units(
     counts on, and between two of them one. `said` is the text from a place to another."""
     ours = np.concatenate([part for text in written for part in (text.astype(np.int64), [-1])][:-1])
     stretches = sum(max(0, len(text) - length + 1) for text in written)
-    copied = sum(1 for _ in _equal(ours, training, length))
+    copied = sum(1 for _ in stretches_in(ours, training, length))
     longest, at, there = _longest(ours, training)
     run = said(at, at + longest) if longest else ""
     return Copying(
@@ -127,7 +127,7 @@ def _longest(ours: Ints, theirs: Ints) -> tuple[int, int, int]:
     size = 1
     while low < high:
         size = min(high, size)
-        found = next(_equal(ours, theirs, size), None)
+        found = next(stretches_in(ours, theirs, size), None)
         if found is not None:
             low, best = size, (size, *found)
             size = size * 2 if high == min(len(ours), len(theirs)) else (low + high + 1) // 2
@@ -137,7 +137,7 @@ def _longest(ours: Ints, theirs: Ints) -> tuple[int, int, int]:
     return best
 
 
-def _equal(ours: Ints, theirs: Ints, length: int) -> Iterator[tuple[int, int]]:
+def stretches_in(ours: Ints, theirs: Ints, length: int) -> Iterator[tuple[int, int]]:
     """Each stretch of ours that theirs has, by its place, and the place of an equal one there."""
     wanted, which = np.unique(_hashed(ours, length), return_inverse=True)
     known = np.full(len(wanted), -1, np.int64)

@@ -18,14 +18,17 @@ TEXT = "text"
 
 def forms() -> dict[str, Form]:
     """All forms by name, here and in extensions."""
-    found = {name: extensions.find("forms", name) for name in extensions.names("forms")}
-    return {name: extensions.offering(module, "FORM").FORM for name, module in found.items() if module}
+    found = {
+        name: getattr(extensions.find("forms", name), "FORM", None) for name in extensions.names("forms")
+    }
+    return {name: form for name, form in found.items() if isinstance(form, Form)}
 
 
 def form_named(name: Any) -> Form:
     """A form by its name, which may come from a bundle; that of any text where there is none of it."""
     module = extensions.find("forms", name) if isinstance(name, str) else None
-    return (module or extensions.find("forms", TEXT)).FORM  # type: ignore[union-attr]
+    found = getattr(module, "FORM", None)
+    return found if isinstance(found, Form) else forms()[TEXT]
 
 
 def form_of_files(files: list[str], where: str) -> tuple[Form, list[str]]:

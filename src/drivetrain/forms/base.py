@@ -48,11 +48,20 @@ class Form:
         del text
         return []
 
-    def save(self, text: str, path: str | os.PathLike[str]) -> None:
-        """Write a file of a text. Raises UsageError for the name of one that it can't be."""
-        if os.path.splitext(path)[1].lower() in (".mid", ".midi", ".png", ".svg"):
+    written: ClassVar[tuple[str, ...]] = ()
+    """How the files are called that can be made of it; empty: as anybody likes, but not as another form's are."""
+
+    def refuse(self, path: str) -> None:
+        """Raise UsageError for the name of a file that it can't be written to."""
+        end = os.path.splitext(path)[1].lower()
+        if end not in self.written if self.written else end in (".mid", ".midi", ".png", ".svg"):
+            names = ", ".join(self.written) or ".txt"
             raise UsageError(
-                f"this model writes {self.things}, and no {os.path.splitext(path)[1]} files.", where=path,
-                fix="End the name in .txt.",
+                f"this model writes {self.things}, and no {end or 'nameless'} files.", where=path, fix=f"End the name in {names}."
             )  # fmt: skip
+
+    def save(self, text: str, path: str) -> None:
+        """Write a file of a text, by the end of its name. Raises UsageError, FileError; DataError where there is nothing to
+        write."""
+        self.refuse(path)
         write_text(path, text if text.endswith("\n") else text + "\n")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from drivetrain.errors import DataError, UsageError
+from drivetrain.errors import DataError
 from drivetrain.files import write_bytes
 from drivetrain.forms.base import Form
 from drivetrain.music.events import from_words, to_words, trimmed
 from drivetrain.music.midi import midi_bytes, read_midi
-from drivetrain.music.score import Score
+from drivetrain.music.score import DRUMS, Score
 
 
 class Midi(Form):
@@ -19,6 +19,7 @@ class Midi(Form):
     large = False
     extensions = (".mid", ".midi")
     tokenizer = "words"
+    written = (".mid", ".midi", ".png", ".svg", ".txt")
     copied = 40  # Two bars of quarters: 8 words are two notes.
 
     def read(self, path: str) -> tuple[str, tuple[str, ...]]:
@@ -36,27 +37,22 @@ class Midi(Form):
             *([f"{idle:,} of its {len(text.split()):,} words say nothing where they stand"] if idle else []),
         ]
 
-    def save(self, text: str, path: str | os.PathLike[str]) -> None:
+    def save(self, text: str, path: str) -> None:
         end = os.path.splitext(path)[1].lower()
-        score, _ = _piece(text)
-        if end == ".txt":
+        if end not in (*self.extensions, ".png", ".svg"):
             super().save(text, path)
-        elif end in self.extensions:
-            if not score.notes:
-                raise DataError(
-                    "there are no notes to write.", where=path, fix="Give a prompt, or a greater --length."
-                )
+            return
+        score, _ = _piece(text)
+        if not score.notes:
+            raise DataError(
+                "there are no notes to write.", where=path, fix="Give a prompt, or a greater --length."
+            )
+        if end in self.extensions:
             write_bytes(path, midi_bytes(score))
-        elif end in (".png", ".svg"):
-            from drivetrain.charts.roll import roll
-            from drivetrain.music.score import DRUMS
+            return
+        from drivetrain.charts.roll import roll
 
-            roll(score.notes, score.bars, DRUMS, Path(path).stem).save(path)
-        else:
-            raise UsageError(
-                f"this model writes music, and no {end or 'nameless'} files.", where=path,
-                fix="End the name in .mid, .png, .svg or .txt.",
-            )  # fmt: skip
+        roll(score.notes, score.bars, DRUMS, Path(path).stem).save(path)
 
 
 def _piece(text: str) -> tuple[Score, int]:

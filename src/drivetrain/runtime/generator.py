@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from itertools import tee
 from typing import Any
 
+import numpy as np
+
 from drivetrain.arguments import public
 from drivetrain.bundle.generations import written
 from drivetrain.bundle.program import Generate
@@ -146,6 +148,21 @@ class Generator:
                 else self._generated(given[place], row, tokens)
             )
         return [found[place] for place in range(len(given))]
+
+    def costs(self, tokens: Array) -> Array:
+        """What each token but the first of each row costs, float64 (rows, n - 1): -log of the share that the model gave it after
+        those before it. `tokens` is int64 (rows, n), of a model that begins with a text alone."""
+        ((name, _),) = self.signature.inputs.items()
+        step = self._decoder.begin([{name: row} for row in tokens[:, :1]])
+        found = np.zeros((len(tokens), tokens.shape[1] - 1))
+        for place in range(1, tokens.shape[1]):
+            scores = step.logits.astype(np.float64)
+            scores -= scores.max(axis=1, keepdims=True)
+            came = np.take_along_axis(scores, tokens[:, place, None], axis=1)[:, 0]
+            found[:, place - 1] = np.log(np.exp(scores).sum(axis=1)) - came
+            if place + 1 < tokens.shape[1]:
+                step = self._decoder.next(step, tokens[:, place])
+        return found
 
     @public
     def translate(

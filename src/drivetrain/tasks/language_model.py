@@ -15,13 +15,14 @@ from drivetrain.codecs import Signature
 from drivetrain.codecs.tokens import Tokens
 from drivetrain.data.conclusion import Conclusion
 from drivetrain.data.dataset import Part
-from drivetrain.data.faults import Fault, Report
+from drivetrain.data.faults import Report
 from drivetrain.data.option import Option
 from drivetrain.data.split import Split
 from drivetrain.data.table import Origins, Table
 from drivetrain.data.task import Task
 from drivetrain.errors import DataError, UsageError
 from drivetrain.forms.base import Form
+from drivetrain.forms.source import TextSource
 from drivetrain.metrics.estimate import Statistic
 from drivetrain.metrics.paired import difference
 from drivetrain.metrics.tokens import DECIDES
@@ -30,10 +31,10 @@ from drivetrain.tasks.conclusion import Concluded
 from drivetrain.tasks.options import SEED, VALID
 from drivetrain.tasks.problem import Problem
 from drivetrain.tasks.telling import measured, ngrams_beside
-from drivetrain.tasks.text_source import TextSource
 from drivetrain.types import Array
 
 if TYPE_CHECKING:
+    from drivetrain.bundle import Bundle
     from drivetrain.charts import Chart
     from drivetrain.learn.base import BaseLearner
 
@@ -51,6 +52,9 @@ class Writing(Problem):
 
     conclusion: ClassVar[Conclusion | None]
     form: Form
+    source: TextSource
+    edge: int
+    """The character where the end begins that validates."""
     tokens: Array
     starts: Array
     lengths: Array
@@ -116,15 +120,6 @@ class Writing(Problem):
         rows = self.rows("train")
         starts, lengths = moved(self.starts[rows], self.lengths[rows], self.context, seed, epoch)
         return Part(self._arrays(starts, lengths), np.arange(len(rows)), rows)
-
-    def check(self) -> Report:
-        """Nothing is looked for yet, and that is told."""
-        if self.found_faults is None:
-            told = Fault("not looked", "note", "A text is not looked through for copies and leaks yet.")
-            self.found_faults = Report(
-                self.table.name, "", (told,), counts={"rows": len(self.table)}, things=self.things
-            )
-        return self.found_faults
 
 
 class Written(Concluded):
@@ -240,7 +235,21 @@ class LanguageModel(Task):
         return _writing(text, Path(source).name, valid, tokenizer, context, recipe)
 
     def facts(self, data: Any) -> dict[str, Any]:
-        return {"form": data.form.name}
+        return {
+            "form": data.form.name,
+            "context": data.context,
+            "text": data.source.facts(data.edge),
+        }
+
+    def find_faults(self, data: Any) -> Report:
+        from drivetrain.evidence.text_faults import check_text
+
+        return check_text(data)
+
+    def evaluate(self, bundle: Bundle, source: str, trusted: bool, quiet: bool) -> dict[str, Any]:
+        from drivetrain.evidence.text_measure import measured_text
+
+        return measured_text(bundle, source, trusted, quiet)
 
 
 def _refuse(valid: float, tokenizer: str, context: int) -> None:
@@ -296,7 +305,7 @@ def _writing(
         recipe=recipe,
         notes=[*source.notes, told],
     )
-    data.form = source.form
+    data.form, data.source, data.edge = source.form, source, edge
     data.tokens, data.starts, data.lengths, data.context = tokens, starts, lengths, context
     return data
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from drivetrain.cli.common import Reply, add_bundle, say
 from drivetrain.errors import CONTROL, UsageError
+from drivetrain.files import refuse_taken
 
 if TYPE_CHECKING:
     from drivetrain.bundle.strategies import Strategy
@@ -30,6 +31,7 @@ def add(command: ArgumentParser) -> None:
         "--out", metavar="FILE", action="append", default=[],
         help="write prompt and text there; of music .mid, or .png and .svg to look at; may be given again",
     )  # fmt: skip
+    command.add_argument("--force", action="store_true", help="replace existing files")
     command.add_argument("--length", type=int, default=256, metavar="N", help="tokens at most (256)")
     command.add_argument(
         "--temperature", type=float, metavar="T",
@@ -56,10 +58,14 @@ def act(options: Namespace) -> Reply:
     generator = Generator(options.bundle, trusted=options.trusted)
     form = form_named(generator.manifest["facts"].get("form"))
     prompt = _prompt(form.prompt(options.prompt), generator.signature)
+    _refuse_out(options, form, prompt)
     if options.json:
         found = generator.generate(prompt, strategy, most=options.length)
-        told = _save(options, form, prompt, found.answer.get("text", ""))
-        return {**found.to_json(), "strategy": strategy_to_json(strategy), **told}, 0
+        notes = [*found.notes, *_save(options, form, prompt, found.answer.get("text", ""))]
+        told = {"strategy": strategy_to_json(strategy), "notes": notes, "files": options.out}
+        return {**found.to_json(), **{name: value for name, value in told.items() if value}}, 0
+    for note in _lost(prompt, generator.signature):
+        say(f"note: the prompt: {note}", options)
     written, stopped = 0, False
     texts: list[str] = []
     for piece in generator.stream(prompt, strategy, most=options.length):
@@ -72,21 +78,32 @@ def act(options: Namespace) -> Reply:
     sys.stdout.flush()
     if written < options.length and not stopped:
         say(f"note: it has {written:,} tokens: the model has no room for more after this prompt", options)
-    for note in _save(options, form, prompt, "".join(texts)).get("notes", ()):
+    for note in _save(options, form, prompt, "".join(texts)):
         say(f"note: {note}", options)
     return {}, 0
 
 
-def _save(options: Namespace, form: Form, prompt: Any, text: str) -> dict[str, Any]:
-    """The files that were asked for, of prompt and text as one, and what is not sound in that."""
-    if not options.out:
-        return {}
-    if not isinstance(prompt, str):
-        raise UsageError("this model writes numbers, and no files.", where="--out", fix="Leave it out.")
-    whole = prompt + text
+def _lost(prompt: Any, signature: Signature) -> list[str]:
+    """What of a prompt the model doesn't see, in words."""
+    (codec,) = signature.inputs.values()
+    told = codec.lost(prompt, codec.encode(codec.read(prompt)))
+    return [told] if told else []
+
+
+def _refuse_out(options: Namespace, form: Form, prompt: Any) -> None:
+    """Before anything is written: a file that can't be made, or is there. Raises UsageError and FileError."""
     for path in options.out:
-        form.save(whole, path)
-    return {"files": options.out, "notes": form.faults(whole)}
+        if not isinstance(prompt, str):
+            raise UsageError("this model writes numbers, and no files.", where="--out", fix="Leave it out.")
+        form.refuse(path)
+        refuse_taken(path, options.force)
+
+
+def _save(options: Namespace, form: Form, prompt: Any, text: str) -> list[str]:
+    """The files that were asked for, of prompt and text as one; and what is not sound in that."""
+    for path in options.out:
+        form.save(prompt + text, path)
+    return form.faults(prompt + text) if options.out else []
 
 
 def show(answer: dict[str, Any]) -> None:

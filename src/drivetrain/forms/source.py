@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator
-from typing import TextIO
+from typing import Any, TextIO
 
 from drivetrain.data.read.folders import files_below
 from drivetrain.data.table import shown
@@ -56,6 +57,14 @@ class TextSource:
             more = f", and {len(faults) - 1:,} more" if len(faults) > 1 else ""
             self.notes.append(f"left out of {len(files):,} files: {faults[0].where}: {faults[0].error}{more}")
         self.form = form_of_text(form, next(iter(self._chunks()), ""))
+
+    def facts(self, edge: int) -> dict[str, Any]:
+        """Of one file what tells it again, and where its end begins; of several nothing."""
+        file = self._files[0]
+        path = file.path if isinstance(file, _Large) else file
+        if len(self._files) > 1 or not os.path.isfile(path):
+            return {}
+        return {"sha256": file_digest(path), "edge": edge}
 
     def _add(self, file: str) -> None:
         if (
@@ -148,6 +157,12 @@ class _Large:
         with open(self.path, encoding=self.encoding) as file:
             while chunk := file.read(CHUNK):
                 yield chunk
+
+
+def file_digest(path: str) -> str:
+    """The SHA-256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def blocks(chunks: Iterable[str]) -> Iterator[str]:
