@@ -12,6 +12,7 @@ from commands import drivetrain as typed
 from tongues import pairs, write_pairs
 
 import drivetrain as dt
+from drivetrain.errors import UsageError
 from drivetrain.evidence.translated import beside, sections
 
 SMALL = "transformer:1-layers:32-wide"
@@ -173,3 +174,32 @@ def test_evaluate_measures_what_is_written(runs: Path, tmp_path: Path) -> None:
     result = json.loads((runs / "two" / "result.json").read_text())
     assert own["metrics"]["bleu"]["value"] == pytest.approx(result["metrics"]["valid"]["bleu"]["value"])
     assert "this is the file that the model was trained on" in own["note"]
+
+
+def test_what_is_written_is_searched_by_no_verb_that_looks_at_all_outputs() -> None:
+    made = pairs(30)
+    data = dt.translation.from_table({"en": [a for a, _ in made], "made": [b for _, b in made]}, "en", "made")
+    for verb in (data.learning_curve, lambda: dt.tune(data, trials=1, quiet=True)):
+        with pytest.raises(UsageError, match="is written token by token"):
+            verb()
+
+
+@pytest.mark.slow
+def test_odd_texts_are_answered_and_what_is_odd_is_told(runs: Path, tmp_path: Path) -> None:
+    odd = ["fox " * 20_000, "\U0001f600", "السلام عليكم", "zzz qqq", "\u202eevil", "NA", "a\tb"]
+    (tmp_path / "odd.txt").write_text("\n".join(odd), encoding="utf-8")
+    done = typed("predict", runs / "made.bundle", tmp_path / "odd.txt", "--json", "--trusted")
+    assert done.code == 0
+    assert len(done.json["answers"]) == len(odd)
+    assert done.json["answers"][0]["unusual"]["en"].endswith("not read to the end, for being too long")
+
+
+@pytest.mark.slow
+def test_without_valid_rows_the_training_rows_are_measured(tmp_path: Path) -> None:
+    made = pairs(40)
+    data = dt.translation.from_table(
+        {"en": [a for a, _ in made], "made": [b for _, b in made]}, "en", "made", 0.0
+    )
+    learner = data.learner(SMALL, out=tmp_path / "run", quiet=True)
+    learner.fine_tune(1)
+    assert list(learner.result["metrics"]) == ["train"]

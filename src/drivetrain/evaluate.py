@@ -155,9 +155,11 @@ def _written(
     written: list[str] = []
     references: list[str] = []
     failed: list[str] = []
+    tally = Tally()
     with progress("Evaluating", len(found.items), quiet=quiet) as advance:
         for row, answer in enumerate(writer.stream(found.items)):
             advance(1)
+            tally.add(answer)
             if isinstance(answer, Failure):
                 fault = answer.error
                 fault.where = fault.where if found.origins[row] in fault.where else found.origins[row]
@@ -175,7 +177,8 @@ def _written(
     return {
         "n": len(written), "metrics": metrics, "part": found.part, "target": target,
         "note": sentences(found.note, opened.note), "opened": opened.to_json(),
-        "unknown": [], "failed": failed, "unusual": [], "notes": [*found.remarks, *_failures(failed), *signed],
+        "unknown": [], "failed": failed, "unusual": tally.to_json(),
+        "notes": [*found.remarks, *_failures(failed), *tally.notes(), *signed],
     }  # fmt: skip
 
 

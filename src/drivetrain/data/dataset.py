@@ -266,7 +266,11 @@ class Dataset:
 
 
 def _fields(codecs: Mapping[str, Codec]) -> str:
-    return ", ".join(f"{name} {codec.op} {list(codec.shape)}" for name, codec in codecs.items())
+    return ", ".join(f"{name} {codec.op} {_sides(codec)}" for name, codec in codecs.items())
+
+
+def _sides(codec: Codec) -> str:
+    return "of any length" if codec.shape == (None,) else str(list(codec.shape))
 
 
 def _short(value: Any) -> str:

@@ -17,6 +17,7 @@ from drivetrain.evidence.power_law import PowerLaw, fit
 from drivetrain.figures import digits, resolved
 from drivetrain.learn.applies import refuse_pointless
 from drivetrain.learn.names import one_model
+from drivetrain.learn.refusals import refuse_written
 from drivetrain.metrics import Statistic, metrics_of, names
 from drivetrain.progress import progress
 from drivetrain.report import words
@@ -128,6 +129,7 @@ def learning_curve(
     (default: the error rate, or the mean absolute error); the other options are those of a learner. The codecs stay those
     of all training rows. Raises UsageError, for a target without metrics too, and DataError where there are no valid rows.
     """
+    refuse_written(data, "a learning curve")
     model = one_model(data) if model is None else model
     refuse_pointless(data, model, [] if epochs is None else ["epochs"])
     target = next(iter(data.signature.targets))

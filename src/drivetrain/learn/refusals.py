@@ -44,6 +44,16 @@ def refuse_large(data: Dataset, model: str) -> None:
             )  # fmt: skip
 
 
+def refuse_written(data: Dataset, verb: str) -> None:
+    """Raises UsageError for a target that is written token by token, by what measures all outputs at once."""
+    for name, codec in data.signature.targets.items():
+        if codec.of_tokens:
+            raise UsageError(
+                f"{verb} takes models that answer at once, and {name!r} is written token by token.", where=name,
+                fix="Train several runs, and look at them side by side with: drivetrain compare RUN RUN",
+            )  # fmt: skip
+
+
 def refuse_no_rows(data: Dataset) -> None:
     """Raises TrainingError where there is nothing to train on."""
     if not len(data.part("train")):

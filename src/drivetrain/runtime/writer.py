@@ -12,11 +12,17 @@ from drivetrain.bundle.program import PREFILL, Generate
 from drivetrain.bundle.reader import Bundle, open_bundle
 from drivetrain.bundle.strategies import Beam
 from drivetrain.errors import DrivetrainError, UsageError
-from drivetrain.runtime.generator import Generator
+from drivetrain.runtime.generator import Generated, Generator
 from drivetrain.runtime.predictor import Predictor
 from drivetrain.runtime.rows import describe
-from drivetrain.types import Answer, Failure
+from drivetrain.types import Answer, Failure, Unusual
 
+LONG, ENDLESS = (
+    "not read to the end, for being too long",
+    "answered without an end, for there was no room for more",
+)
+SHOWN = 60
+"""Characters of an input that is told of."""
 AT_ONCE = 512
 """Texts that are taken from what is asked; they are written some at a time."""
 
@@ -43,7 +49,6 @@ class Writer:
                 where="--parts",
                 fix="Leave it out.",
             )
-        (target,) = self.signature.targets
         rest = iter(items)
         while some := list(islice(rest, AT_ONCE)):
             asked = [item for item in some if not isinstance(item, DrivetrainError) and not _is_empty(item)]
@@ -54,14 +59,17 @@ class Writer:
                 if isinstance(item, DrivetrainError):
                     yield Failure(item.where, item)
                 elif _is_empty(item):
-                    yield Answer(describe(item), {target: {"tokens": [], "text": ""}})
+                    yield self._answer(Generated(describe(item), (), True, {"tokens": [], "text": ""}))
                 else:
                     written = next(made)
-                    yield (
-                        written
-                        if isinstance(written, Failure)
-                        else Answer(written.input, {target: written.answer})
-                    )
+                    yield written if isinstance(written, Failure) else self._answer(written)
+
+    def _answer(self, written: Generated) -> Answer:
+        """With what of the input was not read, and whether the answer has an end, as what is unusual of the input."""
+        (source,), (target,) = self.signature.inputs, self.signature.targets
+        reason = LONG if written.notes else "" if written.stopped else ENDLESS
+        unusual = {source: Unusual(written.input[:SHOWN], reason)} if reason else {}
+        return Answer(written.input, {target: written.answer}, unusual)
 
 
 def _is_empty(item: Any) -> bool:

@@ -36,6 +36,7 @@ from drivetrain.learn.epochs import lengths, usual_epochs
 from drivetrain.learn.hooks import Hook
 from drivetrain.learn.learner import Learner
 from drivetrain.learn.names import NETWORK, is_network, is_several, network_of
+from drivetrain.learn.refusals import refuse_written
 from drivetrain.learn.runs.folder import next_folder
 from drivetrain.learn.settings import FROZEN_EPOCHS, telling
 from drivetrain.learn.trees.learner import GRAPH
@@ -141,6 +142,7 @@ class Search:
             if name not in known:
                 raise UsageError(f"a search has no option {name!r}.", where=name, fix=nearest(name, known))
         read = None if space is None else read_space(space)
+        refuse_written(data, "a search")
         self.models = searched_models(data, fixed, read)
         self._refuse(space or {})
         learners = self._probes("model" in fixed or (read is not None and "model" in read))

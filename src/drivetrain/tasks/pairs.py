@@ -53,7 +53,10 @@ class Translating(Problem):
                 fix="Choose transformer or gru, such as transformer:4-layers:128-wide.",
             )  # fmt: skip
         require("sacrebleu", "measuring translations", "train")
-        return super().learner(model, **{**USUAL, **options})
+        usual = {
+            name: value for name, value in USUAL.items() if name != "early_stopping" or len(self.split.valid)
+        }
+        return super().learner(model, **{**usual, **options})
 
     def model_named(self, name: str) -> str:
         return f"{MODEL}:{name}" if name.split(":")[0] in KINDS else name

@@ -27,6 +27,7 @@ class Translated(Concluded):
 
     def finish(self, learner: BaseLearner) -> dict[str, Any]:
         """The result, with a page of it, and what was written kept for comparisons."""
+        from drivetrain.evidence.result import TRAINED_ON
         from drivetrain.evidence.translated import beside
 
         data: Any = learner.data
@@ -51,7 +52,7 @@ class Translated(Concluded):
         found = beside(pairs, sources, written, references, data.target, learner.settings.seed)  # type: ignore[attr-defined]
         result["metrics"][part] = found["metrics"]
         result |= {name: found[name] for name in ("baselines", "against")}
-        result["notes"] += found["notes"]
+        result["notes"] += [*(TRAINED_ON if part == "train" else []), *found["notes"]]
         if learner.kept_run is not None:
             learner.kept_run.write_result(result)
             learner.kept_run.write_validation(_kept(data, part, written, references))
