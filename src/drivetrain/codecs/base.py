@@ -284,6 +284,12 @@ class Codec(ABC):
         return False
 
     @property
+    def word_names(self) -> tuple[str, ...] | None:
+        """Of tokens that are words what each is called, by its number, "" where it is none; None where tokens are something else.
+        Pretrained vectors of words may be given for them."""
+        return None
+
+    @property
     def labels(self) -> tuple[str, ...] | None:
         """The names of which an answer is exactly one, the encoded value being its place among them (none before `fit`);
         None where an answer is no choice."""

@@ -329,6 +329,12 @@ class Tokens(Codec):
         return (None,)
 
     @property
+    def word_names(self) -> tuple[str, ...] | None:
+        if self.tokenizer != "words":
+            return None
+        return ("",) * FIRST + self._tokenizer.names[FIRST:]
+
+    @property
     def holds_texts(self) -> bool:
         return bool(self.tokenizer)
 

@@ -62,6 +62,11 @@ NETWORK = Needs("a network", lambda _, model: is_network(model) and model != FAS
 OWN_NETWORK = Needs("a network that has a name", lambda _, model: isinstance(model, str), _named)
 PRETRAINED = Needs("a pretrained network", _may_be_pretrained, _named)
 SEARCHED = Needs("a model that is looked for among several", lambda _, model: is_several(model), _named)
+WORDS = Needs(
+    "columns that are read word by word, such as --column X=tokens",
+    lambda data, _: any(codec.word_names is not None for codec in data.signature.inputs.values()),
+    lambda *_: "there is none",
+)
 VALID = Needs(
     "data with validation rows", lambda data, _: bool(len(data.rows("valid"))), lambda *_: "there are none"
 )
@@ -84,6 +89,7 @@ APPLIES: dict[str, tuple[Needs, ...]] = {
     "shard": (NETWORK, TORCHRUN),
     "spread": (PRETRAINED,),
     "time": (SEARCHED,),
+    "vectors": (NETWORK, OWN_NETWORK, WORDS),
     "views": (PRETRAINED,),
 }
 """By the name of an option of training, here and on the command line. What isn't listed applies to all."""

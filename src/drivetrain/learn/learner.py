@@ -21,7 +21,7 @@ from drivetrain.data.augment.pictures import Augment
 from drivetrain.data.dataset import Dataset, Part
 from drivetrain.data.loader import Tensors, shuffled, to_tensors
 from drivetrain.data.share import Share
-from drivetrain.errors import UsageError
+from drivetrain.errors import TrainingError, UsageError
 from drivetrain.extensions import facet
 from drivetrain.learn import loop
 from drivetrain.learn.applies import refuse_pointless
@@ -51,6 +51,7 @@ from drivetrain.metrics import is_large
 from drivetrain.models.build import build_network
 from drivetrain.models.heads import HeadOptions
 from drivetrain.models.registry import fitting, record_of, refuse_unfit, resolve
+from drivetrain.models.vectors import WordVectors, read_vectors
 from drivetrain.progress import EpochTable
 from drivetrain.ragged import as_batch
 from drivetrain.types import Array
@@ -60,7 +61,7 @@ if TYPE_CHECKING:
 
 SAMPLE, SAMPLE_OF_COLUMNS = 512, 50_000
 """Rows that statistics are taken from, where an input is large and where none is."""
-OWN_OPTIONS = ("objective", "augment", "out", "force", "device", "hooks", "quiet", "bare")
+OWN_OPTIONS = ("objective", "augment", "out", "force", "device", "hooks", "vectors", "quiet", "bare")
 """Options of a learner that are not settings."""
 
 
@@ -96,8 +97,9 @@ class Learner(BaseLearner):
     must give); `objective` what the step minimises (as the task says
     by default), a name or an `Objective` of your own; `augment` a name, an `Augment`, None or "auto" (photographs are
     augmented, small pictures are not, and what a codec names changes of its own for is); `out` the run folder (by default
-    the next free one under runs/); a `bare` learner keeps none. The other options are those of `Settings`; `lr` may be
-    given to `fit`.
+    the next free one under runs/); a `bare` learner keeps none. `vectors` is a file of pretrained vectors of words in the format
+    of GloVe (`drivetrain.models.vectors`), with which tokens that are words begin. The other options are those of
+    `Settings`; `lr` may be given to `fit`.
     Raises UsageError for an unknown name or option, TrainingError where the model does not fit the data.
     """
 
@@ -113,6 +115,7 @@ class Learner(BaseLearner):
         force: bool = False,
         device: str | torch.device | None = None,
         hooks: Sequence[Hook] = (),
+        vectors: str | Path | WordVectors | None = None,
         quiet: bool = False,
         bare: bool = False,
         **settings: Any,
@@ -130,7 +133,12 @@ class Learner(BaseLearner):
         self.settings = self._settings(settings)
         self._refuse_unfit_objective()
         augmented = {} if self.augment == Augment.none() else {"augment": augment}
-        said = {**settings, **augmented, "shard": False}  # A run in shards may go on in one process.
+        said = {
+            **settings,
+            **augmented,
+            "vectors": vectors,
+            "shard": False,
+        }  # A run in shards may go on in one process.
         refuse_pointless(data, self.model_name or model, telling(said))
         self._tensors: dict[str, Tensors] = {}
         with self.processes.first_on_machine():
@@ -139,6 +147,7 @@ class Learner(BaseLearner):
                 data.part("valid")
         refuse_no_rows(data)
         refuse_one_class(data)
+        self.vectors = self._word_vectors(vectors, train)
         sample = train.batch(_spread(len(train), SAMPLE if data.large else SAMPLE_OF_COLUMNS))
         with torch.random.fork_rng(devices=[]):
             # Not torch.manual_seed, which would change the user's generator on a GPU too.
@@ -146,7 +155,7 @@ class Learner(BaseLearner):
             self.network = build_network(
                 data.signature, sample, self.model_name or model,  # type: ignore[arg-type]
                 pretrained=self.settings.pretrained, dropout=self.settings.dropout, heads=self._head_options(),
-                count=len(train),
+                count=len(train), vectors=self.vectors,
             )  # fmt: skip
             torch_state = torch.get_rng_state()
             beside = self.objective.networks_for(data.signature)
@@ -161,7 +170,7 @@ class Learner(BaseLearner):
         self.padding: float | None = None
         """Of fields of different lengths: the share of the current epoch's batches that is padding."""
         self.optimizer_state: dict[str, Tensor] | None = None
-        self.notes = [*data.notes, *self.network.notes]
+        self.notes = [*data.notes, *self.network.notes, *(self.vectors.told() if self.vectors else [])]
         self._note_data()
 
     # --- set-up -------------------------------------------------------------------------------------------
@@ -216,6 +225,18 @@ class Learner(BaseLearner):
             limits = limits_of(codec, self.data.part("train", self.enlarge).column(name))
             found[name] = dataclasses.replace(options, class_weights=weights, limits=limits)
         return found
+
+    def _word_vectors(self, given: str | Path | WordVectors | None, train: Part) -> WordVectors | None:
+        """The pretrained vectors of the words in the training rows; those that a run has recorded are not read again."""
+        if given is None or isinstance(given, WordVectors):
+            return given
+        codecs = self.data.signature.inputs.items()
+        names = {name: codec.word_names for name, codec in codecs if codec.word_names is not None}
+        counts = {
+            name: np.bincount(train.column(name).flat.astype(np.int64), minlength=len(words))
+            for name, words in names.items()
+        }
+        return read_vectors(given, names, counts)
 
     def _make_average(self) -> torch.optim.swa_utils.AveragedModel | None:
         if self.settings.ema is None:
@@ -480,7 +501,11 @@ class Learner(BaseLearner):
 
     def _keep_config(self) -> None:
         self._write_config(
-            model={"name": self.model_name, "module": "" if self.model_name else repr(self.network)},
+            model={
+                "name": self.model_name,
+                "module": "" if self.model_name else repr(self.network),
+                "vectors": None if self.vectors is None else self.vectors.to_json(),
+            },
             objective=self.objective.name,
             augment=self.augment.to_json(),
             phases=[phase.to_json() for phase in self.plan],
@@ -533,6 +558,10 @@ class Learner(BaseLearner):
                 fix="Use Learner.resume(run, data, model, objective=...).",
             )
         augment = Augment.from_json(config["augment"])
+        if (record := config["model"].get("vectors")) is not None:
+            # The weights hold what became of them; before the first checkpoint they are as in the file.
+            kept = any(opened.checkpoints.iterdir())
+            options["vectors"] = WordVectors.from_json(record) if kept else record["file"]
         learner = cls(
             data,
             model if model is not None else name,
@@ -541,6 +570,11 @@ class Learner(BaseLearner):
             **config["settings"],
             **options,
         )
+        if record is not None and learner.vectors is not None and learner.vectors.sha256 != record["sha256"]:
+            raise TrainingError(
+                "these are not the vectors that this run began with.", where=record["file"],
+                fix="Put them back, or train anew in another folder.",
+            )  # fmt: skip
         learner._take_up(opened, config)
         if not learner.processes.first:
             learner._run = None

@@ -151,6 +151,7 @@ NETWORKS_ONLY: dict[str, Any] = {
     "augment": "auto",
     "device": None,
     "hooks": (),
+    "vectors": None,
     **{field.name: field.default for field in dataclasses.fields(Settings)},
 }
 """Options of a network's learner, and what they are where nobody gave them."""

@@ -17,6 +17,7 @@ from drivetrain.models.own import build_own
 from drivetrain.models.parts import build_encoders, build_heads, part_of, two_rows
 from drivetrain.models.takes import form_of
 from drivetrain.models.tried import looks_of_features, try_heads
+from drivetrain.models.vectors import WordVectors
 from drivetrain.models.whole import WholeOptions
 from drivetrain.types import Array
 
@@ -30,6 +31,7 @@ def build_network(
     dropout: float = 0.0,
     heads: Mapping[str, HeadOptions] | None = None,
     count: int | None = None,
+    vectors: WordVectors | None = None,
 ) -> BaseNetwork:
     """The network for a signature. `rows` are a sample of encoded training rows by field, for statistics and shapes.
 
@@ -39,7 +41,7 @@ def build_network(
     no body, as the features of all of them side by side (N, features); and else a mapping, input -> what is prepared of
     it. With `takes_raw = True` it gets what the codecs encode, unprepared: a window of float32, tokens, pixels from 0 to 255;
     of rows of different lengths also how long each is, in the mapping under `drivetrain.ragged.lengths_of(input)`.
-    `heads` has options by target; `count` is the number of training rows where `rows` are not all.
+    `heads` has options by target; `count` is the number of training rows where `rows` are not all; words begin with `vectors`.
     Raises UsageError for an unknown name or one that doesn't fit, TrainingError where a module does not fit.
     """
     chosen = heads or {}
@@ -61,7 +63,7 @@ def build_network(
     shape = registry.shape_of(model, signature, count)
     if not all(getattr(part_of("heads", codec), "OF_MEMBERS", False) for codec in signature.targets.values()):
         shape = replace(shape, members=1)
-    encoders = build_encoders(signature.inputs, rows, registry.encoder_options(model, body, shape))
+    encoders = build_encoders(signature.inputs, rows, registry.encoder_options(model, body, shape, vectors))
     inputs, places = looks_of_features(encoders, two_rows(signature.inputs, rows))
     combined = not all(map(form_of, signature.inputs.values()))
     combiner = registry.build_combiner(model, inputs, dropout, shape) if combined else nn.Identity()

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from drivetrain.codecs import Signature
     from drivetrain.models.body import Body
     from drivetrain.models.encoders import EncoderOptions
+    from drivetrain.models.vectors import WordVectors
 
 Kind = Literal["built-in", "whole", "hub", "folder", "weights"]
 
@@ -341,17 +342,28 @@ def shape_of(name: str, signature: Signature, rows: int) -> TableShape:
 
 
 def encoder_options(
-    name: str, body: Callable[[tuple[int, ...]], nn.Module], shape: TableShape
+    name: str,
+    body: Callable[[tuple[int, ...]], nn.Module],
+    shape: TableShape,
+    vectors: WordVectors | None = None,
 ) -> EncoderOptions:
-    """What a model wants of its encoders. `body` makes the body of an input that needs one."""
+    """What a model wants of its encoders. `body` makes the body of an input that needs one; words begin with `vectors`. Raises
+    UsageError where these have another width than the name says."""
     from drivetrain.models.encoders import EncoderOptions
 
     if name in PAIRS:
         return EncoderOptions(body, width=lambda _: PAIR_WIDTH, biases=True)
     widths = [word.partition("-")[0] for word in _parted(name)[1] if word.endswith("-embedded")]
     if widths and widths[0].isdecimal():  # Whatever else is refused by the body.
-        return EncoderOptions(body, shape.bins, lambda _: int(widths[0]))
-    return EncoderOptions(body) if name == "linear" else EncoderOptions(body, shape.bins, embedding_width)
+        if vectors is not None and vectors.width != int(widths[0]):
+            raise UsageError(
+                f"the vectors are {vectors.width} wide, and the model says {widths[0]}-embedded.", where="vectors",
+                fix="Leave the word out.",
+            )  # fmt: skip
+        return EncoderOptions(body, shape.bins, lambda _: int(widths[0]), vectors=vectors)
+    if name == "linear":
+        return EncoderOptions(body, vectors=vectors)
+    return EncoderOptions(body, shape.bins, embedding_width, vectors=vectors)
 
 
 def build_combiner(name: str, inputs: Sequence[int], dropout: float, shape: TableShape) -> nn.Module:

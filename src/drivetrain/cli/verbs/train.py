@@ -99,6 +99,9 @@ def add(command: ArgumentParser) -> None:
         default=FROZEN_EPOCHS,
         help=f"epochs of the head alone, for a pretrained model ({FROZEN_EPOCHS})",
     )
+    command.add_argument(
+        "--vectors", metavar="FILE", help="pretrained vectors that words begin with, in the format of GloVe"
+    )
     for name, option in SETTINGS.items():
         command.add_argument("--" + name.replace("_", "-"), **option)
     command.add_argument("--no-check", action="store_true", help="don't look for faults and leaks first")
@@ -190,7 +193,8 @@ def _given(options: Namespace) -> dict[str, Any]:
         {} if options.augment is None else {"augment": None if options.augment == "none" else options.augment}
     )
     time = {} if options.time is None else {"time": options.time}
-    return {**_settings(options), **time, **augment}
+    vectors = {} if options.vectors is None else {"vectors": options.vectors}
+    return {**_settings(options), **time, **augment, **vectors}
 
 
 def _check_training(options: Namespace) -> None:
@@ -307,7 +311,15 @@ def _of_training(learner: Any, options: Namespace) -> dict[str, Any]:
         "epochs": 0 if last.frozen else last.epochs,
         "lr": options.lr if last.frozen and options.lr and options.lr * HEADS_FASTER == rate else rate,
         "augment": names[0] if names else "of its own",
+        "vectors": _vectors_of(learner, options),
     }
+
+
+def _vectors_of(learner: Any, options: Namespace) -> str | None:
+    """The file of the vectors that a run began with: as it is typed, where that is this file."""
+    file = None if learner.vectors is None else learner.vectors.file
+    typed = options.vectors
+    return typed if typed is not None and file == os.path.abspath(typed) else file
 
 
 def _interrupted(learner: Any, options: Namespace) -> Interrupted:

@@ -11,10 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from drivetrain.models.vectors import WordVectors
 
 
 @dataclass(frozen=True)
@@ -24,13 +27,15 @@ class EncoderOptions:
     `body` makes the body of an input that needs one of its own, for the shape of what it is given: of a picture, and of
     what is laid out as one, (channels, height, width); of tokens (most places, width). `bins` is the number of pieces that
     a number is cut into beside being scaled (0: scaled only). `width` is the rule for the width of an embedding, levels ->
-    width (None: one column per level). With `biases` each level also has a number of its own.
+    width (None: one column per level). With `biases` each level also has a number of its own. `vectors` are those that tokens which
+    are words begin with.
     """
 
     body: Callable[[tuple[int, ...]], nn.Module]
     bins: int = 0
     width: Callable[[int], int] | None = None
     biases: bool = False
+    vectors: WordVectors | None = None
 
 
 class Places(NamedTuple):

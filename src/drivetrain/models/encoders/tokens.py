@@ -20,6 +20,7 @@ from drivetrain.types import Array
 
 if TYPE_CHECKING:
     from drivetrain.graphs.network import NetworkGraph
+    from drivetrain.models.vectors import WordVectors
 
 FORM = TOKENS
 
@@ -33,6 +34,14 @@ class TokensReader(nn.Module):
         with torch.no_grad():
             self.table.weight.mul_(width**-0.5)
         self.body = body
+
+    @torch.no_grad()
+    def begin_with(self, vectors: WordVectors, name: str) -> None:
+        """Give the tokens of the input `name` the vectors that there are of them, and the others ones of the same scale."""
+        if name in vectors.found:
+            places, values = vectors.found[name]
+            self.table.weight.mul_(vectors.spread * vectors.width**0.5)
+            self.table.weight[torch.as_tensor(places)] = torch.as_tensor(values)
 
     def prepare(self, tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """The vectors, zeros where there is no token; a row without any is one zero long."""
@@ -98,7 +107,8 @@ def build(codecs: Mapping[str, Codec], rows: Mapping[str, Array], options: Encod
     readers: dict[str, TokensReader] = {}
     for name, codec in cast("Mapping[str, Tokens]", codecs).items():
         size = codec.size or 1
-        width = (options.width or embedding_width)(size)
+        vectors = options.vectors if codec.word_names is not None else None
+        width = vectors.width if vectors else (options.width or embedding_width)(size)
         body = options.body((codec.length or codec.longest, width))
         if isinstance(body, nn.Identity):
             raise UsageError(
@@ -106,4 +116,6 @@ def build(codecs: Mapping[str, Codec], rows: Mapping[str, Array], options: Encod
                 fix="Set takes_raw = True in it.",
             )  # fmt: skip
         readers[name] = TokensReader(size, width, body)
+        if vectors:
+            readers[name].begin_with(vectors, name)
     return TokensEncoder(readers)
