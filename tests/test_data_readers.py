@@ -339,3 +339,23 @@ def test_whatever_a_file_holds_is_read_or_refused_in_words(data):
                     read(path)
                 except DrivetrainError as fault:
                     assert fault.where  # noqa: PT017 - it may be read as well
+
+
+def test_long_texts_are_the_same_whether_they_are_taken_one_by_one_or_not(monkeypatch):
+    texts = [
+        "a long text " * 9,
+        None,
+        " a long text " * 9,
+        "na",
+        "another long text " * 9,
+        "a long text " * 9,
+    ]
+    column = read_frame({"text": texts}).column("text")
+    found = column.texts(frozenset({""}))
+    monkeypatch.setattr("drivetrain.data.read.columns.AT_ONCE", 2)
+    again = read_frame({"text": texts}).column("text").texts(frozenset({""}))
+    monkeypatch.setattr("drivetrain.data.read.columns.LONG", 10_000)
+    whole = read_frame({"text": texts}).column("text").texts(frozenset({""}))
+    assert found.tolist() == again.tolist() == whole.tolist()
+    assert found[0] is found[5]
+    assert found[1] is None

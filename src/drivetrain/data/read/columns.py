@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 WHITE = "".join(chr(code) for code in range(0x3001) if chr(code).isspace())
 """What `str.strip` takes away."""
+LONG, AT_ONCE = 64, 2**13
+"""Texts of more bytes than this mostly differ, and are taken so many at a time."""
 _COMPACT = "^[0-9]{8}[Tt]?[0-9]{4}"
 _DAY_AND_TIME = r"^(.*?[^\s\x1c-\x1f])(?:[Tt]|,? )([0-9]{1,2}:[0-9]{2}.*)$"
 
@@ -241,6 +243,8 @@ class Column:
         import polars as pl
 
         kept = self.values.zip_with(~self.missing_as(usual), pl.Series([None], dtype=pl.String))
+        if (kept.str.len_bytes().mean() or 0) > LONG:  # type: ignore[operator]
+            return _one_by_one(kept)
         different, codes = _coded(kept)
         known = np.empty(len(different), object)
         known[:] = different
@@ -340,6 +344,17 @@ class Column:
                 missing, infinite = np.isnan(values), np.isinf(values)
             self._numbers[way] = _numbers(values, missing | np.isin(values, gaps), infinite, way)
         return self._numbers[way]
+
+
+def _one_by_one(texts: pl.Series) -> Array:
+    """Objects (n,): the same as `_coded` finds, without a copy of all in polars."""
+    known: dict[str | None, str | None] = {}
+    found = np.empty(len(texts), object)
+    for start in range(0, len(texts), AT_ONCE):
+        found[start : start + AT_ONCE] = [
+            known.setdefault(text, text) for text in texts[start : start + AT_ONCE].to_list()
+        ]
+    return found
 
 
 def _coded(texts: pl.Series) -> tuple[list[str | None], Array]:
