@@ -5,25 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from drivetrain.charts.passages import passages, shaded
 from drivetrain.deadline import NEVER, Deadline
 from drivetrain.figures import number, percent
 from drivetrain.interpret.base import interpretation_of
-from drivetrain.interpret.sums import Summed, strongest, summed
-from drivetrain.interpret.telling import STRONGEST, can_tell, text_of, texts_in, words_of
+from drivetrain.interpret.telling import can_tell, texts_in
 from drivetrain.metrics import has_metrics
-from drivetrain.ragged import column_in
 
 if TYPE_CHECKING:
     from drivetrain.charts import Chart
     from drivetrain.learn.base import BaseLearner
 
 ROWS = 8
-SAMPLE, MOST_LETTERS = 1000, 500_000
-"""Texts in which the strongest words are looked for, and letters of them together, times classes, at most."""
-MOST_CLASSES = 20
 
 
 def words_that_mattered(learner: BaseLearner, deadline: Deadline = NEVER) -> dict[str, dict[str, Any]]:
@@ -49,43 +42,9 @@ def words_that_mattered(learner: BaseLearner, deadline: Deadline = NEVER) -> dic
         found[target] = {
             "exact": all(row["telling"]["exact"] for row in rows),
             "rows": rows,
-            "strongest": _strongest(learner, target, names[0]),
+            "strongest": interpretation.strongest_words(names[0]),
         }
     return found
-
-
-def _strongest(learner: BaseLearner, target: str, name: str) -> dict[str, list[dict[str, Any]]]:
-    """Of a model that is a sum: by class, or under "more" and "less", the words that add most."""
-    data = learner.data
-    sums, codec = learner.sums(target), data.signature.inputs[name]
-    labels = data.signature.targets[target].labels
-    if sums is None or (labels is not None and not 1 < len(sums.scored) <= MOST_CLASSES):
-        return {}
-    codes = [None] if labels is None else [int(code) for code in sums.scored]
-    part = data.part(data.measured_part)
-    chosen = np.random.default_rng(0).permutation(len(part))[:SAMPLE]
-    texts = [text_of(codec, value) for value in data.table[name][part.rows[chosen]]]
-    letters = np.cumsum([len(text) for text in texts]) * len(codes)
-    count = max(1, int(np.searchsorted(letters, MOST_LETTERS)))
-    chosen, texts = chosen[:count], texts[:count]
-    spans = [words_of(codec, text) for text in texts]
-    batch = part.batch(chosen)
-    found = summed(
-        sums,
-        codes,
-        codec,
-        name,
-        {field: column_in(batch, field) for field in data.signature.inputs},
-        texts,
-        spans,
-    )
-    if labels is None:
-        found = [None if row is None else Summed(np.hstack([row.adds, -row.adds]), row.rest) for row in found]
-    sides = ["more", "less"] if labels is None else [labels[code] for code in sums.scored]
-    return {
-        side: [{"word": word, "adds": round(adds, 6), "texts": texts} for word, adds, texts in words]
-        for side, words in zip(sides, strongest(texts, spans, found, STRONGEST))
-    }
 
 
 def mistakes_told(words: Mapping[str, Any]) -> Chart | None:

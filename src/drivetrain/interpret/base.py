@@ -17,7 +17,7 @@ from drivetrain.extensions import facet
 from drivetrain.figures import number as number_words
 from drivetrain.files import to_json, write_csv
 from drivetrain.interpret.slices import chosen_target
-from drivetrain.interpret.telling import Telling, can_tell, tell, texts_in
+from drivetrain.interpret.telling import STRONGEST, Telling, can_tell, strongest_words, tell, texts_in
 from drivetrain.metrics import losses
 from drivetrain.runtime.rows import Reader
 from drivetrain.types import Array
@@ -102,6 +102,13 @@ class Interpretation:
         value = raw[field] if isinstance(raw, Mapping) else raw
         codes = self._codes_said(self.learner.run_arrays(batch)[self.target])
         return next(tell(self.learner, self.target, field, batch, [value], codes))
+
+    def strongest_words(
+        self, field: str | None = None, n: int = STRONGEST
+    ) -> dict[str, list[dict[str, Any]]]:
+        """Of a model that is a sum, by class, or under "more" and "less" of a number, the words that add most on average in the
+        texts that have them: [{"word", "adds", "texts"}]. {} of other models; raises UsageError as `told`."""
+        return strongest_words(self.learner, self.part, self.target, self._text_field(field), n)
 
     def _codes_said(self, outputs: Array) -> list[int | None]:
         """The code of the class that is answered, for outputs (n, ...); None of what is no class."""

@@ -24,7 +24,8 @@ from drivetrain.codecs import Codec
 from drivetrain.codecs.base import is_missing
 from drivetrain.data.show import most_telling
 from drivetrain.extensions import facet
-from drivetrain.interpret.sums import Summed, plain, summed
+from drivetrain.grams import MOST_CHARACTERS
+from drivetrain.interpret.sums import Summed, plain, strongest, summed
 from drivetrain.ragged import column_in, graph_inputs
 from drivetrain.values import as_text
 
@@ -36,7 +37,10 @@ Floats = npt.NDArray[np.float64]
 
 MOST_LEFT_OUT = 64
 """Times that something is left out of a text; of more words neighbours go together."""
-STRONGEST = 8
+STRONGEST, MOST_KEPT = 8, 20_000
+SAMPLE, MOST_LETTERS = 1000, 500_000
+"""Texts in which the strongest words are looked for, and letters of them together, times classes, at most."""
+MOST_CLASSES = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,10 +71,11 @@ class Telling:
         return [(word, adds) for word, adds in ranked[:n] if adds]
 
     def to_json(self) -> dict[str, Any]:
-        """JSON values; the words by their places in the text."""
+        """JSON values; the words by their places in the text, which is cut after 20,000 letters."""
+        told = zip(self.spans, self.adds.tolist())
         return {
-            "field": self.field, "toward": self.toward, "text": self.text, "exact": self.exact,
-            "rest": round(self.rest, 6), "words": [[*span, round(adds, 6)] for span, adds in zip(self.spans, self.adds.tolist())],
+            "field": self.field, "toward": self.toward, "text": self.text[:MOST_KEPT], "exact": self.exact,
+            "rest": round(self.rest, 6), "words": [[*span, round(adds, 6)] for span, adds in told if span[1] <= MOST_KEPT],
             "strongest": [[word, round(adds, 6)] for word, adds in self.strongest()],
         }  # fmt: skip
 
@@ -140,8 +145,8 @@ def tell(
 
 
 def text_of(codec: Codec, raw: Any) -> str:
-    """The text of a raw value; "" where there is none."""
-    return "" if is_missing(raw, codec.no_value) else as_text(raw, "text")
+    """The text of a raw value, of a longer one its first 65,536 letters; "" where there is none."""
+    return "" if is_missing(raw, codec.no_value) else as_text(raw, "text")[:MOST_CHARACTERS]
 
 
 def _left_out(
@@ -167,3 +172,43 @@ def _left_out(
     counts = np.array([len(group) for group in groups], np.int64)
     adds = np.repeat((scores[0] - scores[1:]) / counts, counts)
     return Summed(adds[:, None], np.array([scores[0] - adds.sum()]))
+
+
+# Over many texts.
+
+
+def strongest_words(
+    learner: BaseLearner, part: str, target: str, name: str, n: int = STRONGEST
+) -> dict[str, list[dict[str, Any]]]:
+    """Of a model that is a sum, by class, or under "more" and "less" of a number, the `n` words that add most where they stand in
+    the texts of a part: [{"word", "adds" (the mean over the texts that have it), "texts" (how many these are)}]. {} of others."""
+    data = learner.data
+    sums, codec = learner.sums(target), data.signature.inputs[name]
+    labels = data.signature.targets[target].labels
+    if sums is None or (labels is not None and not 1 < len(sums.scored) <= MOST_CLASSES):
+        return {}
+    codes = [None] if labels is None else [int(code) for code in sums.scored]
+    found_part = data.part(part)
+    chosen = np.random.default_rng(0).permutation(len(found_part))[:SAMPLE]
+    texts = [text_of(codec, value) for value in data.table[name][found_part.rows[chosen]]]
+    letters = np.cumsum([len(text) for text in texts]) * len(codes)
+    count = max(1, int(np.searchsorted(letters, MOST_LETTERS)))
+    chosen, texts = chosen[:count], texts[:count]
+    spans = [words_of(codec, text) for text in texts]
+    batch = found_part.batch(chosen)
+    found = summed(
+        sums,
+        codes,
+        codec,
+        name,
+        {field: column_in(batch, field) for field in data.signature.inputs},
+        texts,
+        spans,
+    )
+    if labels is None:
+        found = [None if row is None else Summed(np.hstack([row.adds, -row.adds]), row.rest) for row in found]
+    sides = ["more", "less"] if labels is None else [labels[code] for code in sums.scored]
+    return {
+        side: [{"word": word, "adds": round(adds, 6), "texts": texts} for word, adds, texts in words]
+        for side, words in zip(sides, strongest(texts, spans, found, n))
+    }
