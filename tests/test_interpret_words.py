@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_learn_ngrams import table
+from test_learn_ngrams import reviews, table
 from texts import TELLING, made_texts
 
 import drivetrain as dt
@@ -147,6 +147,22 @@ def test_overall_the_words_of_each_class(fitted: Mapping[str, BaseLearner]) -> N
     chart = mistakes_told(found)
     assert chart is not None
     assert "add up to the score" in chart.to_html()
+
+
+@pytest.mark.parametrize("way", ["words", "bpe:300-most", "characters:cased:keep-end", "words:no-stop-words"])
+def test_tokens_have_exact_words_too_where_cleaning_leaves_their_places(way: str) -> None:
+    columns = reviews(120)
+    frame = {"body": [f"  It's {text}!" for text in columns["body"]], "label": columns["label"]}
+    data = dt.tabular.from_frame(frame, "label", columns={"body": f"tokens:{way}"})
+    learner: Any = make_learner(data, "ngrams", bare=True)
+    learner.fit()
+    told = list(learner.interpret().told(range(10)))
+    assert all(each.exact is (way != "words:no-stop-words") for each in told)
+    answers, codec = learner.outputs()[0]["label"], data.signature.targets["label"]
+    for place, each in enumerate(told):
+        wanted = float(scores(codec, answers[[place]], int(answers[place].argmax()))[0])
+        assert each.score == pytest.approx(wanted, abs=2e-4)
+        assert each.text.startswith("It's")
 
 
 # As a picture and a page.

@@ -20,7 +20,7 @@ def pieces(codec: Codec, raw: Any) -> list[Piece]:
     tokens = cast("Tokens", codec)
     if not tokens.tokenizer:
         return [Piece(f"{token} ", mark="token") for token in tokens.read(raw)[:KEPT]]
-    apart = tokens.tokenizer in ("words", "wordpiece")
+    apart = tokens.tokenizer in ("words", "wordpiece") and not tokens.spaced
     found: list[tuple[str, str]] = []
     for piece, numbers in tokens.cut(tokens.read(raw)):
         if apart and found and piece != "\n":

@@ -205,6 +205,25 @@ class Tokens(Codec):
             names[token].removeprefix(tokenizers.INNER) if self.tokenizer == "wordpiece" else names[token]
         )
 
+    def places(self, value: str) -> tuple[Array, Array, Array]:
+        """The tokens of a text that was read, as many as are kept, and where in it each begins and ends; none where pieces are
+        not what stands in it."""
+        found: list[tuple[int, int, int]] = []
+        end = 0
+        for piece, tokens in self.cut(value):
+            begin = value.find(piece, end)
+            if begin < 0:
+                return tuple(np.zeros(0, np.int64) for _ in range(3))  # type: ignore[return-value]
+            end = begin + len(piece)
+            place = begin
+            for token in tokens:
+                after = end if token == UNKNOWN else min(end, place + len(self.name_of(token)))
+                found.append((token, place, after))
+                place = after
+        kept = slice(-(self.length or 0), None) if self.keep == "end" else slice(self.length)
+        tokens, begins, ends = np.array(found, np.int64).reshape(-1, 3)[kept].T
+        return tokens, begins, ends
+
     def encode(self, value: Any) -> Array:
         if not self.tokenizer:
             return np.array(value, np.int64)

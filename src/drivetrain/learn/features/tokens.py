@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self, cast
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from drivetrain.codecs import Codec
 from drivetrain.codecs.tokens import Tokens
 from drivetrain.graphs.builder import Builder
 from drivetrain.learn.features.base import Features, SparseColumns
@@ -61,6 +62,19 @@ class Runs(SparseColumns):
         weights = weights / np.sqrt(norms).astype(np.float32)[rows]
         begin = np.searchsorted(rows, np.arange(len(encoded) + 1))
         return sparse.csr_matrix((weights, which - 1, begin), (len(encoded), self.count))
+
+    def stretches(self, codec: Codec, raw: Any) -> tuple[Array, Array, Array]:
+        tokens = cast("Tokens", codec)
+        text = tokens.read(raw) if tokens.holds_texts else ""
+        if len(text) != len(raw):  # Cleaned of what has places of its own.
+            return super().stretches(codec, raw)
+        found, begin, end = tokens.places(text)
+        _, buckets = buckets_of(Ragged.of(found, np.array([len(found)])), self.longest)
+        runs = range(1, min(self.longest, len(found)) + 1)
+        begins = np.concatenate([begin[:0], *(begin[: len(found) - run + 1] for run in runs)])
+        ends = np.concatenate([end[:0], *(end[run - 1 :] for run in runs)])
+        known = self.dense[buckets]
+        return known[known > 0] - 1, begins[known > 0], ends[known > 0]
 
     def write(self, builder: Builder) -> tuple[str, str]:
         tokens, lengths = builder.inputs[self.field], builder.inputs[lengths_of(self.field)]
