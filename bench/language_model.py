@@ -35,7 +35,7 @@ from drivetrain.runtime import OnnxSession
 from drivetrain.runtime.programs.generate import Decoder, stream
 from drivetrain.tasks.writers import computes_bfloat16
 
-STEPS, WRITTEN = 30, 256
+STEPS, WRITTEN = 20, 256
 WORDS = {"width": 256, "embedded": 64}
 
 
@@ -169,7 +169,7 @@ def written(model: str, turns: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    turns = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    turns = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     torch.set_num_threads(1)
     whole = RESULTS / "shakespeare.json"
     found = {

@@ -24,7 +24,12 @@ from drivetrain.runtime.programs import verified
 from drivetrain.runtime.programs.proof import make_generated_cases
 
 TEXT = "abc def. abc ghi,\nfed cba? " * 8
-MODELS = ["lstm:16-wide:2-layers", "gru:16-wide", "transformer:causal:32-wide:2-layers"]
+MODELS = [
+    "lstm:16-wide:2-layers",
+    "gru:16-wide",
+    "transformer:causal:32-wide:2-layers",
+    "transformer:causal:32-wide:1-layers:32-embedded",
+]
 
 
 def codec() -> Tokens:

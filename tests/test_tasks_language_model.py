@@ -105,6 +105,11 @@ def test_metrics_are_over_all_tokens_and_count_letters() -> None:
     letters = sum(len(codec.decode(np.array(row))["text"]) for row in ([4, 5], [4]))
     assert found["bits_per_character"].value == pytest.approx(3 * math.log2(codec.size or 0) / letters)
     assert metrics.losses(codec, scores, true) == pytest.approx([math.log(codec.size or 0)] * 2)
+    scores[1, 1] = np.nan  # Of padding.
+    assert metrics.losses(codec, scores, true) == pytest.approx([math.log(codec.size or 0)] * 2)
+    scores[1, 0, 2] = np.inf
+    with pytest.raises(DrivetrainError, match="row 1 of the scores"):
+        metrics.measure(codec, scores, true)
 
 
 @pytest.mark.parametrize("model", ["mlp", "trees", "lstm:bidirectional", torch.nn.Linear(2, 2)])

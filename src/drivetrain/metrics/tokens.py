@@ -81,8 +81,15 @@ def _costs(codec: Codec, outputs: Array, encoded: Array) -> Floats:
             f"scores of tokens are (rows, places, {cast('Tokens', codec).size}); these are {outputs.shape}, and the true tokens "
             f"{encoded.shape}."
         )  # fmt: skip
-    scores = outputs.astype(np.float64)
-    top = scores.max(axis=2, initial=-np.inf) if scores.size else np.zeros(encoded.shape)
-    total = top + np.log(np.exp(scores - top[:, :, None]).sum(axis=2))
-    came = np.take_along_axis(scores, encoded[:, :, None], axis=2)[:, :, 0]
-    return np.where(encoded != codec.padding, total - came, 0.0)
+    costs = np.zeros(encoded.shape)
+    for row, (some, tokens) in enumerate(
+        zip(outputs, encoded)
+    ):  # One at a time, or they were there thrice in float64.
+        there = tokens != codec.padding
+        scores = some[there].astype(np.float64)
+        if not np.isfinite(scores).all():
+            raise DataError(f"row {row} of the scores has NaN or infinity.")
+        top = scores.max(axis=1, initial=-np.inf)
+        total = top + np.log(np.exp(scores - top[:, None]).sum(axis=1))
+        costs[row, there] = total - np.take_along_axis(scores, tokens[there][:, None], axis=1)[:, 0]
+    return costs

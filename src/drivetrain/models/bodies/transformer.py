@@ -100,6 +100,21 @@ class Block(nn.Module):
         return graph.add("Add", values, graph.write(self.dense, graph.write(self.second, values)))
 
 
+class Louder(nn.Module):
+    """Vectors (N, T, width) that are as wide as the layers need no projection, but to be as large as the sines of their places, or
+    these were all that is heard at first (Vaswani et al. 2017, 3.4)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.times = width**0.5
+
+    def forward(self, values: Tensor) -> Tensor:
+        return values * self.times
+
+    def write_graph(self, graph: NetworkGraph, values: str) -> str:
+        return graph.add("Mul", values, graph.constant(self.times))
+
+
 class Transformer(SequenceBody):
     """Each place looks at all of its row, or where it is `causal` at those up to itself; the features are the mean."""
 
@@ -108,7 +123,7 @@ class Transformer(SequenceBody):
     def __init__(self, inward: int, width: int, layers: int, causal: bool, dropout: float) -> None:
         super().__init__()
         self.causal = causal
-        self.inward = nn.Linear(inward, width)
+        self.inward = nn.Linear(inward, width) if inward != width else Louder(width)
         self.layers = nn.ModuleList(Block(width, dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
         self.dropout = nn.Dropout(dropout)
