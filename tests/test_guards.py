@@ -135,7 +135,7 @@ def test_no_option_of_the_command_line_comes_or_goes_unnoticed() -> None:
         "--resize --layout --target --column --ignore --missing --query --log-target --no-log-target --interval "
         "--cost --tokenizer --context --user --item --rating --timestamp --liked-from --header --titles "
             "--keep-seen --source --tokens --model "
-        "--epochs --time --lr --augment --frozen-epochs --batch-size --optimizer --weight-decay --dropout "
+        "--epochs --time --lr --augment --frozen-epochs --vectors --batch-size --optimizer --weight-decay --dropout "
         "--label-smoothing --class-weights --loss --clip --accumulate --ema --early-stopping "
         "--precision --shard --no-check --out --export --resume --force",
         "check": "-h --help --json source --task --valid --seed --split --test --drop-copies --image-size "

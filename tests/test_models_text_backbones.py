@@ -256,4 +256,4 @@ def test_from_the_command_line(bert: Path, tmp_path: Path, capsys: pytest.Captur
     capsys.readouterr()
     call[5] = "mlp"
     assert main([*call, "--out", str(tmp_path / "none"), "--no-check", "--json"]) == 2
-    assert "head alone" in json.loads(capsys.readouterr().out)["error"]
+    assert "head alone" in json.loads(capsys.readouterr().out)["fix"]

@@ -136,7 +136,9 @@ def act(options: Namespace) -> Reply:
         is_network(learner.model_name) and learner.network.pretrained and options.frozen_epochs
     ):
         raise UsageError(
-            "0 epochs train the head alone, of a pretrained model.", where="--epochs", fix="Say 1 or more."
+            "epochs must be a whole number from 1, not 0.",
+            where="--epochs",
+            fix="Of a pretrained model 0 train the head alone; this is none.",
         )
     try:
         if is_network(learner.model_name):
