@@ -220,6 +220,8 @@ class Text(Codec):
             ("capitals of other scripts", "ÄÖÜ ẞ İI ΑΣ ΣΑΣ \u01c5"),
             ("a mark of its own", "e\u0301a naïve"),
             ("beyond 16 bits", "\U0001d400\U00010400 \U0001f600"),
+            ("from right to left", "\u200fשלום \u202eabc\u202c مرحبا"),
+            ("no text", "\0\ud83d \udc4d\ufffe\x1b\x7f"),
             ("longer than the length", " ".join([known] * ((self.length or 1) + 3))),
         ]
 
