@@ -113,6 +113,7 @@ def add(command: ArgumentParser) -> None:
 
 def act(options: Namespace) -> Reply:
     require("torch", "training", "train")
+    from drivetrain.learn.applies import refuse_unfit
     from drivetrain.learn.epochs import usual_epochs
     from drivetrain.learn.names import is_network
 
@@ -122,6 +123,8 @@ def act(options: Namespace) -> Reply:
         return _resume(options)
     _check_training(options)
     data = dataset(options)
+    if options.model is not None:
+        refuse_unfit(data, options.model)
     describe(data, options)
     looks = not options.no_check and processes.is_first()
     if looks:
@@ -215,7 +218,7 @@ def _check_training(options: Namespace) -> None:
     Settings(**_settings(options))
     if options.out and processes.is_first():
         refuse_used(Path(options.out), options.force)
-    if options.model is not None and (os.path.isdir(options.source) or "/" in options.model):
+    if options.model is not None and os.path.isdir(options.source):
         from drivetrain.models import registry
 
         registry.folder_of(options.model)
