@@ -89,6 +89,10 @@ def test_what_stands_in_a_stretch_is_shown(tmp_path: Path) -> None:
     data = tiny(tmp_path)
     assert data.texts("train", np.array([0, 2])) == [WORDS[:16], WORDS[32:48]]
     assert "stretches of valid" in data.show(3, "valid").title
+    assert f"raw      {WORDS[17:33]}" in data.explain_sample(1)
+    done = drivetrain("show", text(tmp_path), "--task", "language_model", "--out", tmp_path / "a.svg")
+    assert done.code == 0
+    assert "stretch 1" in (tmp_path / "a.svg").read_text()
     assert data.part("train").batch()[PROMPT].values.dtype == np.uint8
     assert data.part("train").digest != data.part("valid").digest
 

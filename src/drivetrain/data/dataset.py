@@ -221,7 +221,7 @@ class Dataset:
             )
         lines = [f"row {row}: {self.table.origin(row)}"]
         for name, codec in self.signature.fields.items():
-            value: Any = self.table[name][row]
+            value: Any = self.raw(name, row)
             lines.append(f"  {name} ({codec.op})")
             lines.append(f"    raw      {_short(value)}")
             for step, act in (("read", codec.read), ("encode", codec.encode)):
@@ -232,6 +232,10 @@ class Dataset:
                     return "\n".join(lines)
                 lines.append(f"    {step:<8} {_short(value)}")
         return "\n".join(lines)
+
+    def raw(self, column: str, row: int) -> Any:
+        """The raw value of a row."""
+        return self.table[column][row]
 
     def __len__(self) -> int:
         return len(self.table)

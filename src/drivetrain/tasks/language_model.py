@@ -82,18 +82,29 @@ class Writing(Problem):
 
     def texts(self, part: str, positions: Array) -> list[str]:
         """What stands in some stretches of a part."""
-        codec, column = self.signature.inputs[PROMPT], self.part(part).column(PROMPT)
-        return [codec.decode(column[int(position)].astype(np.int64))["text"] for position in positions]
+        return [self.raw(PROMPT, int(row)) for row in self.part(part).rows[positions]]
+
+    def raw(self, column: str, row: int) -> str:
+        start, length = int(self.table[column][row]), int(self.lengths[row])
+        codec = self.signature.inputs[PROMPT]
+        return codec.decode(self.tokens[start : start + length].astype(np.int64))["text"]
 
     @public
     def show(self, n: int = 16, part: str = "train", seed: int = 0) -> Chart:
         """Stretches of a part, as the model gets them: a chart for notebook, page or PNG."""
-        from drivetrain.charts.rows import rows
+        from drivetrain.charts import tokens
+        from drivetrain.charts.passages import Passage, passages
 
-        found = self.part(part)
+        found, codec = self.part(part), self.signature.inputs[PROMPT]
         chosen = np.sort(np.random.default_rng(seed).permutation(len(found))[: max(0, n)])
-        title = f"{len(chosen)} of {len(found):,} stretches of {part}"
-        return rows({PROMPT: self.texts(part, chosen)}, {}, title)
+        items = [
+            Passage(tokens.pieces(codec, text), f"stretch {place + 1:,}")
+            for place, text in zip(chosen.tolist(), self.texts(part, chosen))
+        ]
+        return passages(items, f"{len(items)} of {len(found):,} stretches of {part}", tokens.NOTE)
+
+    def overview(self, n: int, part: str, seed: int) -> Chart:
+        return self.show(n, part, seed)
 
     def learner(self, model: Any = None, **options: Any) -> Any:
         """A learner of a network whose places know of no later ones: lstm, gru or transformer, with words after them. What is not

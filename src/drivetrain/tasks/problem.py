@@ -57,6 +57,12 @@ class Problem(Dataset):
         """The model that a name stands for here, as a run of it is called."""
         return name
 
+    def overview(self, n: int, part: str, seed: int) -> Chart:
+        """As `show`; of a table how the values of its columns are spread too, of texts how long they are."""
+        from drivetrain.data.show import overview
+
+        return overview(self, n, part, seed)
+
     def learner(self, model: Any = None, **options: Any) -> Any:
         """A learner of this dataset. `model` is "trees", a name (see `drivetrain.models.registry`) or a torch
         module; the options are those of `Learner`."""

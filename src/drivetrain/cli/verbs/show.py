@@ -43,9 +43,7 @@ def act(options: Namespace) -> Reply:
 
     data = dataset(options)
     if options.out:
-        from drivetrain.data.show import overview
-
-        overview(data, ROWS, "train", seed=0).save(options.out)
+        data.overview(ROWS, "train", seed=0).save(options.out)
     counts = {part: len(rows) for part, rows in data.split.parts().items()}
     return {
         "source": str(source),
