@@ -68,7 +68,7 @@ class Writer:
         """With what of the input was not read, and whether the answer has an end, as what is unusual of the input."""
         (source,), (target,) = self.signature.inputs, self.signature.targets
         reason = LONG if written.notes else "" if written.stopped else ENDLESS
-        unusual = {source: Unusual(written.input[:SHOWN], reason)} if reason else {}
+        unusual = {source: Unusual(" ".join(written.input.split())[:SHOWN], reason)} if reason else {}
         return Answer(written.input, {target: written.answer}, unusual)
 
 
