@@ -249,7 +249,7 @@ def shuffled(
 def cut(order: Tensor, batch_size: int, lengths: Tensor | None = None) -> list[Tensor]:
     """Positions in this order as batches of so many; of fewer where the rows are so long that they would have more than
     MOST_STEPS."""
-    if lengths is None:
+    if lengths is None or not len(order) or int(lengths[order].max()) * batch_size <= MOST_STEPS:
         return list(order.split(batch_size))
     batches: list[Tensor] = []
     start = 0
