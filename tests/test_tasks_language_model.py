@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +139,26 @@ def test_what_can_not_be_is_told(tmp_path: Path) -> None:
     (tmp_path / "none").mkdir()
     with pytest.raises(DrivetrainError, match="no texts"):
         dt.language_model.from_file(tmp_path / "none")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="what a process took at most is told in other units elsewhere"
+)
+def test_a_large_text_takes_little_more_than_its_tokens(tmp_path: Path) -> None:
+    """24 MB, 24 MB of tokens: with the text in memory once it would be 90 MB, as a string for each stretch twice that."""
+    (tmp_path / "a.txt").write_text(WORDS * (24_000_000 // len(WORDS)))
+    code = (
+        "import resource, sys, drivetrain as dt\nfrom drivetrain.tasks import language_model\n"
+        "most = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\nbefore = most()\n"
+        "data = dt.language_model.from_file(sys.argv[1])\nprint(len(data.tokens), (most() - before) // 1024)"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "a.txt"], capture_output=True, text=True, check=True, timeout=100
+    )  # fmt: skip
+    tokens, megabytes = map(int, told.stdout.split())
+    assert tokens > 23_000_000
+    assert megabytes < 70
 
 
 @pytest.mark.slow

@@ -54,7 +54,7 @@ def read_midi(path: str | os.PathLike[str]) -> tuple[Score, tuple[str, ...]]:
 
 def _opened(data: bytes, place: str) -> Any:
     """The file as mido has it."""
-    require("mido", "to read MIDI files", "music")
+    require("mido", "reading MIDI files", "music")
     import mido
 
     if not data.startswith(b"MThd"):
@@ -174,7 +174,7 @@ def _bars(
 def midi_bytes(score: Score) -> bytes:
     """A piece as a MIDI file of type 1, 480 ticks a quarter: a track of bars and tempi, and one for each instrument. There are
     channels for 15 of these and the drums; further ones play with the last."""
-    require("mido", "to write MIDI files", "music")
+    require("mido", "writing MIDI files", "music")
     import mido
 
     file = mido.MidiFile(type=1, ticks_per_beat=TICKS * QUARTER)
