@@ -18,6 +18,7 @@ from drivetrain.evidence.power_law import fit
 from drivetrain.figures import resolved
 from drivetrain.files import to_json
 from drivetrain.learn.bare import train_bare
+from drivetrain.learn.names import one_model, quick_model
 from drivetrain.metrics import Statistic
 
 SIZES = [100, 200, 400, 700, 1000]
@@ -152,7 +153,10 @@ def test_a_falling_error_is_projected() -> None:
     assert low <= 0.05 + 0.05 * 2**-0.5 <= high
     assert found.gain[0] == pytest.approx(found.law.at(1)[0] - value)  # type: ignore[union-attr]
     answer = found.to_json()
-    assert answer.keys() == {"metric", "points", "valid", "law", "projected", "gain", "answer", "notes"}
+    assert answer.keys() == {
+        "metric", "points", "valid", "law", "projected", "gain", "enough", "answer", "notes",
+    }  # fmt: skip
+    assert answer["enough"].keys() == {"rows", "low", "high"}
     assert answer["points"][0].keys() == {"rows", "value", "low", "high", "by_seed"}
     assert answer["projected"].keys() == {"rows", "value", "low", "high"}
     assert answer["law"].keys() == {"offset", "scale", "exponent", "explained"}
@@ -162,6 +166,39 @@ def test_what_has_flattened_out_hardly_gains() -> None:
     assert curve(0.2, 0.0, 1, rows=20_000, noise=0).answer.startswith("hardly: from 100 to 1,000 rows")
     steep = curve(0.2, 0.004, 1, rows=50_000, noise=0.0002)
     assert steep.answer.startswith("hardly: with twice the rows")
+
+
+def test_how_many_rows_it_takes_until_more_do_not_help_is_told() -> None:
+    flat = curve(0.2, 0.004, 1, rows=50_000, noise=0.0002)
+    assert flat.enough is not None
+    rows, low, high = flat.enough
+    assert low <= rows <= high
+    assert rows == pytest.approx(180, rel=0.3)  # .002 / s < .05 (.2 + .004 / s)
+    assert "from about" in str(flat)
+    assert "lower the error rate by less than 5% of it" in str(flat)
+    falling = curve(0.1, 0.05, 0.5, rows=50_000, noise=0.0002)
+    assert falling.enough is not None
+    assert 4_000 < falling.enough[0] <= 8_000
+    assert "it takes about" in str(falling)
+    endless = curve(0.0, 0.1, 0.5, rows=50_000, noise=0.0002)
+    assert endless.enough is not None
+    assert np.isinf(endless.enough[0])
+    assert endless.to_json()["enough"]["rows"] is None
+    assert "only beyond 8,000" in str(endless)
+    assert "only beyond 8,000" in endless._repr_html_()
+
+
+@pytest.mark.slow
+def test_texts_alone_are_learned_from_by_their_n_grams() -> None:
+    draw = np.random.default_rng(0)
+    words = np.array([f"word{number}" for number in range(60)])
+    texts = [" ".join(draw.choice(words, 12)) for _ in range(300)]
+    columns = {"text": texts, "label": ["yes" if "word7 " in f"{text} " else "no" for text in texts]}
+    data = dt.tabular.from_frame(columns, "label", columns={"text": "text"})
+    assert quick_model(data) == "ngrams"
+    found = data.learning_curve(quiet=True)
+    assert found.errors[0, 0] >= found.errors[-1, 0]
+    assert one_model(data) == "mlp"
 
 
 def test_what_could_be_chance_is_called_so_and_projects_nothing() -> None:

@@ -25,7 +25,7 @@ from drivetrain.files import write_csv
 from drivetrain.learn.applies import FAST, refuse_pointless
 from drivetrain.learn.bare import train_bare
 from drivetrain.learn.features.base import for_trees
-from drivetrain.learn.names import TREES, one_model
+from drivetrain.learn.names import TREES, one_model, quick_model
 from drivetrain.metrics import Estimate
 from drivetrain.models.takes import is_plain
 from drivetrain.progress import progress
@@ -275,10 +275,13 @@ def _answerer(data: Dataset, model: Any, epochs: int | None, seed: int, options:
     from drivetrain.learn.learner import Learner
 
     if not (isinstance(model, str) and model == FAST):
-        return _Trained(one_model(data) if model is None else model, epochs, seed, options)
+        quickest = (quick_model if epochs is None else one_model)(data)
+        return _Trained(quickest if model is None else model, epochs, seed, options)
     if not data.drawn:
         seen = any(for_trees(codec) for codec in data.signature.inputs.values())
-        return _Trained(TREES if seen else one_model(data), epochs, seed, options)
+        return _Trained(
+            TREES if seen else (quick_model if epochs is None else one_model)(data), epochs, seed, options
+        )
     learner = Learner(data, None, augment=None, seed=seed, bare=True, **options)
     if learner.network.pretrained and learner.network.keeps_features:
         return _Frozen(learner)

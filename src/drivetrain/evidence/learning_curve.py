@@ -16,7 +16,7 @@ from drivetrain.errors import DataError, UsageError
 from drivetrain.evidence.power_law import PowerLaw, fit
 from drivetrain.figures import digits, resolved
 from drivetrain.learn.applies import refuse_pointless
-from drivetrain.learn.names import one_model
+from drivetrain.learn.names import one_model, quick_model
 from drivetrain.learn.refusals import refuse_written
 from drivetrain.metrics import Statistic, metrics_of, names
 from drivetrain.progress import progress
@@ -35,6 +35,8 @@ GOOD_FIT = 0.8
 """A curve that accounts for less of the errors' variance is not relied on."""
 MISFIT = 3
 """An error so many standard deviations off the curve is none of its."""
+FARTHEST = 8
+"""Times all rows: farther nobody looks along a curve."""
 ENDS = (0.025, 0.975)
 
 
@@ -44,7 +46,9 @@ class LearningCurve:
 
     `errors` (sizes, seeds), `low` and `high` (sizes,) the 95 % interval of their mean, `law` the fitted curve (None where
     it says nothing), `projected` (value, low, high) with twice the rows, `gain` the same of what that would take off the
-    error. `answer` begins with yes, perhaps, hardly or can't tell.
+    error. `answer` begins with yes, perhaps, hardly or can't tell. `enough` (rows, low, high) is how many rows it takes until
+    twice as many no longer help (`WORTH`), infinite where that is farther than `FARTHEST` times all of them; None where it
+    can't be told.
     """
 
     metric: str
@@ -60,6 +64,7 @@ class LearningCurve:
     notes: list[str]
     start: int
     """The number of rows that the curve begins at."""
+    enough: tuple[float, float, float] | None = None
 
     @property
     def chart(self) -> Chart:
@@ -77,7 +82,8 @@ class LearningCurve:
 
     def to_json(self) -> dict[str, Any]:
         """`{"metric", "points": [{"rows", "value", "low", "high", "by_seed"}], "valid", "law", "projected", "gain",
-        "answer", "notes"}`; law, projected and gain are null where they can't be told."""
+        "enough": {"rows", "low", "high"}, "answer", "notes"}`; law, projected, gain and enough are null where they can't be told,
+        and rows too that are farther than the curve is followed."""
 
         def named(found: tuple[float, float, float] | None) -> dict[str, Any] | None:
             return None if found is None else dict(zip(("value", "low", "high"), found))
@@ -92,6 +98,9 @@ class LearningCurve:
             "law": None if self.law is None else self.law.to_json(),
             "projected": None if projected is None else {"rows": 2 * self.rows[-1], **projected},
             "gain": named(self.gain),
+            "enough": None if self.enough is None else {
+                name: round(rows) if np.isfinite(rows) else None for name, rows in zip(("rows", "low", "high"), self.enough)
+            },
         }  # fmt: skip
 
     def __str__(self) -> str:
@@ -99,15 +108,31 @@ class LearningCurve:
             f"{rows:>9,} rows  {words.metric(self.metric).name} {resolved(float(errors.mean()), float(low), float(high))}"
             for rows, errors, low, high in zip(self.rows, self.errors, self.low, self.high)
         ]
-        return "\n".join([*lines, self.answer, *(f"note: {note}" for note in self.notes)])
+        return "\n".join([*lines, self.answer, *self._until(), *(f"note: {note}" for note in self.notes)])
 
     __repr__ = __str__
+
+    def _until(self) -> list[str]:
+        """How many rows it takes until more do not help, in a sentence."""
+        if self.enough is None:
+            return []
+        helps = f"twice as many lower the {words.metric(self.metric).name} by less than {WORTH:.0%} of it"
+        rows, low, high = self.enough
+        if np.isinf(rows):
+            return [
+                f"more rows help for as far as can be seen: only beyond {FARTHEST * self.rows[-1]:,} would it be that {helps}"
+            ]
+        ends = f"{_about(low)} to {_about(high)}" if np.isfinite(high) else f"{_about(low)} or more"
+        if rows <= self.rows[-1]:
+            return [f"from about {_about(rows)} rows on ({ends}) {helps}"]
+        return [f"it takes about {_about(rows)} rows ({ends}) until {helps}"]
 
     def _repr_html_(self) -> str:
         from html import escape
 
         notes = "".join(f"<p>note: {escape(note)}</p>" for note in self.notes)
-        return f"{self.chart.to_html()}<p><b>{escape(self.answer)}</b></p>{notes}"
+        until = "".join(f"<p>{escape(told)}</p>" for told in self._until())
+        return f"{self.chart.to_html()}<p><b>{escape(self.answer)}</b></p>{until}{notes}"
 
 
 @public
@@ -130,7 +155,8 @@ def learning_curve(
     of all training rows. Raises UsageError, for a target without metrics too, and DataError where there are no valid rows.
     """
     refuse_written(data, "a learning curve")
-    model = one_model(data) if model is None else model
+    if model is None:
+        model = (quick_model if epochs is None else one_model)(data)
     refuse_pointless(data, model, [] if epochs is None else ["epochs"])
     target = next(iter(data.signature.targets))
     metrics_of(data.signature.targets[target])  # Raises where nothing measures it.
@@ -213,7 +239,30 @@ def _curve(metric: str, sizes: list[int], made: list[list[Statistic]], seed: int
         notes.append("each size was trained once: more seeds make it surer")
     known = (law, projected, gain) if told else (None, None, None)
     n = len(made[0][0].terms[0])
-    return LearningCurve(metric, sizes, errors, low, high, n, *known, answer, notes, sizes[first])
+    least = sizes[first] / sizes[-1]
+    enough = _until(law, laws, sizes[-1], least) if told else None
+    return LearningCurve(metric, sizes, errors, low, high, n, *known, answer, notes, sizes[first], enough)
+
+
+def _enough(laws: PowerLaw, least: float) -> Floats:
+    """(k,) the smallest share of the rows, from `least` on, at which twice as many are no longer worth it; infinite where
+    that is beyond `FARTHEST`."""
+    shares = np.geomspace(least, FARTHEST, 100)[:, None]
+    now = laws.at(shares)
+    there = now - laws.at(2 * shares) < WORTH * now
+    return np.where(there.any(axis=0), shares[there.argmax(axis=0), 0], np.inf)
+
+
+def _until(law: PowerLaw, laws: PowerLaw, rows: int, least: float) -> tuple[float, float, float]:
+    low, high = np.quantile(
+        _enough(laws, least), ENDS, method="nearest"
+    )  # Between infinite ones lies nothing.
+    return float(rows * _enough(law, least)[0]), float(rows * low), float(rows * high)
+
+
+def _about(rows: float) -> str:
+    """Two figures."""
+    return f"{float(f'{rows:.2g}'):,.0f}"
 
 
 def _law(shares: Floats, errors: Floats, valid_noise: Floats) -> tuple[PowerLaw, float, int]:
