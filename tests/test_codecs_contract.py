@@ -15,6 +15,7 @@ from tokenizer_files import ALL
 from tokenizer_files import codec as subwords
 
 from drivetrain.codecs import Codec, Signature, base, codec_names, from_spec
+from drivetrain.codecs.bag import Bag
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.date import Date
 from drivetrain.codecs.image import Image
@@ -73,6 +74,9 @@ TEXTS = [
         (Text(words=("cat",), length=2), ["a cat and a dog"]),
         (Text(grams=12), ["The cat sat on the cat", "", None, 3, "\ud800 \0 \U0001f600", "x" * 70_000]),
         (Text(grams=22, most_grams=3), ["a cat and a dog", "\u00a0"]),
+        (Bag(rare=1), TEXTS),
+        (Bag(rare=1, most=3, lower=False, strip_html=True, strip_accents=True, stop_words=("the",)), TEXTS),
+        (Bag(words=("cat",)), ["a cat and a CAT", "dog"]),
         (Ranking(), [["a", "b"], [], ("b", " b "), None, [3, True]]),
         (Ranking(items=("z", "a"), shown=1), [["a", "q", "r"]]),
         (Tokens(), [[3, 0, 3], (1,), np.array([7, 2]), []]),
@@ -92,7 +96,7 @@ def test_contract(codec: Codec, values: list[Any]) -> None:
 
 
 def test_every_codec_has_a_contract_test() -> None:
-    tested = {"image", "category", "number", "date", "tags", "text", "ranking", "tokens", "subwords"}
+    tested = {"image", "category", "number", "date", "tags", "text", "bag", "ranking", "tokens", "subwords"}
     assert set(codec_names()) == tested, "add the new codec to test_contract"
     book = (Path(base.__file__).parent / "OPS.md").read_text(encoding="utf-8")
     for name in tested:
@@ -102,7 +106,7 @@ def test_every_codec_has_a_contract_test() -> None:
 
 def test_the_book_names_every_field() -> None:
     book = (Path(base.__file__).parent / "OPS.md").read_text(encoding="utf-8")
-    for codec in (Image(), Category(), Number(), Date(), Tags(), Text(), Ranking(), Tokens()):
+    for codec in (Image(), Category(), Number(), Date(), Tags(), Text(), Bag(), Ranking(), Tokens()):
         section = book.split(f"## {codec.op}")[1].split("\n## ")[0]
         told = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", section, re.MULTILINE))))
         assert {field.name for field in dataclasses.fields(codec)} <= told, codec.op
