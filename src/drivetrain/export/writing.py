@@ -77,7 +77,8 @@ def write_generator(
     result: dict[str, Any],
     force: bool,
 ) -> Path:
-    """The bundle of these graphs, verified."""
+    """The bundle of these graphs, verified. A bare learner has no result to tell of."""
+    result = {"metrics": {}, "baselines": {}, "notes": list(learner.notes), **result}
     data, train = learner.data, learner.training_batch()
     signature = data.signature
     bundle = write_bundle(
