@@ -49,7 +49,7 @@ REVIEWS = {
     "amazon_app_reviews": ("positive", []),
 }
 TOKENIZERS = ("characters", "words", "bpe", "wordpiece", "unigram")
-ROWS, STATES, PASSES = 8_192, 128, 7
+ROWS, STATES, PASSES = 8_192, 128, 5
 MEGABYTES, OF_TABLE = 200, 50
 
 

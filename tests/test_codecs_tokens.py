@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import unicodedata
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from drivetrain.files import from_json, to_json
 from drivetrain.pieces import clean, stretches, words
 from drivetrain.ragged import lengths_of
 from drivetrain.runtime import OnnxSession, Predictor
-from drivetrain.tokenizer import NAMES, open_tokenizer
+from drivetrain.tokenizer import NAMES, forget, open_tokenizer
 
 KINDS = ("words", "characters", "bpe", "wordpiece", "unigram")
 SAID = [
@@ -433,3 +434,13 @@ def test_that_no_piece_comes_twice_is_told() -> None:
     codec = Tokens(tokenizer="words").fit(["one two", "three four"])
     assert codec.size == 4
     assert "no piece of the training texts comes 2 times: all of them are unknown" in codec.told
+
+
+def test_rare_pieces_are_forgotten_where_they_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [f"often seldom{row // 50} never{row} once{row}" for row in range(400)]
+    whole = Tokens(tokenizer="words", most=12).fit(texts)
+    monkeypatch.setattr("drivetrain.tokenizer.MOST_PIECES", 100)
+    assert Tokens(tokenizer="words", most=12).fit(texts) == whole
+    counts = Counter({"a": 5, **{f"b{place}": 1 for place in range(200)}})
+    forget(counts, 12)
+    assert counts == {"a": 5}

@@ -32,6 +32,8 @@ SEEDS, LEFT = 4, 0.75
 """Of a unigram: how many times as many parts it begins with, and the share that is left each time."""
 MOST_COUNTED = 2**24
 """Pieces that are learned from; of more, each counts in proportion."""
+MOST_PIECES = 2**19
+"""Different pieces that are counted at once."""
 INNER = "##"
 """Before a WordPiece that begins no word."""
 LONGEST_WORD = 100
@@ -109,6 +111,18 @@ _UNKNOWN = [UNKNOWN]
 def open_tokenizer(text: str, kind: str) -> Tokenizer:
     """The tokenizer of a tokenizer.json. Raises DrivetrainError for one that can't be."""
     return Tokenizer(text, kind)
+
+
+def forget(counts: Counter[str], most: int) -> None:
+    """Forget the rarest pieces counted so far where they are more than the memory shall hold; of a vocabulary of `most` it takes
+    nothing that is frequent (lossy counting: Manku and Motwani 2002, Approximate frequency counts over data streams)."""
+    limit, least = max(MOST_PIECES, 4 * most), 1
+    if len(counts) <= limit:
+        return
+    while len(counts) > limit // 2:
+        for piece in [piece for piece, count in counts.items() if count <= least]:
+            del counts[piece]
+        least *= 2
 
 
 def train(kind: str, counts: Counter[str], most: int, rare: int) -> str:

@@ -43,10 +43,11 @@ class Tokens(Codec):
     ends of lines too), into stretches of which no letter is lost (`bpe`, `unigram`, and `words` with `spaced`: a word with the
     space before it) or into `characters`.
 
-    `fit` learns the tokenizer of the training texts, of `most` tokens at most, none of which comes fewer than `rare` times. It is
-    kept as the text of its `tokenizer_json` (see `drivetrain.tokenizer`). `length` is how many tokens of a text are kept, those
-    at its beginning or, with `keep="end"`, at its end: enough for 95 % of the training texts, 1 to 512, unless it is given.
-    `whole` is the share of these that it holds whole. Missing text, and what is one of `absent`, has no tokens.
+    `fit` learns the tokenizer of the training texts, of `most` tokens at most, none of which comes fewer than `rare` times; where
+    there are more than half a million different pieces, the rarest are forgotten on the way. It is kept as the text of its
+    `tokenizer_json` (see `drivetrain.tokenizer`). `length` is how many tokens of a text are kept, those at its beginning or, with
+    `keep="end"`, at its end: enough for 95 % of the training texts, 1 to 512, unless it is given. `whole` is the share of these
+    that it holds whole. Missing text, and what is one of `absent`, has no tokens.
     """
 
     op: ClassVar[str] = "tokens@1"
@@ -132,6 +133,7 @@ class Tokens(Codec):
         for raw, times in zip(different, rows):
             for piece, count in Counter(self._pieces(self.read(raw))).items():
                 counts[piece] += count * times
+            tokenizers.forget(counts, self.most)
         found = tokenizers.train(self.tokenizer, counts, self.most, self.rare)
         tokens = open_tokenizer(found, self.tokenizer).tokens
         sizes = np.array(
@@ -151,6 +153,7 @@ class Tokens(Codec):
         counts: Counter[str] = Counter()
         for block in blocks:
             counts.update(self._pieces(self.read(block)))
+            tokenizers.forget(counts, self.most)
         found = tokenizers.train(self.tokenizer, counts, self.most, self.rare)
         size = len(open_tokenizer(found, self.tokenizer).names)
         return replace(self, size=size, tokenizer_json=found, whole=1.0)

@@ -84,7 +84,11 @@ class Column:
 
         self.name = values.name
         self.is_text = values.dtype == pl.String
-        self.values = values.str.strip_chars(WHITE) if self.is_text else values
+        self.values = values
+        if self.is_text:
+            trimmed = values.str.strip_chars(WHITE)
+            # Where nothing was to be taken off, a second copy of long texts goes again.
+            self.values = values if trimmed.eq_missing(values).all() else trimmed
         self.typed = typed
         self.given = tuple(word.strip() for word in given)
         self._dates: dict[Reading, Array] = {}
