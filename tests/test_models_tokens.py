@@ -126,12 +126,16 @@ def test_names_are_offered_and_their_words_checked() -> None:
     assert "cnn" not in registry.fitting(signature)
     assert registry.resolve("lstm:bidirectional:2-layers").words == ("bidirectional", "2-layers")
     for name, says in (
-        ("lstm:both", "can't be 'both'"), ("gru:0-layers", "0-layers"), ("gru:9999-wide", "9999-wide"), ("lstm:", "can't be ''"),
+        ("lstm:both", "can't be 'both'"), ("gru:0-layers", "0-layers"),
+        ("gru:0-embedded", "can't be '0-embedded'"), ("lstm:²-embedded", "²-embedded"),
+        ("lstm:9999-embedded", "9999-embedded"), ("gru:9999-wide", "9999-wide"), ("lstm:", "can't be ''"),
         ("transformer:100-wide", "multiple of 32"), ("mlp:2-layers", "no model is called"),
         ("lstm:²-layers", "layers"),
     ):  # fmt: skip
         with pytest.raises(UsageError, match=says):
             network_of(name)
+    reader: Any = network_of("gru:8-wide:5-embedded")
+    assert reader.encoders["tokens"].readers[0].table.embedding_dim == 5
     table = Signature({"age": Number(center=0.0, spread=1.0)}, signature.targets)
     with pytest.raises(UsageError, match=r"lstm:bidirectional takes tokens; here is age"):
         registry.refuse_unfit("lstm:bidirectional", table)

@@ -354,7 +354,9 @@ def encoder_options(
     if name in PAIRS:
         return EncoderOptions(body, width=lambda _: PAIR_WIDTH, biases=True)
     widths = [word.partition("-")[0] for word in _parted(name)[1] if word.endswith("-embedded")]
-    if widths and widths[0].isdecimal():  # Whatever else is refused by the body.
+    if (
+        widths and widths[0].isascii() and widths[0].isdecimal() and int(widths[0])
+    ):  # The body refuses all else.
         if vectors is not None and vectors.width != int(widths[0]):
             raise UsageError(
                 f"the vectors are {vectors.width} wide, and the model says {widths[0]}-embedded.", where="vectors",
