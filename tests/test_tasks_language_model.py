@@ -204,6 +204,7 @@ def test_it_learns_and_its_bundle_writes(model: str, tokenizer: str, tmp_path: P
     assert found.answer["text"]
     assert found == generator.generate("abc d", Sampling(temperature=0.5, seed=1), most=8)
     again = drivetrain("evaluate", bundle, source, "--json").json
+    assert again["note"].startswith("this is the text that the model was trained on: its end is measured")
     assert again["part"] == "valid"
     for name, estimate in generator.manifest["facts"]["metrics"]["valid"].items():
         assert again["metrics"][name]["value"] == pytest.approx(estimate["value"], rel=1e-4)

@@ -28,6 +28,7 @@ ROWS = 256
 CONTEXT = 128
 NEAR = 40
 """Characters that a token has at most, nearly always."""
+OWN = "the model has learned from this very text, and no end of it was held out: the figures flatter it"
 OWN_END = "this is the text that the model was trained on: its end is measured, which the model has not read but was chosen by"
 
 
@@ -60,10 +61,12 @@ def measured_text(bundle: Bundle, source: str, trusted: bool, quiet: bool) -> di
     found = _measured(generator, codec, np.concatenate([before, tokens]), len(before), context, quiet)
     metrics = {name: each.estimate().to_json() for name, each in found.items()}
     opened = record_opening(f"{digest or text.characters} {edge}", bundle.hash, metrics, is_test=not own)
+    note = (OWN_END if edge else OWN) if own else ""
+    part = ("valid" if edge else "train") if own else "all"
     return {
-        "n": len(tokens) - 1, "metrics": metrics, "part": "valid" if own else "all", "target": next(iter(bundle.signature.targets)),
-        "note": sentences(OWN_END if own else "", opened.note), "opened": opened.to_json(), "unknown": [], "failed": [],
-        "unusual": [], "notes": [*text.notes, *_notes(bundle, tokens)],
+        "n": len(tokens) - 1, "metrics": metrics, "part": part, "target": next(iter(bundle.signature.targets)),
+        "note": sentences(note, opened.note), "opened": opened.to_json(), "unknown": [], "failed": [], "unusual": [],
+        "notes": [*text.notes, *_notes(bundle, tokens)],
     }  # fmt: skip
 
 

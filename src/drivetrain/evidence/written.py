@@ -49,8 +49,9 @@ def written_by(learner: Learner) -> dict[str, Any]:
     end = int((data.starts[rows] + data.lengths[rows]).max()) + 1
     first = int(data.starts[rows].min())
     train, held_out = data.tokens[:first][:LOOKED], data.tokens[first:end][:HELD_OUT]
-    prompts = _prompts(data.tokens[first:end])
-    texts = _written(learner, prompts, int(data.lengths.max()))
+    longest = int(data.lengths.max())
+    prompts = _prompts(data.tokens[first:end], longest)
+    texts = _written(learner, prompts, longest)
     said = [_text(codec, text) for text in texts]
     ours, theirs = (_copied(codec, parts, train, data.form.copied) for parts in (texts, [held_out]))
     return {
@@ -74,9 +75,9 @@ def sentence(ours: Copying, held_out: Copying) -> str:
     )  # fmt: skip
 
 
-def _prompts(tokens: Array) -> list[Array]:
+def _prompts(tokens: Array, longest: int) -> list[Array]:
     """The first tokens at places evenly apart in the held-out text."""
-    size = max(1, min(PROMPT, len(tokens) // 2))
+    size = max(1, min(PROMPT, longest // 2, len(tokens) // 2))
     starts = np.unique(np.linspace(0, len(tokens) - size, SAMPLES).astype(int))
     return [tokens[start : start + size].astype(np.int64) for start in starts.tolist()]
 

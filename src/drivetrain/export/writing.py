@@ -57,7 +57,7 @@ def export_writer(learner: Learner, path: str | Path, force: bool = False) -> Pa
     places = sorted({len(column) * place // PROMPTS for place in range(PROMPTS)})
     samples: list[Any] = []
     for number, place in enumerate(places, start=1):
-        prompt = column[place][: 1 + count * number // PROMPTS].astype(np.int64)
+        prompt = column[place][: min(longest - 1, 1 + count * number // PROMPTS)].astype(np.int64)
         samples.append((f"prompt {place}", "validation", {name: codec.decode(prompt)["text"]}))
     samples = [sample for sample in samples if len(codec.encode(codec.read(sample[2][name])))]
     with learner.progress("Making golden cases", 1) as advance:
