@@ -15,6 +15,7 @@ from texts import TELLING, made_texts
 import drivetrain as dt
 from drivetrain.bundle import open_bundle
 from drivetrain.bundle.vectors import vectors_of
+from drivetrain.charts.near import near
 from drivetrain.codecs import Signature
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
@@ -48,6 +49,22 @@ def test_the_nearest_are_those_of_the_smallest_angle() -> None:
 def test_what_can_not_be_near_is_refused(name: str, n: int, told: str) -> None:
     with pytest.raises(UsageError, match=told):
         some().nearest(name, n)
+
+
+def test_what_stands_for_no_word_is_near_nothing() -> None:
+    assert [each.name for each in replace(some(), first=2).nearest("bad")] == ["\n", "never seen"]
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_names_are_written_where_they_cover_none(dark: bool) -> None:
+    draw = np.random.default_rng(0)
+    names = [f"word {place}" for place in range(400)]
+    svg = near(names, draw.normal(size=(400, 8))).to_svg(dark)
+    assert "word 0" in svg
+    assert "word 249" not in svg or svg.count(">word ") < 250
+    assert "\N{MIDDLE DOT}" in svg
+    assert near(names[:1], np.ones((1, 3))).to_png(dark)
+    assert near(names[:5], np.zeros((5, 1))).to_svg(dark)
 
 
 def test_the_projector_s_files_have_a_line_for_each_vector(tmp_path: Path) -> None:
@@ -137,6 +154,7 @@ def test_from_training_to_the_nearest_word(tmp_path: Path) -> None:
     assert {each["field"]: each["width"] for each in answer["embeddings"]}.keys() == {"text", "shop"}
     with pytest.raises(UsageError, match="several fields"):
         dt.embeddings(tmp_path / "a.bundle")
+    assert "words that lie together" in (tmp_path / "run" / "report.html").read_text()
     found = dt.embeddings(tmp_path / "a.bundle", "text")
     table = next(
         value

@@ -4,7 +4,7 @@ their names (FORMAT.md, section 5.5), and the member `item_vectors.npy`."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from drivetrain.bundle.operators import FLOAT
 from drivetrain.bundle.protobuf import parse
 from drivetrain.bundle.reader import Bundle
-from drivetrain.codecs import Codec
+from drivetrain.codecs import Codec, Signature
 from drivetrain.errors import BundleError
 from drivetrain.types import Array
 
@@ -23,9 +23,21 @@ _TABLE = re.compile(r"(?:part_(?:0|[1-9][0-9]?)_)?embedding((?:_[0-9]+)+|_tokens
 def vectors_of(bundle: Bundle) -> dict[str, Array]:
     """Field -> float32 (values, width), finite: a vector for each of its codec's `code_names`. Empty where the bundle names
     none. Raises BundleError for a table that is not what its name says."""
+    found = tables_in(bundle.graphs.values(), bundle.signature)
+    if bundle.vectors is not None:
+        found.setdefault(next(iter(bundle.signature.targets)), bundle.vectors)
+    if bundle.recommender is not None:
+        found |= {
+            field: table for field, table in vectors_of(bundle.recommender).items() if field not in found
+        }
+    return found
+
+
+def tables_in(graphs: Iterable[bytes], signature: Signature) -> dict[str, Array]:
+    """Field -> the table of its vectors in serialised graphs, which `vectors_of` finds."""
     found: dict[str, Array] = {}
-    inputs, targets = list(bundle.signature.inputs.items()), list(bundle.signature.targets.items())
-    for graph in bundle.graphs.values():
+    inputs, targets = list(signature.inputs.items()), list(signature.targets.items())
+    for graph in graphs:
         for name, tensor in _tables(graph):
             # What a step takes are tokens of the only target.
             fields = (
@@ -35,12 +47,6 @@ def vectors_of(bundle: Bundle) -> dict[str, Array]:
             )
             for field, table in _cut(tensor, dict(fields)).items():
                 found.setdefault(field, table)
-    if bundle.vectors is not None:
-        found.setdefault(targets[0][0], bundle.vectors)
-    if bundle.recommender is not None:
-        found |= {
-            field: table for field, table in vectors_of(bundle.recommender).items() if field not in found
-        }
     return found
 
 

@@ -301,6 +301,11 @@ class Codec(ABC):
         where it is none such. A network may have a vector for each of them."""
         return ()
 
+    @property
+    def first_word(self) -> int:
+        """Of a text's `code_names` the place of the first that a text has: padding and what is unknown come before it."""
+        return 0
+
     def chosen(self, probabilities: Array) -> Array:
         """(n,) the place among `labels` that is answered for model outputs (n, labels)."""
         return np.asarray(probabilities).argmax(axis=1)

@@ -199,6 +199,10 @@ class Text(Codec):
     def code_names(self) -> tuple[str, ...]:
         return ("<none>", "<unknown>", *self.words)
 
+    @property
+    def first_word(self) -> int:
+        return FIRST
+
     def input_words(self) -> str:
         return f"text, of which the first {self.length} words are read."
 

@@ -332,6 +332,10 @@ class Tokens(Codec):
         return self._tokenizer.names if self.tokenizer else [str(token) for token in range(self.size or 0)]
 
     @property
+    def first_word(self) -> int:
+        return FIRST if self.tokenizer else 0
+
+    @property
     def told(self) -> str:
         if self.whole is None:
             return ""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from drivetrain.charts.near import near
 from drivetrain.codecs.base import distinct
 from drivetrain.codecs.category import order
 from drivetrain.data.kinds.base import LEFT_OUT
@@ -85,6 +86,7 @@ def report_content(learner: BaseLearner, deadline: Deadline = NEVER) -> dict[str
         content["use"].append(("Watch the curves in TensorBoard", f"tensorboard --logdir {learner.run}"))
     if data.kinds:
         content["columns"] = _columns(learner)
+    content["vectors"] = _vectors(learner)
     content["lengths"] = [(each.chart, each.words) for each in lengths_in(data)]
     if inputs_looked_at(data):
         content["data"]["pictures"] = show(data, 16, "train", 0)
@@ -200,6 +202,20 @@ def _of_target(
         content["importance"] = {"chart": relied.chart, "sentences": relied.words()}
     metrics = ((learner.result or {}).get("metrics") or {}).get(part) or {}
     return content | found.sections(metrics)
+
+
+def _vectors(learner: BaseLearner) -> list[Any]:
+    """A picture for each input of texts whose words have learned vectors."""
+    inputs = learner.data.signature.inputs
+    if not learner.trained or not any(codec.holds_texts for codec in inputs.values()):
+        return []
+    found = learner.learned_vectors()
+    told = {name: codec for name, codec in inputs.items() if codec.holds_texts and name in found}
+    # Those at the beginning stand for no word.
+    return [
+        near(codec.code_names[codec.first_word :], found[name][codec.first_word :], f"What {name} is made of")
+        for name, codec in told.items()
+    ]
 
 
 # The table.

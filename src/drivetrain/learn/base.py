@@ -182,6 +182,10 @@ class BaseLearner(ABC):
         """Of a model whose scores for a target are sums: what of. None of others."""
         del target
 
+    def learned_vectors(self) -> dict[str, Array]:
+        """Input -> float32 (values, width): the vectors that it has learned of words and classes, where they are at hand."""
+        return {}
+
     @property
     def parts(self) -> list[dict[str, Any]]:
         """Of a blend: `{"name", "weights": {target: weight}}` of each model in its graph, in the graph's order."""

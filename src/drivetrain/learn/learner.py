@@ -586,6 +586,17 @@ class Learner(BaseLearner):
         weights = sum(parameter.numel() for parameter in self.network.parameters())
         return f"{os.path.basename(self.model_name) or type(self.network).__name__}, {weights:,} weights"
 
+    def learned_vectors(self) -> dict[str, Array]:
+        from drivetrain.bundle.vectors import tables_in
+        from drivetrain.graphs.network import NotWritten, write_network
+
+        try:
+            return tables_in(
+                [write_network(self.evaluated_network(), self.data.signature)], self.data.signature
+            )
+        except NotWritten:  # Its tables have no names.
+            return {}
+
     def graph(self) -> bytes:
         from drivetrain.graphs.torch_export import export_graph
 

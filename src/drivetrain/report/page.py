@@ -49,6 +49,7 @@ def write_report(path: str | os.PathLike[str], content: Mapping[str, Any]) -> Pa
     columns       [{"name", "kind", "reason", "missing": share, "role": "input", "target" or "left out"}]
     sample        a Chart of some rows
     lengths       [(Chart, sentence)] of columns of texts
+    vectors       [Chart] of the words of columns of texts
     data          {"source", "layout", "split": text or dict, "note", "counts": {part: {class: n}},
                   "rows": {part: n}, "left_out": n, "faults": [Fault or its JSON], "pictures": Chart};
                   `faults` [] says that none was found, None that nobody looked

@@ -22,6 +22,10 @@ def columns(content: Mapping[str, Any]) -> str:
     if isinstance(content.get("sample"), Chart):
         parts.append(figure(content["sample"], "Rows as the model gets them"))
     parts += [figure(chart, told) for chart, told in content.get("lengths") or []]
+    together = (
+        "words that lie together speak alike to the model (the two principal components of their vectors)"
+    )
+    parts += [figure(chart, f"{chart.title}: {together}") for chart in content.get("vectors") or []]
     left_out = [column for column in found if column.get("role") == "left out"]
     used = [column for column in found if column.get("role") != "left out"]
     if used:

@@ -44,6 +44,8 @@ class Embeddings:
     names: tuple[str, ...]
     vectors: Array
     titles: dict[str, str] = dataclasses.field(default_factory=dict[str, str], repr=False)
+    first: int = 0
+    """The names before this one stand for no word, and are near nothing."""
 
     def __repr__(self) -> str:
         return (
@@ -66,8 +68,8 @@ class Embeddings:
             raise UsageError(f"n is a whole number from 1, not {n!r}.", where="n")
         place = self._place(name)
         alike = self._unit @ self._unit[place]
-        alike[place] = -np.inf
-        best: list[int] = np.argsort(-alike, kind="stable")[: min(n, len(self.names) - 1)].tolist()
+        alike[place] = alike[: self.first] = -np.inf
+        best: list[int] = np.argsort(-alike, kind="stable")[: min(n, int(np.isfinite(alike).sum()))].tolist()
         return [
             Near(self.names[near], float(alike[near]), self.titles.get(self.names[near])) for near in best
         ]
@@ -132,7 +134,13 @@ def all_embeddings(bundle: Bundle | str | os.PathLike[str]) -> list[Embeddings]:
     codecs = {**ranker.signature.fields, **opened.signature.fields}
     items = {recommends(ranker.facts).get("item"), *ranker.signature.targets}
     return [
-        Embeddings(field, tuple(codecs[field].code_names), table, ranker.titles if field in items else {})
+        Embeddings(
+            field,
+            tuple(codecs[field].code_names),
+            table,
+            ranker.titles if field in items else {},
+            codecs[field].first_word,
+        )
         for field, table in tables.items()
     ]
 

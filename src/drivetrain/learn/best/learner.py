@@ -20,6 +20,7 @@ from time import perf_counter
 from typing import Any
 
 from drivetrain.arguments import public
+from drivetrain.bundle.vectors import tables_in
 from drivetrain.codecs import Quantity, Signature
 from drivetrain.data.dataset import Dataset
 from drivetrain.data.folds import folds
@@ -388,6 +389,9 @@ class BestLearner(Refitted):
 
     def run_arrays(self, batch: Mapping[str, Array]) -> dict[str, Array]:
         return self._answering().run_arrays(batch)
+
+    def learned_vectors(self) -> dict[str, Array]:
+        return tables_in([self.graph()], self.data.signature)
 
     def graph(self) -> bytes:
         return self._answering().graph()
