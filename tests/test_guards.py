@@ -168,7 +168,7 @@ def test_no_option_of_the_command_line_comes_or_goes_unnoticed() -> None:
         "export": "-h --help --json run bundle --force",
         "verify": "-h --help --json bundle --trusted",
         "predict": "-h --help --json bundle --trusted inputs --out --keep --parts --beam --force",
-        "evaluate": "-h --help --json bundle --trusted source --layout --query",
+        "evaluate": "-h --help --json bundle --trusted source --layout --query --beam",
         "recommend": "-h --help --json bundle --trusted user --n --seen --liked --diversity --novelty "
         "--popularity-correction --include-seen",
         "similar": "-h --help --json bundle --trusted item --n",

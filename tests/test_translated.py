@@ -169,6 +169,7 @@ def test_evaluate_measures_what_is_written(runs: Path, tmp_path: Path) -> None:
     assert answer["part"] == "all"
     assert answer["metrics"]["bleu"]["low"] < answer["metrics"]["bleu"]["value"]
     assert any(note.startswith("BLEU is nrefs:1") for note in answer["notes"])
+    assert typed("evaluate", runs / "made.bundle", other, "--json", "--trusted", "--beam", 3).json["n"] == 60
     own = typed("evaluate", runs / "made.bundle", runs / "pairs.tsv", "--json", "--trusted").json
     assert own["part"] == "valid"
     result = json.loads((runs / "two" / "result.json").read_text())

@@ -25,7 +25,7 @@ from drivetrain.metrics import Estimate, Scores, is_large, measure, names, rows_
 from drivetrain.progress import progress
 from drivetrain.runtime import Predictor
 from drivetrain.runtime.unusual import Tally
-from drivetrain.runtime.writer import Writer, writes
+from drivetrain.runtime.writer import WRITES_NOTHING, Writer, writes
 from drivetrain.test_set_uses import record_opening, rows_key, sentences
 from drivetrain.types import Array, Failure
 
@@ -62,13 +62,14 @@ def evaluate(
     *,
     layout: str | None = None,
     query: str | None = None,
+    beam: int | None = None,
     trusted: bool = False,
     quiet: bool = False,
     **options: Any,
 ) -> dict[str, Any]:
     """`{"n", "metrics": {NAME: {"value", "low", "high", ...}}, "part", "unknown", "failed", "unusual", "opened": {"times",
     "models"}, "note", "notes"}` on a folder, a table, or what a `query` gives of a database. Further options are those by
-    which a task of an extension reads a source (see `Option.reads`).
+    which a task of an extension reads a source (see `Option.reads`); `beam` is that of `Beam`, for a bundle that writes.
 
     Uses the test part of the source; without one its valid part; without either all of it. Rows whose true value is no
     class of the model are counted in `unknown`, other items that can't be used are named in `failed`; neither count in a
@@ -85,7 +86,10 @@ def evaluate(
     if (own := task.evaluate(opened_bundle, os.fspath(source), trusted, quiet)) is not None:
         return own
     if writes(opened_bundle):
-        return _written(opened_bundle, source, {"layout": layout, "query": query, **options}, trusted, quiet)
+        writer = Writer(opened_bundle, beam=beam, trusted=trusted)
+        return _written(writer, source, {"layout": layout, "query": query, **options}, quiet)
+    if beam is not None:
+        raise UsageError(WRITES_NOTHING, where="beam", fix="Leave it out.")
     predictor = Predictor(opened_bundle, trusted=trusted)
     targets = predictor.signature.targets
     if task.measures(opened_bundle) == ALONE:
@@ -146,10 +150,9 @@ def evaluate(
 
 
 def _written(
-    bundle: Bundle, source: str | os.PathLike[str], options: Mapping[str, Any], trusted: bool, quiet: bool
+    writer: Writer, source: str | os.PathLike[str], options: Mapping[str, Any], quiet: bool
 ) -> dict[str, Any]:
     """The same of a bundle that writes, against what a person wrote."""
-    writer = Writer(bundle, trusted=trusted)
     found = labelled(writer, source, options)
     (target,) = writer.signature.targets
     written: list[str] = []

@@ -22,6 +22,9 @@ Reply = tuple[dict[str, Any], int]
 """The JSON object that a verb answers with, and the exit code."""
 
 
+BEAM = "of a model that writes: the likeliest text that a search with B finds"
+
+
 def add_bundle(command: ArgumentParser) -> None:
     """The bundle that a verb works with, and whether it is tried in a child process first."""
     command.add_argument("bundle", metavar="BUNDLE")

@@ -17,6 +17,7 @@ from drivetrain.runtime.predictor import Predictor
 from drivetrain.runtime.rows import describe
 from drivetrain.types import Answer, Failure, Unusual
 
+WRITES_NOTHING = "this model writes nothing, so there is nothing to search."
 LONG, ENDLESS = (
     "not read to the end, for being too long",
     "answered without an end, for there was no room for more",
@@ -92,5 +93,5 @@ def open_answering(
     if writes(opened):
         return Writer(opened, beam=beam, trusted=trusted)
     if beam is not None:
-        raise UsageError("this model writes nothing.", where="--beam", fix="Leave it out.")
+        raise UsageError(WRITES_NOTHING, where="beam", fix="Leave it out.")
     return Predictor(opened if isinstance(bundle, Bundle) else bundle, trusted=trusted)

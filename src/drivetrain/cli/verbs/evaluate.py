@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.markup import escape
 
-from drivetrain.cli.common import Reply, add_bundle, metrics_table, terminal
+from drivetrain.cli.common import BEAM, Reply, add_bundle, metrics_table, terminal
 from drivetrain.cli.source import add_reading, reading
 from drivetrain.errors import one_line
 
@@ -23,13 +23,14 @@ def add(command: ArgumentParser) -> None:
         help="a folder of labelled pictures, or a table or database with the target in it",
     )
     add_reading(command)
+    command.add_argument("--beam", type=int, metavar="B", help=BEAM)
 
 
 def act(options: Namespace) -> Reply:
     from drivetrain.evaluate import evaluate as evaluate_bundle
 
     answer = evaluate_bundle(
-        options.bundle, options.source, trusted=options.trusted, quiet=options.json, **reading(options)
+        options.bundle, options.source, beam=options.beam, trusted=options.trusted, quiet=options.json, **reading(options)
     )  # fmt: skip
     return answer, 0
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.text import Text
 
-from drivetrain.cli.common import Reply, add_bundle, refuse_unwritable, say, terminal
+from drivetrain.cli.common import BEAM, Reply, add_bundle, refuse_unwritable, say, terminal
 from drivetrain.errors import UsageError, one_line
 from drivetrain.figures import digits
 
@@ -46,12 +46,7 @@ def add(command: ArgumentParser) -> None:
         action="store_true",
         help="of a blend of models also what each of them says, and its weight",
     )
-    command.add_argument(
-        "--beam",
-        type=int,
-        metavar="B",
-        help="of a model that writes: the likeliest text that a search with B finds",
-    )
+    command.add_argument("--beam", type=int, metavar="B", help=BEAM)
     command.add_argument("--force", action="store_true", help="replace an existing file")
 
 
