@@ -16,8 +16,10 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -128,7 +130,8 @@ class Reader:
 
 
 def prepare(folder: Path) -> None:
-    """What the pages speak of: flowers/, insects/, tables, single pictures, and pretrained weights with their record."""
+    """What the pages speak of: flowers/, insects/, tables, single pictures, pretrained weights with their record, a pretrained
+    model of texts and vectors of words."""
     class_folder(folder / "flowers", {"daisy": 20, "rose": 20, "tulip": 20}, (48, 48), extension=".jpg")
     parts = {"train": {"ants": 20, "bees": 20}, "val": {"ants": 8, "bees": 8}}
     split_folder(folder / "insects", parts, (64, 72))
@@ -148,6 +151,25 @@ def prepare(folder: Path) -> None:
     (folder / "weights").mkdir()
     (folder / "weights" / "mobilenet.safetensors").write_bytes(weights)
     (folder / "weights" / "mobilenet.json").write_text(json.dumps(record))
+    shutil.copytree(_text_model(), folder / "weights" / "minilm")
+    vectors = [
+        "game 1 0 2 .5",
+        "lovely 2 1 0 0",
+        "dull -2 1 0 0",
+        "fun 2 .5 1 0",
+        "the 0 0 0 1",
+        "a 0 0 0 .9",
+        "my 0 .1 0 .8",
+    ]
+    (folder / "weights" / "glove.4d.txt").write_text("\n".join(vectors) + "\n")
+
+
+@functools.cache
+def _text_model() -> Path:
+    """A tiny model of texts with random weights and its tokenizer, in a folder."""
+    from pretrained import backbone
+
+    return backbone(Path(tempfile.mkdtemp()))
 
 
 @functools.cache

@@ -171,6 +171,10 @@ class Subwords(Codec):
         return (None,)
 
     @property
+    def most_steps(self) -> int:
+        return self.length or super().most_steps
+
+    @property
     def large(self) -> bool:
         return True
 

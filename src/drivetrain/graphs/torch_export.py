@@ -119,8 +119,10 @@ def _example(name: str, rows: Array, signature: Signature) -> tuple[Tensor, dict
     padded argument gets more of it."""
     axes = {0: torch.export.Dim("rows")}
     if name in signature.inputs and signature.inputs[name].varies:
-        padding = np.full((len(rows), 2, *rows.shape[2:]), signature.inputs[name].padding, rows.dtype)
-        rows = np.concatenate([rows, padding], axis=1)
+        codec = signature.inputs[name]
+        padding = np.full((len(rows), 2, *rows.shape[2:]), codec.padding, rows.dtype)
+        # Of the full length a table of places would be taken whole, whatever the length.
+        rows = np.concatenate([rows, padding], axis=1)[:, : max(2, codec.most_steps - 1)]
         axes[1] = torch.export.Dim(f"longest_{[*signature.inputs].index(name)}")
     return torch.tensor(rows).clone(), axes
 
