@@ -17,7 +17,7 @@ MOST_STEPS = 2**20
 """Of all rows of a batch together, padding included: it has fewer rows where they are long, or one long row in many short
 ones would fill the memory."""
 
-HELD = 2**25
+HELD = 2**23
 """Bytes of rows that are put together in memory; more of them go to a file."""
 OF_ARRAY = 112
 """Bytes that an array takes beside its values."""
@@ -97,7 +97,7 @@ class Rows:
         self._file: Any = None
 
     def append(self, row: Array) -> None:
-        """A row (length, ...)."""
+        """A row (length, ...). Raises FileError: no space left."""
         self._lengths.append(len(row))
         self._parts.append(row)
         self._held += row.nbytes + OF_ARRAY
@@ -105,15 +105,14 @@ class Rows:
             self._write()
 
     def _write(self) -> None:
-        """Raises FileError: no space left."""
         if self._file is None:  # Rows that are mapped outlast it.
             self._file = tempfile.TemporaryFile()  # noqa: SIM115
-        found = np.concatenate([self.empty, *self._parts])
         try:
-            found.tofile(self._file)
+            for row in self._parts:
+                self._file.write(row.tobytes())
         except OSError as fault:
             raise file_error(fault, tempfile.gettempdir()) from fault
-        self._written += len(found)
+        self._written += sum(map(len, self._parts))
         self._parts, self._held = [], 0
 
     def together(self) -> Ragged:
