@@ -21,9 +21,9 @@ from drivetrain.data.augment.pictures import Augment
 from drivetrain.data.dataset import Dataset, Part
 from drivetrain.data.loader import Tensors, shuffled, to_tensors
 from drivetrain.data.share import Share
-from drivetrain.errors import TrainingError, UsageError
+from drivetrain.errors import UsageError
 from drivetrain.extensions import facet
-from drivetrain.learn import loop
+from drivetrain.learn import loop, word_vectors
 from drivetrain.learn.applies import refuse_pointless
 from drivetrain.learn.as_read import as_read_by
 from drivetrain.learn.augmentation import Augmentation
@@ -51,7 +51,7 @@ from drivetrain.metrics import is_large
 from drivetrain.models.build import build_network
 from drivetrain.models.heads import HeadOptions
 from drivetrain.models.registry import fitting, record_of, refuse_unfit, resolve
-from drivetrain.models.vectors import WordVectors, read_vectors
+from drivetrain.models.vectors import WordVectors
 from drivetrain.progress import EpochTable
 from drivetrain.ragged import as_batch
 from drivetrain.types import Array
@@ -147,7 +147,7 @@ class Learner(BaseLearner):
                 data.part("valid")
         refuse_no_rows(data)
         refuse_one_class(data)
-        self.vectors = self._word_vectors(vectors, train)
+        self.vectors = word_vectors.vectors_for(data, train, vectors)
         sample = train.batch(_spread(len(train), SAMPLE if data.large else SAMPLE_OF_COLUMNS))
         with torch.random.fork_rng(devices=[]):
             # Not torch.manual_seed, which would change the user's generator on a GPU too.
@@ -225,18 +225,6 @@ class Learner(BaseLearner):
             limits = limits_of(codec, self.data.part("train", self.enlarge).column(name))
             found[name] = dataclasses.replace(options, class_weights=weights, limits=limits)
         return found
-
-    def _word_vectors(self, given: str | Path | WordVectors | None, train: Part) -> WordVectors | None:
-        """The pretrained vectors of the words in the training rows; those that a run has recorded are not read again."""
-        if given is None or isinstance(given, WordVectors):
-            return given
-        codecs = self.data.signature.inputs.items()
-        names = {name: codec.word_names for name, codec in codecs if codec.word_names is not None}
-        counts = {
-            name: np.bincount(train.column(name).flat.astype(np.int64), minlength=len(words))
-            for name, words in names.items()
-        }
-        return read_vectors(given, names, counts)
 
     def _make_average(self) -> torch.optim.swa_utils.AveragedModel | None:
         if self.settings.ema is None:
@@ -558,10 +546,9 @@ class Learner(BaseLearner):
                 fix="Use Learner.resume(run, data, model, objective=...).",
             )
         augment = Augment.from_json(config["augment"])
-        if (record := config["model"].get("vectors")) is not None:
-            # The weights hold what became of them; before the first checkpoint they are as in the file.
-            kept = any(opened.checkpoints.iterdir())
-            options["vectors"] = WordVectors.from_json(record) if kept else record["file"]
+        record = config["model"].get("vectors")
+        if record is not None:
+            options["vectors"] = word_vectors.recorded(record, opened.checkpoints)
         learner = cls(
             data,
             model if model is not None else name,
@@ -570,11 +557,7 @@ class Learner(BaseLearner):
             **config["settings"],
             **options,
         )
-        if record is not None and learner.vectors is not None and learner.vectors.sha256 != record["sha256"]:
-            raise TrainingError(
-                "these are not the vectors that this run began with.", where=record["file"],
-                fix="Put them back, or train anew in another folder.",
-            )  # fmt: skip
+        word_vectors.refuse_others(learner.vectors, record)
         learner._take_up(opened, config)
         if not learner.processes.first:
             learner._run = None
