@@ -201,7 +201,7 @@ def test_a_model_without_epochs_is_searched_alone(model: str, tmp_path: Path) ->
     assert found.trials[0]["settings"] == {}, "the model's own"
     own = {
         "trees": set(TreeSettings.searched(classes=False)),
-        "ngrams": {"penalty", "power"},
+        "ngrams": {"penalty", "power", "rarity"},
         "regression": {"penalty"},
     }
     assert set(found.trials[1]["settings"]) == own[model]
