@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from drivetrain.data.read.rows import is_row_file, read_rows
-from drivetrain.errors import DataError, FileError
+from drivetrain.errors import DataError, FileError, UsageError
 
 
 def write(folder, text, name="t.csv"):
@@ -21,6 +21,20 @@ def test_rows_of_a_csv_are_texts_by_column(tmp_path):
         ("t.csv, row 2", {"a": "01", "km/h": "x\ny", "column_3": "NA"}),
         ("t.csv, row 4", {"a": "2", "km/h": "", "column_3": ""}),
     ]
+
+
+def test_an_empty_cell_in_quotes_is_a_row_and_a_blank_line_is_none(tmp_path):
+    from drivetrain.data.read.readers import read_frame
+
+    pytest.importorskip("polars")
+    path = write(tmp_path, 'text\n""\n\n   \nfine\n')
+    assert list(read_rows(path)) == [("t.csv, row 2", {"text": ""}), ("t.csv, row 5", {"text": "fine"})]
+    assert read_frame(path).data["text"].to_list() == ["", "fine"]
+
+
+def test_json_that_is_no_lines_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="line by line"):
+        list(read_rows(write(tmp_path, '[{"a": 1}]', "t.json")))
 
 
 def test_rows_of_json_lines_keep_their_types(tmp_path):

@@ -16,6 +16,7 @@ from drivetrain.bundle.tensors import made_names
 from drivetrain.codecs import Signature
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
+from drivetrain.codecs.text import Text
 from drivetrain.codecs.tokens import Tokens
 from drivetrain.errors import DrivetrainError, UsageError
 from drivetrain.graphs.network import write_network
@@ -139,6 +140,9 @@ def test_names_are_offered_and_their_words_checked() -> None:
     table = Signature({"age": Number(center=0.0, spread=1.0)}, signature.targets)
     with pytest.raises(UsageError, match=r"lstm:bidirectional takes tokens; here is age"):
         registry.refuse_unfit("lstm:bidirectional", table)
+    texts = Signature({"review": Text()}, signature.targets)
+    with pytest.raises(UsageError, match=r'columns={"review": "tokens"}. Or, as it is: best, linear, mlp'):
+        registry.refuse_unfit("lstm:bidirectional", texts)
 
 
 def test_somebodys_own_module_gets_vectors_and_lengths() -> None:

@@ -234,3 +234,11 @@ def test_the_whole_path_by_the_command_line(tmp_path: Path) -> None:
     assert "NUL" in bad["error"]
     done = drivetrain("evaluate", bundle, folder, "--json")
     assert (done.code, done.json["n"], done.json["part"]) == (0, 80, "all")
+
+
+def test_texts_are_looked_into_however_they_are_read(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "t.csv", {name: table_of()[name] for name in ("review", "label")})
+    for kind in ("text", "tokens", "bag"):
+        data = dt.tabular.from_csv(path, target="label", columns={"review": kind}, valid=0.2)
+        assert "not looked into" not in {fault.kind for fault in data.check().faults}, kind
+        assert "1 column ->" in data.describe()

@@ -21,6 +21,7 @@ from drivetrain.data.store.pack import pack
 from drivetrain.data.table import Table, shown
 from drivetrain.data.task import CUSTOM, Task
 from drivetrain.errors import DataError, DrivetrainError, UsageError
+from drivetrain.figures import counted
 from drivetrain.progress import progress
 from drivetrain.types import Array
 
@@ -247,7 +248,7 @@ class Dataset:
         lines = [f"{self.table.name}: {len(self.table):,} rows{layout}; {counts}"]
         if self.kinds:
             used = len(self.signature.inputs)
-            lines.append(f"{used} columns -> {', '.join(self.signature.targets)}")
+            lines.append(f"{counted(used, 'column', 'columns')} -> {', '.join(self.signature.targets)}")
         else:
             inputs, targets = (_fields(codecs) for codecs in (self.signature.inputs, self.signature.targets))
             lines.append(f"{inputs} -> {targets}")

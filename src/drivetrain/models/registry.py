@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from drivetrain import extensions
 from drivetrain.codecs.base import Quantity
 from drivetrain.errors import DrivetrainError, FileError, UsageError, nearest
+from drivetrain.interface import column_option
 from drivetrain.models.takes import (
     ANY_FORM,
     COLUMNS,
@@ -31,6 +32,7 @@ from drivetrain.models.takes import (
     READS_TEXTS,
     TABLES,
     TEXTS,
+    TOKENS,
     Takes,
     form_of,
 )
@@ -236,10 +238,10 @@ def refuse_unfit(name: str, signature: Signature) -> None:
     if takes.fits(signature):
         return
     offered = fitting(signature)
-    raise UsageError(
-        f"{name} {takes.misfit(signature)}.", where="model",
-        fix=f"Choose one of {', '.join(offered)}." if offered else "Give a torch module of your own.",
-    )  # fmt: skip
+    fix = f"Choose one of {', '.join(offered)}." if offered else "Give a torch module of your own."
+    if column := takes.if_tokens(signature):
+        fix = f"Say that it is read word by word: {column_option(column, TOKENS)}. Or, as it is: {', '.join(offered)}."
+    raise UsageError(f"{name} {takes.misfit(signature)}.", where="model", fix=fix)
 
 
 def may_be_pretrained(name: str) -> bool:

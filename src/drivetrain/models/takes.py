@@ -12,6 +12,7 @@ from types import ModuleType
 from drivetrain import extensions
 from drivetrain.codecs import Codec, Signature
 from drivetrain.codecs.base import Quantity
+from drivetrain.codecs.tokens import Tokens
 
 PICTURE = "picture"
 """The form of what pictures are to a body: (channels, height, width)."""
@@ -66,6 +67,13 @@ class Takes:
         if not self.inputs([*signature.inputs.values()]):
             return f"takes {self.what}; here {_listed(signature.inputs)}"
         return f"gives {self.gives}; here {_listed(signature.targets)}"
+
+    def if_tokens(self, signature: Signature) -> str:
+        """The first input that holds texts, where the model would fit if these were read as tokens; "" where it would not."""
+        texts = [name for name, codec in signature.inputs.items() if codec.holds_texts]
+        cut = [Tokens() if codec.holds_texts else codec for codec in signature.inputs.values()]
+        fits = not self.inputs([*signature.inputs.values()]) and self.inputs(cut)
+        return texts[0] if texts and fits and self.targets([*signature.targets.values()]) else ""
 
 
 def _listed(codecs: Mapping[str, Codec]) -> str:

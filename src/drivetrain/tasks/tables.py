@@ -25,7 +25,6 @@ from drivetrain.data.split import Splitter
 from drivetrain.data.split_words import refuse_shares
 from drivetrain.data.table import Table, complete, missing
 from drivetrain.errors import DataError, UsageError, nearest
-from drivetrain.extensions import kind_of
 from drivetrain.interface import column_option
 from drivetrain.learn.applies import refuse_pointless
 from drivetrain.tasks.options import HELD, refuse_no_share
@@ -197,7 +196,7 @@ def find_faults(data: Dataset, propose: bool = False) -> Report:
 
     targets = list(data.signature.targets)
     report = check_table(data.table, data.kinds, data.split, targets)
-    texts = [name for name, codec in data.signature.inputs.items() if kind_of(codec) in TEXTS]
+    texts = [name for name, codec in data.signature.inputs.items() if codec.holds_texts]
     classes = next((name for name in targets if data.signature.targets[name].labels is not None), None)
     alone = len(data.signature.inputs) == 1
     faults = [fault for fault in report.faults if not (alone and texts and fault.kind == "missing values")]

@@ -18,7 +18,7 @@ from drivetrain.codecs import Quantity
 from drivetrain.codecs.base import distinct
 from drivetrain.data.checks.copies import row_codes, row_hash
 from drivetrain.data.faults import Fault, Report
-from drivetrain.data.kinds.base import CATEGORY, DATE, LOOKED_INTO, MANY, NUMBER, YES_NO, ColumnKind
+from drivetrain.data.kinds.base import CATEGORY, DATE, MANY, NUMBER, YES_NO, ColumnKind
 from drivetrain.data.kinds.far_values import find_far_values
 from drivetrain.data.split import PARTS, Split
 from drivetrain.data.table import Table, missing
@@ -108,9 +108,7 @@ class _Rows:
 def _not_looked_into(rows: _Rows) -> Iterator[Fault]:
     """Columns of kinds that no check here knows."""
     if others := [
-        f"{name}: {rows.kinds[name].kind}"
-        for name in rows.inputs
-        if rows.kinds[name].alike not in LOOKED_INTO
+        f"{name}: {rows.kinds[name].kind}" for name in rows.inputs if not rows.kinds[name].looked_into
     ]:
         message = f"Only gaps and equal values are looked for in {counted(len(others), 'column', 'columns')}."
         yield Fault("not looked into", "note", message, others)

@@ -69,6 +69,11 @@ class ColumnKind:
         return getattr(find("data.kinds", like), "WORDS", (self.kind,))[0] if like else self.kind
 
     @property
+    def looked_into(self) -> bool:
+        """Whether the checks know what a column of this kind may hold, and not its gaps and equal values alone."""
+        return self.alike in LOOKED_INTO or (self.codec is not None and self.codec.holds_texts)
+
+    @property
     def left_out(self) -> str:
         """What is said of a column that is left out unasked; empty for the others."""
         return (

@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from drivetrain.errors import DataError, DrivetrainError
+from drivetrain.data.read.textfile import extension
+from drivetrain.data.table import shown
+from drivetrain.errors import DataError, DrivetrainError, UsageError
 from drivetrain.files import from_json
 
 Row = dict[str, Any]
+
+
+def refuse_json(path: str) -> None:
+    """Raises UsageError for a file that is named as one whole value of JSON: it would be taken for a CSV."""
+    if extension(path) == ".json":
+        raise UsageError(
+            "JSON is read line by line only.", where=shown(path),
+            fix="Write one object in each line, and name the file .jsonl.",
+        )  # fmt: skip
 
 
 def json_records(data: bytes, place: str) -> Iterator[tuple[int, Row]]:

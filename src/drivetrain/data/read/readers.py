@@ -20,7 +20,7 @@ from drivetrain.data.read.databases import read_query
 from drivetrain.data.read.frame import Frame, plain
 from drivetrain.data.read.frames import from_memory, series
 from drivetrain.data.read.guard import guarded
-from drivetrain.data.read.json_lines import json_records
+from drivetrain.data.read.json_lines import json_records, refuse_json
 from drivetrain.data.read.textfile import (
     NAMES,
     TextFile,
@@ -135,13 +135,8 @@ def _read_path(path: str, header: Sequence[str] | None, ragged: Ragged) -> Frame
         frame = _read_parquet(path)
     elif kind in (".jsonl", ".ndjson"):
         frame = _read_json_lines(read_text(path))
-    elif kind == ".json":
-        raise UsageError(
-            "JSON is read line by line only.",
-            where=shown(path),
-            fix="Write one object in each line, and name the file .jsonl.",
-        )
     else:
+        refuse_json(path)
         frame = _read_csv(read_text(path), path, header, ragged)
     return replace(frame, source=os.path.abspath(path))
 

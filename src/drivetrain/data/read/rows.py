@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from drivetrain.data.read.guard import guarded
-from drivetrain.data.read.json_lines import Row, records_or_faults
+from drivetrain.data.read.json_lines import Row, records_or_faults, refuse_json
 from drivetrain.data.read.textfile import (
     column_names,
     csv_records,
@@ -50,6 +50,7 @@ def read_rows_or_faults(
     elif kind in (".jsonl", ".ndjson"):
         yield from _json_rows(file)
     else:
+        refuse_json(file)
         yield from _csv_rows(file, header)
 
 

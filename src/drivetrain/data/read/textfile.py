@@ -248,7 +248,9 @@ def csv_records(
         if cells is None:
             return
         row += 1
-        if cells and (len(cells) > 1 or cells[0].strip()):
+        if cells and (
+            len(cells) > 1 or not cells[0] or cells[0].strip()
+        ):  # An empty cell alone is one in quotes.
             yield row, line, cells
         line = reader.line_num + first
 
