@@ -13,12 +13,12 @@ from tunes import chords, folder_of_tunes, wild
 
 import drivetrain as dt
 from drivetrain.charts.roll import roll
+from drivetrain.data.forms import form_named, form_of_file
+from drivetrain.data.music import abc
+from drivetrain.data.music.events import from_words, to_words, trimmed
+from drivetrain.data.music.midi import MOST_BYTES, midi_bytes, read_midi
+from drivetrain.data.music.score import DRUMS, Bar, Note, Score
 from drivetrain.errors import DataError, DrivetrainError, UsageError
-from drivetrain.forms import form_named, form_of_file
-from drivetrain.music import abc
-from drivetrain.music.events import from_words, to_words, trimmed
-from drivetrain.music.midi import MOST_BYTES, midi_bytes, read_midi
-from drivetrain.music.score import DRUMS, Bar, Note, Score
 from drivetrain.runtime import Generator
 
 REEL = """X:1

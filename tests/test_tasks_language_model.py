@@ -17,9 +17,9 @@ from commands import drivetrain
 
 import drivetrain as dt
 from drivetrain.codecs.tokens import Tokens
+from drivetrain.data.forms import source as text_source
+from drivetrain.data.forms.source import TextSource, blocks
 from drivetrain.errors import DrivetrainError, UsageError
-from drivetrain.forms import source as text_source
-from drivetrain.forms.source import TextSource, blocks
 from drivetrain.learn.runs import checkpoints
 from drivetrain.learn.settings import Phase
 from drivetrain.metrics import tokens as metrics

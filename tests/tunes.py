@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from drivetrain.music.midi import midi_bytes
-from drivetrain.music.score import DRUMS, Bar, Note, Score, tidy
+from drivetrain.data.music.midi import midi_bytes
+from drivetrain.data.music.score import DRUMS, Bar, Note, Score, tidy
 
 CHORDS = ((0, 4, 7), (5, 9, 12), (7, 11, 14), (0, 4, 7))
 

@@ -11,8 +11,8 @@ from drivetrain.bundle.facts import is_number, is_whole
 from drivetrain.bundle.program import Generate
 from drivetrain.codecs import Codec
 from drivetrain.codecs.tokens import Tokens
+from drivetrain.data.forms.source import TextSource
 from drivetrain.errors import DataError, UsageError
-from drivetrain.forms.source import TextSource
 from drivetrain.metrics.estimate import Statistic
 from drivetrain.metrics.tokens import of_costs
 from drivetrain.progress import progress

@@ -16,13 +16,13 @@ from drivetrain.codecs.tokens import Tokens
 from drivetrain.data.conclusion import Conclusion
 from drivetrain.data.dataset import Part
 from drivetrain.data.faults import Report
+from drivetrain.data.forms.base import Form
+from drivetrain.data.forms.source import TextSource
 from drivetrain.data.option import Option
 from drivetrain.data.split import Split
 from drivetrain.data.table import Origins, Table
 from drivetrain.data.task import Task
 from drivetrain.errors import DataError, UsageError
-from drivetrain.forms.base import Form
-from drivetrain.forms.source import TextSource
 from drivetrain.metrics.estimate import Statistic
 from drivetrain.metrics.paired import difference
 from drivetrain.metrics.tokens import DECIDES

@@ -14,7 +14,7 @@ from drivetrain.files import refuse_taken
 if TYPE_CHECKING:
     from drivetrain.bundle.strategies import Strategy
     from drivetrain.codecs import Signature
-    from drivetrain.forms.base import Form
+    from drivetrain.data.forms.base import Form
 
 HELP = "write what comes after a prompt"
 EXAMPLE = 'drivetrain generate plays.bundle --prompt "ROMEO:" --length 500 --temperature 0.8'
@@ -51,7 +51,7 @@ def add(command: ArgumentParser) -> None:
 
 def act(options: Namespace) -> Reply:
     from drivetrain.bundle.strategies import strategy_to_json
-    from drivetrain.forms import form_named
+    from drivetrain.data.forms import form_named
     from drivetrain.runtime import Generator
 
     strategy = _strategy(options)

@@ -1,16 +1,16 @@
-"""MIDI files, as the words of music/events.py: a piece is a line."""
+"""MIDI files, as the words of data/music/events.py: a piece is a line."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+from drivetrain.data.forms.base import Form
+from drivetrain.data.music.events import from_words, to_words, trimmed
+from drivetrain.data.music.midi import midi_bytes, read_midi
+from drivetrain.data.music.score import DRUMS, Score
 from drivetrain.errors import DataError
 from drivetrain.files import write_bytes
-from drivetrain.forms.base import Form
-from drivetrain.music.events import from_words, to_words, trimmed
-from drivetrain.music.midi import midi_bytes, read_midi
-from drivetrain.music.score import DRUMS, Score
 
 
 class Midi(Form):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from drivetrain.music.score import (
+from drivetrain.data.music.score import (
     BAR,
     DRUMS,
     FASTEST,

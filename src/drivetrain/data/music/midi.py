@@ -10,11 +10,11 @@ from bisect import bisect_right
 from collections import Counter
 from typing import Any
 
+from drivetrain.data.music.events import MOST_BARS, trimmed
+from drivetrain.data.music.score import BAR, DRUMS, QUARTER, Bar, Note, Score, bar_of, tempo_of, tidy
 from drivetrain.errors import DataError
 from drivetrain.extras import require
 from drivetrain.files import open_regular
-from drivetrain.music.events import MOST_BARS, trimmed
-from drivetrain.music.score import BAR, DRUMS, QUARTER, Bar, Note, Score, bar_of, tempo_of, tidy
 
 MOST_BYTES = 1 << 21
 """Of a file: an hour of a full orchestra has a fifth of it."""

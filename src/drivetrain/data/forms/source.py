@@ -8,11 +8,11 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, TextIO
 
+from drivetrain.data.forms import form_of_file, form_of_files, form_of_text
+from drivetrain.data.forms.base import Form
 from drivetrain.data.read.folders import files_below
 from drivetrain.data.table import shown
 from drivetrain.errors import DataError
-from drivetrain.forms import form_of_file, form_of_files, form_of_text
-from drivetrain.forms.base import Form
 
 BLOCK = 20_000
 """Characters that are made tokens of at once."""

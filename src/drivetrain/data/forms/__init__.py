@@ -10,8 +10,8 @@ from collections import Counter
 from typing import Any
 
 from drivetrain import extensions
+from drivetrain.data.forms.base import Form
 from drivetrain.errors import DataError
-from drivetrain.forms.base import Form
 
 TEXT = "text"
 
@@ -19,14 +19,15 @@ TEXT = "text"
 def forms() -> dict[str, Form]:
     """All forms by name, here and in extensions."""
     found = {
-        name: getattr(extensions.find("forms", name), "FORM", None) for name in extensions.names("forms")
+        name: getattr(extensions.find("data.forms", name), "FORM", None)
+        for name in extensions.names("data.forms")
     }
     return {name: form for name, form in found.items() if isinstance(form, Form)}
 
 
 def form_named(name: Any) -> Form:
     """A form by its name, which may come from a bundle; that of any text where there is none of it."""
-    module = extensions.find("forms", name) if isinstance(name, str) else None
+    module = extensions.find("data.forms", name) if isinstance(name, str) else None
     found = getattr(module, "FORM", None)
     return found if isinstance(found, Form) else forms()[TEXT]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from drivetrain.forms.base import Form
-from drivetrain.music.abc import faults
+from drivetrain.data.forms.base import Form
+from drivetrain.data.music.abc import faults
 
 
 class Abc(Form):

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from drivetrain.forms.base import Form
+from drivetrain.data.forms.base import Form
 
 FORM = Form()
