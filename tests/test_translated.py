@@ -45,6 +45,35 @@ def test_a_translator_of_words_alone_stands_beside_it() -> None:
     assert short["against"]["word by word"]["better"] is False
 
 
+def test_what_measures_disagree_on_is_told() -> None:
+    """By BLEU a few texts that are right outweigh many that have none of their words, by chrF they don't."""
+    made = [
+        (f"{row} {row + 1} {row + 2} {row + 3} {row + 4}", f"{row} {row + 4} {row + 1} {row + 3} {row + 2}")
+        for row in range(300)
+    ]
+    sources, references = [a for a, _ in made], [b for _, b in made]
+    written = [text if row % 3 == 0 else "x y z x y" for row, text in enumerate(references)]
+    found = beside((sources, references), sources, written, references, "b")
+    assert found["against"]["word by word"]["better"] is True
+    assert any(
+        "another measure says otherwise: it is worse than word by word: chrF" in note
+        for note in found["notes"]
+    )
+
+
+def test_words_alone_are_measured_without_bleu() -> None:
+    words = [
+        f"{a}{b}"
+        for a in "bcdfghklmn"
+        for b in ("one", "two", "six", "ten", "sun", "red", "tip", "lot", "pan", "cup")
+    ]
+    found = beside((words, words), words, words, [word.upper() for word in words], "b")
+    assert list(found["metrics"]) == list(found["baselines"]["word by word"]) == ["chrf"]
+    assert found["against"]["word by word"]["measure"] == "chrf"
+    by_length = sections(words, words, words)[-1]
+    assert by_length["columns"] == ["words read", "texts", "chrF (95 % interval)", "words written"]
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two runs of another number of epochs."""

@@ -21,7 +21,7 @@ from drivetrain.data.table import as_column
 from drivetrain.data.task import ALONE, Task
 from drivetrain.errors import DataError, DrivetrainError, UsageError, nearest
 from drivetrain.extras import require
-from drivetrain.metrics import Estimate, Scores, is_large, measure, names, rows_at_once, translation
+from drivetrain.metrics import Estimate, Scores, is_large, measure, rows_at_once, translation
 from drivetrain.progress import progress
 from drivetrain.runtime import Predictor
 from drivetrain.runtime.unusual import Tally
@@ -176,12 +176,12 @@ def _written(
         )  # fmt: skip
     metrics = {name: one.to_json() for name, one in translation.measure(written, references).items()}
     opened = record_opening(_key(found), writer.hash, metrics, is_test=not found.note)
-    signed = [f"{names.printed(name)} is {told}" for name, told in translation.signatures().items()]
+    told = translation.notes(metrics, written, references)
     return {
         "n": len(written), "metrics": metrics, "part": found.part, "target": target,
         "note": sentences(found.note, opened.note), "opened": opened.to_json(),
         "unknown": [], "failed": failed, "unusual": tally.to_json(),
-        "notes": [*found.remarks, *_failures(failed), *tally.notes(), *signed],
+        "notes": [*found.remarks, *_failures(failed), *tally.notes(), *told],
     }  # fmt: skip
 
 

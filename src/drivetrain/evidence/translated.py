@@ -11,7 +11,7 @@ from drivetrain.evidence.result import told_apart
 from drivetrain.figures import number
 from drivetrain.learn.baselines.word_by_word import WordByWord
 from drivetrain.metrics import Statistic, difference
-from drivetrain.metrics.translation import DECIDES, by_text, signatures, statistics
+from drivetrain.metrics.translation import METRICS, by_text, notes, statistics
 from drivetrain.types import Array
 
 WORD_BY_WORD = "word by word"
@@ -30,13 +30,20 @@ def beside(
     learned of the training `pairs`, makes of them."""
     ours = statistics(written, references)
     theirs = statistics(WordByWord.fit(*pairs).translate(sources), references)
-    apart = difference(theirs[DECIDES], ours[DECIDES], seed)  # Below 0 where ours is better, as of losses.
-    signed = signatures()
+    apart = {  # Below 0 where ours is better, as of losses.
+        key: told_apart(WORD_BY_WORD, target, key, difference(theirs[key], ours[key], seed)) for key in ours
+    }
+    decides, *others = apart.values()
+    otherwise = [each["words"] for each in others if each["better"] is (not decides["better"])]
     return {
         "metrics": _estimates(ours, seed),
         "baselines": {WORD_BY_WORD: _estimates(theirs, seed)},
-        "against": {WORD_BY_WORD: told_apart(WORD_BY_WORD, target, DECIDES, apart)},
-        "notes": [f"BLEU is {signed['bleu']}", f"chrF is {signed['chrf']}", *_too_short(ours["bleu"])],
+        "against": {WORD_BY_WORD: decides},
+        "notes": [
+            *notes(ours, written, references),
+            *(f"another measure says otherwise: it is {words}" for words in otherwise),
+            *_too_short(written, references),
+        ],
     }
 
 
@@ -44,9 +51,9 @@ def _estimates(found: Mapping[str, Statistic], seed: int) -> dict[str, Any]:
     return {name: each.estimate(seed).to_json() for name, each in found.items()}
 
 
-def _too_short(bleu: Statistic) -> list[str]:
+def _too_short(written: Sequence[str], references: Sequence[str]) -> list[str]:
     """A note where what is written has far fewer words than there should be, or more."""
-    length, wanted = bleu.terms[0].sum(), bleu.terms[1].sum()
+    length, wanted = _words(written).sum(), _words(references).sum()
     if not wanted or 0.85 < length / wanted < 1.15:
         return []
     few = length < wanted
@@ -54,6 +61,10 @@ def _too_short(bleu: Statistic) -> list[str]:
         f"what is written has {length / wanted:.2f} times the words of the references: "
         + ("it stops too early" if few else "it does not know when to stop")
     ]
+
+
+def _words(texts: Sequence[str]) -> Array:
+    return np.array([len(text.split()) for text in texts], np.int64)
 
 
 def sections(
@@ -89,7 +100,7 @@ def _by_length(
     sources: Sequence[str], written: Sequence[str], references: Sequence[str]
 ) -> dict[str, Any] | None:
     """BLEU and chrF of texts of so many words, from the shortest quarter to the longest."""
-    sizes = np.array([len(text.split()) for text in sources])
+    sizes, lengths, wanted = map(_words, (sources, written, references))
     if len(sizes) < LENGTHS * LEAST:
         return None
     edges = np.unique(np.quantile(sizes, np.linspace(0, 1, LENGTHS + 1)[1:-1], method="higher"))
@@ -101,17 +112,18 @@ def _by_length(
         some = {
             name: Statistic(tuple(term[inside] for term in one.terms), one.of) for name, one in made.items()
         }
-        length, wanted = (some["bleu"].terms[place].sum() for place in (0, 1))
-        told = [some[name].estimate() for name in ("bleu", "chrf")]
+        told = [one.estimate() for one in some.values()]
+        there = wanted[inside].sum()
         rows.append([
             _range(sizes[inside]), f"{inside.sum():,}",
             *(f"{number(one.value)} ({number(one.low)} to {number(one.high)})" for one in told),
-            f"{length / wanted:.2f}" if wanted else "",
+            f"{lengths[inside].sum() / there:.2f}" if there else "",
         ])  # fmt: skip
+    measured = [f"{each.name} (95 % interval)" for each in METRICS if each.key in made]
     words = "The last column: how many words were written for each that a person wrote."
     return {
         "title": "By length", "words": words,
-        "columns": ["words read", "texts", "BLEU (95 % interval)", "chrF (95 % interval)", "words written"], "rows": rows,
+        "columns": ["words read", "texts", *measured, "words written"], "rows": rows,
     }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ translation evaluation, EMNLP).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,13 +24,15 @@ METRICS = (
     Metric("chrf", "chrF", higher=True, sentence="A chrF of {value} on {rows}"),
 )
 DECIDES = "bleu"
+"""Where it says something (see `statistics`), else chrF."""
 ORDER, LETTERS, BETA = 4, 6, 2
 """The longest n-grams of words and of characters, and how much more recall counts than precision."""
 
 
 def measure(written: Sequence[str], references: Sequence[str], seed: int = 0) -> dict[str, Estimate]:
     """BLEU and chrF, from 0 to 100, of n texts against n references, each with its bootstrap interval over the pairs.
-    n = 0: undefined. Raises DataError where the numbers differ, DrivetrainError where sacrebleu is not installed."""
+    n = 0: undefined. Without BLEU where no reference has four words: it is 0 there, whatever was written. Raises DataError where
+    the numbers differ, DrivetrainError where sacrebleu is not installed."""
     return {name: made.estimate(seed) for name, made in statistics(written, references).items()}
 
 
@@ -39,8 +41,25 @@ def statistics(written: Sequence[str], references: Sequence[str]) -> dict[str, S
     if len(written) != len(references):
         raise DataError(f"{len(written):,} texts and {len(references):,} references are not pairs.")
     terms = [2 + 2 * ORDER, 3 * LETTERS]
-    made = [_counted(metric, written, references, size) for metric, size in zip(_metrics(), terms)]
-    return {"bleu": Statistic(made[0], _bleu), "chrf": Statistic(made[1], _chrf)}
+    bleu, chrf = (_counted(metric, written, references, size) for metric, size in zip(_metrics(), terms))
+    found = {"bleu": Statistic(bleu, _bleu), "chrf": Statistic(chrf, _chrf)}
+    wanted = bleu[1]
+    if len(wanted) and wanted.max() < ORDER:
+        del found["bleu"]
+    return found
+
+
+def notes(measured: Collection[str], written: Sequence[str], references: Sequence[str]) -> list[str]:
+    """What a person has to know of these figures: their signatures, why one of them is not there, and how many texts are right to
+    the letter, which is what counts where there is one right answer (a date, a number)."""
+    signed = signatures()
+    found = [f"{each.name} is {signed[each.key]}" for each in METRICS if each.key in measured]
+    if DECIDES not in measured:
+        found.append(
+            "there is no BLEU: it counts four words in a row, and no text that a person wrote has as many"
+        )
+    same = sum(map(str.__eq__, written, references))
+    return [*found, f"{same:,} of {len(written):,} texts are exactly what a person wrote"]
 
 
 def by_text(written: Sequence[str], references: Sequence[str]) -> Floats:
