@@ -209,7 +209,7 @@ def judging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_an_objective_of_an_extension_is_found_by_its_name_and_makes_its_networks_under_the_seed(
     tmp_path: Path,
 ) -> None:
-    assert list(objectives()) == ["judged", "supervised", "translation", "writing"]
+    assert list(objectives()) == ["judged", "supervised", "writing"]
     whole = learner(tmp_path / "whole", "judged", seed=3)
     whole.fit(2, lr=0.05)
     learner(tmp_path / "stopped", "judged", seed=3, hooks=[resuming.StopAfter(5)]).fit(2, lr=0.05)
@@ -279,7 +279,7 @@ def test_what_no_objective_can_be_is_refused_when_it_is_made(tmp_path: Path) -> 
         with pytest.raises(UsageError) as caught:
             learner(tmp_path, wrong)
         assert caught.value.where == "objective"
-    assert list(objectives()) == ["supervised", "translation", "writing"]
+    assert list(objectives()) == ["supervised", "writing"]
 
 
 def test_what_needs_one_loss_is_refused_where_there_is_none_or_several(tmp_path: Path) -> None:

@@ -20,7 +20,6 @@ from drivetrain.bundle.step_graphs import check_step_graphs
 from drivetrain.errors import DrivetrainError, UsageError
 from drivetrain.learn.runs import checkpoints
 from drivetrain.learn.settings import Phase
-from drivetrain.models.encoder_decoder.network import row_means
 from drivetrain.models.encoder_decoder.steps import Steps
 from drivetrain.ragged import lengths_of
 from drivetrain.runtime import Beam, Generator, Greedy, Sampling, verify_bundle
@@ -124,7 +123,7 @@ def test_costs_and_their_gradients_are_those_of_cross_entropy(smoothing: float) 
     torch.testing.assert_close(nats, F.cross_entropy(scores, told, reduction="none"))
     counts = (batch["fr"] != 0).sum(1) + 1
     want = torch.stack([part.mean() for part in nats.split(counts.tolist())])
-    torch.testing.assert_close(row_means(nats, batch["fr"]), want)
+    torch.testing.assert_close(head.row_means(nats, batch["fr"]), want)
 
 
 @pytest.mark.parametrize("model", [SMALL, "gru:2-layers:16-wide"])

@@ -39,7 +39,7 @@ class Translation(Task):
     command = "predict {bundle} LINES.txt --out answers.txt"
     asked_for = own_baselines = True
     epochs = 20
-    objective = "translation"
+    objective = "writing"
     limits = (
         "It writes what is likely, also where it understands nothing, and may leave out or add what changes the sense.",
     )

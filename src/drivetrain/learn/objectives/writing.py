@@ -1,5 +1,6 @@
-"""Learning to go on with a text: each token from those before it. The loss, with the smoothing of labels that the settings
-say, and nats without it are found in one go."""
+"""Learning to write, to go on with a text or to make one of another: each token from those before it, which are the true ones
+while it learns (teacher forcing). The loss, with the smoothing of labels that the settings say, and nats without it are found
+in one go: the only head is a `drivetrain.models.costs.CostsHead`."""
 
 from __future__ import annotations
 
@@ -10,14 +11,13 @@ from torch import Tensor
 
 from drivetrain.learn.objectives.base import NETWORK, Objective, Update
 from drivetrain.learn.training import Training
-from drivetrain.models.heads.tokens import row_means
 
 
 def step(training: Training, nets: Any, batch: Mapping[str, Tensor]) -> Iterator[Update]:
     """The mean loss of all tokens alike, and the sum over rows of nats a token."""
     ((name, head),) = nets.network.heads.items()
     losses, nats = head.costs(training.forward(nets.network, batch)[name], batch[name])
-    loss, error, share = losses.mean(), row_means(nats, batch[name]).sum(), training.share
+    loss, error, share = losses.mean(), head.row_means(nats, batch[name]).sum(), training.share
     if share is not None:
         loss = training.learner.processes.part_of_mean(loss.expand(max(1, len(share))), share)
         error = error * 0 if share.idle else error
@@ -28,7 +28,7 @@ def valid(training: Training, nets: Any, batch: Mapping[str, Tensor]) -> tuple[f
     """The sums over rows of loss and nats a token."""
     ((name, head),) = nets.network.heads.items()
     losses, nats = head.costs(training.forward(nets.network, batch)[name], batch[name])
-    return row_means(losses, batch[name]).sum().item(), row_means(nats, batch[name]).sum().item()
+    return head.row_means(losses, batch[name]).sum().item(), head.row_means(nats, batch[name]).sum().item()
 
 
 OBJECTIVE = Objective(step, valid=valid, name="writing")

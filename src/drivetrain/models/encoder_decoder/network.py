@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import importlib
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,8 +13,7 @@ from torch import Tensor, nn
 
 from drivetrain.errors import UsageError
 from drivetrain.models.base import BaseNetwork
-from drivetrain.models.costs import Costs
-from drivetrain.models.heads import Head
+from drivetrain.models.costs import Costs, CostsHead
 from drivetrain.models.sequences import there
 from drivetrain.ragged import lengths_of
 from drivetrain.tokenizer import PADDING, START, STOP
@@ -56,33 +54,18 @@ class Attending(nn.Module):
         raise NotImplementedError
 
 
-class TextHead(Head):
-    """Losses of what the network has found out, at the places that there are, one row after the other (P, F).
-
-    The true tokens (N, T) are padded with what no text has; after each row comes the token that ends it.
-    """
-
-    error_name = "perplexity"
+class TextHead(CostsHead):
+    """Losses of what the network has found out; after each row of true tokens comes the one that ends it."""
 
     def __init__(self, table: nn.Embedding, smoothing: float) -> None:
         super().__init__()
         self._table, self.smoothing = [table], smoothing  # In a list, or its weights were there twice.
 
-    def costs(self, known: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Of each place the loss, and nats without smoothing (P,)."""
-        return Costs.apply(known, self._table[0].weight, ended(tokens)[_places(tokens)], self.smoothing)  # type: ignore[return-value]
+    def costs(self, outputs: Tensor, truths: Tensor) -> tuple[Tensor, Tensor]:
+        return Costs.apply(outputs, self._table[0].weight, ended(truths)[_places(truths)], self.smoothing)  # type: ignore[return-value]
 
-    def loss(self, outputs: Tensor, truths: Tensor) -> Tensor:
-        return self.costs(outputs, truths)[0].mean()
-
-    def losses(self, outputs: Tensor, truths: Tensor) -> Tensor:
-        return row_means(self.costs(outputs, truths)[0], truths)
-
-    def error(self, outputs: Tensor, truths: Tensor) -> Tensor:
-        return row_means(self.costs(outputs, truths)[1], truths).sum()
-
-    def error_of_mean(self, mean: float) -> float:
-        return math.exp(min(mean, 700.0))
+    def counts(self, truths: Tensor) -> Tensor:
+        return _lengths(truths) + 1
 
     def finish(self, outputs: Tensor) -> Tensor:
         return outputs
@@ -180,10 +163,3 @@ def _lengths(tokens: Tensor) -> Tensor:
 def _places(tokens: Tensor) -> Tensor:
     """bool (N, T + 1): where something is to be told."""
     return torch.arange(tokens.shape[1] + 1, device=tokens.device) <= _lengths(tokens)[:, None]
-
-
-def row_means(values: Tensor, tokens: Tensor) -> Tensor:
-    """The mean (N,) of what places have (P,), row by row."""
-    counts = _lengths(tokens) + 1
-    rows = torch.arange(len(tokens), device=tokens.device).repeat_interleave(counts)
-    return values.new_zeros(len(tokens)).index_add(0, rows, values) / counts
