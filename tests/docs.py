@@ -243,6 +243,10 @@ def _range(figures: dict[str, float], digits: int = 2) -> str:
     return f"{figures['median']:.{digits}f} ({low:.{digits}f} to {high:.{digits}f}, n = {figures['n']})"
 
 
+def _beside(found: dict[str, Any]) -> str:
+    return f"{found['n-grams']['value']:.3f} ({found['TF-IDF']['value']:.3f})"
+
+
 FIGURES: list[tuple[str, str, Callable[[dict[str, Any]], str]]] = [
     ("augment", "augmented 224-pixel pictures per CPU-second, from the packed store",
      lambda found: f"{found['pictures_per_cpu_second']['drivetrain, from the store']:,.0f}"),
@@ -270,6 +274,23 @@ FIGURES: list[tuple[str, str, Callable[[dict[str, Any]], str]]] = [
                              for name in ("best", "LightGBM, early stopping", "CatBoost"))),
     ("tables", "CPU seconds of the whole `drivetrain train` by default: a table of 1,000 rows, Adult",
      lambda found: ", ".join(f"{found['sets'][name]['methods']['best']['CPU seconds']:.0f}" for name in ("thousand", "adult"))),
+    ("texts", "accuracy of n-grams, TF-IDF with logistic regression beside it: movie reviews (the authors' 10 folds), app reviews, news (two splits)",
+     lambda found: ", ".join(_beside(found["sets"][name][split]) for name, split in (
+         ("movies", "10 folds"), ("apps", "seed 0"), ("news", "scikit-learn's split of seed 0"), ("news", "seed 0")))),
+    ("shakespeare", "characters of tiny_shakespeare, the last tenth: nats of the default language model, of 6-grams; CPU seconds",
+     lambda found: f"{found['metrics']['valid']['nats']['value']:.3f}, "
+                   f"{found['baselines']['6-grams (Kneser-Ney)']['nats']['value']:.3f}; "
+                   f"{found['CPU seconds']['with the export']:.0f}"),
+    ("language_model", "a training step in nanoGPT's CPU configuration, time over that of its plain loop: by default, in float32",
+     lambda found: ", ".join(_range(found["nanoGPT's CPU configuration, a training step"]["ratio to nanoGPT's loop"][name])
+                             for name in ("ours", "ours, float32"))),
+    ("language_model", "a written token, time over that of torch: LSTM, transformer",
+     lambda found: ", ".join(_range(found["a written token"][name]["ratio to torch"]["ours"]) for name in ("lstm", "transformer"))),
+    ("translation", "English to French, multi30k test2016, BLEU (sacrebleu 13a): greedy, beam of 4, word by word; CPU seconds of training",
+     lambda found: ", ".join(f"{found['test'][name]['bleu']['value']:.1f}" for name in ("greedy", "beam of 4", "word by word"))
+                   + f"; {found['cpu_seconds_of_training']:.0f}"),
+    ("text_lengths", "a word LSTM's epoch of texts, time over that of a bare torch loop; Keras with TensorFlow over ours",
+     lambda found: ", ".join(_range(found["word lstm"]["ratios of time"][name]) for name in ("ours / bare", "keras / ours"))),
     ("tabular_epoch", "an epoch of Adult at batch 1024, time over that of a bare torch loop",
      lambda found: _range(found["ratios"]["ours, 1024 / bare, 1024"])),
     ("tabular_epoch", "the same at batch 64; and with the batch that is chosen by default, over the bare loop at 64",
