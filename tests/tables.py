@@ -58,6 +58,23 @@ def rentals(path: Path, days: int = 200, seed: int = 0) -> Path:
 GENRES = ["Western", "Musical", "Thriller", "Comedy", "Science fiction"]
 
 
+def reviews(path: Path, rows: int = 200, seed: int = 0) -> Path:
+    """Texts of a few sentences that speak well of something (1) or ill (0)."""
+    draw = np.random.default_rng(seed)
+    said = (
+        ["a dull game", "crashes a lot", "a waste of money", "full of ads"],
+        ["a lovely game", "great fun", "works well", "easy to learn"],
+    )
+    rest = ["on my phone", "I had it for a week", "with my sister", "there are many levels"]
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["text", "positive"])
+        for liked in draw.integers(2, size=rows):
+            words = [*draw.choice(said[liked], 2, replace=False), *draw.choice(rest, 2, replace=False)]
+            table.writerow([". ".join(words) + ".", liked])
+    return path
+
+
 def films(path: Path, users: int = 200, items: int = 60, seed: int = 0) -> Path:
     """Ratings of films: everybody has a taste for some genres, some films are known to all, and picks come in time."""
     draw = np.random.default_rng(seed)
