@@ -9,6 +9,7 @@ from typing import Any
 
 from drivetrain.codecs import Signature
 from drivetrain.data.read.row_inputs import rows_for
+from drivetrain.data.table import Table
 from drivetrain.errors import DataError, UsageError, one_line
 
 SHOWN = 5
@@ -24,6 +25,16 @@ class Asked:
     kept: dict[str, list[Any]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+
+    def add(self, more: Asked) -> None:
+        """What came from another source, behind this; where one has a kept column that the other hasn't, it has gaps there."""
+        for name in {**self.kept, **more.kept}:
+            values = self.kept.setdefault(name, [None] * len(self.items))
+            values += more.kept.get(name, [None] * len(more.items))
+        self.origins += more.origins
+        self.items += more.items
+        self.notes += more.notes
+        self.skipped += more.skipped
 
 
 @dataclass(frozen=True)
@@ -70,24 +81,23 @@ def ask_rows(inputs: Sequence[str], keep: Sequence[str], signature: Signature) -
     asked = Asked()
     for given in inputs:
         found = rows_for(given, signature.inputs, keep=keep)
-        for name in {**asked.kept, **found.kept}:  # Where one file has a column that another hasn't.
-            values = asked.kept.setdefault(name, [None] * len(asked.items))
-            values += found.kept.get(name, [None] * len(found.rows))
-        asked.origins += found.origins
-        asked.items += found.rows
-        asked.notes += found.notes
+        asked.add(Asked(found.origins, found.rows, found.kept, found.notes))
     return asked
+
+
+def to_measure(table: Table) -> tuple[Table, str]:
+    """The test part of a table that says parts, without one the valid part, and which it is; all of another."""
+    if "split" not in table:
+        return table, "all"
+    part = next(name for name in ("test", "valid", "train") if (table["split"] == name).any())
+    return table.take(table["split"] == part), part
 
 
 def labelled_pictures(source: str, target: str, layout: str | None) -> Labelled:
     """The pictures of a folder: its test part, without one its valid part, without either all."""
     from drivetrain.data.read.folders import image_folder  # Pillow
 
-    table = image_folder(source, layout=layout)
-    part = "all"
-    if "split" in table:
-        part = next(name for name in ("test", "valid", "train") if (table["split"] == name).any())
-        table = table.take(table["split"] == part)
+    table, part = to_measure(image_folder(source, layout=layout))
     note = "" if part == "test" else NOT_TESTED
     truths = {target: list(table["label"])}
     origins = [table.origin(row) for row in range(len(table))]

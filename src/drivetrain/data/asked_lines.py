@@ -25,19 +25,12 @@ def ask_lines(inputs: Sequence[str], keep: Sequence[str], signature: Signature) 
         table = extension(given) in ROW_FILES and extension(given) != LINES
         if keep and not table:
             raise UsageError("lines have no columns to keep.", where="--keep", fix="Leave it out.")
-        found = Asked()
-        if table:
-            found = (
-                _tabs(given, keep, name) if extension(given) in TABBED else ask_rows([given], keep, signature)
-            )
+        if not table:
+            _lines(given, name, asked)
+        elif extension(given) in TABBED:
+            asked.add(_tabs(given, keep, name))
         else:
-            _lines(given, name, found)
-        for column in {**asked.kept, **found.kept}:
-            values = asked.kept.setdefault(column, [None] * len(asked.items))
-            values += found.kept.get(column, [None] * len(found.items))
-        asked.origins += found.origins
-        asked.items += found.items
-        asked.notes += found.notes
+            asked.add(ask_rows([given], keep, signature))
     if not asked.items:
         raise DataError("there are no lines in it.", where=inputs[0], fix="Write a text into each line.")
     return asked

@@ -32,8 +32,6 @@ from drivetrain.tasks.problem import Problem
 
 NAME = "tabular"
 """The task that this is the dataset of."""
-TEXTS = ("text", "tokens")
-"""The kinds of column that are texts."""
 _TOLD = 5
 """So many columns are named where none is left."""
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from drivetrain.codecs import Signature
-from drivetrain.data.asked import NOT_TESTED, Asked, Labelled, ask_rows
+from drivetrain.data.asked import NOT_TESTED, Asked, Labelled, ask_rows, to_measure
 from drivetrain.data.read.folders import files_below
 from drivetrain.data.read.text_folders import holds_texts, is_text_file, read_text_file, text_folder
 from drivetrain.errors import DataError, DrivetrainError, UsageError
@@ -89,13 +89,7 @@ class TextClassification(tabular.Tabular):
             raise UsageError("texts have no columns to keep.", where="--keep", fix="Leave it out.")
         for given in inputs:
             if given in tables:
-                found = ask_rows([given], keep, signature)
-                for column in {**asked.kept, **found.kept}:
-                    values = asked.kept.setdefault(column, [None] * len(asked.items))
-                    values += found.kept.get(column, [None] * len(found.items))
-                asked.notes += found.notes
-                asked.origins += found.origins
-                asked.items += found.items
+                asked.add(ask_rows([given], keep, signature))
                 continue
             files = [given]
             if os.path.isdir(given):
@@ -115,11 +109,7 @@ class TextClassification(tabular.Tabular):
         """The texts of a folder: its test part, without one its valid part, without either all."""
         if not os.path.isdir(source) or len(signature.inputs) > 1:
             return None
-        found = text_folder(source)
-        table, part = found.table, "all"
-        if "split" in table:
-            part = next(each for each in ("test", "valid", "train") if (table["split"] == each).any())
-            table = table.take(table["split"] == part)
+        table, part = to_measure(text_folder(source).table)
         (name,), (target,) = signature.inputs, signature.targets
         origins = [table.origin(row) for row in range(len(table))]
         note = "" if part == "test" else NOT_TESTED

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 from drivetrain.arguments import public
-from drivetrain.codecs import Codec
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.text import Text
 from drivetrain.data import split as splits
@@ -25,11 +24,10 @@ from drivetrain.data.recipe import SOURCE, task_named
 from drivetrain.data.split import Splitter
 from drivetrain.data.split_words import refuse_shares
 from drivetrain.errors import DataError, UsageError
-from drivetrain.extensions import kind_of
 from drivetrain.interface import column_option
 from drivetrain.tasks import tables
 from drivetrain.tasks.problem import Problem
-from drivetrain.tasks.tables import TEXTS, read_source
+from drivetrain.tasks.tables import read_source
 
 _TASK = "text_classification"
 
@@ -131,7 +129,7 @@ def from_table(
     if targets[0] in frame.columns:  # Else `from_frame` says so.
         kinds = guess_kinds(frame, targets, columns or {}, ignored)
         used = [name for name, kind in kinds.items() if kind.codec and name not in targets]
-        left_out = [name for name in used if not _is_text(kinds[name].codec)]
+        left_out = [name for name in used if not (codec := kinds[name].codec) or not codec.holds_texts]
         if len(left_out) == len(used):
             other = next((name for name in frame.columns if name not in targets), "NAME")
             raise DataError(
@@ -156,17 +154,13 @@ def from_table(
     return data
 
 
-def _is_text(codec: Codec | None) -> bool:
-    return codec is not None and kind_of(codec) in TEXTS
-
-
 def of_texts_alone(data: Problem) -> Problem:
     """The dataset of a table, told to be of texts where nothing but texts is learned from to choose among classes: constants,
     identifiers and what was left out say nothing."""
     names = list(data.signature.inputs)
     if not (data.one_category and len(data.signature.targets) == 1):
         return data
-    if not all(map(_is_text, data.signature.inputs.values())):
+    if not all(codec.holds_texts for codec in data.signature.inputs.values()):
         return data
     data.task = task_named(_TASK)
     if data.recipe is not None:

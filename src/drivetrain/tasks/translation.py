@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from drivetrain.bundle import facts
 from drivetrain.codecs import Signature
 from drivetrain.codecs.tokens import Tokens
-from drivetrain.data.asked import NOT_TESTED, Asked, Labelled
+from drivetrain.data.asked import NOT_TESTED, Asked, Labelled, to_measure
 from drivetrain.data.option import Option
 from drivetrain.data.split import Splitter
 from drivetrain.data.task import Task
@@ -99,13 +99,10 @@ class Translation(Task):
 
     def labelled(self, signature: Signature, source: str, typed: Mapping[str, Any]) -> Labelled:
         """The pairs of a source; where it says parts its test part, without one its valid part."""
-        from drivetrain.data.read.parallel import SPLIT, read_pairs
+        from drivetrain.data.read.parallel import read_pairs
 
         (name,), (target,) = signature.inputs, signature.targets
-        table, part = read_pairs(source, name, target), "all"
-        if SPLIT in table:
-            part = next(each for each in ("test", "valid", "train") if (table[SPLIT] == each).any())
-            table = table.take(table[SPLIT] == part)
+        table, part = to_measure(read_pairs(source, name, target))
         note = NOT_TESTED if part in ("valid", "train") else ""
         items = [{name: text} for text in table[name]]
         origins = [table.origin(row) for row in range(len(table))]
