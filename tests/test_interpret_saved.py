@@ -45,7 +45,7 @@ def looks(data: dt.Dataset) -> Given:
 def test_pictures_of_mistakes_carry_the_names_of_their_files(tmp_path: Path) -> None:
     data = greys(tmp_path / "greys")
     part = next(
-        part for part in ("train", "valid") if "07" in " ".join(map(data.table.origin, data.rows(part)))
+        part for part in ("train", "valid") if "07.png" in " ".join(map(data.table.origin, data.rows(part)))
     )
     found = looks(data).interpret(part)
     assert "picture 07.png" in found.top_losses(3).to_html()  # type: ignore[attr-defined]

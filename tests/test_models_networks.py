@@ -407,6 +407,7 @@ def test_a_module_of_several_inputs_trains_and_goes_into_a_bundle(tmp_path: Path
         split=dt.split.random(0.25, seed=1),
     )  # fmt: skip
     data = block.from_columns({"photo": list(photos), "age": ages, "old": np.where(ages > 3, "yes", "no")})
+    torch.manual_seed(0)
     learner = Learner(data, Both(), out=tmp_path / "run", batch_size=8, quiet=True)
     learner.fit(4, lr=0.05)
     assert learner.history[-1]["train_error"] < 0.3
