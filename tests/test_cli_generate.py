@@ -121,15 +121,15 @@ def test_a_model_without_room_for_more_says_so() -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (("--temperature", "-1"), "--temperature: it has to be a number from 0.001"),
-        (("--temperature", "nan"), "--temperature: it has to be a number"),
+        (("--temperature", "-1"), "--temperature: it has to be 0, or a number from 0.001"),
+        (("--temperature", "nan"), "--temperature: it has to be 0, or a number"),
         (("--temperature", "1e9"), "--temperature: it has to be a number"),
         (("--temperature", "0", "--top-k", "3", "--seed", "1"), "--top-k and --seed would do nothing"),
         (("--beam", "2", "--temperature", "1"), "--temperature would do nothing"),
         (("--beam", "0"), "--beam: it has to be a whole number from 1 to 64"),
         (("--beam", "65"), "--beam: it has to be"),
         (("--top-k", "0"), "--top-k: there is nothing to draw from"),
-        (("--top-k", "-1"), "--top-k: it has to be"),
+        (("--top-k", "-1"), "--top-k: there is nothing to draw from"),
         (("--top-p", "0"), "--top-p: it has to be a share above 0"),
         (("--top-p", "1.1"), "--top-p: it has to be"),
         (("--seed", "-1"), "--seed: it has to be"),

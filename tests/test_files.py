@@ -45,6 +45,21 @@ def test_a_file_of_any_name_is_written_and_nothing_stays_beside_it(tmp_path, nam
     assert names(tmp_path) == [name]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="pipes with names")
+def test_no_file_takes_the_place_of_a_pipe_or_a_device(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    for name in ("pipe", "link"):
+        with pytest.raises(FileError, match="a device or a pipe"):
+            write_bytes(tmp_path / name, b"new")
+        with pytest.raises(FileError, match="a device or a pipe"):
+            files.refuse_taken(tmp_path / name, force=True)
+    assert names(tmp_path) == ["link", "pipe"]
+    for name in ("", f"{tmp_path}/new/"):
+        with pytest.raises(FileError, match="names no file"):
+            write_bytes(name, b"new")
+
+
 def test_what_a_killed_writer_left_goes_with_the_next_write_and_what_others_write_stays(tmp_path):
     killed, alive = writer(tmp_path / "step-1.safetensors"), writer(tmp_path / "step-2.safetensors")
     mine = [".notes.tmp", ".x.drivetrain-01234567.tmp.bak", "x.drivetrain-01234567.tmp"]

@@ -269,6 +269,14 @@ def test_a_line_per_epoch_under_one_header_in_columns(
     assert head.index("train loss") + len("train loss") == rows[0].index("0.9123") + len("0.9123")
 
 
+def test_an_error_that_has_a_name_is_called_by_it(capsys: pytest.CaptureFixture[str]) -> None:
+    found = EpochTable(1, error="perplexity")
+    found.epoch({**ROW, "epoch": 1, "seconds": 1})
+    head, row = lines(capsys)
+    assert "train perplexity  valid perplexity" in head
+    assert len(head) == len(row)
+
+
 def test_missing_values_are_a_dash(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
     found = EpochTable(1)
     found.start(1)

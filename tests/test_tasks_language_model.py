@@ -71,6 +71,16 @@ def test_neither_the_end_of_training_nor_a_block_cuts_a_word(tmp_path: Path) -> 
     assert [len(block) for block in blocks(["x" * 50_000])] == [20_000, 20_000, 10_000]
 
 
+def test_a_text_is_no_table(tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_text("sep=;\nabc\n" * 30)
+    data = dt.language_model.from_file(tmp_path / "a.log", valid=0, context=16)
+    assert data.source.characters == 10 * 30 - 1, "Excel's first line is one as any other"
+    assert data.notes == ["299 tokens, 9 different ones (characters), in stretches of 16"]
+    (tmp_path / "a.log").write_bytes(b"abc\n\0")
+    with pytest.raises(DrivetrainError, match="Save it as plain text"):
+        TextSource(str(tmp_path / "a.log"))
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
 def test_a_large_file_is_read_in_chunks_to_the_same(encoding: str, tmp_path: Path, monkeypatch: Any) -> None:
     text = "".join(f"Zeile {number} \u00e4\u20ac\n" for number in range(9000))
@@ -214,6 +224,8 @@ def test_it_learns_and_its_bundle_writes(model: str, tokenizer: str, tmp_path: P
     assert other.code == 0, other.err
     assert "perplexity" in other.out
     assert "(Kneser-Ney)" in other.out
+    (tmp_path / "other.txt").write_text("abc def")  # Less than half a context.
+    assert drivetrain("evaluate", bundle, tmp_path / "other.txt").code == 0
     _prompts(bundle)
 
 

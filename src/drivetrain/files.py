@@ -73,10 +73,23 @@ def refuse_others(path: Path) -> None:
         )  # fmt: skip
 
 
+def refuse_special(path: str | os.PathLike[str]) -> None:
+    """Raise FileError for no name at all, and for a device or a pipe: a file would take its place, on the whole machine."""
+    if not os.path.basename(path):
+        raise FileError("this names no file.", where=path, fix="Give the name of a file.")
+    with suppress(OSError, ValueError):
+        mode = os.stat(path).st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise FileError(
+                "this is a device or a pipe, which a file would replace.", where=path, fix="Name a file."
+            )
+
+
 def refuse_taken(path: str | os.PathLike[str], force: bool) -> None:
     """Raise FileError for the name of a folder, and without `force` for that of anything that is there."""
     if os.path.isdir(path):
         raise FileError("this is a folder.", where=path, fix="Name a file that doesn't exist yet.")
+    refuse_special(path)
     if os.path.lexists(path) and not force:
         raise FileError(
             "this exists already.", where=path, fix="Choose another name, or replace it with --force."
@@ -194,6 +207,7 @@ def _remove(path: Path) -> None:
 @contextmanager
 def atomic_writer(path: str | os.PathLike[str]) -> Generator[BinaryIO, None, None]:
     """A binary file to write; it appears under `path`, complete, when the block ends without an error."""
+    refuse_special(path)
     path = Path(path)
     try:
         with temporary_beside(path, _new_file) as (temporary, handle):

@@ -250,11 +250,11 @@ class EpochTable:
         table.epoch({"epoch": 1, "train_loss": 0.9, "valid_loss": 0.8, "train_error": ..., "seconds": 3.1})
         table.close()
 
-    `done` says how many of the epochs are over already, when a run goes on.
+    `done` says how many of the epochs are over already, when a run goes on; `error` what the error is, such as "perplexity".
     """
 
-    def __init__(self, epochs: int, done: int = 0, quiet: bool = False) -> None:
-        self.epochs, self.done = epochs, done
+    def __init__(self, epochs: int, done: int = 0, quiet: bool = False, error: str = "error") -> None:
+        self.epochs, self.done, self.error = epochs, done, error
         self.screen = _screen(quiet)
         self.headed = False
         self.lengths: list[float] = []
@@ -299,7 +299,7 @@ class EpochTable:
         if not self.headed:
             self.screen.line(
                 f"{'epoch':>7}"
-                + "".join(f"{name.replace('_', ' '):>{WIDTH + 2}}" for name in columns)
+                + "".join(f"{self._heading(name):>{self._width(name)}}" for name in columns)
                 + f"{'time':>8}"
             )
             self.headed = True
@@ -307,10 +307,17 @@ class EpochTable:
         if self.first == 0:
             self.lengths.append(elapsed)
         number = f"{row.get('epoch', self.done + 1)}/{self.epochs}"
-        cells = "".join(f"{_cell(row.get(name)):>{WIDTH + 2}}" for name in columns)
+        cells = "".join(f"{_cell(row.get(name)):>{self._width(name)}}" for name in columns)
         self.screen.line(f"{number:>7}{cells}{duration(row.get('seconds') or elapsed):>8}")
         self.done += 1
         self.due = math.inf
+
+    def _heading(self, name: str) -> str:
+        name = name.replace("_", " ")
+        return name.removesuffix("error") + self.error if name.endswith(" error") else name
+
+    def _width(self, name: str) -> int:
+        return 2 + max(WIDTH, len(self._heading(name)))
 
     def close(self) -> None:
         """Take the live line away."""

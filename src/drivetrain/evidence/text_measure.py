@@ -101,6 +101,8 @@ def _measured(
             before = np.minimum(context - most, starts + begin)
             for size in np.unique(before):
                 alike = np.flatnonzero((before == size) & (lengths > begin))
+                if not len(alike):  # A text shorter than half a context has no second halves.
+                    continue
                 for rows in np.split(alike, range(ROWS, len(alike), ROWS)):
                     places = starts[rows, None] + begin - size + np.arange(size + most + 1)
                     found = generator.costs(tokens[np.minimum(places, len(tokens) - 1)])[:, size:]

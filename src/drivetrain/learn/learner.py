@@ -307,7 +307,10 @@ class Learner(BaseLearner):
     @contextlib.contextmanager
     def epoch_table(self) -> Iterator[EpochTable]:
         epochs = sum(phase.epochs for phase in self.plan)
-        table = EpochTable(epochs, done=len(self.history), quiet=self.quiet)
+        name = next(iter(self.network.heads.values())).error_name
+        # A word is told as it is; names of several would make the table too wide.
+        error = name if name.isalpha() else "error"
+        table = EpochTable(epochs, done=len(self.history), quiet=self.quiet, error=error)
         try:
             yield table
         finally:

@@ -31,6 +31,7 @@ from drivetrain.tasks.conclusion import Concluded
 from drivetrain.tasks.options import SEED, VALID
 from drivetrain.tasks.problem import Problem
 from drivetrain.tasks.telling import measured, ngrams_beside
+from drivetrain.tokenizer import FIRST
 from drivetrain.types import Array
 
 if TYPE_CHECKING:
@@ -307,7 +308,7 @@ def _writing(
         {PROMPT: starts, TEXT: starts + 1}, Origins(name, rows + 1), name=name, source=recipe["source"],
         notes=tuple(source.notes),
     )  # fmt: skip
-    told = f"{len(tokens):,} tokens, {codec.size:,} different ones ({tokenizer}), in stretches of {context}"
+    told = f"{len(tokens):,} tokens, {codec.size - FIRST:,} different ones ({tokenizer}), in stretches of {context}"
     data = Writing(
         table,
         Signature({PROMPT: codec}, {TEXT: codec}),

@@ -25,7 +25,7 @@ def add(command: ArgumentParser) -> None:
     add_bundle(command)
     command.add_argument(
         "--prompt", default="", metavar="TEXT",
-        help="what to go on with; for a model of numbers these: '5 3 7', for one of music a MIDI file too (nothing)",
+        help="what to go on with; for a model of numbers these: '5 3 7', for one of music a MIDI file too",
     )  # fmt: skip
     command.add_argument(
         "--out", metavar="FILE", action="append", default=[],
@@ -135,9 +135,15 @@ def _strategy(options: Namespace) -> Strategy:
                 where="--temperature", fix="Leave one or the other out.",
             )  # fmt: skip
         return Greedy()
-    if given.get("top_k") == 0:
+    if given.get("top_k", 1) < 1:
         raise UsageError(
             "there is nothing to draw from.", where="--top-k", fix="Give 1 or more; without it all take part."
+        )
+    if not given.get("temperature", 1.0) > 0:
+        raise UsageError(
+            "it has to be 0, or a number from 0.001 to 1000.",
+            where="--temperature",
+            fix="0 takes the likeliest token.",
         )
     return Sampling(**given)
 

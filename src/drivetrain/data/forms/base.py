@@ -30,7 +30,7 @@ class Form:
 
     def read(self, path: str) -> tuple[str, tuple[str, ...]]:
         """The text of a file, and what a person should know of how it was read. Raises FileError and DataError."""
-        found = read_text(path)
+        found = read_text(path, table=False)
         text = "".join(found.lines()).replace("\r\n", "\n")
         return text, tuple(f"{found.place}: {note}" for note in found.notes)
 

@@ -39,6 +39,7 @@ _OTHER = {
     b"SQLite format 3\0": ("an SQLite database", "Give its URL, sqlite:///FILE, and a query."),
     b"%PDF": ("a PDF", "Save the table as CSV."),
 }
+_AS_TEXT = "Save it as plain text in UTF-8."
 _UNICODE = (  # The longer marks first: that of UTF-32 begins as that of UTF-16 does.
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -125,29 +126,32 @@ def _gigabytes(size: int) -> str:
     return f"{size / 1e9:.2g} GB" if size > 5e7 else f"{size / 1e6:.2g} MB"
 
 
-def read_text(path: str) -> TextFile:
-    """A text file in UTF-8 or UTF-16, else in Windows-1252 with a note. Raises FileError and DataError."""
+def read_text(path: str, table: bool = True) -> TextFile:
+    """A text file in UTF-8 or UTF-16, else in Windows-1252 with a note. Raises FileError and DataError.
+
+    Of a `table` a first line sep=; for Excel is not in what is given; any other text is given with all its lines.
+    """
     data = read_file(path, text=True)
     place = shown(os.path.basename(path))
     for magic, (what, fix) in _OTHER.items():
         if data.startswith(magic):
-            raise DataError(f"this is {what}, not text.", where=place, fix=fix)
+            raise DataError(f"this is {what}, not text.", where=place, fix=fix if table else _AS_TEXT)
     data, notes = as_utf8(data, place)
     if (zero := data.find(b"\0")) >= 0:
         line = data.count(b"\n", 0, zero) + 1
         raise DataError(
             f"this is no text: byte {zero + 1:,} is NUL.",
             where=f"{place}, line {line}",
-            fix="Save the table as CSV in UTF-8.",
+            fix="Save the table as CSV in UTF-8." if table else _AS_TEXT,
         )
     if b"\n" not in data and b"\r" in data:
         data = data.replace(b"\r", b"\n")
-    if extension(path) not in _KNOWN:
+    if table and extension(path) not in _KNOWN:
         notes.append("read as text with a separator, for the name does not say what it is")
     data = data.rstrip(b"\r\n")
     if not data.strip():
         raise DataError("the file is empty.", where=place, fix="Export or copy it again.")
-    if told := _SEPARATOR_LINE.match(data):
+    if table and (told := _SEPARATOR_LINE.match(data)):
         return TextFile(data[told.end() :], place, tuple(notes), told[1].decode())
     return TextFile(data, place, tuple(notes))
 

@@ -135,7 +135,7 @@ class Decoder:
         start = [] if self.program.start is None else [self.program.start]
         prompt: list[int] = [] if self._prefill is not None else next(iter(encoded.values())).tolist()
         if self._prefill is None and not start + prompt:
-            raise DataError("the prompt is empty.", fix="This model needs a token to begin with.")
+            raise DataError("the prompt is empty.", fix="Give some of the text that is to be gone on with.")
         if wrong := [token for token in prompt if not 0 <= token < self.program.vocabulary]:
             raise DataError(f"there is no token {wrong[0]}: this model has {self.program.vocabulary:,}.")
         return np.array([start + prompt], np.int64)
