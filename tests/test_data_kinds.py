@@ -48,6 +48,9 @@ def real(name):
 
 TEXTS = [f"the {row}th of many words in a row" for row in range(ROWS)]
 GUESSES = [
+    ("text", [f"第{row}个用户非常喜欢这个应用，推荐给大家" for row in range(ROWS)], Text),
+    ("text", [f"แอปนี้ดีมากและใช้งานง่าย{row}" for row in range(ROWS)], Text),
+    ("many categories", [f"王{chr(0x5000 + row // 2)}" for row in range(ROWS)], Category),
     ("number", [str(row % 90 / 4) for row in range(ROWS)], Number),
     ("number", repeated(["-2", "-1", "0", "8", "3"]), Number),
     ("number", repeated(["1,234", "12", "1,000,000"]), Number),

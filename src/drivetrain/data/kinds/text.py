@@ -20,13 +20,17 @@ from drivetrain.types import Array
 GRAMS = 20
 """Bits of the buckets that the n-grams of texts are counted in (docs/decisions/tables.md)."""
 
+_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
+_WORDS = rf"[{_UNSPACED}]{{1,2}}|[^\s{_UNSPACED}]+"
+"""Words, about: two letters are one in scripts that put no space between them."""
+
 
 def guess_text(seen: ColumnContext) -> ColumnKind | None:
     """Written language: four words or more in cells that mostly differ, or eight where a tenth of them do."""
     column = seen.column
     if column.kind != "text" or column.sample.n_unique() < 3:
         return None
-    words = float(column.sample.str.count_matches(r"\S+").to_numpy().mean())
+    words = float(column.sample.str.count_matches(_WORDS).to_numpy().mean())
     if words < 4:
         return None
     share = column.different / column.present
