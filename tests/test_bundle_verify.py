@@ -34,7 +34,7 @@ from drivetrain.codecs.category import Category
 from drivetrain.codecs.date import Date
 from drivetrain.codecs.number import Number
 from drivetrain.codecs.tags import Tags
-from drivetrain.errors import BundleError, CheckFailed, DataError, DrivetrainError, UsageError
+from drivetrain.errors import BundleError, CheckFailed, DataError, DrivetrainError, NotInstalled, UsageError
 from drivetrain.files import from_json, to_json
 from drivetrain.runtime import OnnxSession, Predictor
 
@@ -339,6 +339,16 @@ def test_a_runtime_that_takes_missing_for_a_number_fails_at_encoded(monkeypatch)
     failed = report(data).failed
     assert failed["stage"] == "encoded"
     assert "missing or infinite where it was not" in failed["message"]
+
+
+def test_a_package_that_is_not_installed_says_nothing_of_the_bundle(monkeypatch):
+    def encode(self, value):
+        raise NotInstalled("a text that is cut by BPE needs tokenizers.", fix="Install it.")
+
+    data = missing_bundle()
+    monkeypatch.setattr(Number, "encode", encode)
+    with pytest.raises(NotInstalled, match="Install it"):
+        Predictor(open_bundle_bytes(data))
 
 
 def test_no_other_stored_number_is_nan_or_infinite():

@@ -14,6 +14,7 @@ from drivetrain.codecs.category import Category
 from drivetrain.codecs.date import Date
 from drivetrain.codecs.number import Number
 from drivetrain.codecs.tags import Tags
+from drivetrain.codecs.text import Text
 from drivetrain.errors import DataError
 from drivetrain.runtime import Predictor
 from drivetrain.runtime.unusual import Tally
@@ -86,6 +87,15 @@ def test_tags_that_training_had_none_of() -> None:
     assert found == [None, unseen, "without tags, as none was in training", unseen]
 
 
+def test_texts_without_a_word() -> None:
+    assert said(Text(), ["so good", "bad"], ["", None, "?!", "good", "new"]) == [
+        *["without a word"] * 3,
+        None,
+        None,
+    ]
+    assert said(Text(grams=10), ["so good", ""], [""]) == [None]
+
+
 HOSTILE = (
     {}, {"quantiles": 3}, {"quantiles": {"0.0": "x", "0.05": None, "0.95": [], "1.0": {}}}, {"missing": "no"},
     {"quantiles": {"0.0": 5, "0.05": 4, "0.95": 10**400, "1.0": True}}, {"other": "1", "n": [], "none": {}},
@@ -100,6 +110,7 @@ def test_a_profile_of_wrong_types_says_nothing(profile: dict[str, Any]) -> None:
         (Date(missing=True, parts=(), center=0.0, spread=1.0), "2020-01-01"),
         (Tags(tags=("a",)), ["a"]),
         (Category(open=True, classes=("a",)), "a"),
+        (Text(words=("a",), length=1), "a"),
     ):
         encoded, _ = codec.encode_column(column([value]))
         assert not any(rows.any() for _, rows in codec.unusual(column([value]), encoded, profile))

@@ -70,6 +70,10 @@ class BundleError(DrivetrainError):
     """A bundle that must not be opened: damaged, altered, of a newer format, or hostile."""
 
 
+class NotInstalled(DrivetrainError):
+    """A package that this needs is not installed here; `fix` says how to install it."""
+
+
 class CheckFailed(DrivetrainError):
     """A check that ran and did not hold (a golden case, a fault in the data). Exit code 3."""
 

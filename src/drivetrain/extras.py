@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 
-from drivetrain.errors import DrivetrainError
+from drivetrain.errors import NotInstalled
 
 
 def installing(extra: str) -> str:
@@ -14,7 +14,7 @@ def installing(extra: str) -> str:
 
 
 def require(package: str, what: str, extra: str) -> None:
-    """Raise DrivetrainError where a package of an extra is not installed: "WHAT needs PACKAGE."."""
+    """Raise NotInstalled where a package of an extra is not installed: "WHAT needs PACKAGE."."""
     # What is None there can't be imported: so it is kept out on purpose.
     if sys.modules.get(package, 0) is None or importlib.util.find_spec(package) is None:
-        raise DrivetrainError(f"{what} needs {package}.", fix=f"Install it with: {installing(extra)}")
+        raise NotInstalled(f"{what} needs {package}.", fix=f"Install it with: {installing(extra)}")

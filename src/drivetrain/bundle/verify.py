@@ -16,7 +16,7 @@ import numpy as np
 
 from drivetrain.bundle.golden import GoldenCase, ReadArray, encoded_batch, kept
 from drivetrain.bundle.reader import Bundle
-from drivetrain.errors import BundleError, CheckFailed, DataError, DrivetrainError, one_line
+from drivetrain.errors import BundleError, CheckFailed, DataError, DrivetrainError, NotInstalled, one_line
 from drivetrain.types import Array, Session
 
 STAGES = ("members", "graph", "raw", "read", "encoded", "output", "answer")
@@ -168,6 +168,8 @@ def _inputs(bundle: Bundle) -> tuple[Stage, Stage, Stage]:
                 encodes.add(
                     difference, encoded_tolerance, place, _reason(difference, encoded, case.encoded[name])
                 )
+            except NotInstalled:
+                raise  # Says nothing of the bundle.
             except DrivetrainError as fault:
                 encodes.add(math.inf, encoded_tolerance, place, fault.error)
     return raws.stage_report(), reads.stage_report(), encodes.stage_report()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
@@ -177,6 +177,12 @@ class Text(Codec):
             "unknown": unknown / total if total else 0.0,
             "lengths": dict(zip(map(str, levels), lengths)),
         }
+
+    def unusual(self, values: Array, encoded: Array, profile: Mapping[str, Any]) -> list[tuple[str, Array]]:
+        """Texts without a word, where no training text was so."""
+        del values
+        wordless = ~(encoded[:, : self.length] != PADDING).any(axis=1)
+        return [("without a word", wordless)] if profile.get("empty") == 0 else []
 
     @property
     def dtype(self) -> np.dtype[Any]:
