@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,14 @@ from drivetrain.codecs import Signature
 LARGEST_EXPONENT = 88.0
 """Of e, in float32."""
 
+Port = tuple[str, int, Sequence[int | str]]
+"""Name, ONNX's number of the type, and sides: of what is called by a name there may be any number."""
+
 
 class Builder:
     """Nodes and initializers, and what the graph calls the fields: `inputs`, by their names in a batch, and `outputs`.
 
-    Every method but `model` adds to the graph, and gives the name of what it has added.
+    Every method but `model` and `model_between` adds to the graph, and gives the name of what it has added.
     """
 
     def __init__(self, signature: Signature) -> None:
@@ -93,21 +97,26 @@ class Builder:
 
     def model(self, name: str) -> bytes:
         """The serialised model, checked. It has an input for each of the signature, used or not."""
-        from onnx import TensorProto, checker, helper
+        from onnx import TensorProto
 
-        inputs = [
-            helper.make_tensor_value_info(tensor, *self._port(field)) for field, tensor in self.inputs.items()
-        ]
         targets = {output: field for field, output in self.outputs.items()} | self.parts
-        outputs = [
-            helper.make_tensor_value_info(
-                output, TensorProto.FLOAT, ["rows", *self.signature.targets[field].output_shape]
-            )
-            for output, field in targets.items()
-        ]
+        return self.model_between(
+            name,
+            [(tensor, *self.port(field)) for field, tensor in self.inputs.items()],
+            [
+                (output, TensorProto.FLOAT, ["rows", *self.signature.targets[field].output_shape])
+                for output, field in targets.items()
+            ],
+        )
+
+    def model_between(self, name: str, inputs: Sequence[Port], outputs: Sequence[Port]) -> bytes:
+        """The same with these inputs and outputs."""
+        from onnx import checker, helper
+
+        given, made = ([helper.make_tensor_value_info(*port) for port in each] for each in (inputs, outputs))
         domains = {"", *(node.domain for node in self.nodes)}
         model = helper.make_model(
-            helper.make_graph(self.nodes, name, inputs, outputs, self.initializers),
+            helper.make_graph(self.nodes, name, given, made, self.initializers),
             producer_name="drivetrain",
             ir_version=IR_WRITTEN,
             opset_imports=[helper.make_opsetid(domain, WRITTEN[domain]) for domain in sorted(domains)],
@@ -119,7 +128,7 @@ class Builder:
         """One that no node nor constant has yet, where it is used before the next is made."""
         return f"{what.lower()}_{len(self.nodes) + len(self.initializers)}"
 
-    def _port(self, field: str) -> tuple[int, list[int | str]]:
+    def port(self, field: str) -> tuple[int, list[int | str]]:
         """Type and dims of an input."""
         from onnx import TensorProto, helper
 

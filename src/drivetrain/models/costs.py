@@ -1,5 +1,4 @@
-"""What it costs to tell tokens from what is known before them, with its gradients: scores of all tokens are never kept; and
-what heads have in common that are judged so.
+"""What it costs to tell tokens from what is known before them, with its gradients: scores of all tokens are never kept.
 
 Scores (places, tokens) are by far the largest array of such a network, and torch keeps several of them. Here they are made
 for some places at a time and turned into their own gradient at once.
@@ -7,13 +6,10 @@ for some places at a time and turned into their own gradient at once.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
 from torch import Tensor
-
-from drivetrain.models.heads import Head
 
 AT_ONCE = 2**21
 """How many scores are made at once: those of some 260 places where there are 8,000 tokens stay in a processor's cache."""
@@ -88,40 +84,3 @@ class Costs(torch.autograd.Function):
             None,
             None if of_bias is None else of_bias * each,
         )
-
-
-class CostsHead(Head):
-    """A head whose outputs are what is known at the places where a token is told, one row after the other (P, F); the true tokens
-    are int64 (N, T), padded with what no text has."""
-
-    error_name = "perplexity"
-
-    def costs(self, outputs: Tensor, truths: Tensor) -> tuple[Tensor, Tensor]:
-        """Of each place the loss, and nats without smoothing (P,), float32."""
-        raise NotImplementedError
-
-    def counts(self, truths: Tensor) -> Tensor:
-        """At how many places of each row a token is told, int64 (N,)."""
-        raise NotImplementedError
-
-    def row_means(self, values: Tensor, truths: Tensor) -> Tensor:
-        """The mean (N,) of what the places have (P,), row by row; 0 where there are none."""
-        counts = self.counts(truths)
-        rows = torch.arange(len(truths), device=truths.device).repeat_interleave(counts)
-        return values.new_zeros(len(truths)).index_add(0, rows, values) / counts.clamp(min=1)
-
-    def losses(self, outputs: Tensor, truths: Tensor) -> Tensor:
-        """Nats (N,): the mean over the tokens of each row; 0 for one without any."""
-        return self.row_means(self.costs(outputs, truths)[0], truths)
-
-    def loss(self, outputs: Tensor, truths: Tensor) -> Tensor:
-        """The mean over all tokens ()."""
-        return self.costs(outputs, truths)[0].mean()
-
-    def error(self, outputs: Tensor, truths: Tensor) -> Tensor:
-        """Nats a token, summed over the rows (), without smoothing."""
-        return self.row_means(self.costs(outputs, truths)[1], truths).sum()
-
-    def error_of_mean(self, mean: float) -> float:
-        """`error_name`, from the mean of what `error` sums."""
-        return math.exp(min(mean, 700.0))

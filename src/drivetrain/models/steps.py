@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from drivetrain.bundle.operators import IR_WRITTEN, WRITTEN
 from drivetrain.codecs import Signature
 from drivetrain.errors import UsageError
+from drivetrain.graphs.builder import Port
 from drivetrain.graphs.network import NetworkGraph
-from drivetrain.models.bodies.transformer import FAR, Attention, Transformer
+from drivetrain.models.attention import FAR, lookup, sines, write_lookup, write_sines
+from drivetrain.models.bodies.transformer import Attention, Transformer
 from drivetrain.models.network import Network
 from drivetrain.models.recurrent import GATES, Direction, Recurrent
 from drivetrain.ragged import lengths_of
@@ -86,19 +86,15 @@ class AttentionSteps:
     def step(self, values: Tensor, state: State) -> tuple[Tensor, State]:
         past, new = state[0].shape[1], values.shape[1]
         places = torch.arange(past + new)
-        angles = places[past:, None] * self.body.speeds
-        values = self.body.inward(values) + torch.cat([angles.sin(), angles.cos()], 1)
+        values = self.body.inward(values) + sines(places[past:], self.body.speeds)
         seen = places <= places[past:, None]
         after: State = []
         for place, layer in enumerate(self.body.layers):
             attention: Attention = layer.attention  # type: ignore[assignment]
             query, *kept = attention.inward(layer.first(values)).chunk(3, 2)  # type: ignore[operator]
             kept = [torch.cat(pair, 1) for pair in zip(state[2 * place : 2 * place + 2], kept)]
-            heads = (
-                each.unflatten(2, (attention.heads, -1)).transpose(1, 2) for each in (query, *kept)
-            )  # (N, heads, n or all, head)
-            found = F.scaled_dot_product_attention(*heads, attn_mask=seen)
-            values = values + attention.outward(found.transpose(1, 2).flatten(2))
+            found = lookup(query, *kept, attention.heads, seen)
+            values = values + attention.outward(found)
             values = values + layer.dense(layer.second(values))  # type: ignore[operator]
             after += kept
         return self.body.norm(values), after
@@ -111,11 +107,10 @@ class AttentionSteps:
         zero, one = graph.constant(0, "i8"), graph.constant(1, "i8")
         whole = graph.add("Add", past, new)
         tall = graph.add("Unsqueeze", graph.add("Range", past, whole, one), graph.whole(1))
-        angles = graph.add("Mul", graph.floats(tall), graph.tensor(self.body.speeds))
-        sines = graph.add("Concat", graph.add("Sin", angles), graph.add("Cos", angles), axis=1)
+        told = write_sines(graph, tall, self.body.speeds)
         seen = graph.add("LessOrEqual", graph.add("Range", zero, whole, one), tall)
         unseen = graph.add("Where", seen, graph.constant(0), graph.constant(FAR))
-        values = graph.add("Add", graph.write(self.body.inward, values), sines)
+        values = graph.add("Add", graph.write(self.body.inward, values), told)
         layers: Any = self.body.layers
         for place, layer in enumerate(layers):
             found = self._write_attention(graph, layer, values, unseen, 2 * place)
@@ -133,24 +128,14 @@ class AttentionSteps:
             edges = (graph.whole(edge) for edge in (place * width, (place + 1) * width, 2))
             return graph.add("Slice", projected, *edges)
 
-        def split(name: str, *perm: int) -> str:
-            return graph.add(
-                "Transpose",
-                graph.add("Reshape", name, graph.whole(0, 0, attention.heads, head)),
-                perm=[*perm],
-            )
-
         keys, kept = (
             graph.add(
                 "Concat", f"state_{first + place}", part(1 + place), axis=1, output=f"next_{first + place}"
             )
             for place in range(2)
         )
-        scores = graph.add("MatMul", split(part(0), 0, 2, 1, 3), split(keys, 0, 2, 3, 1))
-        scores = graph.add("Add", graph.add("Mul", scores, graph.constant(head**-0.5)), unseen)
-        found = graph.add("MatMul", graph.add("Softmax", scores, axis=-1), split(kept, 0, 2, 1, 3))
-        found = graph.add("Transpose", found, perm=[0, 2, 1, 3])
-        return graph.write(attention.outward, graph.add("Reshape", found, graph.whole(0, 0, width)))
+        found = write_lookup(graph, part(0), keys, kept, attention.heads, head, unseen)
+        return graph.write(attention.outward, found)
 
 
 class Steps(nn.Module):
@@ -210,26 +195,20 @@ class Steps(nn.Module):
 
     def write(self) -> bytes:
         """The serialised graph, checked by onnx."""
-        from onnx import TensorProto, checker, helper
+        from onnx import TensorProto
 
         graph = NetworkGraph(Signature({}, {}))
         values = graph.add("Gather", graph.table(self.reader.table.weight, "tokens"), "tokens")
         values = self.body.write(graph, values)
         last = graph.add("Gather", values, graph.constant(-1, "i8"), axis=1)
         graph.add("Identity", graph.write(self.network.heads[self.target].layers, last), output="logits")
-        info = helper.make_tensor_value_info
-        given = [info("tokens", TensorProto.INT64, ["rows", "new"])]
-        made = [info("logits", TensorProto.FLOAT, ["rows", self.size])]
+        given: list[Port] = [("tokens", TensorProto.INT64, ["rows", "new"])]
+        made: list[Port] = [("logits", TensorProto.FLOAT, ["rows", self.size])]
         for name, sides in zip(self.states, self.body.sides):
-            given.append(info(name, TensorProto.FLOAT, ["rows", *sides]))
+            given.append((name, TensorProto.FLOAT, ["rows", *sides]))
             after = ["all" if side == "past" else side for side in sides]
-            made.append(info(name.replace("state", "next"), TensorProto.FLOAT, ["rows", *after]))
-        model = helper.make_model(
-            helper.make_graph(graph.nodes, "step", given, made, graph.initializers),
-            producer_name="drivetrain", ir_version=IR_WRITTEN, opset_imports=[helper.make_opsetid("", WRITTEN[""])],
-        )  # fmt: skip
-        checker.check_model(model)
-        return model.SerializeToString()
+            made.append((name.replace("state", "next"), TensorProto.FLOAT, ["rows", *after]))
+        return graph.model_between("step", given, made)
 
 
 def steps_of(body: nn.Module) -> RecurrentSteps | AttentionSteps:

@@ -1,6 +1,6 @@
 """Learning to write, to go on with a text or to make one of another: each token from those before it, which are the true ones
 while it learns (teacher forcing). The loss, with the smoothing of labels that the settings say, and nats without it are found
-in one go: the only head is a `drivetrain.models.costs.CostsHead`."""
+in one go: the only head is a `drivetrain.models.heads.CostsHead`."""
 
 from __future__ import annotations
 

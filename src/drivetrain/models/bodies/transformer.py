@@ -6,14 +6,13 @@ are told by sines, so that no table of them says how long a text may be.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from drivetrain.errors import UsageError
+from drivetrain.models.attention import FAR, HEAD, attend, sines, speeds_of, write_sines
 from drivetrain.models.registry import Model
 from drivetrain.models.sequences import (
     SequenceBody,
@@ -31,20 +30,7 @@ if TYPE_CHECKING:
 
 MODEL = Model("a small transformer", takes=takes_form(TOKENS, "tokens"))
 WORDS = ("causal", "4-layers", "256-wide", "64-embedded")
-WIDTH, LAYERS, HEAD = 128, 2, 32
-PERIOD = 10_000.0
-"""Of the slowest sine, in places, over 2 pi."""
-FAR = -1e9
-"""Added to the score of what may not be seen."""
-
-
-def attend(query: Tensor, key: Tensor, value: Tensor, seen: Tensor | None) -> Tensor:
-    """torch's scaled_dot_product_attention of what may be `seen`, None: places up to itself. On a CPU it is in float32 always,
-    whose backward pass is five times as fast as that of bfloat16 (torch 2.13)."""
-    if query.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
-        return F.scaled_dot_product_attention(query, key, value, attn_mask=seen, is_causal=seen is None)
-    with torch.autocast("cpu", enabled=False):
-        return attend(query.float(), key.float(), value.float(), seen)
+WIDTH, LAYERS = 128, 2
 
 
 class Attention(nn.Module):
@@ -128,15 +114,13 @@ class Transformer(SequenceBody):
         self.norm = nn.LayerNorm(width)
         self.dropout = nn.Dropout(dropout)
         self.features = width
-        speeds = torch.exp(torch.arange(0, width, 2) * (-math.log(PERIOD) / width))
-        self.register_buffer("speeds", speeds, persistent=False)
+        self.register_buffer("speeds", speeds_of(width), persistent=False)
 
     def maps(self, values: Tensor, lengths: Tensor) -> Tensor:
         places = torch.arange(values.shape[1], device=values.device)
-        angles = places[:, None] * self.speeds
         # Padding comes after a row: a place that sees none after itself sees no padding either.
         seen = None if self.causal else there(values, lengths).squeeze(2)[:, None, None, :]
-        values = self.dropout(self.inward(values) + torch.cat([angles.sin(), angles.cos()], 1))
+        values = self.dropout(self.inward(values) + sines(places, self.speeds))
         for layer in self.layers:
             values = layer(values, seen)
         return self.norm(values)
@@ -147,13 +131,12 @@ class Transformer(SequenceBody):
     def write_maps(self, graph: NetworkGraph, values: str, lengths: str) -> str:
         places = write_places(graph, values)
         tall = graph.add("Unsqueeze", places, graph.whole(1))
-        angles = graph.add("Mul", graph.floats(tall), graph.tensor(self.speeds))
-        sines = graph.add("Concat", graph.add("Sin", angles), graph.add("Cos", angles), axis=1)
+        told = write_sines(graph, tall, self.speeds)
         seen = graph.add("Reshape", write_there(graph, values, lengths), graph.whole(0, 1, 1, -1))
         if self.causal:
             seen = graph.add("And", seen, graph.add("LessOrEqual", places, tall))
         unseen = graph.add("Where", seen, graph.constant(0), graph.constant(FAR))
-        values = graph.add("Add", graph.write(self.inward, values), sines)
+        values = graph.add("Add", graph.write(self.inward, values), told)
         for layer in self.layers:
             values = graph.write(layer, values, unseen)
         return graph.write(self.norm, values)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from drivetrain.errors import UsageError
-from drivetrain.models.encoder_decoder.lookup import lookup, shares, unseen, write_lookup, write_unseen
+from drivetrain.models.attention import lookup, shares, unseen, write_lookup, write_unseen
 from drivetrain.models.encoder_decoder.network import Attending, State
 from drivetrain.models.recurrent import Recurrent
 from drivetrain.models.sequences import mean_of, there, told, write_mean

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from drivetrain.errors import UsageError
 from drivetrain.models.base import BaseNetwork
-from drivetrain.models.costs import Costs, CostsHead
+from drivetrain.models.costs import Costs
+from drivetrain.models.heads import CostsHead
 from drivetrain.models.sequences import there
 from drivetrain.ragged import lengths_of
 from drivetrain.tokenizer import PADDING, START, STOP

@@ -10,7 +10,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from drivetrain.bundle.operators import IR_WRITTEN, WRITTEN
 from drivetrain.bundle.program import PREFILL, STEP
 from drivetrain.codecs import Signature
 from drivetrain.graphs.network import NetworkGraph
@@ -88,13 +87,13 @@ class Steps:
         vectors = graph.add("Mul", vectors, graph.floats(write_there(graph, vectors, lengths)))
         lengths = graph.add("Max", lengths, graph.constant(1, "i8"))
         self.attending.write_begin(graph, vectors, lengths, self.states)
-        ports = [(name, *graph._port(key)) for key, name in names.items()]
+        ports = [(name, *graph.port(key)) for key, name in names.items()]
         made = [
             (name, TensorProto.FLOAT, ["rows", *sides])
             for name, sides in zip(self.states, self.attending.sides)
             if name in self.made
         ]
-        return _model(graph, PREFILL, ports, made)
+        return graph.model_between(PREFILL, ports, made)
 
     def _step(self) -> bytes:
         from onnx import TensorProto
@@ -112,16 +111,4 @@ class Steps:
         made: list[Any] = [("logits", TensorProto.FLOAT, ["rows", self.size])]
         for name, (_, kind, each) in zip(self.after, sides):
             made.append((name, kind, ["all" if side == "past" else side for side in each]))
-        return _model(graph, STEP, [("tokens", TensorProto.INT64, ["rows", "new"]), *sides], made)
-
-
-def _model(graph: NetworkGraph, name: str, given: list[Any], made: list[Any]) -> bytes:
-    from onnx import checker, helper
-
-    inputs, outputs = ([helper.make_tensor_value_info(*port) for port in each] for each in (given, made))
-    model = helper.make_model(
-        helper.make_graph(graph.nodes, name, inputs, outputs, graph.initializers),
-        producer_name="drivetrain", ir_version=IR_WRITTEN, opset_imports=[helper.make_opsetid("", WRITTEN[""])],
-    )  # fmt: skip
-    checker.check_model(model)
-    return model.SerializeToString()
+        return graph.model_between(STEP, [("tokens", TensorProto.INT64, ["rows", "new"]), *sides], made)

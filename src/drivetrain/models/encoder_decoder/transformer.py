@@ -3,7 +3,6 @@ arXiv:2002.04745). Places are told by sines, so that no table of them says how l
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +10,17 @@ import torch
 from torch import Tensor, nn
 
 from drivetrain.errors import UsageError
-from drivetrain.models.bodies.transformer import HEAD, PERIOD
-from drivetrain.models.encoder_decoder.lookup import (
+from drivetrain.models.attention import (
     FAR,
+    HEAD,
     lookup,
     shares,
+    sines,
+    speeds_of,
     unseen,
     write_lookup,
     write_parts,
+    write_sines,
     write_unseen,
 )
 from drivetrain.models.encoder_decoder.network import Attending, State
@@ -39,9 +41,9 @@ class SelfAttention(nn.Module):
         self.heads = heads
         self.inward, self.outward = nn.Linear(width, 3 * width), nn.Linear(width, width)
 
-    def forward(self, values: Tensor, mask: Tensor | None, causal: bool = False) -> Tensor:
+    def forward(self, values: Tensor, mask: Tensor | None) -> Tensor:
         query, keys, kept = self.inward(values).chunk(3, 2)
-        return self.outward(lookup(query, keys, kept, self.heads, mask, causal))
+        return self.outward(lookup(query, keys, kept, self.heads, mask))
 
     def write_graph(self, graph: NetworkGraph, values: str, mask: str) -> str:
         query, keys, kept = self.write_parts(graph, values)
@@ -109,7 +111,7 @@ class WritingLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, values: Tensor, memory: Tensor, mask: Tensor) -> Tensor:
-        values = values + self.dropout(self.attention(self.first(values), None, causal=True))
+        values = values + self.dropout(self.attention(self.first(values), None))
         keys, kept = self.across.kept(memory).chunk(2, 2)
         values = values + self.dropout(self.across(self.between(values), keys, kept, mask))
         return values + self.dropout(self.dense(self.second(values)))
@@ -158,13 +160,11 @@ class Transformer(Attending):
         self.has_read, self.has_written = nn.LayerNorm(width), nn.LayerNorm(width)
         self.changed = 2 * layers
         self.sides = [*[("past", width)] * (2 * layers), *[("read", width)] * (2 * layers), ("read",)]
-        speeds = torch.exp(torch.arange(0, width, 2) * (-math.log(PERIOD) / width))
-        self.register_buffer("speeds", speeds, persistent=False)
+        self.register_buffer("speeds", speeds_of(width), persistent=False)
 
     def placed(self, vectors: Tensor, first: int = 0) -> Tensor:
         places = torch.arange(first, first + vectors.shape[1], device=vectors.device)
-        angles = places[:, None] * self.speeds
-        return vectors + torch.cat([angles.sin(), angles.cos()], 1)
+        return vectors + sines(places, self.speeds)
 
     def read(self, vectors: Tensor, lengths: Tensor) -> Tensor:
         values, mask = self.placed(vectors), unseen(vectors, lengths)[:, None, None]
@@ -204,7 +204,7 @@ class Transformer(Attending):
         mask = write_unseen(graph, vectors, lengths)
         graph.add("Identity", mask, output=states[-1])
         mask = graph.add("Unsqueeze", mask, graph.whole(1, 2))
-        values = graph.add("Add", vectors, self._write_sines(graph, places))
+        values = graph.add("Add", vectors, write_sines(graph, places, self.speeds))
         for layer in self.reading:
             values = graph.write(layer, values, mask)
         values = graph.write(self.has_read, values)
@@ -226,7 +226,7 @@ class Transformer(Attending):
             graph.add("Where", seen, graph.constant(0), graph.constant(FAR)),
             graph.add("Unsqueeze", states[-1], graph.whole(1, 2)),
         ]
-        values = graph.add("Add", vectors, self._write_sines(graph, tall))
+        values = graph.add("Add", vectors, write_sines(graph, tall, self.speeds))
         for place, layer in enumerate(list[Any](self.writing)):
             mine = slice(2 * place, 2 * place + 2)
             values = layer.write_step(
@@ -234,17 +234,12 @@ class Transformer(Attending):
             )
         return graph.write(self.has_written, values)
 
-    def _write_sines(self, graph: NetworkGraph, places: str) -> str:
-        """Of places int64 (T, 1)."""
-        angles = graph.add("Mul", graph.floats(places), graph.tensor(self.speeds))
-        return graph.add("Concat", graph.add("Sin", angles), graph.add("Cos", angles), axis=1)
-
     def weights(self, vectors: Tensor, memory: Tensor, lengths: Tensor) -> Tensor:
         values, mask = self.placed(vectors), unseen(memory, lengths)[:, None, None]
         *layers, last = list[Any](self.writing)
         for layer in layers:
             values = layer(values, memory, mask)
-        values = values + last.attention(last.first(values), None, causal=True)
+        values = values + last.attention(last.first(values), None)
         return last.across.weights(last.between(values), memory, mask)
 
 

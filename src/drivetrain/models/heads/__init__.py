@@ -16,9 +16,11 @@ with `target=`, its encoded true values where a loss is computed, and None where
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor, nn
 
 from drivetrain.errors import UsageError
@@ -57,6 +59,43 @@ class Head(nn.Module):
     def error_of_mean(self, mean: float) -> float:
         """`error_name`, from the mean of what `error` sums."""
         return mean
+
+
+class CostsHead(Head):
+    """A head of tokens. Its outputs are what is known at the places where one is told, one row after the other (P, F); the true
+    tokens are int64 (N, T), padded with what no text has (see `drivetrain.models.costs`)."""
+
+    error_name = "perplexity"
+
+    def costs(self, outputs: Tensor, truths: Tensor) -> tuple[Tensor, Tensor]:
+        """Of each place the loss, and nats without smoothing (P,), float32."""
+        raise NotImplementedError
+
+    def counts(self, truths: Tensor) -> Tensor:
+        """At how many places of each row a token is told, int64 (N,)."""
+        raise NotImplementedError
+
+    def row_means(self, values: Tensor, truths: Tensor) -> Tensor:
+        """The mean (N,) of what the places have (P,), row by row; 0 where there are none."""
+        counts = self.counts(truths)
+        rows = torch.arange(len(truths), device=truths.device).repeat_interleave(counts)
+        return values.new_zeros(len(truths)).index_add(0, rows, values) / counts.clamp(min=1)
+
+    def losses(self, outputs: Tensor, truths: Tensor) -> Tensor:
+        """Nats (N,): the mean over the tokens of each row; 0 for one without any."""
+        return self.row_means(self.costs(outputs, truths)[0], truths)
+
+    def loss(self, outputs: Tensor, truths: Tensor) -> Tensor:
+        """The mean over all tokens ()."""
+        return self.costs(outputs, truths)[0].mean()
+
+    def error(self, outputs: Tensor, truths: Tensor) -> Tensor:
+        """Nats a token, summed over the rows (), without smoothing."""
+        return self.row_means(self.costs(outputs, truths)[1], truths).sum()
+
+    def error_of_mean(self, mean: float) -> float:
+        """`error_name`, from the mean of what `error` sums."""
+        return math.exp(min(mean, 700.0))
 
 
 def one_sequence(options: HeadOptions) -> tuple[str, int]:

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from drivetrain.codecs.tokens import Tokens
 from drivetrain.errors import UsageError
-from drivetrain.models.costs import Costs, CostsHead
+from drivetrain.models.costs import Costs
 from drivetrain.models.encoders import Places
-from drivetrain.models.heads import HeadOptions, last_layer, one_sequence
+from drivetrain.models.heads import CostsHead, HeadOptions, last_layer, one_sequence
 from drivetrain.tokenizer import PADDING
 
 

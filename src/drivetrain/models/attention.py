@@ -1,18 +1,55 @@
-"""Looking up: what queries find among keys, as torch computes it and as a graph."""
+"""Attention: what queries find among keys (Vaswani et al. 2017, arXiv:1706.03762), and sines that tell places, as torch computes
+them and as a graph."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from drivetrain.models.bodies.transformer import FAR
 from drivetrain.models.sequences import there, write_there
 
 if TYPE_CHECKING:
     from drivetrain.graphs.network import NetworkGraph
+
+
+HEAD = 32
+"""How wide a head is."""
+PERIOD = 10_000.0
+"""Of the slowest sine, in places, over 2 pi."""
+FAR = -1e9
+"""Added to the score of what may not be seen."""
+
+
+def speeds_of(width: int) -> Tensor:
+    """float32 (width / 2,): by how much the angle of each sine grows from place to place."""
+    return torch.exp(torch.arange(0, width, 2) * (-math.log(PERIOD) / width))
+
+
+def sines(places: Tensor, speeds: Tensor) -> Tensor:
+    """Numbers of places (T,) -> what tells one from the others (T, width)."""
+    angles = places[:, None] * speeds
+    return torch.cat([angles.sin(), angles.cos()], 1)
+
+
+def write_sines(graph: NetworkGraph, places: str, speeds: Tensor) -> str:
+    """The same of places int64 (T, 1)."""
+    angles = graph.add("Mul", graph.floats(places), graph.tensor(speeds))
+    return graph.add("Concat", graph.add("Sin", angles), graph.add("Cos", angles), axis=1)
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, seen: Tensor | None) -> Tensor:
+    """torch's scaled_dot_product_attention of what may be `seen`, None: places up to itself. On a CPU it is in float32 always,
+    whose backward pass is five times as fast as that of bfloat16 (torch 2.13)."""
+    if query.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
+        return F.scaled_dot_product_attention(query, key, value, attn_mask=seen, is_causal=seen is None)
+    with torch.autocast("cpu", enabled=False):
+        seen = seen.float() if seen is not None and seen.is_floating_point() else seen
+        return attend(query.float(), key.float(), value.float(), seen)
 
 
 def split(values: Tensor, heads: int) -> Tensor:
@@ -20,13 +57,10 @@ def split(values: Tensor, heads: int) -> Tensor:
     return values.unflatten(2, (heads, -1)).transpose(1, 2)
 
 
-def lookup(
-    query: Tensor, keys: Tensor, values: Tensor, heads: int, mask: Tensor | None = None, causal: bool = False
-) -> Tensor:
+def lookup(query: Tensor, keys: Tensor, values: Tensor, heads: int, mask: Tensor | None) -> Tensor:
     """Queries (N, n, width), keys and values (N, S, width) -> (N, n, width). A mask of bool says which places may be seen, one of
-    floats is added to the scores; `causal`: each place sees none after it."""
-    parts = (split(each, heads) for each in (query, keys, values))
-    found = F.scaled_dot_product_attention(*parts, attn_mask=mask, is_causal=causal)
+    floats is added to the scores (N, heads, n, S); None: each place sees none after it."""
+    found = attend(split(query, heads), split(keys, heads), split(values, heads), mask)
     return found.transpose(1, 2).flatten(2)
 
 
@@ -37,7 +71,8 @@ def shares(query: Tensor, keys: Tensor, heads: int, mask: Tensor) -> Tensor:
 
 
 def unseen(memory: Tensor, lengths: Tensor) -> Tensor:
-    """(N, S): what is added to the scores of places, FAR where there is none."""
+    """Of values (N, S, F) and how many of each row are there, (N,): what is added to the scores of places (N, S), FAR where there
+    is none."""
     return (~there(memory, lengths)).squeeze(2).to(memory.dtype) * FAR
 
 
