@@ -213,6 +213,8 @@ def test_it_learns_and_its_bundle_writes(model: str, tokenizer: str, tmp_path: P
     found = generator.generate("abc d", Sampling(temperature=0.5, seed=1), most=8)
     assert found.answer["text"]
     assert found == generator.generate("abc d", Sampling(temperature=0.5, seed=1), most=8)
+    gone_on = drivetrain("train", source, "--out", tmp_path / "run", "--resume")
+    assert gone_on.code == 0, gone_on.err
     again = drivetrain("evaluate", bundle, source, "--json").json
     assert again["note"].startswith("this is the text that the model was trained on: its end is measured")
     assert again["part"] == "valid"

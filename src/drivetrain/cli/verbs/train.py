@@ -296,7 +296,7 @@ def _refuse_others(learner: Any, options: Namespace) -> None:
 
 def _of_training(learner: Any, options: Namespace) -> dict[str, Any]:
     """What a run is trained with besides its settings, by the names of the options."""
-    named = learner.data.model_named(options.model or "")
+    named = learner.data.model_named(options.model) if options.model else ""
     whole = os.path.abspath(os.path.expanduser(named))  # As the run has a folder or a file.
     has = {"model": options.model if learner.model_name in (named, whole) else learner.model_name}
     if not getattr(learner, "plan", None):
