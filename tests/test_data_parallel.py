@@ -192,3 +192,8 @@ def test_multi30k() -> None:
         1_000,
     ]
     assert not table.notes
+
+
+def test_a_side_that_is_called_as_the_parts_are_is_refused() -> None:
+    with pytest.raises(UsageError, match="a side can't be called 'split'"):
+        read_pairs({"split": EN, "fr": FR}, "split", "fr")

@@ -188,11 +188,16 @@ def test_a_program_of_one_graph_may_be_written_out() -> None:
     assert Predictor(bundle, trusted=True).predict({"area": 100, "town": "Bonn"}).value == pytest.approx(4250)
 
 
+def test_a_length_penalty_is_of_format_7() -> None:
+    with pytest.raises(BundleError, match="a bundle of this format has no length penalty"):
+        open_bundle_bytes(renamed(models.translator_bundle(), {"format": 6}))
+
+
 def renamed(data: bytes, changes: dict[str, Any]) -> bytes:
-    """The bundle of an older format with `graph` as `graphs`."""
+    """The bundle of an older format with `graph` as `graphs`, where it has one."""
     members = {name: bytes(view) for name, view in read_zip(data).items()}
     record = {**from_json(members[MANIFEST]), **changes}
-    del record["graph"]
+    record.pop("graph", None)
     manifest = to_json(record).encode()
     return write_zip({**members, MANIFEST: manifest, MANIFEST_HASH: f"{sha256(manifest)}\n".encode()})
 

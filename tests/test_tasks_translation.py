@@ -227,6 +227,7 @@ def test_it_learns_and_its_bundle_translates(learned: Path) -> None:
     made = generator.translate(table["en"][:100])
     assert sum(a == b for a, b in zip(made, table["fr"])) > 70
     assert generator(table["en"][:3], Beam(4)) == made[:3]
+    assert generator.translate(["", table["en"][0], " "]) == ["", made[0], ""]
     with pytest.raises(UsageError, match="list"):
         generator.translate("one two")
 

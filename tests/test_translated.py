@@ -123,6 +123,22 @@ def test_check_looks_at_both_sides(tmp_path: Path) -> None:
     assert [fault.kind for fault in data.check().faults] == ["swapped sides"]
 
 
+def test_check_tells_what_was_left_out(tmp_path: Path) -> None:
+    (tmp_path / "pairs.tsv").write_text("a\tb\n" + "one\ttwo\n" * 9 + "three\t\n")
+    words = ("check", tmp_path / "pairs.tsv", "--task", "translation", "--source", "a", "--target", "b")
+    assert "note: left out, a side is empty or no text: 1 row (11)" in typed(*words).out
+    assert typed(*words, "--json").json["notes"] == ["left out, a side is empty or no text: 1 row (11)"]
+
+
+@pytest.mark.slow
+def test_short_texts_have_pictures_too(runs: Path) -> None:
+    from drivetrain.tasks.translated import pictures
+
+    data = dt.translation.from_csv(runs / "pairs.tsv", "en", "made", tokens=150)
+    learner = data.learner(SMALL, quiet=True)
+    assert len(pictures(learner, ["The fox"] * 4, ["fuk"] * 4)) == 3
+
+
 def test_a_folder_of_files_of_lines_says_its_parts(tmp_path: Path) -> None:
     made = pairs(60)
     for stem, some in (("train", made[:40]), ("val", made[40:50]), ("test", made[50:])):

@@ -18,6 +18,7 @@ from drivetrain.bundle.graph import check_graph
 from drivetrain.bundle.manifest import (
     FORMAT,
     WITHOUT_LENGTHS,
+    WITHOUT_PADDING,
     WITHOUT_PARTS,
     WITHOUT_TEXTS,
     check_members,
@@ -192,6 +193,8 @@ def _assembled(members: Mapping[str, memoryview], inner: bool = False) -> Bundle
         if isinstance(program, Generate):
             check_fields(signature, graphs)
             cases = generations.from_members(members, record, signature, program)
+            if manifest["format"] <= WITHOUT_PADDING and generations.penalised(cases):
+                raise BundleError("a bundle of this format has no length penalty.", where=CASES)
         else:
             cases = from_members(members, record, signature)
     except UnicodeDecodeError as fault:

@@ -174,14 +174,18 @@ class Generator:
     ) -> list[str]:
         """What is written for each text, in their order: `generator.translate(["a dog"], Beam(4))`. By default the likeliest token
         each time; a search (Beam) takes some three times as long, and finds better texts. It ends where the model ends it,
-        or where there is no room for more. Raises DataError for a text that can't be read."""
+        or where there is no room for more. An empty text stays one. Raises DataError for a text that can't be read."""
         if isinstance(texts, str):
             raise UsageError("these are texts, one or more.", where="texts", fix="Give a list: [text].")
-        found: list[str] = []
-        for each in self.generate_many(texts, strategy, most=self.program.longest, done=done):
+        there = [place for place, text in enumerate(texts) if text.strip()]
+        done(len(texts) - len(there))
+        found = [""] * len(texts)
+        asked = [texts[place] for place in there]
+        made = self.generate_many(asked, strategy, most=self.program.longest, done=done)
+        for place, each in zip(there, made):
             if isinstance(each, Failure):
                 raise each.error
-            found.append(str(each.answer.get("text", "")))
+            found[place] = str(each.answer.get("text", ""))
         return found
 
     __call__ = translate

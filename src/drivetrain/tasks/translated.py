@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 ROWS_AT_ONCE = 128
 PICTURES = 3
 """Of where it looked."""
-WELL_SEEN = (6, 22)
-"""Tokens of a text whose picture is easily looked at."""
+WELL_SEEN = ((6, 22), (2, 22))
+"""Tokens of a text whose picture is easily looked at; and of one that has something to see, where no others are."""
 
 
 class Translated(Concluded):
@@ -127,13 +127,15 @@ def translations(learner: Learner, part: str) -> list[str]:
 def pictures(learner: Any, sources: list[str], written: list[str]) -> list[Chart]:
     """Of some texts of a fitting length where the network looked."""
     codec = learner.data.signature.inputs[learner.data.source]
-    found: list[Chart] = []
-    for row in np.random.default_rng(0).permutation(len(sources)).tolist():
-        pair = [codec.encode(codec.read(text)) for text in (sources[row], written[row])]
-        if all(WELL_SEEN[0] <= len(tokens) <= WELL_SEEN[1] for tokens in pair):
-            found.append(looked(learner, *pair, title=written[row]))
-        if len(found) == PICTURES:
-            break
+    order = np.random.default_rng(0).permutation(len(sources)).tolist()
+    for least, most in WELL_SEEN:
+        found: list[Chart] = []
+        for row in order:
+            pair = [codec.encode(codec.read(text)) for text in (sources[row], written[row])]
+            if all(least <= len(tokens) <= most for tokens in pair):
+                found.append(looked(learner, *pair, title=written[row]))
+            if len(found) == PICTURES:
+                return found
     return found
 
 

@@ -74,6 +74,12 @@ def read_pairs(
         raise UsageError(
             f"the source and the target are both {source_column!r}.", where="target", fix="Name two columns."
         )
+    if SPLIT in (source_column, target_column):
+        raise UsageError(
+            f"a side can't be called {SPLIT!r}: that is where the parts of the data stand.",
+            where=SPLIT,
+            fix="Rename it.",
+        )
     columns = (source_column, target_column, *also)
     if not isinstance(source, (str, os.PathLike)):
         return _table({"": _of_table(source, columns, name)}, "", source_column, target_column)
