@@ -263,5 +263,6 @@ def test_where_one_model_says_all_there_is_no_blend(
     learner = dt.tabular.from_csv(people, "income").learner(out=tmp_path / "run", quiet=True)
     result = learner.fit()
     assert learner.description() == "gradient-boosted trees"
+    assert "which has no say in the answers. Grey: train" in (tmp_path / "run" / "report.html").read_text()
     assert "the blend" not in [each["name"] for each in result["tried"]]
     assert "parts" not in open_bundle(learner.export(tmp_path / "trees.bundle")).facts

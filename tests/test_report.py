@@ -186,6 +186,14 @@ def test_mistakes_may_be_a_table() -> None:
     assert "a.csv, row 3 <a> 2.5" in found.text
 
 
+def test_whose_history_it_is_is_told() -> None:
+    rows = [{"epoch": e, "train_loss": 1 / e, "valid_loss": 1 / e} for e in (1, 2)]
+    found = Checked(
+        report_html({"history": rows, "history_of": "network, 5 epochs, which has no say in the answers"})
+    )
+    assert "Of network, 5 epochs, which has no say in the answers. Grey: train." in found.text
+
+
 def test_faults_name_the_first_places_and_none_is_said() -> None:
     fault = {
         "severity": "error",

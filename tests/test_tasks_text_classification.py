@@ -70,6 +70,12 @@ class TestFolders:
         assert faults["unreadable"].where == ["pos/zero.txt: this is no text: byte 2 is NUL."]
         assert faults["empty texts"].where == [str(tmp_path / "neg" / "empty.txt")]
 
+    def test_a_link_to_nothing_is_told_as_a_file_that_is_no_text(self, tmp_path: Path) -> None:
+        text_files(tmp_path)
+        (tmp_path / "pos" / "lost.txt").symlink_to(tmp_path / "absent.txt")
+        data = dt.text_classification.from_folder(tmp_path)
+        assert "pos/lost.txt: this is a link to what is not there" in "\n".join(data.notes)
+
     def test_bad_folders_are_refused_in_words(self, tmp_path: Path) -> None:
         with pytest.raises(FileError, match="no such folder"):
             text_folder(tmp_path / "absent")
@@ -100,6 +106,8 @@ class TestFolders:
             for place in range(9):
                 (tmp_path / "pictures" / label / f"{place}.txt").write_text("what is in the picture")
         assert not holds_texts(str(tmp_path / "pictures"))
+        (tmp_path / "texts" / "pos" / "stray.png").write_bytes(b"one among forty")
+        assert holds_texts(str(tmp_path / "texts"))
         (tmp_path / "loose").mkdir()
         (tmp_path / "loose" / "a.txt").write_text("a text")
         assert not holds_texts(str(tmp_path / "loose"))

@@ -70,6 +70,7 @@ def report_content(learner: BaseLearner, deadline: Deadline = NEVER) -> dict[str
     content = _shared(learner)
     data = learner.data
     content["history"], content["epoch_name"] = learner.history, learner.epoch_name
+    content["history_of"] = learner.history_of
     report = data.found_faults
     content["data"]["faults"] = None if report is None else report.to_json()["faults"]
     content["settings"] = learner.choices()

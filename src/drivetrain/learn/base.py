@@ -93,6 +93,8 @@ class BaseLearner(ABC):
     notes: list[str]
     epoch_name: ClassVar[str] = "epoch"
     """What a row of the history is one of."""
+    history_of: str = ""
+    """The part of the model that the history is of, where it is not the whole."""
     has_trees: ClassVar[bool] = False
     """Whether boosted trees are in it, whose rounds are chosen: they are no baseline of it then."""
 

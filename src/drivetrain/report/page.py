@@ -35,6 +35,7 @@ def write_report(path: str | os.PathLike[str], content: Mapping[str, Any]) -> Pa
     notes         sentences that a reader must see
     tried         [{"name", "measure", "value": estimate, "weights": {target: weight}, "seconds"}] of the models of a blend
     history       a dict per epoch (see `charts.losses`)       epoch_name  what it is called, "epoch" unless said
+    history_of    what of the model it is of, where that is not the whole
     per_class     {class: {"precision", "recall", "f1": estimate}}
     confusion     a Chart, or {"matrix", "classes"}
     calibration   a Chart, or a list of `metrics.Reliability` or their JSON
@@ -215,7 +216,9 @@ def _curves(content: Mapping[str, Any]) -> str:
     if not history:
         return ""
     chart = losses(history, unit=str(content.get("epoch_name") or "epoch"))
-    return figure(chart, "Grey: train. Blue: valid, its lowest point ringed.")
+    part = content.get("history_of")
+    told = f"Of {part}. " if part else ""
+    return figure(chart, f"{told}Grey: train. Blue: valid, its lowest point ringed.")
 
 
 def _classes(content: Mapping[str, Any]) -> str:

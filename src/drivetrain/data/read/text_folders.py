@@ -19,6 +19,7 @@ from drivetrain.errors import DataError, FileError
 
 TEXT_FILE = ".txt"
 SHOWN = 5
+_MANY, _HARDLY = 1_000, 0.05
 _ARRANGE = f"Put the texts ({TEXT_FILE}) into one folder per class."
 _ENCODING = "Save it as a text in UTF-8."
 
@@ -28,16 +29,17 @@ def is_text_file(path: str) -> bool:
 
 
 def holds_texts(folder: str) -> bool:
-    """Whether the folders in a folder hold mostly texts by their names, and not one picture."""
-    texts = others = 0
+    """Whether the folders in a folder hold mostly texts by their names, and hardly a picture."""
+    texts = others = pictures = 0
     for place, _, files in os.walk(folder):
         for file in files:
-            if file.lower().endswith(EXTENSIONS):
-                return False
+            pictures += file.lower().endswith(EXTENSIONS)
             if place != folder and not file.startswith("."):
                 texts += is_text_file(file)
                 others += not is_text_file(file)
-    return texts > others
+        if pictures > _MANY + texts:
+            return False  # Before all of a large folder of pictures is walked through.
+    return texts > others and pictures <= texts * _HARDLY
 
 
 def read_text_file(path: str) -> tuple[str, str]:
@@ -88,7 +90,7 @@ def text_folder(path: str | os.PathLike[str]) -> TextFolder:
         name = shown(os.path.relpath(file, root))
         try:
             text, note = read_text_file(file)
-        except DataError as fault:
+        except (DataError, FileError) as fault:
             unread.append(f"{name}: {fault.error}")
             continue
         empty += [name] if not text.strip() else []

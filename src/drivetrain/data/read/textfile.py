@@ -81,6 +81,10 @@ def read_file(path: str, text: bool = False) -> bytes:
     """
     place = shown(path)
     if not os.path.exists(path):
+        if os.path.islink(path):
+            raise FileError(
+                "this is a link to what is not there.", where=place, fix="Mend it, or take it out."
+            )
         folder = os.path.dirname(path) or "."
         names = os.listdir(folder) if os.path.isdir(folder) else []
         fix = nearest(os.path.basename(path), names) or "Check the path."

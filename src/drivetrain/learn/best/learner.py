@@ -274,7 +274,10 @@ class BestLearner(Refitted):
         self._tell_weights()
         graph = self._blend({each.candidate.key: each.graph for each in self.tried}, measured, self.data)
         self._model = GraphModel(self.data, graph, self.settings)
-        self.history = next((each.history for each in self.tried if each.candidate.model == NETWORK), [])
+        if network := next((each for each in self.tried if each.candidate.model == NETWORK), None):
+            heard = any(network.candidate.key in found for found in self.weights.values())
+            self.history = network.history
+            self.history_of = network.candidate.name + ("" if heard else ", which has no say in the answers")
 
     def _tell_weights(self) -> None:
         """What each has to say; where one says all there is no blend."""
@@ -322,7 +325,7 @@ class BestLearner(Refitted):
         write_bytes(self._run.folder / GRAPH, self._model.graph())
         about = {
             "weights": self.weights, "tried": self._told, "seconds": self._seconds, "notes": self.notes,
-            "logged": self.logged,
+            "logged": self.logged, "history_of": self.history_of,
         }  # fmt: skip
         write_text(self._run.folder / CHOSEN, to_json(about, indent=2) + "\n")
 
@@ -334,7 +337,7 @@ class BestLearner(Refitted):
             self.weights, self._told, self._seconds = about["weights"], about["tried"], about["seconds"]
             self._take_logarithms(about["logged"])
             self.notes = about["notes"]
-            self.history = run.read_history()
+            self.history, self.history_of = run.read_history(), about.get("history_of", "")
             self._model = GraphModel(self.data, read_graph(run.folder / GRAPH), self.settings)
             self._outputs[self.data.measured_part] = Outputs(run.read_validation().outputs)
 
