@@ -262,8 +262,8 @@ def arguments(
 
 
 @cache
-def writer_bundle() -> bytes:
-    return bundle_bytes(**arguments(WRITER, {"step": writer_step()}, WriterInTraining()))
+def writer_bundle(program: Generate = WRITER) -> bytes:
+    return bundle_bytes(**arguments(program, {"step": writer_step()}, WriterInTraining()))
 
 
 @cache

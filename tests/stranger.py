@@ -90,6 +90,8 @@ class Reader:
         tokens = []
         while True:
             row = [float(number) for number in logits[0]]
+            for token in self.program.get("never", []):
+                row[token] = -math.inf
             if strategy["name"] == "greedy":
                 token = row.index(max(row))
             else:
@@ -106,10 +108,13 @@ class Reader:
             found = []
             for row, (tokens, score) in enumerate(going):
                 numbers = [float(number) for number in logits[row]]
+                for token in self.program.get("never", []):
+                    numbers[token] = -math.inf
                 most_of = max(numbers)
                 whole = math.log(sum(math.exp(number - most_of) for number in numbers))
                 for token, number in enumerate(numbers):
-                    found.append((score + (number - most_of - whole), row, [*tokens, token]))
+                    if number > -math.inf:
+                        found.append((score + (number - most_of - whole), row, [*tokens, token]))
             found.sort(key=lambda one: -one[0])
             going, rows = [], []
             for score, row, tokens in found[: width - len(done)]:

@@ -22,7 +22,8 @@ from commands import drivetrain
 from drivetrain.bundle import Bundle, bundle_bytes, open_bundle, open_bundle_bytes, write_bundle
 from drivetrain.bundle.archive import MANIFEST, MANIFEST_HASH, read_zip, write_zip
 from drivetrain.bundle.generations import GeneratedCase
-from drivetrain.bundle.program import Generate
+from drivetrain.bundle.manifest import program_of
+from drivetrain.bundle.program import Generate, program_from_json, program_to_json
 from drivetrain.bundle.strategies import Beam, Greedy, Sampling, Strategy
 from drivetrain.codecs import Signature
 from drivetrain.errors import BundleError, DataError, UsageError
@@ -336,6 +337,50 @@ def test_a_beam_that_stops_early_is_the_strangers() -> None:
             strategy = {"name": "beam", "width": width}
             found = generate(decoder, {"prompt": np.array(prompt)}, Beam(width), 9)
             assert list(found) == reader.write(prompt, strategy, 9)
+
+
+def test_tokens_that_are_never_chosen_are_left_out_as_if_there_were_none() -> None:
+    """By every strategy, in company too, as a stranger does; a beam wider than what is left finds what there is."""
+    reader, bundle = stranger.Reader(KEPT / "format-5-writer.bundle"), opened("writer")
+    decoder = open_decoder(bundle)
+    usual = {
+        token
+        for prompt in models.PROMPTS
+        for token in generate(decoder, {"prompt": np.array(prompt)}, Greedy(), 9)
+    }
+    for never in ((min(usual - {models.STOP}),), tuple({*range(models.WORDS)} - {models.STOP, 4, 7})):
+        decoder.program = replace(decoder.program, never=never)
+        reader.program["never"] = list(never)
+        rows = [{"prompt": np.array(prompt)} for prompt in models.PROMPTS]
+        for strategy in (*models.STRATEGIES, Sampling(top_k=2, seed=5), Beam(5)):
+            record = asdict(strategy) | {"name": strategy.name}
+            for row, made in zip(rows, generate_together(decoder, rows, strategy, 9), strict=True):
+                assert not {*made} & {*never}  # type: ignore[misc]
+                assert generate(decoder, row, strategy, 9) == made
+                assert reader.write(row["prompt"].tolist(), record, 9) == list(made)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "wrong", [[3, 3], [models.STOP], [models.WORDS], [-1], [True], "3", None, [*range(11)]]
+)
+def test_what_can_not_be_never_chosen_is_refused(wrong: Any) -> None:
+    record = program_to_json(models.WRITER) | {"never": wrong, "stop": [2] if wrong != [*range(11)] else []}
+    with pytest.raises(BundleError, match="followed"):
+        program_from_json(record)
+
+
+def test_tokens_that_are_never_chosen_are_of_format_7_and_said_where_there_are_any(tmp_path: Path) -> None:
+    program = replace(models.WRITER, never=(0, 3))
+    assert program_from_json(from_json(to_json(program_to_json(program)))) == program
+    assert "never" not in program_to_json(models.WRITER)
+    with pytest.raises(BundleError, match="followed"):
+        program_from_json(program_to_json(models.WRITER) | {"stop": [2], "never": []})
+    bundle = open_bundle_bytes(models.writer_bundle(program))
+    assert bundle.manifest["format"] == 7
+    assert bundle.program == program
+    assert verified(bundle).ok
+    with pytest.raises(BundleError, match="format 6 has no tokens"):
+        program_of(bundle.manifest | {"format": 6})
 
 
 # From a prompt to an answer.

@@ -17,6 +17,7 @@ from drivetrain.bundle.graph import Interface
 from drivetrain.bundle.program import (
     MODEL,
     PREFILL,
+    Generate,
     Program,
     Single,
     program_from_json,
@@ -81,7 +82,7 @@ def _least_format(
     members: Mapping[str, bytes], signature: Signature, program: Program, interfaces: Mapping[str, Interface]
 ) -> int:
     """The oldest format that says all of it."""
-    if PREFILL in interfaces:
+    if PREFILL in interfaces or (isinstance(program, Generate) and program.never):
         return FORMAT
     if any(map(TEXT.fullmatch, members)):
         return WITHOUT_PADDING
@@ -117,7 +118,10 @@ def check_members(members: Mapping[str, memoryview]) -> dict[str, Any]:
 
 def program_of(manifest: Mapping[str, Any]) -> Program:
     """The program of a bundle: before there were any, one graph run once. Raises BundleError."""
-    return program_from_json(manifest["program"]) if manifest["format"] > WITHOUT_PROGRAM else Single()
+    program = program_from_json(manifest["program"]) if manifest["format"] > WITHOUT_PROGRAM else Single()
+    if manifest["format"] <= WITHOUT_PADDING and isinstance(program, Generate) and program.never:
+        raise BundleError(f"format {manifest['format']} has no tokens that are never chosen.", where=MANIFEST)
+    return program
 
 
 def interfaces_of(manifest: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,7 +32,8 @@ class Generate:
     how likely each token is to come next. The graph `prefill`, where there is one, makes the first state of the inputs.
 
     Tokens are whole numbers from 0, below `vocabulary`. `start` is the one that `step` sees first (None: there is none), each of
-    `stop` ends a sequence, and so does its length when it is `longest`, start and a prompt that `step` takes included.
+    `stop` ends a sequence, and so does its length when it is `longest`, start and a prompt that `step` takes included. None of
+    `never` is chosen: what stands for no text, such as a word that the training has not seen.
     """
 
     name: ClassVar[str] = "generate"
@@ -42,17 +43,20 @@ class Generate:
     longest: int
     stop: tuple[int, ...] = ()
     start: int | None = None
+    never: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if not is_whole(self.vocabulary, 1, MOST_VOCABULARY):
             raise _wrong(f"its vocabulary is not of 1 to {MOST_VOCABULARY:,} tokens")
         if not is_whole(self.longest, 1, MOST_LONGEST):
             raise _wrong(f"the longest sequence has not 1 to {MOST_LONGEST:,} tokens")
-        special = self.stop if self.start is None else (*self.stop, self.start)
+        special = (*self.stop, *self.never, *(() if self.start is None else (self.start,)))
         if not all(is_whole(token, 0, self.vocabulary - 1) for token in special):
-            raise _wrong("it starts or stops with what is no token of its vocabulary")
+            raise _wrong("it starts, stops or passes over what is no token of its vocabulary")
         if len(self.stop) != len({*self.stop}):
             raise _wrong("a token to stop at is named twice")
+        if len(self.never) != len({*self.never} - {*self.stop}) or len(self.never) >= self.vocabulary:
+            raise _wrong("a token that is never chosen is named twice, one to stop at, or there is no other")
 
 
 Program = Single | Generate
@@ -60,8 +64,11 @@ _KINDS: dict[str, type[Program]] = {kind.name: kind for kind in (Single, Generat
 
 
 def program_to_json(program: Program) -> dict[str, Any]:
-    """`{"name": ..., field: value, ...}`."""
-    return {"name": program.name, **dataclasses.asdict(program)}
+    """`{"name": ..., field: value, ...}`; where every token may be chosen that is not said, as before format 7."""
+    fields = {"name": program.name, **dataclasses.asdict(program)}
+    if not fields.get("never"):
+        fields.pop("never", None)
+    return fields
 
 
 def program_from_json(record: Any) -> Program:
@@ -71,12 +78,16 @@ def program_from_json(record: Any) -> Program:
     kind = _KINDS.get(name) if isinstance(name, str) else None
     if kind is None:
         raise _wrong(f"{name!r:.50} is none that this drivetrain knows")
+    if fields.get("never") == []:
+        raise _wrong("that every token may be chosen is not said")
+    if kind is Generate:
+        fields.setdefault("never", [])
     if fields.keys() != {field.name for field in dataclasses.fields(kind)}:
         raise _wrong(f"it doesn't have the fields of {kind.name!r}")
-    if "stop" in fields:
-        if not isinstance(fields["stop"], list):
-            raise _wrong("what it stops at is no list of tokens")
-        fields["stop"] = tuple(cast("list[Any]", fields["stop"]))
+    for several in {"stop", "never"} & fields.keys():
+        if not isinstance(fields[several], list):
+            raise _wrong(f"{several!r} is no list of tokens")
+        fields[several] = tuple(cast("list[Any]", fields[several]))
     return kind(**fields)
 
 

@@ -84,9 +84,10 @@ def strategy_from_json(record: Any, where: object) -> Strategy:
     fields = dict(cast("dict[str, Any]", record)) if isinstance(record, dict) else {}
     name = fields.pop("name", None)
     kind = _KINDS.get(name) if isinstance(name, str) else None
-    if kind is Beam and fields.get("length_penalty") != MEAN:  # Which is never said.
+    said = fields.get("length_penalty") == MEAN  # Which is not said.
+    if kind is Beam:
         fields.setdefault("length_penalty", MEAN)
-    if kind is None or fields.keys() != {field.name for field in dataclasses.fields(kind)}:
+    if kind is None or said or fields.keys() != {field.name for field in dataclasses.fields(kind)}:
         raise BundleError("a strategy is not one of those that there are.", where=where)
     try:
         return kind(**fields)

@@ -306,6 +306,11 @@ class Codec(ABC):
         """Of a text's `code_names` the place of the first that a text has: padding and what is unknown come before it."""
         return 0
 
+    @property
+    def without_text(self) -> tuple[int, ...]:
+        """The codes that stand for no text, which nothing is to write; none where there are no others."""
+        return tuple(range(self.first_word)) if len(self.code_names) > self.first_word else ()
+
     def chosen(self, probabilities: Array) -> Array:
         """(n,) the place among `labels` that is answered for model outputs (n, labels)."""
         return np.asarray(probabilities).argmax(axis=1)

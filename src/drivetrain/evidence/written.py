@@ -88,11 +88,13 @@ def _written(learner: Learner, prompts: Sequence[Array], longest: int) -> list[A
     steps = Steps(network.cpu().float().eval(), learner.data.signature)
     most = MOST if steps.any_length else max(1, min(MOST, longest - len(prompts[0])))
     chosen = torch.tensor(np.stack(prompts))
+    without_text = list(next(iter(learner.data.signature.targets.values())).without_text)
     state = steps.first_state(len(prompts))
     found: list[list[int]] = []
     with torch.no_grad():
         for place in range(most):
             scores, state = steps(chosen, state)
+            scores[:, without_text] = -torch.inf
             tokens = [
                 sampled(row, STRATEGY, draw(STRATEGY.seed + seed, place))
                 for seed, row in enumerate(scores.numpy())

@@ -56,7 +56,8 @@ def export_translator(learner: Learner, path: str | Path, force: bool = False) -
             f"token by token the network says something else: scores are {off:.2g} off.", where="export"
         )
     longest = longest_of(data)
-    program = Generate(vocabulary=steps.size, longest=longest, stop=(STOP,), start=START)
+    never = tuple(token for token in codec.without_text if token != STOP)
+    program = Generate(vocabulary=steps.size, longest=longest, stop=(STOP,), start=START, never=never)
     graphs = steps.write()
     places = np.unique(np.linspace(0, len(read) - 1, TEXTS).astype(np.int64)).tolist()
     samples: list[Any] = [

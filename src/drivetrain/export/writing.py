@@ -51,7 +51,7 @@ def export_writer(learner: Learner, path: str | Path, force: bool = False) -> Pa
             f"token by token the network says something else: scores are {off:.2g} off.", where="export"
         )
     longest = MOST_LONGEST if steps.any_length else max(2, int(column.lengths.max()))
-    program = Generate(vocabulary=steps.size, longest=longest)
+    program = Generate(vocabulary=steps.size, longest=longest, never=codec.without_text)
     graphs = {STEP: steps.write()}
     count = max(1, min(PROMPT, longest // 2))
     places = sorted({len(column) * place // PROMPTS for place in range(PROMPTS)})

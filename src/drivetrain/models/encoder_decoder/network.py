@@ -17,7 +17,7 @@ from drivetrain.models.costs import Costs
 from drivetrain.models.heads import CostsHead
 from drivetrain.models.sequences import there
 from drivetrain.ragged import lengths_of
-from drivetrain.tokenizer import PADDING, START, STOP
+from drivetrain.tokenizer import PADDING, START, STOP, UNKNOWN
 
 State = list[Tensor]
 """What a step is handed, rows first: those that it changes, and then those that stay as reading has made them."""
@@ -135,6 +135,7 @@ class EncoderDecoder(BaseNetwork):
         last = torch.full_like(rows, START)
         for _ in range(most):
             scores, state = self.step(last[:, None], state)
+            scores[:, [PADDING, UNKNOWN, START]] = -torch.inf
             last = scores.argmax(1)
             for row, token in zip(rows.tolist(), last.tolist()):
                 if token != STOP:

@@ -28,8 +28,9 @@ def largest(values: Array, count: int) -> Array:
 
 
 def sampled(logits: Array, strategy: Sampling, number: float) -> int:
-    """The token of float32 logits (vocabulary,) that a number from 0, below 1, falls on."""
+    """The token of float32 logits (vocabulary,) that a number from 0, below 1, falls on; none whose logit is -inf."""
     kept = largest(logits, strategy.top_k or len(logits))
+    kept = kept[logits[kept] > -np.inf]
     scores: Array = logits[kept].astype(np.float64) / strategy.temperature
     sums: Array = np.cumsum(np.exp(scores - scores[0]))
     sums = sums[: 1 + np.count_nonzero(sums < strategy.top_p * sums[-1])]

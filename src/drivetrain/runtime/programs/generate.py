@@ -66,6 +66,19 @@ class Decoder:
         """bool (vocabulary,): which tokens end a sequence."""
         return np.isin(np.arange(self.program.vocabulary), self.program.stop)
 
+    @property
+    def choices(self) -> int:
+        """How many tokens may be chosen."""
+        return self.program.vocabulary - len(self.program.never)
+
+    def scores(self, step: Step) -> Array:
+        """The logits to choose from (rows, vocabulary): -inf for a token that is never chosen."""
+        if not self.program.never:
+            return step.logits
+        scores = step.logits.copy()
+        scores[:, self.program.never] = -np.inf
+        return scores
+
     def room(self, encoded: Batch) -> int:
         """How many tokens may follow a row. Raises DataError where none may."""
         taken = self._first_tokens(encoded).shape[1]
@@ -149,7 +162,7 @@ def stream(decoder: Decoder, encoded: Batch, strategy: Greedy | Sampling, most: 
     most = min(most, decoder.room(encoded))
     step = decoder.begin([encoded])
     for place in range(most):
-        logits = step.logits[0]
+        logits = decoder.scores(step)[0]
         if isinstance(strategy, Sampling):
             token = sampled(logits, strategy, draw(strategy.seed, place))
         else:

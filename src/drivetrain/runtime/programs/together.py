@@ -111,13 +111,12 @@ def _one_by_one(
     found: list[list[int]] = [[] for _ in limits]
     rows, stops = np.arange(len(limits)), decoder.stops
     for place in range(int(limits.max())):
+        logits = decoder.scores(step)
         if isinstance(strategy, Sampling):
             numbers = (draw(seeds[row], place) for row in rows.tolist())
-            tokens = np.array(
-                [sampled(*given) for given in zip(step.logits, [strategy] * len(rows), numbers)]
-            )
+            tokens = np.array([sampled(*given) for given in zip(logits, [strategy] * len(rows), numbers)])
         else:
-            tokens = step.logits.argmax(1)  # Of equals the first.
+            tokens = logits.argmax(1)  # Of equals the first.
         for row, token in zip(rows.tolist(), tokens.tolist()):
             found[row].append(token)
         going = ~stops[tokens] & (place + 1 < limits[rows])
@@ -168,7 +167,7 @@ def _beams(decoder: Decoder, step: Step, strategy: Beam, limits: Array) -> list[
     searches = [Search(int(limit)) for limit in limits]
     active, stops = searches, decoder.stops
     for length in range(1, int(limits.max()) + 1):
-        tokens, logs = likeliest(step.logits, strategy.width)
+        tokens, logs = likeliest(decoder.scores(step), min(strategy.width, decoder.choices))
         rows: list[Array] = []
         chosen: list[Array] = []
         first = 0
