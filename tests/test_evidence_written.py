@@ -14,9 +14,9 @@ import drivetrain as dt
 from drivetrain.codecs.tokens import Tokens
 from drivetrain.errors import DrivetrainError
 from drivetrain.evidence.copying import copying, of_units
-from drivetrain.evidence.written import content_of, lines_beside, sentence
+from drivetrain.evidence.written import lines_beside, sections, sentence
 from drivetrain.pieces import spaced_words
-from drivetrain.report.tables import written as drawn
+from drivetrain.report.page import report_html
 
 NAMES = ("Moe_Szyslak", "Homer_Simpson", "Lisa_Simpson")
 SAID = ("give me a beer", "I don't know", "what is the matter", "go home now", "you owe me ten dollars")
@@ -81,16 +81,15 @@ def test_the_sentence_and_the_section_say_both_sides() -> None:
         "copied: 100.0% of the stretches of 30 characters that it writes stand in the training text, and 0.0% of those of the "
         "held-out text; the longest runs have 72 and 0 characters"
     )
-    assert content_of({}) is None
-    content = content_of({
+    assert sections({}) == []
+    content = sections({
         "strategy": {"temperature": 0.8}, "samples": [{"prompt": "<b>a", "text": "<script>"}], "copying": ours.to_json(),
         "held_out": theirs.to_json(), "lines": {}, "sentence": told,
     })  # fmt: skip
-    page = drawn({"written": content})
+    page = report_html({"of_task": content})
     assert "&lt;script&gt;" in page
     assert "<script>" not in page
     assert "72 characters" in page
-    assert drawn({}) == ""
 
 
 @pytest.mark.slow

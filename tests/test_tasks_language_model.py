@@ -24,7 +24,7 @@ from drivetrain.learn.runs import checkpoints
 from drivetrain.learn.settings import Phase
 from drivetrain.metrics import tokens as metrics
 from drivetrain.runtime import Generator, Sampling, verify_bundle
-from drivetrain.tasks.language_model import PROMPT, TEXT, Writing
+from drivetrain.tasks.writing import PROMPT, TEXT, Writing
 
 LINES = ["abc def. abc ghi,", "fed cba? ihg abc."]
 WORDS = "".join(f"{LINES[place % 2]}\n" for place in range(60))
@@ -159,7 +159,7 @@ def test_a_large_text_takes_little_more_than_its_tokens(tmp_path: Path) -> None:
     """24 MB, 24 MB of tokens: with the text in memory once it would be 90 MB, as a string for each stretch twice that."""
     (tmp_path / "a.txt").write_text(WORDS * (24_000_000 // len(WORDS)))
     code = (
-        "import resource, sys, drivetrain as dt\nfrom drivetrain.tasks import language_model\n"
+        "import resource, sys, drivetrain as dt\nfrom drivetrain.tasks import writing\n"
         "most = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\nbefore = most()\n"
         "data = dt.language_model.from_file(sys.argv[1])\nprint(len(data.tokens), (most() - before) // 1024)"
     )

@@ -14,8 +14,8 @@ from commands import drivetrain
 import drivetrain as dt
 from drivetrain.errors import TrainingError, UsageError
 from drivetrain.learn.epochs import usual_epochs
-from drivetrain.tasks import telling, writers
-from drivetrain.tasks.language_model import PROMPT, TEXT, Writing
+from drivetrain.tasks import writers, written
+from drivetrain.tasks.writing import PROMPT, TEXT, Writing
 
 LINES = "abc def. abc ghi,\nfed cba? ihg abc.\n" * 40
 
@@ -87,7 +87,7 @@ def test_a_cost_is_that_of_the_token_after_what_stands_before(
     learner = data.learner(model, bare=True, quiet=True)
     rows = data.rows("valid")[-3:]
     starts, lengths = data.starts[rows], data.lengths[rows]
-    found = telling.costs_of(learner, starts, lengths, context)
+    found = written.costs_of(learner, starts, lengths, context)
     network = learner.network.eval()
     half = (context + 1) // 2
     for row, (start, length) in enumerate(zip(starts.tolist(), lengths.tolist())):
@@ -109,7 +109,7 @@ def test_a_cost_that_is_no_number_is_told(tmp_path: Path) -> None:
     with torch.no_grad():
         learner.network.heads[TEXT].layers[-1].bias[0] = torch.nan
     with pytest.raises(TrainingError, match="not a number"):
-        telling.measured(learner, "valid")
+        written.measured(learner, "valid")
 
 
 @pytest.mark.slow

@@ -195,7 +195,7 @@ class Task:
         return {}
 
     def sections(self, learner: Any) -> list[dict[str, Any]]:
-        """Of the report: `{"title", "words", "columns", "rows"}` of each, and `charts`, which follow the rows."""
+        """Of the report: `{"title", "words", "columns", "rows"}` of each, and more (see `report.page`)."""
         del learner
         return []
 

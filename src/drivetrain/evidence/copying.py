@@ -75,13 +75,11 @@ def copying(written: str, training: str, unit: str = "characters", length: int |
     length = (CHARACTERS if unit == "characters" else WORDS) if length is None else length
     if length < 1:
         raise UsageError("a stretch has one unit at least.", where="length")
-    names: list[str] = []
     if unit == "characters":
-        ours, theirs = _characters(written), _characters(training)
-    else:
-        ours, theirs, names = _numbered(written, training)
-    if unit == "characters":
-        return of_units([ours], theirs, unit, length, lambda at, end: written[at:end])
+        return of_units(
+            [characters(written)], characters(training), unit, length, lambda at, end: written[at:end]
+        )
+    ours, theirs, names = _numbered(written, training)
     return of_units(
         [ours], theirs, unit, length, lambda at, end: " ".join(names[one] for one in ours[at:end].tolist())
     )
@@ -102,7 +100,8 @@ def of_units(
     )
 
 
-def _characters(text: str) -> Ints:
+def characters(text: str) -> Ints:
+    """The characters of a text as whole numbers."""
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4").astype(np.int64)
 
 

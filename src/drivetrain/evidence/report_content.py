@@ -65,8 +65,8 @@ def _shared(learner: BaseLearner) -> dict[str, Any]:
     return content
 
 
-def report_content(learner: BaseLearner, deadline: Deadline = NEVER) -> dict[str, Any]:
-    """The content of report.html (see report/page.py). What the deadline leaves no time for is named there."""
+def page_content(learner: BaseLearner) -> dict[str, Any]:
+    """What every report.html has (see report/page.py), whatever the task."""
     content = _shared(learner)
     data = learner.data
     content["history"], content["epoch_name"] = learner.history, learner.epoch_name
@@ -75,7 +75,6 @@ def report_content(learner: BaseLearner, deadline: Deadline = NEVER) -> dict[str
     content["data"]["faults"] = None if report is None else report.to_json()["faults"]
     content["settings"] = learner.choices()
     bundle = f"{data.table.name}.bundle"
-    content["of_task"] = data.task.sections(learner)
     content["use"] = [
         ("Write the bundle, verified", f"drivetrain export {learner.run} {bundle}"),
         (
@@ -85,6 +84,13 @@ def report_content(learner: BaseLearner, deadline: Deadline = NEVER) -> dict[str
     ]
     if learner.epoch_name == "epoch":  # The package that writes event files imports torch: trees have none.
         content["use"].append(("Watch the curves in TensorBoard", f"tensorboard --logdir {learner.run}"))
+    return content
+
+
+def report_content(learner: BaseLearner, deadline: Deadline = NEVER) -> dict[str, Any]:
+    """The content of report.html (see report/page.py). What the deadline leaves no time for is named there."""
+    content, data = page_content(learner), learner.data
+    content["of_task"] = data.task.sections(learner)
     if data.kinds:
         content["columns"] = _columns(learner)
     content["vectors"] = _vectors(learner)

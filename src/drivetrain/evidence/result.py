@@ -43,8 +43,29 @@ SURER = 1.25
 """A valid loss that ends so many times above its lowest is told."""
 
 
+def result_of(
+    learner: BaseLearner,
+    metrics: Mapping[str, Any],
+    baselines: Mapping[str, Any] | None = None,
+    against: Mapping[str, Any] | None = None,
+    notes: Sequence[str] = (),
+) -> dict[str, Any]:
+    """`{"run", "task", "metrics", "baselines", "against", "epochs", "seconds", "notes"}`, JSON values; `notes` follow those of the
+    learner."""
+    return {
+        "run": None if learner.run is None else str(learner.run),
+        "task": learner.data.task.name,
+        "metrics": metrics,
+        "baselines": baselines or {},
+        "against": against or {},
+        "epochs": learner.epochs,
+        "seconds": learner.seconds,
+        "notes": [*learner.notes, *notes],
+    }
+
+
 def make_result(learner: BaseLearner) -> dict[str, Any]:
-    """`{"run", "task", "metrics", "baselines", "against", "epochs", "seconds", "notes"}`, JSON values only."""
+    """The result (see `result_of`), beside simple methods, with what more a learner tells."""
     data, part, settings = learner.data, learner.data.measured_part, learner.settings
     metrics = {name: estimate.to_json() for name, estimate in learner.validate(part).items()}
     train, measured = learner.training_batch(), {**data.part(part).batch(), **learner.outputs(part)[1]}
@@ -70,16 +91,9 @@ def make_result(learner: BaseLearner) -> dict[str, Any]:
     against = compare_with(data.signature, ours, simple, measured, settings.seed)
     for found in learner.companions:
         against[found.name]["tried"] = True
+    baselines = {name: {key: e.to_json() for key, e in values.items()} for name, values in beside.items()}
     return {
-        "run": None if learner.run is None else str(learner.run),
-        "task": data.task.name,
-        "metrics": {part: metrics},
-        "baselines": {
-            name: {key: e.to_json() for key, e in values.items()} for name, values in beside.items()
-        },
-        "against": against,
-        "epochs": learner.epochs,
-        "seconds": learner.seconds,
+        **result_of(learner, {part: metrics}, baselines, against),
         "notes": learner.notes
         + batch_by_batch(data.signature)
         + (TRAINED_ON if part == "train" else too_good(metrics, bool(data.kinds)))
@@ -111,16 +125,7 @@ def brief_result(learner: BaseLearner) -> dict[str, Any]:
     part, metrics = learner.data.measured_part, {}
     if not learner.unmeasured:
         metrics[part] = {name: found.to_json() for name, found in learner.validate(part).items()}
-    return {
-        "run": None if learner.run is None else str(learner.run),
-        "task": learner.data.task.name,
-        "metrics": metrics,
-        "baselines": {},
-        "against": {},
-        "epochs": learner.epochs,
-        "seconds": learner.seconds,
-        "notes": learner.notes + batch_by_batch(learner.data.signature),
-    }
+    return result_of(learner, metrics, notes=batch_by_batch(learner.data.signature))
 
 
 def batch_by_batch(signature: Signature) -> list[str]:

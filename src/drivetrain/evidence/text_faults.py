@@ -17,7 +17,7 @@ from drivetrain.tokenizer import FIRST, UNKNOWN
 from drivetrain.types import Array
 
 if TYPE_CHECKING:
-    from drivetrain.tasks.language_model import Writing
+    from drivetrain.tasks.writing import Writing
 
 PASSAGE = {"characters": 100}
 OTHERS = 25

@@ -13,7 +13,7 @@ from drivetrain.codecs import Codec
 from drivetrain.codecs.tokens import Tokens
 from drivetrain.data.forms.source import TextSource
 from drivetrain.errors import DataError, UsageError
-from drivetrain.metrics.estimate import Statistic
+from drivetrain.metrics.estimate import Statistic, estimates
 from drivetrain.metrics.tokens import of_costs
 from drivetrain.progress import progress
 from drivetrain.report.words import estimate_text
@@ -59,7 +59,7 @@ def measured_text(bundle: Bundle, source: str, trusted: bool, quiet: bool) -> di
             "the text is too short: it has one token, or none.", where=source, fix="Give a longer one."
         )
     found = _measured(generator, codec, np.concatenate([before, tokens]), len(before), context, quiet)
-    metrics = {name: each.estimate().to_json() for name, each in found.items()}
+    metrics = estimates(found)
     opened = record_opening(f"{digest or text.characters} {edge}", bundle.hash, metrics, is_test=not own)
     note = (OWN_END if edge else OWN) if own else ""
     part = ("valid" if edge else "train") if own else "all"
@@ -92,7 +92,7 @@ def _measured(
     generator: Generator, codec: Codec, tokens: Array, first: int, context: int, quiet: bool
 ) -> dict[str, Statistic]:
     """The metrics of stretches from the place `first` on, each token but that there told once; as in training a stretch is told in
-    two halves, each after up to half a context of what stands before it (`drivetrain.tasks.telling`)."""
+    two halves, each after up to half a context of what stands before it (`drivetrain.tasks.written`)."""
     starts = np.arange(first, len(tokens) - 1, context)
     lengths = np.minimum(context, len(tokens) - 1 - starts)
     costs, half = np.zeros((len(starts), context)), (context + 1) // 2

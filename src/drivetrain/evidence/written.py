@@ -15,14 +15,14 @@ import torch
 
 from drivetrain.bundle.strategies import Sampling, strategy_to_json
 from drivetrain.codecs.tokens import Tokens
-from drivetrain.evidence.copying import CHARACTERS, WORDS, Copying, of_units
+from drivetrain.evidence.copying import CHARACTERS, WORDS, Copying, characters, of_units
 from drivetrain.models.steps import Steps
 from drivetrain.runtime.programs.choose import draw, sampled
 from drivetrain.types import Array
 
 if TYPE_CHECKING:
     from drivetrain.learn.learner import Learner
-    from drivetrain.tasks.language_model import Writing
+    from drivetrain.tasks.writing import Writing
 
 SAMPLES, PROMPT, MOST = 4, 16, 256
 """How many, after how many tokens of the held-out text, and tokens each."""
@@ -119,19 +119,15 @@ def _copied(codec: Tokens, written: Sequence[Array], training: Array, words: int
         )  # fmt: skip
     texts = [_text(codec, text) for text in written]
     joined_text = "\n".join(texts)
-    units = [_units(text) for text in texts]
+    units = [characters(text) for text in texts]
     return of_units(
-        units, _units(_text(codec, training)), "characters", CHARACTERS,
+        units, characters(_text(codec, training)), "characters", CHARACTERS,
         lambda at, end: joined_text[at:end],
     )  # fmt: skip
 
 
 def _text(codec: Tokens, tokens: Array) -> str:
     return codec.decode(tokens.astype(np.int64))["text"]
-
-
-def _units(text: str) -> Array:
-    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4").astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,10 +184,10 @@ def _last(line: str) -> str:
     return words[-1].lower() if words else ""
 
 
-def content_of(found: dict[str, Any]) -> dict[str, Any] | None:
-    """What the report shows of it (see `report.page`)."""
+def sections(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the report shows of it."""
     if not found:
-        return None
+        return []
     strategy = found["strategy"]
     how = f"drawn at temperature {strategy['temperature']:g}, seeds 0 to {len(found['samples']) - 1}"
     columns, rows = ["", "what it writes", "the held-out text"], []
@@ -227,7 +223,8 @@ def content_of(found: dict[str, Any]) -> dict[str, Any] | None:
                 ["lines of a speaker of the training text", *(_share(each["speakers"]) for each in both)]
             )
     words = f"Each goes on after a few tokens of the held-out text, which stand before it in bold; {how}."
-    return {"words": words, "samples": found["samples"], "columns": columns, "rows": rows}
+    texts = [(each["prompt"], each["text"]) for each in found["samples"]]
+    return [{"title": "What it writes", "words": words, "columns": columns, "rows": rows, "texts": texts}]
 
 
 def _share(share: float | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from statistics import NormalDist
@@ -168,6 +168,11 @@ class Statistic:
         if self.items is not None and self.items.dtype == bool:
             return wilson(int(np.count_nonzero(self.items)), n)
         return percentiles(*self.replicates(seed), n) if n else undefined(BOOTSTRAP)
+
+
+def estimates(found: Mapping[str, Statistic], seed: int = 0) -> dict[str, dict[str, Any]]:
+    """The estimate of each, as JSON values."""
+    return {name: each.estimate(seed).to_json() for name, each in found.items()}
 
 
 def mean(items: npt.NDArray[Any], seed: int = 0) -> Estimate:

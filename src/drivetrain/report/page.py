@@ -44,9 +44,9 @@ def write_report(path: str | os.PathLike[str], content: Mapping[str, Any]) -> Pa
     predictions   {"interval": sentence, "held": estimate, "charts": [(Chart, caption)]} of a number
     thresholds    a Chart                                 slices  {"chart", "measure", "sentences", "summary"}
     importance    {"chart", "sentences"}
-    written       {"words", "samples": [{"prompt", "text"}], "columns", "rows"} of a model that writes
     targets       {name: per_class ... importance, as above}, where there are several
-    of_task       [{"title", "words", "columns", "rows"}] of tables that only this task has
+    of_task       [{"title", "words", "columns", "rows"}] of what only this task has; "charts" and "texts", (how one begins, how
+                  it goes on), follow the table
     columns       [{"name", "kind", "reason", "missing": share, "role": "input", "target" or "left out"}]
     sample        a Chart of some rows
     lengths       [(Chart, sentence)] of columns of texts
@@ -271,10 +271,14 @@ def _mistakes(content: Mapping[str, Any]) -> str:
 
 
 def _of_task(section: Mapping[str, Any]) -> str:
-    """A table or charts, and what is said before them."""
+    """A table, charts and texts, and what is said before them."""
     table = scroll(table_html(section["rows"], section["columns"])) if section["rows"] else ""
     charts = "".join(figure(chart, chart.title) for chart in section.get("charts") or ())
-    return f"<p>{escape(section['words'])}</p>{table}{charts}"
+    texts = "".join(
+        f'<pre class="text"><b>{escape(begin)}</b>{escape(rest)}</pre>'
+        for begin, rest in section.get("texts") or ()
+    )
+    return f"<p>{escape(section['words'])}</p>{table}{charts}{texts}"
 
 
 def _data(content: Mapping[str, Any]) -> str:
@@ -366,7 +370,6 @@ SECTIONS: tuple[tuple[str, Callable[[Mapping[str, Any]], str]], ...] = (
     ("Classes", _classes),
     ("Confusion", _confusion),
     ("Predictions", tables.predictions),
-    ("What it writes", tables.written),
     ("Mistakes", _mistakes),
     ("Words that mattered", tables.told_words),
     ("Calibration", _calibration),

@@ -58,18 +58,6 @@ def _share(missing: float | None) -> str:
     return percent(missing) if missing else ""
 
 
-def written(content: Mapping[str, Any]) -> str:
-    """Samples of what a model writes, and what was counted of them beside the text that it was held against."""
-    found = content.get("written")
-    if not found:
-        return ""
-    samples = "".join(
-        f'<pre class="text"><b>{escape(each["prompt"])}</b>{escape(each["text"])}</pre>'
-        for each in found["samples"]
-    )
-    return f'{scroll(table_html(found["rows"], found["columns"]))}<p class="small">{escape(found["words"])}</p>{samples}'
-
-
 def predictions(content: Mapping[str, Any]) -> str:
     """A number's predictions beside the truth, what the range of an answer means and how often it held."""
     found = content.get("predictions") or {}

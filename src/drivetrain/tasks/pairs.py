@@ -33,7 +33,7 @@ MODEL, KINDS = "encoder_decoder", ("transformer", "gru")
 class Translating(Problem):
     """Pairs of texts that share one tokenizer."""
 
-    conclusion: ClassVar[Conclusion | None]
+    conclusion: ClassVar[Conclusion | None] = Translated()
 
     @property
     def source(self) -> str:
@@ -60,9 +60,6 @@ class Translating(Problem):
 
     def model_named(self, name: str) -> str:
         return f"{MODEL}:{name}" if name.split(":")[0] in KINDS else name
-
-
-Translating.conclusion = Translated()
 
 
 @public

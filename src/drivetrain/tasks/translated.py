@@ -27,61 +27,32 @@ class Translated(Concluded):
 
     def finish(self, learner: BaseLearner) -> dict[str, Any]:
         """The result, with a page of it, and what was written kept for comparisons."""
-        from drivetrain.evidence.result import TRAINED_ON
-        from drivetrain.evidence.translated import beside
+        from drivetrain.evidence.report_content import page_content
+        from drivetrain.evidence.result import TRAINED_ON, result_of
+        from drivetrain.evidence.translated import beside, sections
+        from drivetrain.report.page import write_report
 
         data: Any = learner.data
-        part = data.measured_part
-        result = learner.result = {
-            "run": None if learner.run is None else str(learner.run),
-            "task": data.task.name,
-            "metrics": {part: {}},
-            "baselines": {},
-            "against": {},
-            "epochs": learner.epochs,
-            "seconds": learner.seconds,
-            "notes": list(learner.notes),
-        }
+        part, run = data.measured_part, learner.kept_run
         if learner.brief:
-            if learner.kept_run is not None:
-                learner.kept_run.write_result(result)
-            return result
+            learner.result = result_of(learner, {part: {}})
+            if run is not None:
+                run.write_result(learner.result)
+            return learner.result
         sources, references = (texts(data, name, part) for name in (data.source, data.target))
         written = translations(learner, part)  # type: ignore[arg-type]
         pairs = (texts(data, data.source, "train"), texts(data, data.target, "train"))
         found = beside(pairs, sources, written, references, data.target, learner.settings.seed)  # type: ignore[attr-defined]
-        result["metrics"][part] = found["metrics"]
-        result |= {name: found[name] for name in ("baselines", "against")}
-        result["notes"] += [*(TRAINED_ON if part == "train" else []), *found["notes"]]
-        if learner.kept_run is not None:
-            learner.kept_run.write_result(result)
-            learner.kept_run.write_validation(_kept(data, part, written, references))
-            self._page(learner, sources, written, references)
-        return result
-
-    def _page(
-        self, learner: BaseLearner, sources: list[str], written: list[str], references: list[str]
-    ) -> None:
-        from drivetrain.evidence.translated import sections
-        from drivetrain.learn.runs.folder import versions
-        from drivetrain.report.page import write_report
-
-        data, result = learner.data, learner.result or {}
-        report = data.found_faults
-        content = {
-            "name": data.table.name, "task": data.task.name, "model": learner.description(), "things": data.things,
-            **{name: result[name] for name in ("metrics", "baselines", "against", "notes")},
-            "history": learner.history, "settings": learner.choices(), "versions": versions(),
-            "of_task": sections(sources, written, references, pictures(learner, sources, written)),
-            "data": {
-                "source": data.table.source or data.table.name, "layout": data.table.layout,
-                "rows": {part: len(rows) for part, rows in data.split.parts().items() if len(rows)},
-                "note": data.split.note, "left_out": len(data.bad),
-                "faults": None if report is None else report.to_json()["faults"],
-            },
-        }  # fmt: skip
-        assert learner.kept_run is not None
-        write_report(learner.kept_run.folder / "report.html", content)
+        notes = [*(TRAINED_ON if part == "train" else []), *found["notes"]]
+        learner.result = result_of(
+            learner, {part: found["metrics"]}, found["baselines"], found["against"], notes
+        )
+        if run is not None:
+            run.write_result(learner.result)
+            run.write_validation(_kept(data, part, written, references))
+            told = sections(sources, written, references, pictures(learner, sources, written))
+            write_report(run.folder / "report.html", {**page_content(learner), "of_task": told})
+        return learner.result
 
     def finish_beside(self, learner: BaseLearner) -> None:
         """Nothing: it has no intervals."""

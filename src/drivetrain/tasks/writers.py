@@ -21,6 +21,9 @@ USUAL: dict[str, dict[str, int]] = {
     "transformer": {"layers": 4, "wide": 128, "embedded": 128},
 }
 """Of each kind the words that its name has where they are not said."""
+TOKENIZERS = ("characters", "words", "bpe", "wordpiece", "unigram")
+CONTEXT = 128
+"""Tokens that are read to tell the next, where nobody says how many."""
 STEPS = 2_400
 """Of a training where nobody says how many epochs it has."""
 FEWEST, MOST = 5, 40

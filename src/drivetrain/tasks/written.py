@@ -1,27 +1,73 @@
-"""How surely a model tells the end of a text, and how surely n-grams of the same text do."""
+"""What follows a training of `language_model`: how surely the end of the text is told, and how surely n-grams of the same text tell
+it; its page; a bundle."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from drivetrain.codecs.tokens import Tokens
 from drivetrain.errors import TrainingError
-from drivetrain.metrics.estimate import Statistic
-from drivetrain.metrics.tokens import of_costs
+from drivetrain.metrics.estimate import Statistic, estimates
+from drivetrain.metrics.paired import difference
+from drivetrain.metrics.tokens import DECIDES, of_costs
 from drivetrain.ragged import Ragged, as_batch
+from drivetrain.tasks.conclusion import Concluded
 from drivetrain.tokenizer import PADDING
 from drivetrain.types import Array
 
 if TYPE_CHECKING:
-    from drivetrain.tasks.language_model import Writing
+    from drivetrain.learn.base import BaseLearner
+    from drivetrain.tasks.writing import Writing
 
 ORDERS, FEW_ORDERS = {"characters": 6, "words": 4}, 3
 """Tokens that n-grams look at: more gain next to nothing (tiny_shakespeare: 1.523 nats of 6, 1.516 of 7)."""
 MOST_COUNTED = 2**23
 """Tokens, those nearest the end that validates, that n-grams are counted in: of 2**23 characters they take 1 GB."""
 ROWS_AT_ONCE = 64
+
+
+class Written(Concluded):
+    """How surely the end of the text is told, and a bundle that generates."""
+
+    def finish(self, learner: BaseLearner) -> dict[str, Any]:
+        """The result, with a page of it and of what it writes."""
+        from drivetrain.evidence.report_content import page_content
+        from drivetrain.evidence.result import result_of, told_apart
+        from drivetrain.evidence.written import sections, written_by
+        from drivetrain.report.page import write_report
+
+        data, part = learner.data, learner.data.measured_part
+        (text,) = data.signature.targets
+        ours = measured(learner, part)
+        theirs = {} if learner.brief or part != "valid" else ngrams_beside(data)  # type: ignore[arg-type]
+        written = {} if learner.brief else written_by(learner)  # type: ignore[arg-type]
+        against = {
+            name: told_apart(name, text, DECIDES, difference(ours[DECIDES], found[DECIDES]))
+            for name, found in theirs.items()
+        }
+        baselines = {name: estimates(found) for name, found in theirs.items()}
+        notes = [written["sentence"]] if written else []
+        result = learner.result = {
+            **result_of(learner, {part: estimates(ours)}, baselines, against, notes),
+            **({"written": written} if written else {}),
+        }
+        if learner.kept_run is not None:
+            learner.kept_run.write_result(result)
+            if not learner.brief:
+                content = {**page_content(learner), "of_task": sections(written)}
+                write_report(learner.kept_run.folder / "report.html", content)
+        return result
+
+    def finish_beside(self, learner: BaseLearner) -> None:
+        """Nothing: it has no intervals."""
+
+    def export(self, learner: BaseLearner, path: str | Path, force: bool) -> Path:
+        from drivetrain.export.writing import export_writer
+
+        return export_writer(learner, path, force)  # type: ignore[arg-type]
 
 
 def measured(learner: Any, part: str) -> dict[str, Statistic]:
