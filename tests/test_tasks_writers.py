@@ -42,6 +42,11 @@ def test_settings_are_those_of_writers_where_nothing_is_said() -> None:
         16,
         5,
     )
+    assert writers.settings({"precision": "auto"}, 10**6, 128, validated=True).get(
+        "precision", "auto"
+    ) == writers.settings({}, 10**6, 128, validated=True).get("precision", "auto"), (
+        "auto is what is said by saying nothing"
+    )
     assert "early_stopping" not in writers.settings({}, 10**6, 4096, validated=False)
     assert writers.settings({"quiet": None}, 10**6, 4096, validated=False)["batch_size"] == 1
     assert writers.settings({}, 70_000, 128, validated=True)["batch_size"] == 4

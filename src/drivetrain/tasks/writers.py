@@ -61,7 +61,7 @@ def settings(given: Mapping[str, Any], tokens: int, context: int, validated: boo
         usual["early_stopping"] = PATIENCE
     return {
         **usual,
-        **{name: value for name, value in given.items() if value is not None or name not in usual},
+        **{name: value for name, value in given.items() if value not in (None, "auto") or name not in usual},
     }
 
 

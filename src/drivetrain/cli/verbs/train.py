@@ -54,16 +54,22 @@ MOST_SIDES = 4
 SETTINGS: dict[str, dict[str, Any]] = {
     "batch_size": {"type": int, "metavar": "N", "help": "items in a batch; default: by the size of the data"},
     "optimizer": {"choices": OPTIMIZERS, "help": "what updates the weights (adamw)"},
-    "weight_decay": {"type": float, "help": "how strongly weights are pulled to zero (0.01)"},
-    "dropout": {"type": float, "help": "share of features left out at random in training (0)"},
-    "label_smoothing": {"type": float, "help": "share of certainty taken from the labels (0)"},
+    "weight_decay": {"type": float, "help": "how strongly weights are pulled to zero (0.01; to translate 0.0001)"},
+    "dropout": {"type": float, "help": "share of features left out at random in training (0; to write text 0.4, to translate 0.1)"},
+    "label_smoothing": {"type": float, "help": "share of certainty taken from the labels (0; to translate 0.1)"},
     "class_weights": {"choices": CLASS_WEIGHTS, "help": "balanced: rare classes count as much as frequent ones"},
     "loss": {"choices": LOSSES, "help": "of a number; huber and absolute mind outliers less (squared)"},
-    "clip": {"type": float, "help": "largest norm of the gradient"},
+    "clip": {"type": float, "help": "largest norm of the gradient (any; to write text 1)"},
     "accumulate": {"type": int, "help": "batches per step of the optimiser (1)"},
     "ema": {"type": float, "help": "decay of averaged weights, such as 0.999"},
-    "early_stopping": {"type": int, "metavar": "EPOCHS", "help": "stop after so many epochs without a lower valid loss"},
-    "precision": {"choices": PRECISIONS, "help": "auto: bfloat16 on a GPU, else float32"},
+    "early_stopping": {
+        "type": int, "metavar": "EPOCHS",
+        "help": "stop after so many epochs without a lower valid loss (to write text 5, to translate 10)",
+    },
+    "precision": {
+        "choices": PRECISIONS,
+        "help": "auto: bfloat16 on a GPU, and to write text on a CPU that multiplies in it, else float32",
+    },
     "shard": {"action": "store_true", "default": None, "help": "under torchrun: each process keeps a shard of the weights"},
 }  # fmt: skip
 """Fields of `drivetrain.learn.settings.Settings` as options."""
@@ -83,7 +89,8 @@ def add(command: ArgumentParser) -> None:
     command.add_argument(
         "--epochs",
         type=int,
-        help=f"default {EPOCHS}; {EPOCHS_OF_COLUMNS} for most tables; 0: of a pretrained model the head alone",
+        help=f"default {EPOCHS}; {EPOCHS_OF_COLUMNS} for most tables; more to write a short text; 0: of a pretrained model the "
+        "head alone",
     )
     command.add_argument(
         "--time",
