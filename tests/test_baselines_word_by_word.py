@@ -72,6 +72,15 @@ def test_what_holds_no_pairs_of_words() -> None:
         WordByWord.fit(["a"], ["b", "c"])
 
 
+def test_of_too_many_pairs_those_have_a_say_that_are_evenly_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the first: a file is often in an order."""
+    monkeypatch.setattr("drivetrain.learn.baselines.word_by_word.MOST_CELLS", 90)
+    sources = [*["eins zwei"] * 50, *["drei vier"] * 50]
+    model = WordByWord.fit(sources, [*["one two"] * 50, *["three four"] * 50])
+    assert model.pairs == 15
+    assert {*model.words} == {"eins", "zwei", "drei", "vier"}
+
+
 @pytest.mark.skipif(
     "DRIVETRAIN_DATA" not in os.environ, reason="DRIVETRAIN_DATA names no folder of data sets"
 )

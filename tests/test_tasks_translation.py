@@ -294,3 +294,8 @@ def test_a_gru_learns_it_too() -> None:
     learner.brief = True
     learner.fit(20, lr=0.01)
     assert learner.history[-1]["valid_error"] < 1.5
+
+
+def test_a_tokenizer_of_too_few_tokens_is_refused_by_the_option() -> None:
+    with pytest.raises(UsageError, match=r"^tokens: a tokenizer can't have 3 tokens: most must be"):
+        dt.translation.from_table(pairs(20), "en", "fr", tokens=3)

@@ -61,6 +61,11 @@ def test_what_measures_disagree_on_is_told() -> None:
     )
 
 
+def test_what_word_by_word_did_not_learn_of_is_told() -> None:
+    found = beside((["a b", "a " * 101], ["x y", "x"]), ["a"], ["x"], ["x"], "b")
+    assert found["notes"][-1] == "word by word was learned of 1 of the 2 training pairs"
+
+
 def test_words_alone_are_measured_without_bleu() -> None:
     words = [
         f"{a}{b}"

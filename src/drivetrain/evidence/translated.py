@@ -29,7 +29,8 @@ def beside(
     """`{"metrics", "baselines", "against", "notes"}` of what was written for some sources, beside what a translator of words alone,
     learned of the training `pairs`, makes of them."""
     ours = statistics(written, references)
-    theirs = statistics(WordByWord.fit(*pairs).translate(sources), references)
+    words = WordByWord.fit(*pairs)
+    theirs = statistics(words.translate(sources), references)
     apart = {  # Below 0 where ours is better, as of losses.
         key: told_apart(WORD_BY_WORD, target, key, difference(theirs[key], ours[key], seed)) for key in ours
     }
@@ -43,6 +44,7 @@ def beside(
             *notes(ours, written, references),
             *(f"another measure says otherwise: it is {words}" for words in otherwise),
             *_too_short(written, references),
+            *_of_fewer(words.pairs, len(pairs[0])),
         ],
     }
 
@@ -61,6 +63,10 @@ def _too_short(written: Sequence[str], references: Sequence[str]) -> list[str]:
         f"what is written has {length / wanted:.2f} times the words of the references: "
         + ("it stops too early" if few else "it does not know when to stop")
     ]
+
+
+def _of_fewer(some: int, count: int) -> list[str]:
+    return [f"{WORD_BY_WORD} was learned of {some:,} of the {count:,} training pairs"] if some < count else []
 
 
 def _words(texts: Sequence[str]) -> Array:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from drivetrain.arguments import public
+from drivetrain.codecs.base import FieldError
 from drivetrain.codecs.tokens import MOST_LENGTH, Tokens
 from drivetrain.data import split as splits
 from drivetrain.data.conclusion import Conclusion
@@ -120,7 +121,12 @@ def _made(
         split = splits.random(valid, seed=seed, test=test)
         if SPLIT in table:
             split = splits.ByColumn(SPLIT, otherwise=split)
-    declared = Tokens(tokenizer="bpe", most=tokens, length=MOST_LENGTH)
+    try:
+        declared = Tokens(tokenizer="bpe", most=tokens, length=MOST_LENGTH)
+    except FieldError as fault:
+        raise UsageError(
+            f"a tokenizer can't have {tokens:,} tokens: {fault.error}.", where="tokens"
+        ) from fault
     codec = joint(declared, table, split(table).train, (source, target))
     task, recipe = task_named(_TASK), None
     if path:

@@ -27,7 +27,7 @@ ROUNDS = 5
 MOST_WORDS = 100
 """Of a side: what words longer sentences hold together is anyone's guess."""
 MOST_CELLS = 2**24
-"""Of all pairs: those that come after have no say. 80,000 pairs of 14 words have so many; EM takes some 600 MB for them."""
+"""Of all pairs: of more, some have a say that are evenly apart. 80,000 pairs of 14 words have so many; EM takes some 600 MB."""
 WORD = re.compile(r"[^\W_]+(?:['\N{RIGHT SINGLE QUOTATION MARK}\-][^\W_]+)*")
 
 Ints = npt.NDArray[np.int64]
@@ -36,9 +36,11 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class WordByWord:
-    """For each word of the source language, in small letters, the likeliest one of the target language."""
+    """For each word of the source language, in small letters, the likeliest one of the target language; and how many pairs it was
+    learned of."""
 
     words: Mapping[str, str]
+    pairs: int
 
     @classmethod
     def fit(cls, sources: Sequence[str], targets: Sequence[str]) -> WordByWord:
@@ -47,8 +49,9 @@ class WordByWord:
             raise DataError(f"{len(sources):,} texts and {len(targets):,} translations are not pairs.")
         reads, writes = _Side.of(sources), _Side.of(targets)
         if not len(reads.words) or not len(writes.words):
-            return cls({})
-        cells, keys = _cells(reads, writes)
+            return cls({}, len(sources))
+        kept = _kept(reads, writes)
+        cells, keys = _cells(reads, writes, kept)
         source, target = np.divmod(keys, len(writes.names))
         share = _share(cells, source)
         # The likeliest of each source word: the last of its run, when they are put in order; of equals the first to come.
@@ -57,7 +60,7 @@ class WordByWord:
         pairs = zip(source[last].tolist(), target[last].tolist())
         forms = _forms(targets)
         names = [forms.get(name, name) for name in writes.names]
-        return cls({reads.names[a - 1]: names[b] for a, b in pairs if a})
+        return cls({reads.names[a - 1]: names[b] for a, b in pairs if a}, len(kept))
 
     def translate(self, texts: Iterable[str]) -> list[str]:
         """Each text with its words exchanged. A word that no pair had stays; the first one keeps its capital."""
@@ -100,12 +103,21 @@ class _Side:
         return cls(words, np.cumsum(counts) - counts, counts, list(numbers))
 
 
-def _cells(reads: _Side, writes: _Side) -> tuple[tuple[Ints, Ints], Ints]:
-    """The cells, those of a target word one after the other: for each which of the different pairs of words it is, and for each
-    target word where its cells begin; and these pairs, as source x target words + target. Source 0 is the empty word."""
+def _kept(reads: _Side, writes: _Side) -> Ints:
+    """The pairs that have a say: from beginning to end, for what comes last may be of another kind."""
     sized = (reads.counts <= MOST_WORDS) & (writes.counts <= MOST_WORDS)
     size = np.where(sized, (reads.counts + 1) * writes.counts, 0)
-    kept = np.flatnonzero(sized & (np.cumsum(size) <= MOST_CELLS))
+    if size.sum() > MOST_CELLS:
+        share = np.floor(np.arange(len(size) + 1) * (MOST_CELLS / size.sum()))
+        sized &= np.diff(share) > 0
+        size = np.where(sized, size, 0)
+    return np.flatnonzero(sized & (np.cumsum(size) <= MOST_CELLS))
+
+
+def _cells(reads: _Side, writes: _Side, kept: Ints) -> tuple[tuple[Ints, Ints], Ints]:
+    """The cells of these pairs, those of a target word one after the other: for each which of the different pairs of words it is,
+    and for each target word where its cells begin; and these pairs, as source x target words + target. Source 0 is the empty
+    word."""
     places = _ranges(writes.starts[kept], writes.counts[kept])
     pair = np.repeat(kept, writes.counts[kept])
     each = reads.counts[pair] + 1
