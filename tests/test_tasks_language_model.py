@@ -71,6 +71,14 @@ def test_neither_the_end_of_training_nor_a_block_cuts_a_word(tmp_path: Path) -> 
     assert [len(block) for block in blocks(["x" * 50_000])] == [20_000, 20_000, 10_000]
 
 
+def test_what_is_to_be_known_of_many_files_is_told_once(tmp_path: Path) -> None:
+    for number in range(12):
+        (tmp_path / f"{number:02}.txt").write_bytes(f"{number} caf\xe9\n".encode("cp1252") * 9)
+    (told,) = TextSource(str(tmp_path)).notes
+    assert told.startswith("00.txt: ")
+    assert told.endswith("; so it is in 11 more files")
+
+
 def test_a_text_is_no_table(tmp_path: Path) -> None:
     (tmp_path / "a.log").write_text("sep=;\nabc\n" * 30)
     data = dt.language_model.from_file(tmp_path / "a.log", valid=0, context=16)

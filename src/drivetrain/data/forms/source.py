@@ -26,6 +26,7 @@ NEAR = 100
 """Characters: so far a text is cut later than asked, to cut no word."""
 _MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _SPACE = re.compile(r"\s")
+_NUMBERS = re.compile("[0-9,.]+")
 
 
 class TextSource:
@@ -52,6 +53,7 @@ class TextSource:
                 faults.append(fault)
         if not self._files:
             raise faults[0]
+        self.notes = _gathered(self.notes)
         self.characters += len(form.between) * (len(self._files) - 1)
         if faults:
             more = f", and {len(faults) - 1:,} more" if len(faults) > 1 else ""
@@ -119,6 +121,17 @@ class TextSource:
             return edge
         space = _SPACE.search(near, 1)
         return edge - 1 + space.start() if space else edge
+
+
+def _gathered(notes: list[str]) -> list[str]:
+    """Notes of files, of which those that say the same of several but for the numbers are told of the first."""
+    found: dict[str, list[str]] = {}
+    for note in notes:
+        found.setdefault(_NUMBERS.sub("", note.rpartition(": ")[2]), []).append(note)
+    return [
+        first if not rest else f"{first}; so it is in {len(rest):,} more file{'s' * (len(rest) > 1)}"
+        for first, *rest in found.values()
+    ]
 
 
 class _Large:
