@@ -16,6 +16,8 @@ import torch
 from commands import drivetrain
 
 import drivetrain as dt
+from drivetrain.bundle import open_bundle
+from drivetrain.bundle.generations import GeneratedCase
 from drivetrain.codecs.tokens import Tokens
 from drivetrain.data.forms import source as text_source
 from drivetrain.data.forms.source import TextSource, blocks
@@ -23,6 +25,7 @@ from drivetrain.errors import DrivetrainError, UsageError
 from drivetrain.learn.runs import checkpoints
 from drivetrain.learn.settings import Phase
 from drivetrain.metrics import tokens as metrics
+from drivetrain.ragged import lengths_of
 from drivetrain.runtime import Generator, Sampling, verify_bundle
 from drivetrain.tasks.writing import PROMPT, TEXT, Writing
 
@@ -198,6 +201,30 @@ def test_stopped_it_goes_on_to_the_same_bits(tmp_path: Path) -> None:
     assert whole.result is not None
     assert made.result is not None
     assert whole.result["metrics"] == made.result["metrics"]
+
+
+def test_the_averaged_network_that_was_measured_is_exported(tmp_path: Path) -> None:
+    learner = tiny(tmp_path).learner(
+        "lstm:4-wide:4-embedded", ema=0.5, bare=True, quiet=True, precision="float32"
+    )
+    learner.train([Phase(1, 0.05)])
+    bundle = open_bundle(learner.export(tmp_path / "plays.bundle"))
+    (case, *_) = (
+        case for case in bundle.cases if isinstance(case, GeneratedCase) and len(case.encoded[PROMPT])
+    )
+    network: Any = learner.evaluated_network()
+    known = (
+        network.cpu()
+        .float()
+        .eval()(
+            {
+                PROMPT: torch.tensor(case.encoded[PROMPT])[None],
+                lengths_of(PROMPT): torch.tensor([len(case.encoded[PROMPT])]),
+            }
+        )
+    )
+    (target,) = case.output
+    np.testing.assert_allclose(case.output[target][0], known[target][0, -1].detach().numpy(), atol=1e-4)
 
 
 @pytest.mark.slow

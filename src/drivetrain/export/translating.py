@@ -3,22 +3,17 @@ runtime must repeat."""
 
 from __future__ import annotations
 
-import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from drivetrain.bundle import refuse_no_bundle
 from drivetrain.bundle.golden import nasty_samples
 from drivetrain.bundle.program import MOST_LONGEST, Generate
 from drivetrain.bundle.strategies import Beam, Greedy
-from drivetrain.errors import DrivetrainError
-from drivetrain.export.writing import LEAST_ALIKE, write_generator
-from drivetrain.learn.base import not_trained
+from drivetrain.export.writing import network_of, refuse_unlike, write_generator
 from drivetrain.models.encoder_decoder.steps import Steps
-from drivetrain.runtime.programs.proof import make_generated_cases
 from drivetrain.tokenizer import START, STOP
 
 if TYPE_CHECKING:
@@ -41,32 +36,20 @@ def longest_of(data: Dataset) -> int:
 def export_translator(learner: Learner, path: str | Path, force: bool = False) -> Path:
     """Write `path`. Raises FileError where it is taken, DrivetrainError where steps are not what the network has learned,
     CheckFailed where onnxruntime writes otherwise; nothing is left behind then."""
-    path = Path(path)
-    refuse_no_bundle(path, force)
-    if not learner.trained:
-        raise not_trained()
-    data, result = learner.data, learner.result or learner.finish()
-    signature = data.signature
+    network, result = network_of(learner, path, force)
+    data, signature = learner.data, learner.data.signature
+    steps = Steps(network, signature)
     ((source, codec),), (target,) = signature.inputs.items(), signature.targets
-    network: Any = copy.deepcopy(learner.evaluated_network())
-    steps = Steps(network.cpu().float().eval(), signature)
     read, told = (data.part(data.measured_part).column(name) for name in (source, target))
-    if (off := steps.difference(*(torch.tensor(column[0]) for column in (read, told)))) > LEAST_ALIKE:
-        raise DrivetrainError(
-            f"token by token the network says something else: scores are {off:.2g} off.", where="export"
-        )
+    refuse_unlike(steps.difference(*(torch.tensor(column[0]) for column in (read, told))))
     longest = longest_of(data)
     never = tuple(token for token in codec.without_text if token != STOP)
     program = Generate(vocabulary=steps.size, longest=longest, stop=(STOP,), start=START, never=never)
-    graphs = steps.write()
     places = np.unique(np.linspace(0, len(read) - 1, TEXTS).astype(np.int64)).tolist()
     samples: list[Any] = [
         (f"text {place}", "validation", {source: codec.decode(read[place])["text"]}) for place in places
     ]
     samples += nasty_samples(signature, samples[0][2])
-    with learner.progress("Making golden cases", 1) as advance:
-        cases = make_generated_cases(
-            signature, program, graphs, samples, STRATEGIES, steps.run, min(MOST, longest - 1)
-        )
-        advance(1)
-    return write_generator(learner, path, graphs, program, cases, result, force)
+    return write_generator(
+        learner, path, steps.write(), program, samples, STRATEGIES, steps.run, min(MOST, longest - 1), result, force
+    )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +11,9 @@ import numpy as np
 import torch
 
 from drivetrain.bundle import refuse_no_bundle, write_bundle
-from drivetrain.bundle.generations import GeneratedCase
+from drivetrain.bundle.golden import Kind
 from drivetrain.bundle.program import MOST_LONGEST, STEP, Generate
-from drivetrain.bundle.strategies import Beam, Greedy, Sampling
+from drivetrain.bundle.strategies import Beam, Greedy, Sampling, Strategy
 from drivetrain.errors import DrivetrainError
 from drivetrain.export.bundle import data_facts
 from drivetrain.learn.base import not_trained
@@ -21,7 +22,9 @@ from drivetrain.models.steps import Steps
 from drivetrain.report.card import model_card
 from drivetrain.runtime.known import MADE, remember
 from drivetrain.runtime.programs import verified
+from drivetrain.runtime.programs.generate import Run
 from drivetrain.runtime.programs.proof import make_generated_cases
+from drivetrain.types import Sample
 
 if TYPE_CHECKING:
     from drivetrain.learn.learner import Learner
@@ -36,51 +39,63 @@ LEAST_ALIKE = 1e-3
 def export_writer(learner: Learner, path: str | Path, force: bool = False) -> Path:
     """Write `path`. Raises FileError where it is taken, DrivetrainError where steps are not what the network has learned,
     CheckFailed where onnxruntime writes otherwise; nothing is left behind then."""
-    path = Path(path)
-    refuse_no_bundle(path, force)
-    if not learner.trained:
-        raise not_trained()
-    data, result = learner.data, learner.result or learner.finish()
-    signature = data.signature
-    network: Any = copy.deepcopy(learner.network)
-    steps = Steps(network.cpu().float().eval(), signature)
-    ((name, codec),) = signature.inputs.items()
+    network, result = network_of(learner, path, force)
+    data, steps = learner.data, Steps(network, learner.data.signature)
+    ((name, codec),) = data.signature.inputs.items()
     column = data.part(data.measured_part).column(name)
-    if (off := steps.difference(torch.tensor(column[0]).long())) > LEAST_ALIKE:
-        raise DrivetrainError(
-            f"token by token the network says something else: scores are {off:.2g} off.", where="export"
-        )
+    refuse_unlike(steps.difference(torch.tensor(column[0]).long()))
     longest = MOST_LONGEST if steps.any_length else max(2, int(column.lengths.max()))
     program = Generate(vocabulary=steps.size, longest=longest, never=codec.without_text)
-    graphs = {STEP: steps.write()}
     count = max(1, min(PROMPT, longest // 2))
     places = sorted({len(column) * place // PROMPTS for place in range(PROMPTS)})
-    samples: list[Any] = []
+    samples: list[tuple[str, Kind, Sample]] = []
     for number, place in enumerate(places, start=1):
         prompt = column[place][: min(longest - 1, 1 + count * number // PROMPTS)].astype(np.int64)
         samples.append((f"prompt {place}", "validation", {name: codec.decode(prompt)["text"]}))
     samples = [sample for sample in samples if len(codec.encode(codec.read(sample[2][name])))]
-    with learner.progress("Making golden cases", 1) as advance:
-        cases = make_generated_cases(
-            signature, program, graphs, samples, STRATEGIES, steps.run, min(MOST, longest)
+    return write_generator(
+        learner, path, {STEP: steps.write()}, program, samples, STRATEGIES, steps.run, min(MOST, longest), result, force
+    )  # fmt: skip
+
+
+def network_of(learner: Learner, path: str | Path, force: bool) -> tuple[Any, dict[str, Any]]:
+    """A copy of the network that was measured, float32 on the CPU, and the result. Raises FileError where the path is taken."""
+    refuse_no_bundle(Path(path), force)
+    if not learner.trained:
+        raise not_trained()
+    result = learner.result or learner.finish()
+    return copy.deepcopy(learner.evaluated_network()).cpu().float().eval(), result
+
+
+def refuse_unlike(off: float) -> None:
+    """Raises DrivetrainError where scores are further off, token by token, than they may be."""
+    if off > LEAST_ALIKE:
+        raise DrivetrainError(
+            f"token by token the network says something else: scores are {off:.2g} off.", where="export"
         )
-        advance(1)
-    return write_generator(learner, path, graphs, program, cases, result, force)
 
 
 def write_generator(
     learner: Learner,
-    path: Path,
+    path: str | Path,
     graphs: dict[str, bytes],
     program: Generate,
-    cases: list[GeneratedCase],
+    samples: Sequence[tuple[str, Kind, Sample]],
+    strategies: Sequence[Strategy],
+    run: Run,
+    most: int,
     result: dict[str, Any],
     force: bool,
 ) -> Path:
-    """The bundle of these graphs, verified. A bare learner has no result to tell of."""
+    """The bundle of these graphs, verified, with golden cases of the samples (see `make_generated_cases`). A bare learner has no
+    result to tell of."""
+    path = Path(path)
     result = {"metrics": {}, "baselines": {}, "notes": list(learner.notes), **result}
     data, train = learner.data, learner.training_batch()
     signature = data.signature
+    with learner.progress("Making golden cases", 1) as advance:
+        cases = make_generated_cases(signature, program, graphs, samples, strategies, run, most)
+        advance(1)
     bundle = write_bundle(
         path, name=path.stem, task=data.task.name, signature=signature, graph=graphs, program=program, cases=cases,
         profile={field: each.profile(train[field]) for field, each in signature.fields.items()},
