@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +15,6 @@ from drivetrain.learn.closed_form.solver import Choice, Labels, Numbers, Weighed
 from drivetrain.learn.features.base import Features, SparseColumns, Sums
 from drivetrain.learn.goals import NEVER, Goal
 from drivetrain.types import Array
-
-if TYPE_CHECKING:
-    pass
 
 Weights = npt.NDArray[np.float32]
 

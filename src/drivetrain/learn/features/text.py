@@ -35,19 +35,25 @@ BLOCK = 2**7
 
 
 @dataclass(frozen=True, eq=False)
-class Vocabulary(SparseColumns):
-    """The n-grams that are looked at.
+class HashedNgrams(SparseColumns):
+    """The n-grams that are looked at: `dense` (buckets,) is the number of each bucket among them, from 1, or 0; `idf`
+    (n-grams + 1,) is 0 for none, and 1 + ln((1 + rows) / (1 + those that have it)) of each."""
 
-    `start` is the place of the first in an encoded row, and `bits` are those of a bucket's number. `dense` (2**bits,) is the
-    number of each bucket among them, from 1, or 0; `words` is how many of them are of words, which come first; `idf`
-    (n-grams + 1,), 0 for none.
-    """
-
-    start: int
-    bits: int
     dense: npt.NDArray[np.int32]
-    words: int
     idf: Features
+
+    @staticmethod
+    def frequent(having: Array, rows: int, most: int) -> tuple[Array, npt.NDArray[np.int32], Features]:
+        """The buckets that enough of the training rows have, `most` at most, and `dense` and `idf` of them; `having` int64
+        (buckets,) is how many rows have each."""
+        kept = np.flatnonzero(having >= FEWEST_ROWS)
+        if len(kept) > most:
+            kept = np.sort(kept[np.argsort(-having[kept], kind="stable")[:most]])
+        dense = np.zeros(len(having), np.int32)
+        dense[kept] = np.arange(1, len(kept) + 1)
+        idf = np.zeros(len(kept) + 1, np.float32)
+        idf[1:] = 1 + np.log((1 + rows) / (1 + having[kept]))
+        return kept, dense, idf
 
     @property
     def count(self) -> int:
@@ -57,6 +63,16 @@ class Vocabulary(SparseColumns):
         idf = self.idf**rarity
         idf[0] = 0
         return replace(self, idf=idf.astype(np.float32))
+
+
+@dataclass(frozen=True, eq=False)
+class Vocabulary(HashedNgrams):
+    """N-grams of words and of characters: `start` is the place of the first in an encoded row, `bits` are those of a bucket's
+    number, and `words` is how many are of words, which come first."""
+
+    start: int
+    bits: int
+    words: int
 
     def of(self, encoded: Array) -> sparse.csr_matrix:
         return sparse.csr_matrix(sparse.vstack([self._features(piece) for piece in _pieces(encoded)], "csr"))
@@ -110,7 +126,7 @@ class Vocabulary(SparseColumns):
 
 
 def write_numbers(builder: Builder, dense: npt.NDArray[np.int32], bucket: str) -> str:
-    """Add to a graph the number of each bucket among those that have one (see `Vocabulary.dense`), int32: for each bucket a
+    """Add to a graph the number of each bucket among those that have one (see `HashedNgrams`), int32: for each bucket a
     byte, and a number for each block of them, which is a quarter of the size."""
     blocks = dense.reshape(-1, min(BLOCK, len(dense)))
     before = np.concatenate([[0], np.maximum.accumulate(blocks.max(axis=1))[:-1]]).astype(np.int32)
@@ -134,20 +150,8 @@ def for_ngrams(field: str, codec: Text, encoded: Array, most: int) -> Vocabulary
     for piece in _pieces(encoded):
         codes = piece[:, start:]
         rows += np.bincount(codes[codes > 0] & (buckets - 1), minlength=buckets)
-    kept = np.flatnonzero(rows >= FEWEST_ROWS)
-    if len(kept) > most:
-        kept = np.sort(kept[np.argsort(-rows[kept], kind="stable")[:most]])
-    dense = np.zeros(buckets, np.int32)
-    dense[kept] = np.arange(1, len(kept) + 1)
-    idf = inverse_frequencies(rows[kept], len(encoded))
-    return Vocabulary(field, start, bits, dense, int(np.searchsorted(kept, buckets // 2)), idf)
-
-
-def inverse_frequencies(having: Array, rows: int) -> Features:
-    """(n-grams + 1,): 0, and 1 + ln((1 + rows) / (1 + those that have it)) of each."""
-    found = np.zeros(len(having) + 1, np.float32)
-    found[1:] = 1 + np.log((1 + rows) / (1 + having))
-    return found
+    kept, dense, idf = HashedNgrams.frequent(rows, len(encoded), most)
+    return Vocabulary(field, dense, idf, start, bits, int(np.searchsorted(kept, buckets // 2)))
 
 
 def _pieces(encoded: Array) -> Iterator[Array]:

@@ -7,18 +7,16 @@ JCSS 18:143-154): its products fit into an int64, in a graph as here. A graph fi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any, Self, cast
+from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
 from drivetrain.codecs import Codec
 from drivetrain.codecs.tokens import Tokens
 from drivetrain.graphs.builder import Builder
-from drivetrain.learn.features.base import Features, SparseColumns
-from drivetrain.learn.features.text import FEWEST_ROWS, INT32, LEAST, inverse_frequencies, write_numbers
+from drivetrain.learn.features.text import INT32, LEAST, HashedNgrams, write_numbers
 from drivetrain.ragged import Ragged, lengths_of
 from drivetrain.types import Array
 
@@ -32,22 +30,10 @@ PIECE = 2**20
 
 
 @dataclass(frozen=True, eq=False)
-class Runs(SparseColumns):
-    """The runs of 1 to `longest` tokens that are looked at: `dense` (2**BITS,) is the number of each bucket among them, from 1,
-    or 0; `idf` (runs + 1,), 0 for none."""
+class Runs(HashedNgrams):
+    """The runs of 1 to `longest` tokens, hashed into 2**BITS buckets."""
 
     longest: int
-    dense: npt.NDArray[np.int32]
-    idf: Features
-
-    @property
-    def count(self) -> int:
-        return len(self.idf) - 1
-
-    def weighed(self, rarity: float) -> Self:
-        idf = self.idf**rarity
-        idf[0] = 0
-        return replace(self, idf=idf.astype(np.float32))
 
     def of(self, encoded: Ragged) -> sparse.csr_matrix:
         return sparse.csr_matrix(sparse.vstack([self._features(piece) for piece in _pieces(encoded)], "csr"))
@@ -133,12 +119,8 @@ def for_ngrams(field: str, codec: Tokens, encoded: Ragged, most: int) -> Runs:
     for piece in _pieces(encoded):
         row, bucket = buckets_of(piece, longest)
         rows += np.bincount(np.unique((row << BITS) + bucket) & ((1 << BITS) - 1), minlength=len(rows))
-    kept = np.flatnonzero(rows >= FEWEST_ROWS)
-    if len(kept) > most:
-        kept = np.sort(kept[np.argsort(-rows[kept], kind="stable")[:most]])
-    dense = np.zeros(len(rows), np.int32)
-    dense[kept] = np.arange(1, len(kept) + 1)
-    return Runs(field, longest, dense, inverse_frequencies(rows[kept], len(encoded)))
+    _, dense, idf = HashedNgrams.frequent(rows, len(encoded), most)
+    return Runs(field, dense, idf, longest)
 
 
 def buckets_of(encoded: Ragged, longest: int) -> tuple[Array, Array]:
