@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 
 from drivetrain.codecs.base import Codec, FieldError, absent_words, distinct, is_missing
-from drivetrain.codecs.tokens import ENOUGH, LEVELS, MOST_LENGTH
+from drivetrain.codecs.tokens import ENOUGH, MOST_LENGTH, profile_of_tokens, unusual_tokens
 from drivetrain.errors import DrivetrainError
 from drivetrain.pretrained_tokenizer import PretrainedTokenizer, open_pretrained
 from drivetrain.tokenizer import HALF
@@ -117,41 +117,10 @@ class Subwords(Codec):
         raise DrivetrainError("subwords@1 is an input only.")
 
     def profile(self, encoded: Any) -> dict[str, Any]:
-        """How many rows there are, tokens in the longest and together; how many have none of their own and how many unknown ones
-        alone, the share of unknown tokens, and quantiles of the lengths."""
-        lengths = np.array([len(row) for row in encoded], np.int64)
-        found: dict[str, Any] = {
-            "n": len(lengths), "longest": int(lengths.max(initial=0)), "tokens": int(lengths.sum()),
-        }  # fmt: skip
-        if not len(lengths):
-            return found
-        unknown = sum(int(np.count_nonzero(row == self.tokenizer.unknown)) for row in encoded)
-        quantiles: list[float] = np.quantile(lengths.astype(np.float64), LEVELS).tolist()
-        return found | {
-            "empty": int(np.count_nonzero(lengths <= self.tokenizer.around)),
-            "strange": int(np.count_nonzero(self._strange(encoded))),
-            "unknown": unknown / max(1, found["tokens"]),
-            "lengths": dict(zip(map(str, LEVELS), quantiles)),
-        }
+        return profile_of_tokens(encoded, self.unknown, self.tokenizer.around)
 
     def unusual(self, values: Array, encoded: Any, profile: Mapping[str, Any]) -> list[tuple[str, Array]]:
-        """Texts without a token of their own, and those of unknown ones alone, where no training text was so."""
-        empty = np.array([len(row) <= self.tokenizer.around for row in encoded], bool)
-        found = {
-            "empty": ("without a token", empty),
-            "strange": ("of unknown tokens alone", self._strange(encoded)),
-        }
-        return [told for name, told in found.items() if profile.get(name) == 0]
-
-    def _strange(self, encoded: Any) -> Array:
-        around = self.tokenizer.around
-        return np.array(
-            [
-                len(row) > around and np.count_nonzero(row == self.tokenizer.unknown) == len(row) - around
-                for row in encoded
-            ],
-            bool,
-        )
+        return unusual_tokens(encoded, self.unknown, profile, self.tokenizer.around)
 
     @property
     def told(self) -> str:

@@ -285,29 +285,11 @@ class Tokens(Codec):
     def profile(self, encoded: Any) -> dict[str, Any]:
         """How many rows there are, and tokens in the longest and together; of texts also how many have none and how many
         unknown ones alone, quantiles of their lengths, and the share of unknown tokens."""
-        lengths = np.array([len(row) for row in encoded], np.int64)
-        found: dict[str, Any] = {
-            "n": len(lengths), "longest": int(lengths.max(initial=0)), "tokens": int(lengths.sum()),
-        }  # fmt: skip
-        if not self.tokenizer or not len(lengths):
-            return found
-        unknown = sum(int(np.count_nonzero(row == UNKNOWN)) for row in encoded)
-        quantiles: list[float] = np.quantile(lengths.astype(np.float64), LEVELS).tolist()
-        return found | {
-            "empty": int(np.count_nonzero(lengths == 0)),
-            "strange": int(np.count_nonzero(self._strange(encoded))),
-            "unknown": unknown / max(1, found["tokens"]),
-            "lengths": dict(zip(map(str, LEVELS), quantiles)),
-        }
+        found = profile_of_tokens(encoded, UNKNOWN)
+        return found if self.tokenizer else {name: found[name] for name in ("n", "longest", "tokens")}
 
     def unusual(self, values: Array, encoded: Any, profile: Mapping[str, Any]) -> list[tuple[str, Array]]:
-        """Texts without a token, and those of unknown ones alone, where no training text was so."""
-        empty = np.array([not len(row) for row in encoded], bool)
-        found = {
-            "empty": ("without a token", empty),
-            "strange": ("of unknown tokens alone", self._strange(encoded)),
-        }
-        return [told for name, told in found.items() if self.tokenizer and profile.get(name) == 0]
+        return unusual_tokens(encoded, UNKNOWN, profile) if self.tokenizer else []
 
     def lost(self, raw: Any, encoded: Array) -> str:
         if not self.tokenizer:
@@ -323,9 +305,6 @@ class Tokens(Codec):
                 f"{unknown:,} of {len(encoded):,} tokens {'is' if unknown == 1 else 'are'} unknown to the model"
             )
         return "; ".join(told)
-
-    def _strange(self, encoded: Any) -> Array:
-        return np.array([len(row) > 0 and bool((row == UNKNOWN).all()) for row in encoded], bool)
 
     @property
     def code_names(self) -> Sequence[str]:
@@ -396,3 +375,41 @@ class Tokens(Codec):
             ("a word without an end", known * 300),
             ("more than is kept", " ".join([known] * ((self.length or 1) + 3))),
         ]  # fmt: skip
+
+
+def profile_of_tokens(encoded: Any, unknown: int | None, around: int = 0) -> dict[str, Any]:
+    """Of rows of tokens, of which so many stand `around` each text: how many rows there are, tokens in the longest and together;
+    how many rows have none of their own and how many unknown ones alone, the share of unknown tokens, and quantiles of the
+    lengths."""
+    own, strange = _own_and_unknown(encoded, unknown, around)
+    lengths = own + around
+    found: dict[str, Any] = {
+        "n": len(lengths), "longest": int(lengths.max(initial=0)), "tokens": int(lengths.sum()),
+    }  # fmt: skip
+    if not len(lengths):
+        return found
+    quantiles: list[float] = np.quantile(lengths.astype(np.float64), LEVELS).tolist()
+    return found | {
+        "empty": int(np.count_nonzero(own <= 0)),
+        "strange": int(np.count_nonzero((own > 0) & (strange == own))),
+        "unknown": int(strange.sum()) / max(1, found["tokens"]),
+        "lengths": dict(zip(map(str, LEVELS), quantiles)),
+    }
+
+
+def unusual_tokens(
+    encoded: Any, unknown: int | None, profile: Mapping[str, Any], around: int = 0
+) -> list[tuple[str, Array]]:
+    """Texts without a token of their own, and those of unknown ones alone, bool (n,), where no training text was so."""
+    own, strange = _own_and_unknown(encoded, unknown, around)
+    found = {
+        "empty": ("without a token", own <= 0),
+        "strange": ("of unknown tokens alone", (own > 0) & (strange == own)),
+    }
+    return [told for name, told in found.items() if profile.get(name) == 0]
+
+
+def _own_and_unknown(encoded: Any, unknown: int | None, around: int) -> tuple[Array, Array]:
+    """How many tokens of its own each row has, and how many unknown ones, int64 (n,)."""
+    own = np.array([len(row) - around for row in encoded], np.int64)
+    return own, np.array([np.count_nonzero(row == unknown) for row in encoded], np.int64)
