@@ -165,3 +165,14 @@ def tokens_of(codec: Any, text: str) -> list[Any]:
     from drivetrain.charts import subwords
 
     return subwords.pieces(codec, text)
+
+
+def test_a_vocabulary_that_knows_few_words_is_told() -> None:
+    texts = [
+        "".join(chr(0x4E00 + (7 * number + 3 * place) % 60) for place in range(12)) for number in range(40)
+    ]
+    for tokenizer, told in (("words", True), ("characters", False)):
+        data = dt.text_classification.from_table(
+            {"t": texts, "k": ["a", "b"] * 20}, target="k", columns={"t": f"tokens:{tokenizer}"}, valid=0.2
+        )
+        assert ("of the tokens are unknown: tokens:bpe" in lengths_in(data)[0].words) == told

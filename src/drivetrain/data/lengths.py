@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -25,13 +25,14 @@ SAMPLE = 5_000
 @dataclass(frozen=True, eq=False)
 class Lengths:
     """`sizes` int64 (n,) of training texts in `unit`, "words" or "tokens", of which `kept` are read; `told` says of which that
-    is so. `column` is set by who asks."""
+    is so. `column` is set by who asks, `remark` is a sentence of its own."""
 
     sizes: Array
     unit: str
     kept: int
     told: str
     column: str = ""
+    remark: str = ""
 
     @cached_property
     def share(self) -> float:
@@ -41,6 +42,10 @@ class Lengths:
     @property
     def words(self) -> str:
         """ "95 % of the texts in 'review' have at most 85 tokens (the middle one 40, the longest 1,203): of longer ones ..."."""
+        return f"{self._words} {self.remark}".rstrip()
+
+    @property
+    def _words(self) -> str:
         middle, longest = (int(of(self.sizes)) if len(self.sizes) else 0 for of in (np.median, np.max))
         if self.share == 1:
             return (
@@ -79,4 +84,4 @@ def _found(data: Dataset) -> Iterator[Lengths]:
         measure = getattr(facet("data.kinds", codec), "lengths", None)
         found: Lengths | None = measure(codec, data.table[name][chosen]) if measure else None
         if found is not None:
-            yield Lengths(found.sizes, found.unit, found.kept, found.told, name)
+            yield replace(found, column=name)

@@ -15,10 +15,13 @@ from drivetrain.data.groups import Named, ranged, shares
 from drivetrain.data.kinds.base import ColumnContext, ColumnKind, refuse_no_text
 from drivetrain.data.lengths import Lengths
 from drivetrain.data.read.columns import Column
+from drivetrain.figures import percent
 from drivetrain.ragged import Ragged
 from drivetrain.types import Array
 
 TOKENS = "tokens"
+MUCH = 0.4
+"""So large a share of unknown words in training texts is told."""
 TOKENIZERS = ("words", "characters", "bpe", "wordpiece", "unigram")
 WORDS = (TOKENS,)
 WRITTEN = {
@@ -101,4 +104,15 @@ def lengths(codec: Codec, raw: Array) -> Lengths | None:
     if not tokens.holds_texts or tokens.length == tokens.longest:
         return None
     told = f"of longer texts those at the {tokens.keep} are kept"
-    return Lengths(tokens.sizes(raw), "tokens", tokens.length or 1, told)
+    return Lengths(tokens.sizes(raw), "tokens", tokens.length or 1, told, remark=_unknown(tokens, raw))
+
+
+def _unknown(tokens: Tokens, raw: Array) -> str:
+    """That a vocabulary of words knows few of them, as where no space parts them: the tokens say next to nothing then."""
+    if tokens.tokenizer != "words":
+        return ""
+    values = tokens.encode_column(raw)[0].values
+    share = float((values == tokens.unknown).mean()) if len(values) else 0.0
+    if share < MUCH:
+        return ""
+    return f"{percent(share, 0)} of the tokens are unknown: tokens:bpe or tokens:characters would know more of them."
