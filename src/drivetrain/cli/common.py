@@ -22,7 +22,7 @@ Reply = tuple[dict[str, Any], int]
 """The JSON object that a verb answers with, and the exit code."""
 
 
-BEAM = "of a model that writes: the likeliest text that a search with B finds"
+BEAM = "of a model that writes: keep the B likeliest beginnings at once, and take the likeliest text (1)"
 
 
 def add_bundle(command: ArgumentParser) -> None:

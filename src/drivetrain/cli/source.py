@@ -24,7 +24,7 @@ def add_source(command: ArgumentParser) -> None:
     from drivetrain.data.recipe import tasks
 
     sources = [task.source for task in tasks() if task.source]
-    command.add_argument("source", metavar="SOURCE", help=", ".join(sources))
+    command.add_argument("source", metavar="SOURCE", help="; ".join(sources))
     command.add_argument("--task", choices=[task.name for task in tasks()], help="default: by the source")
     groups: dict[str, Any] = {GENERAL: command}
     for task in tasks():

@@ -53,12 +53,12 @@ class Translation(Task):
         SPLIT,
         TEST,
         Option(
-            "source_column", "the column that is read", {"metavar": "COLUMN"}, written="source",
+            "source_column", "the column of the texts that are read", {"metavar": "COLUMN"}, written="source",
             question="which column is to be translated", fits=facts.is_text,
         ),
         TARGET,
         Option(
-            "tokens", f"how many different tokens both sides have together at most ({TOKENS:,})",
+            "tokens", f"how many different parts of words both sides are cut into at most ({TOKENS:,})",
             {"type": int, "metavar": "N"}, usual=TOKENS, fits=facts.is_whole,
         ),
     )  # fmt: skip

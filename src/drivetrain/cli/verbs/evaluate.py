@@ -20,7 +20,7 @@ def add(command: ArgumentParser) -> None:
     command.add_argument(
         "source",
         metavar="SOURCE",
-        help="a folder of labelled pictures, or a table or database with the target in it",
+        help="a folder of labelled pictures or texts, a table or database with the target in it, or a text for a language model",
     )
     add_reading(command)
     command.add_argument("--beam", type=int, metavar="B", help=BEAM)

@@ -44,7 +44,10 @@ def add(command: ArgumentParser) -> None:
         "--top-p", type=float, metavar="P", help="draw from the likeliest that together have the share P (1)"
     )
     command.add_argument(
-        "--beam", type=int, metavar="B", help="the likeliest text that a search with B finds"
+        "--beam",
+        type=int,
+        metavar="B",
+        help="no chance: keep the B likeliest beginnings at once, and take the likeliest text",
     )
     command.add_argument("--seed", type=int, help="the same one writes the same text everywhere (0)")
 

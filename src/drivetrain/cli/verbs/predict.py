@@ -17,7 +17,7 @@ from drivetrain.figures import digits
 if TYPE_CHECKING:
     from drivetrain.types import Answer, Failure
 
-HELP = "answer for pictures, or for the rows of a table"
+HELP = "answer for pictures, texts, or the rows of a table"
 EXAMPLE = "drivetrain predict flowers.bundle photo.jpg"
 LONGEST = 40
 """Letters of a kept value in a terminal."""

@@ -25,7 +25,8 @@ from drivetrain.cli.common import (
     say,
     terminal,
 )
-from drivetrain.cli.source import add_source, dataset, recorded, said
+from drivetrain.cli.going_on import AUGMENTS, refuse_others
+from drivetrain.cli.source import add_source, dataset
 from drivetrain.errors import FileError, Interrupted, UsageError, one_line
 from drivetrain.extras import require
 from drivetrain.learn.distributed import processes
@@ -35,9 +36,7 @@ from drivetrain.learn.settings import (
     EPOCHS,
     EPOCHS_OF_COLUMNS,
     FROZEN_EPOCHS,
-    HEADS_FASTER,
     LOSSES,
-    NETWORKS_ONLY,
     OPTIMIZERS,
     PRECISIONS,
     telling,
@@ -46,7 +45,7 @@ from drivetrain.learn.settings import (
 if TYPE_CHECKING:
     from drivetrain.tasks.problem import Problem
 
-HELP = "train a model on a folder of pictures, a table, or ratings"
+HELP = "train a model on pictures, a table, texts, or ratings"
 EXAMPLE = "drivetrain train flowers/ --epochs 4 --export flowers.bundle"
 
 MOST_SIDES = 4
@@ -73,24 +72,20 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "shard": {"action": "store_true", "default": None, "help": "under torchrun: each process keeps a shard of the weights"},
 }  # fmt: skip
 """Fields of `drivetrain.learn.settings.Settings` as options."""
-AUGMENTS = ("photos", "digits", "none", "auto")
-FREE = ("json", "no_check", "out", "export", "resume", "force")
-"""Options that may say something else when a run goes on."""
-WITHOUT_MEANING = {**NETWORKS_ONLY, "frozen_epochs": FROZEN_EPOCHS}
-"""What options say that mean nothing to a run, such as those of a network to trees."""
 
 
 def add(command: ArgumentParser) -> None:
     add_source(command)
     command.add_argument(
         "--model",
-        help="best (tables), trees, regression, ngrams, mlp, linear, cnn, resnet18, ..., a hub name, a folder or weights file",
+        help="best (tables), trees, regression, ngrams, mlp, linear, lstm, gru, transformer, cnn, resnet18, ..., a hub name, a "
+        "folder or weights file",
     )
     command.add_argument(
         "--epochs",
         type=int,
-        help=f"default {EPOCHS}; {EPOCHS_OF_COLUMNS} for most tables; more to write a short text; 0: of a pretrained model the "
-        "head alone",
+        help=f"default {EPOCHS}; {EPOCHS_OF_COLUMNS} for most tables; to write text 5 to 40, to translate 20; 0: of a pretrained "
+        "model the head alone",
     )
     command.add_argument(
         "--time",
@@ -107,7 +102,9 @@ def add(command: ArgumentParser) -> None:
         help=f"epochs of the head alone, for a pretrained model ({FROZEN_EPOCHS})",
     )
     command.add_argument(
-        "--vectors", metavar="FILE", help="pretrained vectors that words begin with, in the format of GloVe"
+        "--vectors",
+        metavar="FILE",
+        help="pretrained vectors that words begin with, in the format of GloVe (with --column NAME=tokens)",
     )
     for name, option in SETTINGS.items():
         command.add_argument("--" + name.replace("_", "-"), **option)
@@ -274,7 +271,7 @@ def _resume(options: Namespace) -> Reply:
     recipe = Run.open(options.out).read_config()["data"].get("recipe")
     # From where the data are now; whether they are those of the run is seen by what is in them.
     learner = resume(options.out, recipe and from_recipe({**recipe, "source": options.source}, options.out))
-    _refuse_others(learner, options)
+    refuse_others(learner, options)
     learner.notes_told.update(learner.notes if options.json else [])
     learner.tell_notes()
     try:
@@ -282,56 +279,6 @@ def _resume(options: Namespace) -> Reply:
     except KeyboardInterrupt as stop:
         raise _interrupted(learner, options) from stop
     return _trained(learner, options)
-
-
-def _refuse_others(learner: Any, options: Namespace) -> None:
-    """A run goes on with what it was started with: an option that says something else would be passed over."""
-    has = {**recorded(learner.data), **learner.settings.to_json(), **_of_training(learner, options)}
-    for name in options.given:
-        value, own = said(learner.data, options, name), has.get(name)
-        if name in FREE or value == (own if name in has else WITHOUT_MEANING.get(name)):
-            continue
-        told = "was started without it"
-        if own not in (None, "") and own is not False:
-            told = f"has {name.replace('_', ' ')} {own}, not {value}"
-        own_flags = {option.name: option.flag for option in learner.data.task.options}
-        raise UsageError(
-            f"this run {told}.", where=own_flags.get(name, "--" + name.replace("_", "-")),
-            fix="Leave it out to go on; for another choice start another run.",
-        )  # fmt: skip
-
-
-def _of_training(learner: Any, options: Namespace) -> dict[str, Any]:
-    """What a run is trained with besides its settings, by the names of the options."""
-    named = learner.data.model_named(options.model) if options.model else ""
-    whole = os.path.abspath(os.path.expanduser(named))  # As the run has a folder or a file.
-    has = {"model": options.model if learner.model_name in (named, whole) else learner.model_name}
-    if not getattr(learner, "plan", None):
-        return has
-    frozen = sum(phase.epochs for phase in learner.plan if phase.frozen)
-    last = learner.plan[-1]
-    rate = last.learning_rate
-    names = [
-        name
-        for name in (options.augment, *AUGMENTS)
-        if name and learner.augmentation.meant(name) == learner.augment
-    ]
-    return {
-        **has,
-        # From scratch it says nothing, here as at the start.
-        "frozen_epochs": frozen if learner.network.pretrained else options.frozen_epochs,
-        "epochs": 0 if last.frozen else last.epochs,
-        "lr": options.lr if last.frozen and options.lr and options.lr * HEADS_FASTER == rate else rate,
-        "augment": names[0] if names else "of its own",
-        "vectors": _vectors_of(learner, options),
-    }
-
-
-def _vectors_of(learner: Any, options: Namespace) -> str | None:
-    """The file of the vectors that a run began with: as it is typed, where that is this file."""
-    file = None if learner.vectors is None else learner.vectors.file
-    typed = options.vectors
-    return typed if typed is not None and file == os.path.abspath(typed) else file
 
 
 def _interrupted(learner: Any, options: Namespace) -> Interrupted:

@@ -10,8 +10,9 @@ from typing import Any
 from rich.markup import escape
 
 from drivetrain.cli.common import Reply, duration, plain_table, say, terminal
+from drivetrain.cli.going_on import AUGMENTS
 from drivetrain.cli.source import add_source, dataset
-from drivetrain.cli.verbs.train import AUGMENTS, SETTINGS, describe
+from drivetrain.cli.verbs.train import SETTINGS, describe
 from drivetrain.errors import Interrupted, UsageError
 from drivetrain.extras import require
 
