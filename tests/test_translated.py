@@ -183,6 +183,19 @@ def test_files_are_translated_line_by_line(runs: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_what_was_not_read_is_told_by_its_reason(runs: Path, tmp_path: Path) -> None:
+    lines = tmp_path / "lines.txt"
+    lines.write_text("The fox sees a dog \u16a0.\n\u16a0\n" + "The fox sees a dog. " * 400, encoding="utf-8")
+    answers = typed("predict", runs / "made.bundle", lines, "--json", "--trusted").json["answers"]
+    told = [answer["unusual"]["en"].partition(": ")[2] for answer in answers]
+    assert [each.partition("; ")[0] for each in told] == [
+        "unknown to the model in part",
+        "unknown to the model",
+        "not read to the end, for being too long",
+    ]
+
+
+@pytest.mark.slow
 def test_tables_are_translated_by_their_column(runs: Path, tmp_path: Path) -> None:
     bundle, table, out = runs / "made.bundle", tmp_path / "rows.tsv", tmp_path / "out.csv"
     table.write_text('note\ten\n"a\tThe fox sees a dog.\nb"\tA dog sees.\nshort\n', encoding="utf-8")

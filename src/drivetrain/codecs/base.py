@@ -240,10 +240,11 @@ class Codec(ABC):
         del values, encoded, profile
         return []
 
-    def lost(self, raw: Any, encoded: Array) -> str:
-        """What of a raw value is not in what it is encoded to, in words: "only its first 512 tokens are read"; empty: nothing."""
+    def lost(self, raw: Any, encoded: Array) -> Mapping[str, str]:
+        """What of a raw value is not in what it is encoded to: a reason as `Unusual` has it, the same for many values, and what it
+        is of this one ("not read to the end, for being too long": "only its first 512 tokens are read")."""
         del raw, encoded
-        return ""
+        return {}
 
     @property
     @abstractmethod

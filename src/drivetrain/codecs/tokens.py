@@ -291,20 +291,23 @@ class Tokens(Codec):
     def unusual(self, values: Array, encoded: Any, profile: Mapping[str, Any]) -> list[tuple[str, Array]]:
         return unusual_tokens(encoded, UNKNOWN, profile) if self.tokenizer else []
 
-    def lost(self, raw: Any, encoded: Array) -> str:
+    def lost(self, raw: Any, encoded: Array) -> Mapping[str, str]:
+        told: dict[str, str] = {}
         if not self.tokenizer:
-            return ""
-        told: list[str] = []
+            return told
         if len(encoded) >= (self.length or 0):
             whole = sum(len(self._tokenizer.tokens(piece)) for piece in self._pieces(self.read(raw)))
             side = "first" if self.keep == "beginning" else "last"
             if whole > len(encoded):
-                told.append(f"only the {side} {len(encoded):,} of its {whole:,} tokens are read")
+                told["not read to the end, for being too long"] = (
+                    f"only the {side} {len(encoded):,} of its {whole:,} tokens are read"
+                )
         if unknown := int(np.count_nonzero(encoded == UNKNOWN)):
-            told.append(
+            part = "" if unknown == len(encoded) else " in part"
+            told[f"unknown to the model{part}"] = (
                 f"{unknown:,} of {len(encoded):,} tokens {'is' if unknown == 1 else 'are'} unknown to the model"
             )
-        return "; ".join(told)
+        return told
 
     @property
     def code_names(self) -> Sequence[str]:

@@ -29,7 +29,8 @@ class Generated:
     """What was written after one prompt.
 
     `tokens` are what was chosen, without the token to stop at, if that ended it (`stopped`; else there was no room for more).
-    `answer` is what the codec of the target makes of them, `notes` say what of the prompt was not read.
+    `answer` is what the codec of the target makes of them, `notes` say what of the prompt was not read,
+    and `lost` the same in the words that many prompts share, as `Unusual` has them.
     """
 
     input: str
@@ -37,6 +38,7 @@ class Generated:
     stopped: bool
     answer: dict[str, Any]
     notes: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """`{"input", "tokens", "stopped", ...}` with the parts of the answer, and `notes` where there are some."""
@@ -200,11 +202,12 @@ class Generator:
         own = written(tokens, self.program)
         (codec,) = self.signature.targets.values()
         sample = sample_of(prompt, self.signature.inputs)
-        lost = (each.lost(sample[field], encoded[field]) for field, each in self.signature.inputs.items())
-        told = tuple(filter(None, lost))
+        lost = [each.lost(sample[field], encoded[field]) for field, each in self.signature.inputs.items()]
+        told = tuple("; ".join(each.values()) for each in lost if each)
         return Generated(
-            describe(prompt), tuple(own.tolist()), len(own) < len(tokens), codec.decode(own), told
-        )
+            describe(prompt), tuple(own.tolist()), len(own) < len(tokens), codec.decode(own), told,
+            tuple(reason for each in lost for reason in each),
+        )  # fmt: skip
 
     def _encoded(self, prompt: Any) -> dict[str, Array]:
         sample = sample_of(prompt, self.signature.inputs)

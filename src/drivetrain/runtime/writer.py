@@ -18,10 +18,7 @@ from drivetrain.runtime.rows import describe
 from drivetrain.types import Answer, Failure, Unusual
 
 WRITES_NOTHING = "this model writes nothing, so there is nothing to search."
-LONG, ENDLESS = (
-    "not read to the end, for being too long",
-    "answered without an end, for there was no room for more",
-)
+ENDLESS = "answered without an end, for there was no room for more"
 SHOWN = 60
 """Characters of an input that is told of."""
 AT_ONCE = 512
@@ -68,7 +65,7 @@ class Writer:
     def _answer(self, written: Generated) -> Answer:
         """With what of the input was not read, and whether the answer has an end, as what is unusual of the input."""
         (source,), (target,) = self.signature.inputs, self.signature.targets
-        reason = LONG if written.notes else "" if written.stopped else ENDLESS
+        reason = "; ".join([*written.lost, *([] if written.stopped else [ENDLESS])])
         unusual = {source: Unusual(" ".join(written.input.split())[:SHOWN], reason)} if reason else {}
         return Answer(written.input, {target: written.answer}, unusual)
 

@@ -90,7 +90,7 @@ def _lost(prompt: Any, signature: Signature) -> list[str]:
     """What of a prompt the model doesn't see, in words."""
     (codec,) = signature.inputs.values()
     told = codec.lost(prompt, codec.encode(codec.read(prompt)))
-    return [told] if told else []
+    return ["; ".join(told.values())] if told else []
 
 
 def _refuse_out(options: Namespace, form: Form, prompt: Any) -> None:
