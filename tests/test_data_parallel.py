@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from drivetrain.data.read.parallel import pairs_stand_in, read_pairs, where_they_part
+from drivetrain.data.read.parallel import read_pairs, where_they_part
 from drivetrain.errors import DataError, DrivetrainError, FileError, UsageError
 
 EN = ["A man sleeps.", 'He says "no".', "Two dogs run."]
@@ -47,7 +47,6 @@ def test_two_files_of_lines_are_named_by_either_or_by_what_they_have_in_common(t
     for name in ("train.en", "train.fr", "train"):
         table = read_pairs(tmp_path / name, "en", "fr")
         assert (list(table["en"]), list(table["fr"])) == (EN, FR)
-        assert pairs_stand_in(str(tmp_path / name), "en", "fr")
     assert table.origin(2) == "train.en + train.fr, row 3"
     turned = read_pairs(tmp_path, "fr", "en")
     assert list(turned.columns) == ["fr", "en"]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from drivetrain.codecs import Signature
 from drivetrain.data.asked import Asked, ask_rows
-from drivetrain.data.read.parallel import TABBED, places, read_lines, tab_rows
+from drivetrain.data.read.line_files import TABBED, places, read_lines, tab_rows
 from drivetrain.data.read.rows import ROW_FILES
 from drivetrain.data.read.textfile import extension
 from drivetrain.errors import DataError, FileError, UsageError

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from drivetrain.evidence.result import told_apart
 from drivetrain.figures import number
 from drivetrain.learn.baselines.word_by_word import WordByWord
 from drivetrain.metrics import Statistic, difference
+from drivetrain.metrics.estimate import estimates
 from drivetrain.metrics.translation import METRICS, by_text, notes, statistics
 from drivetrain.types import Array
 
@@ -37,8 +38,8 @@ def beside(
     decides, *others = apart.values()
     otherwise = [each["words"] for each in others if each["better"] is (not decides["better"])]
     return {
-        "metrics": _estimates(ours, seed),
-        "baselines": {WORD_BY_WORD: _estimates(theirs, seed)},
+        "metrics": estimates(ours, seed),
+        "baselines": {WORD_BY_WORD: estimates(theirs, seed)},
         "against": {WORD_BY_WORD: decides},
         "notes": [
             *notes(ours, written, references),
@@ -47,10 +48,6 @@ def beside(
             *_of_fewer(words.pairs, len(pairs[0])),
         ],
     }
-
-
-def _estimates(found: Mapping[str, Statistic], seed: int) -> dict[str, Any]:
-    return {name: each.estimate(seed).to_json() for name, each in found.items()}
 
 
 def _too_short(written: Sequence[str], references: Sequence[str]) -> list[str]:

@@ -7,7 +7,6 @@ a folder of any of these           train, val and test in a file's name say its 
 
 from __future__ import annotations
 
-import codecs
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,21 +16,22 @@ from typing import Any
 
 import numpy as np
 
-from drivetrain.data.read.textfile import as_utf8, column_names, extension, read_file
+from drivetrain.data.read.line_files import TABBED, places, read_lines, tab_rows
+from drivetrain.data.read.textfile import extension
 from drivetrain.data.split import PARTS, SYNONYMS
 from drivetrain.data.table import Origins, Table, as_column, shown
-from drivetrain.errors import DataError, FileError, UsageError, nearest
+from drivetrain.errors import DataError, FileError, UsageError
+from drivetrain.figures import counted
 from drivetrain.types import Array
 
 SPLIT = "split"
-SHOWN = 5
-"""Lines that are named of those left out."""
 TABLES = (".csv", ".jsonl", ".ndjson", ".parquet", ".pq")
-TABBED = (".tsv", ".tab", ".txt")
 _PART_OF = {**SYNONYMS, "dev": "valid"}
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
 """NUL, and half a character."""
 _QUOTED = re.compile('"(?:[^"]|"")*""(?:[^"]|"")*"')
+FEWEST_TO_FIT = 10
+"""Lines of the shorter file, at least, for their lengths to tell anything."""
 _SURELY = 0.6
 """Lengths have to fit each other so much better than by chance, for the line to be named up to which they do."""
 
@@ -87,13 +87,6 @@ def read_pairs(
     root = os.path.abspath(path)
     parts = _of_folder(root, columns) if os.path.isdir(path) else {"": _of_file(path, columns)}
     return _table(parts, root, source_column, target_column)
-
-
-def pairs_stand_in(path: str, source_column: str, target_column: str) -> bool:
-    """Whether there are two files of lines that a path means, or a folder with such."""
-    if os.path.isdir(path):
-        return bool(_stems(path, source_column, target_column))
-    return _sides_of(path, source_column, target_column) is not None
 
 
 def _of_folder(root: str, columns: Sequence[str]) -> dict[str, _Pairs]:
@@ -213,7 +206,7 @@ def where_they_part(sources: Sequence[str], targets: Sequence[str]) -> int | Non
     a, b = (np.log1p([len(line) for line in lines]) for lines in (sources, targets))
     a, b = (a, b) if len(a) < len(b) else (b, a)
     n, more = len(a), len(b) - len(a)
-    if n < 2 * SHOWN:
+    if n < FEWEST_TO_FIT:
         return None
     apart = float(np.median(b)) - float(np.median(a))  # One language is wordier.
     stands, moved = (b[:n] - a - apart) ** 2, (b[more:] - a - apart) ** 2
@@ -221,114 +214,6 @@ def where_they_part(sources: Sequence[str], targets: Sequence[str]) -> int | Non
     at = int(costs.argmin())
     by_chance = float(a.var() + b.var())  # Of lines that have nothing to do with each other.
     return at if at < n and costs[at] / n < _SURELY * by_chance else None
-
-
-def read_lines(path: str, data: bytes | None = None) -> tuple[str, list[str | None], list[str]]:
-    """A short name of a file of lines, or of `data` that came otherwise, its lines, stripped, and what was done to read it; None
-    for a line that is no UTF-8. Raises FileError, DataError."""
-    place = "standard input" if data is not None else shown(os.path.basename(path))
-    lines, notes = _lines_of(path, place, data)
-    return place, [None if line is None else line.strip() for line in lines], notes
-
-
-def _lines_of(path: str, place: str, data: bytes | None = None) -> tuple[list[str | None], list[str]]:
-    """A file's lines, None for one that is no UTF-8, and what was done to read it."""
-    data = read_file(path, text=True) if data is None else data
-    if not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        _refuse_nul(data, place)
-    lines = _split(data)
-    wrong = [at for at, line in enumerate(lines) if not line.isascii() and not _is_utf8(line)]
-    letters = sum(not line.isascii() for line in lines)
-    if wrong and 2 * len(wrong) < letters:
-        broken = set(wrong)
-        told = f"no UTF-8, and so no text: {places([at + 1 for at in wrong], 'line')}"
-        read = [None if at in broken else line.decode("utf-8") for at, line in enumerate(lines)]
-        return read, [told]
-    data, notes = as_utf8(data, place)
-    _refuse_nul(data, place)
-    return [line.decode("utf-8") for line in _split(data)], notes
-
-
-def _split(data: bytes) -> list[bytes]:
-    """At ends of line alone: what else Python takes for one, such as U+2028, is inside of sentences."""
-    if b"\n" not in data and b"\r" in data:
-        data = data.replace(b"\r", b"\n")
-    lines = data.removeprefix(codecs.BOM_UTF8).split(b"\n")
-    return lines[:-1] if not lines[-1] else lines
-
-
-def _is_utf8(line: bytes) -> bool:
-    try:
-        line.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _refuse_nul(data: bytes, place: str) -> None:
-    """Raise DataError where a file has a NUL in it, with its line."""
-    if (zero := data.find(b"\0")) >= 0:
-        line = data.count(b"\n", 0, zero) + 1
-        raise DataError(
-            f"this is no text: byte {zero + 1:,} is NUL.", where=f"{place}, line {line:,}",
-            fix="Take it out, or save the file as text in UTF-8.",
-        )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class TabRows:
-    """The lines of a tab-separated file that are not empty: their numbers, and their cells or what is wrong with them."""
-
-    place: str
-    names: list[str]
-    cells: list[tuple[int, list[str] | DataError]]
-    notes: list[str]
-
-    def place_of(self, name: str) -> int:
-        """Where a column is. Raises UsageError for one that isn't there."""
-        if name not in self.names:
-            known = f"The first line names {', '.join(text[:40] for text in self.names[:20])}"
-            fix = (
-                nearest(name, self.names) or f"{known}; write the names of the columns there if it does not."
-            )
-            raise UsageError(f"there is no column {name!r}.", where=self.place, fix=fix)
-        return self.names.index(name)
-
-
-def tab_rows(path: str, columns: Sequence[str]) -> TabRows:
-    """A row in each line, whatever quotes are in it; the first names the columns. Raises UsageError where it names others than
-    `columns`, FileError, DataError."""
-    place = shown(os.path.basename(path))
-    lines, notes = _lines_of(path, place)
-    if not lines or not lines[0]:
-        raise DataError(
-            "the first line is empty.", where=place, fix="Write the names of the columns into it, parted by a tab."
-        )  # fmt: skip
-    names, changed = column_names(lines[0].rstrip("\r").split("\t"), place)
-    found = TabRows(place, names, [], notes + changed)
-    for name in columns:
-        found.place_of(name)
-    blank: list[int] = []
-    for number, line in enumerate(lines[1:], start=2):
-        cells = [] if line is None else line.rstrip("\r").split("\t")
-        if line is not None and not line.strip():
-            blank.append(number)
-            continue
-        error = None
-        if line is None:
-            error = DataError(
-                "this line is no UTF-8.", where=f"{place}, line {number:,}", fix="Save it as UTF-8."
-            )
-        elif len(cells) != len(names):
-            error = DataError(
-                f"this line has {_count(len(cells), 'cell')} and the first has {len(names):,}.",
-                where=f"{place}, line {number:,}",
-                fix="Part the cells by one tab each, and leave none inside of a sentence.",
-            )
-        found.cells.append((number, error or cells))
-    if blank:
-        found.notes.append(f"left out, empty: {places(blank, 'line')}")
-    return found
 
 
 def _of_tabs(path: str, columns: Sequence[str]) -> _Pairs:
@@ -348,8 +233,8 @@ def _of_tabs(path: str, columns: Sequence[str]) -> _Pairs:
     notes = list(found.notes)
     if quoted:
         notes.append(
-            f"{_count(quoted, 'cell')} in quotes, as a spreadsheet writes them, taken as written: save it as CSV if these are no "
-            "part of the sentences"
+            f"{counted(quoted, 'cell', 'cells')} in quotes, as a spreadsheet writes them, taken as written: save it as CSV if these "
+            "are no part of the sentences"
         )  # fmt: skip
     numbers = np.array([number for number, _ in found.cells], np.int64)
     return _Pairs(found.place, sides[0], sides[1], numbers, notes, also=dict(zip(columns[2:], sides[2:])))
@@ -396,7 +281,7 @@ def _table(parts: dict[str, _Pairs], root: str, source: str, target: str) -> Tab
             columns.setdefault(name, []).extend(values[at] for at in kept.tolist())
         if halves:
             notes.append(
-                f"{before}NUL and halves of characters, which are no text, became U+FFFD: {_count(halves, 'text')}"
+                f"{before}NUL and halves of characters, which are no text, became U+FFFD: {counted(halves, 'text', 'texts')}"
             )
         columns[SPLIT] += [part] * (len(kept) if SPLIT not in pairs.also else 0)
         origins.append(Origins(pairs.name, pairs.numbers[kept]))
@@ -415,14 +300,3 @@ def _table(parts: dict[str, _Pairs], root: str, source: str, target: str) -> Tab
 def _each(origins: Iterable[Origins]) -> Iterable[str]:
     for some in origins:
         yield from some
-
-
-def places(numbers: Sequence[int], thing: str) -> str:
-    """ "3 lines (4, 17, 20)" """
-    told = ", ".join(f"{number:,}" for number in numbers[:SHOWN])
-    more = f" and {len(numbers) - SHOWN:,} more" if len(numbers) > SHOWN else ""
-    return f"{_count(len(numbers), thing)} ({told}{more})"
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
