@@ -233,8 +233,8 @@ def _of_tabs(path: str, columns: Sequence[str]) -> _Pairs:
     notes = list(found.notes)
     if quoted:
         notes.append(
-            f"{counted(quoted, 'cell', 'cells')} in quotes, as a spreadsheet writes them, taken as written: save it as CSV if these "
-            "are no part of the sentences"
+            f"{counted(quoted, 'cell', 'cells')} in quotes, as a spreadsheet writes them, taken as written: save it as CSV if "
+            "these are no part of the sentences"
         )  # fmt: skip
     numbers = np.array([number for number, _ in found.cells], np.int64)
     return _Pairs(found.place, sides[0], sides[1], numbers, notes, also=dict(zip(columns[2:], sides[2:])))
