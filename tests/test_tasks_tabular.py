@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -216,3 +217,10 @@ def test_a_row_that_is_left_out_decides_nothing(tmp_path):
     assert not data.kinds["shop"].faults
     assert any("1 row without y is left out: total.csv, row 202" in note for note in data.table.notes)
     assert [fault.kind for fault in data.kinds["y"].faults] == ["target gaps"]
+
+
+@pytest.mark.parametrize("split", [dt.split.by_group("kind"), dt.split.by_column("kind")])
+def test_a_split_by_the_target_is_refused(split: Any) -> None:
+    table = {"x": [*range(40)], "kind": ["a", "b", "c", "d"] * 10}
+    with pytest.raises(UsageError, match="'kind' is the target"):
+        dt.tabular.from_frame(table, "kind", split=split)

@@ -107,6 +107,11 @@ def from_frame(
         if wanted not in frame.columns:
             fix = nearest(wanted, frame.columns) or f"The columns are {', '.join(frame.columns[:20])}."
             raise UsageError(f"there is no column {wanted!r}.", where=frame.source or frame.name, fix=fix)
+    if isinstance(split, (splits.ByColumn, splits.ByGroup)) and split.column in targets:
+        raise UsageError(
+            f"{split.column!r} is the target: valid would hold what train never shows.", where="split",
+            fix="Split by another column.",
+        )  # fmt: skip
     if isinstance(split, splits.ByColumn) and split.column not in ignore:
         ignore = [*ignore, split.column]  # What says which part a row is in tells nothing of the world.
     frame, told = _with_targets(frame, targets, columns or {})
