@@ -7,6 +7,7 @@ import errno
 import hashlib
 import os
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,8 +27,10 @@ from bundle_examples import (
 )
 from onnx import TensorProto, helper
 
+import drivetrain.bundle
 from drivetrain.bundle import bundle_bytes, make_cases, open_bundle, write_bundle
 from drivetrain.bundle.golden import member_part
+from drivetrain.bundle.manifest import FORMAT
 from drivetrain.codecs import Signature
 from drivetrain.codecs.number import Number
 from drivetrain.errors import BundleError, CheckFailed, DrivetrainError, FileError
@@ -223,3 +226,9 @@ def test_field_names_become_plain_member_names(tmp_path, name, part):
 def test_long_field_names_stay_apart(tmp_path):
     assert member_part("é" * 150 + "a") != member_part("é" * 150 + "b")
     assert len(member_part("é" * 200)) == 200
+
+
+def test_the_page_of_the_format_is_of_the_newest() -> None:
+    page = Path(drivetrain.bundle.__file__).with_name("FORMAT.md").read_text(encoding="utf-8")
+    assert page.startswith(f"# The bundle, format {FORMAT}\n")
+    assert f"| {FORMAT} | " in page

@@ -46,6 +46,14 @@ def test_pairs_of_one_language_are_not_swapped() -> None:
     assert not found([(a, a.upper() + "!") for a, _ in made()]).keys()
 
 
+def test_a_name_may_be_the_same_in_two_languages_but_not_most_of_them() -> None:
+    names = [(f"name{row}", f"name{row}") for row in range(60)]
+    assert "same sides" not in found([*made(), *names])
+    assert (
+        found([*made(40), *names])["same sides"].message == "Pairs whose sides are the same text: 60 of 100."
+    )
+
+
 def test_copies_across_the_split() -> None:
     pairs = made()
     pairs[260] = (pairs[3][0].upper(), pairs[3][1])

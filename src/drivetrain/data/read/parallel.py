@@ -250,7 +250,7 @@ def _of_table(source: Any, columns: Sequence[str], name: str | None = None) -> _
         if column.kind != "text":
             raise DataError(
                 f"the column {each!r} holds {column.type_name}, not text.", where=frame.name,
-                fix="Name the columns of the sentences.",
+                fix="Name the columns of the sentences; where it is one, make it text.",
             )  # fmt: skip
         sides.append(column.values.to_list())
     also = {each: frame.column(each).plain().tolist() for each in columns[2:]}
