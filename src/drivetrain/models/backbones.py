@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -91,20 +91,9 @@ def load(
                 trust_remote_code=False, local_files_only=True, output_loading_info=True,
             )  # fmt: skip
     except NOT_LOADED as fault:
-        first = next((line for line in str(fault).splitlines() if line.strip()), type(fault).__name__)
-        raise UsageError(
-            f"this backbone can't be loaded: {first}", where=where,
-            fix="It needs config.json and model.safetensors of a model that transformers itself knows.",
-        ) from fault  # fmt: skip
+        raise not_loaded(fault, where) from fault
     body = Backbone(model, int(getattr(config, "num_channels", 3)))
-    kept = {f"model.{name}" for name in body.model.state_dict()}
-    missing = sorted(name for name in loading["missing_keys"] if f"model.{name}" in kept)
-    if missing:
-        raise DrivetrainError(
-            f"the weights lack {len(missing)} tensors, {missing[0]} among them.",
-            where=where,
-            fix="Download them again.",
-        )
+    refuse_missing(body, loading["missing_keys"], where)
     preprocessing = folder / "preprocessor_config.json"
     body.normalization, body.size = _preprocessing(
         read_json(preprocessing) if preprocessing.is_file() else {}, where
@@ -112,6 +101,26 @@ def load(
     body.pretrained = str(where)
     body.frozen_norm = any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in body.modules())
     return _fitted(body, shape, where)
+
+
+def not_loaded(fault: BaseException, where: object) -> UsageError:
+    """What a person is told of what transformers has raised."""
+    first = next((line for line in str(fault).splitlines() if line.strip()), type(fault).__name__)
+    return UsageError(
+        f"this backbone can't be loaded: {first}", where=where,
+        fix="It needs config.json and model.safetensors of a model that transformers itself knows.",
+    )  # fmt: skip
+
+
+def refuse_missing(body: Body, missing: Iterable[str], where: object) -> None:
+    """Raises DrivetrainError where `missing` weights are of what the body has, in which NAME is called model.NAME."""
+    kept = body.state_dict()
+    if lacks := sorted(name for name in missing if f"model.{name}" in kept):
+        raise DrivetrainError(
+            f"the weights lack {len(lacks)} tensors, {lacks[0]} among them.",
+            where=where,
+            fix="Download them again.",
+        )
 
 
 def from_config(config: Mapping[str, Any], shape: tuple[int, ...], *, where: object = "") -> Backbone:

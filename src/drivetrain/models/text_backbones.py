@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from drivetrain.errors import DrivetrainError, UsageError
-from drivetrain.models.backbones import NOT_LOADED, parts_of, quiet
+from drivetrain.errors import UsageError
+from drivetrain.models.backbones import NOT_LOADED, not_loaded, parts_of, quiet, refuse_missing
 from drivetrain.models.body import Body
 from drivetrain.models.hub import read_json
 from drivetrain.models.sequences import mean_of, there
@@ -86,7 +86,7 @@ def load(folder: str | Path, *, pretrained: bool = True, where: object = "") -> 
                     folder, config=config, dtype=torch.float32, use_safetensors=True, trust_remote_code=False,
                     local_files_only=True, output_loading_info=True, **options,
                 )  # fmt: skip
-                missing = sorted(loading["missing_keys"])
+                missing = loading["missing_keys"]
             else:
                 model = (
                     AutoModel.from_config(config, trust_remote_code=False, **options)
@@ -94,23 +94,10 @@ def load(folder: str | Path, *, pretrained: bool = True, where: object = "") -> 
                     else kind._from_config(config, **options)
                 )
     except NOT_LOADED as fault:
-        if isinstance(fault, DrivetrainError):
-            raise
-        first = next((line for line in str(fault).splitlines() if line.strip()), type(fault).__name__)
-        raise UsageError(
-            f"this backbone can't be loaded: {first}", where=where,
-            fix="It needs config.json and model.safetensors of a model that transformers itself knows.",
-        ) from fault  # fmt: skip
+        raise not_loaded(fault, where) from fault
     padding = config.pad_token_id
     body = TextBackbone(model, padding if isinstance(padding, int) else 0, _takes_first(folder))
-    kept = {f"model.{name}" for name in body.model.state_dict()}
-    missing = [name for name in missing if f"model.{name}" in kept]
-    if missing:
-        raise DrivetrainError(
-            f"the weights lack {len(missing)} tensors, {missing[0]} among them.",
-            where=where,
-            fix="Download them again.",
-        )
+    refuse_missing(body, missing, where)
     body.pretrained = str(where) if pretrained else None
     return body.train()
 
