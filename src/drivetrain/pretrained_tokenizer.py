@@ -7,7 +7,6 @@ without looking, texts that grow a thousandfold. So a file is known here field b
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from functools import cached_property, lru_cache
 from typing import Any, cast
@@ -15,7 +14,7 @@ from typing import Any, cast
 from drivetrain.errors import DrivetrainError
 from drivetrain.extras import require
 from drivetrain.files import from_json, to_json
-from drivetrain.tokenizer import HALF, MOST_SIZE
+from drivetrain.tokenizer import HALF, MOST_SIZE, are_merges, has_scores, is_name
 
 LONGEST_NAME = 512
 """Characters of a token."""
@@ -238,8 +237,8 @@ def _checked(text: str) -> dict[str, Any]:
     model = record["model"]
     _check_fields(model, MODELS, "model", "vocab")
     known = _vocabulary(model)
-    if model["type"] == "BPE":
-        _check_merges(model["merges"], known)
+    if model["type"] == "BPE" and not are_merges(model["merges"], known):
+        raise _refused("pairs that aren't of its vocabulary")
     if model["type"] == "Unigram":
         if not 0 <= model["unk_id"] < len(known):
             raise _refused("an unknown token that isn't there")
@@ -289,13 +288,10 @@ def _vocabulary(model: Mapping[str, Any]) -> dict[str, int]:
     """The tokens that a model makes, by name. Numbers may be left out, and none is there twice."""
     vocabulary: Any = model["vocab"]
     if model["type"] == "Unigram":
-        listed: list[Any] = cast("list[Any]", vocabulary) if isinstance(vocabulary, list) else []
-        for entry in listed:
-            pair: list[Any] = cast("list[Any]", entry) if isinstance(entry, list) else []
-            if len(pair) != 2 or type(pair[1]) not in (int, float) or not math.isfinite(pair[1]):
-                raise _refused("a token without a score")
-        known = {pair[0]: number for number, pair in enumerate(listed) if isinstance(pair[0], str)}
-        if len(known) != len(listed):
+        if not has_scores(vocabulary):
+            raise _refused("a token without a score")
+        known = {name: number for number, (name, _) in enumerate(vocabulary) if isinstance(name, str)}
+        if len(known) != len(vocabulary):
             raise _refused("a token twice")
     else:
         known = cast("dict[str, Any]", vocabulary) if isinstance(vocabulary, dict) else {}
@@ -308,16 +304,7 @@ def _vocabulary(model: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _is_name(name: Any) -> bool:
-    return isinstance(name, str) and 1 <= len(name) <= LONGEST_NAME and not HALF.search(name)
-
-
-def _check_merges(merges: list[Any], known: Mapping[str, int]) -> None:
-    for entry in merges:
-        pair: list[Any] = cast("list[Any]", entry) if isinstance(entry, list) else []
-        if len(pair) != 2 or not all(isinstance(side, str) for side in pair):
-            raise _refused("a merge that is no pair")
-        if not (pair[0] in known and pair[1] in known and pair[0] + pair[1] in known):
-            raise _refused("pairs that aren't of its vocabulary")
+    return is_name(name, LONGEST_NAME)
 
 
 def _numbers(added: Any) -> dict[str, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from functools import cached_property, lru_cache
 from itertools import repeat
 from typing import Any, cast
@@ -273,8 +273,8 @@ def _model_in(text: str, kind: str) -> dict[str, Any]:
     names = _scored(vocabulary) if kind == "Unigram" else _numbered(vocabulary)
     if names[:FIRST] != NAMES or not FIRST <= len(names) <= MOST_SIZE or len({*names}) != len(names):
         raise _refused(f"no vocabulary that begins with {', '.join(NAMES)} and has each token once")
-    if kind == "BPE":
-        _check_merges(merges, {*names})
+    if kind == "BPE" and not are_merges(merges, {*names}):
+        raise _refused("pairs that aren't of its vocabulary")
     return found
 
 
@@ -284,39 +284,42 @@ def _numbered(vocabulary: Any) -> tuple[str, ...]:
         *range(len(known))
     ]:
         raise _refused("tokens that aren't numbered from 0")
-    if not all(map(_is_name, known)):
+    if not all(is_name(name, LONGEST_NAME) for name in known):
         raise _refused("a token without a text")
     return tuple(sorted(known, key=known.__getitem__))
 
 
 def _scored(vocabulary: Any) -> tuple[str, ...]:
-    listed: list[Any] = cast("list[Any]", vocabulary) if isinstance(vocabulary, list) else []
-    for entry in listed:
-        pair: list[Any] = cast("list[Any]", entry) if isinstance(entry, list) else []
-        if (
-            len(pair) != 2
-            or not _is_name(pair[0])
-            or type(pair[1]) not in (int, float)
-            or not math.isfinite(pair[1])
-        ):
-            raise _refused("a token without a text and a score")
-    return tuple(name for name, _ in listed)
+    if not has_scores(vocabulary) or not all(is_name(name, LONGEST_NAME) for name, _ in vocabulary):
+        raise _refused("a token without a text and a score")
+    return tuple(name for name, _ in vocabulary)
 
 
-def _is_name(name: Any) -> bool:
-    return isinstance(name, str) and 1 <= len(name) <= LONGEST_NAME and not HALF.search(name)
+def is_name(name: Any, most: int) -> bool:
+    """Whether a token may be called so: text, of 1 to `most` characters, none of them a half."""
+    return isinstance(name, str) and 1 <= len(name) <= most and not HALF.search(name)
 
 
-def _check_merges(merges: Any, names: set[str]) -> None:
-    listed: list[Any] = cast("list[Any]", merges) if isinstance(merges, list) else [None]
-    for entry in listed:
-        pair: list[Any] = cast("list[Any]", entry) if isinstance(entry, list) else []
-        if (
-            len(pair) != 2
-            or not all(isinstance(side, str) for side in pair)
-            or not {*pair, "".join(pair)} <= names
-        ):
-            raise _refused("pairs that aren't of its vocabulary")
+def has_scores(vocabulary: Any) -> bool:
+    """Whether it is a list of [name, number]."""
+    return _all_pairs(vocabulary, lambda _, score: type(score) in (int, float) and math.isfinite(score))
+
+
+def are_merges(merges: Any, names: Container[str]) -> bool:
+    """Whether it is a list of [left, right], both of the names and so put together."""
+    return _all_pairs(
+        merges,
+        lambda left, right: (
+            isinstance(left, str)
+            and isinstance(right, str)
+            and all(name in names for name in (left, right, left + right))
+        ),
+    )
+
+
+def _all_pairs(listed: Any, fits: Callable[[Any, Any], bool]) -> bool:
+    pairs: list[Any] = cast("list[Any]", listed) if isinstance(listed, list) else [None]
+    return all(isinstance(pair, list) and len(cast("list[Any]", pair)) == 2 and fits(*pair) for pair in pairs)
 
 
 def _refused(what: str) -> DrivetrainError:
