@@ -158,7 +158,7 @@ def test_sound_tunes_have_no_fault() -> None:
     ("old", "new", "words"),
     [
         ("T:A jig\n", "", "the tune in line 8 has no T:"),
-        ("BDAD", "BDA", "line 6: a bar is 7/8 of a whole note long, and the metre is 1"),
+        ("BDAD", "BDA", "line 6: a bar is 7/8 of a whole note long, not 1 as its metre says"),
         ("e3 d3", "e3 d4", "line 12: a bar is 7/8"),
         ("K:D\n", "", "the tune in line 8 has no K:"),
         ("c2 d", "c2 ?", "no music"),

@@ -70,7 +70,7 @@ def test_tunes_that_are_not_sound_are_told(tmp_path: Path) -> None:
     )
     (tmp_path / "a.abc").write_text(tune * 4)
     faults = {fault.kind: fault for fault in dt.language_model.from_file(tmp_path / "a.abc").check().faults}
-    assert "a bar is 1 of a whole note long, and the metre is 1/2" in faults["not sound"].where[0]
+    assert "a bar is 1 of a whole note long, not 1/2 as its metre says" in faults["not sound"].where[0]
 
 
 def test_on_the_command_line_one_token_alone_is_an_error(tmp_path: Path) -> None:

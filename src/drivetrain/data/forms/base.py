@@ -55,7 +55,7 @@ class Form:
         """Raise UsageError for the name of a file that it can't be written to."""
         end = os.path.splitext(path)[1].lower()
         if end not in self.written if self.written else end in (".mid", ".midi", ".png", ".svg"):
-            names = ", ".join(self.written) or ".txt"
+            names = ", ".join(self.written or self.extensions)
             raise UsageError(
                 f"this model writes {self.things}, and no {end or 'nameless'} files.", where=path, fix=f"End the name in {names}."
             )  # fmt: skip

@@ -138,7 +138,7 @@ def _bars(tune: Tune) -> list[str]:
                 ends = found["bar"] == "|"
                 if metre and length and (length > metre or (length < metre and plain and ends)):
                     told.append(
-                        f"line {number}: a bar is {length} of a whole note long, and the metre is {metre}"
+                        f"line {number}: a bar is {length} of a whole note long, not {metre} as its metre says"
                     )
                 length, left, plain = Fraction(0), 0, ends
     return told
