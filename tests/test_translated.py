@@ -267,3 +267,9 @@ def test_without_valid_rows_the_training_rows_are_measured(tmp_path: Path) -> No
     learner = data.learner(SMALL, out=tmp_path / "run", quiet=True)
     learner.fine_tune(1)
     assert list(learner.result["metrics"]) == ["train"]
+
+
+def test_nothing_apart_is_no_minus() -> None:
+    from drivetrain.figures import rough
+
+    assert [rough(value) for value in (-0.0, 0.0, -1.2345)] == ["0", "0", "-1.23"]

@@ -14,7 +14,7 @@ def number(value: float) -> str:
 
 def rough(value: float) -> str:
     """Three figures: enough for a difference."""
-    return number(float(f"{value:.3g}"))
+    return number(float(f"{value:.3g}") + 0.0)  # Which makes 0 of -0.
 
 
 def digits(value: float, figures: int) -> str:
