@@ -271,6 +271,12 @@ def width_of(figure: Figure) -> float:
     return float(figure.get_size_inches()[0]) * 72
 
 
+def size_of(figure: Figure) -> tuple[float, float]:
+    """The width and the height of a figure, or of a part of one, in CSS pixels."""
+    wide, high = (float(side) * 72 / figure.figure.dpi for side in figure.bbox.size)
+    return wide, high
+
+
 def apart(values: Sequence[float]) -> list[str]:
     """Numbers of one axis, with as many figures as tell them apart."""
     texts: list[str] = []

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from drivetrain.charts.chart import STEPS, Chart, Palette, message, plain_numbers, plain_ticks
+from drivetrain.charts.chart import STEPS, Chart, Palette, message, plain_numbers, plain_ticks, size_of
 from drivetrain.figures import percent
 from drivetrain.types import Array
 
@@ -33,7 +33,7 @@ def lengths(sizes: Array, kept: int, unit: str, title: str = "") -> Chart:
         if not len(sizes):
             return message(figure, palette, "no texts")
         figure.figure.set_layout_engine("none")
-        wide, high = (float(side) * 72 / figure.figure.dpi for side in figure.bbox.size)
+        wide, high = size_of(figure)
         top = 34 if figure.figure.get_suptitle() else 12
         axes = figure.add_axes((58 / wide, 46 / high, 1 - 74 / wide, 1 - (46 + top) / high))
         axes.grid(axis="y")

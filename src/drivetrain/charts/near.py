@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from drivetrain.charts.chart import Chart, Palette, message, shorten
+from drivetrain.charts.chart import Chart, Palette, message, shorten, size_of
 from drivetrain.types import Array
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def near(names: Sequence[str], vectors: Array, title: str = "") -> Chart:
         if len(names) < 3:
             return message(figure, palette, "fewer than three vectors")
         figure.figure.set_layout_engine("none")
-        wide, high = (float(side) * 72 / figure.figure.dpi for side in figure.bbox.size)
+        wide, high = size_of(figure)
         top = EDGE + (30 if figure.figure.get_suptitle() else 0)
         span = np.ptp(places, axis=0)
         scaled = (places - places.min(axis=0)) / np.where(span > 0, span, 1)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from drivetrain.charts.chart import DARK, LIGHT, Chart, Palette, message, shorten
+from drivetrain.charts.chart import DARK, LIGHT, Chart, Palette, message, shorten, size_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -182,7 +182,7 @@ class _Page:
 
     def __init__(self, figure: Figure, palette: Palette) -> None:
         self.figure, self.palette = figure, palette
-        self.width, self.height = (float(side) * 72 / figure.figure.dpi for side in figure.bbox.size)
+        self.width, self.height = size_of(figure)
         self.y = float(EDGE + (HEAD if figure.figure.get_suptitle() else 0))
 
     def up(self, down: float) -> float:
