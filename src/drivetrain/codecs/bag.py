@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from drivetrain.codecs.base import Codec, FieldError, absent_words, distinct, is_missing
-from drivetrain.codecs.text import WORD
+from drivetrain.codecs.text import WORD, nasty_texts
 from drivetrain.errors import DataError, DrivetrainError
 from drivetrain.pieces import clean
 from drivetrain.types import Array
@@ -128,16 +128,4 @@ class Bag(Codec):
 
     def nasty_examples(self) -> list[tuple[str, Any]]:
         known = self.words[0] if self.words else "word"
-        return [
-            ("missing", None),
-            ("blank", " \t\n"),
-            ("no word", "... !? _-_"),
-            ("unknown words", "qzxjv zzyxq"),
-            ("HTML", f"<p class='a'>{known}&amp;{known} a < b</p><!-- {known}"),
-            ("capitals and signs", f"({known.upper()})-{known}_{known}'s \u00bd \u0661\u0662"),
-            ("capitals of other scripts", "ÄÖÜ ẞ İI ΑΣ ΣΑΣ \u01c5"),
-            ("accents apart", "e\u0301a naïve"),
-            ("no text", "\0\ud83d \udc4d\ufffe\x1b\x7f"),
-            ("beyond 16 bits", "\U0001d400\U00010400 \U0001f600"),
-            ("many times", " ".join([known] * 300)),
-        ]
+        return [*nasty_texts(known), ("many times", " ".join([known] * 300))]

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 
 from drivetrain.codecs.base import Codec, FieldError, absent_words, distinct, is_missing
+from drivetrain.codecs.text import nasty_texts
 from drivetrain.codecs.tokens import ENOUGH, MOST_LENGTH, profile_of_tokens, unusual_tokens
 from drivetrain.errors import DrivetrainError
 from drivetrain.pretrained_tokenizer import PretrainedTokenizer, open_pretrained
@@ -162,16 +163,8 @@ class Subwords(Codec):
         known = next((name for name in names.values() if name.isalpha() and name.isascii()), "word")
         special = next(iter(names.values()))
         return [
-            ("missing", None),
-            ("blank", " \t\r\n\u2028"),
-            ("unknown words", "qzxjv zzyxq \u16a0\u16b1"),
+            *nasty_texts(known),
             ("a special token", f"{known} {special} {known}"),
-            ("capitals and signs", f"({known.upper()})-{known}_{known}'s \u00bd \u0661\u0662 ..."),
-            ("accents apart", "e\u0301a naïve A\u030a \u0928\u093f İI ẞ"),
-            ("no spaces", "\u4e2d\u6587\u5b57 \u65e5\u672c\u8a9e"),
-            ("from right to left", "\u200fשלום \u202eabc\u202c مرحبا"),
-            ("emoji", "\U0001f44d\U0001f3fd \U0001f469\u200d\U0001f680 \U0001d400"),
-            ("no text", "\0\ud83d \udc4d\ufffe\x1b\x7f\ufffd"),
             ("a word without an end", known * 300),
             ("more than is kept", " ".join([known] * ((self.length or 1) + 3))),
-        ]  # fmt: skip
+        ]

@@ -222,18 +222,27 @@ class Text(Codec):
     def nasty_examples(self) -> list[tuple[str, Any]]:
         known = self.words[0] if self.words else "word"
         return [
-            ("missing", None),
-            ("blank", " \t\n"),
-            ("no word", "... !? _-_"),
-            ("unknown words", "qzxjv zzyxq"),
-            ("capitals and signs", f"({known.upper()})-{known}_{known}'s \u00bd \u0661\u0662"),
-            ("capitals of other scripts", "ÄÖÜ ẞ İI ΑΣ ΣΑΣ \u01c5"),
-            ("a mark of its own", "e\u0301a naïve"),
-            ("beyond 16 bits", "\U0001d400\U00010400 \U0001f600"),
-            ("from right to left", "\u200fשלום \u202eabc\u202c مرحبا"),
-            ("no text", "\0\ud83d \udc4d\ufffe\x1b\x7f"),
+            *nasty_texts(known),
             ("longer than the length", " ".join([known] * ((self.length or 1) + 3))),
         ]
+
+
+def nasty_texts(known: str) -> list[tuple[str, Any]]:
+    """Texts that are read wrongly somewhere, with a word that the model knows among them, each with what it is."""
+    return [
+        ("missing", None),
+        ("blank", " \t\r\n\u2028"),
+        ("no word", "... !? _-_"),
+        ("unknown words", "qzxjv zzyxq \u16a0\u16b1"),
+        ("HTML", f"<p class='a'>{known}&amp;{known} &#x41;&#0;&bogus; a < b</p><!-- {known}"),
+        ("capitals and signs", f"({known.upper()})-{known}_{known}'s \u00bd \u0661\u0662 ..."),
+        ("capitals of other scripts", "ÄÖÜ ẞ İI ΑΣ ΣΑΣ \u01c5"),
+        ("accents apart", "e\u0301a naïve A\u030a \u0928\u093f"),
+        ("no spaces", "\u4e2d\u6587\u5b57 \u65e5\u672c\u8a9e"),
+        ("from right to left", "\u200fשלום \u202eabc\u202c مرحبا"),
+        ("emoji", "\U0001f44d\U0001f3fd \U0001f469\u200d\U0001f680 \U0001d400\U00010400"),
+        ("no text", "\0\ud83d \udc4d\ufffe\x1b\x7f\ufffd"),
+    ]
 
 
 def _enough(sizes: Array, most: int) -> int:

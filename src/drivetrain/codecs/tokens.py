@@ -15,6 +15,7 @@ import numpy as np
 
 from drivetrain import tokenizer as tokenizers
 from drivetrain.codecs.base import Cell, Codec, FieldError, absent_words, distinct, is_missing
+from drivetrain.codecs.text import nasty_texts
 from drivetrain.errors import DataError, DrivetrainError
 from drivetrain.pieces import clean, spaced_words, stretches, words
 from drivetrain.tokenizer import FIRST, MOST_SIZE, UNKNOWN, Tokenizer, open_tokenizer
@@ -364,20 +365,11 @@ class Tokens(Codec):
         names = self._tokenizer.names
         known = names[FIRST] if len(names) > FIRST else "word"
         return [
-            ("missing", None),
-            ("blank", " \t\r\n\u2028"),
+            *nasty_texts(known),
             ("stop words alone", " ".join(self.stop_words[:5]) or known),
-            ("unknown words", "qzxjv zzyxq \u16a0\u16b1"),
-            ("HTML", f"<p class='a'>{known}&amp;{known} &#x41;&#0;&bogus; a < b</p><!-- {known}"),
-            ("capitals and signs", f"({known.upper()})-{known}_{known}'s \u00bd \u0661\u0662 ..."),
-            ("capitals of other scripts", "ÄÖÜ ẞ İI ΑΣ ΣΑΣ \u01c5"),
-            ("accents apart", "e\u0301a naïve A\u030a \u0928\u093f"),
-            ("from right to left", "\u200fשלום \u202eabc\u202c مرحبا"),
-            ("emoji", "\U0001f44d\U0001f3fd \U0001f469\u200d\U0001f680 \U0001d400"),
-            ("no text", "\0\ud83d \udc4d\ufffe\x1b\x7f"),
             ("a word without an end", known * 300),
             ("more than is kept", " ".join([known] * ((self.length or 1) + 3))),
-        ]  # fmt: skip
+        ]
 
 
 def profile_of_tokens(encoded: Any, unknown: int | None, around: int = 0) -> dict[str, Any]:
