@@ -135,7 +135,9 @@ def written(model: str, turns: int) -> dict[str, Any]:
     data = dt.language_model.from_file(text(), valid=0.1)
     learner = data.learner(model, bare=True, quiet=True)
     steps = Steps(learner.network.eval(), data.signature)
-    graphs, program = {"step": steps.write()}, Generate(vocabulary=steps.size, longest=1024)
+    (codec,) = data.signature.targets.values()
+    program = Generate(vocabulary=steps.size, longest=1024, never=codec.without_text)
+    graphs = {"step": steps.write()}
     session = OnnxSession(graphs["step"], threads=1)
     decoder = Decoder(
         program, data.signature, check_step_graphs(graphs, program, data.signature), lambda _, batch: session.run(batch)

@@ -22,6 +22,7 @@ from drivetrain.codecs.tokens import Tokens
 from drivetrain.data.forms import source as text_source
 from drivetrain.data.forms.source import TextSource, blocks
 from drivetrain.errors import DrivetrainError, UsageError
+from drivetrain.evidence.written import written_by
 from drivetrain.learn.runs import checkpoints
 from drivetrain.learn.settings import Phase
 from drivetrain.metrics import tokens as metrics
@@ -225,6 +226,18 @@ def test_the_averaged_network_that_was_measured_is_exported(tmp_path: Path) -> N
     )
     (target,) = case.output
     np.testing.assert_allclose(case.output[target][0], known[target][0, -1].detach().numpy(), atol=1e-4)
+
+
+def test_the_averaged_network_writes_what_is_shown(tmp_path: Path) -> None:
+    learner = tiny(tmp_path).learner(
+        "lstm:4-wide:4-embedded", ema=0.5, bare=True, quiet=True, precision="float32"
+    )
+    learner.train([Phase(1, 0.05)])
+    shown = written_by(learner)["samples"]
+    with torch.no_grad():  # Not what is measured.
+        for weight in learner.network.parameters():
+            weight.fill_(0)
+    assert written_by(learner)["samples"] == shown
 
 
 @pytest.mark.slow

@@ -83,8 +83,9 @@ def _prompts(tokens: Array, longest: int) -> list[Array]:
 
 
 def _written(learner: Learner, prompts: Sequence[Array], longest: int) -> list[Array]:
-    """What the trained network writes after each of some prompts of one length; as many tokens as there is room for."""
-    network: Any = copy.deepcopy(learner.network)
+    """What the network that is measured, and exported, writes after each of some prompts of one length; as many tokens as there
+    is room for."""
+    network: Any = copy.deepcopy(learner.evaluated_network())
     steps = Steps(network.cpu().float().eval(), learner.data.signature)
     most = MOST if steps.any_length else max(1, min(MOST, longest - len(prompts[0])))
     chosen = torch.tensor(np.stack(prompts))

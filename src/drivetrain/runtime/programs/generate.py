@@ -37,10 +37,6 @@ class Step:
     logits: Array
     state: State
 
-    def of(self, rows: Array) -> Step:
-        """These rows alone; one may be taken several times."""
-        return Step(self.logits[rows], {name: array[rows] for name, array in self.state.items()})
-
 
 class Decoder:
     """The steps of a program. `interfaces` is what the manifest says of its graphs; `run` runs them, or does what they do.
@@ -109,9 +105,13 @@ class Decoder:
             return Step(self._logits(made, len(rows)), state)
         return self._feed(tokens, state)
 
-    def next(self, step: Step, tokens: Array) -> Step:
-        """The step after int64 tokens (rows,)."""
-        return self._feed(tokens[:, None], step.state)
+    def next(self, step: Step, tokens: Array, rows: Array | None = None) -> Step:
+        """The step after int64 tokens (n,), which follow the step's `rows`, int64 (n,): one may be gone on with several times, or
+        not at all. By default each is, in their order."""
+        state = step.state
+        if rows is not None:
+            state = {name: array[rows] for name, array in state.items()}
+        return self._feed(tokens[:, None], state)
 
     def _feed(self, tokens: Array, state: State) -> Step:
         """The step after int64 tokens (rows, n)."""

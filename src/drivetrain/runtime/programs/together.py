@@ -122,9 +122,9 @@ def _one_by_one(
         going = ~stops[tokens] & (place + 1 < limits[rows])
         if not going.any():
             break
-        if not going.all():
-            rows, tokens, step = rows[going], tokens[going], step.of(np.flatnonzero(going))
-        step = decoder.next(step, tokens)
+        left = None if going.all() else np.flatnonzero(going)
+        rows, tokens = rows[going], tokens[going]
+        step = decoder.next(step, tokens, left)
     return [tuple(tokens) for tokens in found]
 
 
@@ -180,5 +180,5 @@ def _beams(decoder: Decoder, step: Step, strategy: Beam, limits: Array) -> list[
         active = [search for search in active if search.going]
         if not active:
             break
-        step = decoder.next(step.of(np.concatenate(rows)), np.concatenate(chosen))
+        step = decoder.next(step, np.concatenate(chosen), np.concatenate(rows))
     return [search.best for search in searches]
