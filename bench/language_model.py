@@ -152,6 +152,7 @@ def written(model: str, turns: int) -> dict[str, Any]:
         tokens, state, found = torch.tensor(prompt)[None], steps.first_state(1), []
         for _ in range(WRITTEN):
             scores, state = steps(tokens, state)
+            scores[:, codec.without_text] = -torch.inf
             tokens = scores.argmax(1, keepdim=True)
             found.append(tokens.item())
         return found
