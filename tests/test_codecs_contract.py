@@ -21,6 +21,7 @@ from drivetrain.codecs.date import Date
 from drivetrain.codecs.image import Image
 from drivetrain.codecs.number import Number
 from drivetrain.codecs.ranking import Ranking
+from drivetrain.codecs.series import Series
 from drivetrain.codecs.tags import Tags
 from drivetrain.codecs.text import Text
 from drivetrain.codecs.tokens import Tokens
@@ -77,6 +78,8 @@ TEXTS = [
         (Bag(rare=1), TEXTS),
         (Bag(rare=1, most=3, lower=False, strip_html=True, strip_accents=True, stop_words=("the",)), TEXTS),
         (Bag(words=("cat",)), ["a cat and a CAT", "dog"]),
+        (Series(), [[1, 2.5], "3 4", [None, 5]]),
+        (Series(("x", "y"), length=2), [[[1, 2], [None, 4]]]),
         (Ranking(), [["a", "b"], [], ("b", " b "), None, [3, True]]),
         (Ranking(items=("z", "a"), shown=1), [["a", "q", "r"]]),
         (Tokens(), [[3, 0, 3], (1,), np.array([7, 2]), []]),
@@ -96,7 +99,19 @@ def test_contract(codec: Codec, values: list[Any]) -> None:
 
 
 def test_every_codec_has_a_contract_test() -> None:
-    tested = {"image", "category", "number", "date", "tags", "text", "bag", "ranking", "tokens", "subwords"}
+    tested = {
+        "image",
+        "category",
+        "number",
+        "date",
+        "tags",
+        "text",
+        "bag",
+        "ranking",
+        "tokens",
+        "subwords",
+        "series",
+    }
     assert set(codec_names()) == tested, "add the new codec to test_contract"
     book = (Path(base.__file__).parent / "OPS.md").read_text(encoding="utf-8")
     for name in tested:

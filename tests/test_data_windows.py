@@ -8,8 +8,8 @@ import torch
 
 from drivetrain.data.dataset import Part
 from drivetrain.data.loader import to_tensors
-from drivetrain.data.store.windows import make_windows
 from drivetrain.errors import UsageError
+from drivetrain.windows import make_windows
 
 SIZES = [7, 3, 0, 12]
 MOMENTS = np.arange(2 * sum(SIZES), dtype=np.float32).reshape(-1, 2)

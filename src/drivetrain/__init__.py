@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from drivetrain.codecs.date import Date as Date
     from drivetrain.codecs.image import Image as Image
     from drivetrain.codecs.number import Number as Number
+    from drivetrain.codecs.series import Series as Series
     from drivetrain.codecs.tags import Tags as Tags
     from drivetrain.codecs.text import Text as Text
     from drivetrain.data import split as split
@@ -63,6 +64,7 @@ _PUBLIC = {
     "Objective": "drivetrain.learn.objectives.base",
     "Predictor": "drivetrain.runtime",
     "Recommender": "drivetrain.runtime",
+    "Series": "drivetrain.codecs.series",
     "Signature": "drivetrain.codecs",
     "compare": "drivetrain.evidence.comparison",
     "embeddings": "drivetrain.runtime",

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from drivetrain.data.store.windows import Windows
 from drivetrain.ragged import Column
 from drivetrain.types import Array
+from drivetrain.windows import Windows
 
 
 def digest(values: Array, files: bool = False) -> str:

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from drivetrain.data.dataset import Part
 from drivetrain.data.share import Share
-from drivetrain.data.store.windows import Windows
 from drivetrain.ragged import MOST_STEPS, Ragged, lengths_of
+from drivetrain.windows import Windows
 
 ALIKE = 50
 """Batches' worth of rows among which those of similar lengths are put together: enough to pad little, few enough that a

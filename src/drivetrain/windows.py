@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from drivetrain.errors import UsageError
 from drivetrain.types import Array
@@ -40,6 +41,23 @@ class Windows:
         if copy is False:
             raise ValueError("windows overlap: an array of them is a copy")
         return self.gather().astype(dtype or self.values.dtype, copy=False)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """That of all of them as an array."""
+        return (len(self), self.length, *self.values.shape[1:])
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.values.dtype
+
+    @property
+    def covered(self) -> npt.NDArray[np.bool_]:
+        """Which of the moments (moments,) are in any of them."""
+        ends = np.zeros(len(self.values) + 1, np.int64)
+        np.add.at(ends, self.starts, 1)
+        np.add.at(ends, self.origins, -1)
+        return ends.cumsum()[:-1] > 0
 
     @property
     def origins(self) -> Array:

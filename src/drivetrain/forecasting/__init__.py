@@ -1,0 +1,1 @@
+"""Forecasts in closed form, and what goes with them: arrays in, arrays out, by numpy alone."""
