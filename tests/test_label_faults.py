@@ -118,7 +118,7 @@ def test_numbers_far_from_what_is_expected_are_found() -> None:
     assert item["given"] == pytest.approx(y[item["row"]], rel=1e-5)
     assert "z-score" in str(found)
     assert len(str(item["given"])) <= 11, "a number of 32 bits has no more digits than these"
-    with pytest.raises(UsageError, match="pictures"):
+    with pytest.raises(UsageError, match="nothing to look at"):
         found.chart()
 
 

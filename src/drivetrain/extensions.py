@@ -12,7 +12,8 @@ What a kind may have, each file named after it; a codec and one of the two of a 
 - `metrics`: how answers are measured (`metrics/__init__.py`). Without one a target is judged by its loss alone.
 - `data.kinds`: its columns in a table: guessed, told, read, in words, in groups (`data/kinds/base.py`).
 - `learn.features`: what simple models see of it as an input.
-- `charts`: a value as a picture to look at (`picture`), where it is no use in words; a text in pieces as a model sees it
+- `charts`: a value as a picture to look at (`picture`), or many as a chart of their own (`sheet`), where words are of no use; a
+  text in pieces as a model sees it
   (`pieces` and `NOTE`, see `data/show.py`).
 - `interpret`: what there is to say of its answers, in a report too (`interpret/base.py`); `scores` of answers that words can
   add to, and where the `words` of an input are (`interpret/telling.py`).

@@ -160,12 +160,17 @@ class Chart:
             # One unit is a CSS pixel: an inch is 72 of them, and so is a point one.
             figure = Figure(figsize=(size[0] / 72, size[1] / 72), dpi=72, layout="constrained")
             figure.get_layout_engine().set(w_pad=0.14, h_pad=0.14, wspace=0.06, hspace=0.06)  # type: ignore[union-attr]
+            own, head = figure.get_layout_engine(), None
             if titled and self.title:
                 text = shorten(self.title, int(size[0] / 8))
-                figure.suptitle(text, x=10 / size[0], ha="left", fontsize=13, fontweight="bold")
+                head = figure.suptitle(text, x=10 / size[0], ha="left", fontsize=13, fontweight="bold")
             self.draw(figure, palette)
             _pin_empty_labels(figure)
-            if (engine := figure.get_layout_engine()) is not None:
+            engine = figure.get_layout_engine()
+            if head is not None and engine is not own:
+                # matplotlib's own place for it is a share of the height: of a high chart far down.
+                head.set_y(1 - 8 / size[1])
+            if engine is not None:
                 # Once, here: savefig would lay out at each of its two drawings.
                 engine.execute(figure)
                 figure.set_layout_engine("none")

@@ -1,9 +1,10 @@
-"""Some rows of a part as the model gets them: pictures with captions, or rows of a table."""
+"""Some rows of a part as the model gets them: pictures, sounds or windows with captions, or rows of a table."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -48,7 +49,7 @@ def show(data: Dataset, n: int, part: str, seed: int) -> Chart:
         )
         for row in zip(*texts.values())
     ]
-    return pictures(pictures_of(data, part, chosen), captions, title=title)
+    return looked(data, part, chosen, captions, title)
 
 
 def overview(data: Dataset, n: int, part: str, seed: int) -> Chart:
@@ -143,15 +144,29 @@ def _ranked(data: Dataset) -> list[str]:
 
 
 def inputs_looked_at(data: Dataset) -> list[str]:
-    """The inputs that are looked at, and not told in words: `charts/K.py` of their kind makes a `picture` of a value."""
+    """The inputs that are looked at, and not told in words: `charts/K.py` of their kind makes a `picture` of a value, or a
+    `sheet` of many."""
     return [
-        name for name, codec in data.signature.inputs.items() if hasattr(facet("charts", codec), "picture")
+        name
+        for name, codec in data.signature.inputs.items()
+        if (made := facet("charts", codec)) is not None
+        and (hasattr(made, "picture") or hasattr(made, "sheet"))
     ]
 
 
-def pictures_of(data: Dataset, part: str, positions: Array) -> list[Array]:
-    """What is looked at of the first such input, of the rows at some positions of a part: uint8 (height, width, channels)
-    each."""
+def looked(
+    data: Dataset,
+    part: str,
+    positions: Array,
+    captions: Sequence[str],
+    title: str = "",
+    marks: Sequence[bool] | None = None,
+) -> Chart:
+    """The first input that is looked at, of the rows at some positions of a part, with a caption each; `marks` says which
+    answers are right."""
     name, *_ = inputs_looked_at(data)
-    made = facet("charts", data.signature.inputs[name]).picture  # type: ignore[union-attr]
-    return [made(value) for value in data.part(part).column(name, positions)]
+    codec, values = data.signature.inputs[name], data.part(part).column(name, positions)
+    made: Any = facet("charts", codec)
+    if hasattr(made, "sheet"):
+        return made.sheet(codec, [values[place] for place in range(len(positions))], captions, title, marks)
+    return pictures([made.picture(value) for value in values], captions, marks, title=title)

@@ -18,7 +18,7 @@ from drivetrain.arguments import public
 from drivetrain.codecs import Codec, Quantity
 from drivetrain.data.dataset import Dataset
 from drivetrain.data.refit import fold, pool, spread_order, strata
-from drivetrain.data.show import inputs_looked_at, pictures_of
+from drivetrain.data.show import inputs_looked_at, looked
 from drivetrain.errors import DataError, UsageError
 from drivetrain.evidence.confident import find_doubts, most_wrong
 from drivetrain.files import write_csv
@@ -89,23 +89,20 @@ class LabelFaults:
             }  # fmt: skip
 
     def chart(self, n: int = 16) -> Chart:
-        """The most doubtful pictures: the given class, the one it seems to be of. Raises UsageError for a table."""
-        from drivetrain.charts import pictures
-
+        """The most doubtful pictures or sounds: the given class, the one it seems to be of. Raises UsageError for a table."""
         if not inputs_looked_at(self.data):
             raise UsageError(
-                "these rows have no pictures; see items() or print it.", where=self.data.table.name
+                "these rows have nothing to look at; see items() or print it.", where=self.data.table.name
             )
         where = {int(row): place for place, row in enumerate(self.data.part("train").rows)}
         shown = self.items(n)
         places = np.array([where[item["row"]] for item in shown], np.int64)
-        images = pictures_of(self.data, "train", places)
         words = [
             f"{item['given']} → {item['suggested']}?{_percent(item)}\n{self.data.called(item['row'])}"
             for item in shown
         ]
         title = f"Doubtful labels: {self.count:,} of {len(self.rows):,}"
-        return pictures(images, words, title=title)
+        return looked(self.data, "train", places, words, title)
 
     def save_csv(self, path: str | os.PathLike[str]) -> None:
         """Write the doubted rows as a table, the most doubtful first: row, origin, file of the picture, given,

@@ -10,7 +10,7 @@ import numpy as np
 
 from drivetrain.codecs import Codec
 from drivetrain.codecs.category import Category
-from drivetrain.data.show import inputs_looked_at, pictures_of
+from drivetrain.data.show import inputs_looked_at, looked
 from drivetrain.errors import UsageError
 from drivetrain.interpret.base import Interpretation, worst_html
 from drivetrain.interpret.thresholds import Thresholds, thresholds
@@ -48,28 +48,25 @@ class Classification(Interpretation):
         return {"true": true, "predicted": classes[best], "probability": float(shares[best])}
 
     def top_losses(self, n: int = 9) -> Chart:
-        """The pictures of highest loss as the model got them: true class, prediction, its probability, file name."""
-        from drivetrain.charts import pictures
+        """What has the highest loss as the model got it, pictures or sounds: true class, prediction, its probability, file
+        name. Raises UsageError for a table."""
         from drivetrain.charts.chart import shorten
 
         data = self.learner.data
         if not inputs_looked_at(data):
-            raise UsageError("top_losses shows pictures; use worst() for other inputs.", where=self.part)
+            raise UsageError(
+                "top_losses shows what can be looked at; use worst() for other inputs.", where=self.part
+            )
         worst = self.worst(n)
         positions = np.array([item["position"] for item in worst], np.int64)
-        found = pictures_of(data, self.part, positions)
         captions = [
             f"{shorten(item['true'], 14)} → {shorten(item['predicted'], 14)} {item['probability']:.2f}\n"
             + data.called(item["row"])
             for item in worst
         ]
         right = [item["true"] == item["predicted"] for item in worst]
-        return pictures(
-            found,
-            captions,
-            marks=right,
-            title=f"Highest losses: true → predicted ({self.part})",
-        )
+        title = f"Highest losses: true → predicted ({self.part})"
+        return looked(data, self.part, positions, captions, title, right)
 
     def mistakes(self) -> Any:
         return self.top_losses(MISTAKES) if inputs_looked_at(self.learner.data) else super().mistakes()

@@ -16,6 +16,7 @@ from drivetrain.report import tables, words
 from drivetrain.report.style import CSS
 from drivetrain.report.tables import figure, scroll
 
+POLICY = "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'"
 PLACES = 5
 LONGEST_NAME = 40
 """Longer names of classes are cut: they would push their figures out of sight."""
@@ -76,7 +77,7 @@ def report_html(content: Mapping[str, Any]) -> str:
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         # Nothing is fetched and no script runs, even if something of the data's should get into the page.
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">"
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
         f"<title>{name}: report</title><style>{CSS}</style></head><body><main>"
         f'<header><p class="kind">{kind}</p><h1>{name}</h1>{f"<nav>{links}</nav>" if len(sections) > 2 else ""}</header>'
         f"{blocks}<footer>{_versions(content)}</footer></main></body></html>\n"
