@@ -15,6 +15,7 @@ from tokenizer_files import ALL
 from tokenizer_files import codec as subwords
 
 from drivetrain.codecs import Codec, Signature, base, codec_names, from_spec
+from drivetrain.codecs.audio import Audio
 from drivetrain.codecs.bag import Bag
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.date import Date
@@ -40,6 +41,7 @@ DAY = datetime.date(1969, 7, 20)
 MOMENT = datetime.datetime(2021, 3, 4, 5, 6, 7, 891, datetime.timezone(datetime.timedelta(hours=-5)))
 
 
+SOUNDS = [raw for _, raw in Audio(rate=8000, seconds=0.3).nasty_examples()]
 TEXTS = [
     "The cat sat on the mat.", "the CAT's <b>mat</b> &amp; more", "", None, 3, "\ud800 \0 \U0001f600", "x" * 70_000,
     "naïve e\u0301 line\r\nnext",
@@ -91,6 +93,10 @@ TEXTS = [
         (Tokens(tokenizer="wordpiece", strip_punctuation=True, stop_words=("the", "a")), TEXTS),
         (Tokens(tokenizer="unigram", most=5), TEXTS),
         (Tokens(tokenizer="unigram"), [""]),
+        (Audio(), SOUNDS),
+        (Audio(rate=8000, seconds=0.02, keep="beginning", trim=20.0), SOUNDS),
+        (Audio(seconds=0.5, keep="end"), SOUNDS[:2]),
+        (Audio(rate=8000, resample=False), SOUNDS[:1]),
         *((subwords(record), TEXTS) for record in ALL.values()),
     ],
 )
@@ -101,6 +107,7 @@ def test_contract(codec: Codec, values: list[Any]) -> None:
 def test_every_codec_has_a_contract_test() -> None:
     tested = {
         "image",
+        "audio",
         "category",
         "number",
         "date",
@@ -121,7 +128,7 @@ def test_every_codec_has_a_contract_test() -> None:
 
 def test_the_book_names_every_field() -> None:
     book = (Path(base.__file__).parent / "OPS.md").read_text(encoding="utf-8")
-    for codec in (Image(), Category(), Number(), Date(), Tags(), Text(), Bag(), Ranking(), Tokens()):
+    for codec in (Image(), Audio(), Category(), Number(), Date(), Tags(), Text(), Bag(), Ranking(), Tokens()):
         section = book.split(f"## {codec.op}")[1].split("\n## ")[0]
         told = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", section, re.MULTILINE))))
         assert {field.name for field in dataclasses.fields(codec)} <= told, codec.op
