@@ -14,7 +14,7 @@ import pytest
 
 from drivetrain.charts.audio import sheet
 from drivetrain.charts.chart import Chart
-from drivetrain.charts.series import Line, Span, Window, _drawn, sensors, series
+from drivetrain.charts.series import Line, Span, Window, drawn, sensors, series
 from drivetrain.charts.waves import MOST_BYTES, Sound, _kept, spectrogram, waves
 from drivetrain.errors import DataError
 from drivetrain.types import Array
@@ -85,11 +85,11 @@ def test_series_that_are_not_drawn_are_told() -> None:
 def test_of_a_long_series_no_peak_is_lost() -> None:
     values = np.zeros(100_000)
     values[54_321] = 7
-    places, drawn = _drawn(np.arange(100_000.0), values, 760)
-    assert drawn.max() == 7
-    assert len(places) == len(drawn) <= 760
+    places, heights = drawn(np.arange(100_000.0), values, 760)
+    assert heights.max() == 7
+    assert len(places) == len(heights) <= 760
     values[10_000:30_000] = np.nan
-    assert np.isnan(_drawn(np.arange(100_000.0), values, 760)[1]).any()
+    assert np.isnan(drawn(np.arange(100_000.0), values, 760)[1]).any()
 
 
 def test_stamps_and_channels_that_do_not_fit_are_refused() -> None:

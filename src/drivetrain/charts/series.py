@@ -98,7 +98,7 @@ def series(
         ratios = [PANEL * 1.0] * len(shown) + ([18.0 + STRIP * rows] if rows else [])
         panels = figure.subplots(len(ratios), 1, sharex=True, squeeze=False, height_ratios=ratios)[:, 0]
         # Set first: drawn lines alone would leave out a gap at an end.
-        ends = [_places(line.stamps) for line in shown if len(line.stamps)]
+        ends = [on_axis(line.stamps) for line in shown if len(line.stamps)]
         low, high = min(float(each[0]) for each in ends), max(float(each[-1]) for each in ends)
         panels[0].set_xlim(low, high if high > low else low + 1)
         for place, (axes, line) in enumerate(zip(panels, shown)):
@@ -107,7 +107,7 @@ def series(
         if rows:
             _shade(panels[-1], palette, spans, named=False)
             _windows(panels[-1], palette, windows[:rows])
-        _time_axis(panels[-1], shown[0].stamps, unit, width_of(figure))
+        time_axis(panels[-1], shown[0].stamps, unit, width_of(figure))
         if told:
             figure.supxlabel(
                 "\n".join(textwrap.wrap(told, max(20, int(width_of(figure) / 5.8)))),
@@ -122,7 +122,7 @@ def series(
     return Chart(title, draw, (760, high + head + lines_of[0]), (340, high + head + lines_of[1]))
 
 
-def _places(stamps: Array) -> Array:
+def on_axis(stamps: Array) -> Array:
     """Stamps on matplotlib's axis."""
     stamps = np.asarray(stamps)
     if stamps.dtype.kind != "M":
@@ -133,7 +133,7 @@ def _places(stamps: Array) -> Array:
 
 
 def _place(moment: Moment) -> float:
-    return float(_places(np.asarray([moment]))[0])
+    return float(on_axis(np.asarray([moment]))[0])
 
 
 def _shade(axes: Axes, palette: Palette, spans: Sequence[Span], named: bool) -> None:
@@ -148,7 +148,7 @@ def _shade(axes: Axes, palette: Palette, spans: Sequence[Span], named: bool) -> 
 
 
 def _panel(axes: Axes, palette: Palette, line: Line, width: float) -> None:
-    places, values = _places(line.stamps), np.asarray(line.values, np.float64)
+    places, values = on_axis(line.stamps), np.asarray(line.values, np.float64)
     values = np.where(np.isfinite(values), values, np.nan)
     missing = np.isnan(values)
     filled = np.zeros(len(values), bool) if line.filled is None else np.asarray(line.filled, bool) & ~missing
@@ -166,7 +166,7 @@ def _panel(axes: Axes, palette: Palette, line: Line, width: float) -> None:
         axes.set_yticks([])
         return
     marker = "o" if len(values) < 40 or np.isfinite(values).sum() < 3 else None
-    axes.plot(*_drawn(places, values, width), color=palette.accent, linewidth=1.5 if len(values) < width else 1.1, marker=marker,
+    axes.plot(*drawn(places, values, width), color=palette.accent, linewidth=1.5 if len(values) < width else 1.1, marker=marker,
               markersize=3, zorder=3)  # fmt: skip
     axes.margins(y=0.1)
     plain_ticks(axes, 4)
@@ -197,7 +197,7 @@ def _joined(runs: Array, places: Array, width: float) -> list[tuple[float, float
     return found
 
 
-def _drawn(places: Array, values: Array, width: float) -> tuple[Array, Array]:
+def drawn(places: Array, values: Array, width: float) -> tuple[Array, Array]:
     """What is drawn of a line: of one with more moments than pixels, the lowest and the highest value of each two columns of
     pixels, in their order."""
     columns = int(width / 2)
@@ -222,7 +222,7 @@ def _windows(axes: Axes, palette: Palette, windows: Sequence[Window]) -> None:
     axes.set_title("windows: what is read, and what is foretold of it in blue", fontsize=10)
 
 
-def _time_axis(axes: Axes, stamps: Array, unit: str, width: float) -> None:
+def time_axis(axes: Axes, stamps: Array, unit: str, width: float) -> None:
     if np.asarray(stamps).dtype.kind == "M":
         from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
@@ -323,7 +323,7 @@ def _lanes(axes: Axes, palette: Palette, array: Array, ranges: Array, step: floa
         heights = lane - 0.4 * (2 * (values - low) / (high - low) - 1 if high > low else 0 * values)
         axes.axhline(lane + 0.5, color=palette.grid, linewidth=1)
         axes.plot(
-            *_drawn(times, heights, CELL),
+            *drawn(times, heights, CELL),
             color=palette.accent,
             linewidth=1.2,
             marker="o" if len(array) == 1 else None,
