@@ -6,6 +6,8 @@ import pytest
 from pictures import class_folder, picture, plant_faults, split_folder
 
 from drivetrain.data.read import folders as sources
+from drivetrain.data.read.file_kinds import PICTURES, SOUNDS
+from drivetrain.data.read.named_files import named_files
 from drivetrain.errors import DataError, DrivetrainError, FileError, UsageError
 
 
@@ -322,3 +324,54 @@ def test_real_folders(name, rows, classes):
         pytest.skip("DRIVETRAIN_DATA is not set")
     table = sources.image_folder(os.path.join(os.environ["DRIVETRAIN_DATA"], name))
     assert (len(table), len(set(table["label"])), table.notes) == (rows, classes, ())
+
+
+def test_names_say_the_class_and_more(tmp_path):
+    for number, name in enumerate(["7_theo_0.png", "3_anna_0.png", "7_anna_1.png", "cover.png"]):
+        picture(number).save(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("x")
+    table = named_files(tmp_path, PICTURES, "(?P<label>[0-9])_(?P<speaker>[a-z]+)_")
+    assert list(zip(table["label"], table["speaker"])) == [("3", "anna"), ("7", "anna"), ("7", "theo")]
+    assert table.notes == (
+        "left out, no pictures by name or content: 1",
+        "left out, without the pattern in the name: cover.png",
+    )
+    assert table.layout == "labels in the names"
+    assert named_files(tmp_path, PICTURES, "([0-9])_")["label"].tolist() == ["3", "7", "7"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "what"),
+    [("(", "is no pattern"), ("[0-9]_", "which part is the class"), ("(?P<speaker>[a-z]+)", "which part is the class"),
+     ("(?P<label>.)(?P<split>.)", "is called so already"), ("(xyz)", "is found in no name, such as '0.png'")],
+)  # fmt: skip
+def test_what_is_no_pattern_of_names(tmp_path, pattern, what):
+    picture(0).save(tmp_path / "0.png")
+    with pytest.raises(DrivetrainError, match=what):
+        named_files(tmp_path, PICTURES, pattern)
+
+
+def test_folders_of_sounds_are_known_by_name_and_content(tmp_path):
+    for place in ("yes/a.wav", "yes/b.wav", "no/c.flac", "no/d"):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        (tmp_path / place).write_bytes(b"RIFF\0\0\0\0WAVE" if place[-1] == "d" else b"?")
+    table = sources.labelled_folder(tmp_path, SOUNDS)
+    assert [os.path.basename(path) for path in table["audio"]] == ["c.flac", "d", "a.wav", "b.wav"]
+    assert table["label"].tolist() == ["no", "no", "yes", "yes"]
+    assert sources.holds_mostly(tmp_path, SOUNDS)
+    assert not sources.holds_mostly(tmp_path, PICTURES)
+    with pytest.raises(DataError, match="no pictures in the folder"):
+        sources.image_folder(tmp_path)
+
+
+def test_a_csv_beside_sounds_is_named_by_itself(tmp_path):
+    for name in ("a.wav", "b.wav"):
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "labels.csv").write_text("file,label,speaker\na.wav,yes,anna\nb.wav,no,theo\nc.wav,no,theo\n")
+    table = sources.labelled_table(tmp_path / "labels.csv", SOUNDS)
+    assert table["label"].tolist() == ["yes", "no", "no"]
+    assert table["speaker"].tolist() == ["anna", "theo", "theo"]
+    assert table["audio"][2].endswith("c.wav")
+    assert table.origin(2) == "labels.csv, row 4"
+    with pytest.raises(FileError, match="no such file"):
+        sources.labelled_table(tmp_path / "none.csv", SOUNDS)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from drivetrain.codecs.text import Text as Text
     from drivetrain.data import split as split
     from drivetrain.data.augment.pictures import Augment as Augment
+    from drivetrain.data.augment.sounds import SoundAugment as SoundAugment
     from drivetrain.data.dataset import Dataset as Dataset
     from drivetrain.data.read.folders import image_files as image_files
     from drivetrain.data.read.folders import parent_folder as parent_folder
@@ -66,6 +67,7 @@ _PUBLIC = {
     "Recommender": "drivetrain.runtime",
     "Series": "drivetrain.codecs.series",
     "Signature": "drivetrain.codecs",
+    "SoundAugment": "drivetrain.data.augment.sounds",
     "compare": "drivetrain.evidence.comparison",
     "embeddings": "drivetrain.runtime",
     "image_classification": "drivetrain.tasks.image_classification",

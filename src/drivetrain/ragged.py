@@ -146,6 +146,12 @@ def lengths_of(field: str) -> str:
     return f" lengths of {field}"
 
 
+def changes_of(field: str) -> str:
+    """Under which name a training batch has what a network is to change at random of a field, where that is told beside it
+    (see `drivetrain.data.augment.sounds`)."""
+    return f" changes of {field}"
+
+
 def column_in(batch: Mapping[str, Any], field: str) -> Any:
     """The `Column` of a field in a batch, or among columns by field: without what pads it, and nothing copied."""
     column = batch[field]

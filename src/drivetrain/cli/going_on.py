@@ -10,7 +10,7 @@ from drivetrain.cli.source import recorded, said
 from drivetrain.errors import UsageError
 from drivetrain.learn.settings import FROZEN_EPOCHS, HEADS_FASTER, NETWORKS_ONLY
 
-AUGMENTS = ("photos", "digits", "none", "auto")
+AUGMENTS = ("photos", "digits", "sounds", "none", "auto")
 FREE = ("json", "no_check", "out", "export", "resume", "force")
 """Options that may say something else when a run goes on."""
 WITHOUT_MEANING = {**NETWORKS_ONLY, "frozen_epochs": FROZEN_EPOCHS}
@@ -44,11 +44,7 @@ def _of_training(learner: Any, options: Namespace) -> dict[str, Any]:
     frozen = sum(phase.epochs for phase in learner.plan if phase.frozen)
     last = learner.plan[-1]
     rate = last.learning_rate
-    names = [
-        name
-        for name in (options.augment, *AUGMENTS)
-        if name and learner.augmentation.meant(name) == learner.augment
-    ]
+    names = [name for name in (options.augment, *AUGMENTS) if name and learner.augmentation.means(name)]
     return {
         **has,
         # From scratch it says nothing, here as at the start.

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drivetrain.codecs import Signature
 from drivetrain.data.read.row_inputs import rows_for
 from drivetrain.data.table import Table
 from drivetrain.errors import DataError, UsageError, one_line
+
+if TYPE_CHECKING:
+    from drivetrain.data.read.file_kinds import FileKind
 
 SHOWN = 5
 NOT_TESTED = "there is no test part: what this measures counts only for items that the model was neither trained nor chosen on"
@@ -50,24 +53,24 @@ class Labelled:
     """What a person should know of how the source was read."""
 
 
-def ask_files(inputs: Sequence[str], keep: Sequence[str], pictures: bool) -> Asked:
-    """Files, and those in folders: of pictures those that are some, else all. Raises DataError where there is none."""
-    things = "pictures" if pictures else "files"
+def ask_files(inputs: Sequence[str], keep: Sequence[str], kind: FileKind | None) -> Asked:
+    """Files, and those in folders: of a kind those that are of it, else all. Raises DataError where there is none."""
+    things = kind.things if kind else "files"
     if keep:
         raise UsageError(f"{things} have no columns to keep.", where="--keep", fix="Leave it out.")
     asked = Asked()
     for given in inputs:
         found, others = [given], []
         if os.path.isdir(given):
-            from drivetrain.data.read.folders import files_below, picture_files  # Pillow
+            from drivetrain.data.read.folders import files_below, files_of
 
-            found, others = picture_files(given) if pictures else (files_below(given), [])
+            found, others = files_of(given, kind) if kind else (files_below(given), [])
         asked.items += found
         asked.skipped += others
         if others:
             shown = ", ".join(os.path.relpath(other, given) for other in others[:SHOWN])
             more = f" and {len(others) - SHOWN:,} more" if len(others) > SHOWN else ""
-            asked.notes.append(f"{given}: left out, no pictures by name or content: {one_line(shown)}{more}")
+            asked.notes.append(f"{given}: left out, no {things} by name or content: {one_line(shown)}{more}")
     if not asked.items:
         raise DataError(
             f"there are no {things} in it.", where=inputs[0], fix=f"Name {things}, or a folder of them."

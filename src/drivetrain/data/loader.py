@@ -13,7 +13,7 @@ from torch import Tensor
 
 from drivetrain.data.dataset import Part
 from drivetrain.data.share import Share
-from drivetrain.ragged import MOST_STEPS, Ragged, lengths_of
+from drivetrain.ragged import MOST_STEPS, Ragged, changes_of, lengths_of
 from drivetrain.windows import Windows
 
 ALIKE = 50
@@ -210,17 +210,21 @@ def to_tensors(part: Part, device: torch.device, joined: Sequence[tuple[str, ...
 
 @dataclass(frozen=True)
 class BatchAugment:
-    """What changes the fields of a batch that may be changed (see `drivetrain.data.augment`)."""
+    """What changes the fields of a batch that may be changed (see `drivetrain.data.augment`). A change gives a field's rows, or
+    these and what a network is to do to them, which comes beside them under `changes_of` the field."""
 
-    changes: Mapping[str, Callable[..., Tensor]]
+    changes: Mapping[str, Callable[..., Any]]
 
     def __call__(
         self, batch: TensorBatch, generator: torch.Generator, share: Share | None = None
     ) -> TensorBatch:
-        changed = {
-            name: change(batch[name], generator=generator, share=share)
-            for name, change in self.changes.items()
-        }
+        changed: dict[str, Tensor] = {}
+        for name, change in self.changes.items():
+            found = change(batch[name], generator=generator, share=share)
+            if isinstance(found, tuple):
+                changed[name], changed[changes_of(name)] = found
+            else:
+                changed[name] = found
         return TensorBatch({**batch, **changed})
 
 

@@ -21,7 +21,7 @@ WORDS = {
 }
 VALID_SHARE = 0.2
 """What validates where nobody said."""
-PICTURE_GROUPS = "group:COLUMN of the CSV, group:parent, group:LEVEL or group:PATTERN"
+FILE_GROUPS = "group:COLUMN of the CSV, group:parent, group:LEVEL or group:PATTERN"
 
 
 def from_words(
@@ -31,11 +31,12 @@ def from_words(
     test: float = 0.0,
     *,
     stratify: str | None = None,
-    pictures: bool = False,
+    files: str = "",
 ) -> Splitter:
     """The splitter that `words` name. A random one, and one by groups, has each class of `stratify` in its shares.
 
-    A group of `pictures` may be a folder or a pattern (see `split.ByPath`). Raises UsageError that says what to write.
+    `files` is the column of paths, where there is one: a group may then be a folder or a pattern (see `split.ByPath`).
+    Raises UsageError that says what to write.
     """
     how, colon, what = words.partition(":")
     how = how.strip().lower()
@@ -47,15 +48,15 @@ def from_words(
             fix=nearest(how, WORDS) or f"Say one of: {known}.",
         )
     if bool(what) != (":" in WORDS[how]):
-        fix = f"Write {PICTURE_GROUPS if pictures and how == 'group' else WORDS[how]}."
+        fix = f"Write {FILE_GROUPS if files and how == 'group' else WORDS[how]}."
         told = (
             f"a split by {how} needs to know which"
             if not what
             else f"a split by {how} takes nothing after the colon"
         )
         raise UsageError(f"{told}.", where=f"--split {how}{colon}{what}", fix=fix)
-    if how == "group" and pictures and _is_path(what):
-        return splits.by_path(what, valid=valid, seed=seed, test=test, stratify=stratify)
+    if how == "group" and files and _is_path(what):
+        return splits.by_path(what, valid=valid, seed=seed, test=test, column=files, stratify=stratify)
     column, said, gap = what.partition(",gap=")
     if said and not gap:
         raise UsageError(

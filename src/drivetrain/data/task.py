@@ -205,7 +205,9 @@ class Task:
         """What `predict` is to answer for: the files of the only input that comes in files, else rows of tables."""
         codecs = list(signature.inputs.values())
         if len(codecs) == 1 and codecs[0].from_files:
-            return ask_files(inputs, keep, codecs[0].drawn)
+            from drivetrain.data.read.file_kinds import PICTURES  # Pillow
+
+            return ask_files(inputs, keep, PICTURES if codecs[0].drawn else None)
         return ask_rows(inputs, keep, signature)
 
     def labelled(self, signature: Signature, source: str, typed: Mapping[str, Any]) -> Labelled | None:

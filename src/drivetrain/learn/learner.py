@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from drivetrain.arguments import public
-from drivetrain.data.augment.pictures import Augment
+from drivetrain.data.augment.base import Changes
 from drivetrain.data.dataset import Dataset, Part
 from drivetrain.data.loader import Tensors, shuffled, to_tensors
 from drivetrain.data.share import Share
@@ -26,7 +26,7 @@ from drivetrain.extensions import facet
 from drivetrain.learn import loop, word_vectors
 from drivetrain.learn.applies import refuse_pointless
 from drivetrain.learn.as_read import as_read_by
-from drivetrain.learn.augmentation import Augmentation
+from drivetrain.learn.augmentation import Augmentation, kind_of_changes
 from drivetrain.learn.base import BaseLearner, not_trained, run_and_data
 from drivetrain.learn.distributed import processes, sharding
 from drivetrain.learn.generators import Generators
@@ -110,7 +110,7 @@ class Learner(BaseLearner):
         model: str | nn.Module | None = None,
         *,
         objective: str | Objective | None = None,
-        augment: str | Augment | None = "auto",
+        augment: str | Changes | None = "auto",
         out: str | Path | None = None,
         force: bool = False,
         device: str | torch.device | None = None,
@@ -132,7 +132,7 @@ class Learner(BaseLearner):
         self.augmentation = Augmentation(data, augment)
         self.settings = self._settings(settings)
         self._refuse_unfit_objective()
-        augmented = {} if self.augment == Augment.none() else {"augment": augment}
+        augmented = {} if self.augment == self.augmentation.kind.none() else {"augment": augment}
         said = {
             **settings,
             **augmented,
@@ -234,7 +234,7 @@ class Learner(BaseLearner):
         )
 
     @property
-    def augment(self) -> Augment:
+    def augment(self) -> Changes:
         """The random changes to training rows."""
         return self.augmentation.augment
 
@@ -548,7 +548,7 @@ class Learner(BaseLearner):
                 where=run,
                 fix="Use Learner.resume(run, data, model, objective=...).",
             )
-        augment = Augment.from_json(config["augment"])
+        augment = kind_of_changes(data).from_json(config["augment"])
         record = config["model"].get("vectors")
         if record is not None:
             options["vectors"] = word_vectors.recorded(record, opened.checkpoints)

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from drivetrain.data.augment.pictures import Augment
 from drivetrain.errors import UsageError, nearest
 from drivetrain.learn.best.candidates import candidates
 from drivetrain.learn.epochs import MANY, VERY_MANY
@@ -252,15 +251,3 @@ def suggest(trial: Trial, space: Space, model: Any, left: Sequence[str] = ()) ->
         model = chosen["model"] = space["model"].suggest(trial, "model")
     own = [name for name in space if name in names_of(model) and name not in left]
     return chosen | {name: space[name].suggest(trial, name) for name in own}
-
-
-def scaled(augment: Augment, strength: float) -> Augment:
-    """The augmentation with each amount times `strength`, as far as it may go; probabilities stay."""
-    return dataclasses.replace(
-        augment,
-        rotate=min(180.0, augment.rotate * strength),
-        zoom=min(10.0, 1 + (augment.zoom - 1) * strength),
-        shift=min(0.5, augment.shift * strength),
-        warp=min(0.5, augment.warp * strength),
-        lighting=min(0.9, augment.lighting * strength),
-    )

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 import numpy as np
 
 from drivetrain.arguments import public
+from drivetrain.data.augment.base import Changes
 from drivetrain.data.augment.pictures import Augment
 from drivetrain.data.dataset import Dataset
 from drivetrain.errors import FileError, TrainingError, UsageError, nearest
@@ -53,7 +54,6 @@ from drivetrain.search.space import (
     read_space,
     refuse_fixed,
     refuse_values,
-    scaled,
     searched_models,
     suggest,
 )
@@ -168,7 +168,7 @@ class Search:
         if not self.space:
             raise UsageError("there is nothing to search.", where="space", fix="Fix fewer settings.")
         refuse_values(self.space, self.models)
-        self.strong = Augment.photos() if probe.augmentation.photos else Augment.digits()
+        self.strong = _strong(probe)
 
     def _refuse(self, space: Mapping[str, Any]) -> None:
         """Raises UsageError for settings that mean nothing for the data or for all of the models."""
@@ -194,7 +194,7 @@ class Search:
         """What a training has where nobody said: the settings of the first trial of a model."""
         if not _is_network(probe):
             return {**probe.settings.to_json(), "model": probe.model_name}
-        strength = 0.0 if probe.augment == Augment.none() else 1.0
+        strength = 0.0 if probe.augment == probe.augmentation.kind.none() else 1.0
         rate = probe.default_rate(fine_tuned=True)
         epochs = usual_epochs(self.data)
         plan = {"lr": rate, "epochs": epochs, "frozen_epochs": FROZEN_EPOCHS, "augment_strength": strength}
@@ -338,7 +338,7 @@ class Search:
                 **{name: given[name] for name in ("augment", "device") if name in given},
             }
             if "augment_strength" in given:
-                options["augment"] = scaled(self.strong, given["augment_strength"])
+                options["augment"] = self.strong.scaled(given["augment_strength"])
         model = copy.deepcopy(model)  # A module of one's own is new for each trial.
         return make_learner(
             copy.copy(self.data), model, out=run, force=True, quiet=True, seed=self.seed, **options
@@ -497,6 +497,12 @@ class Watch(Hook):
         if done < TENTHS and self.trial.should_prune():
             self.pruned = True
             learner.stop()
+
+
+def _strong(probe: Any) -> Changes:
+    """The changes that a strength of 1 stands for."""
+    pictures = probe.augmentation.kind is Augment and not probe.augmentation.photos
+    return Augment.digits() if pictures else probe.augmentation.kind.usual(photos=True)
 
 
 def _is_network(learner: BaseLearner) -> TypeGuard[Learner]:

@@ -28,7 +28,7 @@ from drivetrain.data.table import Table, complete
 from drivetrain.data.table import from_columns as table_from_columns
 from drivetrain.data.task import Task
 from drivetrain.errors import DataError, UsageError
-from drivetrain.tasks.options import DROP_COPIES, SEED, SPLIT, TEST, VALID
+from drivetrain.tasks.options import DROP_COPIES, LAYOUT, SEED, SPLIT, TEST, VALID
 from drivetrain.tasks.problem import Problem
 
 PHOTO_MODEL, SMALL_MODEL = "resnet18", "cnn"
@@ -61,7 +61,7 @@ class ImageClassification(Task):
         DROP_COPIES,
         Size("image_size", "side in pixels; default: from the pictures", {"type": int, "metavar": "N"}),
         Option("resize", "how a picture is made square (crop)", {"choices": ("crop", "pad", "stretch")}),
-        Option("layout", "override the recognised layout of the folder", reads=True),
+        LAYOUT,
     )
     quick_to_check = 10_000
 
@@ -79,7 +79,7 @@ class ImageClassification(Task):
         if typed["split"] is None and not typed["test"]:
             return None
         return from_words(
-            typed["split"] or "random", typed["valid"], typed["seed"], typed["test"], stratify="label", pictures=True
+            typed["split"] or "random", typed["valid"], typed["seed"], typed["test"], stratify="label", files="image"
         )  # fmt: skip
 
     def call(self, typed: Mapping[str, Any]) -> dict[str, Any]:

@@ -74,16 +74,17 @@ SEED = Option(
 SPLIT = Split(
     "split",
     "random, time:COLUMN (or time:COLUMN,gap=7d: a gap before what is measured), group:COLUMN, column:COLUMN or "
-    "position; of pictures random or group:WHAT, a column of the CSV, parent, the level of a folder, or a pattern such as "
-    "'(patient[0-9]+)_' (random)",
+    "position; of pictures and sounds random or group:WHAT, a column of the CSV, parent, the level of a folder, or a "
+    "pattern such as '(patient[0-9]+)_' (random)",
     {"metavar": "HOW"}, group=GENERAL, fits=facts.or_none(facts.is_split),
 )  # fmt: skip
 TEST = Option(
     "test", "share kept for evaluate (0)", {"type": float, "metavar": "SHARE", "default": 0.0},
     group=GENERAL, fits=facts.is_number,
 )  # fmt: skip
+LAYOUT = Option("layout", "override the recognised layout of the folder", group=GENERAL, reads=True)
 DROP_COPIES = Option(
-    "drop_copies", "leave out rows, or pictures, that are there already", FLAG, group=GENERAL, fits=facts.is_bool
+    "drop_copies", "leave out rows, pictures or sounds that are there already", FLAG, group=GENERAL, fits=facts.is_bool
 )  # fmt: skip
 TARGET = Option(
     "target", "what is to be predicted; may be given again", {**AGAIN, "metavar": "COLUMN"}, group="tables",

@@ -94,7 +94,9 @@ def add(command: ArgumentParser) -> None:
         help="for --model best to try, choose and fit again in: 90s, 5m (10m)",
     )
     command.add_argument("--lr", type=float, help="peak learning rate; default: by model")
-    command.add_argument("--augment", choices=AUGMENTS, help="random changes to training pictures (auto)")
+    command.add_argument(
+        "--augment", choices=AUGMENTS, help="random changes to training pictures, or sounds (auto)"
+    )
     command.add_argument(
         "--frozen-epochs",
         type=int,

@@ -39,7 +39,7 @@ def add(command: ArgumentParser) -> None:
     )
     fixed.add_argument("--epochs", type=int, help="epochs of every trial")
     fixed.add_argument("--lr", type=float, help="peak learning rate of every trial")
-    fixed.add_argument("--augment", choices=AUGMENTS, help="random changes to training pictures")
+    fixed.add_argument("--augment", choices=AUGMENTS, help="random changes to training pictures, or sounds")
     fixed.add_argument(
         "--frozen-epochs", type=int, help="epochs of the head alone, for a pretrained model (4)"
     )

@@ -10,18 +10,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, cast
+from typing import ClassVar, Self, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from drivetrain.codecs import Codec
+from drivetrain.data.augment.base import Changes
 from drivetrain.data.augment.resample import look_up, resample, resize
 from drivetrain.data.share import Share
-from drivetrain.errors import UsageError, nearest
+from drivetrain.errors import UsageError
 from drivetrain.types import Array
 
 PICTURES = "pictures"
@@ -31,7 +32,7 @@ DRAWS = 19
 
 
 @dataclass(frozen=True)
-class Augment:
+class Augment(Changes):
     """What may happen to a picture during training. All zero (and zoom 1) is no augmentation.
 
     Raises `UsageError` for a value out of its range.
@@ -63,16 +64,15 @@ class Augment:
     """Probability that a picture's geometry is changed (rotate, zoom, shift and warp together), and,
     independently, its lighting. Flips and erasing have their own."""
 
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            low, high = _RANGES.get(field.name, (0.0, 1.0))
-            value = getattr(self, field.name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-                raise UsageError(
-                    f"{value!r} is not a number from {low:g} to {high:g}.",
-                    where=f"augment {field.name}",
-                    fix=f"The default is {field.default}.",
-                )
+    ranges: ClassVar = {
+        "rotate": (0.0, 180.0),
+        "zoom": (1.0, 10.0),
+        "shift": (0.0, 0.5),
+        "warp": (0.0, 0.5),
+        "lighting": (0.0, 0.9),
+        "mixup": (0.0, 100.0),
+    }
+    presets: ClassVar = ("photos", "digits", "none")
 
     @classmethod
     def none(cls) -> Augment:
@@ -90,27 +90,19 @@ class Augment:
         return cls(flip=0.0, rotate=8.0, zoom=1.1, shift=0.06, warp=0.0, lighting=0.0)
 
     @classmethod
-    def from_name(cls, name: str) -> Augment:
-        """The preset of that name: "photos", "digits" or "none"."""
-        presets = {"photos": cls.photos, "digits": cls.digits, "none": cls.none}
-        if name not in presets:
-            raise UsageError(
-                f"There is no augmentation {name!r}.",
-                where="augment",
-                fix=nearest(name, presets) or f"Known are {', '.join(presets)}.",
-            )
-        return presets[name]()
+    def usual(cls, photos: bool) -> Augment:
+        """Photographs are changed, small pictures are not."""
+        return cls.photos() if photos else cls.none()
 
-    def to_json(self) -> dict[str, float]:
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, record: dict[str, Any]) -> Augment:
-        known = {field.name for field in fields(cls)}
-        for name in record:
-            if name not in known:
-                raise UsageError(f"There is no setting {name!r}.", where="augment", fix=nearest(name, known))
-        return cls(**record)
+    def scaled(self, strength: float) -> Self:
+        return replace(
+            self,
+            rotate=min(180.0, self.rotate * strength),
+            zoom=min(10.0, 1 + (self.zoom - 1) * strength),
+            shift=min(0.5, self.shift * strength),
+            warp=min(0.5, self.warp * strength),
+            lighting=min(0.9, self.lighting * strength),
+        )
 
     @property
     def moves(self) -> bool:
@@ -157,7 +149,7 @@ class Augment:
             self._erase(changed, draws)
         return changed
 
-    def mix(self, images: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    def mix(self, rows: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Mixup: each picture blended with another of the batch.
 
         Returns (images, partner int64 (n,), weight float32 (n,)), on the pictures' device: a picture becomes
@@ -165,16 +157,9 @@ class Augment:
         weight * loss(target) + (1 - weight) * loss(target[partner]). Weights follow Beta(alpha, alpha),
         folded to 0.5 to 1 so that a picture stays mostly itself. With mixup 0 nothing changes or is drawn.
         """
-        _require_pictures(images)
-        count, device = len(images), images.device
-        if self.mixup == 0:
-            return images, torch.arange(count, device=device), torch.ones(count, device=device)
-        partner = torch.randperm(count, generator=generator, device=generator.device).to(device)
-        # torch's own Beta takes no generator: numpy's is seeded from ours.
-        seed = torch.randint(2**62, (), generator=generator, device=generator.device)
-        share = np.random.default_rng(int(seed)).beta(self.mixup, self.mixup, size=count)
-        weight = torch.from_numpy(np.maximum(share, 1 - share).astype(np.float32)).to(device)
-        return blend(images, partner, weight), partner, weight
+        _require_pictures(rows)
+        partner, weight = self.partners(rows, generator)
+        return rows if self.mixup == 0 else blend(rows, partner, weight), partner, weight
 
     def _homographies(self, draws: Array, size: tuple[int, int]) -> Array:
         """(n, 3, 3): from a place in the output to the place in the picture, -1 to 1 along each side."""
@@ -231,17 +216,6 @@ def change(codec: Codec, augment: Augment) -> Callable[..., Tensor] | None:
     return None if augment == Augment.none() else partial(augment.apply, size=size)
 
 
-_RANGES = {
-    "rotate": (0.0, 180.0),
-    "zoom": (1.0, 10.0),
-    "shift": (0.0, 0.5),
-    "warp": (0.0, 0.5),
-    "lighting": (0.0, 0.9),
-    "mixup": (0.0, 100.0),
-}
-"""Of the fields that are not probabilities."""
-
-
 def _require_pictures(images: Tensor) -> None:
     if images.dtype != torch.uint8 or images.ndim != 4:
         raise UsageError(
@@ -274,3 +248,7 @@ def blend(images: Tensor, partner: Tensor, weight: Tensor) -> Tensor:
     for row, (other, share) in enumerate(zip(partner.numpy(), weight.numpy())):
         np.rint(source[row] * share + source[other] * (1 - share), out=mixed[row], casting="unsafe")
     return torch.from_numpy(mixed)
+
+
+CHANGES = Augment
+"""What this room's files call the changes of their kind."""

@@ -1,8 +1,8 @@
-"""Sources: from a folder of pictures to a table of files and labels, saying how the folder was understood.
+"""Sources: from a folder of pictures, or of sounds, to a table of files and labels, saying how the folder was understood.
 
 class folders              FOLDER/<class>/**/*.jpg
 train/valid/test folders   FOLDER/train/<class>/*, and so for valid (val, validation) and test
-CSV of file and label      FOLDER/labels.csv or .tsv, the pictures anywhere in FOLDER (see `labels.py`)
+CSV of file and label      FOLDER/labels.csv or .tsv, the files anywhere in FOLDER (see `labels.py`)
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from drivetrain.codecs.image import EXTENSIONS
-from drivetrain.data.read.labels import is_table_file, label_pictures, read_labels
-from drivetrain.data.read.picture_files import is_picture
+from drivetrain.data.read.file_kinds import PICTURES, FileKind
+from drivetrain.data.read.labels import is_table_file, names_files, read_labels
 from drivetrain.data.split import PARTS, SYNONYMS
 from drivetrain.data.table import Table, as_column, from_columns, shown
 from drivetrain.errors import DataError, FileError, UsageError, nearest
@@ -26,6 +25,7 @@ __all__ = [
     "from_columns",
     "image_files",
     "image_folder",
+    "labelled_folder",
     "parent_folder",
     "picture_files",
 ]
@@ -35,17 +35,23 @@ CLASS_FOLDERS, SPLIT_FOLDERS, CSV = LAYOUTS = (
     "train/valid/test folders",
     "CSV of file and label",
 )
+ENOUGH = 1_000
+"""So many files more of something else, and a folder is taken for one of that."""
 _SKIPPED = ("__macosx", "thumbs.db", "desktop.ini", "@eadir")
-_ARRANGE = "Put the pictures into one folder per class, or beside a CSV of file and label."
 
 
 def image_folder(path: str | os.PathLike[str], layout: str | None = None) -> Table:
-    """The pictures below `path`: columns `image` (str paths), `label` (str) and, where there is one, `split`; of a CSV
-    the others too.
+    """The pictures below `path`, as `labelled_folder` has them: columns `image`, `label`."""
+    return labelled_folder(path, PICTURES, layout)
+
+
+def labelled_folder(path: str | os.PathLike[str], kind: FileKind, layout: str | None = None) -> Table:
+    """The files of a kind below `path`: columns `image` or what the kind calls it (str paths), `label` (str) and, where
+    there is one, `split`; of a CSV the others too.
 
     `layout` is one of LAYOUTS; None looks which it is, and `table.layout` says what was found. What was left
     out is in `table.notes`. A CSV row whose file is missing, or whose label is empty, is kept for `check`.
-    Raises FileError where there is no such folder, DataError where it holds no labelled pictures, UsageError
+    Raises FileError where there is no such folder, DataError where it holds no labelled files of the kind, UsageError
     for an unknown layout.
     """
     if layout is not None and layout not in LAYOUTS:
@@ -60,25 +66,53 @@ def image_folder(path: str | os.PathLike[str], layout: str | None = None) -> Tab
         raise FileError(
             "this is a file, not a folder.",
             where=shown(path),
-            fix=f"Name the folder that holds it. {_ARRANGE}",
+            fix=f"Name the folder that holds it. {kind.arrange}",
         )
-    tree = _Tree(root)
+    tree = _Tree(root, kind)
     layout = layout or tree.layout()
     if layout == CSV:
-        found = read_labels(root, tree.tables, image_files(root))
+        found = read_labels(root, tree.tables, files_of(root, kind)[0], kind)
         notes = [*tree.notes(layout), *found.notes]
-        return _table(
-            root, layout, found.images, found.labels, found.splits, found.origins, notes, found.others
+        return table_of(
+            root, layout, kind, found.files, found.labels, found.splits, found.origins, notes, found.others
         )
-    images, labels, splits, notes = [], [], [], tree.notes(layout)
+    paths, labels, splits, notes = [], [], [], tree.notes(layout)
     for part, folder in tree.split_folders().items() if layout == SPLIT_FOLDERS else [("", root)]:
         for label, files in tree.classes(folder, notes):
-            images += files
+            paths += files
             labels += [label] * len(files)
             splits += [part] * len(files)
-    if not images:
-        raise DataError(f"no pictures in {layout}.", where=shown(path), fix=_ARRANGE)
-    return _table(root, layout, images, labels, splits if layout == SPLIT_FOLDERS else None, images, notes)
+    if not paths:
+        raise DataError(f"no {kind.things} in {layout}.", where=shown(path), fix=kind.arrange)
+    parts = splits if layout == SPLIT_FOLDERS else None
+    return table_of(root, layout, kind, paths, labels, parts, paths, notes)
+
+
+def labelled_table(path: str | os.PathLike[str], kind: FileKind) -> Table:
+    """The same of a CSV or TSV of file and label, whose files lie in its folder or below."""
+    table = os.path.abspath(os.fspath(path))
+    if not os.path.isfile(table):
+        raise FileError("there is no such file.", where=shown(path), fix="Check the path.")
+    if not is_table_file(table):
+        raise DataError("this is no CSV or TSV of file and label.", where=shown(path), fix=kind.arrange)
+    root = os.path.dirname(table)
+    found = read_labels(root, [table], files_of(root, kind)[0], kind)
+    return table_of(
+        root, CSV, kind, found.files, found.labels, found.splits, found.origins, found.notes, found.others
+    )
+
+
+def holds_mostly(folder: str, kind: FileKind) -> bool:
+    """Whether most of the files in a folder and below are of a kind by their names; what is hidden is passed over."""
+    found = others = 0
+    for _, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if name[0] != "."]
+        of_kind = sum(file.lower().endswith(kind.extensions) for file in files if file[0] != ".")
+        found += of_kind
+        others += sum(file[0] != "." for file in files) - of_kind
+        if others > ENOUGH + found:
+            return False  # Before all of a large folder of something else is walked through.
+    return found > others
 
 
 def image_files(path: str | os.PathLike[str]) -> list[str]:
@@ -88,11 +122,16 @@ def image_files(path: str | os.PathLike[str]) -> list[str]:
 
 def picture_files(path: str | os.PathLike[str]) -> tuple[list[str], list[str]]:
     """The pictures below `path`, and the other files: each sorted, what is hidden skipped. Raises FileError."""
-    pictures: list[str] = []
+    return files_of(path, PICTURES)
+
+
+def files_of(path: str | os.PathLike[str], kind: FileKind) -> tuple[list[str], list[str]]:
+    """The same of the files of any kind."""
+    found: list[str] = []
     others: list[str] = []
     for file in files_below(path):
-        (pictures if is_picture(file) else others).append(file)
-    return pictures, others
+        (found if kind.is_one(file) else others).append(file)
+    return found, others
 
 
 def files_below(path: str | os.PathLike[str]) -> list[str]:
@@ -110,18 +149,20 @@ def parent_folder(path: str | os.PathLike[str]) -> str:
     return label_of(os.path.basename(os.path.dirname(os.path.abspath(os.fspath(path)))))
 
 
-def _table(
+def table_of(
     root: str,
     layout: str,
-    images: list[str],
+    kind: FileKind,
+    paths: list[str],
     labels: list[str],
     splits: list[str] | None,
     origins: list[str],
     notes: list[str],
     others: Mapping[str, list[str]] | None = None,
 ) -> Table:
+    """The table of these files, with `others` as further columns."""
     columns = {name: as_column(values) for name, values in (others or {}).items()}
-    columns |= {"image": as_column(images), "label": as_column(labels)}
+    columns |= {kind.column: as_column(paths), "label": as_column(labels)}
     if splits is not None:
         columns["split"] = as_column(splits)
     told = as_column(origins if all(map(str.isascii, origins)) else [shown(origin) for origin in origins])
@@ -136,19 +177,25 @@ def _table(
 
 
 class _Tree:
-    """The top of a folder, looked at once: its folders, pictures and tables."""
+    """The top of a folder, looked at once: its folders, files of the kind and tables."""
 
-    def __init__(self, root: str) -> None:
-        self.root = root
+    def __init__(self, root: str, kind: FileKind) -> None:
+        self.root, self.kind = root, kind
         self.reached = {_identity(root)}
         entries = _entries(root)
         self.folders = {entry.name: entry.path for entry in entries if _is_folder(entry)}
         files = [entry for entry in entries if entry.name not in self.folders]
-        self.pictures = [entry.path for entry in files if is_picture(entry.path)]
+        self.files = [entry.path for entry in files if kind.is_one(entry.path)]
         self.tables = [entry.path for entry in files if is_table_file(entry.name)]
 
-    def fault(self, error: str, fix: str = _ARRANGE) -> DataError:
-        return DataError(error, where=shown(self.root), fix=fix)
+    def fault(self, error: str, fix: str = "") -> DataError:
+        return DataError(error, where=shown(self.root), fix=fix or self.kind.arrange)
+
+    def holds_some(self, folder: str) -> bool:
+        return any(self.kind.is_one(file) for file in _walk(folder))
+
+    def holds_class_folders(self, folder: str) -> bool:
+        return any(map(self.holds_some, _folders(folder)))
 
     def split_folders(self) -> dict[str, str]:
         """Part of the split -> its folder. Raises DataError when a part has two folders, or train none."""
@@ -167,25 +214,27 @@ class _Tree:
 
     def layout(self) -> str:
         """Which layout this is. Raises DataError when it is none."""
+        things = self.kind.things
         parts = [name for name in self.folders if name.lower() in SYNONYMS]
         only_parts = len(parts) == len(self.folders)
         trains = [self.folders[name] for name in parts if SYNONYMS[name.lower()] == "train"]
-        if any(map(_holds_class_folders, trains)) and (len(parts) > 1 or only_parts):
+        if any(map(self.holds_class_folders, trains)) and (len(parts) > 1 or only_parts):
             return SPLIT_FOLDERS
-        holders = [folder for folder in self.folders.values() if _holds_pictures(folder)]
+        holders = [folder for folder in self.folders.values() if self.holds_some(folder)]
         class_folders = len(holders) > 1 and not only_parts
-        if self.tables and (not class_folders or label_pictures(self.root, self.tables, self.pictures)):
+        if self.tables and (not class_folders or names_files(self.root, self.tables, self.files, self.kind)):
             return CSV
-        if not holders and not self.pictures:
+        if not holders and not self.files:
             raise self.fault(
-                "there are no pictures in the folder.", f"Readable are {', '.join(EXTENSIONS)}. {_ARRANGE}"
+                f"there are no {things} in the folder.",
+                f"Readable are {', '.join(self.kind.extensions)}. {self.kind.arrange}",
             )
         if not holders:
-            raise self.fault("the pictures have no labels: there are no class folders and no CSV.")
-        if len(holders) == 1 and sum(map(_holds_pictures, _folders(holders[0]))) > 1:
+            raise self.fault(f"the {things} have no labels: there are no class folders and no CSV.")
+        if len(holders) == 1 and sum(map(self.holds_some, _folders(holders[0]))) > 1:
             name = shown(os.path.basename(holders[0]))
             raise self.fault(
-                f"{name!r} is the only folder with pictures, and they lie in folders of its own.",
+                f"{name!r} is the only folder with {things}, and they lie in folders of its own.",
                 f"Give {shown(holders[0])!r} where those are the classes. To learn a class takes a second one.",
             )
         if trains and only_parts:
@@ -193,31 +242,31 @@ class _Tree:
         return CLASS_FOLDERS
 
     def classes(self, folder: str, notes: list[str]) -> Iterator[tuple[str, list[str]]]:
-        """Label and pictures of each class folder in `folder`; what is left out is added to `notes`."""
-        loose = 0
+        """Label and files of each class folder in `folder`; what is left out is added to `notes`."""
+        things, loose = self.kind.things, 0
         first: dict[str, str] = {}
         for entry in _entries(folder):
             place = f"{shown(os.path.relpath(entry.path, self.root))}/"
             if not _is_folder(entry):
-                loose += is_picture(entry.path)
+                loose += self.kind.is_one(entry.path)
             elif not _enter(entry, self.reached):
                 notes.append(f"{place} is a link to a folder that was read already: left out")
             else:
                 files = list(_walk(entry.path, self.reached))
-                pictures = [file for file in files if is_picture(file)]
-                if not pictures:
-                    notes.append(f"{place} holds no pictures: it is no class")
-                elif len(files) > len(pictures):
+                found = [file for file in files if self.kind.is_one(file)]
+                if not found:
+                    notes.append(f"{place} holds no {things}: it is no class")
+                elif len(files) > len(found):
                     notes.append(
-                        f"{place}: left out, no pictures by name or content: {len(files) - len(pictures):,}"
+                        f"{place}: left out, no {things} by name or content: {len(files) - len(found):,}"
                     )
                 label = label_of(entry.name)
                 if first.setdefault(label, place) != place:
                     notes.append(f"{first[label]!r} and {place!r} are one class: {label!r}")
-                yield label, pictures
+                yield label, found
         if loose:
             place = "the top folder" if folder == self.root else f"{shown(os.path.basename(folder))}/"
-            notes.append(f"{place}: left out, pictures in no class folder: {loose:,}")
+            notes.append(f"{place}: left out, {things} in no class folder: {loose:,}")
 
     def notes(self, layout: str) -> list[str]:
         """What lies at the top and is not used in this layout."""
@@ -257,14 +306,6 @@ def _walk(folder: str, reached: set[tuple[int, int]] | None = None) -> Iterator[
         inside = {entry.name for entry in folders}
         yield from (entry.path for entry in entries if entry.name not in inside)
         waiting += [_entries(entry.path) for entry in reversed(folders) if _enter(entry, reached)]
-
-
-def _holds_pictures(folder: str) -> bool:
-    return any(is_picture(file) for file in _walk(folder))
-
-
-def _holds_class_folders(folder: str) -> bool:
-    return any(map(_holds_pictures, _folders(folder)))
 
 
 def _folders(folder: str) -> list[str]:

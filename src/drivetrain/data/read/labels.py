@@ -1,6 +1,6 @@
-"""The CSV or TSV that labels the pictures of a folder: which column is the file, the label and the split.
+"""The CSV or TSV that labels the pictures, or the sounds, of a folder: which column is the file, the label and the split.
 
-The file column is the one whose values are pictures that exist (with or without folder and extension), the
+The file column is the one whose values are files that exist (with or without folder and extension), the
 split column the one that says train, valid or test, and the label column the one left, or the one named so.
 Rows count as in a spreadsheet: the first line of the file is row 1.
 """
@@ -12,7 +12,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from drivetrain.codecs.image import EXTENSIONS
+from drivetrain.data.read.file_kinds import FileKind
 from drivetrain.data.read.textfile import csv_records, find_separator, read_text
 from drivetrain.data.split import SYNONYMS
 from drivetrain.data.table import shown
@@ -30,6 +30,11 @@ FILE_NAMES = (
     "photo",
     "image_id",
     "img",
+    "audio",
+    "sound",
+    "wav",
+    "recording",
+    "clip",
     "id",
     "name",
 )
@@ -47,8 +52,8 @@ LABEL_NAMES = (
     "y",
 )
 SPLIT_NAMES = ("split", "subset", "set", "part", "partition", "fold", "usage")
-RESERVED = ("image", "label", "split")
-"""What the columns of a table of pictures are called."""
+RESERVED = ("label", "split")
+"""What columns of such a table are called, beside that of the files."""
 _LOOKED_AT = 500
 _CLASSES = 20
 """Up to so many different numbers may be names of classes."""
@@ -56,10 +61,10 @@ _CLASSES = 20
 
 @dataclass(frozen=True)
 class Labelled:
-    """The rows of a file that labels pictures: paths, labels, parts (None where it names none), where each row is, notes,
+    """The rows of a file that labels files: paths, labels, parts (None where it names none), where each row is, notes,
     and what its other columns hold, such as the patient: to split by, never an input."""
 
-    images: list[str]
+    files: list[str]
     labels: list[str]
     splits: list[str] | None
     origins: list[str]
@@ -72,8 +77,8 @@ def is_table_file(name: str) -> bool:
     return name.lower().endswith((".csv", ".tsv"))
 
 
-def read_labels(root: str, tables: Sequence[str], pictures: Sequence[str]) -> Labelled:
-    """The rows of the table file in `root` for its `pictures`.
+def read_labels(root: str, tables: Sequence[str], found: Sequence[str], kind: FileKind) -> Labelled:
+    """The rows of the table file in `root` for the files of a kind that are `found` there.
 
     A file that does not exist keeps its row (the path where it would be), and so does an empty label. Raises
     DataError where the table file or its columns are not clear, naming the row.
@@ -84,19 +89,19 @@ def read_labels(root: str, tables: Sequence[str], pictures: Sequence[str]) -> La
             where=shown(root),
             fix="Add one with columns file and label.",
         )
-    files = _Files(root, pictures)
+    files = _Files(root, found, kind)
     read = {table: _read(table) for table in tables}
     fitting = [table for table, (header, rows, _) in read.items() if _file_columns(header, rows, files)]
     if len(fitting) != 1:
         names = ", ".join(shown(os.path.basename(table)) for table in (fitting or tables))
         if fitting:
             raise DataError(
-                f"several files label the pictures: {names}.",
+                f"several files label the {kind.things}: {names}.",
                 where=shown(root),
                 fix="Leave one of them in the folder.",
             )
         raise DataError(
-            f"no column of {names} names pictures in this folder.",
+            f"no column of {names} names {kind.things} in this folder.",
             where=shown(root),
             fix="Name the files as they lie in the folder, in a column called file.",
         )
@@ -104,10 +109,10 @@ def read_labels(root: str, tables: Sequence[str], pictures: Sequence[str]) -> La
     header, rows, notes = read[table]
     place = shown(os.path.basename(table))
     file_column, label_column, split_column = _columns(header, rows, files, place)
-    images, labels, origins, splits = [], [], [], []
+    paths, labels, origins, splits = [], [], [], []
     for number, cells in rows:
         origin = f"{place}, row {number}"
-        images.append(files.path(cells[file_column], origin))
+        paths.append(files.path(cells[file_column], origin))
         labels.append(cells[label_column].strip())
         origins.append(origin)
         if split_column is not None:
@@ -117,23 +122,23 @@ def read_labels(root: str, tables: Sequence[str], pictures: Sequence[str]) -> La
             f"{header[label_column]!r} in {place} holds numbers, and each is a class of its own: to learn the number, "
             "make a DataBlock with dt.Number() as its target"
         )
-    named = set(images)
-    unnamed = sum(picture not in named for picture in pictures)
+    named = set(paths)
+    unnamed = sum(path not in named for path in found)
     if unnamed:
-        notes.append(f"{unnamed:,} of the pictures are not named in {place} and left out")
+        notes.append(f"{unnamed:,} of the {kind.things} are not named in {place} and left out")
     used = {file_column, label_column, split_column}
     others = {
         name: [cells[column] for _, cells in rows]
         for column, name in enumerate(header)
-        if column not in used and name and name not in RESERVED
+        if column not in used and name and name not in (kind.column, *RESERVED)
     }
-    return Labelled(images, labels, splits if split_column is not None else None, origins, notes, others)
+    return Labelled(paths, labels, splits if split_column is not None else None, origins, notes, others)
 
 
-def label_pictures(root: str, tables: Sequence[str], pictures: Sequence[str]) -> bool:
-    """True where a table file has a column that names these pictures."""
-    files = _Files(root, pictures)
-    return bool(pictures) and any(_file_columns(*_read(table)[:2], files) for table in tables)
+def names_files(root: str, tables: Sequence[str], found: Sequence[str], kind: FileKind) -> bool:
+    """True where a table file has a column that names these files."""
+    files = _Files(root, found, kind)
+    return bool(found) and any(_file_columns(*_read(table)[:2], files) for table in tables)
 
 
 def _read(path: str) -> tuple[list[str], list[tuple[int, list[str]]], list[str]]:
@@ -159,23 +164,23 @@ def _read(path: str) -> tuple[list[str], list[tuple[int, list[str]]], list[str]]
 
 
 class _Files:
-    """Finds the picture that a cell means: its path, or its name alone, with or without the extension.
+    """Finds the file that a cell means: its path, or its name alone, with or without the extension.
 
-    `pictures` are paths that begin with `root`.
+    `found` are paths that begin with `root`.
     """
 
-    def __init__(self, root: str, pictures: Sequence[str]) -> None:
-        self.root = root
+    def __init__(self, root: str, found: Sequence[str], kind: FileKind) -> None:
+        self.root, self.kind = root, kind
         self.known: dict[str, list[str]] = {}
-        for picture in pictures:
-            relative = picture[len(root) :].replace("\\", "/").lstrip("/")
+        for path in found:
+            relative = path[len(root) :].replace("\\", "/").lstrip("/")
             # The most exact key counts first: a whole path, the name alone, then both without the extension.
             keys = (f"0{relative}", f"1{relative.rpartition('/')[2]}")
             for key in (*keys, *(f"{int(key[0]) + 2}{os.path.splitext(key[1:])[0]}" for key in keys)):
-                self.known.setdefault(key, []).append(picture)
+                self.known.setdefault(key, []).append(path)
 
     def find(self, cell: str) -> list[str]:
-        """The pictures that a cell may mean: none, one or, where it is not exact, several."""
+        """The files that a cell may mean: none, one or, where it is not exact, several."""
         name = cell.strip().replace("\\", "/").removeprefix("./")
         if not name:
             return []
@@ -186,7 +191,7 @@ class _Files:
         return [path] if "\0" not in path and os.path.isfile(path) else []
 
     def path(self, cell: str, origin: str) -> str:
-        """The one picture that a cell means, or where it would be if it existed."""
+        """The one file that a cell means, or where it would be if it existed."""
         found = self.find(cell)
         if len(found) > 1:
             told = " and ".join(shown(os.path.relpath(path, self.root)) for path in found[:2])
@@ -207,7 +212,11 @@ def _file_columns(header: list[str], rows: list[tuple[int, list[str]]], files: _
         for column, cells in enumerate(values)
         if cells and sum(bool(files.find(cell)) for cell in cells) * 2 >= len(cells)
     ]
-    whole = [column for column in found if any(cell.lower().endswith(EXTENSIONS) for cell in values[column])]
+    whole = [
+        column
+        for column in found
+        if any(cell.lower().endswith(files.kind.extensions) for cell in values[column])
+    ]
     return whole or found
 
 
@@ -217,7 +226,7 @@ def _columns(
     """The columns of file, label and split (or None). Raises DataError where that is not clear."""
     if any(files.find(cell) for cell in header):
         raise DataError(
-            "the first row names a picture: there is no header.",
+            f"the first row names a {files.kind.one}: there is no header.",
             where=f"{place}, row 1",
             fix="Add a row such as: file,label",
         )
