@@ -28,7 +28,7 @@ ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare Softmax TopK
 
 AveragePool BatchNormalization Conv ConvTranspose Det Dropout Einsum GRU Gemm GlobalAveragePool GlobalMaxPool
 GroupNormalization InstanceNormalization LRN LSTM LayerNormalization LpNormalization LpPool MatMul MaxPool
-MeanVarianceNormalization RMSNormalization
+MeanVarianceNormalization RMSNormalization RNN
 
 Col2Im Concat Constant ConstantOfShape DepthToSpace Expand EyeLike Flatten Gather GatherElements GatherND
 GridSample NonZero OneHot Pad Range Reshape Resize ScatterElements ScatterND Shape Size Slice SpaceToDepth Split

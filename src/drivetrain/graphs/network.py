@@ -28,7 +28,12 @@ def write_network(network: nn.Module, signature: Signature) -> bytes:
 
 
 class NetworkGraph(Builder):
-    """A graph to which modules are written."""
+    """A graph to which modules are written. `places` are what encoders have written beside rows of features, by input, for the
+    heads that ask for it."""
+
+    def __init__(self, signature: Signature) -> None:
+        super().__init__(signature)
+        self.places: dict[str, Any] = {}
 
     def write(self, module: nn.Module, *given: Any) -> Any:
         """What the module writes of what it is given: the name of its output, or what else it gives. Raises NotWritten."""

@@ -55,20 +55,27 @@ def build_network(
         return importlib.import_module(source.location).build(signature, rows, options, *source.words)
     notes: list[str] = []
 
-    def body(shape: tuple[int, ...]) -> nn.Module:
-        made = registry.build_body(model, shape, pretrained=pretrained, dropout=dropout)
+    def body(shape: tuple[int, ...], form: str = "") -> nn.Module:
+        made = registry.build_body(model, shape, form, pretrained=pretrained, dropout=dropout)
         notes.extend(getattr(made, "notes", []))
         return made
 
     shape = registry.shape_of(model, signature, count)
     if not all(getattr(part_of("heads", codec), "OF_MEMBERS", False) for codec in signature.targets.values()):
         shape = replace(shape, members=1)
-    encoders = build_encoders(signature.inputs, rows, registry.encoder_options(model, body, shape, vectors))
-    inputs, places = looks_of_features(encoders, two_rows(signature.inputs, rows))
-    combined = not all(map(form_of, signature.inputs.values()))
+    relative = any(getattr(part_of("heads", codec), "RELATIVE", False) for codec in signature.targets.values())
+    options = replace(registry.encoder_options(model, body, shape, vectors), relative=relative)
+    encoders = build_encoders(signature.inputs, rows, options)
+    inputs, places, scaled = looks_of_features(encoders, two_rows(signature.inputs, rows))
+    # A forecast is a linear one, and what was found beside it: the head puts these together.
+    combined = not relative and not all(map(form_of, signature.inputs.values()))
     combiner = registry.build_combiner(model, inputs, dropout, shape) if combined else nn.Identity()
+    bodies = [each for encoder in encoders.values() for each in getattr(encoder, "bodies", [])]
+    linear = bool(bodies) and all(getattr(each, "linear", False) for each in bodies)
     wishes = {
-        name: replace(chosen.get(name, HeadOptions(dropout)), members=shape.members, places=places)
+        name: replace(
+            chosen.get(name, HeadOptions(dropout)), members=shape.members, places=places, scaled=scaled, linear=linear,
+        )  # fmt: skip
         for name in signature.targets
     }
     width = getattr(combiner, "features", len(inputs))

@@ -91,7 +91,7 @@ class Network(BaseNetwork):
         return torch.cat(parts, dim=1), places
 
     def write_graph(self, graph: NetworkGraph) -> None:
-        if not self.keeps_features:
+        if self.sees_targets or self.only_places or getattr(self.combiner, "asks_places", False):
             raise NotWritten("more than a row of features")
         parts = [part for encoder in self._encoders for part in graph.write(encoder)]
         combined = graph.write(self.combiner, graph.beside(parts))

@@ -82,12 +82,12 @@ def _around(
         return OwnNetwork(module, list(inputs), [], heads)
     forms = [form_of(codec) for codec in inputs.values()]
     if any(forms) and len(forms) > 1:
-        bare = EncoderOptions(lambda shape: nn.Identity())
+        bare = EncoderOptions(lambda shape, form="": nn.Identity())
         encoders = [
             part_of("encoders", codec).build({name: codec}, rows, bare) for name, codec in inputs.items()
         ]
         return OwnNetwork(module, list(inputs), encoders, heads)
-    encoders = build_encoders(inputs, rows, EncoderOptions(lambda shape: module))
+    encoders = build_encoders(inputs, rows, EncoderOptions(lambda shape, form="": module))
     return Network(encoders, nn.Identity() if any(forms) else module, heads, [])
 
 

@@ -1,7 +1,7 @@
 """Recurrent networks: what is remembered at each place of a sequence, in one direction or in both, in layers on each other.
 
-Hochreiter and Schmidhuber 1997 (LSTM, Neural Computation 9); Cho et al. 2014 (GRU, arXiv:1406.1078); Schuster and Paliwal 1997
-(both directions, IEEE TSP 45).
+Elman 1990 (RNN, Cognitive Science 14); Hochreiter and Schmidhuber 1997 (LSTM, Neural Computation 9); Cho et al. 2014 (GRU,
+arXiv:1406.1078); Schuster and Paliwal 1997 (both directions, IEEE TSP 45).
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 WIDTH = 128
 LEAST = -1.0
-"""No state of either is below it."""
-GATES = {"LSTM": (0, 3, 1, 2), "GRU": (1, 0, 2)}
+"""No state of any is below it."""
+GATES = {"LSTM": (0, 3, 1, 2), "GRU": (1, 0, 2), "RNN": (0,)}
 """In ONNX's order, the places of torch's."""
 
 
@@ -75,7 +75,7 @@ def _turned(values: Tensor, lengths: Tensor) -> Tensor:
 
 
 class Recurrent(SequenceBody):
-    """Layers of LSTM or GRU; the features are what is remembered when a row has been read, and the largest of each state over
+    """Layers of LSTM, GRU or RNN; the features are what is remembered when a row has been read, and the largest of each state over
     all places (as Howard and Ruder 2018, arXiv:1801.06146)."""
 
     def __init__(
@@ -132,6 +132,6 @@ class Recurrent(SequenceBody):
 
 
 def build(kind: str, shape: tuple[int, ...], dropout: float, words: Sequence[str]) -> Recurrent:
-    """LSTM or GRU on sequences (most T, F), as the words after its name say."""
+    """LSTM, GRU or RNN on sequences (most T, F), as the words after its name say."""
     says = told(words, ["bidirectional"], {"layers": 1, "wide": WIDTH, "embedded": shape[1]})
     return Recurrent(kind, shape[1], says["wide"], says["layers"], bool(says["bidirectional"]), dropout)

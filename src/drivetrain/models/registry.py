@@ -345,7 +345,7 @@ def shape_of(name: str, signature: Signature, rows: int) -> TableShape:
 
 def encoder_options(
     name: str,
-    body: Callable[[tuple[int, ...]], nn.Module],
+    body: Callable[..., nn.Module],
     shape: TableShape,
     vectors: WordVectors | None = None,
 ) -> EncoderOptions:
@@ -386,10 +386,11 @@ def build_combiner(name: str, inputs: Sequence[int], dropout: float, shape: Tabl
 
 
 def build_body(
-    name: str, shape: tuple[int, ...], *, pretrained: bool | str = "auto", dropout: float = 0.0
+    name: str, shape: tuple[int, ...], form: str = "", *, pretrained: bool | str = "auto", dropout: float = 0.0
 ) -> Body:
     """The body that `name` stands for, for inputs of `shape`: of pictures (channels, height, width), of tokens (most, width), of
-    the tokens of a pretrained model (most,).
+    the tokens of a pretrained model (most,). Of another `form` than tokens and pictures are, which a body's file may have a
+    builder of its own for: `build_series`.
 
     `pretrained`: True wants weights or fails; False wants random ones; "auto" takes weights where they can be had,
     and for a short name without network says in `body.notes` that it starts from random ones. Raises UsageError
@@ -406,7 +407,8 @@ def build_body(
             raise UsageError(
                 f"there are no pretrained weights for {name!r}.", where="model", fix=f"Choose {choices}."
             )
-        return importlib.import_module(source.location).build(shape, dropout, *source.words)
+        file = importlib.import_module(source.location)
+        return getattr(file, f"build_{form}", file.build)(shape, dropout, *source.words)
     if source.kind == "weights":
         from drivetrain.models import local
 

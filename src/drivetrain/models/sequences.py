@@ -1,4 +1,4 @@
-"""What a body for tokens is, and the simplest of them: the mean of their vectors.
+"""What a body for tokens and for series is, and the simplest of them: the mean of their vectors, and all values of a window.
 
 Padding follows shorter rows: a body gets their lengths, and looks at nothing that comes after.
 """
@@ -22,11 +22,16 @@ class SequenceBody(Body):
     """Vectors float32 (N, T, F) and how many of each row are there, int64 (N,) from 1 -> features float32 (N, `features`).
 
     An architecture is a file in `bodies/` with `build(shape, dropout)`, shape (most T, F), and a record MODEL that takes the
-    form "tokens"; where words after its name say more of it, `build` takes them too, and WORDS shows how they are written.
-    `forward` is `pooled` of `maps`; both are written as graphs too.
+    form "tokens", "series" or both (SEQUENCES); where words after its name say more of it, `build` takes them too, and WORDS shows how they are written.
+    `forward` is `pooled` of `maps`; both are written as graphs too. Where a series is something else to it than tokens are, its
+    file has `build_series`, of the same form; its shape is (None, F) where rows have different lengths.
     """
 
     has_maps = True
+    linear = False
+    """Whether its features are sums of its input: then what is told of a series is one too."""
+    level = "mean"
+    """What is taken off each window of a series that is to be continued: its "mean", or its "last" value."""
 
     def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
         return self.pooled(self.maps(values, lengths), lengths)
@@ -62,6 +67,32 @@ class Mean(SequenceBody):
 
     def write_pooled(self, graph: NetworkGraph, maps: str, lengths: str) -> str:
         return graph.write(self.layers, write_mean(graph, maps, lengths))
+
+    def blocks(self) -> list[nn.Module]:
+        return [self.layers]
+
+
+class Flat(SequenceBody):
+    """All values of windows (N, T, F) side by side, T the same for all, then `layers`. With `first` those of the first channel
+    alone: a series that is told from its own past."""
+
+    def __init__(
+        self, shape: tuple[int, ...], layers: nn.Module | None = None, features: int = 0, first: bool = False
+    ) -> None:
+        super().__init__()
+        self.layers = layers or nn.Identity()
+        self.first = first
+        self.features = features or shape[0] * (1 if first else shape[1])
+
+    def pooled(self, maps: Tensor, lengths: Tensor) -> Tensor:
+        del lengths
+        return self.layers(maps[:, :, 0] if self.first else maps.flatten(1))
+
+    def write_pooled(self, graph: NetworkGraph, maps: str, lengths: str) -> str:
+        del lengths
+        if self.first:
+            return graph.write(self.layers, graph.add("Gather", maps, graph.constant(0, "i8"), axis=2))
+        return graph.write(self.layers, graph.add("Flatten", maps, axis=1))
 
     def blocks(self) -> list[nn.Module]:
         return [self.layers]

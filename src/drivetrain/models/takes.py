@@ -18,6 +18,8 @@ PICTURE = "picture"
 """The form of what pictures are to a body: (channels, height, width)."""
 TOKENS = "tokens"
 """The form of what comes one after the other: (most places, width of the vector at each)."""
+SERIES = "series"
+"""The form of numbers one after the other: (moments, channels), moments None where rows have different numbers of them."""
 SUBWORDS = "subwords"
 """The form of what a pretrained model of texts reads, by its own tokenizer: (most tokens,)."""
 LISTED = 5
@@ -128,7 +130,20 @@ def _one_number(codecs: Sequence[Codec]) -> bool:
     return len(codecs) == 1 and isinstance(codecs[0], Quantity)
 
 
+def takes_sequences() -> Takes:
+    """Of a body that reads either tokens or numbers one after the other, and beside them what needs no body."""
+    return Takes(
+        "tokens or series", lambda codecs: {*map(form_of, codecs)} - {""} in ({TOKENS}, {SERIES})
+    )
+
+
+def _series(codecs: Sequence[Codec]) -> bool:
+    return exactly("series")(codecs)
+
+
 PICTURES = takes_form(PICTURE, "pictures")
+SEQUENCES = takes_sequences()
+FORECASTS = Takes("series", takes_form(SERIES, "series").inputs, "a series", _series)
 READS_TEXTS = Takes(
     "texts, and columns beside them",
     lambda codecs: (
@@ -138,7 +153,8 @@ READS_TEXTS = Takes(
 )
 """Of a pretrained model, which has its own tokenizer: whatever the codec of a text is until then."""
 ANY_FORM = Takes(
-    "columns, pictures or tokens", lambda codecs: {*map(form_of, codecs)} <= {PICTURE, TOKENS, ""}
+    "columns, pictures, tokens or series",
+    lambda codecs: {*map(form_of, codecs)} <= {PICTURE, TOKENS, SERIES, ""},
 )
 CLASS_OR_NUMBER = "a class or a number"
 TABLES = Takes("tables", _of_columns, CLASS_OR_NUMBER, _plain)

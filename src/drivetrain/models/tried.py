@@ -21,11 +21,12 @@ from drivetrain.types import Array
 
 def looks_of_features(
     encoders: Mapping[str, Encoder], sample: Mapping[str, Tensor]
-) -> tuple[list[int], dict[str, tuple[int, ...]]]:
-    """For each of the features that the encoders give together, the number of the input that it is of; and the shapes of
-    places, by input. Raises TrainingError where somebody else's encoder gives no rows of features."""
+) -> tuple[list[int], dict[str, tuple[int, ...]], dict[str, tuple[int, ...]]]:
+    """For each of the features that the encoders give together, the number of the input that it is of; the shapes of
+    places, by input; and of those whose rows are scaled by themselves. Raises TrainingError where somebody else's encoder gives no rows of features."""
     found: list[int] = []
     places: dict[str, tuple[int, ...]] = {}
+    scaled: dict[str, tuple[int, ...]] = {}
     first = 0
     with torch.no_grad():
         for encoder in encoders.values():
@@ -37,8 +38,9 @@ def looks_of_features(
                     _refuse_parts(parts)
                 found += [first + place for place in encoder.inputs_of([part.shape[1] for part in parts])]
             places |= {name: tuple(each.values.shape[1:]) for name, each in there.items()}
+            scaled |= {name: places[name] for name, each in there.items() if each.level is not None}
             first += len(encoder.names)
-    return found, places
+    return found, places, scaled
 
 
 def try_heads(network: BaseNetwork, signature: Signature, rows: Mapping[str, Array]) -> None:

@@ -1,12 +1,12 @@
-"""GRU on tokens: `gru`, `gru:bidirectional`, `gru:2-layers`, `gru:256-wide`, or several of these."""
+"""GRU on tokens or series: `gru`, `gru:bidirectional`, `gru:2-layers`, `gru:256-wide`, or several of these."""
 
 from __future__ import annotations
 
 from drivetrain.models import recurrent
 from drivetrain.models.registry import Model
-from drivetrain.models.takes import TOKENS, takes_form
+from drivetrain.models.takes import SEQUENCES
 
-MODEL = Model("GRU", takes=takes_form(TOKENS, "tokens"))
+MODEL = Model("GRU", takes=SEQUENCES)
 WORDS = ("bidirectional", "2-layers", "256-wide", "64-embedded")
 
 

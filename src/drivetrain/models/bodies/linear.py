@@ -1,5 +1,5 @@
 """No layers: with the head, softmax regression on the pixels, or on the mean of the vectors of tokens (Joulin et al. 2016,
-arXiv:1607.01759)."""
+arXiv:1607.01759), or on all values of a window."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 
 from drivetrain.models.body import Body
-from drivetrain.models.sequences import Mean
+from drivetrain.models.sequences import Flat, Mean, SequenceBody
 
 if TYPE_CHECKING:
     from drivetrain.graphs.network import NetworkGraph
@@ -35,3 +35,11 @@ class Linear(Body):
 def build(shape: tuple[int, ...], dropout: float = 0.0) -> Body:
     del dropout
     return Mean(shape[1]) if len(shape) == 2 else Linear(shape)
+
+
+def build_series(shape: tuple[int, ...], dropout: float = 0.0) -> SequenceBody:
+    """The values of a window side by side; of rows of different lengths the mean of each channel."""
+    del dropout
+    body = Flat(shape) if shape[0] else Mean(shape[1])
+    body.linear = True
+    return body

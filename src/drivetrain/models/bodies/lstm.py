@@ -1,12 +1,12 @@
-"""LSTM on tokens: `lstm`, `lstm:bidirectional`, `lstm:2-layers`, `lstm:256-wide`, or several of these."""
+"""LSTM on tokens or series: `lstm`, `lstm:bidirectional`, `lstm:2-layers`, `lstm:256-wide`, or several of these."""
 
 from __future__ import annotations
 
 from drivetrain.models import recurrent
 from drivetrain.models.registry import Model
-from drivetrain.models.takes import TOKENS, takes_form
+from drivetrain.models.takes import SEQUENCES
 
-MODEL = Model("LSTM", takes=takes_form(TOKENS, "tokens"))
+MODEL = Model("LSTM", takes=SEQUENCES)
 WORDS = ("bidirectional", "2-layers", "256-wide", "64-embedded")
 
 

@@ -1,4 +1,4 @@
-"""Dense layers on the pixels, or on the mean of the vectors of tokens."""
+"""Dense layers on the pixels, on the mean of the vectors of tokens, or on all values of a window."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 
 from drivetrain.models.body import Body
-from drivetrain.models.sequences import Mean
+from drivetrain.models.sequences import Flat, Mean
 
 if TYPE_CHECKING:
     from drivetrain.graphs.network import NetworkGraph
@@ -51,3 +51,10 @@ def build(shape: tuple[int, ...], dropout: float = 0.0) -> Body:
     if len(shape) == 2:
         return Mean(shape[1], dense(shape[1], WIDTHS, dropout), WIDTHS[-1])
     return MLP(shape, dropout=dropout)
+
+
+def build_series(shape: tuple[int, ...], dropout: float = 0.0) -> Body:
+    """On the values of a window side by side; of rows of different lengths on the mean of each channel."""
+    if not shape[0]:
+        return build(shape, dropout)
+    return Flat(shape, dense(math.prod(shape), WIDTHS, dropout), WIDTHS[-1])

@@ -1,4 +1,4 @@
-"""A small transformer on tokens: `transformer`, `transformer:causal`, `transformer:4-layers`, `transformer:256-wide`.
+"""A small transformer on tokens or series: `transformer`, `transformer:causal`, `transformer:4-layers`, `transformer:256-wide`.
 
 Vaswani et al. 2017 (arXiv:1706.03762), with the norms before what they feed (Xiong et al. 2020, arXiv:2002.04745). Places
 are told by sines, so that no table of them says how long a text may be.
@@ -23,12 +23,12 @@ from drivetrain.models.sequences import (
     write_places,
     write_there,
 )
-from drivetrain.models.takes import TOKENS, takes_form
+from drivetrain.models.takes import SEQUENCES
 
 if TYPE_CHECKING:
     from drivetrain.graphs.network import NetworkGraph
 
-MODEL = Model("a small transformer", takes=takes_form(TOKENS, "tokens"))
+MODEL = Model("a small transformer", takes=SEQUENCES)
 WORDS = ("causal", "4-layers", "256-wide", "64-embedded")
 WIDTH, LAYERS = 128, 2
 

@@ -25,25 +25,30 @@ class EncoderOptions:
     """What a model wants of its encoders.
 
     `body` makes the body of an input that needs one of its own, for the shape of what it is given: of a picture, and of
-    what is laid out as one, (channels, height, width); of tokens (most places, width). `bins` is the number of pieces that
+    what is laid out as one, (channels, height, width); of tokens (most places, width); of a series, with the form said too,
+    (moments or None, channels). `relative` wants a series that is to be continued scaled window by window. `bins` is the number of pieces that
     a number is cut into beside being scaled (0: scaled only). `width` is the rule for the width of an embedding, levels ->
     width (None: one column per level). With `biases` each level also has a number of its own. `vectors` are those that tokens which
     are words begin with.
     """
 
-    body: Callable[[tuple[int, ...]], nn.Module]
+    body: Callable[..., nn.Module]
     bins: int = 0
     width: Callable[[int], int] | None = None
     biases: bool = False
     vectors: WordVectors | None = None
+    relative: bool = False
 
 
 class Places(NamedTuple):
     """What is at each place of an input, beside its row of features: float32 (N, T, F), a sequence, or (N, C, H, W), a
-    map. `mask` is bool (N, T) or (N, H, W), True where there is something; None where there is everywhere."""
+    map. `mask` is bool (N, T) or (N, H, W), True where there is something; None where there is everywhere. Of a window that
+    was scaled by itself `level` (N, 1) was taken off, and it was divided by `spread` (N, 1)."""
 
     values: Tensor
     mask: Tensor | None = None
+    level: Tensor | None = None
+    spread: Tensor | None = None
 
     @classmethod
     def of_lengths(cls, values: Tensor, lengths: Tensor) -> Places:

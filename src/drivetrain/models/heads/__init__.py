@@ -32,7 +32,8 @@ class HeadOptions:
     """What the settings say of heads. `class_weights` is (classes,), or None where all count alike; `loss` of a number
     is squared, huber or absolute. `members` is how many a network has whose features are (N, members, features), and
     `limits` are the lowest and the highest answer of a number on the scale that its layer predicts. `places` has the
-    shapes of what encoders give beside the row of features, input -> (T, F) or (C, H, W)."""
+    shapes of what encoders give beside the row of features, input -> (T, F) or (C, H, W); `scaled` are those of them whose rows
+    were scaled by themselves. `linear`: what is told shall be a sum of the features."""
 
     dropout: float = 0.0
     label_smoothing: float = 0.0
@@ -41,6 +42,8 @@ class HeadOptions:
     members: int = 1
     limits: tuple[float, float] | None = None
     places: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    scaled: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    linear: bool = False
 
 
 class Head(nn.Module):
