@@ -91,6 +91,7 @@ SEEN: dict[str, tuple[list[Any], dict[str, Any]]] = {
         for operator in ("Div", "Mod") for kind in ("int32", "int64") for by in (-1, 0) for computed in (False, True)
     },
     "GRU of no steps": recurrent("GRU", 3, (0, 1, 3)),
+    "RNN of no steps": recurrent("RNN", 1, (0, 1, 3)),
     "GRU of no rows": recurrent("GRU", 3, (2, 0, 3)),
     "LSTM of no steps": recurrent("LSTM", 4, (0, 1, 3)),
     "LSTM of no rows": recurrent("LSTM", 4, (2, 0, 3)),

@@ -26,6 +26,7 @@ from drivetrain.runtime.programs.proof import make_generated_cases
 TEXT = "abc def. abc ghi,\nfed cba? " * 8
 MODELS = [
     "lstm:16-wide:2-layers",
+    "rnn:16-wide",
     "gru:16-wide",
     "transformer:causal:32-wide:2-layers",
     "transformer:causal:32-wide:1-layers:32-embedded",

@@ -28,7 +28,7 @@ from drivetrain.testing.bundles import check_bundle
 
 LENGTHS = (5, 1, 0, 9, 17, 3, 2, 30)
 MODELS = (
-    "linear", "mlp", "lstm", "lstm:bidirectional", "gru:32-wide", "gru:bidirectional:2-layers:16-wide", "transformer:1-layers",
+    "linear", "mlp", "rnn:16-wide", "tcn:16-wide", "lstm", "lstm:bidirectional", "gru:32-wide", "gru:bidirectional:2-layers:16-wide", "transformer:1-layers",
     "transformer:causal:64-wide",
 )  # fmt: skip
 
@@ -138,7 +138,7 @@ def test_names_are_offered_and_their_words_checked() -> None:
     reader: Any = network_of("gru:8-wide:5-embedded")
     assert reader.encoders["tokens"].readers[0].table.embedding_dim == 5
     table = Signature({"age": Number(center=0.0, spread=1.0)}, signature.targets)
-    with pytest.raises(UsageError, match=r"lstm:bidirectional takes tokens; here is age"):
+    with pytest.raises(UsageError, match=r"lstm:bidirectional takes tokens or series; here is age"):
         registry.refuse_unfit("lstm:bidirectional", table)
     texts = Signature({"review": Text()}, signature.targets)
     with pytest.raises(UsageError, match=r'columns={"review": "tokens"}. Or, as it is: best, linear, mlp'):

@@ -63,19 +63,23 @@ def build_network(
     shape = registry.shape_of(model, signature, count)
     if not all(getattr(part_of("heads", codec), "OF_MEMBERS", False) for codec in signature.targets.values()):
         shape = replace(shape, members=1)
-    relative = any(getattr(part_of("heads", codec), "RELATIVE", False) for codec in signature.targets.values())
-    options = replace(registry.encoder_options(model, body, shape, vectors), relative=relative)
+    continued = _continued(signature)
+    options = replace(registry.encoder_options(model, body, shape, vectors), continued=continued)
     encoders = build_encoders(signature.inputs, rows, options)
     inputs, places, scaled = looks_of_features(encoders, two_rows(signature.inputs, rows))
     # A forecast is a linear one, and what was found beside it: the head puts these together.
-    combined = not relative and not all(map(form_of, signature.inputs.values()))
+    combined = not continued and not all(map(form_of, signature.inputs.values()))
     combiner = registry.build_combiner(model, inputs, dropout, shape) if combined else nn.Identity()
     bodies = [each for encoder in encoders.values() for each in getattr(encoder, "bodies", [])]
     linear = bool(bodies) and all(getattr(each, "linear", False) for each in bodies)
     wishes = {
         name: replace(
-            chosen.get(name, HeadOptions(dropout)), members=shape.members, places=places, scaled=scaled, linear=linear,
-        )  # fmt: skip
+            chosen.get(name, HeadOptions(dropout)),
+            members=shape.members,
+            places=places,
+            scaled=scaled,
+            linear=linear,
+        )
         for name in signature.targets
     }
     width = getattr(combiner, "features", len(inputs))
@@ -84,6 +88,13 @@ def build_network(
         _from_zero(network.heads.values())
     try_heads(network, signature, rows)
     return network
+
+
+def _continued(signature: Signature) -> str:
+    """The channel of its inputs that a target continues, as its head says; "" where none does."""
+    heads = ((codec, part_of("heads", codec)) for codec in signature.targets.values())
+    found = [head.continued(codec) for codec, head in heads if hasattr(head, "continued")]
+    return found[0] if found else ""
 
 
 def _from_zero(heads: Iterable[nn.Module]) -> None:

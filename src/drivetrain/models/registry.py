@@ -386,7 +386,12 @@ def build_combiner(name: str, inputs: Sequence[int], dropout: float, shape: Tabl
 
 
 def build_body(
-    name: str, shape: tuple[int, ...], form: str = "", *, pretrained: bool | str = "auto", dropout: float = 0.0
+    name: str,
+    shape: tuple[int, ...],
+    form: str = "",
+    *,
+    pretrained: bool | str = "auto",
+    dropout: float = 0.0,
 ) -> Body:
     """The body that `name` stands for, for inputs of `shape`: of pictures (channels, height, width), of tokens (most, width), of
     the tokens of a pretrained model (most,). Of another `form` than tokens and pictures are, which a body's file may have a

@@ -22,9 +22,9 @@ class SequenceBody(Body):
     """Vectors float32 (N, T, F) and how many of each row are there, int64 (N,) from 1 -> features float32 (N, `features`).
 
     An architecture is a file in `bodies/` with `build(shape, dropout)`, shape (most T, F), and a record MODEL that takes the
-    form "tokens", "series" or both (SEQUENCES); where words after its name say more of it, `build` takes them too, and WORDS shows how they are written.
-    `forward` is `pooled` of `maps`; both are written as graphs too. Where a series is something else to it than tokens are, its
-    file has `build_series`, of the same form; its shape is (None, F) where rows have different lengths.
+    form "tokens", "series" or both (SEQUENCES); where words after its name say more of it, `build` takes them too, and WORDS
+    shows how they are written. `forward` is `pooled` of `maps`; both are written as graphs too. Where a series is something else
+    to it than tokens are, its file has `build_series`, of the same form; its shape is (None, F) where rows have different lengths.
     """
 
     has_maps = True

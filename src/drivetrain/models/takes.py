@@ -132,9 +132,7 @@ def _one_number(codecs: Sequence[Codec]) -> bool:
 
 def takes_sequences() -> Takes:
     """Of a body that reads either tokens or numbers one after the other, and beside them what needs no body."""
-    return Takes(
-        "tokens or series", lambda codecs: {*map(form_of, codecs)} - {""} in ({TOKENS}, {SERIES})
-    )
+    return Takes("tokens or series", lambda codecs: {*map(form_of, codecs)} - {""} in ({TOKENS}, {SERIES}))
 
 
 def _series(codecs: Sequence[Codec]) -> bool:

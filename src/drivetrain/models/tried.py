@@ -14,7 +14,7 @@ from drivetrain.codecs import Codec, Signature
 from drivetrain.errors import DrivetrainError, TrainingError
 from drivetrain.extensions import is_ours
 from drivetrain.models.base import BaseNetwork
-from drivetrain.models.encoders import Encoder
+from drivetrain.models.encoders import Encoder, ScaledPlaces
 from drivetrain.models.parts import part_of, two_rows
 from drivetrain.types import Array
 
@@ -23,7 +23,8 @@ def looks_of_features(
     encoders: Mapping[str, Encoder], sample: Mapping[str, Tensor]
 ) -> tuple[list[int], dict[str, tuple[int, ...]], dict[str, tuple[int, ...]]]:
     """For each of the features that the encoders give together, the number of the input that it is of; the shapes of
-    places, by input; and of those whose rows are scaled by themselves. Raises TrainingError where somebody else's encoder gives no rows of features."""
+    places, by input; and of those whose rows are scaled by themselves. Raises TrainingError where somebody else's encoder gives
+    no rows of features."""
     found: list[int] = []
     places: dict[str, tuple[int, ...]] = {}
     scaled: dict[str, tuple[int, ...]] = {}
@@ -38,7 +39,7 @@ def looks_of_features(
                     _refuse_parts(parts)
                 found += [first + place for place in encoder.inputs_of([part.shape[1] for part in parts])]
             places |= {name: tuple(each.values.shape[1:]) for name, each in there.items()}
-            scaled |= {name: places[name] for name, each in there.items() if each.level is not None}
+            scaled |= {name: places[name] for name, each in there.items() if isinstance(each, ScaledPlaces)}
             first += len(encoder.names)
     return found, places, scaled
 

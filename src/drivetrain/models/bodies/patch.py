@@ -100,9 +100,7 @@ class Patches(SequenceBody):
             return values
         longer = graph.add("Pad", values, graph.whole(0, 0, 0, 0, most, 0))
         side = graph.add("Shape", longer, start=1, end=2)
-        whole = graph.add(
-            "Mul", graph.add("Div", side, graph.whole(self.moments)), graph.whole(self.moments)
-        )
+        whole = graph.add("Mul", graph.add("Div", side, graph.whole(self.moments)), graph.whole(self.moments))
         return graph.add("Slice", longer, graph.whole(0), whole, graph.whole(1))
 
     def _write_lengths(self, graph: NetworkGraph, lengths: str) -> str:

@@ -1,4 +1,5 @@
-"""A plain recurrent network (tanh) on tokens or series: `rnn`, `rnn:bidirectional`, `rnn:2-layers`, `rnn:256-wide`, or several of these."""
+"""A plain recurrent network (tanh) on tokens or series: `rnn`, `rnn:bidirectional`, `rnn:2-layers`, `rnn:256-wide`, or several
+of these."""
 
 from __future__ import annotations
 

@@ -26,10 +26,10 @@ class EncoderOptions:
 
     `body` makes the body of an input that needs one of its own, for the shape of what it is given: of a picture, and of
     what is laid out as one, (channels, height, width); of tokens (most places, width); of a series, with the form said too,
-    (moments or None, channels). `relative` wants a series that is to be continued scaled window by window. `bins` is the number of pieces that
-    a number is cut into beside being scaled (0: scaled only). `width` is the rule for the width of an embedding, levels ->
-    width (None: one column per level). With `biases` each level also has a number of its own. `vectors` are those that tokens which
-    are words begin with.
+    (moments or None, channels). `continued` is the channel that shall be told from what came before: windows of it are scaled
+    by themselves, and series without it are known ahead. `bins` is the number of pieces that a number is cut into beside being
+    scaled (0: scaled only). `width` is the rule for the width of an embedding, levels -> width (None: one column per level).
+    With `biases` each level also has a number of its own. `vectors` are those that tokens which are words begin with.
     """
 
     body: Callable[..., nn.Module]
@@ -37,23 +37,33 @@ class EncoderOptions:
     width: Callable[[int], int] | None = None
     biases: bool = False
     vectors: WordVectors | None = None
-    relative: bool = False
+    continued: str = ""
 
 
 class Places(NamedTuple):
     """What is at each place of an input, beside its row of features: float32 (N, T, F), a sequence, or (N, C, H, W), a
-    map. `mask` is bool (N, T) or (N, H, W), True where there is something; None where there is everywhere. Of a window that
-    was scaled by itself `level` (N, 1) was taken off, and it was divided by `spread` (N, 1)."""
+    map. `mask` is bool (N, T) or (N, H, W), True where there is something; None where there is everywhere."""
 
     values: Tensor
     mask: Tensor | None = None
-    level: Tensor | None = None
-    spread: Tensor | None = None
 
     @classmethod
     def of_lengths(cls, values: Tensor, lengths: Tensor) -> Places:
         """The places of a sequence (N, T, F) whose rows are so long, int64 (N,): what follows them is padding."""
         return cls(values, torch.arange(values.shape[1], device=values.device) < lengths[:, None])
+
+
+class ScaledPlaces(Places):
+    """Places of rows that were scaled by themselves: `level` (N, 1) was taken off each, and it was divided by `spread` (N, 1)."""
+
+    level: Tensor
+    spread: Tensor
+
+    @classmethod
+    def of_rows(cls, values: Tensor, level: Tensor, spread: Tensor) -> ScaledPlaces:
+        found = cls(values)
+        found.level, found.spread = level, spread
+        return found
 
 
 class Encoder(nn.Module):

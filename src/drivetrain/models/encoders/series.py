@@ -1,25 +1,27 @@
 """Series -> scaled moments before a body that reads them; what is known ahead goes to the head as it is.
 
-Channels are scaled by the mean and the spread of the training rows, in the graph. Where a series is to be continued
-(`EncoderOptions.relative`), the channel that is continued, the first, is scaled by each window's own level and spread instead
+Channels are scaled by the mean and the spread of the training rows, in the graph. Where one is to be continued
+(`EncoderOptions.continued`), which is the first of its series, it is scaled by each window's own level and spread instead
 (Kim et al. 2022, Reversible Instance Normalization, ICLR): what is told of it is told in these, and its head puts them back.
+Series that don't have it are known ahead.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from drivetrain.codecs import Codec
+from drivetrain.codecs.series import Series
 from drivetrain.errors import UsageError
-from drivetrain.models.encoders import Encoder, EncoderOptions, Places
+from drivetrain.models.encoders import Encoder, EncoderOptions, Places, ScaledPlaces
 from drivetrain.models.sequences import SequenceBody, there, write_there
 from drivetrain.models.takes import SERIES
-from drivetrain.ragged import as_batch, lengths_of
+from drivetrain.ragged import lengths_of
 from drivetrain.types import Array
 
 if TYPE_CHECKING:
@@ -128,9 +130,7 @@ class SeriesEncoder(Encoder):
     def with_places(self, batch: Mapping[Any, Tensor]) -> tuple[list[Tensor], dict[str, Places]]:
         return self._found(batch, maps_too=True)
 
-    def _found(
-        self, batch: Mapping[Any, Tensor], maps_too: bool
-    ) -> tuple[list[Tensor], dict[str, Places]]:
+    def _found(self, batch: Mapping[Any, Tensor], maps_too: bool) -> tuple[list[Tensor], dict[str, Places]]:
         parts: list[Tensor] = []
         places: dict[str, Places] = {}
         for name, reader in zip(self.read, list[Any](self.readers)):
@@ -139,7 +139,7 @@ class SeriesEncoder(Encoder):
             maps = reader.body.maps(scaled, lengths)
             parts.append(reader.body.pooled(maps, lengths))
             if reader.relative:
-                places[name] = Places(maps, None, level, spread)
+                places[name] = ScaledPlaces.of_rows(maps, level, spread)
                 if not reader.body.linear:
                     parts.append(scaled[:, :, 0])
             elif maps_too:
@@ -186,38 +186,41 @@ def build(codecs: Mapping[str, Codec], rows: Mapping[str, Array], options: Encod
     own module beside other inputs."""
     readers: dict[str, SeriesReader] = {}
     ahead: dict[str, SeriesReader] = {}
-    for name, codec in codecs.items():
-        center, spread, flat = statistics(rows[name])
-        moments, channels = codec.shape
-        if getattr(codec, "ahead", False):
-            ahead[name] = SeriesReader(center, spread, nn.Identity(), None, moments)
+    continued = options.continued
+    for name, codec in cast("Mapping[str, Series]", codecs).items():
+        if codec.center is None:
+            codec = codec.fit(np.asarray(rows[name]))
+        scale = (np.array(codec.center), np.array(codec.spread))
+        if continued and continued not in codec.channels:
+            ahead[name] = SeriesReader(*scale, nn.Identity(), None, codec.length)
             continue
-        body = options.body((moments, channels), FORM)
+        body = options.body(codec.shape, FORM)
         if not isinstance(body, SequenceBody):
             raise UsageError(
                 f"a torch module that takes {name!r} takes it raw.", where="model", fix="Set takes_raw = True in it."
             )  # fmt: skip
-        readers[name] = SeriesReader(center, spread, body, flat if options.relative else None, moments)
-    if options.relative and (len(readers) != 1 or next(iter(readers.values())).moments is None):
-        raise UsageError(
-            f"a series is told from one window, and here are {', '.join(readers) or 'none'}.", where="model",
-            fix="Give one series of a fixed length; what is known ahead says ahead=True.",
-        )  # fmt: skip
+        flat = flat_of(rows[name], codec.spread[0]) if continued and codec.spread else None
+        readers[name] = SeriesReader(*scale, body, flat, codec.length)
+    if continued:
+        _refuse_windows(continued, {name: cast("Series", codecs[name]) for name in readers})
     return SeriesEncoder(readers, ahead)
 
 
-def statistics(rows: Any) -> tuple[Array, Array, float]:
-    """float64 (C,), (C,) the mean and the spread of each channel, and what `SeriesReader` knows as `flat`."""
-    some = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), MOST_ROWS)).astype(np.int64))]
-    batch = as_batch({"": some})
-    windows = batch[""].astype(np.float64)
-    if lengths_of("") in batch:
-        moments = np.concatenate([row[:length] for row, length in zip(windows, batch[lengths_of("")])])
-    else:
-        moments = windows.reshape(-1, windows.shape[2])
-    if not len(moments):
-        moments = np.zeros((1, windows.shape[2]))
-    center, spread = moments.mean(0), moments.std(0)
-    spread[spread == 0] = 1.0
-    flat = max(FLAT * float(np.quantile(windows[:, :, 0].std(1), SHARE)), LEAST * float(spread[0]))
-    return center, spread, flat
+def _refuse_windows(continued: str, windows: Mapping[str, Series]) -> None:
+    """Raises UsageError unless there is one window to tell from, of a fixed length, with what is continued first."""
+    if len(windows) == 1:
+        (codec,) = windows.values()
+        if codec.length is not None and codec.channels[0] == continued:
+            return
+    raise UsageError(
+        f"{continued!r} is told from one series of a fixed length whose first channel it is; "
+        f"here it is in {', '.join(windows) or 'none'}.",
+        where="model", fix="Use --task forecast.",
+    )  # fmt: skip
+
+
+def flat_of(rows: Any, spread: float) -> float:
+    """How flat a window of the first channel may be (see FLAT), from training rows and the spread of all their moments."""
+    chosen = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), MOST_ROWS)).astype(np.int64))
+    windows = np.asarray(rows[chosen])[:, :, 0].astype(np.float64)
+    return max(FLAT * float(np.quantile(windows.std(1), SHARE)), LEAST * spread)

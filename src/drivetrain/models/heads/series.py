@@ -13,16 +13,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from drivetrain.codecs import Codec
+from drivetrain.codecs.series import Series
 from drivetrain.errors import UsageError
-from drivetrain.models.encoders import Places
+from drivetrain.models.encoders import Places, ScaledPlaces
 from drivetrain.models.heads import Head, HeadOptions
 
 if TYPE_CHECKING:
     from drivetrain.graphs.network import NetworkGraph
 
-RELATIVE = True
-"""Its inputs are scaled window by window."""
 LOSS = "absolute"
 """What is learned where nobody says: the median, which has the least absolute error."""
 NARROW, WIDE = 16, 64
@@ -58,7 +56,11 @@ class SeriesHead(Head):
         nn.init.zeros_(self.point.bias)
         known = sum(shape[1] for shape in ahead.values())
         self.linear = options.linear
-        self.narrow = nn.Sequential(nn.Linear(features, NARROW), nn.ReLU()) if levels or (known and not self.linear) else None
+        self.narrow = (
+            nn.Sequential(nn.Linear(features, NARROW), nn.ReLU())
+            if levels or (known and not self.linear)
+            else None
+        )
         self.apart = nn.Linear(NARROW, horizon * len(levels)) if levels else None
         if self.apart is not None:
             nn.init.constant_(self.apart.bias, float(np.log(np.expm1(STEP))))
@@ -66,7 +68,9 @@ class SeriesHead(Head):
         if known and self.linear:
             self.moment = nn.Linear(known, 1)
         elif known:
-            self.moment = nn.Sequential(nn.Linear(known + NARROW, WIDE), nn.ReLU(), nn.Linear(WIDE, 1 + len(levels)))
+            self.moment = nn.Sequential(
+                nn.Linear(known + NARROW, WIDE), nn.ReLU(), nn.Linear(WIDE, 1 + len(levels))
+            )
         if known:
             last: Any = self.moment if self.linear else self.moment[-1]  # type: ignore[index]
             nn.init.zeros_(last.weight)
@@ -78,8 +82,7 @@ class SeriesHead(Head):
 
     def forward(self, features: Tensor, places: Mapping[str, Places]) -> Tensor:
         window = places[self.window]
-        assert window.level is not None
-        assert window.spread is not None
+        assert isinstance(window, ScaledPlaces)
         features = self.dropout(features)
         point = self.point(features).unsqueeze(2)
         rows = len(point)
@@ -107,16 +110,11 @@ class SeriesHead(Head):
         """(N,): of the point as the settings say, and twice the mean pinball loss of the quantiles, in units of each window."""
         outputs = outputs.float()
         true = (truths - outputs[:, :, -2:-1]) / outputs[:, :, -1:]
-        found = self.loss_of(outputs[:, :, :1], true, reduction="none").mean((1, 2))
-        if self.apart is None:
-            return found
-        beyond = true - outputs[:, :, 1:-2]
-        pinball = torch.maximum(self.levels * beyond, (self.levels - 1) * beyond)
-        return found + 2 * pinball.mean((1, 2))
+        return _losses(self, outputs[:, :, :-2], true)
 
     def error(self, outputs: Tensor, truths: Tensor) -> Tensor:
         """How far the point is off, the mean over moments, summed over the batch ()."""
-        return (self.finish(outputs)[:, :, :1] - truths).abs().mean((1, 2)).sum()
+        return _absolute(self.finish(outputs), truths)
 
     def finish(self, outputs: Tensor) -> Tensor:
         """(N, H, 1 + L) on the series' own scale."""
@@ -130,13 +128,17 @@ class SeriesHead(Head):
         if self.narrow is not None:
             narrow = graph.write(self.narrow, features)
         if self.apart is not None:
-            apart = graph.add("Reshape", graph.write(self.apart, narrow), graph.whole(-1, self.horizon, len(self.levels)))
+            apart = graph.add(
+                "Reshape", graph.write(self.apart, narrow), graph.whole(-1, self.horizon, len(self.levels))
+            )
         if self.moment is not None:
             known = [graph.places[name] for name in self.ahead]
             if not self.linear:
                 tall = graph.add("Unsqueeze", narrow, graph.whole(1))
                 known.append(graph.add("Tile", tall, graph.whole(1, self.horizon, 1)))
-            more = graph.write(self.moment, graph.add("Concat", *known, axis=2) if len(known) > 1 else known[0])
+            more = graph.write(
+                self.moment, graph.add("Concat", *known, axis=2) if len(known) > 1 else known[0]
+            )
             point = graph.add("Add", point, self._slice(graph, more, 0, 1))
             if apart and not self.linear:
                 apart = graph.add("Add", apart, self._slice(graph, more, 1, 1 + len(self.levels)))
@@ -170,19 +172,42 @@ class GivenSeries(Head):
         return outputs
 
     def losses(self, outputs: Tensor, truths: Tensor) -> Tensor:
-        found = self.loss_of(outputs[:, :, :1], truths, reduction="none").mean((1, 2))
-        if not len(self.levels):
-            return found
-        beyond = truths - outputs[:, :, 1:]
-        return found + 2 * torch.maximum(self.levels * beyond, (self.levels - 1) * beyond).mean((1, 2))
+        return _losses(self, outputs.float(), truths)
 
     def error(self, outputs: Tensor, truths: Tensor) -> Tensor:
-        return (outputs[:, :, :1] - truths).abs().mean((1, 2)).sum()
+        return _absolute(outputs, truths)
 
     def finish(self, outputs: Tensor) -> Tensor:
         """Quantiles in their order."""
         outputs = outputs.float()
         return torch.cat([outputs[:, :, :1], outputs[:, :, 1:].sort(2).values], 2)
+
+
+def _losses(head: SeriesHead | GivenSeries, told: Tensor, true: Tensor) -> Tensor:
+    """(N,): the point's loss and twice the mean pinball loss of the quantiles, told (N, H, 1 + L), true (N, H, 1). What is not
+    known of the truth, NaN, counts in neither."""
+    known = ~true.isnan()
+    true = torch.where(known, true, 0.0)
+    found = head.loss_of(told[:, :, :1], true, reduction="none")
+    if len(head.levels):
+        beyond = true - told[:, :, 1:]
+        found = found + 2 * torch.maximum(head.levels * beyond, (head.levels - 1) * beyond).mean(2, True)
+    return _mean_of_known(found, known)
+
+
+def _absolute(told: Tensor, true: Tensor) -> Tensor:
+    """(): how far points are off, the mean over the moments of each row, the sum over rows."""
+    return _mean_of_known((told[:, :, :1] - true).abs(), ~true.isnan()).sum()
+
+
+def _mean_of_known(values: Tensor, known: Tensor) -> Tensor:
+    """(N,) the mean of (N, H, 1) where it is known."""
+    return torch.where(known, values, 0.0).sum((1, 2)) / known.sum((1, 2)).clamp(min=1)
+
+
+def continued(codec: Series) -> str:
+    """The channel that a target continues: it is found in what came before, and scaled there window by window."""
+    return codec.channels[0]
 
 
 def steps_between(levels: tuple[float, ...]) -> Tensor:
@@ -198,8 +223,8 @@ def steps_between(levels: tuple[float, ...]) -> Tensor:
     return found
 
 
-def build(codec: Codec, features: int | None, options: HeadOptions) -> Head:
-    horizon, levels = codec.output_shape[0], tuple(codec.levels)  # type: ignore[attr-defined]
+def build(codec: Series, features: int | None, options: HeadOptions) -> Head:
+    horizon, levels = codec.output_shape[0], codec.levels
     if features is None:
         return GivenSeries(levels, options)
     if len(options.scaled) != 1:
