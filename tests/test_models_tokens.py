@@ -28,8 +28,8 @@ from drivetrain.testing.bundles import check_bundle
 
 LENGTHS = (5, 1, 0, 9, 17, 3, 2, 30)
 MODELS = (
-    "linear", "mlp", "rnn:16-wide", "tcn:16-wide", "lstm", "lstm:bidirectional", "gru:32-wide", "gru:bidirectional:2-layers:16-wide", "transformer:1-layers",
-    "transformer:causal:64-wide",
+    "linear", "mlp", "rnn:16-wide", "tcn:16-wide", "lstm", "lstm:bidirectional", "gru:32-wide",
+    "gru:bidirectional:2-layers:16-wide", "transformer:1-layers", "transformer:causal:64-wide",
 )  # fmt: skip
 
 
