@@ -90,3 +90,19 @@ def our_epoch(learner: Any, batches: int | None = None) -> float:
         seconds = time.perf_counter() - started
     learner.epoch_batches = whole
     return seconds
+
+
+def our_batches(learner: Any, batches: list[Any]) -> float:
+    """CPU seconds of the training pass over these batches, through the loop that users run."""
+    from drivetrain.learn import loop
+    from drivetrain.learn.interrupt import InterruptGuard
+    from drivetrain.learn.settings import Phase
+
+    phase = Phase(1, 1e-3, schedule="constant")
+    learner.plan, learner.position = [phase], loop.Position()
+    training = loop.start_phase(learner, phase)
+    learner.epoch_batches = lambda rows: batches
+    with InterruptGuard() as guard, learner.generators.for_torch(), learner.epoch_table() as table:
+        started = time.process_time()
+        loop.train_epoch(learner, training, guard, table)
+        return time.process_time() - started

@@ -31,16 +31,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import data_folder, spread, write_result
+from common import data_folder, our_batches, spread, write_result
 from torch import Tensor, nn
 
 import drivetrain as dt
 from drivetrain.codecs.tokens import Tokens
 from drivetrain.data.loader import Tensors, shuffled
-from drivetrain.learn import loop
-from drivetrain.learn.interrupt import InterruptGuard
 from drivetrain.learn.learner import Learner
-from drivetrain.learn.settings import Phase
 from drivetrain.memory import kept_memory
 from drivetrain.ragged import lengths_of
 
@@ -118,17 +115,6 @@ def bare_epoch(network: Bare, optimizer: torch.optim.Optimizer, batches: list[An
     return time.process_time() - started
 
 
-def our_epoch(learner: Learner, batches: list[Tensor]) -> float:
-    phase = Phase(1, 1e-3, schedule="constant")
-    learner.plan, learner.position = [phase], loop.Position()
-    training = loop.start_phase(learner, phase)
-    learner.epoch_batches = lambda rows: batches
-    with InterruptGuard() as guard, learner.generators.for_torch(), learner.epoch_table() as table:
-        started = time.process_time()
-        loop.train_epoch(learner, training, guard, table)
-        return time.process_time() - started
-
-
 def word_lstm(keras: str | None) -> dict[str, Any]:
     learner = Learner(reviews("amazon_app_reviews"), f"lstm:{STATES}-wide", quiet=True)
     rows: Tensors = learner.tensors("train")
@@ -144,7 +130,7 @@ def word_lstm(keras: str | None) -> dict[str, Any]:
         for turn in range(PASSES + 1):
             for kind in ("bare", "ours")[:: 1 if turn % 2 else -1]:
                 seconds = (
-                    bare_epoch(bare, optimizer, gathered) if kind == "bare" else our_epoch(learner, batches)
+                    bare_epoch(bare, optimizer, gathered) if kind == "bare" else our_batches(learner, batches)
                 )
                 if turn:
                     times[kind].append(seconds)

@@ -1,0 +1,107 @@
+"""A training step of each network of series, beside a bare torch loop of the same network.
+
+Claim: our step takes at most 1.05 times that of the bare loop.
+Method: one thread, seconds of CPU. Forecasts: ETTh1-OT, 24 hours ahead, windows of the default length, gathered by index from
+the one array of moments by ours, and in memory as batches beforehand for the bare loop. Sensors: indoor_movement_rss, sequences
+of different lengths in batches of similar lengths, which the bare loop has padded beforehand. The bare loop has the same
+modules and loss, fused AdamW, and does nothing beside training but add up the loss; it has no epochs, checks of numbers,
+schedules or hooks. The two take turns in five interleaved passes after one that isn't counted, and a ratio is of the two beside
+each other.
+Machine, n and date: in results/sequence_nets.json.  Run: python bench/sequence_nets.py [MODEL ...]
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+import torch
+from common import data_folder, our_batches, spread, write_result
+from series_sets import SETS, rounded
+
+import drivetrain as dt
+from drivetrain.data.loader import shuffled
+from drivetrain.learn.learner import Learner
+from drivetrain.memory import kept_memory
+
+PASSES, BATCHES, ASKED = 5, 40, 1.05
+FORECASTS = ("nlinear", "dlinear", "mlp", "nhits", "tcn", "patch", "rnn", "lstm", "gru")
+SENSORS = ("conv1d", "lstm", "gru", "tcn", "transformer")
+
+
+def sensors() -> Any:
+    folder = data_folder("indoor_movement_rss")
+    return dt.sequence_classification.from_csv(
+        folder / "sequences.csv", sequence="sequence_id", target="label", labels=folder / "labels.csv", order="step",
+        ignore=["environment"],
+    )  # fmt: skip
+
+
+def bare_pass(network: torch.nn.Module, optimizer: torch.optim.Optimizer, batches: list[Any]) -> float:
+    started, total = time.process_time(), 0.0
+    network.train()
+    ((name, head),) = network.heads.items()  # type: ignore[operator]
+    for batch in batches:
+        loss = head.loss(network(batch)[name], batch[name])
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        total += loss.item()
+    return time.process_time() - started
+
+
+def measured(data: Any, model: str) -> dict[str, Any]:
+    learner, beside = (Learner(data, model, quiet=True) for _ in range(2))
+    rows: Any = learner.tensors("train")
+    size = learner.settings.batch_size
+    order = torch.Generator().manual_seed(0)
+    lengths = getattr(rows, "lengths", None)
+    batches = shuffled(len(rows), size, order, True, lengths)
+    batches = (batches * (1 + BATCHES // len(batches)))[:BATCHES]
+    gathered = [rows.gather(batch) for batch in batches]
+    groups = [
+        {"params": [p for p in beside.network.parameters() if (p.ndim > 1) == many], "weight_decay": decay}
+        for many, decay in ((True, 0.01), (False, 0.0))
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=1e-3, fused=True)
+    times: dict[str, list[float]] = {"bare": [], "ours": []}
+    for turn in range(PASSES + 1):
+        for kind in ("bare", "ours")[:: 1 if turn % 2 else -1]:
+            seconds = (
+                bare_pass(beside.network, optimizer, gathered)
+                if kind == "bare"
+                else our_batches(learner, batches)
+            )
+            if turn:
+                times[kind].append(seconds)
+    ratio = spread([mine / plain for mine, plain in zip(times["ours"], times["bare"])])
+    return {
+        "parameters": sum(p.numel() for p in learner.network.parameters()), "batch": size,
+        "milliseconds a step": {kind: 1000 * spread(values)["median"] / BATCHES for kind, values in times.items()},
+        "ratio": ratio, "holds": ratio["median"] <= ASKED,
+    }  # fmt: skip
+
+
+def main() -> None:
+    wanted = sys.argv[1:]
+    found: dict[str, dict[str, Any]] = {}
+    for kind, models, make in (
+        ("forecasts", FORECASTS, lambda: SETS["ETTh1-OT"].data(valid=0.2)),
+        ("sensors", SENSORS, sensors),
+    ):
+        chosen = [model for model in models if not wanted or model in wanted]
+        data = make() if chosen else None
+        found[kind] = {model: measured(data, model) for model in chosen}
+    holds = all(one["holds"] for kind in found.values() for one in kind.values())
+    write_result(
+        "sequence_nets",
+        "a step of each network of series takes at most 1.05 times that of a bare torch loop",
+        {**rounded(found), "passes": PASSES, "batches a pass": BATCHES, "holds": holds},
+    )
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    with kept_memory():  # For the bare loop too: it is one process.
+        main()
