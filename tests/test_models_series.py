@@ -16,7 +16,8 @@ from drivetrain.codecs.category import Category
 from drivetrain.codecs.series import DECILES, Series
 from drivetrain.errors import UsageError
 from drivetrain.graphs.network import write_network
-from drivetrain.models import registry
+from drivetrain.models import recurrent, registry
+from drivetrain.models.bodies import tcn
 from drivetrain.models.bodies.dlinear import averaging
 from drivetrain.models.bodies.nhits import lines_between
 from drivetrain.models.build import build_network
@@ -184,6 +185,19 @@ def test_series_are_told_apart_by_the_same_bodies(model: str, fixed: bool) -> No
         names = network.with_places({k: torch.as_tensor(v) for k, v in as_batch(rows).items()})[1]
         if not model.startswith("patch"):
             assert names["signal"].mask.sum(1).tolist() == list(lengths)
+
+
+@pytest.mark.parametrize("model", ["gru:8-wide", "tcn:2-layers"])
+def test_of_a_long_window_the_newest_are_read_and_all_of_it_is_summed(model: str, monkeypatch: Any) -> None:
+    signature, rows = forecast()
+    for module in (recurrent.Recurrent, tcn.TCN):
+        monkeypatch.setattr(module, "newest", 9)
+    network = network_of(model, signature, rows)
+    batch = {name: torch.as_tensor(array) for name, array in rows.items()}
+    assert network.with_places(batch)[1]["past"].values.shape[1] == 9
+    assert told_by_graph(network, signature, rows) == pytest.approx(
+        answers(network, rows).numpy(), rel=1e-4, abs=1e-4
+    )
 
 
 def test_causal_bodies_see_nothing_that_comes_later() -> None:

@@ -183,6 +183,9 @@ class Learner(BaseLearner):
         record = record_of(self.model_name)
         if record is not None and record.weight_decay is not None:
             options = {"weight_decay": record.weight_decay, **options}
+        heads = (facet("models.heads", codec) for codec in self.data.signature.targets.values())
+        if loss := next((head.LOSS for head in heads if hasattr(head, "LOSS")), ""):
+            options = {"loss": loss, **options}
         if options.get("batch_size") is None:
             options["batch_size"] = self._batch_size(len(self.data.rows("train")))
         return Settings(**options)

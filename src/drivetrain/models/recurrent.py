@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from drivetrain.models.sequences import (
+    NEWEST,
     SequenceBody,
     largest_of,
     last_of,
@@ -24,7 +25,7 @@ from drivetrain.models.sequences import (
 if TYPE_CHECKING:
     from drivetrain.graphs.network import NetworkGraph
 
-WIDTH = 128
+WIDTH, OF_SERIES = 128, 32
 LEAST = -1.0
 """No state of any is below it."""
 GATES = {"LSTM": (0, 3, 1, 2), "GRU": (1, 0, 2), "RNN": (0,)}
@@ -77,6 +78,8 @@ def _turned(values: Tensor, lengths: Tensor) -> Tensor:
 class Recurrent(SequenceBody):
     """Layers of LSTM, GRU or RNN; the features are what is remembered when a row has been read, and the largest of each state over
     all places (as Howard and Ruder 2018, arXiv:1801.06146)."""
+
+    newest = NEWEST
 
     def __init__(
         self,
@@ -131,7 +134,9 @@ class Recurrent(SequenceBody):
         return list(self.layers)
 
 
-def build(kind: str, shape: tuple[int, ...], dropout: float, words: Sequence[str]) -> Recurrent:
+def build(
+    kind: str, shape: tuple[int, ...], dropout: float, words: Sequence[str], wide: int = WIDTH
+) -> Recurrent:
     """LSTM, GRU or RNN on sequences (most T, F), as the words after its name say."""
-    says = told(words, ["bidirectional"], {"layers": 1, "wide": WIDTH, "embedded": shape[1]})
+    says = told(words, ["bidirectional"], {"layers": 1, "wide": wide, "embedded": shape[1]})
     return Recurrent(kind, shape[1], says["wide"], says["layers"], bool(says["bidirectional"]), dropout)

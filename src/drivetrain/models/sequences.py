@@ -32,6 +32,8 @@ class SequenceBody(Body):
     """Whether its features are sums of its input: then what is told of a series is one too."""
     level = "mean"
     """What is taken off each window of a series that is to be continued: its "mean", or its "last" value."""
+    newest: int | None = None
+    """How many moments of such a window are read at most, where each takes its time: the newest. A linear forecast has all."""
 
     def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
         return self.pooled(self.maps(values, lengths), lengths)
@@ -151,6 +153,10 @@ def write_last(graph: NetworkGraph, values: str, lengths: str) -> str:
     return graph.add(
         "ReduceSum", graph.add("Mul", values, graph.add("Unsqueeze", chosen, graph.whole(2))), graph.whole(1), keepdims=0
     )  # fmt: skip
+
+
+NEWEST = 168
+"""A week of hours, half a year of days."""
 
 
 def told(words: Sequence[str], flags: Sequence[str], numbers: dict[str, int]) -> dict[str, int]:

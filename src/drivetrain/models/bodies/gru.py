@@ -12,3 +12,8 @@ WORDS = ("bidirectional", "2-layers", "256-wide", "64-embedded")
 
 def build(shape: tuple[int, ...], dropout: float = 0.0, *words: str) -> recurrent.Recurrent:
     return recurrent.build("GRU", shape, dropout, words)
+
+
+def build_series(shape: tuple[int, ...], dropout: float = 0.0, *words: str) -> recurrent.Recurrent:
+    """Of series there are fewer than of texts: it is narrower."""
+    return recurrent.build("GRU", shape, dropout, words, recurrent.OF_SERIES)

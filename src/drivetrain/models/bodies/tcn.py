@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from drivetrain.models.registry import Model
-from drivetrain.models.sequences import SequenceBody, last_of, mean_of, told, write_last, write_mean
+from drivetrain.models.sequences import NEWEST, SequenceBody, last_of, mean_of, told, write_last, write_mean
 from drivetrain.models.takes import SEQUENCES
 
 if TYPE_CHECKING:
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 MODEL = Model("causal dilated convolutions", takes=SEQUENCES)
 WORDS = ("4-layers", "32-wide", "64-embedded")
-WIDTH, KERNEL = 32, 3
-MOST_LAYERS = 8
+WIDTH, OF_SERIES, KERNEL = 32, 16, 3
 
 
 class Causal(nn.Module):
@@ -66,6 +65,8 @@ class Layer(nn.Module):
 class TCN(SequenceBody):
     """The features are what is known at the last place of each row, and the mean over all places."""
 
+    newest = NEWEST
+
     def __init__(self, channels: int, wide: int, layers: int, dropout: float) -> None:
         super().__init__()
         self.layers = nn.Sequential(
@@ -93,13 +94,18 @@ class TCN(SequenceBody):
 
 
 def layers_for(places: int | None) -> int:
-    """As many layers as it takes for the last place to see all of them: n layers see 1 + 4 (2^n - 1)."""
+    """As many layers as it takes for the last place to see all of them, NEWEST at most: n layers see 1 + 4 (2^n - 1)."""
     layers = 2
-    while layers < MOST_LAYERS and 1 + 2 * (KERNEL - 1) * (2**layers - 1) < (places or 0):
+    while 1 + 2 * (KERNEL - 1) * (2**layers - 1) < min(places or 0, NEWEST):
         layers += 1
     return layers
 
 
-def build(shape: tuple[int, ...], dropout: float = 0.0, *words: str) -> TCN:
-    says = told(words, [], {"layers": layers_for(shape[0]), "wide": WIDTH, "embedded": shape[1]})
+def build_series(shape: tuple[int, ...], dropout: float = 0.0, *words: str) -> TCN:
+    """Of series there are fewer than of texts: it is narrower."""
+    return build(shape, dropout, *words, wide=OF_SERIES)
+
+
+def build(shape: tuple[int, ...], dropout: float = 0.0, *words: str, wide: int = WIDTH) -> TCN:
+    says = told(words, [], {"layers": layers_for(shape[0]), "wide": wide, "embedded": shape[1]})
     return TCN(shape[1], says["wide"], says["layers"], dropout)

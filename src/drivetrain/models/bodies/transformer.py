@@ -15,6 +15,7 @@ from drivetrain.errors import UsageError
 from drivetrain.models.attention import FAR, HEAD, attend, sines, speeds_of, write_sines
 from drivetrain.models.registry import Model
 from drivetrain.models.sequences import (
+    NEWEST,
     SequenceBody,
     mean_of,
     there,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 MODEL = Model("a small transformer", takes=SEQUENCES)
 WORDS = ("causal", "4-layers", "256-wide", "64-embedded")
-WIDTH, LAYERS = 128, 2
+WIDTH, OF_SERIES, LAYERS = 128, 64, 2
 
 
 class Attention(nn.Module):
@@ -105,6 +106,7 @@ class Transformer(SequenceBody):
     """Each place looks at all of its row, or where it is `causal` at those up to itself; the features are the mean."""
 
     speeds: Tensor
+    newest = NEWEST
 
     def __init__(self, inward: int, width: int, layers: int, causal: bool, dropout: float) -> None:
         super().__init__()
@@ -148,8 +150,13 @@ class Transformer(SequenceBody):
         return [self.inward, *self.layers, self.norm]
 
 
-def build(shape: tuple[int, ...], dropout: float = 0.0, *words: str) -> Transformer:
-    says = told(words, ["causal"], {"layers": LAYERS, "wide": WIDTH, "embedded": shape[1]})
+def build_series(shape: tuple[int, ...], dropout: float = 0.0, *words: str) -> Transformer:
+    """Of series there are fewer than of texts: it is narrower."""
+    return build(shape, dropout, *words, wide=OF_SERIES)
+
+
+def build(shape: tuple[int, ...], dropout: float = 0.0, *words: str, wide: int = WIDTH) -> Transformer:
+    says = told(words, ["causal"], {"layers": LAYERS, "wide": wide, "embedded": shape[1]})
     if says["wide"] % HEAD:
         raise UsageError(
             f"a transformer is a multiple of {HEAD} wide.", where="model", fix=f"Say {WIDTH}-wide."

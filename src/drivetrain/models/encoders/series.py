@@ -58,12 +58,18 @@ class SeriesReader(nn.Module):
         self.register_buffer("scale", torch.tensor(1 / spread, dtype=torch.float32))
         self.register_buffer("flat", torch.tensor(flat or 0.0, dtype=torch.float32))
 
+    @property
+    def read(self) -> int | None:
+        """How many moments of a row the body reads, the newest; None: as many as there are."""
+        newest = getattr(self.body, "newest", None) if self.relative else None
+        return newest if newest and self.moments and newest < self.moments else self.moments
+
     def lengths(self, batch: Mapping[Any, Tensor], name: str) -> Tensor:
-        """How many moments each row has, 1 at least."""
-        if self.moments is None:
+        """How many moments of each row the body reads, 1 at least."""
+        if self.read is None:
             return batch[lengths_of(name)].clamp(min=1)
         values = batch[name]
-        return torch.full((len(values),), self.moments, device=values.device)
+        return torch.full((len(values),), self.read, device=values.device)
 
     def prepare(self, values: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Scaled moments, zeros where there are none; and of each row (N, 1) its own level and spread."""
@@ -136,7 +142,7 @@ class SeriesEncoder(Encoder):
         for name, reader in zip(self.read, list[Any](self.readers)):
             lengths = reader.lengths(batch, name)
             scaled, level, spread = reader.prepare(batch[name], lengths)
-            maps = reader.body.maps(scaled, lengths)
+            maps = reader.body.maps(scaled if reader.read is None else scaled[:, -reader.read :], lengths)
             parts.append(reader.body.pooled(maps, lengths))
             if reader.relative:
                 places[name] = ScaledPlaces.of_rows(maps, level, spread)
@@ -164,7 +170,11 @@ class SeriesEncoder(Encoder):
             values = graph.inputs[name]
             lengths = self._write_lengths(graph, name, reader)
             scaled, level, spread = reader.write_prepared(graph, values, lengths)
-            parts.append(graph.write(reader.body, scaled, lengths))
+            newest = scaled
+            if reader.read != reader.moments:
+                edges = (graph.whole(edge) for edge in (-reader.read, reader.moments, 1))
+                newest = graph.add("Slice", scaled, *edges)
+            parts.append(graph.write(reader.body, newest, lengths))
             if reader.relative:
                 graph.places[name] = (level, spread)
                 if not reader.body.linear:
@@ -175,10 +185,10 @@ class SeriesEncoder(Encoder):
 
     @staticmethod
     def _write_lengths(graph: NetworkGraph, name: str, reader: SeriesReader) -> str:
-        if reader.moments is None:
+        if reader.read is None:
             return graph.add("Max", graph.inputs[lengths_of(name)], graph.constant(1, "i8"))
         rows = graph.add("Shape", graph.inputs[name], start=0, end=1)
-        return graph.add("Expand", graph.constant([reader.moments], "i8"), rows)
+        return graph.add("Expand", graph.constant([reader.read], "i8"), rows)
 
 
 def build(codecs: Mapping[str, Codec], rows: Mapping[str, Array], options: EncoderOptions) -> SeriesEncoder:
