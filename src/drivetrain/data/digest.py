@@ -53,6 +53,8 @@ def as_bytes(value: Any, files: bool = False) -> bytes:
         return bytes(value)
     if isinstance(value, np.ndarray):
         return f"{value.dtype}{value.shape}".encode() + value.tobytes()
+    if isinstance(value, tuple) and any(isinstance(part, np.ndarray) for part in value):
+        return b"".join(as_bytes(part) + b"\0" for part in value)  # (samples, rate)
     if files and isinstance(value, (str, os.PathLike)):
         path = os.fspath(value)
         try:

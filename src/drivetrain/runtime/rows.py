@@ -79,7 +79,7 @@ class Reader:
                     encoded[form.field] = encode(form.codec, sample[form.field])
                 except DrivetrainError as fault:
                     return Row(name, error=self._named(fault, form.field).at(name))
-                if not form.codec.from_files:
+                if not form.codec.drawn:
                     column = form.codec.together([encoded[form.field]])
                     found = _unusual(form, _column([sample], form.field), column)
                     unusual.update((form.field, value) for value in found.values())
@@ -188,6 +188,8 @@ def _shown(raw: Any) -> str:
     """A value in a note: a text in quotes, whatever is long cut off; "" where there is none."""
     if raw is None or (isinstance(raw, float) and raw != raw):
         return ""
+    if isinstance(raw, (bytes, bytearray, memoryview, np.ndarray)) or _holds_array(raw):
+        return describe(raw)
     text = repr(cast("object", raw)) if isinstance(raw, (str, list, tuple)) else str(raw)
     return text if len(text) <= 40 else f"{text[:39]}…"
 
@@ -212,9 +214,18 @@ def describe(item: Any) -> str:
     if isinstance(item, np.ndarray):
         array = cast("Array", item)
         return f"{array.dtype} array {'x'.join(map(str, array.shape))}"
+    if _holds_array(item):
+        return ", ".join(map(describe, cast("tuple[Any, ...]", item)))[:200]
     if isinstance(item, Mapping):
         sample = cast("Mapping[str, Any]", item)
         if len(sample) == 1:
             return describe(next(iter(sample.values())))
         return ", ".join(f"{field}={describe(raw)}" for field, raw in islice(sample.items(), 20))[:200]
     return repr(item)[:100]
+
+
+def _holds_array(item: Any) -> bool:
+    """Whether it is such as (samples, rate)."""
+    return isinstance(item, tuple) and any(
+        isinstance(part, np.ndarray) for part in cast("tuple[Any, ...]", item)
+    )

@@ -46,9 +46,9 @@ class PictureEncoder(nn.Module):
 
 
 class ImageEncoder(Encoder):
-    """The pictures of each input through a body of its own."""
+    """The pictures of each input through a body of its own; or what another encoder lays out as one (`prepare`, `body`)."""
 
-    def __init__(self, pictures: Mapping[str, PictureEncoder]) -> None:
+    def __init__(self, pictures: Mapping[str, nn.Module]) -> None:
         super().__init__(list(pictures))
         self.pictures = nn.ModuleList(pictures.values())
 

@@ -1,0 +1,129 @@
+"""Sounds as they are packed -> features: a mel spectrogram in the graph, in decibels and on the scale of its own clip, laid as a
+picture of one channel before a body of pictures, one for each input."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from drivetrain.codecs import Codec
+from drivetrain.models.encoders import EncoderOptions
+from drivetrain.models.encoders.image import ImageEncoder
+from drivetrain.models.takes import PICTURE
+from drivetrain.sound.mel import MelShape
+from drivetrain.types import Array
+
+if TYPE_CHECKING:
+    from drivetrain.graphs.network import NetworkGraph
+
+FORM = PICTURE
+LEAST = 1e-14
+"""Mel power that is told from none: that of noise of a millionth."""
+RANGE = 80.0
+"""Decibels: what is further below the loudest place of its clip is raised to there."""
+LEAST_SPREAD = 1.0
+"""Decibels: what differs less, as silence does, is not blown up."""
+
+
+class Spectrogram(nn.Module):
+    """float32 (N, samples) -> decibels float32 (N, bands, frames): 10 log10 of the mel power (`drivetrain.sound.mel`), in
+    float32 whatever the rest computes in. The transform is a convolution with its cosines and sines, and nothing is learned."""
+
+    transform: Tensor
+    filters: Tensor
+
+    def __init__(self, shape: MelShape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.frequencies = torch.tensor(shape.frequencies, dtype=torch.float32)
+        """(bands,) Hz."""
+        filters = torch.tensor(shape.filters(), dtype=torch.float32)
+        transform = torch.tensor(shape.transform(), dtype=torch.float32)
+        # Twice, for the squares of cosines and of sines. Both follow from the shape: no checkpoint needs them.
+        self.register_buffer("filters", torch.cat([filters, filters], 1), persistent=False)
+        self.register_buffer("transform", transform[:, None], persistent=False)
+
+    def forward(self, samples: Tensor) -> Tensor:
+        kind = samples.device.type
+        if torch.is_autocast_enabled(kind):
+            with torch.autocast(kind, enabled=False):
+                return self._decibels(samples.float())
+        return self._decibels(samples)
+
+    def power(self, samples: Tensor) -> Tensor:
+        """The mel power (N, bands, frames)."""
+        waves = functional.conv1d(
+            samples[:, None], self.transform, stride=self.shape.hop, padding=self.shape.window // 2
+        )
+        return torch.matmul(self.filters, waves.square())
+
+    def _decibels(self, samples: Tensor) -> Tensor:
+        decibels = (10 / math.log(10)) * self.power(samples).clamp(min=LEAST).log()
+        return torch.maximum(decibels, decibels.amax((1, 2), keepdim=True) - RANGE)
+
+    def write_graph(self, graph: NetworkGraph, samples: str) -> str:
+        waves = graph.add(
+            "Conv", graph.add("Unsqueeze", samples, graph.whole(1)), graph.tensor(self.transform),
+            kernel_shape=[self.shape.window], strides=[self.shape.hop], pads=[self.shape.window // 2] * 2,
+        )  # fmt: skip
+        power = graph.add("MatMul", graph.tensor(self.filters), graph.add("Mul", waves, waves))
+        logs = graph.add("Log", graph.add("Max", power, graph.constant(LEAST)))
+        decibels = graph.add("Mul", logs, graph.constant(10 / math.log(10)))
+        loudest = graph.add("ReduceMax", decibels, graph.whole(1, 2))
+        return graph.add("Max", decibels, graph.add("Sub", loudest, graph.constant(RANGE)))
+
+
+class Standard(nn.Module):
+    """(N, bands, frames) less the mean of its clip, in standard deviations of its clip: how loud a sound was recorded says
+    nothing then."""
+
+    def forward(self, decibels: Tensor) -> Tensor:
+        centred = decibels - decibels.mean((1, 2), keepdim=True)
+        return centred / centred.square().mean((1, 2), keepdim=True).sqrt().clamp(min=LEAST_SPREAD)
+
+    def write_graph(self, graph: NetworkGraph, decibels: str) -> str:
+        centred = graph.add("Sub", decibels, graph.add("ReduceMean", decibels, graph.whole(1, 2)))
+        variance = graph.add("ReduceMean", graph.add("Mul", centred, centred), graph.whole(1, 2))
+        spread = graph.add("Max", graph.add("Sqrt", variance), graph.constant(LEAST_SPREAD))
+        return graph.add("Div", centred, spread)
+
+
+class SoundEncoder(nn.Module):
+    """float32 (N, samples) -> what `body` makes of its picture, float32 (N, 1, bands, frames)."""
+
+    def __init__(self, shape: MelShape, body: nn.Module) -> None:
+        super().__init__()
+        self.spectrogram = Spectrogram(shape)
+        self.standard = Standard()
+        self.body = body
+
+    def prepare(self, samples: Tensor) -> Tensor:
+        return self.standard(self.spectrogram(samples))[:, None]
+
+    def forward(self, samples: Tensor) -> Tensor:
+        return self.body(self.prepare(samples))
+
+    def write_graph(self, graph: NetworkGraph, samples: str) -> str:
+        picture = graph.write(self.standard, graph.write(self.spectrogram, samples))
+        return graph.write(self.body, graph.add("Unsqueeze", picture, graph.whole(1)))
+
+
+def build(codecs: Mapping[str, Codec], rows: Mapping[str, Array], options: EncoderOptions) -> ImageEncoder:
+    """A body of pictures for each input."""
+    del rows
+    sounds: dict[str, Any] = {}
+    for name, codec in codecs.items():
+        shape = shape_of(codec)
+        sounds[name] = SoundEncoder(shape, options.body((1, shape.bands, shape.frames)))
+    return ImageEncoder(sounds)
+
+
+def shape_of(codec: Codec) -> MelShape:
+    """How the sounds of a codec are laid out."""
+    (samples,) = codec.shape
+    return MelShape.of(codec.rate, samples)  # type: ignore[attr-defined]
