@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from drivetrain.runtime import Recommender as Recommender
     from drivetrain.runtime import embeddings as embeddings
     from drivetrain.search.tune import tune as tune
+    from drivetrain.tasks import forecast as forecast
     from drivetrain.tasks import image_classification as image_classification
     from drivetrain.tasks import language_model as language_model
     from drivetrain.tasks import recommendation as recommendation
@@ -70,6 +71,7 @@ _PUBLIC = {
     "SoundAugment": "drivetrain.data.augment.sounds",
     "compare": "drivetrain.evidence.comparison",
     "embeddings": "drivetrain.runtime",
+    "forecast": "drivetrain.tasks.forecast",
     "image_classification": "drivetrain.tasks.image_classification",
     "image_files": "drivetrain.data.read.folders",
     "language_model": "drivetrain.tasks.language_model",
@@ -82,7 +84,7 @@ _PUBLIC = {
     "tune": "drivetrain.search.tune",
 }
 _MODULES = (
-    "image_classification", "language_model", "recommendation", "split", "tabular", "text_classification",
+    "forecast", "image_classification", "language_model", "recommendation", "split", "tabular", "text_classification",
     "translation",
 )  # fmt: skip
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shlex
 from argparse import ArgumentParser, Namespace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from drivetrain.errors import FileError, UsageError
@@ -48,22 +49,26 @@ def reading(options: Namespace) -> dict[str, Any]:
 
 
 def _typed_options() -> list[tuple[Task, Option]]:
-    """The options of the command line, each once, with the first task that has it. Raises UsageError where two tasks mean
-    something else by one name."""
+    """The options of the command line, each once, with the first task that has it: its help has what each task says of it.
+    Raises UsageError where two tasks have one of the same name that is typed otherwise."""
     from drivetrain.data.recipe import tasks
 
-    known: dict[str, tuple[Task, Option]] = {}
+    known: dict[str, tuple[Task, list[Option]]] = {}
     for task in tasks():
         for option in task.options:
             if option.typed is None:
                 continue
-            first, same = known.setdefault(option.name, (task, option))
-            if same != option:
+            first, same = known.setdefault(option.name, (task, []))
+            if same and (option.typed, option.flag) != (same[0].typed, same[0].flag):
                 raise UsageError(
                     f"the tasks {first.name} and {task.name} have it in different forms.", where=option.flag,
                     fix="Call it otherwise in one of them.",
                 )  # fmt: skip
-    return list(known.values())
+            same.append(option)
+    return [
+        (task, replace(same[0], help="; ".join(dict.fromkeys(option.help for option in same))))
+        for task, same in known.values()
+    ]
 
 
 def recognise(options: Namespace) -> Task:

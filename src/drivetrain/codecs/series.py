@@ -43,6 +43,7 @@ class Series(Codec):
     number is refused, and so is an infinite one.
 
     `fit` learns `center` and `spread`, mean and standard deviation of each channel over all moments: what a graph scales by.
+    With `ahead` its moments are those that are foretold, of which something is known already.
     As a target it has one channel and a length; its output is float32 (length, 1 + len(levels)): the forecast of each moment
     and its quantiles of `levels`, in natural units.
     """
@@ -53,6 +54,7 @@ class Series(Codec):
     channels: tuple[str, ...] = ("value",)
     length: int | None = None
     levels: tuple[float, ...] = ()
+    ahead: bool = False
     center: tuple[float, ...] | None = None
     spread: tuple[float, ...] | None = None
 
@@ -242,6 +244,8 @@ class Series(Codec):
 
     def input_words(self) -> str:
         many = "any number of" if self.length is None else f"{self.length:,}"
+        if self.ahead:
+            many += " coming"
         if len(self.channels) == 1:
             return f"{many} moments of {self.channels[0]}, a number each, the latest last."
         return f"{many} moments, the latest last, each a list of {len(self.channels)} numbers: {some_of(self.channels)}."

@@ -15,7 +15,7 @@ import numpy as np
 from drivetrain.arguments import public
 from drivetrain.codecs import Codec, Signature
 from drivetrain.data.conclusion import Conclusion
-from drivetrain.data.digest import encoded_digest
+from drivetrain.data.digest import digest, encoded_digest
 from drivetrain.data.split import PARTS, Split, Splitter
 from drivetrain.data.store.pack import pack
 from drivetrain.data.table import Table, shown
@@ -237,6 +237,10 @@ class Dataset:
     def raw(self, column: str, row: int) -> Any:
         """The raw value of a row."""
         return self.table[column][row]
+
+    def digest(self, column: str, rows: Array) -> str:
+        """What rows hold of a column, raw, as one short text."""
+        return digest(self.table[column][rows], files=self.signature.fields[column].from_files)
 
     def __len__(self) -> int:
         return len(self.table)

@@ -43,7 +43,7 @@ def whole(data: Dataset) -> Dataset:
     """The dataset whose training rows are those of train and valid together, with none to validate on: what a model is
     fitted to again when it has been measured. The inputs' codecs are fitted anew to all of these rows; the targets' stay,
     for what was measured is told in their terms."""
-    if (own := data.task.whole()) is not None:
+    if (own := data.task.whole(data)) is not None:
         return own
     rows = np.sort(np.concatenate([data.split.train, data.split.valid]))
     made = refitted(data, Split(rows, rows[:0], data.split.test))

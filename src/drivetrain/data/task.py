@@ -165,8 +165,9 @@ class Task:
         del outputs
         return {}
 
-    def whole(self) -> Any:
-        """The dataset of all rows but the test's, where it isn't made of the table's own rows; else None."""
+    def whole(self, data: Any) -> Any:
+        """The dataset of all rows but the test's, where that isn't made of the table's own rows; else None."""
+        del data
         return None
 
     def for_whole(self) -> Task:

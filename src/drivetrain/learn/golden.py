@@ -34,7 +34,7 @@ def golden_samples(data: Dataset, losses: Sequence[Floats]) -> list[tuple[str, A
     chosen = order[np.unique(np.linspace(0, len(order) - 1, count).round().astype(int))]
 
     def sample(row: int) -> dict[str, Any]:
-        return {column: _plain(data.table[column][row]) for column in columns}
+        return {column: _plain(data.raw(column, row)) for column in columns}
 
     found: list[tuple[str, Any, Sample]] = [
         (f"{name} row {number}", "validation", sample(int(rows[place])))

@@ -26,6 +26,7 @@ from drivetrain.interface import column_option
 from drivetrain.models.takes import (
     ANY_FORM,
     COLUMNS,
+    FORECASTS,
     HISTORIES,
     PAIR,
     PICTURES,
@@ -145,6 +146,10 @@ LEARNERS: dict[str, Model] = {
     ),
     "factors": Model(
         "matrix factorisation", learner="recommend.factors:FactorsLearner", network="dot", takes=PAIR
+    ),
+    "seasonal": Model(
+        "what was a season ago, in the range of what that was off by", learner="forecast.seasonal:SeasonalLearner",
+        takes=FORECASTS,
     ),
 }  # fmt: skip
 """Models that are no networks, and have a learner of their own."""

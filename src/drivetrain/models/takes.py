@@ -164,3 +164,7 @@ PAIR = Takes(
 )  # fmt: skip
 HISTORIES = Takes("histories of who had what", lambda codecs: False)
 """Their task alone makes them."""
+FORECASTS = Takes(
+    "the past of series", lambda codecs: any(is_like(codec, "series") for codec in codecs),
+    "the next moments of a series", lambda codecs: len(codecs) == 1 and is_like(codecs[0], "series"),
+)  # fmt: skip

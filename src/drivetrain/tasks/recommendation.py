@@ -192,8 +192,9 @@ class Ranking(Recommendation):
     def metrics(self, outputs: Array) -> dict[str, Estimate]:
         return self.beyond(outputs)
 
-    def whole(self) -> Problem:
+    def whole(self, data: Dataset) -> Problem:
         """That of the log in which what validates trains."""
+        del data
         return self.of(self.log.whole(), self.known, self.keep_seen, self.titles)
 
     def facts(self, data: Dataset) -> dict[str, Any]:

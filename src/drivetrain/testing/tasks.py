@@ -55,7 +55,7 @@ def _check_answers(data: Problem, learner: Any, bundle: Path, rows: int) -> None
     predictor = Predictor(bundle)
     chosen = data.part("train").rows[:rows]
     for row in chosen.tolist():
-        item = {name: data.table[name][row] for name in data.signature.inputs}
+        item = {name: data.raw(name, row) for name in data.signature.inputs}
         here, there = learner.predict(item), predictor.predict(item)
         assert isinstance(there, Answer)
         for target, decoded in here.targets.items():

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from drivetrain.codecs import Codec, Signature
-from drivetrain.data.digest import digest
 from drivetrain.errors import DrivetrainError, FileError
 from drivetrain.files import from_json, to_json, write_bytes, write_text
 from drivetrain.metrics import Estimate, Statistic, measure, statistics, translation
@@ -57,10 +56,7 @@ class Validation:
         data, part = fitted.data, fitted.data.measured_part
         rows = data.part(part).rows
         outputs, encoded = fitted.outputs(part)
-        columns = {
-            name: digest(data.table[name][rows], files=codec.from_files)
-            for name, codec in data.signature.fields.items()
-        }
+        columns = {name: data.digest(name, rows) for name in data.signature.fields}
         items = {
             target: {key: made.items for key, made in scores.statistics.items() if made.items is not None}
             for target, scores in outputs.scores.items()

@@ -1,0 +1,1 @@
+"""Learners of what comes next in a series."""

@@ -1,0 +1,632 @@
+"""The data of `forecast`: moments of series on a regular grid, and windows of them; what follows a training is in `forecasted.py`.
+
+A row of the dataset is an origin of a series: the moments before it are read, those from it on are foretold. Nothing of a window
+is copied before its batch is made.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from drivetrain.arguments import public
+from drivetrain.codecs import Codec, Signature
+from drivetrain.codecs.category import Category
+from drivetrain.codecs.number import Number
+from drivetrain.codecs.series import DECILES, Series
+from drivetrain.data.conclusion import Conclusion
+from drivetrain.data.dataset import Part
+from drivetrain.data.digest import digest, encoded_digest
+from drivetrain.data.faults import Report
+from drivetrain.data.kinds.base import DATE, ColumnContext
+from drivetrain.data.kinds.guess import as_told, guess, names_of
+from drivetrain.data.read.frame import Frame
+from drivetrain.data.read.readers import read_frame
+from drivetrain.data.recipe import task_named
+from drivetrain.data.split import Split
+from drivetrain.data.split_words import VALID_SHARE
+from drivetrain.data.table import Origins, Table
+from drivetrain.errors import DataError, UsageError, nearest
+from drivetrain.figures import counted
+from drivetrain.tasks.forecasted import Forecasted
+from drivetrain.tasks.problem import Problem
+from drivetrain.timeline.frequency import Frequency, parse
+from drivetrain.timeline.grid import shown
+from drivetrain.timeline.layout import Fill, Join, Layout, Moments, When
+from drivetrain.types import Array
+from drivetrain.values import as_text, canonical, is_nothing
+from drivetrain.windows import Windows
+
+_TASK = "forecast"
+PAST, FUTURE = "past", "future"
+MOST_CONTEXT = 4_096
+MOST_CLASSES = 50
+"""Of a covariate that holds names: each becomes a channel."""
+MOST_ORIGINS = 50_000
+"""That validate, or test; of more every so many-th."""
+TOLD = 5
+YEARS = (1000, 2999)
+
+Whole = npt.NDArray[np.int64]
+
+
+class Forecasting(Problem):
+    """Windows of series. `edges` are the numbers of the first moments that validate and that test (see `beat.index`)."""
+
+    conclusion: ClassVar[Conclusion | None] = Forecasted()
+    layout: Layout
+    moments: Moments
+    edges: tuple[int, int]
+    seasons: tuple[int, ...]
+    origin: Whole
+    """(rows,): the place among the moments of the first one that is foretold."""
+    item_of: Whole
+    """(rows,): which series each row is of."""
+    row_numbers: Whole
+    """(rows of the source,): their numbers as a person counts them."""
+
+    # --- what models look at ------------------------------------------------------------------------------
+
+    @property
+    def values(self) -> Array:
+        """float32 (moments, channels): what is read."""
+        return self.moments.values
+
+    @property
+    def ahead(self) -> Array:
+        """float32 (moments, channels known ahead)."""
+        return self.moments.ahead
+
+    @property
+    def truth(self) -> Array:
+        """float32 (moments, 1): what was measured, NaN where nothing was."""
+        return self.moments.truth
+
+    @property
+    def stamps(self) -> Array:
+        return self.moments.stamps
+
+    @property
+    def items(self) -> tuple[str, ...]:
+        return self.moments.names
+
+    @property
+    def sizes(self) -> Whole:
+        return self.moments.sizes
+
+    @property
+    def offsets(self) -> Whole:
+        return self.moments.offsets
+
+    @property
+    def frequency(self) -> Frequency:
+        return self.layout.beat
+
+    @property
+    def horizon(self) -> int:
+        return self.layout.horizon
+
+    @property
+    def context(self) -> int:
+        return self.layout.context
+
+    @property
+    def target(self) -> str:
+        return self.layout.target
+
+    @property
+    def season(self) -> int:
+        """How many moments the most usual season has; 1 where there is none."""
+        return self.seasons[0] if self.seasons else 1
+
+    @property
+    def training_end(self) -> Whole:
+        """(series,): the place before which a moment is in training."""
+        return self._before(self.edges[0])
+
+    def _before(self, edge: int) -> Whole:
+        """(series,): the place of the first moment of each whose number is not below an edge."""
+        early = self.frequency.index(self.stamps) < edge
+        return self.offsets + np.bincount(self.moments.series[early], minlength=len(self.sizes))
+
+    # --- rows ---------------------------------------------------------------------------------------------
+
+    def _encode(self, rows: Array, name: str, enlarge: float) -> Part:
+        del name, enlarge
+        arrays: dict[str, Any] = {field: self._windows(field, rows) for field in self._fields}
+        for field, codec in self.signature.inputs.items():
+            if field not in arrays:
+                encoded, _ = codec.encode_column(self._of_series(field))
+                arrays[field] = np.asarray(encoded)[self.item_of[rows]]
+        ordered = {field: arrays[field] for field in self.signature.fields}
+        return Part(ordered, np.arange(len(rows)), np.asarray(rows))
+
+    @property
+    def _fields(self) -> tuple[str, ...]:
+        """The fields that are windows."""
+        return tuple(field for field in (PAST, FUTURE, self.target) if field in self.signature.fields)
+
+    def _windows(self, field: str, rows: Array) -> Windows:
+        origin, series = self.origin[rows], self.item_of[rows]
+        if field == PAST:
+            return Windows(self.values, series, origin - self.context, self.context)
+        return Windows(self.ahead if field == FUTURE else self.truth, series, origin, self.horizon)
+
+    def _of_series(self, field: str) -> Array:
+        """(series,) raw values of what is the same for all of a series."""
+        return (
+            np.array(self.items, object) if field == self.layout.series_field else self.moments.statics[field]
+        )
+
+    def truths(self, name: str) -> dict[str, Array]:
+        """float32 (rows, horizon, 1), NaN where nothing was measured."""
+        return {self.target: self.part(name).column(self.target).gather()}
+
+    def raw(self, column: str, row: int) -> Any:
+        if column in self._fields:
+            return self._windows(column, np.array([row])).gather()[0]
+        return self._of_series(column)[self.item_of[row]]
+
+    def digest(self, column: str, rows: Array) -> str:
+        if column in self._fields:
+            return encoded_digest(
+                self._windows(column, rows).gather(slice(None, None, max(1, len(rows) // 1000)))
+            )
+        return digest(self._of_series(column)[self.item_of[rows]])
+
+    def whole(self) -> Forecasting:
+        """The dataset in which what validates trains too."""
+        return _with_edges(self, (self.edges[1], self.edges[1]))
+
+    # --- words --------------------------------------------------------------------------------------------
+
+    def describe(self, left_out: bool = True) -> str:
+        """The series in a few lines: frequency, span, season, gaps, and where training ends."""
+        del left_out
+        layout, moments = self.layout, self.moments
+        many = f"{len(self.items):,} series of " if len(self.items) > 1 else ""
+        moments_told = counted(len(moments), "moment", "moments")
+        beat = f"{self.frequency.words} ({self.frequency})"
+        lines = [f"{self.table.name}: {many}{layout.target}, {moments_told}, {beat}"]
+        if layout.timestamp:
+            zone = f", {layout.zone}" if layout.zone else ""
+            lines.append(f"from {shown(moments.local.min())} to {shown(moments.local.max())}{zone}")
+        told = " and ".join(f"{season:,}" for season in self.seasons)
+        told = f"seasons of {told} moments" if told else "no season"
+        lines.append(f"{self.horizon:,} ahead, from the last {self.context:,}; {told}")
+        parts = ", ".join(f"{name} {len(rows):,}" for name, rows in self.split.parts().items() if len(rows))
+        until = "" if not len(self.split.valid) else f"; training ends before {self._edge(0)}"
+        if len(self.split.test):
+            until += f", validation before {self._edge(1)}"
+        lines.append(f"origins: {parts}{until}")
+        if covariates := [*layout.known, *(f"{name} (past)" for name in layout.past), *layout.static]:
+            lines.append(f"beside it: {', '.join(covariates)}")
+        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
+
+    def _edge(self, place: int) -> str:
+        number = self.edges[place]
+        found = self.frequency.stamp(np.array([number]))
+        if self.frequency.kind == "count":
+            return f"row {number + 1:,}"
+        return shown((found if self.frequency.on_the_wall else self.layout.clock.local(found))[0])
+
+
+def _with_edges(data: Forecasting, edges: tuple[int, int]) -> Forecasting:
+    """The same moments, split elsewhere; the codecs of inputs are fitted anew."""
+    notes = [note for note in data.notes if note not in data.split.note.split("\n")]
+    return _dataset(
+        data.layout,
+        data.moments,
+        edges,
+        data.seasons,
+        data.row_numbers,
+        data.table.name,
+        None,
+        notes,
+        data.signature,
+    )
+
+
+# --- making it ------------------------------------------------------------------------------------------------------
+
+
+@public
+def from_csv(
+    path: str | os.PathLike[str],
+    target: str | Sequence[str],
+    horizon: int,
+    timestamp: str | None = None,
+    valid: float = VALID_SHARE,
+    seed: int = 0,
+    *,
+    query: str | None = None,
+    **options: Any,
+) -> Forecasting:
+    """Series from a file (CSV, TSV, Parquet, JSON lines), or from a database: its URL and a `query`. The other options are those
+    of `from_frame`. Raises FileError, DataError and UsageError that name file, row and column."""
+    frame = read_frame(path, query=query)
+    given = {
+        name: list(value) if isinstance(value, (list, tuple)) else value
+        for name, value in options.items()
+        if value is not None
+    }
+    recipe = task_named(_TASK).recipe(
+        os.fspath(path) if query else os.path.abspath(path),
+        target=_split_names(target, frame), horizon=horizon, timestamp=timestamp, valid=valid, seed=seed, query=query, **given,
+    )  # fmt: skip
+    return from_frame(frame, target, horizon, timestamp, valid, seed, recipe=recipe, **options)
+
+
+@public
+def from_frame(
+    frame: Any,
+    target: str | Sequence[str],
+    horizon: int,
+    timestamp: str | None = None,
+    valid: float = VALID_SHARE,
+    seed: int = 0,
+    *,
+    test: float = 0.0,
+    item: str | None = None,
+    known: str | Sequence[str] | None = (),
+    past: str | Sequence[str] | None = (),
+    static: str | Sequence[str] | None = (),
+    freq: str | None = None,
+    context: int | None = None,
+    timezone: str | None = None,
+    fill: Literal["last", "zero"] | None = None,
+    join: Literal["mean", "sum", "last"] | None = None,
+    recipe: dict[str, Any] | None = None,
+    name: str = "table",
+) -> Forecasting:
+    """The same of a pandas or polars frame, or a mapping of columns.
+
+    A row has a number of `target` at the time `timestamp` (without one rows follow each other), and is of the series `item`; of
+    several targets each is a series of its own. `horizon` moments are foretold from the last `context`. `known` columns are known
+    ahead too, `past` ones up to now only, `static` ones are the same for all of a series; each name among the first two becomes
+    a channel of 0 and 1. `freq` is how far moments are apart, found where it isn't said; a moment without a row is `fill`ed with
+    the last value or zero, several rows of one are `join`ed. `timezone` is that of the clock that the times are told by.
+
+    The last share `valid` of the moments validates, and what comes after, `test`, is kept for evaluate: the same time for all
+    series, and no moment that is foretold in training lies behind it. `seed` is that of the training.
+    """
+    del seed
+    frame = frame if isinstance(frame, Frame) else read_frame(frame, name=name)
+    _refuse_numbers(horizon, context, valid, test)
+    targets = _split_names(target, frame)
+    layout = _layout(
+        frame, targets, timestamp or "", item or "", names_of(known or ()), names_of(past or ()), names_of(static or ()),
+        timezone or "", fill or "last", join or "mean",
+    )  # fmt: skip
+    columns = {column: _raw(frame, column) for column in layout.columns}
+    rows = layout.rows(columns, frame.origins, frame.name, first=True).beating(freq or "")
+    moments = rows.moments().begun()
+    seasons = parse(freq).seasons if freq and rows.layout.beat.kind == "count" else rows.layout.beat.seasons
+    layout = replace(rows.layout, horizon=horizon)
+    edges, notes = _edges(layout, moments, valid, test, frame.name)
+    layout = replace(layout, context=context or _usual_context(layout, moments, edges[0], seasons))
+    told = [*frame.notes, *moments.notes, *notes, *_runs(moments), *_constant(moments)]
+    return _dataset(layout, moments, edges, seasons, frame.numbers, frame.name, recipe, told)
+
+
+def _split_names(target: str | Sequence[str], frame: Frame) -> list[str]:
+    """The names of the targets: `a,b` is two of them where no column is called so. Raises UsageError."""
+    found: list[str] = []
+    for name in names_of(target):
+        parts = [part.strip() for part in name.split(",")]
+        found += (
+            [name] if name in frame.columns or not all(part in frame.columns for part in parts) else parts
+        )
+    if not found:
+        raise UsageError("which column is to be predicted?", where="target", fix="Name it.")
+    return list(dict.fromkeys(found))
+
+
+def _refuse_numbers(horizon: int, context: int | None, valid: float, test: float) -> None:
+    if not 1 <= horizon <= MOST_CONTEXT:
+        raise UsageError(f"a horizon has 1 to {MOST_CONTEXT:,} moments, not {horizon}.", where="horizon")
+    if context is not None and not 1 <= context <= MOST_CONTEXT:
+        raise UsageError(f"a context has 1 to {MOST_CONTEXT:,} moments, not {context}.", where="context")
+    for name, share in (("valid", valid), ("test", test)):
+        if not 0 <= share < 1:
+            raise UsageError(
+                f"{name} is a share of the moments, from 0 to below 1, not {share}.",
+                where=name,
+                fix="Try 0.2.",
+            )
+    if valid + test >= 1:
+        raise UsageError(
+            f"valid {valid} and test {test} leave nothing to train on.",
+            where="valid",
+            fix="Make them smaller.",
+        )
+
+
+def _layout(
+    frame: Frame, targets: list[str], timestamp: str, item: str, known: list[str], past: list[str], static: list[str],
+    zone: str, fill: Fill, join: Join,
+) -> Layout:  # fmt: skip
+    """The columns and how they are read. Raises UsageError for one that isn't there or has two parts."""
+    parts: dict[str, str] = {}
+    named = {
+        "target": targets,
+        "timestamp": [timestamp],
+        "item": [item],
+        "known": known,
+        "past": past,
+        "static": static,
+    }
+    for part, names in named.items():
+        for column in filter(None, names):
+            if column not in frame.columns:
+                fix = nearest(column, frame.columns) or f"The columns are {', '.join(frame.columns[:20])}."
+                raise UsageError(f"there is no column {column!r}.", where=frame.source or frame.name, fix=fix)
+            if column in parts:
+                raise UsageError(
+                    f"{column!r} is {parts[column]} already.", where=part, fix="Give each column one part."
+                )
+            parts[column] = part
+    for column in (*([targets[0]] if len(targets) == 1 else []), item, *static):
+        if column in (PAST, FUTURE):
+            raise UsageError(f"a column can't be called {column!r} here.", where=frame.name, fix="Rename it.")
+    numbers: dict[str, dict[str, Any]] = {column: _number(frame, column).spec() for column in targets}
+    classes: dict[str, tuple[str, ...]] = {}
+    for column in (*known, *past):
+        if frame.column(column).may_be_numbers and frame.column(column).numbers.share == 1:
+            numbers[column] = _number(frame, column).spec()
+        else:
+            classes[column] = _classes(frame, column)
+    when, date = _when(frame, timestamp) if timestamp else ("", {})
+    return Layout(
+        tuple(targets), timestamp, when, date, zone, "", item, tuple(known), tuple(past), tuple(static), numbers, classes, fill,
+        join,
+    )  # fmt: skip
+
+
+def _number(frame: Frame, column: str) -> Number:
+    """How the numbers of a column are written."""
+    found = frame.column(column)
+    absent = found.absent(Number.no_value)
+    return replace(found.way(), missing=True, absent=absent)
+
+
+def _classes(frame: Frame, column: str) -> tuple[str, ...]:
+    """The names in a column, each of which becomes a channel. Raises DataError where there are too many."""
+    texts = sorted(
+        {
+            canonical(as_text(value, "name"))
+            for value in frame.column(column).plain().tolist()
+            if not is_nothing(value)
+        }
+        - {""}
+    )
+    if len(texts) > MOST_CLASSES:
+        raise DataError(
+            f"it holds {len(texts):,} different names, {', '.join(texts[:TOLD])} ...: each would be a channel, and {MOST_CLASSES} "
+            "is the most.",
+            where=f"{frame.name}, column {column!r}", fix="Put some together, or leave it out.",
+        )  # fmt: skip
+    return tuple(texts)
+
+
+def _when(frame: Frame, column: str) -> tuple[When, dict[str, Any]]:
+    """How a column of times is written: dates, years or counts. Raises DataError for anything else."""
+    seen = ColumnContext(frame.column(column), frame.origins)
+    numbers = seen.column.numbers if seen.column.may_be_numbers else None
+    if numbers is not None and numbers.share == 1 and numbers.whole and len(numbers.finite):
+        from drivetrain.data.kinds.date import moment
+
+        found = moment(seen, numbers, named=True)
+        if found is None or found.codec is None:
+            low, high = numbers.finite.min(), numbers.finite.max()
+            return ("year" if YEARS[0] <= low and high <= YEARS[1] else "count"), {}
+        return "date", found.codec.spec()
+    codec = as_told(seen, DATE).codec
+    assert codec is not None  # What is told to be a date has one, or is refused.
+    return "date", codec.spec()
+
+
+def _raw(frame: Frame, column: str) -> Array:
+    return frame.column(column).plain()
+
+
+def find_faults(data: Forecasting) -> Report:
+    """What is to be told of the series."""
+    return Report(data.table.name, "", (), counts={"rows": len(data)}, things=data.things)
+
+
+# --- where training ends ------------------------------------------------------------------------------------------------
+
+
+def _edges(
+    layout: Layout, moments: Moments, valid: float, test: float, name: str
+) -> tuple[tuple[int, int], list[str]]:
+    """The numbers of the first moments that validate and that test, and what is to be told: shares of what was measured, each of
+    a horizon at least. Raises DataError where too little is left to train on."""
+    numbers = layout.beat.index(moments.stamps)
+    known, counts = np.unique(numbers[moments.known], return_counts=True)
+    total, horizon = int(counts.sum()), layout.horizon
+    last = int(known[-1]) + 1
+    before = counts.cumsum()
+    notes: list[str] = []
+    ends = last
+    found: list[int] = []
+    for part, share, behind in (("test", test, test), ("valid", valid, valid + test)):
+        edge = ends
+        if share:
+            edge = int(
+                known[min(int(np.searchsorted(before, total * (1 - behind) - 0.5)) + 1, len(known) - 1)]
+            )
+            if ends - edge < horizon:
+                edge = ends - horizon
+                notes.append(
+                    f"{share:.0%} of the moments are fewer than the horizon: {part} is the last {horizon:,}"
+                    + (" before test" if test and part == "valid" else "")
+                )
+        found.append(edge)
+        ends = edge
+    longest = int(np.bincount(moments.series[moments.known & (numbers < ends)], minlength=1).max(initial=0))
+    if longest <= horizon:
+        raise DataError(
+            f"the history is too short: of {last - int(known[0]):,} moments {longest:,} are left to train on, and {horizon:,} "
+            "are foretold.",
+            where=name, fix="Give more history, or foretell less: --horizon.",
+        )  # fmt: skip
+    return (found[1], found[0]), notes
+
+
+def _usual_context(layout: Layout, moments: Moments, edge: int, seasons: Sequence[int]) -> int:
+    """How many moments are read where nobody said: two of the longest season and three horizons, and no more than leaves half of
+    the usual series' training to learn from."""
+    early = layout.beat.index(moments.stamps) < edge
+    sizes = np.bincount(moments.series[early], minlength=len(moments.sizes))
+    sizes = sizes[sizes > layout.horizon]
+    usual = int(np.median(sizes))
+    wanted = max(2 * max(seasons, default=1), 3 * layout.horizon, 192)
+    return int(np.clip(min(wanted, (usual - layout.horizon) // 2), 1, 1_024))
+
+
+def _runs(moments: Moments) -> list[str]:
+    """Of the longest stretch in which rows have no number."""
+    gaps = ~moments.known & (moments.rows >= 0)
+    places = np.flatnonzero(gaps)
+    if not len(places):
+        return []
+    runs = np.split(places, np.flatnonzero(np.diff(places) > 1) + 1)
+    longest = max(runs, key=len)
+    of = f" of {moments.names[int(moments.series[longest[0]])]}" if len(moments.names) > 1 else ""
+    return [
+        f"{counted(len(places), 'row has', 'rows have')} no {moments.layout.target}, the longest stretch{of} is {len(longest):,} "
+        f"from {shown(moments.local[longest[0]])} on: read as the last known, and measured against nothing"
+    ]
+
+
+def _constant(moments: Moments) -> list[str]:
+    """Series that are one number."""
+    places, series = np.flatnonzero(moments.known), moments.series
+    values = moments.truth[places, 0]
+    low, high = np.full(len(moments.sizes), np.inf), np.full(len(moments.sizes), -np.inf)
+    np.minimum.at(low, series[places], values)
+    np.maximum.at(high, series[places], values)
+    flat = np.flatnonzero(low == high)
+    if not len(flat):
+        return []
+    if len(moments.names) == 1:
+        return [f"{moments.layout.target} is {low[0]:g} at every moment: there is nothing to foretell"]
+    return [
+        f"{counted(len(flat), 'series is', 'series are')} one number at every moment, such as {moments.names[int(flat[0])]}"
+    ]
+
+
+# --- windows ----------------------------------------------------------------------------------------------------------
+
+
+def _dataset(
+    layout: Layout, moments: Moments, edges: tuple[int, int], seasons: Sequence[int], row_numbers: Whole, name: str,
+    recipe: dict[str, Any] | None, notes: Sequence[str], fitted: Signature | None = None,
+) -> Forecasting:  # fmt: skip
+    """The origins of all series with their parts. Of the answers the codec of `fitted` stays. Raises DataError where no series is
+    long enough."""
+    origin, series = _origins(layout, moments)
+    split = _parted(layout, moments, origin, edges, name)
+    places = np.maximum.accumulate(np.where(moments.rows >= 0, np.arange(len(moments)), 0))[origin]
+    columns: dict[str, Array] = {PAST: origin - layout.context, layout.target: origin}
+    if layout.ahead:
+        columns[FUTURE] = origin
+    if layout.series_field:
+        columns[layout.series_field] = np.array(moments.names, object)[series]
+    columns |= {column: values[series] for column, values in moments.statics.items()}
+    table = Table(
+        columns,
+        Origins(name, row_numbers[moments.rows[places]]),
+        name=name,
+        source=(recipe or {}).get("source", ""),
+    )
+    signature = _signature(layout, moments, edges[0], fitted)
+    told = [*notes, *(split.note.split("\n") if split.note else [])]
+    data = Forecasting(table, signature, split, task=task_named(_TASK), recipe=recipe, notes=told)
+    data.layout, data.moments, data.edges, data.seasons = layout, moments, edges, tuple(seasons)
+    data.origin, data.item_of, data.row_numbers = origin, series, row_numbers
+    return data
+
+
+def _origins(layout: Layout, moments: Moments) -> tuple[Whole, Whole]:
+    """The places of the first moments that are foretold, and of which series: where a whole context comes before and something
+    of the horizon was measured."""
+    counts = np.maximum(0, moments.sizes - layout.context - layout.horizon + 1)
+    series = np.repeat(np.arange(len(counts)), counts)
+    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    origin = moments.offsets[series] + layout.context + within
+    known = np.concatenate([[0], moments.known.cumsum()])
+    some = known[origin + layout.horizon] > known[origin]
+    return origin[some], series[some]
+
+
+def _parted(layout: Layout, moments: Moments, origin: Whole, edges: tuple[int, int], name: str) -> Split:
+    """Which origins train, validate and test: all that they foretell lies in their own part."""
+    first = layout.beat.index(moments.stamps)[origin]
+    after = first + layout.horizon
+    train = np.flatnonzero(after <= edges[0])
+    valid = np.flatnonzero((first >= edges[0]) & (after <= edges[1]))
+    test = np.flatnonzero(first >= edges[1])
+    if not len(train):
+        longest = int(moments.sizes.max())
+        raise DataError(
+            f"no series is long enough to train on: the longest has {longest:,} moments, and {layout.context:,} are read to "
+            f"foretell {layout.horizon:,}.", where=name,
+            fix="Read or foretell fewer (--context, --horizon), or hold out less (--valid).",
+        )  # fmt: skip
+    notes: list[str] = []
+    series = moments.series[origin]
+    lacking = np.flatnonzero(np.bincount(series[train], minlength=len(moments.names)) == 0)
+    if len(lacking):
+        named = ", ".join(moments.names[int(place)] for place in lacking[:TOLD]) + (
+            " ..." if len(lacking) > TOLD else ""
+        )
+        notes.append(
+            f"{counted(len(lacking), 'series is', 'series are')} too short to train on ({named}): "
+            f"{layout.context + layout.horizon:,} moments before the edge are needed"
+        )
+    if edges[0] < edges[1] and not len(valid):
+        notes.append("no series has a whole horizon after its context in the part that validates")
+    valid, test = (_thinned(rows, first, part, notes) for rows, part in ((valid, "validate"), (test, "test")))
+    return Split(train, valid, test, "\n".join(notes))
+
+
+def _thinned(rows: Whole, first: Whole, part: str, notes: list[str]) -> Whole:
+    step = -(-len(rows) // MOST_ORIGINS)
+    if step <= 1:
+        return rows
+    notes.append(f"of the origins that {part} every {step}th counts")
+    return rows[(first[rows] - first[rows].min()) % step == 0]
+
+
+def _signature(layout: Layout, moments: Moments, edge: int, fitted: Signature | None) -> Signature:
+    """The codecs, fitted to the moments before the edge."""
+    early = layout.beat.index(moments.stamps) < edge
+    inputs: dict[str, Codec] = {
+        PAST: Series(layout.channels, layout.context).fit_moments(moments.values[early])
+    }
+    if layout.ahead:
+        inputs[FUTURE] = Series(layout.ahead, layout.horizon, ahead=True).fit_moments(moments.ahead[early])
+    trained = np.unique(moments.series[early])
+    if layout.series_field and len(moments.names) > 1:
+        inputs[layout.series_field] = Category(open=True).fit(np.array(moments.names, object)[trained])
+    for column in layout.static:
+        inputs[column] = _static(moments.statics[column], column).fit(moments.statics[column][trained])
+    target: Codec = Series((layout.target,), layout.horizon, DECILES).fit_moments(moments.truth[early])
+    return Signature(inputs, {layout.target: target if fitted is None else fitted.targets[layout.target]})
+
+
+def _static(values: Array, column: str) -> Codec:
+    """The kind of what is the same for all of a series: a number where all are, else names."""
+    frame = read_frame(
+        {column: [None if is_nothing(value) else value for value in values.tolist()]}, name="table"
+    )
+    kind = guess(ColumnContext(frame.column(column), frame.origins))
+    return kind.codec if isinstance(kind.codec, (Number, Category)) else Category(open=True)

@@ -1,0 +1,505 @@
+"""How the rows of a table become moments: which column says when, which series a row is of, what is foretold, what is known
+ahead. A bundle holds the same record, so that a history is read as the training data were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cached_property
+from typing import Any, Literal, Self, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from drivetrain.codecs.base import Codec, distinct, from_spec, is_missing
+from drivetrain.codecs.date import Date
+from drivetrain.codecs.number import LARGEST, Number
+from drivetrain.errors import DataError, DrivetrainError, UsageError, nearest
+from drivetrain.figures import counted
+from drivetrain.timeline.calendar import calendar_channels, features
+from drivetrain.timeline.frequency import Frequency, find_count, find_frequency, parse
+from drivetrain.timeline.grid import Grid, Join, make_grid, shown
+from drivetrain.timeline.stamps import Clock, Stamps, read_stamps
+from drivetrain.types import Array
+from drivetrain.values import as_text, canonical
+
+Fill = Literal["last", "zero"]
+When = Literal["date", "year", "count", ""]
+JOINER = " / "
+"""Between the parts of a series' name."""
+POOLED = "value"
+"""What is foretold is called so where several columns are series of one model."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The columns of a table of series, and what is done with their rows.
+
+    `timestamp` says when; `when` is how: "date" with the codec `date`, whole "year"s, a whole "count", or "" (no such column: the
+    rows follow each other). `zone` is that of the wall clock. `item` says which series a row is of; of several `targets` each is a
+    series of its own. `known` columns are known ahead, `past` ones up to now, `static` ones are the same for all of a series.
+    `numbers` and `classes` say how columns are read: a codec's spec, or the names that become a channel of 0 and 1 each. Of gaps
+    and of several rows of a moment see `fill` and `join`. `calendar` are channels that the stamps give.
+    """
+
+    targets: tuple[str, ...]
+    timestamp: str = ""
+    when: When = ""
+    date: dict[str, Any] = field(default_factory=dict[str, Any])
+    zone: str = ""
+    frequency: str = ""
+    item: str = ""
+    known: tuple[str, ...] = ()
+    past: tuple[str, ...] = ()
+    static: tuple[str, ...] = ()
+    numbers: dict[str, dict[str, Any]] = field(default_factory=dict[str, "dict[str, Any]"])
+    classes: dict[str, tuple[str, ...]] = field(default_factory=dict[str, "tuple[str, ...]"])
+    fill: Fill = "last"
+    join: Join = "mean"
+    calendar: tuple[str, ...] = ()
+    context: int = 0
+    horizon: int = 0
+
+    # --- names --------------------------------------------------------------------------------------------
+
+    @property
+    def target(self) -> str:
+        """What is foretold."""
+        return self.targets[0] if len(self.targets) == 1 else POOLED
+
+    @property
+    def series_field(self) -> str:
+        """What the name of a series is called; empty where there is one series only."""
+        return self.item or ("series" if len(self.targets) > 1 else "")
+
+    def channels_of(self, column: str) -> tuple[str, ...]:
+        """The channels of a covariate: itself, or one for each of its classes."""
+        if column in self.classes:
+            return tuple(f"{column} = {name}" for name in self.classes[column])
+        return (column,)
+
+    @property
+    def ahead(self) -> tuple[str, ...]:
+        """The channels that are known ahead."""
+        return (*(name for column in self.known for name in self.channels_of(column)), *self.calendar)
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """All channels of the past: target, known and past covariates, calendar."""
+        covariates = (name for column in (*self.known, *self.past) for name in self.channels_of(column))
+        return (self.target, *covariates, *self.calendar)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of a table that it looks at."""
+        named = (self.timestamp, self.item, *self.targets, *self.known, *self.past, *self.static)
+        return tuple(dict.fromkeys(name for name in named if name))
+
+    @cached_property
+    def beat(self) -> Frequency:
+        """The frequency."""
+        return parse(self.frequency)
+
+    @cached_property
+    def clock(self) -> Clock:
+        return Clock(self.zone)
+
+    # --- JSON ---------------------------------------------------------------------------------------------
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """The layout that `to_json` wrote. Raises DrivetrainError for anything else."""
+        try:
+            known = {each.name: value[each.name] for each in fields(cls) if each.name in value}
+            if unknown := sorted(value.keys() - known.keys()):
+                raise KeyError(unknown[0])
+            for name in ("targets", "known", "past", "static", "calendar"):
+                known[name] = tuple(map(str, known[name]))
+            known["classes"] = {column: tuple(map(str, names)) for column, names in known["classes"].items()}
+            made = cls(**known)
+            _ = made.beat, made.clock
+            for spec in (*made.numbers.values(), *([made.date] if made.date else [])):
+                from_spec(spec)
+        except (KeyError, TypeError, ValueError, AttributeError) as fault:
+            raise DrivetrainError(f"this is no layout of series: {fault}.") from fault
+        return made
+
+    # --- rows ---------------------------------------------------------------------------------------------
+
+    def rows(
+        self, columns: Mapping[str, Array], origins: Sequence[str], name: str, first: bool = False
+    ) -> Rows:
+        """The rows of a table: when each is, and of which series. Those that have no time are left out, which is told. With
+        `first` a layout without a zone takes that of the stamps. Raises DataError that names row and column."""
+        for column in self.columns:
+            if column not in columns:
+                fix = nearest(column, columns) or f"The columns are {', '.join(list(columns)[:20])}."
+                raise UsageError(f"there is no column {column!r}.", where=name, fix=fix)
+        count = len(columns[self.targets[0]])
+        kept = np.arange(count)
+        notes: list[str] = []
+        if self.timestamp:
+            absent = _absent(columns[self.timestamp])
+            if absent.all():
+                raise DataError(
+                    "there is no time in any row.",
+                    where=f"{name}, column {self.timestamp!r}",
+                    fix="Name another column.",
+                )
+            kept = np.flatnonzero(~absent)
+            if absent.any():
+                many = counted(int(absent.sum()), "row has", "rows have")
+                notes.append(
+                    f"{many} no {self.timestamp}, the first is {origins[int(np.argmax(absent))]}: left out"
+                )
+        where = _At(origins, kept, self.timestamp)
+        items, codes = self._items(columns, kept, origins)
+        stamps = self._stamps(columns, kept, codes, where)
+        if first and not self.zone:
+            return Rows(
+                replace(self, zone=stamps.clock.zone),
+                columns,
+                origins,
+                name,
+                kept,
+                items,
+                codes,
+                stamps,
+                (*notes, *stamps.notes),
+            )
+        return Rows(self, columns, origins, name, kept, items, codes, stamps, (*notes, *stamps.notes))
+
+    def _items(
+        self, columns: Mapping[str, Array], kept: Array, origins: Sequence[str]
+    ) -> tuple[tuple[str, ...], Array]:
+        """The names of the series of the item column, by first appearance, and which of them each row is of."""
+        if not self.item:
+            return ("",), np.zeros(len(kept), np.int64)
+        values = columns[self.item][kept]
+        texts, which = _texts(values)
+        if "" in texts:
+            row = int(kept[int(np.argmax(which == texts.index("")))])
+            raise DataError(
+                "this row is of no series: it is empty.",
+                where=f"{origins[row]}, column {self.item!r}",
+                fix="Fill it in, or leave the row out.",
+            )
+        return tuple(texts), which
+
+    def _stamps(self, columns: Mapping[str, Array], kept: Array, series: Array, where: _At) -> Stamps:
+        if not self.timestamp:
+            order = np.zeros(len(kept), np.int64)
+            for code in np.unique(series):
+                order[series == code] = np.arange(np.count_nonzero(series == code))
+            return Stamps(order.astype("datetime64[s]"), order.astype("datetime64[s]"), Clock())
+        values = columns[self.timestamp][kept]
+        if self.when == "date":
+            return read_stamps(values, cast("Date", from_spec(self.date)), where, series, self.zone)
+        numbers = read_numbers(values, Number(missing=True), where, self.timestamp)
+        if (odd := numbers != np.floor(numbers)).any():
+            raise DataError(
+                "this is no whole number.",
+                where=where[int(np.argmax(odd))],
+                fix="Number the moments, or write dates.",
+            )
+        if self.when == "year":
+            years = (numbers.astype(np.int64) - 1970).astype("datetime64[Y]").astype("datetime64[s]")
+            return Stamps(years, years, Clock(self.zone))
+        counts = numbers.astype(np.int64).astype("datetime64[s]")
+        return Stamps(counts, counts, Clock())
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Rows of a table that have a time: `kept` (rows,) are their places in `columns`, `codes` (rows,) which of `items` each is
+    of, `stamps` when."""
+
+    layout: Layout
+    columns: Mapping[str, Array]
+    origins: Sequence[str]
+    name: str
+    kept: Array
+    items: tuple[str, ...]
+    codes: Array
+    stamps: Stamps
+    notes: tuple[str, ...]
+
+    def beating(self, frequency: str = "") -> Rows:
+        """With the frequency that is named, or found; and the channels of its calendar. Raises DataError, UsageError."""
+        layout = self.layout
+        where = _At(self.origins, self.kept, layout.timestamp)
+        counts = layout.when in ("", "count")
+        if counts:
+            # Without times a name says how many moments usual seasons have.
+            found = find_count(self.stamps.local.astype(np.int64), self.codes)
+        else:
+            found = (
+                parse(frequency, self.stamps) if frequency else find_frequency(self.stamps, self.codes, where)
+            )
+        return replace(self, layout=replace(layout, frequency=str(found), calendar=calendar_channels(found)))
+
+    def number(self, column: str) -> npt.NDArray[np.float64]:
+        """float64 (rows,) of a column of numbers, NaN where there is none. Raises DataError that names the row."""
+        codec = cast("Number", from_spec(self.layout.numbers[column]))
+        return read_numbers(
+            self.columns[column][self.kept], codec, _At(self.origins, self.kept, column), column
+        )
+
+    def moments(self) -> Moments:
+        """The regular moments of every series."""
+        layout, beat = self.layout, self.layout.beat
+        one = make_grid(
+            beat,
+            beat.times(self.stamps),
+            self.codes,
+            self.items or ("",),
+            _At(self.origins, self.kept, ""),
+            layout.join,
+        )
+        names = self._names()
+        many = len(layout.targets)
+        # Of several targets each is a series of its own, on the same moments.
+        grid = (
+            one
+            if many == 1
+            else replace(
+                one,
+                sizes=np.repeat(one.sizes, many),
+                first=np.repeat(one.first, many),
+                rows=_repeated(one, one.rows, many),
+            )
+        )
+        targets = [self._target(one, column) for column in layout.targets]
+        truth = (
+            targets[0]
+            if many == 1
+            else np.concatenate(
+                [
+                    column[start : start + size]
+                    for start, size in zip(one.offsets, one.sizes)
+                    for column in targets
+                ]
+            )
+        )
+        stamps = grid.stamps
+        if beat.kind == "count":
+            local = stamps
+        else:
+            local = stamps if beat.on_the_wall else layout.clock.local(stamps)
+        covariates = {
+            column: _repeated(one, self._channels(one, column), many)
+            for column in (*layout.known, *layout.past)
+        }
+        calendar = (
+            features(layout.calendar, local) if layout.calendar else np.zeros((len(truth), 0), np.float32)
+        )
+        known = [covariates[column] for column in layout.known]
+        ahead = np.concatenate([np.zeros((len(truth), 0), np.float32), *known, calendar], axis=1)
+        past = [covariates[column] for column in layout.past]
+        values = np.concatenate([_continued(grid, truth)[:, None], *known, *past, calendar], axis=1).astype(
+            np.float32
+        )
+        rows = np.where(grid.rows >= 0, self.kept[np.maximum(grid.rows, 0)], -1)
+        return Moments(
+            layout, names, grid.sizes, local, stamps, values, ahead.astype(np.float32), truth.astype(np.float32)[:, None], rows,
+            self._statics(many), (*self.notes, *one.notes),
+        )  # fmt: skip
+
+    def _names(self) -> tuple[str, ...]:
+        layout = self.layout
+        if len(layout.targets) == 1:
+            return self.items
+        return tuple(
+            f"{item}{JOINER}{target}" if item else target for item in self.items for target in layout.targets
+        )
+
+    def _target(self, grid: Grid, column: str) -> npt.NDArray[np.float64]:
+        """float64 (moments,), NaN where nothing is known. Raises DataError where that is nowhere."""
+        found = grid.joined(self.number(column), self.layout.join)
+        if self.layout.fill == "zero":
+            found = np.where((grid.rows < 0) & np.isnan(found), 0.0, found)
+        if np.isnan(found).all():
+            raise DataError(
+                "no row has a number.", where=f"{self.name}, column {column!r}", fix="Name another target."
+            )
+        return found
+
+    def _channels(self, grid: Grid, column: str) -> npt.NDArray[np.float32]:
+        """float32 (moments, channels) of a covariate: what is not known is what was last known, and before the first 0; of a
+        class that is none, and one that is not among `classes`, all are 0."""
+        if column not in self.layout.classes:
+            found = _continued(grid, grid.joined(self.number(column), "mean"))
+            return found.astype(np.float32)[:, None]
+        names = self.layout.classes[column]
+        texts, which = _texts(self.columns[column][self.kept])
+        place = {name: code for code, name in enumerate(names)}
+        codes = np.array([place.get(text, -1) for text in texts], np.int64)[which]
+        return (grid.last(codes)[:, None] == np.arange(len(names))).astype(np.float32)
+
+    def _statics(self, many: int) -> dict[str, Array]:
+        """(series,) the last value of each static column that a series has, raw; None where it has none."""
+        found: dict[str, Array] = {}
+        for column in self.layout.static:
+            values = self.columns[column][self.kept]
+            known = np.flatnonzero(~_absent(values))
+            made = np.full(len(self.items), None, object)
+            for row in known.tolist():
+                made[self.codes[row]] = values[row]
+            found[column] = np.repeat(made, many)
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """The moments of all series, one series after the other: `sizes` (series,) how many each has; `local` (moments,) what the
+    wall clock shows and `stamps` what the frequency counts, datetime64[s], of counted rows their numbers.
+
+    `values` float32 (moments, channels), `ahead` float32 (moments, channels known ahead): without gaps. `truth` float32
+    (moments, 1): what was measured, NaN where nothing was. `rows` (moments,) the table's row of each, -1 of a gap. `statics`:
+    column -> raw values (series,).
+    """
+
+    layout: Layout
+    names: tuple[str, ...]
+    sizes: npt.NDArray[np.int64]
+    local: Array
+    stamps: Array
+    values: npt.NDArray[np.float32]
+    ahead: npt.NDArray[np.float32]
+    truth: npt.NDArray[np.float32]
+    rows: npt.NDArray[np.int64]
+    statics: dict[str, Array]
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def offsets(self) -> npt.NDArray[np.int64]:
+        """(series,) where each begins."""
+        return np.cumsum(self.sizes) - self.sizes
+
+    @property
+    def series(self) -> npt.NDArray[np.int64]:
+        """(moments,) which series each is of."""
+        return np.repeat(np.arange(len(self.sizes)), self.sizes)
+
+    @property
+    def known(self) -> npt.NDArray[np.bool_]:
+        """(moments,) whether the target was measured."""
+        return ~np.isnan(self.truth[:, 0])
+
+    @property
+    def ends(self) -> npt.NDArray[np.int64]:
+        """(series,) the place behind the last moment of each whose target is known; where none is, where it begins."""
+        found = self.offsets.copy()
+        places = np.flatnonzero(self.known)
+        np.maximum.at(found, self.series[places], places + 1)
+        return found
+
+    def begun(self) -> Moments:
+        """Without the moments of each series before the first whose target is known: nothing could stand for them but what
+        comes later. It is told."""
+        first = self.offsets + self.sizes
+        places = np.flatnonzero(self.known)
+        np.minimum.at(first, self.series[places], places)
+        kept = np.arange(len(self)) >= np.repeat(first, self.sizes)
+        if kept.all():
+            return self
+        sizes = np.bincount(self.series[kept], minlength=len(self.sizes))
+        lost = counted(int((~kept).sum()), "moment", "moments")
+        note = f"{lost} before the first known {self.layout.target} of a series count for nothing"
+        return replace(
+            self, sizes=sizes, local=self.local[kept], stamps=self.stamps[kept], values=self.values[kept],
+            ahead=self.ahead[kept], truth=self.truth[kept], rows=self.rows[kept], notes=(*self.notes, note),
+        )  # fmt: skip
+
+
+def read_numbers(
+    values: Array, codec: Number, origins: Sequence[str], column: str
+) -> npt.NDArray[np.float64]:
+    """float64 (rows,) of raw numbers, NaN where there is none. Raises DataError that names the row of what is no number, and of
+    one that is infinite."""
+    _, faults = codec.encode_column(values)
+    if faults:
+        row = min(faults)
+        raise faults[row].at(origins[row])
+    found = codec.truths(values, values)
+    nothing = np.flatnonzero(np.isnan(found))
+    if len(nothing):
+        absent = _absent(values[nothing], codec)
+        if not absent.all():
+            row = int(nothing[int(np.argmin(absent))])
+            raise DataError(
+                f"{values[row]!r:.40} is not a finite number.",
+                where=origins[row],
+                fix="Mend it, or leave it empty.",
+            )
+    if (wrong := np.abs(found) > LARGEST).any():
+        raise DataError(
+            "the number is too large for 32 bits.", where=origins[int(np.argmax(wrong))], fix="Mend it."
+        )
+    return found
+
+
+def _absent(values: Array, codec: Codec | None = None) -> npt.NDArray[np.bool_]:
+    """(rows,) where there is no value."""
+    if values.dtype.kind in "iub":
+        return np.zeros(len(values), bool)
+    if values.dtype.kind == "f":
+        return np.isnan(values)
+    if values.dtype.kind == "M":
+        return np.isnat(values)
+    words = Number.no_value if codec is None else cast("Number", codec)._absent  # pyright: ignore[reportPrivateUsage]
+    different, which = distinct(values)
+    return np.array([is_missing(value, words) for value in different], bool)[which]
+
+
+def _texts(values: Array) -> tuple[list[str], Array]:
+    """The different texts of raw values, canonical, by first appearance; empty where there is none: and which each row has."""
+    different, which = distinct(values)
+    texts = ["" if is_missing(value) else canonical(as_text(value, "name")) for value in different]
+    first: dict[str, int] = {}
+    order = np.full(len(different), len(values))
+    np.minimum.at(order, which, np.arange(len(which)))
+    for place in np.argsort(order, kind="stable").tolist():
+        first.setdefault(texts[place], len(first))
+    return list(first), np.array([first[text] for text in texts], np.int64)[which]
+
+
+def _continued(grid: Grid, numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """(moments,) without gaps: of each series what was last known, before the first known 0."""
+    places = np.where(np.isnan(numbers), -1, np.arange(len(numbers)))
+    begins = np.repeat(np.cumsum(grid.sizes) - grid.sizes, grid.sizes)
+    last = np.maximum.accumulate(places)
+    return np.where(last >= begins, numbers[np.maximum(last, 0)], 0.0)
+
+
+def _repeated(grid: Grid, values: Array, many: int) -> Array:
+    """What the moments of each series have, for each of `many` series on the same moments."""
+    if many == 1:
+        return values
+    return np.concatenate(
+        [values[start : start + size] for start, size in zip(grid.offsets, grid.sizes) for _ in range(many)]
+    )
+
+
+class _At(Sequence[str]):
+    """Where the kept rows come from, with the column."""
+
+    def __init__(self, origins: Sequence[str], kept: Array, column: str) -> None:
+        self._origins, self._kept, self._column = origins, kept, column
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def __getitem__(self, row: Any) -> Any:
+        place = self._origins[int(self._kept[row])]
+        return f"{place}, column {self._column!r}" if self._column else place
+
+
+__all__ = ["Layout", "Moments", "Rows", "read_numbers", "shown"]
