@@ -122,6 +122,14 @@ def test_every_public_name_is_there() -> None:
         drivetrain.Predicter  # noqa: B018
 
 
+OF_SOURCE = (
+    "source --task --valid --seed --split --test --drop-copies --image-size --resize --layout --target --column --ignore "
+    "--missing --query --log-target --no-log-target --interval --cost --horizon --timestamp --item --known --past --static --freq "
+    "--context --timezone --fill --join --tokenizer --user --rating --liked-from --header --titles --keep-seen --source --tokens"
+)
+"""Of every verb that reads a source: what each task's data may be said to be."""
+
+
 def test_no_option_of_the_command_line_comes_or_goes_unnoticed() -> None:
     actions = next(action for action in build_parser()._actions if action.dest == "verb")
     found = {
@@ -131,36 +139,18 @@ def test_no_option_of_the_command_line_comes_or_goes_unnoticed() -> None:
         for name, command in actions.choices.items()  # type: ignore[union-attr]
     }
     assert found == {
-        "train": "-h --help --json source --task --valid --seed --split --test --drop-copies --image-size "
-        "--resize --layout --target --column --ignore --missing --query --log-target --no-log-target --interval "
-        "--cost --tokenizer --context --user --item --rating --timestamp --liked-from --header --titles "
-            "--keep-seen --source --tokens --model "
+        "train": f"-h --help --json {OF_SOURCE} --model "
         "--epochs --time --lr --augment --frozen-epochs --vectors --batch-size --optimizer --weight-decay --dropout "
         "--label-smoothing --class-weights --loss --clip --accumulate --ema --early-stopping "
         "--precision --shard --no-check --out --export --resume --force",
-        "check": "-h --help --json source --task --valid --seed --split --test --drop-copies --image-size "
-        "--resize --layout --target --column --ignore --missing --query --log-target --no-log-target --interval "
-        "--cost --tokenizer --context --user --item --rating --timestamp --liked-from --header --titles "
-            "--keep-seen --source --tokens",
-        "show": "-h --help --json source --task --valid --seed --split --test --drop-copies --image-size "
-        "--resize --layout --target --column --ignore --missing --query --log-target --no-log-target --interval "
-        "--cost --tokenizer --context --user --item --rating --timestamp --liked-from --header --titles "
-            "--keep-seen --source --tokens --out "
+        "check": f"-h --help --json {OF_SOURCE}",
+        "show": f"-h --help --json {OF_SOURCE} --out "
         "--force",
-        "labels": "-h --help --json source --task --valid --seed --split --test --drop-copies --image-size "
-        "--resize --layout --target --column --ignore --missing --query --log-target --no-log-target --interval "
-        "--cost --tokenizer --context --user --item --rating --timestamp --liked-from --header --titles "
-            "--keep-seen --source --tokens --model "
+        "labels": f"-h --help --json {OF_SOURCE} --model "
         "--folds --epochs --out --force",
-        "curve": "-h --help --json source --task --valid --seed --split --test --drop-copies --image-size "
-        "--resize --layout --target --column --ignore --missing --query --log-target --no-log-target --interval "
-        "--cost --tokenizer --context --user --item --rating --timestamp --liked-from --header --titles "
-            "--keep-seen --source --tokens --model "
+        "curve": f"-h --help --json {OF_SOURCE} --model "
         "--epochs --repeats --out --force",
-        "tune": "-h --help --json source --task --valid --seed --split --test --drop-copies --image-size "
-        "--resize --layout --target --column --ignore --missing --query --log-target --no-log-target --interval "
-        "--cost --tokenizer --context --user --item --rating --timestamp --liked-from --header --titles "
-            "--keep-seen --source --tokens "
+        "tune": f"-h --help --json {OF_SOURCE} "
         "--trials --time --metric --keep-all --out --model --epochs --lr --augment --frozen-epochs "
         "--batch-size --optimizer --weight-decay --dropout --label-smoothing --class-weights --loss "
         "--clip --accumulate --ema --early-stopping --precision",

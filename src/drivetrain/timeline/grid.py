@@ -20,7 +20,7 @@ Whole = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Join = Literal["mean", "sum", "last"]
 
-MOST_GAPS, FEW_MOMENTS = 20, 1_000_000
+MOST_GAPS, FEW_MOMENTS = 20, 20_000
 """Moments there may be to each row, and that there may be in any case: more come of a stamp that is wrong."""
 
 

@@ -1,0 +1,202 @@
+"""Forecasts: rows become windows of regular moments; no window looks ahead; the way to a bundle holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import drivetrain as dt
+from drivetrain.codecs.series import DECILES
+from drivetrain.errors import DataError, UsageError
+from drivetrain.learn.base import BaseLearner
+from drivetrain.testing.tasks import check_task
+
+DAYS = 150
+FIRST = np.datetime64("2020-01-01")
+
+
+def sales(days: int = DAYS, stores: int = 2, seed: int = 0) -> dict[str, Any]:
+    """Sales of some stores with a week in them, a price and a holiday known ahead, visitors known afterwards."""
+    generator = np.random.default_rng(seed)
+    week = np.sin(np.arange(days) * 2 * np.pi / 7)
+    rows = days * stores
+    return {
+        "day": np.tile(FIRST + np.arange(days), stores),
+        "store": np.repeat([f"store {number}" for number in range(stores)], days),
+        "units": np.tile(week, stores) * 3 + 10 + generator.normal(size=rows),
+        "price": generator.random(rows),
+        "holiday": generator.choice(["", "", "Easter", "May Day"], rows),
+        "visitors": generator.random(rows),
+        "region": np.repeat(np.arange(stores) + 0.5, days),
+    }
+
+
+def made(frame: dict[str, Any], **options: Any) -> Any:
+    usual: dict[str, Any] = {
+        "timestamp": "day", "item": "store", "known": ["price", "holiday"], "past": ["visitors"], "static": ["region"]
+    }  # fmt: skip
+    return dt.forecast.from_frame(frame, "units", 7, **{**usual, **options})
+
+
+@pytest.fixture(scope="module")
+def data() -> Any:
+    return made(sales(), test=0.1)
+
+
+def test_an_origin_is_a_row_with_what_is_known_of_it(data: Any) -> None:
+    past, future = data.signature.inputs["past"], data.signature.inputs["future"]
+    known = ("price", "holiday = Easter", "holiday = May Day")
+    assert past.channels[:5] == ("units", *known, "visitors")
+    assert future.channels[:3] == known
+    assert future.channels[3:] == past.channels[5:]
+    assert "Monday" in future.channels
+    assert (past.ahead, future.ahead) == (False, True)
+    assert data.signature.targets["units"].levels == DECILES
+    assert list(data.signature.inputs) == ["past", "future", "store", "region"]
+    row = int(data.rows("valid")[3])
+    place = data.origin[row]
+    assert data.raw("past", row)[:, 0].tolist() == data.values[place - data.context : place, 0].tolist()
+    assert data.raw("units", row)[:, 0].tolist() == data.truth[place : place + 7, 0].tolist()
+    assert data.raw("store", row) == "store 0"
+    assert "2 series of units, 300 moments, every day (D)" in data.describe()
+    assert "seasons of 7 and 365 moments" in data.describe()
+
+
+def test_the_edge_is_one_time_for_all_and_training_foretells_nothing_behind_it(data: Any) -> None:
+    numbers = data.frequency.index(data.stamps)
+    for part, low, high in (
+        ("train", 0, data.edges[0]), ("valid", data.edges[0], data.edges[1]), ("test", data.edges[1], 10**9),
+    ):  # fmt: skip
+        first = numbers[data.origin[data.rows(part)]]
+        assert (first >= low).all()
+        assert (first + data.horizon <= high).all()
+        assert {*data.item_of[data.rows(part)].tolist()} == {0, 1}
+    whole = data.whole()
+    assert len(whole.rows("train")) > len(data.rows("train")) + len(data.rows("valid"))
+    assert not len(whole.rows("valid"))
+    assert np.array_equal(whole.origin[whole.rows("test")], data.origin[data.rows("test")])
+    assert whole.signature.targets == data.signature.targets
+
+
+def test_a_changed_future_value_changes_no_input(data: Any) -> None:
+    """Whatever comes from an origin on: nothing that is read there knows of it, but what is known ahead."""
+    frame = sales()
+    edge = FIRST + 90
+    for column, anything in (("units", 1e6), ("visitors", -1e6), ("price", 77.0), ("holiday", "Easter")):
+        changed = {**frame, column: frame[column].copy()}
+        changed[column][frame["day"] >= edge] = anything
+        other = made(changed, test=0.1)
+        number = int(data.frequency.index(np.array([edge], "datetime64[s]"))[0])
+        rows = np.flatnonzero(data.frequency.index(data.stamps)[data.origin] <= number)
+        assert np.array_equal(other.origin, data.origin)
+        for row in rows.tolist()[::5]:
+            assert np.array_equal(data.raw("past", row), other.raw("past", row))
+            if column in ("units", "visitors"):
+                assert np.array_equal(data.raw("future", row), other.raw("future", row))
+    assert not np.array_equal(data.raw("past", int(rows[-1]) + 9), other.raw("past", int(rows[-1]) + 9))
+
+
+def test_what_was_not_measured_is_read_as_the_last_and_measured_against_nothing() -> None:
+    frame = sales(stores=1)
+    kept = np.ones(DAYS, bool)
+    kept[100:103] = False
+    units = frame["units"].copy()
+    units[110] = np.nan
+    frame = {name: column[kept] for name, column in {**frame, "units": units}.items()}
+    found = made(frame, item=None, static=[])
+    assert len(found.values) == DAYS
+    assert np.flatnonzero(np.isnan(found.truth[:, 0])).tolist() == [100, 101, 102, 110]
+    assert found.values[100:103, 0].tolist() == [found.values[99, 0]] * 3
+    notes = " ".join(found.notes)
+    assert "3 moments have no row (2.0% of 150), the longest gap is 2020-04-10 to 2020-04-12" in notes
+    assert "1 row has no units" in notes
+    zero = made(frame, item=None, static=[], fill="zero")
+    assert zero.truth[100:103, 0].tolist() == [0, 0, 0]
+    assert np.isnan(zero.truth[110, 0])
+
+
+def test_several_targets_are_several_series() -> None:
+    frame = sales(stores=1)
+    found = dt.forecast.from_frame(frame, "units,visitors", 7, timestamp="day")
+    assert found.items == ("units", "visitors")
+    assert list(found.signature.inputs) == ["past", "future", "series"]
+    assert list(found.signature.targets) == ["value"]
+    assert np.allclose(found.values[:, 0], np.concatenate([frame["units"], frame["visitors"]]))
+    both = dt.forecast.from_frame(sales(), ["units", "visitors"], 7, timestamp="day", item="store")
+    assert both.items == ("store 0 / units", "store 0 / visitors", "store 1 / units", "store 1 / visitors")
+
+
+def test_rows_without_times_follow_each_other() -> None:
+    found = dt.forecast.from_frame({"x": np.arange(300.0)}, "x", 5, freq="30min")
+    assert found.seasons == (48, 336)
+    assert "future" not in found.signature.inputs
+    assert "row after row" in found.describe()
+    assert not found.notes
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "told"),
+    [
+        ({}, {"horizon": 0}, "horizon has 1 to"),
+        ({}, {"horizon": 200}, "history is too short"),
+        ({}, {"context": 140}, "no series is long enough"),
+        ({}, {"valid": 1.5}, "share of the moments"),
+        ({}, {"known": ["prize"]}, "Did you mean price"),
+        ({}, {"known": ["price"], "past": ["price"]}, "known already"),
+        ({"units": "nothing"}, {}, "no row has a number"),
+        ({"units": (3, "inf")}, {}, "row 4, column 'units': 'inf' is not a finite number"),
+        ({"units": (3, "many")}, {}, "row 4"),
+        ({"day": (5, "soon")}, {}, "soon"),
+        ({"day": (5, "2820-01-01")}, {}, "row 6"),
+        ({"store": (2, "")}, {}, "row 3, column 'store'"),
+        ({}, {"freq": "fortnightly"}, "no frequency 'fortnightly'"),
+        ({}, {"timezone": "Europe/Berlim"}, "Did you mean Europe/Berlin"),
+    ],
+)
+def test_what_can_not_be_foretold_is_named(
+    change: dict[str, Any], options: dict[str, Any], told: str
+) -> None:
+    frame = sales(stores=1)
+    for column, what in change.items():
+        values = frame[column].astype(str).astype(object)
+        if isinstance(what, tuple):
+            values[what[0]] = what[1]
+        else:
+            values[:] = ""
+        frame[column] = values
+    with pytest.raises((DataError, UsageError), match=told):
+        call = {"horizon": 7, "timestamp": "day", "item": "store", **options}
+        dt.forecast.from_frame(frame, "units", **call)
+
+
+def test_a_constant_series_and_one_too_short_are_told() -> None:
+    frame = sales()
+    frame["units"][frame["store"] == "store 1"] = 4.0
+    assert "1 series is one number at every moment, such as store 1" in " ".join(made(frame).notes)
+    short = {name: column[:-140] for name, column in sales().items()}
+    assert "1 series is too short to train on (store 1)" in " ".join(made(short).notes)
+
+
+@pytest.mark.slow
+def test_it_goes_the_whole_way(tmp_path: Path) -> None:
+    check_task(made(sales(), test=0.1), tmp_path)
+
+
+@pytest.mark.slow
+def test_a_file_goes_the_whole_way_and_a_run_is_taken_up_again(tmp_path: Path) -> None:
+    frame = sales()
+    names = list(frame)
+    rows = [",".join(map(str, row)) for row in zip(*frame.values())]
+    table = tmp_path / "sales.csv"
+    table.write_text("\n".join([",".join(names), *rows]) + "\n")
+    found = dt.forecast.from_csv(table, "units", 7, timestamp="day", item="store", known=["price"])
+    learner: BaseLearner = found.learner(out=tmp_path / "run", quiet=True)
+    result = learner.fit()  # type: ignore[attr-defined]
+    assert {"naive", "seasonal naive"} <= {*result["baselines"]}
+    from drivetrain.learn.by_name import resume
+
+    again = resume(tmp_path / "run", quiet=True)
+    assert again.go_on()["metrics"] == result["metrics"]
