@@ -167,8 +167,8 @@ def test_what_can_not_be_foretold_is_named(
         else:
             values[:] = ""
         frame[column] = values
+    call = {"horizon": 7, "timestamp": "day", "item": "store", **options}
     with pytest.raises((DataError, UsageError), match=told):
-        call = {"horizon": 7, "timestamp": "day", "item": "store", **options}
         dt.forecast.from_frame(frame, "units", **call)
 
 

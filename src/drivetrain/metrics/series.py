@@ -27,7 +27,9 @@ def statistics(codec: Codec, outputs: Array, encoded: Array) -> dict[str, Statis
     if outputs.shape[2] > 2:
         truth = encoded[:, :, 0]
         held = (outputs[:, :, 1] <= truth) & (truth <= outputs[:, :, -1])
-        found["band_coverage"] = Statistic.mean_of(np.nanmean(np.where(np.isnan(truth), np.nan, held), axis=1))
+        found["band_coverage"] = Statistic.mean_of(
+            np.nanmean(np.where(np.isnan(truth), np.nan, held), axis=1)
+        )
     return found
 
 
