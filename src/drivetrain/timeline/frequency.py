@@ -275,7 +275,10 @@ def _calendar(local: Array, series: Array) -> Frequency | None:
     numbers = days.astype(np.int64)
     weekdays = (numbers + 3) % 7
     rows, _ = _steps(local, series)
-    if (weekdays < 5).all() and len(np.unique(weekdays)) > 1 and numbers.max() // 7 > numbers.min() // 7:
+    weeks = (numbers + 3) // 7
+    if (
+        (weekdays < 5).all() and len(np.unique(weekdays)) > 1 and weeks.max() > weeks.min()
+    ):  # A weekend is left out.
         business = np.busday_count(np.datetime64(0, "D"), days)
         if _common(rows, business, series) == 1:
             return Frequency("business", clock=clock)
