@@ -126,3 +126,19 @@ def test_a_golden_case_takes_no_decoder(tmp_path: Path) -> None:
 def test_wrong_fields_are_refused(fields: dict[str, Any], told: str) -> None:
     with pytest.raises(UsageError, match=told):
         Audio(**fields)
+
+
+@pytest.mark.parametrize("rate", [8000, 44100, 11025, 7001])
+def test_a_long_recording_comes_in_windows_as_if_it_were_read_whole(rate: int) -> None:
+    recording = sound(np.random.default_rng(0).normal(size=3 * rate + 123), rate)
+    codec = Audio(rate=8000, seconds=0.5)
+    whole = codec.read(recording)
+    found = list(codec.windows(recording, 0.3))
+    assert [begin for begin, _ in found] == pytest.approx(0.3 * np.arange(10))
+    padded = np.concatenate([whole, np.zeros(4000, np.float32)])
+    for number, (_, window) in enumerate(found):
+        np.testing.assert_allclose(window, padded[number * 2400 : number * 2400 + 4000], atol=1e-6)
+    assert len(whole) <= 9 * 2400 + 4000, "nothing is left out at the end"
+    assert len(list(codec.windows(sound(np.ones(10), rate), 0.3))) == 1
+    with pytest.raises(DataError, match="are taken"):
+        list(codec.with_fields(resample=False, rate=16000).windows(recording, 0.3))

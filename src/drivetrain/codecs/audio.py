@@ -25,7 +25,8 @@ from drivetrain.sound.file import (
     opened,
     refuse_long,
 )
-from drivetrain.sound.resample import resample
+from drivetrain.sound.pieces import between
+from drivetrain.sound.resample import resample, resampled_length
 from drivetrain.types import Array
 
 KEEPS = ("beginning", "middle", "end")
@@ -96,19 +97,34 @@ class Audio(Codec):
         )
 
     def read(self, raw: Any) -> Array:
-        rate = self._rate()
         with opened(raw) as sound:
             refuse_long(sound)
-            if sound.info.rate != rate and not self.resample:
-                raise DataError(
-                    f"the sound has {sound.info.rate:,} samples a second; {rate:,} are taken.",
-                    where=sound.place,
-                    fix="Resample it, or leave it out.",
-                )
-            return self._read(sound)
+            self._refuse_rate(sound)
+            return resample(sound.mono(), sound.info.rate, self._rate())
 
-    def _read(self, sound: Sound, start: int = 0, stop: int | None = None) -> Array:
-        return resample(sound.mono(start, stop), sound.info.rate, self._rate())
+    def _refuse_rate(self, sound: Sound) -> None:
+        rate = self._rate()
+        if sound.info.rate != rate and not self.resample:
+            raise DataError(
+                f"the sound has {sound.info.rate:,} samples a second; {rate:,} are taken.",
+                where=sound.place,
+                fix="Resample it, or leave it out.",
+            )
+
+    def windows(self, raw: Any, every: float) -> Iterator[tuple[float, Array]]:
+        """A recording of any length, in windows of `seconds` that begin `every` so many seconds: when each begins, and it encoded,
+        float32 (length,). Read piece by piece; the last one is made up by silence. Raises DataError as `read` does, but for
+        its length. Nothing is trimmed."""
+        (length,), rate = self.shape, self._rate()
+        step = max(1, math.floor(every * rate + 0.5))
+        with opened(raw) as sound:
+            self._refuse_rate(sound)
+            count = resampled_length(sound.info.frames, sound.info.rate, rate)
+            for start in range(0, max(1, count - length + step), step):
+                window = np.zeros(length, np.float32)
+                heard = between(sound, rate, start, min(start + length, count))
+                window[: len(heard)] = heard
+                yield start / rate, window
 
     def encode(self, value: Array) -> Array:
         sound = value if self.trim is None else trimmed(value, self._rate(), self.trim)
@@ -128,7 +144,7 @@ class Audio(Codec):
         """How loud the sounds are, in decibels below a full square wave, and the shares that are silent and clipped."""
         if not len(encoded):
             return {"n": 0}
-        levels = np.array([_level(row) for row in encoded])
+        levels = np.array([level(row) for row in encoded])
         counts, edges = np.histogram(levels, bins=20, range=(-100, 0))
         return {
             "n": len(encoded),
@@ -280,8 +296,8 @@ def is_clipped(encoded: Array) -> bool:
     return bool(np.mean(np.abs(encoded) >= CLIPPED) >= AT_LEAST)
 
 
-def _level(encoded: Array) -> float:
-    """Decibels, at least -100."""
+def level(encoded: Array) -> float:
+    """How loud a sound is, in decibels below a full square wave: at least -100."""
     return max(-100.0, 10 * math.log10(float(np.mean(np.square(encoded, dtype=np.float64))) + 1e-12))
 
 

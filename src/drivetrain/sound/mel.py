@@ -59,7 +59,8 @@ class MelShape:
     def edges(self) -> Floats:
         """(bands + 2,) Hz: band b rises from the b-th to the next, and falls to the one after that."""
         high = self.rate / 2 if self.high is None else self.high
-        return to_hertz(np.linspace(*to_mel(np.array([self.low, high])), self.bands + 2))
+        low, high = to_mel(np.array([self.low, high])).tolist()
+        return to_hertz(np.linspace(low, high, self.bands + 2))
 
     @property
     def frequencies(self) -> Floats:
