@@ -109,7 +109,7 @@ class Network(BaseNetwork):
 
     def blocks(self) -> list[list[nn.Parameter]]:
         bodies = [body.blocks() if hasattr(body, "blocks") else [body] for body in self.bodies]  # type: ignore[operator]
-        depth = max((len(blocks) for blocks in bodies), default=1)
+        depth = max([1, *map(len, bodies)])  # A body may have none that learns.
         groups: list[list[nn.Parameter]] = [[] for _ in range(depth)]
         for blocks in bodies:
             for place, block in enumerate(blocks, start=depth - len(blocks)):
