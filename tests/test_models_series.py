@@ -81,6 +81,8 @@ def test_the_graph_tells_the_same_and_no_quantiles_cross(model: str, known: bool
     network = network_of(model, signature, rows)
     own = answers(network, rows).numpy()
     assert own.shape == (ROWS, HORIZON, 1 + len(DECILES))
+    learned = {id(parameter) for group in network.blocks() for parameter in group}
+    assert learned == {id(parameter) for parameter in network.parameters()}
     assert (np.diff(own[:, :, 1:]) >= 0).all()
     assert own[:, :, 5] == pytest.approx(own[:, :, 0], abs=1e-5)  # The median is the point.
     assert told_by_graph(network, signature, rows) == pytest.approx(own, rel=1e-4, abs=1e-4)
