@@ -12,7 +12,7 @@ from drivetrain.learn.distributed import processes
 from drivetrain.learn.settings import NETWORKS_ONLY, Record, Settings
 from drivetrain.models.registry import LEARNERS, fitting, takes_of
 
-TREES, NGRAMS, REGRESSION = "trees", "ngrams", "regression"
+TREES, NGRAMS, REGRESSION, MINIROCKET = "trees", "ngrams", "regression", "minirocket"
 EASE, FACTORS, BEST = "ease", "factors", "best"
 NETWORK = "mlp"
 """The network of a table."""

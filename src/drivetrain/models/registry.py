@@ -31,6 +31,7 @@ from drivetrain.models.takes import (
     PAIR,
     PICTURES,
     READS_TEXTS,
+    SENSORS,
     TABLES,
     TEXTS,
     TOKENS,
@@ -141,6 +142,10 @@ LEARNERS: dict[str, Model] = {
         "regression in closed form", learner="closed_form.regression:RegressionLearner", takes=COLUMNS
     ),
     "ngrams": Model("regression on n-grams", learner="closed_form.ngrams:NgramsLearner", takes=TEXTS),
+    "minirocket": Model(
+        "ridge regression on what many small kernels find in series",
+        learner="closed_form.minirocket:MiniRocketLearner", takes=SENSORS,
+    ),
     "ease": Model(
         "what comes next, by what came together", learner="recommend.ease:EaseLearner", takes=HISTORIES
     ),

@@ -98,8 +98,8 @@ def exactly(*kinds: str) -> Callable[[Sequence[Codec]], bool]:
 
 
 def _of_columns(codecs: Sequence[Codec]) -> bool:
-    """Tokens among them: what sees nothing of them says so."""
-    return {*map(form_of, codecs)} <= {TOKENS, ""}
+    """Tokens and series among them: what sees nothing of them says so."""
+    return {*map(form_of, codecs)} <= {TOKENS, SERIES, ""}
 
 
 def _seen_by_trees(codecs: Sequence[Codec]) -> bool:
@@ -110,6 +110,10 @@ def _with_ngrams(codecs: Sequence[Codec]) -> bool:
     return _of_columns(codecs) and any(
         getattr(_features(codec), "has_ngrams", lambda _: False)(codec) for codec in codecs
     )
+
+
+def _with_kernels(codecs: Sequence[Codec]) -> bool:
+    return _of_columns(codecs) and any(hasattr(_features(codec), "for_kernels") for codec in codecs)
 
 
 def _features(codec: Codec) -> ModuleType | None:
@@ -158,6 +162,7 @@ CLASS_OR_NUMBER = "a class or a number"
 TABLES = Takes("tables", _of_columns, CLASS_OR_NUMBER, _plain)
 COLUMNS = Takes("tables", _seen_by_trees, CLASS_OR_NUMBER, _plain)
 TEXTS = Takes("tables with text", _with_ngrams, CLASS_OR_NUMBER, _plain)
+SENSORS = Takes("series", _with_kernels, CLASS_OR_NUMBER, _plain)
 PAIR = Takes(
     "two categories alone, such as user and item", exactly("category", "category"),
     "one number", _one_number,

@@ -109,6 +109,11 @@ def for_ngrams(codec: Codec) -> Callable[..., SparseColumns] | None:
     return None if has is not None and not has(codec) else _offered(codec, "for_ngrams")
 
 
+def for_kernels(codec: Codec) -> Callable[..., Columns] | None:
+    """What makes columns of many kernels (`kernels.py`) of an input that is a series; None where it is none."""
+    return _offered(codec, "for_kernels")
+
+
 def for_baselines(codec: Codec) -> Callable[..., Callable[[Array], Features]] | None:
     """What makes columns for baselines alone of an input; None where they have those of a regression."""
     return _offered(codec, "for_baselines")
@@ -124,7 +129,7 @@ def _offered(codec: Codec, what: str) -> Any:
 
 
 def unseen(signature: Signature, offered: Callable[[Codec], Any]) -> list[str]:
-    """The inputs that a model sees nothing of: `offered` is one of the four above."""
+    """The inputs that a model sees nothing of: `offered` is one of those above."""
     return [name for name, codec in signature.inputs.items() if offered(codec) is None]
 
 
