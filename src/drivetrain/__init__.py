@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from drivetrain.tasks import image_classification as image_classification
     from drivetrain.tasks import language_model as language_model
     from drivetrain.tasks import recommendation as recommendation
+    from drivetrain.tasks import sequence_classification as sequence_classification
     from drivetrain.tasks import tabular as tabular
     from drivetrain.tasks import text_classification as text_classification
     from drivetrain.tasks import translation as translation
@@ -77,6 +78,7 @@ _PUBLIC = {
     "language_model": "drivetrain.tasks.language_model",
     "parent_folder": "drivetrain.data.read.folders",
     "recommendation": "drivetrain.tasks.recommendation",
+    "sequence_classification": "drivetrain.tasks.sequence_classification",
     "split": "drivetrain.data.split",
     "tabular": "drivetrain.tasks.tabular",
     "text_classification": "drivetrain.tasks.text_classification",
@@ -84,8 +86,8 @@ _PUBLIC = {
     "tune": "drivetrain.search.tune",
 }
 _MODULES = (
-    "forecast", "image_classification", "language_model", "recommendation", "split", "tabular", "text_classification",
-    "translation",
+    "forecast", "image_classification", "language_model", "recommendation", "sequence_classification", "split", "tabular",
+    "text_classification", "translation",
 )  # fmt: skip
 
 __all__ = ["__version__", *_PUBLIC]

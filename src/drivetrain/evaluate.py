@@ -19,6 +19,7 @@ from drivetrain.data.read.row_inputs import rows_for
 from drivetrain.data.recipe import from_facts, from_recipe, task_of, tasks
 from drivetrain.data.table import as_column
 from drivetrain.data.task import ALONE, Task
+from drivetrain.data.wholes import mean, whole_rows
 from drivetrain.errors import DataError, DrivetrainError, UsageError, nearest
 from drivetrain.extras import require
 from drivetrain.metrics import Estimate, Scores, is_large, measure, rows_at_once, translation
@@ -30,6 +31,8 @@ from drivetrain.test_set_uses import record_opening, rows_key, sentences
 from drivetrain.types import Array, Failure
 
 SHOWN = 5
+FEWEST = 2
+"""Whole recordings that are measured."""
 TRAINED_ON = (
     "this is the file that the model was trained on, without a test part: these rows have chosen it, and where it was "
     "fitted again it has learned from them, so the figures flatter it. Train with --test 0.2 to keep rows for this"
@@ -98,6 +101,7 @@ def evaluate(
     gathered = {name: _Gathered(codec) for name, codec in targets.items()}
     failed: list[str] = []
     n = 0
+    known: list[int] = []
     unknown = {name: Unknown(name) for name in targets}
     tally = Tally()
     with progress("Evaluating", len(found.items), quiet=quiet) as advance:
@@ -119,6 +123,7 @@ def evaluate(
                 failed.append(str(fault))
                 continue
             n += 1
+            known.append(row)
             for name, each in gathered.items():
                 each.add(answer.outputs[name], truths[name], truth[name])
     if not n:
@@ -131,6 +136,7 @@ def evaluate(
     for name, each in gathered.items():
         several = f"{name}." if len(targets) > 1 else ""
         metrics |= {several + metric: estimate.to_json() for metric, estimate in each.measure().items()}
+        metrics |= _of_wholes(found, known, each, several)
     if task.measures(opened_bundle) and from_facts(opened_bundle.facts, _file_hash(source)):
         metrics |= _by_task(task, opened_bundle, source)["metrics"]
     opened = record_opening(_key(found), predictor.hash, metrics, is_test=not found.note)
@@ -222,6 +228,23 @@ class _Gathered:
         return Scores.joined(self.scores).measure()
 
 
+def _of_wholes(found: Labelled, known: Sequence[int], gathered: _Gathered, several: str) -> dict[str, Any]:
+    """The metrics of recordings, each answered by the mean of its windows, where there are some."""
+    place = {row: number for number, row in enumerate(known)}
+    groups = [[place[row] for row in rows] for rows in whole_rows(found.wholes, found.truths, known)]
+    if len(groups) < FEWEST or gathered.most is not None:
+        return {}
+    outputs = np.stack([mean([gathered.outputs[row] for row in rows]) for rows in groups])
+    raws = as_column([gathered.raws[rows[0]] for rows in groups])
+    true = gathered.codec.truths(
+        raws, gathered.codec.together([gathered.encoded[rows[0]] for rows in groups])
+    )
+    return {
+        f"{several}whole.{name}": one.to_json()
+        for name, one in measure(gathered.codec, outputs, true).items()
+    }
+
+
 def _is_unknown(codec: Codec, raw: Any) -> bool:
     """Whether a true value is a class that the model doesn't have."""
     try:
@@ -249,7 +272,7 @@ def labelled(
 ) -> Labelled:
     """The labelled items of a source: as the task of the bundle has them, or rows of a table or database."""
     inputs, targets = predictor.signature.inputs, predictor.signature.targets
-    task = task_of(predictor.manifest["task"])
+    task = task_of(predictor.manifest["task"]).of_bundle(predictor.manifest["facts"])
     own_file = os.path.isfile(source) and from_facts(predictor.manifest["facts"], _file_hash(source))
     if not own_file and (own := task.labelled(predictor.signature, os.fspath(source), options)) is not None:
         return own
@@ -257,7 +280,12 @@ def labelled(
         raise UsageError("this model answers for rows: name a table.", where=source)
     recipe = from_facts(predictor.manifest["facts"], _file_hash(source))
     if recipe is not None:
-        return _own_rows(source, recipe, inputs, targets)
+        said = {
+            option.key: options[option.name]
+            for option in task.options
+            if option.reads and options.get(option.name)
+        }
+        return _own_rows(source, {**recipe, **said}, inputs, targets)
     found = rows_for(source, inputs, list(targets), options.get("query"))
     truths = {
         name: [None if isinstance(row, DataError) else row[name] for row in found.rows] for name in targets

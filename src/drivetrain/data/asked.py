@@ -28,6 +28,8 @@ class Asked:
     kept: dict[str, list[Any]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+    wholes: list[str] = field(default_factory=list)
+    """For each item the recording that it is a part of, which gets an answer too; empty where none is."""
 
     def add(self, more: Asked) -> None:
         """What came from another source, behind this; where one has a kept column that the other hasn't, it has gaps there."""
@@ -38,6 +40,7 @@ class Asked:
         self.items += more.items
         self.notes += more.notes
         self.skipped += more.skipped
+        self.wholes += more.wholes
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ class Labelled:
     note: str
     remarks: Sequence[str] = ()
     """What a person should know of how the source was read."""
+    wholes: Sequence[str] = ()
+    """As in `Asked`."""
 
 
 def ask_files(inputs: Sequence[str], keep: Sequence[str], kind: FileKind | None) -> Asked:

@@ -139,6 +139,8 @@ class Task:
     epochs: int | None = None
     """How often a network goes through the training rows where nobody said; None: by what the columns are."""
 
+    network = ""
+    """The network that is trained where the default model is none and it has to be one; empty: as that model's record says."""
     no_network = ("no network learns from these data.", "Leave the model out.")
     """Where the default model is none, and there is none to be trained instead: why, and what to do."""
 
@@ -199,6 +201,11 @@ class Task:
         """Of the report: `{"title", "words", "columns", "rows"}` of each, and more (see `report.page`)."""
         del learner
         return []
+
+    def of_bundle(self, facts: Mapping[str, Any]) -> Task:
+        """The task as a bundle's facts have it, where these say how new data are read. Raises BundleError for facts that don't."""
+        del facts
+        return self
 
     # --- a bundle's answers -------------------------------------------------------------------------------
 

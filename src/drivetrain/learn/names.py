@@ -61,7 +61,7 @@ def default_model(data: Dataset, given: Iterable[str] = ()) -> str:
 def network_of(data: Dataset) -> str:
     """The dataset's default model; its network where that is none, and the first that fits where inputs need another."""
     default, signature = data.default_model, data.signature
-    name = default if is_network(default) else LEARNERS[default].network or default
+    name = default if is_network(default) else data.task.network or LEARNERS[default].network or default
     if not is_network(name) or takes_of(name).fits(signature):
         return name
     return next(filter(is_network, fitting(signature)), name)

@@ -54,6 +54,7 @@ def act(options: Namespace) -> Reply:
     from drivetrain.bundle import open_bundle
     from drivetrain.data.answer_files import is_of_lines, kept_cells, refuse_form, write_answers, write_lines
     from drivetrain.data.recipe import task_of
+    from drivetrain.data.wholes import whole_answers
     from drivetrain.progress import progress
     from drivetrain.runtime.answers import ORIGIN, answer_columns
     from drivetrain.runtime.unusual import Tally
@@ -68,14 +69,15 @@ def act(options: Namespace) -> Reply:
             "the answers would replace the bundle.", where=options.out, fix="Choose another --out."
         )
     predictor = open_answering(opened, beam=options.beam, trusted=options.trusted)
-    task = task_of(predictor.manifest["task"])
+    task = task_of(predictor.manifest["task"]).of_bundle(predictor.manifest["facts"])
     asked = task.asked(predictor.signature, options.inputs, options.keep)
     for note in asked.notes:
         say(f"note: {note}", options)
     found: list[Answer | Failure] = []
     tally = Tally()
     with progress("Predicting", len(asked.items), quiet=options.json) as advance:
-        for answer in predictor.stream(asked.items, parts=options.parts):
+        more = {"outputs": True} if any(asked.wholes) else {}
+        for answer in predictor.stream(asked.items, parts=options.parts, **more):
             found.append(answer)
             tally.add(answer)
             advance(1)
@@ -102,6 +104,8 @@ def act(options: Namespace) -> Reply:
     outcome |= {"units": units} if units else {}
     outcome |= {"unusual": tally.to_json()} if tally.notes() else {}
     outcome |= {"skipped": asked.skipped} if asked.skipped else {}
+    if wholes := list(whole_answers(predictor.signature, asked.wholes, found)):
+        outcome["wholes"] = wholes
     return outcome, 0 if not failed else 1 if failed == len(answers) else 3
 
 
@@ -119,6 +123,12 @@ def show(answer: dict[str, Any]) -> None:
     else:
         for item in answer["answers"]:
             console.print(_line(item, answer.get("units", {})))
+    for item in answer.get("wholes", []):
+        windows = (
+            f"{item['input']}, all {item['windows']:,} windows" if item["windows"] > 1 else item["input"]
+        )
+        rest = {name: value for name, value in item.items() if name not in ("input", "windows")}
+        console.print(_line({"input": windows, **rest}, answer.get("units", {})))
     console.file.flush()
     unusual = answer.get("unusual", [])
     for found in unusual[:COLUMNS]:

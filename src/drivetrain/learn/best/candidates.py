@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from drivetrain.data.dataset import Dataset
 from drivetrain.learn.by_name import make_learner
 from drivetrain.learn.epochs import lengths
-from drivetrain.learn.features.base import for_ngrams, for_regression, for_trees
-from drivetrain.learn.names import NETWORK, NGRAMS, REGRESSION, TREES
+from drivetrain.learn.features.base import for_kernels, for_ngrams, for_regression, for_trees
+from drivetrain.learn.names import MINIROCKET, NETWORK, NGRAMS, REGRESSION, TREES, network_of
+from drivetrain.models.registry import takes_of
 from drivetrain.models.takes import is_plain
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ NAMES = {
     TREES: "gradient-boosted trees",
     NGRAMS: "linear model of n-grams",
     REGRESSION: "penalised regression",
+    MINIROCKET: "kernels on series (minirocket)",
     NETWORK: "network",
 }
 
@@ -39,7 +41,12 @@ class Candidate:
     @property
     def name(self) -> str:
         """What people read."""
-        return NAMES[self.model] + ("" if self.epochs is None else f", {self.epochs} epochs")
+        called = NAMES.get(self.model, f"network {self.model}")
+        return called + ("" if self.epochs is None else f", {self.epochs} epochs")
+
+    @property
+    def is_network(self) -> bool:
+        return self.epochs is not None
 
     def fit(self, data: Dataset, options: Mapping[str, Any]) -> BaseLearner:
         """The model fitted to the training rows. Raises what its learner raises."""
@@ -56,6 +63,11 @@ def candidates(data: Dataset) -> list[Candidate]:
     found: list[Candidate] = []
     if all(map(is_plain, data.signature.targets.values())):
         inputs = data.signature.inputs.values()
-        simple = {REGRESSION: for_regression, TREES: for_trees, NGRAMS: for_ngrams}
+        simple = {
+            REGRESSION: for_regression, TREES: for_trees, NGRAMS: for_ngrams, MINIROCKET: for_kernels,
+        }  # fmt: skip
         found += [Candidate(model) for model, offered in simple.items() if any(map(offered, inputs))]
-    return [*found, *(Candidate(NETWORK, epochs) for epochs in lengths(data))]
+    network = network_of(data)
+    if not takes_of(network).fits(data.signature):
+        return found
+    return [*found, *(Candidate(network, epochs) for epochs in lengths(data))]

@@ -37,7 +37,7 @@ from drivetrain.learn.best.target_scale import log_fits
 from drivetrain.learn.best.tried import Tried, answers_of, both_sides, tell
 from drivetrain.learn.features.base import Sums
 from drivetrain.learn.graph_model import GraphModel, read_graph
-from drivetrain.learn.names import BEST, NETWORK, NGRAMS, REGRESSION
+from drivetrain.learn.names import BEST, MINIROCKET, NGRAMS, REGRESSION
 from drivetrain.learn.outputs import Outputs
 from drivetrain.learn.refitted import Refitted
 from drivetrain.learn.refusals import refuse_large, refuse_no_rows
@@ -229,7 +229,7 @@ class BestLearner(Refitted):
     def _keep_one_length(self, part: Dataset) -> None:
         """Of the networks keep the one with the least loss: it is the last one of a schedule that tells, not the best
         epoch of a long one."""
-        networks = [each for each in self.tried if each.candidate.model == NETWORK]
+        networks = [each for each in self.tried if each.candidate.is_network]
         if len(networks) > 1:
             true = part.truths("valid")
             least = min(networks, key=lambda each: self._loss(each.answers[0], true))
@@ -262,7 +262,7 @@ class BestLearner(Refitted):
             if has_valid and count > 1:
                 later = {key: found[1:] for key, found in answers.items()}
                 measured[target] = joined_weights(codec, later, true[1:], loss)
-            if any(each.candidate.model == NGRAMS for each in self.tried):
+            if any(each.candidate.model in (NGRAMS, MINIROCKET) for each in self.tried):
                 self.notes.append(both_sides(codec, target, self.tried, true, self.weights[target]))
             blend = unseen_blend(codec, answers, true, loss, seed)
             if has_valid:
@@ -274,7 +274,7 @@ class BestLearner(Refitted):
         self._tell_weights()
         graph = self._blend({each.candidate.key: each.graph for each in self.tried}, measured, self.data)
         self._model = GraphModel(self.data, graph, self.settings)
-        if network := next((each for each in self.tried if each.candidate.model == NETWORK), None):
+        if network := next((each for each in self.tried if each.candidate.is_network), None):
             heard = any(network.candidate.key in found for found in self.weights.values())
             self.history = network.history
             self.history_of = network.candidate.name + ("" if heard else ", which has no say in the answers")

@@ -109,7 +109,9 @@ class MiniRocketLearner(Solved):
         part = self.data.part("train")
         chosen = np.arange(len(part))
         if len(chosen) > MOST_ROWS:
-            chosen = np.sort(np.random.default_rng(self.settings.seed).choice(chosen, MOST_ROWS, replace=False))
+            chosen = np.sort(
+                np.random.default_rng(self.settings.seed).choice(chosen, MOST_ROWS, replace=False)
+            )
         splitter = self.data.splitter
         if not isinstance(splitter, ByGroup):
             return part.batch(chosen), None
@@ -147,7 +149,9 @@ class MiniRocketLearner(Solved):
         return write_graph(self.data.signature, self.columns, self.models)
 
     def description(self) -> str:
-        many = f", {sum(len(model.weights) for model in self.models.values()):,} weights" if self.trained else ""
+        many = (
+            f", {sum(len(model.weights) for model in self.models.values()):,} weights" if self.trained else ""
+        )
         return f"kernels on series and ridge regression{many}"
 
 

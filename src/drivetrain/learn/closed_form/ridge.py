@@ -67,7 +67,9 @@ class Rows:
 
     def weights(self, inner: Floats) -> tuple[Floats, Floats]:
         """Of (r, scores) in terms of `left`: weights (columns, scores) of columns as they came, and what to add (scores,)."""
-        found = (self.scaled.T @ (self.left @ inner).astype(np.float32)).astype(np.float64) / self.spread[:, None]
+        found = (self.scaled.T @ (self.left @ inner).astype(np.float32)).astype(np.float64) / self.spread[
+            :, None
+        ]
         return found, -self.mean @ found
 
 
@@ -76,7 +78,9 @@ def _decomposed(scaled: Features) -> tuple[Floats, Floats]:
     wide = columns > rows
     product = np.zeros((min(rows, columns),) * 2)
     for start in range(0, columns if wide else rows, CHUNK):
-        part = (scaled[:, start : start + CHUNK] if wide else scaled[start : start + CHUNK]).astype(np.float64)
+        part = (scaled[:, start : start + CHUNK] if wide else scaled[start : start + CHUNK]).astype(
+            np.float64
+        )
         product += part @ part.T if wide else part.T @ part
     sizes, vectors = np.linalg.eigh(product)
     kept = sizes > max(float(sizes[-1]), 1.0) * 1e-10
@@ -155,7 +159,9 @@ def _left_out(
         apart[members] = np.linalg.lstsq(own, apart[members], rcond=SMALLEST)[0]
     scores = (goals - apart) / rows.roots[:, None] + middle
     if codes is None:
-        return Left(penalty, float((weights @ np.square(apart / rows.roots[:, None])).sum() / weights.sum()), 1.0)
+        return Left(
+            penalty, float((weights @ np.square(apart / rows.roots[:, None])).sum() / weights.sum()), 1.0
+        )
     return Left(penalty, *_sharpened(scores, codes, weights))
 
 

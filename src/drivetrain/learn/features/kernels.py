@@ -103,10 +103,16 @@ class KernelColumns(Columns):
             lengths = builder.add("Expand", builder.add("Reshape", side, builder.whole(1)), rows)
         lengths = builder.column(lengths)  # (rows, 1)
         there = builder.add("Less", moments, lengths)
-        grid = builder.add("Mul", builder.add("Sub", values, builder.constant(self.mean)), builder.constant(self.factor))
+        grid = builder.add(
+            "Mul", builder.add("Sub", values, builder.constant(self.mean)), builder.constant(self.factor)
+        )
         most = GRID * FARTHEST
-        grid = builder.add("Clip", builder.add("Round", grid), builder.constant(-most), builder.constant(most))
-        grid = builder.add("Where", builder.add("Unsqueeze", there, builder.whole(2)), grid, builder.constant(0))
+        grid = builder.add(
+            "Clip", builder.add("Round", grid), builder.constant(-most), builder.constant(most)
+        )
+        grid = builder.add(
+            "Where", builder.add("Unsqueeze", there, builder.whole(2)), grid, builder.constant(0)
+        )
         grid = builder.add("Transpose", grid, perm=[0, 2, 1])
         parts = [self._write_group(builder, group, grid, moments, lengths) for group in self.groups]
         return builder.beside(parts)
@@ -127,7 +133,9 @@ class KernelColumns(Columns):
             )  # fmt: skip
             places = builder.add("Sub", lengths, builder.whole(2 * reach))
         places = builder.floats(builder.add("Max", places, builder.whole(1)))
-        sums = builder.add("Where", builder.add("Unsqueeze", seen, builder.whole(1)), sums, builder.constant(NEVER))
+        sums = builder.add(
+            "Where", builder.add("Unsqueeze", seen, builder.whole(1)), sums, builder.constant(NEVER)
+        )
         sums = builder.add("Unsqueeze", sums, builder.whole(2))  # (rows, kernels, 1, moments)
         kernels, count = group.thresholds.shape
         counted: list[str] = []
@@ -288,7 +296,11 @@ def _blocks(lengths: Whole) -> Iterator[Whole]:
     start = 0
     while start < len(order):
         most = max(1, BLOCK // max(1, int(lengths[order[start]])))
-        while most > 1 and start + most <= len(order) and most * int(lengths[order[start + most - 1]]) > 2 * BLOCK:
+        while (
+            most > 1
+            and start + most <= len(order)
+            and most * int(lengths[order[start + most - 1]]) > 2 * BLOCK
+        ):
             most //= 2
         yield order[start : start + most]
         start += most

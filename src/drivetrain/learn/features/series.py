@@ -2,7 +2,8 @@
 `kernels.py`).
 
 The figures: mean, spread, least, greatest, first, last, and the mean size of a step from one moment to the next. Sums are in
-float64, so that they are the same float32 in whatever order they are added up. Of rows of different lengths the length too.
+float64, so that they are the same float32 in whatever order they are added up. How long a row is is none of them: that tells how
+it was recorded (and `check` warns where it tells the target).
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ FAR = float(np.finfo(np.float32).max)
 
 @dataclass(frozen=True, eq=False)
 class SeriesColumns(Columns):
-    """(rows, moments, channels) -> (rows, 7 x channels), and one more of how long each is, with `lengths`."""
+    """(rows, moments, channels) -> (rows, 7 x channels); rows of different lengths where the input `varies`."""
 
-    lengths: bool
+    varies: bool
 
     def of(self, encoded: Column) -> Features:
         rows = as_ragged(encoded)
@@ -46,7 +47,6 @@ class SeriesColumns(Columns):
             flat[starts],
             flat[ends],
             np.add.reduceat(steps, starts) / np.maximum(lengths - 1, 1),
-            *([lengths] if self.lengths else []),
         ]
         return np.concatenate([part.astype(np.float32) for part in parts], axis=1)
 
@@ -62,10 +62,12 @@ class SeriesColumns(Columns):
         values = builder.inputs[self.field]
         side = builder.add("Squeeze", builder.add("Shape", values, start=1, end=2), builder.whole(0))
         moments = builder.add("Range", builder.constant(0, "i8"), side, builder.constant(1, "i8"))
-        if self.lengths:
+        if self.varies:
             lengths = builder.column(builder.inputs[lengths_of(self.field)])
         else:
-            rows = builder.add("Concat", builder.add("Shape", values, start=0, end=1), builder.whole(1), axis=0)
+            rows = builder.add(
+                "Concat", builder.add("Shape", values, start=0, end=1), builder.whole(1), axis=0
+            )
             lengths = builder.add("Expand", side, rows)
         there = builder.add("Unsqueeze", builder.add("Less", moments, lengths), builder.whole(2))
         last = builder.add("Sub", lengths, builder.whole(1))
@@ -89,7 +91,9 @@ class SeriesColumns(Columns):
         before = builder.add("Slice", values, builder.whole(0), builder.whole(-1), builder.whole(1))
         steps = wide(builder.add("Abs", builder.add("Sub", next_one, before)))
         within = builder.add("Slice", inside, builder.whole(0), builder.whole(-1), builder.whole(1))
-        rough = builder.add("Div", total(builder.add("Where", within, steps, none("f8"))), wide(builder.add("Max", last, one)))
+        rough = builder.add(
+            "Div", total(builder.add("Where", within, steps, none("f8"))), wide(builder.add("Max", last, one))
+        )
         parts = [
             builder.floats(mean),
             builder.floats(builder.add("Sqrt", apart)),
@@ -98,7 +102,6 @@ class SeriesColumns(Columns):
             builder.add("Gather", values, builder.constant(0, "i8"), axis=1),
             builder.add("ReduceSum", builder.add("Where", is_last, values, none("f4")), one, keepdims=0),
             builder.floats(rough),
-            *([builder.floats(lengths)] if self.lengths else []),
         ]
         return builder.beside(parts)
 
