@@ -15,7 +15,7 @@ from drivetrain.errors import DataError
 from drivetrain.types import Array
 
 if TYPE_CHECKING:
-    import polars as pl
+    pass
 
 _TOLD = 5
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from drivetrain.tasks.sequences import from_folder as from_folder
     from drivetrain.tasks.sequences import from_table as from_table
 
+LEARNED, FEWEST_EPOCHS, MOST_EPOCHS = 16_000, 10, 60
+"""A network sees so many sequences, the same ones again and again, in no fewer and no more epochs."""
 _KINDS = next(option for option in tabular.TASK.options if option.name == "column")
 
 
@@ -92,6 +94,10 @@ class SequenceClassification(Task):
 
         del signature
         return BEST
+
+    def epochs_of(self, data: Dataset) -> int:
+        """So many that there are some steps, however few the sequences (docs/decisions/sensors.md)."""
+        return min(max(-(-LEARNED // max(1, len(data.rows("train")))), FEWEST_EPOCHS), MOST_EPOCHS)
 
     def make(self, source: Any, **call: Any) -> Problem:
         from drivetrain.tasks.sequences import from_csv, from_folder

@@ -125,10 +125,10 @@ def from_table(
 ) -> Problem:
     """The same of a pandas or polars frame, or a mapping of columns, and the labels in another where they are not in it.
 
-    Options: `sequence`, the column that tells sequences apart (without one all rows are one recording); `order`, what their rows are
-    put in order by; `channels`, the columns that are looked at. With a `window` recordings are cut into stretches of so many
-    moments, one every `step`, whose label is that of most of their moments, or of the last (`label_at`). `columns` says what kind the
-    target is, as for tables.
+    Options: `sequence`, the column that tells sequences apart (without one all rows are one recording); `order`, what their
+    rows are put in order by; `channels`, the columns that are looked at. With a `window` recordings are cut into stretches of
+    so many moments, one every `step`, whose label is that of most of their moments, or of the last (`label_at`). `columns`
+    says what kind the target is, as for tables.
 
     A share `valid` of the sequences validates, chosen by `seed`, and `test` is kept for evaluate, unless a `split` says otherwise.
     Windows of one recording are never in two parts; those of a lone one are split in time, and none reaches over the edge.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -171,7 +172,7 @@ def under_each_other(frames: Mapping[str, Frame], folder: str) -> Files:
     every = [list(frame.columns) for frame in frames.values()]
     common = [name for name in every[0] if all(name in columns for columns in every)]
     notes = list(dict.fromkeys(note for frame in frames.values() for note in frame.notes))
-    if rest := [name for name in dict.fromkeys(sum(every, [])) if name not in common]:
+    if rest := [name for name in dict.fromkeys(chain(*every)) if name not in common]:
         file = next(file for file, frame in frames.items() if rest[0] not in frame.columns)
         notes.append(
             f"left out, columns that not every file has: {', '.join(rest[:LISTED])} ({rest[0]!r} is not in {file})"

@@ -155,7 +155,7 @@ class Block:
         padded = rows.padded()
         grid = np.clip(np.rint((padded - mean) * factor), -GRID * FARTHEST, GRID * FARTHEST)
         self.moments = np.arange(padded.shape[1])[:, None]
-        grid[self.moments.T >= self.lengths[:, None]] = 0
+        grid[self.lengths[:, None] <= self.moments.T] = 0
         self.channels = np.ascontiguousarray(grid.transpose(2, 1, 0), np.float32)
         self._dilation = 0
 
@@ -232,7 +232,7 @@ def _scale(rows: Ragged) -> tuple[Features, Features]:
 
 
 def _dilations(longest: int, features: int) -> list[tuple[int, int]]:
-    """(dilation, thresholds of each kernel at it): from 1 to where a kernel is as wide as the longest row, evenly on a log scale."""
+    """(dilation, thresholds of each kernel at it): from 1 to a kernel as wide as the longest row, evenly on a log scale."""
     each = max(1, features // len(KERNELS))
     count = min(each, MOST_DILATIONS)
     widest = np.log2(max(longest - 1, TAPS - 1) / (TAPS - 1))
