@@ -240,7 +240,7 @@ def _of_wholes(found: Labelled, known: Sequence[int], gathered: _Gathered, sever
         raws, gathered.codec.together([gathered.encoded[rows[0]] for rows in groups])
     )
     return {
-        f"{several}whole.{name}": one.to_json()
+        f"{several}recording.{name}": one.to_json()
         for name, one in measure(gathered.codec, outputs, true).items()
     }
 

@@ -99,6 +99,14 @@ class SequenceClassification(Task):
         """So many that there are some steps, however few the sequences (docs/decisions/sensors.md)."""
         return min(max(-(-LEARNED // max(1, len(data.rows("train")))), FEWEST_EPOCHS), MOST_EPOCHS)
 
+    def call(self, typed: Mapping[str, Any]) -> dict[str, Any]:
+        """Of a folder whose folders are the classes nobody need name a target."""
+        if typed["target"] or not os.path.isdir(typed["source"]):
+            return super().call(typed)
+        call = super().call({**typed, "target": ["label"]})
+        del call["target"]
+        return call
+
     def make(self, source: Any, **call: Any) -> Problem:
         from drivetrain.tasks.sequences import from_csv, from_folder
 

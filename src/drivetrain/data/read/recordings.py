@@ -220,6 +220,7 @@ def read_recordings(frame: Frame, layout: Layout, other: Sequence[str] = ()) -> 
     )
     values = np.stack([_numbers(frame, name) for name in channels], axis=1)[order]
     first = np.unique(codes, return_index=True)[1]
+    others = frame.data.select([*dict.fromkeys([*filter(None, [layout.sequence]), *other, *beside])])
     made = Recordings(
         tuple(channels),
         names,
@@ -228,7 +229,7 @@ def read_recordings(frame: Frame, layout: Layout, other: Sequence[str] = ()) -> 
         values,
         frame.numbers[order],
         None if times is None else times[order],
-        frame.data.select([*dict.fromkeys([*filter(None, [layout.sequence]), *other, *beside])])[order],
+        others[order] if others.width else others,
         notes,
         doubles,
     )
