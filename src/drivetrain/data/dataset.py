@@ -185,6 +185,11 @@ class Dataset:
         """The training rows of an epoch, from 0, where they are others in each; None where they are those of the part."""
         del seed, epoch
 
+    def latest(self, count: int) -> Dataset | None:
+        """The dataset of which the latest `count` training rows are left, where a shorter history is what less of it means; None
+        where any rows may be left out."""
+        del count
+
     def truths(self, name: str) -> dict[str, Array]:
         """The true values of a part's usable rows by target, as metrics take them (see `Codec.truths`)."""
         found = self.part(name)

@@ -166,7 +166,8 @@ def learning_curve(
         for number in range(seeds):
             steps = None
             for place in reversed(range(len(sizes))):  # All rows first: they say how many steps are whole.
-                part = with_train(data, order[number][: sizes[place]])
+                size = sizes[place]
+                part = data.latest(size) or with_train(data, order[number][:size])
                 learner = _train(part, model, epochs, steps, seed + number, options)
                 steps = steps or getattr(learner, "steps", None)
                 found = learner.statistics("valid", target)

@@ -18,6 +18,7 @@ from drivetrain.data.task import Task
 from drivetrain.tasks.options import QUERY, SEED, TARGET, TEST, VALID, Words
 
 if TYPE_CHECKING:
+    from drivetrain.bundle import Bundle
     from drivetrain.tasks.series import Forecasting
     from drivetrain.tasks.series import from_csv as from_csv
     from drivetrain.tasks.series import from_frame as from_frame
@@ -104,6 +105,11 @@ class Forecast(Task):
 
     def facts(self, data: Any) -> dict[str, Any]:
         return {NAME: data.layout.to_json()}
+
+    def evaluate(self, bundle: Bundle, source: str, trusted: bool, quiet: bool) -> dict[str, Any]:
+        from drivetrain.evidence.forecast_measure import measured_forecasts
+
+        return measured_forecasts(bundle, source, trusted, quiet)
 
     def split_words(self, recipe: Mapping[str, Any]) -> str:
         return ""

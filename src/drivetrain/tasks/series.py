@@ -183,6 +183,13 @@ class Forecasting(Problem):
         """The dataset in which what validates trains too."""
         return _with_edges(self, (self.edges[1], self.edges[1]))
 
+    def latest(self, count: int) -> Forecasting:
+        """The same with a shorter history: so much of it that `count` origins train."""
+        numbers = self.frequency.index(self.stamps)
+        first = np.sort(numbers[self.origin[self.rows("train")]])[::-1]
+        moments = self.moments.take(numbers >= first[min(count, len(first)) - 1] - self.context)
+        return _with_edges(self, self.edges, moments)
+
     # --- words --------------------------------------------------------------------------------------------
 
     def describe(self, left_out: bool = True) -> str:
@@ -216,12 +223,12 @@ class Forecasting(Problem):
         return shown((found if self.frequency.on_the_wall else self.layout.clock.local(found))[0])
 
 
-def _with_edges(data: Forecasting, edges: tuple[int, int]) -> Forecasting:
-    """The same moments, split elsewhere; the codecs of inputs are fitted anew."""
+def _with_edges(data: Forecasting, edges: tuple[int, int], moments: Moments | None = None) -> Forecasting:
+    """The same moments, or some of them, split elsewhere; the codecs of inputs are fitted anew."""
     notes = [note for note in data.notes if note not in data.split.note.split("\n")]
     return _dataset(
         data.layout,
-        data.moments,
+        moments or data.moments,
         edges,
         data.seasons,
         data.row_numbers,

@@ -410,12 +410,16 @@ class Moments:
         kept = np.arange(len(self)) >= np.repeat(first, self.sizes)
         if kept.all():
             return self
-        sizes = np.bincount(self.series[kept], minlength=len(self.sizes))
         lost = counted(int((~kept).sum()), "moment", "moments")
         note = f"{lost} before the first known {self.layout.target} of a series count for nothing"
+        return replace(self.take(kept), notes=(*self.notes, note))
+
+    def take(self, kept: npt.NDArray[np.bool_]) -> Moments:
+        """The moments where a mask (moments,) is true: of each series a stretch, which may be empty."""
         return replace(
-            self, sizes=sizes, local=self.local[kept], stamps=self.stamps[kept], values=self.values[kept],
-            ahead=self.ahead[kept], truth=self.truth[kept], rows=self.rows[kept], notes=(*self.notes, note),
+            self, sizes=np.bincount(self.series[kept], minlength=len(self.sizes)), local=self.local[kept],
+            stamps=self.stamps[kept], values=self.values[kept], ahead=self.ahead[kept], truth=self.truth[kept],
+            rows=self.rows[kept],
         )  # fmt: skip
 
 

@@ -37,7 +37,7 @@ def act(options: Namespace) -> Reply:
 
 def show(answer: dict[str, Any]) -> None:
     console = terminal()
-    columns = {f"{answer['part']}, n = {answer['n']:,}": answer["metrics"]}
+    columns = {f"{answer['part']}, n = {answer['n']:,}": answer["metrics"], **answer.get("baselines", {})}
     console.print(metrics_table(columns, "with 95 % intervals", console))
     if answer["note"]:
         console.print(f"note: {escape(answer['note'])}")
