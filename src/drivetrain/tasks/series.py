@@ -12,28 +12,37 @@ from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from drivetrain.arguments import public
-from drivetrain.codecs import Codec, Signature
-from drivetrain.codecs.category import Category
+from drivetrain.codecs import Signature
 from drivetrain.codecs.number import Number
-from drivetrain.codecs.series import DECILES, Series
 from drivetrain.data.conclusion import Conclusion
 from drivetrain.data.dataset import Part
 from drivetrain.data.digest import digest, encoded_digest
 from drivetrain.data.faults import Report
 from drivetrain.data.kinds.base import DATE, ColumnContext
-from drivetrain.data.kinds.guess import as_told, guess, names_of
+from drivetrain.data.kinds.guess import as_told, names_of
 from drivetrain.data.read.frame import Frame
 from drivetrain.data.read.readers import read_frame
 from drivetrain.data.recipe import task_named
-from drivetrain.data.split import Split
 from drivetrain.data.split_words import VALID_SHARE
 from drivetrain.data.table import Origins, Table
 from drivetrain.errors import DataError, UsageError, nearest
 from drivetrain.figures import counted
 from drivetrain.tasks.forecasted import Forecasted
+from drivetrain.tasks.origins import (
+    FUTURE,
+    PAST,
+    TOLD,
+    Whole,
+    constant,
+    edges_of,
+    origins_of,
+    parted,
+    runs,
+    signature_of,
+    usual_context,
+)
 from drivetrain.tasks.problem import Problem
 from drivetrain.timeline.frequency import Frequency, parse
 from drivetrain.timeline.grid import shown
@@ -43,16 +52,10 @@ from drivetrain.values import as_text, canonical, is_nothing
 from drivetrain.windows import Windows
 
 _TASK = "forecast"
-PAST, FUTURE = "past", "future"
 MOST_CONTEXT = 4_096
 MOST_CLASSES = 50
 """Of a covariate that holds names: each becomes a channel."""
-MOST_ORIGINS = 50_000
-"""That validate, or test; of more every so many-th."""
-TOLD = 5
 YEARS = (1000, 2999)
-
-Whole = npt.NDArray[np.int64]
 
 
 class Forecasting(Problem):
@@ -315,9 +318,9 @@ def from_frame(
     moments = rows.moments().begun()
     seasons = parse(freq).seasons if freq and rows.layout.beat.kind == "count" else rows.layout.beat.seasons
     layout = replace(rows.layout, horizon=horizon)
-    edges, notes = _edges(layout, moments, valid, test, frame.name)
-    layout = replace(layout, context=context or _usual_context(layout, moments, edges[0], seasons))
-    told = [*frame.notes, *moments.notes, *notes, *_runs(moments), *_constant(moments)]
+    edges, notes = edges_of(layout, moments, valid, test, frame.name)
+    layout = replace(layout, context=context or usual_context(layout, moments, edges[0], seasons))
+    told = [*frame.notes, *moments.notes, *notes, *runs(moments), *constant(moments)]
     return _dataset(layout, moments, edges, seasons, frame.numbers, frame.name, recipe, told)
 
 
@@ -447,89 +450,6 @@ def find_faults(data: Forecasting) -> Report:
     return Report(data.table.name, "", (), counts={"rows": len(data)}, things=data.things)
 
 
-# --- where training ends ------------------------------------------------------------------------------------------------
-
-
-def _edges(
-    layout: Layout, moments: Moments, valid: float, test: float, name: str
-) -> tuple[tuple[int, int], list[str]]:
-    """The numbers of the first moments that validate and that test, and what is to be told: shares of what was measured, each of
-    a horizon at least. Raises DataError where too little is left to train on."""
-    numbers = layout.beat.index(moments.stamps)
-    known, counts = np.unique(numbers[moments.known], return_counts=True)
-    total, horizon = int(counts.sum()), layout.horizon
-    last = int(known[-1]) + 1
-    before = counts.cumsum()
-    notes: list[str] = []
-    ends = last
-    found: list[int] = []
-    for part, share, behind in (("test", test, test), ("valid", valid, valid + test)):
-        edge = ends
-        if share:
-            edge = int(
-                known[min(int(np.searchsorted(before, total * (1 - behind) - 0.5)) + 1, len(known) - 1)]
-            )
-            if ends - edge < horizon:
-                edge = ends - horizon
-                notes.append(
-                    f"{share:.0%} of the moments are fewer than the horizon: {part} is the last {horizon:,}"
-                    + (" before test" if test and part == "valid" else "")
-                )
-        found.append(edge)
-        ends = edge
-    longest = int(np.bincount(moments.series[moments.known & (numbers < ends)], minlength=1).max(initial=0))
-    if longest <= horizon:
-        raise DataError(
-            f"the history is too short: of {last - int(known[0]):,} moments {longest:,} are left to train on, and {horizon:,} "
-            "are foretold.",
-            where=name, fix="Give more history, or foretell less: --horizon.",
-        )  # fmt: skip
-    return (found[1], found[0]), notes
-
-
-def _usual_context(layout: Layout, moments: Moments, edge: int, seasons: Sequence[int]) -> int:
-    """How many moments are read where nobody said: two of the longest season and three horizons, and no more than leaves half of
-    the usual series' training to learn from."""
-    early = layout.beat.index(moments.stamps) < edge
-    sizes = np.bincount(moments.series[early], minlength=len(moments.sizes))
-    sizes = sizes[sizes > layout.horizon]
-    usual = int(np.median(sizes))
-    wanted = max(2 * max(seasons, default=1), 3 * layout.horizon, 192)
-    return int(np.clip(min(wanted, (usual - layout.horizon) // 2), 1, 1_024))
-
-
-def _runs(moments: Moments) -> list[str]:
-    """Of the longest stretch in which rows have no number."""
-    gaps = ~moments.known & (moments.rows >= 0)
-    places = np.flatnonzero(gaps)
-    if not len(places):
-        return []
-    runs = np.split(places, np.flatnonzero(np.diff(places) > 1) + 1)
-    longest = max(runs, key=len)
-    of = f" of {moments.names[int(moments.series[longest[0]])]}" if len(moments.names) > 1 else ""
-    return [
-        f"{counted(len(places), 'row has', 'rows have')} no {moments.layout.target}, the longest stretch{of} is {len(longest):,} "
-        f"from {shown(moments.local[longest[0]])} on: read as the last known, and measured against nothing"
-    ]
-
-
-def _constant(moments: Moments) -> list[str]:
-    """Series that are one number."""
-    places, series = np.flatnonzero(moments.known), moments.series
-    values = moments.truth[places, 0]
-    low, high = np.full(len(moments.sizes), np.inf), np.full(len(moments.sizes), -np.inf)
-    np.minimum.at(low, series[places], values)
-    np.maximum.at(high, series[places], values)
-    flat = np.flatnonzero(low == high)
-    if not len(flat):
-        return []
-    if len(moments.names) == 1:
-        return [f"{moments.layout.target} is {low[0]:g} at every moment: there is nothing to foretell"]
-    return [
-        f"{counted(len(flat), 'series is', 'series are')} one number at every moment, such as {moments.names[int(flat[0])]}"
-    ]
-
-
 # --- windows ----------------------------------------------------------------------------------------------------------
 
 
@@ -539,8 +459,8 @@ def _dataset(
 ) -> Forecasting:  # fmt: skip
     """The origins of all series with their parts. Of the answers the codec of `fitted` stays. Raises DataError where no series is
     long enough."""
-    origin, series = _origins(layout, moments)
-    split = _parted(layout, moments, origin, edges, name)
+    origin, series = origins_of(layout, moments)
+    split = parted(layout, moments, origin, edges, name)
     places = np.maximum.accumulate(np.where(moments.rows >= 0, np.arange(len(moments)), 0))[origin]
     columns: dict[str, Array] = {PAST: origin - layout.context, layout.target: origin}
     if layout.ahead:
@@ -554,86 +474,9 @@ def _dataset(
         name=name,
         source=(recipe or {}).get("source", ""),
     )
-    signature = _signature(layout, moments, edges[0], fitted)
+    signature = signature_of(layout, moments, edges[0], fitted)
     told = [*notes, *(split.note.split("\n") if split.note else [])]
     data = Forecasting(table, signature, split, task=task_named(_TASK), recipe=recipe, notes=told)
     data.layout, data.moments, data.edges, data.seasons = layout, moments, edges, tuple(seasons)
     data.origin, data.item_of, data.row_numbers = origin, series, row_numbers
     return data
-
-
-def _origins(layout: Layout, moments: Moments) -> tuple[Whole, Whole]:
-    """The places of the first moments that are foretold, and of which series: where a whole context comes before and something
-    of the horizon was measured."""
-    counts = np.maximum(0, moments.sizes - layout.context - layout.horizon + 1)
-    series = np.repeat(np.arange(len(counts)), counts)
-    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    origin = moments.offsets[series] + layout.context + within
-    known = np.concatenate([[0], moments.known.cumsum()])
-    some = known[origin + layout.horizon] > known[origin]
-    return origin[some], series[some]
-
-
-def _parted(layout: Layout, moments: Moments, origin: Whole, edges: tuple[int, int], name: str) -> Split:
-    """Which origins train, validate and test: all that they foretell lies in their own part."""
-    first = layout.beat.index(moments.stamps)[origin]
-    after = first + layout.horizon
-    train = np.flatnonzero(after <= edges[0])
-    valid = np.flatnonzero((first >= edges[0]) & (after <= edges[1]))
-    test = np.flatnonzero(first >= edges[1])
-    if not len(train):
-        longest = int(moments.sizes.max())
-        raise DataError(
-            f"no series is long enough to train on: the longest has {longest:,} moments, and {layout.context:,} are read to "
-            f"foretell {layout.horizon:,}.", where=name,
-            fix="Read or foretell fewer (--context, --horizon), or hold out less (--valid).",
-        )  # fmt: skip
-    notes: list[str] = []
-    series = moments.series[origin]
-    lacking = np.flatnonzero(np.bincount(series[train], minlength=len(moments.names)) == 0)
-    if len(lacking):
-        named = ", ".join(moments.names[int(place)] for place in lacking[:TOLD]) + (
-            " ..." if len(lacking) > TOLD else ""
-        )
-        notes.append(
-            f"{counted(len(lacking), 'series is', 'series are')} too short to train on ({named}): "
-            f"{layout.context + layout.horizon:,} moments before the edge are needed"
-        )
-    if edges[0] < edges[1] and not len(valid):
-        notes.append("no series has a whole horizon after its context in the part that validates")
-    valid, test = (_thinned(rows, first, part, notes) for rows, part in ((valid, "validate"), (test, "test")))
-    return Split(train, valid, test, "\n".join(notes))
-
-
-def _thinned(rows: Whole, first: Whole, part: str, notes: list[str]) -> Whole:
-    step = -(-len(rows) // MOST_ORIGINS)
-    if step <= 1:
-        return rows
-    notes.append(f"of the origins that {part} every {step}th counts")
-    return rows[(first[rows] - first[rows].min()) % step == 0]
-
-
-def _signature(layout: Layout, moments: Moments, edge: int, fitted: Signature | None) -> Signature:
-    """The codecs, fitted to the moments before the edge."""
-    early = layout.beat.index(moments.stamps) < edge
-    inputs: dict[str, Codec] = {
-        PAST: Series(layout.channels, layout.context).fit_moments(moments.values[early])
-    }
-    if layout.ahead:
-        inputs[FUTURE] = Series(layout.ahead, layout.horizon, ahead=True).fit_moments(moments.ahead[early])
-    trained = np.unique(moments.series[early])
-    if layout.series_field and len(moments.names) > 1:
-        inputs[layout.series_field] = Category(open=True).fit(np.array(moments.names, object)[trained])
-    for column in layout.static:
-        inputs[column] = _static(moments.statics[column], column).fit(moments.statics[column][trained])
-    target: Codec = Series((layout.target,), layout.horizon, DECILES).fit_moments(moments.truth[early])
-    return Signature(inputs, {layout.target: target if fitted is None else fitted.targets[layout.target]})
-
-
-def _static(values: Array, column: str) -> Codec:
-    """The kind of what is the same for all of a series: a number where all are, else names."""
-    frame = read_frame(
-        {column: [None if is_nothing(value) else value for value in values.tolist()]}, name="table"
-    )
-    kind = guess(ColumnContext(frame.column(column), frame.origins))
-    return kind.codec if isinstance(kind.codec, (Number, Category)) else Category(open=True)
