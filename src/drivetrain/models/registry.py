@@ -152,6 +152,10 @@ LEARNERS: dict[str, Model] = {
     "factors": Model(
         "matrix factorisation", learner="recommend.factors:FactorsLearner", network="dot", takes=PAIR
     ),
+    "bank": Model(
+        "ridge regressions and plain rules in closed form, averaged", learner="forecast.bank:BankLearner",
+        takes=FORECASTS,
+    ),
     "seasonal": Model(
         "what was a season ago, in the range of what that was off by", learner="forecast.seasonal:SeasonalLearner",
         takes=FORECASTS,

@@ -88,7 +88,7 @@ class Forecast(Task):
         return f"say --task {NAME}"
 
     def default_model(self, signature: Signature) -> str:
-        return "seasonal"
+        return "bank"
 
     def make(self, source: Any, target: str | Sequence[str], horizon: int, **call: Any) -> Forecasting:
         from drivetrain.tasks.series import from_csv
