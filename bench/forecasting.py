@@ -28,7 +28,6 @@ from series_sets import (
     Set,
     ahead,
     by_bundle,
-    every,
     few,
     paired,
     rounded,
@@ -68,13 +67,10 @@ def measured(name: str, found: Set, folder: Path) -> dict[str, Any]:
     _, fitting = timed(learner.fit)
     bundle, exporting = timed(lambda: learner.export(folder / f"{name}.bundle"))
     values = np.asarray(data.values[:, 0], np.float64)
-    origins, (target,) = every(len(values), found.horizon), data.signature.targets
-    where = np.asarray(data.origin)[data.part("valid").rows]
+    (target,) = data.signature.targets
+    origins = np.asarray(data.origin)[data.part("valid").rows]
     outputs, answering = timed(lambda: by_bundle(Path(bundle), data, "valid"))
-    place = {int(origin): row for row, origin in enumerate(where)}
-    if missing := [int(origin) for origin in origins if int(origin) not in place]:
-        raise SystemExit(f"{name}: no window for {len(missing)} origins, the first at {missing[0]}")
-    outputs = outputs[[place[int(origin)] for origin in origins]].astype(np.float64)
+    outputs = outputs.astype(np.float64)
     truths = ahead(np.asarray(data.truth[:, 0], np.float64), origins, found.horizon)
     levels = data.signature.targets[target].levels
     following = shifted(outputs, adapted(outputs, truths, levels))
@@ -87,8 +83,14 @@ def measured(name: str, found: Set, folder: Path) -> dict[str, Any]:
         "LightGBM on lags": lags.forecast(values, known, origins),
     }
     errors = {method: np.nanmean(np.abs(made - truths), axis=1) for method, made in answers.items()}
-    chosen = few(len(values), found.horizon)
+    # By rows of the file: the temperatures lack two days.
+    measured_at = np.flatnonzero(data.moments.rows >= 0)
+    chosen = measured_at[few(len(measured_at), found.horizon)]
     at = chosen - origins[0]
+    if at.min() < 0 or (np.diff(origins) != 1).any() or origins[-1] != len(values) - found.horizon:
+        raise SystemExit(
+            f"{name}: the windows from {origins[0]} to {origins[-1]} are not all of the last fifth"
+        )
     beside = statistical(values, chosen, found.horizon, found.usual)
     at_few = {method: float(each[at].mean()) for method, each in errors.items()}
     for method, each in beside.items():

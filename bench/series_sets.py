@@ -33,7 +33,6 @@ class Set:
     naive: float
     asked: float
     stretch: float
-    ignore: tuple[str, ...] = ()
 
     @property
     def path(self) -> Path:
@@ -41,7 +40,7 @@ class Set:
 
     def data(self, **options: Any) -> Any:
         return dt.forecast.from_csv(
-            self.path, timestamp=self.stamp, target=self.target, horizon=self.horizon, ignore=list(self.ignore), **options
+            self.path, timestamp=self.stamp, target=self.target, horizon=self.horizon, **options
         )  # fmt: skip
 
 
@@ -53,8 +52,7 @@ SETS = {
         CLASSICS, "daily-min-temperatures.csv", "Date", "Temp", 7, 365, 7, 2.80, 2.25, 2.14
     ),
     "ETTh1-OT": Set(
-        "etth1", "ETTh1.csv", "date", "OT", 24, 24, 24, 1.45, 1.30, 1.25,
-        ("HUFL", "HULL", "MUFL", "MULL", "LUFL", "LULL"),
+        "etth1", "ETTh1.csv", "date", "OT", 24, 24, 24, 1.45, 1.30, 1.25
     ),
 }  # fmt: skip
 """`stretch` is the best that a closed-form ridge, FLAIR or their mean had at the same origins, measured before this was built."""
