@@ -110,7 +110,7 @@ def make_grid(
     notes = (
         *_unsorted(numbers, series, origins),
         *_between(frequency, times, numbers, origins),
-        *_several(place, rows, origins, join),
+        *_several(place, rows, origins, join, one=count < 2),
         *_gaps(grid, names),
     )
     return Grid(frequency, sizes, first, place, rows, notes)
@@ -153,7 +153,7 @@ def _between(frequency: Frequency, times: Array, numbers: Whole, origins: Sequen
     ]
 
 
-def _several(place: Whole, rows: Whole, origins: Sequence[str], join: Join) -> list[str]:
+def _several(place: Whole, rows: Whole, origins: Sequence[str], join: Join, one: bool) -> list[str]:
     counts = np.bincount(place, minlength=len(rows))
     twice = np.flatnonzero(counts > 1)
     if not len(twice):
@@ -163,9 +163,9 @@ def _several(place: Whole, rows: Whole, origins: Sequence[str], join: Join) -> l
         join
     ]
     many = counted(len(twice), "moment has", "moments have")
-    return [
-        f"{many} several rows, the first of them again at {origins[first]}: the value is {what} (--join mean, sum or last)"
-    ]
+    note = f"{many} several rows, the first of them again at {origins[first]}: the value is {what} (--join mean, sum or last)"
+    most = len(twice) > np.count_nonzero(counts) / 2
+    return [f"{note}. Are they several series? Name their column: --item" if most and one else note]
 
 
 def _gaps(grid: Grid, names: Sequence[str]) -> list[str]:

@@ -118,7 +118,10 @@ def read_stamps(values: Array, way: Date, origins: Sequence[str], series: Array,
     seconds = parse_dates(values, *way.reading)
     if (wrong := np.isnan(seconds)).any():
         row = int(np.argmax(wrong))
-        way.with_fields(missing=False).read(values[row])  # It raises, and says what is wrong.
+        try:
+            way.with_fields(missing=False).read(values[row])  # It raises, and says what is wrong.
+        except DataError as fault:
+            raise fault.at(origins[row]) from fault
         raise DataError(f"{values[row]!r:.60} is no time.", where=origins[row])
     moments = np.floor(seconds).astype(np.int64)
     if (moments != seconds).any() and len(np.unique(moments)) < len(np.unique(seconds)):
