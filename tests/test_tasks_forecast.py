@@ -200,3 +200,13 @@ def test_a_file_goes_the_whole_way_and_a_run_is_taken_up_again(tmp_path: Path) -
 
     again = resume(tmp_path / "run", quiet=True)
     assert again.go_on()["metrics"] == result["metrics"]
+
+
+def test_a_dataset_shows_its_series_and_a_shorter_history_keeps_what_validates(data: Any) -> None:
+    chart = data.show(2, "valid")
+    assert chart.title == "table: valid"
+    short = data.latest(40)
+    assert len(short.rows("train")) == 40
+    assert len(short.values) < len(data.values)
+    for row, other in zip(short.rows("valid"), data.rows("valid")):
+        assert np.array_equal(short.raw("past", int(row)), data.raw("past", int(other)))

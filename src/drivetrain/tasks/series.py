@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -50,6 +50,9 @@ from drivetrain.timeline.layout import Fill, Join, Layout, Moments, When
 from drivetrain.types import Array
 from drivetrain.values import as_text, canonical, is_nothing
 from drivetrain.windows import Windows
+
+if TYPE_CHECKING:
+    from drivetrain.charts import Chart
 
 _TASK = "forecast"
 MOST_CONTEXT = 4_096
@@ -192,6 +195,16 @@ class Forecasting(Problem):
         first = np.sort(numbers[self.origin[self.rows("train")]])[::-1]
         moments = self.moments.take(numbers >= first[min(count, len(first)) - 1] - self.context)
         return _with_edges(self, self.edges, moments)
+
+    @public
+    def show(self, n: int = 8, part: str = "train", seed: int = 0) -> Chart:
+        """`n` series, with what validates and windows of a part: a chart for notebook, page or PNG."""
+        from drivetrain.tasks.series_shown import show_series
+
+        return show_series(self, n, part, seed)
+
+    def overview(self, n: int, part: str, seed: int) -> Chart:
+        return self.show(n, part, seed)
 
     # --- words --------------------------------------------------------------------------------------------
 
