@@ -12,7 +12,8 @@ from PIL import Image
 from drivetrain.data import split, worker
 from drivetrain.data.checks import duplicates
 from drivetrain.data.checks import scan as look
-from drivetrain.data.checks.pictures import IMBALANCE, check
+from drivetrain.data.checks.labelled_files import IMBALANCE
+from drivetrain.data.checks.pictures import check
 from drivetrain.data.read import folders as sources
 from drivetrain.data.table import from_columns
 from drivetrain.errors import DataError

@@ -123,7 +123,8 @@ def test_every_public_name_is_there() -> None:
 
 
 OF_SOURCE = (
-    "source --task --valid --seed --split --test --drop-copies --image-size --resize --layout --target --column --ignore "
+    "source --task --valid --seed --split --test --drop-copies --image-size --resize --layout --rate --seconds --trim "
+    "--name-pattern --target --column --ignore "
     "--missing --query --log-target --no-log-target --interval --cost --horizon --timestamp --item --known --past --static --freq "
     "--context --timezone --fill --join --tokenizer --user --rating --liked-from --header --titles --keep-seen --sequence "
     "--order --channels --labels --window --step --label-at --source --tokens"
@@ -159,7 +160,7 @@ def test_no_option_of_the_command_line_comes_or_goes_unnoticed() -> None:
         "export": "-h --help --json run bundle --force",
         "verify": "-h --help --json bundle --trusted",
         "predict": "-h --help --json bundle --trusted inputs --out --keep --parts --beam --force",
-        "evaluate": "-h --help --json bundle --trusted source --layout --query --labels --beam",
+        "evaluate": "-h --help --json bundle --trusted source --layout --name-pattern --query --labels --beam",
         "recommend": "-h --help --json bundle --trusted user --n --seen --liked --diversity --novelty "
         "--popularity-correction --include-seen",
         "similar": "-h --help --json bundle --trusted item --n",

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from drivetrain.tasks import language_model as language_model
     from drivetrain.tasks import recommendation as recommendation
     from drivetrain.tasks import sequence_classification as sequence_classification
+    from drivetrain.tasks import sound_classification as sound_classification
     from drivetrain.tasks import tabular as tabular
     from drivetrain.tasks import text_classification as text_classification
     from drivetrain.tasks import translation as translation
@@ -79,6 +80,7 @@ _PUBLIC = {
     "parent_folder": "drivetrain.data.read.folders",
     "recommendation": "drivetrain.tasks.recommendation",
     "sequence_classification": "drivetrain.tasks.sequence_classification",
+    "sound_classification": "drivetrain.tasks.sound_classification",
     "split": "drivetrain.data.split",
     "tabular": "drivetrain.tasks.tabular",
     "text_classification": "drivetrain.tasks.text_classification",
@@ -86,7 +88,8 @@ _PUBLIC = {
     "tune": "drivetrain.search.tune",
 }
 _MODULES = (
-    "forecast", "image_classification", "language_model", "recommendation", "sequence_classification", "split", "tabular",
+    "forecast", "image_classification", "language_model", "recommendation", "sequence_classification",
+    "sound_classification", "split", "tabular",
     "text_classification", "translation",
 )  # fmt: skip
 

@@ -45,6 +45,13 @@ class DrivetrainError(Exception):
             self.where = str(where)
         return self
 
+    def also_at(self, where: str) -> DrivetrainError:
+        """The same error with this place too, unless it is the one that is known: a file, and the row that names it."""
+        if self.where and where not in self.where and self.where not in where:
+            where = f"{self.where} ({where})"
+        self.where = where if len(where) > len(self.where) else self.where
+        return self
+
     def in_column(self, name: str) -> DrivetrainError:
         """The same error with its column named, where the code that raised it could not know it: of one in several."""
         if not self.where:

@@ -59,6 +59,7 @@ class Audio(Codec):
     read_tolerance: ClassVar[float] = 1e-6
     encoded_tolerance: ClassVar[float] = 1e-6
     from_files: ClassVar[bool] = True
+    augment: ClassVar[str] = "sounds"
     learned: ClassVar[tuple[str, ...]] = ("rate", "seconds")
     rate: int | None = None
     seconds: float | None = None

@@ -211,7 +211,7 @@ class Dataset:
             several = len(self.signature.inputs) > 1
             faults |= {row: f.in_column(column) if several else f for row, f in packed.errors.items()}
         for position, fault in faults.items():
-            self.bad[int(rows[position])] = fault.at(self.table.origin(int(rows[position])))
+            self.bad[int(rows[position])] = fault.also_at(self.table.origin(int(rows[position])))
         index = np.setdiff1d(np.arange(len(rows)), np.fromiter(faults, np.int64, len(faults)))
         return Part(arrays, index, np.asarray(rows)[index], keys)
 

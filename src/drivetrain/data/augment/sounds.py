@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import ClassVar, Self
 
@@ -24,10 +24,15 @@ from drivetrain.data.share import Share
 from drivetrain.errors import UsageError
 from drivetrain.types import Array
 
-DRAWS = 16
+DRAWS = 32
 """Uniform numbers drawn per sound, whatever is switched on: one setting never moves another's draws."""
-_SPEED, _SHIFT, _GAIN, _NOISE, _TRACT, _TEMPO, _BANDS, _TIMES = 0, 1, 2, 3, 4, 5, 6, 10
-"""Which of the draws decides what; the masks take two numbers each, their width and their place."""
+_SPEED, _SHIFT, _GAIN, _NOISE, _TRACT, _TEMPO, _BEGIN, _END = range(8)
+_BANDS, _TIMES, _CUT, _COLOUR = 8, 12, 16, 18
+"""Which of the draws decides what; masks take a width and a place each, the cut its depth and its end."""
+LOWEST = 0.3
+"""The low cut ends within this share of the bands."""
+KNOTS = 5
+"""Places, evenly over the bands, at which the colour is drawn."""
 
 
 @dataclass(frozen=True)
@@ -40,16 +45,23 @@ class SoundAugment(Changes):
     speed: float = 0.15
     """Largest change of speed, with it of pitch: at 0.15 a sound is played 1 / 1.15 to 1.15 times as fast (Ko et al. 2015,
     "Audio Augmentation for Speech Recognition"). 0 to 1."""
-    tempo: float = 0.15
-    """The same of the tempo alone, on the spectrogram: the pitch stays. 0 to 1."""
+    tempo: float = 0.1
+    """Largest change of the tempo alone, on the spectrogram: the pitch stays. 0 to 1."""
+    ends: float = 0.08
+    """Largest move of the beginning and of the end of what sounds, in shares of it, where a network looks for them. 0 to 0.5."""
     tract: float = 0.15
     """Largest change of the frequencies of the spectrogram, as by a longer or shorter vocal tract (Jaitly and Hinton 2013,
     "Vocal Tract Length Perturbation"). 0 to 1."""
+    colour: float = 6.0
+    """Largest change of the loudness of bands in decibels, from band to band by straight lines between five places, as by
+    another microphone (Nam et al. 2022, "FilterAugment"). 0 to 40."""
+    cut: float = 20.0
+    """Largest loss of the lowest frequencies in decibels, as by a small microphone or a telephone. 0 to 80."""
     shift: float = 0.3
     """Largest move, as a share of the window; what leaves it at one end is gone. 0 to 1."""
     gain: float = 6.0
     """Largest change of loudness in decibels, 0 to 40."""
-    noise: float = 0.02
+    noise: float = 0.1
     """White noise up to this share of the sound's own effective value, 0 to 1."""
     bands: float = 0.15
     """Widest of the two stretches of frequencies that are replaced by the mean, as a share of all (Park et al. 2019,
@@ -60,12 +72,18 @@ class SoundAugment(Changes):
     """Alpha of the Beta(alpha, alpha) distribution by which two sounds are mixed in shares of their loudness, and their
     classes with them; 0 for none. 1 is between-class learning (Tokozume et al. 2018). 0 to 100."""
 
-    ranges: ClassVar = {"gain": (0.0, 40.0), "mixup": (0.0, 100.0)}
+    ranges: ClassVar = {
+        "gain": (0.0, 40.0),
+        "colour": (0.0, 40.0),
+        "cut": (0.0, 80.0),
+        "ends": (0.0, 0.5),
+        "mixup": (0.0, 100.0),
+    }
     presets: ClassVar = ("sounds", "none")
 
     @classmethod
     def none(cls) -> SoundAugment:
-        return cls(speed=0, tempo=0, tract=0, shift=0, gain=0, noise=0, bands=0, times=0)
+        return cls(**dict.fromkeys(AMOUNTS, 0.0))
 
     @classmethod
     def sounds(cls) -> SoundAugment:
@@ -78,17 +96,18 @@ class SoundAugment(Changes):
         return cls.sounds()
 
     def scaled(self, strength: float) -> Self:
-        shares = ("speed", "tempo", "tract", "shift", "noise", "bands", "times")
-        amounts = {name: min(1.0, getattr(self, name) * strength) for name in shares}
-        return replace(self, gain=min(40.0, self.gain * strength), **amounts)
+        most = {name: self.ranges.get(name, (0.0, 1.0))[1] for name in AMOUNTS}
+        return replace(self, **{name: min(most[name], getattr(self, name) * strength) for name in AMOUNTS})
 
     def apply(
         self, sounds: Tensor, generator: torch.Generator, share: Share | None = None
     ) -> tuple[Tensor, Tensor]:
-        """(n, samples) as they were given, changed, and float32 (n, 10) of what is to be done to the spectrogram.
+        """(n, samples) as they were given, changed, and float32 (n, 19) of what is to be done to the spectrogram.
 
-        That is by columns: the factor of frequencies, the factor of time, and of each of two masks of bands and two of
-        moments where it begins and how wide it is, in shares. n * DRAWS uniform numbers are drawn from `generator`, of a
+        That is by columns: the factor of frequencies and of time; how far the beginning and the end of what sounds move, in
+        shares of it; of each of two masks of bands and two of moments where it begins and how wide it is, in shares; of the
+        low cut the decibels at the lowest band, and the share of the bands over which they go to 0; and the decibels of
+        the colour at its KNOTS places. n * DRAWS uniform numbers are drawn from `generator`, of a
         `share` of a batch those of the whole batch, so that each sound gets its own, whoever has it. Raises UsageError for
         what is no batch of sounds.
         """
@@ -116,14 +135,13 @@ class SoundAugment(Changes):
     def _beside(self, draws: Array, signed: Array) -> Array:
         """What a spectrogram bears, as `apply` says."""
         columns = [_factors(self.tract, signed[:, _TRACT]), _factors(self.tempo, signed[:, _TEMPO])]
-        for place, widest in (
-            (_BANDS, self.bands),
-            (_BANDS + 2, self.bands),
-            (_TIMES, self.times),
-            (_TIMES + 2, self.times),
-        ):
-            wide = widest * draws[:, place]
-            columns += [draws[:, place + 1] * (1 - wide), wide]
+        columns += [self.ends * signed[:, _BEGIN], self.ends * signed[:, _END]]
+        for first, widest in ((_BANDS, self.bands), (_TIMES, self.times)):
+            for place in (first, first + 2):
+                wide = widest * draws[:, place]
+                columns += [draws[:, place + 1] * (1 - wide), wide]
+        columns += [self.cut * draws[:, _CUT], LOWEST * draws[:, _CUT + 1]]
+        columns += [self.colour * signed[:, _COLOUR + knot] for knot in range(KNOTS)]
         return np.stack(columns, axis=1).astype(np.float32)
 
     def mix(self, rows: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
@@ -143,6 +161,7 @@ class SoundAugment(Changes):
         return mixed / (own.square() + (1 - own).square()).sqrt()[:, None], partner, weight
 
 
+AMOUNTS = tuple(field.name for field in fields(SoundAugment) if field.name != "mixup")
 CHANGES = SoundAugment
 
 

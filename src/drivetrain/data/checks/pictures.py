@@ -8,25 +8,31 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Literal
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
 from drivetrain.data.checks.duplicates import exact_groups, near_groups
+from drivetrain.data.checks.labelled_files import (
+    Names,
+    classes,
+    counts,
+    labels_of,
+    missing_labels,
+    parts_of,
+    same,
+)
 from drivetrain.data.checks.scan import FORMATS, look
 from drivetrain.data.faults import Fault, Report
-from drivetrain.data.split import PARTS, ByColumn, Split
+from drivetrain.data.split import ByColumn, Split
 from drivetrain.data.table import Table, shown
 from drivetrain.figures import counted
 from drivetrain.progress import progress as show_progress
 from drivetrain.types import Array
-from drivetrain.values import is_nothing
 
 __all__ = ["Fault", "Report", "check"]
 
-IMBALANCE = 10
-"""Warn when the largest class has more than this many times the pictures of the smallest."""
 TINY = 32
 """Warn of a picture whose short side is below this and below a quarter of the middle one's."""
 NARROW = 4
@@ -81,63 +87,27 @@ def check(
     if split is None and "split" in table:
         split = ByColumn("split", otherwise=None)(table)
     seen, problems = look(list(table[image]), workers=workers, progress=progress)
-    labels = _labels(table, label)
-    names = _Names(table, image)
+    labels = labels_of(table, label)
+    names = Names(table, image, "picture")
     unlabelled = [row for row, name in enumerate(labels) if not name] if labels else []
     bad = np.array(sorted({*problems, *unlabelled}), np.int64)
     good = np.setdiff1d(np.arange(len(table)), bad)
     readable = np.setdiff1d(np.arange(len(table)), np.fromiter(problems, np.int64))
-    part_of = _part_of(split, len(table))
+    part_of = parts_of(split, len(table))
     faults = [
         *_unreadable(problems, names),
-        *_missing_labels(unlabelled, label, names),
-        *_classes(labels, good, part_of, split),
-        *_same(exact_groups(seen, readable), near_groups(seen, readable), part_of, labels, names),
+        *missing_labels(unlabelled, label, names),
+        *classes(labels, good, part_of, split, "picture"),
+        *same(exact_groups(seen, readable), near_groups(seen, readable), part_of, labels, names),
         *_wrong_extensions(table[image], seen, readable, names),
         *_odd_sizes(seen, readable, names),
         *(Fault("left out", "warning", f"{note}.") for note in table.notes),
     ]
-    counts = _counts(table, seen, readable, labels, part_of, good)
-    return Report(table.name, table.layout, tuple(faults), bad, counts)
+    found = {**counts(table, labels, part_of, good), **_looks(seen, readable)}
+    return Report(table.name, table.layout, tuple(faults), bad, found)
 
 
-def _labels(table: Table, label: str | None) -> list[str]:
-    """The class of each row as text, "" where it is missing; nothing where there are no classes."""
-    if label is None or (label not in table and label == "label") or table[label].dtype.kind == "f":
-        return []
-    return ["" if is_nothing(value) else shown(str(value)).strip() for value in table[label]]
-
-
-def _part_of(split: Split | None, count: int) -> list[str]:
-    parts = [""] * count
-    for name, rows in split.parts().items() if split else ():
-        for row in rows:
-            parts[row] = name
-    return parts
-
-
-class _Names:
-    """What a row is called in a report: its file within the source, and its origin where that is another."""
-
-    def __init__(self, table: Table, image: str) -> None:
-        self.table, self.column = table, table[image]
-
-    def __call__(self, row: int) -> str:
-        value, origin = self.column[row], self.table.origin(row)
-        name = origin
-        if isinstance(value, (str, os.PathLike)):
-            name = shown(value)
-            inside = self.table.source and name.startswith(self.table.source + os.sep)
-            short = name[len(self.table.source) + 1 :] if inside else name
-            name = short if origin in (name, shown(value)) else f"{short} ({origin})"
-        return name
-
-    def same(self, rows: Iterable[int], exact: bool, before: Callable[[int], str] = lambda row: "") -> str:
-        """The names of rows that show the same picture, each with something before it."""
-        return (" = " if exact else " ~ ").join(before(row) + self(row) for row in rows)
-
-
-def _unreadable(problems: dict[int, tuple[str, str]], names: _Names) -> Iterator[Fault]:
+def _unreadable(problems: dict[int, tuple[str, str]], names: Names) -> Iterator[Fault]:
     for kind, told in UNREADABLE.items():
         rows = [row for row, (what, _) in problems.items() if what == kind]
         if rows:
@@ -151,113 +121,7 @@ def _unreadable(problems: dict[int, tuple[str, str]], names: _Names) -> Iterator
             yield Fault(kind, "error", f"{told} {_pictures(len(rows))}.", where, fix)
 
 
-def _missing_labels(rows: list[int], label: str | None, names: _Names) -> Iterator[Fault]:
-    if rows:
-        message = f"No {label}: {_pictures(len(rows))}."
-        yield Fault(
-            "missing label", "error", message, list(map(names, rows)), "Fill them in, or leave the rows out."
-        )
-
-
-def _classes(labels: list[str], good: Array, part_of: list[str], split: Split | None) -> Iterator[Fault]:
-    if not labels:
-        return
-    counts = Counter(labels[row] for row in good.tolist())
-    if len(counts) < 2:
-        only = f"one class only, {next(iter(counts))!r}" if counts else "no picture that can be used"
-        fix = "Put the pictures of each class into a folder of its own; to learn a class takes a second one."
-        yield Fault("one class", "error", f"There is {only}.", [], fix)
-        return
-    single = sorted(name for name, count in counts.items() if count == 1)
-    if single:
-        message = f"With one picture only: {counted(len(single), 'class', 'classes')}."
-        yield Fault(
-            "class of one picture", "warning", message, single, "Add pictures, or leave the class out."
-        )
-    (large, most), (small, least) = counts.most_common(1)[0], counts.most_common()[-1]
-    if most > IMBALANCE * least:
-        message = f"Imbalance: {large!r} has {most:,} pictures and {small!r} {least:,}."
-        fix = "Read the figures of each class, not the accuracy alone."
-        yield Fault("imbalance", "warning", message, [], fix)
-    if split is None:
-        return
-    inside = {part: {labels[row] for row in good.tolist() if part_of[row] == part} for part in PARTS}
-    unseen = sorted((inside["valid"] | inside["test"]) - inside["train"])
-    if unseen and inside["train"]:
-        message = f"In valid or test, but not in train: {counted(len(unseen), 'class', 'classes')}."
-        yield Fault(
-            "class not in train", "error", message, unseen, "Add pictures to train, or leave the class out."
-        )
-    untold = sorted(inside["train"] - inside["valid"]) if inside["valid"] else []
-    if untold:
-        message = f"In train, but not in valid: {counted(len(untold), 'class', 'classes')}."
-        yield Fault(
-            "class not in valid", "warning", message, untold, "Put some of its pictures into valid too."
-        )
-
-
-def _same(
-    exact: list[list[int]], near: list[list[int]], part_of: list[str], labels: list[str], names: _Names
-) -> Iterator[Fault]:
-    """Faults of groups of rows that show the same picture, byte for byte or nearly: one for each thing that can be wrong."""
-    groups = [(group, True) for group in exact] + [(group, False) for group in near]
-    across = [found for found in groups if len({part_of[row] for row in found[0]} - {""}) > 1]
-    differing = [found for found in groups if labels and len({labels[row] for row in found[0]} - {""}) > 1]
-    told = {id(group) for group, _ in (*across, *differing)}
-    inside = [found for found in groups if id(found[0]) not in told]
-    if across:
-        parts = sorted({part_of[row] for group, _ in across for row in group} - {""}, key=PARTS.index)
-        across = [
-            (sorted(group, key=lambda row: (*PARTS, "").index(part_of[row])), alike)
-            for group, alike in across
-        ]
-        where = [names.same(*found, lambda row: f"{part_of[row] or 'unused'}: ") for found in across]
-        message = f"Leak: {_picture(across)} in {' and '.join(parts)}, {_times(across)}."
-        groups = "split by groups, such as --split group:parent or a pattern of the names"
-        fix = f"Keep each picture in one part: {groups}{_or_drop(across)}."
-        yield Fault(*_kind("leak", across), message, where, fix)
-    if differing:
-        where = [names.same(*found, lambda row: f"{labels[row] or '?'}: ") for found in differing]
-        message = f"Two labels for {_picture(differing)}, {_times(differing)}."
-        fix = "Decide which label is right and leave the others out."
-        yield Fault(*_kind("conflict", differing), message, where, fix)
-    if inside:
-        copies = sum(len(group) - 1 for group, _ in inside)
-        alike = sum(len(group) - 1 for group, is_exact in inside if is_exact)
-        where = [names.same(*found) for found in inside]
-        first = "Nearly the same picture again"
-        if alike:
-            first = "Copies, byte for byte" + (f" ({alike:,}) or nearly" if alike < copies else "")
-        fix = f"They count one picture more than once: leave them out{_or_drop(inside)}."
-        yield Fault(_kind("duplicate", inside)[0], "warning", f"{first}: {_pictures(copies)}.", where, fix)
-
-
-Groups = list[tuple[list[int], bool]]
-
-
-def _kind(kind: str, groups: Groups) -> tuple[str, Literal["error", "warning"]]:
-    """What it is called, and how bad: pictures that are nearly the same may be meant."""
-    return (kind, "error") if any(is_exact for _, is_exact in groups) else (f"near {kind}", "warning")
-
-
-def _picture(groups: Groups) -> str:
-    return "the same picture" if any(is_exact for _, is_exact in groups) else "nearly the same picture"
-
-
-def _times(groups: Groups) -> str:
-    count, exact = len(groups), sum(is_exact for _, is_exact in groups)
-    told = "once" if count == 1 else f"{count:,} times"
-    return f"{told} ({count - exact:,} of them nearly)" if 0 < exact < count else told
-
-
-def _or_drop(groups: Groups) -> str:
-    """The option that leaves out what is the same byte for byte."""
-    return (
-        ", or drop copies of one label with --drop-copies" if any(is_exact for _, is_exact in groups) else ""
-    )
-
-
-def _wrong_extensions(values: Array, seen: Array, rows: Array, names: _Names) -> Iterator[Fault]:
+def _wrong_extensions(values: Array, seen: Array, rows: Array, names: Names) -> Iterator[Fault]:
     where = []
     for row in rows.tolist():
         value: Any = values[row]
@@ -277,7 +141,7 @@ def _wrong_extensions(values: Array, seen: Array, rows: Array, names: _Names) ->
         )
 
 
-def _odd_sizes(seen: Array, rows: Array, names: _Names) -> Iterator[Fault]:
+def _odd_sizes(seen: Array, rows: Array, names: Names) -> Iterator[Fault]:
     if not len(rows):
         return
     height, width = seen["height"][rows], seen["width"][rows]
@@ -294,22 +158,9 @@ def _odd_sizes(seen: Array, rows: Array, names: _Names) -> Iterator[Fault]:
             yield Fault(f"{kind} picture", "warning", f"{told}: {_pictures(len(found))}.", where, fix)
 
 
-def _counts(
-    table: Table, seen: Array, readable: Array, labels: list[str], part_of: list[str], good: Array
-) -> dict[str, Any]:
-    """Rows, classes (by part), sizes and formats, as JSON."""
-    parts = [part for part in PARTS if part in part_of]
-    counts: dict[str, Any] = {"rows": len(table), "usable": len(good)}
-    if parts:
-        counts["parts"] = {part: part_of.count(part) for part in parts}
-    if labels:
-        total = Counter(labels[row] for row in good.tolist())
-        counts["classes"] = {name: total[name] for name in sorted(total)}
-        by_part = Counter((labels[row], part_of[row]) for row in good.tolist())
-        if parts:
-            counts["classes_by_part"] = {
-                name: {part: by_part[name, part] for part in parts} for name in counts["classes"]
-            }
+def _looks(seen: Array, readable: Array) -> dict[str, Any]:
+    """Sizes and formats, as JSON."""
+    counts: dict[str, Any] = {}
     if len(readable):
         sizes = np.stack([seen["height"][readable], seen["width"][readable]], axis=1)
         area = sizes.astype(np.int64).prod(axis=1)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from drivetrain.codecs.image import EXTENSIONS
 from drivetrain.data.read.picture_files import is_picture
-from drivetrain.data.read.sound_files import SOUND_EXTENSIONS, is_sound
+from drivetrain.data.read.sound_files import is_sound
+from drivetrain.sound import file as sound_file
 
 
 @dataclass(frozen=True)
@@ -31,4 +32,4 @@ class FileKind:
 
 
 PICTURES = FileKind("image", "picture", EXTENSIONS, is_picture)
-SOUNDS = FileKind("audio", "sound", SOUND_EXTENSIONS, is_sound)
+SOUNDS = FileKind("audio", "sound", sound_file.EXTENSIONS, is_sound)

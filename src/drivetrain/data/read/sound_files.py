@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 
-SOUND_EXTENSIONS = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff", ".au")
+from drivetrain.sound.file import EXTENSIONS, form_of
+
 _HEAD = 12
 
 
 def is_sound(path: str) -> bool:
-    """Whether a file is called like a sound, or begins like one that can be read."""
-    return path.lower().endswith(SOUND_EXTENSIONS) or _begins_like_one(path)
+    """Whether a file is called like a sound, or begins like one that can be read; MP3 by its name alone, for two bytes say
+    little."""
+    return path.lower().endswith(EXTENSIONS) or _begins_like_one(path)
 
 
 def _begins_like_one(path: str) -> bool:
@@ -21,8 +23,4 @@ def _begins_like_one(path: str) -> bool:
             head = handle.read(_HEAD)
     except OSError:
         return False
-    return (
-        (head[:4] in (b"RIFF", b"RIFX", b"RF64") and head[8:12] == b"WAVE")
-        or head.startswith((b"fLaC", b"OggS", b"ID3", b".snd"))
-        or (head.startswith(b"FORM") and head[8:12] in (b"AIFF", b"AIFC"))
-    )
+    return form_of(head) not in ("", "MP3")

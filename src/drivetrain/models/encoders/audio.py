@@ -4,7 +4,7 @@ picture of one channel before a body of pictures, one for each input."""
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,7 +14,9 @@ from torch.nn import functional
 from drivetrain.codecs import Codec
 from drivetrain.models.encoders import EncoderOptions
 from drivetrain.models.encoders.image import ImageEncoder
+from drivetrain.models.spectrogram import ENDS, Span, changed
 from drivetrain.models.takes import PICTURE
+from drivetrain.ragged import changes_of
 from drivetrain.sound.mel import MelShape
 from drivetrain.types import Array
 
@@ -28,6 +30,8 @@ RANGE = 80.0
 """Decibels: what is further below the loudest place of its clip is raised to there."""
 LEAST_SPREAD = 1.0
 """Decibels: what differs less, as silence does, is not blown up."""
+DEEPEST = 40.0
+"""Decibels, of what a body sees."""
 
 
 class Spectrogram(nn.Module):
@@ -93,34 +97,63 @@ class Standard(nn.Module):
         return graph.add("Div", centred, spread)
 
 
-class SoundEncoder(nn.Module):
-    """float32 (N, samples) -> what `body` makes of its picture, float32 (N, 1, bands, frames)."""
+class Floor(nn.Module):
+    """Whatever is further than `DEEPEST` decibels below the loudest place of its clip is raised to there: how quiet the room was
+    says nothing then."""
 
-    def __init__(self, shape: MelShape, body: nn.Module) -> None:
+    def forward(self, decibels: Tensor) -> Tensor:
+        return torch.maximum(decibels, decibels.amax((1, 2), keepdim=True) - DEEPEST)
+
+    def write_graph(self, graph: NetworkGraph, decibels: str) -> str:
+        loudest = graph.add("ReduceMax", decibels, graph.whole(1, 2))
+        return graph.add("Max", decibels, graph.add("Sub", loudest, graph.constant(DEEPEST)))
+
+
+class SoundEncoder(nn.Module):
+    """float32 (N, samples) -> what `body` makes of its picture, float32 (N, 1, bands, frames): what sounds, over all frames."""
+
+    def __init__(self, shape: MelShape, body: Callable[[tuple[int, ...]], nn.Module]) -> None:
         super().__init__()
         self.spectrogram = Spectrogram(shape)
+        self.span = Span(shape.frames)
+        self.floor = Floor()
         self.standard = Standard()
-        self.body = body
+        self.body = body((1, shape.bands, self.span.wide))
 
-    def prepare(self, samples: Tensor) -> Tensor:
-        return self.standard(self.spectrogram(samples))[:, None]
+    def prepare(self, samples: Tensor, draws: Tensor | None = None) -> Tensor:
+        """`draws` (N, 19) say what training changes (see `drivetrain.data.augment.sounds`)."""
+        decibels = self.spectrogram(samples)
+        if draws is None:
+            return self.standard(self.floor(self.span(decibels)))[:, None]
+        spread = self.span(decibels, draws[:, ENDS])
+        frequencies = self.spectrogram.frequencies.to(spread.device)
+        return self.standard(self.floor(changed(spread, frequencies, draws)))[:, None]
 
-    def forward(self, samples: Tensor) -> Tensor:
-        return self.body(self.prepare(samples))
+    def forward(self, samples: Tensor, draws: Tensor | None = None) -> Tensor:
+        return self.body(self.prepare(samples, draws))
 
     def write_graph(self, graph: NetworkGraph, samples: str) -> str:
-        picture = graph.write(self.standard, graph.write(self.spectrogram, samples))
+        picture = samples
+        for part in (self.spectrogram, self.span, self.floor, self.standard):
+            picture = graph.write(part, picture)
         return graph.write(self.body, graph.add("Unsqueeze", picture, graph.whole(1)))
 
 
-def build(codecs: Mapping[str, Codec], rows: Mapping[str, Array], options: EncoderOptions) -> ImageEncoder:
+class SoundsEncoder(ImageEncoder):
+    """The sounds of each input, changed in training as the batch says, through a body of pictures of its own."""
+
+    def of(self, batch: Mapping[Any, Tensor]) -> list[Tensor]:
+        sounds = zip(self.names, list[Any](self.pictures))
+        return [sound(batch[name], batch.get(changes_of(name))) for name, sound in sounds]
+
+
+def build(codecs: Mapping[str, Codec], rows: Mapping[str, Array], options: EncoderOptions) -> SoundsEncoder:
     """A body of pictures for each input."""
     del rows
-    sounds: dict[str, Any] = {}
-    for name, codec in codecs.items():
-        shape = shape_of(codec)
-        sounds[name] = SoundEncoder(shape, options.body((1, shape.bands, shape.frames)))
-    return ImageEncoder(sounds)
+    sounds: dict[str, Any] = {
+        name: SoundEncoder(shape_of(codec), options.body) for name, codec in codecs.items()
+    }
+    return SoundsEncoder(sounds)
 
 
 def shape_of(codec: Codec) -> MelShape:

@@ -1,0 +1,167 @@
+"""Sound classification: what a folder, a CSV or names say, what `check` finds, and the way from sounds to a bundle's answers."""
+
+import numpy as np
+import pytest
+from commands import drivetrain
+from sounds import RATE, sound_folder, tone, write
+
+import drivetrain as dt
+from drivetrain.data.checks.sounds import check
+from drivetrain.errors import DataError, DrivetrainError, UsageError
+from drivetrain.sound.wav import to_wav
+from drivetrain.tasks.sounds import read_source
+
+PATTERN = "(?P<label>[a-z]+)_(?P<speaker>[a-z]+)_"
+
+
+def kinds(report):
+    return {fault.kind: fault for fault in report.faults}
+
+
+def test_class_folders(tmp_path):
+    data = dt.sound_classification.from_folder(sound_folder(tmp_path / "tones"), seconds=0.25)
+    assert data.task.name == "sound_classification"
+    assert data.signature.inputs["audio"].shape == (2000,)
+    assert data.classes == ["high", "low"]
+    assert (len(data.rows("train")), len(data.rows("valid"))) == (13, 3)
+    assert data.default_model == "hearing"
+    assert data.check().ok
+    again = data.task.from_recipe(data.recipe)
+    assert np.array_equal(again.rows("valid"), data.rows("valid"))
+
+
+def test_names_and_groups(tmp_path):
+    folder = sound_folder(tmp_path, names=True)
+    data = dt.sound_classification.from_folder(
+        folder, name_pattern=PATTERN, split=dt.split.by_group("speaker", valid=0.5)
+    )
+    assert len(set(data.table["speaker"][data.rows("valid")])) == 1
+    assert data.task.recorded(data.recipe)["name_pattern"] == PATTERN
+    pattern = dt.split.by_path("_([a-z]+)_", valid=0.5, column="audio")
+    by_name = dt.sound_classification.from_folder(folder, name_pattern=PATTERN, split=pattern)
+    assert len(set(by_name.table["speaker"][by_name.rows("valid")])) == 1
+
+
+def test_a_csv_whose_files_are_missing_says_which_row(tmp_path):
+    sound_folder(tmp_path)
+    rows = [f"{label}/{number:02d}.wav,{label}" for label in ("low", "high") for number in range(8)]
+    (tmp_path / "labels.csv").write_text("\n".join(["file,label", *rows, "gone.wav,low"]) + "\n")
+    data = dt.sound_classification.from_csv(tmp_path / "labels.csv", split=dt.split.none())
+    assert len(data.part("train")) == 16
+    (fault,) = data.bad.values()
+    assert "labels.csv, row 18" in str(fault)
+    assert kinds(data.check())["missing file"].where == ["gone.wav (labels.csv, row 18)"]
+
+
+def test_sounds_in_memory():
+    sounds = [tone(hertz, seed=seed) for seed, hertz in enumerate([300, 1200] * 6)]
+    data = dt.sound_classification.from_arrays(sounds, ["low", "high"] * 6, RATE, seconds=0.2)
+    assert data.part("train").column("audio").shape == (len(data.rows("train")), 1600)
+
+
+def test_one_class_and_wrong_options(tmp_path):
+    folder = sound_folder(tmp_path / "tones")
+    with pytest.raises(UsageError, match="rate must be from"):
+        dt.sound_classification.from_folder(folder, rate=3)
+    with pytest.raises(UsageError, match="the names say the class"):
+        dt.sound_classification.from_folder(folder, name_pattern="(.)", layout="class folders")
+    for path in (folder / "high").iterdir():
+        path.unlink()
+    with pytest.raises(DataError, match=r"only one class, 'low'"):
+        dt.sound_classification.from_folder(folder, layout="class folders")
+
+
+def test_check_hears_what_is_wrong_with_each(tmp_path):
+    folder = sound_folder(tmp_path, 12)
+    loud = np.clip(20 * tone(300), -1, 1)
+    write(folder / "low" / "loud.wav", loud)
+    write(folder / "low" / "silent.wav", np.zeros(2000))
+    write(folder / "low" / "offset.wav", 0.3 * tone(330) + 0.1)
+    write(folder / "high" / "short.wav", tone(1200, 0.01))
+    (folder / "high" / "empty.wav").write_bytes(b"")
+    (folder / "high" / "text.wav").write_text("this is no sound at all")
+    whole = to_wav((tone(1200) * 9000).astype(np.int16), RATE)
+    (folder / "high" / "cut.wav").write_bytes(whole[: len(whole) // 2])
+    write(folder / "high" / "flac.flac", tone(1250))
+    found = kinds(check(read_source(folder)))
+    assert {name: len(fault.where) for name, fault in found.items()} == {
+        "empty file": 1, "truncated": 1, "unreadable": 1, "silent": 1, "clipped": 1, "offset": 1, "short": 1,
+        "wrong extension": 1,
+    }  # fmt: skip
+    assert found["offset"].where == ["low/offset.wav: +0.100"]
+    assert "0.099 seconds" in found["truncated"].where[0]
+
+
+def test_check_hears_the_same_recording_again(tmp_path):
+    folder = sound_folder(tmp_path, 12)
+    wave = tone(300, 0.3, 5, rate=16000, noise=0.0) + tone(700, 0.3, 6, rate=16000, noise=0.0)
+    wave *= np.sin(np.arange(len(wave)) / 300) ** 2 / 2
+    write(folder / "low" / "a.wav", wave, 16000)
+    write(folder / "low" / "b.wav", 0.5 * wave[::2])
+    write(folder / "high" / "c.wav", wave, 16000)
+    found = kinds(check(read_source(folder)))
+    assert found["conflict"].where == [
+        "high: high/c.wav = low: low/a.wav",
+        "high: high/c.wav ~ low: low/b.wav",
+    ]
+    (folder / "high" / "c.wav").unlink()
+    near = check(read_source(folder))
+    assert kinds(near)["near duplicate"].where == ["low/a.wav ~ low/b.wav"]
+
+
+def test_check_tells_a_recorder_that_tells_the_class(tmp_path):
+    folder = sound_folder(tmp_path, 12)
+    for number in range(12):
+        write(folder / "high" / f"{number:02d}.wav", tone(1200, seed=number, rate=16000), 16000)
+    found = kinds(check(read_source(folder)))
+    assert found["rate tells the class"].where == ["16,000: 12 'high'", "8,000: 12 'low'"]
+    assert "100 % of the sounds" in found["rate tells the class"].message
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    home = tmp_path_factory.mktemp("hearing")
+    sound_folder(home / "tones", 12)
+    arguments = ["train", home / "tones", "--seconds", "0.25", "--epochs", "8", "--out", home / "run"]
+    done = drivetrain(*arguments, "--export", home / "tones.bundle", "--json")
+    assert done.code == 0, done.err
+    return home, done.json
+
+
+@pytest.mark.slow
+def test_from_a_folder_to_answers(trained, tmp_path):
+    home, result = trained
+    assert result["task"] == "sound_classification"
+    assert result["metrics"]["valid"]["accuracy"]["value"] >= 0.75
+    assert set(result["baselines"]) == {"majority class", "logistic regression"}
+    bundle = home / "tones.bundle"
+    assert drivetrain("verify", bundle).code == 0
+    new = write(tmp_path / "new.wav", tone(1200, 0.2, 99, rate=16000), 16000)
+    stereo = tmp_path / "stereo.wav"
+    stereo.write_bytes(to_wav(np.stack([tone(300, 0.2, 98)] * 2, 1), RATE))
+    answers = drivetrain("predict", bundle, new, stereo, "--json").json["answers"]
+    assert [answer["label"] for answer in answers] == ["high", "low"]
+    measured = drivetrain("evaluate", bundle, home / "tones", "--json").json
+    assert measured["metrics"]["accuracy"]["value"] >= 0.75
+    (tmp_path / "bad.wav").write_text("no sound")
+    failed = drivetrain("predict", bundle, new, tmp_path / "bad.wav", tmp_path / "none.wav", "--json").json
+    assert ["error" in answer for answer in failed["answers"]] == [False, True, True]
+    page = (home / "run" / "report.html").read_text()
+    assert "<audio" in page
+
+
+@pytest.mark.slow
+def test_sounds_go_through_bodies_of_pictures_and_are_mixed(tmp_path):
+    data = dt.sound_classification.from_folder(sound_folder(tmp_path / "tones"), seconds=0.25)
+    for model, augment in (("residual", dt.SoundAugment(mixup=1.0)), ("hearing", None)):
+        learner = data.learner(model, augment=augment, bare=True, quiet=True)
+        learner.fit(1)
+        assert np.isfinite(learner.validate()["log_loss"].value)
+
+
+def test_changes_of_pictures_are_none_of_sounds(tmp_path):
+    data = dt.sound_classification.from_folder(sound_folder(tmp_path / "tones"), seconds=0.25)
+    with pytest.raises(UsageError, match="no augmentation 'photos' for these data"):
+        data.learner(augment="photos", bare=True)
+    with pytest.raises(DrivetrainError, match="Give a SoundAugment"):
+        data.learner(augment=dt.Augment(), bare=True)
