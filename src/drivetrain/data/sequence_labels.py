@@ -97,7 +97,9 @@ def labels_of_moments(
         own = own[own >= 0]
         if not len(own):
             continue
-        made[row] = names[int(np.bincount(own).argmax() if layout.at == MAJORITY else own[-1])]
+        counts = np.bincount(own)
+        most = own[np.argmax(counts[own] == counts.max())]  # Of equals the first to come.
+        made[row] = names[int(most if layout.at == MAJORITY else own[-1])]
     return made, mixed
 
 

@@ -209,24 +209,26 @@ def _made(
     kept = np.flatnonzero(~gaps)
     table = complete(table, {target: gaps})
     pieces = Pieces(pieces.recording[kept], pieces.start[kept], pieces.end[kept], pieces.short)
-    if codec.labels is not None and len({str(value) for value in table[target]}) < 2:
-        raise DataError(
-            f"there is only one class, {table[target][0]!r}: nothing to tell apart.", where=f"{source}, column {target!r}",
-            fix="Give sequences of at least two classes.",
-        )  # fmt: skip
     classes = target if codec.labels is not None else None
     if split is None:
         table, pieces, split = _own_split(table, found, pieces, layout, classes, valid, seed, test)
     task: Any = task_named(_TASK)
     data = Problem.of(
         make_dataset(
-            table, {FIELD: Series(found.channels, layout.window)}, {target: codec}, split,
+            table, {FIELD: _codec(found, table, split, layout)}, {target: codec}, split,
             task=task.of_data(layout, Made(found, pieces, mixed)), recipe=recipe,
         )
     )  # fmt: skip
     data.kinds = {target: kinds[target]}
     data.interval = HELD if isinstance(codec, Quantity) else None
     return data
+
+
+def _codec(found: Recordings, table: Table, split: Splitter, layout: Layout) -> Series:
+    """Fitted to the moments of the training rows: a sequence that can't be used is then an error of its own, and not of all."""
+    own = table[FIELD][split(table).train]
+    codec = Series(found.channels, layout.window)
+    return codec.fit_moments(np.concatenate([*own])) if len(own) else codec
 
 
 def _refuse_unlike(frame: Frame, layout: Layout, target: str, labels: Frame | None, in_moments: bool) -> None:
