@@ -162,7 +162,11 @@ class Dataset:
     def called(self, row: int) -> str:
         """What a row is called beside what is drawn of it: the file's name, else where it comes from."""
         file = self.file_of(row)
-        return shown(os.path.basename(file)) if file else self.table.origin(row)
+        return (
+            shown(os.path.basename(file))
+            if file
+            else self.table.origin(row).removeprefix(f"{self.table.name}, ")
+        )
 
     def rows(self, part: str) -> Array:
         """Row numbers of a part in the table, unusable ones included."""

@@ -176,6 +176,12 @@ class Task:
         """The task of that dataset, where it is made of the table's own rows."""
         return self
 
+    def told_apart(self, data: Any) -> Sequence[str]:
+        """Columns of a dataset's table that are no input and yet tell rows apart, such as the person: a model is looked at by
+        them too, whether it is worse for some."""
+        del data
+        return ()
+
     # --- what came of it ----------------------------------------------------------------------------------
 
     limits: tuple[str, ...] = ()

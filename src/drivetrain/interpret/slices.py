@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from drivetrain.codecs.base import distinct
 from drivetrain.data.groups import Grouping, groupings, may_be_grouped
 from drivetrain.data.show import most_telling
 from drivetrain.deadline import NEVER, Deadline
@@ -201,6 +202,9 @@ def slices(
             left_out = tuple(ranked[place:])
             break
         made[name] = groupings(name, data.signature.inputs[name], found.column(name))
+    for name in data.task.told_apart(data):
+        different, codes = distinct(data.table[name][found.rows])
+        made[name] = [Grouping(name, [f"= {value}" for value in different], codes)]
     by_column = {name: [_frequent(each, least) for each in some] for name, some in made.items()}
     trials = _singles(by_column, values, least)
     if pairs:

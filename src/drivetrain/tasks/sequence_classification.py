@@ -123,6 +123,16 @@ class SequenceClassification(Task):
         del data
         return {} if self.layout is None else {"recordings": self.layout.to_json()}
 
+    def told_apart(self, data: Dataset) -> list[str]:
+        """What is known of whole sequences: who wore the sensors, in which room."""
+        known = {*data.signature.fields, "split"}
+        rows = len(data.table)
+        return [
+            name
+            for name, values in data.table.columns.items()
+            if name not in known and 1 < len({str(value) for value in values}) <= rows / 2
+        ]
+
     def find_faults(self, data: Dataset) -> Report:
         from drivetrain.tasks.sequences import find_faults
 

@@ -248,7 +248,7 @@ def _telling(data: Dataset, made: Made, lengths: Array, target: str) -> Iterator
     kinds: Mapping[str, ColumnKind] = {name: ColumnKind(name, NUMBER, "", Number()) for name in columns}
     small = Table({**columns, target: data.table[target]}, data.table.origins, data.table.name)
     for fault in find_leaks(small, {**kinds, target: data.kinds[target]}, target):
-        if fault.kind in ("leak", "telling column"):
+        if fault.severity == "warning" and fault.kind in ("leak of the target", "telling column"):
             yield Fault(
                 "telling form", "warning", fault.message.replace("'the ", "The ", 1).replace("'", "", 1), fault.where,
                 "Record all classes alike: else a model learns how they were recorded.",
