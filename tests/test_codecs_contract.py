@@ -17,6 +17,7 @@ from tokenizer_files import codec as subwords
 from drivetrain.codecs import Codec, Signature, base, codec_names, from_spec
 from drivetrain.codecs.audio import Audio
 from drivetrain.codecs.bag import Bag
+from drivetrain.codecs.bytes import Bytes
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.date import Date
 from drivetrain.codecs.image import Image
@@ -26,6 +27,7 @@ from drivetrain.codecs.series import Series
 from drivetrain.codecs.tags import Tags
 from drivetrain.codecs.text import Text
 from drivetrain.codecs.tokens import Tokens
+from drivetrain.codecs.trace import Trace
 from drivetrain.errors import DrivetrainError, UsageError
 from drivetrain.testing import check_codec
 
@@ -41,6 +43,7 @@ DAY = datetime.date(1969, 7, 20)
 MOMENT = datetime.datetime(2021, 3, 4, 5, 6, 7, 891, datetime.timezone(datetime.timedelta(hours=-5)))
 
 
+TRACES = [raw for _, raw in Trace().nasty_examples()]
 SOUNDS = [raw for _, raw in Audio(rate=8000, seconds=0.3).nasty_examples()]
 TEXTS = [
     "The cat sat on the mat.", "the CAT's <b>mat</b> &amp; more", "", None, 3, "\ud800 \0 \U0001f600", "x" * 70_000,
@@ -93,6 +96,10 @@ TEXTS = [
         (Tokens(tokenizer="wordpiece", strip_punctuation=True, stop_words=("the", "a")), TEXTS),
         (Tokens(tokenizer="unigram", most=5), TEXTS),
         (Tokens(tokenizer="unigram"), [""]),
+        (Trace(), TRACES),
+        (Trace(size=16, bounds=(0.0, 0.0, 10.0, 5.0), slow=0.5, fast=40.0), TRACES),
+        (Bytes(size=16), FILES[:3]),
+        (Bytes(size=32, layout="pairs", most=200), FILES[:3]),
         (Audio(), SOUNDS),
         (Audio(rate=8000, seconds=0.02, keep="beginning", trim=20.0), SOUNDS),
         (Audio(seconds=0.5, keep="end"), SOUNDS[:2]),
@@ -108,6 +115,8 @@ def test_every_codec_has_a_contract_test() -> None:
     tested = {
         "image",
         "audio",
+        "trace",
+        "bytes",
         "category",
         "number",
         "date",
@@ -128,7 +137,20 @@ def test_every_codec_has_a_contract_test() -> None:
 
 def test_the_book_names_every_field() -> None:
     book = (Path(base.__file__).parent / "OPS.md").read_text(encoding="utf-8")
-    for codec in (Image(), Audio(), Category(), Number(), Date(), Tags(), Text(), Bag(), Ranking(), Tokens()):
+    for codec in (
+        Image(),
+        Audio(),
+        Trace(),
+        Bytes(),
+        Category(),
+        Number(),
+        Date(),
+        Tags(),
+        Text(),
+        Bag(),
+        Ranking(),
+        Tokens(),
+    ):
         section = book.split(f"## {codec.op}")[1].split("\n## ")[0]
         told = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", section, re.MULTILINE))))
         assert {field.name for field in dataclasses.fields(codec)} <= told, codec.op

@@ -87,6 +87,8 @@ class Codec(ABC):
     """The texts that mean "no value" where the field `absent` of a codec that has it is None."""
     from_files: ClassVar[bool] = False
     """True where raw values are usually files: encoding is done in parallel, from each file's bytes, and kept."""
+    pictured: ClassVar[bool] = False
+    """True where raw values are pictures, as files or arrays: what opens and looks at such may do so."""
     drawn: ClassVar[bool] = False
     """True where an encoded value is a picture to look at: uint8 (height, width, 1 or 3)."""
     augment: ClassVar[str] = ""

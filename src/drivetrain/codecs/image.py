@@ -64,6 +64,7 @@ class Image(Codec):
     read_tolerance: ClassVar[float] = 2.0
     encoded_tolerance: ClassVar[float] = 3.0
     from_files: ClassVar[bool] = True
+    pictured: ClassVar[bool] = True
     drawn: ClassVar[bool] = True
     augment: ClassVar[str] = "pictures"
     size: tuple[int, int] | int | None = None

@@ -221,14 +221,14 @@ class Task:
         if len(codecs) == 1 and codecs[0].from_files:
             from drivetrain.data.read.file_kinds import PICTURES  # Pillow
 
-            return ask_files(inputs, keep, PICTURES if codecs[0].drawn else None)
+            return ask_files(inputs, keep, PICTURES if codecs[0].pictured else None)
         return ask_rows(inputs, keep, signature)
 
     def labelled(self, signature: Signature, source: str, typed: Mapping[str, Any]) -> Labelled | None:
         """What `evaluate` measures on: pictures in a folder; None for the rows of a table. `typed` are the options that say how
         a source is read (`Option.reads`)."""
         codecs = list(signature.inputs.values())
-        if len(codecs) == 1 and codecs[0].drawn and os.path.isdir(source):
+        if len(codecs) == 1 and codecs[0].pictured and os.path.isdir(source):
             return labelled_pictures(source, next(iter(signature.targets)), typed.get("layout"))
         return None
 

@@ -212,7 +212,9 @@ def _use(content: Mapping[str, Any]) -> list[str]:
     file = _code(content.get("file") or "model.bundle")
     inputs = _codecs(content).inputs
     files = [codec for codec in inputs.values() if codec.from_files]
-    first = None if inputs and not files else "photo.jpg" if all(codec.drawn for codec in files) else "FILE"
+    first = (
+        None if inputs and not files else "photo.jpg" if all(codec.pictured for codec in files) else "FILE"
+    )
     shown = [f"{_literal(name)}: ..." for name in list(inputs)[:MOST_INPUTS]]
     rest = f"  # and {len(inputs) - MOST_INPUTS} more" if len(inputs) > MOST_INPUTS else ""
     given = f'"{first}"' if first else "{" + ", ".join(shown) + "}"

@@ -21,7 +21,7 @@ def check_declared(data: Dataset) -> Report:
     """Of pictures with a class, or with another target, what is said of pictures; else what is said of tables, in which
     files are the same where their bytes are. Rows that can't be encoded are errors."""
     inputs, targets = data.signature.inputs, data.signature.targets
-    if len(inputs) == 1 and data.drawn:
+    if len(inputs) == 1 and all(codec.pictured for codec in inputs.values()):
         classes = [name for name, codec in targets.items() if codec.labels is not None]
         label = classes[0] if len(classes) == 1 else None
         return check_with_progress(data.table, data.split, image=data.drawn[0], label=label)
