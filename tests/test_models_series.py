@@ -251,6 +251,35 @@ def test_somebodys_own_module_continues_a_series() -> None:
     assert bool((told[:, :, 1:].diff(dim=2) >= 0).all())
 
 
+def test_quantiles_are_put_where_those_of_what_came_are() -> None:
+    signature, rows = forecast(known=False)
+    draw = np.random.default_rng(1)
+    rows["past"] = draw.normal(5, 2, (400, CONTEXT, 1)).astype(np.float32)
+    for loss in ("absolute", "squared"):
+        network = network_of("gru:8-wide", signature, rows, loss)
+        head, before = network.heads["units"], answers(network, rows).numpy()
+        wide = before[:, :, -1:] - before[:, :, 1:2]
+        truths = before[:, :, :1] + wide * draw.normal(
+            0.1, [[[3.0]], [[0.1]]][loss == "squared"], (400, HORIZON, 1)
+        )
+        truths = truths.astype(np.float32)
+        truths[3] = np.nan
+        head.calibrate(before, truths)
+        after = answers(network, rows).numpy()
+        assert after[:, :, 0] == pytest.approx(before[:, :, 0])
+        assert (np.diff(after[:, :, 1:]) >= 0).all()
+        known = ~np.isnan(truths)
+        for place, level in enumerate(DECILES):
+            assert np.mean((truths <= after[:, :, 1 + place, None])[known]) == pytest.approx(level, abs=0.01)
+        assert told_by_graph(network, signature, rows) == pytest.approx(after, rel=1e-3, abs=1e-3)
+        held = head.by_halves(after, truths)
+        inside = (held[:, :, 1:2] <= truths) & (truths <= held[:, :, -1:])
+        assert inside[known].mean() == pytest.approx(0.8, abs=0.05)
+        assert not np.array_equal(held, after)
+        head.uncalibrate()
+        assert answers(network, rows).numpy() == pytest.approx(before)
+
+
 def test_small_parts() -> None:
     assert averaging(50).sum(0).numpy() == pytest.approx(1)
     line = torch.arange(50.0)

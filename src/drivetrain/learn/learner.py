@@ -184,7 +184,7 @@ class Learner(BaseLearner):
         if record is not None and record.weight_decay is not None:
             options = {"weight_decay": record.weight_decay, **options}
         heads = (facet("models.heads", codec) for codec in self.data.signature.targets.values())
-        if loss := next((head.LOSS for head in heads if hasattr(head, "LOSS")), ""):
+        if loss := next(filter(None, (getattr(head, "LOSS", "") for head in heads)), ""):
             options = {"loss": loss, **options}
         if options.get("batch_size") is None:
             options["batch_size"] = self._batch_size(len(self.data.rows("train")))
@@ -427,12 +427,39 @@ class Learner(BaseLearner):
         if not self.plan:
             raise not_trained()
         self._outputs.clear()
+        self._each_calibrated("uncalibrate")
         with self.processes.watch():
             if not loop.run_plan(self):
                 return {}
+            self._calibrate()
             if self.processes.count > 1:
                 return self._finish_together()
         return self.finish()
+
+    def _each_calibrated(self, method: str, *given: Any) -> None:
+        """Call a method of the heads that can be calibrated, with what each of them is given."""
+        for name, head in self.evaluated_network().heads.items():  # type: ignore[union-attr, operator]
+            if hasattr(head, "calibrate"):
+                getattr(head, method)(*(each[name] for each in given))
+
+    def _calibrate(self) -> None:
+        """Heads that tell quantiles put them where those of the valid rows are, whose answers are then measured by halves."""
+        heads = self.evaluated_network().heads
+        if any(hasattr(head, "calibrate") for head in heads.values()) and len(self.data.rows("valid")):  # type: ignore[union-attr, operator]
+            self._each_calibrated("calibrate", self.predict_part("valid"), self.data.truths("valid"))
+
+    def _predict(self, part: str, truths: dict[str, Array]) -> Outputs:
+        found = super()._predict(part, truths)
+        if part == "valid":
+            for name, head in self.evaluated_network().heads.items():  # type: ignore[union-attr, operator]
+                if name in found and hasattr(head, "by_halves"):
+                    found[name] = head.by_halves(found[name], truths[name])
+        return found
+
+    def calibrate_as(self, other: BaseLearner) -> None:
+        """Take the calibration of the same model that was trained on fewer rows, and had others to be calibrated by."""
+        if isinstance(other, Learner):
+            self._each_calibrated("take_calibration", other.evaluated_network().heads)  # type: ignore[arg-type]
 
     def _finish_together(self) -> dict[str, Any]:
         part = self.data.measured_part
@@ -569,6 +596,8 @@ class Learner(BaseLearner):
             learner._run = None
         learner.plan = [Phase.from_json(phase) for phase in config["phases"]]
         state.restore(learner, opened.checkpoints)
+        if learner.trained:
+            learner._calibrate()
         return learner
 
     def description(self) -> str:

@@ -15,8 +15,10 @@ from torch import Tensor, nn
 
 from drivetrain.codecs.series import Series
 from drivetrain.errors import UsageError
+from drivetrain.forecasting.bands import quantiles
 from drivetrain.models.encoders import Places, ScaledPlaces
 from drivetrain.models.heads import Head, HeadOptions
+from drivetrain.types import Array
 
 if TYPE_CHECKING:
     from drivetrain.graphs.network import NetworkGraph
@@ -27,6 +29,9 @@ NARROW, WIDE = 16, 64
 """What is known of a window, for its quantiles and for each moment ahead; and the layer in which they meet."""
 STEP = 0.25
 """How far two quantiles are apart before anything is learned, in spreads of the window."""
+
+FEW = 100
+"""With fewer rows each moment of the horizon has too few to tell its quantiles."""
 
 _LOSSES = {"squared": F.mse_loss, "huber": F.huber_loss, "absolute": F.l1_loss}
 
@@ -43,6 +48,8 @@ class SeriesHead(Head):
     error_name = "mean_absolute_error"
     levels: Tensor
     steps: Tensor
+    band: Tensor
+    learned: Tensor
 
     def __init__(self, horizon: int, levels: tuple[float, ...], features: int, options: HeadOptions) -> None:
         super().__init__()
@@ -77,6 +84,8 @@ class SeriesHead(Head):
             nn.init.zeros_(last.bias)
         self.register_buffer("levels", torch.tensor(levels, dtype=torch.float32), persistent=False)
         self.register_buffer("steps", steps_between(levels), persistent=False)
+        self.register_buffer("band", torch.zeros(horizon, len(levels)))
+        self.register_buffer("learned", torch.ones(()))
         self.middle = levels.index(0.5) if 0.5 in levels and options.loss != "absolute" else None
         """The place of the median where the point is another: it may lie beside it."""
 
@@ -117,9 +126,53 @@ class SeriesHead(Head):
         return _absolute(self.finish(outputs), truths)
 
     def finish(self, outputs: Tensor) -> Tensor:
-        """(N, H, 1 + L) on the series' own scale."""
+        """(N, H, 1 + L) on the series' own scale, with the quantiles of `calibrate`."""
         outputs = outputs.float()
-        return outputs[:, :, :-2] * outputs[:, :, -1:] + outputs[:, :, -2:-1]
+        told = outputs[:, :, :-2]
+        if self.apart is not None:
+            point = told[:, :, :1]
+            apart = told[:, :, 1:] - point
+            wide = apart[:, :, -1:] - apart[:, :, :1]
+            told = torch.cat([point, point + self.learned * apart + wide * self.band], 2)
+        return told * outputs[:, :, -1:] + outputs[:, :, -2:-1]
+
+    @torch.no_grad()
+    def calibrate(self, outputs: Array, truths: Array) -> None:
+        """Put the quantiles where those of what was not learned from are: `outputs` (n, H, 1 + L) are what the network told of
+        rows that it did not learn from, `truths` (n, H, 1) what came, NaN where nothing was measured.
+
+        How far a quantile lies from the point is then a number for each moment of the horizon, times how wide the network says
+        that the row's band is: what is off by so much, in these widths, as often as the level says (see `bands.quantiles`)."""
+        if self.apart is not None and len(outputs):
+            self.band.copy_(
+                torch.tensor(band_of(outputs, truths, tuple(self.levels.tolist())), dtype=torch.float32)
+            )
+            self.learned.zero_()
+
+    def uncalibrate(self) -> None:
+        """As the network has learned them."""
+        self.band.zero_()
+        self.learned.fill_(1.0)
+
+    def by_halves(self, outputs: Array, truths: Array) -> Array:
+        """Outputs (n, H, 1 + L) with the quantiles that the other half of the rows speaks for: those that they come from would
+        flatter them. The halves are the earlier and the later rows, as they lie."""
+        halves = np.array_split(np.arange(len(outputs)), 2)
+        found = outputs.copy()
+        if self.apart is None:
+            return found
+        for half, other in (halves, halves[::-1]):
+            if len(other):
+                point, wide = outputs[half, :, :1], outputs[half, :, -1:] - outputs[half, :, 1:2]
+                found[half, :, 1:] = point + wide * band_of(
+                    outputs[other], truths[other], tuple(self.levels.tolist())
+                )
+        return found
+
+    def take_calibration(self, other: SeriesHead) -> None:
+        """That of the same network, trained on fewer rows."""
+        self.band.copy_(other.band)
+        self.learned.copy_(other.learned)
 
     def write_graph(self, graph: NetworkGraph, features: str, output: str) -> None:
         level, spread = (graph.add("Unsqueeze", each, graph.whole(2)) for each in graph.places[self.window])
@@ -147,6 +200,10 @@ class SeriesHead(Head):
             offsets = graph.add("MatMul", graph.add("Softplus", apart), graph.tensor(self.steps))
             if self.middle is not None:
                 offsets = graph.add("Add", offsets, self._slice(graph, apart, self.middle, self.middle + 1))
+            edges = (0, len(self.levels) - 1)
+            low, high = (self._slice(graph, offsets, edge, edge + 1) for edge in edges)
+            wide = graph.add("Mul", graph.add("Sub", high, low), graph.tensor(self.band))
+            offsets = graph.add("Add", graph.add("Mul", offsets, graph.tensor(self.learned)), wide)
             told.append(graph.add("Add", point, offsets))
         told_ = graph.add("Concat", *told, axis=2) if len(told) > 1 else point
         graph.add("Add", graph.add("Mul", told_, spread), level, output=output)
@@ -203,6 +260,18 @@ def _absolute(told: Tensor, true: Tensor) -> Tensor:
 def _mean_of_known(values: Tensor, known: Tensor) -> Tensor:
     """(N,) the mean of (N, H, 1) where it is known."""
     return torch.where(known, values, 0.0).sum((1, 2)) / known.sum((1, 2)).clamp(min=1)
+
+
+def band_of(outputs: Array, truths: Array, levels: tuple[float, ...]) -> Array:
+    """float64 (H, L): the quantiles of what came, less the point, in widths of the band that was told. Of few rows all moments
+    of the horizon have the same."""
+    wide = outputs[:, :, -1].astype(np.float64) - outputs[:, :, 1]
+    off = (truths[:, :, 0] - outputs[:, :, 0].astype(np.float64)) / np.maximum(
+        wide, np.finfo(np.float32).tiny
+    )
+    if len(off) < FEW:
+        return np.repeat(quantiles(off.reshape(-1, 1), levels), off.shape[1], 0)
+    return quantiles(off, levels)
 
 
 def continued(codec: Series) -> str:
