@@ -225,7 +225,7 @@ def test_names_say_what_they_take() -> None:
     label = Signature(signature.inputs, {"label": Category(("a", "b"))})
     assert not {"nlinear", "dlinear", "nhits"} & {*registry.fitting(label)}
     for model, says in (
-        ("nlinear", "gives the next moments of a series; here is label"), ("tcn:bidirectional", "no model is called|can't be"),
+        ("nlinear", "a series; here is label"), ("tcn:bidirectional", "no model is called|can't be"),
         ("patch:30-wide", "a multiple of 32"), ("cnn", "takes pictures"),
     ):  # fmt: skip
         with pytest.raises(UsageError, match=says):

@@ -185,6 +185,11 @@ class Dataset:
             self._parts[key] = self._encode(self.rows(name), name, enlarge)
         return self._parts[key]
 
+    @property
+    def epoch_rows(self) -> int:
+        """How many training rows an epoch has at most."""
+        return len(self.rows("train"))
+
     def part_of_epoch(self, seed: int, epoch: int) -> Part | None:
         """The training rows of an epoch, from 0, where they are others in each; None where they are those of the part."""
         del seed, epoch

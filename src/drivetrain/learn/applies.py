@@ -13,7 +13,7 @@ from drivetrain.extensions import kind_of
 from drivetrain.learn.distributed import processes
 from drivetrain.learn.names import default_model, is_network, is_several
 from drivetrain.models import registry
-from drivetrain.models.takes import PICTURE, form_of
+from drivetrain.models.takes import PICTURE, form_of, is_like
 
 if TYPE_CHECKING:
     from drivetrain.data.dataset import Dataset
@@ -58,6 +58,11 @@ TOLD = Needs(
     _targets,
 )
 NUMBER = Needs("a target that is a number", _has(lambda codec: isinstance(codec, Quantity)), _targets)
+NUMBERS = Needs(
+    "a target that is a number, or a series of them",
+    _has(lambda codec: isinstance(codec, Quantity) or is_like(codec, "series")),
+    _targets,
+)
 NETWORK = Needs("a network", lambda _, model: is_network(model) and model != FAST, _named)
 OWN_NETWORK = Needs("a network that has a name", lambda _, model: isinstance(model, str), _named)
 PRETRAINED = Needs("a pretrained network", _may_be_pretrained, _named)
@@ -83,7 +88,7 @@ APPLIES: dict[str, tuple[Needs, ...]] = {
     "epochs": (NETWORK,),
     "frozen_epochs": (NETWORK, PRETRAINED),
     "label_smoothing": (TOLD, NETWORK),
-    "loss": (NUMBER,),
+    "loss": (NUMBERS,),
     "lr": (NETWORK,),
     "pretrained": (PRETRAINED,),
     "shard": (NETWORK, TORCHRUN),

@@ -183,12 +183,18 @@ class Learner(BaseLearner):
         record = record_of(self.model_name)
         if record is not None and record.weight_decay is not None:
             options = {"weight_decay": record.weight_decay, **options}
-        heads = (facet("models.heads", codec) for codec in self.data.signature.targets.values())
-        if loss := next(filter(None, (getattr(head, "LOSS", "") for head in heads)), ""):
-            options = {"loss": loss, **options}
+        options = {**self._usual(), **options}
         if options.get("batch_size") is None:
-            options["batch_size"] = self._batch_size(len(self.data.rows("train")))
+            options["batch_size"] = self._batch_size(self.data.epoch_rows)
         return Settings(**options)
+
+    def _usual(self) -> dict[str, Any]:
+        """The settings that targets want where nobody says others."""
+        heads = [facet("models.heads", codec) for codec in self.data.signature.targets.values()]
+        found = {name: value for head in heads for name, value in getattr(head, "USUAL", {}).items()}
+        if not self.model_name:  # Somebody's own module has no dropout but its own.
+            found.pop("dropout", None)
+        return found
 
     def _refuse_unfit_objective(self) -> None:
         """Raises UsageError for settings that an objective can't be trained with."""
@@ -249,7 +255,8 @@ class Learner(BaseLearner):
     @property
     def steps(self) -> int:
         """Batches in an epoch."""
-        return math.ceil(len(self.data.part("train")) / self.settings.batch_size)
+        rows = min(self.data.epoch_rows, len(self.data.part("train")))
+        return math.ceil(rows / self.settings.batch_size)
 
     @property
     def unmeasured(self) -> str:

@@ -158,7 +158,7 @@ LEARNERS: dict[str, Model] = {
     ),
     "seasonal": Model(
         "what was a season ago, in the range of what that was off by", learner="forecast.seasonal:SeasonalLearner",
-        takes=FORECASTS,
+        network="nlinear", takes=FORECASTS,
     ),
 }  # fmt: skip
 """Models that are no networks, and have a learner of their own."""

@@ -30,8 +30,6 @@ class SequenceBody(Body):
     has_maps = True
     linear = False
     """Whether its features are sums of its input: then what is told of a series is one too."""
-    level = "mean"
-    """What is taken off each window of a series that is to be continued: its "mean", or its "last" value."""
     newest: int | None = None
     """How many moments of such a window are read at most, where each takes its time: the newest. A linear forecast has all."""
 

@@ -139,13 +139,8 @@ def takes_sequences() -> Takes:
     return Takes("tokens or series", lambda codecs: {*map(form_of, codecs)} - {""} in ({TOKENS}, {SERIES}))
 
 
-def _series(codecs: Sequence[Codec]) -> bool:
-    return exactly("series")(codecs)
-
-
 PICTURES = takes_form(PICTURE, "pictures")
 SEQUENCES = takes_sequences()
-FORECASTS = Takes("series", takes_form(SERIES, "series").inputs, "a series", _series)
 READS_TEXTS = Takes(
     "texts, and columns beside them",
     lambda codecs: (

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 NAME = "forecast"
 COLUMN = {"metavar": "COLUMN"}
 COLUMNS = {"metavar": "COLUMNS"}
+STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 600, 4, 100
 FILLS, JOINS = ("last", "zero"), ("mean", "sum", "last")
 
 
@@ -42,7 +43,6 @@ class Forecast(Task):
     source = "a table of series"
     command = "predict {bundle} {table}"
     asked_for = own_baselines = True
-    epochs = 20
     limits = (
         "It continues what it has seen: what has never happened before, it does not foresee.",
         "Its range holds what comes in so many of cases like those that it was measured on, and fewer where the world has changed.",
@@ -89,6 +89,11 @@ class Forecast(Task):
 
     def default_model(self, signature: Signature) -> str:
         return "bank"
+
+    def epochs_of(self, data: Any) -> int:
+        """So many that a network takes some STEPS: of few windows each is seen often, of many now and then."""
+        steps = data.epoch_rows / max(16.0, data.epoch_rows / 100)
+        return int(min(MOST_EPOCHS, max(FEWEST_EPOCHS, round(STEPS / steps))))
 
     def make(self, source: Any, target: str | Sequence[str], horizon: int, **call: Any) -> Forecasting:
         from drivetrain.tasks.series import from_csv

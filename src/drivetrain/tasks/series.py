@@ -58,6 +58,8 @@ _TASK = "forecast"
 MOST_CONTEXT = 4_096
 MOST_CLASSES = 50
 """Of a covariate that holds names: each becomes a channel."""
+MOST_OF_EPOCH = 2**14
+"""Windows that an epoch of a network has."""
 YEARS = (1000, 2999)
 
 
@@ -141,6 +143,18 @@ class Forecasting(Problem):
         return self.offsets + np.bincount(self.moments.series[early], minlength=len(self.sizes))
 
     # --- rows ---------------------------------------------------------------------------------------------
+
+    @property
+    def epoch_rows(self) -> int:
+        return min(MOST_OF_EPOCH, len(self.rows("train")))
+
+    def part_of_epoch(self, seed: int, epoch: int) -> Part | None:
+        """Where there are many, some of them, drawn anew for each epoch: windows that overlap say much the same."""
+        whole = self.part("train")
+        if len(whole) <= MOST_OF_EPOCH:
+            return None
+        drawn = np.random.default_rng((seed, epoch)).choice(len(whole), MOST_OF_EPOCH, replace=False)
+        return replace(whole, index=whole.index[np.sort(drawn)], rows=whole.rows[np.sort(drawn)])
 
     def _encode(self, rows: Array, name: str, enlarge: float) -> Part:
         del name, enlarge

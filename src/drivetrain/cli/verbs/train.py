@@ -57,7 +57,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "dropout": {"type": float, "help": "share of features left out at random in training (0; to write text 0.4, to translate 0.1)"},
     "label_smoothing": {"type": float, "help": "share of certainty taken from the labels (0; to translate 0.1)"},
     "class_weights": {"choices": CLASS_WEIGHTS, "help": "balanced: rare classes count as much as frequent ones"},
-    "loss": {"choices": LOSSES, "help": "of a number; huber and absolute mind outliers less (squared)"},
+    "loss": {"choices": LOSSES, "help": "of a number; huber and absolute mind outliers less (squared; of a series absolute)"},
     "clip": {"type": float, "help": "largest norm of the gradient (any; to write text 1)"},
     "accumulate": {"type": int, "help": "batches per step of the optimiser (1)"},
     "ema": {"type": float, "help": "decay of averaged weights, such as 0.999"},

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 MODEL = Model("dense blocks at several speeds (N-HiTS kind)", takes=FORECASTS)
 POOLS = (8, 4, 1)
-WIDTHS = (128, 128)
-SHAPES = 24
+WIDTHS = (32, 32)
+SHAPES = 8
 """How many numbers a block says of what comes."""
 
 

@@ -1,5 +1,5 @@
 """NLinear: the window less its last value through one linear layer, and that value added again (Zeng et al. 2023,
-arXiv:2205.13504). The series' own past alone."""
+arXiv:2205.13504), which the encoder and the head do for all. The series' own past alone."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ MODEL = Model("a linear layer on the window less its last value", takes=FORECAST
 def build(shape: tuple[int, ...], dropout: float = 0.0) -> Flat:
     del dropout
     body = Flat(shape, first=True)
-    body.linear, body.level = True, "last"
+    body.linear = True
     return body

@@ -1,9 +1,9 @@
 """Series -> scaled moments before a body that reads them; what is known ahead goes to the head as it is.
 
 Channels are scaled by the mean and the spread of the training rows, in the graph. Where one is to be continued
-(`EncoderOptions.continued`), which is the first of its series, it is scaled by each window's own level and spread instead
-(Kim et al. 2022, Reversible Instance Normalization, ICLR): what is told of it is told in these, and its head puts them back.
-Series that don't have it are known ahead.
+(`EncoderOptions.continued`), which is the first of its series, the last value of each window is taken off it, and it is
+divided by the window's own spread (as NLinear does the one, arXiv:2205.13504, and Reversible Instance Normalization the other, Kim
+et al. 2022, ICLR): what is told of it is told in these, and its head puts them back. Series that don't have it are known ahead.
 """
 
 from __future__ import annotations
@@ -53,7 +53,6 @@ class SeriesReader(nn.Module):
         super().__init__()
         self.body: Any = body
         self.relative, self.moments = flat is not None, moments
-        self.level = getattr(body, "level", "mean")
         self.register_buffer("center", torch.tensor(center, dtype=torch.float32))
         self.register_buffer("scale", torch.tensor(1 / spread, dtype=torch.float32))
         self.register_buffer("flat", torch.tensor(flat or 0.0, dtype=torch.float32))
@@ -79,9 +78,8 @@ class SeriesReader(nn.Module):
                 scaled = scaled * there(values, lengths)
             return scaled, scaled, scaled
         own = values[:, :, 0]
-        variance, mean = torch.var_mean(own, 1, correction=0, keepdim=True)
-        spread = (variance + self.flat.square()).sqrt()
-        level = own[:, -1:] if self.level == "last" else mean
+        level = own[:, -1:]
+        spread = (own.var(1, correction=0, keepdim=True) + self.flat.square()).sqrt()
         scaled = ((own - level) / spread).unsqueeze(2)
         if values.shape[2] > 1:
             others = (values[:, :, 1:] - self.center[1:]) * self.scale[1:]
@@ -99,11 +97,10 @@ class SeriesReader(nn.Module):
         apart = graph.add("Sub", own, mean)
         variance = graph.add("ReduceMean", graph.add("Mul", apart, apart), graph.whole(1), keepdims=1)
         spread = graph.add("Sqrt", graph.add("Add", variance, graph.tensor(self.flat.square())))
-        level = mean
-        if self.level == "last":
-            level = graph.add("Gather", own, graph.whole(-1), axis=1)
-            apart = graph.add("Sub", own, level)
-        scaled = graph.add("Unsqueeze", graph.add("Div", apart, spread), graph.whole(2))
+        level = graph.add("Gather", own, graph.whole(-1), axis=1)
+        scaled = graph.add(
+            "Unsqueeze", graph.add("Div", graph.add("Sub", own, level), spread), graph.whole(2)
+        )
         if len(self.center) > 1:
             edges = (graph.whole(edge) for edge in (1, len(self.center), 2))
             others = self._write_scaled(graph, graph.add("Slice", values, *edges), 1)

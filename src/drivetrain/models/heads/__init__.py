@@ -8,8 +8,8 @@ A file that says OF_MEMBERS = True has heads for features of several members, (N
 output of its own while the network trains, (N, members, ...), of which `losses` gives the mean. Otherwise `forward` gives
 one answer, of the mean of what they say. Without it the network has one member.
 
-A file that says LOSS has heads that learn by it where nobody says another loss. One with `continued(codec)` names the channel
-of the inputs that its target goes on with (`drivetrain.models.encoders.EncoderOptions`).
+A file that says USUAL has heads that are learned with these settings where nobody says others. One with `continued(codec)`
+names the channel of the inputs that its target goes on with (`drivetrain.models.encoders.EncoderOptions`).
 
 A head with `asks_places` is called with `places=`, input -> `drivetrain.models.encoders.Places`, too: the sequences and
 maps that encoders give beside the row; `one_sequence` and `one_map` say which there is. One that says `asks_features = False`
