@@ -154,7 +154,7 @@ LEARNERS: dict[str, Model] = {
     ),
     "bank": Model(
         "ridge regressions and plain rules in closed form, averaged", learner="forecast.bank:BankLearner",
-        takes=FORECASTS,
+        network="nlinear", takes=FORECASTS,
     ),
     "seasonal": Model(
         "what was a season ago, in the range of what that was off by", learner="forecast.seasonal:SeasonalLearner",
