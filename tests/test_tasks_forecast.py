@@ -210,3 +210,16 @@ def test_a_dataset_shows_its_series_and_a_shorter_history_keeps_what_validates(d
     assert len(short.values) < len(data.values)
     for row, other in zip(short.rows("valid"), data.rows("valid")):
         assert np.array_equal(short.raw("past", int(row)), data.raw("past", int(other)))
+
+
+def test_the_zone_of_a_frame_is_that_of_its_clock() -> None:
+    pl = pytest.importorskip("polars")
+    utc = np.datetime64("2019-10-20T22:00", "us") + np.arange(24 * 30) * np.timedelta64(1, "h")
+    times = pl.Series("t", utc).dt.replace_time_zone("UTC").dt.convert_time_zone("Europe/Berlin")
+    frame = pl.DataFrame({"t": times, "y": np.sin(np.arange(len(utc)) / 4)})
+    found = dt.forecast.from_frame(frame, "y", 24, timestamp="t")
+    assert found.layout.zone == "Europe/Berlin"
+    assert str(found.moments.local[0]) == "2019-10-21T00:00:00"
+    assert len(found.values) == len(utc)
+    aware = dt.forecast.from_frame({"t": times.to_list(), "y": frame["y"].to_list()}, "y", 24, timestamp="t")
+    assert np.array_equal(aware.moments.local, found.moments.local)

@@ -259,3 +259,21 @@ def test_what_the_calendar_says_is_of_the_wall_clock() -> None:
     moments = layout.rows({"t": summer, "x": np.arange(24.0)}, origins(24), "f").beating().moments()
     place = moments.layout.channels.index("time of day, cosine")
     assert int(np.argmax(moments.values[:, place])) == 22  # Midnight in Berlin.
+
+
+def test_a_clock_that_is_set_back_without_a_zone_is_asked_about() -> None:
+    utc = np.datetime64("2019-10-20T22:00", "s") + np.arange(24 * 14) * np.timedelta64(1, "h")
+    shown = Clock(BERLIN).local(utc)
+    layout = Layout(("x",), "t", "date", Date().spec(), numbers={"x": {"op": "number@1", "missing": True}})
+    table = {"t": shown, "x": np.arange(len(utc)) * 1.0}
+    notes = layout.rows(table, origins(len(utc)), "f").beating().moments().notes
+    assert any("2019-10-27 02:00:00 is there twice" in note for note in notes)
+    named = layout.rows(table, origins(len(utc)), "f")
+    assert not any("twice" in note for note in named.notes)
+
+
+def test_numbers_too_near_each_other_for_a_model_are_refused() -> None:
+    layout = Layout(("x",), numbers={"x": {"op": "number@1", "missing": True}})
+    rows = layout.rows({"x": 1.7e9 + np.arange(50) % 7}, origins(50), "f.csv").beating()
+    with pytest.raises(DataError, match="lie around 1,700,000,002.*128 or more"):
+        rows.moments()

@@ -73,7 +73,7 @@ def measured_forecasts(bundle: Bundle, source: str, trusted: bool, quiet: bool) 
     ours = statistics(codec, outputs, truths)
     notes = [_against(name, decides, ours, statistics(codec, made, truths)) for name, made in beside.items()]
     if found.step > 1:
-        notes.append(f"every {found.step}th origin is measured")
+        notes.append(f"one origin in {found.step:,} is measured")
     baselines = {
         name: {
             key: one.to_json()

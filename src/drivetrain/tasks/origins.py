@@ -154,7 +154,7 @@ def _thinned(rows: Whole, first: Whole, part: str, notes: list[str]) -> Whole:
     step = -(-len(rows) // MOST_ORIGINS)
     if step <= 1:
         return rows
-    notes.append(f"of the origins that {part} every {step}th counts")
+    notes.append(f"of the origins that {part} one in {step:,} counts")
     return rows[(first[rows] - first[rows].min()) % step == 0]
 
 

@@ -6,6 +6,7 @@ is copied before its batch is made.
 
 from __future__ import annotations
 
+import datetime
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -333,14 +334,17 @@ def from_frame(
     series, and no moment that is foretold in training lies behind it. `seed` is that of the training.
     """
     del seed
+    zone = "" if isinstance(frame, Frame) or timestamp is None else _zone_in(frame, timestamp)
     frame = frame if isinstance(frame, Frame) else read_frame(frame, name=name)
     _refuse_numbers(horizon, context, valid, test)
     targets = _split_names(target, frame)
     layout = _layout(
         frame, targets, timestamp or "", item or "", names_of(known or ()), names_of(past or ()), names_of(static or ()),
-        timezone or "", fill or "last", join or "mean",
+        timezone or zone, fill or "last", join or "mean",
     )  # fmt: skip
-    columns = {column: _raw(frame, column) for column in layout.columns}
+    columns = {column: frame.column(column).plain() for column in layout.columns}
+    if zone:  # A frame read has its times in UTC, without saying so.
+        columns[layout.timestamp] = _in_utc(columns[layout.timestamp])
     rows = layout.rows(columns, frame.origins, frame.name, first=True).beating(freq or "")
     moments = rows.moments().begun()
     seasons = parse(freq).seasons if freq and rows.layout.beat.kind == "count" else rows.layout.beat.seasons
@@ -468,8 +472,26 @@ def _when(frame: Frame, column: str) -> tuple[When, dict[str, Any]]:
     return "date", codec.spec()
 
 
-def _raw(frame: Frame, column: str) -> Array:
-    return frame.column(column).plain()
+def _zone_in(frame: Any, column: str) -> str:
+    """The time zone of a column of a frame in memory; empty where it has none, or is not there."""
+    try:
+        values = frame[column]
+    except (KeyError, TypeError, ValueError, LookupError):
+        return ""
+    dtype = getattr(values, "dtype", None)
+    zone = getattr(dtype, "time_zone", None) or getattr(dtype, "tz", None)
+    if zone is None and isinstance(values, (list, tuple, np.ndarray)):
+        found = (value.tzinfo for value in values if isinstance(value, datetime.datetime))
+        zone = next((each for each in found if each is not None), None)
+    return "" if zone is None else str(zone)
+
+
+def _in_utc(moments: Array) -> Array:
+    """Moments (n,) as they are, said to be in UTC."""
+    found = np.empty(len(moments), object)
+    for row, moment in enumerate(moments.astype("datetime64[us]").tolist()):
+        found[row] = None if moment is None else moment.replace(tzinfo=datetime.UTC)
+    return found
 
 
 def find_faults(data: Forecasting) -> Report:

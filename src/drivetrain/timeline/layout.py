@@ -12,20 +12,25 @@ from typing import Any, Literal, Self, cast
 import numpy as np
 import numpy.typing as npt
 
-from drivetrain.codecs.base import Codec, distinct, from_spec, is_missing
+from drivetrain.codecs.base import from_spec
 from drivetrain.codecs.date import Date
-from drivetrain.codecs.number import LARGEST, Number
+from drivetrain.codecs.number import Number
 from drivetrain.errors import DataError, DrivetrainError, UsageError, nearest
 from drivetrain.figures import counted
 from drivetrain.timeline.calendar import calendar_channels, features
+from drivetrain.timeline.cells import At, read_numbers, texts_of
+from drivetrain.timeline.cells import absent as absent_in
 from drivetrain.timeline.frequency import Frequency, find_count, find_frequency, parse
 from drivetrain.timeline.grid import Grid, Join, make_grid, shown
 from drivetrain.timeline.stamps import Clock, Stamps, read_stamps
 from drivetrain.types import Array
-from drivetrain.values import as_text, canonical
 
 Fill = Literal["last", "zero"]
 When = Literal["date", "year", "count", ""]
+COARSE = 0.01
+"""Where float32's step is more of a series' standard deviation than this, it is refused."""
+CHANGES = (3, 4, 9, 10, 11)
+"""Months in which clocks are set forward or back, on a Sunday."""
 JOINER = " / "
 """Between the parts of a series' name."""
 POOLED = "value"
@@ -143,7 +148,7 @@ class Layout:
         kept = np.arange(count)
         notes: list[str] = []
         if self.timestamp:
-            absent = _absent(columns[self.timestamp])
+            absent = absent_in(columns[self.timestamp])
             if absent.all():
                 raise DataError(
                     "there is no time in any row.",
@@ -156,7 +161,7 @@ class Layout:
                 notes.append(
                     f"{many} no {self.timestamp}, the first is {origins[int(np.argmax(absent))]}: left out"
                 )
-        where = _At(origins, kept, self.timestamp)
+        where = At(origins, kept, self.timestamp)
         items, codes = self._items(columns, kept, origins)
         stamps = self._stamps(columns, kept, codes, where)
         if first and not self.zone:
@@ -180,7 +185,7 @@ class Layout:
         if not self.item:
             return ("",), np.zeros(len(kept), np.int64)
         values = columns[self.item][kept]
-        texts, which = _texts(values)
+        texts, which = texts_of(values)
         if "" in texts:
             row = int(kept[int(np.argmax(which == texts.index("")))])
             raise DataError(
@@ -190,7 +195,7 @@ class Layout:
             )
         return tuple(texts), which
 
-    def _stamps(self, columns: Mapping[str, Array], kept: Array, series: Array, where: _At) -> Stamps:
+    def _stamps(self, columns: Mapping[str, Array], kept: Array, series: Array, where: At) -> Stamps:
         if not self.timestamp:
             order = np.zeros(len(kept), np.int64)
             for code in np.unique(series):
@@ -199,7 +204,7 @@ class Layout:
         values = columns[self.timestamp][kept]
         if self.when == "date":
             return read_stamps(values, cast("Date", from_spec(self.date)), where, series, self.zone)
-        numbers = read_numbers(values, Number(missing=True), where, self.timestamp)
+        numbers = read_numbers(values, Number(missing=True), where)
         if (odd := numbers != np.floor(numbers)).any():
             raise DataError(
                 "this is no whole number.",
@@ -231,7 +236,7 @@ class Rows:
     def beating(self, frequency: str = "") -> Rows:
         """With the frequency that is named, or found; and the channels of its calendar. Raises DataError, UsageError."""
         layout = self.layout
-        where = _At(self.origins, self.kept, layout.timestamp)
+        where = At(self.origins, self.kept, layout.timestamp)
         counts = layout.when in ("", "count")
         if counts:
             # Without times a name says how many moments usual seasons have.
@@ -245,9 +250,7 @@ class Rows:
     def number(self, column: str) -> npt.NDArray[np.float64]:
         """float64 (rows,) of a column of numbers, NaN where there is none. Raises DataError that names the row."""
         codec = cast("Number", from_spec(self.layout.numbers[column]))
-        return read_numbers(
-            self.columns[column][self.kept], codec, _At(self.origins, self.kept, column), column
-        )
+        return read_numbers(self.columns[column][self.kept], codec, At(self.origins, self.kept, column))
 
     def moments(self) -> Moments:
         """The regular moments of every series."""
@@ -257,7 +260,7 @@ class Rows:
             beat.times(self.stamps),
             self.codes,
             self.items or ("",),
-            _At(self.origins, self.kept, ""),
+            At(self.origins, self.kept, ""),
             layout.join,
         )
         names = self._names()
@@ -306,8 +309,26 @@ class Rows:
         rows = np.where(grid.rows >= 0, self.kept[np.maximum(grid.rows, 0)], -1)
         return Moments(
             layout, names, grid.sizes, local, stamps, values, ahead.astype(np.float32), truth.astype(np.float32)[:, None], rows,
-            self._statics(many), (*self.notes, *one.notes),
+            self._statics(many), (*self.notes, *one.notes, *self._clocks(one)),
         )  # fmt: skip
+
+    def _clocks(self, grid: Grid) -> list[str]:
+        """That times look like those of a clock that is set forward and back, where nobody named its zone."""
+        beat = self.layout.beat
+        if self.layout.zone or beat.on_the_wall or beat.kind != "seconds":
+            return []
+        twice = np.flatnonzero(np.bincount(grid.place, minlength=len(grid.rows)) > 1)
+        stamps = grid.stamps[twice]
+        days = stamps.astype("datetime64[D]")
+        sundays = (days.astype(np.int64) + 3) % 7 == 6
+        autumn = np.isin(days.astype("datetime64[M]").astype(np.int64) % 12 + 1, CHANGES)
+        early = (stamps - days).astype(np.int64) < 4 * 3_600
+        if not len(twice) or not (sundays & autumn & early).all():
+            return []
+        return [
+            f"{shown(stamps[0])} is there twice, as where clocks are set back: name their zone, such as --timezone Europe/Berlin, "
+            "and no hour is joined with another nor missing"
+        ]
 
     def _names(self) -> tuple[str, ...]:
         layout = self.layout
@@ -326,7 +347,31 @@ class Rows:
             raise DataError(
                 "no row has a number.", where=f"{self.name}, column {column!r}", fix="Name another target."
             )
+        self._refuse_coarse(grid, found, column)
         return found
+
+    def _refuse_coarse(self, grid: Grid, numbers: npt.NDArray[np.float64], column: str) -> None:
+        """Raises DataError where the numbers of a series lie too near each other for a model's 32 bits."""
+        places = np.flatnonzero(~np.isnan(numbers))
+        series, values = grid.series[places], numbers[places]
+        count = len(grid.sizes)
+        counts = np.maximum(np.bincount(series, minlength=count), 1)
+        means = np.bincount(series, values, minlength=count) / counts
+        spreads = np.sqrt(np.bincount(series, (values - means[series]) ** 2, minlength=count) / counts)
+        steps = np.spacing(np.abs(means).astype(np.float32)).astype(np.float64)
+        coarse = np.flatnonzero(
+            (steps > COARSE * spreads) & (spreads > np.finfo(np.float64).eps * np.abs(means))
+        )
+        if len(coarse):
+            each = int(coarse[0])
+            of = f" of {self.items[each]!r}" if len(self.items) > 1 else ""
+            low = f"{np.floor(means[each]):,.0f}"
+            raise DataError(
+                f"the numbers{of} lie around {low}, where a model's 32 bits tell apart only what is {steps[each]:,.6g} or more "
+                "away.",
+                where=f"{self.name}, column {column!r}",
+                fix=f"Take {low} off the column, and add it to the answers.",
+            )
 
     def _channels(self, grid: Grid, column: str) -> npt.NDArray[np.float32]:
         """float32 (moments, channels) of a covariate: what is not known is what was last known, and before the first 0; of a
@@ -335,7 +380,7 @@ class Rows:
             found = _continued(grid, grid.joined(self.number(column), "mean"))
             return found.astype(np.float32)[:, None]
         names = self.layout.classes[column]
-        texts, which = _texts(self.columns[column][self.kept])
+        texts, which = texts_of(self.columns[column][self.kept])
         place = {name: code for code, name in enumerate(names)}
         codes = np.array([place.get(text, -1) for text in texts], np.int64)[which]
         return (grid.last(codes)[:, None] == np.arange(len(names))).astype(np.float32)
@@ -345,7 +390,7 @@ class Rows:
         found: dict[str, Array] = {}
         for column in self.layout.static:
             values = self.columns[column][self.kept]
-            known = np.flatnonzero(~_absent(values))
+            known = np.flatnonzero(~absent_in(values))
             made = np.full(len(self.items), None, object)
             for row in known.tolist():
                 made[self.codes[row]] = values[row]
@@ -423,58 +468,6 @@ class Moments:
         )  # fmt: skip
 
 
-def read_numbers(
-    values: Array, codec: Number, origins: Sequence[str], column: str
-) -> npt.NDArray[np.float64]:
-    """float64 (rows,) of raw numbers, NaN where there is none. Raises DataError that names the row of what is no number, and of
-    one that is infinite."""
-    _, faults = codec.encode_column(values)
-    if faults:
-        row = min(faults)
-        raise faults[row].at(origins[row])
-    found = codec.truths(values, values)
-    nothing = np.flatnonzero(np.isnan(found))
-    if len(nothing):
-        absent = _absent(values[nothing], codec)
-        if not absent.all():
-            row = int(nothing[int(np.argmin(absent))])
-            raise DataError(
-                f"{values[row]!r:.40} is not a finite number.",
-                where=origins[row],
-                fix="Mend it, or leave it empty.",
-            )
-    if (wrong := np.abs(found) > LARGEST).any():
-        raise DataError(
-            "the number is too large for 32 bits.", where=origins[int(np.argmax(wrong))], fix="Mend it."
-        )
-    return found
-
-
-def _absent(values: Array, codec: Codec | None = None) -> npt.NDArray[np.bool_]:
-    """(rows,) where there is no value."""
-    if values.dtype.kind in "iub":
-        return np.zeros(len(values), bool)
-    if values.dtype.kind == "f":
-        return np.isnan(values)
-    if values.dtype.kind == "M":
-        return np.isnat(values)
-    words = Number.no_value if codec is None else cast("Number", codec)._absent  # pyright: ignore[reportPrivateUsage]
-    different, which = distinct(values)
-    return np.array([is_missing(value, words) for value in different], bool)[which]
-
-
-def _texts(values: Array) -> tuple[list[str], Array]:
-    """The different texts of raw values, canonical, by first appearance; empty where there is none: and which each row has."""
-    different, which = distinct(values)
-    texts = ["" if is_missing(value) else canonical(as_text(value, "name")) for value in different]
-    first: dict[str, int] = {}
-    order = np.full(len(different), len(values))
-    np.minimum.at(order, which, np.arange(len(which)))
-    for place in np.argsort(order, kind="stable").tolist():
-        first.setdefault(texts[place], len(first))
-    return list(first), np.array([first[text] for text in texts], np.int64)[which]
-
-
 def _continued(grid: Grid, numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """(moments,) without gaps: of each series what was last known, before the first known 0."""
     places = np.where(np.isnan(numbers), -1, np.arange(len(numbers)))
@@ -490,20 +483,3 @@ def _repeated(grid: Grid, values: Array, many: int) -> Array:
     return np.concatenate(
         [values[start : start + size] for start, size in zip(grid.offsets, grid.sizes) for _ in range(many)]
     )
-
-
-class _At(Sequence[str]):
-    """Where the kept rows come from, with the column."""
-
-    def __init__(self, origins: Sequence[str], kept: Array, column: str) -> None:
-        self._origins, self._kept, self._column = origins, kept, column
-
-    def __len__(self) -> int:
-        return len(self._kept)
-
-    def __getitem__(self, row: Any) -> Any:
-        place = self._origins[int(self._kept[row])]
-        return f"{place}, column {self._column!r}" if self._column else place
-
-
-__all__ = ["Layout", "Moments", "Rows", "read_numbers", "shown"]
