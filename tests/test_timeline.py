@@ -275,5 +275,5 @@ def test_a_clock_that_is_set_back_without_a_zone_is_asked_about() -> None:
 def test_numbers_too_near_each_other_for_a_model_are_refused() -> None:
     layout = Layout(("x",), numbers={"x": {"op": "number@1", "missing": True}})
     rows = layout.rows({"x": 1.7e9 + np.arange(50) % 7}, origins(50), "f.csv").beating()
-    with pytest.raises(DataError, match="lie around 1,700,000,002.*128 or more"):
+    with pytest.raises(DataError, match=r"lie around 1,700,000,002.*128 or more"):
         rows.moments()
