@@ -212,6 +212,8 @@ def _made(
     classes = target if codec.labels is not None else None
     if split is None:
         table, pieces, split = _own_split(table, found, pieces, layout, classes, valid, seed, test)
+    if layout.window:
+        table = replace(table, notes=(*table.notes, *_told_alike(table, layout, split)))
     task: Any = task_named(_TASK)
     data = Problem.of(
         make_dataset(
@@ -222,6 +224,18 @@ def _made(
     data.kinds = {target: kinds[target]}
     data.interval = HELD if isinstance(codec, Quantity) else None
     return data
+
+
+def _told_alike(table: Table, layout: Layout, split: Splitter) -> list[str]:
+    """That windows are no rows of their own, though intervals take them for such."""
+    rows = split(table).valid
+    recordings = len({str(name) for name in table[layout.recording][rows]})
+    if not recordings:
+        return []
+    of = counted(recordings, "recording", "recordings")
+    return [
+        f"valid has {len(rows):,} windows of {of}: these are alike, and what intervals say of them is too sure of itself"
+    ]
 
 
 def _codec(found: Recordings, table: Table, split: Splitter, layout: Layout) -> Series:
