@@ -22,6 +22,7 @@ from drivetrain.metrics.estimate import (
     Floats,
     Statistic,
     percentiles,
+    runs_of,
 )
 from drivetrain.types import Array
 
@@ -72,7 +73,8 @@ def difference(a: Statistic, b: Statistic, seed: int = 0) -> Difference:
     value, replicates = of_a - of_b, drawn_a - drawn_b
     found = percentiles(value, replicates, n)
     p = _two_sided(replicates) if n > 1 and not math.isnan(value) else math.nan
-    return Difference(found.value, found.low, found.high, PAIRED, n, p, _effect_size(a, b, value, replicates))
+    method = PAIRED if a.block == 1 else f"paired {runs_of(a.block, ROUNDS)}"
+    return Difference(found.value, found.low, found.high, method, n, p, _effect_size(a, b, value, replicates))
 
 
 def _two_sided(replicates: Floats) -> float:

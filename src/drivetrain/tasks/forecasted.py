@@ -3,18 +3,26 @@ page; a bundle."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from drivetrain.metrics import difference, statistics
+from drivetrain.metrics import Statistic, difference, statistics
 from drivetrain.metrics.kind import metrics_of
+from drivetrain.metrics.series import scaled
 from drivetrain.tasks.conclusion import Concluded
 from drivetrain.types import Array
 
 if TYPE_CHECKING:
     from drivetrain.learn.base import BaseLearner
     from drivetrain.tasks.series import Forecasting
+
+
+BANK = "bank"
+OF_BANDS = ("wql", "band_coverage")
+AT_ONCE = 2_048
+"""Windows of which a whole context is held."""
 
 
 class Forecasted(Concluded):
@@ -31,13 +39,16 @@ class Forecasted(Concluded):
         data, part = learner.data, learner.data.measured_part
         ((target, codec),) = data.signature.targets.items()
         decides = metrics_of(codec).DECIDES
+        outputs, truths = learner.outputs(part)
+        sizes = season_errors(data)[data.item_of[data.part(part).rows]]  # type: ignore[attr-defined]
         ours = learner.statistics(part, target)
-        _, truths = learner.outputs(part)
+        ours = with_mase(ours, scaled(codec, outputs[target], truths[target], sizes))
         theirs: dict[str, Any] = {}
-        if not learner.brief:
-            for name, outputs in simple_methods(data, part).items():  # type: ignore[arg-type]
-                found = statistics(codec, outputs, truths[target])
-                theirs[name] = {key: value for key, value in found.items() if key in ours}
+        for name, made in {} if learner.brief else simple_methods(learner, part).items():
+            found = statistics(codec, made, truths[target])
+            if name != BANK:  # The others say no band.
+                found = {key: value for key, value in found.items() if key not in OF_BANDS}
+            theirs[name] = with_mase(found, scaled(codec, made, truths[target], sizes))
         against = {
             name: told_apart(name, target, decides, difference(ours[decides], found[decides]))
             for name, found in theirs.items()
@@ -59,15 +70,46 @@ class Forecasted(Concluded):
         """Nothing: bands are the model's own."""
 
 
-def simple_methods(data: Forecasting, part: str) -> dict[str, Array]:
-    """Name -> (origins, horizon, 1 + levels) of what needs no training: the last value, that of a season ago."""
+def with_mase(found: Mapping[str, Statistic], mase: Statistic) -> dict[str, Statistic]:
+    """The metrics with MASE behind MAE."""
+    return {"mae": found["mae"], "mase": mase, **found}
+
+
+def season_errors(data: Forecasting) -> Array:
+    """(series,) the mean error of the moment a season before, one season ahead, of each series in training: what MASE is a share
+    of. What the others have where a series has none, or never moved."""
+    found = np.full(len(data.sizes), np.nan)
+    for place, (start, end) in enumerate(zip(data.offsets, data.training_end)):
+        truth = data.truth[start:end, 0].astype(np.float64)
+        lag = data.season if len(truth) > data.season else 1
+        apart = np.abs(truth[lag:] - truth[:-lag])
+        if (known := apart[~np.isnan(apart)]).size and known.any():
+            found[place] = known.mean()
+    usual = np.median(found[~np.isnan(found)]) if not np.isnan(found).all() else 1.0
+    return np.where(np.isnan(found), usual, found)
+
+
+def simple_methods(learner: BaseLearner, part: str) -> dict[str, Array]:
+    """Name -> (origins, horizon, 1 + levels) of what needs no training (see `forecasting.baselines`), and beside any other model of
+    the bank, fitted to the same moments."""
+    from drivetrain.forecasting.baselines import BASELINES
+    from drivetrain.learn.forecast.bank import BankLearner
+
+    data = cast("Forecasting", learner.data)
     past = data.part(part).column("past")
-    ((_, codec),) = data.signature.targets.items()
-    wide = codec.output_shape[1]
+    ((target, codec),) = data.signature.targets.items()
     found: dict[str, Array] = {}
-    for name, season in {"naive": 1, "seasonal naive": data.season}.items():
-        if season > data.context or (season == 1 and name != "naive"):
+    for name, rule in BASELINES.items():
+        if name == "seasonal naive" and not 1 < data.season <= data.context:
             continue
-        last = past.values[past.origins[:, None] - season + np.arange(data.horizon) % season, 0]
-        found[name] = np.repeat(last[:, :, None], wide, axis=2).astype(np.float32)
+        made = [
+            rule(past.gather(slice(start, start + AT_ONCE))[:, :, 0], data.horizon, data.season)
+            for start in range(0, max(1, len(past)), AT_ONCE)
+        ]
+        point = np.concatenate(made).astype(np.float32)
+        found[name] = np.repeat(point[:, :, None], codec.output_shape[1], axis=2)
+    if not isinstance(learner, BankLearner):
+        bank = BankLearner(data, bare=True)
+        bank.solve()
+        found[BANK] = bank.predict_part(part)[target]
     return found
