@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +33,13 @@ class Windows:
     def __len__(self) -> int:
         return len(self.starts)
 
-    def __getitem__(self, positions: slice | Array) -> Windows:
+    @overload
+    def __getitem__(self, positions: int | np.integer[Any]) -> Array: ...
+    @overload
+    def __getitem__(self, positions: slice | Array) -> Windows: ...
+    def __getitem__(self, positions: int | np.integer[Any] | slice | Array) -> Array | Windows:
+        if isinstance(positions, (int, np.integer)):
+            return self.values[self.starts[positions] :][: self.length]
         return Windows(self.values, self.series[positions], self.starts[positions], self.length)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:

@@ -525,7 +525,7 @@ def _dataset(
     )
     signature = signature_of(layout, moments, edges[0], fitted)
     told = [*notes, *(split.note.split("\n") if split.note else [])]
-    data = Forecasting(table, signature, split, task=task_named(_TASK), recipe=recipe, notes=told)
+    data = Forecasting(table, signature, split, task=task_named(_TASK), recipe=recipe, notes=told, telling=[])
     data.layout, data.moments, data.edges, data.seasons = layout, moments, edges, tuple(seasons)
     data.origin, data.item_of, data.row_numbers = origin, series, row_numbers
     return data
