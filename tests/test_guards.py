@@ -159,7 +159,7 @@ def test_no_option_of_the_command_line_comes_or_goes_unnoticed() -> None:
         "compare": "-h --help --json runs --metric --all-pairs --out --force",
         "export": "-h --help --json run bundle --force",
         "verify": "-h --help --json bundle --trusted",
-        "predict": "-h --help --json bundle --trusted inputs --out --keep --parts --beam --force",
+        "predict": "-h --help --json bundle --trusted inputs --out --keep --parts --windows --beam --force",
         "evaluate": "-h --help --json bundle --trusted source --layout --name-pattern --query --labels --beam",
         "recommend": "-h --help --json bundle --trusted user --n --seen --liked --diversity --novelty "
         "--popularity-correction --include-seen",

@@ -165,3 +165,50 @@ def test_changes_of_pictures_are_none_of_sounds(tmp_path):
         data.learner(augment="photos", bare=True)
     with pytest.raises(DrivetrainError, match="Give a SoundAugment"):
         data.learner(augment=dt.Augment(), bare=True)
+
+
+def long_folder(folder, each=6):
+    """Recordings of a second, of which half is silent but for noise."""
+    for label, hertz in (("low", 300.0), ("high", 1200.0)):
+        for number in range(each):
+            parts = [tone(hertz, 0.25, 10 * number + k, noise=0.01) for k in range(4)]
+            write(folder / label / f"{number}.wav", np.concatenate(parts))
+    return folder
+
+
+def test_long_recordings_are_windows_of_one_part(tmp_path):
+    data = dt.sound_classification.from_folder(long_folder(tmp_path / "long"), valid=0.34, seconds=0.25)
+    train, valid = data.part("train"), data.part("valid")
+    assert (len(train), len(valid)) == (8 * 4, 4 * 4)
+    assert not set(train.rows) & set(valid.rows)
+    row = int(train.rows[5])
+    whole = data.signature.inputs["audio"].read(data.table["audio"][row])
+    assert np.array_equal(train.column("audio")[5], whole[2000:4000])
+    assert train.column("label")[5] == train.column("label")[4]
+    outputs = np.eye(2, dtype=np.float32)[valid.column("label")] * 0.4 + 0.3
+    outputs[0] = 1 - outputs[0]
+    assert data.task.metrics(outputs)["recording.accuracy"].value == 1
+
+
+@pytest.mark.slow
+def test_long_recordings_are_answered_by_windows_and_as_a_whole(trained, tmp_path):
+    home, _ = trained
+    predictor = dt.Predictor(home / "tones.bundle")
+    low, high = tone(300, 0.5, 3), tone(1200, 0.25, 4)
+    long = write(tmp_path / "long.wav", np.concatenate([low, high]))
+    answer = predictor.predict(long, windows=True)
+    assert [(each["from"], each["to"]) for each in answer.windows] == [
+        (0, 0.25), (0.125, 0.375), (0.25, 0.5), (0.375, 0.625), (0.5, 0.75),
+    ]  # fmt: skip
+    assert (answer.windows[0]["label"], answer.windows[-1]["label"]) == ("low", "high")
+    mean = np.mean([[*each["probabilities"].values()] for each in answer.windows], axis=0)
+    assert np.allclose([*answer.probabilities.values()], mean, atol=1e-6)
+    assert predictor.predict(long).windows == ()
+    told = drivetrain("predict", home / "tones.bundle", long, "--windows")
+    assert "0.50 to 0.75 s" in told.out
+    many = predictor.predict_many([long, str(tmp_path / "none.wav"), high_short(tmp_path)])
+    assert [type(each).__name__ for each in many] == ["Answer", "Failure", "Answer"]
+
+
+def high_short(folder):
+    return write(folder / "short.wav", tone(1200, 0.2, 5))

@@ -9,7 +9,7 @@ Session  runs a graph: arrays in, arrays out
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -50,7 +50,9 @@ class Answer:
     With one target its parts are also attributes: `answer.label`, `answer.probability`,
     `answer.probabilities` for a category; `answer.value` for a number. `unusual` holds, by input, what nothing in
     training was like; `parts`, where it was asked for, by target and by part of a blend what that part says and its
-    `weight`; `outputs`, where they were asked for, what the model put out for each target, float32 of its output_shape.
+    `weight`; `outputs`, where they were asked for, what the model put out for each target, float32 of its output_shape;
+    `windows`, where they were asked for, of an input that is too long to be heard at once what is said of each of its
+    windows, with the seconds it goes `from` and `to`.
     """
 
     input: str
@@ -60,6 +62,7 @@ class Answer:
         default_factory=dict[str, "dict[str, dict[str, Any]]"]
     )
     outputs: Mapping[str, Array] = field(default_factory=dict[str, Array], repr=False, compare=False)
+    windows: Sequence[Mapping[str, Any]] = ()
 
     def _only(self, part: str) -> Any:
         if len(self.targets) != 1:
@@ -95,6 +98,7 @@ class Answer:
         if self.parts:
             (first, *others) = self.parts.values()
             more["parts"] = self.parts if others else first
+        more |= {"windows": [*self.windows]} if self.windows else {}
         if len(self.targets) == 1:
             (decoded,) = self.targets.values()
             return {"input": self.input, **decoded, **more}

@@ -38,6 +38,8 @@ SILENT = 1e-4
 """No sample of a silent sound is further from 0."""
 CLIPPED, AT_LEAST = 0.999, 0.001
 """Of a clipped sound this share of the samples, or more, is so far from 0, or further."""
+STILL_WHOLE = 0.01
+"""Seconds that a sound may be too long for a window and still be heard in one."""
 GOLDEN_BYTES = 1 << 18
 IS_SILENT, IS_CLIPPED = "silent, as none was in training", "clipped, as none was in training"
 ANOTHER_RATE = "recorded at another rate than any in training"
@@ -127,6 +129,15 @@ class Audio(Codec):
                 window[: len(heard)] = heard
                 yield start / rate, window
 
+    def stretches(self, raw: Any) -> Iterator[tuple[float, float, Array]] | None:
+        """Of a sound that is longer than `seconds`, and isn't trimmed, windows of these, each half of one after the last."""
+        seconds = cast("float", self.seconds)
+        found = info(raw).seconds
+        if self.trim is not None or found <= seconds + STILL_WHOLE:
+            return None
+        windows = self.windows(raw, seconds / 2)
+        return ((start, min(found, start + seconds), window) for start, window in windows)
+
     def encode(self, value: Array) -> Array:
         sound = value if self.trim is None else trimmed(value, self._rate(), self.trim)
         (length,) = self.shape
@@ -183,9 +194,7 @@ class Audio(Codec):
         others = [f"{rate:,}" for rate in self.rates or () if rate != self.rate]
         found = f"{self.seconds:g} seconds at {self.rate:,} samples a second"
         if self.whole is not None and self.whole < 1:
-            found += (
-                f"; {1 - self.whole:.1%} of the training sounds are longer, of which the {self.keep} is heard"
-            )
+            found += f"; {1 - self.whole:.1%} of the training sounds are longer"
         return found + (f"; those of {', '.join(others)} are resampled" if others and self.resample else "")
 
     @property

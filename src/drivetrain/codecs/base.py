@@ -190,6 +190,13 @@ class Codec(ABC):
         del values
         return encoded
 
+    def stretches(self, raw: Any) -> Iterator[tuple[float, float, Array]] | None:
+        """Of a raw value that is more than is heard, or seen, at once: the stretches that a model answers for, in their order:
+        where each begins and ends, in seconds, and it encoded. None where one encoded value is all of it. Raises DataError as
+        `read` does."""
+        del raw
+        return None
+
     @property
     def told(self) -> str:
         """What a person should know of what it has learned, as the end of a sentence that begins with the field; empty where

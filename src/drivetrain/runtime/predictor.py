@@ -17,7 +17,8 @@ from drivetrain.bundle.golden import encoded_batch
 from drivetrain.bundle.reader import Bundle, open_bundle
 from drivetrain.bundle.verify import VerifyReport, failed, passed, verify
 from drivetrain.cores import usable_cores
-from drivetrain.errors import BundleError, UsageError
+from drivetrain.errors import BundleError, DrivetrainError, UsageError
+from drivetrain.files import file_error
 from drivetrain.metrics import rows_at_once
 from drivetrain.ragged import MOST_STEPS
 from drivetrain.runtime.answers import answer_columns
@@ -89,11 +90,12 @@ class Predictor:
             )
         return found[0]
 
-    def predict(self, item: Any, *, parts: bool = False) -> Answer:
-        """The answer for one item, of a blend with what its `parts` say. Raises DrivetrainError where it can't be read or
-        answered, UsageError where the parts of a model are asked for that has none."""
+    def predict(self, item: Any, *, parts: bool = False, windows: bool = False) -> Answer:
+        """The answer for one item, of a blend with what its `parts` say; of a recording that is longer than is heard at once for
+        all of it, with `windows` beside it what is answered for each (see `Codec.stretches`). Raises DrivetrainError where it
+        can't be read or answered, UsageError where the parts of a model are asked for that has none."""
         self._refuse_parts(parts)
-        (result,) = self._answers([self.reader.row(item)], parts)
+        (result,) = self._answers([self.reader.row(item)], parts, windows=windows)
         if isinstance(result, Failure):
             raise result.error
         return result
@@ -118,10 +120,10 @@ class Predictor:
         return frame_like(frame, {**kept, **answer_columns(self.signature, answers, kept, told)})
 
     def stream(
-        self, items: Iterable[Any], *, parts: bool = False, outputs: bool = False
+        self, items: Iterable[Any], *, parts: bool = False, outputs: bool = False, windows: bool = False
     ) -> Iterator[Answer | Failure]:
         """As `predict_many`, one by one while they come: holds two batches at most, however many items
-        there are. With `outputs` each answer has what the graph put out beside it.
+        there are. With `outputs` each answer has what the graph put out beside it, with `windows` what is said of each window.
 
         Where inputs are files, the next batch is read and encoded by threads while the graph runs.
         """
@@ -141,9 +143,9 @@ class Predictor:
             for batch in chain([first], iter(lambda: list(islice(source, self.batch_size)), [])):
                 waiting.append(self.reader.rows(batch, pool))
                 if len(waiting) > 1:
-                    yield from self._answers(list(waiting.popleft()), parts, outputs)
+                    yield from self._answers(list(waiting.popleft()), parts, outputs, windows)
             for rows in waiting:
-                yield from self._answers(list(rows), parts, outputs)
+                yield from self._answers(list(rows), parts, outputs, windows)
 
     def _refuse_parts(self, asked: bool) -> None:
         if asked and not self.parts:
@@ -151,11 +153,48 @@ class Predictor:
                 "this model is no blend: it has no parts.", where=self.name, fix="Ask for its answers alone."
             )
 
-    def _answers(self, rows: Sequence[Row], parts: bool, keep: bool = False) -> list[Answer | Failure]:
+    def _answers(
+        self, rows: Sequence[Row], parts: bool, keep: bool = False, windows: bool = False
+    ) -> list[Answer | Failure]:
         """Answers for a prepared batch."""
-        good = [row for row in rows if row.encoded is not None]
+        good = [row for row in rows if row.encoded is not None and row.stretches is None]
         found = iter(self._run_alike(good, parts, keep) if good else ())
-        return [Failure(row.input, row.error) if row.error else next(found) for row in rows]
+        return [
+            Failure(row.input, row.error)
+            if row.error
+            else next(found)
+            if row.stretches is None
+            else self._of_whole(row, keep, windows)
+            for row in rows
+        ]
+
+    def _of_whole(self, row: Row, keep: bool, windows: bool) -> Answer | Failure:
+        """The answer for an input by those for its stretches, run a batch at a time: the mean of what was put out for them."""
+        targets = self.signature.targets
+        gathered: dict[str, list[Array]] = {name: [] for name in targets}
+        told: list[dict[str, Any]] = []
+        try:
+            for batch in iter(lambda: list(islice(row.stretches or (), self.batch_size)), []):
+                outputs = self.session.run(encoded_batch(self.signature, [each.encoded for each in batch]))
+                for name in targets:
+                    gathered[name].append(outputs[name])
+                if windows:
+                    rows = [Row(row.input, each.encoded) for each in batch]
+                    told += [
+                        {"from": each.start, "to": each.stop, **found.to_json()}
+                        for each, found in zip(batch, answers(targets, rows, outputs))
+                    ]
+        except (DrivetrainError, OSError) as fault:
+            error = fault if isinstance(fault, DrivetrainError) else file_error(fault, row.input)
+            return Failure(row.input, error.at(row.input))
+        whole = {
+            name: np.concatenate(found).mean(axis=0, dtype=np.float64)[None].astype(np.float32)
+            for name, found in gathered.items()
+        }
+        (found,) = answers(targets, [row], whole, keep)
+        for each in told:
+            del each["input"]
+        return replace(found, windows=tuple(told)) if isinstance(found, Answer) else found
 
     def _run_alike(self, rows: Sequence[Row], parts: bool, keep: bool) -> list[Answer | Failure]:
         """Answers for rows of which those of similar lengths are run together: what pads a batch is work for nothing."""

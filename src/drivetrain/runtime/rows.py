@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 _SLIPS = (TypeError, ValueError, OverflowError, OSError, MemoryError)
 
 
+class Stretch(NamedTuple):
+    """A part of an input, from second to second, encoded."""
+
+    start: float
+    stop: float
+    encoded: dict[str, Array]
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One input, encoded or refused."""
@@ -31,6 +39,8 @@ class Row:
     encoded: dict[str, Array] | None = None
     error: DrivetrainError | None = None
     unusual: Mapping[str, Unusual] = field(default_factory=dict[str, Unusual])
+    stretches: Iterator[Stretch] | None = None
+    """Of an input that is more than a model takes at once; `encoded` is then the first."""
 
 
 class _Form(NamedTuple):
@@ -74,18 +84,36 @@ class Reader:
             sample = sample_of(item, self.inputs)
             encoded: dict[str, Array] = {}
             unusual: dict[str, Unusual] = {}
+            parts: Iterator[Stretch] | None = None
             for form in self._forms:
                 try:
-                    encoded[form.field] = encode(form.codec, sample[form.field])
+                    if parts := self._stretches(form, sample[form.field]):
+                        first = next(parts)
+                        parts = chain([first], parts)
+                        encoded[form.field] = first.encoded[form.field]
+                    else:
+                        encoded[form.field] = encode(form.codec, sample[form.field])
                 except DrivetrainError as fault:
                     return Row(name, error=self._named(fault, form.field).at(name))
                 if not form.codec.drawn:
                     column = form.codec.together([encoded[form.field]])
                     found = _unusual(form, _column([sample], form.field), column)
                     unusual.update((form.field, value) for value in found.values())
-            return Row(name, encoded, unusual=unusual)
+            return Row(name, encoded, unusual=unusual, stretches=parts)
         except DrivetrainError as fault:
             return Row(name, error=fault.at(name))
+
+    def _stretches(self, form: _Form, raw: Any) -> Iterator[Stretch] | None:
+        """What the only input is cut into, where it is too long; None where it isn't. Raises DataError."""
+        if len(self._forms) > 1:
+            return None
+        try:
+            found = form.codec.stretches(raw)
+        except _SLIPS:  # `encode` says why.
+            return None
+        if found is None:
+            return None
+        return (Stretch(start, stop, {form.field: encoded}) for start, stop, encoded in found)
 
     def _columns(self, items: list[Any]) -> list[Row]:
         """As `row` for each, but a column at a time, which for a table is many times as quick."""

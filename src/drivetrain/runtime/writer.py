@@ -38,13 +38,13 @@ class Writer:
         self.hash = self._generator.hash
 
     def stream(
-        self, items: Iterable[Any], *, parts: bool = False, outputs: bool = False
+        self, items: Iterable[Any], *, parts: bool = False, outputs: bool = False, windows: bool = False
     ) -> Iterator[Answer | Failure]:
         """An answer, or why there is none, for each item in its order; an item may be an error, which is its answer then."""
-        if parts or outputs:
+        if parts or outputs or windows:
             raise UsageError(
-                "what writes has neither parts nor outputs of a fixed size.",
-                where="--parts",
+                "what writes has neither parts nor windows, nor outputs of a fixed size.",
+                where="--windows" if windows else "--parts",
                 fix="Leave it out.",
             )
         rest = iter(items)

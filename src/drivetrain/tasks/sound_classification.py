@@ -17,7 +17,9 @@ from drivetrain.data.read.folders import holds_mostly
 from drivetrain.data.split import Splitter
 from drivetrain.data.split_words import from_words
 from drivetrain.data.task import Task
+from drivetrain.metrics import Estimate
 from drivetrain.tasks.options import DROP_COPIES, LAYOUT, SEED, SPLIT, TEST, VALID
+from drivetrain.types import Array
 
 if TYPE_CHECKING:
     from drivetrain.data.dataset import Dataset
@@ -55,6 +57,21 @@ class SoundClassification(Task):
     options = (VALID, SEED, SPLIT, TEST, DROP_COPIES, LAYOUT, RATE, SECONDS, TRIM, NAME_PATTERN)
     quick_to_check = 10_000
     epochs = 60
+
+    def __init__(self, data: Problem | None = None) -> None:
+        self.data = data
+
+    def of_dataset(self, data: Problem) -> SoundClassification:
+        """The task of a dataset, which knows which windows are of one recording."""
+        return SoundClassification(data)
+
+    def metrics(self, outputs: Array) -> dict[str, Estimate]:
+        """Those of whole recordings, where some are several windows."""
+        if self.data is None:
+            return {}
+        from drivetrain.tasks.recordings import whole_metrics
+
+        return whole_metrics(self.data, outputs)
 
     def recognises(self, source: str, typed: Mapping[str, Any]) -> bool:
         """Folders alone, of more sounds than other things."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -24,10 +25,17 @@ from drivetrain.data.split import Splitter
 from drivetrain.data.split_words import VALID_SHARE, refuse_shares
 from drivetrain.data.table import Table, complete
 from drivetrain.data.table import from_columns as table_from_columns
-from drivetrain.errors import DataError, UsageError
+from drivetrain.errors import DataError, DrivetrainError, UsageError
+from drivetrain.figures import counted
+from drivetrain.sound.file import info
 from drivetrain.tasks.problem import Problem
+from drivetrain.tasks.recordings import Recordings
+from drivetrain.types import Array
 
 _TASK = "sound_classification"
+MOST_HEADERS = 4096
+USUAL, MUCH, LONGEST = 0.95, 2.0, 10.0
+"""Sounds are heard whole where the longest is no longer than twice what this share of them needs, and than ten seconds."""
 
 
 @public
@@ -139,12 +147,39 @@ def from_table(
             f"{what}: nothing to tell apart.", where=table.source or table.name,
             fix="Give sounds of at least two classes, one folder for each.",
         )  # fmt: skip
+    seconds = seconds or whole_seconds(table[SOUNDS.column])
     try:
         inputs = {SOUNDS.column: Audio(rate=rate, seconds=seconds, trim=trim)}
     except ValueError as fault:
         raise UsageError(f"{fault}.", where=f"rate {rate}, seconds {seconds}, trim {trim}") from fault
     targets = {"label": Category()}
-    return Problem.of(make_dataset(table, inputs, targets, split, task=task_named(_TASK), recipe=recipe))
+    data = Recordings.of(make_dataset(table, inputs, targets, split, recipe=recipe))
+    task: Any = task_named(_TASK)
+    data.task = task.of_dataset(data)
+    heard = cast("Audio", data.signature.inputs[SOUNDS.column]).seconds
+    if long := sum(_seconds(raw) > (heard or 0) for raw in table[SOUNDS.column]):
+        data.notes.append(
+            f"longer than that, and heard in windows, one after the other: {counted(long, 'sound', 'sounds')}"
+        )
+    data.default_model = data.task.default_model(data.signature)
+    return data
+
+
+def whole_seconds(sounds: Array) -> float | None:
+    """Seconds, in tenths, in which each of the sounds is heard whole, where that is not much more than nearly all of them need;
+    None where some are far longer: their windows are heard."""
+    lengths = np.array([length for raw in sounds[:MOST_HEADERS] if (length := _seconds(raw))])
+    if not len(lengths):
+        return None
+    usual, longest = float(np.quantile(lengths, USUAL)), float(lengths.max())
+    return math.ceil(longest * 10 - 1e-6) / 10 if longest <= min(LONGEST, MUCH * usual) else None
+
+
+def _seconds(raw: Any) -> float:
+    try:
+        return info(raw).seconds
+    except DrivetrainError:
+        return 0.0
 
 
 def _validates(table: Table) -> bool:

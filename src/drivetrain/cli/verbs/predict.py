@@ -46,6 +46,11 @@ def add(command: ArgumentParser) -> None:
         action="store_true",
         help="of a blend of models also what each of them says, and its weight",
     )
+    command.add_argument(
+        "--windows",
+        action="store_true",
+        help="of a recording that is longer than is heard at once also what is said of each part of it",
+    )
     command.add_argument("--beam", type=int, metavar="B", help=BEAM)
     command.add_argument("--force", action="store_true", help="replace an existing file")
 
@@ -77,7 +82,7 @@ def act(options: Namespace) -> Reply:
     tally = Tally()
     with progress("Predicting", len(asked.items), quiet=options.json) as advance:
         more = {"outputs": True} if any(asked.wholes) else {}
-        for answer in predictor.stream(asked.items, parts=options.parts, **more):
+        for answer in predictor.stream(asked.items, parts=options.parts, windows=options.windows, **more):
             found.append(answer)
             tally.add(answer)
             advance(1)
@@ -122,7 +127,12 @@ def show(answer: dict[str, Any]) -> None:
             console.print(f"note: {len(failed):,} of them could not be answered, the first: {escape(first)}")
     else:
         for item in answer["answers"]:
-            console.print(_line(item, answer.get("units", {})))
+            windows = item.get("windows", [])
+            console.print(_line({**item, "windows": ()}, answer.get("units", {})))
+            for each in windows:
+                seconds = f"    {each['from']:.2f} to {each['to']:.2f} s"
+                rest = {name: value for name, value in each.items() if name not in ("from", "to")}
+                console.print(_line({"input": seconds, **rest}, answer.get("units", {})))
     for item in answer.get("wholes", []):
         windows = (
             f"{item['input']}, all {item['windows']:,} windows" if item["windows"] > 1 else item["input"]
@@ -146,7 +156,9 @@ def _line(item: dict[str, Any], units: dict[str, str]) -> Text:
     if "error" in item:
         return Text.assemble(*parts, "  ", (one_line(item["error"]), "red"), f" {item.get('fix', '')}")
     targets = {
-        name: value for name, value in item.items() if name not in ("input", "kept", "unusual", "parts")
+        name: value
+        for name, value in item.items()
+        if name not in ("input", "kept", "unusual", "parts", "windows")
     }
     if any(isinstance(value, dict) and _is_answer(value) for value in targets.values()):
         for name, decoded in targets.items():
