@@ -27,6 +27,8 @@ PAST, FUTURE = "past", "future"
 MOST_ORIGINS = 50_000
 """That validate, or test; of more every so many-th."""
 TOLD = 5
+LEAST = 2
+"""Moments that are read: of one nobody knows how it goes on."""
 
 Whole = npt.NDArray[np.int64]
 
@@ -59,7 +61,7 @@ def edges_of(
         found.append(edge)
         ends = edge
     longest = int(np.bincount(moments.series[moments.known & (numbers < ends)], minlength=1).max(initial=0))
-    if longest <= horizon:
+    if longest < horizon + LEAST:
         raise DataError(
             f"the history is too short: of {last - int(known[0]):,} moments {longest:,} are left to train on, and {horizon:,} "
             "are foretold.",
@@ -72,7 +74,7 @@ def usual_context(layout: Layout, moments: Moments, edge: int, seasons: Sequence
     """How many moments are read where nobody said: the most that is worth it for a series of the usual length."""
     early = layout.beat.index(moments.stamps) < edge
     sizes = np.bincount(moments.series[early], minlength=len(moments.sizes))
-    return lookbacks(int(np.median(sizes[sizes > layout.horizon])), layout.horizon, seasons)[-1]
+    return max(LEAST, lookbacks(int(np.median(sizes[sizes > layout.horizon])), layout.horizon, seasons)[-1])
 
 
 def runs(moments: Moments) -> list[str]:

@@ -10,6 +10,7 @@ import datetime
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -30,9 +31,11 @@ from drivetrain.data.split_words import VALID_SHARE
 from drivetrain.data.table import Origins, Table
 from drivetrain.errors import DataError, UsageError, nearest
 from drivetrain.figures import counted
+from drivetrain.forecasting.decompose import decompose
 from drivetrain.tasks.forecasted import Forecasted
 from drivetrain.tasks.origins import (
     FUTURE,
+    LEAST,
     PAST,
     TOLD,
     Whole,
@@ -62,6 +65,8 @@ MOST_CLASSES = 50
 MOST_OF_EPOCH = 2**14
 """Windows that an epoch of a network has."""
 YEARS = (1000, 2999)
+LOOKED_AT, MOST_LOOKED_AT = 5, 20_000
+"""Series in which seasons are looked for, and moments of each."""
 
 
 class Forecasting(Problem):
@@ -234,9 +239,7 @@ class Forecasting(Problem):
         if layout.timestamp:
             zone = f", {layout.zone}" if layout.zone else ""
             lines.append(f"from {shown(moments.local.min())} to {shown(moments.local.max())}{zone}")
-        told = " and ".join(f"{season:,}" for season in self.seasons)
-        told = f"seasons of {told} moments" if told else "no season"
-        lines.append(f"{self.horizon:,} ahead, from the last {self.context:,}; {told}")
+        lines.append(f"{self.horizon:,} ahead, from the last {self.context:,}; {self._seasons_told()}")
         parts = ", ".join(f"{name} {len(rows):,}" for name, rows in self.split.parts().items() if len(rows))
         until = "" if not len(self.split.valid) else f"; training ends before {self._edge(0)}"
         if len(self.split.test):
@@ -245,6 +248,25 @@ class Forecasting(Problem):
         if covariates := [*layout.known, *(f"{name} (past)" for name in layout.past), *layout.static]:
             lines.append(f"beside it: {', '.join(covariates)}")
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
+
+    def _seasons_told(self) -> str:
+        """Which of the usual seasons are in the training moments."""
+        usual = " and ".join(f"{season:,}" for season in self.seasons)
+        if not usual:
+            return "no usual season"
+        found = " and ".join(f"{season:,}" for season in self.seasons_found)
+        return f"usual seasons are {usual} moments long, and {f'those of {found} are' if found else 'none of them is'} in it"
+
+    @cached_property
+    def seasons_found(self) -> tuple[int, ...]:
+        """The usual seasons that are in most of some long series, as far as training goes."""
+        longest = np.argsort(self.offsets - self.training_end, kind="stable")[:LOOKED_AT]
+        votes = dict.fromkeys(self.seasons, 0)
+        for each in longest.tolist():
+            numbers = self.truth[self.offsets[each] : self.training_end[each], 0][-MOST_LOOKED_AT:]
+            for season in decompose(numbers.astype(np.float64), self.seasons).seasons:
+                votes[season.period] = votes.get(season.period, 0) + 1
+        return tuple(season for season in self.seasons if 2 * votes[season] > len(longest))
 
     def _edge(self, place: int) -> str:
         number = self.edges[place]
@@ -371,8 +393,10 @@ def _split_names(target: str | Sequence[str], frame: Frame) -> list[str]:
 def _refuse_numbers(horizon: int, context: int | None, valid: float, test: float) -> None:
     if not 1 <= horizon <= MOST_CONTEXT:
         raise UsageError(f"a horizon has 1 to {MOST_CONTEXT:,} moments, not {horizon}.", where="horizon")
-    if context is not None and not 1 <= context <= MOST_CONTEXT:
-        raise UsageError(f"a context has 1 to {MOST_CONTEXT:,} moments, not {context}.", where="context")
+    if context is not None and not LEAST <= context <= MOST_CONTEXT:
+        raise UsageError(
+            f"a context has {LEAST} to {MOST_CONTEXT:,} moments, not {context}.", where="context"
+        )
     for name, share in (("valid", valid), ("test", test)):
         if not 0 <= share < 1:
             raise UsageError(
