@@ -6,8 +6,9 @@ Method: indoor_movement_rss, 314 sequences of 19 to 129 moments. Five folds, str
 trained on four of them with its defaults (what it needs to choose by it takes from those), exported, and its bundle answers the
 fifth. Then trained on environments 1 and 2, and asked for 3. `aeon` is its MiniRocketClassifier on the same folds, sequences
 brought to one length by repeating their last moment, where it is installed; majority is the commoner label of the training
-sequences. Intervals: Wilson for an accuracy, bootstrap over sequences for a difference. CPU seconds are of training alone. One
-thread.
+sequences; "length alone" looks at nothing but how many moments a sequence has (one threshold, the best of the training
+sequences): what the data give away by how they were recorded. Intervals: Wilson for an accuracy, bootstrap over sequences for
+a difference. CPU seconds are of training alone. One thread.
 Machine, n and date: in results/indoor_movement.json.  Run: python bench/indoor_movement.py [MODEL ...]
 """
 
@@ -28,8 +29,11 @@ from common import data_folder, write_result
 from series_sets import rounded
 
 import drivetrain as dt
+from drivetrain.learn.epochs import usual_epochs
+from drivetrain.learn.names import is_network
 
 FOLDS, SEED, DRAWS = 5, 0, 5_000
+LENGTH = "length alone"
 MODELS = ("best", "minirocket", "conv1d", "lstm")
 Sequences = dict[str, list[list[float]]]
 
@@ -78,7 +82,7 @@ def ours(model: str, folder: Path, train: Any, test: list[Any]) -> tuple[list[st
     )  # fmt: skip
     started = time.process_time()
     learner = data.learner(model, out=folder / "run", quiet=True)
-    learner.fit()
+    learner.fit(*([usual_epochs(data)] if is_network(model) else []))
     seconds = time.process_time() - started
     answers = dt.Predictor(learner.export(folder / "a.bundle")).predict_many(test)
     return [answer.label for answer in answers], seconds
@@ -104,10 +108,24 @@ def aeons(train: Any, test: list[Any]) -> tuple[list[str], float]:
 
 
 def answers(method: str, folder: Path, train: Any, test: list[Any]) -> tuple[list[str], float]:
+    if method == LENGTH:
+        return by_length(*train, test), 0.0
     if method == "majority":
         given = [row["label"] for row in train[1]]
         return [max(sorted(set(given)), key=given.count)] * len(test), 0.0
     return aeons(train, test) if method == "aeon's MiniRocket" else ours(method, folder, train, test)
+
+
+def by_length(sequences: Sequences, labels: list[dict[str, str]], test: list[Any]) -> list[str]:
+    """By the threshold, and the label beyond it, that are right of most training sequences."""
+    known = np.array([row["label"] for row in labels])
+    sizes = np.array([len(sequences[row["sequence_id"]]) for row in labels])
+    names = sorted(set(known.tolist()))
+    rules = [(edge, long, short) for edge in np.unique(sizes) for long in names for short in names]
+    edge, long, short = max(
+        rules, key=lambda rule: int((np.where(sizes > rule[0], *rule[1:]) == known).sum())
+    )
+    return [long if len(each) > edge else short for each in test]
 
 
 def wilson(right: np.ndarray) -> dict[str, float]:
@@ -129,7 +147,7 @@ def gain(ours: np.ndarray, theirs: np.ndarray) -> dict[str, float]:
 def main() -> None:
     models = sys.argv[1:] or list(MODELS)
     sequences, labels = read()
-    methods = [*models, "majority"]
+    methods = [*models, LENGTH, "majority"]
     try:
         import aeon  # noqa: F401
 

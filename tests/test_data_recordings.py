@@ -41,16 +41,33 @@ class TestSequences:
         assert data.table.origin(1) == "table, id y, rows 4 to 6"
         assert any("'step' rises within every sequence" in note for note in data.notes)
 
-    def test_unsorted_moments_are_put_in_order_and_told(self) -> None:
-        data = made(step=[2, 0, 1, 0, 1, 2])
-        assert data.table["series"][0].tolist() != table()["a"]
-        data = make.from_table(
-            table(step=[2, 0, 1, 0, 1, 2]), "label", sequence="id", order="step", valid=0.0
-        )
+    @pytest.mark.parametrize("name", ["step", "nr"])
+    def test_unsorted_moments_are_put_in_order_and_told(self, name: str) -> None:
+        rows = {name if column == "step" else column: values * 3 for column, values in table().items()}
+        rows["id"] = [f"{key}{place // 6}" for place, key in enumerate(rows["id"])]
+        rows[name][:3], rows["b"] = [2, 0, 1], [1.5, 9, 2, 2, 7, 1] * 3
+        data = make.from_table(rows, "label", sequence="id", valid=0.0)
         assert data.table["series"][0][:, 0].tolist() == [0.25, 1, 0.5]
         assert any(
-            "1 row comes before an earlier 'step', the first is table, row 2" in note for note in data.notes
+            f"{name!r} tells the moments of every sequence, though not row after row" in note
+            for note in data.notes
         )
+        assert any(
+            f"1 row comes before an earlier {name!r}, the first is table, row 2" in note
+            for note in data.notes
+        )
+
+    def test_a_channel_is_no_clock(self) -> None:
+        draw = np.random.default_rng(0)
+        rows = {
+            "id": [place // 9 for place in range(90)],
+            "a": draw.normal(size=90).tolist(),
+            "label": [*"xy"] * 45,
+        }
+        rows["label"] = ["x" if place // 9 % 2 else "y" for place in range(90)]
+        rows["b"] = draw.integers(0, 5, 90).tolist()
+        data = make.from_table(rows, "label", sequence="id")
+        assert data.signature.inputs["series"].channels == ("a", "b")  # type: ignore[attr-defined]
 
     def test_double_moments_are_kept_and_told(self) -> None:
         data = make.from_table(

@@ -160,7 +160,7 @@ def read_file(file: str, called: str, layout: Layout, other: Sequence[str]) -> R
 
 def read_frame_of(frame: Frame, called: str, layout: Layout, other: Sequence[str]) -> Read:
     """The stretches of a table. Raises UsageError for a column that the model takes and that isn't there."""
-    recordings, _ = read_recordings(frame, layout, other)
+    recordings, _ = read_recordings(frame, layout, other, find=False)
     pieces = cut(recordings, layout)
     names = names_of_recordings(recordings, layout)
     of = [f"{called}, {layout.sequence} {name}" if layout.sequence else called for name in names]

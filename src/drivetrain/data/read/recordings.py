@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 MAJORITY, LAST = AT = ("majority", "last")
 """Which label a window has whose moments have several: that of most of them, of equals the first; or of the last moment."""
+CLOCKS = {"t", "time", "timestamp", "step", "moment", "index", "date", "datetime", "seconds", "ms"}
+"""What the column is called that tells when a moment is."""
+ENOUGH, ALIKE = 8, 0.9
+"""Steps from one row to the next that tell whether a column is a clock, and how many of them have to be alike."""
 LISTED = 10
 """Columns that are named."""
 
@@ -192,9 +196,11 @@ def under_each_other(frames: Mapping[str, Frame], folder: str) -> Files:
     )  # fmt: skip
 
 
-def read_recordings(frame: Frame, layout: Layout, other: Sequence[str] = ()) -> tuple[Recordings, Layout]:
-    """The sequences of a table, and the layout with the channels and the order that were found where it says none. `other` are
-    columns that are no channel. Raises UsageError and DataError that name column and row."""
+def read_recordings(
+    frame: Frame, layout: Layout, other: Sequence[str] = (), find: bool = True
+) -> tuple[Recordings, Layout]:
+    """The sequences of a table, and the layout with the channels and, where it is to `find` one, the order that were found where it
+    says none. `other` are columns that are no channel. Raises UsageError and DataError that name column and row."""
     named = [*layout.channels, *filter(None, (layout.sequence, layout.order)), *other]
     for name in named:
         if name not in frame.columns:
@@ -202,15 +208,13 @@ def read_recordings(frame: Frame, layout: Layout, other: Sequence[str] = ()) -> 
             raise UsageError(f"there is no column {name!r}.", where=frame.source or frame.name, fix=fix)
     codes, names = _sequences(frame, layout)
     notes = list(frame.notes)
-    if (
-        not layout.order
-        and not layout.channels
-        and (found := _rising(frame, codes, [layout.sequence, *other]))
-    ):
+    if find and not layout.order:
+        found, why = _clock(frame, codes, [layout.sequence, *layout.channels, *other])
         layout = replace(layout, order=found)
-        notes.append(
-            f"{found!r} rises within every sequence: it is their order, and no channel (--order and --channels say otherwise)"
-        )
+        if found:
+            notes.append(
+                f"{found!r} {why}: it is their order, and no channel (--order and --channels say otherwise)"
+            )
     times = _times(frame, layout.order) if layout.order else None
     place = np.arange(len(frame))
     order = np.lexsort((place, codes)) if times is None else np.lexsort((place, times, codes))
@@ -338,27 +342,46 @@ def _told_order(
     return [frame.origins[int(row)] for row in order[same]]
 
 
-def _rising(frame: Frame, codes: Array, other: Sequence[str]) -> str:
-    """The first column that rises from row to row within every sequence: a clock, or a count of moments. "" where none does."""
+def _clock(frame: Frame, codes: Array, other: Sequence[str]) -> tuple[str, str]:
+    """The column that tells when: the first that rises from row to row within every sequence; else one that would if its rows were
+    put in order (a date, equal steps, or it is called so). And how that is told. Two empty texts where none does."""
     order = np.argsort(codes, kind="stable")
     within = codes[order][1:] == codes[order][:-1]
+    columns = {
+        name: found
+        for name in frame.columns
+        if name not in other and (found := _as_times(frame, name)) is not None
+    }
     if within.sum() < 2:
-        return ""
-    for name in frame.columns:
-        if name in other:
+        return "", ""
+    for name, values in columns.items():
+        sure = within.sum() >= ENOUGH or name.lower() in CLOCKS
+        if sure and (np.diff(values[order])[within] > 0).all():
+            return name, "rises within every sequence"
+    for name, values in columns.items():
+        steps = np.diff(values[np.lexsort((values, codes))])[within]
+        rising = steps[steps > 0]
+        if np.isnan(steps).any() or len(rising) < ALIKE * len(steps) or frame.column(name).kind == "bool":
             continue
-        column = frame.column(name)
-        if column.kind == "date":
-            values = column.dates()
-        elif column.kind in ("number", "text") and column.may_be_numbers:
-            values = column.numbers.values
-        elif column.kind == "text" and not np.isnan(column.dates()).any():
-            values = column.dates()
-        else:
-            continue
-        if (np.diff(values[order])[within] > 0).all():
-            return name
-    return ""
+        usual = float(np.median(rising))
+        even = len(steps) >= ENOUGH and np.mean(np.abs(steps - usual) <= (1 - ALIKE) / 10 * usual) >= ALIKE
+        if even or name.lower() in CLOCKS or _tells_dates(frame.column(name)):
+            return name, "tells the moments of every sequence, though not row after row"
+    return "", ""
+
+
+def _as_times(frame: Frame, name: str) -> Array | None:
+    """A column as numbers that sort; None where it holds neither numbers nor dates."""
+    column = frame.column(name)
+    if column.kind in ("number", "text") and column.may_be_numbers:
+        return column.numbers.values
+    return column.dates() if _tells_dates(column) else None
+
+
+def _tells_dates(column: Column) -> bool:
+    if column.kind == "date":
+        return True
+    return column.kind == "text" and not column.may_be_numbers and not np.isnan(column.dates()).any()
 
 
 def _channels(
