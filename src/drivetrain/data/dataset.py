@@ -105,6 +105,8 @@ class Dataset:
     """The same rows with the codecs that simple methods see, where the model has codecs of its own."""
     may_log: bool = False
     """Whether a number may be learned on a log scale though nobody said so."""
+    in_order: ClassVar[bool] = False
+    """Whether rows follow each other, so that neighbours say much the same: they are parted into earlier and later ones."""
     conclusion: ClassVar[Conclusion | None] = None
     """What follows a training on it; None: a model is trained for its answers alone."""
 

@@ -149,6 +149,9 @@ class Task:
         del data
         return self.epochs
 
+    tried: tuple[str, ...] = ()
+    """The models that are tried for the best, by name, the quickest first; empty: by what the columns are."""
+
     def default_model(self, signature: Signature) -> str:
         """What is trained where nobody named a model."""
         del signature

@@ -32,9 +32,9 @@ from drivetrain.models.takes import (
     PICTURES,
     READS_TEXTS,
     SENSORS,
-    TABLES,
     TEXTS,
     TOKENS,
+    TRIED,
     Takes,
     form_of,
 )
@@ -135,7 +135,7 @@ PAIR_WIDTH = 64
 LEARNERS: dict[str, Model] = {
     "best": Model(
         "the best of several, or a blend of them", learner="best.learner:BestLearner", network="mlp", several=True,
-        takes=TABLES,
+        takes=TRIED,
     ),
     "trees": Model("gradient-boosted trees", learner="trees.learner:TreesLearner", takes=COLUMNS),
     "regression": Model(

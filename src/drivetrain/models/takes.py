@@ -168,3 +168,8 @@ FORECASTS = Takes(
     "the past of series", lambda codecs: any(is_like(codec, "series") for codec in codecs),
     "the next moments of a series", lambda codecs: len(codecs) == 1 and is_like(codecs[0], "series"),
 )  # fmt: skip
+TRIED = Takes(
+    "tables and series", _of_columns, f"{CLASS_OR_NUMBER}, or the next moments of a series",
+    lambda codecs: _plain(codecs) or FORECASTS.targets(codecs),
+)  # fmt: skip
+"""Of what tries several."""

@@ -87,6 +87,8 @@ class Forecast(Task):
     def way_to(self, source: str) -> str:
         return f"say --task {NAME}"
 
+    tried = ("bank", "nlinear", "nhits", "gru", "tcn")
+
     def default_model(self, signature: Signature) -> str:
         return "bank"
 

@@ -72,6 +72,7 @@ LOOKED_AT, MOST_LOOKED_AT = 5, 20_000
 class Forecasting(Problem):
     """Windows of series. `edges` are the numbers of the first moments that validate and that test (see `beat.index`)."""
 
+    in_order: ClassVar[bool] = True
     conclusion: ClassVar[Conclusion | None] = Forecasted()
     layout: Layout
     moments: Moments

@@ -73,12 +73,20 @@ def joined_weights(
 
 
 def unseen_blend(
-    codec: Codec, answers: Mapping[str, Sequence[Array]], truths: Sequence[Array], loss: str, seed: int
+    codec: Codec,
+    answers: Mapping[str, Sequence[Array]],
+    truths: Sequence[Array],
+    loss: str,
+    seed: int,
+    in_order: bool = False,
 ) -> list[Array]:
     """What the blend says of each fold, with weights that come of the other folds: rows that have chosen the weights would
-    flatter them. Of a single fold each half has those of the other."""
+    flatter them. Of a single fold each half has those of the other: rows drawn at random, or with `in_order` the earlier and
+    the later ones."""
     if len(truths) == 1:
-        order = np.random.default_rng(seed).permutation(len(truths[0]))
+        order = np.arange(len(truths[0]))
+        if not in_order:
+            order = np.random.default_rng(seed).permutation(order)
         halves = np.array_split(order, 2)
         cut = {name: [found[0][half] for half in halves] for name, found in answers.items()}
         made = unseen_blend(codec, cut, [truths[0][half] for half in halves], loss, seed)

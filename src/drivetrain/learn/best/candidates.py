@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from drivetrain.data.dataset import Dataset
 from drivetrain.learn.by_name import make_learner
-from drivetrain.learn.epochs import lengths
+from drivetrain.learn.epochs import lengths, usual_epochs
 from drivetrain.learn.features.base import for_kernels, for_ngrams, for_regression, for_trees
-from drivetrain.learn.names import MINIROCKET, NETWORK, NGRAMS, REGRESSION, TREES, network_of
+from drivetrain.learn.names import MINIROCKET, NETWORK, NGRAMS, REGRESSION, TREES, is_network, network_of
 from drivetrain.models.registry import takes_of
 from drivetrain.models.takes import is_plain
 
@@ -41,7 +41,7 @@ class Candidate:
     @property
     def name(self) -> str:
         """What people read."""
-        called = NAMES.get(self.model, f"network {self.model}")
+        called = NAMES.get(self.model, f"network {self.model}" if self.is_network else self.model)
         return called + ("" if self.epochs is None else f", {self.epochs} epochs")
 
     @property
@@ -60,6 +60,8 @@ class Candidate:
 
 def candidates(data: Dataset) -> list[Candidate]:
     """Those that fit the data, the quickest first."""
+    if data.task.tried:
+        return [Candidate(name, usual_epochs(data) if is_network(name) else None) for name in data.task.tried]
     found: list[Candidate] = []
     if all(map(is_plain, data.signature.targets.values())):
         inputs = data.signature.inputs.values()

@@ -76,8 +76,10 @@ class BestSettings(Record):
 
     @property
     def options(self) -> dict[str, Any]:
-        """What the candidates' learners take of them."""
-        return {"seed": self.seed, "class_weights": self.class_weights, "loss": self.loss}
+        """What the candidates' learners take of them: those that say something."""
+        said = {"class_weights": self.class_weights, "loss": self.loss}
+        usual = {"class_weights": "none", "loss": "squared"}
+        return {"seed": self.seed, **{name: value for name, value in said.items() if value != usual[name]}}
 
 
 class BestLearner(Refitted):
@@ -227,14 +229,16 @@ class BestLearner(Refitted):
             self.tried.append(tried)
 
     def _keep_one_length(self, part: Dataset) -> None:
-        """Of the networks keep the one with the least loss: it is the last one of a schedule that tells, not the best
+        """Of each network keep the one with the least loss: it is the last one of a schedule that tells, not the best
         epoch of a long one."""
         networks = [each for each in self.tried if each.candidate.is_network]
-        if len(networks) > 1:
-            true = part.truths("valid")
-            least = min(networks, key=lambda each: self._loss(each.answers[0], true))
-            self.dropped = [each for each in networks if each is not least]
-            self.tried = [each for each in self.tried if each not in self.dropped]
+        for model in dict.fromkeys(each.candidate.model for each in networks):
+            alike = [each for each in networks if each.candidate.model == model]
+            if len(alike) > 1:
+                true = part.truths("valid")
+                least = min(alike, key=lambda each: self._loss(each.answers[0], true))
+                self.dropped += [each for each in alike if each is not least]
+        self.tried = [each for each in self.tried if each not in self.dropped]
 
     def _loss(self, outputs: Mapping[str, Array], true: Mapping[str, Array]) -> float:
         """Mean loss, added up over the targets."""
@@ -264,7 +268,7 @@ class BestLearner(Refitted):
                 measured[target] = joined_weights(codec, later, true[1:], loss)
             if any(each.candidate.model in (NGRAMS, MINIROCKET) for each in self.tried):
                 self.notes.append(both_sides(codec, target, self.tried, true, self.weights[target]))
-            blend = unseen_blend(codec, answers, true, loss, seed)
+            blend = unseen_blend(codec, answers, true, loss, seed, self.data.in_order)
             if has_valid:
                 self._outputs.setdefault("valid", Outputs({}))[target] = blend[0]
             if not self._told:
@@ -305,6 +309,8 @@ class BestLearner(Refitted):
             with self.progress("Fitting again on all rows", len(again)) as advance:
                 for each in again:
                     fitted = each.candidate.fit(data, {**self.settings.options, **each.chosen})
+                    if each.fitted is not None:
+                        fitted.calibrate_as(each.fitted)
                     graphs[each.candidate.key] = fitted.graph()
                     advance(1)
             self.ship(data, self._blend(graphs, self.weights, data))
