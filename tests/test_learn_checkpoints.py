@@ -35,6 +35,15 @@ def test_a_checkpoint_is_read_as_it_was_written(folder: Path) -> None:
     assert found.skipped == ()
 
 
+def test_the_hundredth_epoch_is_newer_than_the_one_before(tmp_path: Path) -> None:
+    for epoch in (98, 99, 100, 101):
+        checkpoints.save(tmp_path, epoch * 1_000_000, {"weight": torch.full((1,), float(epoch))}, PROGRESS)
+    found = checkpoints.load(tmp_path)
+    assert found is not None
+    assert found.tensors["weight"].tolist() == [101.0]
+    assert len([*tmp_path.glob("*.json")]) == checkpoints.KEEP
+
+
 @pytest.mark.parametrize("suffix", [".json", ".safetensors"])
 def test_no_flipped_bit_of_either_file_passes(folder: Path, suffix: str) -> None:
     path = folder / f"step-00000002{suffix}"

@@ -68,4 +68,7 @@ def _text(data: bytes, progress: dict[str, Any]) -> str:
 
 
 def _newest_first(folder: Path, name: str) -> list[Path]:
-    return sorted(folder.glob(f"{name}-*.json"), reverse=True)
+    """By their numbers, which have more digits from the hundredth epoch on."""
+    return sorted(
+        folder.glob(f"{name}-*.json"), key=lambda path: (len(path.stem), path.stem), reverse=True
+    )
