@@ -69,6 +69,4 @@ def _text(data: bytes, progress: dict[str, Any]) -> str:
 
 def _newest_first(folder: Path, name: str) -> list[Path]:
     """By their numbers, which have more digits from the hundredth epoch on."""
-    return sorted(
-        folder.glob(f"{name}-*.json"), key=lambda path: (len(path.stem), path.stem), reverse=True
-    )
+    return sorted(folder.glob(f"{name}-*.json"), key=lambda path: (len(path.stem), path.stem), reverse=True)
