@@ -14,6 +14,8 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from drivetrain.codecs import Codec as Codec
     from drivetrain.codecs import Signature as Signature
+    from drivetrain.codecs.audio import Audio as Audio
+    from drivetrain.codecs.bytes import Bytes as Bytes
     from drivetrain.codecs.category import Category as Category
     from drivetrain.codecs.date import Date as Date
     from drivetrain.codecs.image import Image as Image
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from drivetrain.codecs.series import Series as Series
     from drivetrain.codecs.tags import Tags as Tags
     from drivetrain.codecs.text import Text as Text
+    from drivetrain.codecs.trace import Trace as Trace
     from drivetrain.data import split as split
     from drivetrain.data.augment.pictures import Augment as Augment
     from drivetrain.data.augment.sounds import SoundAugment as SoundAugment
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from drivetrain.runtime import Recommender as Recommender
     from drivetrain.runtime import embeddings as embeddings
     from drivetrain.search.tune import tune as tune
+    from drivetrain.tasks import file_classification as file_classification
     from drivetrain.tasks import forecast as forecast
     from drivetrain.tasks import image_classification as image_classification
     from drivetrain.tasks import language_model as language_model
@@ -51,7 +55,9 @@ if TYPE_CHECKING:
 
 _PUBLIC = {
     "Answer": "drivetrain.types",
+    "Audio": "drivetrain.codecs.audio",
     "Augment": "drivetrain.data.augment.pictures",
+    "Bytes": "drivetrain.codecs.bytes",
     "Category": "drivetrain.codecs.category",
     "Codec": "drivetrain.codecs",
     "DataBlock": "drivetrain.tasks.block",
@@ -71,8 +77,10 @@ _PUBLIC = {
     "Series": "drivetrain.codecs.series",
     "Signature": "drivetrain.codecs",
     "SoundAugment": "drivetrain.data.augment.sounds",
+    "Trace": "drivetrain.codecs.trace",
     "compare": "drivetrain.evidence.comparison",
     "embeddings": "drivetrain.runtime",
+    "file_classification": "drivetrain.tasks.file_classification",
     "forecast": "drivetrain.tasks.forecast",
     "image_classification": "drivetrain.tasks.image_classification",
     "image_files": "drivetrain.data.read.folders",
@@ -88,7 +96,7 @@ _PUBLIC = {
     "tune": "drivetrain.search.tune",
 }
 _MODULES = (
-    "forecast", "image_classification", "language_model", "recommendation", "sequence_classification",
+    "file_classification", "forecast", "image_classification", "language_model", "recommendation", "sequence_classification",
     "sound_classification", "split", "tabular",
     "text_classification", "translation",
 )  # fmt: skip

@@ -160,7 +160,9 @@ def _line(item: dict[str, Any], units: dict[str, str]) -> Text:
         for name, value in item.items()
         if name not in ("input", "kept", "unusual", "parts", "windows")
     }
-    if any(isinstance(value, dict) and _is_answer(value) for value in targets.values()):
+    if not _is_answer(targets) and any(
+        isinstance(value, dict) and _is_answer(value) for value in targets.values()
+    ):
         for name, decoded in targets.items():
             parts += ["  ", f"{one_line(name)} ", *_told(decoded, units.get(name, ""))]
             parts += _shares((item.get("parts") or {}).get(name, {}))
@@ -170,7 +172,8 @@ def _line(item: dict[str, Any], units: dict[str, str]) -> Text:
 
 
 def _is_answer(decoded: dict[str, Any]) -> bool:
-    return any(part in decoded for part in ("text", "label", "value", "tags"))
+    """Of one target: where there are several, one may be called "label", and so may a class."""
+    return any(not isinstance(decoded.get(part, {}), dict) for part in ("text", "label", "value", "tags"))
 
 
 def _told(decoded: dict[str, Any], unit: str) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -33,3 +34,5 @@ class FileKind:
 
 PICTURES = FileKind("image", "picture", EXTENSIONS, is_picture)
 SOUNDS = FileKind("audio", "sound", sound_file.EXTENSIONS, is_sound)
+FILES = FileKind("file", "file", (), os.path.isfile)
+"""Of any kind."""
