@@ -60,7 +60,7 @@ def test_files_are_trained_on_measured_and_answered_from_the_command_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     samples(tmp_path / "samples")
-    typed = ["train", "samples", "--task", "file_classification", "--epochs", "3", "--out", "run", "--quiet"]
+    typed = ["train", "samples", "--task", "file_classification", "--epochs", "8", "--out", "run"]
     assert command(*typed).code == 0
     assert command("export", "run", "files.bundle").code == 0
     answer = command("predict", "files.bundle", os.path.join("samples", "text"), "--json")

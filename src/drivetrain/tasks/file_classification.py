@@ -31,7 +31,7 @@ from drivetrain.tasks.problem import Problem
 BYTES = Option(
     "bytes_as",
     "how a file's bytes are drawn: pairs, by which follows which, or rows, one after the other (pairs)",
-    {"choices": LAYOUTS, "default": "pairs"},
+    {"choices": LAYOUTS},
 )
 
 
