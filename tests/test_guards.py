@@ -125,7 +125,8 @@ def test_every_public_name_is_there() -> None:
 OF_SOURCE = (
     "source --task --valid --seed --split --test --drop-copies --image-size --resize --layout --rate --seconds --trim "
     "--name-pattern --target --column --ignore "
-    "--missing --query --log-target --no-log-target --interval --cost --bytes-as --horizon --timestamp --item --known --past --static --freq "
+    "--missing --query --log-target --no-log-target --interval --cost --bytes-as "
+    "--horizon --timestamp --item --known --past --static --freq "
     "--context --timezone --fill --join --tokenizer --user --rating --liked-from --header --titles --keep-seen --sequence "
     "--order --channels --labels --window --step --label-at --source --tokens"
 )
