@@ -160,7 +160,10 @@ def test_no_option_of_the_command_line_comes_or_goes_unnoticed() -> None:
         "compare": "-h --help --json runs --metric --all-pairs --out --force",
         "export": "-h --help --json run bundle --force",
         "verify": "-h --help --json bundle --trusted",
-        "predict": "-h --help --json bundle --trusted inputs --out --keep --parts --windows --beam --force",
+        "predict": "-h --help --json bundle --trusted inputs --out --keep --parts --windows --horizon --known-future --chart "
+        "--beam --force",
+        "anomalies": "-h --help --json bundle --trusted history --rate --out --chart --force",
+        "refit": "-h --help --json bundle --trusted history --out --force",
         "evaluate": "-h --help --json bundle --trusted source --layout --name-pattern --query --labels --beam",
         "recommend": "-h --help --json bundle --trusted user --n --seen --liked --diversity --novelty "
         "--popularity-correction --include-seen",

@@ -22,6 +22,8 @@ from drivetrain.files import file_error, open_regular
 MANIFEST, MANIFEST_HASH = "manifest.json", "manifest.sha256"
 MOST_BYTES = 2**32 - 2**16  # So that every offset fits in 32 bits and zip64 is never needed.
 MOST_MEMBERS = 20_000
+RECORD, HISTORIES = "forecast.json", "golden/histories.json"
+"""What a bundle that forecasts has beside."""
 FIELD = r"[A-Za-z0-9_%]{1,200}"
 TEXT = re.compile(r"tokenizer(?:_[1-9][0-9]{0,3})?\.json")
 """The members that hold a text of a codec (see `apart`): tokenizer.json, tokenizer_1.json, ..."""
@@ -29,7 +31,7 @@ MEMBER = re.compile(
     rf"manifest\.json|manifest\.sha256|signature\.json|(?:model|prefill|step)\.onnx|profile\.json|README\.md|golden/cases\.json"
     rf"|{TEXT.pattern}|item_vectors\.npy|seen\.json|titles\.json|recommender\.bundle"
     rf"|golden/[0-9]{{4}}\.{FIELD}\.(?:raw|read\.npy)|golden/(?:encoded|lengths|output)\.{FIELD}\.npy"
-    r"|golden/[0-9]{4}\.(?:logits|state_[0-9]{1,4})\.npy"
+    r"|golden/[0-9]{4}\.(?:logits|state_[0-9]{1,4})\.npy|forecast\.json|golden/histories\.json"
 )
 
 _LOCAL = struct.Struct("<4s5H3I2H")

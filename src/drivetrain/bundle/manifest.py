@@ -17,6 +17,7 @@ from drivetrain.bundle.graph import Interface
 from drivetrain.bundle.program import (
     MODEL,
     PREFILL,
+    Forecast,
     Generate,
     Program,
     Single,
@@ -28,11 +29,12 @@ from drivetrain.codecs import Signature
 from drivetrain.errors import BundleError, DrivetrainError
 from drivetrain.files import from_json, sha256, to_json
 
-FORMAT, WITHOUT_PADDING, WITHOUT_TEXTS, WITHOUT_PROGRAM, WITHOUT_LENGTHS, WITHOUT_PARTS = 7, 6, 5, 4, 3, 2
-"""The newest format version that this code reads, and it reads every older one; and those that it writes where no graph
-`prefill` has to mind the lengths of rows and no search has a length penalty, where no text of a codec is a member of its own
-(see `apart`) either, where the program is one graph run once too, where no rows are of different lengths either, and where the
-graph has no outputs for parts either, so that who reads those can go on."""
+FORMAT, WITHOUT_FORECASTS, WITHOUT_PADDING, WITHOUT_TEXTS = 8, 7, 6, 5
+WITHOUT_PROGRAM, WITHOUT_LENGTHS, WITHOUT_PARTS = 4, 3, 2
+"""The newest format version that this code reads, and it reads every older one; and those that it writes where nothing is
+forecast, where no graph `prefill` has to mind the lengths of rows and no search has a length penalty either, where no text of a
+codec is a member of its own (see `apart`) either, where the program is one graph run once too, where no rows are of different
+lengths either, and where the graph has no outputs for parts either, so that who reads those can go on."""
 MOST_JSON_BYTES = 2**24
 MOST_JSON_DEPTH = 64
 MOST_TOLERANCE = 10
@@ -57,7 +59,7 @@ def make_manifest(
     """manifest.json for these members and the interfaces of the graphs. `penalty` tells whether a golden generation is of a
     search with a length penalty. `created` is the UTC time in ISO 8601; now by default."""
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    version = FORMAT if penalty else _least_format(members, signature, program, interfaces)
+    version = WITHOUT_FORECASTS if penalty else _least_format(members, signature, program, interfaces)
     manifest = {
         "format": version,
         "name": name,
@@ -82,8 +84,10 @@ def _least_format(
     members: Mapping[str, bytes], signature: Signature, program: Program, interfaces: Mapping[str, Interface]
 ) -> int:
     """The oldest format that says all of it."""
-    if PREFILL in interfaces or (isinstance(program, Generate) and program.never):
+    if isinstance(program, Forecast):
         return FORMAT
+    if PREFILL in interfaces or (isinstance(program, Generate) and program.never):
+        return WITHOUT_FORECASTS
     if any(map(TEXT.fullmatch, members)):
         return WITHOUT_PADDING
     if not isinstance(program, Single):
@@ -119,6 +123,8 @@ def check_members(members: Mapping[str, memoryview]) -> dict[str, Any]:
 def program_of(manifest: Mapping[str, Any]) -> Program:
     """The program of a bundle: before there were any, one graph run once. Raises BundleError."""
     program = program_from_json(manifest["program"]) if manifest["format"] > WITHOUT_PROGRAM else Single()
+    if manifest["format"] <= WITHOUT_FORECASTS and isinstance(program, Forecast):
+        raise BundleError(f"format {manifest['format']} has no forecasts.", where=MANIFEST)
     if manifest["format"] <= WITHOUT_PADDING and isinstance(program, Generate) and program.never:
         raise BundleError(f"format {manifest['format']} has no tokens that are never chosen.", where=MANIFEST)
     return program

@@ -27,6 +27,14 @@ class Single:
 
 
 @dataclass(frozen=True)
+class Forecast(Single):
+    """The graph `model`, run once for each moment that a series is foretold from: what it reads are the moments before. How the
+    rows of a table become moments says the member forecast.json."""
+
+    name: ClassVar[str] = "forecast"
+
+
+@dataclass(frozen=True)
 class Generate:
     """Tokens, one after the other: the graph `step` takes the newest ones and the state that the step before has left, and says
     how likely each token is to come next. The graph `prefill`, where there is one, makes the first state of the inputs.
@@ -60,7 +68,7 @@ class Generate:
 
 
 Program = Single | Generate
-_KINDS: dict[str, type[Program]] = {kind.name: kind for kind in (Single, Generate)}
+_KINDS: dict[str, type[Program]] = {kind.name: kind for kind in (Single, Forecast, Generate)}
 
 
 def program_to_json(program: Program) -> dict[str, Any]:

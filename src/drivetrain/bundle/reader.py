@@ -9,9 +9,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from drivetrain.bundle import generations
+from drivetrain.bundle import forecasts, generations
 from drivetrain.bundle.apart import has_texts, put_in
-from drivetrain.bundle.archive import MANIFEST, peek_manifest, read_file, read_folder, read_zip
+from drivetrain.bundle.archive import (
+    HISTORIES,
+    MANIFEST,
+    RECORD,
+    peek_manifest,
+    read_file,
+    read_folder,
+    read_zip,
+)
+from drivetrain.bundle.forecasts import Forecasts, HistoryCase
 from drivetrain.bundle.generations import GeneratedCase
 from drivetrain.bundle.golden import CASES, GoldenCase, from_members
 from drivetrain.bundle.graph import check_graph
@@ -31,7 +40,7 @@ from drivetrain.bundle.manifest import (
 )
 from drivetrain.bundle.optional import RECOMMENDER, Histories, ranking_of, seen_in, titles_in, vectors_in
 from drivetrain.bundle.parts import Part, parts_in
-from drivetrain.bundle.program import MODEL, STEP, Generate, Program, Single
+from drivetrain.bundle.program import MODEL, STEP, Forecast, Generate, Program, Single
 from drivetrain.bundle.step_graphs import check_fields, check_step_graphs
 from drivetrain.bundle.tensors import Tensors, made_names, own_names
 from drivetrain.codecs import Signature
@@ -48,7 +57,8 @@ class Bundle:
     the manifest, which names the hash of everything else.
 
     What recommends has `vectors` and perhaps `titles` of its items, and where that was asked for `seen`; a model of
-    ratings has what recommends as a bundle of its own, the `recommender`.
+    ratings has what recommends as a bundle of its own, the `recommender`. What forecasts has `forecasts`, and whole `histories`
+    beside its golden cases.
     """
 
     manifest: dict[str, Any]
@@ -63,6 +73,8 @@ class Bundle:
     seen: Histories | None = field(default=None, repr=False)
     titles: dict[str, str] = field(default_factory=dict[str, str], repr=False)
     recommender: Bundle | None = field(default=None, repr=False)
+    forecasts: Forecasts | None = field(default=None, repr=False)
+    histories: tuple[HistoryCase, ...] = field(default=(), repr=False)
     members: Mapping[str, memoryview] = field(default_factory=dict[str, memoryview], repr=False)
 
     @property
@@ -196,9 +208,15 @@ def _assembled(members: Mapping[str, memoryview], inner: bool = False) -> Bundle
             if manifest["format"] <= WITHOUT_PADDING and generations.penalised(cases):
                 raise BundleError("a bundle of this format has no length penalty.", where=CASES)
         else:
-            cases = from_members(members, record, signature)
+            rows = {name: member for name, member in members.items() if name != HISTORIES}
+            cases = from_members(rows, record, signature)
     except UnicodeDecodeError as fault:
         raise BundleError("it is not UTF-8.", where="README.md") from fault
+    foretold: tuple[Forecasts | None, tuple[HistoryCase, ...]] = (None, ())
+    if isinstance(program, Forecast):
+        foretold = forecasts.from_members(members, signature)
+    elif there := {RECORD, HISTORIES} & members.keys():
+        raise BundleError("a bundle that forecasts nothing has no such member.", where=min(there))
     return Bundle(
         manifest=manifest,
         signature=signature,
@@ -212,6 +230,8 @@ def _assembled(members: Mapping[str, memoryview], inner: bool = False) -> Bundle
         seen=seen_in(members, signature),
         titles=titles_in(members, signature),
         recommender=_recommender(members, signature, program),
+        forecasts=foretold[0],
+        histories=foretold[1],
         members=members,
     )
 

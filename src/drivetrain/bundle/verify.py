@@ -20,8 +20,8 @@ from drivetrain.errors import BundleError, CheckFailed, DataError, DrivetrainErr
 from drivetrain.types import Array, Session
 
 STAGES = ("members", "graph", "raw", "read", "encoded", "output", "answer")
-TOKENS = "tokens"
-"""The stage that comes before the last where a bundle generates."""
+TOKENS, HISTORIES = "tokens", "histories"
+"""The stage that comes before the last where a bundle generates, and the one that comes last where it forecasts."""
 BATCH = 16
 
 

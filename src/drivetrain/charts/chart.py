@@ -192,12 +192,14 @@ def _pin_empty_labels(figure: Figure) -> None:
                 axis.set_label_coords(0, 0)
 
 
-def stacked(title: str, charts: Sequence[Chart]) -> Chart:
-    """Charts under each other as one, as wide as the widest. Their drawings lay themselves out."""
+def stacked(title: str, charts: Sequence[Chart], constrained: bool = False) -> Chart:
+    """Charts under each other as one, as wide as the widest. Their drawings lay themselves out, or are `constrained` as each would
+    be alone."""
     heights = [chart.size[1] for chart in charts]
 
     def draw(figure: Figure, palette: Palette) -> None:
-        figure.set_layout_engine("none")
+        if not constrained:
+            figure.set_layout_engine("none")
         places = figure.subfigures(len(charts), 1, height_ratios=heights, squeeze=False)[:, 0]
         for chart, place in zip(charts, places):
             chart.draw(place, palette)
@@ -273,7 +275,7 @@ def shorten(text: str, most: int) -> str:
 
 def width_of(figure: Figure) -> float:
     """The figure's width in CSS pixels."""
-    return float(figure.get_size_inches()[0]) * 72
+    return size_of(figure)[0]
 
 
 def size_of(figure: Figure) -> tuple[float, float]:

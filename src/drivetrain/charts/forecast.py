@@ -27,7 +27,8 @@ LEAST_TAIL = 60
 @dataclass(frozen=True, eq=False)
 class Foretold:
     """A series: `stamps` and `values` (n,) of what is known, NaN where missing; `ahead` (h,) stamps with `point`, `low` and `high`
-    of what is foretold; `outside` are places in the known values that lay outside their band."""
+    of what is foretold, and `truth` (h,) what came, where that is known; `outside` are places in the known values that lay
+    outside their band."""
 
     name: str
     stamps: Array
@@ -37,6 +38,7 @@ class Foretold:
     low: Array
     high: Array
     outside: Sequence[int] = field(default_factory=tuple[int, ...])
+    truth: Array | None = None
 
 
 def forecast(items: Sequence[Foretold], title: str = "", note: str = "", whole: bool = False) -> Chart:
@@ -86,6 +88,9 @@ def _panel(axes: Axes, palette: Palette, item: Foretold, width: float, whole: bo
             ahead, item.point, color=palette.accent, zorder=3, marker="o" if len(ahead) < 3 else None, markersize=3.5
         )  # fmt: skip
     axes.plot(*drawn(known, values, width), color=palette.neutral, linewidth=1.3, zorder=2)
+    if item.truth is not None:
+        axes.plot(ahead, item.truth, color=palette.neutral, linewidth=1.3, zorder=2, marker="o" if len(ahead) < 3 else None,
+                  markersize=3)  # fmt: skip
     found = np.array([place - first for place in item.outside if place >= first], np.int64)
     if len(found):
         axes.plot(

@@ -201,6 +201,11 @@ class BaseLearner(ABC):
         """Optional members of the bundle (FORMAT.md)."""
         return {}
 
+    def recipe(self) -> dict[str, Any] | None:
+        """All that was chosen of a model in closed form, as JSON: with it a bundle can be solved anew of more data. None where a
+        model has no such."""
+        return None
+
     def golden_samples(self) -> list[tuple[str, Any, Sample]]:
         """(name, kind, sample) of the golden cases: rows of the measured part, and nasty values."""
         part, targets = self.data.measured_part, self.data.signature.targets

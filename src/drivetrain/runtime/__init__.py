@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from drivetrain.bundle.strategies import Beam, Greedy, Sampling
+    from drivetrain.runtime.forecaster import Forecaster
     from drivetrain.runtime.generator import Generated, Generator
     from drivetrain.runtime.predictor import Predictor, verify_bundle
     from drivetrain.runtime.recommend import Recommender
@@ -15,12 +16,13 @@ if TYPE_CHECKING:
     from drivetrain.runtime.vectors import Embeddings, embeddings
 
 __all__ = [
-    "Beam", "Embeddings", "Generated", "Generator", "Greedy", "OnnxSession", "Predictor", "Recommender", "Sampling", "Tally",
-    "embeddings", "verify_bundle",
+    "Beam", "Embeddings", "Forecaster", "Generated", "Generator", "Greedy", "OnnxSession", "Predictor", "Recommender", "Sampling",
+    "Tally", "embeddings", "verify_bundle",
 ]  # fmt: skip
 _MODULES = {
     "Beam": "drivetrain.bundle.strategies",
     "Embeddings": "drivetrain.runtime.vectors",
+    "Forecaster": "drivetrain.runtime.forecaster",
     "Generated": "drivetrain.runtime.generator",
     "Generator": "drivetrain.runtime.generator",
     "Greedy": "drivetrain.bundle.strategies",

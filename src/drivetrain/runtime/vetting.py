@@ -16,7 +16,7 @@ from typing import Any, cast
 from drivetrain.bundle.archive import write_zip
 from drivetrain.bundle.facts import is_number
 from drivetrain.bundle.reader import Bundle, open_bundle_bytes
-from drivetrain.bundle.verify import STAGES, TOKENS, Stage, VerifyReport
+from drivetrain.bundle.verify import HISTORIES, STAGES, TOKENS, Stage, VerifyReport
 from drivetrain.errors import BundleError, DrivetrainError
 from drivetrain.extensions import register, registered
 from drivetrain.files import from_json, to_json
@@ -107,7 +107,7 @@ def _is_stage(value: Any) -> bool:
         return False
     stage = cast("dict[str, Any]", value)
     return (
-        stage["stage"] in (*STAGES, TOKENS)
+        stage["stage"] in (*STAGES, TOKENS, HISTORIES)
         and isinstance(stage["ok"], bool)
         and isinstance(stage["message"], str)
         and type(stage["cases"]) is int

@@ -118,6 +118,11 @@ class Forecast(Task):
 
         return measured_forecasts(bundle, source, trusted, quiet)
 
+    def sections(self, learner: Any) -> list[dict[str, Any]]:
+        from drivetrain.tasks.series_told import sections
+
+        return sections(learner)
+
     def split_words(self, recipe: Mapping[str, Any]) -> str:
         return ""
 

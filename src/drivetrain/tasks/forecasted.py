@@ -4,6 +4,7 @@ page; a bundle."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -65,6 +66,12 @@ class Forecasted(Concluded):
                 content = {**page_content(learner), "of_task": data.task.sections(learner)}
                 write_report(learner.kept_run.folder / "report.html", content)
         return result
+
+    def export(self, learner: BaseLearner, path: str | Path, force: bool) -> Path:
+        """A bundle that continues histories."""
+        from drivetrain.export.forecasting import export_forecaster
+
+        return export_forecaster(learner, path, force)
 
     def finish_beside(self, learner: BaseLearner) -> None:
         """Nothing: bands are the model's own."""

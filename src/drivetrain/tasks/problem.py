@@ -53,6 +53,10 @@ class Problem(Dataset):
 
         return show(self, n, part, seed)
 
+    def findings(self) -> list[dict[str, Any]]:
+        """What there is to say of the data before a model is trained: `{"name", "words": [sentence], ...}` of each thing."""
+        return []
+
     def model_named(self, name: str) -> str:
         """The model that a name stands for here, as a run of it is called."""
         return name

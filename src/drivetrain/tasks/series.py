@@ -142,9 +142,9 @@ class Forecasting(Problem):
     @property
     def training_end(self) -> Whole:
         """(series,): the place before which a moment is in training."""
-        return self._before(self.edges[0])
+        return self.before(self.edges[0])
 
-    def _before(self, edge: int) -> Whole:
+    def before(self, edge: int) -> Whole:
         """(series,): the place of the first moment of each whose number is not below an edge."""
         early = self.frequency.index(self.stamps) < edge
         return self.offsets + np.bincount(self.moments.series[early], minlength=len(self.sizes))
@@ -225,7 +225,22 @@ class Forecasting(Problem):
         return show_series(self, n, part, seed)
 
     def overview(self, n: int, part: str, seed: int) -> Chart:
-        return self.show(n, part, seed)
+        """The same, and below it the parts of the longest series."""
+        from drivetrain.charts import stacked
+        from drivetrain.tasks.series_told import parts_chart
+
+        shown, parts = self.show(n, part, seed), parts_chart(self)
+        return (
+            shown
+            if parts is None
+            else stacked(shown.title, [replace(shown, title=""), parts], constrained=True)
+        )
+
+    def findings(self) -> list[dict[str, Any]]:
+        """What some series are made of, in words and numbers."""
+        from drivetrain.tasks.series_told import findings
+
+        return findings(self)
 
     # --- words --------------------------------------------------------------------------------------------
 

@@ -11,6 +11,8 @@ VERBS = (
     "export",
     "verify",
     "predict",
+    "anomalies",
+    "refit",
     "evaluate",
     "recommend",
     "similar",

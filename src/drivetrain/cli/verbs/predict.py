@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.text import Text
 
+from drivetrain.cli import histories
 from drivetrain.cli.common import BEAM, Reply, add_bundle, refuse_unwritable, say, terminal
 from drivetrain.errors import UsageError, one_line
 from drivetrain.figures import digits
@@ -17,7 +18,7 @@ from drivetrain.figures import digits
 if TYPE_CHECKING:
     from drivetrain.types import Answer, Failure
 
-HELP = "answer for pictures, texts, or the rows of a table"
+HELP = "answer for pictures, texts, or the rows of a table; or continue the series of one"
 EXAMPLE = "drivetrain predict flowers.bundle photo.jpg"
 LONGEST = 40
 """Letters of a kept value in a terminal."""
@@ -51,12 +52,24 @@ def add(command: ArgumentParser) -> None:
         action="store_true",
         help="of a recording that is longer than is heard at once also what is said of each part of it",
     )
+    command.add_argument(
+        "--horizon", type=int, metavar="N", help="of a forecast: how many moments (as many as in training)"
+    )
+    command.add_argument(
+        "--known-future",
+        metavar="FILE",
+        help="of a forecast: a table of what is known of the moments to come (else in rows of FILE without a target)",
+    )
+    command.add_argument(
+        "--chart", metavar="PNG", help="of a forecast: draw it with its band, as .png or .svg"
+    )
     command.add_argument("--beam", type=int, metavar="B", help=BEAM)
     command.add_argument("--force", action="store_true", help="replace an existing file")
 
 
 def act(options: Namespace) -> Reply:
     from drivetrain.bundle import open_bundle
+    from drivetrain.bundle.program import Forecast
     from drivetrain.data.answer_files import is_of_lines, kept_cells, refuse_form, write_answers, write_lines
     from drivetrain.data.recipe import task_of
     from drivetrain.data.wholes import whole_answers
@@ -73,6 +86,13 @@ def act(options: Namespace) -> Reply:
         raise UsageError(
             "the answers would replace the bundle.", where=options.out, fix="Choose another --out."
         )
+    if isinstance(opened.program, Forecast):
+        return histories.predict(opened, options)
+    for name in ("horizon", "known_future", "chart"):
+        if getattr(options, name) is not None:
+            raise UsageError(
+                "this model forecasts nothing.", where=f"--{name.replace('_', '-')}", fix="Leave it out."
+            )
     predictor = open_answering(opened, beam=options.beam, trusted=options.trusted)
     task = task_of(predictor.manifest["task"]).of_bundle(predictor.manifest["facts"])
     asked = task.asked(predictor.signature, options.inputs, options.keep)
@@ -117,6 +137,8 @@ def act(options: Namespace) -> Reply:
 def show(answer: dict[str, Any]) -> None:
     from drivetrain.runtime.unusual import sentence
 
+    if "forecasts" in answer:
+        return histories.show_forecasts(answer)
     console = terminal()
     if "out" in answer:
         failed = [item for item in answer["answers"] if "error" in item]

@@ -52,6 +52,7 @@ def act(options: Namespace) -> Reply:
         "classes": data.classes if data.one_category else None,
         "columns": {name: {"kind": kind.kind, "reason": kind.reason} for name, kind in data.kinds.items()},
         "lengths": [each.to_json() for each in lengths_in(data)],
+        "findings": data.findings(),
         "picture": options.out,
     }, 0
 
@@ -81,5 +82,9 @@ def show(answer: dict[str, Any]) -> None:
             console.print(table)
         for each in answer["lengths"]:
             console.print(escape(each["words"]))
+        for each in answer["findings"]:
+            console.print(f"\n[bold]{escape(each['name'])}[/bold]")
+            for words in each["words"]:
+                console.print(escape(words))
     if answer["picture"]:
         console.print(f"picture {escape(answer['picture'])}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 
@@ -101,6 +101,9 @@ class BankLearner(Solved):
         if self.bank is None:
             raise not_trained()
         return self.bank
+
+    def recipe(self) -> dict[str, Any]:
+        return self._bank().recipe.to_json()
 
     def description(self) -> str:
         if self.bank is None:
