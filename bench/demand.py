@@ -84,13 +84,13 @@ def measured(name: str, found: Demand, folder: Path) -> dict[str, Any]:
     if found.stamp:
         options["timestamp"] = "moment"
     data, reading = timed(
-        lambda: dt.forecast.from_csv(path, target=found.target, horizon=found.horizon, valid=0.2, **options)
+        lambda: dt.forecast.from_csv(path, target=found.target, horizon=found.horizon, test=0.2, **options)
     )
     learner = data.learner(out=folder / name, quiet=True)
     _, fitting = timed(learner.fit)
     bundle = Path(learner.export(folder / f"{name}.bundle"))
-    outputs, answering = timed(lambda: by_bundle(bundle, data, "valid"))
-    origins = np.asarray(data.origin)[data.part("valid").rows]
+    outputs, answering = timed(lambda: by_bundle(bundle, data, "test"))
+    origins = np.asarray(data.origin)[data.part("test").rows]
     values = np.asarray(data.values[:, 0], np.float64)
     truths = np.asarray(data.truth[:, 0], np.float64)
     truths = ahead(truths, origins, found.horizon)

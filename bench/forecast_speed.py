@@ -21,7 +21,7 @@ from common import spread, write_result
 from series_sets import timed
 
 import drivetrain as dt
-from drivetrain.forecasting import bank
+from drivetrain.forecasting import choosing
 
 ASKED = {"one": 1.0, "many": 60.0}
 SIZES = {"one": (1, 3_650, 28, 3), "many": (500, 1_000, 7, 1)}
@@ -63,7 +63,7 @@ def once(kind: str, seed: int, folder: Path) -> dict[str, float]:
     channels = list(data.signature.inputs["past"].channels)
     future = data.signature.inputs.get("future")
     ahead = [channels.index(name) for name in future.channels] if future is not None else []
-    _, solving = timed(lambda: bank.fit(series, horizon, data.seasons, context=data.context, future=ahead))
+    _, solving = timed(lambda: choosing.fit(series, horizon, data.seasons, context=data.context, future=ahead))
     return {
         "solve": solving,
         "fit": fitting,

@@ -3,7 +3,7 @@
 Claims: at the origins that the asked figures were measured at, MAE is at most 24 (airline, 12 months), 20 (sunspots, 12
 months), 2.25 (minimum temperatures, 7 days) and 1.30 (ETTh1-OT, 24 hours), where the better of naive and seasonal naive has
 46.2, 23.1, 2.80 and 1.45; bands of 80 % cover 76 to 84 % of what comes, at all origins.
-Method: the last fifth of each series is held out, and nothing of it is seen: `dt.forecast.from_csv(valid=0.2)` with its
+Method: the last fifth of each series is held out, and nothing of it is seen: `dt.forecast.from_csv(test=0.2)` with its
 defaults, fitted once, exported; the bundle's graph answers at each origin from the moments before it, and its bands follow what
 has come since training, as `Forecaster` lets them (`forecasting/bands.py`); "own band" is without that. Naive, seasonal naive
 (season 12, 132, 365, 24), drift and moving average (a season) by their formulas; AutoETS and AutoTheta of statsforecast are
@@ -62,14 +62,14 @@ def covered(outputs: np.ndarray, truths: np.ndarray) -> dict[str, Any]:
 
 
 def measured(name: str, found: Set, folder: Path) -> dict[str, Any]:
-    data, reading = timed(lambda: found.data(valid=0.2))
+    data, reading = timed(lambda: found.data(test=0.2))
     learner = data.learner(out=folder / name, quiet=True)
     _, fitting = timed(learner.fit)
     bundle, exporting = timed(lambda: learner.export(folder / f"{name}.bundle"))
     values = np.asarray(data.values[:, 0], np.float64)
     (target,) = data.signature.targets
-    origins = np.asarray(data.origin)[data.part("valid").rows]
-    outputs, answering = timed(lambda: by_bundle(Path(bundle), data, "valid"))
+    origins = np.asarray(data.origin)[data.part("test").rows]
+    outputs, answering = timed(lambda: by_bundle(Path(bundle), data, "test"))
     outputs = outputs.astype(np.float64)
     truths = ahead(np.asarray(data.truth[:, 0], np.float64), origins, found.horizon)
     levels = data.signature.targets[target].levels

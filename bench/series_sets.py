@@ -188,16 +188,20 @@ class OnLags:
 def by_bundle(bundle: Path, data: Any, part: str) -> np.ndarray:
     """float32 (origins, horizon, 1 + levels): what the exported graph answers for a part's windows."""
     from drivetrain.bundle import open_bundle
+
+    return by_graph(open_bundle(bundle).graph, data, part)
+
+
+def by_graph(graph: bytes, data: Any, part: str) -> np.ndarray:
+    from drivetrain.bundle.tensors import made_names
     from drivetrain.runtime.session import OnnxSession
 
-    opened = open_bundle(bundle)
-    session = OnnxSession(opened.graph, opened.tensors, threads=1)
+    session = OnnxSession(graph, made_names(data.signature), threads=1)
     found, made = data.part(part), []
     (target,) = data.signature.targets
     for start in range(0, len(found), ROWS_AT_ONCE):
         batch = found.batch(slice(start, start + ROWS_AT_ONCE))
-        feeds = {name: np.asarray(batch[name]) for name in data.signature.inputs}
-        made.append(session.run(feeds)[target])
+        made.append(session.run({name: np.asarray(batch[name]) for name in data.signature.inputs})[target])
     return np.concatenate(made)
 
 
