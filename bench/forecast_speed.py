@@ -63,7 +63,9 @@ def once(kind: str, seed: int, folder: Path) -> dict[str, float]:
     channels = list(data.signature.inputs["past"].channels)
     future = data.signature.inputs.get("future")
     ahead = [channels.index(name) for name in future.channels] if future is not None else []
-    _, solving = timed(lambda: choosing.fit(series, horizon, data.seasons, context=data.context, future=ahead))
+    _, solving = timed(
+        lambda: choosing.fit(series, horizon, data.seasons, context=data.context, future=ahead)
+    )
     return {
         "solve": solving,
         "fit": fitting,

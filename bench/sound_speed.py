@@ -25,9 +25,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 from common import data_folder, spread, write_result
 
+from drivetrain.sound.mel import MelShape
+
 CORES, TURNS, BATCH, ASKED = 2, 5, 64, 5.0
-RATE = 8_000
-_encoder: Any = None
+RATE, SECONDS = 8_000, 0.5
+SHAPE = MelShape.of(RATE, round(RATE * SECONDS))
+"""As a training on these files has it."""
+_spectrogram: Any = None
 _codec: Any = None
 
 
@@ -36,32 +40,26 @@ def ours(paths: list[str]) -> float:
     import torch
 
     from drivetrain.codecs.audio import Audio
+    from drivetrain.models.encoders.audio import Spectrogram
 
-    global _encoder, _codec
+    global _spectrogram, _codec
     if _codec is None:
         torch.set_num_threads(1)
-        _codec = Audio(rate=RATE, seconds=0.5)
-        _encoder = mel_of(_codec)
+        _codec = Audio(rate=RATE, seconds=SECONDS)
+        _spectrogram = Spectrogram(SHAPE)
     started = time.process_time()
     column = np.array(paths, object)
     for start in range(0, len(paths), BATCH):
         samples = _codec.encode_column(column[start : start + BATCH])
         with torch.inference_mode():
-            _encoder(torch.from_numpy(np.ascontiguousarray(samples)))
+            _spectrogram(torch.from_numpy(np.ascontiguousarray(samples)))
     return time.process_time() - started
-
-
-def mel_of(codec: Any) -> Any:
-    """The spectrogram that the encoder of sounds makes in its graph."""
-    from drivetrain.models.encoders.audio import Mel
-
-    return Mel(codec.rate)
 
 
 def librosas(paths: list[str]) -> float:
     import librosa
 
-    options = {"sr": RATE, "n_fft": 256, "hop_length": 80, "n_mels": 40}
+    options = {"sr": RATE, "n_fft": SHAPE.window, "hop_length": SHAPE.hop, "n_mels": SHAPE.bands}
     started = time.process_time()
     for path in paths:
         samples, _ = librosa.load(path, sr=RATE)
