@@ -101,7 +101,7 @@ def evaluate(
     gathered = {name: _Gathered(codec) for name, codec in targets.items()}
     failed: list[str] = []
     n = 0
-    known: list[int] = []
+    measured: list[int] = []
     unknown = {name: Unknown(name) for name in targets}
     tally = Tally()
     with progress("Evaluating", len(found.items), quiet=quiet) as advance:
@@ -123,7 +123,7 @@ def evaluate(
                 failed.append(str(fault))
                 continue
             n += 1
-            known.append(row)
+            measured.append(row)
             for name, each in gathered.items():
                 each.add(answer.outputs[name], truths[name], truth[name])
     if not n:
@@ -136,7 +136,7 @@ def evaluate(
     for name, each in gathered.items():
         several = f"{name}." if len(targets) > 1 else ""
         metrics |= {several + metric: estimate.to_json() for metric, estimate in each.measure().items()}
-        metrics |= _of_wholes(found, known, each, several)
+        metrics |= _of_wholes(found, measured, each, several)
     if task.measures(opened_bundle) and from_facts(opened_bundle.facts, _file_hash(source)):
         metrics |= _by_task(task, opened_bundle, source)["metrics"]
     opened = record_opening(_key(found), predictor.hash, metrics, is_test=not found.note)

@@ -125,8 +125,9 @@ def _of_whole(
         if (other := np.flatnonzero(own != own[0])).size:
             first, then = (int(start + known[place]) for place in (0, other[0]))
             of = f"sequence {found.names[which]!r}" if layout.sequence else "the recording"
+            labels = [names[int(own[place])] for place in (0, other[0])]
             raise DataError(
-                f"the label changes within {of}: {names[own[0]]!r} in row {found.rows[first]:,}, {names[own[other[0]]]!r} here.",
+                f"the label changes within {of}: {labels[0]!r} in row {found.rows[first]:,}, {labels[1]!r} here.",
                 where=f"{found.place(which, then)}, column {target!r}",
                 fix="Mend it, or cut it into windows: --window 128.",
             )  # fmt: skip

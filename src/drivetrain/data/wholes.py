@@ -51,4 +51,4 @@ def whole_rows(
 
 def mean(outputs: Sequence[Array]) -> Array:
     """Of outputs (*output_shape) each."""
-    return np.mean(outputs, axis=0, dtype=np.float64).astype(np.float32)
+    return np.asarray(np.mean(np.stack(outputs), axis=0, dtype=np.float64), np.float32)

@@ -193,7 +193,7 @@ class Block:
         padded = np.zeros((count, moments + 2 * reach, rows), np.float32)
         padded[:, reach : reach + moments] = self.channels
         taps = [padded[:, tap * dilation : tap * dilation + moments] for tap in range(TAPS)]
-        self._bases = -np.sum(taps, axis=0, dtype=np.float32)
+        self._bases = -np.asarray(np.sum(taps, axis=0, dtype=np.float32))
         self._shifted = [[3 * tap[channel] for tap in taps] for channel in range(count)]
         self._dilation = dilation
 
@@ -287,7 +287,7 @@ def _counted(above: npt.NDArray[np.bool_]) -> Array:
         np.add.reduce(above[start : start + 255].view(np.uint8), axis=0, dtype=np.uint8)
         for start in range(0, len(above), 255)
     ]
-    return pieces[0] if len(pieces) == 1 else np.sum(pieces, axis=0, dtype=np.int64)
+    return pieces[0] if len(pieces) == 1 else np.stack(pieces).sum(axis=0, dtype=np.int64)
 
 
 def _blocks(lengths: Whole) -> Iterator[Whole]:
