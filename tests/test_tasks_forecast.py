@@ -223,3 +223,12 @@ def test_the_zone_of_a_frame_is_that_of_its_clock() -> None:
     assert len(found.values) == len(utc)
     aware = dt.forecast.from_frame({"t": times.to_list(), "y": frame["y"].to_list()}, "y", 24, timestamp="t")
     assert np.array_equal(aware.moments.local, found.moments.local)
+
+
+@pytest.mark.slow
+def test_long_windows_make_few_golden_cases(tmp_path: Path) -> None:
+    frame = {"x": np.sin(np.arange(9_000) / 7), **{f"c{number}": np.arange(9_000.0) for number in range(9)}}
+    found = dt.forecast.from_frame(frame, "x", 4, past=list(frame)[1:], context=3_000)
+    learner = found.learner("seasonal", out=tmp_path / "run", quiet=True)
+    learner.fit()
+    assert len(learner.golden_samples()) == 8

@@ -85,7 +85,7 @@ def measured_forecasts(bundle: Bundle, source: str, trusted: bool, quiet: bool) 
     key = f"{sha256(_bytes(source))} from {int(found.places[0])}"
     opened = record_opening(key, bundle.hash, metrics)
     return {
-        "n": len(found.places), "metrics": metrics, "baselines": baselines, "part": "origins that training has not seen",
+        "n": len(found.places), "metrics": metrics, "baselines": baselines, "part": "new origins",
         "target": layout.target, "note": sentences("", opened.note), "opened": opened.to_json(), "unknown": [], "failed": [],
         "unusual": [], "notes": [*history.moments.notes, *notes],
     }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ from drivetrain.metrics.estimate import Floats
 from drivetrain.types import Sample
 
 VALIDATION_CASES = 16
+MOST_NUMBERS, LEAST_CASES = 2**18, 8
+"""Numbers of what isn't read from files, such as long windows of series, in all cases together; and cases there are in any case."""
 MOST_VALUES, MOST_OF_VALIDATION = 5_000, 15_000
 """Raw values of all cases together, and of those from the data: each is a member of the bundle, which takes time to
 open, and there may be 20,000."""
@@ -26,6 +29,8 @@ def golden_samples(data: Dataset, losses: Sequence[Floats]) -> list[tuple[str, A
     as there is room for, and of large outputs as many as are held at once."""
     targets = data.signature.targets.values()
     most = rows_at_once(targets) if any(map(is_large, targets)) else MOST_CASES
+    wide = sum(math.prod(c.shape) for c in data.signature.inputs.values() if not (c.from_files or c.varies))
+    most = min(most, max(LEAST_CASES, MOST_NUMBERS // max(1, wide)))
     name = data.measured_part
     rows = data.part(name).rows
     order = np.argsort(np.sum(losses, axis=0), kind="stable")
