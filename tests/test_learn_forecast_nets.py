@@ -14,6 +14,7 @@ from drivetrain.learn.best.candidates import candidates
 from drivetrain.learn.learner import Learner
 from drivetrain.learn.names import network_of
 from drivetrain.tasks import series
+from drivetrain.tasks.forecasted import beside_the_bank
 from drivetrain.testing.bundles import check_bundle
 from drivetrain.windows import Windows
 
@@ -84,6 +85,24 @@ def replace_rows(rows: int) -> Any:
     return Rows()
 
 
+def test_it_is_said_which_to_use_the_model_or_the_bank() -> None:
+    def told(better: bool | None, value: float | None, low: float | None, high: float | None) -> str:
+        apart = {"value": value, "low": low, "high": high}
+        (words,) = beside_the_bank({"bank": {"difference": apart, "better": better}})
+        return words
+
+    assert beside_the_bank({"naive": {}}) == []
+    assert told(True, -2.0, -3.0, -1.0) == (
+        "better than the simple forecaster, the bank, by more than chance: MAE lower by 2 (1 to 3)"
+    )
+    assert (
+        "the bank, is better than this model, by more than chance: MAE lower by 2 (1 to 3). Use it"
+        in told(False, 2.0, 1.0, 3.0)
+    )
+    assert "as good, as far as these origins tell (MAE apart by -1 to 3)" in told(None, 1.0, -1.0, 3.0)
+    assert "too few origins" in told(None, None, None, None)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("model", NETS)
 def test_each_architecture_trains_is_calibrated_and_answers_from_a_bundle(
@@ -93,6 +112,7 @@ def test_each_architecture_trains_is_calibrated_and_answers_from_a_bundle(
     result = learner.fit(12)
     assert learner.history[-1]["valid_loss"] < learner.history[0]["valid_loss"]
     assert result["metrics"]["valid"]["mae"]["value"] < result["baselines"]["naive"]["mae"]["value"]
+    assert any("the bank" in note for note in result["notes"])
     held = result["metrics"]["valid"]["band_coverage"]["value"]
     assert 0.6 < held < 0.95, held
     bundle = learner.export(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from drivetrain.figures import rough
 from drivetrain.metrics import Statistic, difference, statistics
 from drivetrain.metrics.kind import metrics_of
 from drivetrain.metrics.series import scaled
@@ -32,7 +33,7 @@ class Forecasted(Concluded):
     def finish(self, learner: BaseLearner) -> dict[str, Any]:
         """The result, with a page of it."""
         from drivetrain.evidence.report_content import page_content
-        from drivetrain.evidence.result import fitted_again, result_of, told_apart
+        from drivetrain.evidence.result import TRAINED_ON, fitted_again, result_of, told_apart, worse_metric
         from drivetrain.learn.runs.predictions import Validation
         from drivetrain.metrics.estimate import estimates
         from drivetrain.report.page import write_report
@@ -55,8 +56,15 @@ class Forecasted(Concluded):
             for name, found in theirs.items()
         }
         baselines = {name: estimates(found) for name, found in theirs.items()}
+        unseen = part != "train"
+        notes = [
+            *([] if unseen else TRAINED_ON),
+            *worse_metric(learner.history),
+            *(beside_the_bank(against) if unseen else []),
+            *fitted_again(learner),
+        ]
         result = learner.result = {
-            **result_of(learner, {part: estimates(ours)}, baselines, against, fitted_again(learner)),
+            **result_of(learner, {part: estimates(ours)}, baselines, against, notes),
             **learner.more(),
         }
         if learner.kept_run is not None:
@@ -75,6 +83,33 @@ class Forecasted(Concluded):
 
     def finish_beside(self, learner: BaseLearner) -> None:
         """Nothing: bands are the model's own."""
+
+
+def beside_the_bank(against: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """A plain sentence of how a model stands beside the simple forecaster, and which of the two to use."""
+    if BANK not in against:
+        return []
+    found = against[BANK]["difference"]
+    value, ends = found["value"], (found["low"], found["high"])
+    if any(each is None for each in (value, *ends)):
+        return [
+            "there are too few origins to tell whether this model or the simple forecaster, the bank, is better: use the bank"
+        ]
+    low, high = (rough(each) for each in sorted(map(abs, ends)))
+    by = f"MAE lower by {rough(abs(value))} ({low} to {high})"
+    use = "Use it: leave --model out (in Python data.learner().fit())."
+    match against[BANK]["better"]:
+        case True:
+            return [f"better than the simple forecaster, the bank, by more than chance: {by}"]
+        case False:
+            return [
+                f"the simple forecaster, the bank, is better than this model, by more than chance: {by}. {use}"
+            ]
+        case _:
+            apart = f"MAE apart by {rough(ends[0])} to {rough(ends[1])}"
+            return [
+                f"the simple forecaster, the bank, is as good, as far as these origins tell ({apart}), and simpler. {use}"
+            ]
 
 
 def with_mase(found: Mapping[str, Statistic], mase: Statistic) -> dict[str, Statistic]:
