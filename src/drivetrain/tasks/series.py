@@ -535,8 +535,19 @@ def _in_utc(moments: Array) -> Array:
 
 
 def find_faults(data: Forecasting) -> Report:
-    """What is to be told of the series."""
-    return Report(data.table.name, "", (), counts={"rows": len(data)}, things=data.things)
+    """What is wrong with the series."""
+    from drivetrain.data.checks.series import SeriesData, check_series
+
+    looked_at = SeriesData(
+        data.table.name,
+        data.layout,
+        data.moments,
+        data.training_end,
+        data.seasons,
+        data.row_numbers,
+        data.notes,
+    )
+    return check_series(looked_at, len(data), data.things)
 
 
 # --- windows ----------------------------------------------------------------------------------------------------------
