@@ -232,3 +232,38 @@ def test_long_windows_make_few_golden_cases(tmp_path: Path) -> None:
     learner = found.learner("seasonal", out=tmp_path / "run", quiet=True)
     learner.fit()
     assert len(learner.golden_samples()) == 8
+
+
+@pytest.mark.slow
+def test_a_bundle_is_measured_on_what_training_has_not_seen(tmp_path: Path) -> None:
+    pytest.importorskip("drivetrain.runtime.forecaster")
+    from drivetrain.evaluate import evaluate
+    from drivetrain.metrics import measure
+
+    frame = sales()
+    names = ["day", "store", "units", "price"]
+
+    def written(name: str, rows: slice) -> Path:
+        lines = [",".join(map(str, row)) for row in zip(*(frame[column][rows] for column in names))]
+        (tmp_path / name).write_text("\n".join([",".join(names), *lines]) + "\n")
+        return tmp_path / name
+
+    table = written("sales.csv", slice(None))
+    found = dt.forecast.from_csv(table, "units", 7, timestamp="day", item="store", known=["price"], test=0.2)
+    learner = found.learner(out=tmp_path / "run", quiet=True)
+    learner.fit()
+    bundle = learner.export(tmp_path / "sales.bundle")
+    result = evaluate(bundle, table, quiet=True)
+    shipped = learner.shipped
+    codec = found.signature.targets["units"]
+    want = measure(codec, shipped.predict_part("test")["units"], shipped.data.truths("test")["units"])
+    assert result["n"] == len(found.rows("test"))
+    assert result["metrics"]["mae"]["value"] == pytest.approx(want["mae"].value, rel=1e-4)
+    assert {*result["baselines"]} == {"naive", "seasonal naive"}
+    assert 0.5 < result["metrics"]["band_coverage"]["value"] < 1
+    with pytest.raises(DataError, match="all that it holds is what the model has learned from"):
+        evaluate(bundle, written("old.csv", slice(0, 100)), quiet=True)
+    frame["units"] = frame["units"].astype(str).astype(object)
+    frame["units"][145] = "many"
+    with pytest.raises(DataError, match=r"bad\.csv, row 147, column 'units': 'many' is not a number"):
+        evaluate(bundle, written("bad.csv", slice(None)), quiet=True)

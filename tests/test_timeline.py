@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
+import json
 import zoneinfo
 
 import numpy as np
 import pytest
 
 from drivetrain.codecs.date import Date
-from drivetrain.errors import DataError, UsageError
+from drivetrain.errors import DataError, DrivetrainError, UsageError
 from drivetrain.timeline.calendar import calendar_channels, features
 from drivetrain.timeline.frequency import find_frequency, parse
 from drivetrain.timeline.grid import make_grid
@@ -237,7 +239,8 @@ def test_a_longer_frequency_joins_the_rows_of_each_moment() -> None:
     rows = layout.rows({"t": hours, "x": np.arange(72.0)}, origins(72), "f.csv", first=True).beating("D")
     moments = rows.moments()
     assert moments.truth[:, 0].tolist() == [np.arange(24).sum() + 24 * 24 * day for day in range(3)]
-    assert Layout.from_json(rows.layout.to_json()) == rows.layout
+    whole = dataclasses.replace(rows.layout, context=2, horizon=1)
+    assert Layout.from_json(json.loads(json.dumps(whole.to_json()))) == whole
     assert any("taken for the moment before" in note for note in moments.notes)
 
 
@@ -277,3 +280,23 @@ def test_numbers_too_near_each_other_for_a_model_are_refused() -> None:
     rows = layout.rows({"x": 1.7e9 + np.arange(50) % 7}, origins(50), "f.csv").beating()
     with pytest.raises(DataError, match=r"lie around 1,700,000,002.*128 or more"):
         rows.moments()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("targets", []), ("targets", "x"), ("targets", ["x", "x"]), ("timestamp", 3), ("when", "soon"), ("when", ""),
+        ("date", {"op": "image@1"}), ("date", {}), ("zone", "../../etc/passwd"), ("zone", "Mars"), ("frequency", "never"),
+        ("frequency", 7), ("item", None), ("known", ["y"]), ("past", [["x"]]), ("numbers", {}),
+        ("numbers", {"x": {"op": "date@1"}}),
+        ("numbers", {"x": 3}), ("numbers", 3), ("classes", {"x": ["a"]}), ("classes", {"z": "ab"}), ("fill", "next"), ("join", 3),
+        ("calendar", ["phase of the moon"]), ("context", 0), ("context", 1e3), ("horizon", 10**9), ("horizon", True), ("more", 1),
+    ],
+)  # fmt: skip
+def test_a_layout_that_no_training_writes_is_refused(field: str, value: object) -> None:
+    layout = Layout(
+        ("x",), "t", "date", Date().spec(), BERLIN, "D", numbers={"x": {"op": "number@1", "missing": True}}, context=2, horizon=1
+    )  # fmt: skip
+    assert Layout.from_json(layout.to_json()) == layout
+    with pytest.raises(DrivetrainError):
+        Layout.from_json({**layout.to_json(), field: value})

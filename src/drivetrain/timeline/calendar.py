@@ -14,6 +14,7 @@ from drivetrain.types import Array
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 TIME_OF_DAY = ("time of day, sine", "time of day, cosine")
 TIME_OF_YEAR = ("time of year, sine", "time of year, cosine")
+CHANNELS = (*TIME_OF_DAY, *DAYS, *TIME_OF_YEAR)
 YEAR = 366
 
 

@@ -17,7 +17,7 @@ from drivetrain.codecs.date import Date
 from drivetrain.codecs.number import Number
 from drivetrain.errors import DataError, DrivetrainError, UsageError, nearest
 from drivetrain.figures import counted
-from drivetrain.timeline.calendar import calendar_channels, features
+from drivetrain.timeline.calendar import CHANNELS, calendar_channels, features
 from drivetrain.timeline.cells import At, read_numbers, texts_of
 from drivetrain.timeline.cells import absent as absent_in
 from drivetrain.timeline.frequency import Frequency, find_count, find_frequency, parse
@@ -35,6 +35,10 @@ JOINER = " / "
 """Between the parts of a series' name."""
 POOLED = "value"
 """What is foretold is called so where several columns are series of one model."""
+
+
+_LISTS = ("targets", "known", "past", "static", "calendar")
+MOST_MOMENTS = 65_536
 
 
 @dataclass(frozen=True)
@@ -117,21 +121,41 @@ class Layout:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """The layout that `to_json` wrote. Raises DrivetrainError for anything else."""
+        """The layout that `to_json` wrote. Raises DrivetrainError for anything else, whoever wrote it."""
         try:
-            known = {each.name: value[each.name] for each in fields(cls) if each.name in value}
-            if unknown := sorted(value.keys() - known.keys()):
-                raise KeyError(unknown[0])
-            for name in ("targets", "known", "past", "static", "calendar"):
-                known[name] = tuple(map(str, known[name]))
-            known["classes"] = {column: tuple(map(str, names)) for column, names in known["classes"].items()}
-            made = cls(**known)
-            _ = made.beat, made.clock
-            for spec in (*made.numbers.values(), *([made.date] if made.date else [])):
-                from_spec(spec)
-        except (KeyError, TypeError, ValueError, AttributeError) as fault:
+            if value.keys() != (names := {each.name for each in fields(cls)}):
+                raise ValueError(f"its fields are not {', '.join(sorted(names))}")
+            lists = {name: _names(value[name]) for name in _LISTS}
+            classes = {column: _names(found) for column, found in value["classes"].items()}
+            made = cls(**{**value, **lists, "classes": classes})
+            made._check()
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as fault:
             raise DrivetrainError(f"this is no layout of series: {fault}.") from fault
         return made
+
+    def _check(self) -> None:
+        """Raises ValueError or DrivetrainError for what no training writes."""
+        texts = (self.timestamp, self.zone, self.frequency, self.item)
+        if not all(type(text) is str for text in texts) or not self.targets:
+            raise ValueError("a name is no text, or there is no target")
+        if self.when not in ("date", "year", "count", "") or bool(self.when) != bool(self.timestamp):
+            raise ValueError("'when' doesn't say how its times are written")
+        if self.fill not in ("last", "zero") or self.join not in ("mean", "sum", "last"):
+            raise ValueError("gaps and rows of one moment are not filled and joined so")
+        if not all(type(size) is int and 1 <= size <= MOST_MOMENTS for size in (self.context, self.horizon)):
+            raise ValueError("its windows have no length")
+        if not {*self.calendar} <= {*CHANNELS}:
+            raise ValueError("there is no such calendar")
+        covariates = {*self.known, *self.past}
+        if {*self.numbers} != {*self.targets} | (covariates - {*self.classes}) or not {
+            *self.classes
+        } <= covariates:
+            raise ValueError("not every column is read in one way")
+        if self.when == "date" and not isinstance(from_spec(self.date), Date):
+            raise ValueError("its times are no dates")
+        if not all(isinstance(from_spec(spec), Number) for spec in self.numbers.values()):
+            raise ValueError("its numbers are none")
+        _ = self.beat, self.clock
 
     # --- rows ---------------------------------------------------------------------------------------------
 
@@ -466,6 +490,14 @@ class Moments:
             stamps=self.stamps[kept], values=self.values[kept], ahead=self.ahead[kept], truth=self.truth[kept],
             rows=self.rows[kept],
         )  # fmt: skip
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    """Texts, all different. Raises ValueError."""
+    found: list[Any] = list(value) if isinstance(value, (list, tuple)) else [None]  # pyright: ignore[reportUnknownArgumentType]
+    if not all(type(name) is str for name in found) or len({*found}) < len(found):
+        raise ValueError(f"{value!r:.60} are no names")
+    return tuple(found)
 
 
 def _continued(grid: Grid, numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
