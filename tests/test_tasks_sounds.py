@@ -37,6 +37,12 @@ def test_names_and_groups(tmp_path):
     )
     assert len(set(data.table["speaker"][data.rows("valid")])) == 1
     assert data.task.recorded(data.recipe)["name_pattern"] == PATTERN
+    assert "in both parts" not in kinds(data.check())
+    mixed = dt.sound_classification.from_folder(folder, name_pattern=PATTERN)
+    told = kinds(mixed.check())["in both parts"]
+    assert "'speaker': 2 of 2" in told.message
+    assert "--split group:speaker" in told.fix
+    assert mixed.task.told_apart(mixed) == ["speaker"]
     pattern = dt.split.by_path("_([a-z]+)_", valid=0.5, column="audio")
     by_name = dt.sound_classification.from_folder(folder, name_pattern=PATTERN, split=pattern)
     assert len(set(by_name.table["speaker"][by_name.rows("valid")])) == 1

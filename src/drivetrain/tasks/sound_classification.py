@@ -104,6 +104,12 @@ class SoundClassification(Task):
     def default_model(self, signature: Signature) -> str:
         return MODEL
 
+    def told_apart(self, data: Dataset) -> Sequence[str]:
+        """What the CSV or the names say beside the class: the speaker, the room."""
+        from drivetrain.data.checks.sounds import beside
+
+        return list(beside(data.table))
+
     def find_faults(self, data: Dataset) -> Report:
         from drivetrain.data.checks.sounds import check_with_progress
 

@@ -38,6 +38,7 @@ from drivetrain.figures import percent
 from drivetrain.progress import progress as show_progress
 from drivetrain.sound.file import MOST_SECONDS, SoundInfo, opened
 from drivetrain.types import Array
+from drivetrain.values import is_nothing
 
 OFFSET = 0.05
 """A sound whose mean is so far from 0, of what its samples are at most, has an offset."""
@@ -46,6 +47,7 @@ SHORT = 0.02
 GUESSED = 0.25
 """The class is told by how a sound was recorded where guessing it by that is right so much more often than without."""
 FEW_ROWS = 20
+MOST_GROUPS, SHOWN = 100, 5
 RANGES = 5
 
 
@@ -99,6 +101,7 @@ def check(
         *_of_each(heard, readable, names),
         *_wrong_extensions(table, heard, readable, names),
         *_told_by(heard, labels, good.tolist()),
+        *_straddling(table, part_of),
         *(Fault("left out", "warning", f"{note}.") for note in table.notes),
     ]
     found = {**counts(table, labels, part_of, good), **_recorded(heard, readable)}
@@ -265,6 +268,37 @@ def _told_by(heard: Sequence[Heard], labels: list[str], rows: Sequence[int]) -> 
             where,
             "Record all classes alike. Where that is how they come in use too, it is none.",
         )  # fmt: skip
+
+
+def beside(table: Table) -> dict[str, list[str]]:
+    """What a table tells of its sounds beside the class that several of them share: column -> texts."""
+    found: dict[str, list[str]] = {}
+    for name, column in table.columns.items():
+        if name in (SOUNDS.column, "label", "split"):
+            continue
+        values = ["" if is_nothing(value) else str(value).strip() for value in column]
+        if 1 < len({*values}) <= min(MOST_GROUPS, len(values) // 2):
+            found[name] = values
+    return found
+
+
+def _straddling(table: Table, part_of: list[str]) -> Iterator[Fault]:
+    """Who, or what, is heard both in training and in what is measured: how well it goes with others is not known then."""
+    for name, values in beside(table).items():
+        parts: dict[str, set[str]] = {}
+        for value, part in zip(values, part_of):
+            if value and part:
+                parts.setdefault(value, set()).add(part)
+        shared = sorted(value for value, found in parts.items() if "train" in found and len(found) > 1)
+        if shared and len(parts) > 1:
+            told = ", ".join(shared[:SHOWN]) + (
+                f" and {len(shared) - SHOWN:,} more" if len(shared) > SHOWN else ""
+            )
+            yield Fault(
+                "in both parts", "note",
+                f"{name!r}: {len(shared):,} of {len(parts):,} are in train and in what is measured ({told}).", [],
+                f"To know how well it goes with one that was never heard, say --split group:{name}.",
+            )  # fmt: skip
 
 
 def _words(value: Any) -> str:
