@@ -50,7 +50,7 @@ def ours(paths: list[str]) -> float:
     started = time.process_time()
     column = np.array(paths, object)
     for start in range(0, len(paths), BATCH):
-        samples = _codec.encode_column(column[start : start + BATCH])
+        samples, _ = _codec.encode_column(column[start : start + BATCH])
         with torch.inference_mode():
             _spectrogram(torch.from_numpy(np.ascontiguousarray(samples)))
     return time.process_time() - started
