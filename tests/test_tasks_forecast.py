@@ -212,7 +212,7 @@ def test_a_dataset_shows_its_series_and_a_shorter_history_keeps_what_validates(d
         assert np.array_equal(short.raw("past", int(row)), data.raw("past", int(other)))
 
 
-def test_the_zone_of_a_frame_is_that_of_its_clock() -> None:
+def test_the_zone_of_a_frame_is_that_of_its_clock(tmp_path: Path) -> None:
     pl = pytest.importorskip("polars")
     utc = np.datetime64("2019-10-20T22:00", "us") + np.arange(24 * 30) * np.timedelta64(1, "h")
     times = pl.Series("t", utc).dt.replace_time_zone("UTC").dt.convert_time_zone("Europe/Berlin")
@@ -223,6 +223,10 @@ def test_the_zone_of_a_frame_is_that_of_its_clock() -> None:
     assert len(found.values) == len(utc)
     aware = dt.forecast.from_frame({"t": times.to_list(), "y": frame["y"].to_list()}, "y", 24, timestamp="t")
     assert np.array_equal(aware.moments.local, found.moments.local)
+    frame.write_parquet(tmp_path / "y.parquet")
+    read = dt.forecast.from_csv(tmp_path / "y.parquet", "y", 24, timestamp="t")
+    assert read.layout.zone == "Europe/Berlin"
+    assert np.array_equal(read.moments.local, found.moments.local)
 
 
 @pytest.mark.slow

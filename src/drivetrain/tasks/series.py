@@ -372,7 +372,7 @@ def from_frame(
     series, and no moment that is foretold in training lies behind it. `seed` is that of the training.
     """
     del seed
-    zone = "" if isinstance(frame, Frame) or timestamp is None else _zone_in(frame, timestamp)
+    zone = "" if timestamp is None else _zone_in(frame, timestamp)
     frame = frame if isinstance(frame, Frame) else read_frame(frame, name=name)
     _refuse_numbers(horizon, context, valid, test)
     targets = _split_names(target, frame)
@@ -513,7 +513,9 @@ def _when(frame: Frame, column: str) -> tuple[When, dict[str, Any]]:
 
 
 def _zone_in(frame: Any, column: str) -> str:
-    """The time zone of a column of a frame in memory; empty where it has none, or is not there."""
+    """The time zone of a column of a frame; empty where it has none, or is not there."""
+    if isinstance(frame, Frame):
+        return frame.zones.get(column, "")
     try:
         values = frame[column]
     except (KeyError, TypeError, ValueError, LookupError):

@@ -27,6 +27,7 @@ class Frame:
     polars' type and can't be used. `numbers` (int64) are the rows' numbers as a person counts them: the header of
     a CSV is row 1. `source` is an absolute path or "", `notes` what was done unasked. `typed` is true where a source has
     values, false where it has cells of text; `missing` are words for "no value" by column, "" for all (see `Column`).
+    `zones` are the time zones that columns had, whose times are in UTC here.
     """
 
     data: pl.DataFrame
@@ -36,6 +37,7 @@ class Frame:
     numbers: Array = field(default_factory=lambda: np.empty(0, np.int64))
     typed: bool = True
     missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, "tuple[str, ...]"])
+    zones: Mapping[str, str] = field(default_factory=dict[str, str])
     _measured: dict[str, Column] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:

@@ -343,4 +343,5 @@ def _from_polars(data: pl.DataFrame, name: str) -> Frame:
     names, notes = column_names(data.columns, name)
     data = data.clone()
     data.columns = names
-    return Frame(plain(data), name, "", tuple(notes))
+    zones = {name: zone for name, kind in data.schema.items() if (zone := getattr(kind, "time_zone", None))}
+    return Frame(plain(data), name, "", tuple(notes), zones=zones)

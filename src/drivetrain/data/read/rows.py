@@ -94,7 +94,10 @@ def _parquet_rows(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
     from drivetrain.data.read.readers import read_frame  # It says so where polars is not installed.
 
     frame = read_frame(path)
+    zoned = [
+        frame.data[name].dt.replace_time_zone("UTC") for name in frame.zones
+    ]  # An instant is no wall clock's time.
     with guarded(frame.name):
-        rows = frame.data.rows(named=True)
+        rows = frame.data.with_columns(zoned).rows(named=True)
     for number, values in zip(frame.numbers.tolist(), rows):
         yield f"{frame.name}, row {number}", values
