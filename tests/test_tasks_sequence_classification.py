@@ -186,6 +186,30 @@ class TestCommands:
         assert "no column 'b'" in told["bad.csv"]
         assert told["long.csv, rows 2 to 31"] == ""
 
+    def test_a_table_without_the_columns_of_names_and_times_is_one_recording(self, tmp_path: Path) -> None:
+        rows = sensors.long_table(30)
+        table = sensors.write_table(tmp_path / "log.csv", rows)
+        options = [
+            "--task",
+            "sequence_classification",
+            "--sequence",
+            "id",
+            "--target",
+            "label",
+            "--window",
+            "16",
+        ]
+        code, told = drivetrain(
+            "train", table, *options, "--model", "minirocket", "--export", tmp_path / "s.bundle", "--out", tmp_path / "run"
+        )  # fmt: skip
+        assert code == 0, told
+        result = json.loads((tmp_path / "run" / "result.json").read_text())
+        assert result["metrics"]["valid"]["recording.accuracy"]["n"] == 6
+        bare = sensors.write_table(tmp_path / "bare.csv", {name: rows[name][:20] for name in ("b", "a")})
+        code, told = drivetrain("predict", tmp_path / "s.bundle", bare)
+        assert (code, [each["input"] for each in told["answers"]]) == (0, ["bare.csv, rows 2 to 17"])
+        assert told["wholes"][0]["input"] == "bare.csv"
+
     def test_measures_windows_and_recordings(self, bundle: Path) -> None:
         code, answer = drivetrain("evaluate", bundle, bundle.parent / "all")
         assert code == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,10 +30,11 @@ from drivetrain.errors import DataError, DrivetrainError, UsageError
 
 @dataclass(frozen=True, eq=False)
 class Read:
-    """What a file holds: its recordings, their stretches, where each is, and a name for each of these."""
+    """What a file holds: its recordings and their `names`, their stretches, where each of these is and what it is a part of."""
 
     frame: Frame
     recordings: Recordings
+    names: list[str]
     pieces: Pieces
     origins: list[str]
     wholes: list[str]
@@ -67,11 +68,7 @@ def ask_recordings(layout: Layout, signature: Signature, inputs: Sequence[str], 
             asked.items += [{name: series} for series in series_of(read.recordings, read.pieces)]
             asked.wholes += read.wholes
             for place in read.pieces.short:
-                of = (
-                    f"{called}, {layout.sequence} {read.recordings.names[place]}"
-                    if layout.sequence
-                    else called
-                )
+                of = read.names[place]
                 asked.origins.append(of)
                 asked.items.append(_too_short(int(read.recordings.sizes[place]), layout).at(of))
                 asked.wholes.append("")
@@ -160,12 +157,26 @@ def read_file(file: str, called: str, layout: Layout, other: Sequence[str]) -> R
 
 def read_frame_of(frame: Frame, called: str, layout: Layout, other: Sequence[str]) -> Read:
     """The stretches of a table. Raises UsageError for a column that the model takes and that isn't there."""
+    layout, told = _as_it_is(frame, layout)
     recordings, _ = read_recordings(frame, layout, other, find=False)
+    recordings.notes.extend(told)
     pieces = cut(recordings, layout)
     names = names_of_recordings(recordings, layout)
     of = [f"{called}, {layout.sequence} {name}" if layout.sequence else called for name in names]
     wholes = [of[place] for place in pieces.recording.tolist()] if layout.window else [""] * len(pieces.start)
-    return Read(frame, recordings, pieces, origins(recordings, pieces, layout), wholes)
+    return Read(frame, recordings, of, pieces, origins(recordings, pieces, layout), wholes)
+
+
+def _as_it_is(frame: Frame, layout: Layout) -> tuple[Layout, list[str]]:
+    """The layout for a table that lacks a column by which rows were told apart, or put in order; and what that means."""
+    told: list[str] = []
+    if layout.sequence and layout.sequence not in frame.columns:
+        told.append(f"no column {layout.sequence!r}: all its rows are taken for one sequence")
+        layout = replace(layout, sequence="")
+    if layout.order and layout.order not in frame.columns:
+        told.append(f"no column {layout.order!r}: its rows are taken as they come")
+        layout = replace(layout, order="")
+    return layout, told
 
 
 def _too_short(size: int, layout: Layout) -> DataError:
