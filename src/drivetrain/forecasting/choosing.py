@@ -31,8 +31,9 @@ from drivetrain.types import Array
 
 Places = npt.NDArray[np.int64]
 
-FOLDS = ((400, 10), (2000, 5), (np.inf, 2))
-"""Up to so many moments, so many cuts, the first in the middle: a solve of few costs nothing, and few outcomes are worth it."""
+FOLDS = ((400, 10, 0.5), (2000, 5, 0.5), (np.inf, 2, 0.6))
+"""Up to so many moments, so many cuts, from such a share of the moments on: a solve of few costs nothing, and few outcomes are worth
+it; what is learned from half of the moments alone is chosen to be smaller than what all of them carry."""
 POWERS = (0.0, 0.5, 1.0)
 """Of the local spread, that a band is widened by."""
 FEWEST = 8
@@ -206,8 +207,8 @@ def folds_of(task: Task) -> list[Fold]:
     """Expanding windows: what follows each cut is foretold from what is before it. None where there is no moment to spare."""
     lengths = np.array([len(each) for each in task.targets])
     total = int(lengths.sum())
-    count = next(folds for most, folds in FOLDS if total <= most)
-    cuts = np.linspace(0.5, 1.0, count + 1)
+    count, first_cut = next((folds, share) for most, folds, share in FOLDS if total <= most)
+    cuts = np.linspace(first_cut, 1.0, count + 1)
     folds: list[Fold] = []
     for cut, end in itertools.pairwise(cuts):
         edges = (lengths * cut).astype(np.int64)
