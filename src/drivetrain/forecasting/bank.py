@@ -134,17 +134,14 @@ class Lines:
         """(n, horizon) of the target's past (n, context), and the known covariates before and after the origin."""
         lookback = len(self.matrix)
         if self.effects is None:
-            return self.of(past[:, -lookback:], self.matrix)
-        moved = self.effects.of(before[:, -lookback:]), self.effects.of(after)
-        return self.of(past[:, -lookback:], self.matrix, *moved, self.size(past))
+            return self.answer(self.numbers(past[:, -lookback:]), self.matrix)
+        size = self.size(past)
+        rest = self.numbers(past[:, -lookback:]) - size * self.effects.of(before[:, -lookback:])
+        return self.answer(rest, self.matrix, size * self.effects.of(after))
 
-    def of(
-        self, past: Floats, matrix: Floats, before: Floats | float = 0.0, after: Floats | float = 0.0,
-        size: Floats | float = 1.0,
-    ) -> Floats:  # fmt: skip
-        """The same with another matrix, of the effects (n, lookback) and (n, horizon), which are times `size` (n, 1)."""
-        rest = self.numbers(past) - size * before
-        return self.natural(rest[:, -len(matrix) :] @ matrix + size * after)
+    def answer(self, rest: Floats, matrix: Floats, added: Floats | float = 0.0) -> Floats:
+        """(n, horizon) of what remains of the past (n, at least lookback) without effects, and the effects to come."""
+        return self.natural(rest[:, -len(matrix) :] @ matrix + added)
 
     def size(self, past: Floats) -> Floats | float:
         """(n, 1) of the past (n, context): what effects are shares of."""

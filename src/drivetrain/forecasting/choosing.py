@@ -32,8 +32,8 @@ from drivetrain.types import Array
 Places = npt.NDArray[np.int64]
 
 FOLDS = ((400, 10, 0.5), (2000, 5, 0.5), (np.inf, 2, 0.6))
-"""Up to so many moments, so many cuts, from such a share of the moments on: a solve of few costs nothing, and few outcomes are worth
-it; what is learned from half of the moments alone is chosen to be smaller than what all of them carry."""
+"""Up to so many moments, so many cuts, from such a share of the moments on: a solve of few costs nothing, and few outcomes are
+worth it; what is learned from half of the moments alone is chosen to be smaller than what all of them carry."""
 POWERS = (0.0, 0.5, 1.0)
 """Of the local spread, that a band is widened by."""
 FEWEST = 8
@@ -277,14 +277,15 @@ class Trial:
             else:
                 self.keep(Choice("shape", season, 0.0), answers)
 
-    def moved(self, fold: Fold, past: Floats, lines: Lines) -> tuple[Floats | float, ...]:
-        """The effects of covariates before and after the origins, and what they are shares of."""
+    def remains(self, fold: Fold, past: Floats, lines: Lines) -> tuple[Floats, Floats | float]:
+        """What remains of the pasts (n, context) without the effects of covariates, and those after the origins (n, horizon)."""
+        numbers = lines.numbers(past)
         if lines.effects is None:
-            return ()
-        task = self.task
+            return numbers, 0.0
+        task, size = self.task, lines.size(past)
         series = [lines.effects.of(each) for each in task.known]
         before = task.windows(fold, series, -task.context, 0)
-        return before, task.windows(fold, series, 0, task.horizon), lines.size(past)
+        return numbers - size * before, size * task.windows(fold, series, 0, task.horizon)
 
     def ridges(self, way: Way, sizes: Sequence[int]) -> None:
         """Each lookback, with the penalty that is best for it."""
@@ -297,12 +298,13 @@ class Trial:
             if not fitting:
                 continue
             products = looked.products(max(fitting) + horizon)
-            lines, moved = looked.lines, self.moved(fold, past, looked.lines)
+            lines = looked.lines
+            rest, added = self.remains(fold, past, lines)
             for size in fitting:
                 square, product = products.part(size, horizon)
                 for penalty in ridge.PENALTIES:
                     matrix = ridge.with_level(ridge.solve(square, product, penalty))
-                    answer = lines.of(past, matrix, *moved)
+                    answer = lines.answer(rest, matrix, added)
                     tried.setdefault(Choice("ridge", size, 0.0, way, penalty), []).append(answer)
         for size in sizes:
             full = [

@@ -67,7 +67,8 @@ class BankLearner(Solved):
         if not series:
             raise TrainingError("no series has a moment to learn from.", where=data.table.name)
         channels = list(data.layout.channels)
-        future = [channels.index(name) for name in data.layout.ahead]
+        # The calendar alone says what lags of a week and a year say already: it counts beside what else is known.
+        future = [channels.index(name) for name in data.layout.ahead] if data.layout.known else []
         with threadpool_limits(1 if sum(map(len, series)) < 2**17 else None):
             self.bank = fit(
                 series, data.horizon, data.seasons, context=data.context, future=future, levels=codec.levels
