@@ -62,7 +62,7 @@ def test_an_origin_is_a_row_with_what_is_known_of_it(data: Any) -> None:
     assert data.raw("units", row)[:, 0].tolist() == data.truth[place : place + 7, 0].tolist()
     assert data.raw("store", row) == "store 0"
     assert "2 series of units, 300 moments, every day (D)" in data.describe()
-    assert "usual seasons are 7 and 365 moments long, and those of 7 are in it" in data.describe()
+    assert "seasons: 7 (365 not seen)" in data.describe()
 
 
 def test_the_edge_is_one_time_for_all_and_training_foretells_nothing_behind_it(data: Any) -> None:

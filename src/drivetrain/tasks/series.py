@@ -267,11 +267,13 @@ class Forecasting(Problem):
 
     def _seasons_told(self) -> str:
         """Which of the usual seasons are in the training moments."""
-        usual = " and ".join(f"{season:,}" for season in self.seasons)
-        if not usual:
+        found, others = [], []
+        for season in self.seasons:
+            (found if season in self.seasons_found else others).append(f"{season:,}")
+        if not found and not others:
             return "no usual season"
-        found = " and ".join(f"{season:,}" for season in self.seasons_found)
-        return f"usual seasons are {usual} moments long, and {f'those of {found} are' if found else 'none of them is'} in it"
+        told = f"seasons: {' and '.join(found)}" if found else "no season"
+        return told + (f" ({' and '.join(others)} not seen)" if others else "")
 
     @cached_property
     def seasons_found(self) -> tuple[int, ...]:

@@ -19,9 +19,12 @@ from drivetrain.types import Array
 Whole = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Join = Literal["mean", "sum", "last"]
+Fill = Literal["last", "zero"]
 
 MOST_GAPS, FEW_MOMENTS = 20, 20_000
 """Moments there may be to each row, and that there may be in any case: more come of a stamp that is wrong."""
+MANY_GAPS = 0.05
+"""From this share of gaps on it is asked whether they are zeros."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,9 +90,10 @@ def make_grid(
     names: Sequence[str],
     origins: Sequence[str],
     join: Join,
+    fill: Fill = "last",
 ) -> Grid:
     """The moments from each series' first row to its last. `times` (rows,) are those that the frequency counts, `series` (rows,)
-    which of the series `names` each row is of, and each has one; `origins` say where rows come from, `join` is only told.
+    which of the series `names` each row is of, and each has one; `origins` say where rows come from, `join` and `fill` are but told.
 
     Raises DataError where a series would have far more moments than rows: then a stamp is wrong, and it is named.
     """
@@ -111,7 +115,7 @@ def make_grid(
         *_unsorted(numbers, series, origins),
         *_between(frequency, times, numbers, origins),
         *_several(place, rows, origins, join, one=count < 2),
-        *_gaps(grid, names),
+        *_gaps(grid, names, join, fill),
     )
     return Grid(frequency, sizes, first, place, rows, notes)
 
@@ -168,7 +172,7 @@ def _several(place: Whole, rows: Whole, origins: Sequence[str], join: Join, one:
     return [f"{note}. Are they several series? Name their column: --item" if most and one else note]
 
 
-def _gaps(grid: Grid, names: Sequence[str]) -> list[str]:
+def _gaps(grid: Grid, names: Sequence[str], join: Join, fill: Fill) -> list[str]:
     gaps = np.flatnonzero(grid.rows < 0)
     if not len(gaps):
         return []
@@ -184,9 +188,15 @@ def _gaps(grid: Grid, names: Sequence[str]) -> list[str]:
         if len(gaps) > 1
         else f"1 of {len(grid.rows):,}"
     )
-    return [
-        f"{counted(len(gaps), 'moment has', 'moments have')} no row ({share}), the longest gap{of} is {where}"
-    ]
+    how = (
+        "0"
+        if fill == "zero"
+        else "read as the last value and measured against nothing; --fill zero takes 0 instead"
+    )
+    if fill == "last" and join == "sum" and len(gaps) > MANY_GAPS * len(grid.rows):
+        how += ", which is likely meant where rows are summed up"
+    many = counted(len(gaps), "moment has", "moments have")
+    return [f"{many} no row ({share}), the longest gap{of} is {where}: {how}"]
 
 
 def _shown(moment: object) -> str:

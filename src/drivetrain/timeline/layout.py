@@ -21,11 +21,10 @@ from drivetrain.timeline.calendar import CHANNELS, calendar_channels, features
 from drivetrain.timeline.cells import At, read_numbers, texts_of
 from drivetrain.timeline.cells import absent as absent_in
 from drivetrain.timeline.frequency import Frequency, find_count, find_frequency, parse
-from drivetrain.timeline.grid import Grid, Join, make_grid, shown
+from drivetrain.timeline.grid import Fill, Grid, Join, make_grid, shown
 from drivetrain.timeline.stamps import Clock, Stamps, read_stamps
 from drivetrain.types import Array
 
-Fill = Literal["last", "zero"]
 When = Literal["date", "year", "count", ""]
 COARSE = 0.01
 """Where float32's step is more of a series' standard deviation than this, it is refused."""
@@ -286,6 +285,7 @@ class Rows:
             self.items or ("",),
             At(self.origins, self.kept, ""),
             layout.join,
+            layout.fill,
         )
         names = self._names()
         many = len(layout.targets)
