@@ -93,7 +93,8 @@ def make_grid(
     fill: Fill = "last",
 ) -> Grid:
     """The moments from each series' first row to its last. `times` (rows,) are those that the frequency counts, `series` (rows,)
-    which of the series `names` each row is of, and each has one; `origins` say where rows come from, `join` and `fill` are but told.
+    which of the series `names` each row is of, and each has one; `origins` say where rows come from; `join` and `fill`
+    are only told.
 
     Raises DataError where a series would have far more moments than rows: then a stamp is wrong, and it is named.
     """
