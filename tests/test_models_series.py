@@ -94,10 +94,9 @@ def test_the_graph_tells_the_same_and_no_quantiles_cross(model: str, known: bool
 def test_a_window_that_is_higher_and_wider_is_continued_higher_and_wider(model: str) -> None:
     signature, rows = forecast(known=False)
     network = network_of(model, signature, rows)
-    moved = {"past": rows["past"] * 1000 + 7e4}
-    assert answers(network, moved).numpy() == pytest.approx(
-        answers(network, rows).numpy() * 1000 + 7e4, rel=1e-3
-    )
+    high, higher = ({"past": rows["past"] * times + more} for times, more in ((1, 100), (10, 500)))
+    wanted = (answers(network, high).numpy() - 100) * 10 + 500
+    assert answers(network, higher).numpy() == pytest.approx(wanted, rel=1e-3)
 
 
 def test_what_is_known_ahead_counts_at_its_own_moment() -> None:

@@ -33,6 +33,9 @@ MOST_ROWS = 512
 FLAT, SHARE = 0.1, 0.1
 """A window that is flatter than FLAT of what a SHARE of the training windows is below counts as if it weren't, half and half:
 what follows a constant is not told in billionths."""
+FARTHEST = 3.0
+"""How far from the mean of training the level of a window is told at most, in spreads: a series that has risen beyond all that was
+seen goes on from where it is."""
 LEAST = 1e-6
 """The least spread, in spreads of the training rows."""
 
@@ -115,8 +118,8 @@ class SeriesReader(nn.Module):
 class SeriesEncoder(Encoder):
     """Each series through a body of its own, but those that are `ahead`: these are places alone.
 
-    Where a series is to be continued, its window stands beside what the body found, unless that is a sum already: nets say
-    what they have found beside a linear forecast (as in Lai et al. 2018, LSTNet, arXiv:1703.07015)."""
+    Where a series is to be continued, its level stands beside what the body found, and its window too unless that is a sum
+    already: nets say what they have found beside a linear forecast (as in Lai et al. 2018, LSTNet, arXiv:1703.07015)."""
 
     def __init__(self, readers: Mapping[str, SeriesReader], ahead: Mapping[str, SeriesReader]) -> None:
         super().__init__([*readers, *ahead])
@@ -143,6 +146,7 @@ class SeriesEncoder(Encoder):
             parts.append(reader.body.pooled(maps, lengths))
             if reader.relative:
                 places[name] = ScaledPlaces.of_rows(maps, level, spread)
+                parts.append(((level - reader.center[:1]) * reader.scale[:1]).clamp(-FARTHEST, FARTHEST))
                 if not reader.body.linear:
                     parts.append(scaled[:, :, 0])
             elif maps_too:
@@ -153,11 +157,11 @@ class SeriesEncoder(Encoder):
         return parts, places
 
     def inputs_of(self, widths: Any) -> list[int]:
-        """A window that stands beside what a body found is of the same input."""
+        """The level and the window that stand beside what a body found are of the same input."""
         parts = [
             place
             for place, reader in enumerate(list[Any](self.readers))
-            for _ in range(1 + (reader.relative and not reader.body.linear))
+            for _ in range(1 + (2 - reader.body.linear if reader.relative else 0))
         ]
         return [place for place, width in zip(parts, widths) for _ in range(width)]
 
@@ -174,6 +178,9 @@ class SeriesEncoder(Encoder):
             parts.append(graph.write(reader.body, newest, lengths))
             if reader.relative:
                 graph.places[name] = (level, spread)
+                apart = graph.add("Sub", level, graph.tensor(reader.center[:1]))
+                apart = graph.add("Mul", apart, graph.tensor(reader.scale[:1]))
+                parts.append(graph.add("Clip", apart, graph.constant(-FARTHEST), graph.constant(FARTHEST)))
                 if not reader.body.linear:
                     parts.append(graph.add("Gather", scaled, graph.constant(0, "i8"), axis=2))
         for name, reader in zip(self.ahead, list[Any](self.known)):
