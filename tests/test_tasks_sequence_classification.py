@@ -61,6 +61,12 @@ class TestDataset:
     def test_rows_are_told_apart_by_who_wore_it(self) -> None:
         data = make.from_table(sensors.long_table(), "label", sequence="id")
         assert data.task.told_apart(data) == ["person"]
+        note = next(fault for fault in data.check().faults if fault.kind == "split")
+        assert "--split group:person" in note.fix
+        parted = make.from_table(
+            sensors.long_table(), "label", sequence="id", split=dt.split.by_group("person", valid=0.3)
+        )
+        assert not any(fault.kind == "split" for fault in parted.check().faults)
 
     def test_lengths_that_tell_the_class_are_a_leak(self) -> None:
         rows: dict[str, list[Any]] = {"id": [], "t": [], "a": [], "label": []}

@@ -55,7 +55,13 @@ def check_sequences(data: Dataset, made: Made | None) -> Report:
     lengths = np.array([len(series) for series in data.table[field]])
     faults += _lengths(data, lengths)
     if made is not None:
-        faults += [*_across(data), *_channels(made), *_gaps(made), *_labels(made, len(data.table))]
+        faults += [
+            *_across(data),
+            *_other_groups(data),
+            *_channels(made),
+            *_gaps(made),
+            *_labels(made, len(data.table)),
+        ]
         faults += _telling(data, made, lengths, target)
     counts = {**report.counts, "columns": len(getattr(codec, "channels", ()))}
     counts.pop("missing", None)
@@ -112,6 +118,20 @@ def _across(data: Dataset) -> Iterator[Fault]:
     message = f"Recordings with windows in train and in valid or test: {len(shared):,}."
     fix = f"Keep each in one part: --split group:{layout.recording} (what is done where no --split is said)."
     yield Fault("leak", "warning", message, shared[:_NAMED], fix)
+
+
+def _other_groups(data: Dataset) -> Iterator[Fault]:
+    """What sequences are of, people or rooms, where the same are on both sides: how it goes with others is another figure."""
+    layout: Any = getattr(data.task, "layout", None)
+    own = None if layout is None else layout.recording
+    for name in data.task.told_apart(data):
+        values = data.table[name]
+        train, *others = ({str(value) for value in values[rows]} for rows in data.split.parts().values())
+        if name != own and len(train & set().union(*others)) > 1:
+            count = len({str(value) for value in values})
+            message = f"Sequences are of {count:,} different {name!r}, and valid or test holds those that train has."
+            fix = f"How it goes with another one is told by --split group:{name}."
+            yield Fault("split", "note", message, [], fix)
 
 
 def _in_order(data: Dataset) -> bool:
