@@ -240,7 +240,6 @@ def test_long_windows_make_few_golden_cases(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_bundle_is_measured_on_what_training_has_not_seen(tmp_path: Path) -> None:
-    pytest.importorskip("drivetrain.runtime.forecaster")
     from drivetrain.evaluate import evaluate
     from drivetrain.metrics import measure
 

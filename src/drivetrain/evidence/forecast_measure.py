@@ -30,6 +30,8 @@ Floats = npt.NDArray[np.float64]
 MOST_ORIGINS = 20_000
 """That are measured; of more every so many-th."""
 NAIVE, SEASONAL = "naive", "seasonal naive"
+OF_BANDS = ("wql", "band_coverage")
+"""Metrics of what has a band: naive methods say none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,11 +77,7 @@ def measured_forecasts(bundle: Bundle, source: str, trusted: bool, quiet: bool) 
     if found.step > 1:
         notes.append(f"one origin in {found.step:,} is measured")
     baselines = {
-        name: {
-            key: one.to_json()
-            for key, one in measure(codec, made, truths).items()
-            if not key.endswith("coverage")
-        }
+        name: {key: one.to_json() for key, one in measure(codec, made, truths).items() if key not in OF_BANDS}
         for name, made in beside.items()
     }
     key = f"{sha256(_bytes(source))} from {int(found.places[0])}"

@@ -110,9 +110,6 @@ class Forecast(Task):
     def whole(self, data: Any) -> Any:
         return data.whole()
 
-    def facts(self, data: Any) -> dict[str, Any]:
-        return {NAME: data.layout.to_json()}
-
     def evaluate(self, bundle: Bundle, source: str, trusted: bool, quiet: bool) -> dict[str, Any]:
         from drivetrain.evidence.forecast_measure import measured_forecasts
 
