@@ -77,11 +77,11 @@ class MelShape:
         return heights * (2 / (edges[2:] - edges[:-2]))[:, None]
 
     def transform(self) -> Floats:
-        """(2 bins, window): Hann's window in the cosines, then the sines, of each frequency."""
+        """(2 bins, window): Hann's window in the cosine and the sine of each frequency, one after the other."""
         turns = (
             2 * np.pi / self.window * (np.outer(np.arange(self.bins), np.arange(self.window)) % self.window)
         )
-        return np.concatenate([np.cos(turns), np.sin(turns)]) * hann(self.window)
+        return np.stack([np.cos(turns), np.sin(turns)], axis=1).reshape(-1, self.window) * hann(self.window)
 
 
 def hann(size: int) -> Floats:

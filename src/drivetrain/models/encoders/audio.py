@@ -17,7 +17,7 @@ from drivetrain.models.encoders.image import ImageEncoder
 from drivetrain.models.spectrogram import ENDS, Span, changed
 from drivetrain.models.takes import PICTURE
 from drivetrain.ragged import changes_of
-from drivetrain.sound.mel import MelShape
+from drivetrain.sound.mel import MelShape, hann
 from drivetrain.types import Array
 
 if TYPE_CHECKING:
@@ -36,20 +36,28 @@ DEEPEST = 40.0
 
 class Spectrogram(nn.Module):
     """float32 (N, samples) -> decibels float32 (N, bands, frames): 10 log10 of the mel power (`drivetrain.sound.mel`), in
-    float32 whatever the rest computes in. The transform is a convolution with its cosines and sines, and nothing is learned."""
+    float32 whatever the rest computes in, and nothing is learned.
 
-    transform: Tensor
+    torch has the fast Fourier transform; a graph the same sums as a convolution with cosines and sines, which every runtime
+    has and computes well: onnxruntime takes two to three times as long for ONNX's own STFT.
+    """
+
+    window: Tensor
     filters: Tensor
+    transform: Tensor
 
     def __init__(self, shape: MelShape) -> None:
         super().__init__()
         self.shape = shape
         self.frequencies = torch.tensor(shape.frequencies, dtype=torch.float32)
         """(bands,) Hz."""
-        filters = torch.tensor(shape.filters(), dtype=torch.float32)
+        # Each twice, for the squares of a cosine and of a sine. All follow from the shape: no checkpoint needs them.
+        filters = torch.tensor(shape.filters(), dtype=torch.float32).repeat_interleave(2, dim=1)
+        self.register_buffer("filters", filters, persistent=False)
+        self.register_buffer(
+            "window", torch.tensor(hann(shape.window), dtype=torch.float32), persistent=False
+        )
         transform = torch.tensor(shape.transform(), dtype=torch.float32)
-        # Twice, for the squares of cosines and of sines. Both follow from the shape: no checkpoint needs them.
-        self.register_buffer("filters", torch.cat([filters, filters], 1), persistent=False)
         self.register_buffer("transform", transform[:, None], persistent=False)
 
     def forward(self, samples: Tensor) -> Tensor:
@@ -61,15 +69,13 @@ class Spectrogram(nn.Module):
 
     def power(self, samples: Tensor) -> Tensor:
         """The mel power (N, bands, frames)."""
-        size, half = self.shape.window, self.shape.window // 2
-        frames = functional.pad(samples, (half, half)).unfold(1, size, self.shape.hop)
-        # What lies as far before the middle of a frame as behind it has the same cosine, and the same sine but for its sign:
-        # folded at its middle a frame takes half of the multiplications. The first of Hann's window counts for nothing.
-        before, behind = frames[..., 1:half], frames[..., half + 1 :].flip(-1)
-        even, odd = torch.cat([before + behind, frames[..., half : half + 1]], -1), before - behind
-        cosines, sines = self.transform[:, 0, 1 : half + 1].split(self.shape.bins)
-        power = (even @ cosines.T).square() + (odd @ sines[:, :-1].T).square()
-        return (power @ self.filters[:, : self.shape.bins].T).mT
+        size, hop = self.shape.window, self.shape.hop
+        if torch.compiler.is_exporting():
+            waves = functional.conv1d(samples[:, None], self.transform, stride=hop, padding=size // 2)
+            return torch.matmul(self.filters, waves.square())
+        frames = functional.pad(samples, (size // 2, size // 2)).unfold(1, size, hop) * self.window
+        waves = torch.view_as_real(torch.fft.rfft(frames)).flatten(-2)
+        return torch.matmul(waves.square(), self.filters.T).mT
 
     def _decibels(self, samples: Tensor) -> Tensor:
         decibels = (10 / math.log(10)) * self.power(samples).clamp(min=LEAST).log()
