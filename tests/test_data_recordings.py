@@ -287,6 +287,12 @@ class TestFolders:
             make.from_folder(tmp_path)
         assert "run/9.csv" in refused.value.where
 
+    def test_who_takes_them_for_pictures_is_told_what_they_are(self, tmp_path: Path) -> None:
+        sensors.write_recording(tmp_path / "walk" / "1.csv", "walk", 30, labelled=False)
+        with pytest.raises(DataError, match="no pictures in the folder") as refused:
+            dt.image_classification.from_folder(tmp_path)
+        assert "--task sequence_classification" in refused.value.fix
+
     def test_a_folder_of_something_else(self, tmp_path: Path) -> None:
         (tmp_path / "notes.txt").write_text("nothing")
         with pytest.raises(DataError, match="no recordings"):

@@ -225,9 +225,13 @@ class _Tree:
         if self.tables and (not class_folders or names_files(self.root, self.tables, self.files, self.kind)):
             return CSV
         if not holders and not self.files:
+            tables = any(is_table_file(file) for file in files_below(self.root))
+            sensors = (
+                " Of recordings of sensors in tables say --task sequence_classification." if tables else ""
+            )
             raise self.fault(
                 f"there are no {things} in the folder.",
-                f"Readable are {', '.join(self.kind.extensions)}. {self.kind.arrange}",
+                f"Readable are {', '.join(self.kind.extensions)}. {self.kind.arrange}{sensors}",
             )
         if not holders:
             raise self.fault(f"the {things} have no labels: there are no class folders and no CSV.")
