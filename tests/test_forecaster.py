@@ -318,6 +318,68 @@ def test_the_command_line_continues_a_file_and_looks_for_what_is_odd(
     assert main(["predict", str(plain), source, "--known-future", str(tmp_path / "none.csv")]) == 1
 
 
+def in_regions(days: int = 140) -> dict[str, list[Any]]:
+    table = sales(days, stores=4)
+    table["region"] = ["north" if store in ("store 0", "store 1") else "south" for store in table["store"]]
+    return table
+
+
+def test_sums_of_a_hierarchy_are_foretold_and_add_up_to_the_last_digit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import polars as pl
+
+    table = in_regions()
+    data = dt.forecast.from_frame(table, "units", 7, timestamp="day", hierarchy="region/store", context=14)
+    assert data.items == ("store 0", "store 1", "store 2", "store 3", "total", "north", "south")
+    day = data.offsets[4] + 30
+    parts = [data.truth[data.offsets[n] + 30, 0] for n in range(4)]
+    assert data.truth[day, 0] == pytest.approx(sum(parts))
+    learner = data.learner("bank", quiet=True)
+    learner.fit()
+    learner.export(tmp_path / "sums.bundle")
+    pl.DataFrame(in_regions(150)).write_csv(tmp_path / "later.csv")
+    for horizon in ("7", "11"):
+        command = [
+            "predict",
+            str(tmp_path / "sums.bundle"),
+            str(tmp_path / "later.csv"),
+            "--horizon",
+            horizon,
+            "--json",
+        ]
+        assert main(command) == 0
+        answer = json.loads(capsys.readouterr().out)
+        told = {
+            each["series"]: np.array([row["value"] for row in each["forecast"]])
+            for each in answer["forecasts"]
+        }
+        assert list(told) == ["total", "north", "south", "store 0", "store 1", "store 2", "store 3"]
+        assert (told["total"] == told["store 3"] + told["store 1"] + told["store 0"] + told["store 2"]).all()
+        assert (told["total"] == told["north"] + told["south"]).all()
+        assert (told["north"] == told["store 0"] + told["store 1"]).all()
+        np.testing.assert_allclose(told["total"][:7], 10 * np.roll(WEEK, -3), rtol=0.1)
+    forecaster = Forecaster(tmp_path / "sums.bundle")
+    late = {name: cells[:-1] for name, cells in table.items()}
+    with pytest.raises(DataError, match="'store 3' at 2021-07-17 and others at 2021-07-18"):
+        forecaster.forecast(late)
+    closed = {name: cells[:-60] for name, cells in table.items()}
+    assert [each.series for each in forecaster.forecast(closed)][-1] == "store 2"
+
+
+def test_a_hierarchy_that_is_none_is_named() -> None:
+    table = in_regions()
+    table["region"][10] = "south"
+    with pytest.raises(DataError, match="'store 0' is in 'south' here, and in 'north' before") as caught:
+        dt.forecast.from_frame(table, "units", 7, timestamp="day", hierarchy="region/store")
+    assert caught.value.where == "table, row 11, column 'region'"
+    with pytest.raises(UsageError, match="no column 'regio'"):
+        dt.forecast.from_frame(table, "units", 7, timestamp="day", hierarchy="regio/store")
+    table = {**in_regions(), "region": ["store 1"] * 560}
+    with pytest.raises(DataError, match="both called 'store 1'"):
+        dt.forecast.from_frame(table, "units", 7, timestamp="day", hierarchy="region/store")
+
+
 def test_a_closed_form_is_solved_anew_with_new_rows_and_no_torch(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     days = 400

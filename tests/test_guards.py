@@ -126,7 +126,7 @@ OF_SOURCE = (
     "source --task --valid --seed --split --test --drop-copies --image-size --resize --layout --rate --seconds --trim "
     "--name-pattern --target --column --ignore "
     "--missing --query --log-target --no-log-target --interval --cost --bytes-as "
-    "--horizon --timestamp --item --known --past --static --freq "
+    "--horizon --timestamp --item --known --past --static --hierarchy --freq "
     "--context --timezone --fill --join --tokenizer --user --rating --liked-from --header --titles --keep-seen --sequence "
     "--order --channels --labels --window --step --label-at --source --tokens"
 )

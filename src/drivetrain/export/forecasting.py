@@ -178,9 +178,9 @@ def rows_of(layout: Layout, moments: Moments) -> dict[str, list[Any]]:
     many = len(layout.targets)
     known_from = layout.horizon if layout.known else 0
     need = layout.context + FRESH + known_from
-    groups = len(moments.names) // many
-    ends = moments.ends.reshape(groups, many).min(axis=1)
-    begins = moments.offsets.reshape(groups, many)[:, 0]
+    groups = len(moments.paths) or len(moments.names) // many
+    ends = moments.ends[: groups * many].reshape(groups, many).min(axis=1)
+    begins = moments.offsets[: groups * many].reshape(groups, many)[:, 0]
     # Of counted rows all are needed: they are numbered from the first.
     fits = np.flatnonzero((ends - begins >= need) & ((layout.when != "") | (ends - begins <= MOST_ROWS)))
     if not len(fits):
@@ -201,6 +201,8 @@ def rows_of(layout: Layout, moments: Moments) -> dict[str, list[Any]]:
             ]
         for column in (*layout.known, *layout.past):
             columns[column] += _cells(layout, moments, column, places)
+        for level, column in enumerate(layout.hierarchy):
+            columns[column] += [moments.paths[group][level]] * len(places)
         for column in layout.static:
             columns[column] += [_static(moments.statics[column][group * many])] * len(places)
         if layout.item:

@@ -66,6 +66,10 @@ class Forecast(Task):
         Words("past", "what is known up to now: visitors,weather", COLUMNS, fits=facts.or_none(facts.many(facts.is_text))),
         Words("static", "what is the same for all of a series: region", COLUMNS, fits=facts.or_none(facts.many(facts.is_text))),
         Option(
+            "hierarchy", "what a series is a part of, the largest part first: region/store; sums are foretold too, and add up",
+            {"metavar": "COLUMNS"}, fits=_is_column,
+        ),
+        Option(
             "freq", "from a moment to the next: 15min, h, D, B, W-MON, MS ...; default: found", {"metavar": "NAME"},
             fits=_is_column,
         ),

@@ -354,6 +354,7 @@ def from_frame(
     known: str | Sequence[str] | None = (),
     past: str | Sequence[str] | None = (),
     static: str | Sequence[str] | None = (),
+    hierarchy: str | Sequence[str] | None = (),
     freq: str | None = None,
     context: int | None = None,
     timezone: str | None = None,
@@ -371,7 +372,9 @@ def from_frame(
     the last value or zero, several rows of one are `join`ed. `timezone` is that of the clock that the times are told by.
 
     The last share `valid` of the moments validates, and what comes after, `test`, is kept for evaluate: the same time for all
-    series, and no moment that is foretold in training lies behind it. `seed` is that of the training.
+    series, and no moment that is foretold in training lies behind it. `hierarchy` are columns that say what a series is a part
+    of, the largest part first ("region/store", of which the last is the item): the sums are foretold too, and all add up. `seed` is
+    that of the training.
     """
     del seed
     zone = "" if timestamp is None else _zone_in(frame, timestamp)
@@ -382,17 +385,42 @@ def from_frame(
         frame, targets, timestamp or "", item or "", names_of(known or ()), names_of(past or ()), names_of(static or ()),
         timezone or zone, fill or "last", join or "mean",
     )  # fmt: skip
+    layout = replace(layout, horizon=horizon)
+    if hierarchy:
+        layout = _with_hierarchy(layout, hierarchy, frame)
     columns = {column: frame.column(column).plain() for column in layout.columns}
     if zone:  # A frame read has its times in UTC, without saying so.
         columns[layout.timestamp] = _in_utc(columns[layout.timestamp])
     rows = layout.rows(columns, frame.origins, frame.name, first=True).beating(freq or "")
     moments = rows.moments().begun()
     seasons = parse(freq).seasons if freq and rows.layout.beat.kind == "count" else rows.layout.beat.seasons
-    layout = replace(rows.layout, horizon=horizon)
+    layout = rows.layout
     edges, notes = edges_of(layout, moments, valid, test, frame.name)
     layout = replace(layout, context=context or usual_context(layout, moments, edges[0], seasons))
     told = [*frame.notes, *moments.notes, *notes, *runs(moments), *constant(moments)]
     return _dataset(layout, moments, edges, seasons, frame.numbers, frame.name, recipe, told)
+
+
+def _with_hierarchy(layout: Layout, hierarchy: str | Sequence[str], frame: Frame) -> Layout:
+    """The layout of series that are summed up. Raises UsageError."""
+    named = names_of(hierarchy)
+    columns = [
+        part.strip() for name in named for part in ([name] if name in frame.columns else name.split("/"))
+    ]
+    item = layout.item or columns[-1]
+    columns = [column for column in columns if column != item]
+    for column in (item, *columns):
+        if column not in frame.columns:
+            raise UsageError(
+                f"there is no column {column!r}.", where="hierarchy",
+                fix=nearest(column, frame.columns) or "Name columns, the largest part first: region/store.",
+            )  # fmt: skip
+    if len(layout.targets) > 1 or layout.static:
+        raise UsageError(
+            "sums of series are of one target, without --static.", where="hierarchy",
+            fix="Leave the others out: what a series is a part of is read as it is.",
+        )  # fmt: skip
+    return replace(layout, item=item, hierarchy=tuple(columns))
 
 
 def _split_names(target: str | Sequence[str], frame: Frame) -> list[str]:

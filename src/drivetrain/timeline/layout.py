@@ -23,6 +23,7 @@ from drivetrain.timeline.cells import absent as absent_in
 from drivetrain.timeline.frequency import Frequency, find_count, find_frequency, parse
 from drivetrain.timeline.grid import Fill, Grid, Join, make_grid, shown
 from drivetrain.timeline.stamps import Clock, Stamps, read_stamps
+from drivetrain.timeline.sums import Paths, with_sums
 from drivetrain.types import Array
 
 When = Literal["date", "year", "count", ""]
@@ -36,7 +37,7 @@ POOLED = "value"
 """What is foretold is called so where several columns are series of one model."""
 
 
-_LISTS = ("targets", "known", "past", "static", "calendar")
+_LISTS = ("targets", "known", "past", "static", "calendar", "hierarchy")
 MOST_MOMENTS = 65_536
 
 
@@ -48,7 +49,8 @@ class Layout:
     rows follow each other). `zone` is that of the wall clock. `item` says which series a row is of; of several `targets` each is a
     series of its own. `known` columns are known ahead, `past` ones up to now, `static` ones are the same for all of a series.
     `numbers` and `classes` say how columns are read: a codec's spec, or the names that become a channel of 0 and 1 each. Of gaps
-    and of several rows of a moment see `fill` and `join`. `calendar` are channels that the stamps give.
+    and of several rows of a moment see `fill` and `join`. `calendar` are channels that the stamps give. `hierarchy` are columns
+    that say what each series is a part of, the largest part first: the sums are series too (see `sums.py`).
     """
 
     targets: tuple[str, ...]
@@ -68,6 +70,7 @@ class Layout:
     calendar: tuple[str, ...] = ()
     context: int = 0
     horizon: int = 0
+    hierarchy: tuple[str, ...] = ()
 
     # --- names --------------------------------------------------------------------------------------------
 
@@ -101,7 +104,15 @@ class Layout:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns of a table that it looks at."""
-        named = (self.timestamp, self.item, *self.targets, *self.known, *self.past, *self.static)
+        named = (
+            self.timestamp,
+            self.item,
+            *self.targets,
+            *self.known,
+            *self.past,
+            *self.static,
+            *self.hierarchy,
+        )
         return tuple(dict.fromkeys(name for name in named if name))
 
     @cached_property
@@ -145,6 +156,8 @@ class Layout:
             raise ValueError("its windows have no length")
         if not {*self.calendar} <= {*CHANNELS}:
             raise ValueError("there is no such calendar")
+        if self.hierarchy and (not self.item or len(self.targets) > 1 or self.static):
+            raise ValueError("its series can't be summed up")
         covariates = {*self.known, *self.past}
         if {*self.numbers} != {*self.targets} | (covariates - {*self.classes}) or not {
             *self.classes
@@ -331,10 +344,32 @@ class Rows:
             np.float32
         )
         rows = np.where(grid.rows >= 0, self.kept[np.maximum(grid.rows, 0)], -1)
-        return Moments(
+        made = Moments(
             layout, names, grid.sizes, local, stamps, values, ahead.astype(np.float32), truth.astype(np.float32)[:, None], rows,
             self._statics(many), (*self.notes, *one.notes, *self._clocks(one)),
         )  # fmt: skip
+        return with_sums(made, self._paths()) if layout.hierarchy else made
+
+    def _paths(self) -> Paths:
+        """(series,) what each is a part of, the largest part first, and its own name. Raises DataError where that isn't always the
+        same."""
+        found: list[list[str]] = [[] for _ in self.items]
+        for column in self.layout.hierarchy:
+            names, which = texts_of(self.columns[column][self.kept])
+            where = At(self.origins, self.kept, column)
+            first = np.full(len(self.items), -1)
+            for row, (series, code) in enumerate(zip(self.codes.tolist(), which.tolist())):
+                if first[series] < 0:
+                    first[series] = code
+                if first[series] != code or not names[code]:
+                    told = f"{self.items[series]!r} is in {names[code]!r} here, and in {names[first[series]]!r} before."
+                    raise DataError(
+                        told if names[code] else "it is empty: what is this series a part of?", where=where[row],
+                        fix="A series is in one part of each level, in all of its rows.",
+                    )  # fmt: skip
+            for path, code in zip(found, first.tolist()):
+                path.append(names[code])
+        return tuple((*path, item) for path, item in zip(found, self.items))
 
     def _clocks(self, grid: Grid) -> list[str]:
         """That times look like those of a clock that is set forward and back, where nobody named its zone."""
@@ -443,6 +478,8 @@ class Moments:
     rows: npt.NDArray[np.int64]
     statics: dict[str, Array]
     notes: tuple[str, ...] = ()
+    paths: Paths = ()
+    """Of series with sums what each is a part of; the sums come behind them."""
 
     def __len__(self) -> int:
         return len(self.values)

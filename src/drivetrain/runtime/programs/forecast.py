@@ -16,7 +16,8 @@ from drivetrain.bundle.verify import HISTORIES, StageTally, VerifyReport, value_
 from drivetrain.codecs import Codec, Signature
 from drivetrain.codecs.series import Series
 from drivetrain.errors import DataError, DrivetrainError, UsageError
-from drivetrain.forecasting.bands import adapted, shifted
+from drivetrain.forecasting.bands import adapted, shifted, widths
+from drivetrain.forecasting.hierarchy import Tree, reconcile
 from drivetrain.runtime.contexts import History, stamp_texts
 from drivetrain.runtime.session import OnnxSession
 from drivetrain.types import Array, Session
@@ -44,6 +45,7 @@ class Foretold:
     outputs: Floats
     origin: int
     notes: tuple[str, ...]
+    exact: bool = False
 
 
 class Engine:
@@ -119,21 +121,66 @@ class Engine:
             raise DataError(
                 f"no {' or '.join(self.layout.targets)} is known in it.", fix="Give the history of a series."
             )
-        notes = [self._notes(history, int(each), int(ends[each]), horizon) for each in series]
+        notes = {int(each): self._notes(history, int(each), int(ends[each]), horizon) for each in series}
         outputs = self.run(history, series, ends[series])
         shifts, adapting = self._shifts(history, series, ends)
         outputs = shifted(outputs, shifts) if adapting.any() else outputs
+        for each, learned in zip(series.tolist(), adapting.tolist()):
+            if learned:
+                notes[each].append(f"its band has learned from {learned:,} moments that training had not")
         if horizon > self.layout.horizon:
             outputs = self._farther(history, series, ends[series], outputs, shifts, horizon)
+        if moments.paths:
+            series, outputs = self._adding_up(history, series, ends, outputs[:, :horizon])
         found: list[Foretold] = []
         for row, each in enumerate(series.tolist()):
             numbers = history.numbers[ends[each] - 1] + 1 + np.arange(horizon)
             texts = stamp_texts(self.layout, numbers)
-            name, own = moments.names[each], [*notes[row]]
-            if adapting[row]:
-                own.append(f"its band has learned from {int(adapting[row]):,} moments that training had not")
-            found.append(Foretold(name, numbers, texts, outputs[row, :horizon], int(ends[each]), tuple(own)))
+            name, own = moments.names[each], notes[each]
+            found.append(
+                Foretold(
+                    name,
+                    numbers,
+                    texts,
+                    outputs[row, :horizon],
+                    int(ends[each]),
+                    tuple(own),
+                    bool(moments.paths),
+                )
+            )
         return found
+
+    def _adding_up(
+        self, history: History, series: Places, ends: Places, outputs: Floats
+    ) -> tuple[Places, Floats]:
+        """The series with the sums first, and what is foretold of them moved so that all add up: by weighted least squares, the
+        variance of each the mean square of its band. A series that has ended more than a horizon before is none of them any more.
+        Raises DataError where the others don't end together."""
+        moments, paths = history.moments, history.moments.paths
+        last = history.numbers[ends[series] - 1]
+        newest = int(last.max())
+        alive = last + self.layout.horizon > newest
+        late = np.flatnonzero(alive & (last < newest))
+        if len(late):
+            names = [moments.names[int(each)] for each in series]
+            when = stamp_texts(self.layout, np.array([last[late[0]], newest]))
+            raise DataError(
+                f"the series end at different moments, {names[int(late[0])]!r} at {when[0]} and others at {when[1]}, and sums need "
+                "the same.", fix="Give the rows that lack, or leave the last ones of the others out.",
+            )  # fmt: skip
+        order = [*range(len(paths), len(moments.names)), *range(len(paths))]
+        row = {int(each): n for n, each in enumerate(series.tolist()) if alive[n]}
+        chosen = [place for place in order if place in row]
+        tree = Tree.of([paths[place] for place in chosen if place < len(paths)])
+        by_name = {moments.names[place]: place for place in chosen if place >= len(paths)}
+        upper = tree.nodes - tree.leaves
+        chosen = [*(by_name[name] for name in tree.names[:upper]), *(p for p in chosen if p < len(paths))]
+        made = outputs[[row[place] for place in chosen]]
+        variances = (widths(made) ** 2).mean(axis=1)
+        point = reconcile(tree, made[:, :, 0], variances)
+        moved = made + (point - made[:, :, 0])[:, :, None]
+        moved[:, :, 0] = point
+        return np.array(chosen, np.int64), moved
 
     def _notes(self, history: History, series: int, end: int, horizon: int) -> list[str]:
         history.refuse_unknown(series, end, horizon)
@@ -228,7 +275,8 @@ def told(codec: Series, found: Foretold) -> dict[str, Any]:
     return {
         "series": found.series,
         "stamps": found.stamps,
-        "value": _plain(outputs[:, 0]),
+        # What adds up does so to the last digit.
+        "value": outputs[:, 0].tolist() if found.exact else _plain(outputs[:, 0]),
         "low": _plain(outputs[:, 1] if codec.levels else outputs[:, 0]),
         "high": _plain(outputs[:, -1]),
     }
