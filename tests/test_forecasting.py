@@ -171,6 +171,13 @@ def test_weights_let_the_latest_scores_count_most():
     assert quantiles(scores, (0.9,))[0, 0] == 10.0
 
 
+def test_scores_that_overlap_are_few_and_the_band_wider_for_it():
+    scores = np.repeat(np.arange(1.0, 31.0)[:, None], 2, axis=1)
+    weights = np.broadcast_to([1.0, 0.2], scores.shape)  # Of the second 30 are as good as 6.
+    first, second = quantiles(scores, (0.8,), weights)[:, 0]
+    assert (first, second) == (25.0, 28.0)
+
+
 def test_bands_follow_a_level_that_moves_and_learn_from_what_is_known_alone():
     random = np.random.default_rng(0)
     count, horizon = 1500, 3

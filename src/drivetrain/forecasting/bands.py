@@ -32,12 +32,13 @@ def quantiles(scores: Array, levels: Sequence[float], weights: Array | None = No
     """(horizon, levels) of scores (n, horizon), NaN where there is none, 0 where there are none at all.
 
     Above a half, the lowest score that a further one is at or below with at least that chance, the further one counting as above
-    all; below a half the same from the other end; the outermost score where they are too few for the level. `weights` (n,), at
-    most 1, are how much a score says of what is to come, which counts 1 (Barber et al. 2023, Conformal prediction beyond
+    all; below a half the same from the other end; the outermost score where they are too few for the level. `weights` (n,)
+    or (n, horizon), at most 1, are how much a score says of what is to come, which counts 1 (Barber et al. 2023, Conformal prediction beyond
     exchangeability, Annals of Statistics 51:816-845).
     """
     scores = np.asarray(scores, np.float64)
-    own = np.ones(len(scores)) if weights is None else np.asarray(weights, np.float64)
+    own = np.ones(scores.shape) if weights is None else np.asarray(weights, np.float64)
+    own = np.broadcast_to(own.reshape(len(scores), -1), scores.shape)
     wanted = np.asarray(levels, np.float64)
     above = _reached(scores, own, np.maximum(wanted, 0.5))
     below = -_reached(-scores, own, np.maximum(1 - wanted, 0.5))
@@ -51,7 +52,7 @@ def _reached(scores: Floats, weights: Floats, levels: Floats) -> Floats:
         return np.zeros((horizon, len(levels)))
     order = np.argsort(scores, axis=0)  # NaN comes last.
     ordered = np.take_along_axis(scores, order, axis=0)
-    counted = np.where(np.isnan(ordered), 0.0, weights[order])
+    counted = np.where(np.isnan(ordered), 0.0, np.take_along_axis(weights, order, axis=0))
     share = np.cumsum(counted, axis=0) / (counted.sum(axis=0) + 1.0)
     last = np.maximum((~np.isnan(ordered)).sum(axis=0) - 1, 0)
     places = np.stack([np.minimum((share < level - 1e-12).sum(axis=0), last) for level in levels], axis=1)

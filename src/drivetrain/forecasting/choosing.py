@@ -42,12 +42,13 @@ FEWEST = 8
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """What is known up to `edges` (items,) is learned from; what is foretold are `truths` (n, horizon) at `origins` (n,) of the
-    items `which` (n,)."""
+    """What is known up to `edges` (items,) is learned from; what is foretold are `truths` (n, horizon) at `origins` (n,), `step`
+    moments apart, of the items `which` (n,)."""
 
     edges: Places
     which: Places
     origins: Places
+    step: int
     truths: Floats
 
 
@@ -222,7 +223,7 @@ def folds_of(task: Task) -> list[Fold]:
         origins = np.concatenate(starts)
         if not len(origins):
             continue
-        fold = Fold(edges, which, origins, np.empty((0, 0)))
+        fold = Fold(edges, which, origins, step, np.empty((0, 0)))
         folds.append(replace(fold, truths=task.windows(fold, task.targets, 0, task.horizon)))
     return folds
 
@@ -325,6 +326,12 @@ class Trial:
         unit = best.get("seasonal", best["naive"]) or 1.0
         return {"average": self.error / unit} | {name: error / unit for name, error in best.items()}
 
+    def alone(self) -> Floats:
+        """(n, horizon): what each residual says that those before it do not. Of k moments ahead k of them overlap where origins
+        follow each other, and are one experience."""
+        apart = np.concatenate([np.full(len(fold.which), fold.step) for fold in self.folds])
+        return np.minimum(1.0, apart[:, None] / np.arange(1, self.task.horizon + 1))
+
     def band(self, steps: int, levels: tuple[float, ...]) -> tuple[float, Floats]:
         """To which power the local spread widens the band, and the quantiles of residuals over it: of the powers the one with which
         the first folds' quantiles fit the last folds best (their quantile loss, over the items' sizes)."""
@@ -343,7 +350,7 @@ class Trial:
             loss = np.maximum(apart * wanted, apart * (wanted - 1)) / own[late][:, :, None]
             tried.append((float(loss.mean()) if loss.size else 0.0, power))
         power = min(tried)[1]
-        return power, quantiles(residuals / wide**power, levels)
+        return power, quantiles(residuals / wide**power, levels, self.alone())
 
     def average(self) -> list[Choice]:
         """The best, and what lowers the error of the average with it, one after the other (Caruana et al. 2004, Ensemble selection
