@@ -32,13 +32,13 @@ def quantiles(scores: Array, levels: Sequence[float], weights: Array | None = No
     """(horizon, levels) of scores (n, horizon), NaN where there is none, 0 where there are none at all.
 
     Above a half, the lowest score that a further one is at or below with at least that chance, the further one counting as above
-    all; below a half the same from the other end; the outermost score where they are too few for the level. `weights` (n,)
-    or (n, horizon), at most 1, are how much a score says of what is to come, which counts 1 (Barber et al. 2023, Conformal prediction beyond
-    exchangeability, Annals of Statistics 51:816-845).
+    all; below a half the same from the other end; the outermost score where they are too few for the level. `weights` (n,) or (n,
+    horizon), at most 1, are how much a score says of what is to come, which counts 1 (Barber et al. 2023, Conformal prediction
+    beyond exchangeability, Annals of Statistics 51:816-845).
     """
     scores = np.asarray(scores, np.float64)
     own = np.ones(scores.shape) if weights is None else np.asarray(weights, np.float64)
-    own = np.broadcast_to(own.reshape(len(scores), -1), scores.shape)
+    own = np.broadcast_to(own[:, None] if own.ndim == 1 else own, scores.shape)
     wanted = np.asarray(levels, np.float64)
     above = _reached(scores, own, np.maximum(wanted, 0.5))
     below = -_reached(-scores, own, np.maximum(1 - wanted, 0.5))
