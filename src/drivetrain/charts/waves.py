@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 CELL, WAVE, BANDS, HEAD, FOOT, LEFT = 232, 44, 92, 22, 28, 34
 """CSS pixels: the least width of a sound's cell, the heights of its wave, its spectrogram, caption and axis; room for numbers."""
-MOST_COLUMNS = 240
+MOST_COLUMNS, MOST_FRAMES = 240, 160
 """Of a wave, and of a spectrogram."""
 MOST_SECONDS, MOST_BYTES, LEAST_SECONDS = 10.0, 2_000_000, 0.25
 """What a page keeps of a sound, and of all its sounds; less of one is not kept."""
@@ -188,12 +188,12 @@ def _bands(axes: Axes, palette: Palette, sound: Sound, samples: Array, seconds: 
 def spectrogram(samples: Array, rate: int, rows: int = 64) -> tuple[Array, dict[str, float]]:
     """(rows, frames) of dB for the eye, each row a frequency on the mel scale, and where some frequencies are.
 
-    Hann windows of about 25 ms, at most 240 of them; a row is the loudest of the frequencies nearer to it than to its neighbours.
+    Hann windows of about 25 ms, at most 160 of them; a row is the loudest of the frequencies nearer to it than to its neighbours.
     What a network is given is another thing, and exact (see the mel encoder).
     """
     size = 1 << max(5, round(np.log2(0.025 * rate)))
     padded = np.pad(samples, (size // 2, size - size // 2))
-    frames = min(MOST_COLUMNS, max(1, len(samples) // max(1, size // 4)))
+    frames = min(MOST_FRAMES, max(1, len(samples) // max(1, size // 4)))
     starts = np.linspace(0, len(samples), frames, endpoint=False).astype(np.int64)
     power = np.abs(np.fft.rfft(padded[starts[:, None] + np.arange(size)] * np.hanning(size), axis=1)) ** 2
     edges = np.expm1(np.linspace(0, _mel(rate / 2), rows + 1)) * 700
@@ -246,7 +246,7 @@ def _cell(sound: Sound, seconds: float, right: bool | None) -> str:
         figure.set_layout_engine("none")
         _draw(figure, palette, sound, (0, 12, CELL - 6, *size))
 
-    chart = Chart(_told(sound), draw, size, size, mixes=True)
+    chart = Chart(_told(sound), draw, size, mixes=True)
     kind = ' class="wrong"' if right is False else ""
     told = escape(_sign(right) + _told(sound))
     return f"<figure{kind}><figcaption>{told}</figcaption>{chart.to_html(titled=False)}{_player(sound, seconds)}</figure>"
@@ -254,7 +254,7 @@ def _cell(sound: Sound, seconds: float, right: bool | None) -> str:
 
 STYLE = (
     "<style>.dt-waves{display:grid;gap:14px;margin:8px 0 0;grid-template-columns:repeat(auto-fill,minmax(200px,1fr))}"
-    ".dt-waves figure{margin:0;min-width:0}.dt-waves img{width:100%}"
+    ".dt-waves figure{margin:0;min-width:0}.dt-waves img{width:100%!important}"
     ".dt-waves figcaption{font-size:13px;line-height:1.3;overflow-wrap:anywhere}"
     f".dt-waves .wrong figcaption{{color:{LIGHT.warning}}}"
     ".dt-waves audio{width:100%;height:32px;display:block}.dt-waves small{font-size:12px}"
