@@ -14,6 +14,7 @@ import numpy as np
 
 from drivetrain.codecs.base import Codec, FieldError
 from drivetrain.errors import DataError, DrivetrainError
+from drivetrain.figures import percent
 from drivetrain.sound import wav
 from drivetrain.sound.file import (
     HIGHEST_RATE,
@@ -194,7 +195,7 @@ class Audio(Codec):
         others = [f"{rate:,}" for rate in self.rates or () if rate != self.rate]
         found = f"{self.seconds:g} seconds at {self.rate:,} samples a second"
         if self.whole is not None and self.whole < 1:
-            found += f"; {1 - self.whole:.1%} of the training sounds are longer"
+            found += f"; {percent(1 - self.whole, 0)} of the training sounds are longer"
         return found + (f"; those of {', '.join(others)} are resampled" if others and self.resample else "")
 
     @property
