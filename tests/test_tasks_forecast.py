@@ -172,6 +172,14 @@ def test_what_can_not_be_foretold_is_named(
         dt.forecast.from_frame(frame, "units", **call)
 
 
+def test_a_column_that_is_called_as_a_channel_is_named() -> None:
+    frame = sales(stores=1)
+    with pytest.raises(UsageError, match="two channels are called 'Monday'"):
+        dt.forecast.from_frame(
+            {**frame, "Monday": frame["price"]}, "units", 7, timestamp="day", past=["Monday"]
+        )
+
+
 def test_a_constant_series_and_one_too_short_are_told() -> None:
     frame = sales()
     frame["units"][frame["store"] == "store 1"] = 4.0

@@ -392,6 +392,7 @@ def from_frame(
     if zone:  # A frame read has its times in UTC, without saying so.
         columns[layout.timestamp] = _in_utc(columns[layout.timestamp])
     rows = layout.rows(columns, frame.origins, frame.name, first=True).beating(freq or "")
+    _refuse_same_names(rows.layout)
     moments = rows.moments().begun()
     seasons = parse(freq).seasons if freq and rows.layout.beat.kind == "count" else rows.layout.beat.seasons
     layout = rows.layout
@@ -497,6 +498,17 @@ def _layout(
         tuple(targets), timestamp, when, date, zone, "", item, tuple(known), tuple(past), tuple(static), numbers, classes, fill,
         join,
     )  # fmt: skip
+
+
+def _refuse_same_names(layout: Layout) -> None:
+    """Raises UsageError where two channels would be called alike: a column, and what the calendar says or a class of another."""
+    names = layout.channels
+    if same := next((name for place, name in enumerate(names) if name in names[:place]), ""):
+        raise UsageError(
+            f"two channels are called {same!r}, of the calendar perhaps.",
+            where=f"column {same!r}",
+            fix="Rename it.",
+        )
 
 
 def _number(frame: Frame, column: str) -> Number:
