@@ -78,6 +78,7 @@ def test_what_is_read() -> None:
     assert points[:, 3].tolist() == [LIFT, CLICK, 0, LIFT, CLICK]
     assert speeds_of(points).tolist() == [0, 5, 0, 0, 0]
     assert np.isinf(speeds_of(LINE.read([[0, 0, 1], [1, 0, 1]]))[1])
+    assert np.isinf(speeds_of(LINE.read([[0, 0, 0], [1e12, -1e12, 1e-300]]))[1])
 
 
 def test_a_line_that_leaves_the_picture_has_no_gap() -> None:

@@ -214,7 +214,7 @@ def speeds_of(points: Array) -> Array:
     steps = np.diff(points[:, :3], axis=0, prepend=points[:1, :3])
     ways = np.sqrt(np.square(steps[:, 0]) + np.square(steps[:, 1]))
     ways[points[:, 3] >= LIFT] = 0
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return np.where(ways > 0, ways / steps[:, 2], 0)
 
 
