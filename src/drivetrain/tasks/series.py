@@ -6,7 +6,6 @@ is copied before its batch is made.
 
 from __future__ import annotations
 
-import datetime
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,19 +16,17 @@ import numpy as np
 
 from drivetrain.arguments import public
 from drivetrain.codecs import Signature
-from drivetrain.codecs.number import Number
 from drivetrain.data.conclusion import Conclusion
 from drivetrain.data.dataset import Part
 from drivetrain.data.digest import digest, encoded_digest
 from drivetrain.data.faults import Report
-from drivetrain.data.kinds.base import DATE, ColumnContext
-from drivetrain.data.kinds.guess import as_told, names_of
+from drivetrain.data.kinds.guess import names_of
 from drivetrain.data.read.frame import Frame
 from drivetrain.data.read.readers import read_frame
 from drivetrain.data.recipe import task_named
 from drivetrain.data.split_words import VALID_SHARE
 from drivetrain.data.table import Origins, Table
-from drivetrain.errors import DataError, UsageError, nearest
+from drivetrain.errors import UsageError
 from drivetrain.figures import counted
 from drivetrain.forecasting.decompose import decompose
 from drivetrain.tasks.forecasted import Forecasted
@@ -37,7 +34,6 @@ from drivetrain.tasks.origins import (
     FUTURE,
     LEAST,
     PAST,
-    TOLD,
     Whole,
     constant,
     edges_of,
@@ -48,11 +44,18 @@ from drivetrain.tasks.origins import (
     usual_context,
 )
 from drivetrain.tasks.problem import Problem
+from drivetrain.tasks.series_columns import (
+    in_utc,
+    layout_of,
+    refuse_same_names,
+    target_names,
+    with_hierarchy,
+    zone_in,
+)
 from drivetrain.timeline.frequency import Frequency, parse
 from drivetrain.timeline.grid import shown
-from drivetrain.timeline.layout import Fill, Join, Layout, Moments, When
+from drivetrain.timeline.layout import Layout, Moments
 from drivetrain.types import Array
-from drivetrain.values import as_text, canonical, is_nothing
 from drivetrain.windows import Windows
 
 if TYPE_CHECKING:
@@ -60,11 +63,8 @@ if TYPE_CHECKING:
 
 _TASK = "forecast"
 MOST_CONTEXT = 4_096
-MOST_CLASSES = 50
-"""Of a covariate that holds names: each becomes a channel."""
 MOST_OF_EPOCH = 2**14
 """Windows that an epoch of a network has."""
-YEARS = (1000, 2999)
 LOOKED_AT, MOST_LOOKED_AT = 5, 20_000
 """Series in which seasons are looked for, and moments of each."""
 
@@ -335,7 +335,7 @@ def from_csv(
     }
     recipe = task_named(_TASK).recipe(
         os.fspath(path) if query else os.path.abspath(path),
-        target=_split_names(target, frame), horizon=horizon, timestamp=timestamp, valid=valid, seed=seed, query=query, **given,
+        target=target_names(target, frame), horizon=horizon, timestamp=timestamp, valid=valid, seed=seed, query=query, **given,
     )  # fmt: skip
     return from_frame(frame, target, horizon, timestamp, valid, seed, recipe=recipe, **options)
 
@@ -377,22 +377,22 @@ def from_frame(
     that of the training.
     """
     del seed
-    zone = "" if timestamp is None else _zone_in(frame, timestamp)
+    zone = "" if timestamp is None else zone_in(frame, timestamp)
     frame = frame if isinstance(frame, Frame) else read_frame(frame, name=name)
     _refuse_numbers(horizon, context, valid, test)
-    targets = _split_names(target, frame)
-    layout = _layout(
+    targets = target_names(target, frame)
+    layout = layout_of(
         frame, targets, timestamp or "", item or "", names_of(known or ()), names_of(past or ()), names_of(static or ()),
         timezone or zone, fill or "last", join or "mean",
     )  # fmt: skip
     layout = replace(layout, horizon=horizon)
     if hierarchy:
-        layout = _with_hierarchy(layout, hierarchy, frame)
+        layout = with_hierarchy(layout, hierarchy, frame)
     columns = {column: frame.column(column).plain() for column in layout.columns}
     if zone:  # A frame read has its times in UTC, without saying so.
-        columns[layout.timestamp] = _in_utc(columns[layout.timestamp])
+        columns[layout.timestamp] = in_utc(columns[layout.timestamp])
     rows = layout.rows(columns, frame.origins, frame.name, first=True).beating(freq or "")
-    _refuse_same_names(rows.layout)
+    refuse_same_names(rows.layout)
     moments = rows.moments().begun()
     seasons = parse(freq).seasons if freq and rows.layout.beat.kind == "count" else rows.layout.beat.seasons
     layout = rows.layout
@@ -400,41 +400,6 @@ def from_frame(
     layout = replace(layout, context=context or usual_context(layout, moments, edges[0], seasons))
     told = [*frame.notes, *moments.notes, *notes, *runs(moments), *constant(moments)]
     return _dataset(layout, moments, edges, seasons, frame.numbers, frame.name, recipe, told)
-
-
-def _with_hierarchy(layout: Layout, hierarchy: str | Sequence[str], frame: Frame) -> Layout:
-    """The layout of series that are summed up. Raises UsageError."""
-    named = names_of(hierarchy)
-    columns = [
-        part.strip() for name in named for part in ([name] if name in frame.columns else name.split("/"))
-    ]
-    item = layout.item or columns[-1]
-    columns = [column for column in columns if column != item]
-    for column in (item, *columns):
-        if column not in frame.columns:
-            raise UsageError(
-                f"there is no column {column!r}.", where="hierarchy",
-                fix=nearest(column, frame.columns) or "Name columns, the largest part first: region/store.",
-            )  # fmt: skip
-    if len(layout.targets) > 1 or layout.static:
-        raise UsageError(
-            "sums of series are of one target, without --static.", where="hierarchy",
-            fix="Leave the others out: what a series is a part of is read as it is.",
-        )  # fmt: skip
-    return replace(layout, item=item, hierarchy=tuple(columns))
-
-
-def _split_names(target: str | Sequence[str], frame: Frame) -> list[str]:
-    """The names of the targets: `a,b` is two of them where no column is called so. Raises UsageError."""
-    found: list[str] = []
-    for name in names_of(target):
-        parts = [part.strip() for part in name.split(",")]
-        found += (
-            [name] if name in frame.columns or not all(part in frame.columns for part in parts) else parts
-        )
-    if not found:
-        raise UsageError("which column is to be predicted?", where="target", fix="Name it.")
-    return list(dict.fromkeys(found))
 
 
 def _refuse_numbers(horizon: int, context: int | None, valid: float, test: float) -> None:
@@ -457,125 +422,6 @@ def _refuse_numbers(horizon: int, context: int | None, valid: float, test: float
             where="valid",
             fix="Make them smaller.",
         )
-
-
-def _layout(
-    frame: Frame, targets: list[str], timestamp: str, item: str, known: list[str], past: list[str], static: list[str],
-    zone: str, fill: Fill, join: Join,
-) -> Layout:  # fmt: skip
-    """The columns and how they are read. Raises UsageError for one that isn't there or has two parts."""
-    parts: dict[str, str] = {}
-    named = {
-        "target": targets,
-        "timestamp": [timestamp],
-        "item": [item],
-        "known": known,
-        "past": past,
-        "static": static,
-    }
-    for part, names in named.items():
-        for column in filter(None, names):
-            if column not in frame.columns:
-                fix = nearest(column, frame.columns) or f"The columns are {', '.join(frame.columns[:20])}."
-                raise UsageError(f"there is no column {column!r}.", where=frame.source or frame.name, fix=fix)
-            if column in parts:
-                raise UsageError(
-                    f"{column!r} is {parts[column]} already.", where=part, fix="Give each column one part."
-                )
-            parts[column] = part
-    for column in (*([targets[0]] if len(targets) == 1 else []), item, *static):
-        if column in (PAST, FUTURE):
-            raise UsageError(f"a column can't be called {column!r} here.", where=frame.name, fix="Rename it.")
-    numbers: dict[str, dict[str, Any]] = {column: _number(frame, column).spec() for column in targets}
-    classes: dict[str, tuple[str, ...]] = {}
-    for column in (*known, *past):
-        if frame.column(column).may_be_numbers and frame.column(column).numbers.share == 1:
-            numbers[column] = _number(frame, column).spec()
-        else:
-            classes[column] = _classes(frame, column)
-    when, date = _when(frame, timestamp) if timestamp else ("", {})
-    return Layout(
-        tuple(targets), timestamp, when, date, zone, "", item, tuple(known), tuple(past), tuple(static), numbers, classes, fill,
-        join,
-    )  # fmt: skip
-
-
-def _refuse_same_names(layout: Layout) -> None:
-    """Raises UsageError where two channels would be called alike: a column, and what the calendar says or a class of another."""
-    names = layout.channels
-    if same := next((name for place, name in enumerate(names) if name in names[:place]), ""):
-        raise UsageError(
-            f"two channels are called {same!r}, of the calendar perhaps.",
-            where=f"column {same!r}",
-            fix="Rename it.",
-        )
-
-
-def _number(frame: Frame, column: str) -> Number:
-    """How the numbers of a column are written."""
-    found = frame.column(column)
-    absent = found.absent(Number.no_value)
-    return replace(found.way(), missing=True, absent=absent)
-
-
-def _classes(frame: Frame, column: str) -> tuple[str, ...]:
-    """The names in a column, each of which becomes a channel. Raises DataError where there are too many."""
-    texts = sorted(
-        {
-            canonical(as_text(value, "name"))
-            for value in frame.column(column).plain().tolist()
-            if not is_nothing(value)
-        }
-        - {""}
-    )
-    if len(texts) > MOST_CLASSES:
-        raise DataError(
-            f"it holds {len(texts):,} different names, {', '.join(texts[:TOLD])} ...: each would be a channel, and {MOST_CLASSES} "
-            "is the most.",
-            where=f"{frame.name}, column {column!r}", fix="Put some together, or leave it out.",
-        )  # fmt: skip
-    return tuple(texts)
-
-
-def _when(frame: Frame, column: str) -> tuple[When, dict[str, Any]]:
-    """How a column of times is written: dates, years or counts. Raises DataError for anything else."""
-    seen = ColumnContext(frame.column(column), frame.origins)
-    numbers = seen.column.numbers if seen.column.may_be_numbers else None
-    if numbers is not None and numbers.share == 1 and numbers.whole and len(numbers.finite):
-        from drivetrain.data.kinds.date import moment
-
-        found = moment(seen, numbers, named=True)
-        if found is None or found.codec is None:
-            low, high = numbers.finite.min(), numbers.finite.max()
-            return ("year" if YEARS[0] <= low and high <= YEARS[1] else "count"), {}
-        return "date", found.codec.spec()
-    codec = as_told(seen, DATE).codec
-    assert codec is not None  # What is told to be a date has one, or is refused.
-    return "date", codec.spec()
-
-
-def _zone_in(frame: Any, column: str) -> str:
-    """The time zone of a column of a frame; empty where it has none, or is not there."""
-    if isinstance(frame, Frame):
-        return frame.zones.get(column, "")
-    try:
-        values = frame[column]
-    except (KeyError, TypeError, ValueError, LookupError):
-        return ""
-    dtype = getattr(values, "dtype", None)
-    zone = getattr(dtype, "time_zone", None) or getattr(dtype, "tz", None)
-    if zone is None and isinstance(values, (list, tuple, np.ndarray)):
-        found = (value.tzinfo for value in values if isinstance(value, datetime.datetime))
-        zone = next((each for each in found if each is not None), None)
-    return "" if zone is None else str(zone)
-
-
-def _in_utc(moments: Array) -> Array:
-    """Moments (n,) as they are, said to be in UTC."""
-    found = np.empty(len(moments), object)
-    for row, moment in enumerate(moments.astype("datetime64[us]").tolist()):
-        found[row] = None if moment is None else moment.replace(tzinfo=datetime.UTC)
-    return found
 
 
 def find_faults(data: Forecasting) -> Report:
