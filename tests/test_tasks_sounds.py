@@ -218,3 +218,28 @@ def test_long_recordings_are_answered_by_windows_and_as_a_whole(trained, tmp_pat
 
 def high_short(folder):
     return write(folder / "short.wav", tone(1200, 0.2, 5))
+
+
+def test_ten_hours_are_heard_in_windows(tmp_path):
+    """At a thousand samples a second of 8 bits: what is long is the time."""
+    folder = sound_folder(tmp_path / "tones")
+    hours = np.full(10 * 3600 * 1000, 128, np.uint8)
+    hours[5_000_000:5_004_000] += (40 * np.sin(np.arange(4000) / 2)).astype(np.int8).view(np.uint8)
+    (folder / "low" / "night.wav").write_bytes(to_wav(hours, 1000))
+    data = dt.sound_classification.from_folder(folder, split=dt.split.none(), seconds=60.0, rate=1000)
+    part = data.part("train")
+    assert len(part) == 16 + 600
+    assert not data.bad
+    assert part.column("audio")[part.rows == 16 - 1].shape[1] == 60_000
+    assert "longer than that, and heard in windows" in data.describe()
+    assert kinds(data.check())["long"].where == ["low/night.wav: 600.0 minutes"]
+
+
+def test_a_long_recording_that_is_cut_off_is_bad_and_the_others_stay(tmp_path):
+    folder = long_folder(tmp_path / "long")
+    path = folder / "low" / "0.wav"
+    path.write_bytes(path.read_bytes()[:5000])
+    data = dt.sound_classification.from_folder(folder, split=dt.split.none(), seconds=0.25)
+    assert len(data.part("train")) == 11 * 4
+    (fault,) = data.bad.values()
+    assert "ends 0.3" in str(fault)

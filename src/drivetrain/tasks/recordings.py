@@ -9,11 +9,15 @@ import numpy as np
 from drivetrain.codecs.audio import Audio
 from drivetrain.data.dataset import Part
 from drivetrain.data.read.file_kinds import SOUNDS
-from drivetrain.errors import DrivetrainError
+from drivetrain.errors import DataError, DrivetrainError
 from drivetrain.metrics import Estimate, measure
+from drivetrain.sound.file import info
+from drivetrain.sound.resample import resampled_length
 from drivetrain.tasks.problem import Problem
 from drivetrain.types import Array
 
+MOST_BYTES = 8 << 30
+"""Of the windows of a part."""
 FEWEST = 2
 """Recordings that are measured as wholes."""
 
@@ -26,38 +30,48 @@ class Recordings(Problem):
         part = super()._encode(rows, name, enlarge)
         codec = cast("Audio", self.signature.inputs[SOUNDS.column])
         values = self.table[SOUNDS.column][rows]
-        cut = {
-            place: windows
-            for place, raw in enumerate(values)
-            if (windows := _windows(codec, raw)) is not None
-        }
-        if not cut:
+        long = {place: count for place, raw in enumerate(values) if (count := windows_of(codec, raw)) > 1}
+        if not long:
             return part
-        for place in cut:
-            self.bad.pop(int(rows[place]), None)
-        kept = set(part.index.tolist())
-        counts = np.array(
-            [len(cut[place]) if place in cut else int(place in kept) for place in range(len(rows))]
-        )
-        sounds = np.empty((counts.sum(), *codec.shape), codec.dtype)
-        ends = np.cumsum(counts)
-        packed = part.arrays[SOUNDS.column]
-        for place, (count, end) in enumerate(zip(counts.tolist(), ends.tolist())):
-            sounds[end - count : end] = cut[place] if place in cut else packed[place : place + count]
+        counts = np.zeros(len(rows), np.int64)
+        counts[part.index] = 1
+        counts[[*long]] = [*long.values()]
+        seconds = cast("float", codec.seconds)
+        if counts.sum() * codec.shape[0] * 4 > MOST_BYTES:
+            raise DataError(
+                f"the sounds of {name} are {counts.sum() * seconds / 3600:,.1f} hours in windows, more than the "
+                f"{MOST_BYTES >> 30} GiB that are held.",
+                where=self.table.name, fix="Hear them at a lower --rate, or leave some out.",
+            )  # fmt: skip
+        sounds = np.zeros((counts.sum(), *codec.shape), codec.dtype)
         of = np.repeat(np.arange(len(rows)), counts)
+        packed = part.arrays[SOUNDS.column]
+        for place, end in enumerate(np.cumsum(counts).tolist()):
+            start = end - int(counts[place])
+            row = int(rows[place])
+            if place not in long:
+                sounds[start:end] = packed[place : place + end - start]
+                continue
+            self.bad.pop(row, None)
+            try:
+                for window, (_, samples) in zip(sounds[start:end], codec.windows(values[place], seconds)):
+                    window[:] = samples
+            except DrivetrainError as fault:
+                self.bad[row] = fault.also_at(self.table.origin(row))
+        index = np.flatnonzero(~np.isin(np.asarray(rows)[of], [*self.bad]))
         arrays = {field: array[of] for field, array in part.arrays.items() if field != SOUNDS.column}
-        return Part({SOUNDS.column: sounds, **arrays}, np.arange(len(of)), np.asarray(rows)[of])
+        return Part({SOUNDS.column: sounds, **arrays}, index, np.asarray(rows)[of[index]])
 
 
-def _windows(codec: Audio, raw: Any) -> Array | None:
-    """The windows (n, samples) of a sound that is too long for one, the next where the one before ends; None of others, and of
-    what can't be read."""
+def windows_of(codec: Audio, raw: Any) -> int:
+    """How many windows a sound is, the next where the one before ends; 1 of what fits in one, and of what can't be read."""
     try:
         if codec.stretches(raw) is None:
-            return None
-        return np.stack([window for _, window in codec.windows(raw, cast("float", codec.seconds))])
+            return 1
+        found = info(raw)
     except DrivetrainError:
-        return None
+        return 1
+    return -(-resampled_length(found.frames, found.rate, cast("int", codec.rate)) // codec.shape[0])
 
 
 def whole_metrics(data: Problem, outputs: Array) -> dict[str, Estimate]:

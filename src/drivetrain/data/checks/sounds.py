@@ -109,16 +109,13 @@ def check(
 
 
 def hear(raw: Any) -> Heard:
-    """One sound, from its first sample to its last."""
+    """One sound, from its first sample to its last; of a very long one the first ten minutes."""
     try:
         if isinstance(raw, (str, os.PathLike)) and not os.path.exists(raw):
             return Heard(fault=("missing file", ""))
         with opened(raw) as sound:
-            if sound.info.seconds > MOST_SECONDS:
-                longest = f"{sound.info.seconds / 60:,.0f} minutes; {MOST_SECONDS // 60} are the most"
-                return Heard(info=sound.info, fault=("too long", longest))
-            samples = sound.mono()
             info = sound.info
+            samples = sound.mono(0, min(info.frames, MOST_SECONDS * info.rate))
     except DrivetrainError as fault:
         empty = isinstance(raw, (str, os.PathLike)) and os.path.isfile(raw) and not os.path.getsize(raw)
         kind = "empty file" if empty else "truncated" if "ends" in fault.error else "unreadable"
@@ -166,7 +163,6 @@ UNREADABLE = {
     "missing file": "There is no file for",
     "empty file": "Empty files (0 bytes):",
     "truncated": "Cut off, the end is missing:",
-    "too long": "Too long to be one sound:",
     "unreadable": "Can't be read:",
 }
 
@@ -177,12 +173,9 @@ def _unreadable(heard: Sequence[Heard], names: Names) -> Iterator[Fault]:
         if rows:
             plain = kind in ("missing file", "empty file")
             where = [names(row) if plain else f"{names(row)}: {heard[row].fault[1]}" for row in rows]  # type: ignore[index]
-            fix = (
-                "Cut them into pieces, or leave them out."
-                if kind == "too long"
-                else "Replace them, or leave them out."
+            yield Fault(
+                kind, "error", f"{told} {names.some(len(rows))}.", where, "Replace them, or leave them out."
             )
-            yield Fault(kind, "error", f"{told} {names.some(len(rows))}.", where, fix)
 
 
 def _of_each(heard: Sequence[Heard], rows: Sequence[int], names: Names) -> Iterator[Fault]:
@@ -210,6 +203,13 @@ def _of_each(heard: Sequence[Heard], rows: Sequence[int], names: Names) -> Itera
         "offset", offset, "With an offset, the mean is not 0:", "Subtract the mean, as a high-pass filter does.",
         lambda found: f": {found.mean:+.3f}",
     )  # fmt: skip
+    long = [row for row in rows if heard[row].info.seconds > MOST_SECONDS]  # type: ignore[union-attr]
+    if long:
+        where = [f"{names(row)}: {heard[row].info.seconds / 60:,.1f} minutes" for row in long]  # type: ignore[union-attr]
+        message = (
+            f"Longer than {MOST_SECONDS // 60} minutes, which alone were checked: {names.some(len(long))}."
+        )
+        yield Fault("long", "note", message, where, "Cut them where the class changes within.")
     short = [row for row in rows if heard[row].info.seconds < SHORT]  # type: ignore[union-attr]
     yield from told(
         "short", short, f"Shorter than {SHORT * 1000:g} ms:", "Look at them: they may be cut off.",
