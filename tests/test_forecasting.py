@@ -230,3 +230,10 @@ def test_lookbacks_hold_seasons_and_leave_enough_to_learn_from():
     assert list(found) == sorted(found)
     assert lookbacks(5, 4, (7,)) == (1,)
     assert lookbacks(10**6, 24, (24, 168))[-1] == 1024
+
+
+def test_exponential_smoothing_follows_a_trend_and_bears_what_it_cannot_fit():
+    pytest.importorskip("statsforecast")
+    past = np.stack([np.arange(48.0), np.full(48, 3.0)])
+    found = baselines.ets(past, 3, 1)
+    np.testing.assert_allclose(found, [[48, 49, 50], [3, 3, 3]], atol=0.1)

@@ -76,3 +76,7 @@ def _statistical(name: str, past: Array, horizon: int, season: int) -> Array:
             continue  # A constant or a very short past has no such model: the last value stands.
         found[row] = np.where(np.isfinite(answer), answer, found[row])
     return found
+
+
+METHODS: dict[str, Baseline] = {"AutoETS": ets, "AutoTheta": theta}
+"""What is fitted anew at each origin."""

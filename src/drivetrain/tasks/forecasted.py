@@ -12,7 +12,7 @@ import numpy as np
 from drivetrain.figures import rough
 from drivetrain.metrics import Statistic, difference, statistics
 from drivetrain.metrics.kind import metrics_of
-from drivetrain.metrics.series import scaled
+from drivetrain.metrics.series import losses, scaled
 from drivetrain.tasks.conclusion import Concluded
 from drivetrain.types import Array
 
@@ -25,6 +25,8 @@ BANK = "bank"
 OF_BANDS = ("wql", "band_coverage")
 AT_ONCE = 2_048
 """Windows of which a whole context is held."""
+FITTED_ANEW, MOST_READ = 10, 500
+"""Origins that statistical methods, which are fitted at each, are tried at where they are installed, and moments that they read."""
 
 
 class Forecasted(Concluded):
@@ -61,6 +63,7 @@ class Forecasted(Concluded):
             *([] if unseen else TRAINED_ON),
             *worse_metric(learner.history),
             *(beside_the_bank(against) if unseen else []),
+            *([] if learner.brief else statistical(learner, part)),
             *fitted_again(learner),
         ]
         result = learner.result = {
@@ -155,3 +158,28 @@ def simple_methods(learner: BaseLearner, part: str) -> dict[str, Array]:
         bank.solve()
         found[BANK] = bank.predict_part(part)[target]
     return found
+
+
+def statistical(learner: BaseLearner, part: str) -> list[str]:
+    """How exponential smoothing does at a few origins, and this model at the same, where statsforecast is installed: it is fitted
+    at each origin, so that all of them would take longer than all else."""
+    from drivetrain.forecasting.baselines import METHODS, has_statsforecast
+
+    data = cast("Forecasting", learner.data)
+    found = data.part(part)
+    if not has_statsforecast() or not len(found):
+        return []
+    rows = np.unique(np.linspace(0, len(found) - 1, FITTED_ANEW).astype(int))
+    past = found.column("past").gather(rows)[:, -MOST_READ:, 0]
+    ((target, codec),) = data.signature.targets.items()
+    outputs, truths = learner.outputs(part)
+    ours = losses(codec, outputs[target][rows], truths[target][rows]).mean()
+    told: list[str] = []
+    for name, method in METHODS.items():
+        made = method(past, data.horizon, data.season)[:, :, None]
+        made = np.repeat(made, codec.output_shape[1], axis=2)
+        theirs = losses(codec, made, truths[target][rows]).mean()
+        told.append(f"{name} {theirs:.4g}")
+    return [
+        f"fitted anew at {len(rows)} of the origins: MAE of {' and '.join(told)}, of this model at the same {ours:.4g}"
+    ]
