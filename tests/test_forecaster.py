@@ -84,7 +84,9 @@ def test_each_series_goes_on_from_its_own_end_with_rows_that_the_training_had_no
     assert (first.value < first.high).all()
     late = {name: cells + cells[:0] for name, cells in table.items()}
     ragged = {name: one(longer)[name] + one(until(table, 100), "store 1")[name] for name in late}
-    ends = [found.stamps[0] for found in Forecaster(plain).forecast(ragged)]
+    found = Forecaster(plain).forecast(ragged)
+    assert any("'store 1' ends at 2021-06-08, before others" in note for note in found[1].notes)
+    ends = [each.stamps[0] for each in found]
     assert ends == [str(FIRST + 147), str(FIRST + 100)]
 
 
@@ -457,6 +459,17 @@ def test_series_are_told_in_words_and_drawn(tmp_path: Path, capsys: pytest.Captu
     learner.fit()
     titles = [section["title"] for section in data.task.sections(learner)]
     assert titles == ["The series", "Forecasts"]
+
+
+def test_a_bundle_of_format_8_still_holds_and_adds_up() -> None:
+    opened = open_bundle(Path(__file__).parent / "bundles" / "format-8-sales.bundle")
+    assert verified(opened).ok
+    assert [case.name for case in opened.histories] == ["as it is", "never seen"]
+    case = opened.histories[0]
+    total, north, south, *stores = Forecaster(opened).forecast(case.rows)
+    assert (total.value == north.value + south.value).all()
+    assert (total.value == sum(store.value for store in stores)).all()
+    np.testing.assert_allclose(total.value, case.answers[0]["value"], rtol=1e-3)
 
 
 def test_it_answers_without_torch(plain: Path) -> None:

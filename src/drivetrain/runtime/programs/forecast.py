@@ -122,6 +122,12 @@ class Engine:
                 f"no {' or '.join(self.layout.targets)} is known in it.", fix="Give the history of a series."
             )
         notes = {int(each): self._notes(history, int(each), int(ends[each]), horizon) for each in series}
+        last = history.numbers[ends[series] - 1]
+        for each in series[last < last.max()].tolist():
+            (when,) = stamp_texts(self.layout, history.numbers[ends[each] - 1 : ends[each]])
+            notes[each].append(
+                f"{moments.names[each]!r} ends at {when}, before others: it goes on from there"
+            )
         outputs = self.run(history, series, ends[series])
         shifts, adapting = self._shifts(history, series, ends)
         outputs = shifted(outputs, shifts) if adapting.any() else outputs
