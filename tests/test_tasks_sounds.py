@@ -77,6 +77,12 @@ def test_one_class_and_wrong_options(tmp_path):
         dt.sound_classification.from_folder(folder, layout="class folders")
 
 
+def test_a_sound_alone_is_no_source(tmp_path):
+    done = drivetrain("train", write(tmp_path / "a.wav", tone(300)))
+    assert done.code == 2
+    assert "this is a sound. Name the folder" in done.err
+
+
 def test_check_hears_what_is_wrong_with_each(tmp_path):
     folder = sound_folder(tmp_path, 12)
     loud = np.clip(20 * tone(300), -1, 1)

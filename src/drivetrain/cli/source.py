@@ -89,6 +89,7 @@ def recognise(options: Namespace) -> Task:
 def _refuse_no_data(path: str) -> None:
     from drivetrain.bundle.archive import is_bundle
     from drivetrain.codecs.image import EXTENSIONS
+    from drivetrain.sound.file import EXTENSIONS as SOUNDS
 
     if is_bundle(path):
         command = shlex.join(["drivetrain", "verify", path])
@@ -98,6 +99,10 @@ def _refuse_no_data(path: str) -> None:
     if path.lower().endswith(EXTENSIONS):
         raise UsageError(
             "this is a picture.", where=path, fix="Name the folder that holds the pictures of all classes."
+        )
+    if path.lower().endswith(SOUNDS):
+        raise UsageError(
+            "this is a sound.", where=path, fix="Name the folder that holds the sounds of all classes."
         )
 
 
