@@ -23,7 +23,7 @@ from drivetrain.learn.trees import learner as trees
 from drivetrain.learn.trees.learner import TreeSettings
 from drivetrain.search import tune as tuning_module
 from drivetrain.search.result import Tuning
-from drivetrain.search.space import Choice, Range, default_space, names_of, read_space, scaled
+from drivetrain.search.space import Choice, Range, default_space, names_of, read_space
 from drivetrain.search.tune import Search
 
 SPACE = {"lr": (1e-3, 3e-1, "log"), "weight_decay": (1e-4, 0.1, "log"), "dropout": (0.0, 0.5)}
@@ -386,9 +386,9 @@ def test_where_every_trial_fails_it_is_said_why(tmp_path: Path) -> None:
 
 def test_strength_scales_amounts_and_leaves_probabilities() -> None:
     photos = Augment.photos()
-    double = scaled(photos, 2.0)
+    double = photos.scaled(2.0)
     assert (double.rotate, double.zoom, double.flip) == (20.0, pytest.approx(1.2), photos.flip)
-    assert scaled(photos, 1e9).lighting <= 0.9
+    assert photos.scaled(1e9).lighting <= 0.9
 
 
 def test_the_note_tells_how_much_the_best_of_many_flatters_itself() -> None:
