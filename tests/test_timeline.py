@@ -253,6 +253,8 @@ def test_what_the_calendar_says_is_of_the_wall_clock() -> None:
     np.testing.assert_allclose(table["time of day, sine"], [1, -1], atol=1e-6)
     assert calendar_channels(parse("MS")) == ("time of year, sine", "time of year, cosine")
     assert calendar_channels(parse("YS")) == calendar_channels(parse("rows")) == ()
+    assert calendar_channels(parse("MS"), days=2 * 366) == ()
+    assert calendar_channels(parse("h"), days=2 * 366) == names[:-2]
     assert "Monday" in calendar_channels(parse("B"))
     assert "Monday" not in calendar_channels(parse("W-MON"))
     layout = Layout(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -15,21 +16,24 @@ DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sun
 TIME_OF_DAY = ("time of day, sine", "time of day, cosine")
 TIME_OF_YEAR = ("time of year, sine", "time of year, cosine")
 CHANNELS = (*TIME_OF_DAY, *DAYS, *TIME_OF_YEAR)
-YEAR = 366
+YEAR, ENOUGH = 366, 3
 
 
-def calendar_channels(frequency: Frequency) -> tuple[str, ...]:
+def calendar_channels(frequency: Frequency, days: float = math.inf) -> tuple[str, ...]:
     """The names of what is told of a moment: the time of day where moments are less than a day apart, the weekday where less
-    than a week, the time of the year where less than a year. Nothing where rows are counted."""
+    than a week, the time of the year where less than a year and the history has at least so many `days` as ENOUGH years: in a
+    shorter one it is as good as a date, and what a network makes of it is that it knows each week by heart. Nothing where rows are
+    counted."""
+    year = TIME_OF_YEAR if days >= ENOUGH * YEAR else ()
     if frequency.kind == "count":
         return ()
     if frequency.kind == "months":
-        return TIME_OF_YEAR if frequency.step < 12 else ()
+        return year if frequency.step < 12 else ()
     seconds = DAY if frequency.kind == "business" else frequency.step
     return (
         *(TIME_OF_DAY if seconds < DAY else ()),
         *(DAYS if seconds < 7 * DAY else ()),
-        *TIME_OF_YEAR,
+        *year,
     )
 
 

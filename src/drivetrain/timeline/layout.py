@@ -22,7 +22,7 @@ from drivetrain.timeline.cells import At, read_numbers, texts_of
 from drivetrain.timeline.cells import absent as absent_in
 from drivetrain.timeline.frequency import Frequency, find_count, find_frequency, parse
 from drivetrain.timeline.grid import Fill, Grid, Join, make_grid, shown
-from drivetrain.timeline.stamps import Clock, Stamps, read_stamps
+from drivetrain.timeline.stamps import DAY, Clock, Stamps, read_stamps
 from drivetrain.timeline.sums import Paths, with_sums
 from drivetrain.types import Array
 
@@ -281,7 +281,9 @@ class Rows:
             found = (
                 parse(frequency, self.stamps) if frequency else find_frequency(self.stamps, self.codes, where)
             )
-        return replace(self, layout=replace(layout, frequency=str(found), calendar=calendar_channels(found)))
+        days = np.ptp(self.stamps.local).astype(float) / DAY if len(self.stamps.local) and not counts else 0.0
+        channels = calendar_channels(found, days)
+        return replace(self, layout=replace(layout, frequency=str(found), calendar=channels))
 
     def number(self, column: str) -> npt.NDArray[np.float64]:
         """float64 (rows,) of a column of numbers, NaN where there is none. Raises DataError that names the row."""
