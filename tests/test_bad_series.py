@@ -12,6 +12,7 @@ from commands import drivetrain
 
 import drivetrain as dt
 from drivetrain.errors import DrivetrainError
+from drivetrain.runtime import Forecaster
 
 DAYS = [str(day) for day in np.arange("2024-01-01", "2024-05-20", dtype="datetime64[D]")]
 UNITS = [round(10 + 3 * (day % 7) + float(np.sin(day * 1.7)), 2) for day in range(len(DAYS))]
@@ -153,3 +154,28 @@ def test_the_command_line_says_it_in_one_line_and_leaves_nothing(tmp_path: Path)
     assert "row 42" in done.err
     assert "Traceback" not in done.err
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_a_history_that_is_asked_about_is_told_by_the_rows_of_its_file(tmp_path: Path) -> None:
+    data = taken(
+        tmp_path, [(*row, place % 2) for place, row in enumerate(GOOD)], "day,units,price", known="price"
+    )
+    learner = data.learner(out=tmp_path / "run", quiet=True)
+    learner.fit()
+    bundle = learner.export(tmp_path / "sales.bundle")
+    rows = [(*row, place % 2) for place, row in enumerate(changed({9: "lots"}))]
+    bad = written(tmp_path, rows, "day,units,price")
+    done = drivetrain("predict", bundle, bad)
+    assert "sales.csv, row 11, column 'units'" in done.err
+    with pytest.raises(DrivetrainError, match="lots") as caught:
+        Forecaster(bundle).forecast(bad)
+    assert "sales.csv, row 11" in str(caught.value)
+    written(tmp_path, [(*row, place % 2) for place, row in enumerate(GOOD)], "day,units,price")
+    ahead = tmp_path / "prices.csv"
+    ahead.write_text(
+        "day,price\n" + "".join(f"2024-05-{day},{'' if day == 22 else 1}\n" for day in range(20, 27))
+    )
+    done = drivetrain("predict", bundle, bad, "--known-future", ahead)
+    assert done.code == 1
+    assert "prices.csv, row 4" in done.err

@@ -23,13 +23,16 @@ SERIES, MOMENTS = 5, 14
 """Of a forecast in a terminal: series, and moments of each, at most."""
 
 
-def columns_of(path: str, layout: Layout, ahead: bool = False) -> dict[str, Any]:
-    """The columns of a file of series that a layout looks at, raw; of what is `ahead` without the targets. Raises FileError,
-    DataError, UsageError."""
+def columns_of(path: str, layout: Layout, ahead: bool = False) -> tuple[dict[str, Any], list[str]]:
+    """The columns of a file of series that a layout looks at, raw, and where each row comes from; of what is `ahead` without
+    the targets. Raises FileError, DataError, UsageError."""
     from drivetrain.data.read.rows import read_rows
     from drivetrain.errors import DataError, nearest
 
-    rows = [row for _, row in read_rows(path)]
+    origins, rows = [], []
+    for origin, row in read_rows(path):
+        origins.append(origin)
+        rows.append(row)
     if not rows:
         raise DataError(
             "there are no rows in it.", where=path, fix="Give a header, and a row for each moment."
@@ -50,14 +53,17 @@ def columns_of(path: str, layout: Layout, ahead: bool = False) -> dict[str, Any]
     for name in wanted:
         found[name] = np.empty(len(rows), object)
         found[name][:] = [row.get(name) for row in rows]
-    return found
+    return found, origins
 
 
 def read_history(forecaster: Forecaster, path: str, future: str | None = None) -> Any:
     """The history in a file, and what is known of its future, as moments."""
     layout = forecaster.layout
-    ahead = None if future is None else columns_of(future, layout, ahead=True)
-    return forecaster.read(columns_of(path, layout), ahead, name=Path(path).name)
+    columns, origins = columns_of(path, layout)
+    if future is None:
+        return forecaster.read(columns, name=Path(path).name, origins=origins)
+    ahead, places = columns_of(future, layout, ahead=True)
+    return forecaster.read(columns, ahead, Path(path).name, [*origins, *places])
 
 
 def predict(opened: Bundle, options: Namespace) -> Reply:

@@ -169,18 +169,21 @@ class Forecaster:
         `rate`, as measured in validation. Raises what `forecast` does, and UsageError where a bundle has measured nothing."""
         return odd_moments(self.engine, self.read(history), rate)
 
-    def read(self, history: Given, future: Given = None, name: str = "") -> History:
-        """A history, and what is known of its future, as moments. `name` is what it is called in errors."""
-        columns, origins, found = columns_in(history, name or "history")
+    def read(
+        self, history: Given, future: Given = None, name: str = "", origins: Sequence[str] = ()
+    ) -> History:
+        """A history, and what is known of its future, as moments. `name` is what it is called in errors, and `origins` where
+        its rows come from, and then those of the future."""
+        columns, places, found = columns_in(history, name or "history")
         name = name or found
         if future is not None:
-            columns, origins = self._joined(columns, origins, future)
+            columns, places = self._joined(columns, places, future)
         for target in self.layout.targets:
             if target not in columns:
                 raise UsageError(
                     f"there is no column {target!r}.", where=name, fix="Give the history of what is foretold."
                 )
-        return self.engine.history(columns, origins, name)
+        return self.engine.history(columns, origins or places, name)
 
     def _joined(
         self, columns: dict[str, Array], origins: list[str], future: Given
@@ -392,7 +395,7 @@ def _file(path: str) -> tuple[dict[str, Array], list[str], str]:
                 )  # fmt: skip
             else:
                 cells.append(row)
-                origins.append(f"{name}, row {len(cells)}")
+                origins.append(f"{name}, row {len(cells) + 1}")  # The header is the first.
     except csv.Error as fault:
         raise DataError(f"it is no CSV: {fault}.", where=f"{name}, line {rows.line_num}") from fault
     if not cells:
