@@ -29,6 +29,7 @@ from pictures import class_folder, picture, split_folder
 from tables import films, incomes, ratings, rentals, reviews
 
 from drivetrain.cli.main import build_parser
+from drivetrain.figures import rough
 from drivetrain.files import sha256, to_json
 from drivetrain.metrics import kinds
 from drivetrain.metrics.names import known
@@ -257,7 +258,7 @@ def _forecast(found: dict[str, Any]) -> str:
 def _demand(found: dict[str, Any]) -> str:
     error = found["MAE"]
     naive = min(value for name, value in error.items() if name.startswith("seasonal naive"))
-    return ", ".join(f"{value:.3g}" for value in (error["drivetrain"], error["LightGBM on lags"], naive))
+    return ", ".join(rough(value) for value in (error["drivetrain"], error["LightGBM on lags"], naive))
 
 
 def _of_all(ratios: Iterable[float]) -> str:
