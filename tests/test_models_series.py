@@ -21,6 +21,7 @@ from drivetrain.models.bodies import tcn
 from drivetrain.models.bodies.dlinear import averaging
 from drivetrain.models.bodies.nhits import lines_between
 from drivetrain.models.build import build_network
+from drivetrain.models.encoders import series as encoder
 from drivetrain.models.heads import HeadOptions
 from drivetrain.models.heads.series import steps_between
 from drivetrain.ragged import as_batch
@@ -186,6 +187,19 @@ def test_series_are_told_apart_by_the_same_bodies(model: str, fixed: bool) -> No
         names = network.with_places({k: torch.as_tensor(v) for k, v in as_batch(rows).items()})[1]
         if not model.startswith("patch"):
             assert names["signal"].mask.sum(1).tolist() == list(lengths)
+
+
+@pytest.mark.parametrize("model", ["mlp", "nhits", "patch:32-wide", "gru:8-wide", "nlinear"])
+def test_of_a_very_long_window_only_a_sum_has_all(model: str, monkeypatch: Any) -> None:
+    monkeypatch.setattr(encoder, "LONGEST", 13)
+    signature, rows = forecast()
+    network = network_of(model, signature, rows)
+    told = answers(network, rows).numpy()
+    assert told_by_graph(network, signature, rows) == pytest.approx(told, rel=1e-4, abs=1e-4)
+    earlier = {**rows, "past": rows["past"].copy()}
+    earlier["past"][:, 1], earlier["past"][:, 2] = rows["past"][:, 2], rows["past"][:, 1]
+    same = np.allclose(answers(network, earlier).numpy(), told, atol=1e-4)
+    assert same is (model != "nlinear")
 
 
 @pytest.mark.parametrize("model", ["gru:8-wide", "tcn:2-layers"])
