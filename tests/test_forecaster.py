@@ -287,9 +287,9 @@ def test_frames_and_files_are_histories_and_rows_alone_still_have_a_predictor(
     assert first.value.tolist() == made["value"].to_list()[:7]
     with pytest.raises(UsageError, match="can't be read here"):
         Forecaster(plain).forecast(tmp_path / "sales.xlsx")
-    answer = Predictor(plain).predict(
-        {"past": np.ones((14, 10)), "future": np.ones((7, 9)), "store": "store 0"}
-    )
+    predictor = Predictor(plain)
+    windows = {name: np.ones(predictor.signature.inputs[name].shape) for name in ("past", "future")}
+    answer = predictor.predict({**windows, "store": "store 0"})
     assert len(answer.value) == 7
 
 
