@@ -69,7 +69,8 @@ def export_forecaster(learner: BaseLearner, path: str | Path, force: bool = Fals
         card=model_card(card_content(learner, path.name, len(cases))), force=force,
         facts={
             "data": data_facts(learner), "metrics": result["metrics"], "baselines": result["baselines"],
-            "versions": versions(), "seed": learner.settings.seed, **data.task.facts(data),
+            "versions": versions(), "seed": learner.settings.seed,
+            **({"parts": learner.parts} if learner.parts else {}), **data.task.facts(data),
         },
         members={**learner.members(), **data.task.members(learner)},
     )  # fmt: skip
