@@ -36,7 +36,6 @@ def sensors() -> Any:
     folder = data_folder("indoor_movement_rss")
     return dt.sequence_classification.from_csv(
         folder / "sequences.csv", sequence="sequence_id", target="label", labels=folder / "labels.csv", order="step",
-        ignore=["environment"],
     )  # fmt: skip
 
 
