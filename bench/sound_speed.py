@@ -33,6 +33,7 @@ SHAPE = MelShape.of(RATE, round(RATE * SECONDS))
 """As a training on these files has it."""
 _spectrogram: Any = None
 _codec: Any = None
+_kept: Any = None
 
 
 def ours(paths: list[str]) -> float:
@@ -43,10 +44,11 @@ def ours(paths: list[str]) -> float:
     from drivetrain.memory import kept_memory
     from drivetrain.models.encoders.audio import Spectrogram
 
-    global _spectrogram, _codec
+    global _spectrogram, _codec, _kept
     if _codec is None:
         torch.set_num_threads(1)
-        kept_memory().__enter__()  # For good, as a training has it from its first batch to its last.
+        _kept = kept_memory()
+        _kept.__enter__()  # For good, as a training has it from its first batch to its last.
         _codec = Audio(rate=RATE, seconds=SECONDS)
         _spectrogram = Spectrogram(SHAPE)
     started = time.process_time()
