@@ -139,6 +139,22 @@ def test_a_covariate_without_a_future_is_named_with_its_stamp(knowing: Path, tmp
     assert "future, row 4" in caught.value.where
 
 
+def test_a_day_without_a_row_between_others_to_come_is_read_as_in_the_training(knowing: Path) -> None:
+    """A shop that is closed on Sundays has no row for them, neither of what was nor of what comes."""
+    table, forecaster = sales(known=True), Forecaster(knowing)
+    days = [0, 1, 3, 4, 5, 6]
+    future = {
+        "day": [str(FIRST + 140 + day) for day in days] * 2, "store": ["store 0"] * 6 + ["store 1"] * 6,
+        "price": [0.5] * 12, "holiday": [""] * 12,
+    }  # fmt: skip
+    (first, _) = forecaster.forecast(table, future=future)
+    assert first.stamps == [str(FIRST + 140 + day) for day in range(7)]
+    (note,) = (note for note in first.notes if "to come" in note)
+    assert note == "of the 7 moments to come 1 has no row, the first 2021-07-21: price, holiday as last known"
+    with pytest.raises(DataError, match=f"'price' is not known at {FIRST + 146}"):
+        forecaster.forecast(table, future={name: cells[:5] for name, cells in future.items()})
+
+
 def test_a_series_that_is_new_and_one_that_is_short_are_told_or_refused(plain: Path) -> None:
     forecaster = Forecaster(plain)
     new = {**one(sales()), "store": ["store 9"] * 140}

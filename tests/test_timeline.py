@@ -40,6 +40,12 @@ def days(first: str, step: str, count: int = 40) -> Array:
     return np.datetime64(first, "s") + np.arange(count) * np.timedelta64(*[int(step[:-1]), step[-1]])  # type: ignore[misc]
 
 
+def business_ends(months: int) -> Array:
+    """The last days from Monday to Friday of every so many months."""
+    following = np.arange("1990-01", "1995-01", dtype="datetime64[M]")[months - 1 :: months] + 1
+    return np.busday_offset(following.astype("datetime64[D]") - 1, 0, roll="backward")
+
+
 @pytest.mark.parametrize(
     ("values", "name"),
     [
@@ -54,6 +60,8 @@ def days(first: str, step: str, count: int = 40) -> Array:
         (np.arange("1990-01", "1995-01", dtype="datetime64[M]"), "MS"),
         (np.arange("1990-02", "1995-02", dtype="datetime64[M]").astype("datetime64[D]") - 1, "ME"),
         (np.arange("1990-01", "1995-01", dtype="datetime64[M]").astype("datetime64[D]") + 14, "MS-15"),
+        (business_ends(1), "BME"),
+        (business_ends(3), "BQE-MAR"),
         (np.arange("1990-01", "1995-01", 3, dtype="datetime64[M]"), "QS"),
         (np.arange("1990-02", "1995-02", 3, dtype="datetime64[M]"), "QS-FEB"),
         (np.arange("1990", "2005", dtype="datetime64[Y]"), "YS"),

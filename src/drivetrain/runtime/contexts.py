@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from drivetrain.codecs.base import NO_NUMBER, is_missing
 from drivetrain.errors import DataError
+from drivetrain.figures import counted
 from drivetrain.timeline.calendar import features
 from drivetrain.timeline.frequency import Frequency
 from drivetrain.timeline.grid import shown
@@ -71,19 +72,24 @@ class History:
             found[rows, columns, -len(layout.calendar) :] = calendar(layout, numbers)
         return found
 
-    def refuse_unknown(self, series: int, origin: int, horizon: int) -> None:
+    def refuse_unknown(self, series: int, origin: int, horizon: int) -> str:
         """Raise DataError that names column and stamp where a covariate that is known ahead is not, in the `horizon` moments from
-        an origin on."""
+        an origin on. A moment without a row before others that have one (a shop is closed on Sundays) is read as in the training,
+        as the last value: the remark says so; "" else."""
         layout, moments = self.layout, self.moments
         end = int(moments.offsets[series] + moments.sizes[series])
+        of = f" of {moments.names[series]!r}" if len(moments.names) > 1 else ""
+        gaps: list[int] = []
         for step in range(horizon if layout.known else 0):
             place = origin + step
             row = int(moments.rows[place]) if place < end else -1
+            if row < 0 and place < end:
+                gaps.append(place)
+                continue
             lacking = [name for name in layout.known if row < 0 or self._is_absent(name, row)]
             if lacking:
                 number = self.numbers[end - 1] + place - (end - 1)
                 when = stamp_texts(layout, np.array([number]))[0]
-                of = f" of {moments.names[series]!r}" if len(moments.names) > 1 else ""
                 where = self.origins[row] if row >= 0 else "the known future"
                 raise DataError(
                     f"{lacking[0]!r} is not known at {when}{of}, and the model needs it for what it foretells.",
@@ -91,6 +97,11 @@ class History:
                     fix=f"Give a row for each of the {horizon:,} moments to come, with {', '.join(layout.known)} and without "
                     f"{' and '.join(layout.targets)}: at the end of the file, or in one of its own (--known-future).",
                 )
+        if not gaps:
+            return ""
+        first = stamp_texts(layout, self.numbers[gaps[:1]])[0]
+        many = counted(len(gaps), "has", "have")
+        return f"of the {horizon:,} moments to come {many} no row, the first {first}: {', '.join(layout.known)} as last known"
 
     def _is_absent(self, column: str, row: int) -> bool:
         """Whether a number is missing; of names none is one too, such as that of no holiday."""

@@ -1,9 +1,9 @@
 """How far apart the moments of a series are: found from stamps or said by a name, and counted either way.
 
 Names are those of pandas: `15min`, `h`, `6h`, `D`, `B` (Monday to Friday), `W-MON`, `MS` (a month's first day), `ME` (its last),
-`MS-15` (its 15th), `QS`, `YS` ... A moment has a whole number, the next one the number after it; a stamp between two moments has
-that of the earlier one. What is a day or more is counted on the wall clock, what is less in UTC: no hour is lost or told twice
-where the clocks change.
+`BME` (its last business day), `MS-15` (its 15th), `QS`, `YS` ... A moment has a whole number, the next one the number after it; a
+stamp between two moments has that of the earlier one. What is a day or more is counted on the wall clock, what is less in UTC: no
+hour is lost or told twice where the clocks change.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ Whole = npt.NDArray[np.int64]
 Kind = Literal["seconds", "months", "business", "count"]
 
 UNITS = {"s": 1, "min": 60, "h": 3_600, "D": DAY, "W": 7 * DAY}
-MONTHS = {"MS": 1, "ME": 1, "QS": 3, "QE": 3, "YS": 12, "YE": 12}
-END = 31
-"""The day of a month that stands for its last."""
+MONTHS = {"MS": 1, "ME": 1, "BME": 1, "QS": 3, "QE": 3, "BQE": 3, "YS": 12, "YE": 12, "BYE": 12}
+END, BUSINESS_END = 31, 32
+"""The days of a month that stand for its last, and for its last from Monday to Friday."""
 WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 MONTH_NAMES = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 MONDAY = 4 * DAY
@@ -50,8 +50,8 @@ SEASONS: dict[int, tuple[int, ...]] = {
 @dataclass(frozen=True)
 class Frequency:
     """`step` seconds, months, business days or rows from a moment to the next. `phase` is the first moment from 1970 on, in
-    seconds or months; `day` that of the month (31: its last), and `clock` the seconds after midnight, of months and business
-    days. Made by `parse` or `find_frequency`."""
+    seconds or months; `day` that of the month (31: its last, 32: its last business day), and `clock` the seconds after midnight, of
+    months and business days. Made by `parse` or `find_frequency`."""
 
     kind: Kind
     step: int = 1
@@ -96,6 +96,8 @@ class Frequency:
         """Its day in months, datetime64[D]: the last of a month that is too short."""
         first = months.astype("datetime64[D]")
         last = (months + np.timedelta64(1, "M")).astype("datetime64[D]") - np.timedelta64(1, "D")
+        if self.day == BUSINESS_END:
+            return np.busday_offset(last, 0, roll="backward")
         return np.minimum(first + np.timedelta64(self.day - 1, "D"), last)
 
     @property
@@ -152,10 +154,10 @@ class Frequency:
     def _months(self) -> str:
         size = next(size for size in (12, 3, 1) if self.step % size == 0)
         many, letter = self.step // size, {12: "Y", 3: "Q", 1: "M"}[size]
-        name = f"{'' if many == 1 else many}{letter}{'E' if self.day == END else 'S'}"
+        name = f"{'' if many == 1 else many}{'B' * (self.day == BUSINESS_END)}{letter}{'E' if self.day >= END else 'S'}"
         if size > 1 and self.phase:
             name += f"-{MONTH_NAMES[self.phase % 12]}"
-        elif size == 1 and self.day not in (1, END):
+        elif size == 1 and self.day not in (1, END, BUSINESS_END):
             name += f"-{self.day}"
         return name + _plus(self.clock)
 
@@ -180,13 +182,14 @@ def parse(name: str, stamps: Stamps | None = None) -> Frequency:
     if unit == "B" and many == 1 and of is None:
         return Frequency("business", clock=plus)
     if unit in MONTHS:
-        step, day = many * MONTHS[unit], END if unit.endswith("E") else 1
-        if of in MONTH_NAMES and unit[0] != "M":
+        step = many * MONTHS[unit]
+        day = 1 if unit.endswith("S") else BUSINESS_END if unit[0] == "B" else END
+        if of in MONTH_NAMES and "M" not in unit:
             return Frequency("months", step, MONTH_NAMES.index(of) % step, day, plus)
         if of is not None and of.isdecimal() and 1 <= int(of) <= END and unit == "MS":
             return Frequency("months", step, 0, int(of), plus)
         if of is None:
-            phase = (step - 1) % step if day == END and step > 1 else 0
+            phase = (step - 1) % step if day >= END and step > 1 else 0
             return Frequency("months", step, phase, day, plus)
         raise _unknown(name)
     if unit not in UNITS or (of is not None and (unit != "W" or of not in WEEKDAYS)):
@@ -204,7 +207,7 @@ def _unknown(name: str) -> UsageError:
     return UsageError(
         f"there is no frequency {name!r:.40}.",
         where="freq",
-        fix="Such as 15min, h, D, B (business days), W-MON, MS (months), QS, YS.",
+        fix="Such as 15min, h, D, B (business days), W-MON, MS (months), BME (their last business days), QS, YS.",
     )
 
 
@@ -272,6 +275,10 @@ def _calendar(local: Array, series: Array) -> Frequency | None:
         if step:
             day = END if (of_month == lengths).all() else day
             return Frequency("months", step, int(months.astype(np.int64)[0]) % step, day, clock)
+    if (days == Frequency("months", day=BUSINESS_END)._day_of(months)).all():
+        step = _common(_steps(months.astype("datetime64[s]"), series)[0], months.astype(np.int64), series)
+        if step:
+            return Frequency("months", step, int(months.astype(np.int64)[0]) % step, BUSINESS_END, clock)
     numbers = days.astype(np.int64)
     weekdays = (numbers + 3) % 7
     rows, _ = _steps(local, series)

@@ -189,9 +189,8 @@ class Engine:
         return np.array(chosen, np.int64), moved
 
     def _notes(self, history: History, series: int, end: int, horizon: int) -> list[str]:
-        history.refuse_unknown(series, end, horizon)
-        own = history.refuse_short(series, end)
-        notes = [own] if own else []
+        own = (history.refuse_unknown(series, end, horizon), history.refuse_short(series, end))
+        notes = [note for note in own if note]
         name = history.moments.names[series]
         if self.layout.series_field and name not in self.forecasts.seen:
             where = "" if self.layout.series_field in self.inputs else ", which the model doesn't ask for"
