@@ -1,10 +1,12 @@
 """The closed-form forecaster: its solve is ridge regression, its choice looks at nothing that is to come, its bands hold."""
 
+from importlib.resources import files
+
 import numpy as np
 import pytest
 
 from drivetrain.forecasting import baselines, ridge
-from drivetrain.forecasting.bands import DECILES, adapted, coverage, quantiles, shifted, spread_of
+from drivetrain.forecasting.bands import DECILES, RATE, adapted, coverage, quantiles, shifted, spread_of
 from drivetrain.forecasting.bank import Recipe, lookbacks
 from drivetrain.forecasting.choosing import fit, solve
 from drivetrain.forecasting.effects import fit_effects
@@ -237,3 +239,10 @@ def test_exponential_smoothing_follows_a_trend_and_bears_what_it_cannot_fit():
     past = np.stack([np.arange(48.0), np.full(48, 3.0)])
     found = baselines.ets(past, 3, 1)
     np.testing.assert_allclose(found, [[48, 49, 50], [3, 3, 3]], atol=0.1)
+
+
+def test_format_states_the_rate_at_which_bands_follow():
+    """Another language reads it there, and its bands would differ by a few widths in a hundred."""
+    text = (files("drivetrain.bundle") / "FORMAT.md").read_text(encoding="utf-8")
+    assert f"by {RATE:g} (level_j - 1)" in text
+    assert f"by {RATE:g} level_j where" in text

@@ -16,8 +16,8 @@ import numpy as np
 
 from drivetrain.bundle.npy import from_npy, to_npy
 from drivetrain.codecs import Codec, Signature
-from drivetrain.codecs.base import can_be_shown
 from drivetrain.errors import BundleError, DataError, DrivetrainError, UsageError
+from drivetrain.field_names import can_be_shown
 from drivetrain.files import from_json, sha256, to_json
 from drivetrain.ragged import Column, Ragged, as_batch
 from drivetrain.types import Array, Batch, Sample

@@ -13,8 +13,8 @@ from drivetrain.bundle.archive import MANIFEST
 from drivetrain.bundle.facts import is_number, is_text
 from drivetrain.bundle.tensors import made_names, part_tensor
 from drivetrain.codecs import Signature
-from drivetrain.codecs.base import can_be_shown
 from drivetrain.errors import BundleError
+from drivetrain.field_names import can_be_shown
 
 MOST = 100
 CLOSE = 1e-3

@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from drivetrain import extensions
 from drivetrain.errors import DataError, DrivetrainError, UsageError, nearest
+from drivetrain.field_names import field_name_fault
 from drivetrain.files import from_json, to_json
 from drivetrain.ragged import MOST_STEPS, Column, Ragged, Rows
 from drivetrain.types import Array
@@ -35,7 +36,6 @@ MISSING_WORDS = frozenset({"", "na", "n/a", "nan", "null", "?", "#n/a", r"\n"})
 NO_NUMBER = MISSING_WORDS | {"none", "-", "--", "missing"}
 """The same for numbers and dates; a category may well be called so."""
 
-JOINERS = {0x200C: None, 0x200D: None}
 LARGEST = float(np.finfo(np.float32).max)
 
 NEVER_MISSING = "missing, as none was in training"
@@ -43,8 +43,6 @@ NEVER_MISSING = "missing, as none was in training"
 
 MOST_NAMES = 20
 """Classes, tags or items that are named to people one by one."""
-LONGEST_NAME = 200
-"""Letters of a field's name."""
 
 Cell = str | float | int | bool | None
 Errors = dict[int, DrivetrainError]
@@ -490,28 +488,6 @@ def some_of(names: Sequence[str]) -> str:
 def codec_names() -> list[str]:
     """The names of the codecs there are, one for each file of the room: here and in extensions."""
     return list(extensions.names("codecs"))
-
-
-def can_be_shown(text: str) -> bool:
-    """Whether there is no control sign in it. Joiners are part of words and of pictures, though Python prints none."""
-    return text.translate(JOINERS).isprintable()
-
-
-def field_name(given: object, number: int) -> str:
-    """What the `number`-th column (from 1) of a file or frame is called as a field: surrounding space goes, what can't be
-    shown becomes a space, and no name at all becomes column_N."""
-    text = "" if given is None else str(given)
-    plain = "".join(letter if can_be_shown(letter) else " " for letter in text).strip()
-    return plain[:LONGEST_NAME].strip() or f"column_{number}"
-
-
-def field_name_fault(name: str) -> str:
-    """Why a field can't be called so; empty where it can. Any column's name will do that can be shown and sent."""
-    if not 1 <= len(name) <= LONGEST_NAME:
-        return f"has no letter, or more than {LONGEST_NAME}"
-    if not can_be_shown(name):
-        return "holds a character that can't be shown"
-    return "begins or ends with white space" if name != name.strip() else ""
 
 
 def from_spec(spec: Mapping[str, Any]) -> Codec:

@@ -37,7 +37,7 @@ def whole_answers(
 
 
 def whole_rows(
-    wholes: Sequence[str], truths: Mapping[str, Sequence[Any]], known: Sequence[int]
+    wholes: Sequence[str], truths: Mapping[str, Sequence[Any] | Array], known: Sequence[int]
 ) -> list[list[int]]:
     """Of the rows that are `known` those of each recording whose windows all have one true value."""
     own = set(known)

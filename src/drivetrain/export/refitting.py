@@ -12,6 +12,7 @@ import numpy as np
 
 from drivetrain.bundle import Bundle, make_cases, open_bundle, refuse_no_bundle
 from drivetrain.bundle.forecasts import FUTURE, PAST, Forecasts
+from drivetrain.bundle.golden import Kind
 from drivetrain.bundle.program import Forecast
 from drivetrain.errors import UsageError
 from drivetrain.export.forecasting import histories_of, write_forecasts
@@ -21,7 +22,7 @@ from drivetrain.learn.forecast.graph import bank_graph
 from drivetrain.runtime.contexts import History, stamp_texts
 from drivetrain.runtime.forecaster import Forecaster, Given
 from drivetrain.runtime.known import MADE, remember
-from drivetrain.types import Array
+from drivetrain.types import Array, Sample
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def refit_bundle(opened: Bundle, history: History, path: Path, *, force: bool = 
         ahead = np.asarray(batch[FUTURE]) if FUTURE in batch else None
         return {target: bank.forecast(np.asarray(batch[PAST]), ahead).astype(np.float32)}
 
-    samples = [
+    samples: list[tuple[str, Kind, Sample]] = [
         (case.name, case.kind, {name: codec.from_bytes(case.raw[name]) for name, codec in signature.inputs.items()})
         for case in opened.cases
     ]  # fmt: skip

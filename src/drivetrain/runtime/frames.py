@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, cast
 
-from drivetrain.codecs.base import field_name
 from drivetrain.errors import DataError, UsageError, nearest
+from drivetrain.field_names import field_name
 
 _KINDS = {
     "polars": ("iter_rows", "columns"),

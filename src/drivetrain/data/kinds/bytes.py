@@ -15,7 +15,8 @@ WRITTEN = {layout: layout for layout in LAYOUTS}
 
 def told(seen: ColumnContext, word: str) -> ColumnKind:
     refuse_no_text(seen, word)
-    return seen.is_("bytes", f"paths of files, {seen.levels()}", Bytes(**dict(zip(["layout"], seen.written))))
+    codec = Bytes(layout=seen.written[0]) if seen.written else Bytes()
+    return seen.is_("bytes", f"paths of files, {seen.levels()}", codec)
 
 
 def values(column: Column, codec: Codec, folder: str) -> Array:

@@ -19,7 +19,7 @@ def told(seen: ColumnContext, word: str) -> ColumnKind:
     if not _is_of_lists(seen.column):
         refuse_no_text(seen, word)
     sizes = [int(way.partition("-")[0]) for way in seen.written]
-    return seen.is_("trace", f"traces, {seen.levels()}", Trace(**({"size": sizes[-1]} if sizes else {})))
+    return seen.is_("trace", f"traces, {seen.levels()}", Trace(size=sizes[-1]) if sizes else Trace())
 
 
 def values(column: Column, codec: Codec, folder: str) -> Array:

@@ -17,9 +17,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from drivetrain.codecs.base import field_name
 from drivetrain.data.table import shown
 from drivetrain.errors import DataError, FileError, nearest
+from drivetrain.field_names import field_name
 from drivetrain.files import file_error, open_regular
 from drivetrain.limits import memory_budget, refuse_many_columns, refuse_too_large
 
