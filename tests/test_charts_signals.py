@@ -140,6 +140,16 @@ def test_more_sounds_than_a_page_holds_are_not_played_and_that_is_told() -> None
     )
 
 
+def test_a_page_of_32_sounds_is_light() -> None:
+    """Beside what is played: noise is the worst to press."""
+    rate, draw = 8000, np.random.default_rng(0)
+    sounds = [Sound(draw.uniform(-1, 1, rate // 2).astype(np.float32), rate, "a") for _ in range(32)]
+    page = waves(sounds).to_html()
+    heard = sum(len(each) for each in re.findall(r'src="data:audio/wav;base64,([^"]+)"', page))
+    assert len(page) - heard < 800_000
+    assert page.count("prefers-color-scheme: dark") >= 64
+
+
 def test_silence_and_clipping_are_told() -> None:
     svg = waves(
         [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import wave
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING
@@ -28,6 +28,7 @@ from drivetrain.types import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.figure import Figure
 
 CELL, WAVE, BANDS, HEAD, FOOT, LEFT = 232, 44, 92, 22, 28, 34
@@ -40,6 +41,8 @@ CLIPPED, LEAST_CLIPPED = 0.999, 0.001
 """A sample of so much is taken for clipped; a smaller share of them isn't told."""
 RANGE = 80.0
 """dB: what is so far below the loudest is drawn as silence."""
+LEVELS = 32
+"""Colours of a spectrogram in a page."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,18 +150,31 @@ def _wave(axes: Axes, palette: Palette, samples: Array, seconds: float) -> None:
     axes.spines[:].set_visible(False)
     axes.axhline(0, color=palette.grid, linewidth=1, zorder=0)
     if not most:
-        told = "silent" if len(samples) else "no samples"
-        axes.text(0.5, 0.62, told, transform=axes.transAxes, ha="center", fontsize=9.5, color=palette.warning)
+        axes.text(
+            0.5,
+            0.62,
+            _unheard(samples),
+            transform=axes.transAxes,
+            ha="center",
+            fontsize=9.5,
+            color=palette.warning,
+        )
         return
+    bounds, low, high = _extent(samples)
+    axes.fill_between((bounds + 0.5) / len(samples) * seconds, low, high, color=palette.accent, linewidth=0.6)
+
+
+def _extent(samples: Array) -> tuple[Array, Array, Array]:
+    """Where at most 240 pieces of the samples begin, and how far below and above 0 each goes."""
+    if not len(samples):
+        return np.zeros(0, np.int64), samples, samples
     columns = min(MOST_COLUMNS, len(samples))
     bounds = np.linspace(0, len(samples), columns + 1).astype(np.int64)[:-1]
     low, high = np.minimum.reduceat(samples, bounds), np.maximum.reduceat(samples, bounds)
-    axes.fill_between((bounds + 0.5) / len(samples) * seconds, np.minimum(low, 0), np.maximum(high, 0), color=palette.accent,
-                      linewidth=0.6)  # fmt: skip
+    return bounds, np.minimum(low, 0), np.maximum(high, 0)
 
 
 def _bands(axes: Axes, palette: Palette, sound: Sound, samples: Array, seconds: float) -> None:
-    from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.ticker import MaxNLocator
 
     axes.spines[:].set_visible(False)
@@ -167,22 +183,35 @@ def _bands(axes: Axes, palette: Palette, sound: Sound, samples: Array, seconds: 
     axes.xaxis.set_major_formatter(lambda value, _: f"{plain(value)} s")
     axes.tick_params(labelsize=9, pad=1)
     axes.set_yticks([])
+    image, low, high, marks = _shown(sound, samples)
+    if not image.size:
+        return
+    axes.imshow(image, origin="lower", aspect="auto", extent=(0, seconds, 0, len(image)), cmap=_colours(palette), vmin=low,
+                vmax=high, interpolation="nearest")  # fmt: skip
+    axes.set_yticks(list(marks.values()), list(marks))
+    axes.set_xlim(0, seconds)
+    axes.set_ylim(0, len(image))
+
+
+def _colours(palette: Palette) -> LinearSegmentedColormap:
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list(
+        "sound", [palette.surface, palette.soft, palette.accent, palette.ink]
+    )
+
+
+def _shown(sound: Sound, samples: Array) -> tuple[Array, float, float, dict[str, float]]:
+    """The picture of a sound (bands, frames), what is drawn as nothing and as most, and where some frequencies are."""
     if sound.picture is not None:
         image, marks = np.asarray(sound.picture, np.float32), {}
     else:
         image, marks = spectrogram(samples, sound.rate)
     if not image.size:
-        return
+        return image, 0.0, 1.0, marks
     high = float(image.max())
-    colours = LinearSegmentedColormap.from_list(
-        "sound", [palette.surface, palette.soft, palette.accent, palette.ink]
-    )
     low = max(float(image.min()), high - RANGE) if sound.picture is None else float(image.min())
-    axes.imshow(image, origin="lower", aspect="auto", extent=(0, seconds, 0, len(image)), cmap=colours, vmin=low,
-                vmax=high if high > low else low + 1, interpolation="nearest")  # fmt: skip
-    axes.set_yticks(list(marks.values()), list(marks))
-    axes.set_xlim(0, seconds)
-    axes.set_ylim(0, len(image))
+    return image, low, high if high > low else low + 1, marks
 
 
 def spectrogram(samples: Array, rate: int, rows: int = 64) -> tuple[Array, dict[str, float]]:
@@ -240,25 +269,95 @@ def _player(sound: Sound, seconds: float) -> str:
 
 
 def _cell(sound: Sound, seconds: float, right: bool | None) -> str:
-    size = (CELL, WAVE + BANDS + FOOT)
-
-    def draw(figure: Figure, palette: Palette) -> None:
-        figure.set_layout_engine("none")
-        _draw(figure, palette, sound, (0, 12, CELL - 6, *size))
-
-    chart = Chart(_told(sound), draw, size, mixes=True)
+    """A sound of a page: two small pictures of few colours, between axes of text, for a page of them has to stay light."""
     kind = ' class="wrong"' if right is False else ""
-    told = escape(_sign(right) + _told(sound))
-    return f"<figure{kind}><figcaption>{told}</figcaption>{chart.to_html(titled=False)}{_player(sound, seconds)}</figure>"
+    told = escape(_told(sound))
+    samples = sound.mixed()
+    places = _heights(samples)
+    image, low, high, marks = _shown(sound, samples)
+    shape = _picture(places, _wave_colours, "wave of " + told) if places.any() else _unheard(samples)
+    cell = f'<div class="dt-wave">{shape}</div>'
+    if image.size:
+        steps = np.clip((image[::-1] - low) / (high - low) * LEVELS, 0, LEVELS - 1).astype(np.uint8)
+        hertz = "".join(f'<i style="bottom:{row / len(image):.1%}">{name}</i>' for name, row in marks.items())
+        cell += (
+            f'<div class="dt-bands">{_picture(steps, _band_colours, "spectrogram of " + told)}{hertz}</div>'
+        )
+    length = max(sound.seconds, 1 / sound.rate)
+    length = max(sound.seconds, 1 / sound.rate)
+    shares = [(at, f"{at / length:.1%}") for at in _ticks(length)]
+    # Centred in the middle, and never beyond an end.
+    ends = "".join(
+        f'<i style="left:{share};transform:translateX(-{share})">{plain(at)} s</i>' for at, share in shares
+    )
+    cell += f'<div class="dt-ends">{ends}</div>'
+    return (
+        f"<figure{kind}><figcaption>{_sign(right)}{told}</figcaption>{cell}{_player(sound, seconds)}</figure>"
+    )
+
+
+def _unheard(samples: Array) -> str:
+    return "silent" if len(samples) else "no samples"
+
+
+def _ticks(seconds: float) -> list[float]:
+    """Round moments from 0 to the end."""
+    from matplotlib.ticker import MaxNLocator
+
+    return [float(at) for at in MaxNLocator(4, steps=STEPS).tick_values(0, seconds) if 0 <= at <= seconds]
+
+
+def _heights(samples: Array) -> Array:
+    """uint8 (2 * WAVE, columns): 1 where a picture of the wave is coloured; all 0 for silence."""
+    bounds, low, high = _extent(samples)
+    most = max(float(high.max(initial=0)), -float(low.min(initial=0)))
+    if not most:
+        return np.zeros((2 * WAVE, max(1, len(bounds))), np.uint8)
+    rows = (WAVE - 0.5 - np.arange(2 * WAVE))[:, None] / WAVE * most
+    thin = most / WAVE
+    return ((rows <= np.maximum(high, thin)) & (rows >= np.minimum(low, -thin))).astype(np.uint8)
+
+
+def _wave_colours(palette: Palette) -> list[str]:
+    return [palette.surface, palette.accent]
+
+
+def _band_colours(palette: Palette) -> list[str]:
+    from matplotlib.colors import to_hex
+
+    colours = _colours(palette)
+    return [to_hex(colours(step / (LEVELS - 1))) for step in range(LEVELS)]
+
+
+def _picture(places: Array, colours: Callable[[Palette], list[str]], told: str) -> str:
+    """uint8 (height, width) of places in a list of colours, as a PNG for light and one for dark."""
+    light, dark = (data_uri(_png(places, colours(palette)), "image/png") for palette in (LIGHT, DARK))
+    source = f'<source media="(prefers-color-scheme: dark)" srcset="{dark}">'
+    return f'<picture>{source}<img src="{light}" alt="{told}"></picture>'
+
+
+def _png(places: Array, colours: Sequence[str]) -> bytes:
+    from PIL import Image
+
+    image = Image.fromarray(np.ascontiguousarray(places)).convert("P")
+    image.putpalette(b"".join(bytes.fromhex(colour[1:]) for colour in colours))
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", optimize=True, bits=max(1, (len(colours) - 1).bit_length()))
+    return buffer.getvalue()
 
 
 STYLE = (
     "<style>.dt-waves{display:grid;gap:14px;margin:8px 0 0;grid-template-columns:repeat(auto-fill,minmax(200px,1fr))}"
-    ".dt-waves figure{margin:0;min-width:0}.dt-waves img{width:100%!important}"
+    ".dt-waves figure{margin:0;min-width:0}"
+    f".dt-waves div{{position:relative;margin-left:{LEFT}px}}.dt-waves img{{display:block;width:100%;height:100%}}"
+    f".dt-wave{{height:{WAVE}px;color:{LIGHT.warning};font-size:12px;text-align:center}}.dt-bands{{height:{BANDS}px}}"
+    ".dt-bands img{image-rendering:pixelated}"
+    f".dt-ends{{height:18px}}.dt-waves i{{position:absolute;font:11px/1 sans-serif;color:{LIGHT.muted};white-space:nowrap}}"
+    ".dt-bands i{right:calc(100% + 4px);transform:translateY(50%)}.dt-ends i{top:3px}"
     ".dt-waves figcaption{font-size:13px;line-height:1.3;overflow-wrap:anywhere}"
     f".dt-waves .wrong figcaption{{color:{LIGHT.warning}}}"
     ".dt-waves audio{width:100%;height:32px;display:block}.dt-waves small{font-size:12px}"
     "@media (prefers-color-scheme: dark){.dt-waves audio{color-scheme:dark}"
-    f".dt-waves .wrong figcaption{{color:{DARK.warning}}}}}"
+    f".dt-waves .wrong figcaption,.dt-wave{{color:{DARK.warning}}}.dt-waves i{{color:{DARK.muted}}}}}"
     "@media print{.dt-waves audio{display:none}.dt-waves figure{break-inside:avoid}}</style>"
 )
