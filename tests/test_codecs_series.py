@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from drivetrain.codecs import from_spec
 from drivetrain.codecs.series import DECILES, Series, longest_run
 from drivetrain.errors import DataError, DrivetrainError
 from drivetrain.ragged import Ragged
@@ -94,6 +95,27 @@ def test_an_answer_has_the_outermost_band() -> None:
     assert codec.held == pytest.approx(0.8)
     assert codec.answer_cells(answer)["high"] == "[3.0, 7.0, 11.0, 15.0, 19.0, 23.0, 27.0, 31.0]"
     assert "low" not in Series(length=8).decode(output[:, :1])
+
+
+def test_no_answer_leaves_the_ends_that_were_seen() -> None:
+    codec = Series(length=2, levels=(0.1, 0.5, 0.9))
+    output = np.array([[3, -4, 3, 8], [-2, -3, -2, 120]], np.float32)
+    capped = np.concatenate([np.arange(90.0), np.full(10, 100.0), [np.nan]])
+    counts, tank, signed = (codec.limited(values) for values in (np.arange(50.0), capped, [-1.0, 2.0]))
+    assert (counts.lowest, counts.highest) == (0.0, None)
+    assert (tank.lowest, tank.highest) == (0.0, 100.0)
+    assert (signed.lowest, signed.highest) == (None, None)
+    assert (
+        codec.limited(np.full(40, 7.0)).highest is None
+    )  # Of one number alone nobody knows how far it goes.
+    assert codec.limited(np.zeros(40)).highest is None
+    assert counts.decode(output)["value"] == [3, 0]
+    assert counts.decode(output)["low"] == [0, 0]
+    assert tank.decode(output)["high"] == [8, 100]
+    assert signed.decode(output)["low"] == [-4, -3]
+    assert from_spec(counts.spec()) == counts
+    with pytest.raises(DrivetrainError, match="lowest and highest"):
+        Series(lowest=2.0, highest=1.0)
 
 
 def test_where_nothing_was_measured_the_truth_is_unknown() -> None:

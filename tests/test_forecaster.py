@@ -385,6 +385,37 @@ def test_sums_of_a_hierarchy_are_foretold_and_add_up_to_the_last_digit(
     assert [each.series for each in forecaster.forecast(closed)][-1] == "store 2"
 
 
+@pytest.mark.parametrize("model", ["bank", "seasonal"])
+def test_counts_are_never_foretold_below_0_and_still_add_up(model: str, tmp_path: Path) -> None:
+    days, rng = 150, np.random.default_rng(4)
+    few = [np.maximum(0, rng.poisson(lift, days) - np.arange(days) // 20) for lift in (8, 3, 1)]
+    table = {
+        "day": [str(FIRST + day) for _ in few for day in range(days)],
+        "shop": [shop for shop in "abc" for _ in range(days)],
+        "town": [town for town in "ttu" for _ in range(days)],
+        "units": np.concatenate(few).tolist(),
+    }
+    for signed in (False, True):
+        own = {**table, "units": [-each for each in table["units"]] if signed else table["units"]}
+        if signed:
+            own["units"][5] = 3
+        for name, options in (("sums", {"hierarchy": "town/shop"}), ("items", {"item": "shop"})):
+            data = dt.forecast.from_frame(own, "units", 7, timestamp="day", context=14, **options)
+            codec = data.signature.targets["units"]
+            assert (codec.lowest, codec.highest) == ((None, None) if signed else (0, None))
+            if signed:
+                continue
+            learner = data.learner(model, quiet=True)
+            learner.fit()
+            path = learner.export(tmp_path / f"{name}.bundle")
+            found = Forecaster(path).forecast(own, 17)
+            assert min(each.quantiles.min() for each in found) == 0
+            assert min(each.value.min() for each in found) >= 0
+            if name == "sums":
+                value = {each.series: each.value for each in found}
+                assert (value["total"] == value["a"] + value["b"] + value["c"]).all()
+
+
 def test_a_hierarchy_that_is_none_is_named() -> None:
     table = in_regions()
     table["region"][10] = "south"

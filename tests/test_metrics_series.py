@@ -39,6 +39,15 @@ def test_each_is_its_formula_and_a_gap_counts_for_nothing() -> None:
     assert metrics_of(CODEC).DECIDES == DECIDES
 
 
+def test_what_is_measured_is_what_is_answered() -> None:
+    outputs, truth = forecasts([[-3, 2]]), np.array([[[0.0], [2.0]]])
+    counts = CODEC.limited(np.arange(30.0))
+    assert losses(CODEC, outputs, truth).tolist() == [1.5]
+    assert losses(counts, outputs, truth).tolist() == [0]
+    assert measure(CODEC, outputs, truth)["band_coverage"].value == 0.5
+    assert measure(counts, outputs, truth)["band_coverage"].value == 1
+
+
 def test_directions_are_right() -> None:
     higher = {each.key: each.higher for each in METRICS}
     assert higher.pop("band_coverage")

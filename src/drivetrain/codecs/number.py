@@ -59,6 +59,34 @@ SCALINGS = ("standard", "robust", "none")
 NORMAL_QUARTILES = 1.349
 """The 25 % and 75 % quantiles of a normal distribution are this many standard deviations apart."""
 
+AT_A_LIMIT, SHARE_AT_A_LIMIT = 10, 0.01
+"""So many numbers that are the very largest or smallest, and such a share of all, show that there is a limit."""
+
+
+def limits_of(known: Floats) -> tuple[float | None, float | None]:
+    """The lowest and the highest number that an answer may be, by known ones (n,), of which NaN do not count: an end at which many
+    lie exactly, and 0 where all are on one side of it; None where nothing speaks for a limit."""
+    known = known[~np.isnan(known)]
+    if not known.size:
+        return None, None
+    low, high = float(known.min()), float(known.max())
+    least = max(AT_A_LIMIT, SHARE_AT_A_LIMIT * known.size)
+    # What was the same everywhere doesn't show how far it may go.
+    found = (end if low < high and np.count_nonzero(known == end) >= least else None for end in (low, high))
+    lowest, highest = found
+    if lowest is None and low >= 0 < max(high, -low):
+        lowest = 0.0
+    if highest is None and high <= 0 < max(high, -low):
+        highest = 0.0
+    return lowest, highest
+
+
+def refuse_limits(lowest: float | None, highest: float | None) -> None:
+    """Raises FieldError where these are none."""
+    ends = [end for end in (lowest, highest) if end is not None]
+    if not all(math.isfinite(end) for end in ends) or ends != sorted(ends):
+        raise FieldError("lowest and highest must be finite, the one not above the other")
+
 
 @dataclass(frozen=True)
 class Number(Quantity):
@@ -120,9 +148,7 @@ class Number(Quantity):
             0 <= x <= MOST_TIMES for x in factors
         ):
             raise FieldError(f"local must hold finite places and factors from 0 to {MOST_TIMES:g}")
-        ends = [end for end in (self.lowest, self.highest) if end is not None]
-        if not all(math.isfinite(end) for end in ends) or ends != sorted(ends):
-            raise FieldError("lowest and highest must be finite, the one not above the other")
+        refuse_limits(self.lowest, self.highest)
         if self.scale is not None and not (
             len(self.scale) == 2 and all(map(math.isfinite, self.scale)) and self.scale[0] <= self.scale[1]
         ):

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.codecs.base import LARGEST, NO_NUMBER, Cell, Codec, FieldError, some_of
-from drivetrain.codecs.number import WRITTEN
+from drivetrain.codecs.number import WRITTEN, limits_of, refuse_limits
 from drivetrain.errors import DataError, DrivetrainError
 from drivetrain.files import from_json, to_json
 from drivetrain.ragged import Ragged
@@ -45,7 +45,7 @@ class Series(Codec):
     `fit` learns `center` and `spread`, mean and standard deviation of each channel over all moments: what a graph scales by.
     With `ahead` its moments are those that are foretold, of which something is known already.
     As a target it has one channel and a length; its output is float32 (length, 1 + len(levels)): the forecast of each moment
-    and its quantiles of `levels`, in natural units.
+    and its quantiles of `levels`, in natural units. No answer is below `lowest` or above `highest` (see `within`).
     """
 
     op: ClassVar[str] = "series@1"
@@ -57,6 +57,8 @@ class Series(Codec):
     ahead: bool = False
     center: tuple[float, ...] | None = None
     spread: tuple[float, ...] | None = None
+    lowest: float | None = None
+    highest: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("channels", "levels"):
@@ -76,6 +78,7 @@ class Series(Codec):
                 raise FieldError(f"{name} must be a number for each channel")
             if name == "spread" and not all(width > 0 for width in found):
                 raise FieldError("spread must be above 0")
+        refuse_limits(self.lowest, self.highest)
 
     def fit(self, values: Iterable[Any]) -> Self:
         if self.center is not None and self.spread is not None:
@@ -99,6 +102,11 @@ class Series(Codec):
             center=tuple(center.tolist()) if self.center is None else self.center,
             spread=tuple(spread.tolist()) if self.spread is None else self.spread,
         )
+
+    def limited(self, moments: Array) -> Self:
+        """With the ends that these moments speak for (see `limits_of`): a count never falls below 0."""
+        lowest, highest = limits_of(np.asarray(moments, np.float64).reshape(-1))
+        return replace(self, lowest=lowest, highest=highest)
 
     # --- reading ------------------------------------------------------------------------------------------
 
@@ -151,11 +159,19 @@ class Series(Codec):
 
     def decode(self, output: Array) -> dict[str, Any]:
         """(length, 1 + levels) -> the numbers, and the ends of the outermost band, moment by moment."""
-        made = np.asarray(output, np.float64).reshape(self.output_shape)
+        made = self.within(np.asarray(output, np.float64).reshape(self.output_shape))
         decoded: dict[str, Any] = {"value": made[:, 0].tolist()}
         if len(self.levels) > 1:
             decoded |= {"low": made[:, 1].tolist(), "high": made[:, -1].tolist()}
         return {**decoded, "text": _told(decoded)}
+
+    def within(self, outputs: Array) -> Floats:
+        """float64 outputs (..., 1 + levels), of which what is below `lowest` or above `highest` is that: what a model says becomes
+        an answer so, in `decode`, in forecasts of a history and in what is measured."""
+        made = np.asarray(outputs, np.float64)
+        if self.lowest is None and self.highest is None:
+            return made
+        return np.clip(made, self.lowest, self.highest)
 
     def answer_cells(self, answer: Mapping[str, Any] | None, brief: bool = False) -> dict[str, Cell]:
         """The numbers of each as JSON."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drivetrain.codecs import Quantity, Signature
-from drivetrain.codecs.number import Floats
+from drivetrain.codecs.number import Floats, limits_of
 from drivetrain.metrics import Estimate, wilson
 from drivetrain.types import Array
 
@@ -29,8 +29,6 @@ AT_A_PLACE, MOST_PLACES = 50, 8
 SMALLEST = 1e-3
 """No place has a smaller share of the usual error than this."""
 FOLDS = 5
-AT_A_LIMIT, SHARE_AT_A_LIMIT = 10, 0.01
-"""So many rows that hold the very largest or smallest number, and such a share of all, show that there is a limit."""
 
 
 def fit_intervals(learner: BaseLearner) -> dict[str, Estimate]:
@@ -58,15 +56,9 @@ def fit_intervals(learner: BaseLearner) -> dict[str, Estimate]:
 
 
 def limited(codec: Quantity, known: Floats) -> Quantity:
-    """The codec with the limits that the known numbers speak for: where many lie exactly at the end, and 0 where all are
-    on one side of it."""
-    low, high = float(known.min()), float(known.max())
-    least = max(AT_A_LIMIT, SHARE_AT_A_LIMIT * len(known))
-    lowest, highest = (end if np.count_nonzero(known == end) >= least else None for end in (low, high))
-    return codec.without_interval().with_fields(
-        lowest=0.0 if lowest is None and low >= 0 else lowest,
-        highest=0.0 if highest is None and high <= 0 else highest,
-    )
+    """The codec with the limits that the known numbers speak for."""
+    lowest, highest = limits_of(known)
+    return codec.without_interval().with_fields(lowest=lowest, highest=highest)
 
 
 def with_interval(codec: Quantity, predicted: Floats, true: Floats, share: float, seed: int) -> Quantity:

@@ -14,6 +14,8 @@ from drivetrain.bundle import Bundle, make_cases, open_bundle, refuse_no_bundle
 from drivetrain.bundle.forecasts import FUTURE, PAST, Forecasts
 from drivetrain.bundle.golden import Kind
 from drivetrain.bundle.program import Forecast
+from drivetrain.codecs import Signature
+from drivetrain.codecs.series import Series
 from drivetrain.errors import UsageError
 from drivetrain.export.forecasting import histories_of, write_forecasts
 from drivetrain.forecasting.bank import Recipe
@@ -81,9 +83,11 @@ def refit_bundle(opened: Bundle, history: History, path: Path, *, force: bool = 
             where="history", fix="Give the whole history, not its end alone.",
         )  # fmt: skip
     bank = solve(recipe, series, [layout.channels.index(name) for name in layout.ahead])
-    signature = opened.signature
+    ((target, codec),) = opened.signature.targets.items()
+    # What is known now says between which ends answers lie.
+    codec = cast("Series", codec).limited(moments.truth)
+    signature = Signature(opened.signature.inputs, {target: codec})
     graph = bank_graph(bank, signature)
-    ((target, _),) = signature.targets.items()
 
     def run(batch: Mapping[str, Array]) -> dict[str, Array]:
         ahead = np.asarray(batch[FUTURE]) if FUTURE in batch else None

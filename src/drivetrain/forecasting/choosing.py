@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -353,25 +354,33 @@ class Trial:
         return power, quantiles(residuals / wide**power, levels, self.alone())
 
     def average(self) -> list[Choice]:
-        """The best, and what lowers the error of the average with it, one after the other (Caruana et al. 2004, Ensemble selection
-        from libraries of models, ICML)."""
-        order = sorted(self.found, key=lambda each: self.errors[each])[:40]
-        taken = [order[0]]
-        total = self.found[order[0]].copy()
-        error = self.errors[order[0]]
-        for _ in range(ROUNDS - 1):
-            tried = [
-                (float(np.abs((total + self.found[each]) / (len(taken) + 1) - self.truth).mean()), place)
-                for place, each in enumerate(order)
-            ]
-            lowest, place = min(tried)
-            if lowest > error * (1 - GAIN):
-                break
-            taken.append(order[place])
-            total += self.found[order[place]]
-            error = lowest
-        self.total, self.error = total / len(taken), error
+        """What is taken of all folds. How far it is off is measured in each fold by what is taken of the others: what was chosen to
+        be close to these very outcomes is closer to them than to those to come."""
+        taken = self._taken(slice(None))
+        places = np.repeat(np.arange(len(self.folds)), [len(fold.which) for fold in self.folds])
+        self.total = np.empty_like(self.truth)
+        for place in range(len(self.folds)):
+            own, others = places == place, places != place
+            members = self._taken(others) if others.any() else taken
+            self.total[own] = sum(self.found[each][own] for each in members) / len(members)
+        self.error = float(np.abs(self.total - self.truth).mean())
         return [replace(each, share=taken.count(each) / len(taken)) for each in dict.fromkeys(taken)]
+
+    def _taken(self, rows: Any) -> list[Choice]:
+        """The best at some rows, and what lowers the error of the average with it, one after the other (Caruana et al. 2004,
+        Ensemble selection from libraries of models, ICML)."""
+        order = sorted(self.found, key=lambda each: self.errors[each])[:40]
+        found, truth = [self.found[each][rows] for each in order], self.truth[rows]
+        taken: list[int] = []
+        total, error = np.zeros_like(truth), np.inf
+        for _ in range(ROUNDS):
+            tried = [float(np.abs((total + each) / (len(taken) + 1) - truth).mean()) for each in found]
+            place = int(np.argmin(tried))
+            if tried[place] > error * (1 - GAIN):
+                break
+            taken.append(place)
+            total, error = total + found[place], tried[place]
+        return [order[place] for place in taken]
 
 
 def choose(task: Task, levels: tuple[float, ...]) -> Recipe:

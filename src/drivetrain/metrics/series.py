@@ -82,8 +82,8 @@ def losses(codec: Codec, outputs: Array, encoded: Array) -> Floats:
 
 
 def checked(codec: Codec, outputs: Array, encoded: Array) -> tuple[Floats, Floats]:
-    """Outputs (n, horizon, 1 + levels) and truths (n, horizon) as float64, or DataError."""
-    made, truth = np.asarray(outputs, np.float64), np.asarray(encoded, np.float64)
+    """Outputs (n, horizon, 1 + levels), as answers are, and truths (n, horizon) as float64, or DataError."""
+    made, truth = cast("Series", codec).within(outputs), np.asarray(encoded, np.float64)
     if made.shape[1:] != codec.output_shape or truth.shape != (len(made), codec.output_shape[0], 1):
         raise DataError(f"forecasts of shape {made.shape} don't fit true values of shape {truth.shape}.")
     if not np.isfinite(made).all():

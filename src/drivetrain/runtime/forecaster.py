@@ -279,7 +279,7 @@ def _said(
     """(n, 3): of each moment the point forecast from the moment before, and the ends beyond which it is odd."""
     outputs = engine.run(history, series, places)[:, :1]
     point, width = outputs[:, 0, 0], widths(outputs)[:, 0]
-    return np.stack([point, point + low * width, point + high * width], axis=1)
+    return engine.codec.within(np.stack([point, point + low * width, point + high * width], axis=1))
 
 
 def _beyond(truth: Array, said: Array) -> npt.NDArray[np.bool_]:

@@ -160,9 +160,12 @@ def _thinned(rows: Whole, first: Whole, part: str, notes: list[str]) -> Whole:
     return rows[(first[rows] - first[rows].min()) % step == 0]
 
 
-def signature_of(layout: Layout, moments: Moments, edge: int, fitted: Signature | None) -> Signature:
-    """The codecs, fitted to the moments before the edge."""
-    early = layout.beat.index(moments.stamps) < edge
+def signature_of(
+    layout: Layout, moments: Moments, edges: tuple[int, int], fitted: Signature | None
+) -> Signature:
+    """The codecs, fitted to the moments before the first edge."""
+    numbers = layout.beat.index(moments.stamps)
+    early = numbers < edges[0]
     inputs: dict[str, Codec] = {
         PAST: Series(layout.channels, layout.context).fit_moments(moments.values[early])
     }
@@ -173,8 +176,12 @@ def signature_of(layout: Layout, moments: Moments, edge: int, fitted: Signature 
         inputs[layout.series_field] = Category(open=True).fit(np.array(moments.names, object)[trained])
     for column in layout.static:
         inputs[column] = _static(moments.statics[column], column).fit(moments.statics[column][trained])
-    target: Codec = Series((layout.target,), layout.horizon, DECILES).fit_moments(moments.truth[early])
-    return Signature(inputs, {layout.target: target if fitted is None else fitted.targets[layout.target]})
+    if fitted is not None:
+        return Signature(inputs, {layout.target: fitted.targets[layout.target]})
+    target = Series((layout.target,), layout.horizon, DECILES).fit_moments(moments.truth[early])
+    # As of numbers elsewhere: what validates shows too how far they go.
+    known = moments.truth[numbers < edges[1]]
+    return Signature(inputs, {layout.target: target.limited(known)})
 
 
 def _static(values: Array, column: str) -> Codec:

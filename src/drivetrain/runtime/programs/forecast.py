@@ -17,7 +17,7 @@ from drivetrain.codecs import Codec, Signature
 from drivetrain.codecs.series import Series
 from drivetrain.errors import DataError, DrivetrainError, UsageError
 from drivetrain.forecasting.bands import adapted, shifted, widths
-from drivetrain.forecasting.hierarchy import Tree, reconcile
+from drivetrain.forecasting.hierarchy import Tree, bottom_up, reconcile
 from drivetrain.runtime.contexts import History, stamp_texts
 from drivetrain.runtime.session import OnnxSession
 from drivetrain.types import Array, Session
@@ -138,6 +138,9 @@ class Engine:
             outputs = self._farther(history, series, ends[series], outputs, shifts, horizon)
         if moments.paths:
             series, outputs = self._adding_up(history, series, ends, outputs[:, :horizon])
+            outputs[:, :, 1:] = self.codec.within(outputs[:, :, 1:])  # The points are so, and add up.
+        else:
+            outputs = self.codec.within(outputs)
         found: list[Foretold] = []
         for row, each in enumerate(series.tolist()):
             numbers = history.numbers[ends[each] - 1] + 1 + np.arange(horizon)
@@ -184,6 +187,10 @@ class Engine:
         made = outputs[[row[place] for place in chosen]]
         variances = (widths(made) ** 2).mean(axis=1)
         point = reconcile(tree, made[:, :, 0], variances)
+        if (self.codec.within(point[upper:]) != point[upper:]).any():
+            # What fell below is at its end, and so are the sums made anew (Di Fonzo and Girolimetto 2023, Spatio-temporal
+            # reconciliation of solar forecasts, Solar Energy 251:13-29, "set negative to zero").
+            point = bottom_up(tree, self.codec.within(point[upper:]))
         moved = made + (point - made[:, :, 0])[:, :, None]
         moved[:, :, 0] = point
         return np.array(chosen, np.int64), moved
@@ -253,7 +260,7 @@ class Engine:
         for block in range(1, -(-horizon // step)):
             earlier = self._coming(history, series, origins + (block - 1) * step)
             added = np.repeat(past[:, -1:], step, axis=1)
-            added[:, :, 0] = blocks[-1][:, :, 0]
+            added[:, :, 0] = self.codec.within(blocks[-1][:, :, 0])
             if known:
                 added[:, :, known] = earlier[:, :, : len(known)]
             if layout.calendar:
