@@ -90,6 +90,7 @@ def measured(name: str, found: Demand, folder: Path) -> dict[str, Any]:
     _, fitting = timed(learner.fit)
     bundle = Path(learner.export(folder / f"{name}.bundle"))
     outputs, answering = timed(lambda: by_bundle(bundle, data, "test"))
+    outputs = data.signature.targets[found.target].within(outputs)
     origins = np.asarray(data.origin)[data.part("test").rows]
     values = np.asarray(data.values[:, 0], np.float64)
     truths = np.asarray(data.truth[:, 0], np.float64)

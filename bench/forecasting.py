@@ -72,8 +72,9 @@ def measured(name: str, found: Set, folder: Path) -> dict[str, Any]:
     outputs, answering = timed(lambda: by_bundle(Path(bundle), data, "test"))
     outputs = outputs.astype(np.float64)
     truths = ahead(np.asarray(data.truth[:, 0], np.float64), origins, found.horizon)
-    levels = data.signature.targets[target].levels
-    following = shifted(outputs, adapted(outputs, truths, levels))
+    codec = data.signature.targets[target]
+    following = codec.within(shifted(outputs, adapted(outputs, truths, codec.levels)))
+    outputs = codec.within(outputs)
     known = calendar(data)
     lags = OnLags(found.horizon, tuple(dict.fromkeys((found.usual, found.season))))
     lags.fit(values, known, int(origins[0]))

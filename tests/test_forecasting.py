@@ -1,14 +1,24 @@
 """The closed-form forecaster: its solve is ridge regression, its choice looks at nothing that is to come, its bands hold."""
 
+from dataclasses import replace
 from importlib.resources import files
 
 import numpy as np
 import pytest
 
 from drivetrain.forecasting import baselines, ridge
-from drivetrain.forecasting.bands import DECILES, RATE, adapted, coverage, quantiles, shifted, spread_of
-from drivetrain.forecasting.bank import Recipe, lookbacks
-from drivetrain.forecasting.choosing import fit, solve
+from drivetrain.forecasting.bands import (
+    DECILES,
+    RATE,
+    adapted,
+    coverage,
+    followed,
+    quantiles,
+    shifted,
+    spread_of,
+)
+from drivetrain.forecasting.bank import Choice, Recipe, lookbacks
+from drivetrain.forecasting.choosing import Trial, fit, folds_of, solve, task_of
 from drivetrain.forecasting.effects import fit_effects
 from drivetrain.forecasting.shape import fit_shape
 
@@ -67,7 +77,7 @@ def test_the_bank_beats_the_naive_ones_on_a_season_and_tells_by_how_much():
     assert 0.65 < coverage(found, after, DECILES) < 0.95
     told = bank.told()
     assert "ridge" in told[0]
-    assert "season before is 1" in told[1]
+    assert "of what the season before was" in told[1]
     assert sum(each.share for each in bank.recipe.members) == pytest.approx(1.0)
 
 
@@ -206,6 +216,33 @@ def test_origins_that_are_apart_know_more_and_gaps_teach_nothing():
     assert (shifts[1, 0] > 0).all()
     assert (shifts[1, 1] == 0).all()
     assert (shifts[2, 1] > 0).all()
+
+
+def test_items_are_gone_through_together_as_each_alone():
+    random = np.random.default_rng(1)
+    items = np.repeat([0, 1, 2], [40, 40, 25])
+    places = np.concatenate([np.arange(5, 45), np.arange(5, 45), np.arange(25)])
+    outputs = np.sort(random.normal(size=(105, 3, 10)), axis=2)
+    truths = random.normal(size=(105, 3)) * 2
+    truths[7, 1] = np.nan
+    found = followed(outputs, truths, DECILES, items, places)
+    for each in range(3):
+        own = items == each
+        alone = shifted(outputs[own], adapted(outputs[own], truths[own], DECILES))
+        np.testing.assert_allclose(found[own], alone)
+
+
+def test_how_far_an_average_is_off_is_told_by_folds_that_it_was_not_chosen_by():
+    random = np.random.default_rng(2)
+    task = task_of([random.normal(size=(150, 1))], 5, (), 20, ())
+    trial = Trial(task, folds_of(task))
+    for size in range(40):  # Noise: the best of it at some outcomes is no better at others.
+        trial.keep(Choice("mean", size, 0.0), [random.normal(size=fold.truths.shape) for fold in trial.folds])
+    taken = trial.average()
+    chosen = sum(trial.found[replace(each, share=0.0)] * each.share for each in taken)
+    flattered = np.abs(chosen - trial.truth).mean()
+    assert flattered < 0.95 * trial.error
+    assert np.abs(trial.total - trial.truth).mean() == pytest.approx(trial.error)
 
 
 def test_spread_is_of_the_last_steps():

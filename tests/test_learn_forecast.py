@@ -12,10 +12,13 @@ import drivetrain as dt
 from drivetrain.bundle.tensors import made_names
 from drivetrain.codecs import Signature
 from drivetrain.codecs.series import DECILES, Series
+from drivetrain.forecasting.bands import coverage
 from drivetrain.forecasting.bank import Choice, Recipe, Way
 from drivetrain.forecasting.choosing import solve
 from drivetrain.learn.forecast.graph import bank_graph
+from drivetrain.report.words import verdict
 from drivetrain.runtime import OnnxSession
+from drivetrain.tasks.forecasted import answers_of
 
 CONTEXT, HORIZON, KNOWN = 40, 5, 3
 MEMBERS = {
@@ -161,3 +164,25 @@ def test_it_goes_into_a_bundle_fitted_again_to_all_but_the_test(tmp_path: Any) -
     assert found.shipped is not found
     assert found.shipped.data.training_end[0] > data.training_end[0]
     assert found.export(tmp_path / "m.bundle").exists()  # Verified, or it is not written.
+
+
+def test_the_band_that_is_measured_is_the_one_that_predict_gives() -> None:
+    moved = frame()
+    moved["units"] = np.where(moved["day"] > moved["day"].max() - 40, moved["units"] * 3, moved["units"])
+    data = dt.forecast.from_frame(moved, "units", 7, timestamp="day", item="store")
+    found = data.learner(quiet=True)
+    found.solve()
+    told = found.finish()["metrics"]["valid"]["band_coverage"]["value"]
+    raw, truths = (each["units"] for each in found.outputs("valid"))
+    answered = answers_of(found, "valid")
+    assert told == pytest.approx(coverage(answered, truths[:, :, 0], DECILES), abs=1e-6)
+    assert coverage(raw, truths[:, :, 0], DECILES) < told
+
+
+def test_too_few_origins_to_tell_skill_from_chance_are_told() -> None:
+    few = {name: cells[:110] for name, cells in frame().items()}
+    data = dt.forecast.from_frame(few, "units", 14, timestamp="day")
+    found = data.learner(quiet=True)
+    found.solve()
+    told = verdict(found.finish()["against"])
+    assert "skill can't be told from chance: 9 origins, each 14 ahead, are 1.6 separate stretches" in told

@@ -14,7 +14,7 @@ from drivetrain.bundle.program import Forecast
 from drivetrain.data.read.rows import read_rows
 from drivetrain.errors import DataError, UsageError
 from drivetrain.files import sha256
-from drivetrain.forecasting.bands import adapted, shifted
+from drivetrain.forecasting.bands import followed
 from drivetrain.metrics import difference, measure, statistics
 from drivetrain.metrics.kind import metrics_of
 from drivetrain.progress import progress
@@ -135,11 +135,9 @@ def _answers(engine: Engine, found: Measured) -> Array:
     """float32 (n, horizon, 1 + levels): what would have been answered at each origin, with its band as it had moved."""
     outputs = engine.run(found.history, found.series, found.places)
     truths = found.truths(engine.layout.horizon)[:, :, 0]
-    for each in np.unique(found.series).tolist():
-        own = np.flatnonzero(found.series == each)
-        shifts = adapted(outputs[own], truths[own], engine.codec.levels, found.places[own])
-        outputs[own] = shifted(outputs[own], shifts)
-    return outputs.astype(np.float32)
+    starts = found.history.moments.offsets[found.series]
+    moved = followed(outputs, truths, engine.codec.levels, found.series, found.places - starts)
+    return moved.astype(np.float32)
 
 
 def _naive(

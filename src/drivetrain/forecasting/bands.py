@@ -74,25 +74,52 @@ def adapted(
     one after the other if not given: the outcome k moments after an origin is known from the origin k + 1 moments later on.
     """
     outputs, truths = np.asarray(outputs, np.float64), np.asarray(truths, np.float64)
-    count, horizon = truths.shape
+    at = np.arange(len(truths)) if positions is None else np.asarray(positions)
+    return _adapted(outputs, truths, levels, at, np.arange(truths.shape[1]), rate)
+
+
+def followed(
+    outputs: Array, truths: Array, levels: Sequence[float], items: Array, positions: Array
+) -> Floats:
+    """The outputs (n, horizon, 1 + levels) of origins of several items (n,), those of each in order of time, each with its band as
+    it had moved by then. Items with the same positions are gone through together."""
+    moved = np.array(outputs, np.float64)
+    alike: dict[bytes, list[Array]] = {}
+    for each in np.unique(items):
+        rows = np.flatnonzero(items == each)
+        alike.setdefault(np.asarray(positions)[rows].tobytes(), []).append(rows)
+    horizon = moved.shape[1]
+    for group in alike.values():
+        rows = np.stack(group, axis=1)  # (origins, items)
+        own = moved[rows].reshape(len(rows), -1, moved.shape[2])
+        came = np.asarray(truths, np.float64)[rows].reshape(len(rows), -1)
+        ahead = np.tile(np.arange(horizon), len(group))
+        shifts = _adapted(own, came, levels, np.asarray(positions)[rows[:, 0]], ahead, RATE)
+        moved[rows] = shifted(own, shifts).reshape(*rows.shape, horizon, -1)
+    return moved
+
+
+def _adapted(
+    outputs: Floats, truths: Floats, levels: Sequence[float], at: Array, ahead: Array, rate: float
+) -> Floats:
+    """Shifts (origins, columns, levels) of outputs (origins, columns, 1 + levels), each column so many moments ahead."""
+    count, columns = truths.shape
     wanted = np.asarray(levels, np.float64)
-    at = np.arange(count) if positions is None else np.asarray(positions)
     width = widths(outputs)
-    shift = np.zeros((horizon, len(levels)))
-    found = np.empty((count, horizon, len(levels)))
-    ahead = np.arange(horizon)
-    done = np.zeros(horizon, np.int64)  # For each horizon, the origins whose outcome has been learned from.
+    shift = np.zeros((columns, len(levels)))
+    found = np.empty((count, columns, len(levels)))
+    which = np.arange(columns)
+    done = np.zeros(columns, np.int64)  # Of each column, the origins whose outcome has been learned from.
     for origin in range(count):
         while True:
             ripe = (done < origin) & (at[np.minimum(done, count - 1)] + ahead < at[origin])
             if not ripe.any():
                 break
-            which = ahead[ripe]
-            rows = done[ripe]
-            truth = truths[rows, which][:, None]
-            bound = outputs[rows, which, 1:] + found[rows, which] * width[rows, which, None]
+            own, rows = which[ripe], done[ripe]
+            truth = truths[rows, own][:, None]
+            bound = outputs[rows, own, 1:] + found[rows, own] * width[rows, own, None]
             step = rate * (wanted - (truth <= bound))
-            shift[which] += np.where(np.isnan(truth), 0.0, step)
+            shift[own] += np.where(np.isnan(truth), 0.0, step)
             done[ripe] += 1
         found[origin] = shift
     return found

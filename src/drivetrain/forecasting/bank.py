@@ -81,7 +81,7 @@ class Choice:
 class Recipe:
     """All that was chosen: with it a bank is solved anew, of more data. `scores` (horizon, levels) are the quantiles of residuals
     over the `power` of the mean size of the last `steps` steps, of `origins` origins; `errors` what each kind of thing that was
-    tried was off by there, as a share of what the season before is off by."""
+    tried was off by there, as a share of what the season before is off by: the "average" in folds that it was not chosen in."""
 
     context: int
     horizon: int
@@ -196,8 +196,9 @@ class Bank:
         members = sorted(self.recipe.members, key=lambda each: -each.share)
         found = ["forecasts by " + ", ".join(f"{each.share:.0%} {each.words}" for each in members)]
         if errors := self.recipe.errors:
-            rest = ", ".join(f"{name} {share:.3f}" for name, share in errors.items())
+            unit = "the season before" if "seasonal" in errors else "the last value"
             found.append(
-                f"error in expanding windows of training, {self.recipe.origins:,} origins, where the season before is 1: {rest}"
+                f"chosen by {self.recipe.origins:,} origins within training, where it was off by {errors['average']:.0%} of what "
+                f"{unit} was"
             )
         return found

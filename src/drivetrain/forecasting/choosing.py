@@ -37,6 +37,9 @@ FOLDS = ((400, 10, 0.5), (2000, 5, 0.5), (np.inf, 2, 0.6))
 worth it; what is learned from half of the moments alone is chosen to be smaller than what all of them carry."""
 POWERS = (0.0, 0.5, 1.0)
 """Of the local spread, that a band is widened by."""
+ALIKE = 0.6
+"""Sums of k steps that overlap are correlated by 1 - j / k where they are j steps apart. The share of such normal numbers that lies
+beyond their quantile of .9 is as unsure as of one in 0.6 k that are independent."""
 FEWEST = 8
 """Windows that a ridge learns from at least."""
 
@@ -329,9 +332,9 @@ class Trial:
 
     def alone(self) -> Floats:
         """(n, horizon): what each residual says that those before it do not. Of k moments ahead k of them overlap where origins
-        follow each other, and are one experience."""
+        follow each other, and are ALIKE k times one experience."""
         apart = np.concatenate([np.full(len(fold.which), fold.step) for fold in self.folds])
-        return np.minimum(1.0, apart[:, None] / np.arange(1, self.task.horizon + 1))
+        return np.minimum(1.0, apart[:, None] / (ALIKE * np.arange(1, self.task.horizon + 1)))
 
     def band(self, steps: int, levels: tuple[float, ...]) -> tuple[float, Floats]:
         """To which power the local spread widens the band, and the quantiles of residuals over it: of the powers the one with which

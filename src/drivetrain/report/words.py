@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from drivetrain.figures import number, percent
+from drivetrain.figures import number, percent, rough
 from drivetrain.metrics.names import metric
 
 Estimates = Mapping[str, Mapping[str, Any]]
@@ -159,6 +159,10 @@ def _winner(against: Mapping[str, Mapping[str, Any]]) -> str:
     reason = f": {by(name)}." if by(name) else "."
     if better:
         return f"The winner on the same rows is {name}, not this model{reason}"
+    if equal and against[name]["difference"].get("low") is None and by(name):
+        key, value = metric(against[name]["measure"]).name, against[name]["difference"].get("value") or 0.0
+        apart = f"{rough(abs(value))} {'lower' if value < 0 else 'higher'} than that of {name}"
+        return f"No winner: {key} is {apart}, but skill can't be told from chance{reason}"
     if equal:
         return f"No winner: what this model and {name} differ by on the same rows could be chance{reason}"
     measure = f" by {metric(against[name]['measure']).name}" if against[name].get("measure") else ""

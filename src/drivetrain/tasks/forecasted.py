@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from drivetrain.figures import rough
+from drivetrain.figures import counted, rough
 from drivetrain.metrics import Statistic, difference, statistics
 from drivetrain.metrics.kind import metrics_of
 from drivetrain.metrics.series import losses, scaled
@@ -17,6 +17,7 @@ from drivetrain.tasks.conclusion import Concluded
 from drivetrain.types import Array
 
 if TYPE_CHECKING:
+    from drivetrain.codecs.series import Series
     from drivetrain.learn.base import BaseLearner
     from drivetrain.tasks.series import Forecasting
 
@@ -43,10 +44,11 @@ class Forecasted(Concluded):
         data, part = learner.data, learner.data.measured_part
         ((target, codec),) = data.signature.targets.items()
         decides = metrics_of(codec).DECIDES
-        outputs, truths = learner.outputs(part)
+        truths = learner.outputs(part)[1]
+        answered = answers_of(learner, part)
         sizes = season_errors(data)[data.item_of[data.part(part).rows]]  # type: ignore[attr-defined]
-        ours = learner.statistics(part, target)
-        ours = with_mase(ours, scaled(codec, outputs[target], truths[target], sizes))
+        ours = statistics(codec, answered, truths[target])
+        ours = with_mase(ours, scaled(codec, answered, truths[target], sizes))
         theirs: dict[str, Any] = {}
         for name, made in {} if learner.brief else simple_methods(learner, part).items():
             found = statistics(codec, made, truths[target])
@@ -57,6 +59,9 @@ class Forecasted(Concluded):
             name: told_apart(name, target, decides, difference(ours[decides], found[decides]))
             for name, found in theirs.items()
         }
+        for name, each in against.items():
+            if each["difference"]["low"] is None:
+                each["words"] = f"too little to compare with {name}: {too_few(learner, part)}"
         baselines = {name: estimates(found) for name, found in theirs.items()}
         unseen = part != "train"
         notes = [
@@ -86,6 +91,36 @@ class Forecasted(Concluded):
 
     def finish_beside(self, learner: BaseLearner) -> None:
         """Nothing: bands are the model's own."""
+
+
+def answers_of(learner: BaseLearner, part: str) -> Array:
+    """float64 (origins, horizon, 1 + levels): what `predict` answers at the origins of a part: within what was ever seen, with its
+    band as it had moved by what came since the training. (Of what it has learned from nothing is learned again.)"""
+    from drivetrain.forecasting.bands import followed
+
+    data = cast("Forecasting", learner.data)
+    ((target, codec),) = data.signature.targets.items()
+    series = cast("Series", codec)
+    outputs, truths = (each[target] for each in learner.outputs(part))
+    if part == "train":
+        return series.within(outputs)
+    rows = data.part(part).rows
+    items = data.item_of[rows]
+    places = data.origin[rows] - data.offsets[items]
+    return series.within(followed(outputs, truths[:, :, 0], series.levels, items, places))
+
+
+def too_few(learner: BaseLearner, part: str) -> str:
+    """Why so few origins say little."""
+    data = cast("Forecasting", learner.data)
+    rows, horizon = data.part(part).rows, data.horizon
+    moments = len(np.unique(data.origin[rows])) + horizon - 1
+    origins = counted(len(rows), "origin", "origins")
+    apart = f"{moments / horizon:.1f}".removesuffix(".0")
+    return (
+        f"{origins}, each {horizon:,} ahead, {'are' if len(rows) > 1 else 'is'} {apart} separate "
+        f"{'stretch' if apart == '1' else 'stretches'} of time. Longer history or a shorter horizon would tell"
+    )
 
 
 def beside_the_bank(against: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -11,6 +11,7 @@ from drivetrain.charts.forecast import Foretold, forecast
 from drivetrain.errors import DataError
 from drivetrain.forecasting.analysis import Analysis, analyse
 from drivetrain.runtime.contexts import stamp_texts
+from drivetrain.tasks.forecasted import answers_of
 from drivetrain.types import Array
 
 if TYPE_CHECKING:
@@ -102,10 +103,8 @@ def last_forecasts(learner: BaseLearner) -> Chart | None:
     last = [int(np.flatnonzero(series == each)[-1]) for each in np.unique(series)[:DRAWN]]
     if not last:
         return None
-    batch = {name: np.asarray(part.column(name, np.array(last))) for name in data.signature.inputs}
-    outputs = learner.run_arrays(batch)[data.target]
     items: list[Foretold] = []
-    for row, output in zip(last, outputs):
+    for row, output in zip(last, answers_of(learner, data.measured_part)[last]):
         each, origin = int(series[row]), int(data.origin[part.rows[row]])
         past, coming = slice(int(data.offsets[each]), origin), slice(origin, origin + data.horizon)
         local, truth = data.moments.local, data.truth[:, 0]
