@@ -173,6 +173,17 @@ def test_a_series_that_is_new_and_one_that_is_short_are_told_or_refused(plain: P
     assert "units" in str(caught.value)
 
 
+def test_series_with_too_short_a_past_are_named_and_the_others_answered(plain: Path) -> None:
+    """Of 300 items some are always new: they took the forecasts of all others with them."""
+    table, new = sales(), until(one(sales()), 6)
+    many = {name: [*table[name], *cells, *cells] for name, cells in new.items()}
+    many["store"][-12:] = ["store 8"] * 6 + ["store 9"] * 6
+    found = Forecaster(plain).forecast(many)
+    assert [each.series for each in found] == ["store 0", "store 1"]
+    told = "2 series have fewer than 7 of the 14 moments that are read, and no forecast: 'store 8', 'store 9'"
+    assert all(told in each.notes for each in found)
+
+
 def test_the_band_learns_from_what_came_after_the_training(plain: Path) -> None:
     calm, rough = sales(200, noise=1.0), sales(200, noise=1.0)
     rng = np.random.default_rng(1)
@@ -504,7 +515,9 @@ def test_series_are_told_in_words_and_drawn(tmp_path: Path, capsys: pytest.Captu
     assert {first["name"], second["name"]} == {"store 0", "store 1"}
     learner = data.learner("seasonal", quiet=True)
     learner.fit()
-    titles = [section["title"] for section in data.task.sections(learner)]
+    sections = data.task.sections(learner)
+    assert [row[0] for row in sections[0]["rows"]] == [second["name"]]  # The first is in the words above.
+    titles = [section["title"] for section in sections]
     assert titles == ["The series", "Forecasts"]
 
 

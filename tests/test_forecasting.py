@@ -246,8 +246,12 @@ def test_how_far_an_average_is_off_is_told_by_folds_that_it_was_not_chosen_by():
 
 
 def test_spread_is_of_the_last_steps():
-    assert spread_of(np.array([[0.0, 100.0, 101.0, 99.0]]), 2) == pytest.approx(1.5)
+    assert spread_of(np.array([[0.0, 5.0, 6.0, 4.0]]), 2) == pytest.approx(1.5)
     assert spread_of(np.zeros((1, 4)), 2) > 0
+    rough = np.resize(
+        [0.0, 10.0], 30
+    )  # A shop that was closed for ten days is not one that sells the same from then on.
+    assert spread_of(np.concatenate([rough, np.full(10, 10.0)])[None], 7) == pytest.approx(0.2 * 290 / 39)
 
 
 # --- plain rules ------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import json
 import zoneinfo
+from typing import Any
 
 import numpy as np
 import pytest
@@ -310,3 +311,18 @@ def test_a_layout_that_no_training_writes_is_refused(field: str, value: object) 
     assert Layout.from_json(layout.to_json()) == layout
     with pytest.raises(DrivetrainError):
         Layout.from_json({**layout.to_json(), field: value})
+
+
+def test_weekdays_without_any_row_are_told() -> None:
+    """A shop closed on Sundays: what stands for them is Saturday's, and so is what is foretold of them."""
+    every = days("2024-01-01", "1D", 70)
+    weekday = np.array([day.astype(object).weekday() for day in every.astype("datetime64[D]")])
+
+    def notes(kept: Array, **fill: Any) -> str:
+        count = np.zeros(len(kept), np.int64)
+        return " ".join(make_grid(parse("D"), kept, count, [""], origins(len(kept)), "mean", **fill).notes)
+
+    assert "no row is ever on Sundays: what is foretold" in notes(every[weekday != 6])
+    assert "on Saturdays and Sundays" in notes(every[weekday < 5])
+    assert "ever on" not in notes(every[weekday != 6], fill="zero")
+    assert "ever on" not in notes(np.delete(every, [6, 13, 20]))

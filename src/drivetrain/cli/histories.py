@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from drivetrain.runtime.forecaster import Forecaster, ForecastOf
     from drivetrain.timeline.layout import Layout
 
-SERIES, MOMENTS = 5, 14
-"""Of a forecast in a terminal: series, and moments of each, at most."""
+SERIES, MOMENTS, NOTES = 5, 14, 12
+"""Of a forecast in a terminal: series, moments of each, and notes, at most."""
 
 
 def columns_of(path: str, layout: Layout, ahead: bool = False) -> tuple[dict[str, Any], list[str]]:
@@ -150,8 +150,10 @@ def show_notes(notes: list[str]) -> None:
     console.file.flush()
     import sys
 
-    for note in notes:
+    for note in notes[:NOTES]:
         print(f"note: {one_line(note)}", file=sys.stderr)
+    if (more := len(notes) - NOTES) > 0:
+        print(f"and {counted(more, 'note', 'notes')} more: --json has all", file=sys.stderr)
 
 
 def refuse_same(path: str | None, bundle: str) -> None:

@@ -27,6 +27,10 @@ RATE = 0.02
 """How far an outcome moves a quantile, in widths of the band: 1 / RATE outcomes on one side move it by as much as the band is wide
 (times the level)."""
 
+QUIET = 0.2
+"""Of the mean step of all that is read, what the local spread is at least: a gap that the last value stands for, or some days
+without a sale, is no promise that all will stay as it is."""
+
 
 def quantiles(scores: Array, levels: Sequence[float], weights: Array | None = None) -> Floats:
     """(horizon, levels) of scores (n, horizon), NaN where there is none, 0 where there are none at all.
@@ -60,8 +64,10 @@ def _reached(scores: Floats, weights: Floats, levels: Floats) -> Floats:
 
 
 def spread_of(past: Array, steps: int) -> Floats:
-    """(n,) of the past (n, length): the mean size of the last `steps` steps from one moment to the next, never 0."""
-    return np.maximum(np.abs(np.diff(past[:, -steps - 1 :], axis=1)).mean(axis=1), 1e-6)
+    """(n,) of the past (n, length): the mean size of the last `steps` steps from one moment to the next; at least QUIET of that of
+    all of them, and never 0."""
+    sizes = np.abs(np.diff(past, axis=1))
+    return np.maximum(np.maximum(sizes[:, -steps:].mean(axis=1), QUIET * sizes.mean(axis=1)), 1e-6)
 
 
 def adapted(

@@ -107,6 +107,15 @@ class History:
         """Whether a number is missing; of names none is one too, such as that of no holiday."""
         return column not in self.layout.classes and is_missing(self.columns[column][row], NO_NUMBER)
 
+    @property
+    def least(self) -> int:
+        """How many moments a series must have before an origin."""
+        return max(1, int(np.ceil(LEAST * self.layout.context)))
+
+    def is_short(self, series: int, origin: int) -> bool:
+        """Whether a series has fewer before an origin."""
+        return origin - int(self.moments.offsets[series]) < self.least
+
     def refuse_short(self, series: int, origin: int) -> str:
         """A remark where the history before an origin is shorter than what is read; "" else. Raises DataError where it has less
         than half of it."""
@@ -115,11 +124,10 @@ class History:
         if have >= layout.context:
             return ""
         of = f" of {moments.names[series]!r}" if len(moments.names) > 1 else ""
-        least = max(1, int(np.ceil(LEAST * layout.context)))
-        if have < least:
+        if have < self.least:
             raise DataError(
                 f"the history{of} has {have:,} known moments, and the model reads {layout.context:,} before what it foretells: "
-                f"{least:,} at least.",
+                f"{self.least:,} at least.",
                 fix="Give more of its past.",
             )
         read = f"{layout.context:,} that are read"

@@ -81,10 +81,7 @@ def sections(learner: BaseLearner) -> list[dict[str, Any]]:
             first[2], first[1].parts, [change.place for change in first[1].changes], f"{first[0]}: its parts"
         )
         words = " ".join(first[1].told(first[3], word))
-        rows = [
-            {"series": name, "what is to be said of it": " ".join(found.told(stamps, word))}
-            for name, found, _, stamps in apart[1:]
-        ]
+        rows = [[name, " ".join(found.told(stamps, word))] for name, found, _, stamps in apart[1:]]
         made.append({
             "title": "The series", "words": f"{first[0]}: {words}", "columns": ["series", "what is to be said of it"],
             "rows": rows, "charts": [chart],

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from drivetrain.errors import DataError
 from drivetrain.figures import counted
 from drivetrain.timeline.frequency import Frequency
+from drivetrain.timeline.stamps import DAY
 from drivetrain.types import Array
 
 Whole = npt.NDArray[np.int64]
@@ -23,6 +24,9 @@ Fill = Literal["last", "zero"]
 
 MOST_GAPS, FEW_MOMENTS = 20, 20_000
 """Moments there may be to each row, and that there may be in any case: more come of a stamp that is wrong."""
+FEW_WEEKS = 4
+"""Of a weekday without any row, from so many on it is told."""
+WEEKDAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MANY_GAPS = 0.05
 """From this share of gaps on it is asked whether they are zeros."""
 
@@ -197,7 +201,22 @@ def _gaps(grid: Grid, names: Sequence[str], join: Join, fill: Fill) -> list[str]
     if fill == "last" and join == "sum" and len(gaps) > MANY_GAPS * len(grid.rows):
         how += ", which is likely meant where rows are summed up"
     many = counted(len(gaps), "moment has", "moments have")
-    return [f"{many} no row ({share}), the longest gap{of} is {where}: {how}"]
+    return [f"{many} no row ({share}), the longest gap{of} is {where}: {how}", *_never(grid, fill)]
+
+
+def _never(grid: Grid, fill: Fill) -> list[str]:
+    """Of days: those of the week on which no series has ever had a row, such as the Sundays of a shop."""
+    if grid.frequency.kind != "seconds" or grid.frequency.step != DAY or fill == "zero":
+        return []
+    weekdays = (grid.stamps.astype("datetime64[D]").astype(np.int64) + 3) % 7
+    there = np.bincount(weekdays, minlength=7) >= FEW_WEEKS
+    never = there & (np.bincount(weekdays[grid.rows >= 0], minlength=7) == 0)
+    if not never.any():
+        return []
+    names = " and ".join(f"{WEEKDAY_NAMES[day]}s" for day in np.flatnonzero(never))
+    return [
+        f"no row is ever on {names}: what is foretold of them tells nothing; leave it out, or say --fill zero if there was nothing"
+    ]
 
 
 def _shown(moment: object) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from drivetrain.codecs import Signature
+from drivetrain.forecasting.bands import QUIET
 from drivetrain.forecasting.bank import Bank, Lines
 from drivetrain.forecasting.effects import Effects
 from drivetrain.forecasting.shape import Shape, fading
@@ -44,12 +45,14 @@ def _times(builder: Builder, found: str, share: float) -> str:
 
 def _spread(builder: Builder, target: str, context: int, steps: int, power: float) -> str:
     """(n, 1, 1): see `bands.spread_of`."""
-    first = max(0, context - steps - 1)
-    moved = builder.add(
-        "Sub", builder.columns(target, first + 1, context), builder.columns(target, first, context - 1)
+    moved = builder.add("Sub", builder.columns(target, 1, context), builder.columns(target, 0, context - 1))
+    sizes = builder.add("Abs", moved)
+    every = builder.add("ReduceMean", sizes, builder.whole(1), keepdims=1)
+    last = builder.columns(sizes, max(0, context - 1 - steps), context - 1)
+    mean = builder.add("ReduceMean", last, builder.whole(1), keepdims=1)
+    wide = builder.add(
+        "Max", mean, builder.add("Mul", every, builder.constant(QUIET)), builder.constant(1e-6)
     )
-    mean = builder.add("ReduceMean", builder.add("Abs", moved), builder.whole(1), keepdims=1)
-    wide = builder.add("Max", mean, builder.constant(1e-6))
     if power != 1:
         wide = builder.add("Pow", wide, builder.constant(power))
     return builder.add("Reshape", wide, builder.whole(-1, 1, 1))

@@ -16,6 +16,7 @@ from drivetrain.bundle.verify import HISTORIES, StageTally, VerifyReport, value_
 from drivetrain.codecs import Codec, Signature
 from drivetrain.codecs.series import Series
 from drivetrain.errors import DataError, DrivetrainError, UsageError
+from drivetrain.figures import counted
 from drivetrain.forecasting.bands import adapted, shifted, widths
 from drivetrain.forecasting.hierarchy import Tree, bottom_up, reconcile
 from drivetrain.runtime.contexts import History, stamp_texts
@@ -29,6 +30,7 @@ AT_ONCE = 512
 """Windows of one run of the graph."""
 REPLAYED, REPLAYED_IN_ALL = 300, 60_000
 """Origins of a series that its band is adapted by at most, the newest, and of all together."""
+NAMED = 5
 FARTHEST = 20
 """A forecast goes so many times as far as the model at most: what it says of what it said itself is worth little."""
 TOLERANCE = 1e-3
@@ -121,6 +123,7 @@ class Engine:
             raise DataError(
                 f"no {' or '.join(self.layout.targets)} is known in it.", fix="Give the history of a series."
             )
+        series, left_out = self._long_enough(history, series, ends)
         notes = {int(each): self._notes(history, int(each), int(ends[each]), horizon) for each in series}
         last = history.numbers[ends[series] - 1]
         for each in series[last < last.max()].tolist():
@@ -142,7 +145,7 @@ class Engine:
         else:
             outputs = self.codec.within(outputs)
         found: list[Foretold] = []
-        for row, each in enumerate(series.tolist()):
+        for row, each in enumerate(map(int, series)):
             numbers = history.numbers[ends[each] - 1] + 1 + np.arange(horizon)
             texts = stamp_texts(self.layout, numbers)
             name, own = moments.names[each], notes[each]
@@ -153,7 +156,7 @@ class Engine:
                     texts,
                     outputs[row, :horizon],
                     int(ends[each]),
-                    tuple(own),
+                    (*own, *left_out),
                     bool(moments.paths),
                 )
             )
@@ -194,6 +197,19 @@ class Engine:
         moved = made + (point - made[:, :, 0])[:, :, None]
         moved[:, :, 0] = point
         return np.array(chosen, np.int64), moved
+
+    def _long_enough(self, history: History, series: Places, ends: Places) -> tuple[Places, list[str]]:
+        """The series with so much of a past that something can be foretold, and a note of the others. Raises DataError where there
+        is none, and of sums, which need all of their parts."""
+        short = np.array([history.is_short(int(each), int(ends[each])) for each in series], np.bool_)
+        if history.moments.paths or short.all() or not short.any():
+            return series, []  # One that is short is refused where it is looked at.
+        names = [repr(history.moments.names[int(each)]) for each in series[short]]
+        shown = ", ".join(names[:NAMED]) + (" ..." if len(names) > NAMED else "")
+        known = f"fewer than {history.least:,} of the {self.layout.context:,} moments that are read"
+        return series[~short], [
+            f"{counted(len(names), 'series has', 'series have')} {known}, and no forecast: {shown}"
+        ]
 
     def _notes(self, history: History, series: int, end: int, horizon: int) -> list[str]:
         own = (history.refuse_unknown(series, end, horizon), history.refuse_short(series, end))
