@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -211,6 +212,8 @@ class TestCommands:
         assert code == 0, told
         result = json.loads((tmp_path / "run" / "result.json").read_text())
         assert result["metrics"]["valid"]["recording.accuracy"]["n"] == 6
+        code, told = drivetrain("evaluate", tmp_path / "s.bundle", table)
+        assert (code, told["metrics"]["recording.accuracy"]["n"]) == (0, 6)
         bare = sensors.write_table(tmp_path / "bare.csv", {name: rows[name][:20] for name in ("b", "a")})
         code, told = drivetrain("predict", tmp_path / "s.bundle", bare)
         assert (code, [each["input"] for each in told["answers"]]) == (0, ["bare.csv, rows 2 to 17"])
@@ -221,6 +224,19 @@ class TestCommands:
         assert code == 0
         assert (answer["n"], answer["metrics"]["recording.accuracy"]["n"]) == (60, 12)
         assert answer["metrics"]["recording.accuracy"]["value"] == 1
+        assert "12 groups" in answer["metrics"]["accuracy"]["method"]
+        assert any("60 windows of 12 recordings" in note for note in answer["notes"])
+
+    def test_a_folder_may_be_what_it_was_trained_on(self, bundle: Path) -> None:
+        _, answer = drivetrain("evaluate", bundle, bundle.parent / "all")
+        assert "neither trained nor chosen on" in answer["note"]
+
+    def test_figures_of_a_run_are_of_recordings(self, bundle: Path) -> None:
+        result = json.loads((bundle.parent / "run" / "result.json").read_text())
+        found = result["metrics"]["valid"]["log_loss"]
+        assert found["low"] is None  # Of three recordings.
+        compared = dt.compare([bundle.parent / "run", bundle.parent / "run"])
+        assert math.isnan(compared.metrics["run (1)"]["log_loss"].low)
 
     def test_what_training_had_is_told_of_the_same_way(self, bundle: Path) -> None:
         known = dt.Predictor(bundle)

@@ -19,7 +19,7 @@ from drivetrain.data.read.row_inputs import rows_for
 from drivetrain.data.recipe import from_facts, from_recipe, task_of, tasks
 from drivetrain.data.table import as_column
 from drivetrain.data.task import ALONE, Task
-from drivetrain.data.wholes import mean, whole_rows
+from drivetrain.data.wholes import drawn_whole, mean, whole_rows
 from drivetrain.errors import DataError, DrivetrainError, UsageError, nearest
 from drivetrain.extras import require
 from drivetrain.metrics import Estimate, Scores, is_large, measure, rows_at_once, translation
@@ -133,9 +133,10 @@ def evaluate(
             fix="Give items with the labels that this model was trained on.",
         )
     metrics: dict[str, Any] = {}
+    groups = np.array([found.wholes[row] for row in measured]) if any(found.wholes) else None
     for name, each in gathered.items():
         several = f"{name}." if len(targets) > 1 else ""
-        metrics |= {several + metric: estimate.to_json() for metric, estimate in each.measure().items()}
+        metrics |= {several + metric: estimate.to_json() for metric, estimate in each.measure(groups).items()}
         metrics |= _of_wholes(found, measured, each, several)
     if task.measures(opened_bundle) and from_facts(opened_bundle.facts, _file_hash(source)):
         metrics |= _by_task(task, opened_bundle, source)["metrics"]
@@ -151,7 +152,13 @@ def evaluate(
         "unknown": [each.to_json() for each in strange],
         "failed": failed,
         "unusual": tally.to_json(),
-        "notes": [*found.remarks, *map(str, strange), *_failures(failed), *tally.notes()],
+        "notes": [
+            *found.remarks,
+            *map(str, strange),
+            *_failures(failed),
+            *tally.notes(),
+            *([] if groups is None else [drawn_whole(n, len(np.unique(groups)))]),
+        ],
     }
 
 
@@ -218,14 +225,14 @@ class _Gathered:
         true = self.codec.truths(as_column(self.raws), self.codec.together(self.encoded))
         return np.stack(self.outputs), true
 
-    def measure(self) -> dict[str, Estimate]:
-        """The metrics of all rows, one at least."""
+    def measure(self, groups: Array | None) -> dict[str, Estimate]:
+        """The metrics of all rows, one at least; `groups` (rows,) are of which recording each is, where they are of some."""
         if self.most is None:
-            return measure(self.codec, *self._batch())
+            return measure(self.codec, *self._batch(), groups=groups)
         if self.outputs:
             self.scores.append(Scores.of(self.codec, *self._batch()))
             self._start()
-        return Scores.joined(self.scores).measure()
+        return Scores.joined(self.scores).measure(groups=groups)
 
 
 def _of_wholes(found: Labelled, known: Sequence[int], gathered: _Gathered, several: str) -> dict[str, Any]:
@@ -334,7 +341,11 @@ def _own_rows(
     items = [{name: table[name][row] for name in inputs} for row in range(len(table))]
     truths = {name: list(table[name]) for name in targets}
     note = "" if part == "test" else TRAINED_ON
-    return Labelled(items, truths, [table.origin(row) for row in range(len(table))], part, note)
+    groups = data.task.together(data, data.rows(part))
+    wholes = [] if groups is None else list(map(str, groups))
+    return Labelled(
+        items, truths, [table.origin(row) for row in range(len(table))], part, note, wholes=wholes
+    )
 
 
 def _held_out(data: Dataset) -> str:

@@ -192,6 +192,11 @@ class Dataset:
         """How many training rows an epoch has at most."""
         return len(self.rows("train"))
 
+    def together(self, name: str) -> Array | None:
+        """(n,) equal for those usable rows of a part that are of one recording, say: intervals draw these together. None where
+        each row is drawn by itself."""
+        return self.task.together(self, self.part(name).rows)
+
     def part_of_epoch(self, seed: int, epoch: int) -> Part | None:
         """The training rows of an epoch, from 0, where they are others in each; None where they are those of the part."""
         del seed, epoch

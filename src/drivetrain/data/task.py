@@ -240,6 +240,12 @@ class Task:
         del bundle, source, trusted, quiet
         return None
 
+    def together(self, data: Any, rows: Array) -> Array | None:
+        """(n,) of which recording, say, each of these rows of the table is, where they are windows of some: see
+        `Dataset.together`."""
+        del data, rows
+        return None
+
     own_file = ""
     """Why it is measured by itself on nothing but the file of the training."""
 

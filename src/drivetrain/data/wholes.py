@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from drivetrain.codecs import Signature
+from drivetrain.figures import counted
+from drivetrain.metrics.estimate import FEWEST_GROUPS
 from drivetrain.types import Answer, Array, Failure
 
 
@@ -47,6 +49,13 @@ def whole_rows(
         for places in found
         if places and all(len({str(values[place]) for place in places}) == 1 for values in truths.values())
     ]
+
+
+def drawn_whole(windows: int, recordings: int) -> str:
+    """What intervals of windows are of, in words."""
+    few = f": too few for any (from {FEWEST_GROUPS} on)" if recordings < FEWEST_GROUPS else ""
+    of = counted(recordings, "recording", "recordings")
+    return f"{counted(windows, 'window', 'windows')} of {of}: windows of one are alike, so intervals are of recordings{few}"
 
 
 def mean(outputs: Sequence[Array]) -> Array:

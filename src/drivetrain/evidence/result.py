@@ -84,11 +84,12 @@ def make_result(learner: BaseLearner) -> dict[str, Any]:
             )  # fmt: skip
         simple = [*simple, *learner.companions]
         advance(1)
-    beside = baseline_metrics(data.signature, simple, measured, settings.seed)
+    groups = data.together(part)
+    beside = baseline_metrics(data.signature, simple, measured, settings.seed, groups)
     if len(data.signature.targets) == 1:
         beside = {found.name: {**beside[found.name], **data.task.metrics(found.outputs)} for found in simple}
     ours = {target: learner.losses(part, target) for target in {found.target for found in simple}}
-    against = compare_with(data.signature, ours, simple, measured, settings.seed)
+    against = compare_with(data.signature, ours, simple, measured, settings.seed, groups)
     for found in learner.companions:
         against[found.name]["tried"] = True
     baselines = {name: {key: e.to_json() for key, e in values.items()} for name, values in beside.items()}
@@ -100,7 +101,7 @@ def make_result(learner: BaseLearner) -> dict[str, Any]:
         + too_few(data.signature, metrics, measured)
         + ([] if learner.has_trees else better_trees(against))
         + ([] if learner.has_trees or stopped else worse_metric(learner.history))
-        + right_more_often(data.signature, learner.outputs(part)[0], simple, measured, against)
+        + right_more_often(data.signature, learner.outputs(part)[0], simple, measured, against, groups)
         + learner.told(against)
         + fitted_again(learner),
         **learner.more(),
@@ -139,12 +140,16 @@ def batch_by_batch(signature: Signature) -> list[str]:
 
 
 def baseline_metrics(
-    signature: Signature, simple: Sequence[Baseline], encoded: Mapping[str, Array], seed: int = 0
+    signature: Signature,
+    simple: Sequence[Baseline],
+    encoded: Mapping[str, Array],
+    seed: int = 0,
+    groups: Array | None = None,
 ) -> dict[str, dict[str, Estimate]]:
     """Name -> metric -> estimate, of the rows whose encoded targets these are. The model's intervals are not theirs."""
     targets = without_intervals(signature).targets
     return {
-        found.name: measure(targets[found.target], found.outputs, encoded[found.target], seed)
+        found.name: measure(targets[found.target], found.outputs, encoded[found.target], seed, groups)
         for found in simple
     }
 
@@ -155,6 +160,7 @@ def compare_with(
     simple: Sequence[Baseline],
     encoded: Mapping[str, Array],
     seed: int = 0,
+    groups: Array | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Name of a baseline -> `{"target", "measure", "difference", "better", "words"}`, JSON values.
 
@@ -166,7 +172,7 @@ def compare_with(
     for found in simple:
         codec = signature.targets[found.target]
         theirs = losses(codec, found.outputs, encoded[found.target])
-        apart = paired_difference(ours[found.target], theirs, seed)
+        apart = paired_difference(ours[found.target], theirs, seed, groups)
         compared[found.name] = told_apart(found.name, found.target, names.deciding(codec), apart)
     return compared
 
@@ -267,6 +273,7 @@ def right_more_often(
     simple: Sequence[Baseline],
     encoded: Mapping[str, Array],
     against: Mapping[str, Mapping[str, Any]],
+    groups: Array | None = None,
 ) -> list[str]:
     """A plain sentence for each simple method of which accuracy says the contrary of log loss."""
     notes: list[str] = []
@@ -276,7 +283,7 @@ def right_more_often(
             continue
         true = encoded[found.target]
         ours, theirs = (codec.chosen(made) == true for made in (outputs[found.target], found.outputs))
-        apart = difference(Statistic.mean_of(ours), Statistic.mean_of(theirs))
+        apart = difference(*(Statistic.mean_of(each).drawn_by(groups) for each in (ours, theirs)))
         if not (apart.value < 0 if better else apart.value > 0):
             continue
         one, other = ("this model", found.name) if apart.value > 0 else (found.name, "this model")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,8 +90,10 @@ def _measured(data: Dataset, seed: int) -> Estimate:
     if len(train) > MOST_ROWS:
         chosen = np.sort(np.random.default_rng(seed).choice(len(train), MOST_ROWS, replace=False))
     model = fit_trees(data.signature, train.batch(chosen), target, seed=seed, most_rounds=MOST_ROUNDS)
-    return measure(codec, model.predict(asked), asked[target], seed)[_metric(data)]
+    return measure(codec, model.predict(asked), asked[target], seed, data.together("valid"))[_metric(data)]
 
 
 def _interval(estimate: Estimate) -> str:
+    if math.isnan(estimate.low):
+        return f"{estimate.value:.4g}"
     return f"{estimate.value:.4g} [{estimate.low:.4g}, {estimate.high:.4g}]"

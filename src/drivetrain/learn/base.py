@@ -26,7 +26,16 @@ from drivetrain.learn.names import network_of
 from drivetrain.learn.outputs import Outputs, stream
 from drivetrain.learn.runs.folder import Run, next_folder
 from drivetrain.learn.settings import Settings
-from drivetrain.metrics import Estimate, Statistic, has_metrics, is_large, losses, measure, statistics
+from drivetrain.metrics import (
+    Estimate,
+    Statistic,
+    grouped,
+    has_metrics,
+    is_large,
+    losses,
+    measure,
+    statistics,
+)
 from drivetrain.metrics.estimate import Floats
 from drivetrain.progress import progress
 from drivetrain.runtime.rows import Reader, answers
@@ -259,8 +268,10 @@ class BaseLearner(ABC):
         """The metrics of a target on a part's usable rows, as what can be resampled."""
         outputs, encoded = self.outputs(part)
         if (scores := outputs.scores.get(target)) is not None:
-            return scores.statistics
-        return statistics(self.data.signature.targets[target], outputs[target], encoded[target])
+            found = scores.statistics
+        else:
+            found = statistics(self.data.signature.targets[target], outputs[target], encoded[target])
+        return grouped(found, self.data.together(part))
 
     def losses(self, part: str, target: str) -> Floats:
         """(n,) how wrong each of a part's usable rows is."""
@@ -286,8 +297,8 @@ class BaseLearner(ABC):
         if not has_metrics(codec):
             return {}
         if (scores := outputs.scores.get(target)) is not None:
-            return scores.measure()
-        return measure(codec, outputs[target], encoded[target])
+            return scores.measure(groups=self.data.together(part))
+        return measure(codec, outputs[target], encoded[target], groups=self.data.together(part))
 
     def fine_tune(self, *args: Any, **options: Any) -> dict[str, Any]:
         """Only a network can be."""

@@ -5,6 +5,10 @@ A new kind of target is one file beside this one, or in this room of an extensio
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
 from drivetrain.codecs.base import Codec
 from drivetrain.errors import DataError
 from drivetrain.metrics.category import Reliability, confusion_matrix, per_class, reliability, top_k_accuracy
@@ -24,6 +28,7 @@ __all__ = [
     "Statistic",
     "confusion_matrix",
     "difference",
+    "grouped",
     "harm",
     "has_metrics",
     "holm",
@@ -46,14 +51,29 @@ __all__ = [
 ]
 
 
-def measure(codec: Codec, outputs: Array, encoded: Array, seed: int = 0) -> dict[str, Estimate]:
+def measure(
+    codec: Codec, outputs: Array, encoded: Array, seed: int = 0, groups: Array | None = None
+) -> dict[str, Estimate]:
     """The metrics of a target: model outputs (n, *output_shape) against encoded true values (n, ...).
 
-    `seed` draws the bootstrap's resamples; the same seed gives the same intervals. Raises DrivetrainError.
+    `seed` draws the bootstrap's resamples; the same seed gives the same intervals. Items of equal `groups` (n,) are alike, as
+    windows of one recording are, and intervals are of groups; what can't be resampled has none then. Raises DrivetrainError.
     """
     if is_large(codec):
-        return scores(codec, outputs, encoded).measure(seed)
-    return metrics_of(codec).measure(codec, outputs, encoded, seed)
+        return scores(codec, outputs, encoded).measure(seed, groups)
+    found = metrics_of(codec).measure(codec, outputs, encoded, seed)
+    if groups is None:
+        return found
+    drawn = grouped(metrics_of(codec).statistics(codec, outputs, encoded), groups)
+    return {
+        name: drawn[name].estimate(seed) if name in drawn else replace(each, low=math.nan, high=math.nan)
+        for name, each in found.items()
+    }
+
+
+def grouped(found: Mapping[str, Statistic], groups: Array | None) -> dict[str, Statistic]:
+    """The same statistics, whose intervals are of groups of items (see `Statistic.drawn_by`)."""
+    return {name: each.drawn_by(groups) for name, each in found.items()}
 
 
 def losses(codec: Codec, outputs: Array, encoded: Array) -> Floats:
@@ -93,14 +113,16 @@ def paired(
     return {name: difference(a[name], b[name], seed) for name in a}
 
 
-def paired_difference(losses_a: Floats, losses_b: Floats, seed: int = 0) -> Estimate:
+def paired_difference(
+    losses_a: Floats, losses_b: Floats, seed: int = 0, groups: Array | None = None
+) -> Estimate:
     """The mean of a - b over the same items, (n,) each, by a paired bootstrap: below 0 where a is better.
 
-    Items are drawn with both their losses, so that what is hard for both cancels out. Raises DataError.
+    Items, or `groups` of them, are drawn with both their losses, so that what is hard for both cancels out. Raises DataError.
     """
     if losses_a.shape != losses_b.shape or losses_a.ndim != 1:
         raise DataError(
             f"losses of shapes {losses_a.shape} and {losses_b.shape} are not pairs.",
             fix="Measure both models on the same items, in the same order.",
         )
-    return mean(losses_a - losses_b, seed)
+    return Statistic.mean_of(losses_a - losses_b).drawn_by(groups).estimate(seed)

@@ -22,6 +22,9 @@ ROUND = 1_000_003
 """A round of resamples more has a seed this much larger."""
 WILSON = "Wilson score, 95 %"
 BOOTSTRAP = f"percentile bootstrap, 95 %, {RESAMPLES:,} resamples"
+FEWEST_GROUPS = 6
+"""Groups from which there is an interval: of n groups that all say the same, chance alone makes as much in 2 of 2^n cases,
+which is below 5 % from 6 on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +58,17 @@ def wilson(successes: int, n: int) -> Estimate:
     Wilson (1927), Journal of the American Statistical Association 22:209-212; recommended over the normal
     approximation by Brown, Cai and DasGupta (2001), Statistical Science 16:101-133.
     """
-    if not n:
-        return undefined(WILSON)
+    return replace(_wilson(successes / n, n), n=n) if n else undefined(WILSON)
+
+
+def _wilson(share: float, n: float) -> Estimate:
     z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
-    share = successes / n
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     # The ends are exactly 0 and 1 there; rounding would leave 1e-18 or put the value outside.
-    low = 0.0 if successes == 0 else centre - half
-    high = 1.0 if successes == n else centre + half
-    return Estimate(share, low, high, WILSON, n)
+    low = 0.0 if share == 0 else centre - half
+    high = 1.0 if share == 1 else centre + half
+    return Estimate(share, low, high, WILSON, int(n))
 
 
 def block_of(n: int, seed: int = 0) -> npt.NDArray[np.int64]:
@@ -124,6 +128,35 @@ def runs_of(block: int, rounds: int = 1) -> str:
     return f"circular block bootstrap, 95 %, {rounds * RESAMPLES:,} resamples of runs of {block:,}"
 
 
+def resample_groups(sums: Floats, blocks: npt.NDArray[np.int64], seed: int = 0) -> Floats:
+    """(1000, terms): the sums over resamples of groups, whose own are `sums`; NaN where these are too few to tell."""
+    if len(sums) < FEWEST_GROUPS:
+        return np.full((RESAMPLES, sums.shape[1]), np.nan)
+    return resample(block_sums(blocks, *sums.T), seed)
+
+
+def groups_of(groups: npt.NDArray[np.int64], rounds: int = 1) -> str:
+    """The method of an interval of such resamples."""
+    return f"percentile bootstrap, 95 %, {rounds * RESAMPLES:,} resamples of {int(groups.max()) + 1:,} groups"
+
+
+def wilson_of_groups(items: npt.NDArray[np.bool_], groups: npt.NDArray[np.int64]) -> Estimate:
+    """The share of (n,) that is true, where items of one group are alike: Wilson's interval of as many items as would make the
+    same variance were each drawn by itself, at most n. Where all are alike these are as many as there are groups.
+
+    Kish (1965), Survey Sampling, section 8.2 (design effect); Korn and Graubard (1998), Survey Methodology 24:193-201.
+    """
+    n, m = len(items), int(groups.max()) + 1
+    share = float(items.mean())
+    method = f"{WILSON}, of {m:,} groups"
+    if m < FEWEST_GROUPS:
+        return Estimate(share, math.nan, math.nan, method, n)
+    apart = np.bincount(groups, weights=items - share, minlength=m)
+    variance = float((apart**2).sum()) * m / (m - 1) / n**2
+    worth = min(float(n), share * (1 - share) / variance) if variance > 0 else float(m)
+    return replace(_wilson(share, worth), method=method, n=n)
+
+
 def percentiles(value: float, replicates: Floats, n: int) -> Estimate:
     """`value` with the central 95 % of its replicates over resamples as its interval.
 
@@ -149,13 +182,14 @@ class Statistic:
 
     `terms` are (n,) each; `of` takes their sums (rows, terms) and gives (rows,). `by_row`: an item's terms are made of it
     alone, so that those of batches are those of all. `block`: so many items that follow each other are alike, and are drawn
-    together.
+    together. `groups` (n,), numbered from 0: so are the items of one group, such as the windows of a recording.
     """
 
     terms: tuple[npt.NDArray[Any], ...]
     of: Callable[[Floats], Floats] = ratio
     by_row: bool = True
     block: int = 1
+    groups: npt.NDArray[np.int64] | None = None
     _drawn: dict[tuple[int, int], tuple[float, Floats]] = field(
         default_factory=dict[tuple[int, int], tuple[float, Floats]], repr=False
     )
@@ -184,6 +218,9 @@ class Statistic:
             if self.block > 1:
                 sums = np.stack(self.terms, axis=1).astype(np.float64)
                 draw = partial(resample_runs, sums, self.block)
+            elif self.groups is not None:
+                sums = block_sums(self.groups, *self.terms)
+                draw = partial(resample_groups, sums, block_of(len(sums), seed))
             else:
                 sums = block_sums(block_of(len(self.terms[0]), seed), *self.terms)
                 draw = partial(resample, sums)
@@ -193,11 +230,22 @@ class Statistic:
             self._drawn[seed, rounds] = value, np.concatenate(drawn)
         return self._drawn[seed, rounds]
 
+    def drawn_by(self, groups: npt.NDArray[Any] | None) -> Statistic:
+        """The same, whose intervals draw groups of items: those (n,) of equal value."""
+        if groups is None:
+            return self
+        return replace(self, groups=np.unique(groups, return_inverse=True)[1].astype(np.int64), _drawn={})
+
     def estimate(self, seed: int = 0) -> Estimate:
         """With its bootstrap interval, a share of what is true with Wilson's. n = 0: undefined; n = 1: a value, no
         interval."""
         n = len(self.terms[0])
-        if self.items is not None and self.items.dtype == bool:
+        is_share = self.items is not None and self.items.dtype == bool
+        if self.groups is not None and n:
+            if is_share:
+                return wilson_of_groups(self.terms[0], self.groups)
+            return replace(percentiles(*self.replicates(seed), n), method=groups_of(self.groups))
+        if self.items is not None and is_share:
             return wilson(int(np.count_nonzero(self.items)), n)
         found = percentiles(*self.replicates(seed), n) if n else undefined(BOOTSTRAP)
         return replace(found, method=runs_of(self.block)) if self.block > 1 else found

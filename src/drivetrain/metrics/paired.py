@@ -21,6 +21,7 @@ from drivetrain.metrics.estimate import (
     Estimate,
     Floats,
     Statistic,
+    groups_of,
     percentiles,
     runs_of,
 )
@@ -56,7 +57,7 @@ def difference(a: Statistic, b: Statistic, seed: int = 0) -> Difference:
 
     A difference of shares has its score interval, for a bootstrap of the few items on which two good models
     disagree holds the truth too seldom: in 75 of 100 samples of 50 where 2 items are apart on average, not in 95.
-    All else is resampled jointly.
+    All else, and what is drawn in groups, is resampled jointly.
     """
     n = len(a.terms[0])
     if len(b.terms[0]) != n:
@@ -67,13 +68,15 @@ def difference(a: Statistic, b: Statistic, seed: int = 0) -> Difference:
     if not n:
         nan = math.nan
         return Difference(nan, nan, nan, PAIRED, 0, nan, nan)
-    if a.items is not None and b.items is not None and a.items.dtype == b.items.dtype == bool:
-        return _of_shares(a.items, b.items)
+    shares = a.items is not None and b.items is not None and a.items.dtype == b.items.dtype == bool
+    if shares and a.groups is None:
+        return _of_shares(a.terms[0], b.terms[0])
     (of_a, drawn_a), (of_b, drawn_b) = (made.replicates(seed, ROUNDS) for made in (a, b))
     value, replicates = of_a - of_b, drawn_a - drawn_b
     found = percentiles(value, replicates, n)
     p = _two_sided(replicates) if n > 1 and not math.isnan(value) else math.nan
     method = PAIRED if a.block == 1 else f"paired {runs_of(a.block, ROUNDS)}"
+    method = method if a.groups is None else f"paired {groups_of(a.groups, ROUNDS)}"
     return Difference(found.value, found.low, found.high, method, n, p, _effect_size(a, b, value, replicates))
 
 

@@ -60,9 +60,9 @@ class Scores:
         statistics = {name: Statistic.joined([part.statistics[name] for part in parts]) for name in names}
         return cls(statistics, np.concatenate([part.losses for part in parts]))
 
-    def measure(self, seed: int = 0) -> dict[str, Estimate]:
-        """The statistics with their intervals."""
-        return {name: found.estimate(seed) for name, found in self.statistics.items()}
+    def measure(self, seed: int = 0, groups: Array | None = None) -> dict[str, Estimate]:
+        """The statistics with their intervals, of groups where there are some (see `Statistic.drawn_by`)."""
+        return {name: found.drawn_by(groups).estimate(seed) for name, found in self.statistics.items()}
 
 
 def scores(codec: Codec, outputs: Array, encoded: Array) -> Scores:

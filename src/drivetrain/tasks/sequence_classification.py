@@ -20,6 +20,7 @@ from drivetrain.data.read.recordings import AT, MAJORITY, Layout
 from drivetrain.data.task import Task
 from drivetrain.tasks import tabular
 from drivetrain.tasks.options import SEED, SPLIT, TARGET, TEST, VALID, Words
+from drivetrain.types import Array
 
 if TYPE_CHECKING:
     from drivetrain.data.dataset import Dataset
@@ -134,6 +135,12 @@ class SequenceClassification(Task):
             if name not in known and 1 < len({str(value) for value in values}) <= rows / 2
         ]
 
+    def together(self, data: Dataset, rows: Array) -> Array | None:
+        """The windows of a recording."""
+        if self.layout is None or self.layout.window is None:
+            return None
+        return data.table[self.layout.recording][rows].astype(str)
+
     def add_to_result(self, learner: BaseLearner, result: dict[str, Any]) -> None:
         """Of windows also what is reached of whole recordings."""
         from drivetrain.evidence.whole_recordings import measure_recordings
@@ -160,7 +167,10 @@ class SequenceClassification(Task):
         from drivetrain.tasks.sequences_asked import labelled_recordings
 
         found = labelled_recordings(self._known(signature), signature, source, typed.get("labels"))
-        return replace(found, note="" if found.part in ("test", "all") else NOT_TESTED)
+        own = found.part == "test" or not os.path.isdir(
+            source
+        )  # A file of the training is known again; a folder isn't.
+        return replace(found, note="" if own else NOT_TESTED)
 
     def _known(self, signature: Signature) -> Layout:
         """That of the bundle; of one that doesn't say it, each file is a sequence."""

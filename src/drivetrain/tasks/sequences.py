@@ -39,6 +39,7 @@ from drivetrain.data.sequence_labels import (
 from drivetrain.data.split import Splitter
 from drivetrain.data.split_words import VALID_SHARE, refuse_shares
 from drivetrain.data.table import Table, as_column, complete, missing
+from drivetrain.data.wholes import drawn_whole
 from drivetrain.errors import DataError, UsageError, nearest
 from drivetrain.figures import counted
 from drivetrain.tasks.options import HELD
@@ -227,15 +228,12 @@ def _made(
 
 
 def _told_alike(table: Table, layout: Layout, split: Splitter) -> list[str]:
-    """That windows are no rows of their own, though intervals take them for such."""
+    """That windows are no rows of their own: intervals are of recordings."""
     rows = split(table).valid
     recordings = len({str(name) for name in table[layout.recording][rows]})
     if not recordings:
         return []
-    of = counted(recordings, "recording", "recordings")
-    return [
-        f"valid has {len(rows):,} windows of {of}: these are alike, and what intervals say of them is too sure of itself"
-    ]
+    return [f"valid has {drawn_whole(len(rows), recordings)}"]
 
 
 def _codec(found: Recordings, table: Table, split: Splitter, layout: Layout) -> Series:

@@ -9,6 +9,8 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from drivetrain.codecs import Signature
 from drivetrain.data.asked import NOT_TESTED, Asked, Labelled, ask_files, to_measure
 from drivetrain.data.option import Option
@@ -123,6 +125,11 @@ class SoundClassification(Task):
 
     def asked(self, signature: Signature, inputs: Sequence[str], keep: Sequence[str]) -> Asked:
         return ask_files(inputs, keep, SOUNDS)
+
+    def together(self, data: Dataset, rows: Array) -> Array | None:
+        """The windows of a recording that is longer than what is heard at once."""
+        del data
+        return rows if len(np.unique(rows)) < len(rows) else None
 
     def labelled(self, signature: Signature, source: str, typed: Mapping[str, Any]) -> Labelled | None:
         """The sounds of a folder, or of a CSV: its test part, without one its valid part, without either all."""

@@ -257,6 +257,7 @@ class BestLearner(Refitted):
             )
         count = min(len(each.answers) for each in self.tried)
         truths = [part.truths("valid") for part in parts[:count]]
+        groups = [part.together("valid") for part in parts[:count]]
         has_valid, measured = parts[0] is self.data, {}
         for target, codec in self.data.signature.targets.items():
             loss, seed = self.settings.loss, self.settings.seed
@@ -273,7 +274,7 @@ class BestLearner(Refitted):
                 self._outputs.setdefault("valid", Outputs({}))[target] = blend[0]
             if not self._told:
                 known = [*self.tried, *self.dropped]
-                self._told = tell(codec, target, known, true, blend, loss, seed)
+                self._told = tell(codec, target, known, true, blend, loss, seed, groups)
         self._measured = measured
         self._tell_weights()
         graph = self._blend({each.candidate.key: each.graph for each in self.tried}, measured, self.data)

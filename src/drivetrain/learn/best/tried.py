@@ -88,12 +88,13 @@ def tell(
     blend: Sequence[Array],
     loss: str,
     seed: int,
+    groups: Sequence[Array | None],
 ) -> list[dict[str, Any]]:
     """`{"key", "name", "model", "epochs", "measure", "value", "seconds", "difference", "better", "words"}` of each, JSON
     values: its metric on all rows that it was asked about, and by how much the blend is ahead of it on the same rows. The
     blend itself comes first, with the key ""."""
     measure = _measure(codec, loss)
-    own = _statistic(codec, measure, blend, truths).estimate(seed).to_json()
+    own = _statistic(codec, measure, blend, truths, groups).estimate(seed).to_json()
     rows: list[dict[str, Any]] = [{
         "key": "", "name": "the blend", "model": BEST, "epochs": None, "measure": measure, "value": own,
         "seconds": 0.0, "difference": None, "better": None, "words": "",
@@ -101,7 +102,7 @@ def tell(
     for each in tried:
         count = len(each.answers)
         ours, theirs = (
-            _statistic(codec, measure, found[:count], truths[:count])
+            _statistic(codec, measure, found[:count], truths[:count], groups[:count])
             for found in (blend, [answer[target] for answer in each.answers])
         )
         apart = difference(ours, theirs, seed)
@@ -131,8 +132,17 @@ def both_sides(
     return f"{names.metric(measure).name} for {target!r}, on rows that none had seen: {', '.join(reached)}: {chosen}"
 
 
-def _statistic(codec: Codec, measure: str, answers: Sequence[Array], truths: Sequence[Array]) -> Statistic:
-    return statistics(codec, np.concatenate(answers), np.concatenate(truths))[measure]
+def _statistic(
+    codec: Codec,
+    measure: str,
+    answers: Sequence[Array],
+    truths: Sequence[Array],
+    groups: Sequence[Array | None] = (),
+) -> Statistic:
+    """Of several folds; `groups` are those of each (see `Dataset.together`)."""
+    known = [each for each in groups if each is not None]
+    found = statistics(codec, np.concatenate(answers), np.concatenate(truths))[measure]
+    return found.drawn_by(np.concatenate(known) if len(known) == len(answers) else None)
 
 
 def _in_words(apart: Estimate, sure: bool) -> str:

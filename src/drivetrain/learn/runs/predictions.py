@@ -6,6 +6,7 @@ validation/rows.npy        int64 (n,): row numbers in the table
 validation/output-N.npy    float32 (n, *output_shape): what the model put out for target N
 validation/target-N.npy    (n, ...): the true values, encoded; numbers in float64, as given
 validation/lengths-N.npy   int64 (n,): of true values of different lengths, which then lie one after the other (format 2)
+validation/groups.npy      int64 (n,), where rows are windows of recordings: equal for those of one
 validation/items-N-M.npy   (n,): of a target with large outputs, instead of those, what metric M is the mean of (format 2)
 validation/texts-N.json    of a target that is written, instead of outputs and true values: `{"written", "references"}` (format 3)
 """
@@ -22,7 +23,7 @@ import numpy as np
 from drivetrain.codecs import Codec, Signature
 from drivetrain.errors import DrivetrainError, FileError
 from drivetrain.files import from_json, to_json, write_bytes, write_text
-from drivetrain.metrics import Estimate, Statistic, measure, statistics, translation
+from drivetrain.metrics import Estimate, Statistic, grouped, measure, statistics, translation
 from drivetrain.ragged import Ragged
 from drivetrain.types import Array
 
@@ -38,7 +39,8 @@ _SIDES = ("written", "references")
 class Validation:
     """Rows (n,) of a part, the model's outputs and the encoded true values by target, the codecs; and for each column
     the digest of its raw values in these rows. Of a target with large outputs there are instead, by metric, the `items`
-    (n,) that it is the mean of. Of one that is written outputs and true values are texts (n,), which no codec has encoded."""
+    (n,) that it is the mean of. Of one that is written outputs and true values are texts (n,), which no codec has encoded.
+    `groups` are those of `Dataset.together`."""
 
     part: str
     rows: Array
@@ -48,6 +50,7 @@ class Validation:
     columns: dict[str, str]
     table: str
     items: dict[str, dict[str, Array]] = field(default_factory=dict[str, dict[str, Array]])
+    groups: Array | None = None
 
     @classmethod
     def of(cls, fitted: BaseLearner) -> Validation:
@@ -61,10 +64,18 @@ class Validation:
             target: {key: made.items for key, made in scores.statistics.items() if made.items is not None}
             for target, scores in outputs.scores.items()
         }
-        return cls(part, rows, data.signature, outputs, encoded, columns, data.table.name, items)
+        return cls(
+            part, rows, data.signature, outputs, encoded, columns, data.table.name, items, data.together(part)
+        )
 
     def statistics(self, target: str, places: Array) -> dict[str, Statistic]:
         """The metrics of a target on some of the rows, as what can be resampled."""
+        return grouped(self._statistics(target, places), self._groups(places))
+
+    def _groups(self, places: Array) -> Array | None:
+        return None if self.groups is None else self.groups[places]
+
+    def _statistics(self, target: str, places: Array) -> dict[str, Statistic]:
         if target in self.items:
             return {key: Statistic.mean_of(items[places]) for key, items in self.items[target].items()}
         if self._is_written(target):
@@ -75,7 +86,7 @@ class Validation:
         """The metrics of a target on some of the rows."""
         if target in self.items or self._is_written(target):
             return {key: made.estimate(seed) for key, made in self.statistics(target, places).items()}
-        return measure(*self._of(target, places), seed)
+        return measure(*self._of(target, places), seed, self._groups(places))
 
     def answers(self, target: str, places: Array) -> list[Array]:
         """What two models that answer alike on some of the rows have alike."""
@@ -97,6 +108,10 @@ class Validation:
         folder = run / FOLDER
         write_text(folder / "signature.json", to_json(self.signature.to_json(), indent=2) + "\n")
         _write_array(folder / "rows.npy", self.rows.astype(np.int64))
+        if self.groups is not None:
+            _write_array(
+                folder / "groups.npy", np.unique(self.groups, return_inverse=True)[1].astype(np.int64)
+            )
         for number, name in enumerate(self.signature.targets):
             for place, items in enumerate(self.items.get(name, {}).values()):
                 _write_array(folder / f"items-{number}-{place}.npy", items)
@@ -161,8 +176,9 @@ class Validation:
                 else:
                     outputs[name] = _read_array(folder / f"output-{number}.npy")
             found = cls(
-                meta["part"], rows, signature, outputs, encoded, meta["columns"], meta["table"], items
-            )
+                meta["part"], rows, signature, outputs, encoded, meta["columns"], meta["table"], items,
+                _read_array(folder / "groups.npy") if (folder / "groups.npy").is_file() else None,
+            )  # fmt: skip
             found._check(folder)
         except DrivetrainError as fault:
             raise fault.at(folder) from None
@@ -175,6 +191,7 @@ class Validation:
     def _check(self, folder: Path) -> None:
         items = [array for found in self.items.values() for array in found.values()]
         lengths = {len(array) for array in (*self.outputs.values(), *self.encoded.values(), *items)}
+        lengths |= set() if self.groups is None else {len(self.groups)}
         if lengths != {len(self.rows)} or list(self.signature.targets) != list(self.encoded):
             raise DrivetrainError(
                 "what this run kept of its validation doesn't fit together.", where=folder, fix="Train anew."
