@@ -430,7 +430,7 @@ def test_counts_are_never_foretold_below_0_and_still_add_up(model: str, tmp_path
 def test_a_hierarchy_that_is_none_is_named() -> None:
     table = in_regions()
     table["region"][10] = "south"
-    with pytest.raises(DataError, match="'store 0' is in 'south' here, and in 'north' before") as caught:
+    with pytest.raises(DataError, match="of 'store 0' is 'south' here, and 'north' before") as caught:
         dt.forecast.from_frame(table, "units", 7, timestamp="day", hierarchy="region/store")
     assert caught.value.where == "table, row 11, column 'region'"
     with pytest.raises(UsageError, match="no column 'regio'"):

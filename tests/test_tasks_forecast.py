@@ -278,3 +278,15 @@ def test_a_bundle_is_measured_on_what_training_has_not_seen(tmp_path: Path) -> N
     frame["units"][145] = "many"
     with pytest.raises(DataError, match=r"bad\.csv, row 147, column 'units': 'many' is not a number"):
         evaluate(bundle, written("bad.csv", slice(None)), quiet=True)
+
+
+def test_what_is_static_and_changes_is_refused() -> None:
+    """Its last value would be one that nobody knows yet at an earlier moment."""
+    frame = sales()
+    frame["region"] = frame["region"].astype(object)
+    frame["region"][DAYS + 3] = 7.5
+    with pytest.raises(DataError, match=r"region of 'store 1' is '7.5' here, and '1.5' before") as found:
+        made(frame)
+    assert found.value.where == f"table, row {DAYS + 4}, column 'region'"
+    frame["region"][DAYS + 3] = None
+    assert made(frame).moments.statics["region"].tolist() == [0.5, 1.5]

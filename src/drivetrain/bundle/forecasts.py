@@ -62,8 +62,8 @@ def score_ends(scores: npt.NDArray[np.float64], count: int, rate: float) -> tupl
 @dataclass(frozen=True, eq=False)
 class Forecasts:
     """`layout` reads a table; `seen`: series -> the number of the first moment that training has not seen; `recipe` is what a
-    closed form is solved with anew, where the model is one; `alarms` say what is odd. Of sums that add up `parts` has the path of
-    each lowest series, and `variances` by series how far its forecasts were off."""
+    closed form is solved with anew, where the model is one; `alarms` say what is odd; `refitted` is of what bundle it was solved
+    anew, and with what."""
 
     layout: Layout
     seen: Mapping[str, int] = field(default_factory=dict[str, int])

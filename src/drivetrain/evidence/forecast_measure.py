@@ -15,6 +15,7 @@ from drivetrain.data.read.rows import read_rows
 from drivetrain.errors import DataError, UsageError
 from drivetrain.files import sha256
 from drivetrain.forecasting.bands import followed
+from drivetrain.forecasting.baselines import BASELINES
 from drivetrain.metrics import difference, measure, statistics
 from drivetrain.metrics.kind import metrics_of
 from drivetrain.progress import progress
@@ -48,10 +49,10 @@ class Measured:
         truth = self.history.moments.truth[:, 0].astype(np.float64)
         return truth[self.places[:, None] + np.arange(horizon)][:, :, None]
 
-    def before(self, horizon: int, season: int) -> Floats:
-        """float64 (n, horizon): what was whole seasons before."""
+    def before(self, moments: int) -> Floats:
+        """float64 (n, moments): what was read last before each origin."""
         values = self.history.moments.values[:, 0].astype(np.float64)
-        return values[self.places[:, None] - season + np.arange(horizon) % season]
+        return values[self.places[:, None] + np.arange(-moments, 0)]
 
 
 def measured_forecasts(bundle: Bundle, source: str, trusted: bool, quiet: bool) -> dict[str, Any]:
@@ -143,9 +144,12 @@ def _answers(engine: Engine, found: Measured) -> Array:
 def _naive(
     found: Measured, horizon: int, seasons: tuple[int, ...], context: int, wide: int
 ) -> dict[str, Array]:
+    """Name -> (n, horizon, wide) of the naive methods that training is measured beside too."""
     usual = {NAIVE: 1, **({SEASONAL: seasons[0]} if seasons and seasons[0] <= context else {})}
     return {
-        name: np.repeat(found.before(horizon, season)[:, :, None], wide, axis=2).astype(np.float32)
+        name: np.repeat(
+            BASELINES[name](found.before(season), horizon, season)[:, :, None], wide, axis=2
+        ).astype(np.float32)
         for name, season in usual.items()
     }
 

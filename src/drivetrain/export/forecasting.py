@@ -25,8 +25,9 @@ from drivetrain.runtime.contexts import stamp_texts
 from drivetrain.runtime.known import MADE, remember
 from drivetrain.runtime.programs import verified
 from drivetrain.runtime.programs.forecast import Engine, case_of
-from drivetrain.timeline.layout import Layout, Moments
+from drivetrain.timeline.layout import JOINER, Layout, Moments
 from drivetrain.types import Array
+from drivetrain.values import scalar, short
 
 if TYPE_CHECKING:
     from drivetrain.learn.base import BaseLearner
@@ -198,17 +199,17 @@ def rows_of(layout: Layout, moments: Moments) -> dict[str, list[Any]]:
         for place, target in enumerate(layout.targets):
             own = moments.truth[places + int(moments.offsets[group * many + place]) - begin, 0]
             columns[target] += [
-                None if off or np.isnan(value) else _plain(value) for value, off in zip(own, ahead)
+                None if off or np.isnan(value) else short(value) for value, off in zip(own, ahead)
             ]
         for column in (*layout.known, *layout.past):
             columns[column] += _cells(layout, moments, column, places)
         for level, column in enumerate(layout.hierarchy):
             columns[column] += [moments.paths[group][level]] * len(places)
         for column in layout.static:
-            columns[column] += [_static(moments.statics[column][group * many])] * len(places)
+            columns[column] += [scalar(moments.statics[column][group * many])] * len(places)
         if layout.item:
             name = moments.names[group * many]
-            item = name if many == 1 else name.removesuffix(layout.targets[0]).removesuffix(" / ")
+            item = name if many == 1 else name.removesuffix(layout.targets[0]).removesuffix(JOINER)
             columns[layout.item] += [item] * len(places)
     return columns if len(fits) else {}
 
@@ -217,17 +218,9 @@ def _cells(layout: Layout, moments: Moments, column: str, places: Array) -> list
     channels = layout.channels_of(column)
     found = moments.values[places][:, [layout.channels.index(channel) for channel in channels]]
     if column not in layout.classes:
-        return [_plain(value) for value in found[:, 0]]
+        return [short(value) for value in found[:, 0]]
     names = layout.classes[column]
     return [names[int(np.argmax(row))] if row.any() else "another" for row in found]
-
-
-def _plain(value: Any) -> float:
-    return float(str(np.float32(value)))
-
-
-def _static(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def _spoilt(rows: dict[str, list[Any]]) -> dict[str, list[Any]]:

@@ -141,9 +141,7 @@ def calendar(layout: Layout, numbers: Places) -> Floats:
 
 def local_of(layout: Layout, numbers: Places) -> Array:
     """What the wall clock shows at moments (n,), datetime64[s]; of counted rows their numbers."""
-    beat = layout.beat
-    stamps = beat.stamp(numbers)
-    return stamps if beat.kind == "count" or beat.on_the_wall else layout.clock.local(stamps)
+    return layout.local(layout.beat.stamp(numbers))
 
 
 def stamp_texts(layout: Layout, numbers: Places) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from drivetrain.bundle.forecasts import PAST
 from drivetrain.figures import counted, rough
 from drivetrain.metrics import Statistic, difference, statistics
 from drivetrain.metrics.kind import metrics_of
@@ -176,7 +177,7 @@ def simple_methods(learner: BaseLearner, part: str) -> dict[str, Array]:
     from drivetrain.learn.forecast.bank import BankLearner
 
     data = cast("Forecasting", learner.data)
-    past = data.part(part).column("past")
+    past = data.part(part).column(PAST)
     ((target, codec),) = data.signature.targets.items()
     found: dict[str, Array] = {}
     for name, rule in BASELINES.items():
@@ -205,7 +206,7 @@ def statistical(learner: BaseLearner, part: str) -> list[str]:
     if not has_statsforecast() or not len(found):
         return []
     rows = np.unique(np.linspace(0, len(found) - 1, FITTED_ANEW).astype(int))
-    past = found.column("past").gather(rows)[:, -MOST_READ:, 0]
+    past = found.column(PAST).gather(rows)[:, -MOST_READ:, 0]
     ((target, codec),) = data.signature.targets.items()
     outputs, truths = learner.outputs(part)
     ours = losses(codec, outputs[target][rows], truths[target][rows]).mean()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from drivetrain.bundle.forecasts import FUTURE, PAST
 from drivetrain.codecs import Codec, Signature
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
@@ -23,7 +24,6 @@ from drivetrain.timeline.layout import Layout, Moments
 from drivetrain.types import Array
 from drivetrain.values import is_nothing
 
-PAST, FUTURE = "past", "future"
 MOST_ORIGINS = 50_000
 """That validate, or test; of more every so many-th."""
 TOLD = 5

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from drivetrain.arguments import public
+from drivetrain.bundle.forecasts import FUTURE, PAST
 from drivetrain.codecs import Signature
 from drivetrain.data.conclusion import Conclusion
 from drivetrain.data.dataset import Part
@@ -31,9 +32,7 @@ from drivetrain.figures import counted
 from drivetrain.forecasting.decompose import decompose
 from drivetrain.tasks.forecasted import Forecasted
 from drivetrain.tasks.origins import (
-    FUTURE,
     LEAST,
-    PAST,
     Whole,
     constant,
     edges_of,
@@ -288,10 +287,9 @@ class Forecasting(Problem):
 
     def _edge(self, place: int) -> str:
         number = self.edges[place]
-        found = self.frequency.stamp(np.array([number]))
         if self.frequency.kind == "count":
             return f"row {number + 1:,}"
-        return shown((found if self.frequency.on_the_wall else self.layout.clock.local(found))[0])
+        return shown(self.layout.local(self.frequency.stamp(np.array([number])))[0])
 
 
 def _with_edges(data: Forecasting, edges: tuple[int, int], moments: Moments | None = None) -> Forecasting:

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from drivetrain.bundle.forecasts import FUTURE, PAST
 from drivetrain.codecs.number import Number
 from drivetrain.data.kinds.base import DATE, ColumnContext
 from drivetrain.data.kinds.guess import as_told, names_of
 from drivetrain.data.read.frame import Frame
 from drivetrain.errors import DataError, UsageError, nearest
-from drivetrain.tasks.origins import FUTURE, PAST, TOLD
+from drivetrain.tasks.origins import TOLD
 from drivetrain.timeline.layout import Fill, Join, Layout, When
 from drivetrain.types import Array
 from drivetrain.values import as_text, canonical, is_nothing

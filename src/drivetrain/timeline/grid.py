@@ -157,7 +157,7 @@ def _between(frequency: Frequency, times: Array, numbers: Whole, origins: Sequen
     first = int(np.argmax(between))
     many = "1 row lies" if between.sum() == 1 else f"{int(between.sum()):,} rows lie"
     return [
-        f"{many} between two moments, the first at {origins[first]} ({_shown(times[first])}): taken for the moment before "
+        f"{many} between two moments, the first at {origins[first]} ({shown(times[first])}): taken for the moment before "
         f"({frequency.words})"
     ]
 
@@ -185,9 +185,9 @@ def _gaps(grid: Grid, names: Sequence[str], join: Join, fill: Fill) -> list[str]
     longest = max(runs, key=len)
     stamps = grid.stamps
     of = f" of {names[int(grid.series[longest[0]])]}" if len(names) > 1 else ""
-    where = _shown(stamps[longest[0]])
+    where = shown(stamps[longest[0]])
     if len(longest) > 1:
-        where += f" to {_shown(stamps[longest[-1]])}"
+        where += f" to {shown(stamps[longest[-1]])}"
     share = (
         f"{len(gaps) / len(grid.rows):.1%} of {len(grid.rows):,}"
         if len(gaps) > 1
@@ -219,9 +219,6 @@ def _never(grid: Grid, fill: Fill) -> list[str]:
     ]
 
 
-def _shown(moment: object) -> str:
+def shown(moment: object) -> str:
     """A moment for people: the day alone at midnight."""
     return str(moment).removesuffix("T00:00:00").replace("T", " ")
-
-
-shown = _shown

@@ -25,6 +25,7 @@ from drivetrain.timeline.grid import Fill, Grid, Join, make_grid, shown
 from drivetrain.timeline.stamps import DAY, Clock, Stamps, read_stamps
 from drivetrain.timeline.sums import Paths, with_sums
 from drivetrain.types import Array
+from drivetrain.values import as_text, canonical
 
 When = Literal["date", "year", "count", ""]
 COARSE = 0.01
@@ -123,6 +124,10 @@ class Layout:
     @cached_property
     def clock(self) -> Clock:
         return Clock(self.zone)
+
+    def local(self, stamps: Array) -> Array:
+        """What the wall clock shows at moments that the frequency counts so, datetime64[s] (n,); of counted rows their numbers."""
+        return stamps if self.beat.kind == "count" or self.beat.on_the_wall else self.clock.local(stamps)
 
     # --- JSON ---------------------------------------------------------------------------------------------
 
@@ -328,10 +333,7 @@ class Rows:
             )
         )
         stamps = grid.stamps
-        if beat.kind == "count":
-            local = stamps
-        else:
-            local = stamps if beat.on_the_wall else layout.clock.local(stamps)
+        local = layout.local(stamps)
         covariates = {
             column: _repeated(one, self._channels(one, column), many)
             for column in (*layout.known, *layout.past)
@@ -354,24 +356,40 @@ class Rows:
 
     def _paths(self) -> Paths:
         """(series,) what each is a part of, the largest part first, and its own name. Raises DataError where that isn't always the
-        same."""
-        found: list[list[str]] = [[] for _ in self.items]
+        same, or isn't said."""
+        found: list[list[Any]] = []
         for column in self.layout.hierarchy:
-            names, which = texts_of(self.columns[column][self.kept])
-            where = At(self.origins, self.kept, column)
-            first = np.full(len(self.items), -1)
-            for row, (series, code) in enumerate(zip(self.codes.tolist(), which.tolist())):
-                if first[series] < 0:
-                    first[series] = code
-                if first[series] != code or not names[code]:
-                    told = f"{self.items[series]!r} is in {names[code]!r} here, and in {names[first[series]]!r} before."
-                    raise DataError(
-                        told if names[code] else "it is empty: what is this series a part of?", where=where[row],
-                        fix="A series is in one part of each level, in all of its rows.",
-                    )  # fmt: skip
-            for path, code in zip(found, first.tolist()):
-                path.append(names[code])
-        return tuple((*path, item) for path, item in zip(found, self.items))
+            values = self.columns[column][self.kept]
+            if (lacking := absent_in(values)).any():
+                raise DataError(
+                    "it is empty: what is this series a part of?",
+                    where=At(self.origins, self.kept, column)[int(np.argmax(lacking))], fix="Fill it in.",
+                )  # fmt: skip
+            found.append(
+                [canonical(as_text(value, "name")) for value in values[self._rows_of_series(column)]]
+            )
+        return tuple(zip(*found, self.items))
+
+    def _rows_of_series(self, column: str) -> npt.NDArray[np.int64]:
+        """(series,) the first row of each that has a value in a column which is the same for all of a series; -1 where none has.
+        Raises DataError where others say otherwise: the last would be what a model can't know yet."""
+        values = self.columns[column][self.kept]
+        texts, which = texts_of(values)
+        known = np.flatnonzero(~absent_in(values))
+        found = np.full(len(self.items), -1)
+        found[self.codes[known[::-1]]] = known[::-1]
+        odd = known[which[known] != which[found[self.codes[known]]]]
+        if len(odd):
+            row = int(odd[0])
+            series = int(self.codes[row])
+            of = f" of {self.items[series]!r}" if self.items[series] else ""
+            raise DataError(
+                f"{column}{of} is {texts[which[row]]!r:.60} here, and {texts[which[found[series]]]!r:.60} before.",
+                where=At(self.origins, self.kept, column)[row],
+                fix="It must be the same in all rows of a series. What changes with time is known ahead (--known) or up to now "
+                "(--past).",
+            )  # fmt: skip
+        return found
 
     def _clocks(self, grid: Grid) -> list[str]:
         """That times look like those of a clock that is set forward and back, where nobody named its zone."""
@@ -447,14 +465,12 @@ class Rows:
         return (grid.last(codes)[:, None] == np.arange(len(names))).astype(np.float32)
 
     def _statics(self, many: int) -> dict[str, Array]:
-        """(series,) the last value of each static column that a series has, raw; None where it has none."""
+        """(series,) what each static column says of a series, raw; None where it says nothing."""
         found: dict[str, Array] = {}
         for column in self.layout.static:
-            values = self.columns[column][self.kept]
-            known = np.flatnonzero(~absent_in(values))
-            made = np.full(len(self.items), None, object)
-            for row in known.tolist():
-                made[self.codes[row]] = values[row]
+            rows = self._rows_of_series(column)
+            made = np.full(len(rows), None, object)
+            made[rows >= 0] = self.columns[column][self.kept][rows[rows >= 0]]
             found[column] = np.repeat(made, many)
         return found
 
@@ -542,7 +558,7 @@ def _names(value: Any) -> tuple[str, ...]:
 def _continued(grid: Grid, numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """(moments,) without gaps: of each series what was last known, before the first known 0."""
     places = np.where(np.isnan(numbers), -1, np.arange(len(numbers)))
-    begins = np.repeat(np.cumsum(grid.sizes) - grid.sizes, grid.sizes)
+    begins = np.repeat(grid.offsets, grid.sizes)
     last = np.maximum.accumulate(places)
     return np.where(last >= begins, numbers[np.maximum(last, 0)], 0.0)
 

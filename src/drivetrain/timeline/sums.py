@@ -97,8 +97,7 @@ def _sum(moments: Moments, numbers: Places, leaves: Places) -> dict[str, Array]:
     places = np.maximum.accumulate(np.where(known, np.arange(size), -1))
     values[:, 0] = np.where(places >= 0, total[np.maximum(places, 0)], 0.0)
     stamps = layout.beat.stamp(first + np.arange(size))
-    on_the_wall = layout.beat.kind == "count" or layout.beat.on_the_wall
-    local = stamps if on_the_wall else layout.clock.local(stamps)
+    local = layout.local(stamps)
     if layout.calendar:
         made = features(layout.calendar, local)
         values[:, -made.shape[1] :], ahead[:, -made.shape[1] :] = made, made

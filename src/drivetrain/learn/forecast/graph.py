@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from drivetrain.bundle.forecasts import FUTURE, PAST
 from drivetrain.codecs import Signature
 from drivetrain.forecasting.bands import QUIET
 from drivetrain.forecasting.bank import Bank, Lines
 from drivetrain.forecasting.effects import Effects
 from drivetrain.forecasting.shape import Shape, fading
 from drivetrain.graphs.builder import LARGEST_EXPONENT, Builder
-
-PAST, FUTURE = "past", "future"
 
 
 def bank_graph(bank: Bank, signature: Signature) -> bytes:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 
+from drivetrain.bundle.forecasts import PAST
 from drivetrain.codecs.series import Series
 from drivetrain.errors import TrainingError, UsageError
 from drivetrain.extensions import kind_of
@@ -65,7 +66,7 @@ class SeasonalLearner(Solved):
     def _solve(self) -> None:
         data = cast("Forecasting", self.data)
         part = data.part("train")
-        past, target = part.column("past"), part.column(data.target)
+        past, target = part.column(PAST), part.column(data.target)
         seen = past.values[past.starts[:, None] + self._places, 0]
         off = target.gather()[:, :, 0] - seen
         if np.isnan(off).all(axis=0).any():
@@ -85,26 +86,25 @@ class SeasonalLearner(Solved):
         return self.offsets
 
     def predict_part(self, part: str) -> dict[str, Array]:
-        past = self.data.part(part).column("past")
+        past = self.data.part(part).column(PAST)
         target = next(iter(self.data.signature.targets))
         return {target: past.values[past.starts[:, None] + self._places, :1] + self._offsets()}
 
     def run_arrays(self, batch: Mapping[str, Array]) -> dict[str, Array]:
         target = next(iter(self.data.signature.targets))
-        return {target: np.asarray(batch["past"])[:, self._places, :1] + self._offsets()}
+        return {target: np.asarray(batch[PAST])[:, self._places, :1] + self._offsets()}
 
     def graph(self) -> bytes:
         builder = Builder(self.data.signature)
-        ((target, output),) = builder.outputs.items()
-        del target
+        (output,) = builder.outputs.values()
         places = builder.constant(self._places, np.int64)
-        seen = builder.add("Gather", builder.inputs["past"], places, axis=1)
+        seen = builder.add("Gather", builder.inputs[PAST], places, axis=1)
         seen = builder.add("Slice", seen, builder.whole(0), builder.whole(1), builder.whole(2))
         builder.add("Add", seen, builder.constant(self._offsets()), output=output)
         return builder.model(SEASONAL)
 
     def description(self) -> str:
-        season = self._places.size and int(cast("Forecasting", self.data).context - self._places[0])
+        season = int(cast("Forecasting", self.data).context - self._places[0])
         return f"what was {season:,} moments ago" if season > 1 else "the last value"
 
     def more(self) -> dict[str, Any]:

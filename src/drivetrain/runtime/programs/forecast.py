@@ -266,7 +266,7 @@ class Engine:
     ) -> Floats:
         """(n, blocks x horizon, 1 + levels): the model again and again, each time from its own point forecasts. How far the band
         reaches on either side of the point adds up as the squares of errors that don't know of each other."""
-        layout, _moments = self.layout, history.moments
+        layout = self.layout
         step, ahead = layout.horizon, len(layout.ahead)
         past = history.before(series, origins)
         blocks = [outputs]
@@ -274,7 +274,7 @@ class Engine:
         behind = reach[:, -1:] ** 2
         known = [1 + place for place in range(ahead - len(layout.calendar))]
         for block in range(1, -(-horizon // step)):
-            earlier = self._coming(history, series, origins + (block - 1) * step)
+            earlier = history.after(series, origins + (block - 1) * step)
             added = np.repeat(past[:, -1:], step, axis=1)
             added[:, :, 0] = self.codec.within(blocks[-1][:, :, 0])
             if known:
@@ -284,7 +284,7 @@ class Engine:
             past = np.concatenate([past, added], axis=1)[:, step:]
             made = {
                 PAST: past[:, -layout.context :],
-                FUTURE: self._coming(history, series, origins + block * step),
+                FUTURE: history.after(series, origins + block * step),
             }
             said = shifted(self._run(made, history, series), shifts)
             reach = said[:, :, 1:] - said[:, :, :1]
@@ -292,9 +292,6 @@ class Engine:
             blocks.append(np.concatenate([said[:, :, :1], said[:, :, :1] + np.sort(wide, axis=2)], axis=2))
             behind = behind + reach[:, -1:] ** 2
         return np.concatenate(blocks, axis=1)
-
-    def _coming(self, history: History, series: Places, origins: Places) -> Array:
-        return history.after(series, origins)
 
 
 def told(codec: Series, found: Foretold) -> dict[str, Any]:
