@@ -190,3 +190,24 @@ def test_what_is_no_sound_is_told(raw: Any, told: str) -> None:
         sound.mono()
     assert told in str(caught.value)
     assert caught.value.fix
+
+
+def test_windows_of_an_mp3_are_decoded_once_and_without_a_word(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    soundfile = pytest.importorskip("soundfile")
+    rate, path = 22050, tmp_path / "long.mp3"
+    buzz = 0.3 * np.sign(np.sin(np.arange(20 * rate) * 0.05)) + 0.1 * np.random.default_rng(0).normal(
+        size=20 * rate
+    )
+    soundfile.write(path, buzz, rate)
+    with opened(str(path)) as sound:
+        whole = sound.mono()
+    with opened(str(path)) as sound:
+        for start in range(0, 15 * rate, rate // 2):
+            heard = sound.mono(start, start + rate)
+            np.testing.assert_array_equal(heard, whole[start : start + rate])
+        assert not capfd.readouterr().err
+        for start in (3 * rate, 3 * rate + 5, 10 * rate, 2 * rate, 19 * rate):
+            heard = sound.mono(start, start + rate)
+            np.testing.assert_allclose(heard, whole[start : start + rate], atol=1e-5)

@@ -126,11 +126,23 @@ class _Decoded(Sound):
             SoundInfo(file.samplerate, file.frames, file.channels, form, _WIDTHS.get(file.subtype, 0)), place
         )
         self._file = file
+        # It would seek to where it is, before and after each read, and libmpg123 print errors for the frames of a healthy MP3
+        # that it begins anew within.
+        file.seekable = lambda: False
+        self._start, self._last = 0, np.zeros((0, file.channels), np.float32)
 
     def _frames(self, start: int, stop: int) -> Array:
-        if self._file.tell() != start:
+        """Windows overlap: what the last piece had is not decoded again."""
+        end = self._start + len(self._last)
+        if not self._start <= start <= end:
             self._file.seek(start)
-        return self._file.read(stop - start, dtype="float32", always_2d=True)
+            self._start, self._last, end = start, self._last[:0], start
+        kept = self._last[start - self._start :]
+        if stop > end:
+            read = self._file.read(stop - end, dtype="float32", always_2d=True)
+            kept = np.concatenate([kept, read]) if len(kept) else read
+            self._start, self._last = start, kept
+        return kept[: stop - start]
 
 
 @contextmanager
