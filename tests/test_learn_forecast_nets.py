@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import drivetrain as dt
 from drivetrain.learn.best.candidates import candidates
@@ -65,6 +66,15 @@ def test_windows_are_drawn_by_index_and_none_is_copied(data: Any, monkeypatch: A
     assert len(tensors) == 50
     held = tensors.arrays["past"].values  # type: ignore[union-attr]
     assert held.data_ptr() == learner.tensors("train").arrays["past"].values.data_ptr()  # type: ignore[union-attr]
+
+
+def test_a_batch_of_windows_is_what_the_windows_are(data: Any) -> None:
+    learner = Learner(data, "nlinear", bare=True, quiet=True)
+    part = data.part("train")
+    for positions in (np.array([3, 0, 7, 7]), np.array([], np.int64)):
+        batch = learner.tensors("train").gather(torch.from_numpy(positions))
+        for name in ("past", "units"):
+            assert np.array_equal(batch[name].numpy(), part.arrays[name].gather(part.index[positions])), name
 
 
 def test_what_nobody_says_is_held_back_and_learns_the_median(data: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -56,13 +57,13 @@ class TensorBatch(dict[Any, Tensor]):
 
 @dataclass(frozen=True, eq=False)
 class Stretches:
-    """Rows that are stretches of one long tensor: `Ragged` as tensors, or `Windows`, whose lengths do not `vary`."""
+    """Rows that are stretches of one long tensor: `Ragged` as tensors, or `Windows`, which are all of the length `window`."""
 
     values: Tensor
     starts: Tensor
     lengths: Tensor
     padding: float
-    vary: bool
+    window: int | None
     whole: bool = False
 
     @classmethod
@@ -72,11 +73,16 @@ class Stretches:
         else:
             lengths, padding = rows.lengths, rows.padding
         values, starts, lengths = (
-            torch.from_numpy(np.require(part, requirements="W"))
+            torch.from_numpy(np.require(part, requirements="CW"))
             for part in (rows.values, rows.starts, lengths)
         )
-        vary = isinstance(rows, Ragged)
-        return cls(values, starts, lengths, padding, vary, vary and rows.whole)
+        window, whole = (None, rows.whole) if isinstance(rows, Ragged) else (rows.length, False)
+        return cls(values, starts, lengths, padding, window, whole)
+
+    @property
+    def vary(self) -> bool:
+        """Whether rows are of different lengths."""
+        return self.window is None
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -95,6 +101,8 @@ class Stretches:
     def padded(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """(k, longest of these rows, ...) and their lengths (k,), of rows int64 (k,): as `Ragged.padded`."""
         lengths = self.lengths[rows]
+        if self.window is not None:
+            return self._windows(self.window, rows), lengths
         places = torch.arange(max(1, int(lengths.max()) if len(rows) else 1), device=rows.device)
         over, rest = places >= lengths[:, None], self.values.shape[1:]
         if not len(self.values):
@@ -105,6 +113,15 @@ class Stretches:
         padded = self.values.index_select(0, at.flatten()).view(*at.shape, *rest)
         padded = padded.long() if self.whole else padded
         return padded.masked_fill_(over.view(*over.shape, *[1] * len(rest)), self.padding), lengths
+
+    def _windows(self, length: int, rows: Tensor) -> Tensor:
+        """(k, length, ...): rows that are all of one length, of which nothing is padding. Each lies in one piece, so that it is
+        copied as one: a row of a tensor in which the next begins a moment later."""
+        rest = self.values.shape[1:]
+        wide = math.prod(rest)
+        moments = self.values.reshape(-1, wide)
+        all_of_them = moments.as_strided((max(0, len(moments) - length + 1), length * wide), (wide, 1))
+        return all_of_them.index_select(0, self.starts[rows]).view(len(rows), length, *rest)
 
 
 @dataclass(frozen=True, eq=False)

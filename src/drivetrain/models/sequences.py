@@ -30,6 +30,8 @@ class SequenceBody(Body):
     has_maps = True
     linear = False
     """Whether its features are sums of its input: then what is told of a series is one too."""
+    own_past_alone = False
+    """Whether of a series that is continued it reads the first channel and no other."""
     newest: int | None = None
     """How many moments of such a window are read at most, where each takes its time: the newest. A linear forecast has all."""
 
@@ -81,16 +83,16 @@ class Flat(SequenceBody):
     ) -> None:
         super().__init__()
         self.layers = layers or nn.Identity()
-        self.first = first
+        self.own_past_alone = first
         self.features = features or shape[0] * (1 if first else shape[1])
 
     def pooled(self, maps: Tensor, lengths: Tensor) -> Tensor:
         del lengths
-        return self.layers(maps[:, :, 0] if self.first else maps.flatten(1))
+        return self.layers(maps[:, :, 0] if self.own_past_alone else maps.flatten(1))
 
     def write_pooled(self, graph: NetworkGraph, maps: str, lengths: str) -> str:
         del lengths
-        if self.first:
+        if self.own_past_alone:
             return graph.write(self.layers, graph.add("Gather", maps, graph.constant(0, "i8"), axis=2))
         return graph.write(self.layers, graph.add("Flatten", maps, axis=1))
 

@@ -24,7 +24,7 @@ class DLinear(SequenceBody):
     """Windows (N, T, F) -> trend and rest of the first channel (N, 2 T)."""
 
     averaging: Tensor
-    linear = True
+    linear = own_past_alone = True
 
     def __init__(self, moments: int) -> None:
         super().__init__()

@@ -124,7 +124,8 @@ class SeriesHead(Head):
 
     def error(self, outputs: Tensor, truths: Tensor) -> Tensor:
         """How far the point is off, the mean over moments, summed over the batch ()."""
-        return _absolute(self.finish(outputs), truths)
+        outputs = outputs.float()
+        return _absolute(outputs[:, :, :1] * outputs[:, :, -1:] + outputs[:, :, -2:-1], truths)
 
     def finish(self, outputs: Tensor) -> Tensor:
         """(N, H, 1 + L) on the series' own scale, with the quantiles of `calibrate`."""
