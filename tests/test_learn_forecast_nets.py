@@ -109,7 +109,11 @@ def test_it_is_said_which_to_use_the_model_or_the_bank() -> None:
         "the bank, is better than this model, by more than chance: MAE lower by 2 (1 to 3). Use it"
         in told(False, 2.0, 1.0, 3.0)
     )
-    assert "as good, as far as these origins tell (MAE apart by -1 to 3)" in told(None, 1.0, -1.0, 3.0)
+    assert "(this model's MAE is between 1 lower and 3 higher than its), and simpler" in told(
+        None, 1.0, -1.0, 3.0
+    )
+    assert "(this model's MAE is between no lower and 3 higher" in told(None, 1.0, 0.0, 3.0)
+    assert "(their MAE is the same)" in told(None, 0.0, 0.0, 0.0)
     assert "too few origins" in told(None, None, None, None)
 
 

@@ -10,7 +10,7 @@ import torch
 from bundle_examples import altered, model
 from onnx import TensorProto, helper
 from stepping.codecs.steps import Steps
-from stepping.codecs.trace import Trace
+from stepping.codecs.track import Track
 from torch import nn
 
 from drivetrain import extensions
@@ -75,10 +75,10 @@ def test_rows_without_a_step_are_a_batch_all_the_same():
 
 
 def test_rows_of_rows():
-    trace = Trace(channels=2)
-    rows = trace.together([np.ones((2, 2), np.float32), np.full((1, 2), 3, np.float32)])
+    track = Track(channels=2)
+    rows = track.together([np.ones((2, 2), np.float32), np.full((1, 2), 3, np.float32)])
     assert rows.padded().tolist() == [[[1, 1], [1, 1]], [[3, 3], [0, 0]]]
-    assert trace.together([]).padded().shape == (0, 1, 2)
+    assert track.together([]).padded().shape == (0, 1, 2)
 
 
 def test_each_different_value_of_a_column_is_kept_once():
@@ -89,7 +89,7 @@ def test_each_different_value_of_a_column_is_kept_once():
 
 def test_codecs_of_different_lengths_keep_the_contract():
     check_codec(Steps(), ["3 1 4", "", "1"])
-    check_codec(Trace(), [[[0.0, 1.0]], [[0.5, 2.0], [1.0, 3.0]]])
+    check_codec(Track(), [[[0.0, 1.0]], [[0.5, 2.0], [1.0, 3.0]]])
 
 
 def test_what_breaks_the_contract_is_named():
@@ -414,7 +414,7 @@ def test_long_rows_are_in_batches_of_fewer(monkeypatch):
 
 
 def test_what_pads_a_batch_is_no_fault_of_its_input():
-    rows = Trace(channels=2, padding=float("nan")).together(
+    rows = Track(channels=2, padding=float("nan")).together(
         [np.ones((2, 2), np.float32), np.ones((1, 2), np.float32)]
     )
     batch = tensors_of(rows).gather(torch.arange(2))

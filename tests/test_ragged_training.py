@@ -7,7 +7,7 @@ import onnx
 import pytest
 import torch
 from stepping.codecs.steps import Steps
-from stepping.codecs.trace import Trace
+from stepping.codecs.track import Track
 from torch import nn
 
 import drivetrain as dt
@@ -41,14 +41,14 @@ def columns():
             " ".join(map(str, chance.integers(1 + 4 * side, 6 + 4 * side, n)))
             for n, side in zip(lengths, heavy)
         ],
-        "trace": [(chance.normal(side, 1, (n, 2))).tolist() for n, side in zip(lengths[::-1], heavy)],
+        "track": [(chance.normal(side, 1, (n, 2))).tolist() for n, side in zip(lengths[::-1], heavy)],
         "heavy": np.array(["no", "yes"])[heavy].tolist(),
         "split": ["train"] * 90 + ["valid"] * 30,
     }
 
 
 def dataset(**more):
-    inputs = {"walk": Steps(), "trace": Trace(), **more}
+    inputs = {"walk": Steps(), "track": Track(), **more}
     block = dt.DataBlock(inputs=inputs, targets={"heavy": dt.Category()}, split=dt.split.by_column("split"))
     return block.from_columns(columns())
 
@@ -119,7 +119,7 @@ def test_the_graph_takes_rows_of_any_length(bundle):
     opened = open_bundle(bundle)
     ports = opened.manifest["graph"]["inputs"]
     assert ports["walk"]["dims"] == [None, None]
-    assert ports["trace"] == {
+    assert ports["track"] == {
         "tensor": "input_1",
         "lengths": "lengths_1",
         "dtype": "float32",
@@ -135,16 +135,16 @@ def test_answers_are_those_of_the_network_alone_and_in_company(whole, bundle):
     items = [
         {
             "walk": chance.integers(0, 12, chance.integers(0, 200)).tolist(),
-            "trace": chance.normal(0, 1, (n, 2)).tolist(),
+            "track": chance.normal(0, 1, (n, 2)).tolist(),
         }
         for n in chance.integers(1, 150, 40)
     ]
     items[11]["walk"] = [1] * 501
-    items[12]["trace"] = []
+    items[12]["track"] = []
     answers = predictor.predict_many(items)
     for place, (item, answer) in enumerate(zip(items, answers, strict=True)):
         if place in (11, 12):
-            assert "column 'walk'" in str(answer.error) or "column 'trace'" in str(answer.error)
+            assert "column 'walk'" in str(answer.error) or "column 'track'" in str(answer.error)
             continue
         alone, own = predictor.predict(item), whole.predict(item)
         for other in (alone, own):

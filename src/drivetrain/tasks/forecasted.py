@@ -145,10 +145,19 @@ def beside_the_bank(against: Mapping[str, Mapping[str, Any]]) -> list[str]:
                 f"the simple forecaster, the bank, is better than this model, by more than chance: {by}. {use}"
             ]
         case _:
-            apart = f"MAE apart by {rough(ends[0])} to {rough(ends[1])}"
+            apart = _where_between(*ends)
             return [
                 f"the simple forecaster, the bank, is as good, as far as these origins tell ({apart}), and simpler. {use}"
             ]
+
+
+def _where_between(low: float, high: float) -> str:
+    """Words for a difference that may be none, from `low` to `high`."""
+    if low == high:
+        return "their MAE is the same"
+    lower = f"{rough(-low)} lower" if low < 0 else "no lower"
+    higher = f"{rough(high)} higher" if high > 0 else "no higher"
+    return f"this model's MAE is between {lower} and {higher} than its"
 
 
 def with_mase(found: Mapping[str, Statistic], mase: Statistic) -> dict[str, Statistic]:

@@ -32,7 +32,7 @@ def show(answer: dict[str, Any]) -> None:
         if stage["max_difference"] is not None:
             difference = f"largest difference {stage['max_difference']:.2g}, allowed {stage['tolerance']:.2g}"
         cases = f"{stage['cases']} cases" if stage["cases"] else ""
-        console.print(f"{stage['stage']:<9}{mark}  {cases:<10}{difference}{escape(stage['message'] or '')}")
+        console.print(f"{stage['stage']:<11}{mark}  {cases:<10}{difference}{escape(stage['message'] or '')}")
     console.print(
         "[green]verified[/]" if answer["ok"] else "[red]not verified: don't use this bundle here[/]"
     )

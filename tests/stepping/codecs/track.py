@@ -14,10 +14,10 @@ from drivetrain.types import Array
 
 
 @dataclass(frozen=True)
-class Trace(Codec):
+class Track(Codec):
     """float32 (length, channels)."""
 
-    op: ClassVar[str] = "trace@1"
+    op: ClassVar[str] = "track@1"
     learned: ClassVar[tuple[str, ...]] = ("channels",)
     channels: int | None = None
     padding: float = 0
@@ -32,14 +32,14 @@ class Trace(Codec):
         except (TypeError, ValueError):
             moments = np.zeros(())
         if moments.ndim != 2 or self.channels not in (None, moments.shape[1]) or not len(moments):
-            raise DataError(f"{raw!r:.40} is no trace.", fix="Give a list of moments.")
+            raise DataError(f"{raw!r:.40} is no track.", fix="Give a list of moments.")
         return moments
 
     def encode(self, value: Array) -> Array:
         return value.astype(np.float32)
 
     def decode(self, output: Array) -> dict[str, Any]:
-        raise DataError("a trace is no target")
+        raise DataError("a track is no target")
 
     def profile(self, encoded: Any) -> dict[str, Any]:
         return {"moments": int(encoded.lengths.sum())}

@@ -1,4 +1,4 @@
-"""Traces -> what an LSTM remembers at the last moment of each."""
+"""Tracks -> what an LSTM remembers at the last moment of each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from drivetrain.ragged import lengths_of
 WIDTH = 8
 
 
-class TraceEncoder(Encoder):
+class TrackEncoder(Encoder):
     """One direction alone, so what comes after the last moment can't matter to what was remembered at it."""
 
     def __init__(self, codecs) -> None:
@@ -31,4 +31,4 @@ class TraceEncoder(Encoder):
 def build(codecs, rows, options):
     assert all(len(rows[name]) for name in codecs)
     del options
-    return TraceEncoder(codecs)
+    return TrackEncoder(codecs)
