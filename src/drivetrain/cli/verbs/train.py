@@ -326,8 +326,10 @@ def show(answer: dict[str, Any]) -> None:
     console = terminal()
     ((part, metrics),) = answer["metrics"].items()
     console.print()
+    sure = any(estimate.get("low") is not None for estimate in metrics.values())
+    title = f"{part}, with 95 % intervals" if sure else part
     for place, columns in enumerate(by_baselines(metrics, answer["baselines"])):
-        console.print(metrics_table(columns, "" if place else f"{part}, with 95 % intervals", console))
+        console.print(metrics_table(columns, "" if place else title, console))
     if tried := answer.get("tried"):
         columns, rows = tried_rows(tried)
         asked = max(each["value"]["n"] for each in tried)
