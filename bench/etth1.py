@@ -89,7 +89,13 @@ def measured(path: Path, values: np.ndarray, horizon: int, folder: Path) -> dict
             f"{len(rows)} windows from {inside.min()} on; the protocol has {7 * (TEST - horizon + 1)}"
         )
     steps = np.arange(horizon)
-    squares = {"drivetrain": 0.0, "chosen in training": 0.0, "its bundle": 0.0, "naive": 0.0, "seasonal naive": 0.0}
+    squares = {
+        "drivetrain": 0.0,
+        "chosen in training": 0.0,
+        "its bundle": 0.0,
+        "naive": 0.0,
+        "seasonal naive": 0.0,
+    }
     of_channel = np.zeros(7)
     for start in range(0, len(rows), 1_000):
         part = slice(start, start + 1_000)
