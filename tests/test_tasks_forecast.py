@@ -210,6 +210,26 @@ def test_a_file_goes_the_whole_way_and_a_run_is_taken_up_again(tmp_path: Path) -
     assert again.go_on()["metrics"] == result["metrics"]
 
 
+@pytest.mark.slow
+def test_runs_on_series_with_gaps_are_compared_as_their_results_are(tmp_path: Path) -> None:
+    """A moment that nobody measured is NaN in both, which is no other truth; another horizon is another question."""
+    from drivetrain.evidence.comparison import compare
+
+    frame = sales()
+    frame["units"][[120, 135, 140]] = np.nan
+    results: dict[str, Any] = {}
+    for name, horizon, known in [("with", 7, ["price"]), ("without", 7, []), ("longer", 9, [])]:
+        found = dt.forecast.from_frame(frame, "units", horizon, timestamp="day", item="store", known=known)
+        learner: BaseLearner = found.learner(out=tmp_path / name, quiet=True)
+        results[name] = learner.fit()["metrics"]["valid"]  # type: ignore[attr-defined]
+    told = compare([tmp_path / "with", tmp_path / "without"]).metrics
+    for name in ("with", "without"):
+        for metric in ("mae", "band_coverage"):
+            assert told[name][metric].value == pytest.approx(results[name][metric]["value"], abs=1e-6)
+    with pytest.raises(DataError, match="another size in with than in longer: 7 x 1 and 9 x 1"):
+        compare([tmp_path / "with", tmp_path / "longer"])
+
+
 def test_a_dataset_shows_its_series_and_a_shorter_history_keeps_what_validates(data: Any) -> None:
     chart = data.show(2, "valid")
     assert chart.title == "table: valid"

@@ -56,9 +56,16 @@ def common_rows(found: Mapping[str, Validation], targets: Sequence[str]) -> dict
         true = one.encoded[target][places[first]]
         for name, other in rest:
             also = other.encoded[target][places[name]]
+            if true.shape != also.shape:
+                sizes = (" x ".join(map(str, each.shape[1:])) for each in (true, also))
+                raise DataError(
+                    f"{target!r} has another size in {first} than in {name}: {' and '.join(sizes)}.",
+                    fix="Train both for the same, such as one horizon.",
+                )
             if true.dtype != also.dtype:  # A run of before October 2026 kept its numbers rounded.
                 true, also = true.astype(np.float32), also.astype(np.float32)
-            apart = true != also
+            # What is not known of a moment is NaN in both.
+            apart = (true != also) & ~((true != true) & (also != also))
             if count := int(apart.reshape(len(rows), -1).any(axis=1).sum()):
                 raise DataError(
                     f"{first} and {name} were not validated on the same data: of {len(rows):,} rows with the same "

@@ -4,6 +4,7 @@ page; a bundle."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,6 +21,7 @@ from drivetrain.types import Array
 if TYPE_CHECKING:
     from drivetrain.codecs.series import Series
     from drivetrain.learn.base import BaseLearner
+    from drivetrain.learn.runs.predictions import Validation
     from drivetrain.tasks.series import Forecasting
 
 
@@ -78,7 +80,7 @@ class Forecasted(Concluded):
         }
         if learner.kept_run is not None:
             learner.kept_run.write_result(result)
-            learner.kept_run.write_validation(Validation.of(learner))
+            learner.kept_run.write_validation(_kept(Validation.of(learner), target, answered, ours))
             if not learner.brief:
                 content = {**page_content(learner), "of_task": data.task.sections(learner)}
                 write_report(learner.kept_run.folder / "report.html", content)
@@ -92,6 +94,14 @@ class Forecasted(Concluded):
 
     def finish_beside(self, learner: BaseLearner) -> None:
         """Nothing: bands are the model's own."""
+
+
+def _kept(validation: Validation, target: str, answered: Array, ours: Mapping[str, Statistic]) -> Validation:
+    """What a run keeps for comparisons: of the answers that its result is of."""
+    if target not in validation.items:
+        return replace(validation, outputs={target: answered})
+    kept = {key: items for key in validation.items[target] if (items := ours[key].items) is not None}
+    return replace(validation, items={target: kept})
 
 
 def answers_of(learner: BaseLearner, part: str) -> Array:
