@@ -28,13 +28,15 @@ from drivetrain.learn.applies import refuse_pointless
 from drivetrain.learn.as_read import as_read_by
 from drivetrain.learn.augmentation import Augmentation, kind_of_changes
 from drivetrain.learn.base import BaseLearner, not_trained, run_and_data
+from drivetrain.learn.device import device_named
 from drivetrain.learn.distributed import processes, sharding
 from drivetrain.learn.generators import Generators
+from drivetrain.learn.head_options import head_options
 from drivetrain.learn.hooks import Hook, checked
 from drivetrain.learn.names import network_of, own_learner
 from drivetrain.learn.objectives.base import NETWORK, SUPERVISED, Objective, objective_of, objectives
 from drivetrain.learn.outputs import Outputs
-from drivetrain.learn.refusals import refuse_no_rows, refuse_one_class
+from drivetrain.learn.refusals import refuse_no_rows, refuse_one_class, refuse_unfit_objective
 from drivetrain.learn.runs import state
 from drivetrain.learn.settings import (
     FROZEN_EPOCHS,
@@ -49,7 +51,6 @@ from drivetrain.learn.threads import LARGE_BATCH, one_thread
 from drivetrain.learn.training import Training, averaging
 from drivetrain.metrics import is_large
 from drivetrain.models.build import build_network
-from drivetrain.models.heads import HeadOptions
 from drivetrain.models.registry import fitting, record_of, refuse_unfit, resolve
 from drivetrain.models.vectors import WordVectors
 from drivetrain.progress import EpochTable
@@ -70,19 +71,6 @@ def _whole_name(model: str, data: Dataset) -> str:
     source = resolve(model, fitting(data.signature))
     refuse_unfit(source.name, data.signature)
     return os.path.abspath(source.location) if source.kind in ("folder", "weights") else model
-
-
-def _device(name: str | torch.device) -> torch.device:
-    """A device that is there. Raises UsageError."""
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as fault:
-        raise UsageError(
-            f"the device {str(name)!r} can't be used: {str(fault).splitlines()[0]:.80}.", where="device",
-            fix="Leave it out, or say cpu or cuda.",
-        ) from fault  # fmt: skip
-    return device
 
 
 def _spread(rows: int, most: int) -> Array:
@@ -125,13 +113,13 @@ class Learner(BaseLearner):
         data = as_read_by(name, data)
         super().__init__(data, out, force, quiet or not self.processes.first, bare)
         self.model_name = "" if isinstance(name, nn.Module) else _whole_name(name, data)
-        self.device = self.processes.device() if device is None else _device(device)
+        self.device = self.processes.device() if device is None else device_named(device)
         self.hooks = checked(hooks)
         self.stopping = False
         self.objective = objective_of(objective or data.task.objective)
         self.augmentation = Augmentation(data, augment)
         self.settings = self._settings(settings)
-        self._refuse_unfit_objective()
+        refuse_unfit_objective(self.objective, self.settings)
         augmented = {} if self.augment == self.augmentation.kind.none() else {"augment": augment}
         said = {
             **settings,
@@ -154,8 +142,8 @@ class Learner(BaseLearner):
             torch.default_generator.manual_seed(self.settings.seed)
             self.network = build_network(
                 data.signature, sample, self.model_name or model,  # type: ignore[arg-type]
-                pretrained=self.settings.pretrained, dropout=self.settings.dropout, heads=self._head_options(),
-                count=len(train), vectors=self.vectors,
+                pretrained=self.settings.pretrained, dropout=self.settings.dropout, count=len(train), vectors=self.vectors,
+                heads=head_options(data, self.settings, self.enlarge),
             )  # fmt: skip
             torch_state = torch.get_rng_state()
             beside = self.objective.networks_for(data.signature)
@@ -196,20 +184,6 @@ class Learner(BaseLearner):
             found.pop("dropout", None)
         return found
 
-    def _refuse_unfit_objective(self) -> None:
-        """Raises UsageError for settings that an objective can't be trained with."""
-        if self.settings.early_stopping is not None and self.objective.valid is None:
-            raise UsageError(
-                f"the objective {self.objective.name} has no valid loss.", where="early_stopping",
-                fix="Leave it out, or give the objective a function valid.",
-            )  # fmt: skip
-        if self.settings.shard and self.objective.networks:
-            raise UsageError(
-                "only one network can be in shards.",
-                where="shard",
-                fix="Leave it out: each process has all networks.",
-            )
-
     def _batch_size(self, rows: int) -> int:
         """Enough steps in an epoch for small data, fewer and fuller ones for large."""
         if not self.data.large:
@@ -218,22 +192,6 @@ class Learner(BaseLearner):
         if rows >= 5000 and not self.augmentation.photos:
             return 128
         return 16 if rows < 500 else 32 if rows < 2000 else 64
-
-    def _head_options(self) -> dict[str, HeadOptions]:
-        """What the settings say of each head; balanced class weights are n / (classes * count), 0 for an absent class."""
-        settings = self.settings
-        options = HeadOptions(settings.dropout, settings.label_smoothing, None, settings.loss)
-        found: dict[str, HeadOptions] = {}
-        for name, codec in self.data.signature.targets.items():
-            weights = None
-            if settings.class_weights == "balanced" and codec.labels is not None:
-                codes = torch.as_tensor(self.data.part("train", self.enlarge).column(name))
-                counts = torch.bincount(codes, minlength=len(codec.labels)).float()
-                weights = torch.where(counts > 0, counts.sum() / (len(counts) * counts.clamp(min=1)), 0.0)
-            limits_of = getattr(facet("models.heads", codec), "limits_of", lambda *_: None)
-            limits = limits_of(codec, self.data.part("train", self.enlarge).column(name))
-            found[name] = dataclasses.replace(options, class_weights=weights, limits=limits)
-        return found
 
     def _make_average(self) -> torch.optim.swa_utils.AveragedModel | None:
         if self.settings.ema is None:

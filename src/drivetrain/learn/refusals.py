@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from drivetrain.data.dataset import Dataset
 from drivetrain.errors import TrainingError, UsageError
 from drivetrain.extensions import kind_of
 from drivetrain.metrics import is_large
 from drivetrain.metrics.streamed import LARGE, numbers
 from drivetrain.models.takes import is_plain
+
+if TYPE_CHECKING:
+    from drivetrain.learn.objectives.base import Objective
+    from drivetrain.learn.settings import Settings
 
 
 def refuse_targets(data: Dataset, model: str) -> None:
@@ -61,4 +67,19 @@ def refuse_no_rows(data: Dataset) -> None:
             "no training row can be used.",
             where=data.table.name,
             fix="Run 'drivetrain check' to see why.",
+        )
+
+
+def refuse_unfit_objective(objective: Objective, settings: Settings) -> None:
+    """Raises UsageError for settings that an objective can't be trained with."""
+    if settings.early_stopping is not None and objective.valid is None:
+        raise UsageError(
+            f"the objective {objective.name} has no valid loss.", where="early_stopping",
+            fix="Leave it out, or give the objective a function valid.",
+        )  # fmt: skip
+    if settings.shard and objective.networks:
+        raise UsageError(
+            "only one network can be in shards.",
+            where="shard",
+            fix="Leave it out: each process has all networks.",
         )
