@@ -173,6 +173,16 @@ def test_a_series_that_is_new_and_one_that_is_short_are_told_or_refused(plain: P
     assert "units" in str(caught.value)
 
 
+def test_stamps_with_a_zone_are_read_by_their_clock_where_the_training_had_none(plain: Path) -> None:
+    """Midnight in Berlin is the day before in UTC: forecasts began a day early."""
+    table, forecaster = sales(), Forecaster(plain)
+    zoned = [f"{day}T00:00:00+0{1 + (day >= '2021-03-28')}:00" for day in table["day"]]
+    expected, found = forecaster.forecast(table)[0], forecaster.forecast({**table, "day": zoned})[0]
+    assert found.stamps == expected.stamps
+    assert (found.value == expected.value).all()
+    assert any("what their clock shows is taken" in note for note in found.notes)
+
+
 def test_series_with_too_short_a_past_are_named_and_the_others_answered(plain: Path) -> None:
     """Of 300 items some are always new: they took the forecasts of all others with them."""
     table, new = sales(), until(one(sales()), 6)

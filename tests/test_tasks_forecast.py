@@ -249,6 +249,8 @@ def test_the_zone_of_a_frame_is_that_of_its_clock(tmp_path: Path) -> None:
     assert found.layout.zone == "Europe/Berlin"
     assert str(found.moments.local[0]) == "2019-10-21T00:00:00"
     assert len(found.values) == len(utc)
+    with pytest.raises(UsageError, match="zz"):
+        dt.forecast.from_frame(frame, "y", 24, timestamp="zz")
     aware = dt.forecast.from_frame({"t": times.to_list(), "y": frame["y"].to_list()}, "y", 24, timestamp="t")
     assert np.array_equal(aware.moments.local, found.moments.local)
     frame.write_parquet(tmp_path / "y.parquet")

@@ -160,6 +160,8 @@ def zone_in(frame: Any, column: str) -> str:
     if isinstance(frame, Frame):
         return frame.zones.get(column, "")
     try:
+        if column not in getattr(frame, "columns", frame):  # Each library has an error of its own for it.
+            return ""
         values = frame[column]
     except (KeyError, TypeError, ValueError, LookupError):
         return ""

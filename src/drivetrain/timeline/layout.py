@@ -204,7 +204,7 @@ class Layout:
                 )
         where = At(origins, kept, self.timestamp)
         items, codes = self._items(columns, kept, origins)
-        stamps = self._stamps(columns, kept, codes, where)
+        stamps = self._stamps(columns, kept, codes, where, first)
         if first and not self.zone:
             return Rows(
                 replace(self, zone=stamps.clock.zone),
@@ -236,7 +236,9 @@ class Layout:
             )
         return tuple(texts), which
 
-    def _stamps(self, columns: Mapping[str, Array], kept: Array, series: Array, where: At) -> Stamps:
+    def _stamps(
+        self, columns: Mapping[str, Array], kept: Array, series: Array, where: At, first: bool
+    ) -> Stamps:
         if not self.timestamp:
             order = np.zeros(len(kept), np.int64)
             for code in np.unique(series):
@@ -244,7 +246,8 @@ class Layout:
             return Stamps(order.astype("datetime64[s]"), order.astype("datetime64[s]"), Clock())
         values = columns[self.timestamp][kept]
         if self.when == "date":
-            return read_stamps(values, cast("Date", from_spec(self.date)), where, series, self.zone)
+            read = read_stamps(values, cast("Date", from_spec(self.date)), where, series, self.zone)
+            return read if first or self.zone else read.without_zone()
         numbers = read_numbers(values, Number(missing=True), where)
         if (odd := numbers != np.floor(numbers)).any():
             raise DataError(

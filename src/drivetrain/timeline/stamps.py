@@ -107,6 +107,17 @@ class Stamps:
     instants: Array
     clock: Clock
     notes: tuple[str, ...] = ()
+    shown: Array | None = None
+    """Of stamps with a zone what the clock shows where each was written."""
+
+    def without_zone(self) -> Stamps:
+        """As those of a training without a zone are read: what each shows, whatever its zone. It is told."""
+        if self.shown is None:
+            return self
+        note = (
+            "the stamps have a time zone, and those of the training had none: what their clock shows is taken"
+        )
+        return Stamps(self.shown, self.shown, Clock(), (note,))
 
 
 def read_stamps(values: Array, way: Date, origins: Sequence[str], series: Array, zone: str = "") -> Stamps:
@@ -145,9 +156,10 @@ def read_stamps(values: Array, way: Date, origins: Sequence[str], series: Array,
 def _with_offsets(
     values: Array, instants: Array, offsets: Array, origins: Sequence[str], zone: str
 ) -> Stamps:
+    shown = instants + offsets.astype("timedelta64[s]")
     if zone:
         clock = Clock(zone)
-        return Stamps(clock.local(instants), instants, clock)
+        return Stamps(clock.local(instants), instants, clock, shown=shown)
     different = np.unique(offsets)
     if len(different) > 2 or different[-1] - different[0] > DAYLIGHT_SAVING:
         row = int(np.argmax(offsets != offsets[0]))
@@ -162,7 +174,7 @@ def _with_offsets(
             f"the stamps have two time zones an hour apart, which is daylight saving: they are told in {clock.zone}. "
             "--timezone NAME tells them by the clock of a place",
         )
-    return Stamps(clock.local(instants), instants, clock, notes)
+    return Stamps(clock.local(instants), instants, clock, notes, shown)
 
 
 def _on_the_wall(local: Array, clock: Clock, origins: Sequence[str], series: Array) -> Stamps:
