@@ -312,3 +312,11 @@ def test_what_is_static_and_changes_is_refused() -> None:
     assert found.value.where == f"table, row {DAYS + 4}, column 'region'"
     frame["region"][DAYS + 3] = None
     assert made(frame).moments.statics["region"].tolist() == [0.5, 1.5]
+
+
+def test_limits_of_answers_are_those_of_training() -> None:
+    """What validates would else be measured by what itself shows: it trains only with `whole`."""
+    frame = {"units": [*np.linspace(20, 90, 120), *[10.0] * 12, *np.linspace(20, 90, 18)]}
+    found = dt.forecast.from_frame(frame, "units", 3)
+    assert found.signature.targets["units"].lowest == 0
+    assert found.whole().signature.targets["units"].lowest == 10

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -160,12 +161,9 @@ def _thinned(rows: Whole, first: Whole, part: str, notes: list[str]) -> Whole:
     return rows[(first[rows] - first[rows].min()) % step == 0]
 
 
-def signature_of(
-    layout: Layout, moments: Moments, edges: tuple[int, int], fitted: Signature | None
-) -> Signature:
-    """The codecs, fitted to the moments before the first edge."""
-    numbers = layout.beat.index(moments.stamps)
-    early = numbers < edges[0]
+def signature_of(layout: Layout, moments: Moments, edge: int, fitted: Signature | None) -> Signature:
+    """The codecs, fitted to the moments before the edge; of `fitted` the target stays, but for its limits."""
+    early = layout.beat.index(moments.stamps) < edge
     inputs: dict[str, Codec] = {
         PAST: Series(layout.channels, layout.context).fit_moments(moments.values[early])
     }
@@ -176,12 +174,14 @@ def signature_of(
         inputs[layout.series_field] = Category(open=True).fit(np.array(moments.names, object)[trained])
     for column in layout.static:
         inputs[column] = _static(moments.statics[column], column).fit(moments.statics[column][trained])
-    if fitted is not None:
-        return Signature(inputs, {layout.target: fitted.targets[layout.target]})
-    target = Series((layout.target,), layout.horizon, DECILES).fit_moments(moments.truth[early])
-    # As of numbers elsewhere: what validates shows too how far they go.
-    known = moments.truth[numbers < edges[1]]
-    return Signature(inputs, {layout.target: target.limited(known)})
+    known = moments.truth[early]
+    target = (
+        Series((layout.target,), layout.horizon, DECILES).fit_moments(known)
+        if fitted is None
+        else fitted.targets[layout.target]
+    )
+    # Not by what validates: answers would be measured by numbers that they were kept within. With `whole` these train too.
+    return Signature(inputs, {layout.target: cast("Series", target).limited(known)})
 
 
 def _static(values: Array, column: str) -> Codec:

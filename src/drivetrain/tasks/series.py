@@ -462,7 +462,7 @@ def _dataset(
         name=name,
         source=(recipe or {}).get("source", ""),
     )
-    signature = signature_of(layout, moments, edges, fitted)
+    signature = signature_of(layout, moments, edges[0], fitted)
     told = [*notes, *(split.note.split("\n") if split.note else [])]
     data = Forecasting(table, signature, split, task=task_named(_TASK), recipe=recipe, notes=told, telling=[])
     data.layout, data.moments, data.edges, data.seasons = layout, moments, edges, tuple(seasons)
