@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from drivetrain.codecs.category import Category
-from drivetrain.metrics import Statistic, difference, measure, paired_difference
+from drivetrain.evidence.result import surer_than_right
+from drivetrain.metrics import Statistic, difference, measure, paired_difference, per_class
 from drivetrain.metrics.estimate import FEWEST_GROUPS, wilson
 
 SIZE = 30
@@ -87,3 +88,26 @@ def test_of_what_cannot_be_drawn_there_is_no_interval():
     )
     assert math.isnan(drawn["calibration_error"].low)
     assert not math.isnan(drawn["auc"].low)
+
+
+def test_what_is_told_of_a_class_is_of_groups_too():
+    codec = Category(classes=["a", "b"])
+    draw = np.random.default_rng(0)
+    first = draw.random(240).astype(np.float32)
+    outputs, true = np.stack([first, 1 - first], 1), draw.integers(0, 2, 240)
+    alone, items = (per_class(codec, outputs, true, of) for of in (None, np.arange(240)))
+    for name, found in alone.items():
+        for key, each in found.items():
+            told = items[name][key]
+            assert (told.value, told.n) == (each.value, each.n)
+            assert (told.low, told.high) == pytest.approx((each.low, each.high), abs=0.005)
+    few = per_class(codec, outputs, true, np.repeat([0, 1, 2], 80))
+    assert math.isnan(few["a"]["f1"].low)
+
+
+def test_a_loss_of_nothing_is_no_overconfidence():
+    rows = [(1, 0.5, 0.01), (2, 0.1, 1e-9), (3, 0.05, 1e-7)]
+    history = [{"epoch": epoch, "train_loss": train, "valid_loss": valid} for epoch, train, valid in rows]
+    assert surer_than_right(history) == []
+    history[-1]["valid_loss"] = 0.2
+    assert surer_than_right(history)

@@ -237,6 +237,12 @@ class TestCommands:
         assert found["low"] is None  # Of three recordings.
         compared = dt.compare([bundle.parent / "run", bundle.parent / "run"])
         assert math.isnan(compared.metrics["run (1)"]["log_loss"].low)
+        assert any("intervals are of recordings: too few" in note for note in compared.notes)
+        code, answer = drivetrain(
+            "curve", bundle.parent / "all", "--task", "sequence_classification", "--window", "10", "--step", "5",
+            "--model", "minirocket",
+        )  # fmt: skip
+        assert (code, "too few separate recordings" in answer["error"]) == (1, True)
 
     def test_what_training_had_is_told_of_the_same_way(self, bundle: Path) -> None:
         known = dt.Predictor(bundle)

@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from drivetrain.arguments import public
+from drivetrain.data.wholes import drawn_whole
 from drivetrain.errors import DataError, UsageError
 from drivetrain.evidence.shared_rows import common_rows, common_targets
 from drivetrain.figures import alike, number
 from drivetrain.learn.runs.folder import Run
 from drivetrain.learn.runs.predictions import Validation
 from drivetrain.metrics import Difference, Estimate, Statistic, difference, holm, names
+from drivetrain.types import Array
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
@@ -241,8 +243,15 @@ def compare(
     return Comparison(
         chosen, best, n, measured, shown, {name: len(each.rows) for name, each in found.items()},
         {name: str(run if isinstance(run, (str, os.PathLike)) else run.run) for name, run in zip(found, runs)},
-        _notes(found, n, chosen),
+        [*_told_whole(found, places), *_notes(found, n, chosen)],
     )  # fmt: skip
+
+
+def _told_whole(found: Mapping[str, Validation], places: Mapping[str, Array]) -> list[str]:
+    """What the intervals of windows are of."""
+    name, first = next(iter(found.items()))
+    groups = first.groups_of(places[name])
+    return [] if groups is None else [drawn_whole(len(groups), len(np.unique(groups)))]
 
 
 def _validation(run: str | os.PathLike[str] | BaseLearner) -> Validation:

@@ -172,6 +172,7 @@ def learning_curve(
                 steps = steps or getattr(learner, "steps", None)
                 found = learner.statistics("valid", target)
                 metric = _metric(metric, found)
+                _refuse_untold(found[metric], data)
                 made[place].append(found[metric])
                 advance(sizes[place])
     return _curve(metric or "", sizes, made, seed)
@@ -213,6 +214,16 @@ def _metric(wanted: str | None, found: dict[str, Statistic]) -> str:
 
 
 # From errors to an answer.
+
+
+def _refuse_untold(found: Statistic, data: Dataset) -> None:
+    """Raise DataError where the valid rows are too few to tell anything from chance."""
+    if np.isnan(found.replicates()[1]).all():
+        raise DataError(
+            f"the {len(found.terms[0]):,} valid rows are of too few separate recordings, or stretches of time: a curve on them "
+            "could be chance.",
+            where=data.table.name, fix="Validate on more: a larger --valid, or more recordings.",
+        )  # fmt: skip
 
 
 def _curve(metric: str, sizes: list[int], made: list[list[Statistic]], seed: int) -> LearningCurve:

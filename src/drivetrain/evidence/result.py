@@ -41,6 +41,8 @@ COLUMNS_TOO_GOOD = (
 )
 SURER = 1.25
 """A valid loss that ends so many times above its lowest is told."""
+SURE = 1e-3
+"""A loss below this is that of a model that is right, and as sure as it says."""
 
 
 def result_of(
@@ -302,7 +304,10 @@ def surer_than_right(history: list[dict[str, Any]]) -> list[str]:
     if not losses or not all(loss is not None and math.isfinite(loss) for loss in losses):
         return []
     best = losses.index(min(losses))
-    if losses[-1] < SURER * losses[best] or history[-1]["train_loss"] >= history[best]["train_loss"]:
+    if (
+        losses[-1] < max(SURER * losses[best], SURE)
+        or history[-1]["train_loss"] >= history[best]["train_loss"]
+    ):
         return []
     return [
         f"the valid loss was lowest in epoch {history[best]['epoch']} ({losses[best]:.4g}) and ended at {losses[-1]:.4g} "

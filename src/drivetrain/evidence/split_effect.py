@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +61,8 @@ class SplitDifference:
 def split_difference(data: Dataset, seed: int = 0) -> SplitDifference | None:
     """Measure what the table's own split would change; None where it speaks for none, or trees can't be fitted."""
     targets = list(data.signature.targets)
+    if data.together("valid") is not None:
+        return None  # Windows are split by their recordings, and not at random.
     if not data.kinds or len(left_out(data.signature)) == len(data.signature.inputs):
         return None
     proposal = propose_split(data.table, data.kinds, targets)
@@ -94,6 +95,4 @@ def _measured(data: Dataset, seed: int) -> Estimate:
 
 
 def _interval(estimate: Estimate) -> str:
-    if math.isnan(estimate.low):
-        return f"{estimate.value:.4g}"
     return f"{estimate.value:.4g} [{estimate.low:.4g}, {estimate.high:.4g}]"

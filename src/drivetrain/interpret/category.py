@@ -91,7 +91,7 @@ class Classification(Interpretation):
 
     def per_class(self) -> dict[str, Any]:
         """Precision, recall and F1 of each class, with intervals."""
-        return per_class(self.codec, self.probabilities, self.codes)
+        return per_class(self.codec, self.probabilities, self.codes, self.learner.data.together(self.part))
 
     def calibration(self) -> list[Reliability]:
         """How often the answer was right, for answers of like probability."""

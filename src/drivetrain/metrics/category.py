@@ -164,23 +164,39 @@ def confusion_matrix(codec: Codec, outputs: Array, encoded: Array) -> Ints:
     return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
 
 
-def per_class(codec: Codec, outputs: Array, encoded: Array) -> dict[str, dict[str, Estimate]]:
+def per_class(
+    codec: Codec, outputs: Array, encoded: Array, groups: Array | None = None
+) -> dict[str, dict[str, Estimate]]:
     """For each class precision, recall and F1; undefined where there is nothing to divide by.
 
     Precision's n counts the predictions of the class, recall's the items of it. F1 = 2J / (1 + J) rises with
     J = TP / (TP + FP + FN), a plain proportion of the items that are in the class or said to be: so F1's
-    interval is J's Wilson interval mapped. Unlike a bootstrap's it is no point when all are right.
+    interval is J's Wilson interval mapped. Unlike a bootstrap's it is no point when all are right. `groups` are those of
+    `Statistic.drawn_by`.
     """
-    matrix = confusion_matrix(codec, outputs, encoded)
     names = cast("Category", codec).classes
-    hits, predicted, actual = matrix.diagonal(), matrix.sum(axis=0), matrix.sum(axis=1)
-    result: dict[str, dict[str, Estimate]] = {}
-    for name, hit, said, true in zip(names, hits.tolist(), predicted.tolist(), actual.tolist()):
-        overlap = wilson(hit, said + true - hit)
-        value, low, high = (2 * x / (1 + x) for x in (overlap.value, overlap.low, overlap.high))
-        f1 = Estimate(value, low, high, F1, overlap.n)
-        result[name] = {"precision": wilson(hit, said), "recall": wilson(hit, true), "f1": f1}
-    return result
+    if groups is None:
+        matrix = confusion_matrix(codec, outputs, encoded)
+        hits, said, true = matrix.diagonal(), matrix.sum(axis=0), matrix.sum(axis=1)
+        return {
+            name: _of_class(*(wilson(hit, n) for n in (predicted, actual, predicted + actual - hit)))
+            for name, hit, predicted, actual in zip(names, hits.tolist(), said.tolist(), true.tolist())
+        }
+    probabilities, codes = checked(codec, outputs, encoded)
+    predicted = _predicted(codec, probabilities)
+    right = predicted == codes
+    found: dict[str, dict[str, Estimate]] = {}
+    for place, name in enumerate(names):
+        rows = (predicted == place, codes == place, (predicted == place) | (codes == place))
+        found[name] = _of_class(
+            *(Statistic.mean_of(right[of]).drawn_by(groups[of]).estimate() for of in rows)
+        )
+    return found
+
+
+def _of_class(precision: Estimate, recall: Estimate, overlap: Estimate) -> dict[str, Estimate]:
+    value, low, high = (2 * x / (1 + x) for x in (overlap.value, overlap.low, overlap.high))
+    return {"precision": precision, "recall": recall, "f1": Estimate(value, low, high, F1, overlap.n)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,9 +70,10 @@ class Validation:
 
     def statistics(self, target: str, places: Array) -> dict[str, Statistic]:
         """The metrics of a target on some of the rows, as what can be resampled."""
-        return grouped(self._statistics(target, places), self._groups(places))
+        return grouped(self._statistics(target, places), self.groups_of(places))
 
-    def _groups(self, places: Array) -> Array | None:
+    def groups_of(self, places: Array) -> Array | None:
+        """Of which recording each of some of the rows is, where they are windows of some."""
         return None if self.groups is None else self.groups[places]
 
     def _statistics(self, target: str, places: Array) -> dict[str, Statistic]:
@@ -86,7 +87,7 @@ class Validation:
         """The metrics of a target on some of the rows."""
         if target in self.items or self._is_written(target):
             return {key: made.estimate(seed) for key, made in self.statistics(target, places).items()}
-        return measure(*self._of(target, places), seed, self._groups(places))
+        return measure(*self._of(target, places), seed, self.groups_of(places))
 
     def answers(self, target: str, places: Array) -> list[Array]:
         """What two models that answer alike on some of the rows have alike."""
