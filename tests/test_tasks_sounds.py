@@ -1,12 +1,14 @@
 """Sound classification: what a folder, a CSV or names say, what `check` finds, and the way from sounds to a bundle's answers."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from commands import drivetrain
 from sounds import RATE, sound_folder, tone, write
 
 import drivetrain as dt
-from drivetrain.data.checks.sounds import check
+from drivetrain.data.checks.sounds import _guessed, check
 from drivetrain.errors import DataError, DrivetrainError, UsageError
 from drivetrain.sound.wav import to_wav
 from drivetrain.tasks.sounds import read_source
@@ -200,6 +202,21 @@ def test_long_recordings_are_windows_of_one_part(tmp_path):
     outputs = np.eye(2, dtype=np.float32)[valid.column("label")] * 0.4 + 0.3
     outputs[0] = 1 - outputs[0]
     assert data.task.metrics(outputs)["recording.accuracy"].value == 1
+    assert data.things == "windows"
+    assert "12 sounds, 48 of the 48 windows" in data.describe()
+    cut = dt.sound_classification.from_folder(tmp_path / "long", valid=0.34, seconds=0.25, trim=60)
+    assert cut.things == "sounds"
+    assert "windows" not in cut.describe()
+    with pytest.raises(UsageError, match="seconds must be above 0"):
+        dt.sound_classification.from_folder(tmp_path / "long", seconds=0)
+
+
+def test_what_chance_guesses_is_no_leak():
+    """Twenty sounds of five classes in five ranges of loudness: the commonest class of each is right in 40 % by itself."""
+    chance = Counter({"a": 2, "b": 1, "c": 1})
+    assert _guessed(chance) == 0
+    assert _guessed(Counter({"a": 4})) == 4
+    assert _guessed(Counter({"a": 3, "b": 1})) == 3
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -10,6 +11,7 @@ from drivetrain.codecs.audio import Audio
 from drivetrain.data.dataset import Part
 from drivetrain.data.read.file_kinds import SOUNDS
 from drivetrain.errors import DataError, DrivetrainError
+from drivetrain.figures import counted
 from drivetrain.metrics import Estimate, measure
 from drivetrain.sound.file import info
 from drivetrain.sound.resample import resampled_length
@@ -25,6 +27,24 @@ FEWEST = 2
 class Recordings(Problem):
     """Rows are recordings; the rows of a part are windows of them, one after the other, each with the recording's class. All
     windows of one are in one part."""
+
+    windowed = False
+
+    def note_windows(self, windows: Sequence[int]) -> None:
+        """Say how many windows the sounds that are several of them are, and what that does to figures."""
+        several = [count for count in windows if count > 1]
+        if not several:
+            return
+        self.windowed = True
+        self.notes.append(
+            f"longer than that, and heard in windows, one after the other: {counted(len(several), 'sound', 'sounds')}, "
+            f"{sum(several):,} of the {sum(windows):,} windows that are learnt from and measured. Those of one sound are much "
+            "alike, so their figures look surer than they are; figures named 'of recording' count each sound once"
+        )
+
+    @property
+    def things(self) -> str:
+        return "windows" if self.windowed else super().things
 
     def _encode(self, rows: Array, name: str, enlarge: float) -> Part:
         part = super()._encode(rows, name, enlarge)

@@ -26,10 +26,9 @@ from drivetrain.data.split_words import VALID_SHARE, refuse_shares
 from drivetrain.data.table import Table, complete
 from drivetrain.data.table import from_columns as table_from_columns
 from drivetrain.errors import DataError, DrivetrainError, UsageError
-from drivetrain.figures import counted
 from drivetrain.sound.file import info
 from drivetrain.tasks.problem import Problem
-from drivetrain.tasks.recordings import Recordings
+from drivetrain.tasks.recordings import Recordings, windows_of
 from drivetrain.types import Array
 
 _TASK = "sound_classification"
@@ -147,7 +146,7 @@ def from_table(
             f"{what}: nothing to tell apart.", where=table.source or table.name,
             fix="Give sounds of at least two classes, one folder for each.",
         )  # fmt: skip
-    seconds = seconds or whole_seconds(table[SOUNDS.column])
+    seconds = whole_seconds(table[SOUNDS.column]) if seconds is None else seconds
     try:
         inputs = {SOUNDS.column: Audio(rate=rate, seconds=seconds, trim=trim)}
     except ValueError as fault:
@@ -156,11 +155,8 @@ def from_table(
     data = Recordings.of(make_dataset(table, inputs, targets, split, recipe=recipe))
     task: Any = task_named(_TASK)
     data.task = task.of_dataset(data)
-    heard = cast("Audio", data.signature.inputs[SOUNDS.column]).seconds
-    if long := sum(_seconds(raw) > (heard or 0) for raw in table[SOUNDS.column]):
-        data.notes.append(
-            f"longer than that, and heard in windows, one after the other: {counted(long, 'sound', 'sounds')}"
-        )
+    codec = cast("Audio", data.signature.inputs[SOUNDS.column])
+    data.note_windows([windows_of(codec, raw) for raw in table[SOUNDS.column]])
     data.default_model = data.task.default_model(data.signature)
     return data
 

@@ -122,7 +122,10 @@ def same(
         ]
         where = [names.same(*found, lambda row: f"{part_of[row] or 'unused'}: ") for found in across]
         message = f"Leak: {_thing(across, names)} in {' and '.join(parts)}, {_times(across)}."
-        groups = "split by groups, such as --split group:parent or a pattern of the names"
+        groups = (
+            "split by groups, such as --split group:COLUMN, group:PATTERN of the names, or group:parent where each group has a "
+            "folder of its own"
+        )
         fix = f"Keep each {names.thing} in one part: {groups}{_or_drop(across)}."
         yield Fault(*_kind("leak", across), message, where, fix)
     if differing:

@@ -255,7 +255,7 @@ def _told_by(heard: Sequence[Heard], labels: list[str], rows: Sequence[int]) -> 
         by_value: dict[Any, Counter[str]] = {}
         for row, value in zip(rows, values):
             by_value.setdefault(value, Counter())[labels[row]] += 1
-        guessed = sum(found.most_common(1)[0][1] for found in by_value.values()) / len(rows)
+        guessed = sum(map(_guessed, by_value.values())) / len(rows)
         if guessed - usual < GUESSED:
             continue
         where = []
@@ -268,6 +268,16 @@ def _told_by(heard: Sequence[Heard], labels: list[str], rows: Sequence[int]) -> 
             where,
             "Record all classes alike. Where that is how they come in use too, it is none.",
         )  # fmt: skip
+
+
+def _guessed(found: Counter[str]) -> int:
+    """How many of the sounds that have a value alike are of the class that most of the *others* with it have: of few sounds, or
+    of many classes, one's own would be right by chance."""
+    right = 0
+    for label, count in found.items():
+        others = max((n for name, n in found.items() if name != label), default=0)
+        right += count if count - 1 > others else 0
+    return right
 
 
 def beside(table: Table) -> dict[str, list[str]]:
