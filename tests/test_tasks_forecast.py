@@ -12,7 +12,9 @@ import drivetrain as dt
 from drivetrain.codecs.series import DECILES
 from drivetrain.errors import DataError, UsageError
 from drivetrain.learn.base import BaseLearner
+from drivetrain.tasks.forecasted import season_errors
 from drivetrain.testing.tasks import check_task
+from drivetrain.windows import Windows
 
 DAYS = 150
 FIRST = np.datetime64("2020-01-01")
@@ -320,3 +322,27 @@ def test_limits_of_answers_are_those_of_training() -> None:
     found = dt.forecast.from_frame(frame, "units", 3)
     assert found.signature.targets["units"].lowest == 0
     assert found.whole().signature.targets["units"].lowest == 10
+
+
+def test_nothing_that_is_fitted_depends_on_what_is_held_out() -> None:
+    """Codecs, season, scale of MASE, context and what is read in training are the same whatever comes after its end."""
+    frame, other = sales(days=300), sales(days=300)
+    one = made(frame, test=0.1)
+    ends = one.training_end
+    late = np.concatenate([np.arange(end, offset + 300) for end, offset in zip(ends, one.offsets)])
+    assert len(late) > 150
+    for column in ("units", "price", "visitors"):
+        other[column] = other[column].copy()
+        other[column][late] = 1_000 + np.arange(len(late)) % 11
+    other["holiday"] = other["holiday"].copy()
+    other["holiday"][late] = "Easter"
+    two = made(other, test=0.1)
+    assert one.signature.to_json() == two.signature.to_json()
+    assert one.layout == two.layout
+    assert one.seasons_found == two.seasons_found
+    assert season_errors(one).tolist() == season_errors(two).tolist()
+    for field, column in one.part("train").arrays.items():
+        mine, theirs = (each.part("train").column(field) for each in (one, two))
+        if isinstance(column, Windows):
+            mine, theirs = mine.gather(), theirs.gather()
+        assert np.array_equal(mine, theirs, equal_nan=field == "units")
