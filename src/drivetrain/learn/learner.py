@@ -392,7 +392,8 @@ class Learner(BaseLearner):
         if not self.plan:
             raise not_trained()
         self._outputs.clear()
-        self._each_calibrated("uncalibrate")
+        for head in self._calibrated_heads().values():
+            head.uncalibrate()
         with self.processes.watch():
             if not loop.run_plan(self):
                 return {}
@@ -401,30 +402,33 @@ class Learner(BaseLearner):
                 return self._finish_together()
         return self.finish()
 
-    def _each_calibrated(self, method: str, *given: Any) -> None:
-        """Call a method of the heads that can be calibrated, with what each of them is given."""
-        for name, head in self.evaluated_network().heads.items():  # type: ignore[union-attr, operator]
-            if hasattr(head, "calibrate"):
-                getattr(head, method)(*(each[name] for each in given))
+    def _calibrated_heads(self) -> dict[str, Any]:
+        """The heads whose quantiles are put where those of the valid rows are."""
+        heads: Any = self.evaluated_network().heads
+        return {name: head for name, head in heads.items() if getattr(head, "calibrates", False)}
 
     def _calibrate(self) -> None:
-        """Heads that tell quantiles put them where those of the valid rows are, whose answers are then measured by halves."""
-        heads = self.evaluated_network().heads
-        if any(hasattr(head, "calibrate") for head in heads.values()) and len(self.data.rows("valid")):  # type: ignore[union-attr, operator]
-            self._each_calibrated("calibrate", self.predict_part("valid"), self.data.truths("valid"))
+        """By the valid rows, whose own answers are then measured by halves (`_predict`)."""
+        heads = self._calibrated_heads()
+        if heads and len(self.data.rows("valid")):
+            outputs, truths = self.predict_part("valid"), self.data.truths("valid")
+            for name, head in heads.items():
+                head.calibrate(outputs[name], truths[name])
 
     def _predict(self, part: str, truths: dict[str, Array]) -> Outputs:
         found = super()._predict(part, truths)
         if part == "valid":
-            for name, head in self.evaluated_network().heads.items():  # type: ignore[union-attr, operator]
-                if name in found and hasattr(head, "by_halves"):
+            for name, head in self._calibrated_heads().items():
+                if name in found:
                     found[name] = head.by_halves(found[name], truths[name])
         return found
 
     def calibrate_as(self, other: BaseLearner) -> None:
         """Take the calibration of the same model that was trained on fewer rows, and had others to be calibrated by."""
-        if isinstance(other, Learner):
-            self._each_calibrated("take_calibration", other.evaluated_network().heads)  # type: ignore[arg-type]
+        assert isinstance(other, Learner)
+        theirs = other._calibrated_heads()
+        for name, head in self._calibrated_heads().items():
+            head.take_calibration(theirs[name])
 
     def _finish_together(self) -> dict[str, Any]:
         part = self.data.measured_part

@@ -26,13 +26,16 @@ def act(options: Namespace) -> Reply:
 
 def show(answer: dict[str, Any]) -> None:
     console = terminal()
+    wide = max(8, *(len(stage["stage"]) for stage in answer["stages"])) + 1
     for stage in answer["stages"]:
         mark = "[green]agrees[/]" if stage["ok"] else "[red]DIFFERS[/]"
         difference = ""
         if stage["max_difference"] is not None:
             difference = f"largest difference {stage['max_difference']:.2g}, allowed {stage['tolerance']:.2g}"
         cases = f"{stage['cases']} cases" if stage["cases"] else ""
-        console.print(f"{stage['stage']:<11}{mark}  {cases:<10}{difference}{escape(stage['message'] or '')}")
+        console.print(
+            f"{stage['stage']:<{wide}}{mark}  {cases:<10}{difference}{escape(stage['message'] or '')}"
+        )
     console.print(
         "[green]verified[/]" if answer["ok"] else "[red]not verified: don't use this bundle here[/]"
     )

@@ -15,6 +15,10 @@ A head with `asks_places` is called with `places=`, input -> `drivetrain.models.
 maps that encoders give beside the row; `one_sequence` and `one_map` say which there is. One that says `asks_features = False`
 as well gets None for the row, which then is never computed. One with `sees_target` is called
 with `target=`, its encoded true values where a loss is computed, and None where the network answers.
+
+One that `calibrates` is told after training what the network says of valid rows and what was true (`calibrate`), which
+`uncalibrate` forgets and `take_calibration` takes over from another; `by_halves` is what such rows are measured by
+(`drivetrain.models.heads.series` has them).
 """
 
 from __future__ import annotations
@@ -53,6 +57,7 @@ class Head(nn.Module):
     """What heads have in common; one that is a module with all of it by itself will do as well."""
 
     error_name = ""
+    calibrates = False
 
     def losses(self, outputs: Tensor, truths: Tensor) -> Tensor:
         """The loss of each item (N,)."""

@@ -45,7 +45,7 @@ class SeriesHead(Head):
     (as in Gasthaus et al. 2019, AISTATS, "Probabilistic Forecasting with Spline Quantile Function RNNs", by sums of what is
     not negative). What is known of a moment ahead (N, H, K) adds to both, by a dense layer that all moments share."""
 
-    asks_places = True
+    asks_places = calibrates = True
     error_name = "mean_absolute_error"
     levels: Tensor
     steps: Tensor
