@@ -8,8 +8,8 @@ bare loop has the same batches, modules and loss, fused AdamW, and does nothing 
 epochs, checks of numbers, schedules or hooks. The two take turns in five interleaved passes after one that isn't counted, and a
 ratio is of the two beside each other.
 What limits it: what ours does beside training (the error that is shown, the check of each loss, the schedule) is some 0.1 ms a
-step, whatever the network; of a step of 1 ms (sensors: lstm, tcn) that is up to a tenth. Of forecasts it is made up for by the copying of
-windows, each in one piece.
+step, whatever the network: up to a tenth of a step of 1 ms (sensors: lstm, tcn). Of forecasts it is made up for by the copying
+of windows, each in one piece.
 Machine, n and date: in results/sequence_nets.json.  Run: python bench/sequence_nets.py [MODEL ...]
 """
 
