@@ -45,7 +45,7 @@ from drivetrain.learn.settings import (
 if TYPE_CHECKING:
     from drivetrain.tasks.problem import Problem
 
-HELP = "train a model on pictures, a table, texts, or ratings"
+HELP = "train a model on pictures, sounds, a table, series, texts, or ratings"
 EXAMPLE = "drivetrain train flowers/ --epochs 4 --export flowers.bundle"
 
 MOST_SIDES = 4
