@@ -6,7 +6,7 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
-from drivetrain.forecasting import baselines, ridge
+from drivetrain.forecasting import bands, baselines, ridge
 from drivetrain.forecasting.bands import (
     DECILES,
     RATE,
@@ -218,7 +218,9 @@ def test_origins_that_are_apart_know_more_and_gaps_teach_nothing():
     assert (shifts[2, 1] > 0).all()
 
 
-def test_items_are_gone_through_together_as_each_alone():
+@pytest.mark.parametrize("at_once", [bands.AT_ONCE, 1])
+def test_items_are_gone_through_together_as_each_alone(at_once, monkeypatch):
+    monkeypatch.setattr(bands, "AT_ONCE", at_once)
     random = np.random.default_rng(1)
     items = np.repeat([0, 1, 2], [40, 40, 25])
     places = np.concatenate([np.arange(5, 45), np.arange(5, 45), np.arange(25)])

@@ -26,6 +26,8 @@ DECILES = tuple(round(0.1 * step, 1) for step in range(1, 10))
 RATE = 0.02
 """How far an outcome moves a quantile, in widths of the band: 1 / RATE outcomes on one side move it by as much as the band is wide
 (times the level)."""
+AT_ONCE = 2**22
+"""Numbers of outputs that are followed at once, 32 MiB; those of one item in any case."""
 
 QUIET = 0.2
 """Of the mean step of all that is read, what the local spread is at least: a gap that the last value stands for, or some days
@@ -94,15 +96,21 @@ def followed(
     for each in np.unique(items):
         rows = np.flatnonzero(items == each)
         alike.setdefault(np.asarray(positions)[rows].tobytes(), []).append(rows)
-    horizon = moved.shape[1]
     for group in alike.values():
-        rows = np.stack(group, axis=1)  # (origins, items)
-        own = moved[rows].reshape(len(rows), -1, moved.shape[2])
-        came = np.asarray(truths, np.float64)[rows].reshape(len(rows), -1)
-        ahead = np.tile(np.arange(horizon), len(group))
-        shifts = _adapted(own, came, levels, np.asarray(positions)[rows[:, 0]], ahead, RATE)
-        moved[rows] = shifted(own, shifts).reshape(*rows.shape, horizon, -1)
+        most = max(1, AT_ONCE // group[0].size // moved[0].size)
+        for first in range(0, len(group), most):
+            _follow(moved, truths, levels, np.stack(group[first : first + most], axis=1), positions)
     return moved
+
+
+def _follow(moved: Floats, truths: Array, levels: Sequence[float], rows: Array, positions: Array) -> None:
+    """The same in place, of rows (origins, items) at the same positions."""
+    horizon = moved.shape[1]
+    own = moved[rows].reshape(len(rows), -1, moved.shape[2])
+    came = np.asarray(truths)[rows].astype(np.float64).reshape(len(rows), -1)
+    ahead = np.tile(np.arange(horizon), rows.shape[1])
+    shifts = _adapted(own, came, levels, np.asarray(positions)[rows[:, 0]], ahead, RATE)
+    moved[rows] = shifted(own, shifts).reshape(*rows.shape, horizon, -1)
 
 
 def _adapted(
