@@ -10,6 +10,7 @@ from sounds import RATE, sound_folder, tone, write
 import drivetrain as dt
 from drivetrain.data.checks.sounds import _guessed, check
 from drivetrain.errors import DataError, DrivetrainError, UsageError
+from drivetrain.evidence.label_faults import label_faults
 from drivetrain.sound.wav import to_wav
 from drivetrain.tasks.sounds import read_source
 
@@ -209,6 +210,15 @@ def test_long_recordings_are_windows_of_one_part(tmp_path):
     assert "windows" not in cut.describe()
     with pytest.raises(UsageError, match="seconds must be above 0"):
         dt.sound_classification.from_folder(tmp_path / "long", seconds=0)
+
+
+@pytest.mark.slow
+def test_labels_of_long_recordings_are_looked_at_once_each(tmp_path):
+    data = dt.sound_classification.from_folder(long_folder(tmp_path / "long"), valid=0.34, seconds=0.25)
+    found = label_faults(data, "hearing", folds=2, epochs=1, quiet=True)
+    assert sorted(found.rows.tolist()) == list(range(12))
+    assert found.probability is not None
+    assert (found.probability <= 1).all()
 
 
 def test_what_chance_guesses_is_no_leak():

@@ -128,12 +128,14 @@ def fold(pooled: Dataset, train: Array, valid: Array) -> Dataset:
 
 
 def strata(data: Dataset, part: str = "train") -> tuple[Array, Array]:
-    """Usable rows (n,) of a part and the class (n,) that each has in the first category target; 0 where there is none."""
+    """Usable rows (n,) of a part and the class (n,) that each has in the first category target; 0 where there is none. One that
+    is learnt in several windows is one row, which stays in one piece."""
     found = data.part(part)
+    rows, first = np.unique(found.rows, return_index=True)
     for name, codec in data.signature.targets.items():
         if codec.labels is not None:
-            return found.rows, np.asarray(found.column(name))
-    return found.rows, np.zeros(len(found), np.int64)
+            return rows, np.asarray(found.column(name))[first]
+    return rows, np.zeros(len(rows), np.int64)
 
 
 def spread_order(classes: Array, seed: int) -> Array:

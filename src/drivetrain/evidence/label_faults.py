@@ -291,14 +291,18 @@ def _out_of_fold(
     """Rows of the table (n,), and for each the output of a model that has not seen it, and the encoded true value."""
     rows, classes = strata(pooled)
     order = spread_order(classes, seed)
-    encoded = pooled.part("train").column(target)
+    first = np.unique(pooled.part("train").rows, return_index=True)[1]
+    encoded = pooled.part("train").column(target)[first]
     outputs = np.zeros((len(rows), *codec.output_shape), np.float64)
     with progress("Cross-validating", folds, quiet=quiet) as advance:
         for number in range(folds):
             held = np.sort(order[number::folds])
             others = np.setdiff1d(np.arange(len(rows)), held)
-            found = answer(fold(pooled, rows[others], rows[held]), target)
-            outputs[held] = np.asarray(found).reshape(outputs[held].shape)
+            piece = fold(pooled, rows[others], rows[held])
+            found = np.asarray(answer(piece, target)).reshape(-1, *codec.output_shape)
+            # Of a row in several windows, the mean of their answers.
+            of, counts = np.unique(piece.part("valid").rows, return_inverse=True, return_counts=True)[1:]
+            np.add.at(outputs, held[of], found / counts[of].reshape(-1, *[1] * len(codec.output_shape)))
             advance(1)
     return rows, outputs, encoded
 
