@@ -6,7 +6,9 @@ import math
 
 import numpy as np
 import pytest
+import sensors
 
+import drivetrain as dt
 from drivetrain.codecs.category import Category
 from drivetrain.evidence.result import surer_than_right
 from drivetrain.metrics import Statistic, difference, measure, paired_difference, per_class
@@ -111,3 +113,19 @@ def test_a_loss_of_nothing_is_no_overconfidence():
     assert surer_than_right(history) == []
     history[-1]["valid_loss"] = 0.2
     assert surer_than_right(history)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("split", [None, "random"])
+def test_kernels_leave_out_recordings_however_rows_are_split(split: str | None):
+    from drivetrain.learn.closed_form.minirocket import MiniRocketLearner
+    from drivetrain.tasks import sequence_classification
+
+    chosen = dt.split.random(0.25, seed=0) if split else None
+    data = sequence_classification.from_table(
+        sensors.long_table(12), "label", sequence="id", window=16, split=chosen
+    )
+    groups = MiniRocketLearner(data)._training_rows()[1]
+    assert groups is not None
+    names = data.table["id"][data.part("train").rows]
+    assert len(set(zip(groups.tolist(), names))) == len(set(names)) == len(set(groups.tolist()))

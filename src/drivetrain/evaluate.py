@@ -19,7 +19,7 @@ from drivetrain.data.read.row_inputs import rows_for
 from drivetrain.data.recipe import from_facts, from_recipe, task_of, tasks
 from drivetrain.data.table import as_column
 from drivetrain.data.task import ALONE, Task
-from drivetrain.data.wholes import drawn_whole, mean, whole_rows
+from drivetrain.data.wholes import FEWEST, drawn_whole, mean, whole_rows
 from drivetrain.errors import DataError, DrivetrainError, UsageError, nearest
 from drivetrain.extras import require
 from drivetrain.metrics import Estimate, Scores, is_large, measure, rows_at_once, translation
@@ -31,8 +31,6 @@ from drivetrain.test_set_uses import record_opening, rows_key, sentences
 from drivetrain.types import Array, Failure
 
 SHOWN = 5
-FEWEST = 2
-"""Whole recordings that are measured."""
 TRAINED_ON = (
     "this is the file that the model was trained on, without a test part: these rows have chosen it, and where it was "
     "fitted again it has learned from them, so the figures flatter it. Train with --test 0.2 to keep rows for this"

@@ -12,6 +12,9 @@ from drivetrain.figures import counted
 from drivetrain.metrics.estimate import FEWEST_GROUPS
 from drivetrain.types import Answer, Array, Failure
 
+FEWEST = 2
+"""Recordings that are measured as wholes."""
+
 
 def parts_of(wholes: Sequence[str]) -> dict[str, list[int]]:
     """Recording -> the places of its windows; of what is no window of any, nothing."""

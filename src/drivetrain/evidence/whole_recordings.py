@@ -6,14 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from drivetrain.data.wholes import mean, whole_rows
+from drivetrain.data.wholes import FEWEST, mean, whole_rows
 from drivetrain.metrics import Estimate, measure
 
 if TYPE_CHECKING:
     from drivetrain.learn.base import BaseLearner
-
-FEWEST = 2
-"""Recordings that are measured."""
 
 
 def measure_recordings(learner: BaseLearner, column: str) -> dict[str, Estimate]:

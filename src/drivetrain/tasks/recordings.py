@@ -10,6 +10,7 @@ import numpy as np
 from drivetrain.codecs.audio import Audio
 from drivetrain.data.dataset import Part
 from drivetrain.data.read.file_kinds import SOUNDS
+from drivetrain.data.wholes import FEWEST
 from drivetrain.errors import DataError, DrivetrainError
 from drivetrain.figures import counted
 from drivetrain.metrics import Estimate, measure
@@ -20,8 +21,6 @@ from drivetrain.types import Array
 
 MOST_BYTES = 8 << 30
 """Of the windows of a part."""
-FEWEST = 2
-"""Recordings that are measured as wholes."""
 
 
 class Recordings(Problem):

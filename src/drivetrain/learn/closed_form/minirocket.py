@@ -105,7 +105,8 @@ class MiniRocketLearner(Solved):
         self.columns = columns
 
     def _training_rows(self) -> tuple[dict[str, Any], Array | None]:
-        """Encoded rows, and the group of each where they are split in groups: what is left out is left out together."""
+        """Encoded rows, and the group of each where they are split in groups or windows of recordings: what is left out is left out
+        together."""
         part = self.data.part("train")
         chosen = np.arange(len(part))
         if len(chosen) > MOST_ROWS:
@@ -113,9 +114,12 @@ class MiniRocketLearner(Solved):
                 np.random.default_rng(self.settings.seed).choice(chosen, MOST_ROWS, replace=False)
             )
         splitter = self.data.splitter
-        if not isinstance(splitter, ByGroup):
+        if isinstance(splitter, ByGroup):
+            return part.batch(chosen), codes_of(self.data.table, splitter.column)[0][part.rows[chosen]]
+        if (together := self.data.together("train")) is None:
             return part.batch(chosen), None
-        return part.batch(chosen), codes_of(self.data.table, splitter.column)[0][part.rows[chosen]]
+        names, groups = np.unique(together[chosen], return_inverse=True)
+        return part.batch(chosen), groups if len(names) > 1 else None
 
     def chosen_settings(self) -> dict[str, Any]:
         """With the penalty that was found, where it is of one target."""
