@@ -346,3 +346,12 @@ def test_nothing_that_is_fitted_depends_on_what_is_held_out() -> None:
         if isinstance(column, Windows):
             mine, theirs = mine.gather(), theirs.gather()
         assert np.array_equal(mine, theirs, equal_nan=field == "units")
+
+
+def test_dates_that_nobody_named_are_told() -> None:
+    frame = {"day": np.datetime64("2024-01-01") + np.arange(60), "y": np.arange(60.0) % 7}
+    notes = dt.forecast.from_frame(frame, "y", 3).notes
+    assert any("'day' holds dates and is not read" in note and "--timestamp day" in note for note in notes)
+    assert not any(
+        "is not read" in note for note in dt.forecast.from_frame(frame, "y", 3, timestamp="day").notes
+    )

@@ -48,6 +48,7 @@ from drivetrain.tasks.series_columns import (
     layout_of,
     refuse_same_names,
     target_names,
+    unread_times,
     with_hierarchy,
     zone_in,
 )
@@ -396,7 +397,14 @@ def from_frame(
     layout = rows.layout
     edges, notes = edges_of(layout, moments, valid, test, frame.name)
     layout = replace(layout, context=context or usual_context(layout, moments, edges[0], seasons))
-    told = [*frame.notes, *moments.notes, *notes, *runs(moments), *constant(moments)]
+    told = [
+        *frame.notes,
+        *unread_times(frame, layout),
+        *moments.notes,
+        *notes,
+        *runs(moments),
+        *constant(moments),
+    ]
     return _dataset(layout, moments, edges, seasons, frame.numbers, frame.name, recipe, told)
 
 

@@ -155,6 +155,23 @@ def _when(frame: Frame, column: str) -> tuple[When, dict[str, Any]]:
     return "date", codec.spec()
 
 
+def unread_times(frame: Frame, layout: Layout) -> list[str]:
+    """A note of columns of dates where nobody has said which tells the time of a row: rows follow each other then, whatever stands
+    in them."""
+    from drivetrain.data.kinds.date import guess_date
+
+    if layout.timestamp:
+        return []
+    others = (column for column in frame.columns if column not in layout.columns)
+    dates = [column for column in others if guess_date(ColumnContext(frame.column(column), frame.origins))]
+    if not dates:
+        return []
+    return [
+        f"{dates[0]!r} holds dates and is not read: rows follow each other as they stand, and the time of the year or of the week "
+        f"is not known. Name it: --timestamp {dates[0]}"
+    ]
+
+
 def zone_in(frame: Any, column: str) -> str:
     """The time zone of a column of a frame; empty where it has none, or is not there."""
     if isinstance(frame, Frame):
