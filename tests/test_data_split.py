@@ -445,34 +445,34 @@ def test_splits_in_words(words, made):
 
 def test_a_group_of_pictures_in_words():
     for what in ("parent", "2", "(p[0-9]+)"):
-        found = split_words.from_words(f"group:{what}", 0.3, 1, pictures=True)
+        found = split_words.from_words(f"group:{what}", 0.3, 1, files="image")
         assert found == split.by_path(what, valid=0.3, seed=1)
         assert split_words.to_words(found) == f"group:{what}"
-    found = split_words.from_words("group:patient", 0.3, pictures=True, stratify="label")
+    found = split_words.from_words("group:patient", 0.3, files="image", stratify="label")
     assert found == split.by_group("patient", valid=0.3, stratify="label")
 
 
 @pytest.mark.parametrize(
-    ("words", "pictures", "fix"),
+    ("words", "files", "fix"),
     [
-        ("group", False, "Write group:COLUMN."),
-        ("group:", True, "Write group:COLUMN of the CSV, group:parent, group:LEVEL or group:PATTERN."),
-        ("time", False, "Write time:COLUMN."),
+        ("group", "", "Write group:COLUMN."),
+        ("group:", "image", "Write group:COLUMN of the CSV, group:parent, group:LEVEL or group:PATTERN."),
+        ("time", "", "Write time:COLUMN."),
         (
             "time:day,gap=soon",
-            False,
+            "",
             "Write a number of rows, or a length such as 7d or 12h (s, min, h, d, w).",
         ),
-        ("time:day,gap=", False, "Write gap=100 for rows, or gap=7d."),
-        ("position:x", False, "Write position."),
-        ("random:x", False, "Write random."),
-        ("grop:x", False, "Did you mean group?"),
-        ("fold", False, "Say one of: random, time:COLUMN, group:COLUMN, column:COLUMN, position."),
+        ("time:day,gap=", "", "Write gap=100 for rows, or gap=7d."),
+        ("position:x", "", "Write position."),
+        ("random:x", "", "Write random."),
+        ("grop:x", "", "Did you mean group?"),
+        ("fold", "", "Say one of: random, time:COLUMN, group:COLUMN, column:COLUMN, position."),
     ],
 )
-def test_words_that_name_no_split(words, pictures, fix):
+def test_words_that_name_no_split(words, files, fix):
     with pytest.raises(UsageError) as failed:
-        split_words.from_words(words, 0.2, pictures=pictures)
+        split_words.from_words(words, 0.2, files=files)
     assert failed.value.fix == fix
 
 
