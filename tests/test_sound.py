@@ -211,3 +211,9 @@ def test_windows_of_an_mp3_are_decoded_once_and_without_a_word(
         for start in (3 * rate, 3 * rate + 5, 10 * rate, 2 * rate, 19 * rate):
             heard = sound.mono(start, start + rate)
             np.testing.assert_allclose(heard, whole[start : start + rate], atol=1e-5)
+
+
+def test_a_file_that_is_not_there_is_told_in_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as fault:
+        info(str(tmp_path / "none.wav"))
+    assert fault.value.error == "no such file or folder."

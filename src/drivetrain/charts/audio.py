@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 
 from drivetrain.charts.chart import Chart
 from drivetrain.charts.waves import Sound, waves
 from drivetrain.codecs import Codec
+from drivetrain.codecs.audio import Audio
 from drivetrain.types import Array
 
 
@@ -20,7 +22,7 @@ def sheet(
     marks: Sequence[bool] | None = None,
 ) -> Chart:
     """Encoded sounds (samples,) with a caption each, without the zeros that fill a shorter one up at its end."""
-    rate = int(getattr(codec, "rate", 0))
+    rate = cast("Audio", codec).rate or 0
     return waves(
         [Sound(_heard(value), rate, caption) for value, caption in zip(values, captions)], title, marks
     )

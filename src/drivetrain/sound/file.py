@@ -159,7 +159,7 @@ def opened(raw: Any) -> Generator[Sound, None, None]:
         try:
             file = open_regular(place)
         except FileError as fault:
-            raise DataError(fault.error, where=fault.where, fix=fault.fix) from fault
+            raise DataError(f"{fault.error.rstrip('.')}.", where=fault.where, fix=fault.fix) from fault
         with file, _parsed(file, place) as sound:
             yield sound
     elif isinstance(raw, np.ndarray):
