@@ -194,6 +194,73 @@ def test_series_with_too_short_a_past_are_named_and_the_others_answered(plain: P
     assert all(told in each.notes for each in found)
 
 
+def test_a_series_without_a_future_is_named_and_the_others_answered(
+    knowing: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An item that is sold no more has no price to come: it took the forecasts of all others with it."""
+    import polars as pl
+
+    table = sales(known=True)
+    old = until(one(table), 100)
+    table = {name: [*table[name], *cells] for name, cells in old.items()}
+    table["store"][-100:] = ["store 7"] * 100
+    future = {
+        "day": [str(FIRST + 140 + day) for day in range(7)] * 2, "store": ["store 0"] * 7 + ["store 1"] * 7,
+        "price": [0.5] * 14, "holiday": [""] * 14,
+    }  # fmt: skip
+    found = Forecaster(knowing).forecast(table, future=future)
+    assert [each.series for each in found] == ["store 0", "store 1"]
+    told = (
+        "1 series has no row with price, holiday for all of the 7 moments to come, and no forecast: 'store 7'"
+    )
+    assert all(told in each.notes for each in found)
+    source, ahead = str(tmp_path / "sales.csv"), str(tmp_path / "ahead.csv")
+    pl.DataFrame(table).write_csv(source)
+    pl.DataFrame(future).write_csv(ahead)
+    assert main(["predict", str(knowing), source, "--known-future", ahead, "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert len(answer["forecasts"]) == 2
+    assert told in answer["notes"]
+    with pytest.raises(DataError, match=r"'price' is not known at .* of 'store 0'"):
+        Forecaster(knowing).forecast(table)
+
+
+def test_a_history_of_which_hardly_anything_is_known_is_refused_or_told(plain: Path) -> None:
+    forecaster, table = Forecaster(plain), sales()
+    late = {"day": "2031-03-01", "store": "store 0", "units": 12.0}
+    alone = {name: [*cells, late[name]] for name, cells in one(table).items()}
+    with pytest.raises(DataError, match=r"of the 14 moments before what is foretold only 1 is known"):
+        forecaster.forecast(alone)
+    both = {name: [*cells, late[name]] for name, cells in table.items()}
+    (found,) = forecaster.forecast(both)
+    assert found.series == "store 1"
+    assert any("hardly any known one of the 14" in note and "'store 0'" in note for note in found.notes)
+    weekly = {name: cells[::7] for name, cells in one(sales(280)).items()}
+    (found,) = forecaster.forecast(weekly)
+    assert any("only 2 of the 14 that are read are known" in note for note in found.notes)
+    assert not any("are known" in note for note in forecaster.forecast(table)[0].notes)
+
+
+def test_what_is_given_of_the_future_for_nothing_is_told(plain: Path, tmp_path: Path) -> None:
+    future = {"day": [str(FIRST + 140 + day) for day in range(7)], "store": ["store 0"] * 7}
+    found = Forecaster(plain).forecast(one(sales()), future=future)
+    assert "the model knows nothing ahead: what is given of the future is not read" in found[0].notes
+
+
+def test_a_history_unlike_the_training_is_told(plain: Path) -> None:
+    table = sales()
+    assert not any("unlike" in note for each in Forecaster(plain).forecast(table) for note in each.notes)
+    large = {**table, "units": [*table["units"][:139], 1e30, *table["units"][140:]]}
+    first, other = Forecaster(plain).forecast(large)
+    (note,) = (note for note in first.notes if "unlike" in note)
+    assert note.startswith(
+        "the history of 'store 0' is unlike the training: far above the training range of "
+    )
+    assert not any("unlike" in note for note in other.notes)
+    (still,) = Forecaster(plain).forecast({**one(table), "units": [20.0] * 140})
+    assert any("standing still for longer than anything in training" in note for note in still.notes)
+
+
 def test_the_band_learns_from_what_came_after_the_training(plain: Path) -> None:
     calm, rough = sales(200, noise=1.0), sales(200, noise=1.0)
     rng = np.random.default_rng(1)

@@ -22,6 +22,9 @@ Floats = npt.NDArray[np.float32]
 
 LEAST = 0.5
 """A history must have this share of the moments that are read; the first of them stands for those that are missing."""
+SPARSE = 0.1
+"""Of a window that training has seen nothing of this share must be known; of any other one it is told from LEAST on: a training may
+have been as sparse."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,32 +79,55 @@ class History:
         """Raise DataError that names column and stamp where a covariate that is known ahead is not, in the `horizon` moments from
         an origin on. A moment without a row before others that have one (a shop is closed on Sundays) is read as in the training,
         as the last value: the remark says so; "" else."""
+        layout = self.layout
+        gaps, lacking = self._to_come(series, origin, horizon)
+        if lacking is not None:
+            place, row, column = lacking
+            raise DataError(
+                f"{column!r} is not known at {self._when(series, place)}{self._of(series)}, and the model needs it for what it "
+                "foretells.",
+                where=self.origins[row] if row >= 0 else "the known future",
+                fix=f"Give a row for each of the {horizon:,} moments to come, with {', '.join(layout.known)} and without "
+                f"{' and '.join(layout.targets)}: at the end of the file, or in one of its own (--known-future).",
+            )
+        if not gaps:
+            return ""
+        many = counted(len(gaps), "has", "have")
+        first = self._when(series, gaps[0])
+        return f"of the {horizon:,} moments to come {many} no row, the first {first}: {', '.join(layout.known)} as last known"
+
+    def lacks_rows(self, series: int, origin: int, horizon: int) -> bool:
+        """Whether a series, such as one that has ended, has no rows that reach to the end of the `horizon` moments, and the model
+        needs them. (A row with an empty cell is a mistake: see `refuse_unknown`.)"""
+        _, lacking = self._to_come(series, origin, horizon)
+        return lacking is not None and lacking[1] < 0
+
+    def _to_come(
+        self, series: int, origin: int, horizon: int
+    ) -> tuple[list[int], tuple[int, int, str] | None]:
+        """The places without a row among the `horizon` moments from an origin on, and the first where something that must be
+        known ahead isn't: place, row (-1: there is none) and column."""
         layout, moments = self.layout, self.moments
         end = int(moments.offsets[series] + moments.sizes[series])
-        of = f" of {moments.names[series]!r}" if len(moments.names) > 1 else ""
         gaps: list[int] = []
-        for step in range(horizon if layout.known else 0):
-            place = origin + step
+        for place in range(origin, origin + horizon) if layout.known else ():
             row = int(moments.rows[place]) if place < end else -1
             if row < 0 and place < end:
                 gaps.append(place)
                 continue
-            lacking = [name for name in layout.known if row < 0 or self._is_absent(name, row)]
-            if lacking:
-                number = self.numbers[end - 1] + place - (end - 1)
-                when = stamp_texts(layout, np.array([number]))[0]
-                where = self.origins[row] if row >= 0 else "the known future"
-                raise DataError(
-                    f"{lacking[0]!r} is not known at {when}{of}, and the model needs it for what it foretells.",
-                    where=where,
-                    fix=f"Give a row for each of the {horizon:,} moments to come, with {', '.join(layout.known)} and without "
-                    f"{' and '.join(layout.targets)}: at the end of the file, or in one of its own (--known-future).",
-                )
-        if not gaps:
-            return ""
-        first = stamp_texts(layout, self.numbers[gaps[:1]])[0]
-        many = counted(len(gaps), "has", "have")
-        return f"of the {horizon:,} moments to come {many} no row, the first {first}: {', '.join(layout.known)} as last known"
+            for column in layout.known:
+                if row < 0 or self._is_absent(column, row):
+                    return gaps, (place, row, column)
+        return gaps, None
+
+    def _when(self, series: int, place: int) -> str:
+        """When a moment of a series is, which may lie beyond its last one."""
+        last = int(self.moments.offsets[series] + self.moments.sizes[series]) - 1
+        return stamp_texts(self.layout, np.array([self.numbers[last] + place - last]))[0]
+
+    def _of(self, series: int) -> str:
+        """Words that name a series where there are several."""
+        return f" of {self.moments.names[series]!r}" if len(self.moments.names) > 1 else ""
 
     def _is_absent(self, column: str, row: int) -> bool:
         """Whether a number is missing; of names none is one too, such as that of no holiday."""
@@ -112,26 +138,55 @@ class History:
         """How many moments a series must have before an origin."""
         return max(1, int(np.ceil(LEAST * self.layout.context)))
 
-    def is_short(self, series: int, origin: int) -> bool:
-        """Whether a series has fewer before an origin."""
-        return origin - int(self.moments.offsets[series]) < self.least
+    def is_short(self, series: int, origin: int, seen: int | None = None) -> bool:
+        """Whether a series has fewer before an origin, or hardly any that is known: see `_is_sparse`."""
+        return origin - int(self.moments.offsets[series]) < self.least or self._is_sparse(
+            series, origin, seen
+        )
 
-    def refuse_short(self, series: int, origin: int) -> str:
-        """A remark where the history before an origin is shorter than what is read; "" else. Raises DataError where it has less
-        than half of it."""
-        layout, moments = self.layout, self.moments
-        have = origin - int(moments.offsets[series])
-        if have >= layout.context:
-            return ""
-        of = f" of {moments.names[series]!r}" if len(moments.names) > 1 else ""
+    def refuse_short(self, series: int, origin: int, seen: int | None = None) -> str:
+        """A remark where the history before an origin is shorter than what is read, or most of it isn't known; "" else. Raises
+        DataError where it has less than half of it, or hardly anything is known."""
+        layout, of = self.layout, self._of(series)
+        have = origin - int(self.moments.offsets[series])
+        read = f"{layout.context:,} that are read"
         if have < self.least:
             raise DataError(
                 f"the history{of} has {have:,} known moments, and the model reads {layout.context:,} before what it foretells: "
                 f"{self.least:,} at least.",
                 fix="Give more of its past.",
             )
-        read = f"{layout.context:,} that are read"
-        return f"the history{of} has {have:,} moments of the {read}: the first stands for those before it"
+        known = self._known(series, origin)
+        if self._is_sparse(series, origin, seen):
+            raise DataError(
+                f"of the {layout.context:,} moments{of} before what is foretold only {known:,} {'is' if known == 1 else 'are'} "
+                "known: that tells the model nothing.",
+                fix="Give the rows between, or a history with a row for each moment.",
+            )
+        notes: list[str] = []
+        if have < layout.context:
+            notes.append(
+                f"the history{of} has {have:,} moments of the {read}: the first stands for those before it"
+            )
+        if known < min(have, self.least):
+            notes.append(
+                f"only {known:,} of the {read}{of} {'is' if known == 1 else 'are'} known: the others are read as the last one "
+                "before them"
+            )
+        return ". ".join(notes)
+
+    def _known(self, series: int, origin: int) -> int:
+        """How many of the moments that are read before an origin are known."""
+        begin = max(int(self.moments.offsets[series]), origin - self.layout.context)
+        return int((~np.isnan(self.moments.truth[begin:origin, 0])).sum())
+
+    def _is_sparse(self, series: int, origin: int, seen: int | None) -> bool:
+        """Whether hardly any moment of a whole window is known that lies behind what training has seen (`seen`, the number of the
+        first moment that it hasn't; None: nothing)."""
+        begin = origin - self.layout.context
+        if seen is None or begin < int(self.moments.offsets[series]) or self.numbers[begin] < seen:
+            return False
+        return self._known(series, origin) < SPARSE * self.layout.context
 
 
 def calendar(layout: Layout, numbers: Places) -> Floats:

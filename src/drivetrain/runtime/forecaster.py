@@ -176,14 +176,19 @@ class Forecaster:
         its rows come from, and then those of the future."""
         columns, places, found = columns_in(history, name or "history")
         name = name or found
-        if future is not None:
+        unread = future is not None and not self.layout.known
+        if future is not None and self.layout.known:
             columns, places = self._joined(columns, places, future)
         for target in self.layout.targets:
             if target not in columns:
                 raise UsageError(
                     f"there is no column {target!r}.", where=name, fix="Give the history of what is foretold."
                 )
-        return self.engine.history(columns, origins or places, name)
+        made = self.engine.history(columns, origins or places, name)
+        if not unread:
+            return made
+        note = "the model knows nothing ahead: what is given of the future is not read"
+        return replace(made, moments=replace(made.moments, notes=(*made.moments.notes, note)))
 
     def _joined(
         self, columns: dict[str, Array], origins: list[str], future: Given

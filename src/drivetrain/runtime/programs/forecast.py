@@ -56,14 +56,22 @@ class Engine:
     @classmethod
     def of(cls, bundle: Bundle, session: Session) -> Engine:
         """The engine of a bundle that forecasts."""
-        return cls(cast("Forecasts", bundle.forecasts), bundle.signature, session)
+        return cls(cast("Forecasts", bundle.forecasts), bundle.signature, session, bundle.profile)
 
-    def __init__(self, forecasts: Forecasts, signature: Signature, session: Session) -> None:
+    def __init__(
+        self,
+        forecasts: Forecasts,
+        signature: Signature,
+        session: Session,
+        profile: Mapping[str, Any] | None = None,
+    ) -> None:
         self.forecasts, self.layout = forecasts, forecasts.layout
         self.inputs: Mapping[str, Codec] = signature.inputs
         ((self.target, codec),) = signature.targets.items()
         self.codec = cast("Series", codec)
         self.session = session
+        known = (profile or {}).get(PAST)
+        self._profile: Mapping[str, Any] = cast("Any", known) if isinstance(known, Mapping) else {}
 
     def history(self, columns: Mapping[str, Array], origins: Sequence[str], name: str) -> History:
         """The history that a table's rows are; columns that only training needs may be missing."""
@@ -123,7 +131,7 @@ class Engine:
             raise DataError(
                 f"no {' or '.join(self.layout.targets)} is known in it.", fix="Give the history of a series."
             )
-        series, left_out = self._long_enough(history, series, ends)
+        series, left_out = self._answerable(history, series, ends, horizon)
         notes = {int(each): self._notes(history, int(each), int(ends[each]), horizon) for each in series}
         last = history.numbers[ends[series] - 1]
         for each in series[last < last.max()].tolist():
@@ -131,6 +139,8 @@ class Engine:
             notes[each].append(
                 f"{moments.names[each]!r} ends at {when}, before others: it goes on from there"
             )
+        for each, unlike in self._unlike(history, series, ends[series]):
+            notes[each].append(unlike)
         outputs = self.run(history, series, ends[series])
         shifts, adapting = self._shifts(history, series, ends)
         outputs = shifted(outputs, shifts) if adapting.any() else outputs
@@ -198,21 +208,52 @@ class Engine:
         moved[:, :, 0] = point
         return np.array(chosen, np.int64), moved
 
-    def _long_enough(self, history: History, series: Places, ends: Places) -> tuple[Places, list[str]]:
-        """The series with so much of a past that something can be foretold, and a note of the others. Raises DataError where there
-        is none, and of sums, which need all of their parts."""
-        short = np.array([history.is_short(int(each), int(ends[each])) for each in series], np.bool_)
-        if history.moments.paths or short.all() or not short.any():
-            return series, []  # One that is short is refused where it is looked at.
-        names = [repr(history.moments.names[int(each)]) for each in series[short]]
-        shown = ", ".join(names[:NAMED]) + (" ..." if len(names) > NAMED else "")
-        known = f"fewer than {history.least:,} of the {self.layout.context:,} moments that are read"
-        return series[~short], [
-            f"{counted(len(names), 'series has', 'series have')} {known}, and no forecast: {shown}"
-        ]
+    def _answerable(
+        self, history: History, series: Places, ends: Places, horizon: int
+    ) -> tuple[Places, list[str]]:
+        """The series with so much of a past and, where the model needs one, of a known future that something can be foretold, and
+        notes of the others. Raises DataError where there is none, and of sums, which need all of their parts."""
+        layout = self.layout
+        short, sparse, endless = (np.zeros(len(series), np.bool_) for _ in range(3))
+        for row, each in enumerate(map(int, series)):
+            end = int(ends[each])
+            short[row] = history.is_short(each, end)
+            sparse[row] = not short[row] and history.is_short(each, end, self._seen(history, each))
+            endless[row] = not (short[row] or sparse[row]) and history.lacks_rows(each, end, horizon)
+        out = short | sparse | endless
+        if history.moments.paths or out.all():
+            return series, []  # What can't be answered is refused where it is looked at.
+        told = (
+            (short, f"fewer than {history.least:,} of the {layout.context:,} moments that are read"),
+            (sparse, f"hardly any known one of the {layout.context:,} moments that are read"),
+            (endless, f"no row with {', '.join(layout.known)} for all of the {horizon:,} moments to come"),
+        )
+        notes: list[str] = []
+        for which, words in told:
+            names = [repr(history.moments.names[int(each)]) for each in series[which]]
+            shown = ", ".join(names[:NAMED]) + (" ..." if len(names) > NAMED else "")
+            if names:
+                many = counted(len(names), "series has", "series have")
+                notes.append(f"{many} {words}, and no forecast: {shown}")
+        return series[~out], notes
+
+    def _seen(self, history: History, series: int) -> int | None:
+        """The number of the first moment of a series that training has not seen; None where it has seen nothing of it."""
+        return self.forecasts.seen.get(history.moments.names[series])
+
+    def _unlike(self, history: History, series: Places, origins: Places) -> list[tuple[int, str]]:
+        """Series whose history, as it is read, is like nothing in the training, and what of it."""
+        past = history.before(series, origins)
+        found: list[tuple[int, str]] = []
+        for reason, rows in self.inputs[PAST].unusual(past, past, self._profile):
+            for each in series[rows].tolist():
+                of = f" of {history.moments.names[each]!r}" if len(history.moments.names) > 1 else ""
+                found.append((each, f"the history{of} is unlike the training: {reason}"))
+        return found
 
     def _notes(self, history: History, series: int, end: int, horizon: int) -> list[str]:
-        own = (history.refuse_unknown(series, end, horizon), history.refuse_short(series, end))
+        seen = self._seen(history, series)
+        own = (history.refuse_unknown(series, end, horizon), history.refuse_short(series, end, seen))
         notes = [note for note in own if note]
         name = history.moments.names[series]
         if self.layout.series_field and name not in self.forecasts.seen:
