@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from drivetrain.codecs import Codec
 from drivetrain.codecs.audio import Audio, level
-from drivetrain.data.faults import Fault
 from drivetrain.data.groups import Named, ranged
-from drivetrain.data.kinds.base import MOSTLY, ColumnContext, ColumnKind, refuse_no_text
-from drivetrain.data.kinds.category import category
-from drivetrain.data.kinds.rows import names_rows
+from drivetrain.data.kinds.base import ColumnContext, ColumnKind, refuse_no_text
+from drivetrain.data.kinds.paths import guess_paths
 from drivetrain.data.read.columns import Column
 from drivetrain.sound.file import EXTENSIONS
 from drivetrain.types import Array
@@ -36,20 +32,7 @@ WRITTEN = {
 
 
 def guess_sound(seen: ColumnContext) -> ColumnKind | None:
-    """A column of paths of sounds; a category or names with a warning where the files are not there."""
-    if seen.column.kind != "text":
-        return None
-    some = seen.column.sample.unique(maintain_order=True).to_list()
-    named = [value for value in some if value.lower().endswith(EXTENSIONS)]
-    if len(named) < MOSTLY * len(some):
-        return None
-    there = [value for value in named if os.path.isfile(os.path.join(seen.folder, value))]
-    if len(there) >= 0.5 * len(named):
-        return sound(seen)
-    message = f"{seen.name!r} is named like sounds, and there are no such files ({named[0]!r:.60})."
-    fix = "Put the sounds where the table says, or leave the column out."
-    found = names_rows(seen) or category(seen)
-    return replace(found, faults=(*found.faults, Fault("missing file", "warning", message, [], fix)))
+    return guess_paths(seen, EXTENSIONS, "sounds", sound)
 
 
 def sound(seen: ColumnContext) -> ColumnKind:
