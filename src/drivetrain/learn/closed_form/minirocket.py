@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -13,15 +13,14 @@ from drivetrain.data.split import ByGroup, codes_of
 from drivetrain.errors import TrainingError
 from drivetrain.graphs.builder import Builder
 from drivetrain.learn.base import not_trained
-from drivetrain.learn.closed_form.base import Solved
 from drivetrain.learn.closed_form.linear import Linear
+from drivetrain.learn.closed_form.penalised import Penalised, PenaltySettings
 from drivetrain.learn.closed_form.regression import BEYOND
 from drivetrain.learn.closed_form.ridge import fit_ridge
 from drivetrain.learn.features.base import Columns, Features, for_kernels, matrix, unseen, with_kinds
 from drivetrain.learn.goals import goal_of
 from drivetrain.learn.names import MINIROCKET
 from drivetrain.learn.refusals import refuse_no_rows, refuse_targets
-from drivetrain.learn.settings import CLASS_WEIGHTS, Record
 from drivetrain.ragged import column_in
 from drivetrain.types import Array
 
@@ -32,28 +31,15 @@ AT_ONCE = 2_048
 
 
 @dataclass(frozen=True)
-class MiniRocketSettings(Record):
+class MiniRocketSettings(PenaltySettings):
     """`penalty`, of each column, is found on rows left out unless it is given."""
-
-    loss: ClassVar[str] = "squared"
-    seed: int = 0
-    class_weights: str = "none"
-    penalty: float | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._require(isinstance(self.seed, int) and self.seed >= 0, "seed", "a whole number from 0")
-        self._require(
-            self.class_weights in CLASS_WEIGHTS, "class_weights", f"one of {', '.join(CLASS_WEIGHTS)}"
-        )
-        self._require(self.penalty is None or self.penalty > 0, "penalty", "a number above 0, or None")
 
     @classmethod
     def searched(cls, classes: bool) -> dict[str, Any]:
         return {"penalty": (1e-4, 30.0, "log")}
 
 
-class MiniRocketLearner(Solved):
+class MiniRocketLearner(Penalised):
     """Options are `seed`, `class_weights` and `penalty`, and those of `Solved`. Raises TrainingError where no input is a
     series."""
 
@@ -70,10 +56,6 @@ class MiniRocketLearner(Solved):
                 where=data.table.name,
                 fix="Use another model, such as best.",
             )
-
-    def _begin(self) -> None:
-        super()._begin()
-        self.models: dict[str, Linear] = {}
 
     def _first_notes(self) -> list[str]:
         rest = unseen(self.data.signature, for_kernels)
@@ -121,11 +103,6 @@ class MiniRocketLearner(Solved):
         names, groups = np.unique(together[chosen], return_inverse=True)
         return part.batch(chosen), groups if len(names) > 1 else None
 
-    def chosen_settings(self) -> dict[str, Any]:
-        """With the penalty that was found, where it is of one target."""
-        found = [model.choice.penalty for model in self.models.values()]
-        return {**self.settings.to_json(), **({"penalty": found[0]} if len(found) == 1 else {})}
-
     @property
     def trained(self) -> bool:
         return bool(self.columns)
@@ -153,10 +130,7 @@ class MiniRocketLearner(Solved):
         return write_graph(self.data.signature, self.columns, self.models)
 
     def description(self) -> str:
-        many = (
-            f", {sum(len(model.weights) for model in self.models.values()):,} weights" if self.trained else ""
-        )
-        return f"kernels on series and ridge regression{many}"
+        return f"kernels on series and ridge regression{self._count()}"
 
 
 def write_graph(signature: Signature, columns: tuple[Columns, ...], models: Mapping[str, Linear]) -> bytes:

@@ -4,40 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from drivetrain.errors import TrainingError
 from drivetrain.learn.base import not_trained
 from drivetrain.learn.closed_form.base import Solved
 from drivetrain.learn.closed_form.ngram_model import NgramModel, fit_ngrams
+from drivetrain.learn.closed_form.penalised import PenaltySettings
 from drivetrain.learn.closed_form.solver import RARITIES, Choice
 from drivetrain.learn.features.base import Sums, for_ngrams, unseen
 from drivetrain.learn.names import NGRAMS
 from drivetrain.learn.refusals import refuse_no_rows, refuse_targets
-from drivetrain.learn.settings import CLASS_WEIGHTS, Record
 from drivetrain.types import Array
 
 
 @dataclass(frozen=True)
-class NgramSettings(Record):
+class NgramSettings(PenaltySettings):
     """`penalty` is scikit-learn's 1 / C. `power` says how much less of it a weight has for what naive Bayes says of its n-gram:
     0 not at all. `rarity` says how much more an n-gram weighs that few texts have, as a power of its inverse document
     frequency: 0 not at all. They are found by cross-validation unless the penalty is given; then the others are 0 and 1."""
 
-    loss: ClassVar[str] = "squared"
-    seed: int = 0
-    class_weights: str = "none"
-    penalty: float | None = None
     power: float | None = None
     rarity: float | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._require(isinstance(self.seed, int) and self.seed >= 0, "seed", "a whole number from 0")
-        self._require(
-            self.class_weights in CLASS_WEIGHTS, "class_weights", f"one of {', '.join(CLASS_WEIGHTS)}"
-        )
-        self._require(self.penalty is None or self.penalty > 0, "penalty", "a number above 0, or None")
         self._require(self.power is None or 0 <= self.power <= 1, "power", "a number from 0 to 1, or None")
         self._require(self.rarity is None or 0 <= self.rarity <= 2, "rarity", "a number from 0 to 2, or None")
 

@@ -8,21 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from drivetrain.errors import TrainingError
 from drivetrain.graphs.builder import Builder
 from drivetrain.learn.base import not_trained
-from drivetrain.learn.closed_form.base import Solved
 from drivetrain.learn.closed_form.columns import RegressionColumns, fit_columns_of
-from drivetrain.learn.closed_form.linear import Linear, fit_dense
+from drivetrain.learn.closed_form.linear import fit_dense
+from drivetrain.learn.closed_form.penalised import Penalised, PenaltySettings
 from drivetrain.learn.features.base import for_regression, unseen, with_kinds
 from drivetrain.learn.goals import goal_of
 from drivetrain.learn.names import REGRESSION
 from drivetrain.learn.refusals import refuse_no_rows, refuse_targets
-from drivetrain.learn.settings import CLASS_WEIGHTS, Record
 from drivetrain.learn.trees.growth import SMALL
 from drivetrain.types import Array
 
@@ -31,28 +30,15 @@ BEYOND = 1.0
 
 
 @dataclass(frozen=True)
-class RegressionSettings(Record):
+class RegressionSettings(PenaltySettings):
     """`penalty` is found by cross-validation unless it is given: scikit-learn's alpha, or 1 / C."""
-
-    loss: ClassVar[str] = "squared"
-    seed: int = 0
-    class_weights: str = "none"
-    penalty: float | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._require(isinstance(self.seed, int) and self.seed >= 0, "seed", "a whole number from 0")
-        self._require(
-            self.class_weights in CLASS_WEIGHTS, "class_weights", f"one of {', '.join(CLASS_WEIGHTS)}"
-        )
-        self._require(self.penalty is None or self.penalty > 0, "penalty", "a number above 0, or None")
 
     @classmethod
     def searched(cls, classes: bool) -> dict[str, Any]:
         return {"penalty": (1e-2, 1e4, "log")}
 
 
-class RegressionLearner(Solved):
+class RegressionLearner(Penalised):
     """Options are `seed`, `class_weights` and `penalty`, and those of `Solved`. Raises UsageError for targets that are
     neither a category nor a number, TrainingError where there is nothing to learn from."""
 
@@ -81,7 +67,6 @@ class RegressionLearner(Solved):
         refuse_no_rows(self.data)
         columns = fit_columns_of(self.data.signature, batch)
         features = columns.features(batch)
-        self.models: dict[str, Linear] = {}
         with threadpool_limits(1 if features.size <= SMALL else None):
             for name, codec in self.data.signature.targets.items():
                 encoded = np.asarray(batch[name])
@@ -90,11 +75,6 @@ class RegressionLearner(Solved):
                     goal, features, encoded, settings.penalty, settings.class_weights
                 )
         self.columns = columns
-
-    def chosen_settings(self) -> dict[str, Any]:
-        """With the penalty that was found, where it is of one target: of several each has its own."""
-        found = [model.choice.penalty for model in getattr(self, "models", {}).values()]
-        return {**self.settings.to_json(), **({"penalty": found[0]} if len(found) == 1 else {})}
 
     @property
     def trained(self) -> bool:
@@ -117,9 +97,4 @@ class RegressionLearner(Solved):
         return self.columns
 
     def description(self) -> str:
-        count = (
-            ""
-            if self.columns is None
-            else f", {sum(len(model.weights) for model in self.models.values()):,} weights"
-        )
-        return f"penalised regression{count}"
+        return f"penalised regression{self._count()}"
