@@ -75,11 +75,12 @@ class Splitter:
         return {"kind": self.kind, **plain}
 
 
-def _check_shares(valid: float, test: float) -> None:
+def check_shares(valid: float, test: float, of: str = "rows") -> None:
+    """Raises UsageError for shares of rows, or of what they are called, that leave nothing to train on or are none."""
     for name, share in (("valid", valid), ("test", test)):
         if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share < 1:
             raise UsageError(
-                f"{name} is a share of the rows, from 0 to below 1, not {share!r}.",
+                f"{name} is a share of the {of}, from 0 to below 1, not {share!r}.",
                 where=name,
                 fix="Try 0.2.",
             )
@@ -111,7 +112,7 @@ class Random(Splitter):
     stratify: str | None = None
 
     def __post_init__(self) -> None:
-        _check_shares(self.valid, self.test)
+        check_shares(self.valid, self.test)
         _check_seed(self.seed)
         super().__post_init__()
 
@@ -203,7 +204,7 @@ class ByGroup(Splitter):
     stratify: str | None = None
 
     def __post_init__(self) -> None:
-        _check_shares(self.valid, self.test)
+        check_shares(self.valid, self.test)
         _check_seed(self.seed)
         super().__post_init__()
 
@@ -233,7 +234,7 @@ class ByPath(Splitter):
     stratify: str | None = None
 
     def __post_init__(self) -> None:
-        _check_shares(self.valid, self.test)
+        check_shares(self.valid, self.test)
         _check_seed(self.seed)
         self._pattern()
 
@@ -313,7 +314,7 @@ class ByTime(Splitter):
     gap: int | str | None = None
 
     def __post_init__(self) -> None:
-        _check_shares(self.valid, self.test)
+        check_shares(self.valid, self.test)
         super().__post_init__()
         if isinstance(self.gap, str):
             seconds_of(self.gap)
@@ -387,7 +388,7 @@ class ByPosition(Splitter):
     test: float = 0.0
 
     def __post_init__(self) -> None:
-        _check_shares(self.valid, self.test)
+        check_shares(self.valid, self.test)
 
     def __call__(self, table: Table) -> Split:
         _enough(len(table), 1 + (self.valid > 0) + (self.test > 0), table, "rows")

@@ -25,6 +25,7 @@ from drivetrain.data.kinds.guess import names_of
 from drivetrain.data.read.frame import Frame
 from drivetrain.data.read.readers import read_frame
 from drivetrain.data.recipe import task_named
+from drivetrain.data.split import check_shares
 from drivetrain.data.split_words import VALID_SHARE
 from drivetrain.data.table import Origins, Table
 from drivetrain.errors import UsageError
@@ -415,19 +416,7 @@ def _refuse_numbers(horizon: int, context: int | None, valid: float, test: float
         raise UsageError(
             f"a context has {LEAST} to {MOST_CONTEXT:,} moments, not {context}.", where="context"
         )
-    for name, share in (("valid", valid), ("test", test)):
-        if not 0 <= share < 1:
-            raise UsageError(
-                f"{name} is a share of the moments, from 0 to below 1, not {share}.",
-                where=name,
-                fix="Try 0.2.",
-            )
-    if valid + test >= 1:
-        raise UsageError(
-            f"valid {valid} and test {test} leave nothing to train on.",
-            where="valid",
-            fix="Make them smaller.",
-        )
+    check_shares(float(valid), float(test), "moments")
 
 
 def find_faults(data: Forecasting) -> Report:
