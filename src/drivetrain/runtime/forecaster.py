@@ -17,16 +17,15 @@ import numpy.typing as npt
 from drivetrain.arguments import public
 from drivetrain.bundle.forecasts import Alarms
 from drivetrain.bundle.program import Forecast
-from drivetrain.bundle.reader import Bundle, open_bundle
+from drivetrain.bundle.reader import Bundle
 from drivetrain.errors import DataError, UsageError
 from drivetrain.files import file_error
 from drivetrain.forecasting.bands import widths
 from drivetrain.runtime.contexts import History, local_of, stamp_texts
 from drivetrain.runtime.frames import column_of, library_of, names_of
-from drivetrain.runtime.programs import verified
 from drivetrain.runtime.programs.forecast import Engine, Foretold, told
 from drivetrain.runtime.session import OnnxSession
-from drivetrain.runtime.vetting import vet
+from drivetrain.runtime.vetting import open_vetted
 from drivetrain.types import Array
 
 RATE = 0.01
@@ -130,15 +129,9 @@ class Forecaster:
         threads: int | None = None,
         trusted: bool = False,
     ) -> None:
-        where = "" if isinstance(bundle, Bundle) else os.fspath(bundle)
-        opened = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
-        if not isinstance(opened.program, Forecast):
-            raise UsageError(
-                "this bundle forecasts nothing.", where=where or opened.name, fix="Use drivetrain.runtime.Predictor."
-            )  # fmt: skip
-        found = vet(opened, trusted=trusted, where=where)
-        if verify:
-            (found or verified(opened)).require(where or opened.name)
+        opened, _ = open_vetted(
+            bundle, Forecast, "this bundle forecasts nothing.", "Use drivetrain.runtime.Predictor.", verify=verify, trusted=trusted
+        )  # fmt: skip
         self.engine = Engine.of(opened, OnnxSession(opened.graph, opened.tensors, threads=threads))
         self.signature, self.manifest, self.card = opened.signature, opened.manifest, opened.card
         self.hash, self.name, self.layout = opened.hash, opened.name, self.engine.layout

@@ -13,14 +13,13 @@ import numpy as np
 from drivetrain.arguments import public
 from drivetrain.bundle.generations import written
 from drivetrain.bundle.program import Generate
-from drivetrain.bundle.reader import Bundle, open_bundle
+from drivetrain.bundle.reader import Bundle
 from drivetrain.bundle.strategies import MOST_SEED, Beam, Greedy, Sampling, Strategy
 from drivetrain.errors import DrivetrainError, UsageError
-from drivetrain.runtime.programs import verified
 from drivetrain.runtime.programs.generate import open_decoder, stream
 from drivetrain.runtime.programs.together import generate, generate_together
 from drivetrain.runtime.rows import describe, encode, sample_of
-from drivetrain.runtime.vetting import vet
+from drivetrain.runtime.vetting import open_vetted
 from drivetrain.types import Array, Batch, Failure
 
 
@@ -71,18 +70,12 @@ class Generator:
         threads: int | None = None,
         trusted: bool = False,
     ) -> None:
-        where = "" if isinstance(bundle, Bundle) else os.fspath(bundle)
-        opened = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
-        if not isinstance(opened.program, Generate):
-            raise UsageError(
-                "this bundle answers at once and generates nothing.", where=where or opened.name,
-                fix="Use drivetrain.runtime.Predictor, in a terminal drivetrain predict.",
-            )  # fmt: skip
-        found = vet(opened, trusted=trusted, where=where)
-        if verify:
-            (found or verified(opened)).require(where or opened.name)
+        opened, self.program = open_vetted(
+            bundle, Generate, "this bundle answers at once and generates nothing.",
+            "Use drivetrain.runtime.Predictor, in a terminal drivetrain predict.", verify=verify, trusted=trusted,
+        )  # fmt: skip
         self.signature, self.manifest, self.card = opened.signature, opened.manifest, opened.card
-        self.hash, self.name, self.program = opened.hash, opened.name, opened.program
+        self.hash, self.name = opened.hash, opened.name
         self._decoder = open_decoder(opened, threads)
 
     def __repr__(self) -> str:

@@ -11,13 +11,13 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from drivetrain.bundle.archive import write_zip
 from drivetrain.bundle.facts import is_number
-from drivetrain.bundle.reader import Bundle, open_bundle_bytes
+from drivetrain.bundle.reader import Bundle, open_bundle, open_bundle_bytes
 from drivetrain.bundle.verify import HISTORIES, STAGES, TOKENS, Stage, VerifyReport
-from drivetrain.errors import BundleError, DrivetrainError
+from drivetrain.errors import BundleError, DrivetrainError, UsageError
 from drivetrain.extensions import register, registered
 from drivetrain.files import from_json, to_json
 from drivetrain.runtime.known import is_known, remember
@@ -33,6 +33,22 @@ MOST_ANSWER = 2**24
 
 _START = "import sys; sys.path[:] = sys.argv[2:]; from drivetrain.runtime.vetting import main; main(sys.argv[1].split())"
 _KEYS = {*Stage.__annotations__}
+_Program = TypeVar("_Program")
+
+
+def open_vetted(
+    bundle: Bundle | str | os.PathLike[str], program: type[_Program], otherwise: str, fix: str, *, verify: bool, trusted: bool
+) -> tuple[Bundle, _Program]:  # fmt: skip
+    """A bundle that was vetted and, with `verify`, verified, and its program. Raises UsageError that says `otherwise` where that
+    is none of this class, BundleError and CheckFailed."""
+    where = "" if isinstance(bundle, Bundle) else os.fspath(bundle)
+    opened = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
+    if not isinstance(opened.program, program):
+        raise UsageError(otherwise, where=where or opened.name, fix=fix)
+    found = vet(opened, trusted=trusted, where=where)
+    if verify:
+        (found or verified(opened)).require(where or opened.name)
+    return opened, opened.program
 
 
 def vet(bundle: Bundle, *, trusted: bool = False, where: object = "") -> VerifyReport | None:
