@@ -101,12 +101,10 @@ def to_measure(table: Table) -> tuple[Table, str]:
     return table.take(table["split"] == part), part
 
 
-def labelled_pictures(source: str, target: str, layout: str | None) -> Labelled:
-    """The pictures of a folder: its test part, without one its valid part, without either all."""
-    from drivetrain.data.read.folders import image_folder  # Pillow
-
-    table, part = to_measure(image_folder(source, layout=layout))
+def labelled_files(table: Table, column: str, target: str) -> Labelled:
+    """The files of a table: its test part, without one its valid part, without either all."""
+    table, part = to_measure(table)
     note = "" if part == "test" else NOT_TESTED
     truths = {target: list(table["label"])}
     origins = [table.origin(row) for row in range(len(table))]
-    return Labelled(list(table["image"]), truths, origins, part, note, table.notes)
+    return Labelled(list(table[column]), truths, origins, part, note, table.notes)

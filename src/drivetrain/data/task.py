@@ -8,7 +8,7 @@ from typing import Any
 
 from drivetrain.bundle.reader import Bundle
 from drivetrain.codecs import Signature
-from drivetrain.data.asked import Asked, Labelled, ask_files, ask_rows, labelled_pictures
+from drivetrain.data.asked import Asked, Labelled, ask_files, ask_rows, labelled_files
 from drivetrain.data.option import Option
 from drivetrain.data.split import Splitter
 from drivetrain.data.split_words import from_words, to_words
@@ -232,7 +232,10 @@ class Task:
         a source is read (`Option.reads`)."""
         codecs = list(signature.inputs.values())
         if len(codecs) == 1 and codecs[0].pictured and os.path.isdir(source):
-            return labelled_pictures(source, next(iter(signature.targets)), typed.get("layout"))
+            from drivetrain.data.read.folders import image_folder  # Pillow
+
+            table = image_folder(source, layout=typed.get("layout"))
+            return labelled_files(table, "image", next(iter(signature.targets)))
         return None
 
     def evaluate(self, bundle: Bundle, source: str, trusted: bool, quiet: bool) -> dict[str, Any] | None:

@@ -6,25 +6,19 @@ data = drivetrain.file_classification.from_folder("samples/", valid=0.2, seed=0)
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from typing import Any
 
 from drivetrain.arguments import public
 from drivetrain.codecs import Signature
 from drivetrain.codecs.bytes import LAYOUTS, Bytes
 from drivetrain.codecs.category import Category
-from drivetrain.data.asked import NOT_TESTED, Labelled, to_measure
-from drivetrain.data.checks.copies import without_copies
 from drivetrain.data.dataset import make_dataset
 from drivetrain.data.option import Option
 from drivetrain.data.read.file_kinds import FILES
 from drivetrain.data.read.folders import labelled_folder
 from drivetrain.data.split import Splitter
-from drivetrain.data.split_words import from_words, refuse_shares
-from drivetrain.data.table import Table
-from drivetrain.data.task import Task
-from drivetrain.errors import DataError
-from drivetrain.tasks.image_classification import SMALL_MODEL, ImageClassification, default_split
+from drivetrain.tasks.image_classification import SMALL_MODEL
+from drivetrain.tasks.labelled_files import LabelledFiles, prepared
 from drivetrain.tasks.options import DROP_COPIES, LAYOUT, SEED, SPLIT, TEST, VALID
 from drivetrain.tasks.problem import Problem
 
@@ -35,44 +29,22 @@ BYTES = Option(
 )
 
 
-class FileClassification(ImageClassification):
+class FileClassification(LabelledFiles):
     """Files of several classes, in a folder."""
 
     name = "file_classification"
+    files = FILES
     things = heading = "files"
     source = "a folder of files of any kind"
     command = "predict {bundle} FILE"
     options = (VALID, SEED, SPLIT, TEST, DROP_COPIES, LAYOUT, BYTES)
     asked_for = True
 
-    def recognises(self, source: str, typed: Mapping[str, Any]) -> bool:
-        return False
-
-    way_to = Task.way_to
-    check_source = Task.check_source
-
     def make(self, source: Any, **call: Any) -> Problem:
         return from_folder(source, **call)
 
-    def splitter(self, typed: Mapping[str, Any]) -> Splitter | None:
-        if typed["split"] is None and not typed["test"]:
-            return None
-        return from_words(
-            typed["split"] or "random", typed["valid"], typed["seed"], typed["test"], stratify="label", files=FILES.column
-        )  # fmt: skip
-
     def default_model(self, signature: Signature) -> str:
         return SMALL_MODEL
-
-    def labelled(self, signature: Signature, source: str, typed: Mapping[str, Any]) -> Labelled | None:
-        """The files of a folder: its test part, without one its valid part, without either all."""
-        table, part = to_measure(labelled_folder(source, FILES, typed.get("layout")))
-        (target,) = signature.targets
-        origins = [table.origin(row) for row in range(len(table))]
-        note = "" if part == "test" else NOT_TESTED
-        return Labelled(
-            list(table[FILES.column]), {target: list(table["label"])}, origins, part, note, table.notes
-        )
 
 
 TASK = FileClassification()
@@ -98,20 +70,6 @@ def from_folder(
     recipe = TASK.recipe(
         os.path.abspath(folder), valid=valid, seed=seed, bytes_as=bytes_as, layout=layout, split=split, drop_copies=drop_copies
     )  # fmt: skip
-    refuse_shares(split, valid)
-    split = split or default_split(table, valid, seed)
-    if drop_copies:
-        table = without_copies(
-            table, (FILES.column, "label"), split, files=(FILES.column,), things=FILES.things
-        )
-    _refuse_one_class(table)
+    table, split = prepared(table, FILES, valid, seed, split, drop_copies)
     inputs, targets = {FILES.column: Bytes(layout=bytes_as)}, {"label": Category()}
     return Problem.of(make_dataset(table, inputs, targets, split, task=TASK, recipe=recipe))
-
-
-def _refuse_one_class(table: Table) -> None:
-    if len(known := {str(label) for label in table["label"]}) < 2:
-        raise DataError(
-            f"there is only one class, {min(known)!r}: nothing to tell apart.", where=table.source or table.name,
-            fix="Give files of at least two classes, one folder for each.",
-        )  # fmt: skip

@@ -15,19 +15,18 @@ from drivetrain.arguments import public
 from drivetrain.codecs import Signature
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.image import Image
-from drivetrain.data import split as splits
-from drivetrain.data.checks.copies import without_copies
 from drivetrain.data.checks.pictures import check_with_progress
 from drivetrain.data.dataset import make_dataset
 from drivetrain.data.faults import Report
 from drivetrain.data.option import Option
+from drivetrain.data.read.file_kinds import PICTURES
 from drivetrain.data.read.folders import image_folder
 from drivetrain.data.split import Splitter
-from drivetrain.data.split_words import VALID_SHARE, from_words, refuse_shares
-from drivetrain.data.table import Table, complete
+from drivetrain.data.table import Table
 from drivetrain.data.table import from_columns as table_from_columns
 from drivetrain.data.task import Task
 from drivetrain.errors import DataError, UsageError
+from drivetrain.tasks.labelled_files import LabelledFiles, prepared
 from drivetrain.tasks.options import DROP_COPIES, LAYOUT, SEED, SPLIT, TEST, VALID
 from drivetrain.tasks.problem import Problem
 
@@ -46,10 +45,11 @@ class Size(Option):
         return tuple(kept) if isinstance(kept, list) else kept
 
 
-class ImageClassification(Task):
+class ImageClassification(LabelledFiles):
     """Pictures of several classes, in a folder."""
 
     name = "image_classification"
+    files = PICTURES
     things = heading = "pictures"
     source = "a folder of pictures"
     command = "predict {bundle} PICTURE"
@@ -63,7 +63,6 @@ class ImageClassification(Task):
         Option("resize", "how a picture is made square (crop)", {"choices": ("crop", "pad", "stretch")}),
         LAYOUT,
     )
-    quick_to_check = 10_000
 
     def recognises(self, source: str, typed: Mapping[str, Any]) -> bool:
         return os.path.isdir(source)
@@ -74,39 +73,15 @@ class ImageClassification(Task):
     def make(self, source: Any, **call: Any) -> Problem:
         return from_folder(source, **call)
 
-    def splitter(self, typed: Mapping[str, Any]) -> Splitter | None:
-        """A share for the test is a random split too."""
-        if typed["split"] is None and not typed["test"]:
-            return None
-        return from_words(
-            typed["split"] or "random", typed["valid"], typed["seed"], typed["test"], stratify="label", files="image"
-        )  # fmt: skip
-
-    def call(self, typed: Mapping[str, Any]) -> dict[str, Any]:
-        """The share for the test is in the split."""
-        return {name: value for name, value in super().call(typed).items() if name != "test"}
-
-    def recorded(self, recipe: Mapping[str, Any]) -> dict[str, Any]:
-        return {**super().recorded(recipe), "test": (recipe.get("split") or {}).get("test", 0.0)}
-
     def default_model(self, signature: Signature) -> str:
         (codec,) = signature.inputs.values()
         return PHOTO_MODEL if min(codec.shape[:2]) >= PHOTO else SMALL_MODEL
 
     def check_source(self, source: str, typed: Mapping[str, Any], quiet: bool) -> Report:
         """One class or an unreadable picture is a finding, and no failure."""
-        table = image_folder(source, layout=typed["layout"])
-        asked = self.splitter(typed)
-        splitter = asked or default_split(table, typed["valid"], typed["seed"])
-        if typed["drop_copies"]:
-            table = without_copies(table, ("image", "label"), splitter, files=("image",), things="pictures")
-        try:
-            split = splitter(table)
-        except DataError:
-            if asked:
-                raise
-            split = None
-        return check_with_progress(table, split, quiet=quiet)
+        return check_with_progress(*self.parted(source, typed), quiet=quiet)
+
+    labelled = Task.labelled
 
 
 TASK = ImageClassification()
@@ -148,17 +123,6 @@ def from_folder(
     )
 
 
-def default_split(table: Table, valid: float, seed: int) -> Splitter:
-    """As the folders say; where they name no valid part, a share `valid` of each class, chosen by `seed`."""
-    random = splits.random(valid, seed=seed, stratify="label")
-    return splits.ByColumn("split", otherwise=random) if "split" in table else random
-
-
-def _validates(table: Table) -> bool:
-    """Whether the folders say which pictures validate."""
-    return bool(len(splits.ByColumn("split", otherwise=None)(table).valid))
-
-
 def from_table(
     table: Table,
     valid: float = 0.2,
@@ -171,23 +135,7 @@ def from_table(
     recipe: dict[str, Any] | None = None,
 ) -> Problem:
     """A table with the columns `image` (paths, bytes or arrays) and `label`, and others to split by."""
-    refuse_shares(split, valid)
-    blank = [label is None or not str(label).strip() for label in table["label"]]
-    table = complete(table, {"label": np.array(blank, bool)})
-    if split is None:
-        split = default_split(table, valid, seed)
-        if valid != VALID_SHARE and isinstance(split, splits.ByColumn) and _validates(table):
-            refuse_shares(split, valid)
-    if drop_copies:
-        table = without_copies(table, ("image", "label"), split, files=("image",), things="pictures")
-    known = sorted({str(label) for label in table["label"]})
-    if len(known) < 2:
-        what = f"there is only one class, {known[0]!r}" if known else "there are no classes"
-        raise DataError(
-            f"{what}: nothing to tell apart.",
-            where=table.source or table.name,
-            fix="Give pictures of at least two classes, one folder for each.",
-        )
+    table, split = prepared(table, PICTURES, valid, seed, split, drop_copies)
     try:
         inputs, targets = {"image": Image(size=image_size, resize=resize)}, {"label": Category()}
     except ValueError as fault:

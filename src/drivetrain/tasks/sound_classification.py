@@ -12,20 +12,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from drivetrain.codecs import Signature
-from drivetrain.data.asked import NOT_TESTED, Asked, Labelled, ask_files, to_measure
+from drivetrain.data.asked import Asked, ask_files
 from drivetrain.data.option import Option
 from drivetrain.data.read.file_kinds import SOUNDS
 from drivetrain.data.read.folders import holds_mostly
-from drivetrain.data.split import Splitter
-from drivetrain.data.split_words import from_words
-from drivetrain.data.task import Task
 from drivetrain.metrics import Estimate
+from drivetrain.tasks.labelled_files import LabelledFiles
 from drivetrain.tasks.options import DROP_COPIES, LAYOUT, SEED, SPLIT, TEST, VALID
 from drivetrain.types import Array
 
 if TYPE_CHECKING:
     from drivetrain.data.dataset import Dataset
     from drivetrain.data.faults import Report
+    from drivetrain.data.table import Table
     from drivetrain.tasks.problem import Problem
     from drivetrain.tasks.sounds import from_arrays as from_arrays
     from drivetrain.tasks.sounds import from_csv as from_csv
@@ -49,15 +48,15 @@ NAME_PATTERN = Option(
 )  # fmt: skip
 
 
-class SoundClassification(Task):
+class SoundClassification(LabelledFiles):
     """Recordings of several classes, in a folder."""
 
     name = "sound_classification"
+    files = SOUNDS
     things = heading = "sounds"
     source = "a folder of sounds"
     command = "predict {bundle} SOUND"
     options = (VALID, SEED, SPLIT, TEST, DROP_COPIES, LAYOUT, RATE, SECONDS, TRIM, NAME_PATTERN)
-    quick_to_check = 10_000
     epochs = 60
 
     def __init__(self, data: Problem | None = None) -> None:
@@ -87,21 +86,11 @@ class SoundClassification(Task):
 
         return from_folder(source, **call) if os.path.isdir(source) else from_csv(source, **call)
 
-    def splitter(self, typed: Mapping[str, Any]) -> Splitter | None:
-        """A share for the test is a random split too."""
-        if typed["split"] is None and not typed["test"]:
-            return None
-        return from_words(
-            typed["split"] or "random", typed["valid"], typed["seed"], typed["test"], stratify="label",
-            files=SOUNDS.column,
-        )  # fmt: skip
+    def read(self, source: str, typed: Mapping[str, Any]) -> Table:
+        """Of a folder or a CSV."""
+        from drivetrain.tasks.sounds import read_source
 
-    def call(self, typed: Mapping[str, Any]) -> dict[str, Any]:
-        """The share for the test is in the split."""
-        return {name: value for name, value in super().call(typed).items() if name != "test"}
-
-    def recorded(self, recipe: Mapping[str, Any]) -> dict[str, Any]:
-        return {**super().recorded(recipe), "test": (recipe.get("split") or {}).get("test", 0.0)}
+        return read_source(source, typed.get("layout"), typed.get("name_pattern"))
 
     def default_model(self, signature: Signature) -> str:
         return MODEL
@@ -119,9 +108,9 @@ class SoundClassification(Task):
 
     def check_source(self, source: str, typed: Mapping[str, Any], quiet: bool) -> Report:
         """One class or an unreadable sound is a finding, and no failure."""
-        from drivetrain.tasks.sounds import checked_source
+        from drivetrain.data.checks.sounds import check_with_progress
 
-        return checked_source(source, typed, self.splitter(typed), quiet)
+        return check_with_progress(*self.parted(source, typed), quiet=quiet)
 
     def asked(self, signature: Signature, inputs: Sequence[str], keep: Sequence[str]) -> Asked:
         return ask_files(inputs, keep, SOUNDS)
@@ -130,18 +119,6 @@ class SoundClassification(Task):
         """The windows of a recording that is longer than what is heard at once."""
         del data
         return rows if len(np.unique(rows)) < len(rows) else None
-
-    def labelled(self, signature: Signature, source: str, typed: Mapping[str, Any]) -> Labelled | None:
-        """The sounds of a folder, or of a CSV: its test part, without one its valid part, without either all."""
-        from drivetrain.tasks.sounds import read_source
-
-        table, part = to_measure(read_source(source, typed.get("layout"), typed.get("name_pattern")))
-        origins = [table.origin(row) for row in range(len(table))]
-        (target,) = signature.targets
-        note = "" if part == "test" else NOT_TESTED
-        return Labelled(
-            list(table[SOUNDS.column]), {target: list(table["label"])}, origins, part, note, table.notes
-        )
 
 
 TASK = SoundClassification()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -12,21 +12,17 @@ import numpy as np
 from drivetrain.arguments import public
 from drivetrain.codecs.audio import Audio
 from drivetrain.codecs.category import Category
-from drivetrain.data import split as splits
-from drivetrain.data.checks.copies import without_copies
-from drivetrain.data.checks.sounds import check_with_progress
 from drivetrain.data.dataset import make_dataset
-from drivetrain.data.faults import Report
 from drivetrain.data.read.file_kinds import SOUNDS
 from drivetrain.data.read.folders import labelled_folder, labelled_table
 from drivetrain.data.read.named_files import named_files
 from drivetrain.data.recipe import task_named
 from drivetrain.data.split import Splitter
-from drivetrain.data.split_words import VALID_SHARE, refuse_shares
-from drivetrain.data.table import Table, complete
+from drivetrain.data.table import Table
 from drivetrain.data.table import from_columns as table_from_columns
-from drivetrain.errors import DataError, DrivetrainError, UsageError
+from drivetrain.errors import DrivetrainError, UsageError
 from drivetrain.sound.file import info
+from drivetrain.tasks.labelled_files import prepared
 from drivetrain.tasks.problem import Problem
 from drivetrain.tasks.recordings import Recordings, windows_of
 from drivetrain.types import Array
@@ -109,12 +105,6 @@ def read_source(
     return labelled_folder(source, SOUNDS, layout)
 
 
-def default_split(table: Table, valid: float, seed: int) -> Splitter:
-    """As the folders say; where they name no valid part, a share `valid` of each class, chosen by `seed`."""
-    random = splits.random(valid, seed=seed, stratify="label")
-    return splits.ByColumn("split", otherwise=random) if "split" in table else random
-
-
 def from_table(
     table: Table,
     valid: float = 0.2,
@@ -128,24 +118,7 @@ def from_table(
     recipe: dict[str, Any] | None = None,
 ) -> Problem:
     """A table with the columns `audio` (paths, bytes, or samples and their rate) and `label`, and others to split by."""
-    refuse_shares(split, valid)
-    blank = [label is None or not str(label).strip() for label in table["label"]]
-    table = complete(table, {"label": np.array(blank, bool)})
-    if split is None:
-        split = default_split(table, valid, seed)
-        if valid != VALID_SHARE and isinstance(split, splits.ByColumn) and _validates(table):
-            refuse_shares(split, valid)
-    if drop_copies:
-        table = without_copies(
-            table, (SOUNDS.column, "label"), split, files=(SOUNDS.column,), things="sounds"
-        )
-    known = sorted({str(label) for label in table["label"]})
-    if len(known) < 2:
-        what = f"there is only one class, {known[0]!r}" if known else "there are no classes"
-        raise DataError(
-            f"{what}: nothing to tell apart.", where=table.source or table.name,
-            fix="Give sounds of at least two classes, one folder for each.",
-        )  # fmt: skip
+    table, split = prepared(table, SOUNDS, valid, seed, split, drop_copies)
     seconds = whole_seconds(table[SOUNDS.column]) if seconds is None else seconds
     try:
         inputs = {SOUNDS.column: Audio(rate=rate, seconds=seconds, trim=trim)}
@@ -178,11 +151,6 @@ def _seconds(raw: Any) -> float:
         return 0.0
 
 
-def _validates(table: Table) -> bool:
-    """Whether the folders say which sounds validate."""
-    return bool(len(splits.ByColumn("split", otherwise=None)(table).valid))
-
-
 @public
 def from_arrays(
     sounds: Sequence[Any],
@@ -202,20 +170,3 @@ def from_arrays(
         column[place] = (np.asarray(samples), rate)
     table = table_from_columns({SOUNDS.column: column, "label": [str(label) for label in labels]}, name=name)
     return from_table(table, valid, seed, rate=rate, seconds=seconds, split=split)
-
-
-def checked_source(source: str, typed: Mapping[str, Any], asked: Splitter | None, quiet: bool) -> Report:
-    """What is wrong with a source, even where no dataset can be made of it."""
-    table = read_source(source, typed["layout"], typed["name_pattern"])
-    splitter = asked or default_split(table, typed["valid"], typed["seed"])
-    if typed["drop_copies"]:
-        table = without_copies(
-            table, (SOUNDS.column, "label"), splitter, files=(SOUNDS.column,), things="sounds"
-        )
-    try:
-        split = splitter(table)
-    except DataError:
-        if asked:
-            raise
-        split = None
-    return check_with_progress(table, split, quiet=quiet)
