@@ -241,6 +241,20 @@ def test_a_history_of_which_hardly_anything_is_known_is_refused_or_told(plain: P
     assert not any("are known" in note for note in forecaster.forecast(table)[0].notes)
 
 
+def test_what_is_told_of_a_history_names_no_option_of_a_training(plain: Path) -> None:
+    table, forecaster = sales(), Forecaster(plain)
+    kept = [row for row in range(len(table["day"])) if row not in (30, 31, 32)]
+    odd = {name: [*(cells[row] for row in kept), cells[-1]] for name, cells in table.items()}
+    (notes,) = {each.notes for each in forecaster.forecast(odd)}
+    assert any("3 moments have no row" in note and note.endswith("read as the last value") for note in notes)
+    assert any("several rows" in note for note in notes)
+    assert not any("--" in note for note in notes)
+    other = [f"{day[8:]}.{day[5:7]}.{day[:4]}" for day in table["day"]]
+    with pytest.raises(DataError, match=r"'01.03.2021' is not") as caught:
+        forecaster.forecast({**table, "day": other})
+    assert caught.value.fix == "Write all of them as those of the training were, such as 2019-12-31."
+
+
 def test_what_is_given_of_the_future_for_nothing_is_told(plain: Path, tmp_path: Path) -> None:
     future = {"day": [str(FIRST + 140 + day) for day in range(7)], "store": ["store 0"] * 7}
     found = Forecaster(plain).forecast(one(sales()), future=future)

@@ -40,7 +40,7 @@ class History:
     @classmethod
     def of(cls, layout: Layout, columns: Mapping[str, Array], origins: Sequence[str], name: str) -> History:
         """The history that the rows of a table are. Raises DataError, UsageError."""
-        moments = layout.rows(columns, origins, name).moments().begun()
+        moments = layout.rows(columns, origins, name).moments(options=False).begun()
         return cls(moments, columns, origins, layout.beat.index(moments.stamps))
 
     @property

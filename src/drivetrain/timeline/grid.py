@@ -95,10 +95,11 @@ def make_grid(
     origins: Sequence[str],
     join: Join,
     fill: Fill = "last",
+    options: bool = True,
 ) -> Grid:
     """The moments from each series' first row to its last. `times` (rows,) are those that the frequency counts, `series` (rows,)
     which of the series `names` each row is of, and each has one; `origins` say where rows come from; `join` and `fill`
-    are only told.
+    are only told, with the `options` that choose them where those can still be said.
 
     Raises DataError where a series would have far more moments than rows: then a stamp is wrong, and it is named.
     """
@@ -110,7 +111,7 @@ def make_grid(
     np.maximum.at(last, series, numbers)
     sizes = last - first + 1
     if int(sizes.sum()) > max(MOST_GAPS * len(numbers), FEW_MOMENTS):
-        raise _far_apart(frequency, numbers, series, sizes, origins)
+        raise _far_apart(frequency, numbers, series, sizes, origins, options)
     offsets = np.cumsum(sizes) - sizes
     place = numbers - first[series] + offsets[series]
     rows = np.full(int(sizes.sum()), -1, np.int64)
@@ -119,14 +120,14 @@ def make_grid(
     notes = (
         *_unsorted(numbers, series, origins),
         *_between(frequency, times, numbers, origins),
-        *_several(place, rows, origins, join, one=count < 2),
-        *_gaps(grid, names, join, fill),
+        *_several(place, rows, origins, join, count < 2, options),
+        *_gaps(grid, names, join, fill, options),
     )
     return Grid(frequency, sizes, first, place, rows, notes)
 
 
 def _far_apart(
-    frequency: Frequency, numbers: Whole, series: Whole, sizes: Whole, origins: Sequence[str]
+    frequency: Frequency, numbers: Whole, series: Whole, sizes: Whole, origins: Sequence[str], options: bool
 ) -> DataError:
     own = np.flatnonzero(series == int(np.argmax(sizes)))
     order = own[np.argsort(numbers[own], kind="stable")]
@@ -136,7 +137,7 @@ def _far_apart(
     return DataError(
         f"there are {int(np.diff(numbers[order]).max()) - 1:,} moments without a row before or after this one "
         f"({frequency.words}).",
-        where=origins[row], fix="Is the time right? Mend it or leave the row out, or say a longer --freq.",
+        where=origins[row], fix=f"Is the time right? Mend it or leave the row out{', or say a longer --freq' if options else ''}.",
     )  # fmt: skip
 
 
@@ -162,7 +163,9 @@ def _between(frequency: Frequency, times: Array, numbers: Whole, origins: Sequen
     ]
 
 
-def _several(place: Whole, rows: Whole, origins: Sequence[str], join: Join, one: bool) -> list[str]:
+def _several(
+    place: Whole, rows: Whole, origins: Sequence[str], join: Join, one: bool, options: bool
+) -> list[str]:
     counts = np.bincount(place, minlength=len(rows))
     twice = np.flatnonzero(counts > 1)
     if not len(twice):
@@ -172,12 +175,15 @@ def _several(place: Whole, rows: Whole, origins: Sequence[str], join: Join, one:
         join
     ]
     many = counted(len(twice), "moment has", "moments have")
-    note = f"{many} several rows, the first of them again at {origins[first]}: the value is {what} (--join mean, sum or last)"
+    note = f"{many} several rows, the first of them again at {origins[first]}: the value is {what}"
+    if not options:
+        return [note]
+    note += " (--join mean, sum or last)"
     most = len(twice) > np.count_nonzero(counts) / 2
     return [f"{note}. Are they several series? Name their column: --item" if most and one else note]
 
 
-def _gaps(grid: Grid, names: Sequence[str], join: Join, fill: Fill) -> list[str]:
+def _gaps(grid: Grid, names: Sequence[str], join: Join, fill: Fill, options: bool) -> list[str]:
     gaps = np.flatnonzero(grid.rows < 0)
     if not len(gaps):
         return []
@@ -193,18 +199,19 @@ def _gaps(grid: Grid, names: Sequence[str], join: Join, fill: Fill) -> list[str]
         if len(gaps) > 1
         else f"1 of {len(grid.rows):,}"
     )
-    how = (
-        "0"
-        if fill == "zero"
-        else "read as the last value and measured against nothing; --fill zero takes 0 instead"
-    )
-    if fill == "last" and join == "sum" and len(gaps) > MANY_GAPS * len(grid.rows):
+    how = "0" if fill == "zero" else "read as the last value"
+    if fill == "last" and options:
+        how += " and measured against nothing; --fill zero takes 0 instead"
+    if options and fill == "last" and join == "sum" and len(gaps) > MANY_GAPS * len(grid.rows):
         how += ", which is likely meant where rows are summed up"
     many = counted(len(gaps), "moment has", "moments have")
-    return [f"{many} no row ({share}), the longest gap{of} is {where}: {how}", *_never(grid, fill)]
+    return [
+        f"{many} no row ({share}), the longest gap{of} is {where}: {how}",
+        *(_never(grid, fill) if options else []),
+    ]
 
 
-def _never(grid: Grid, fill: Fill) -> list[str]:
+def _never(grid: Grid, fill: Fill, options: bool) -> list[str]:
     """Of days: those of the week on which no series has ever had a row, such as the Sundays of a shop."""
     if grid.frequency.kind != "seconds" or grid.frequency.step != DAY or fill == "zero":
         return []
@@ -214,9 +221,8 @@ def _never(grid: Grid, fill: Fill) -> list[str]:
     if not never.any():
         return []
     names = " and ".join(f"{WEEKDAY_NAMES[day]}s" for day in np.flatnonzero(never))
-    return [
-        f"no row is ever on {names}: what is foretold of them tells nothing; leave it out, or say --fill zero if there was nothing"
-    ]
+    note = f"no row is ever on {names}: what is foretold of them tells nothing; leave it out"
+    return [f"{note}, or say --fill zero if there was nothing" if options else note]
 
 
 def shown(moment: object) -> str:

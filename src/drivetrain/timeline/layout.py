@@ -32,6 +32,8 @@ COARSE = 0.01
 """Where float32's step is more of a series' standard deviation than this, it is refused."""
 CHANGES = (3, 4, 9, 10, 11)
 """Months in which clocks are set forward or back, on a Sunday."""
+WRITTEN_SO = {"ymd": "2019-12-31", "dmy": "31.12.2019", "mdy": "12/31/2019"}
+"""The last day of 2019 in each order of a date's parts."""
 JOINER = " / "
 """Between the parts of a series' name."""
 POOLED = "value"
@@ -246,7 +248,16 @@ class Layout:
             return Stamps(order.astype("datetime64[s]"), order.astype("datetime64[s]"), Clock())
         values = columns[self.timestamp][kept]
         if self.when == "date":
-            read = read_stamps(values, cast("Date", from_spec(self.date)), where, series, self.zone)
+            date = cast("Date", from_spec(self.date))
+            try:
+                read = read_stamps(values, date, where, series, self.zone)
+            except DataError as fault:
+                if first:
+                    raise
+                # How they are read was said in the training, and can't be now.
+                such = str(WRITTEN_SO.get(date.order, WRITTEN_SO["ymd"]))
+                fix = f"Write all of them as those of the training were, such as {such}."
+                raise DataError(fault.error, where=fault.where, fix=fix) from fault
             return read if first or self.zone else read.without_zone()
         numbers = read_numbers(values, Number(missing=True), where)
         if (odd := numbers != np.floor(numbers)).any():
@@ -298,8 +309,8 @@ class Rows:
         codec = cast("Number", from_spec(self.layout.numbers[column]))
         return read_numbers(self.columns[column][self.kept], codec, At(self.origins, self.kept, column))
 
-    def moments(self) -> Moments:
-        """The regular moments of every series."""
+    def moments(self, options: bool = True) -> Moments:
+        """The regular moments of every series. Notes name the `options` of a training, or not: a trained model has none."""
         layout, beat = self.layout, self.layout.beat
         one = make_grid(
             beat,
@@ -309,6 +320,7 @@ class Rows:
             At(self.origins, self.kept, ""),
             layout.join,
             layout.fill,
+            options,
         )
         names = self._names()
         many = len(layout.targets)
@@ -353,7 +365,7 @@ class Rows:
         rows = np.where(grid.rows >= 0, self.kept[np.maximum(grid.rows, 0)], -1)
         made = Moments(
             layout, names, grid.sizes, local, stamps, values, ahead.astype(np.float32), truth.astype(np.float32)[:, None], rows,
-            self._statics(many), (*self.notes, *one.notes, *self._clocks(one)),
+            self._statics(many), (*self.notes, *one.notes, *(self._clocks(one) if options else [])),
         )  # fmt: skip
         return with_sums(made, self._paths()) if layout.hierarchy else made
 
