@@ -207,7 +207,7 @@ def _gaps(grid: Grid, names: Sequence[str], join: Join, fill: Fill, options: boo
     many = counted(len(gaps), "moment has", "moments have")
     return [
         f"{many} no row ({share}), the longest gap{of} is {where}: {how}",
-        *(_never(grid, fill) if options else []),
+        *_never(grid, fill, options),
     ]
 
 
