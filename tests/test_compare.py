@@ -22,7 +22,7 @@ from drivetrain.codecs.tags import Tags
 from drivetrain.data.digest import digest
 from drivetrain.errors import DataError, DrivetrainError, FileError, UsageError
 from drivetrain.evidence.comparison import Comparison, compare, holm
-from drivetrain.evidence.shared_rows import common_targets
+from drivetrain.evidence.shared_rows import common_rows, common_targets
 from drivetrain.files import to_json
 from drivetrain.learn.runs.folder import Run
 from drivetrain.learn.runs.predictions import Validation
@@ -64,6 +64,33 @@ def runs(tmp_path: Path) -> list[Path]:
     """A good run, one nearly as good, a bad one."""
     made = {"good": guesses(0.6, 1), "near": guesses(0.62, 2), "bad": guesses(1.5, 3)}
     return [run_of(tmp_path / name, validation(outputs)) for name, outputs in made.items()]
+
+
+# Rows that are the windows of a recording
+
+
+def test_windows_of_a_recording_are_compared_all_of_them() -> None:
+    """A sound that is longer than is heard at once is a row in several windows; the runs have them in any order."""
+    rows = np.repeat([7, 3, 9, 5], [3, 1, 4, 2])
+    true = TRUE[: len(rows)]
+    cut = {"groups": rows}
+    turned = np.arange(len(rows))[::-1]
+    made = {
+        "a": validation(guesses(1, 0, true), true, rows, **cut),
+        "b": validation(guesses(1, 1, true)[3:], true[3:], rows[3:], groups=rows[3:]),
+    }
+    places = common_rows(made, ["sick"])
+    assert {name: made[name].rows[each].tolist() for name, each in places.items()} == {
+        name: [3, 5, 5, 9, 9, 9, 9] for name in made
+    }
+    assert np.array_equal(places["a"], places["b"] + 3)
+    others = rows[turned]
+    made["b"] = validation(guesses(1, 1, true), true[turned], others, groups=others)
+    assert len(common_rows({"b": made["b"]}, ["sick"])["b"]) == len(rows)
+    short = np.delete(rows, 1)
+    made["b"] = validation(guesses(1, 1, np.delete(true, 1)), np.delete(true, 1), short, groups=short)
+    with pytest.raises(DataError, match="other windows"):
+        common_rows(made, ["sick"])
 
 
 # What a run keeps

@@ -16,7 +16,7 @@ import drivetrain as dt
 from drivetrain.codecs import Signature
 from drivetrain.codecs.category import Category
 from drivetrain.data.recipe import from_recipe
-from drivetrain.data.wholes import whole_answers, whole_rows
+from drivetrain.data.wholes import measure_with_wholes, whole_answers
 from drivetrain.errors import DataError
 from drivetrain.learn.by_name import make_learner
 from drivetrain.learn.graph_model import GraphModel
@@ -126,9 +126,19 @@ class TestWholes:
         assert found[0]["probability"] == pytest.approx(0.55)
 
     def test_those_of_one_true_value_are_measured(self) -> None:
-        truths = {"label": ["a", "a", "b", "b", "a"]}
-        assert whole_rows(["x", "x", "y", "y", "y"], truths, [0, 1, 2, 3, 4]) == [[0, 1]]
-        assert whole_rows(["x", "x", "y", "y", "y"], truths, [1, 2, 3]) == [[1], [2, 3]]
+        codec = Category(classes=("a", "b"))
+        shares = np.array(
+            [[0.9, 0.1], [0.4, 0.6], [0.2, 0.8], [0.9, 0.1], [0.8, 0.2], [0.1, 0.9]], np.float32
+        )
+        true = np.array([0, 0, 1, 0, 0, 0])
+        found = measure_with_wholes(codec, shares, true, groups=np.array([7, 7, 0, 0, 3, 5]))
+        assert found["accuracy"].value == pytest.approx(4 / 6)
+        assert (found["recording.accuracy"].n, found["recording.accuracy"].value) == (3, pytest.approx(2 / 3))
+        assert measure_with_wholes(codec, shares, true).keys() == {
+            name for name in found if not name.startswith("recording.")
+        }
+        one = measure_with_wholes(codec, shares[:4], true[:4], groups=np.array(["x", "x", "y", "y"]))
+        assert "recording.accuracy" not in one
 
 
 @pytest.mark.slow
@@ -212,6 +222,7 @@ class TestCommands:
         assert code == 0, told
         result = json.loads((tmp_path / "run" / "result.json").read_text())
         assert result["metrics"]["valid"]["recording.accuracy"]["n"] == 6
+        assert {found["recording.accuracy"]["n"] for found in result["baselines"].values()} == {6}
         code, told = drivetrain("evaluate", tmp_path / "s.bundle", table)
         assert (code, told["metrics"]["recording.accuracy"]["n"]) == (0, 6)
         bare = sensors.write_table(tmp_path / "bare.csv", {name: rows[name][:20] for name in ("b", "a")})

@@ -200,16 +200,36 @@ def test_long_recordings_are_windows_of_one_part(tmp_path):
     whole = data.signature.inputs["audio"].read(data.table["audio"][row])
     assert np.array_equal(train.column("audio")[5], whole[2000:4000])
     assert train.column("label")[5] == train.column("label")[4]
-    outputs = np.eye(2, dtype=np.float32)[valid.column("label")] * 0.4 + 0.3
-    outputs[0] = 1 - outputs[0]
-    assert data.task.metrics(outputs)["recording.accuracy"].value == 1
+    assert np.array_equal(data.together("valid"), valid.rows)
     assert data.things == "windows"
     assert "12 sounds, 48 of the 48 windows" in data.describe()
+    assert (
+        "16 windows of 4 recordings: windows of one are alike, so intervals are of recordings"
+        in data.describe()
+    )
     cut = dt.sound_classification.from_folder(tmp_path / "long", valid=0.34, seconds=0.25, trim=60)
     assert cut.things == "sounds"
     assert "windows" not in cut.describe()
     with pytest.raises(UsageError, match="seconds must be above 0"):
         dt.sound_classification.from_folder(tmp_path / "long", seconds=0)
+
+
+@pytest.mark.slow
+def test_windows_of_a_sound_are_drawn_and_compared_together(tmp_path):
+    data = dt.sound_classification.from_folder(long_folder(tmp_path / "long", 14), valid=0.5, seconds=0.25)
+    learners = [data.learner(seed=seed, quiet=True) for seed in (0, 1)]
+    result = learners[0].fit(1)
+    learners[1].fit(1)
+    metrics = result["metrics"]["valid"]
+    assert "14 groups" in metrics["accuracy"]["method"]
+    assert (metrics["accuracy"]["n"], metrics["recording.accuracy"]["n"]) == (56, 14)
+    assert all(found["recording.accuracy"]["n"] == 14 for found in result["baselines"].values())
+    assert all("14 groups" in found["difference"]["method"] for found in result["against"].values())
+    found = dt.compare(learners)
+    assert found.n == 56  # Every window, and not the first of each.
+    assert all("14 groups" in pair.difference.method for pair in found.pairs if pair.metric == "accuracy")
+    assert any("56 windows of 14 recordings" in note for note in found.notes)
+    assert not any("validated on by all" in note for note in found.notes)
 
 
 @pytest.mark.slow

@@ -19,10 +19,10 @@ from drivetrain.data.read.row_inputs import rows_for
 from drivetrain.data.recipe import from_facts, from_recipe, task_of, tasks
 from drivetrain.data.table import as_column
 from drivetrain.data.task import ALONE, Task
-from drivetrain.data.wholes import FEWEST, drawn_whole, mean, whole_rows
+from drivetrain.data.wholes import drawn_whole, measure_with_wholes
 from drivetrain.errors import DataError, DrivetrainError, UsageError, nearest
 from drivetrain.extras import require
-from drivetrain.metrics import Estimate, Scores, is_large, measure, rows_at_once, translation
+from drivetrain.metrics import Estimate, Scores, is_large, rows_at_once, translation
 from drivetrain.progress import progress
 from drivetrain.runtime import Predictor
 from drivetrain.runtime.unusual import Tally
@@ -135,7 +135,6 @@ def evaluate(
     for name, each in gathered.items():
         several = f"{name}." if len(targets) > 1 else ""
         metrics |= {several + metric: estimate.to_json() for metric, estimate in each.measure(groups).items()}
-        metrics |= _of_wholes(found, measured, each, several)
     if task.measures(opened_bundle) and from_facts(opened_bundle.facts, _file_hash(source)):
         metrics |= _by_task(task, opened_bundle, source)["metrics"]
     opened = record_opening(_key(found), predictor.hash, metrics, is_test=not found.note)
@@ -226,28 +225,11 @@ class _Gathered:
     def measure(self, groups: Array | None) -> dict[str, Estimate]:
         """The metrics of all rows, one at least; `groups` (rows,) are of which recording each is, where they are of some."""
         if self.most is None:
-            return measure(self.codec, *self._batch(), groups=groups)
+            return measure_with_wholes(self.codec, *self._batch(), groups=groups)
         if self.outputs:
             self.scores.append(Scores.of(self.codec, *self._batch()))
             self._start()
         return Scores.joined(self.scores).measure(groups=groups)
-
-
-def _of_wholes(found: Labelled, known: Sequence[int], gathered: _Gathered, several: str) -> dict[str, Any]:
-    """The metrics of recordings, each answered by the mean of its windows, where there are some."""
-    place = {row: number for number, row in enumerate(known)}
-    groups = [[place[row] for row in rows] for rows in whole_rows(found.wholes, found.truths, known)]
-    if len(groups) < FEWEST or gathered.most is not None:
-        return {}
-    outputs = np.stack([mean([gathered.outputs[row] for row in rows]) for rows in groups])
-    raws = as_column([gathered.raws[rows[0]] for rows in groups])
-    true = gathered.codec.truths(
-        raws, gathered.codec.together([gathered.encoded[rows[0]] for rows in groups])
-    )
-    return {
-        f"{several}recording.{name}": one.to_json()
-        for name, one in measure(gathered.codec, outputs, true).items()
-    }
 
 
 def _is_unknown(codec: Codec, raw: Any) -> bool:

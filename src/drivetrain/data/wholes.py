@@ -1,14 +1,15 @@
-"""Answers for whole recordings, of those for the windows that were cut from them: the mean of what was put out."""
+"""Whole recordings, answered by the mean of what is put out for their windows: what is said of them, and how good that is."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from drivetrain.codecs import Signature
+from drivetrain.codecs import Codec, Signature
 from drivetrain.figures import counted
+from drivetrain.metrics import Estimate, measure
 from drivetrain.metrics.estimate import FEWEST_GROUPS
 from drivetrain.types import Answer, Array, Failure
 
@@ -41,17 +42,19 @@ def whole_answers(
         yield {"input": name, "windows": len(outputs), **alone}
 
 
-def whole_rows(
-    wholes: Sequence[str], truths: Mapping[str, Sequence[Any] | Array], known: Sequence[int]
-) -> list[list[int]]:
-    """Of the rows that are `known` those of each recording whose windows all have one true value."""
-    own = set(known)
-    found = [[place for place in places if place in own] for places in parts_of(wholes).values()]
-    return [
-        places
-        for places in found
-        if places and all(len({str(values[place]) for place in places}) == 1 for values in truths.values())
-    ]
+def measure_with_wholes(
+    codec: Codec, outputs: Array, true: Array, seed: int = 0, groups: Array | None = None
+) -> dict[str, Estimate]:
+    """The metrics of rows (see `metrics.measure`). Where `groups` (n,) tells of which recording each is, also those of recordings,
+    named `recording.METRIC`: of such whose windows have one true value, unless there are hardly any."""
+    found = measure(codec, outputs, true, seed, groups)
+    parts = [] if groups is None else parts_of(groups.astype(str).tolist()).values()
+    alike = [places for places in parts if (true[places] == true[places[0]]).all()]
+    if len(alike) < FEWEST:
+        return found
+    means = np.stack([mean(outputs[places]) for places in alike])
+    whole = measure(codec, means, true[[places[0] for places in alike]], seed)
+    return found | {f"recording.{name}": each for name, each in whole.items()}
 
 
 def drawn_whole(windows: int, recordings: int) -> str:
@@ -61,6 +64,6 @@ def drawn_whole(windows: int, recordings: int) -> str:
     return f"{counted(windows, 'window', 'windows')} of {of}: windows of one are alike, so intervals are of recordings{few}"
 
 
-def mean(outputs: Sequence[Array]) -> Array:
+def mean(outputs: Sequence[Array] | Array) -> Array:
     """Of outputs (*output_shape) each."""
-    return np.asarray(np.mean(np.stack(outputs), axis=0, dtype=np.float64), np.float32)
+    return np.asarray(np.mean(np.asarray(outputs), axis=0, dtype=np.float64), np.float32)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from drivetrain.codecs import Signature
+from drivetrain.data.wholes import measure_with_wholes
 from drivetrain.figures import rough
 from drivetrain.learn.base import without_intervals
 from drivetrain.learn.baselines.supervised import TREES, Baseline, fit_baselines
@@ -19,7 +20,6 @@ from drivetrain.metrics import (
     has_metrics,
     is_large,
     losses,
-    measure,
     metrics_of,
     names,
     paired_difference,
@@ -151,7 +151,9 @@ def baseline_metrics(
     """Name -> metric -> estimate, of the rows whose encoded targets these are. The model's intervals are not theirs."""
     targets = without_intervals(signature).targets
     return {
-        found.name: measure(targets[found.target], found.outputs, encoded[found.target], seed, groups)
+        found.name: measure_with_wholes(
+            targets[found.target], found.outputs, encoded[found.target], seed, groups
+        )
         for found in simple
     }
 
@@ -285,7 +287,8 @@ def right_more_often(
             continue
         true = encoded[found.target]
         ours, theirs = (codec.chosen(made) == true for made in (outputs[found.target], found.outputs))
-        apart = difference(*(Statistic.mean_of(each).drawn_by(groups) for each in (ours, theirs)))
+        right, also = (Statistic.mean_of(each).drawn_by(groups) for each in (ours, theirs))
+        apart = difference(right, also)
         if not (apart.value < 0 if better else apart.value > 0):
             continue
         one, other = ("this model", found.name) if apart.value > 0 else (found.name, "this model")

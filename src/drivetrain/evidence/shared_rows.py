@@ -52,6 +52,13 @@ def common_rows(found: Mapping[str, Validation], targets: Sequence[str]) -> dict
             fix="Train them with the same split: the same --valid and --seed.",
         )  # fmt: skip
     places = {name: _places(each.rows, rows) for name, each in found.items()}
+    rows = one.rows[places[first]]
+    for name, other in rest:
+        if not np.array_equal(rows, other.rows[places[name]]):
+            raise DataError(
+                f"{first} and {name} cut the recordings that both were validated on into other windows.",
+                fix="Train both for windows of one length: the same --seconds.",
+            )
     for target in targets:
         true = one.encoded[target][places[first]]
         for name, other in rest:
@@ -87,5 +94,6 @@ def _other_data(one: Validation, other: Validation) -> str:
 
 
 def _places(rows: Array, wanted: Array) -> Array:
+    """Where the wanted rows are; a recording's windows, which are of one row, in their order."""
     order = np.argsort(rows, kind="stable")
-    return order[np.searchsorted(rows[order], wanted)]
+    return order[np.isin(rows[order], wanted)]

@@ -18,6 +18,7 @@ from drivetrain.codecs import Quantity, Signature
 from drivetrain.data.conclusion import Conclusion
 from drivetrain.data.dataset import Dataset, Part
 from drivetrain.data.recipe import from_recipe
+from drivetrain.data.wholes import measure_with_wholes
 from drivetrain.errors import DataError, TrainingError, UsageError
 from drivetrain.learn.baselines.missing import missing_baselines
 from drivetrain.learn.distributed import processes
@@ -33,7 +34,6 @@ from drivetrain.metrics import (
     has_metrics,
     is_large,
     losses,
-    measure,
     statistics,
 )
 from drivetrain.metrics.estimate import Floats
@@ -298,7 +298,7 @@ class BaseLearner(ABC):
             return {}
         if (scores := outputs.scores.get(target)) is not None:
             return scores.measure(groups=self.data.together(part))
-        return measure(codec, outputs[target], encoded[target], groups=self.data.together(part))
+        return measure_with_wholes(codec, outputs[target], encoded[target], groups=self.data.together(part))
 
     def fine_tune(self, *args: Any, **options: Any) -> dict[str, Any]:
         """Only a network can be."""

@@ -10,10 +10,9 @@ import numpy as np
 from drivetrain.codecs.audio import Audio
 from drivetrain.data.dataset import Part
 from drivetrain.data.read.file_kinds import SOUNDS
-from drivetrain.data.wholes import FEWEST
+from drivetrain.data.wholes import drawn_whole
 from drivetrain.errors import DataError, DrivetrainError
 from drivetrain.figures import counted
-from drivetrain.metrics import Estimate, measure
 from drivetrain.sound.file import info
 from drivetrain.sound.resample import resampled_length
 from drivetrain.tasks.problem import Problem
@@ -30,15 +29,17 @@ class Recordings(Problem):
     windowed = False
 
     def note_windows(self, windows: Sequence[int]) -> None:
-        """Say how many windows the sounds that are several of them are, and what that does to figures."""
+        """Say how many windows the sounds that are several of them are, and what intervals are of."""
         several = [count for count in windows if count > 1]
         if not several:
             return
         self.windowed = True
+        valid = [windows[row] for row in self.rows("valid")]
+        told = f". valid has {drawn_whole(sum(valid), len(valid))}" if sum(valid) > len(valid) else ""
         self.notes.append(
             f"longer than that, and heard in windows, one after the other: {counted(len(several), 'sound', 'sounds')}, "
-            f"{sum(several):,} of the {sum(windows):,} windows that are learnt from and measured. Those of one sound are much "
-            "alike, so their figures look surer than they are; figures named 'of recording' count each sound once"
+            f"{sum(several):,} of the {sum(windows):,} windows that are learnt from and measured{told}; figures named 'of "
+            "recording' count each sound once"
         )
 
     @property
@@ -91,21 +92,3 @@ def windows_of(codec: Audio, raw: Any) -> int:
     except DrivetrainError:
         return 1
     return -(-resampled_length(found.frames, found.rate, cast("int", codec.rate)) // codec.shape[0])
-
-
-def whole_metrics(data: Problem, outputs: Array) -> dict[str, Estimate]:
-    """Of outputs (n, *output_shape) for the measured part the metrics of recordings, each answered by the mean of its windows;
-    nothing where each recording is one."""
-    part = data.part(data.measured_part)
-    if len(part) != len(outputs):
-        return {}
-    rows, first, of = np.unique(part.rows, return_index=True, return_inverse=True)
-    if len(rows) == len(outputs) or len(rows) < FEWEST:
-        return {}
-    sums = np.zeros((len(rows), *outputs.shape[1:]))
-    np.add.at(sums, of, outputs)
-    means = (sums.T / np.bincount(of)).T.astype(np.float32)
-    ((target, codec),) = data.signature.targets.items()
-    true = part.column(target)[first]
-    found = measure(codec, means, codec.truths(data.table[target][rows], true))
-    return {f"recording.{name}": each for name, each in found.items()}

@@ -25,7 +25,6 @@ from drivetrain.types import Array
 if TYPE_CHECKING:
     from drivetrain.data.dataset import Dataset
     from drivetrain.data.faults import Report
-    from drivetrain.learn.base import BaseLearner
     from drivetrain.tasks.problem import Problem
     from drivetrain.tasks.sequences import Made
     from drivetrain.tasks.sequences import from_csv as from_csv
@@ -140,16 +139,6 @@ class SequenceClassification(Task):
         if self.layout is None or self.layout.window is None:
             return None
         return data.table[self.layout.recording][rows].astype(str)
-
-    def add_to_result(self, learner: BaseLearner, result: dict[str, Any]) -> None:
-        """Of windows also what is reached of whole recordings."""
-        from drivetrain.evidence.whole_recordings import measure_recordings
-
-        if self.layout is None or self.layout.window is None:
-            return
-        found = measure_recordings(learner, self.layout.recording)
-        metrics = result["metrics"][learner.data.measured_part]
-        metrics |= {f"recording.{name}": estimate.to_json() for name, estimate in found.items()}
 
     def find_faults(self, data: Dataset) -> Report:
         from drivetrain.tasks.sequences import find_faults

@@ -16,7 +16,6 @@ from drivetrain.data.asked import Asked, ask_files
 from drivetrain.data.option import Option
 from drivetrain.data.read.file_kinds import SOUNDS
 from drivetrain.data.read.folders import holds_mostly
-from drivetrain.metrics import Estimate
 from drivetrain.tasks.labelled_files import LabelledFiles
 from drivetrain.tasks.options import DROP_COPIES, LAYOUT, SEED, SPLIT, TEST, VALID
 from drivetrain.types import Array
@@ -58,21 +57,6 @@ class SoundClassification(LabelledFiles):
     command = "predict {bundle} SOUND"
     options = (VALID, SEED, SPLIT, TEST, DROP_COPIES, LAYOUT, RATE, SECONDS, TRIM, NAME_PATTERN)
     epochs = 60
-
-    def __init__(self, data: Problem | None = None) -> None:
-        self.data = data
-
-    def of_dataset(self, data: Problem) -> SoundClassification:
-        """The task of a dataset, which knows which windows are of one recording."""
-        return SoundClassification(data)
-
-    def metrics(self, outputs: Array) -> dict[str, Estimate]:
-        """Those of whole recordings, where some are several windows."""
-        if self.data is None:
-            return {}
-        from drivetrain.tasks.recordings import whole_metrics
-
-        return whole_metrics(self.data, outputs)
 
     def recognises(self, source: str, typed: Mapping[str, Any]) -> bool:
         """Folders alone, of more sounds than other things."""

@@ -125,12 +125,9 @@ def from_table(
     except ValueError as fault:
         raise UsageError(f"{fault}.", where=f"rate {rate}, seconds {seconds}, trim {trim}") from fault
     targets = {"label": Category()}
-    data = Recordings.of(make_dataset(table, inputs, targets, split, recipe=recipe))
-    task: Any = task_named(_TASK)
-    data.task = task.of_dataset(data)
+    data = Recordings.of(make_dataset(table, inputs, targets, split, task=task_named(_TASK), recipe=recipe))
     codec = cast("Audio", data.signature.inputs[SOUNDS.column])
     data.note_windows([windows_of(codec, raw) for raw in table[SOUNDS.column]])
-    data.default_model = data.task.default_model(data.signature)
     return data
 
 
