@@ -73,7 +73,7 @@ class Stretches:
         else:
             lengths, padding = rows.lengths, rows.padding
         values, starts, lengths = (
-            torch.from_numpy(np.require(part, requirements="CW"))
+            torch.from_numpy(np.require(part, requirements=["C", "W"]))
             for part in (rows.values, rows.starts, lengths)
         )
         window, whole = (None, rows.whole) if isinstance(rows, Ragged) else (rows.length, False)
