@@ -233,6 +233,37 @@ def test_windows_of_a_sound_are_drawn_and_compared_together(tmp_path):
 
 
 @pytest.mark.slow
+def test_a_sound_beside_a_number(tmp_path):
+    folder = sound_folder(tmp_path / "tones", 20)
+    items = [
+        {"path": str(path), "age": 20 + place, "label": path.parent.name}
+        for place, path in enumerate(sorted(folder.rglob("*.wav")))
+    ]
+    block = dt.DataBlock(
+        {"sound": dt.Audio(seconds=0.25), "age": dt.Number()},
+        {"label": dt.Category()},
+        items=lambda _: items,
+        values={"sound": lambda item: item["path"], "age": lambda item: item["age"]},
+        label=lambda item: item["label"],
+    )
+    learner = block.dataset("tones").learner(quiet=True, out=tmp_path / "run")
+    learner.fit(2)
+    bundle = learner.export(tmp_path / "beside.bundle")
+    assert drivetrain("verify", bundle).code == 0
+    predictor = dt.Predictor(bundle)
+    answer = predictor.predict({"sound": items[0]["path"], "age": 30})
+    own = learner.predict({"sound": items[0]["path"], "age": 30})
+    assert answer.probabilities == pytest.approx(own.probabilities, abs=1e-4)
+    assert not answer.unusual
+    long = write(tmp_path / "long.wav", tone(300, 2, 1))
+    heard = predictor.predict({"sound": long, "age": 30}).unusual["sound"]
+    assert heard.reason == "not heard whole, for being too long"  # Windows are of a sound alone.
+    (tmp_path / "sheet.csv").write_text("sound,age\nlong.wav,30\n")
+    told = drivetrain("predict", bundle, tmp_path / "sheet.csv")
+    assert "'sound': 1 of 1 values was not heard whole, for being too long" in told.out + told.err
+
+
+@pytest.mark.slow
 def test_labels_of_long_recordings_are_looked_at_once_each(tmp_path):
     data = dt.sound_classification.from_folder(long_folder(tmp_path / "long"), valid=0.34, seconds=0.25)
     found = label_faults(data, "hearing", folds=2, epochs=1, quiet=True)

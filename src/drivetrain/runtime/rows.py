@@ -99,6 +99,9 @@ class Reader:
                     column = form.codec.together([encoded[form.field]])
                     found = _unusual(form, _column([sample], form.field), column)
                     unusual.update((form.field, value) for value in found.values())
+                if len(self._forms) > 1 and form.codec.stretches(sample[form.field]) is not None:
+                    for reason in form.codec.lost(sample[form.field], encoded[form.field]):
+                        unusual.setdefault(form.field, Unusual(_shown(sample[form.field]), reason))
             return Row(name, encoded, unusual=unusual, stretches=parts)
         except DrivetrainError as fault:
             return Row(name, error=fault.at(name))
