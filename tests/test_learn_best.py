@@ -266,3 +266,27 @@ def test_where_one_model_says_all_there_is_no_blend(
     assert "which has no say in the answers. Grey: train" in (tmp_path / "run" / "report.html").read_text()
     assert "the blend" not in [each["name"] for each in result["tried"]]
     assert "parts" not in open_bundle(learner.export(tmp_path / "trees.bundle")).facts
+
+
+@pytest.mark.slow
+def test_a_blend_that_is_worse_than_a_part_alone_is_not_taken(
+    people: Path, tmp_path: Path, short: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weights of one half of the time may be wrong for the other: the blend was told to be worse, and taken all the same."""
+    monkeypatch.setattr(
+        best, "unseen_blend", lambda codec, answers, *rest: [1 - found for found in answers["trees"]]
+    )
+    monkeypatch.setattr(best, "joined_weights", lambda *rest: {"trees": 0.5, "regression": 0.5})
+    learner = dt.tabular.from_csv(people, "income").learner(out=tmp_path / "run", quiet=True)
+    result = learner.fit()
+    assert list(learner.weights["income"].values()) == [1.0]
+    assert learner.description() in (
+        "gradient-boosted trees",
+        "penalised regression",
+        "network mlp, 2 epochs",
+    )
+    assert any(
+        f"a blend was worse than {learner.description()} alone, by more than chance" in note
+        for note in result["notes"]
+    )
+    assert "the blend" not in [each["name"] for each in result["tried"]]

@@ -5,7 +5,7 @@ rows but the test's.
    it is fitted to the other folds too, so that each row of train and valid is asked about once (`data/folds.py`).
 2. The candidates' weights in the blend are those of the least loss on these answers (`blending.py`).
 3. What the blend says of the valid rows is what is measured: its weights come of the other folds, and where there are
-   none, of the other half of the valid rows.
+   none, of the other half of the valid rows. Where one candidate is better there by more than chance, it is taken alone.
 4. Those that have a weight are fitted again, as they were, to train and valid together. That goes into the bundle, as
    one graph.
 """
@@ -34,7 +34,7 @@ from drivetrain.learn.baselines.supervised import Baseline
 from drivetrain.learn.best.blending import Weights, joined_weights, learned_losses, unseen_blend
 from drivetrain.learn.best.candidates import Candidate, candidates
 from drivetrain.learn.best.target_scale import log_fits
-from drivetrain.learn.best.tried import Tried, answers_of, both_sides, tell
+from drivetrain.learn.best.tried import Tried, answers_of, better_alone, both_sides, tell
 from drivetrain.learn.features.base import Sums
 from drivetrain.learn.graph_model import GraphModel, read_graph
 from drivetrain.learn.names import BEST, MINIROCKET, NGRAMS, REGRESSION
@@ -267,9 +267,16 @@ class BestLearner(Refitted):
             if has_valid and count > 1:
                 later = {key: found[1:] for key, found in answers.items()}
                 measured[target] = joined_weights(codec, later, true[1:], loss)
+            blend = unseen_blend(codec, answers, true, loss, seed, self.data.in_order)
+            if alone := better_alone(codec, answers, true, blend, loss, seed, groups):
+                self.weights[target] = measured[target] = {alone: 1.0}
+                blend = answers[alone]
+                self.notes.append(
+                    f"{target!r}: on rows that did not choose its weights a blend was worse than {self._called(alone)} alone, by "
+                    "more than chance: that one is taken"
+                )
             if any(each.candidate.model in (NGRAMS, MINIROCKET) for each in self.tried):
                 self.notes.append(both_sides(codec, target, self.tried, true, self.weights[target]))
-            blend = unseen_blend(codec, answers, true, loss, seed, self.data.in_order)
             if has_valid:
                 self._outputs.setdefault("valid", Outputs({}))[target] = blend[0]
             if not self._told:
@@ -283,6 +290,9 @@ class BestLearner(Refitted):
             heard = any(network.candidate.key in found for found in self.weights.values())
             self.history = network.history
             self.history_of = network.candidate.name + ("" if heard else ", which has no say in the answers")
+
+    def _called(self, key: str) -> str:
+        return next(each.candidate.name for each in self.tried if each.candidate.key == key)
 
     def _tell_weights(self) -> None:
         """What each has to say; where one says all there is no blend."""

@@ -116,6 +116,32 @@ def tell(
     return rows
 
 
+def better_alone(
+    codec: Codec,
+    answers: Mapping[str, Sequence[Array]],
+    truths: Sequence[Array],
+    blend: Sequence[Array],
+    loss: str,
+    seed: int,
+    groups: Sequence[Array | None],
+) -> str | None:
+    """The key of the model that is better than the blend, by more than chance, on the rows that did not choose its weights; None,
+    as nearly always, where there is none. (Where the world has changed, weights of one half may be wrong for the other.)"""
+    measure = _measure(codec, loss)
+    sign = 1.0 if names.metric(measure).higher else -1.0
+    ours = _statistic(codec, measure, blend, truths, groups)
+    least, found = 0.0, None
+    for key, said in answers.items():
+        theirs = _statistic(codec, measure, said, truths, groups)
+        ahead = sign * (_value(theirs) - _value(ours))
+        if not ahead > least:
+            continue  # As most are: the resampling below takes time.
+        apart = difference(ours, theirs, seed)
+        if apart.high < 0 or apart.low > 0:
+            least, found = ahead, key
+    return found
+
+
 def both_sides(
     codec: Codec, target: str, tried: Sequence[Tried], truths: Sequence[Array], weights: Mapping[str, float]
 ) -> str:
@@ -143,6 +169,11 @@ def _statistic(
     known = [each for each in groups if each is not None]
     found = statistics(codec, np.concatenate(answers), np.concatenate(truths))[measure]
     return found.drawn_by(np.concatenate(known) if len(known) == len(answers) else None)
+
+
+def _value(statistic: Statistic) -> float:
+    """The metric itself, without what it takes to say how sure it is."""
+    return float(statistic.of(np.array([[term.sum(dtype=np.float64) for term in statistic.terms]]))[0])
 
 
 def _in_words(apart: Estimate, sure: bool) -> str:
