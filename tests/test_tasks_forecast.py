@@ -48,6 +48,19 @@ def data() -> Any:
     return made(sales(), test=0.1)
 
 
+def test_the_time_of_the_year_is_told_where_the_training_is_long_enough_for_it() -> None:
+    """By the whole history it was: what validates or tests had its say in what is learned."""
+    frame = {"day": FIRST + np.arange(1_250), "units": np.arange(1_250.0) % 7}
+    short, long = (
+        dt.forecast.from_frame(frame, "units", 7, timestamp="day", valid=share)
+        .signature.inputs["past"]
+        .channels
+        for share in (0.3, 0.05)
+    )
+    assert [name for name in long if name not in short] == ["time of year, sine", "time of year, cosine"]
+    assert short[-1] == "Sunday"
+
+
 def test_an_origin_is_a_row_with_what_is_known_of_it(data: Any) -> None:
     past, future = data.signature.inputs["past"], data.signature.inputs["future"]
     known = ("price", "holiday = Easter", "holiday = May Day")

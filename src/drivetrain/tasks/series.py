@@ -397,6 +397,8 @@ def from_frame(
     seasons = parse(freq).seasons if freq and rows.layout.beat.kind == "count" else rows.layout.beat.seasons
     layout = rows.layout
     edges, notes = edges_of(layout, moments, valid, test, frame.name)
+    moments = moments.calendar_of(layout.beat.index(moments.stamps) < edges[0])
+    layout = moments.layout
     layout = replace(layout, context=context or usual_context(layout, moments, edges[0], seasons))
     told = [
         *frame.notes,

@@ -21,9 +21,9 @@ YEAR, ENOUGH = 366, 3
 
 def calendar_channels(frequency: Frequency, days: float = math.inf) -> tuple[str, ...]:
     """The names of what is told of a moment: the time of day where moments are less than a day apart, the weekday where less
-    than a week, the time of the year where less than a year and the history has at least so many `days` as ENOUGH years: in a
-    shorter one it is as good as a date, and what a network makes of it is that it knows each week by heart. Nothing where rows are
-    counted."""
+    than a week, the time of the year where less than a year and what is learned from has at least so many `days` as ENOUGH
+    years: in a shorter one it is as good as a date, and what a network makes of it is that it knows each week by heart. Nothing
+    where rows are counted."""
     year = TIME_OF_YEAR if days >= ENOUGH * YEAR else ()
     if frequency.kind == "count":
         return ()

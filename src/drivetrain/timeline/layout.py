@@ -289,7 +289,7 @@ class Rows:
     notes: tuple[str, ...]
 
     def beating(self, frequency: str = "") -> Rows:
-        """With the frequency that is named, or found; and the channels of its calendar. Raises DataError, UsageError."""
+        """With the frequency that is named, or found; and all channels of its calendar. Raises DataError, UsageError."""
         layout = self.layout
         where = At(self.origins, self.kept, layout.timestamp)
         counts = layout.when in ("", "count")
@@ -300,9 +300,7 @@ class Rows:
             found = (
                 parse(frequency, self.stamps) if frequency else find_frequency(self.stamps, self.codes, where)
             )
-        days = np.ptp(self.stamps.local).astype(float) / DAY if len(self.stamps.local) and not counts else 0.0
-        channels = calendar_channels(found, days)
-        return replace(self, layout=replace(layout, frequency=str(found), calendar=channels))
+        return replace(self, layout=replace(layout, frequency=str(found), calendar=calendar_channels(found)))
 
     def number(self, column: str) -> npt.NDArray[np.float64]:
         """float64 (rows,) of a column of numbers, NaN where there is none. Raises DataError that names the row."""
@@ -552,6 +550,18 @@ class Moments:
         lost = counted(int((~kept).sum()), "moment", "moments")
         note = f"{lost} before the first known {self.layout.target} of a series count for nothing"
         return replace(self.take(kept), notes=(*self.notes, note))
+
+    def calendar_of(self, learned: npt.NDArray[np.bool_]) -> Moments:
+        """With the channels of the calendar that the moments which are learned from (moments,), a mask, are long enough for."""
+        layout = self.layout
+        if layout.beat.kind == "count":
+            return self
+        days = np.ptp(self.local[learned]).astype(float) / DAY if learned.any() else 0.0
+        told = calendar_channels(layout.beat, days)
+        # Those of the year are the last ones.
+        less = len(layout.calendar) - len(told)
+        values, ahead = (made[:, : made.shape[1] - less] for made in (self.values, self.ahead))
+        return replace(self, layout=replace(layout, calendar=told), values=values, ahead=ahead)
 
     def take(self, kept: npt.NDArray[np.bool_]) -> Moments:
         """The moments where a mask (moments,) is true: of each series a stretch, which may be empty."""
