@@ -162,8 +162,9 @@ def test_a_series_that_is_new_and_one_that_is_short_are_told_or_refused(plain: P
     assert any("'store 9' was not in the training" in note for note in found.notes)
     (short,) = forecaster.forecast(until(one(sales()), 9))
     assert any("9 moments of the 14 that are read" in note for note in short.notes)
-    with pytest.raises(DataError, match=r"6 known moments, and the model reads 14 .* 7 at least"):
-        forecaster.forecast(until(one(sales()), 6))
+    with pytest.raises(DataError, match=r"6 known moments, and the model reads 14 .* 7 at least") as caught:
+        forecaster.forecast_of(forecaster.read(until(one(sales()), 6), name="sales.csv"))
+    assert caught.value.where == "sales.csv"
     with pytest.raises(DataError, match="no row has a number"):
         forecaster.forecast({**sales(), "units": [None] * 280})
     with pytest.raises(UsageError, match="no column 'units'"):

@@ -36,12 +36,14 @@ class History:
     columns: Mapping[str, Array]
     origins: Sequence[str]
     numbers: Places
+    name: str = ""
+    """What the history is called in errors."""
 
     @classmethod
     def of(cls, layout: Layout, columns: Mapping[str, Array], origins: Sequence[str], name: str) -> History:
         """The history that the rows of a table are. Raises DataError, UsageError."""
         moments = layout.rows(columns, origins, name).moments(options=False).begun()
-        return cls(moments, columns, origins, layout.beat.index(moments.stamps))
+        return cls(moments, columns, origins, layout.beat.index(moments.stamps), name)
 
     @property
     def layout(self) -> Layout:
@@ -154,6 +156,7 @@ class History:
             raise DataError(
                 f"the history{of} has {have:,} known moments, and the model reads {layout.context:,} before what it foretells: "
                 f"{self.least:,} at least.",
+                where=self.name,
                 fix="Give more of its past.",
             )
         known = self._known(series, origin)
@@ -161,6 +164,7 @@ class History:
             raise DataError(
                 f"of the {layout.context:,} moments{of} before what is foretold only {known:,} {'is' if known == 1 else 'are'} "
                 "known: that tells the model nothing.",
+                where=self.name,
                 fix="Give the rows between, or a history with a row for each moment.",
             )
         notes: list[str] = []
