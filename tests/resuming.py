@@ -36,10 +36,13 @@ class StopAfter(dt.Hook):
             learner.stop()
 
 
-def dataset() -> dt.Dataset:
+def dataset(wrong: int = 0) -> dt.Dataset:
+    """Three classes of pictures; every so many-th has the label of another class."""
     generator = np.random.default_rng(5)
     labels = np.arange(ROWS + 24) % 3
     pixels = generator.integers(0, 120, (len(labels), 8, 8, 3)) + labels[:, None, None, None] * 60
+    if wrong:
+        labels[::wrong] = (labels[::wrong] + 1) % 3
     columns = {
         "image": list(pixels.astype(np.uint8)),
         "label": [str(label) for label in labels],

@@ -239,7 +239,7 @@ def test_early_stopping_ends_and_gives_the_best_weights_back(tmp_path: Path) -> 
 @pytest.mark.parametrize("patience", [None, 3])
 def test_a_loss_that_rose_is_told_where_its_weights_are_kept(tmp_path: Path, patience: int | None) -> None:
     options = {**resuming.options(tmp_path / "run"), "ema": None, "early_stopping": patience}
-    trained = Learner(resuming.dataset(), resuming.module(), augment="none", **options)
+    trained = Learner(resuming.dataset(wrong=4), resuming.module(), augment="none", **options)
     result = trained.fit(40, lr=0.2, schedule="constant")
     assert any("early stopping" in note for note in result["notes"]) is (patience is None)
 
