@@ -560,7 +560,12 @@ class Moments:
         told = calendar_channels(layout.beat, days)
         # Those of the year are the last ones.
         less = len(layout.calendar) - len(told)
-        values, ahead = (made[:, : made.shape[1] - less] for made in (self.values, self.ahead))
+        if not less:
+            return self
+        # One piece of memory again: what is made of a slice would be a copy each time.
+        values, ahead = (
+            np.ascontiguousarray(made[:, : made.shape[1] - less]) for made in (self.values, self.ahead)
+        )
         return replace(self, layout=replace(layout, calendar=told), values=values, ahead=ahead)
 
     def take(self, kept: npt.NDArray[np.bool_]) -> Moments:
