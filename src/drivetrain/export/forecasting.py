@@ -25,7 +25,8 @@ from drivetrain.runtime.contexts import stamp_texts
 from drivetrain.runtime.known import MADE, remember
 from drivetrain.runtime.programs import verified
 from drivetrain.runtime.programs.forecast import Engine, case_of
-from drivetrain.timeline.layout import JOINER, Layout, Moments
+from drivetrain.timeline.layout import JOINER, Layout
+from drivetrain.timeline.moments import Moments
 from drivetrain.types import Array
 from drivetrain.values import scalar, short
 

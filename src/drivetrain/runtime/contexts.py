@@ -14,7 +14,8 @@ from drivetrain.figures import counted
 from drivetrain.timeline.calendar import features
 from drivetrain.timeline.frequency import Frequency
 from drivetrain.timeline.grid import shown
-from drivetrain.timeline.layout import Layout, Moments
+from drivetrain.timeline.layout import Layout
+from drivetrain.timeline.moments import Moments
 from drivetrain.types import Array
 
 Places = npt.NDArray[np.int64]

@@ -21,7 +21,8 @@ from drivetrain.errors import DataError
 from drivetrain.figures import counted
 from drivetrain.forecasting.bank import lookbacks
 from drivetrain.timeline.grid import shown
-from drivetrain.timeline.layout import Layout, Moments
+from drivetrain.timeline.layout import Layout
+from drivetrain.timeline.moments import Moments
 from drivetrain.types import Array
 from drivetrain.values import is_nothing
 

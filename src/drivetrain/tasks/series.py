@@ -55,7 +55,8 @@ from drivetrain.tasks.series_columns import (
 )
 from drivetrain.timeline.frequency import Frequency, parse
 from drivetrain.timeline.grid import shown
-from drivetrain.timeline.layout import Layout, Moments
+from drivetrain.timeline.layout import Layout
+from drivetrain.timeline.moments import Moments
 from drivetrain.types import Array
 from drivetrain.windows import Windows
 

@@ -19,7 +19,7 @@ from drivetrain.timeline.calendar import features
 from drivetrain.types import Array
 
 if TYPE_CHECKING:
-    from drivetrain.timeline.layout import Moments
+    from drivetrain.timeline.moments import Moments
 
 Paths = tuple[tuple[str, ...], ...]
 Places = npt.NDArray[np.int64]

@@ -17,7 +17,8 @@ from drivetrain.figures import counted, percent, rough
 from drivetrain.forecasting.changes import change_points
 from drivetrain.forecasting.decompose import decompose
 from drivetrain.timeline.grid import shown
-from drivetrain.timeline.layout import Layout, Moments
+from drivetrain.timeline.layout import Layout
+from drivetrain.timeline.moments import Moments
 from drivetrain.types import Array
 
 Floats = npt.NDArray[np.float64]
