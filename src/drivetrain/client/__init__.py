@@ -1,0 +1,1 @@
+"""Ask a server, here or elsewhere, with numpy and the standard library alone."""
