@@ -65,8 +65,8 @@ def test_whole_numbers_may_stand_in_a_field_of_floats_and_null_is_nan() -> None:
 @pytest.mark.parametrize(
     "shape",
     [
-        [-1], [-2, -2], [2**63], [2**32, 2**32], [2**32, 2**32, 0], [0, 2**62], [10**30], [1.0], [True], ["1"], [None], [[1]], "1", None,
-        1, {"0": 1}, [1] * 33, [2, 2], [], [0],
+        [-1], [-2, -2], [2**63], [2**32, 2**32], [2**32, 2**32, 0], [0, 2**62], [10**30], [1.0], [True], ["1"], [None],
+        [[1]], "1", None, 1, {"0": 1}, [1] * 33, [2, 2], [], [0],
     ],
 )  # fmt: skip
 def test_a_shape_that_lies_is_refused(shape: Any) -> None:
