@@ -1,0 +1,123 @@
+"""Many callers at once, in one process of its own, that costs so little that the server is what is measured.
+
+`python load.py` reads one JSON object on standard input, {"port", "request" (base64 of the bytes of one HTTP request), "concurrency",
+"seconds"}, keeps `concurrency` connections busy, one request at a time each, and prints {"answers", "refused", "errors", "seconds",
+"p50_ms", "p99_ms"}.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import selectors
+import socket
+import subprocess
+import sys
+import time
+from typing import Any
+
+LENGTH = b"content-length:"
+
+
+def load(
+    port: int, request: bytes, concurrency: int = 32, seconds: float = 3.0, core: int | None = None
+) -> dict[str, Any]:
+    """Ask a server on this machine from a process of its own, on one core where it is named."""
+    asked = {
+        "port": port,
+        "request": base64.b64encode(request).decode(),
+        "concurrency": concurrency,
+        "seconds": seconds,
+        "core": core,
+    }
+    done = subprocess.run(
+        [sys.executable, "-I", __file__],
+        input=json.dumps(asked),
+        capture_output=True,
+        text=True,
+        timeout=seconds + 60,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+def post(path: str, body: bytes, kind: str = "application/json", port: int = 0) -> bytes:
+    """The bytes of one request."""
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+class _Caller:
+    """One connection: what has come of the answer that it waits for."""
+
+    def __init__(self, port: int) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port))
+        self.socket.setblocking(False)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.data = b""
+        self.begun = 0.0
+
+    def whole(self) -> bool:
+        head, found, body = self.data.partition(b"\r\n\r\n")
+        if not found:
+            return False
+        lower = head.lower()
+        place = lower.find(LENGTH)
+        if place < 0:
+            return body.endswith(b"0\r\n\r\n")
+        end = lower.find(b"\r\n", place)
+        return len(body) >= int(lower[place + len(LENGTH) : end if end > 0 else None])
+
+
+def _run(port: int, request: bytes, concurrency: int, seconds: float) -> dict[str, Any]:
+    selector = selectors.DefaultSelector()
+    callers = [_Caller(port) for _ in range(concurrency)]
+    answers = refused = errors = 0
+    times: list[float] = []
+    clock = time.perf_counter
+    for caller in callers:
+        selector.register(caller.socket, selectors.EVENT_READ, caller)
+        caller.begun = clock()
+        caller.socket.sendall(request)
+    begun = clock()
+    end = begun + seconds
+    while clock() < end and selector.get_map():
+        for key, _ in selector.select(0.1):
+            caller: _Caller = key.data
+            piece = caller.socket.recv(1 << 20)
+            if not piece:
+                errors += 1
+                selector.unregister(caller.socket)
+                continue
+            caller.data += piece
+            if not caller.whole():
+                continue
+            now = clock()
+            times.append(now - caller.begun)
+            good = caller.data.startswith(b"HTTP/1.1 200")
+            answers, refused = answers + good, refused + (not good)
+            caller.data, caller.begun = b"", now
+            caller.socket.sendall(request)
+    spent = clock() - begun
+    times.sort()
+    at = lambda share: round(1000 * times[min(len(times) - 1, int(share * len(times)))], 4) if times else None  # noqa: E731
+    return {
+        "answers": answers,
+        "refused": refused,
+        "errors": errors,
+        "seconds": spent,
+        "p50_ms": at(0.5),
+        "p99_ms": at(0.99),
+    }
+
+
+if __name__ == "__main__":
+    asked = json.loads(sys.stdin.read())
+    if asked.get("core") is not None:
+        os.sched_setaffinity(0, {asked["core"]})
+    print(
+        json.dumps(
+            _run(asked["port"], base64.b64decode(asked["request"]), asked["concurrency"], asked["seconds"])
+        )
+    )
