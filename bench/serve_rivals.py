@@ -2,8 +2,8 @@
 >= 15 times as many as LitServe and MLServer, all of our checks on.
 
 Method: the same tiny model (a table's net of 8 numbers) behind each server on loopback, one process each on one core, 32
-connections of one caller process on the other core, one row a request in JSON. Five passes, the servers asked in turn in each; medians
-of requests a second, and of the ratios within a pass. DRIVETRAIN_RIVALS names the Python that has the rivals.
+connections of one caller process on the other core, one row a request in JSON. Five passes, the servers asked in turn in each;
+medians of requests a second, and of the ratios within a pass. DRIVETRAIN_RIVALS names the Python that has the rivals.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Many callers at once, in one process of its own, that costs so little that the server is what is measured.
 
 `python load.py` reads one JSON object on standard input: "port", "request" (base64 of the bytes of one HTTP request),
-"concurrency", "seconds". It keeps so many connections busy, one request at a time each, and prints "answers", "refused", "errors", "seconds",
-"p50_ms", "p99_ms".
+"concurrency", "seconds". It keeps so many connections busy, one request at a time each, and prints "answers", "refused", "errors",
+"seconds", "p50_ms", "p99_ms".
 """
 
 from __future__ import annotations
