@@ -95,7 +95,7 @@ class Predictor:
         all of it, with `windows` beside it what is answered for each (see `Codec.stretches`). Raises DrivetrainError where it
         can't be read or answered, UsageError where the parts of a model are asked for that has none."""
         self._refuse_parts(parts)
-        (result,) = self._answers([self.reader.row(item)], parts, windows=windows)
+        (result,) = self.answers([self.reader.row(item)], parts, windows=windows)
         if isinstance(result, Failure):
             raise result.error
         return result
@@ -143,9 +143,9 @@ class Predictor:
             for batch in chain([first], iter(lambda: list(islice(source, self.batch_size)), [])):
                 waiting.append(self.reader.rows(batch, pool))
                 if len(waiting) > 1:
-                    yield from self._answers(list(waiting.popleft()), parts, outputs, windows)
+                    yield from self.answers(list(waiting.popleft()), parts, outputs, windows)
             for rows in waiting:
-                yield from self._answers(list(rows), parts, outputs, windows)
+                yield from self.answers(list(rows), parts, outputs, windows)
 
     def _refuse_parts(self, asked: bool) -> None:
         if asked and not self.parts:
@@ -153,7 +153,7 @@ class Predictor:
                 "this model is no blend: it has no parts.", where=self.name, fix="Ask for its answers alone."
             )
 
-    def _answers(
+    def answers(
         self, rows: Sequence[Row], parts: bool, keep: bool = False, windows: bool = False
     ) -> list[Answer | Failure]:
         """Answers for a prepared batch."""

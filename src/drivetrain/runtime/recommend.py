@@ -170,11 +170,11 @@ class Recommender:
         self._codes = places_by_text(self.items)
         self._target = next(iter(ranker.signature.targets))
         self._fields = list(ranker.signature.inputs)
-        self._session = OnnxSession(ranker.graph, ranker.tensors, threads=threads)
+        self.session = OnnxSession(ranker.graph, ranker.tensors, threads=threads)
         if check:
-            (found or verify(ranker, self._session)).require(where)
+            (found or verify(ranker, self.session)).require(where)
         self._vectors = ranker.vectors
-        self._ratings = (
+        self.ratings = (
             None
             if opened is ranker
             else Predictor(opened, verify=check and found is None, threads=threads, trusted=True)
@@ -331,7 +331,7 @@ class Recommender:
         """(n, items) of histories (n, items), what was had at -1."""
         feeds = {name: np.zeros_like(histories) for name in self._fields}
         feeds["history"] = histories
-        return self._session.run(feeds)[self._target].astype(np.float64)
+        return self.session.run(feeds)[self._target].astype(np.float64)
 
     def _summands(self, places: npt.NDArray[np.int64]) -> Floats:
         """(len(places), items): what each thing in the history adds to each score; nothing to its own."""
@@ -381,14 +381,14 @@ class Recommender:
 
     def _rated(self, user: str | None, chosen: list[int]) -> dict[int, float]:
         """Item -> the rating that a known user would give, within the range of ratings there were."""
-        if self._ratings is None or user is None:
+        if self.ratings is None or user is None:
             return {}
-        (who, users), (what, _) = self._ratings.signature.inputs.items()
-        (target,) = self._ratings.signature.targets
+        (who, users), (what, _) = self.ratings.signature.inputs.items()
+        (target,) = self.ratings.signature.targets
         if user not in (users.labels or ()):
             return {}
-        low, high = number_range(self._ratings.profile, target) or (-math.inf, math.inf)
-        answers = self._ratings.predict_many([{who: user, what: self.items[place]} for place in chosen])
+        low, high = number_range(self.ratings.profile, target) or (-math.inf, math.inf)
+        answers = self.ratings.predict_many([{who: user, what: self.items[place]} for place in chosen])
         return {
             place: min(max(answer.value, low), high)
             for place, answer in zip(chosen, answers)

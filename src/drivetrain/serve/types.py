@@ -64,6 +64,8 @@ class Request:
     """The caller's X-Request-Id where it is a plain one, else one of ours."""
     arrived: float = 0.0
     """time.monotonic() at its first byte."""
+    source: str = "http"
+    """How it came: "http" or "grpc"."""
 
 
 @dataclass(slots=True)

@@ -1,0 +1,1 @@
+"""How a bundle is served, by the name of its program: one file each."""

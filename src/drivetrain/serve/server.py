@@ -1,0 +1,128 @@
+"""The server as one callable: a request in, a response out. What listens on sockets calls it, and so do tests."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from drivetrain.cores import usable_cores
+from drivetrain.errors import BundleError, DataError, DrivetrainError, UsageError
+from drivetrain.files import to_json
+from drivetrain.serve.batcher import Batcher
+from drivetrain.serve.path import Answered, AnsweredTensors, new_batcher
+from drivetrain.serve.programs.base import Servable
+from drivetrain.serve.settings import Batching, ModelSettings, Settings
+from drivetrain.serve.types import Refusal, Request, Response
+from drivetrain.types import Array
+
+Result = TypeVar("Result")
+MOST_WRITING = 16
+"""Texts that are written piece by piece at the same time."""
+MOST_SESSIONS = 64
+ONE_ERROR = ("/v1/", "/v2/")
+"""Paths whose protocol has one text for an error."""
+
+
+class Server:
+    """Models, who may ask them, what waits for them, and what becomes of their answers. `start` and `answer` belong to one event
+    loop."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        repository: Any,
+        router: Any,
+        routes: Any = None,
+        gate: Any = None,
+        recorder: Any = None,
+        counters: Any = None,
+        quarantine: Any = None,
+        log: Any = None,
+    ) -> None:
+        self.settings, self.repository, self.router = settings, repository, router
+        self.routes, self.gate, self.recorder = routes, gate, recorder
+        self.counters, self.quarantine, self.log = counters, quarantine, log
+        # Threads are made when they are needed. Reading has its own, so that no file keeps a model waiting.
+        self._readers = ThreadPoolExecutor(usable_cores() + 2, thread_name_prefix="drivetrain-read")
+        self._sessions = ThreadPoolExecutor(MOST_SESSIONS, thread_name_prefix="drivetrain-run")
+        self.writing = asyncio.Semaphore(MOST_WRITING)
+        self.stopping = False
+
+    async def start(self) -> None:
+        """Begin to look after the repository, where there is one to look after."""
+
+    async def stop(self) -> None:
+        """No new work; what runs ends."""
+        self.stopping = True
+        self._readers.shutdown(wait=False, cancel_futures=True)
+        self._sessions.shutdown(wait=False)
+
+    async def answer(self, request: Request) -> Response:
+        """The response to a request, whatever it is: nothing is raised but a cancellation."""
+        try:
+            route, places = self.routes.match(request.method, request.path)
+            if self.gate is not None:
+                self.gate.may(request.caller, route.right, places.get("model"))
+            return await route.handler(self, request, places)
+        except Refusal as fault:
+            return refused(request, fault.status, fault, fault.headers)
+        except (UsageError, DataError, BundleError) as fault:
+            return refused(request, 400, fault)
+        except Exception as fault:  # noqa: BLE001 - whatever it is, it is one caller that it happens to.
+            return self._failed(request, fault)
+
+    def _failed(self, request: Request, fault: Exception) -> Response:
+        """Our own fault: the caller is told which request it was, we what happened."""
+        traceback.print_exception(fault)
+        words = DrivetrainError("the server failed.", where=f"request {request.id}", fix="Tell who runs it.")
+        return refused(request, 500, words)
+
+    # --- what the way of a request needs ------------------------------------------------------------------
+
+    def batching(self, model: str) -> Batching:
+        return self.model_settings(model).batching
+
+    def model_settings(self, model: str) -> ModelSettings:
+        return self.settings.models.get(model, self.settings.defaults)
+
+    def batcher(self, servable: Servable) -> Batcher:
+        """Where what is asked of a version waits."""
+        if servable.batcher is None:
+            servable.batcher = new_batcher(self, servable)
+        return servable.batcher
+
+    async def in_thread(self, function: Callable[..., Result], *args: Any) -> Result:
+        """What a function gives, called in a thread that reads."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, function, *args)
+
+    async def in_session(self, function: Callable[..., Result], *args: Any) -> Result:
+        """The same in a thread that runs graphs."""
+        return await asyncio.get_running_loop().run_in_executor(self._sessions, function, *args)
+
+    def record_items(
+        self, lease: Any, items: Sequence[Any], found: Answered, request: Request
+    ) -> Sequence[str | None]:
+        """Keep what was answered; the ids that it can be found by."""
+        del lease, items, found, request
+        return ()
+
+    def record_tensors(
+        self, lease: Any, feeds: Mapping[str, Array], found: AnsweredTensors, request: Request
+    ) -> Sequence[str | None]:
+        """The same of arrays."""
+        del lease, feeds, found, request
+        return ()
+
+
+def refused(
+    request: Request, status: int, fault: DrivetrainError, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Why there is no answer, as the protocol of this path words it."""
+    record: Mapping[str, str] = (
+        {"error": str(fault)} if request.path.startswith(ONE_ERROR) else fault.to_json()
+    )
+    return Response(to_json(record).encode(), status, headers=headers or {})

@@ -1,0 +1,114 @@
+"""What tests of the server share: tiny bundles of every program, and a server in this process. No torch."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from drivetrain.errors import nearest
+from drivetrain.files import from_json, to_json
+from drivetrain.serve.servable import Servable, open_servable
+from drivetrain.serve.server import Server
+from drivetrain.serve.settings import Settings
+from drivetrain.serve.types import Asked, Refusal, Request, Response
+
+BUNDLES = Path(__file__).parent / "bundles"
+MODELS = {
+    "houses": "format-2-houses", "pictures": "format-1-pictures", "trees": "format-1-trees", "blend": "format-3-blend",
+    "said": "format-6-said", "files": "format-7-files", "sounds": "format-7-sounds", "traces": "format-7-traces",
+    "writer": "format-5-writer", "translator": "format-7-translator", "sales": "format-8-sales",
+}  # fmt: skip
+"""Name of a model -> its bundle."""
+
+
+class Given:
+    """A router of servables that are there: by name, or by name and version."""
+
+    def __init__(self, *servables: Servable, shadows: tuple[Servable, ...] = ()) -> None:
+        self.servables = {(each.name, each.version): each for each in servables}
+        self.shadows = shadows
+
+    def lease(self, asked: Asked) -> Lease:
+        versions = {version: each for (name, version), each in self.servables.items() if name == asked.model}
+        version = max(versions, default=0) if asked.version is None else asked.version
+        if version not in versions:
+            raise Refusal(
+                404,
+                f"there is no model {asked.model!r}.",
+                fix=nearest(asked.model, [n for n, _ in self.servables]),
+            )
+        return Lease(versions[version], self.shadows)
+
+
+class Lease:
+    def __init__(self, servable: Servable, shadows: tuple[Servable, ...] = ()) -> None:
+        self.servable, self.shadows = servable, shadows
+
+    def hold(self) -> Lease:
+        return self
+
+    def close(self) -> None:
+        pass
+
+    def __enter__(self) -> Lease:
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        pass
+
+
+@cache
+def servable(name: str, version: int = 1) -> Servable:
+    """One of MODELS, opened once."""
+    return open_servable(BUNDLES / f"{MODELS[name]}.bundle", name, version, threads=1, trusted=True)
+
+
+def a_repository(folder: Path, *names: str) -> Path:
+    """A folder of models, of each a version 1; by default all MODELS."""
+    for name in names or MODELS:
+        (folder / name / "1").mkdir(parents=True)
+        shutil.copy(BUNDLES / f"{MODELS[name]}.bundle", folder / name / "1" / "model.bundle")
+    return folder
+
+
+def a_server(*servables: Servable, settings: Settings | None = None, **more: Any) -> Server:
+    """A server of these, in this process."""
+    router = Given(*servables, shadows=more.pop("shadows", ()))
+    return Server(settings or Settings("models"), repository=None, router=router, **more)
+
+
+def golden_items(servable: Servable) -> list[dict[str, Any]]:
+    """The raw values of its golden cases."""
+    inputs = servable.bundle.signature.inputs
+    return [
+        {field: codec.from_bytes(case.raw[field]) for field, codec in inputs.items()}
+        for case in servable.bundle.cases
+    ]
+
+
+def run(main: Any) -> Any:
+    """What a coroutine gives."""
+    return asyncio.run(main)
+
+
+def ask(
+    server: Server,
+    method: str,
+    path: str,
+    body: Any = b"",
+    headers: Mapping[str, str] | None = None,
+    **more: Any,
+) -> Response:
+    """The response to a request, asked in this process; a body that is no bytes goes as JSON."""
+    data = body if isinstance(body, (bytes, bytearray, memoryview)) else to_json(body).encode()
+    return run(server.answer(Request(method, path, body=bytes(data), headers=headers or {}, **more)))
+
+
+def said(response: Response) -> Any:
+    """The JSON of a response."""
+    assert isinstance(response.body, bytes)
+    return from_json(response.body)
