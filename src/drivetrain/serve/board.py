@@ -1,0 +1,137 @@
+"""What the workers of one server tell each other: which models somebody wished to be loaded or not, and how far each worker is.
+
+Each worker looks at the repository and loads for itself. So that callers don't get the old version from one and the new one from
+another for as long as the slowest takes to load, a worker that has a new version ready says so here and goes on answering with the
+old one, until all have said it; then each changes over within `PAUSE` seconds. A worker that has died is not waited for.
+
+It is one JSON text in memory that the parent shares with those that it forks, written under a lock that the system takes back from
+who dies.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import struct
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from typing import IO, Any, cast
+
+if sys.platform != "win32":
+    import fcntl
+
+SIZE = 2**20
+PAUSE = 0.005
+_HEAD = struct.Struct("<QQ")
+"""How often it was written (odd: somebody is at it), and how many bytes there are."""
+
+
+class Board:
+    """For one worker it is a variable; for more, memory that they share (made before the fork)."""
+
+    def __init__(self, workers: int = 1) -> None:
+        self.workers = workers
+        self.index = 0
+        self._here = threading.Lock()
+        self._file: IO[bytes] | None = None
+        self._memory: mmap.mmap | None = None
+        self._text: dict[str, Any] = {"wishes": {}, "slots": {}}
+        if workers > 1:
+            self._file = tempfile.TemporaryFile()
+            self._file.truncate(SIZE)
+            self._memory = mmap.mmap(self._file.fileno(), SIZE)
+            self._put(self._text)
+
+    def at(self, index: int) -> Board:
+        """This board as the worker `index` sees it; what its forerunner said is forgotten."""
+        self.index = index
+        with self.changing() as text:
+            text["slots"][str(index)] = {"pid": os.getpid(), "settled": {}}
+        return self
+
+    @property
+    def written(self) -> int:
+        """Changes with every write: who only wants to know whether there is news reads 8 bytes."""
+        return self._text.get("written", 0) if self._memory is None else _HEAD.unpack_from(self._memory)[0]
+
+    def read(self) -> dict[str, Any]:
+        if self._memory is None:
+            return self._text
+        while True:
+            before, length = _HEAD.unpack_from(self._memory)
+            data = self._memory[_HEAD.size : _HEAD.size + min(length, SIZE)]
+            if not before % 2 and _HEAD.unpack_from(self._memory)[0] == before:
+                with suppress(ValueError):
+                    return cast("dict[str, Any]", json.loads(data))
+            time.sleep(0.0005)
+
+    @contextmanager
+    def changing(self) -> Generator[dict[str, Any], None, None]:
+        """The text, to be changed; nobody else changes it meanwhile."""
+        with self._here, self.only("board"):
+            text = self.read()
+            yield text
+            self._put(text)
+
+    @contextmanager
+    def only(self, what: str) -> Generator[None, None, None]:
+        """One worker at a time: "board", or "load", so that of several the first tries what nobody knows, and the others know it."""
+        if self._file is None or sys.platform == "win32":
+            yield
+            return
+        place = {"board": 0, "load": 1}[what]
+        fcntl.lockf(self._file, fcntl.LOCK_EX, 1, place)
+        try:
+            yield
+        finally:
+            fcntl.lockf(self._file, fcntl.LOCK_UN, 1, place)
+
+    def _put(self, text: dict[str, Any]) -> None:
+        if self._memory is None:
+            text["written"] = text.get("written", 0) + 2
+            return
+        data = json.dumps(text).encode()
+        if _HEAD.size + len(data) > SIZE:
+            return  # So many models that they don't fit: workers then change over one by one.
+        times = _HEAD.unpack_from(self._memory)[0] | 1  # A writer that died left it odd.
+        _HEAD.pack_into(self._memory, 0, times, 0)
+        self._memory[_HEAD.size : _HEAD.size + len(data)] = data
+        _HEAD.pack_into(self._memory, 0, times + 1, len(data))
+
+    @property
+    def wishes(self) -> dict[str, dict[str, Any]]:
+        """By a model's name: {"off": nothing but what is in "load", "load": [versions], "unload": [versions], "again": n}."""
+        return self.read()["wishes"]
+
+    def settle(self, model: str, seen: str, looked: float) -> None:
+        """This worker has done for a model what is `seen` of it since the moment `looked` (time.monotonic(), which all share)."""
+        if self._memory is None:
+            return
+        with self.changing() as text:
+            slot = text["slots"].setdefault(str(self.index), {"pid": os.getpid(), "settled": {}})
+            slot["settled"][model] = [seen, looked]
+
+    def settled(self, model: str, seen: str, looked: float) -> bool:
+        """Whether every worker has settled the same, or has looked later and seen something else, as this one will in a moment."""
+        if self._memory is None:
+            return True
+        for slot in self.read()["slots"].values():
+            theirs, when = slot["settled"].get(model, ["", 0.0])
+            if theirs != seen and when <= looked and _alive(slot["pid"]):
+                return False
+        return True
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

@@ -1,0 +1,238 @@
+"""Which versions of a model are to be loaded, and the loading of them: from one snapshot of a model to the next."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from drivetrain.errors import DrivetrainError, one_line
+from drivetrain.serve.layout import Found
+from drivetrain.serve.names import is_version
+from drivetrain.serve.servable import Servable
+from drivetrain.serve.settings import ModelSettings
+from drivetrain.serve.source import Source
+
+State = Literal["loading", "ready", "failed", "unloaded"]
+CHUNK = 2**22
+
+
+@dataclass(frozen=True)
+class VersionState:
+    """How a version is, why, and since when (seconds since 1970). A ready one may have a reason too: what is wrong with the files
+    that have taken the place of those that it was made of."""
+
+    state: State
+    reason: str = ""
+    since: float = field(default_factory=time.time)
+    hash: str = ""
+
+
+@dataclass(eq=False)
+class Held:
+    """A version that is loaded, and how many requests have it. `retired` is called when the last lets go, once it is set."""
+
+    servable: Servable
+    since: float
+    leases: int = 0
+    retired: Callable[[], None] | None = None
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model at one moment. It never changes: another takes its place."""
+
+    name: str
+    settings: ModelSettings = ModelSettings()
+    held: Mapping[int, Held] = field(default_factory=dict[int, Held], repr=False)
+    states: Mapping[int, VersionState] = field(default_factory=dict[int, VersionState])
+
+    @property
+    def versions(self) -> Mapping[int, Servable]:
+        """Those that answer, oldest first."""
+        return {version: held.servable for version, held in self.held.items()}
+
+    @property
+    def newest(self) -> int | None:
+        """The highest version that answers."""
+        return max(self.held, default=None)
+
+    @property
+    def labels(self) -> Mapping[str, int]:
+        return self.settings.labels
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What somebody asked for by the repository extension: `off`, nothing but `load`; `unload`, all but these. `again` counts how
+    often something was to be tried once more."""
+
+    off: bool = False
+    load: tuple[int, ...] = ()
+    unload: tuple[int, ...] = ()
+    again: int = 0
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Wish:
+        return cls(
+            record.get("off", False), tuple(record.get("load", ())), tuple(record.get("unload", ())), record.get("again", 0)
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What was tried in vain, and isn't again before its bytes are others."""
+
+    mark: str
+    digest: str
+    error: DrivetrainError
+    reason: str
+    since: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of trying a version."""
+
+    version: int
+    error: DrivetrainError | None
+    reason: str
+    seconds: float
+
+
+class Loader:
+    """Opens versions and remembers what failed. Used by one thread at a time."""
+
+    def __init__(self, opening: Callable[..., Servable], threads: int | None) -> None:
+        self.opening, self.threads = opening, threads
+        self.tried: dict[tuple[str, int], Tried] = {}
+        self.marks: dict[tuple[str, int], str] = {}
+        """Of what is loaded."""
+        self._seen: dict[tuple[str, int], str] = {}
+        self._again: dict[str, int] = {}
+
+    def next(
+        self, name: str, old: Model | None, found: Mapping[int, Found], settings: ModelSettings, wish: Wish, source: Source,
+        begun: Callable[[int], None] = lambda version: None,
+    ) -> tuple[Model, list[Outcome], bool]:  # fmt: skip
+        """The model as it is to be, what came of each version that was tried, and whether all is settled: what failed and is
+        still being written is looked at again. `begun` is told of each version before it is opened."""
+        if wish.again != self._again.get(name, 0):
+            self._again[name] = wish.again
+            self.tried = {key: tried for key, tried in self.tried.items() if key[0] != name}
+        held = dict(old.held) if old else {}
+        outcomes: list[Outcome] = []
+
+        def ready(version: int) -> bool:
+            """Whether a version answers, after it was tried where that may help."""
+            entry = found.get(version)
+            if entry is not None and self._worth(entry, version in held):
+                begun(version)
+                self._open(entry, source, held, outcomes)
+            return version in held
+
+        kept = self._kept(found, held, settings, wish, ready)
+        after = {version: held[version] for version in sorted(kept)}
+        for version in held.keys() - after.keys():
+            self.marks.pop((name, version), None)
+        for key in [key for key in self.tried if key[0] == name and key[1] not in found]:
+            del self.tried[key]
+        settled = True
+        for version, entry in found.items():
+            key = (name, version)
+            writing = key in self.tried and self.tried[key].mark != entry.mark
+            settled &= not writing
+            self._seen[key] = entry.mark
+        states = {version: self._state(name, version, after, old) for version in sorted({*found, *after})}
+        return Model(name, settings, after, states), outcomes, settled
+
+    def _kept(
+        self, found: Mapping[int, Found], held: Mapping[int, Held], settings: ModelSettings, wish: Wish, ready: Callable[[int], bool]
+    ) -> set[int]:  # fmt: skip
+        """The versions that are to be loaded and can be: those that are named, and the newest that are good."""
+        kept = {version for version in wish.load if ready(version)}
+        if wish.off:
+            return kept
+        named = {*settings.labels.values(), *(int(arm) for arm in settings.traffic if is_version(arm)), *settings.versions}
+        kept |= {version for version in sorted(named - {*wish.unload}) if ready(version)}
+        if not settings.versions:
+            newest: list[int] = []
+            for version in sorted(found.keys() - {*wish.unload}, reverse=True):
+                if len(newest) == settings.keep:
+                    break
+                if ready(version):
+                    newest.append(version)
+            kept.update(newest)
+        # Files may be gone for a moment, or for good: nobody is turned away before there is something better.
+        return kept or {*held} - {*wish.unload}
+
+    def _worth(self, entry: Found, loaded: bool) -> bool:
+        """Whether to open what was found: it is new, or its files have changed and are whole."""
+        key = (entry.name, entry.version)
+        if loaded and self.marks.get(key) == entry.mark:
+            self.tried.pop(key, None)
+            return False
+        tried = self.tried.get(key)
+        return tried is None or (tried.mark != entry.mark and self._seen.get(key) == entry.mark)
+
+    def _open(self, entry: Found, source: Source, held: dict[int, Held], outcomes: list[Outcome]) -> None:
+        key, begin = (entry.name, entry.version), time.monotonic()
+        tried, digest, path = self.tried.get(key), "", None
+        try:
+            path = source.local(entry)
+            digest = digest_of(path)
+            if tried and tried.digest == digest:
+                self.tried[key] = Tried(entry.mark, digest, tried.error, tried.reason, tried.since)
+                return
+            servable = self.opening(path, entry.name, entry.version, threads=self.threads)
+        except Exception as fault:  # noqa: BLE001
+            # Whatever is wrong with one version, all the others are served on.
+            error = _plain(fault)
+            reason = _reason(error, path)
+            self.tried[key] = Tried(entry.mark, digest, error, reason, time.time())
+            outcomes.append(Outcome(entry.version, error, reason, time.monotonic() - begin))
+            return
+        self.tried.pop(key, None)
+        self.marks[key] = entry.mark
+        if entry.version in held and held[entry.version].servable.hash == servable.hash:
+            return  # The same bundle, copied again: who has it keeps it.
+        held[entry.version] = Held(servable, time.time())
+        outcomes.append(Outcome(entry.version, None, "", time.monotonic() - begin))
+
+    def _state(self, name: str, version: int, held: Mapping[int, Held], old: Model | None) -> VersionState:
+        tried = self.tried.get((name, version))
+        if version in held:
+            return VersionState("ready", tried.reason if tried else "", held[version].since, held[version].servable.hash)
+        if tried:
+            return VersionState("failed", tried.reason, tried.since)
+        before = old.states.get(version) if old else None
+        return before if before and before.state == "unloaded" else VersionState("unloaded")
+
+
+def digest_of(path: Path) -> str:
+    """The SHA-256 of a file's bytes, or of those of all files in a folder and their names. Raises OSError."""
+    total = hashlib.sha256()
+    files: Iterable[Path] = sorted(path.rglob("*")) if path.is_dir() else [path]
+    for file in files:
+        if file.is_file():
+            total.update(f"{file.relative_to(path)} {file.stat().st_size}\n".encode("utf-8", "surrogateescape"))
+            with open(file, "rb") as data:
+                while chunk := data.read(CHUNK):
+                    total.update(chunk)
+    return total.hexdigest()
+
+
+def _plain(fault: Exception) -> DrivetrainError:
+    """An error without what it was raised in: its frames would keep a whole bundle in memory."""
+    error = fault if isinstance(fault, DrivetrainError) else DrivetrainError(f"{type(fault).__name__}: {fault}")
+    error.__traceback__ = error.__cause__ = error.__context__ = None
+    return error
+
+
+def _reason(error: DrivetrainError, path: Path | None) -> str:
+    """What is wrong, in one line that tells nobody where on this machine things are."""
+    place = error.where.replace(str(path), "").strip(", ") if path else ""
+    return one_line(f"{place}: {error.error}" if place and "/" not in place and "\\" not in place else error.error)

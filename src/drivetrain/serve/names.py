@@ -1,0 +1,21 @@
+"""What models, labels, versions and addresses may look like."""
+
+from __future__ import annotations
+
+import re
+
+SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+"""What a model or a label may be called: the same in a path, a URL, a file's name and a metric."""
+MOST_VERSION = 2**63 - 1
+_VERSION = re.compile(r"0|[1-9][0-9]{0,18}")
+_URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
+
+
+def is_version(text: str) -> bool:
+    """Whether a text is a whole number that a version can have, written in the one way: no sign, no zero before it."""
+    return _VERSION.fullmatch(text) is not None and int(text) <= MOST_VERSION
+
+
+def is_url(path: str) -> bool:
+    """Whether this is an address, such as s3://bucket/models: a scheme of two letters or more, so that C:// is none."""
+    return _URL.match(path) is not None
