@@ -42,7 +42,7 @@ class Board:
         self._memory: mmap.mmap | None = None
         self._text: dict[str, Any] = {"wishes": {}, "slots": {}}
         if workers > 1:
-            self._file = tempfile.TemporaryFile()
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115
             self._file.truncate(SIZE)
             self._memory = mmap.mmap(self._file.fileno(), SIZE)
             self._put(self._text)
@@ -80,7 +80,7 @@ class Board:
 
     @contextmanager
     def only(self, what: str) -> Generator[None, None, None]:
-        """One worker at a time: "board", or "load", so that of several the first tries what nobody knows, and the others know it."""
+        """One worker at a time: for "board", or for "load": the first tries what nobody knows, and then the others know it."""
         if self._file is None or sys.platform == "win32":
             yield
             return

@@ -19,7 +19,10 @@ from drivetrain.extras import require
 from drivetrain.files import atomic_writer
 from drivetrain.serve.layout import MANIFEST, MOST_FILES, Found, Listing, models_in, name_of
 
-_TELLS = ("ETag", "etag", "e_tag", "md5", "md5Hash", "md5_hash", "crc32c", "generation", "version_id", "checksum", "LastModified", "last_modified", "mtime", "created", "uid", "ino")  # fmt: skip
+_TELLS = (
+    "ETag", "etag", "e_tag", "md5", "md5Hash", "md5_hash", "crc32c", "generation", "version_id", "checksum",
+    "LastModified", "last_modified", "mtime", "created", "uid", "ino",
+)  # fmt: skip
 """What file systems say of a file that is another one as soon as its bytes are."""
 MOST_BYTES = 2**32
 CHUNK = 2**22
@@ -28,7 +31,11 @@ CHUNK = 2**22
 def cache_folder() -> Path:
     """DRIVETRAIN_CACHE, else where this machine keeps caches."""
     given = os.environ.get("DRIVETRAIN_CACHE")
-    base = Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "drivetrain"
+    base = (
+        Path(given)
+        if given
+        else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "drivetrain"
+    )
     return base / "served"
 
 
@@ -62,7 +69,9 @@ class Remote:
             for path, at in self._files.items()
             if path == found.path or path.startswith(below)
         }
-        folder = cache_folder() / hashlib.sha256(f"{self.url}\n{found.path}\n{found.mark}".encode()).hexdigest()
+        folder = (
+            cache_folder() / hashlib.sha256(f"{self.url}\n{found.path}\n{found.mark}".encode()).hexdigest()
+        )
         if sum(size for _, _, size in wanted.values()) > MOST_BYTES:
             raise FileError("the bundle is larger than 4 GB.", where=self.url)
         single = found.path in wanted and len(wanted) == 1
@@ -89,7 +98,8 @@ class Remote:
                 found = cast("dict[str, dict[str, Any]]", self._system.find(self._root, detail=True))
         except Exception as fault:
             # Each file system has errors of its own.
-            raise FileError(f"{type(fault).__name__}: {fault}", where=self.url, fix="Check the address and who may read it.") from fault  # fmt: skip
+            error = f"{type(fault).__name__}: {fault}"
+            raise FileError(error, where=self.url, fix="Check the address and who may read it.") from fault
         if len(found) > MOST_FILES:
             raise FileError(f"there are more than {MOST_FILES:,} files.", where=self.url)
         if not found:
@@ -115,4 +125,6 @@ class Remote:
         except FileError:
             raise
         except Exception as fault:
-            raise FileError(f"it can't be fetched: {type(fault).__name__}: {fault}", where=self.url) from fault
+            raise FileError(
+                f"it can't be fetched: {type(fault).__name__}: {fault}", where=self.url
+            ) from fault

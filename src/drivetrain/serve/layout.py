@@ -89,7 +89,9 @@ def _walk(folder: str, below: str, root: str, files: dict[str, str], faults: dic
         except OSError as fault:
             faults[name] = file_error(fault, "").error
         if len(files) > MOST_FILES:
-            raise FileError(f"there are more than {MOST_FILES:,} files.", where=root, fix="Name the folder of the models.")
+            raise FileError(
+                f"there are more than {MOST_FILES:,} files.", where=root, fix="Name the folder of the models."
+            )
 
 
 def _within(folder: str, other: str) -> bool:
@@ -114,7 +116,9 @@ def models_in(files: Mapping[str, str], faults: Mapping[str, str], name: str) ->
             continue  # A file that is no bundle: a README, say.
         if not SAFE_NAME.fullmatch(model):
             if any(_is_bundle(path or first) for path in below):
-                wrong[first] = "this is no name for a model: take letters, digits, dots, dashes and underscores, a letter or digit first"
+                wrong[first] = (
+                    "this is no name for a model: take letters, digits, dots, dashes and underscores, a letter or digit first"
+                )
         elif model in found:
             wrong[first] = f"the model {model!r} is there twice, as a file and as a folder"
         elif "" in below or MANIFEST in below:

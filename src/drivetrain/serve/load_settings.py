@@ -54,7 +54,9 @@ def load_settings(config: str | os.PathLike[str] | None = None, **given: Any) ->
     # A default path would make all models one; labels and shares are a model's own.
     for name in ("path", "labels", "traffic"):
         if name in defaults:
-            raise UsageError(f"{name!r} is of one model alone.", where=here.at("defaults"), fix=f"Put it in [models.NAME{'' if name == 'path' else '.' + name}].")  # fmt: skip
+            raise UsageError(
+                f"{name!r} is of one model alone.", where=here.at("defaults"), fix="Put it in [models.NAME]."
+            )  # fmt: skip
     settings = _built(
         Settings,
         {
@@ -127,7 +129,10 @@ def _built(cls: type[_Record], table: Mapping[str, Any], here: _Place, *place: s
             raise UsageError("this must be a finite number.", where=here.at(*place, name))
         if isinstance(value, (int, float)) and value < 0:
             raise UsageError(f"this must be 0 or more, not {value}.", where=here.at(*place, name))
-    given = {name: tuple(value) if isinstance(value, list) else value for name, value in table.items()}
+    given = {
+        name: tuple(cast("list[Any]", value)) if isinstance(value, list) else value
+        for name, value in table.items()
+    }
     return cls(**given)
 
 
@@ -137,7 +142,9 @@ def _fits(value: Any, hint: Any) -> bool:
     if origin is types.UnionType:
         return any(_fits(value, part) for part in parts)
     if origin is tuple:
-        return isinstance(value, list | tuple) and all(_fits(one, parts[0]) for one in cast("list[Any]", value))
+        return isinstance(value, list | tuple) and all(
+            _fits(one, parts[0]) for one in cast("list[Any]", value)
+        )
     if origin is Mapping:
         return isinstance(value, dict) and all(_fits(one, parts[1]) for one in cast("dict[str, Any]", value).values())  # fmt: skip
     if origin in (int, float):
@@ -188,7 +195,9 @@ def _model_settings(table: Mapping[str, Any], here: _Place, place: str) -> Model
 def _check_model(settings: ModelSettings, at: Callable[[str], str]) -> None:
     for label, version in settings.labels.items():
         if not SAFE_NAME.fullmatch(label) or label.isdigit():
-            raise UsageError(f"a label can't be called {label!r}.", where=at("labels"), fix="Take a word, such as canary.")  # fmt: skip
+            raise UsageError(
+                f"a label can't be called {label!r}.", where=at("labels"), fix="Take a word, such as canary."
+            )  # fmt: skip
         if not 0 <= version <= MOST_VERSION:
             raise UsageError(f"there is no version {version}.", where=at(f"labels.{label}"))
     for version in settings.versions:
@@ -198,7 +207,9 @@ def _check_model(settings: ModelSettings, at: Callable[[str], str]) -> None:
         raise UsageError("at least 1 version is kept.", where=at("keep"))
     for arm, share in settings.traffic.items():
         if arm not in settings.labels and not is_version(arm):
-            raise UsageError(f"{arm!r} is neither a label of this model nor a version.", where=at("traffic"), fix=_labels(arm, settings))  # fmt: skip
+            raise UsageError(
+                f"{arm!r} is neither a label of this model nor a version.", where=at("traffic"), fix=_labels(arm, settings)
+            )  # fmt: skip
         if not (math.isfinite(share) and 0 <= share <= 1):
             raise UsageError(f"a share is between 0 and 1, not {share}.", where=at(f"traffic.{arm}"))
     total = math.fsum(settings.traffic.values())
@@ -208,21 +219,29 @@ def _check_model(settings: ModelSettings, at: Callable[[str], str]) -> None:
         )  # fmt: skip
     for label in settings.shadow:
         if label not in settings.labels:
-            raise UsageError(f"{label!r} is no label of this model.", where=at("shadow"), fix=_labels(label, settings))  # fmt: skip
+            raise UsageError(
+                f"{label!r} is no label of this model.", where=at("shadow"), fix=_labels(label, settings)
+            )  # fmt: skip
     if settings.records is not None and settings.records.share > 1:
-        raise UsageError(f"a share is between 0 and 1, not {settings.records.share}.", where=at("records.share"))  # fmt: skip
+        raise UsageError(
+            f"a share is between 0 and 1, not {settings.records.share}.", where=at("records.share")
+        )  # fmt: skip
     if settings.batching.most < 1 or settings.batching.queue < 1:
         raise UsageError("at least 1 row is run, and may wait.", where=at("batching"))
 
 
 def _labels(name: str, settings: ModelSettings) -> str:
-    return nearest(name, settings.labels) or "Labels go into the table 'labels' of the same model: canary = 4."
+    return (
+        nearest(name, settings.labels) or "Labels go into the table 'labels' of the same model: canary = 4."
+    )
 
 
 def _access(table: dict[str, Any], here: _Place) -> Access:
     found = table.get("keys", [])
     if not isinstance(found, list):
-        raise UsageError("this must be a list of keys.", where=here.at("access", "keys"), fix="Write [[access.keys]] before each.")  # fmt: skip
+        raise UsageError(
+            "this must be a list of keys.", where=here.at("access", "keys"), fix="Write [[access.keys]] before each."
+        )  # fmt: skip
     listed = cast("list[Any]", found)
     keys = tuple(
         _built(Key, _key(record, here, place), here, place)
@@ -231,7 +250,9 @@ def _access(table: dict[str, Any], here: _Place) -> Access:
     for row, key in enumerate(keys):
         where = here.at(f"access.keys[{row}]")
         if not re.fullmatch(r"[0-9a-f]{64}", key.sha256):
-            raise UsageError("sha256 is 64 hexadecimal digits.", where=where, fix="It is the SHA-256 of the key, in lower case, not the key.")  # fmt: skip
+            raise UsageError(
+                "sha256 is 64 hexadecimal digits.", where=where, fix="It is the SHA-256 of the key, in lower case, not the key."
+            )  # fmt: skip
         for right in key.rights:
             if right not in RIGHTS:
                 raise UsageError(f"there is no right {right!r}.", where=where, fix=_known(right, RIGHTS))
@@ -250,9 +271,14 @@ def _access(table: dict[str, Any], here: _Place) -> Access:
             fix='Give a key rights = ["infer", "read", "admin"], or leave admin out.',
         )  # fmt: skip
     if bool(access.certificate) != bool(access.private_key):
-        raise UsageError("a certificate needs its private key, and the other way round.", where=here.at("access"))  # fmt: skip
+        raise UsageError(
+            "a certificate needs its private key, and the other way round.", where=here.at("access")
+        )  # fmt: skip
     if access.client_authority and not access.certificate:
-        raise UsageError("callers' certificates are only seen over TLS.", where=here.at("access", "client_authority"), fix="Give certificate and private_key too.")  # fmt: skip
+        raise UsageError(
+            "callers' certificates are only seen over TLS.", where=here.at("access", "client_authority"),
+            fix="Give certificate and private_key too."
+        )  # fmt: skip
     return access
 
 
@@ -268,7 +294,7 @@ def _check_server(settings: Settings, here: _Place) -> None:
     where = here.at("server")
     for name, port in (("http", settings.http), ("grpc", settings.grpc)):
         if port is not None and not 0 <= port <= 65535:
-            raise UsageError(f"a port is a number up to 65535, not {port}.", where=name)
+            raise UsageError(f"a port is a number up to 65535, not {port}.", where=here.at("server", name))
     if settings.http is None and settings.grpc is None:
         raise UsageError("a server without HTTP and gRPC answers nobody.", where=where)
     if settings.workers < 1 or (settings.threads is not None and settings.threads < 1):

@@ -46,7 +46,7 @@ class Model:
     """A model at one moment. It never changes: another takes its place."""
 
     name: str
-    settings: ModelSettings = ModelSettings()
+    settings: ModelSettings
     held: Mapping[int, Held] = field(default_factory=dict[int, Held], repr=False)
     states: Mapping[int, VersionState] = field(default_factory=dict[int, VersionState])
 
@@ -150,13 +150,15 @@ class Loader:
         return Model(name, settings, after, states), outcomes, settled
 
     def _kept(
-        self, found: Mapping[int, Found], held: Mapping[int, Held], settings: ModelSettings, wish: Wish, ready: Callable[[int], bool]
+        self, found: Mapping[int, Found], held: Mapping[int, Held], settings: ModelSettings, wish: Wish,
+        ready: Callable[[int], bool],
     ) -> set[int]:  # fmt: skip
         """The versions that are to be loaded and can be: those that are named, and the newest that are good."""
         kept = {version for version in wish.load if ready(version)}
         if wish.off:
             return kept
-        named = {*settings.labels.values(), *(int(arm) for arm in settings.traffic if is_version(arm)), *settings.versions}
+        shares = {int(arm) for arm in settings.traffic if is_version(arm)}
+        named = {*settings.labels.values(), *shares, *settings.versions}
         kept |= {version for version in sorted(named - {*wish.unload}) if ready(version)}
         if not settings.versions:
             newest: list[int] = []
@@ -205,7 +207,9 @@ class Loader:
     def _state(self, name: str, version: int, held: Mapping[int, Held], old: Model | None) -> VersionState:
         tried = self.tried.get((name, version))
         if version in held:
-            return VersionState("ready", tried.reason if tried else "", held[version].since, held[version].servable.hash)
+            return VersionState(
+                "ready", tried.reason if tried else "", held[version].since, held[version].servable.hash
+            )
         if tried:
             return VersionState("failed", tried.reason, tried.since)
         before = old.states.get(version) if old else None
@@ -218,7 +222,9 @@ def digest_of(path: Path) -> str:
     files: Iterable[Path] = sorted(path.rglob("*")) if path.is_dir() else [path]
     for file in files:
         if file.is_file():
-            total.update(f"{file.relative_to(path)} {file.stat().st_size}\n".encode("utf-8", "surrogateescape"))
+            total.update(
+                f"{file.relative_to(path)} {file.stat().st_size}\n".encode("utf-8", "surrogateescape")
+            )
             with open(file, "rb") as data:
                 while chunk := data.read(CHUNK):
                     total.update(chunk)
@@ -227,7 +233,9 @@ def digest_of(path: Path) -> str:
 
 def _plain(fault: Exception) -> DrivetrainError:
     """An error without what it was raised in: its frames would keep a whole bundle in memory."""
-    error = fault if isinstance(fault, DrivetrainError) else DrivetrainError(f"{type(fault).__name__}: {fault}")
+    error = (
+        fault if isinstance(fault, DrivetrainError) else DrivetrainError(f"{type(fault).__name__}: {fault}")
+    )
     error.__traceback__ = error.__cause__ = error.__context__ = None
     return error
 
@@ -235,4 +243,6 @@ def _plain(fault: Exception) -> DrivetrainError:
 def _reason(error: DrivetrainError, path: Path | None) -> str:
     """What is wrong, in one line that tells nobody where on this machine things are."""
     place = error.where.replace(str(path), "").strip(", ") if path else ""
-    return one_line(f"{place}: {error.error}" if place and "/" not in place and "\\" not in place else error.error)
+    return one_line(
+        f"{place}: {error.error}" if place and "/" not in place and "\\" not in place else error.error
+    )

@@ -1,8 +1,8 @@
 """The models that are served, and how they come and go.
 
-A look finds what lies in the repository (`layout.py`); what is new or has changed is opened in a thread (`loading.py`): its hashes and
-golden cases must hold, which is also its warm-up. Then the model's snapshot is replaced by another on the event loop, in one step. A
-request that has leased a version keeps it; a version that nobody is to have any more is let go of when its last lease ends.
+A look finds what lies in the repository (`layout.py`); what is new or has changed is opened in a thread (`loading.py`): its hashes
+and golden cases must hold, which is also its warm-up. Then the model's snapshot is replaced by another on the event loop, in one
+step. A request that has leased a version keeps it; a version that nobody is to have any more is let go of when its last lease ends.
 
 What can't be served is reported and left alone until its bytes change; what was there answers on.
 """
@@ -177,8 +177,12 @@ class Repository:
                 # Nobody knows what is there now: what is loaded stays, and what it was made of.
                 faults[name or "."] = fault.error
                 kept = self._listing.found
-                listing = Listing({model: kept[model] for model in kept if (model == name if name else model not in own)})
-            found.update({model: versions for model, versions in listing.found.items() if name or model not in own})
+                listing = Listing(
+                    {model: kept[model] for model in kept if (model == name if name else model not in own)}
+                )
+            found.update(
+                {model: versions for model, versions in listing.found.items() if name or model not in own}
+            )
             faults.update(listing.faults)
         for path, reason in faults.items():
             self._tell(Event("refused", reason=f"{path}: {reason}"))
@@ -197,7 +201,9 @@ class Repository:
         if settings != self.settings:
             self._events.append(Event("settings", reason="read again"))
         if read != settings:
-            self._tell(Event("settings", reason="what is new beside models and defaults holds from the next start"))
+            self._tell(
+                Event("settings", reason="what is new beside models and defaults holds from the next start")
+            )
         return settings
 
     def _to_do(self, look: _Look) -> list[str]:
@@ -224,14 +230,23 @@ class Repository:
         model = None
         if found:
             own = name if name in self._sources else ""
-            begun = lambda version: self._loading.add((name, version))  # noqa: E731
+
+            def begun(version: int) -> None:
+                self._loading.add((name, version))
+
             with self._board.only("load"):
                 model, outcomes, settled = self._loader.next(
                     name, old, found, look.of(name), look.wish(name), self._sources[own], begun
                 )
             (self._unsettled.discard if settled else self._unsettled.add)(name)
             events = [
-                Event("failed" if outcome.error else "ready", name, outcome.version, outcome.reason, outcome.seconds)
+                Event(
+                    "failed" if outcome.error else "ready",
+                    name,
+                    outcome.version,
+                    outcome.reason,
+                    outcome.seconds,
+                )
                 for outcome in outcomes
             ]
         else:
@@ -289,7 +304,9 @@ class Repository:
     def is_loading(self, name: str, version: int | None = None) -> bool:
         """Whether a model, or a version of it, is just being opened."""
         loading = self._loading.copy()
-        return (name, version) in loading if version is not None else any(name == other for other, _ in loading)
+        return (
+            (name, version) in loading if version is not None else any(name == other for other, _ in loading)
+        )
 
     # The repository extension of the Open Inference Protocol
 
@@ -298,7 +315,13 @@ class Repository:
         rows: list[dict[str, str]] = []
         for name, model in sorted(self.models.items()):
             for version, state in model.states.items():
-                word = "READY" if state.state == "ready" else "LOADING" if self.is_loading(name, version) else "UNAVAILABLE"
+                word = (
+                    "READY"
+                    if state.state == "ready"
+                    else "LOADING"
+                    if self.is_loading(name, version)
+                    else "UNAVAILABLE"
+                )
                 reason = state.reason or ("unloaded" if word == "UNAVAILABLE" else "")
                 if word == "READY" or not ready:
                     rows.append({"name": name, "version": str(version), "state": word, "reason": reason})
@@ -314,8 +337,12 @@ class Repository:
         await self._wish(name, lambda wish: _loaded(wish, version))
         model = self.models.get(name)
         if model is None or not model.held or (version is not None and version not in model.held):
-            states = model.states if model else {}
-            reasons = [states[one].reason for one in states if version in (None, one) and states[one].state == "failed"]
+            states = model.states if model else dict[int, VersionState]()
+            reasons = [
+                states[one].reason
+                for one in states
+                if version in (None, one) and states[one].state == "failed"
+            ]
             raise Refusal(400, f"failed to load {name!r}: {'; '.join(reasons) or 'it was unloaded again'}")
 
     async def unload(self, name: str, version: int | None = None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, Self
 
 from drivetrain.errors import nearest
@@ -19,10 +19,12 @@ RETRY = {"Retry-After": "1"}
 
 
 class NotServed(Refusal):
-    """No such model, version or label here, or not yet. `v1` and `v2` say it in the words of TensorFlow Serving and of Triton, which
-    their clients look for; `v1_status` is the status that TensorFlow Serving gives it."""
+    """No such model, version or label here, or not yet. `v1` and `v2` say it in the words of TensorFlow Serving and of Triton,
+    which their clients look for; `v1_status` is the status that TensorFlow Serving gives it."""
 
-    def __init__(self, asked: Asked, error: str, fix: str, *, v1: str, v2: str, v1_status: int = 404, status: int = 404) -> None:
+    def __init__(
+        self, asked: Asked, error: str, fix: str, *, v1: str, v2: str, v1_status: int = 404, status: int = 404
+    ) -> None:
         super().__init__(status, error, where=asked.model, fix=fix, headers=RETRY if status == 503 else {})
         self.v1, self.v2, self.v1_status = v1, v2, v1_status if status == 404 else status
 
@@ -33,9 +35,10 @@ class Lease:
     in [0, 1) where one did."""
 
     __slots__ = ("_held", "arm", "by", "draw")
+    by: By
 
-    def __init__(self, held: tuple[Held, ...], by: By, arm: str = "", draw: float | None = None) -> None:
-        self._held, self.by, self.arm, self.draw = held, by, arm, draw
+    def __init__(self, held: Sequence[Held], by: By, arm: str = "", draw: float | None = None) -> None:
+        self._held, self.by, self.arm, self.draw = [*held], by, arm, draw
         for one in held:
             one.leases += 1
 
@@ -52,7 +55,7 @@ class Lease:
         return Lease(self._held, self.by, self.arm, self.draw)
 
     def close(self) -> None:
-        held, self._held = self._held, ()
+        held, self._held = self._held, []
         for one in held:
             one.leases -= 1
             if one.leases == 0 and one.retired is not None:
@@ -76,29 +79,34 @@ class Router:
         """The version for a request, for as long as the lease is kept. Raises NotServed."""
         model = self.model(asked.model)
         if asked.version is not None or asked.label is not None:
-            version = self._version(model, asked)
-            return self._leased(model, version, "version" if asked.version is not None else "label")
+            by: By = "label" if asked.version is None else "version"
+            return self._leased(model, self._version(model, asked), by)
         arms = _ready_arms(model) if model.settings.traffic else {}
         if not arms:
             return self._leased(model, self._version(model, asked), "newest")
-        draw = None if asked.key else self._draws.random()
-        arm = sticky(model.name, arms, asked.key) if draw is None and asked.key else drawn(arms, draw or 0.0)
-        version = version_of(arm, model.settings)
-        return self._leased(model, version, "key" if draw is None else "random", arm, draw)
+        if asked.key:
+            arm = sticky(model.name, arms, asked.key)
+            return self._leased(model, version_of(arm, model.settings), "key", arm)
+        draw = self._draws.random()
+        arm = drawn(arms, draw)
+        return self._leased(model, version_of(arm, model.settings), "random", arm, draw)
 
     def model(self, name: str) -> Model:
         """The model of this name, whether one of its versions is ready or not. Raises NotServed."""
         found = self.repository.models.get(name)
-        if found is None:
-            asked = Asked(name)
-            if self.repository.is_loading(name):
-                raise NotServed(asked, "this model is being loaded.", "Ask again in a moment.", status=503,
-                                v1=f"Servable not found for request: Latest({name})", v2=f"Request for unknown model: '{name}' has no available versions")  # fmt: skip
+        if found is not None:
+            return found
+        v1 = f"Servable not found for request: Latest({name})"
+        if self.repository.is_loading(name):
             raise NotServed(
-                asked, f"there is no model {name!r} here.", nearest(name, self.repository.models) or "GET /models lists those that there are.",
-                v1=f"Servable not found for request: Latest({name})", v2=f"Request for unknown model: '{name}' is not found",
+                Asked(name), "this model is being loaded.", "Ask again in a moment.", status=503,
+                v1=v1, v2=f"Request for unknown model: '{name}' has no available versions",
             )  # fmt: skip
-        return found
+        near = nearest(name, self.repository.models)
+        raise NotServed(
+            Asked(name), f"there is no model {name!r} here.", near or "GET /models lists those that there are.",
+            v1=v1, v2=f"Request for unknown model: '{name}' is not found",
+        )  # fmt: skip
 
     def find(self, asked: Asked) -> Servable:
         """The version that is meant, for what is told of it: the newest where none is named. Raises NotServed."""
@@ -118,7 +126,9 @@ class Router:
             return Lease((held[version],), by, arm, draw)
         labels = model.settings.labels
         shadows = dict.fromkeys(labels[label] for label in model.settings.shadow)
-        return Lease((held[version], *(held[one] for one in shadows if one in held and one != version)), by, arm, draw)
+        return Lease(
+            (held[version], *(held[one] for one in shadows if one in held and one != version)), by, arm, draw
+        )
 
     def _version(self, model: Model, asked: Asked) -> int:
         """A version that is ready. Raises NotServed."""
@@ -142,17 +152,22 @@ class Router:
 
 def _not_ready(asked: Asked, error: str, model: Model, version: int | None) -> NotServed:
     """Why a model that is known doesn't answer, without what only who runs the server is to know."""
-    states = [model.states[version]] if version in model.states else [] if version is not None else [*model.states.values()]
-    loading = any(state.state == "loading" for state in states)
+    known = version in model.states
+    states = model.states.values() if version is None else [model.states[version]] if known else []
     name, ready = model.name, ", ".join(map(str, model.versions))
-    if version is not None and not states:
-        error = f"there is no version {version}"
-    v2 = "has no available versions" if version is None else f"version {version} is not {'at ready state' if states else 'found'}"
+    loading = any(state.state == "loading" for state in states)
+    if version is None:
+        v1, v2 = f"Latest({name})", "has no available versions"
+    else:
+        error = error if known else f"there is no version {version}"
+        v1, v2 = (
+            f"Specific({name}, {version})",
+            f"version {version} is not {'at ready state' if known else 'found'}",
+        )
+    fix = "Ask again in a moment." if loading else f"Ready: {ready}." if ready else ""
     return NotServed(
-        asked, f"of the model {name!r}, {error}.",
-        "Ask again in a moment." if loading else f"Ready: {ready}." if ready else "", status=503 if loading else 404,
-        v1=f"Servable not found for request: {'Latest' if version is None else 'Specific'}({name}{'' if version is None else f', {version}'})",
-        v2=f"Request for unknown model: '{name}' {v2}" if version is None else f"Request for unknown model: '{name}' {v2}",
+        asked, f"of the model {name!r}, {error}.", fix, status=503 if loading else 404,
+        v1=f"Servable not found for request: {v1}", v2=f"Request for unknown model: '{name}' {v2}",
     )  # fmt: skip
 
 
@@ -164,7 +179,11 @@ def version_of(arm: str, settings: ModelSettings) -> int:
 def _ready_arms(model: Model) -> dict[str, float]:
     """Those shares of the traffic whose version is ready: the others' go to them in proportion."""
     settings = model.settings
-    return {arm: share for arm, share in settings.traffic.items() if share > 0 and version_of(arm, settings) in model.held}
+    return {
+        arm: share
+        for arm, share in settings.traffic.items()
+        if share > 0 and version_of(arm, settings) in model.held
+    }
 
 
 def sticky(model: str, arms: Mapping[str, float], key: str) -> str:
@@ -192,4 +211,4 @@ def drawn(arms: Mapping[str, float], draw: float) -> str:
         left -= share
         if left < 0:
             return arm
-    return next(reversed(arms))  # Rounding.
+    return [*arms][-1]  # Rounding.

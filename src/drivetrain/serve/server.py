@@ -51,13 +51,21 @@ class Server:
         self._sessions = ThreadPoolExecutor(MOST_SESSIONS, thread_name_prefix="drivetrain-run")
         self.writing = asyncio.Semaphore(MOST_WRITING)
         self.stopping = False
+        self._watching: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Begin to look after the repository, where there is one to look after."""
+        if self.repository is not None:
+            if not self.repository.looked:
+                await self.in_thread(self.repository.scan)
+            self._watching = asyncio.create_task(self.repository.watch())
 
     async def stop(self) -> None:
         """No new work; what runs ends."""
         self.stopping = True
+        if self._watching is not None:
+            self._watching.cancel()
+            self.repository.close()
         self._readers.shutdown(wait=False, cancel_futures=True)
         self._sessions.shutdown(wait=False)
 
@@ -87,7 +95,9 @@ class Server:
         return self.model_settings(model).batching
 
     def model_settings(self, model: str) -> ModelSettings:
-        return self.settings.models.get(model, self.settings.defaults)
+        """Those that hold now: they may be read again while the server runs."""
+        settings = self.settings if self.repository is None else self.repository.settings
+        return settings.models.get(model, settings.defaults)
 
     def batcher(self, servable: Servable) -> Batcher:
         """Where what is asked of a version waits."""

@@ -72,6 +72,8 @@ def source_of(path: str, name: str = "") -> Source:
 def sources_of(settings: Settings) -> dict[str, Source]:
     """By name: those of models that have a path of their own, and as "" that of all the others."""
     own: dict[str, Source] = {
-        name: OneModel(source_of(model.path, name), name) for name, model in settings.models.items() if model.path
+        name: OneModel(source_of(model.path, name), name)
+        for name, model in settings.models.items()
+        if model.path
     }
     return {"": source_of(settings.path), **own} if settings.path else own
