@@ -52,7 +52,8 @@ class Answer:
     training was like; `parts`, where it was asked for, by target and by part of a blend what that part says and its
     `weight`; `outputs`, where they were asked for, what the model put out for each target, float32 of its output_shape;
     `windows`, where they were asked for, of an input that is too long to be heard at once what is said of each of its
-    windows, with the seconds it goes `from` and `to`.
+    windows, with the seconds it goes `from` and `to`. Where a server gave it, `served` says which: its `model`, `version` and
+    `hash`, the `id` of its record (None: there is none), `latency_ms` and `request`.
     """
 
     input: str
@@ -63,6 +64,7 @@ class Answer:
     )
     outputs: Mapping[str, Array] = field(default_factory=dict[str, Array], repr=False, compare=False)
     windows: Sequence[Mapping[str, Any]] = ()
+    served: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
 
     def _only(self, part: str) -> Any:
         if len(self.targets) != 1:
