@@ -39,7 +39,9 @@ class Wish:
 
     def __post_init__(self) -> None:
         if self.version is not None and self.label is not None:
-            raise UsageError("a version and a label: one of them says which is meant.", where="label", fix="Give one.")
+            raise UsageError(
+                "a version and a label: one of them says which is meant.", where="label", fix="Give one."
+            )
 
     def path(self, model: str, verb: str = "") -> str:
         """Of the model, or of what it is asked to do."""
@@ -108,7 +110,9 @@ def signature(model: str, wish: Wish) -> Call[dict[str, Any]]:
     return Call("GET", wish.path(model, "signature"), lambda reply: cast("dict[str, Any]", reply.json()))
 
 
-def infer(model: str, feeds: Mapping[str, Array], outputs: Sequence[str] | None, wish: Wish) -> Call[dict[str, Array]]:
+def infer(
+    model: str, feeds: Mapping[str, Array], outputs: Sequence[str] | None, wish: Wish
+) -> Call[dict[str, Array]]:
     """Encoded arrays by the Open Inference Protocol, binary."""
     if wish.label is not None:
         raise UsageError("this protocol knows no labels.", where="label", fix="Give a version.")
@@ -135,7 +139,13 @@ def generate(model: str, prompt: Any, options: Mapping[str, Any], wish: Wish) ->
 
 def _posted(path: str, value: Any, headers: Mapping[str, str]) -> Call[dict[str, Any]]:
     body = to_json(value).encode()
-    return Call("POST", path, lambda reply: cast("dict[str, Any]", reply.json()), body, {"Content-Type": JSON, **headers})
+    return Call(
+        "POST",
+        path,
+        lambda reply: cast("dict[str, Any]", reply.json()),
+        body,
+        {"Content-Type": JSON, **headers},
+    )
 
 
 def event(line: bytes) -> dict[str, Any] | None:
@@ -168,7 +178,7 @@ class Batch:
 class Question:
     """Items on their way to a model: cut into requests that the server takes."""
 
-    def __init__(self, model: str, about: Described, wish: Wish, options: Mapping[str, bool] = {}) -> None:  # noqa: B006
+    def __init__(self, model: str, about: Described, wish: Wish, options: Mapping[str, bool] = {}) -> None:
         self.about, self.headers = about, wish.headers(about.sticky)
         asked = "&".join(f"{name}=true" for name, value in options.items() if value)
         self.path = wish.path(model, "predict") + (f"?{asked}" if asked else "")
@@ -178,9 +188,10 @@ class Question:
     def one(self, item: Any) -> Batch:
         """The only file of an only input goes as it is."""
         inputs = self.about.inputs
-        ((name, schema),) = inputs.items() if len(inputs) == 1 else (("", {}),)
-        if self.about.program != "single" or not is_file(schema) or isinstance(item, DrivetrainError):
+        alone = self.about.program == "single" and len(inputs) == 1 and self.about.of_files
+        if not alone or isinstance(item, DrivetrainError):
             return next(self.batches([item]))
+        ((name, schema),) = inputs.items()
         called = describe(item)
         try:
             data = file_bytes(sample_of(item, inputs)[name], schema, self.most)
@@ -215,7 +226,9 @@ class Question:
     def _rows(self, items: Iterable[Any]) -> Iterator[Any]:
         if isinstance(items, (str, bytes, bytearray, Mapping)) or hasattr(items, "__fspath__"):
             raise UsageError(
-                "this is one item, not many.", where=describe(items), fix="Give a list of items, or use predict."
+                "this is one item, not many.",
+                where=describe(items),
+                fix="Give a list of items, or use predict.",
             )
         return iter(frame_rows(items, [*self.about.inputs], self.rows) if library_of(items) else items)
 
@@ -261,13 +274,16 @@ def answers_of(told: Any, names: Sequence[str], targets: Sequence[str]) -> list[
         ids = told.get("ids") or [None] * len(found)
         targets = told.get("targets") or targets
         return [
-            _answer(each, name, targets, {**served, "id": record}) for each, name, record in zip(found, names, ids, strict=True)
+            _answer(each, name, targets, {**served, "id": record})
+            for each, name, record in zip(found, names, ids, strict=True)
         ]
     except (KeyError, TypeError, AttributeError, ValueError) as fault:
         raise DrivetrainError(f"the server's reply can't be read: {fault!r}.") from fault
 
 
-def _answer(told: Mapping[str, Any], name: str, targets: Sequence[str], served: Mapping[str, Any]) -> Answer | Failure:
+def _answer(
+    told: Mapping[str, Any], name: str, targets: Sequence[str], served: Mapping[str, Any]
+) -> Answer | Failure:
     if isinstance(told.get("error"), str) and "fix" in told:
         where = str(told.get("where", ""))
         own = name if where in ("", told.get("input")) else where
@@ -275,10 +291,12 @@ def _answer(told: Mapping[str, Any], name: str, targets: Sequence[str], served: 
     rest = {key: value for key, value in told.items() if key not in ("input", "unusual", "parts", "windows")}
     unusual = {key: Unusual(each["value"], each["reason"]) for key, each in told.get("unusual", {}).items()}
     parts = told.get("parts", {})
+    windows = tuple(told.get("windows", ()))
     if len(targets) == 1:
         (only,) = targets
-        return Answer(name, {only: rest}, unusual, {only: parts} if parts else {}, windows=tuple(told.get("windows", ())), served=served)
-    return Answer(name, {key: rest[key] for key in targets}, unusual, parts, windows=tuple(told.get("windows", ())), served=served)
+        rest, parts = {only: rest}, {only: parts} if parts else {}
+    decoded = {target: rest[target] for target in targets}
+    return Answer(name, decoded, unusual, parts, windows=windows, served=served)
 
 
 # --- the other programs ---------------------------------------------------------------------------------------
@@ -286,7 +304,11 @@ def _answer(told: Mapping[str, Any], name: str, targets: Sequence[str], served: 
 
 def history_item(history: Any, horizon: int | None, future: Any) -> dict[str, Any]:
     """A history as a forecaster's item: of the path of a CSV its text, of a frame or a mapping its columns."""
-    item = {"history": _columns(history), "future": None if future is None else _columns(future), "horizon": horizon}
+    item = {
+        "history": _columns(history),
+        "future": None if future is None else _columns(future),
+        "horizon": horizon,
+    }
     return {name: value for name, value in item.items() if value is not None}
 
 
@@ -296,7 +318,9 @@ def _columns(given: Any) -> Any:
         try:
             return data.decode("utf-8-sig")
         except UnicodeDecodeError as fault:
-            raise DataError("it is not UTF-8.", where=given, fix="Save it as UTF-8, or give its table as a frame.") from fault
+            raise DataError(
+                "it is not UTF-8.", where=given, fix="Save it as UTF-8, or give its table as a frame."
+            ) from fault
     if library_of(given):
         return {name: plain(column_of(given, name)) for name in names_of(given)}
     if isinstance(given, Mapping):

@@ -6,7 +6,7 @@ import asyncio
 import ssl
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
@@ -76,7 +76,9 @@ class AsyncClient:
     async def models(self) -> list[dict[str, Any]]:
         return await self.ask(asking.models())
 
-    async def ready(self, model: str | None = None, *, version: int | None = None, label: str | None = None) -> bool:
+    async def ready(
+        self, model: str | None = None, *, version: int | None = None, label: str | None = None
+    ) -> bool:
         call = asking.live() if model is None else asking.model_ready(model, Wish(version, label))
         try:
             return await self.ask(call, retries=0)
@@ -85,7 +87,9 @@ class AsyncClient:
                 return False
             raise
 
-    async def describe(self, model: str, *, version: int | None = None, label: str | None = None) -> Mapping[str, Any]:
+    async def describe(
+        self, model: str, *, version: int | None = None, label: str | None = None
+    ) -> Mapping[str, Any]:
         return (await self.ask(asking.describe_model(model, Wish(version, label)))).told
 
     async def predict(
@@ -231,7 +235,9 @@ class _Open:
         self.left = None if self.chunked or not length.isdigit() else int(length)
         self.left = 0 if status in (204, 304) else self.left
         self.done = self.left == 0
-        self.kept = headers.get("connection", "").lower() != "close" and (self.chunked or self.left is not None)
+        self.kept = headers.get("connection", "").lower() != "close" and (
+            self.chunked or self.left is not None
+        )
 
     async def read(self) -> bytes:
         """Some of the body, empty at its end. Raises EOFError where it is cut off."""
@@ -270,7 +276,7 @@ class _Pool:
         self._idle: list[_Connection] = []
 
     @asynccontextmanager
-    async def opened(self, call: Call[Any]) -> AsyncIterator[_Open]:
+    async def opened(self, call: Call[Any]) -> AsyncGenerator[_Open]:
         async with self._free:
             connection, reply = await self._asked(call)
             again = False
@@ -301,7 +307,9 @@ class _Pool:
             if fresh and not connection.reader.at_eof() and not connection.writer.is_closing():
                 return connection, True
             connection.writer.close()
-        found = await asyncio.open_connection(self.address.host, self.address.port, ssl=self.context, limit=MOST_HEAD)
+        found = await asyncio.open_connection(
+            self.address.host, self.address.port, ssl=self.context, limit=MOST_HEAD
+        )
         return _Connection(*found, time.monotonic()), False
 
     def _head(self, call: Call[Any]) -> bytes:
@@ -313,7 +321,9 @@ class _Pool:
         idle, self._idle = self._idle, []
         for connection in idle:
             connection.writer.close()
-        await asyncio.gather(*(connection.writer.wait_closed() for connection in idle), return_exceptions=True)
+        await asyncio.gather(
+            *(connection.writer.wait_closed() for connection in idle), return_exceptions=True
+        )
 
 
 async def _head(reader: asyncio.StreamReader) -> _Open:

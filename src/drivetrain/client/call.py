@@ -34,7 +34,9 @@ _HEADER = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 class Refused(DrivetrainError):
     """The server answered, and the answer is no: `status` is HTTP's word for why, `request` the id to look for in its log."""
 
-    def __init__(self, status: int, error: str, *, where: object = "", fix: str = "", request: str = "") -> None:
+    def __init__(
+        self, status: int, error: str, *, where: object = "", fix: str = "", request: str = ""
+    ) -> None:
         super().__init__(error, where=where, fix=fix)
         self.status, self.request = status, request
 
@@ -67,7 +69,11 @@ def address_of(url: str, key: str | None) -> Address:
         raise UsageError("this is no address of a server.", where=url, fix=_EXAMPLE)
     if parts.username or parts.password or parts.query or parts.fragment:
         shown = f"{parts.scheme}://{host}"
-        raise UsageError("an address of a server has neither a user nor a query.", where=shown, fix="Give the key as key=...")
+        raise UsageError(
+            "an address of a server has neither a user nor a query.",
+            where=shown,
+            fix="Give the key as key=...",
+        )
     if key is not None and not _HEADER.fullmatch(key):
         raise UsageError("this can't be a key.", where="key", fix="A key is one line of plain characters.")
     secure = parts.scheme == "https"
@@ -96,7 +102,9 @@ def secure_context(ca: str | None, certificate: str | tuple[str, str] | None) ->
             context.load_cert_chain(*pair)
     except (OSError, ssl.SSLError) as fault:
         where = ca if certificate is None else certificate if isinstance(certificate, str) else certificate[0]
-        raise FileError(f"this is no certificate that can be used: {fault}.", where=where, fix="Give a file in PEM.") from fault
+        raise FileError(
+            f"this is no certificate that can be used: {fault}.", where=where, fix="Give a file in PEM."
+        ) from fault
     return context
 
 
@@ -144,7 +152,9 @@ def header(name: str, value: Any) -> dict[str, str]:
     if value is None:
         return {}
     if not _HEADER.fullmatch(str(value)):
-        raise UsageError(f"{str(value)!r:.60} can't be sent as {name}.", fix="Give one line of plain characters.")
+        raise UsageError(
+            f"{str(value)!r:.60} can't be sent as {name}.", fix="Give one line of plain characters."
+        )
     return {name: str(value)}
 
 
@@ -181,7 +191,7 @@ def wait_before_again(reply: Reply, left: float) -> float | None:
         told = float(reply.headers.get("retry-after", ""))
     except ValueError:
         return None
-    wait = max(told, 0.05) * random.uniform(1.0, 1.25)  # noqa: S311
+    wait = max(told, 0.05) * random.uniform(1.0, 1.25)
     return wait if told <= LONGEST_WAIT and wait < left else None
 
 
@@ -190,7 +200,9 @@ def unreachable(address: Address, fault: Exception, seconds: float) -> Drivetrai
     where = address.url
     if isinstance(fault, TimeoutError):
         return DrivetrainError(
-            f"there was no answer in {seconds:g} seconds.", where=where, fix="Give a longer timeout, or ask for less at once."
+            f"there was no answer in {seconds:g} seconds.",
+            where=where,
+            fix="Give a longer timeout, or ask for less at once.",
         )
     if isinstance(fault, ssl.SSLCertVerificationError):
         return DrivetrainError(
@@ -199,10 +211,16 @@ def unreachable(address: Address, fault: Exception, seconds: float) -> Drivetrai
         )  # fmt: skip
     if isinstance(fault, ssl.SSLError):
         reason = (fault.reason or str(fault)).replace("_", " ").lower()
-        return DrivetrainError(f"no secure connection could be made: {reason}.", where=where, fix="Is it http or https?")
+        return DrivetrainError(
+            f"no secure connection could be made: {reason}.", where=where, fix="Is it http or https?"
+        )
     if isinstance(fault, ConnectionRefusedError):
         return DrivetrainError(
-            "nobody answers there.", where=where, fix="Is the server started (drivetrain serve MODELS), and is this its port?"
+            "nobody answers there.",
+            where=where,
+            fix="Is the server started (drivetrain serve MODELS), and is this its port?",
         )
     told = getattr(fault, "strerror", None) or str(fault) or type(fault).__name__
-    return DrivetrainError(f"the server can't be asked: {told}.", where=where, fix="Check the address, and that it runs.")
+    return DrivetrainError(
+        f"the server can't be asked: {told}.", where=where, fix="Check the address, and that it runs."
+    )

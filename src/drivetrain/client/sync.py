@@ -8,6 +8,7 @@ import socket
 import ssl
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -43,8 +44,8 @@ IDLE_SECONDS = 50.0
 class Client:
     """Asks a server over HTTP, from any number of threads.
 
-    `url` is where it is ("http://127.0.0.1:8000"), `key` what it knows the caller by. A question takes at most `timeout` seconds, those
-    included in which it is asked again: `retries` times at most, where the server said that it is busy and when it won't be.
+    `url` is where it is ("http://127.0.0.1:8000"), `key` what it knows the caller by. A question takes at most `timeout` seconds,
+    those included in which it is asked again: `retries` times at most, where the server said that it is busy, and for how long.
     `ca` is a file of authorities that an https server's certificate is checked by (else this machine's own), `certificate` the
     caller's own, as a file with its private key or as the two files. At most `connections` are open at once. Nothing of the
     environment (proxies) is heeded, and no redirection followed.
@@ -69,6 +70,7 @@ class Client:
         self.timeout, self.retries, self.connections = timeout, retries, connections
         context = secure_context(ca, certificate) if self.address.secure else None
         self._pool = _Pool(self.address, context, connections)
+        weakref.finalize(self, self._pool.close)
         self._described: dict[tuple[str, Wish], tuple[float, Described]] = {}
 
     def __repr__(self) -> str:
@@ -77,7 +79,9 @@ class Client:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -90,7 +94,9 @@ class Client:
         """The models that this caller may ask: name, versions and their states, labels, traffic shares."""
         return self.ask(asking.models())
 
-    def ready(self, model: str | None = None, *, version: int | None = None, label: str | None = None) -> bool:
+    def ready(
+        self, model: str | None = None, *, version: int | None = None, label: str | None = None
+    ) -> bool:
         """Whether the server, or one model of it, answers now. Raises only where nobody can be reached."""
         call = asking.live() if model is None else asking.model_ready(model, Wish(version, label))
         try:
@@ -100,7 +106,9 @@ class Client:
                 return False
             raise
 
-    def describe(self, model: str, *, version: int | None = None, label: str | None = None) -> Mapping[str, Any]:
+    def describe(
+        self, model: str, *, version: int | None = None, label: str | None = None
+    ) -> Mapping[str, Any]:
         """What a model takes and answers: its inputs with their schemas, its targets, versions, labels, limits."""
         return self.ask(asking.describe_model(model, Wish(version, label))).told
 
@@ -124,8 +132,8 @@ class Client:
         windows: bool = False,
     ) -> Answer:
         """The answer for one item, which is what `Predictor.predict` takes: a mapping from input names to raw values, or, where
-        there is one input, its raw value alone. A file is a path here, whose bytes are sent; bytes; a picture of Pillow's; or an array.
-        Raises DrivetrainError where there is no answer."""
+        there is one input, its raw value alone. A file is a path here, whose bytes are sent; bytes; a picture of Pillow's; or an
+        array. Raises DrivetrainError where there is no answer."""
         wish = Wish(version, label, sticky, priority, record_key)
         batch = self._question(model, wish, parts, windows).one(item)
         (found,) = self._answered(batch)
@@ -190,15 +198,18 @@ class Client:
     ) -> list[dict[str, Any]]:
         """What follows a history (the path of a CSV, a frame, or a mapping of columns), for each of its series: `{"series",
         "forecast": [{"stamp", "value", "low", "high"}], "notes"}`."""
-        answer = self.predict(model, asking.history_item(history, horizon, future), version=version, label=label)
+        answer = self.predict(
+            model, asking.history_item(history, horizon, future), version=version, label=label
+        )
         (found,) = answer.targets.values()
         return found["forecasts"]
 
     def generate(
         self, model: str, prompt: Any, *, version: int | None = None, label: str | None = None, **options: Any
     ) -> Iterator[Piece]:
-        """What a language model writes after a prompt, piece by piece as it is written: `print(piece.text, end="")`. `options`: `most`
-        tokens; `strategy` ("greedy", "sampling", "beam") with its fields (`temperature`, `top_k`, `top_p`, `seed`; `width`)."""
+        """What a language model writes after a prompt, piece by piece as it is written: `print(piece.text, end="")`. `options`:
+        `most` tokens; `strategy` ("greedy", "sampling" or "beam") and its fields (`temperature`, `top_k`, `top_p`, `seed`;
+        `width`)."""
         from drivetrain.runtime.generator import Piece
 
         call = asking.generate(model, prompt, options, Wish(version, label))
@@ -342,7 +353,9 @@ class _Pool:
                     return _Open(self, connection, _sent(connection, call, self.address, ends), ends)
                 except (ConnectionError, http.client.BadStatusLine):
                     connection.close()
-                    if not used:  # One that was kept may have been closed by the server as we asked: then on a new one.
+                    if (
+                        not used
+                    ):  # One that was kept may have been closed by the server as we asked: then on a new one.
                         raise
                 except BaseException:
                     connection.close()
@@ -387,7 +400,13 @@ class _Pool:
 class _Open:
     """A reply that is being read, within the time there is."""
 
-    def __init__(self, pool: _Pool, connection: http.client.HTTPConnection, reply: http.client.HTTPResponse, ends: float) -> None:
+    def __init__(
+        self,
+        pool: _Pool,
+        connection: http.client.HTTPConnection,
+        reply: http.client.HTTPResponse,
+        ends: float,
+    ) -> None:
         self.pool, self.connection, self.reply, self.ends = pool, connection, reply, ends
         self.status = reply.status
         self.headers = {name.lower(): value for name, value in reply.getheaders()}
@@ -395,7 +414,9 @@ class _Open:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
         # It is used again only where nothing of this reply can come any more.
         done = kind is None and (self.reply.isclosed() or self.reply.length == 0)
         if done:
@@ -436,7 +457,9 @@ def _whole(reply: _Open) -> Reply:
         pieces.append(piece)
         size += len(piece)
         if size > MOST_REPLY:
-            raise DrivetrainError("the server's reply has no end.", where=reply.pool.address.url, fix="Ask for less at once.")
+            raise DrivetrainError(
+                "the server's reply has no end.", where=reply.pool.address.url, fix="Ask for less at once."
+            )
     return Reply(reply.status, reply.headers, b"".join(pieces))
 
 

@@ -35,7 +35,12 @@ def to_request(feeds: Mapping[str, Array], outputs: Sequence[str] | None) -> tup
         datatype, data = _packed(name, array)
         blocks.append(data)
         inputs.append(
-            {"name": name, "datatype": datatype, "shape": list(array.shape), "parameters": {"binary_data_size": len(data)}}
+            {
+                "name": name,
+                "datatype": datatype,
+                "shape": list(array.shape),
+                "parameters": {"binary_data_size": len(data)},
+            }
         )
     head: dict[str, Any] = {"inputs": inputs}
     if outputs is None:
@@ -55,7 +60,7 @@ def from_reply(body: bytes, header: int | None) -> dict[str, Array]:
     try:
         for output in told["outputs"]:
             shape = tuple(int(side) for side in output["shape"])
-            count = (output.get("parameters") or {}).get("binary_data_size")
+            count = cast("dict[str, Any]", output).get("parameters", {}).get("binary_data_size")
             if count is None:
                 found[output["name"]] = _listed(output["datatype"], output["data"]).reshape(shape)
             else:
@@ -70,10 +75,12 @@ def from_reply(body: bytes, header: int | None) -> dict[str, Array]:
 
 def _packed(name: str, array: Array) -> tuple[str, bytes]:
     if array.dtype.kind in "OSU":
-        texts = [each if isinstance(each, bytes) else str(each).encode() for each in cast("list[Any]", array.ravel().tolist())]
+        texts = [each if isinstance(each, bytes) else str(each).encode() for each in array.ravel().tolist()]
         return "BYTES", b"".join(struct.pack("<I", len(text)) + text for text in texts)
     if array.dtype.name not in _NAMES:
-        raise DataError(f"{array.dtype} is no datatype of the protocol.", where=name, fix="Give float32, int64, or texts.")
+        raise DataError(
+            f"{array.dtype} is no datatype of the protocol.", where=name, fix="Give float32, int64, or texts."
+        )
     datatype = _NAMES[array.dtype.name]
     return datatype, np.ascontiguousarray(array, _DTYPES[datatype]).tobytes()
 

@@ -33,13 +33,12 @@ def as_json(raw: Any, schema: Mapping[str, Any], most: int) -> Any:
 
 def plain(raw: Any) -> Any:
     """A cell, or lists of cells: no value is null, a date is ISO 8601, what is not finite is its text. Raises DataError."""
-    kind = type(raw)
-    if kind is str or kind is int or kind is bool or raw is None:
+    if raw is None or type(raw) in (str, int, bool):
         return raw
     if isinstance(raw, float):
         return float(raw) if math.isfinite(raw) else None if raw != raw else str(float(raw))
     if isinstance(raw, (bytes, bytearray, memoryview)):
-        raise DataError(f"{kind.__name__} is no value of a cell.", fix="Give its text.")
+        raise DataError(f"{kind_of(raw)} is no value of a cell.", fix="Give its text.")
     if isinstance(raw, (list, tuple)):
         return [plain(each) for each in cast("Sequence[Any]", raw)]
     if isinstance(raw, np.ndarray):
@@ -58,7 +57,7 @@ def plain(raw: Any) -> Any:
     raise DataError(f"{type(raw).__name__} can't be sent.", fix="Give a text, a number, or what JSON has.")
 
 
-def file_bytes(raw: Any, schema: Mapping[str, Any], most: int) -> bytes:
+def file_bytes(raw: object, schema: Mapping[str, Any], most: int) -> bytes:
     """The bytes of a file: of a path, bytes as they are, a picture of Pillow's or an array as PNG, (samples, rate) as WAV.
     Raises DataError."""
     if isinstance(raw, (bytes, bytearray, memoryview)):
@@ -69,15 +68,24 @@ def file_bytes(raw: Any, schema: Mapping[str, Any], most: int) -> bytes:
         data = _png(cast("Array", raw))
     elif isinstance(raw, tuple) and len(cast("tuple[Any, ...]", raw)) == 2:
         data = _wav(*cast("tuple[Any, Any]", raw))
-    elif hasattr(raw, "save") and hasattr(raw, "mode"):
-        data = _saved(raw)
+    elif _is_picture(raw):
+        data = _saved(cast("Any", raw))
     else:
         raise DataError(
-            f"{type(raw).__name__} is not a file.", fix="Give a path, the bytes of a file, or an array."
+            f"{kind_of(raw)} is not a file.", fix="Give a path, the bytes of a file, or an array."
         )
     if len(data) > most:
         raise too_large(len(data), most)
     return data
+
+
+def kind_of(raw: object) -> str:
+    return type(raw).__name__
+
+
+def _is_picture(raw: object) -> bool:
+    """Whether it is one of Pillow's, which is not imported for this."""
+    return hasattr(raw, "save") and hasattr(raw, "mode")
 
 
 def too_large(size: int, most: int) -> DataError:
@@ -124,7 +132,8 @@ def _png(pixels: Array) -> bytes:
         (b"IEND", b""),
     )
     return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in chunks
     )
 
 
@@ -133,9 +142,9 @@ def _wav(samples: Any, rate: Any) -> bytes:
     array = np.asarray(samples)
     if array.dtype.kind in "iu" and isinstance(samples, (list, tuple)):
         array = array.astype(np.float64)
-    known = array.dtype in (np.uint8, np.int16, np.int32, np.float32, np.float64)
     if array.dtype == np.float16:
-        array, known = array.astype(np.float32), True
+        array = array.astype(np.float32)
+    known = array.dtype.name in ("uint8", "int16", "int32", "float32", "float64")
     if array.ndim not in (1, 2) or not known or not _is_rate(rate):
         raise DataError(
             f"an array of shape {array.shape} and dtype {array.dtype}, {rate!r:.20} a second, is not a sound.",
@@ -146,4 +155,7 @@ def _wav(samples: Any, rate: Any) -> bytes:
 
 
 def _is_rate(rate: Any) -> bool:
-    return isinstance(rate, (int, float, np.number)) and 0 < float(cast("float", rate)) < 2**32 and float(cast("float", rate)).is_integer()
+    if not isinstance(rate, (int, float, np.number)):
+        return False
+    number = float(cast("float", rate))
+    return 0 < number < 2**32 and number.is_integer()

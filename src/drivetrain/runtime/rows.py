@@ -152,7 +152,7 @@ class Reader:
         return fault.in_column(field) if len(self._forms) > 1 else fault
 
 
-def sample_of(item: Any, inputs: Mapping[str, Codec]) -> Mapping[str, Any]:
+def sample_of(item: Any, inputs: Mapping[str, object]) -> Mapping[str, Any]:
     """Input -> raw value. Raises DataError."""
     if hasattr(item, "to_dict") and hasattr(item, "keys"):  # A row of pandas.
         item = item.to_dict()
