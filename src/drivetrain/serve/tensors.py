@@ -24,7 +24,7 @@ DATATYPES: Mapping[str, np.dtype[Any]] = {
     **{f"FP{8 * size}": np.dtype(f"<f{size}") for size in (2, 4, 8)},
     "BYTES": np.dtype(object),
 }
-"""What the protocol calls the type of an element, and the array's dtype. BYTES are objects: bytes."""
+"""What the protocol calls the type of an element, and the array's dtype. BYTES are objects: bytes, and str where they came as JSON."""
 MOST_ELEMENTS = 2**40
 """More than any body can hold: a shape of more is a lie, whatever follows it."""
 MOST_DIMENSIONS = 32
@@ -220,10 +220,7 @@ def _elements(name: str, datatype: str, dtype: np.dtype[Any], flat: list[Any]) -
     if datatype == "BYTES":
         if kinds - {str}:
             raise _wrong(name, datatype, flat, str)
-        try:
-            return [text.encode() for text in flat]
-        except UnicodeEncodeError:
-            raise _refused(f"Unable to parse 'data': input '{name}' holds half of a surrogate pair") from None
+        return flat
     if datatype == "BOOL":
         if kinds - {bool}:
             raise _wrong(name, datatype, flat, bool)
