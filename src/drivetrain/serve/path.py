@@ -18,6 +18,7 @@ from drivetrain.runtime.generator import Piece
 from drivetrain.serve.batcher import INLINE, Batcher
 from drivetrain.serve.ports import TensorGraph, joined
 from drivetrain.serve.programs.base import Servable
+from drivetrain.serve.tensors import check_feeds, check_outputs
 from drivetrain.serve.types import Asked, Refusal, Request
 from drivetrain.types import Answer, Array, Failure
 
@@ -87,13 +88,13 @@ async def answer_items(
         servable: Servable = lease.servable
         servable.refuse_unknown(options or {})
         kind = tuple(sorted((options or {}).items()))
+        batcher = server.batcher(servable)
         answers: list[Answer | Failure] = []
         if servable.files or (len(items) > 1 and servable.seconds(len(items)) > INLINE):
             read: Sequence[Any] = await server.in_thread(servable.read, items)
             kind = (True, kind)
         else:
             read, kind = items, (False, kind)
-        batcher = server.batcher(servable)
         for start in range(
             0, len(items), batcher.most
         ):  # Others get in between the parts of a large request.
@@ -124,10 +125,13 @@ async def answer_tensors(
                 f"the model {servable.name!r} takes no tensors.",
                 fix="Use its own route: /models/NAME/predict.",
             )
+        batcher = server.batcher(servable)
+        check_outputs(servable, outputs or ())
+        check_feeds(servable, feeds)
         chosen = graph.chosen(outputs)
         encoded, rows = (await server.in_thread(graph.feeds, feeds)) if servable.files else graph.feeds(feeds)
         _refuse_many(server, rows)
-        made: dict[str, Array] = await server.batcher(servable).submit(encoded, rows, TENSORS, priority)
+        made: dict[str, Array] = await batcher.submit(encoded, rows, TENSORS, priority)
         found = AnsweredTensors({name: made[name] for name in chosen}, servable, time.perf_counter() - begun)
         found.record_ids = server.record_tensors(lease, encoded, found, request)
     return found

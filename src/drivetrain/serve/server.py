@@ -103,6 +103,8 @@ class Server:
         """Where what is asked of a version waits."""
         if servable.batcher is None:
             servable.batcher = new_batcher(self, servable)
+            if servable.graph is not None:
+                servable.graph.pixels = self.settings.limits.pixels
         return servable.batcher
 
     async def in_thread(self, function: Callable[..., Result], *args: Any) -> Result:

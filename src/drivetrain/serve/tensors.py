@@ -24,7 +24,7 @@ DATATYPES: Mapping[str, np.dtype[Any]] = {
     **{f"FP{8 * size}": np.dtype(f"<f{size}") for size in (2, 4, 8)},
     "BYTES": np.dtype(object),
 }
-"""What the protocol calls the type of an element, and the array's dtype. BYTES are objects: bytes, and str where they came as JSON."""
+"""What the protocol calls the type of an element, and the array's dtype; BYTES are objects: bytes, or str if they came as JSON."""
 MOST_ELEMENTS = 2**40
 """More than any body can hold: a shape of more is a lie, whatever follows it."""
 MOST_DIMENSIONS = 32
@@ -140,7 +140,7 @@ def check_feeds(servable: Any, feeds: Mapping[str, Array]) -> None:
     ports: dict[str, Port] = {port.name: port for port in servable.inputs}
     for name in feeds:
         if name not in ports:
-            raise _refused(f"unexpected inference input '{name}' for model '{servable.name}'")
+            raise _refused(f"unexpected inference input '{name[:60]}' for model '{servable.name}'")
     required = [name for name, port in ports.items() if port.extra.get("required", True)]
     if lacking := [name for name in required if name not in feeds]:
         raise _refused(
@@ -181,7 +181,7 @@ def check_outputs(servable: Any, names: Iterable[str]) -> None:
     known = {port.name for port in servable.outputs}
     for name in names:
         if name not in known:
-            raise _refused(f"unexpected inference output '{name}' for model '{servable.name}'")
+            raise _refused(f"unexpected inference output '{name[:60]}' for model '{servable.name}'")
 
 
 def classified(array: Array, count: int, labels: Sequence[str] | None) -> Array:
@@ -292,7 +292,7 @@ def _written(shape: Iterable[int]) -> str:
 
 
 def _quoted(names: Iterable[str]) -> str:
-    return ",".join(f"'{name}'" for name in sorted(names))
+    return ",".join(f"'{name[:60]}'" for name in sorted(names)[:100])
 
 
 def _refused(error: str) -> Refusal:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -12,6 +11,7 @@ from drivetrain.codecs import Codec
 from drivetrain.errors import DataError, UsageError, nearest
 from drivetrain.runtime.generator import Piece
 from drivetrain.serve.ports import TensorGraph
+from drivetrain.serve.raw import PIXELS
 from drivetrain.serve.types import Port
 from drivetrain.types import Answer, Failure
 
@@ -56,6 +56,11 @@ class Servable(ABC):
         return self.graph.outputs if self.graph else ()
 
     @property
+    def pixels(self) -> int:
+        """Of a picture, at most."""
+        return self.graph.pixels if self.graph else PIXELS
+
+    @property
     def tensors(self) -> bool:
         """Whether tensor protocols can ask it."""
         return self.graph is not None
@@ -90,23 +95,6 @@ class Servable(ABC):
                 f"the model {self.name!r} has no option {option!r:.60}.", where=option[:60],
                 fix=nearest(option[:60], self.options) or known,
             )  # fmt: skip
-
-
-def from_wire(raw: Any, codec: Codec) -> Any:
-    """A raw value as it came from a caller, as a codec reads it: files are bytes, or base64 in a text. A text is never taken
-    for the path of a file on this machine. Raises DataError."""
-    if not codec.from_files:
-        return raw
-    if isinstance(raw, (bytes, bytearray, memoryview)):
-        return cast("bytes", raw)
-    if not isinstance(raw, str):
-        raise DataError(f"{type(raw).__name__} is no file.", fix="Give the bytes of one, in JSON as base64.")
-    try:
-        return b64decode(raw.partition(",")[2] if raw.startswith("data:") else raw, validate=True)
-    except ValueError:
-        raise DataError(
-            "this text is not base64.", fix="Give the bytes of a file, in JSON as base64."
-        ) from None
 
 
 def item_schema(inputs: Mapping[str, Codec]) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from drivetrain.errors import DrivetrainError, UsageError
 from drivetrain.runtime.predictor import Predictor
 from drivetrain.runtime.rows import Row, describe
 from drivetrain.serve.ports import TensorGraph
-from drivetrain.serve.programs.base import Servable, from_wire, item_schema
+from drivetrain.serve.programs.base import Servable, item_schema
+from drivetrain.serve.raw import from_wire
 from drivetrain.types import Answer, Failure
 
 
@@ -41,14 +42,16 @@ class Single(Servable):
 
     def _plain(self, item: Any) -> Any:
         """The item with the bytes of its files; or the error."""
-        inputs = self.bundle.signature.inputs
+        if isinstance(item, DrivetrainError):
+            return item
+        inputs, pixels = self.bundle.signature.inputs, self.pixels
         try:
             if not isinstance(item, Mapping):
-                return from_wire(item, next(iter(inputs.values()))) if len(inputs) == 1 else item
+                return from_wire(item, next(iter(inputs.values())), pixels) if len(inputs) == 1 else item
             record = dict(cast("Mapping[str, Any]", item))
             for field in self._files:
                 if field in record:
-                    record[field] = from_wire(record[field], inputs[field])
+                    record[field] = from_wire(record[field], inputs[field], pixels)
             return record
         except DrivetrainError as fault:
             return fault.at("a text" if isinstance(item, str) else describe(item))
