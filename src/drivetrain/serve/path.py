@@ -84,7 +84,7 @@ async def answer_items(
     """Raw items -> answers. Raises Refusal where the whole can't be had, DrivetrainError for options that can't be meant."""
     begun = time.perf_counter()
     _refuse_many(server, len(items))
-    with server.router.lease(asked) as lease:
+    with server.router.lease(asked, request.headers) as lease:
         servable: Servable = lease.servable
         servable.refuse_unknown(options or {})
         kind = tuple(sorted((options or {}).items()))
@@ -116,7 +116,7 @@ async def answer_tensors(
 ) -> AnsweredTensors:
     """Arrays -> arrays, rows first. Raises Refusal, and DrivetrainError for arrays that the model can't take."""
     begun = time.perf_counter()
-    with server.router.lease(asked) as lease:
+    with server.router.lease(asked, request.headers) as lease:
         servable: Servable = lease.servable
         graph = servable.graph
         if graph is None:
@@ -172,8 +172,7 @@ async def generate(
 ) -> AsyncIterator[Piece]:
     """What is written after a prompt, piece by piece as it is chosen. Whoever closes it ends the writing. Raises Refusal and
     DrivetrainError, the first before any piece."""
-    del request
-    with server.router.lease(asked) as lease:
+    with server.router.lease(asked, request.headers) as lease:
         servable: Servable = lease.servable
         if not servable.streams:
             raise Refusal(

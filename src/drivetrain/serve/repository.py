@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import gc
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -102,7 +101,6 @@ class Repository:
         self._loading: set[tuple[str, int]] = set()
         self._events: list[Event] = []
         self._told: set[str] = set()
-        self._retired = False
         self._asked = asyncio.Event()
         self._lock = asyncio.Lock()
         self._pool: ThreadPoolExecutor | None = None
@@ -156,9 +154,6 @@ class Repository:
             for name in self._to_do(look):
                 self._flip(name, *await run(pool, self._prepare, name, look))
             self._end(look)
-            if self._retired:
-                self._retired = False
-                await run(pool, give_back)
 
     def _see(self) -> _Look:
         """What is there, what the settings are, and what somebody wished. Raises FileError at the first look."""
@@ -279,7 +274,8 @@ class Repository:
 
     def _retire(self, name: str, version: int, held: Held) -> None:
         def done() -> None:
-            self._retired = True
+            # What leads in a circle would only be found by the garbage collector, and stay until then.
+            held.servable.batcher = held.retired = None
             self._events.append(Event("retired", name, version))
             self._deliver()
 
@@ -375,8 +371,3 @@ def _unloaded(wish: Wish, version: int | None) -> Wish:
 
 def _paths(settings: Settings) -> tuple[str, dict[str, str]]:
     return settings.path, {name: model.path for name, model in settings.models.items() if model.path}
-
-
-def give_back() -> None:
-    """What a session that is gone has left in the allocator goes back to the system."""
-    gc.collect()
