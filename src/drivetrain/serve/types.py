@@ -51,8 +51,8 @@ class Caller:
 
 @dataclass(slots=True)
 class Request:
-    """One HTTP request. `path` is percent-decoded and holds neither NUL, "..", nor a backslash; `headers` are named in lower case;
-    `body` is decompressed."""
+    """One HTTP request. `path` is percent-decoded and holds neither NUL, "..", nor a backslash; `headers` are named in lower
+    case; `body` is decompressed."""
 
     method: str
     path: str
@@ -66,6 +66,10 @@ class Request:
     """time.monotonic() at its first byte."""
     source: str = "http"
     """How it came: "http" or "grpc"."""
+    route: Route | None = None
+    """Set, with `places`, where the route was found and the caller may take it: before the body was read."""
+    places: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What the route's places hold."""
 
 
 @dataclass(slots=True)

@@ -1,0 +1,424 @@
+"""One connection: bytes in, requests out; responses in, bytes out.
+
+    idle -> receiving -> answering -> idle ...      and from any of them -> leaving -> closed
+
+Requests are answered one at a time, in their order. What is wrong with a request is known as early as it can be: its line and
+headers before the body (who may call, too), the body's size while it comes in. There is no timer per request: `Hub.sweep`
+looks at all connections twice a second.
+
+What isn't here, because llhttp refuses it by itself: Content-Length together with Transfer-Encoding, two Content-Lengths,
+folded headers, lines that end without CR, control signs in headers, chunk sizes that aren't plain hexadecimal
+(tests/test_serve_http_smuggling.py)."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Mapping
+from typing import TYPE_CHECKING, Literal, cast
+
+import httptools
+
+from drivetrain.serve.http import heads
+from drivetrain.serve.http.body import Inflater, too_large
+from drivetrain.serve.types import Refusal, Request, Response
+
+if TYPE_CHECKING:
+    from drivetrain.serve.http.listen import Hub
+
+Turn = tuple[Request, Refusal | None, Mapping[str, str], bool, bool]
+"""A request whose turn to be answered comes: why it gets no answer, headers beside the answer's own, whether the connection
+stays, and whether it takes chunks."""
+
+Phase = Literal["idle", "receiving", "answering", "leaving"]
+
+PIPELINED = 64
+"""Requests that one connection may have sent ahead of their answers; the connection ends after them, and the rest may be sent
+again."""
+
+SMALL = 64 * 1024
+"""Bytes of a body that are worth reading for nothing, so that a refusal doesn't end the connection."""
+
+_REQUEST_LINE = re.compile(rb"[A-Z]{1,32} [!-~]{1,4096} HTTP/1\.[01]\r\n")
+
+
+class Connection(asyncio.Protocol):
+    """The protocol class that asyncio (or uvloop) calls."""
+
+    __slots__ = (
+        "address", "certificate", "drained", "expired", "got", "headers", "held", "hub", "inflater", "parser", "paused", "phase",
+        "pieces", "queue", "raw", "refused", "request", "served", "shared", "since", "size", "stopped", "task", "transport",
+        "unsent", "url",
+    )  # fmt: skip
+
+    def __init__(self, hub: Hub) -> None:
+        self.hub = hub
+        self.transport: asyncio.Transport = None  # type: ignore[assignment]
+        self.parser = httptools.HttpRequestParser(self)
+        self.address = self.certificate = ""
+        self.phase: Phase = "idle"
+        self.since = 0.0  # When the phase began, or in it something last moved.
+        self.served = False  # Whether a request was answered: who has asked well may be quiet for longer.
+        # The request that comes in:
+        self.url = b""
+        self.headers: dict[str, str] = {}
+        self.size = 0  # Of its line and headers, as far as they were told by the parser.
+        self.raw = 0  # Bytes since the last request's end, at most one read too few.
+        self.got = 0  # Bytes of body, before decompression.
+        self.pieces = bytearray()
+        self.held = 0  # Bytes of large bodies that the hub counts as this connection's.
+        self.request: Request | None = None  # Set once its headers are there.
+        self.refused: Refusal | None = None
+        self.inflater: Inflater | None = None
+        self.shared: Mapping[str, str] = {}  # Headers for a page of another origin.
+        self.stopped = False  # Nothing more is read as HTTP.
+        # Those that wait for their answers:
+        self.queue: deque[Turn] = deque()
+        self.task: asyncio.Task[None] | None = None
+        self.expired = False
+        self.paused = False  # The other side doesn't read what was sent.
+        self.drained: asyncio.Future[None] | None = None
+        self.unsent = 0
+
+    # What asyncio tells
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        peer = transport.get_extra_info("peername")
+        self.address = str(cast("tuple[object, ...]", peer)[0]) if isinstance(peer, tuple) else ""
+        self.certificate = _common_name(transport.get_extra_info("peercert"))
+        self.since = time.monotonic()
+        self.hub.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.hub.remove(self)
+        self.stopped = True
+        self.queue.clear()
+        self._expect_next()
+        self._release()
+        if self.drained is not None and not self.drained.done():
+            self.drained.cancel()
+        if self.task is not None:
+            self.task.cancel()
+
+    def eof_received(self) -> bool:
+        """Who closes the connection wants no answer any more: asyncio closes our side and calls `connection_lost`."""
+        return False
+
+    def data_received(self, data: bytes) -> None:
+        if self.stopped:
+            self.raw += len(data)
+            if self.raw > self.hub.limits.body:
+                self.transport.abort()
+            return
+        if self.phase == "idle":
+            self.phase, self.since = "receiving", time.monotonic()
+        self.raw += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self.stopped = (
+                True  # The request itself is answered: nobody must speak another protocol (RFC 9110 7.8).
+            )
+        except httptools.HttpParserCallbackError as error:
+            reason = error.__context__
+            if isinstance(reason, Refusal):
+                self._stop(reason)
+            elif not isinstance(reason, _Enough):
+                raise
+        except httptools.HttpParserInvalidMethodError:
+            whole = not self.queue and self.task is None and _REQUEST_LINE.match(data)
+            self._stop(
+                Refusal(501, "this method isn't known here")
+                if whole
+                else Refusal(400, "this is no HTTP request")
+            )
+        except httptools.HttpParserError as error:
+            if not (
+                self.queue and not self.queue[-1][3]
+            ):  # Whatever follows "Connection: close" means nothing.
+                self._stop(Refusal(400, f"this is no HTTP request: {error}"))
+        else:
+            self._check_framing()
+
+    def pause_writing(self) -> None:
+        self.paused = True
+        self.unsent, self.since = self.transport.get_write_buffer_size(), time.monotonic()
+        self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self.paused = False
+        self.since = time.monotonic()
+        if self.drained is not None and not self.drained.done():
+            self.drained.set_result(None)
+        if not self.queue:
+            self.transport.resume_reading()
+
+    # What the parser tells. An exception in here ends its work: it comes out of `feed_data`
+
+    def on_url(self, url: bytes) -> None:
+        self.url += url
+        self.size += len(url)
+        if self.size > self.hub.limits.headers:
+            raise Refusal(414, "the request's address is too long")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.size += len(name) + len(value) + 4
+        if self.size > self.hub.limits.headers:
+            raise Refusal(431, f"the request's headers have more than {self.hub.limits.headers} bytes")
+        if self.request is None:  # Else it is a trailer, and nobody waits for one.
+            key = name.decode("ascii").lower()
+            known = self.headers.get(key)
+            if known is not None and key == "host":
+                raise Refusal(400, "the request has two Host headers")
+            text = value.decode("latin-1")
+            self.headers[key] = text if known is None else f"{known}, {text}"
+
+    def on_headers_complete(self) -> None:
+        headers, hub = self.headers, self.hub
+        request = self.request = Request(
+            self.parser.get_method().decode("ascii"),
+            "",
+            headers=headers,
+            id=hub.request_id(headers.get("x-request-id")),
+            arrived=self.since if self.phase == "receiving" else time.monotonic(),
+        )
+        version, chunked = self.parser.get_http_version(), headers.get("transfer-encoding")
+        if version not in ("1.1", "1.0"):
+            raise Refusal(505, "this server speaks HTTP/1.1 and HTTP/1.0")
+        if chunked is not None and (chunked.lower() != "chunked" or version == "1.0"):
+            raise Refusal(501, "this server knows one Transfer-Encoding: chunked, of HTTP/1.1")
+        length = int(headers.get("content-length", "0"))
+        if length > hub.limits.body:
+            raise too_large(hub.limits.body)
+        if (chunked or length) and self.parser.should_upgrade():
+            raise Refusal(400, "a request that asks for another protocol can't have a body")
+        try:
+            request.path, request.query = heads.target(self.url, headers.get("host", ""))
+            self.shared = hub.admit(request, self.address, self.certificate, version)
+            self._prepare_body(request)
+        except Refusal as refusal:
+            if chunked or length > SMALL or "expect" in headers:
+                raise
+            self.refused = refusal
+        else:
+            if "expect" in headers and version == "1.1":
+                self._continue(headers["expect"])
+
+    def on_body(self, data: bytes) -> None:
+        self.got += len(data)
+        if self.refused is not None:
+            return
+        if self.inflater is not None:
+            data = self.inflater.feed(data)
+        self.pieces += data
+        if len(self.pieces) > SMALL:
+            if len(self.pieces) > self.hub.limits.body:
+                raise too_large(self.hub.limits.body)
+            self.hub.hold(len(data))
+            self.held += len(data)
+
+    def on_message_complete(self) -> None:
+        request, refused = self.request, self.refused
+        assert request is not None
+        if refused is None and self.inflater is not None:
+            self.inflater.end()
+        request.body = bytes(self.pieces)
+        enough = len(self.queue) + 1 >= PIPELINED
+        keep = self.parser.should_keep_alive() and not self.parser.should_upgrade() and not enough
+        self._enqueue((request, refused, self.shared, keep, self.parser.get_http_version() == "1.1"))
+        if enough:
+            self.stopped = True
+            raise _Enough
+
+    # A request's way to its answer
+
+    def _prepare_body(self, request: Request) -> None:
+        encoding = self.headers.get("content-encoding", "identity").strip().lower()
+        if encoding == "identity":
+            return
+        if encoding not in ("gzip", "x-gzip", "deflate"):
+            raise Refusal(
+                415, "this Content-Encoding isn't known here", fix="Send the body plain, gzip or deflate.",
+                headers={"Accept-Encoding": "gzip, deflate"},
+            )  # fmt: skip
+        self.inflater = Inflater(encoding, self.hub.limits.body)
+        del self.headers["content-encoding"]
+
+    def _continue(self, expected: str) -> None:
+        if expected.lower() != "100-continue":
+            raise Refusal(417, "this server knows one expectation: 100-continue")
+        # Behind requests that wait it would seem to be their answer; without it a client sends its body a second later.
+        if self.task is None and not self.queue:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _check_framing(self) -> None:
+        """Refuse a head that doesn't end, and a body that is mostly chunk sizes, extensions and trailers: what isn't body may
+        have as many bytes as a head, and a 64th of the body."""
+        most = self.hub.limits.headers
+        if self.request is None:
+            if self.raw > most:
+                self._stop(Refusal(431, f"the request's headers have more than {most} bytes"))
+        elif self.raw - self.got > 2 * most + self.got // 64:
+            self._stop(
+                Refusal(
+                    400, "the body comes in too many small chunks, or its chunks have too many extensions"
+                )
+            )
+
+    def _stop(self, refusal: Refusal) -> None:
+        """What came can't be answered otherwise, nor can anything that follows be read."""
+        request = self.request or Request("", "", id=self.hub.request_id(None), arrived=time.monotonic())
+        self.stopped = True
+        self._enqueue((request, refusal, self.shared, False, False))
+
+    def _enqueue(self, turn: Turn) -> None:
+        self._expect_next()
+        self.queue.append(turn)
+        if self.task is None:
+            self.phase, self.since = "answering", time.monotonic()
+            self.task = self.hub.loop.create_task(self._work())
+        else:
+            self.transport.pause_reading()
+
+    def _expect_next(self) -> None:
+        self.url, self.headers, self.shared, self.pieces = b"", {}, {}, bytearray()
+        self.size = self.raw = self.got = 0
+        self.request = self.refused = self.inflater = None
+
+    def _release(self) -> None:
+        """Large bodies that were answered don't count any more; one that is coming in does."""
+        left = len(self.pieces) if len(self.pieces) > SMALL else 0
+        if self.held != left:
+            self.hub.hold(left - self.held)
+            self.held = left
+
+    async def _work(self) -> None:
+        """Answer what waits, in order."""
+        keep = True
+        while self.queue and keep:
+            request, refused, shared, keep, chunks = self.queue.popleft()
+            response = await self._answer(request) if refused is None else self.hub.refuse(request, refused)
+            if shared:
+                response.headers = {**response.headers, **shared}
+            keep = keep and not self.hub.stopping() and (chunks or isinstance(response.body, bytes))
+            ending = (
+                b"Connection: close\r\n" if not keep else b"" if chunks else b"Connection: keep-alive\r\n"
+            )
+            if isinstance(response.body, bytes):
+                self._write(request, response, ending)
+            else:
+                await self._stream(request, response, response.body, ending, chunks)
+            self.since = time.monotonic()
+            if self.paused and self.queue:
+                await self._until_drained()
+        self.task = None
+        self.served = True
+        self._release()
+        if not keep:
+            self.leave()
+        else:
+            self.phase = "receiving" if self.raw or self.size else "idle"
+            if not self.paused:
+                self.transport.resume_reading()
+
+    async def _answer(self, request: Request) -> Response:
+        hub = self.hub
+        if request.method == "OPTIONS":
+            return hub.options(request)
+        try:
+            return await hub.server.answer(request)
+        except asyncio.CancelledError:
+            if not self.expired:
+                raise
+        self.expired = False
+        cast("asyncio.Task[None]", asyncio.current_task()).uncancel()
+        return hub.refuse(request, Refusal(503, "the answer took too long", headers={"Retry-After": "1"}))
+
+    def _head(self, request: Request, response: Response, length: bytes, ending: bytes) -> bytes:
+        return b"%bX-Request-Id: %b\r\nDate: %b\r\n%b%b%b\r\n" % (
+            heads.start(response.status, response.type if response.body or request.method == "HEAD" else ""),
+            request.id.encode("latin-1"),
+            self.hub.date,
+            length,
+            heads.more(response.headers) if response.headers else b"",
+            ending,
+        )
+
+    def _write(self, request: Request, response: Response, ending: bytes) -> None:
+        body = cast("bytes", response.body)
+        empty = response.status in (204, 304)
+        head = self._head(request, response, b"" if empty else b"Content-Length: %d\r\n" % len(body), ending)
+        self.transport.write(head if empty or request.method == "HEAD" else head + body)
+
+    async def _stream(
+        self, request: Request, response: Response, pieces: AsyncIterator[bytes], ending: bytes, chunks: bool
+    ) -> None:
+        """Each piece as soon as it is there. What fails in the middle ends the connection before the last chunk, so that
+        nobody takes a part for the whole."""
+        try:
+            self.transport.write(
+                self._head(request, response, b"Transfer-Encoding: chunked\r\n" if chunks else b"", ending)
+            )
+            if request.method == "HEAD":
+                return
+            async for piece in pieces:
+                if piece:
+                    self.transport.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunks else piece)
+                    self.since = time.monotonic()
+                    if self.paused:
+                        await self._until_drained()
+            if chunks:
+                self.transport.write(b"0\r\n\r\n")
+        except BaseException:
+            self.transport.abort()
+            raise
+        finally:
+            close = getattr(pieces, "aclose", None)
+            if close is not None:
+                await close()
+
+    async def _until_drained(self) -> None:
+        self.drained = self.hub.loop.create_future()
+        try:
+            await self.drained
+        finally:
+            self.drained = None
+
+    # The end
+
+    def expire(self, refusal: Refusal) -> None:
+        """The request that is coming in took too long."""
+        self._stop(refusal)
+
+    def leave(self) -> None:
+        """Close, but where the other side may be sending still say so first and read on for a moment: a connection that is closed
+        with bytes unread is reset, and the answer lost on its way."""
+        self.queue.clear()
+        self.phase, self.since, self.raw = "leaving", time.monotonic(), 0
+        self.unsent = self.transport.get_write_buffer_size()
+        if not self.stopped:
+            self.stopped = True
+            self.transport.close()
+            return
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.transport.resume_reading()
+
+
+class _Enough(Exception):
+    """More requests came ahead of their answers than are taken."""
+
+
+def _common_name(certificate: object) -> str:
+    """The name in a client's certificate that the TLS layer has checked; "" where there is none."""
+    if not isinstance(certificate, dict):
+        return ""
+    subject = cast("dict[str, tuple[tuple[tuple[str, str], ...], ...]]", certificate).get("subject", ())
+    for names in subject:
+        for kind, name in names:
+            if kind == "commonName":
+                return name[:100]
+    return ""

@@ -1,0 +1,264 @@
+"""Listening: what all connections of one process share, the watch over their deadlines, TLS, and the end."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import re
+import socket
+import ssl
+import time
+from collections.abc import Coroutine, Sequence
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Any, Protocol
+
+from drivetrain.errors import FileError
+from drivetrain.extras import require
+from drivetrain.serve import refusals
+from drivetrain.serve.access import Gate
+from drivetrain.serve.routes import Routes
+from drivetrain.serve.settings import Access, Limits, Settings
+from drivetrain.serve.types import Refusal, Request, Response
+
+if TYPE_CHECKING:
+    from drivetrain.serve.http.connection import Connection
+
+SWEEP = 0.5
+"""Seconds between two looks at all connections."""
+QUIET = 75.0
+"""Seconds that a connection may be quiet between two requests: longer than the minute after which load balancers close theirs,
+which would else send a request into a connection that is just being closed."""
+HANDSHAKE = 10.0
+"""Seconds that TLS may take to begin."""
+LEAVING = 2.0
+"""Seconds that a refused client has to stop sending."""
+PACE = 16 * 1024
+"""Bytes per second at which an answer has to be read, on the average of `Limits.seconds_to_receive`."""
+BODIES = 16
+"""How many bodies of the largest size may be in memory half received, over all connections."""
+
+_PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
+class Answering(Protocol):
+    """What this package needs of the server."""
+
+    routes: Routes
+    gate: Gate
+
+    async def answer(self, request: Request) -> Response: ...
+
+
+class Hub:
+    """What all connections of one process share."""
+
+    def __init__(self, server: Answering, settings: Settings) -> None:
+        self.server = server
+        self.limits: Limits = settings.limits
+        self.loop = asyncio.get_running_loop()
+        self.connections: dict[Connection, None] = {}
+        self.date = formatdate(usegmt=True).encode()
+        self._received = 0
+        self._ids = itertools.count()
+        self._id = os.urandom(12).hex()
+        self._closing = False
+        self._began = getattr(server, "begun", None)
+        self._finished = getattr(server, "finished", None)
+        self.sweeping = self.loop.call_later(SWEEP, self.sweep)
+
+    def request_id(self, given: str | None) -> str:
+        """The caller's own, where it is a plain word, else one that no other request has."""
+        if given is not None and _PLAIN_ID.fullmatch(given):
+            return given
+        return f"{self._id}{next(self._ids):08x}"
+
+    def admit(self, request: Request, address: str, certificate: str, version: str) -> dict[str, str]:
+        """All that can be refused before a body is read. Raises Refusal. Returns headers for a page of another origin."""
+        gate, headers = self.server.gate, request.headers
+        if "host" in headers:
+            gate.host(headers["host"])
+        elif version == "1.1":
+            raise Refusal(400, "the request has no Host header")
+        shared = gate.origin(request.method, headers)
+        request.caller = gate.caller(headers, address, certificate)
+        gate.rate(request.caller)
+        if request.method != "OPTIONS":
+            request.route, request.places = self.server.routes.match(request.method, request.path)
+            gate.may(request.caller, request.route.right, request.places.get("model"))
+        return shared
+
+    def options(self, request: Request) -> Response:
+        """What an address takes, and what a browser asks before it sends a page's request elsewhere."""
+        takes = (
+            self.server.routes.allowed(request.path)
+            if request.path != "*"
+            else ["GET", "HEAD", "OPTIONS", "POST"]
+        )
+        if not takes:
+            return self.refuse(request, Refusal(404, "there is no such address here"))
+        return self._told(request, Response(b"", 204, headers={"Allow": ", ".join(takes)}))
+
+    def refuse(self, request: Request, refusal: Refusal) -> Response:
+        """The answer to what the server itself never saw."""
+        return self._told(request, refusals.response(refusal, request))
+
+    def _told(self, request: Request, response: Response) -> Response:
+        """Tell whoever counts and logs."""
+        if self._began is not None:
+            self._began(request)
+        if self._finished is not None:
+            self._finished(request, response.status)
+        return response
+
+    def hold(self, size: int) -> None:
+        """Count bytes of large bodies. Raises Refusal 503 where many at once would fill the memory; small ones always go
+        through."""
+        self._received += size
+        if size > 0 and self._received > BODIES * self.limits.body:
+            self._received -= size
+            raise Refusal(503, "too many large requests at once", headers={"Retry-After": "1"})
+
+    def stopping(self) -> bool:
+        return self._closing or bool(getattr(self.server, "stopping", False))
+
+    def add(self, connection: Connection) -> None:
+        """Where there are too many, the one goes that was opened first among those that ask nothing or haven't yet asked in
+        full: so somebody who opens many and says little keeps nobody out."""
+        self.connections[connection] = None
+        if len(self.connections) > self.limits.connections:
+            for other in self.connections:
+                if other.phase in ("idle", "receiving", "leaving") and other is not connection:
+                    break
+            else:
+                other = connection
+            self.remove(other)
+            other.transport.abort()
+
+    def remove(self, connection: Connection) -> None:
+        self.connections.pop(connection, None)
+
+    def sweep(self) -> None:
+        """Look at every connection's clock."""
+        self.sweeping = self.loop.call_later(SWEEP, self.sweep)
+        self.date = formatdate(usegmt=True).encode()
+        now, limits = time.monotonic(), self.limits
+        for connection in list(self.connections):
+            passed = now - connection.since
+            if connection.paused or connection.phase == "leaving":
+                self._hurry(connection, now)
+            elif connection.phase == "receiving":
+                if passed > limits.seconds_to_receive:
+                    connection.expire(Refusal(408, "the request took too long to arrive"))
+            elif connection.phase == "idle":
+                if passed > (QUIET if connection.served else limits.seconds_to_receive) or self._closing:
+                    connection.leave()
+            elif passed > limits.seconds_to_answer and connection.task is not None and not connection.expired:
+                connection.expired = True
+                connection.task.cancel()
+
+    def _hurry(self, connection: Connection, now: float) -> None:
+        """End a connection whose other side reads its answer too slowly, or was refused and doesn't go."""
+        left = connection.transport.get_write_buffer_size()
+        patience = self.limits.seconds_to_receive if left else LEAVING
+        if now - connection.since > patience:
+            if connection.unsent - left < PACE * patience:
+                connection.transport.abort()
+            connection.unsent, connection.since = left, now
+
+    async def close(self, grace: float) -> None:
+        """Idle connections end now, others after their answer, all after `grace` seconds."""
+        self._closing = True
+        until = time.monotonic() + grace
+        for connection in list(self.connections):
+            if connection.phase == "idle":
+                connection.leave()
+        while self.connections and time.monotonic() < until:
+            await asyncio.sleep(0.02)
+        for connection in list(self.connections):
+            connection.transport.abort()
+        await asyncio.sleep(0)
+        self.sweeping.cancel()
+
+
+class HttpServer:
+    """What listens; `close` ends it."""
+
+    def __init__(self, hub: Hub, listeners: Sequence[asyncio.AbstractServer], port: int) -> None:
+        self._hub, self._listeners, self.port = hub, listeners, port
+
+    async def close(self, grace: float = 10.0) -> None:
+        """No new connections at once; idle ones end, others after their answer, all after `grace` seconds."""
+        for listener in self._listeners:
+            listener.close()
+        await self._hub.close(grace)
+
+
+async def serve_http(server: Answering, sockets: Sequence[socket.socket], settings: Settings) -> HttpServer:
+    """Answer HTTP, or HTTPS where there is a certificate, on bound sockets. Raises NotInstalled without httptools, FileError for
+    certificates that can't be read."""
+    require("httptools", "Answering HTTP", "serve")
+    from drivetrain.serve.http.connection import Connection
+
+    hub = Hub(server, settings)
+    _room_for(settings.limits.connections)
+    context = tls(settings.access)
+    listeners = [
+        await hub.loop.create_server(
+            lambda: Connection(hub),
+            sock=each,
+            ssl=context,
+            backlog=1024,
+            ssl_handshake_timeout=None if context is None else HANDSHAKE,
+            ssl_shutdown_timeout=None if context is None else LEAVING,
+        )
+        for each in sockets
+    ]
+    return HttpServer(
+        hub, listeners, next((s.getsockname()[1] for s in sockets if s.family != socket.AF_UNIX), 0)
+    )
+
+
+def tls(access: Access) -> ssl.SSLContext | None:
+    """TLS 1.2 and newer with the server's certificate, and with one of each caller's where there is an authority for them."""
+    if not access.certificate:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    try:
+        context.load_cert_chain(access.certificate, access.private_key or None)
+        if access.client_authority:
+            context.load_verify_locations(access.client_authority)
+            context.verify_mode = ssl.CERT_REQUIRED
+    except (OSError, ssl.SSLError) as error:
+        raise FileError(
+            f"the certificates can't be used: {error}",
+            where="serve.toml, [access]",
+            fix="Check certificate, private_key and client_authority: PEM files that belong together.",
+        ) from None
+    return context
+
+
+def _room_for(connections: int) -> None:
+    """Let this process have as many files open as connections need, as far as the system allows."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit.
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + 512
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        if most > soft:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+def run(main: Coroutine[Any, Any, Any]) -> Any:
+    """`asyncio.run` on uvloop, or on the standard library's loop where there is no uvloop (Windows)."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(main)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(main)
