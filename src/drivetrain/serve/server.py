@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from drivetrain.cores import usable_cores
-from drivetrain.errors import BundleError, DataError, DrivetrainError, UsageError
-from drivetrain.files import to_json
+from drivetrain.errors import BundleError, DataError, UsageError
+from drivetrain.serve import refusals
 from drivetrain.serve.batcher import Batcher
 from drivetrain.serve.path import Answered, AnsweredTensors, new_batcher
 from drivetrain.serve.programs.base import Servable
@@ -22,8 +22,6 @@ Result = TypeVar("Result")
 MOST_WRITING = 16
 """Texts that are written piece by piece at the same time."""
 MOST_SESSIONS = 64
-ONE_ERROR = ("/v1/", "/v2/")
-"""Paths whose protocol has one text for an error."""
 
 
 class Server:
@@ -72,22 +70,22 @@ class Server:
     async def answer(self, request: Request) -> Response:
         """The response to a request, whatever it is: nothing is raised but a cancellation."""
         try:
-            route, places = self.routes.match(request.method, request.path)
-            if self.gate is not None:
-                self.gate.may(request.caller, route.right, places.get("model"))
-            return await route.handler(self, request, places)
-        except Refusal as fault:
-            return refused(request, fault.status, fault, fault.headers)
-        except (UsageError, DataError, BundleError) as fault:
-            return refused(request, 400, fault)
+            if (
+                request.route is None
+            ):  # Over HTTP it is set, and who may take it known, before the body is read.
+                request.route, request.places = self.routes.match(request.method, request.path)
+                if self.gate is not None:
+                    self.gate.may(request.caller, request.route.right, request.places.get("model"))
+            return await request.route.handler(self, request, request.places)
+        except (Refusal, UsageError, DataError, BundleError) as fault:
+            return refusals.response(fault, request)
         except Exception as fault:  # noqa: BLE001 - whatever it is, it is one caller that it happens to.
             return self._failed(request, fault)
 
     def _failed(self, request: Request, fault: Exception) -> Response:
         """Our own fault: the caller is told which request it was, we what happened."""
         traceback.print_exception(fault)
-        words = DrivetrainError("the server failed.", where=f"request {request.id}", fix="Tell who runs it.")
-        return refused(request, 500, words)
+        return refusals.response(fault, request)
 
     # --- what the way of a request needs ------------------------------------------------------------------
 
@@ -128,13 +126,3 @@ class Server:
         """The same of arrays."""
         del lease, feeds, found, request
         return ()
-
-
-def refused(
-    request: Request, status: int, fault: DrivetrainError, headers: Mapping[str, str] | None = None
-) -> Response:
-    """Why there is no answer, as the protocol of this path words it."""
-    record: Mapping[str, str] = (
-        {"error": str(fault)} if request.path.startswith(ONE_ERROR) else fault.to_json()
-    )
-    return Response(to_json(record).encode(), status, headers=headers or {})
