@@ -7,20 +7,19 @@ from drivetrain.serve import strict_json
 from drivetrain.serve.types import Refusal, Request, Response
 
 
-def response(error: BaseException, request: Request | None, path: str = "") -> Response:
+def response(error: BaseException, request: Request) -> Response:
     """`{"error"}` under /v1 and /v2, as the originals have it, else `{"error", "where", "fix"}`. What is no fault of the
     caller's is told with the request's id alone: the rest stands in the log."""
-    path = request.path if request is not None else path
     status, headers = 400, dict[str, str]()
     if isinstance(error, Refusal):
         status, headers = error.status, error.headers
     elif not isinstance(error, UsageError | DataError | BundleError):
-        name = f" (request {request.id})" if request is not None and request.id else ""
+        name = f" (request {request.id})" if request.id else ""
         error = DrivetrainError(f"something went wrong in this server{name}", fix="Its log has the reason.")
         status = 500
-    if path.startswith("/v2"):
+    if request.path.startswith("/v2"):
         body: dict[str, str] = {"error": getattr(error, "v2", "") or str(error)}
-    elif path.startswith("/v1"):
+    elif request.path.startswith("/v1"):
         body = {"error": getattr(error, "v1", "") or str(error)}
     else:
         body = error.to_json()

@@ -70,13 +70,14 @@ class Server:
     async def answer(self, request: Request) -> Response:
         """The response to a request, whatever it is: nothing is raised but a cancellation."""
         try:
+            route, places = request.route, request.places
             if (
-                request.route is None
-            ):  # Over HTTP it is set, and who may take it known, before the body is read.
-                request.route, request.places = self.routes.match(request.method, request.path)
+                route is None
+            ):  # Over HTTP it is known, and that the caller may take it, before the body is read.
+                route, places = self.routes.match(request.method, request.path)
                 if self.gate is not None:
-                    self.gate.may(request.caller, request.route.right, request.places.get("model"))
-            return await request.route.handler(self, request, request.places)
+                    self.gate.may(request.caller, route.right, places.get("model"))
+            return await route.handler(self, request, places)
         except (Refusal, UsageError, DataError, BundleError) as fault:
             return refusals.response(fault, request)
         except Exception as fault:  # noqa: BLE001 - whatever it is, it is one caller that it happens to.
