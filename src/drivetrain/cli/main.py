@@ -40,6 +40,9 @@ def build_parser(only: str | None = None) -> Parser:
     commands = parser.add_subparsers(dest="verb", required=True, metavar="VERB", parser_class=Parser)
 
     for name in VERBS:
+        if only not in (None, name):  # Its file, and what that imports, takes longer than some verbs do.
+            commands.add_parser(name)
+            continue
         module = importlib.import_module(f"drivetrain.cli.verbs.{name}")
         command = commands.add_parser(
             name,
@@ -51,8 +54,7 @@ def build_parser(only: str | None = None) -> Parser:
         command.add_argument(
             "--json", action="store_true", help="print one JSON object on standard output, nothing else"
         )
-        if only in (None, name):
-            module.add(command)
+        module.add(command)
         command.set_defaults(module=module, parser=command)
     return parser
 
@@ -79,7 +81,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     # Pillow warns of what our own errors and reports say better.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
-        verb = next((word for word in given if not word.startswith("-")), "")
+        verb = given[0] if given[:1] and given[0] in VERBS else None
         options, unknown = build_parser(verb).parse_known_args(given)
         if unknown:
             known = re.findall(r"--[a-z-]+", options.parser.format_usage())
@@ -94,7 +96,9 @@ def _run(arguments: Sequence[str] | None) -> int:
         ]
         with processes.one_speaker(), command_line():
             answer, code = options.module.act(options)
-            if as_json:
+            if answer is None:  # It was given when the work began, which has ended now.
+                pass
+            elif as_json:
                 print(to_json(answer))
             else:
                 options.module.show(answer)

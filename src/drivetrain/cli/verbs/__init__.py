@@ -18,5 +18,6 @@ VERBS = (
     "similar",
     "generate",
     "embeddings",
+    "serve",
 )
 """In the order of --help."""
