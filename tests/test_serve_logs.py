@@ -61,7 +61,9 @@ def test_nobody_writes_a_line_of_his_own(file: int, path: str) -> None:
     )  # fmt: skip
     log.event(path, reason=path)
     raw = os.pread(file, 10**7, 0)
-    assert raw.count(b"\n") == 2 and raw.isascii() and b"\x1b" not in raw
+    assert raw.count(b"\n") == 2
+    assert raw.isascii()
+    assert b"\x1b" not in raw
     assert all(len(line) <= LINE for line in raw.splitlines(keepends=True))
     assert [line["level"] for line in lines(file)] == ["warning", "info"]
 
@@ -110,7 +112,7 @@ def test_a_full_disk_loses_lines_and_breaks_none_after(file: int) -> None:
     log.event("fourth")
     *_, half, last = os.pread(file, 10**6, 0).decode().splitlines()
     assert len(half) == 20
-    assert json.loads(last)["event"] == "fourth" and json.loads(last)["lost"] == 2
+    assert json.loads(last).items() >= {"event": "fourth", "lost": 2}.items()
 
 
 def test_a_clock_that_jumps_neither_stops_the_lines_nor_breaks_them(
@@ -121,14 +123,16 @@ def test_a_clock_that_jumps_neither_stops_the_lines_nor_breaks_them(
         monkeypatch.setattr(logs.time, "time_ns", lambda now=now: now * 10**9 + 5_000_000)
         log.access(asked(), 200, 0.001)
     times = [line["time"] for line in lines(file)]
-    assert times[1:3] == ["2001-09-09T01:46:40.005Z", "1970-01-01T00:00:00.005Z"] and len(times) == 4
+    assert times[1:3] == ["2001-09-09T01:46:40.005Z", "1970-01-01T00:00:00.005Z"]
+    assert len(times) == 4
 
 
 def test_an_id_is_the_callers_where_it_is_a_plain_word() -> None:
     assert request_id("order-17.a_B") == "order-17.a_B"
     for given in (None, "", "a b", "a\nb", "x" * 129, "é", '"'):
         made = request_id(given)
-        assert made != given and len(made) == 32
+        assert made != given
+        assert len(made) == 32
     assert request_id(None) != request_id(None)
 
 

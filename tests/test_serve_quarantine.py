@@ -111,4 +111,5 @@ def test_digests_tell_models_versions_and_bodies_apart() -> None:
         quarantine.digest(*each)
         for each in (("m", 1, body), ("n", 1, body), ("m", 2, body), ("m", 1, body + b"y"))
     }
-    assert len(digests) == 4 and all(0 < digest < 2**64 for digest in digests)
+    assert len(digests) == 4
+    assert all(0 < digest < 2**64 for digest in digests)

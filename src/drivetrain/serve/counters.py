@@ -145,11 +145,8 @@ class Counters:
         self._nowhere = used // 8
         """Where figures go that found no room: written and never read."""
 
-    def observe(
-        self, model: str, version: int | None, protocol: str, seconds: float, rows: int, status: int
-    ) -> None:
+    def observe(self, model: str, version: int | None, protocol: str, seconds: float, status: int) -> None:
         """One request, answered or refused; `model` is "" where it never came to one."""
-        del rows  # Those of answers are counted where they are run.
         figures = self._figures
         of = (model, "" if version is None else version, protocol)
         figures[self._series("drivetrain_requests_total", 1, *of, status)] += 1
@@ -324,7 +321,7 @@ class Counters:
                 time.sleep(0.0001)
 
 
-def _zeros(count: int) -> memoryview:
+def _zeros(count: int) -> memoryview[float]:
     return memoryview(bytes(8 * count)).cast("d")
 
 

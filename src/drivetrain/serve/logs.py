@@ -115,7 +115,7 @@ class Log:
         self._lost = self._lost + 1 if self._torn else 0
 
     def _line(self, event: str, level: str, fields: dict[str, object], letters: int) -> str:
-        words = [f'{{"time":"{self._time()}","level":"{level}","event":{quoted(event)}']
+        words = [f'{{"time":"{self._time()}","level":"{level}","event":{_value(event, letters)}']
         for values in (fields, self._always):
             words += [f"{quoted(name)}:{_value(value, letters)}" for name, value in values.items()]
         return ",".join(words) + "}\n"

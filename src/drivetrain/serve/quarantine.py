@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import mmap
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 
 from drivetrain.serve.types import Refusal
@@ -83,7 +83,7 @@ class Quarantine:
         return hash((model, version, bytes(body))) & (2**64 - 1) or 1
 
     @contextmanager
-    def trial(self, digest: int) -> Iterator[bool]:
+    def trial(self, digest: int) -> Generator[bool, None, None]:
         """Around the whole of a request: gives whether it is a suspect, to be run in a batch of its own. One that comes out of
         it is acquitted. Raises Refusal for what killed workers."""
         deaths = self._count(digest) if self._deaths.table[0] else 0
@@ -97,7 +97,7 @@ class Quarantine:
             self._deaths.table[self._where[digest] + 1] = 0
 
     @contextmanager
-    def running(self, digests: Sequence[int]) -> Iterator[None]:
+    def running(self, digests: Sequence[int]) -> Generator[None, None, None]:
         """Around what may crash: reading, and a run of a graph. Where it ends, in an error too, none of these killed."""
         marks, free = self._marks, self._free
         taken: list[int] = []

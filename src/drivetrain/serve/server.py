@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,13 +13,27 @@ from drivetrain.cores import usable_cores
 from drivetrain.errors import BundleError, DataError, UsageError
 from drivetrain.serve import refusals
 from drivetrain.serve.batcher import Batcher
+from drivetrain.serve.counters import Counters
+from drivetrain.serve.logs import Log
 from drivetrain.serve.path import Answered, AnsweredTensors, new_batcher
 from drivetrain.serve.programs.base import Servable
+from drivetrain.serve.quarantine import Quarantine
 from drivetrain.serve.settings import Batching, ModelSettings, Settings
+from drivetrain.serve.tracing import Tracer
 from drivetrain.serve.types import Refusal, Request, Response
 from drivetrain.types import Array
 
 Result = TypeVar("Result")
+GONE = 499
+"""What is written down where the caller went away before the answer: nobody is told it."""
+PROTOCOLS = (
+    ("/v2/", "v2"),
+    ("/v1/", "v1"),
+    ("/models/", "models"),
+    ("/inference.", "grpc"),
+    ("/tensorflow.serving.", "grpc-tfserving"),
+)
+"""How a path begins -> what counters call its protocol."""
 MOST_WRITING = 16
 """Texts that are written piece by piece at the same time."""
 MOST_SESSIONS = 64
@@ -37,18 +52,21 @@ class Server:
         routes: Any = None,
         gate: Any = None,
         recorder: Any = None,
-        counters: Any = None,
-        quarantine: Any = None,
-        log: Any = None,
+        counters: Counters | None = None,
+        quarantine: Quarantine | None = None,
+        log: Log | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self.settings, self.repository, self.router = settings, repository, router
         self.routes, self.gate, self.recorder = routes, gate, recorder
-        self.counters, self.quarantine, self.log = counters, quarantine, log
+        self.counters, self.quarantine = counters or Counters(), quarantine or Quarantine()
+        self.log, self.tracer = log, tracer
         # Threads are made when they are needed. Reading has its own, so that no file keeps a model waiting.
         self._readers = ThreadPoolExecutor(usable_cores() + 2, thread_name_prefix="drivetrain-read")
         self._sessions = ThreadPoolExecutor(MOST_SESSIONS, thread_name_prefix="drivetrain-run")
         self.writing = asyncio.Semaphore(MOST_WRITING)
         self.stopping = False
+        self._spans: dict[int, Any] = {}
         self._watching: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -67,21 +85,54 @@ class Server:
         self._readers.shutdown(wait=False, cancel_futures=True)
         self._sessions.shutdown(wait=False)
 
+    @property
+    def ready(self) -> bool:
+        """Whether new requests are welcome."""
+        return not self.stopping and bool(self.repository.looked)
+
     async def answer(self, request: Request) -> Response:
         """The response to a request, whatever it is: nothing is raised but a cancellation."""
+        self.begun(request)
+        status = GONE
+        try:
+            response = await self._answer(request)
+            status = response.status
+            return response
+        finally:
+            self.finished(request, status)
+
+    async def _answer(self, request: Request) -> Response:
         try:
             route, places = request.route, request.places
-            if (
-                route is None
-            ):  # Over HTTP it is known, and that the caller may take it, before the body is read.
+            if route is None:  # Over HTTP it is known before the body is read, and who may take it.
                 route, places = self.routes.match(request.method, request.path)
                 if self.gate is not None:
                     self.gate.may(request.caller, route.right, places.get("model"))
+                request.route, request.places = route, places
             return await route.handler(self, request, places)
         except (Refusal, UsageError, DataError, BundleError) as fault:
             return refusals.response(fault, request)
         except Exception as fault:  # noqa: BLE001 - whatever it is, it is one caller that it happens to.
             return self._failed(request, fault)
+
+    def begun(self, request: Request) -> None:
+        """A request is here; `finished` follows, exactly once. For HTTP `answer` calls both; what has another way, as gRPC,
+        calls them itself."""
+        self.counters.in_flight(1)
+        if self.tracer is not None:
+            self._spans[id(request)] = self.tracer.begun(request)
+
+    def finished(self, request: Request, status: int) -> None:
+        """It was answered or refused: counted, written down and traced. `status` is HTTP's, also of a call of gRPC."""
+        seconds = time.monotonic() - request.arrived if request.arrived else 0.0
+        found = request.log
+        protocol = next((name for start, name in PROTOCOLS if request.path.startswith(start)), "")
+        self.counters.in_flight(-1)
+        self.counters.observe(found.get("model", ""), found.get("version"), protocol, seconds, status)
+        if self.log is not None:
+            self.log.access(request, status, seconds)
+        if self.tracer is not None:
+            self.tracer.finished(self._spans.pop(id(request)), request, status)
 
     def _failed(self, request: Request, fault: Exception) -> Response:
         """Our own fault: the caller is told which request it was, we what happened."""

@@ -33,7 +33,7 @@ from drivetrain.serve.settings import Settings
 GRACE = 30.0
 """Seconds that workers have to answer what they have begun, when they are told to end; Kubernetes gives as many."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 1.0
-"""Seconds before a worker is started again that died soon after its start: doubled each time, up to this where it had been ready."""
+"""Seconds before a worker is started again that died soon after its start: doubled each time, up to this where it was ready."""
 NEVER_READY_PAUSE = 30.0
 """The same where it never was."""
 SOON = 5.0
@@ -161,8 +161,8 @@ class _Supervisor:
         moments += [self.ends_at] if self.ends_at else []
         timeout = max(0.0, min(moments) - time.monotonic()) if moments else None
         pipes = {worker.told: worker for worker in self.workers if worker.told >= 0}
-        for found in select.select([hears, *pipes], [], [], timeout)[0]:
-            if found is hears:
+        for found in select.select([hears.fileno(), *pipes], [], [], timeout)[0]:
+            if found == hears.fileno():
                 hears.recv(4096)
             else:
                 self._listen_to(pipes[found])
@@ -199,7 +199,9 @@ class _Supervisor:
             signal.set_wakeup_fd(-1)
             for each in (*SIGNALS, signal.SIGCHLD):
                 signal.signal(each, signal.SIG_DFL)
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches us all, and the parent says what follows.
+            signal.signal(
+                signal.SIGINT, signal.SIG_IGN
+            )  # Ctrl-C reaches us all, and the parent says what follows.
             for worker in self.workers:  # Its pipes are to end when the parent ends, and not when we do.
                 for end in (worker.life, worker.told):
                     if end >= 0:
@@ -210,7 +212,7 @@ class _Supervisor:
         except DrivetrainError as fault:
             code = fault.exit_code
             _say(theirs[1], {**fault.to_json(), "code": code})
-        except BaseException as fault:
+        except BaseException as fault:  # noqa: BLE001 - whatever it is, the parent is told, and this process ends.
             self.log.event("worker failed", "error", worker=number, error=f"{type(fault).__name__}: {fault}")
             _say(theirs[1], {"error": f"a worker could not start: {type(fault).__name__}.", "code": 1})
         finally:
@@ -408,4 +410,3 @@ def _name(bound: socket.socket, host: str) -> str:
     if bound.family == socket.AF_INET6 and ":" in host:
         return f"[{host}]:{port}"
     return f"{host}:{port}"
-

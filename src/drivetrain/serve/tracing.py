@@ -11,8 +11,7 @@ import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
-from drivetrain.errors import UsageError
-from drivetrain.extras import require
+from drivetrain.errors import NotInstalled, UsageError
 
 if TYPE_CHECKING:
     from drivetrain.serve.types import Request
@@ -37,18 +36,29 @@ def tracer() -> Tracer | None:
     exporter = wanted()
     if not exporter:
         return None
-    require("opentelemetry.sdk", f"{EXPORTER}={exporter}", "tracing")
+    _require("opentelemetry.sdk", "opentelemetry-sdk")
     if exporter == "console":
         export: Any = importlib.import_module("opentelemetry.sdk.trace.export").ConsoleSpanExporter()
     elif exporter == "otlp":
-        require("opentelemetry.exporter.otlp.proto.http", f"{EXPORTER}={exporter}", "tracing")
+        _require("opentelemetry.exporter.otlp.proto.http", "opentelemetry-exporter-otlp-proto-http")
         name = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
         export = importlib.import_module(name).OTLPSpanExporter()
     else:
         raise UsageError(
-            f"{exporter!r} is no exporter that is known here.", where=EXPORTER, fix="Use otlp, console or none."
+            f"{exporter!r} is no exporter that is known here.",
+            where=EXPORTER,
+            fix="Use otlp, console or none.",
         )
     return Tracer(export)
+
+
+def _require(module: str, package: str) -> None:
+    try:
+        importlib.import_module(module)
+    except ImportError as fault:
+        raise NotInstalled(
+            f"the environment asks for traces, which need {package}.", where=EXPORTER, fix=f"pip install {package}"
+        ) from fault  # fmt: skip
 
 
 class Tracer:
@@ -74,13 +84,13 @@ class Tracer:
         context = TraceContextTextMapPropagator().extract(request.headers)
         return self._tracer.start_span(request.method, context=context, kind=SpanKind.SERVER)
 
-    def finished(self, span: Any, request: Request, status: int, route: str) -> None:
-        """`route` is the pattern of the path, without a caller's own words."""
+    def finished(self, span: Any, request: Request, status: int) -> None:
+        """The span's name has the pattern of the path: few names, and none of a caller's own words."""
         from opentelemetry.trace import Status, StatusCode
 
-        if route:
-            span.update_name(f"{request.method} {route}")
-            span.set_attribute("http.route", route)
+        if request.route is not None:
+            span.update_name(f"{request.method} {request.route.pattern}")
+            span.set_attribute("http.route", request.route.pattern)
         span.set_attribute("http.request.method", request.method)
         span.set_attribute("url.path", request.path)
         span.set_attribute("http.response.status_code", status)

@@ -64,6 +64,10 @@ class Request:
     """The caller's X-Request-Id where it is a plain one, else one of ours."""
     arrived: float = 0.0
     """time.monotonic() at its first byte."""
+    route: Route | None = None
+    """Set, with `places`, where the route was found and the caller may take it: before the body was read."""
+    places: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What the route's places hold."""
     source: str = "http"
     """How it came: "http" or "grpc"."""
     route: Route | None = None

@@ -18,6 +18,5 @@ VERBS = (
     "similar",
     "generate",
     "embeddings",
-    "serve",
 )
 """In the order of --help."""

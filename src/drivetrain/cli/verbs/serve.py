@@ -98,7 +98,12 @@ def _new_key(name: str) -> dict[str, Any]:
     from drivetrain.serve.access import new_key
 
     key, digest = new_key()
-    lines = ("[[access.keys]]", f"name = {to_json(name)}", f'sha256 = "{digest}"', 'rights = ["infer", "read"]')
+    lines = (
+        "[[access.keys]]",
+        f"name = {to_json(name)}",
+        f'sha256 = "{digest}"',
+        'rights = ["infer", "read"]',
+    )
     return {"name": name, "key": key, "sha256": digest, "toml": "\n".join(lines) + "\n"}
 
 
@@ -106,7 +111,12 @@ def _tell(listening: Listening, as_json: bool) -> None:
     from drivetrain.files import to_json
 
     if as_json:
-        told = {"http": listening.http, "grpc": listening.grpc, "models": listening.models, "pid": os.getpid()}
+        told = {
+            "http": listening.http,
+            "grpc": listening.grpc,
+            "models": listening.models,
+            "pid": os.getpid(),
+        }
         print(to_json(told))
     else:
         names = ", ".join(listening.models[:10]) + (" ..." if len(listening.models) > 10 else "")

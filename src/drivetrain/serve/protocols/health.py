@@ -24,9 +24,7 @@ async def ready(server: Server, request: Request, places: Mapping[str, str]) -> 
     here should look here."""
     why = "stopping" if server.stopping else "" if server.ready else "loading"
     if why:
-        return Response(
-            to_json({"ready": False, "reason": why}).encode(), 503, headers={"Retry-After": "1"}
-        )
+        return Response(to_json({"ready": False, "reason": why}).encode(), 503, headers={"Retry-After": "1"})
     return Response(b'{"ready":true}')
 
 
