@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from drivetrain.records.kept import Kept
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -66,21 +68,6 @@ class Batching:
     """Rows that may wait; more are refused with 503 and Retry-After."""
     deadline_ms: float = 0.0
     """Rows that have waited longer are refused with 503; 0: as long as `Limits.seconds_to_answer`."""
-
-
-@dataclass(frozen=True)
-class Kept:
-    """What is recorded of a model's answers."""
-
-    share: float = 1.0
-    redact: tuple[str, ...] = ()
-    """Inputs that are never written down."""
-    inputs: str = "read"
-    """"read": values as they were read, files by their digest and size; "summary": what kind and how much; "none"."""
-    keep_days: float = 0.0
-    """0: for ever."""
-    required: bool = False
-    """Whether an answer that can't be recorded is withheld (503); else it is given, and the loss told."""
 
 
 @dataclass(frozen=True)

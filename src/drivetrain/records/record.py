@@ -1,0 +1,104 @@
+"""What is kept of one answer, and what turned out to be true."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from drivetrain.errors import DrivetrainError
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class NotRecorded(DrivetrainError):
+    """An answer that had to be recorded and could not be; it must not be given."""
+
+
+class StoreGone(DrivetrainError):
+    """The store can't be reached, is locked or full, for now: what is in the journals waits for it."""
+
+
+@dataclass(slots=True)
+class Record:
+    """One answer. The recorder sets `id` (a UUID of version 7: its text sorts by time) and `time`, where they are empty.
+
+    `inputs` and `answer` hold what JSON holds, and floats that are no number; `probability` is that of what was answered, where
+    there is one; `request` is the id of the request, `key` the caller's own name of the case; `source` is "http", "grpc", "batch",
+    or "shadow" for an answer that nobody was given; `time` is in nanoseconds since 1970 (UTC).
+    """
+
+    model: str
+    version: int
+    bundle: str
+    """Its hash."""
+    inputs: Mapping[str, Any] | None
+    answer: Mapping[str, Any]
+    probability: float | None = None
+    latency_ms: float | None = None
+    request: str = ""
+    key: str = ""
+    source: str = "http"
+    id: str = ""
+    time: int = 0
+    outcome: Any = None
+    outcome_time: int | None = None
+    """None where no truth is known yet."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is listed: moments as ISO 8601, and the outcome where there is one."""
+        found: dict[str, Any] = {
+            "id": self.id, "time": iso(self.time), "model": self.model, "version": self.version, "bundle": self.bundle,
+            "key": self.key or None, "inputs": self.inputs, "answer": self.answer, "probability": self.probability,
+            "latency_ms": self.latency_ms, "request": self.request, "source": self.source,
+        }  # fmt: skip
+        if self.outcome_time is not None:
+            found |= {"outcome": self.outcome, "outcome_time": iso(self.outcome_time)}
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What turned out to be true of the answer that has this `id`, or of every answer about the case that the caller calls `key`.
+
+    `value` is the target's true value; of a model with several targets an object of them by name.
+    """
+
+    value: Any
+    id: str = ""
+    key: str = ""
+
+
+@dataclass(slots=True)
+class Told:
+    """What became of outcomes: records that have one now and had none, records that had another before, records that had the same,
+    and the ids and keys of which there is no record."""
+
+    stored: int
+    replaced: int
+    unchanged: int
+    unknown: list[str]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "stored": self.stored, "replaced": self.replaced, "unchanged": self.unchanged, "unknown": self.unknown,
+        }  # fmt: skip
+
+
+@dataclass(slots=True)
+class Forgotten:
+    """Rows that were deleted in the store, rows that were in journals and won't come into it, and journals of others that had
+    not been emptied yet when this was told: what they hold of these rows is left out when they are."""
+
+    rows: int
+    in_journals: int
+    journals_left: int
+
+    def to_json(self) -> dict[str, int]:
+        return {"rows": self.rows, "in_journals": self.in_journals, "journals_left": self.journals_left}
+
+
+def iso(nanoseconds: int) -> str:
+    """A moment as ISO 8601 in UTC, to the microsecond."""
+    return (_EPOCH + timedelta(microseconds=nanoseconds // 1000)).isoformat().replace("+00:00", "Z")

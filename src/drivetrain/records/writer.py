@@ -1,0 +1,207 @@
+"""The thread that brings records from the journals into the store, in batches, for as long as it takes."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from drivetrain.errors import DrivetrainError
+from drivetrain.records.frames import Line, scan
+from drivetrain.records.journal import DAMAGED, Journal, Segment, orphans
+from drivetrain.records.record import StoreGone
+from drivetrain.records.store import Store
+
+GATHER_SECONDS = 0.05
+"""How long records wait for company, once there are any."""
+AT_ONCE = 1 << 20
+"""Bytes of a journal that go into the store in one commit, beside the records that begin in them."""
+SEGMENT_SECONDS = 5.0
+"""So old a segment is let go of: nobody's rows stay in a journal for longer, once the store has them."""
+PATROL_SECONDS = 10.0
+"""How often segments of processes that died are looked for."""
+RETAIN_SECONDS = 3600.0
+FIRST_WAIT, LONGEST_WAIT = 0.1, 30.0
+"""Seconds until a store that was gone is tried again: twice as many each time."""
+
+Log = Callable[[str, Mapping[str, Any]], None]
+
+
+class Writer:
+    """Empties a journal, and those of processes that died, into the store that `opening` gives; `counts` says how much."""
+
+    def __init__(
+        self, journal: Journal, opening: Callable[[], Store], kept_days: Callable[[], Mapping[str, float]],
+        counts: dict[str, int], log: Log,
+    ) -> None:  # fmt: skip
+        self._journal, self._opening, self._kept_days = journal, opening, kept_days
+        self._counts, self._log = counts, log
+        self._store: Store | None = None
+        self._wake, self._emptied = threading.Event(), threading.Condition()
+        self._stopping = threading.Event()
+        self._patrolled = self._retained = -float("inf")
+        self._noted: dict[str, float] = {}
+        self._thread = threading.Thread(target=self._run, name="drivetrain-records", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        """There is something to do."""
+        if not self._wake.is_set():
+            self._wake.set()
+
+    def flush(self, seconds: float) -> bool:
+        """Wait until what is in the journal now is in the store; False where that takes longer."""
+        goal = self._journal.appended_bytes
+        self._wake.set()
+        with self._emptied:
+            return self._emptied.wait_for(lambda: self._journal.taken_bytes >= goal, seconds)
+
+    def stop(self, seconds: float) -> None:
+        """Empty what can be emptied in this time, and end."""
+        self._stopping.set()
+        self._wake.set()
+        self._thread.join(seconds)
+
+    def _run(self) -> None:
+        wait = FIRST_WAIT
+        while True:
+            try:
+                self._round()
+                wait = FIRST_WAIT
+            except Exception as fault:  # noqa: BLE001 - whatever it is, the records that come next have to be written.
+                told = fault if isinstance(fault, DrivetrainError) else f"{type(fault).__name__}: {fault}"
+                self._count("retries", 1)
+                self._log("records wait for their store", {"error": str(told), "again_in": wait})
+                self._close_store()
+                if self._stopping.wait(wait):
+                    break
+                wait = min(2 * wait, LONGEST_WAIT)
+                continue
+            if self._stopping.is_set():
+                if self._journal.oldest() is None:
+                    break
+                continue
+            self._wake.wait(SEGMENT_SECONDS)
+            self._stopping.wait(GATHER_SECONDS)
+            self._wake.clear()
+        self._close_store()
+
+    def _close_store(self) -> None:
+        if self._store is not None:
+            with suppress(DrivetrainError):
+                self._store.close()
+            self._store = None
+
+    def _count(self, what: str, many: int) -> None:
+        _count(self._counts, what, many)
+
+    def _round(self) -> None:
+        """Everything that there is to do now."""
+        store = self._store = self._store or self._opening()
+        while segment := self._journal.oldest():
+            taken = take(store, segment, self._counts, self._log)
+            with self._emptied:
+                self._journal.took(segment, taken)
+                self._emptied.notify_all()
+        self._journal.tidy(0 if self._stopping.is_set() else SEGMENT_SECONDS)
+        now = time.monotonic()
+        if now - self._patrolled >= PATROL_SECONDS:
+            self._patrolled = now
+            drain(store, self._journal.folder, self._counts, self._log)
+        if now - self._retained >= RETAIN_SECONDS:
+            self._retained = now
+            self._retain(store)
+
+    def _retain(self, store: Store) -> None:
+        """What is older than it may be is deleted; and how old that is, noted for whoever asks the store."""
+        days = dict(self._kept_days())
+        for model, many in days.items():
+            if self._noted.get(model) != many:
+                store.keep_for(model, many)
+        self._noted = days
+        if deleted := sum(store.retain(many, model) for model, many in days.items() if many > 0):
+            self._count("expired", deleted)
+
+
+def drain(store: Store, folder: Path, counts: dict[str, int], log: Log) -> int:
+    """Bring what processes that died have left into the store; how many journals that were. Those that another process is
+    emptying are left to it."""
+    many = 0
+    for segment in orphans(folder):
+        emptied = damaged = False
+        try:
+            while segment.taken < segment.size:
+                before = counts.get("damaged", 0)
+                segment.taken += take(store, segment, counts, log)
+                damaged |= counts.get("damaged", 0) > before
+            emptied, many = True, many + 1
+        finally:
+            if emptied and damaged:
+                with suppress(OSError):  # Whoever wants to see what is left of the rest.
+                    os.replace(segment.path, segment.path.with_suffix(DAMAGED))
+            segment.close(remove=emptied)
+    if many:
+        _count(counts, "taken_over", many)
+        log("records of processes that died are in their store", {"journals": many})
+    return many
+
+
+def take(store: Store, segment: Segment, counts: dict[str, int], log: Log) -> int:
+    """Bring the next batch of a segment into the store; how many bytes that were."""
+    lines, taken = _lines(segment, AT_ONCE, counts, log)
+    if not taken:  # A record that is longer than a batch.
+        lines, taken = _lines(segment, segment.size, counts, log)
+    _store(store, lines, counts, log)
+    return taken
+
+
+def _lines(segment: Segment, most: int, counts: dict[str, int], log: Log) -> tuple[list[Line], int]:
+    """The records in the next bytes of a segment, and how many bytes they are."""
+    data, lines, taken = segment.read(most), list[Line](), 0
+    at_end = segment.taken + len(data) >= segment.size
+    for start, end, line in scan(data):
+        if line is not None:
+            lines.append(line)
+        elif end == len(data) and not at_end:
+            break  # It goes on behind these bytes.
+        else:
+            # What a process was writing when it died was never acknowledged; what is amid others was.
+            kind = "torn" if end == len(data) else "damaged"
+            _count(counts, kind, 1)
+            log(f"a journal of records is {kind}", {"journal": segment.path.name, "bytes": end - start})
+        taken = end
+    return lines, taken
+
+
+def _store(store: Store, lines: list[Line], counts: dict[str, int], log: Log) -> None:
+    """Records in one commit; where the store refuses one of them, the others without it."""
+    if not lines:
+        return
+    try:
+        added = store.add_lines(lines)
+    except StoreGone:
+        raise
+    except Exception as fault:  # noqa: BLE001 - which one, and why, is for the database to say.
+        if len(lines) > 1:
+            half = len(lines) // 2
+            _store(store, lines[:half], counts, log)
+            _store(store, lines[half:], counts, log)
+            return
+        _count(counts, "refused", 1)
+        log(
+            "the store refuses a record", {"record": lines[0].id, "error": f"{type(fault).__name__}: {fault}"}
+        )
+        return
+    _count(counts, "stored", added.new)
+    _count(counts, "known", added.known)
+    _count(counts, "forgotten", added.forgotten)
+
+
+def _count(counts: dict[str, int], what: str, many: int) -> None:
+    counts[what] = counts.get(what, 0) + many
