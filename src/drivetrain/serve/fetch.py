@@ -10,7 +10,9 @@ import hashlib
 import importlib
 import os
 import shutil
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,6 +28,7 @@ _TELLS = (
 """What file systems say of a file that is another one as soon as its bytes are."""
 MOST_BYTES = 2**32
 CHUNK = 2**22
+OLD_SECONDS = 3600.0
 
 
 def cache_folder() -> Path:
@@ -39,6 +42,10 @@ def cache_folder() -> Path:
     return base / "served"
 
 
+def _key(found: Found) -> str:
+    return hashlib.sha256(f"{found.path}\n{found.mark}".encode()).hexdigest()[:32]
+
+
 class Remote:
     """What is behind an address that fsspec knows: memory://, s3://, gs://, https:// ..."""
 
@@ -50,6 +57,7 @@ class Remote:
         self._system: Any = None
         self._root = ""
         self._files: Mapping[str, tuple[str, str, int]] = {}
+        self._known: set[str] = set()
 
     def listing(self) -> Listing:
         files = self._looked()
@@ -58,8 +66,11 @@ class Remote:
         self.alone = MANIFEST in marks or "" in marks
         if "" in marks:
             digest = hashlib.blake2b(marks[""].encode(), digest_size=16).hexdigest()
-            return Listing({self.name: {1: Found(self.name, 1, "", digest)}})
-        return models_in(marks, {}, self.name)
+            listing = Listing({self.name: {1: Found(self.name, 1, "", digest)}})
+        else:
+            listing = models_in(marks, {}, self.name)
+        self._known = {_key(found) for versions in listing.found.values() for found in versions.values()}
+        return listing
 
     def local(self, found: Found) -> Path:
         """The file, or the folder of files, in the cache; fetched where it isn't there."""
@@ -69,9 +80,8 @@ class Remote:
             for path, at in self._files.items()
             if path == found.path or path.startswith(below)
         }
-        folder = (
-            cache_folder() / hashlib.sha256(f"{self.url}\n{found.path}\n{found.mark}".encode()).hexdigest()
-        )
+        cache = cache_folder() / hashlib.sha256(self.url.encode()).hexdigest()[:32]
+        folder = cache / _key(found)
         if sum(size for _, _, size in wanted.values()) > MOST_BYTES:
             raise FileError("the bundle is larger than 4 GB.", where=self.url)
         single = found.path in wanted and len(wanted) == 1
@@ -79,11 +89,15 @@ class Remote:
             target = folder / ("bundle" if single else path)
             if not target.exists() or target.stat().st_size != size:
                 self._fetch(remote, target)
+        self._forget_others(cache)
         return folder / "bundle" if single else folder
 
-    def forget(self, found: Found) -> None:
-        """Remove what is in the cache of a version that turned out to be no good."""
-        shutil.rmtree(self.local(found).parent, ignore_errors=True)
+    def _forget_others(self, cache: Path) -> None:
+        """Remove from the cache what is no longer behind the address, and hasn't been for an hour: another server may be at it."""
+        for entry in cache.iterdir():
+            with suppress(OSError):
+                if entry.name not in self._known and entry.stat().st_mtime < time.time() - OLD_SECONDS:
+                    shutil.rmtree(entry)
 
     def _looked(self) -> dict[str, tuple[str, str, int]]:
         """The files below, by their path from here: (path there, mark, bytes)."""
@@ -114,17 +128,22 @@ class Remote:
         return files
 
     def _fetch(self, remote: str, target: Path) -> None:
+        with atomic_writer(target) as file:
+            for data in self._pieces(remote):
+                file.write(data)
+
+    def _pieces(self, remote: str) -> Iterator[bytes]:
+        left = MOST_BYTES
         try:
-            with self._system.open(remote, "rb") as source, atomic_writer(target) as file:
-                left = MOST_BYTES
+            with self._system.open(remote, "rb") as source:
                 while data := source.read(CHUNK):
                     left -= len(data)
                     if left < 0:
-                        raise FileError("the file is larger than 4 GB.", where=self.url)
-                    file.write(data)
-        except FileError:
-            raise
+                        break
+                    yield data
         except Exception as fault:
             raise FileError(
                 f"it can't be fetched: {type(fault).__name__}: {fault}", where=self.url
             ) from fault
+        if left < 0:
+            raise FileError("the file is larger than 4 GB.", where=self.url)

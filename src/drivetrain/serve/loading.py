@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from drivetrain.errors import DrivetrainError, one_line
+from drivetrain.errors import DrivetrainError, FileError, one_line
 from drivetrain.serve.layout import Found
 from drivetrain.serve.names import is_version
 from drivetrain.serve.servable import Servable
@@ -18,6 +19,8 @@ from drivetrain.serve.source import Source
 
 State = Literal["loading", "ready", "failed", "unloaded"]
 CHUNK = 2**22
+LONGEST_PAUSE = 60.0
+"""Seconds between two tries of what can't be had."""
 
 
 @dataclass(frozen=True)
@@ -84,13 +87,16 @@ class Wish:
 
 @dataclass(frozen=True)
 class Tried:
-    """What was tried in vain, and isn't again before its bytes are others."""
+    """What was tried in vain, and isn't again before its bytes are others; or, where it couldn't be had at all, before the time
+    `again` (of time.monotonic()), each time after twice as long a `pause`."""
 
     mark: str
     digest: str
     error: DrivetrainError
     reason: str
     since: float
+    again: float | None = None
+    pause: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -143,8 +149,8 @@ class Loader:
         settled = True
         for version, entry in found.items():
             key = (name, version)
-            writing = key in self.tried and self.tried[key].mark != entry.mark
-            settled &= not writing
+            tried = self.tried.get(key)
+            settled &= tried is None or (tried.mark == entry.mark and tried.again is None)
             self._seen[key] = entry.mark
         states = {version: self._state(name, version, after, old) for version in sorted({*found, *after})}
         return Model(name, settings, after, states), outcomes, settled
@@ -178,7 +184,9 @@ class Loader:
             self.tried.pop(key, None)
             return False
         tried = self.tried.get(key)
-        return tried is None or (tried.mark != entry.mark and self._seen.get(key) == entry.mark)
+        if tried is None or (tried.again is not None and time.monotonic() >= tried.again):
+            return True
+        return tried.mark != entry.mark and self._seen.get(key) == entry.mark
 
     def _open(self, entry: Found, source: Source, held: dict[int, Held], outcomes: list[Outcome]) -> None:
         key, begin = (entry.name, entry.version), time.monotonic()
@@ -186,16 +194,23 @@ class Loader:
         try:
             path = source.local(entry)
             digest = digest_of(path)
-            if tried and tried.digest == digest:
-                self.tried[key] = Tried(entry.mark, digest, tried.error, tried.reason, tried.since)
+            if tried and tried.digest == digest and tried.again is None:
+                self.tried[key] = dataclasses.replace(tried, mark=entry.mark)
                 return
             servable = self.opening(path, entry.name, entry.version, threads=self.threads)
         except Exception as fault:  # noqa: BLE001
             # Whatever is wrong with one version, all the others are served on.
             error = _plain(fault)
             reason = _reason(error, path)
-            self.tried[key] = Tried(entry.mark, digest, error, reason, time.time())
-            outcomes.append(Outcome(entry.version, error, reason, time.monotonic() - begin))
+            again, pause = None, 0.0
+            if isinstance(
+                fault, FileError | OSError | MemoryError
+            ):  # Of this machine or the way there, not of the bundle.
+                pause = min(2 * tried.pause or 1.0, LONGEST_PAUSE) if tried else 0.0
+                again = time.monotonic() + pause
+            if tried is None or tried.reason != reason:
+                outcomes.append(Outcome(entry.version, error, reason, time.monotonic() - begin))
+            self.tried[key] = Tried(entry.mark, digest, error, reason, time.time(), again, pause)
             return
         self.tried.pop(key, None)
         self.marks[key] = entry.mark
