@@ -11,6 +11,7 @@ from typing import Any
 
 from drivetrain.errors import nearest
 from drivetrain.files import from_json, to_json
+from drivetrain.runtime import from_onnx
 from drivetrain.serve.servable import Servable, open_servable
 from drivetrain.serve.server import Server
 from drivetrain.serve.settings import Settings
@@ -65,6 +66,44 @@ class Lease:
 def servable(name: str, version: int = 1) -> Servable:
     """One of MODELS, opened once."""
     return open_servable(BUNDLES / f"{MODELS[name]}.bundle", name, version, threads=1, trusted=True)
+
+
+@cache
+def simple(texts: bool = False) -> bytes:
+    """The graph of the clients' examples: OUTPUT0 = INPUT0 + INPUT1, OUTPUT1 = INPUT0 - INPUT1, INT32 [-1, 16], or as texts."""
+    from onnx import TensorProto, helper
+
+    node, kind = helper.make_node, TensorProto.STRING if texts else TensorProto.INT32
+    nodes = [node(op, ["a", "b"], [made]) for op, made in (("Add", "c"), ("Sub", "d"))]
+    ends = ("INPUT0", "a"), ("INPUT1", "b"), ("c", "OUTPUT0"), ("d", "OUTPUT1")
+    first, *last = (
+        [
+            node("Cast", [given], [made], to=TensorProto.INT32 if made in "ab" else kind)
+            for given, made in ends
+        ],
+        nodes,
+    )
+    ports = {
+        name: helper.make_tensor_value_info(name, kind, ["n", 16])
+        for pair in ends
+        for name in pair
+        if "PUT" in name
+    }
+    graph = helper.make_graph(
+        [*first[:2], *last[0], *first[2:]],
+        "simple",
+        [ports["INPUT0"], ports["INPUT1"]],
+        [ports["OUTPUT0"], ports["OUTPUT1"]],
+    )
+    return helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10
+    ).SerializeToString()
+
+
+def simple_bundle(path: Path, texts: bool = False) -> Path:
+    """The same as a bundle."""
+    from_onnx(simple(texts), path)
+    return path
 
 
 def a_repository(folder: Path, *names: str) -> Path:

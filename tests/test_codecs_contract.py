@@ -25,6 +25,7 @@ from drivetrain.codecs.number import Number
 from drivetrain.codecs.ranking import Ranking
 from drivetrain.codecs.series import Series
 from drivetrain.codecs.tags import Tags
+from drivetrain.codecs.tensor import TYPES, Tensor
 from drivetrain.codecs.text import Text
 from drivetrain.codecs.tokens import Tokens
 from drivetrain.codecs.trace import Trace
@@ -105,6 +106,8 @@ TEXTS = [
         (Audio(seconds=0.5, keep="end"), SOUNDS[:2]),
         (Audio(rate=8000, resample=False), SOUNDS[:1]),
         *((subwords(record), TEXTS) for record in ALL.values()),
+        *((Tensor(kind, (2, 3)), [raw for _, raw in Tensor(kind, (2, 3)).nasty_examples()]) for kind in TYPES),
+        (Tensor("int32"), [3, -4]),
     ],
 )
 def test_contract(codec: Codec, values: list[Any]) -> None:
@@ -127,6 +130,7 @@ def test_every_codec_has_a_contract_test() -> None:
         "tokens",
         "subwords",
         "series",
+        "tensor",
     }
     assert set(codec_names()) == tested, "add the new codec to test_contract"
     book = (Path(base.__file__).parent / "OPS.md").read_text(encoding="utf-8")

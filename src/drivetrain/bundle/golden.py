@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from drivetrain.bundle.npy import from_npy, to_npy
 from drivetrain.codecs import Codec, Signature
@@ -52,7 +53,7 @@ class ReadArray:
 @dataclass(frozen=True, eq=False)
 class GoldenCase:
     """One row at five stages. `encoded` has the codec's shape and dtype, and its own length where that varies; `output` is
-    float32 of its output_shape."""
+    of its output_shape and output_dtype."""
 
     name: str
     kind: Kind
@@ -77,10 +78,15 @@ def make_cases(
     _refuse_count(len(samples))
     stages = [read_and_encode(signature, name, sample) for name, _, sample in samples]
     batch = encoded_batch(signature, [encoded for _, _, encoded in stages])
-    outputs = {name: np.asarray(array, np.float32) for name, array in run(batch).items()}
-    for name, codec in signature.targets.items():
+    targets = signature.targets
+    outputs = {
+        name: np.asarray(array, targets[name].output_dtype)
+        for name, array in run(batch).items()
+        if name in targets
+    }
+    for name, codec in targets.items():
         shape = (len(samples), *codec.output_shape)
-        if name not in outputs or outputs[name].shape != shape or not np.isfinite(outputs[name]).all():
+        if name not in outputs or outputs[name].shape != shape or not finite(outputs[name]).all():
             raise DrivetrainError(
                 f"the model gives no finite output of shape {shape} for {name!r}.", where="golden cases"
             )
@@ -196,7 +202,7 @@ class GoldenMembers:
     def array(self, name: str, shape: tuple[Any, ...], dtype: np.dtype[Any], missing: bool = False) -> Array:
         """The finite numbers of a member, or such as are `missing`, of this shape and dtype."""
         array = from_npy(self.take(name), name)
-        wrong = np.isinf(array) if missing else ~np.isfinite(array)
+        wrong = infinite(array) if missing else ~finite(array)
         if array.shape != shape or array.dtype != dtype or wrong.any():
             raise BundleError("its shape, dtype or content is not what the signature asks for.", where=name)
         return array
@@ -216,7 +222,7 @@ def from_members(
     """
     rows, golden = check_rows(record, signature), GoldenMembers(members)
     output = {
-        name: golden.array(_stacked("output", name), (len(rows), *codec.output_shape), np.dtype(np.float32))
+        name: golden.array(_stacked("output", name), (len(rows), *codec.output_shape), codec.output_dtype)
         for name, codec in signature.targets.items()
     }
     cases: list[GoldenCase] = []
@@ -274,10 +280,23 @@ def _nearly_tied(case: GoldenCase, signature: Signature) -> bool:
     """Whether an output is off the choice between two answers by less than the tolerance, but not by nothing:
     then no runtime is wrong to choose the other."""
     for target, codec in signature.targets.items():
+        margin = codec.margin(case.output[target])
+        if not math.isfinite(margin):
+            continue
         largest = float(np.abs(case.output[target]).max(initial=0.0))
-        if 0 < codec.margin(case.output[target]) < OUTPUT_TOLERANCE * largest:
+        if 0 < margin < OUTPUT_TOLERANCE * largest:
             return True
     return False
+
+
+def finite(array: Array) -> npt.NDArray[np.bool_]:
+    """Which elements are finite numbers, or texts."""
+    return np.ones(array.shape, bool) if array.dtype == object else np.isfinite(array)
+
+
+def infinite(array: Array) -> npt.NDArray[np.bool_]:
+    """Which elements are infinite numbers."""
+    return np.zeros(array.shape, bool) if array.dtype == object else np.isinf(array)
 
 
 def _thinning(array: Array) -> int:

@@ -36,12 +36,13 @@ from drivetrain.bundle.protobuf import parse
 from drivetrain.bundle.tensors import made_names, own_names
 from drivetrain.bundle.trees import tree_fault
 from drivetrain.bundle.values import (
+    ELEMENTS,
     SMALL,
-    TYPES,
     Scope,
     Value,
     check_tensor,
     constant,
+    element_of,
     of_node,
     refuse,
 )
@@ -101,6 +102,15 @@ def input_ports(ports: Mapping[str, Port], signature: Signature) -> dict[str, Po
 
 def check_model(data: bytes) -> Interface:
     """The interface of a graph by its own names, when it may be run. Raises BundleError."""
+    graph = checked_nodes(data)
+    inputs, outputs = _ports(graph, "input"), _ports(graph, "output")
+    if shared := inputs.keys() & {tensor.get("name", "") for tensor in graph.get("initializer", [])}:
+        raise refuse(f"the input {min(shared)!r} has a value of its own")
+    return {"inputs": inputs, "outputs": outputs}
+
+
+def checked_nodes(data: bytes) -> dict[str, Any]:
+    """The graph of a model as `parse` gives it, when what it is made of may be run. Raises BundleError."""
     if len(data) > MOST_BYTES:
         raise refuse(f"it is larger than {MOST_BYTES:,} bytes")
     model = parse(data)
@@ -113,10 +123,7 @@ def check_model(data: bytes) -> Interface:
     if graph is None:
         raise refuse("it has no graph")
     _Checker(MOST_MADE + MOST_MADE_PER_BYTE * len(data)).graph(graph, {}, 0)
-    inputs, outputs = _ports(graph, "input"), _ports(graph, "output")
-    if shared := inputs.keys() & {tensor.get("name", "") for tensor in graph.get("initializer", [])}:
-        raise refuse(f"the input {min(shared)!r} has a value of its own")
-    return {"inputs": inputs, "outputs": outputs}
+    return graph
 
 
 def _check_opsets(opsets: list[dict[str, Any]]) -> None:
@@ -260,7 +267,7 @@ def _check_type(type_: dict[str, Any], name: str) -> None:
     tensor = type_.get("tensor_type")
     if tensor is None:
         return
-    if tensor.get("elem_type") not in TYPES:
+    if tensor.get("elem_type") not in ELEMENTS:
         raise refuse(f"the value {name!r} has the type {tensor.get('elem_type')}, which is not allowed")
     if any(dim.get("dim_value", 0) < 0 for dim in tensor.get("shape", {}).get("dim", [])):
         raise refuse(f"the value {name!r} has a negative dimension")
@@ -273,7 +280,7 @@ def _ports(graph: dict[str, Any], side: str) -> dict[str, Port]:
         if name in ports or "shape" not in tensor:
             raise refuse(f"the {side} {name!r} is not one tensor of known rank")
         dims = [dim.get("dim_value") for dim in tensor["shape"].get("dim", [])]
-        ports[name] = {"dtype": TYPES[tensor["elem_type"]][0], "dims": dims}
+        ports[name] = {"dtype": ELEMENTS[tensor["elem_type"]], "dims": dims}
     return ports
 
 
@@ -326,6 +333,8 @@ def _fits(side: str, ports: Mapping[str, Port], codecs: Mapping[str, Codec]) -> 
 def _row(side: str, name: str, codec: Codec) -> tuple[tuple[Any, ...], str]:
     """Shape and dtype of a row of an input or output."""
     try:
-        return (codec.shape, codec.dtype.name) if side == "input" else (codec.output_shape, "float32")
+        if side == "input":
+            return codec.shape, element_of(codec.dtype)
+        return codec.output_shape, element_of(codec.output_dtype)
     except DrivetrainError as fault:
         raise BundleError(f"the field {name!r}: {fault.error}", where="signature.json") from fault

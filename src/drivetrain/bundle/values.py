@@ -37,6 +37,8 @@ TYPES: dict[int, tuple[str, int, str]] = {
     21: ("uint4", 4, "int32_data"),
     22: ("int4", 4, "int32_data"),
 }
+ELEMENTS = {**{number: name for number, (name, _, _) in TYPES.items()}, 8: "string"}
+"""What the inputs and outputs of a graph may hold: texts too, which no tensor in it can."""
 _DATA = ("raw_data", "float_data", "int32_data", "int64_data", "double_data", "uint64_data")
 
 
@@ -53,6 +55,11 @@ class Value(NamedTuple):
 Scope = dict[str, Value]
 Attributes = Mapping[str, tuple[int, Any]]
 """Name -> type and value."""
+
+
+def element_of(dtype: np.dtype[Any]) -> str:
+    """What a graph calls the type of an array."""
+    return "string" if dtype.kind == "O" else dtype.name
 
 
 def constant(tensor: Mapping[str, Any]) -> Value:

@@ -14,7 +14,7 @@ from typing import Any, TypedDict, cast
 
 import numpy as np
 
-from drivetrain.bundle.golden import GoldenCase, ReadArray, encoded_batch, kept
+from drivetrain.bundle.golden import GoldenCase, ReadArray, encoded_batch, infinite, kept
 from drivetrain.bundle.reader import Bundle
 from drivetrain.errors import BundleError, CheckFailed, DataError, DrivetrainError, NotInstalled, one_line
 from drivetrain.types import Array, Session
@@ -265,8 +265,10 @@ def _read_difference(value: Any, golden: Any, tolerance: float) -> tuple[float, 
 def array_difference(own: Array, golden: Array) -> float:
     """The largest absolute difference of two elements, of which both may be NaN; infinite where shape or dtype
     differ, one alone is NaN, or own is infinite."""
-    if own.shape != golden.shape or own.dtype != golden.dtype or np.isinf(own).any():
+    if own.shape != golden.shape or own.dtype != golden.dtype or infinite(own).any():
         return math.inf
+    if own.dtype == object:
+        return 0.0 if np.array_equal(own, golden) else math.inf
     absent = np.isnan(own)
     if not np.array_equal(absent, np.isnan(golden)):
         return math.inf
@@ -285,7 +287,7 @@ def _reason(difference: float, own: Array, golden: Array) -> str:
 
 
 def largest(array: Array) -> float:
-    return float(np.abs(array).max(initial=0.0))
+    return 0.0 if array.dtype == object else float(np.abs(array).max(initial=0.0))
 
 
 def value_difference(own: Any, golden: Any) -> float:

@@ -282,6 +282,11 @@ class Codec(ABC):
         raise DrivetrainError(f"{self.op} can't be a target: there is no model output that it decodes")
 
     @property
+    def output_dtype(self) -> np.dtype[Any]:
+        """The dtype of a model output that `decode` takes."""
+        return np.dtype(np.float32)
+
+    @property
     def output_names(self) -> tuple[str, ...]:
         """What each place of a model output is about: outputs of two models can be compared where it is the same."""
         return self.labels or ()

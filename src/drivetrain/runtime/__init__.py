@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from drivetrain.bundle.strategies import Beam, Greedy, Sampling
+    from drivetrain.runtime.adopting import from_onnx
     from drivetrain.runtime.forecaster import Forecaster
     from drivetrain.runtime.generator import Generated, Generator
     from drivetrain.runtime.predictor import Predictor, verify_bundle
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Beam", "Embeddings", "Forecaster", "Generated", "Generator", "Greedy", "OnnxSession", "Predictor", "Recommender", "Sampling",
-    "Tally", "embeddings", "verify_bundle",
+    "Tally", "embeddings", "from_onnx", "verify_bundle",
 ]  # fmt: skip
 _MODULES = {
     "Beam": "drivetrain.bundle.strategies",
@@ -32,6 +33,7 @@ _MODULES = {
     "Sampling": "drivetrain.bundle.strategies",
     "Tally": "drivetrain.runtime.unusual",
     "embeddings": "drivetrain.runtime.vectors",
+    "from_onnx": "drivetrain.runtime.adopting",
     "verify_bundle": "drivetrain.runtime.predictor",
 }
 

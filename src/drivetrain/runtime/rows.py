@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
+from drivetrain.bundle.golden import finite
 from drivetrain.codecs import Codec
 from drivetrain.cores import usable_cores
 from drivetrain.errors import DataError, DrivetrainError
@@ -232,8 +233,8 @@ def _profile(profile: Mapping[str, Any], field: str) -> Mapping[str, Any]:
 
 
 def _finite_rows(output: Array) -> list[bool]:
-    finite = np.isfinite(output).reshape(len(output), -1)
-    return cast("list[bool]", finite.all(axis=1).tolist())
+    found = finite(output).reshape(len(output), -1)
+    return cast("list[bool]", found.all(axis=1).tolist())
 
 
 def describe(item: Any) -> str:

@@ -51,6 +51,10 @@ class TensorGraph:
     def _encoded(self, name: str, codec: Codec, array: Array, lengths: Array | None) -> dict[str, Array]:
         if array.dtype == object and codec.dtype != object:
             return self._read(name, codec, array)
+        if array.dtype == object:
+            texts = np.empty(array.size, object)
+            texts[:] = [self._raw(codec, value) for value in array.reshape(-1)]
+            array = texts.reshape(array.shape)
         if not codec.varies:
             if lengths is not None:
                 raise UsageError(
@@ -138,4 +142,4 @@ def _ports(name: str, codec: Codec) -> list[Port]:
 
 def _output(name: str, codec: Codec) -> Port:
     extra = {"labels": [*codec.labels]} if codec.labels is not None else {}
-    return Port(name, "FP32", (-1, *codec.output_shape), extra)
+    return Port(name, DATATYPES[codec.output_dtype.name], (-1, *codec.output_shape), extra)
