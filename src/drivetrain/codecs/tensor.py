@@ -161,7 +161,7 @@ class Tensor(Codec):
 def _types_in(raw: Any, depth: int) -> frozenset[type] | None:
     """The types of the elements of lists that are nested so deep; None where they aren't."""
     if depth == 0:
-        return None if isinstance(raw, (list, tuple)) else frozenset({type(raw)})
+        return None if isinstance(raw, (list, tuple)) else frozenset({type(cast("object", raw))})
     if not isinstance(raw, (list, tuple)):
         return None
     found: set[type] = set()
@@ -170,7 +170,8 @@ def _types_in(raw: Any, depth: int) -> frozenset[type] | None:
         if within is None:
             return None
         found |= within
-    return frozenset(found) if depth > 1 else frozenset(map(type, cast("list[Any]", raw)))
+    leaves = cast("list[object]", raw)
+    return frozenset(found) if depth > 1 else frozenset(map(type, leaves))
 
 
 def _plain(array: Array) -> Any:
