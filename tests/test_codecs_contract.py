@@ -106,7 +106,10 @@ TEXTS = [
         (Audio(seconds=0.5, keep="end"), SOUNDS[:2]),
         (Audio(rate=8000, resample=False), SOUNDS[:1]),
         *((subwords(record), TEXTS) for record in ALL.values()),
-        *((Tensor(kind, (2, 3)), [raw for _, raw in Tensor(kind, (2, 3)).nasty_examples()]) for kind in TYPES),
+        *(
+            (Tensor(kind, (2, 3)), [raw for _, raw in Tensor(kind, (2, 3)).nasty_examples()])
+            for kind in TYPES
+        ),
         (Tensor("int32"), [3, -4]),
     ],
 )
