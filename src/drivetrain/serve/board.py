@@ -20,13 +20,15 @@ import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
-from typing import IO, Any, cast
+from typing import Any, cast
 
 if sys.platform != "win32":
     import fcntl
 
 SIZE = 2**20
 PAUSE = 0.005
+PLACES, LIVES = {"board": 0, "load": 1}, 2
+"""What each byte of the file stands for when it is locked: writing, loading, and from LIVES on that a worker lives."""
 _HEAD = struct.Struct("<QQ")
 """How often it was written (odd: somebody is at it), and how many bytes there are."""
 
@@ -38,20 +40,25 @@ class Board:
         self.workers = workers
         self.index = 0
         self._here = threading.Lock()
-        self._file: IO[bytes] | None = None
+        self._file: int | None = None
         self._memory: mmap.mmap | None = None
-        self._text: dict[str, Any] = {"wishes": {}, "slots": {}}
+        self._text: dict[str, Any] = {"wishes": {}, "settled": {}}
         if workers > 1:
-            self._file = tempfile.TemporaryFile()  # noqa: SIM115
-            self._file.truncate(SIZE)
-            self._memory = mmap.mmap(self._file.fileno(), SIZE)
+            # Without a name from the first moment: nobody else can open it, and nobody has to remove it.
+            self._file, name = tempfile.mkstemp(prefix="drivetrain-board-")
+            os.unlink(name)
+            os.truncate(self._file, SIZE)
+            self._memory = mmap.mmap(self._file, SIZE)
             self._put(self._text)
 
     def at(self, index: int) -> Board:
         """This board as the worker `index` sees it; what its forerunner said is forgotten."""
         self.index = index
+        if self._file is not None and sys.platform != "win32":
+            # Kept until this process ends, however it ends: so the others know that it lives.
+            fcntl.lockf(self._file, fcntl.LOCK_EX, 1, LIVES + index)
         with self.changing() as text:
-            text["slots"][str(index)] = {"pid": os.getpid(), "settled": {}}
+            text["settled"][str(index)] = {}
         return self
 
     @property
@@ -84,7 +91,7 @@ class Board:
         if self._file is None or sys.platform == "win32":
             yield
             return
-        place = {"board": 0, "load": 1}[what]
+        place = PLACES[what]
         fcntl.lockf(self._file, fcntl.LOCK_EX, 1, place)
         try:
             yield
@@ -113,25 +120,25 @@ class Board:
         if self._memory is None:
             return
         with self.changing() as text:
-            slot = text["slots"].setdefault(str(self.index), {"pid": os.getpid(), "settled": {}})
-            slot["settled"][model] = [seen, looked]
+            text["settled"].setdefault(str(self.index), {})[model] = [seen, looked]
 
     def settled(self, model: str, seen: str, looked: float) -> bool:
         """Whether every worker has settled the same, or has looked later and seen something else, as this one will in a moment."""
         if self._memory is None:
             return True
-        for slot in self.read()["slots"].values():
-            theirs, when = slot["settled"].get(model, ["", 0.0])
-            if theirs != seen and when <= looked and _alive(slot["pid"]):
+        for index, models in self.read()["settled"].items():
+            theirs, when = models.get(model, ["", 0.0])
+            if theirs != seen and when <= looked and self._lives(int(index)):
                 return False
         return True
 
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+    def _lives(self, index: int) -> bool:
+        """Whether a worker has not ended. Its process may still be known to the system, until its parent has heard of it."""
+        if self._file is None or sys.platform == "win32" or index == self.index:
+            return True
+        try:
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, LIVES + index)
+        except OSError:
+            return True
+        fcntl.lockf(self._file, fcntl.LOCK_UN, 1, LIVES + index)
         return False
-    except OSError:
-        return True
-    return True

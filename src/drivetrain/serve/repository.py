@@ -151,8 +151,17 @@ class Repository:
         run = asyncio.get_running_loop().run_in_executor
         async with self._lock:
             look = await run(pool, self._see)
-            for name in self._to_do(look):
-                self._flip(name, *await run(pool, self._prepare, name, look))
+            names = self._to_do(look)
+            if self._board.workers == 1:
+                for name in names:
+                    self._flip(name, *await run(pool, self._prepare, name, look))
+            else:
+                # All are loaded before any is waited for: two workers that each wait for what the other hasn't begun would stay so.
+                prepared = [(name, *await run(pool, self._prepare, name, look)) for name in names]
+                for name, model, events in prepared:
+                    if model is not self.models.get(name):
+                        await run(pool, self._wait_for_others, name, look)
+                    self._flip(name, model, events)
             self._end(look)
 
     def _see(self) -> _Look:
@@ -248,13 +257,11 @@ class Repository:
             self._unsettled.discard(name)
         self._keys[name] = key = look.key(name)
         self._board.settle(name, key, look.at)
-        if self.looked and model != old:
-            self._wait_for_others(name, key, look.at)
         return model, events
 
-    def _wait_for_others(self, name: str, key: str, at: float) -> None:
-        end = time.monotonic() + LONGEST_WAIT
-        while not self._board.settled(name, key, at) and time.monotonic() < end:
+    def _wait_for_others(self, name: str, look: _Look) -> None:
+        key, end = look.key(name), time.monotonic() + LONGEST_WAIT
+        while not self._board.settled(name, key, look.at) and time.monotonic() < end:
             time.sleep(PAUSE)
 
     def _flip(self, name: str, new: Model | None, events: list[Event]) -> None:
