@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 from drivetrain.errors import DrivetrainError
@@ -15,6 +15,7 @@ Result = TypeVar("Result")
 PRIORITY, TIMEOUT, STICKY, RECORDS = "x-priority", "x-timeout-ms", "x-sticky-key", "X-Record-Ids"
 MOST_PRIORITY = 100
 _VERSION = re.compile(r"[0-9]{1,18}")
+_FRACTION = re.compile(r"-?[0-9]{1,9}\.[0-9]{1,18}")
 _WHOLE = re.compile(r"-?[0-9]{1,9}")
 
 
@@ -99,5 +100,10 @@ def record_header(ids: Sequence[str | None]) -> dict[str, str]:
     return {RECORDS: ",".join(known)} if any(known) else {}
 
 
-def names_of(inputs: Iterable[str]) -> str:
-    return ", ".join(inputs)
+def value_of(text: str) -> Any:
+    """What a query's text says: true, false, a number, or the text."""
+    if text in ("true", "false"):
+        return text == "true"
+    if _WHOLE.fullmatch(text):
+        return int(text)
+    return float(text) if _FRACTION.fullmatch(text) else text
