@@ -125,7 +125,10 @@ class Recommending(Form):
         given = items_of(request, servable.bundle.signature.inputs, limits)
         if not wishes:
             return given
-        items = [{**wishes, **item} if isinstance(item, Mapping) else item for item in given.items]
+        items: list[Any] = [
+            {**wishes, **cast("Mapping[str, Any]", item)} if isinstance(item, Mapping) else item
+            for item in given.items
+        ]
         return Given(items, given.alone, given.origins, given.table)
 
     def about(self, servable: Any) -> dict[str, Any]:

@@ -85,13 +85,9 @@ def _json(body: bytes, content_type: str, inputs: Mapping[str, Codec], limits: L
     """An object is an item, an array many, anything else an item of the only input; `{"rows": [...]}` is an array too."""
     del content_type
     found = _loads(body, limits)
-    if (
-        isinstance(found, dict)
-        and [*found] == [ROWS]
-        and ROWS not in inputs
-        and isinstance(found[ROWS], list)
-    ):
-        found = found[ROWS]
+    if isinstance(found, dict) and ROWS not in inputs:
+        record = cast("dict[str, Any]", found)
+        found = record[ROWS] if [*record] == [ROWS] and isinstance(record[ROWS], list) else record
     if isinstance(found, list):
         return Given(cast("list[Any]", found))
     return Given([found], alone=True)
@@ -227,7 +223,8 @@ def _items_by_name(several: Mapping[str, Sequence[Any]]) -> Given:
 def _only(inputs: Mapping[str, Codec], what: str) -> tuple[str, Codec]:
     if len(inputs) != 1:
         raise Refusal(
-            415, f"{what} alone is not enough: the model has {len(inputs)} inputs.", fix=f"Send a form or JSON with {', '.join(inputs)}."
+            415, f"{what} alone is not enough: the model has {len(inputs)} inputs.",
+            fix=f"Send a form or JSON with {', '.join(inputs)}.",
         )  # fmt: skip
     return next(iter(inputs.items()))
 

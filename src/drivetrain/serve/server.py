@@ -11,13 +11,14 @@ from typing import Any, TypeVar
 
 from drivetrain.cores import usable_cores
 from drivetrain.errors import BundleError, DataError, UsageError
-from drivetrain.serve import refusals
+from drivetrain.serve import protocols, refusals
 from drivetrain.serve.batcher import Batcher
 from drivetrain.serve.counters import Counters
 from drivetrain.serve.logs import Log
 from drivetrain.serve.path import Answered, AnsweredTensors, new_batcher
 from drivetrain.serve.programs.base import Servable
 from drivetrain.serve.quarantine import Quarantine
+from drivetrain.serve.routes import Routes
 from drivetrain.serve.settings import Batching, ModelSettings, Settings
 from drivetrain.serve.tracing import Tracer
 from drivetrain.serve.types import Refusal, Request, Response
@@ -58,7 +59,8 @@ class Server:
         tracer: Tracer | None = None,
     ) -> None:
         self.settings, self.repository, self.router = settings, repository, router
-        self.routes, self.gate, self.recorder = routes, gate, recorder
+        self.routes = Routes(protocols.routes()) if routes is None else routes
+        self.gate, self.recorder = gate, recorder
         self.counters, self.quarantine = counters or Counters(), quarantine or Quarantine()
         self.log, self.tracer = log, tracer
         # Threads are made when they are needed. Reading has its own, so that no file keeps a model waiting.

@@ -27,7 +27,7 @@ def asked_of(server: Any, request: Request, places: Mapping[str, str]) -> Asked:
             f"failed to get model version from specified version string '{version[:40]}', version should be an "
             "integral value > 0"
         )
-        raise Refusal(400, error, where="version", fix="Versions are whole numbers.")
+        raise Refusal(400, error)
     model = places["model"]
     settings = server.settings.models.get(model, server.settings.defaults)
     key = request.headers.get(settings.sticky.lower()) if settings.sticky else None
@@ -49,7 +49,7 @@ def json_of(server: Any, body: bytes | memoryview, words: str = "") -> Any:
 
 def object_of(server: Any, body: bytes | memoryview, words: str = "") -> dict[str, Any]:
     """The same where it has to be an object; of no body at all an empty one."""
-    found = json_of(server, body, words) if len(body) else {}
+    found: Any = json_of(server, body, words) if len(body) else {}
     if not isinstance(found, dict):
         raise Refusal(400, f"{words}the body is no JSON object", fix='Send an object: {"...": ...}.')
     return cast("dict[str, Any]", found)

@@ -338,31 +338,18 @@ def _spent(spent: Any) -> dict[str, int]:
 
 
 MODEL = "/v2/models/{model}"
-VERSION = f"{MODEL}/versions/{{version}}"
+ROOTS = (MODEL, f"{MODEL}/versions/{{version}}")
+REPOSITORY = "/v2/repository"
 ROUTES = (
     Route("GET", "/v2/health/live", live, "open", "Whether the server runs."),
     Route("GET", "/v2/health/ready", ready, "open", "Whether the server can answer."),
     Route("GET", "/v2", server_metadata, "read", "What the server is, and which extensions it has."),
-    *(
-        Route(method, f"{root}{end}", handler, right, about)
-        for root in (MODEL, VERSION)
-        for method, end, handler, right, about in (
-            ("GET", "", model_metadata, "read", "The inputs and outputs of a model, as tensors."),
-            ("GET", "/ready", model_ready, "open", "Whether a model can answer."),
-            ("GET", "/stats", statistics, "read", "How often a model was asked, and how long it took."),
-            ("POST", "/infer", infer, "infer", "Tensors in, tensors out."),
-        )
-    ),
-    Route(
-        "GET", "/v2/models/stats", statistics, "read", "How often each model was asked, and how long it took."
-    ),
-    Route("POST", "/v2/repository/index", index, "read", "Every version in the repository, and its state."),
-    Route(
-        "POST",
-        "/v2/repository/models/{model}/load",
-        load,
-        "admin",
-        "Load a model, or look for its newest version.",
-    ),
-    Route("POST", "/v2/repository/models/{model}/unload", unload, "admin", "Unload a model."),
+    *(Route("GET", root, model_metadata, "read", "The inputs and outputs of a model.") for root in ROOTS),
+    *(Route("GET", f"{root}/ready", model_ready, "open", "Whether a model can answer.") for root in ROOTS),
+    *(Route("GET", f"{root}/stats", statistics, "read", "How often a model was asked.") for root in ROOTS),
+    *(Route("POST", f"{root}/infer", infer, "infer", "Tensors in, tensors out.") for root in ROOTS),
+    Route("GET", "/v2/models/stats", statistics, "read", "How often each model was asked."),
+    Route("POST", f"{REPOSITORY}/index", index, "read", "Every version there is, and its state."),
+    Route("POST", f"{REPOSITORY}/models/{{model}}/load", load, "admin", "Load a model."),
+    Route("POST", f"{REPOSITORY}/models/{{model}}/unload", unload, "admin", "Unload a model."),
 )

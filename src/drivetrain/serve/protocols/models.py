@@ -1,8 +1,8 @@
 """The friendly routes: which models there are, what one takes and answers, and answers to raw values.
 
-What is sent is what the model's codecs read: JSON, CSV, a picture's or sound's bytes, a form, plain text (`serve/items.py`). A text is
-never the path of a file, nor an address to fetch. Headers: X-Priority (-100 to 100, greater goes first), X-Timeout-Ms (how long the
-caller waits), X-Sticky-Key (stay with one version).
+What is sent is what the model's codecs read: JSON, CSV, a picture's or sound's bytes, a form, plain text (`serve/items.py`). A text
+is never the path of a file, nor an address to fetch. Headers: X-Priority (-100 to 100, greater goes first), X-Timeout-Ms (how long
+the caller waits), X-Sticky-Key (stay with one version).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from drivetrain.codecs import Codec
 from drivetrain.errors import DrivetrainError
@@ -82,9 +82,10 @@ def about(servable: Any) -> dict[str, Any]:
 
 
 def _input(name: str, codec: Codec, profile: Any) -> dict[str, Any]:
+    known = cast("dict[str, Any]", profile) if isinstance(profile, dict) else {}
     return {
         "name": name, "op": codec.op, "kind": kind_of(codec), "schema": codec.schema(), "words": codec.input_words(),
-        "profile": _brief(profile) if isinstance(profile, dict) else {}, "extra": _brief(codec.spec(), "op"),
+        "profile": _brief(known), "extra": _brief(codec.spec(), "op"),
     }  # fmt: skip
 
 
@@ -98,11 +99,13 @@ def _target(name: str, codec: Codec) -> dict[str, Any]:
 
 def _brief(record: Mapping[str, Any], *without: str) -> dict[str, Any]:
     """What is short of it."""
-    return {
-        name: value
-        for name, value in record.items()
-        if name not in without and value is not None and (not isinstance(value, (list, dict, str)) or len(value) <= SHOWN)
-    }  # fmt: skip
+    return {name: value for name, value in record.items() if name not in without and _is_brief(value)}
+
+
+def _is_brief(value: Any) -> bool:
+    return value is not None and (
+        not isinstance(value, (list, dict, str)) or len(cast("Any", value)) <= SHOWN
+    )
 
 
 # --- answers ----------------------------------------------------------------------------------------------
@@ -149,7 +152,7 @@ def _merged(given: Given, found: path.Answered) -> tuple[list[Answer | Failure],
         unread = isinstance(item, DrivetrainError)
         answer = Failure(item.where, item) if unread else next(answers)
         if isinstance(answer, Failure) and not unread and place < len(given.origins):
-            answer = Failure(given.origins[place], answer.error.at(given.origins[place]))
+            answer = Failure(given.origins[place], answer.error.also_at(given.origins[place]))
         merged.append(answer)
         records.append(None if unread else next(ids, None))
     return merged, records
