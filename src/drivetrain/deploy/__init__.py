@@ -1,1 +1,1 @@
-"""What other systems need to run the server, written as files: containers, Kubernetes, KServe, Triton, Spaces, Binder. No torch, ever."""
+"""What other systems need to run the server, as files: containers, Kubernetes, KServe, Triton, Spaces, Binder. No torch, ever."""

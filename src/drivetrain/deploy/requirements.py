@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 from collections.abc import Sequence
 from fnmatch import fnmatch
+from pathlib import Path
 
 from packaging.requirements import Requirement  # onnxruntime brings it.
 
@@ -16,7 +17,8 @@ STRIPPED = (
     "onnxruntime/capi/libonnxruntime.so.*", "onnxruntime/transformers/*", "onnxruntime/quantization/*", "onnxruntime/tools/*",
     "onnxruntime/datasets/*",
 )  # fmt: skip
-"""Files of other packages that answering never opens: tests, sources, tools, and the library for callers in C, which Python's has in it."""
+"""Files of other packages that answering never opens: tests, sources, tools, and the library for callers in C, which Python's
+has in it."""
 
 
 def pinned(extras: Sequence[str]) -> dict[str, str]:
@@ -57,6 +59,6 @@ def size(packages: Sequence[str], without: Sequence[str] = STRIPPED) -> int:
             path = file.as_posix()
             if path.startswith("..") or any(fnmatch(path, pattern) for pattern in without):
                 continue
-            located = file.locate()
-            total += located.stat().st_size if located.is_file() else 0  # type: ignore[union-attr]
+            located = Path(str(file.locate()))
+            total += located.stat().st_size if located.is_file() else 0
     return total

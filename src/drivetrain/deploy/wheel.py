@@ -20,13 +20,13 @@ _LEFT_OUT = frozenset(("__pycache__",))
 def wheel() -> tuple[str, bytes]:
     """(its name, its bytes), after the binary distribution format (PEP 427). Raises FileError where no metadata is installed."""
     try:
-        metadata = importlib.metadata.metadata("drivetrain")
+        installed = importlib.metadata.distribution("drivetrain")
     except importlib.metadata.PackageNotFoundError as fault:
         raise FileError(
             "drivetrain itself is not installed here.",
             fix="Install it with pip, from a clone: pip install -e .",
         ) from fault
-    version = metadata["Version"]
+    version, metadata = installed.version, installed.read_text("METADATA") or ""
     info = f"drivetrain-{version}.dist-info"
     root = Path(drivetrain.__file__).parent
     members = {
@@ -34,7 +34,7 @@ def wheel() -> tuple[str, bytes]:
         for path in sorted(root.rglob("*"))
         if _belongs(path)
     }
-    members[f"{info}/METADATA"] = metadata.as_string().encode()
+    members[f"{info}/METADATA"] = metadata.encode()
     members[f"{info}/WHEEL"] = (
         b"Wheel-Version: 1.0\nGenerator: drivetrain\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
     )

@@ -18,5 +18,6 @@ VERBS = (
     "similar",
     "generate",
     "embeddings",
+    "deploy",
 )
 """In the order of --help."""
