@@ -8,7 +8,7 @@ from drivetrain.deploy.as_yaml import as_yaml
 from drivetrain.deploy.plan import GRPC, HTTP, Plan
 
 REPLICAS, MOST_REPLICAS = 2, 10
-QUEUE = "drivetrain_queue_rows"
+QUEUE = "drivetrain_waiting_rows"
 """What the server's /metrics calls the rows that wait."""
 ROWS_A_COPY = "32"
 
