@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
 import types
+from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivetrain.bundle import open_bundle
-from drivetrain.cli.main import build_parser, main
+from drivetrain.cli.main import main
+from drivetrain.cli.verbs import serve
 from drivetrain.deploy import compose, kserve, kubernetes
 from drivetrain.deploy.as_yaml import as_yaml
 from drivetrain.deploy.plan import planned
@@ -143,7 +146,10 @@ def test_a_containerfile_copies_what_is_there_and_starts_what_there_is(written: 
     (entry,) = re.findall(r"^ENTRYPOINT (.+)", text, re.M)
     command = json.loads(entry)
     assert command[:3] == ["python3", "-m", "drivetrain"]
-    options = build_parser("serve").parse_args(command[3:])
+    assert command[3] == "serve"
+    parser = ArgumentParser()
+    serve.add(parser)
+    options = parser.parse_args(command[4:])
     assert options.path == "/models"
     assert re.search(rf"^EXPOSE {options.http} {options.grpc}$", text, re.M)
     assert "USER nonroot" in text
@@ -329,6 +335,20 @@ def test_triton_is_told_the_tensors_of_the_graph(written: Path) -> None:
     session = OnnxSession((written / "triton/models/houses_graph/1/model.onnx").read_bytes())
     assert {*re.findall(r'name: "(\w+)" data_type', text)} == {*session.inputs, *session.outputs}
     assert not (written / "triton/models/writer_graph").exists()
+
+
+@pytest.mark.slow
+def test_triton_reads_its_configuration(written: Path) -> None:
+    """Triton's own description of it, in the environment that DRIVETRAIN_TRITON_PYTHON names, parses each file and finds no
+    field unknown."""
+    python = os.environ.get("DRIVETRAIN_TRITON_PYTHON")
+    if not python:
+        pytest.skip("DRIVETRAIN_TRITON_PYTHON names no Python with tritonclient")
+    code = "import sys; from google.protobuf import text_format; from tritonclient.grpc import model_config_pb2 as m\n"
+    code += "for path in sys.argv[1:]: print(text_format.Parse(open(path).read(), m.ModelConfig()).name)"
+    files = sorted(map(str, (written / "triton/models").glob("*/config.pbtxt")))
+    done = subprocess.run([python, "-c", code, *files], capture_output=True, text=True, check=False, env={})
+    assert done.stdout.split() == [Path(path).parent.name for path in files], done.stderr
 
 
 def test_binders_notebook_runs(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:

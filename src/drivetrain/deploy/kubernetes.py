@@ -116,7 +116,11 @@ def documents(plan: Plan) -> list[dict[str, Any]]:
 
 def files(plan: Plan) -> dict[str, bytes]:
     head = f"""# kubectl apply -f kubernetes.yaml
-# The image {plan.image} is built from the Containerfile and pushed to a registry before. The scaler reads {QUEUE} through the
-# Prometheus adapter (custom.metrics.k8s.io); without one it goes by the processor alone.
+# The image {plan.image} is built from the Containerfile and pushed to a registry before.
+# The scaler reads {QUEUE} through the Prometheus adapter (custom.metrics.k8s.io), by a rule such as
+#   seriesQuery: '{QUEUE}{{namespace!="",pod!=""}}'
+#   resources: {{overrides: {{namespace: {{resource: namespace}}, pod: {{resource: pod}}}}}}
+#   metricsQuery: sum(<<.Series>>{{<<.LabelMatchers>>}}) by (<<.GroupBy>>)
+# Without an adapter it goes by the processor alone.
 """
     return {"kubernetes.yaml": f"{head}{as_yaml(*documents(plan))}".encode()}
