@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
+import re
 import socket
 import threading
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -13,8 +13,8 @@ from drivetrain.serve import refusals, strict_json
 from drivetrain.serve.access import Gate
 from drivetrain.serve.http import run, serve_http
 from drivetrain.serve.routes import Routes
-from drivetrain.serve.settings import Access, Key, Limits, Settings
-from drivetrain.serve.types import Request, Response, Route
+from drivetrain.serve.settings import Access, Limits, Settings
+from drivetrain.serve.types import Refusal, Request, Response, Route
 
 GOLDEN = b'{"x": 20}'
 GOLDEN_ANSWER = b'{"answer":41}'
@@ -26,6 +26,8 @@ async def _double(server: Tiny, request: Request, places: Mapping[str, str]) -> 
 
 
 async def _echo(server: Tiny, request: Request, places: Mapping[str, str]) -> Response:
+    if not re.fullmatch(r"[A-Za-z0-9]{1,64}", places.get("model", "x")):
+        raise Refusal(404, "there is no such model")
     said = {
         "method": request.method,
         "path": request.path,
@@ -33,7 +35,8 @@ async def _echo(server: Tiny, request: Request, places: Mapping[str, str]) -> Re
         "bytes": len(request.body),
     }
     said |= {"caller": request.caller.name, "places": dict(places)}
-    return Response(strict_json.dumps(said), headers={"X-Echo": request.headers.get("x-echo", "")})
+    echo = request.query.get("echo", request.headers.get("x-echo", ""))
+    return Response(strict_json.dumps(said), headers={"X-Echo": echo, **({echo: "x"} if echo else {})})
 
 
 async def _pieces(server: Tiny, request: Request, places: Mapping[str, str]) -> Response:
@@ -197,7 +200,7 @@ def status_of(answer: bytes) -> int:
 
 
 def statuses_of(answer: bytes) -> list[int]:
-    return [int(piece[:3]) for piece in answer.split(b"HTTP/1.1 ")[1:]]
+    return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) [A-Z]", answer)]
 
 
 def head_of(answer: bytes) -> dict[str, str]:
@@ -207,7 +210,3 @@ def head_of(answer: bytes) -> dict[str, str]:
 
 def body_of(answer: bytes) -> bytes:
     return answer.partition(b"\r\n\r\n")[2]
-
-
-def with_key(settings: Access, *keys: Key) -> Access:
-    return dataclasses.replace(settings, keys=keys)
