@@ -41,9 +41,12 @@ def work(
 ) -> int:
     """What a forked worker does: load the models, say so on `tell`, answer. Returns when it was told to end (SIGTERM, or the end
     of the pipe `life`, which the parent holds) and all is answered and written down."""
+    from drivetrain.serve.access import Gate
     from drivetrain.serve.http import run
+    from drivetrain.serve.protocols import routes
     from drivetrain.serve.repository import Repository
     from drivetrain.serve.router import Router
+    from drivetrain.serve.routes import Routes
     from drivetrain.serve.servable import open_servable
     from drivetrain.serve.server import Server
 
@@ -58,8 +61,8 @@ def work(
     repository.observers.append(_teller(log, counters))
     repository.scan()
     server = Server(
-        settings, repository=repository, router=Router(repository), counters=counters,
-        quarantine=Quarantine(shared.deaths, number), log=log, tracer=tracing.tracer(),
+        settings, repository=repository, router=Router(repository), routes=Routes(routes()), gate=Gate(settings),
+        counters=counters, quarantine=Quarantine(shared.deaths, number), log=log, tracer=tracing.tracer(),
     )  # fmt: skip
     run(_serve(server, shared, life, tell))
     return 0

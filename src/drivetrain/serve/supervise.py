@@ -18,11 +18,10 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
-from drivetrain.cores import usable_cores
 from drivetrain.errors import CheckFailed, DrivetrainError, UsageError
 from drivetrain.serve.board import Board
 from drivetrain.serve.counters import Counters, Counts
@@ -87,8 +86,6 @@ def supervise(settings: Settings, work: Work, listening: Callable[[Listening], N
 
     Raises DrivetrainError where a port can't be had, and where the first workers can't begin, with what they tell.
     """
-    if settings.threads is None:
-        settings = replace(settings, threads=max(1, usable_cores() // settings.workers))
     sockets, address = _open_sockets(settings)
     reserved = _reserve(settings) if settings.grpc is not None else None
     try:

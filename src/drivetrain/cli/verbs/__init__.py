@@ -19,5 +19,6 @@ VERBS = (
     "generate",
     "embeddings",
     "deploy",
+    "serve",
 )
 """In the order of --help."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from drivetrain.cores import usable_cores
 from drivetrain.errors import UsageError
 
 if TYPE_CHECKING:
@@ -53,7 +55,6 @@ def act(options: Namespace) -> tuple[dict[str, Any] | None, int]:
     if options.new_key is not None:
         return _new_key(options.new_key), 0
     from drivetrain.extras import require
-    from drivetrain.serve import run
     from drivetrain.serve.supervise import supervise
 
     for package in ("httptools", "orjson"):
@@ -63,8 +64,7 @@ def act(options: Namespace) -> tuple[dict[str, Any] | None, int]:
     settings = _settings(options)
     if settings.grpc is not None:
         require("grpc", "--grpc", "serve")
-    work = partial(run.work, partial(_settings, options), options.trusted)
-    return None, supervise(settings, work, partial(_tell, as_json=options.json))
+    return None, supervise(settings, partial(_work, options), partial(_tell, as_json=options.json))
 
 
 def show(answer: dict[str, Any]) -> None:
@@ -73,11 +73,21 @@ def show(answer: dict[str, Any]) -> None:
     print(f"Put this into serve.toml; callers send it as 'Authorization: Bearer KEY':\n\n{answer['toml']}")
 
 
+def _work(options: Namespace, *given: Any) -> int:
+    """A worker. What it needs is imported where it is: the parent stays small."""
+    from drivetrain.serve.run import work
+
+    return work(partial(_settings, options), options.trusted, *given)
+
+
 def _settings(options: Namespace) -> Settings:
     from drivetrain.serve.load_settings import load_settings
 
     names = ("path", "http", "grpc", "host", "workers", "records")
-    return load_settings(options.config, **{name: getattr(options, name) for name in names})
+    settings = load_settings(options.config, **{name: getattr(options, name) for name in names})
+    if settings.threads is None:
+        settings = replace(settings, threads=max(1, usable_cores() // settings.workers))
+    return settings
 
 
 def _port(text: str) -> int | bool:
