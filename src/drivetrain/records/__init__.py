@@ -3,26 +3,44 @@
 keep       an answer -> its Record, without what is redacted
 Recorder   Record -> journal, at once; -> store, a moment later
 Store      records in SQLite or PostgreSQL: found, read as columns, exported, forgotten, told their outcomes
+
+Each name is imported when it is first used: the settings of a server, which need `Kept`, are read where there is no numpy yet.
 """
 
-from drivetrain.records.keeping import keep
-from drivetrain.records.kept import Kept, check_kept, check_key
-from drivetrain.records.record import Forgotten, NotRecorded, Outcome, Record, StoreGone, Told
-from drivetrain.records.recorder import Recorder
-from drivetrain.records.store import Store, open_store
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from drivetrain.records.keeping import keep
+    from drivetrain.records.kept import Kept, check_kept, check_key
+    from drivetrain.records.record import Forgotten, NotRecorded, Outcome, Record, StoreGone, Told
+    from drivetrain.records.recorder import Recorder
+    from drivetrain.records.store import Store, open_store
 
 __all__ = [
-    "Forgotten",
-    "Kept",
-    "NotRecorded",
-    "Outcome",
-    "Record",
-    "Recorder",
-    "Store",
-    "StoreGone",
-    "Told",
-    "check_kept",
-    "check_key",
-    "keep",
-    "open_store",
-]
+    "Forgotten", "Kept", "NotRecorded", "Outcome", "Record", "Recorder", "Store", "StoreGone", "Told", "check_kept", "check_key",
+    "keep", "open_store",
+]  # fmt: skip
+_MODULES = {
+    "Forgotten": "drivetrain.records.record",
+    "Kept": "drivetrain.records.kept",
+    "NotRecorded": "drivetrain.records.record",
+    "Outcome": "drivetrain.records.record",
+    "Record": "drivetrain.records.record",
+    "Recorder": "drivetrain.records.recorder",
+    "Store": "drivetrain.records.store",
+    "StoreGone": "drivetrain.records.record",
+    "Told": "drivetrain.records.record",
+    "check_kept": "drivetrain.records.kept",
+    "check_key": "drivetrain.records.kept",
+    "keep": "drivetrain.records.keeping",
+    "open_store": "drivetrain.records.store",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_MODULES[name]), name)

@@ -12,9 +12,10 @@ import heapq
 import math
 import time
 from collections.abc import Awaitable, Callable, Hashable, Sequence
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from itertools import count
-from typing import Any
+from typing import Any, Protocol
 
 from drivetrain.errors import one_line
 from drivetrain.serve.settings import Batching
@@ -27,9 +28,35 @@ Run = Callable[[Hashable, list[Any]], list[Any]]
 """(kind, what several works hold) -> the result for each. Raises for all of them together."""
 
 
+class Watch(Protocol):
+    """Who looks on: where what a run takes is counted, and what is at work is known if the process dies of it."""
+
+    def waiting(self, change: int) -> None:
+        """So many rows more wait."""
+
+    def running(self, digests: Sequence[int]) -> AbstractContextManager[None]:
+        """Around a run, in whichever thread."""
+        ...
+
+    def ran(self, rows: int, requests: int, queued: int, took: int) -> None:
+        """A run has ended: over `rows` rows of `requests` requests that had waited `queued` ns together, and it took `took` ns."""
+
+
+class NoWatch:
+    """Nobody looks on."""
+
+    def waiting(self, change: int) -> None: ...
+
+    def running(self, digests: Sequence[int]) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def ran(self, rows: int, requests: int, queued: int, took: int) -> None: ...
+
+
 @dataclass(slots=True, eq=False)
 class Work:
-    """What one request asks, waiting: `rows` of it, of a `kind` that goes together with its like."""
+    """What one request asks, waiting: `rows` of it, of a `kind` that goes together with its like, unless it is to be run `alone`.
+    `digest` stands for the request (see `quarantine.py`)."""
 
     held: Any
     rows: int
@@ -37,25 +64,8 @@ class Work:
     arrived: float
     until: float
     answered: asyncio.Future[Any]
-
-
-@dataclass(slots=True)
-class Statistics:
-    """What a version has done since it was loaded, as the statistics extension of the Open Inference Protocol counts it: requests,
-    and nanoseconds of all of them together."""
-
-    requests: int = 0
-    rows: int = 0
-    runs: int = 0
-    succeeded_ns: int = 0
-    failed: int = 0
-    failed_ns: int = 0
-    queued_ns: int = 0
-    run_ns: int = 0
-    last: float = 0.0
-    """time.time() of the last run."""
-    batches: dict[int, list[int]] = field(default_factory=dict[int, list[int]])
-    """Rows of a run -> [how many there were, nanoseconds of all]."""
+    digest: int
+    alone: bool
 
 
 class Batcher:
@@ -68,6 +78,7 @@ class Batcher:
         batching: Batching,
         patience: float,
         in_thread: Callable[..., Awaitable[Any]],
+        watch: Watch | None = None,
     ) -> None:
         """`seconds` says about how long so many rows take, `patience` how long they may wait where `batching` doesn't."""
         self._run, self._seconds, self._in_thread = run, seconds, in_thread
@@ -82,17 +93,28 @@ class Batcher:
         self.rows = 0
         """That wait."""
         self.running = 0
-        self.statistics = Statistics()
+        self._watch: Watch = watch or NoWatch()
+        self._ran: list[tuple[int, int, int, int]] = []
+        """What is to be told of runs: they may be made in a thread, and are counted in the event loop's."""
 
-    async def submit(self, held: Any, rows: int, kind: Hashable = (), priority: int = 0) -> Any:
+    async def submit(
+        self,
+        held: Any,
+        rows: int,
+        kind: Hashable = (),
+        priority: int = 0,
+        *,
+        digest: int = 0,
+        alone: bool = False,
+    ) -> Any:
         """What `run` makes of it. Raises Refusal (503) where too much waits already, and where it has waited too long."""
         loop = asyncio.get_running_loop()
         if self.rows and self.rows + rows > self._queue:
             raise self._full("too many requests wait for this model.")
         now = time.monotonic()
-        work = Work(held, rows, kind, now, now + self._patience, loop.create_future())
+        work = Work(held, rows, kind, now, now + self._patience, loop.create_future(), digest, alone)
         heapq.heappush(self._waiting, (-priority, next(self._numbers), work))
-        self.rows += rows
+        self._count(rows)
         if not self._called and not self._busy:
             self._called = True
             loop.call_soon(self._next)
@@ -142,16 +164,18 @@ class Batcher:
         """The next batch: of one kind, `most` rows at most unless the first alone has more. What is late is refused."""
         taken: list[Work] = []
         others: list[tuple[int, int, Work]] = []
-        rows, now = 0, time.monotonic()
+        rows, gone, now = 0, 0, time.monotonic()
         while self._waiting and rows < self.most:
             entry = heapq.heappop(self._waiting)
             work = entry[2]
             if work.answered.done():
-                self.rows -= work.rows
+                gone += work.rows
             elif work.until < now:
-                self.rows -= work.rows
+                gone += work.rows
                 work.answered.set_exception(self._full("it has waited too long for this model."))
-            elif taken and (work.kind != taken[0].kind or rows + work.rows > self.most):
+            elif taken and (
+                work.kind != taken[0].kind or rows + work.rows > self.most or work.alone or taken[0].alone
+            ):
                 others.append(entry)
                 if len(others) > self.most:
                     break
@@ -160,34 +184,35 @@ class Batcher:
                 rows += work.rows
         for entry in others:
             heapq.heappush(self._waiting, entry)
-        self.rows -= rows
+        self._count(-rows - gone)
         return taken
+
+    def _count(self, change: int) -> None:
+        """So many rows more wait."""
+        if change:
+            self.rows += change
+            self._watch.waiting(change)
 
     def _attempt(self, works: Sequence[Work]) -> list[Any]:
         """The result of each work, or the exception. One that can't be run never takes the others with it: then each is run by
         itself."""
-        begun = time.perf_counter_ns()
+        waited, begun = time.monotonic(), time.perf_counter_ns()
         found: list[Any]
         try:
-            found = self._run(works[0].kind, [work.held for work in works])
+            with self._watch.running([work.digest for work in works if work.digest]):
+                found = self._run(works[0].kind, [work.held for work in works])
         except Exception as fault:  # noqa: BLE001 - it is theirs whose work it was.
             if len(works) == 1:
                 return [fault]
-            found = [self._attempt([work])[0] for work in works]
-        self._count(works, time.perf_counter_ns() - begun)
+            return [self._attempt([work])[0] for work in works]
+        queued = sum(waited - work.arrived for work in works)
+        rows = sum(work.rows for work in works)
+        self._ran.append((rows, len(works), int(queued * 1e9), time.perf_counter_ns() - begun))
         return found
 
-    def _count(self, works: Sequence[Work], took: int) -> None:
-        told, rows = self.statistics, sum(work.rows for work in works)
-        told.runs += 1
-        told.rows += rows
-        told.run_ns += took
-        told.last = time.time()
-        batch = told.batches.setdefault(rows, [0, 0])
-        batch[0] += 1
-        batch[1] += took
-
     def _finish(self, works: Sequence[Work], found: Sequence[Any]) -> None:
+        while self._ran:
+            self._watch.ran(*self._ran.pop())
         for work, each in zip(works, found):
             if work.answered.done():
                 continue

@@ -187,9 +187,9 @@ class Counters:
         """A request that got no answer, by a plain word of ours."""
         self._add("drivetrain_refused_total", 1, reason)
 
-    def waiting(self, model: str, rows: int) -> None:
-        """How many rows wait for this model now."""
-        self._figures[self._series("drivetrain_waiting_rows", 1, model)] = rows
+    def waiting(self, model: str, change: int) -> None:
+        """So many rows more wait for this model."""
+        self._add("drivetrain_waiting_rows", change, model)
 
     def in_flight(self, change: int) -> None:
         self._add("drivetrain_requests_in_flight", change)

@@ -9,7 +9,7 @@ raw items come in by `answer_items`, arrays by `answer_tensors`, and what is wri
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -87,19 +87,22 @@ async def answer_items(
     with server.router.lease(asked, request.headers) as lease:
         servable: Servable = lease.servable
         servable.refuse_unknown(options or {})
+        _note(request, servable, len(items))
         kind = tuple(sorted((options or {}).items()))
         batcher = server.batcher(servable)
         answers: list[Answer | Failure] = []
-        if servable.files or (len(items) > 1 and servable.seconds(len(items)) > INLINE):
-            read: Sequence[Any] = await server.in_thread(servable.read, items)
-            kind = (True, kind)
-        else:
-            read, kind = items, (False, kind)
-        for start in range(
-            0, len(items), batcher.most
-        ):  # Others get in between the parts of a large request.
-            some = read[start : start + batcher.most]
-            answers += await batcher.submit(some, len(some), kind, priority)
+        digest = server.quarantine.digest(servable.name, servable.version, request.body or repr(items))
+        with server.quarantine.trial(digest) as alone:
+            if servable.files or (len(items) > 1 and servable.seconds(len(items)) > INLINE):
+                with server.quarantine.running((digest,)):
+                    read: Sequence[Any] = await server.in_thread(servable.read, items)
+                kind = (True, kind)
+            else:
+                read, kind = items, (False, kind)
+            # Others get in between the parts of a large request.
+            for start in range(0, len(items), batcher.most):
+                some = read[start : start + batcher.most]
+                answers += await batcher.submit(some, len(some), kind, priority, digest=digest, alone=alone)
         found = Answered(answers, servable, time.perf_counter() - begun)
         found.record_ids = server.record_items(lease, items, found, request)
     return found
@@ -129,9 +132,18 @@ async def answer_tensors(
         check_outputs(servable, outputs or ())
         check_feeds(servable, feeds)
         chosen = graph.chosen(outputs)
-        encoded, rows = (await server.in_thread(graph.feeds, feeds)) if servable.files else graph.feeds(feeds)
-        _refuse_many(server, rows)
-        made: dict[str, Array] = await batcher.submit(encoded, rows, TENSORS, priority)
+        digest = server.quarantine.digest(servable.name, servable.version, request.body or _words(feeds))
+        with server.quarantine.trial(digest) as alone:
+            if servable.files:
+                with server.quarantine.running((digest,)):
+                    encoded, rows = await server.in_thread(graph.feeds, feeds)
+            else:
+                encoded, rows = graph.feeds(feeds)
+            _refuse_many(server, rows)
+            _note(request, servable, rows)
+            made: dict[str, Array] = await batcher.submit(
+                encoded, rows, TENSORS, priority, digest=digest, alone=alone
+            )
         found = AnsweredTensors({name: made[name] for name in chosen}, servable, time.perf_counter() - begun)
         found.record_ids = server.record_tensors(lease, encoded, found, request)
     return found
@@ -179,13 +191,18 @@ async def generate(
                 400, f"the model {servable.name!r} writes nothing.", fix="Use /models/NAME/predict."
             )
         async with server.writing:
-            pieces = servable.stream(prompt, options)
-            while (piece := await server.in_thread(_next, pieces)) is not None:
-                yield piece
+            _note(request, servable, 1)
+            body = request.body or repr((prompt, options))
+            digest = server.quarantine.digest(servable.name, servable.version, body)
+            with server.quarantine.trial(digest):
+                pieces = servable.stream(prompt, options)
+                while (piece := await _next_piece(server, pieces, digest)) is not None:
+                    yield piece
 
 
-def _next(pieces: Iterator[Piece]) -> Piece | None:
-    return next(pieces, None)
+async def _next_piece(server: Server, pieces: Iterator[Piece], digest: int) -> Piece | None:
+    with server.quarantine.running((digest,)):
+        return await server.in_thread(next, pieces, None)
 
 
 def new_batcher(server: Server, servable: Servable) -> Batcher:
@@ -196,7 +213,35 @@ def new_batcher(server: Server, servable: Servable) -> Batcher:
     def run(kind: Any, several: list[Any]) -> list[Any]:
         return run_together(servable, kind, several)
 
-    return Batcher(run, servable.seconds, batching, patience, server.in_session)
+    watch = _Watch(server, servable.name, servable.version)
+    return Batcher(run, servable.seconds, batching, patience, server.in_session, watch)
+
+
+class _Watch:
+    """What the counters and the quarantine are told of one version's runs."""
+
+    def __init__(self, server: Server, model: str, version: int) -> None:
+        self._counters, self._model, self._version = server.counters, model, version
+        self.running = server.quarantine.running
+
+    def waiting(self, change: int) -> None:
+        self._counters.waiting(self._model, change)
+
+    def ran(self, rows: int, requests: int, queued: int, took: int) -> None:
+        self._counters.ran(self._model, self._version, rows, requests=requests, queue=queued, infer=took)
+
+
+def _note(request: Request, servable: Servable, rows: int) -> None:
+    """For the log, the counters and the trace: what the request has come to."""
+    request.log["model"], request.log["version"], request.log["rows"] = servable.name, servable.version, rows
+
+
+def _words(feeds: Mapping[str, Array]) -> Hashable:
+    """What tells these arrays from others, where they came without a body."""
+    return tuple(
+        (name, array.shape, tuple(array.ravel()) if array.dtype == object else array.tobytes())
+        for name, array in feeds.items()
+    )
 
 
 def _refuse_many(server: Server, rows: int) -> None:

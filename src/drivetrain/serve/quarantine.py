@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import mmap
 import struct
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Hashable, Sequence
 from contextlib import contextmanager
+from typing import cast
 
 from drivetrain.serve.types import Refusal
 
@@ -78,9 +79,10 @@ class Quarantine:
         self._made = 0
         self._where: dict[int, int] = {}
 
-    def digest(self, model: str, version: int, body: bytes | memoryview) -> int:
-        """64 bits that stand for a request to this version; never 0."""
-        return hash((model, version, bytes(body))) & (2**64 - 1) or 1
+    def digest(self, model: str, version: int, body: Hashable) -> int:
+        """64 bits that stand for a request to this version, by its bytes or what else tells it from others; never 0."""
+        held = bytes(cast("memoryview[int]", body)) if isinstance(body, memoryview) else body
+        return hash((model, version, held)) & (2**64 - 1) or 1
 
     @contextmanager
     def trial(self, digest: int) -> Generator[bool, None, None]:
