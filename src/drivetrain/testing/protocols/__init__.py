@@ -18,5 +18,7 @@ for _name in (
     "rest_extensions",
     "rest_http",
     "rest_tfserving",
+    "grpc_inference",
+    "grpc_tfserving",
 ):  # As the report has them.
     importlib.import_module(f"{__name__}.{_name}")

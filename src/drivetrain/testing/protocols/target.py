@@ -122,15 +122,16 @@ class Target:
             raise Skipped(f"the server doesn't say that it has the extension {name!r}")
 
     @cached_property
-    def _known(self) -> dict[tuple[str, str], bool]:
+    def known(self) -> dict[tuple[str, str], bool]:
+        """Whether the server has a model, by its name and how it was asked."""
         return {}
 
     def needs_model(self, name: str, protocol: str = "v2") -> None:
         """Skip where the server hasn't this model, by what it says of it."""
         key = (name, protocol)
-        if key not in self._known:
-            self._known[key] = self.get(f"/{protocol}/models/{name}").status == 200
-        if not self._known[key]:
+        if key not in self.known:
+            self.known[key] = self.get(f"/{protocol}/models/{name}").status == 200
+        if not self.known[key]:
             raise Skipped(f"the server has no model {name!r} under /{protocol}/models")
 
     def version_of(self, name: str) -> str:
