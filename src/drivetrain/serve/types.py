@@ -70,10 +70,6 @@ class Request:
     """What the route's places hold."""
     source: str = "http"
     """How it came: "http" or "grpc"."""
-    route: Route | None = None
-    """Set, with `places`, where the route was found and the caller may take it: before the body was read."""
-    places: Mapping[str, str] = field(default_factory=dict[str, str])
-    """What the route's places hold."""
     log: dict[str, Any] = field(default_factory=dict[str, Any])
     """What is found out about it on its way, for the line in the log, the counters and the trace: "model", "version", "rows" ..."""
 
