@@ -13,7 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from drivetrain.records.keeping import keep
+    from drivetrain.records.keeping import keep, keep_arrays, keep_parts
     from drivetrain.records.kept import Kept, check_kept, check_key
     from drivetrain.records.record import Forgotten, NotRecorded, Outcome, Record, StoreGone, Told
     from drivetrain.records.recorder import Recorder
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Forgotten", "Kept", "NotRecorded", "Outcome", "Record", "Recorder", "Store", "StoreGone", "Told", "check_kept", "check_key",
-    "keep", "open_store",
+    "keep", "keep_arrays", "keep_parts", "open_store",
 ]  # fmt: skip
 _MODULES = {
     "Forgotten": "drivetrain.records.record",
@@ -36,6 +36,8 @@ _MODULES = {
     "check_kept": "drivetrain.records.kept",
     "check_key": "drivetrain.records.kept",
     "keep": "drivetrain.records.keeping",
+    "keep_arrays": "drivetrain.records.keeping",
+    "keep_parts": "drivetrain.records.keeping",
     "open_store": "drivetrain.records.store",
 }
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any, cast
 
 import numpy as np
 
 from drivetrain.codecs import Codec
 from drivetrain.errors import DrivetrainError
+from drivetrain.records import words
 from drivetrain.records.kept import Kept
 from drivetrain.records.record import Record
 from drivetrain.types import Answer, Array, Failure
@@ -24,29 +25,118 @@ MOST_ELEMENTS = 4096
 def keep(
     kept: Kept, inputs: Mapping[str, Codec], item: Any, answer: Answer | Failure | Mapping[str, Any], *, model: str,
     version: int, bundle: str, latency_ms: float | None = None, request: str = "", key: str = "", source: str = "http",
+    files: Callable[[Any], Any] | None = None,
 ) -> Record:  # fmt: skip
     """The record of what was answered for one raw item, a mapping by the names of `inputs` or the only one's value.
 
-    A redacted input is nowhere in it: neither among the inputs, nor in what is unusual, nor in an error's text; and the answer's
-    short name of its input, which may hold any of them, never is.
+    A redacted input is nowhere in it: neither among the inputs, nor in what is unusual, nor in an error's text; and the
+    answer's short name of its input, which may hold any of them, never is. `files` gives the bytes of what came for a
+    file over a network; without it a text is the path of one.
     """
-    names = list(inputs)
-    values: Mapping[str, Any] = (
-        cast("Mapping[str, Any]", item) if isinstance(item, Mapping) and (len(names) != 1 or names[0] in item)
-        else {names[0]: item} if names else {}
-    )  # fmt: skip
+    said, probability = answered(answer, kept)
+    told = None if kept.inputs == "none" else _inputs(kept, inputs, item, files)
+    return Record(model, version, bundle, told, said, probability, latency_ms, request, key, source)
+
+
+def _inputs(
+    kept: Kept, inputs: Mapping[str, Codec], item: Any, files: Callable[[Any], Any] | None
+) -> dict[str, Any]:
+    values = cast("Mapping[str, Any]", item) if isinstance(item, Mapping) else None
+    if values is None or (len(inputs) == 1 and not inputs.keys() & values.keys()):
+        values = dict.fromkeys(inputs, item)
+    told: dict[str, Any] = {}
+    for name, codec in inputs.items():
+        if name in values and name not in kept.redact:
+            raw: Any = values[name]
+            if kept.inputs == "summary":
+                told[name] = _summary(codec.from_files, raw)
+            elif codec.from_files:
+                told[name] = of_file(raw if files is None else _bytes_of(files, raw))
+            else:
+                told[name] = _read(codec, raw)
+    return told
+
+
+def _bytes_of(files: Callable[[Any], Any], raw: Any) -> Any:
+    """Of what came for a file its bytes; None where it was none, and never the path of one."""
+    try:
+        found = files(raw)
+    except DrivetrainError:
+        return None
+    return None if isinstance(found, (str, os.PathLike)) else found
+
+
+def keep_parts(
+    kept: Kept, item: Mapping[str, Any], answer: Answer | Failure | Mapping[str, Any], *, model: str, version: int,
+    bundle: str, latency_ms: float | None = None, request: str = "", key: str = "", source: str = "http",
+) -> Record:  # fmt: skip
+    """The same of an item that has parts beside its model's inputs, such as a history of which the columns are: a redacted
+    name is left out of it and of its parts, and a part that is a text, where anything is redacted."""
+    said, probability = answered(answer, kept)
     told: dict[str, Any] | None = None
     if kept.inputs != "none":
-        form = _read if kept.inputs == "read" else _summary
         told = {
-            name: form(inputs[name], values[name])
-            for name in names
-            if name in values and name not in kept.redact
+            name: _summary(False, value) if kept.inputs == "summary" else _part(value, kept)
+            for name, value in item.items()
+            if name not in kept.redact
         }
-    said, probability = answered(answer, kept)
-    return Record(
-        model, version, bundle, told, said, probability, latency_ms, request, key, source
-    )  # fmt: skip
+    return Record(model, version, bundle, told, said, probability, latency_ms, request, key, source)
+
+
+def keep_arrays(
+    kept: Kept, inputs: Mapping[str, Codec], targets: Mapping[str, Codec], feeds: Mapping[str, Array],
+    outputs: Mapping[str, Array], *, model: str, version: int, bundle: str, latency_ms: float | None = None, request: str = "",
+    key: str = "", source: str = "http",
+) -> Record:  # fmt: skip
+    """The same of one row of encoded inputs and of outputs: inputs as they are encoded, but codes by their names; the answer as
+    its codecs decode it, or as it was put out where it isn't finite."""
+    told: dict[str, Any] | None = None
+    if kept.inputs != "none":
+        told = {
+            name: _summary(False, array) if kept.inputs == "summary" else _encoded(inputs.get(name), array)
+            for name, array in feeds.items()
+            if name not in kept.redact
+        }
+    decoded = {name: _decoded(targets.get(name), array) for name, array in outputs.items()}
+    one = decoded[next(iter(decoded))] if len(decoded) == 1 else None
+    said = cast("dict[str, Any]", one) if isinstance(one, dict) else decoded
+    probability = said.get("probability")
+    sure = float(probability) if isinstance(probability, (int, float)) else None
+    return Record(model, version, bundle, told, said, sure, latency_ms, request, key, source)
+
+
+def _encoded(codec: Codec | None, array: Array) -> Any:
+    if codec is not None and not array.shape and array.dtype.kind in "iu":
+        names, code = codec.code_names, int(array)
+        if 0 <= code < len(names):
+            return names[code]
+    return of_array(np.asarray(array))
+
+
+def _decoded(codec: Codec | None, array: Array) -> Any:
+    if codec is None or array.dtype.kind != "f" or not np.isfinite(array).all():
+        return of_array(array)
+    return codec.decode(array)
+
+
+def _part(value: Any, kept: Kept) -> Any:
+    """A part without what is redacted; by its digest where it is long."""
+    if isinstance(value, str) and kept.redact:
+        return {"kind": "text", "characters": len(value)}
+    left = _without(value, kept.redact)
+    text = words.dumps(left) if isinstance(left, (str, list, dict)) else b""
+    return (
+        left
+        if len(text) <= MOST_BYTES
+        else {"sha256": hashlib.sha256(text).hexdigest(), "characters": len(text)}
+    )
+
+
+def _without(value: Any, names: Container[str]) -> Any:
+    if isinstance(value, Mapping):
+        found = cast("Mapping[str, Any]", value)
+        return {name: _without(each, names) for name, each in found.items() if name not in names}
+    return [_without(each, names) for each in cast("list[Any]", value)] if isinstance(value, list) else value
 
 
 def answered(answer: Answer | Failure | Mapping[str, Any], kept: Kept) -> tuple[dict[str, Any], float | None]:
@@ -72,10 +162,10 @@ def answered(answer: Answer | Failure | Mapping[str, Any], kept: Kept) -> tuple[
 
 
 def _read(codec: Codec, raw: Any) -> Any:
-    """A raw value as the codec reads it; a file, and what is long, by its digest and size."""
-    if codec.from_files or isinstance(raw, (bytes, bytearray, memoryview, os.PathLike)):
+    """A raw value as the codec reads it; what is long, and bytes, by digest and size."""
+    if isinstance(raw, (bytes, bytearray, memoryview, os.PathLike)):
         return of_file(raw)
-    if isinstance(raw, np.ndarray):  # Encoded by the caller.
+    if isinstance(raw, np.ndarray):
         return of_array(cast("Array", raw))
     if isinstance(raw, str) and len(raw) > MOST_BYTES:
         return of_text(raw)
@@ -88,14 +178,14 @@ def _read(codec: Codec, raw: Any) -> Any:
     return of_array(cast("Array", value)) if isinstance(value, np.ndarray) else value
 
 
-def _summary(codec: Codec, raw: Any) -> Any:
+def _summary(file: bool, raw: Any) -> Any:
     """What kind of value it is, and how much."""
     if isinstance(raw, np.ndarray):
         array = cast("Array", raw)
         return {"kind": "array", "dtype": str(array.dtype), "shape": list(array.shape)}
     if isinstance(raw, (bytes, bytearray, memoryview)):
         return {"kind": "bytes", "bytes": memoryview(cast("bytes", raw)).nbytes}
-    if isinstance(raw, str) and not codec.from_files:
+    if isinstance(raw, str) and not file:
         return {"kind": "text", "characters": len(raw)}
     if isinstance(raw, (list, tuple, Mapping)):
         return {"kind": "list", "length": len(cast("list[Any]", raw))}
@@ -109,9 +199,9 @@ def of_file(raw: Any) -> dict[str, Any]:
     if isinstance(raw, (bytes, bytearray, memoryview)):
         data = memoryview(cast("bytes", raw))
         return {"sha256": hashlib.sha256(data).hexdigest(), "bytes": data.nbytes}
-    if isinstance(raw, (str, os.PathLike)):
+    if isinstance(raw, str) or hasattr(raw, "__fspath__"):
         try:
-            with open(cast("str | os.PathLike[str]", raw), "rb") as file:
+            with open(cast("str", raw), "rb") as file:
                 found = hashlib.file_digest(file, "sha256")
                 return {"sha256": found.hexdigest(), "bytes": file.tell()}
         except (OSError, ValueError):

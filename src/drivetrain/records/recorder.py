@@ -5,16 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from drivetrain.files import file_error
+from drivetrain.records.events import Count, Events, Log
 from drivetrain.records.frames import pack
 from drivetrain.records.ids import Clock, Ids
 from drivetrain.records.journal import MOST_BYTES, Journal, listed
 from drivetrain.records.kept import Kept, check_key, chosen
 from drivetrain.records.record import NotRecorded, Outcome, Record, StoreGone, Told
 from drivetrain.records.store import Store, journals_of, open_store
-from drivetrain.records.writer import Log, Writer
+from drivetrain.records.writer import Writer
 
 STOP_SECONDS = 5.0
 TELL_SECONDS = 10.0
@@ -28,21 +28,18 @@ class Recorder:
     """Keeps answers: each is in the journal before `add` returns, and in the store a moment later.
 
     One for each process that answers, made after it was forked. Thread-safe. `kept` says by a model's name what is kept of it,
-    None for nothing. `log` is told what a person should know: (what, details). `counts`: recorded (in the journal), left_out (not
-    in the share), lost (they should have been, and the disk was full), and what became of them: stored, known, forgotten,
-    refused, retries, taken_over, torn, damaged, expired. Raises what `open_store` raises, but for a store that is gone for now:
-    the journal waits for it.
+    None for nothing; it is asked each time. `log` and `count` are told what happens (see `Events`). Raises what `open_store`
+    raises, but for a store that is gone for now: the journal waits for it.
     """
 
     def __init__(
         self, url: str, kept: Mapping[str, Kept | None] | Callable[[str], Kept | None], *, log: Log | None = None,
-        most_bytes: int = MOST_BYTES,
+        count: Count | None = None, most_bytes: int = MOST_BYTES,
     ) -> None:  # fmt: skip
-        self._url, self._log = url, log or _silent
+        self._url, self.events = url, Events(log, count)
         self._ask = kept if callable(kept) else kept.get
-        self._known: dict[str, Kept | None] = {}
+        self._models: set[str] = set()
         self._told = -TELL_SECONDS
-        self.counts: dict[str, int] = {}
         self._clock, self._ids, self._lock = Clock(), Ids(), threading.Lock()
         self._store: Store | None = None
         self._store_lock = threading.Lock()
@@ -51,15 +48,18 @@ class Recorder:
             self._store = open_store(url, create=True)
             self._ids.follow(self._store.newest_id(), self._clock.now())
         except StoreGone as fault:
-            self._log("records wait for their store", fault.to_json())
+            self.events.tell("records wait for their store", error=str(fault))
         try:
             self._journal = Journal(folder, most_bytes=most_bytes)
         except OSError as fault:
             raise file_error(fault, folder) from fault
-        self._writer = Writer(
-            self._journal, lambda: open_store(url, create=True), self._days, self.counts, self._log
-        )
+        self._writer = Writer(self._journal, lambda: open_store(url, create=True), self._days, self.events)
         self._writer.start()
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How often what happened, see `Events`."""
+        return self.events.counts
 
     def __enter__(self) -> Recorder:
         return self
@@ -74,14 +74,13 @@ class Recorder:
             return False
         if chosen(kept.share, model, key or request):
             return True
-        self._count("left_out", 1)
+        self.events.add("left_out")
         return False
 
     def kept(self, model: str) -> Kept | None:
         """What is kept of a model."""
-        if model not in self._known:
-            self._known[model] = self._ask(model)
-        return self._known[model]
+        self._models.add(model)
+        return self._ask(model)
 
     def add(self, record: Record) -> str | None:
         """The id of a record, once it is in the journal; None where it could not be written, or nothing is kept of its model.
@@ -112,20 +111,20 @@ class Recorder:
             except OSError as fault:
                 self._lost([record for record, id in zip(records, found) if id], fault)
                 return [None] * len(found)
-            self._count("recorded", len(frames))
+            self.events.add("recorded", len(frames))
             self._writer.wake()
         return found
 
     def _lost(self, records: Sequence[Record], fault: Exception) -> None:
         """Answers that are not recorded: told, and counted. Raises NotRecorded where one of them has to be."""
-        self._count("lost", len(records))
+        self.events.add("lost", len(records))
         reason = (
             file_error(fault, "").error if isinstance(fault, OSError) else f"{type(fault).__name__}: {fault}"
         )
         now = time.monotonic()
         if now - self._told >= TELL_SECONDS:
             self._told = now
-            self._log("answers are not recorded", {"error": reason, "lost": self.counts["lost"]})
+            self.events.tell("answers are not recorded", error=reason, lost=self.counts["lost"])
         for record in records:
             kept = self.kept(record.model)
             if kept is not None and kept.required:
@@ -171,8 +170,8 @@ class Recorder:
 
     def close(self) -> None:
         """Bring what can be brought into the store within some seconds; the rest stays in the journal for whoever comes next."""
-        self._writer.stop(STOP_SECONDS)
-        self._journal.close()
+        if self._writer.stop(STOP_SECONDS):
+            self._journal.close()  # Else the end of the process does it.
         with self._store_lock:
             if self._store is not None:
                 self._store.close()
@@ -180,11 +179,5 @@ class Recorder:
 
     def _days(self) -> dict[str, float]:
         """For how long each model's records are kept that anything was asked about."""
-        return {model: kept.keep_days for model, kept in self._known.copy().items() if kept is not None}
-
-    def _count(self, what: str, many: int) -> None:
-        self.counts[what] = self.counts.get(what, 0) + many
-
-
-def _silent(what: str, details: Mapping[str, Any]) -> None:
-    del what, details
+        found = {model: self._ask(model) for model in self._models.copy()}
+        return {model: kept.keep_days for model, kept in found.items() if kept is not None}

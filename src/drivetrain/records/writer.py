@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from drivetrain.errors import DrivetrainError
+from drivetrain.records.events import Events
 from drivetrain.records.frames import Line, scan
 from drivetrain.records.journal import DAMAGED, Journal, Segment, orphans
 from drivetrain.records.record import StoreGone
@@ -28,18 +28,15 @@ RETAIN_SECONDS = 3600.0
 FIRST_WAIT, LONGEST_WAIT = 0.1, 30.0
 """Seconds until a store that was gone is tried again: twice as many each time."""
 
-Log = Callable[[str, Mapping[str, Any]], None]
-
 
 class Writer:
-    """Empties a journal, and those of processes that died, into the store that `opening` gives; `counts` says how much."""
+    """Empties a journal, and those of processes that died, into the store that `opening` gives."""
 
     def __init__(
-        self, journal: Journal, opening: Callable[[], Store], kept_days: Callable[[], Mapping[str, float]],
-        counts: dict[str, int], log: Log,
+        self, journal: Journal, opening: Callable[[], Store], kept_days: Callable[[], Mapping[str, float]], events: Events
     ) -> None:  # fmt: skip
         self._journal, self._opening, self._kept_days = journal, opening, kept_days
-        self._counts, self._log = counts, log
+        self._events = events
         self._store: Store | None = None
         self._wake, self._emptied = threading.Event(), threading.Condition()
         self._stopping = threading.Event()
@@ -62,11 +59,12 @@ class Writer:
         with self._emptied:
             return self._emptied.wait_for(lambda: self._journal.taken_bytes >= goal, seconds)
 
-    def stop(self, seconds: float) -> None:
-        """Empty what can be emptied in this time, and end."""
+    def stop(self, seconds: float) -> bool:
+        """Empty what can be emptied in this time, and end; False where the thread hangs on the store for longer."""
         self._stopping.set()
         self._wake.set()
         self._thread.join(seconds)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         wait = FIRST_WAIT
@@ -76,8 +74,8 @@ class Writer:
                 wait = FIRST_WAIT
             except Exception as fault:  # noqa: BLE001 - whatever it is, the records that come next have to be written.
                 told = fault if isinstance(fault, DrivetrainError) else f"{type(fault).__name__}: {fault}"
-                self._count("retries", 1)
-                self._log("records wait for their store", {"error": str(told), "again_in": wait})
+                self._events.add("retries", 1)
+                self._events.tell("records wait for their store", error=str(told), again_in=wait)
                 self._close_store()
                 if self._stopping.wait(wait):
                     break
@@ -98,14 +96,11 @@ class Writer:
                 self._store.close()
             self._store = None
 
-    def _count(self, what: str, many: int) -> None:
-        _count(self._counts, what, many)
-
     def _round(self) -> None:
         """Everything that there is to do now."""
         store = self._store = self._store or self._opening()
         while segment := self._journal.oldest():
-            taken = take(store, segment, self._counts, self._log)
+            taken = take(store, segment, self._events)
             with self._emptied:
                 self._journal.took(segment, taken)
                 self._emptied.notify_all()
@@ -113,23 +108,23 @@ class Writer:
         now = time.monotonic()
         if now - self._patrolled >= PATROL_SECONDS:
             self._patrolled = now
-            drain(store, self._journal.folder, self._counts, self._log)
+            drain(store, self._journal.folder, self._events)
         if now - self._retained >= RETAIN_SECONDS:
             self._retained = now
             self._retain(store)
 
     def _retain(self, store: Store) -> None:
-        """What is older than it may be is deleted; and how old that is, noted for whoever asks the store."""
+        """What is older than it may be is deleted; how old that is stands in the store, also for models that nobody asks."""
         days = dict(self._kept_days())
         for model, many in days.items():
             if self._noted.get(model) != many:
                 store.keep_for(model, many)
         self._noted = days
-        if deleted := sum(store.retain(many, model) for model, many in days.items() if many > 0):
-            self._count("expired", deleted)
+        if deleted := store.retain():
+            self._events.add("expired", deleted)
 
 
-def drain(store: Store, folder: Path, counts: dict[str, int], log: Log) -> int:
+def drain(store: Store, folder: Path, events: Events) -> int:
     """Bring what processes that died have left into the store; how many journals that were. Those that another process is
     emptying are left to it."""
     many = 0
@@ -137,9 +132,9 @@ def drain(store: Store, folder: Path, counts: dict[str, int], log: Log) -> int:
         emptied = damaged = False
         try:
             while segment.taken < segment.size:
-                before = counts.get("damaged", 0)
-                segment.taken += take(store, segment, counts, log)
-                damaged |= counts.get("damaged", 0) > before
+                before = events.counts.get("damaged", 0)
+                segment.taken += take(store, segment, events)
+                damaged |= events.counts.get("damaged", 0) > before
             emptied, many = True, many + 1
         finally:
             if emptied and damaged:
@@ -147,21 +142,21 @@ def drain(store: Store, folder: Path, counts: dict[str, int], log: Log) -> int:
                     os.replace(segment.path, segment.path.with_suffix(DAMAGED))
             segment.close(remove=emptied)
     if many:
-        _count(counts, "taken_over", many)
-        log("records of processes that died are in their store", {"journals": many})
+        events.add("taken_over", many)
+        events.tell("records of processes that died are in their store", journals=many)
     return many
 
 
-def take(store: Store, segment: Segment, counts: dict[str, int], log: Log) -> int:
+def take(store: Store, segment: Segment, events: Events) -> int:
     """Bring the next batch of a segment into the store; how many bytes that were."""
-    lines, taken = _lines(segment, AT_ONCE, counts, log)
+    lines, taken = _lines(segment, AT_ONCE, events)
     if not taken:  # A record that is longer than a batch.
-        lines, taken = _lines(segment, segment.size, counts, log)
-    _store(store, lines, counts, log)
+        lines, taken = _lines(segment, segment.size, events)
+    _store(store, lines, events)
     return taken
 
 
-def _lines(segment: Segment, most: int, counts: dict[str, int], log: Log) -> tuple[list[Line], int]:
+def _lines(segment: Segment, most: int, events: Events) -> tuple[list[Line], int]:
     """The records in the next bytes of a segment, and how many bytes they are."""
     data, lines, taken = segment.read(most), list[Line](), 0
     at_end = segment.taken + len(data) >= segment.size
@@ -173,13 +168,13 @@ def _lines(segment: Segment, most: int, counts: dict[str, int], log: Log) -> tup
         else:
             # What a process was writing when it died was never acknowledged; what is amid others was.
             kind = "torn" if end == len(data) else "damaged"
-            _count(counts, kind, 1)
-            log(f"a journal of records is {kind}", {"journal": segment.path.name, "bytes": end - start})
+            events.add(kind, 1)
+            events.tell(f"a journal of records is {kind}", journal=segment.path.name, bytes=end - start)
         taken = end
     return lines, taken
 
 
-def _store(store: Store, lines: list[Line], counts: dict[str, int], log: Log) -> None:
+def _store(store: Store, lines: list[Line], events: Events) -> None:
     """Records in one commit; where the store refuses one of them, the others without it."""
     if not lines:
         return
@@ -190,18 +185,14 @@ def _store(store: Store, lines: list[Line], counts: dict[str, int], log: Log) ->
     except Exception as fault:  # noqa: BLE001 - which one, and why, is for the database to say.
         if len(lines) > 1:
             half = len(lines) // 2
-            _store(store, lines[:half], counts, log)
-            _store(store, lines[half:], counts, log)
+            _store(store, lines[:half], events)
+            _store(store, lines[half:], events)
             return
-        _count(counts, "refused", 1)
-        log(
-            "the store refuses a record", {"record": lines[0].id, "error": f"{type(fault).__name__}: {fault}"}
+        events.add("refused", 1)
+        events.tell(
+            "the store refuses a record", record=lines[0].id, error=f"{type(fault).__name__}: {fault}"
         )
         return
-    _count(counts, "stored", added.new)
-    _count(counts, "known", added.known)
-    _count(counts, "forgotten", added.forgotten)
-
-
-def _count(counts: dict[str, int], what: str, many: int) -> None:
-    counts[what] = counts.get(what, 0) + many
+    events.add("stored", added.new)
+    events.add("known", added.known)
+    events.add("forgotten", added.forgotten)

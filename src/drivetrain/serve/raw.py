@@ -20,13 +20,7 @@ def from_wire(raw: Any, codec: Codec, pixels: int = PIXELS) -> Any:
     picture's header is read before anything of it is decoded. Raises DataError."""
     if not codec.from_files:
         return raw
-    if isinstance(raw, dict) and len(cast("dict[str, Any]", raw)) == 1:
-        raw = cast("dict[str, Any]", raw).get("b64", 0)
-    data: Any = cast("Any", raw)
-    if isinstance(raw, str):
-        data = _decoded(raw.partition(",")[2] if raw.startswith("data:") else raw)
-    elif not isinstance(raw, (bytes, bytearray, memoryview)):
-        raise DataError(f"{type(cast('object', raw)).__name__} is no file.", fix=NO_FILE)
+    data = file_of(raw)
     if codec.pictured:
         with opened(data) as picture:
             count = picture.width * picture.height
@@ -35,6 +29,18 @@ def from_wire(raw: Any, codec: Codec, pixels: int = PIXELS) -> Any:
                 f"the picture has {count:,} pixels; {pixels:,} are the most.", fix="Make it smaller."
             )
     return data
+
+
+def file_of(raw: Any) -> bytes | bytearray | memoryview:
+    """The bytes of a file: of a text what it is base64 of. Raises DataError."""
+    if isinstance(raw, dict) and len(cast("dict[str, Any]", raw)) == 1:
+        raw = cast("dict[str, Any]", raw).get("b64", 0)
+    data: Any = cast("Any", raw)
+    if isinstance(raw, str):
+        return _decoded(raw.partition(",")[2] if raw.startswith("data:") else raw)
+    if isinstance(data, (bytes, bytearray, memoryview)):
+        return cast("bytes", data)
+    raise DataError(f"{type(data).__name__} is no file.", fix=NO_FILE)
 
 
 def _decoded(text: str) -> bytes:
