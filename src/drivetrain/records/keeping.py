@@ -41,13 +41,13 @@ def keep(
 def _inputs(
     kept: Kept, inputs: Mapping[str, Codec], item: Any, files: Callable[[Any], Any] | None
 ) -> dict[str, Any]:
-    values = cast("Mapping[str, Any]", item) if isinstance(item, Mapping) else None
-    if values is None or (len(inputs) == 1 and not inputs.keys() & values.keys()):
-        values = dict.fromkeys(inputs, item)
+    values = cast("Mapping[str, Any]", item if isinstance(item, Mapping) else {})
+    if len(inputs) == 1 and not inputs.keys() & values.keys():
+        values = {next(iter(inputs)): cast("Any", item)}
     told: dict[str, Any] = {}
     for name, codec in inputs.items():
         if name in values and name not in kept.redact:
-            raw: Any = values[name]
+            raw = values[name]
             if kept.inputs == "summary":
                 told[name] = _summary(codec.from_files, raw)
             elif codec.from_files:
@@ -123,8 +123,8 @@ def _part(value: Any, kept: Kept) -> Any:
     """A part without what is redacted; by its digest where it is long."""
     if isinstance(value, str) and kept.redact:
         return {"kind": "text", "characters": len(value)}
-    left = _without(value, kept.redact)
-    text = words.dumps(left) if isinstance(left, (str, list, dict)) else b""
+    left: Any = _without(value, kept.redact)
+    text = b"" if left is None or isinstance(left, (int, float)) else words.dumps(left)
     return (
         left
         if len(text) <= MOST_BYTES

@@ -178,32 +178,36 @@ class Store:
     def outcomes(self, model: str, given: Sequence[Outcome]) -> Told:
         """Keep what turned out to be true, in one commit. A later outcome takes the place of an earlier one; that of a key is
         that of every record with this key, but where there is one for a record's id as well, this one counts."""
-        told = Told(0, 0, 0, [])
+        told, done = Told(0, 0, 0, []), set[int]()
         with self.database.changing():
-            for field in ("key", "id"):
+            for field in ("id", "key"):
                 values = {getattr(each, field): each.value for each in given if getattr(each, field)}
                 names = list(values)
                 for start in range(0, len(names), 500):
-                    self._outcomes_of(
-                        model, field, {name: values[name] for name in names[start : start + 500]}, told
-                    )
+                    some = {name: values[name] for name in names[start : start + 500]}
+                    self._outcomes_of(model, field, some, told, done)
         return told
 
-    def _outcomes_of(self, model: str, field: str, values: dict[str, Any], told: Told) -> None:
-        places = ", ".join("?" * len(values))
+    def _outcomes_of(
+        self, model: str, field: str, values: dict[str, Any], told: Told, done: set[int]
+    ) -> None:
+        """Those that are told by this field, of records that are not among the `done`."""
+        texts = {_storable(name): words.dumps(value).decode() for name, value in values.items()}
+        places = ", ".join("?" * len(texts))
         rows = self.database.run(
-            f"SELECT number, {field}, outcome FROM {RECORDS} WHERE model = ? AND {field} IN ({places})",
-            [model, *map(_storable, values)],
+            f"SELECT number, {field}, outcome FROM {RECORDS} WHERE model = ? AND {field} IN ({places})", [model, *texts]
         )  # fmt: skip
         now, changes = self._clock.now(), list[Row]()
-        texts = {_storable(name): words.dumps(value).decode() for name, value in values.items()}
         for number, name, before in rows:
+            if number in done:
+                continue
+            done.add(number)
             if before == texts[name]:
                 told.unchanged += 1
-                continue
-            told.replaced += before is not None
-            told.stored += before is None
-            changes.append((texts[name], now, number))
+            else:
+                told.replaced += before is not None
+                told.stored += before is None
+                changes.append((texts[name], now, number))
         self.database.run_many(
             f"UPDATE {RECORDS} SET outcome = ?, outcome_time = ? WHERE number = ?", changes
         )

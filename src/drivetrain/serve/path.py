@@ -104,7 +104,7 @@ async def answer_items(
                 some = read[start : start + batcher.most]
                 answers += await batcher.submit(some, len(some), kind, priority, digest=digest, alone=alone)
         found = Answered(answers, servable, time.perf_counter() - begun)
-        found.record_ids = server.record_items(lease, items, found, request)
+        found.record_ids = await server.record_items(lease, items, found, request)
     return found
 
 
@@ -145,7 +145,7 @@ async def answer_tensors(
                 encoded, rows, TENSORS, priority, digest=digest, alone=alone
             )
         found = AnsweredTensors({name: made[name] for name in chosen}, servable, time.perf_counter() - begun)
-        found.record_ids = server.record_tensors(lease, encoded, found, request)
+        found.record_ids = await server.record_tensors(lease, encoded, found, request)
     return found
 
 

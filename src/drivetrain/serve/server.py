@@ -18,6 +18,7 @@ from drivetrain.serve.logs import Log
 from drivetrain.serve.path import Answered, AnsweredTensors, new_batcher
 from drivetrain.serve.programs.base import Servable
 from drivetrain.serve.quarantine import Quarantine
+from drivetrain.serve.recording import open_recorder, record_items, record_tensors
 from drivetrain.serve.routes import Routes
 from drivetrain.serve.settings import Batching, ModelSettings, Settings
 from drivetrain.serve.tracing import Tracer
@@ -72,7 +73,9 @@ class Server:
         self._watching: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin to look after the repository, where there is one to look after."""
+        """Open the store of records, and begin to look after the repository, where there are such. Raises DrivetrainError."""
+        if self.recorder is None and self.settings.records:
+            self.recorder = open_recorder(self)
         if self.repository is not None:
             if not self.repository.looked:
                 await self.in_thread(self.repository.scan)
@@ -84,6 +87,8 @@ class Server:
         if self._watching is not None:
             self._watching.cancel()
             self.repository.close()
+        if self.recorder is not None:
+            await asyncio.to_thread(self.recorder.close)
         self._readers.shutdown(wait=False, cancel_futures=True)
         self._sessions.shutdown(wait=False)
 
@@ -167,16 +172,18 @@ class Server:
         """The same in a thread that runs graphs."""
         return await asyncio.get_running_loop().run_in_executor(self._sessions, function, *args)
 
-    def record_items(
+    async def record_items(
         self, lease: Any, items: Sequence[Any], found: Answered, request: Request
     ) -> Sequence[str | None]:
-        """Keep what was answered; the ids that it can be found by."""
-        del lease, items, found, request
-        return ()
+        """Keep what was answered; the ids that it can be found by. Raises Refusal where it has to be kept, and can't be."""
+        if self.recorder is None:
+            return ()
+        return await record_items(self, lease.servable, items, found.answers, found.seconds, request)
 
-    def record_tensors(
+    async def record_tensors(
         self, lease: Any, feeds: Mapping[str, Array], found: AnsweredTensors, request: Request
     ) -> Sequence[str | None]:
         """The same of arrays."""
-        del lease, feeds, found, request
-        return ()
+        if self.recorder is None:
+            return ()
+        return await record_tensors(self, lease.servable, feeds, found.outputs, found.seconds, request)
