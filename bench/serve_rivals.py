@@ -92,7 +92,7 @@ def make(model: Path, bundle: Path) -> None:
     import numpy as np
     from onnx import TensorProto, helper, numpy_helper
 
-    from drivetrain.bundle import from_onnx
+    from drivetrain.runtime.adopting import from_onnx
 
     random = np.random.default_rng(0)
     weights = {"w1": (8, 32), "b1": (32,), "w2": (32, 4), "b2": (4,)}
