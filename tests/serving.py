@@ -48,6 +48,7 @@ class Given:
 class Lease:
     def __init__(self, servable: Servable, shadows: tuple[Servable, ...] = ()) -> None:
         self.servable, self.shadows = servable, shadows
+        self.arm, self.by, self.draw = "", "newest", None
 
     def hold(self) -> Lease:
         return self

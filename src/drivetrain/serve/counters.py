@@ -57,6 +57,9 @@ METRICS = {
     "drivetrain_waiting_rows": Metric("gauge", "Rows that wait for their run: what to scale by.", ("model",)),
     "drivetrain_requests_in_flight": Metric("gauge", "Requests that are being answered."),
     "drivetrain_reloads_total": Metric("counter", "Versions that came, failed or went.", ("model", "outcome")),
+    "drivetrain_shadow_answers_total": Metric(
+        "counter", "Answers of a version that is asked too: same, different, failed, left_out.", (*_OF_MODEL, "shadow", "outcome"),
+    ),
     "drivetrain_records_total": Metric("counter", "Records of answers.", ("outcome",)),
     "drivetrain_worker_restarts_total": Metric("counter", "Workers that died and were started again."),
     "drivetrain_quarantined_total": Metric("counter", "Inputs that killed workers and are refused."),
@@ -196,6 +199,10 @@ class Counters:
 
     def reloaded(self, model: str, outcome: str) -> None:
         self._add("drivetrain_reloads_total", 1, model, outcome)
+
+    def shadowed(self, model: str, version: int, shadow: int, outcome: str, count: int) -> None:
+        """Answers of a version were compared with those of another."""
+        self._add("drivetrain_shadow_answers_total", count, model, version, shadow, outcome)
 
     def recorded(self, outcome: str, count: int = 1) -> None:
         self._add("drivetrain_records_total", count, outcome)

@@ -23,6 +23,7 @@ from drivetrain.serve.types import Asked, Refusal, Request
 from drivetrain.types import Answer, Array, Failure
 
 if TYPE_CHECKING:
+    from drivetrain.serve.router import Lease
     from drivetrain.serve.server import Server
 
 TENSORS = "tensors"
@@ -87,7 +88,7 @@ async def answer_items(
     with server.router.lease(asked, request.headers) as lease:
         servable: Servable = lease.servable
         servable.refuse_unknown(options or {})
-        _note(request, servable, len(items))
+        _note(request, lease, len(items))
         kind = tuple(sorted((options or {}).items()))
         batcher = server.batcher(servable)
         answers: list[Answer | Failure] = []
@@ -105,6 +106,8 @@ async def answer_items(
                 answers += await batcher.submit(some, len(some), kind, priority, digest=digest, alone=alone)
         found = Answered(answers, servable, time.perf_counter() - begun)
         found.record_ids = await server.record_items(lease, items, found, request)
+        if lease.shadows:
+            server.shadows.items(lease, items, options or {}, answers, request)
     return found
 
 
@@ -140,12 +143,14 @@ async def answer_tensors(
             else:
                 encoded, rows = graph.feeds(feeds)
             _refuse_many(server, rows)
-            _note(request, servable, rows)
+            _note(request, lease, rows)
             made: dict[str, Array] = await batcher.submit(
                 encoded, rows, TENSORS, priority, digest=digest, alone=alone
             )
         found = AnsweredTensors({name: made[name] for name in chosen}, servable, time.perf_counter() - begun)
         found.record_ids = await server.record_tensors(lease, encoded, found, request)
+        if lease.shadows:
+            server.shadows.tensors(lease, feeds, made, request)
     return found
 
 
@@ -191,7 +196,7 @@ async def generate(
                 400, f"the model {servable.name!r} writes nothing.", fix="Use /models/NAME/predict."
             )
         async with server.writing:
-            _note(request, servable, 1)
+            _note(request, lease, 1)
             body = request.body or repr((prompt, options))
             digest = server.quarantine.digest(servable.name, servable.version, body)
             with server.quarantine.trial(digest):
@@ -231,9 +236,14 @@ class _Watch:
         self._counters.ran(self._model, self._version, rows, requests=requests, queue=queued, infer=took)
 
 
-def _note(request: Request, servable: Servable, rows: int) -> None:
-    """For the log, the counters and the trace: what the request has come to."""
+def _note(request: Request, lease: Lease, rows: int) -> None:
+    """For the log, the counters and the trace: what the request has come to, and where shares of the traffic are, by which draw."""
+    servable: Servable = lease.servable
     request.log["model"], request.log["version"], request.log["rows"] = servable.name, servable.version, rows
+    if lease.arm:
+        request.log["arm"], request.log["by"] = lease.arm, lease.by
+        if lease.draw is not None:
+            request.log["draw"] = lease.draw
 
 
 def _words(feeds: Mapping[str, Array]) -> Hashable:

@@ -21,6 +21,7 @@ from drivetrain.serve.quarantine import Quarantine
 from drivetrain.serve.recording import open_recorder, record_items, record_tensors
 from drivetrain.serve.routes import Routes
 from drivetrain.serve.settings import Batching, ModelSettings, Settings
+from drivetrain.serve.shadow import Shadows
 from drivetrain.serve.tracing import Tracer
 from drivetrain.serve.types import Refusal, Request, Response
 from drivetrain.types import Array
@@ -71,6 +72,7 @@ class Server:
         self.stopping = False
         self._spans: dict[int, Any] = {}
         self._watching: asyncio.Task[None] | None = None
+        self.shadows = Shadows(self)
 
     async def start(self) -> None:
         """Open the store of records, and begin to look after the repository, where there are such. Raises DrivetrainError."""
@@ -87,6 +89,7 @@ class Server:
         if self._watching is not None:
             self._watching.cancel()
             self.repository.close()
+        await self.shadows.close()
         if self.recorder is not None:
             await asyncio.to_thread(self.recorder.close)
         self._readers.shutdown(wait=False, cancel_futures=True)
