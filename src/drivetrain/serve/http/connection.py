@@ -23,6 +23,7 @@ import httptools
 
 from drivetrain.serve.http import heads
 from drivetrain.serve.http.body import Inflater, too_large
+from drivetrain.serve.http.door import inflater
 from drivetrain.serve.types import Refusal, Request, Response
 
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ class Connection(asyncio.Protocol):
             self.parser.get_method().decode("ascii"),
             "",
             headers=headers,
-            id=hub.request_id(headers.get("x-request-id")),
+            id=hub.door.request_id(headers.get("x-request-id")),
             arrived=self.since if self.phase == "receiving" else time.monotonic(),
         )
         version, chunked = self.parser.get_http_version(), headers.get("transfer-encoding")
@@ -197,8 +198,9 @@ class Connection(asyncio.Protocol):
             raise Refusal(400, "a request that asks for another protocol can't have a body")
         try:
             request.path, request.query = heads.target(self.url, headers.get("host", ""))
-            self.shared = hub.admit(request, self.address, self.certificate, version)
-            self._prepare_body(request)
+            self.shared = hub.door.admit(request, self.address, self.certificate, version)
+            self.inflater = inflater(headers, hub.limits.body)
+            headers.pop("content-encoding", None)
         except Refusal as refusal:
             if chunked or length > SMALL or "expect" in headers:
                 raise
@@ -235,18 +237,6 @@ class Connection(asyncio.Protocol):
 
     # A request's way to its answer
 
-    def _prepare_body(self, request: Request) -> None:
-        encoding = self.headers.get("content-encoding", "identity").strip().lower()
-        if encoding == "identity":
-            return
-        if encoding not in ("gzip", "x-gzip", "deflate"):
-            raise Refusal(
-                415, "this Content-Encoding isn't known here", fix="Send the body plain, gzip or deflate.",
-                headers={"Accept-Encoding": "gzip, deflate"},
-            )  # fmt: skip
-        self.inflater = Inflater(encoding, self.hub.limits.body)
-        del self.headers["content-encoding"]
-
     def _continue(self, expected: str) -> None:
         if expected.lower() != "100-continue":
             raise Refusal(417, "this server knows one expectation: 100-continue")
@@ -270,7 +260,7 @@ class Connection(asyncio.Protocol):
 
     def _stop(self, refusal: Refusal) -> None:
         """What came can't be answered otherwise, nor can anything that follows be read."""
-        request = self.request or Request("", "", id=self.hub.request_id(None), arrived=time.monotonic())
+        request = self.request or Request("", "", id=self.hub.door.request_id(None), arrived=time.monotonic())
         self.stopped = True
         self._enqueue((request, refusal, self.shared, False, False))
 
@@ -300,7 +290,9 @@ class Connection(asyncio.Protocol):
         keep = True
         while self.queue and keep:
             request, refused, shared, keep, chunks = self.queue.popleft()
-            response = await self._answer(request) if refused is None else self.hub.refuse(request, refused)
+            response = (
+                await self._answer(request) if refused is None else self.hub.door.refuse(request, refused)
+            )
             if shared:
                 response.headers = {**response.headers, **shared}
             keep = keep and not self.hub.stopping() and (chunks or isinstance(response.body, bytes))
@@ -325,17 +317,16 @@ class Connection(asyncio.Protocol):
                 self.transport.resume_reading()
 
     async def _answer(self, request: Request) -> Response:
-        hub = self.hub
-        if request.method == "OPTIONS":
-            return hub.options(request)
         try:
-            return await hub.server.answer(request)
+            return await self.hub.door.answer(request)
         except asyncio.CancelledError:
             if not self.expired:
                 raise
         self.expired = False
         cast("asyncio.Task[None]", asyncio.current_task()).uncancel()
-        return hub.refuse(request, Refusal(503, "the answer took too long", headers={"Retry-After": "1"}))
+        return self.hub.door.refuse(
+            request, Refusal(503, "the answer took too long", headers={"Retry-After": "1"})
+        )
 
     def _head(self, request: Request, response: Response, length: bytes, ending: bytes) -> bytes:
         return b"%bX-Request-Id: %b\r\nDate: %b\r\n%b%b%b\r\n" % (

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-import os
-import re
 import socket
 import ssl
 import time
 from collections.abc import Coroutine, Sequence
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from drivetrain.errors import FileError
 from drivetrain.extras import require
-from drivetrain.serve import refusals
-from drivetrain.serve.access import Gate
-from drivetrain.serve.routes import Routes
+from drivetrain.serve.http.door import Answering, Door
 from drivetrain.serve.settings import Access, Limits, Settings
-from drivetrain.serve.types import Refusal, Request, Response
+from drivetrain.serve.types import Refusal
 
 if TYPE_CHECKING:
     from drivetrain.serve.http.connection import Connection
@@ -38,78 +33,20 @@ PACE = 16 * 1024
 BODIES = 16
 """How many bodies of the largest size may be in memory half received, over all connections."""
 
-_PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-
-
-class Answering(Protocol):
-    """What this package needs of the server."""
-
-    routes: Routes
-    gate: Gate
-
-    async def answer(self, request: Request) -> Response: ...
-
 
 class Hub:
     """What all connections of one process share."""
 
     def __init__(self, server: Answering, settings: Settings) -> None:
         self.server = server
+        self.door = Door(server)
         self.limits: Limits = settings.limits
         self.loop = asyncio.get_running_loop()
         self.connections: dict[Connection, None] = {}
         self.date = formatdate(usegmt=True).encode()
         self._received = 0
-        self._ids = itertools.count()
-        self._id = os.urandom(12).hex()
         self._closing = False
-        self._began = getattr(server, "begun", None)
-        self._finished = getattr(server, "finished", None)
         self.sweeping = self.loop.call_later(SWEEP, self.sweep)
-
-    def request_id(self, given: str | None) -> str:
-        """The caller's own, where it is a plain word, else one that no other request has."""
-        if given is not None and _PLAIN_ID.fullmatch(given):
-            return given
-        return f"{self._id}{next(self._ids):08x}"
-
-    def admit(self, request: Request, address: str, certificate: str, version: str) -> dict[str, str]:
-        """All that can be refused before a body is read. Raises Refusal. Returns headers for a page of another origin."""
-        gate, headers = self.server.gate, request.headers
-        if "host" in headers:
-            gate.host(headers["host"])
-        elif version == "1.1":
-            raise Refusal(400, "the request has no Host header")
-        shared = gate.origin(request.method, headers)
-        request.caller = gate.caller(headers, address, certificate)
-        gate.rate(request.caller)
-        if request.method != "OPTIONS":
-            request.route, request.places = self.server.routes.match(request.method, request.path)
-            gate.may(request.caller, request.route.right, request.places.get("model"))
-        return shared
-
-    def options(self, request: Request) -> Response:
-        """What an address takes, and what a browser asks before it sends a page's request elsewhere."""
-        takes = (
-            self.server.routes.allowed(request.path)
-            if request.path != "*"
-            else ["GET", "HEAD", "OPTIONS", "POST"]
-        )
-        if not takes:
-            return self.refuse(request, Refusal(404, "there is no such address here"))
-        return self._told(request, Response(b"", 204, headers={"Allow": ", ".join(takes)}))
-
-    def refuse(self, request: Request, refusal: Refusal) -> Response:
-        """The answer to what the server itself never saw."""
-        return self._told(request, refusals.response(refusal, request))
-
-    def _told(self, request: Request, response: Response) -> Response:
-        """Tell whoever counts and logs."""
-        if self._began is not None:
-            self._began(request)
-        if self._finished is not None:
-            self._finished(request, response.status)
-        return response
 
     def hold(self, size: int) -> None:
         """Count bytes of large bodies. Raises Refusal 503 where many at once would fill the memory; small ones always go

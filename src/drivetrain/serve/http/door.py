@@ -1,0 +1,100 @@
+"""Who comes in: all that is decided by a request's line and headers, whatever has read them from the network."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from collections.abc import Mapping
+from typing import Protocol
+
+from drivetrain.serve import refusals
+from drivetrain.serve.access import Gate
+from drivetrain.serve.http.body import Inflater
+from drivetrain.serve.routes import Routes
+from drivetrain.serve.types import Refusal, Request, Response
+
+_PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
+class Answering(Protocol):
+    """What HTTP needs of the server. It may also have `begun(request)` and `finished(request, status)`, for what never reaches
+    `answer`, and `stopping`."""
+
+    routes: Routes
+    gate: Gate
+
+    async def answer(self, request: Request) -> Response: ...
+
+
+class Door:
+    def __init__(self, server: Answering) -> None:
+        self._server = server
+        self._ids = itertools.count()
+        self._id = os.urandom(12).hex()
+        self._began = getattr(server, "begun", None)
+        self._finished = getattr(server, "finished", None)
+
+    def request_id(self, given: str | None) -> str:
+        """The caller's own, where it is a plain word, else one that no other request has."""
+        if given is not None and _PLAIN_ID.fullmatch(given):
+            return given
+        return f"{self._id}{next(self._ids):08x}"
+
+    def admit(self, request: Request, address: str, certificate: str, version: str) -> dict[str, str]:
+        """All that can be refused before a body is read. Raises Refusal. Returns headers for a page of another origin."""
+        gate, headers = self._server.gate, request.headers
+        if "host" in headers:
+            gate.host(headers["host"])
+        elif version == "1.1":
+            raise Refusal(400, "the request has no Host header")
+        shared = gate.origin(request.method, headers)
+        request.caller = gate.caller(headers, address, certificate)
+        gate.rate(request.caller)
+        if request.method != "OPTIONS":
+            request.route, request.places = self._server.routes.match(request.method, request.path)
+            gate.may(request.caller, request.route.right, request.places.get("model"))
+        return shared
+
+    async def answer(self, request: Request) -> Response:
+        if request.method == "OPTIONS":
+            return self._options(request)
+        return await self._server.answer(request)
+
+    def _options(self, request: Request) -> Response:
+        """What an address takes, and what a browser asks before it sends a page's request elsewhere."""
+        takes = (
+            self._server.routes.allowed(request.path)
+            if request.path != "*"
+            else ["GET", "HEAD", "OPTIONS", "POST"]
+        )
+        if not takes:
+            return self.refuse(request, Refusal(404, "there is no such address here"))
+        return self._told(request, Response(b"", 204, headers={"Allow": ", ".join(takes)}))
+
+    def refuse(self, request: Request, refusal: Refusal) -> Response:
+        """The answer to what the server itself never saw."""
+        return self._told(request, refusals.response(refusal, request))
+
+    def _told(self, request: Request, response: Response) -> Response:
+        """Tell whoever counts and logs."""
+        if self._began is not None:
+            self._began(request)
+        if self._finished is not None:
+            self._finished(request, response.status)
+        return response
+
+
+def inflater(headers: Mapping[str, str], most: int) -> Inflater | None:
+    """What decompresses a body; None where it comes as it is. Raises Refusal 415."""
+    encoding = headers.get("content-encoding", "identity").strip().lower()
+    if encoding == "identity":
+        return None
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        raise Refusal(
+            415,
+            "this Content-Encoding isn't known here",
+            fix="Send the body plain, gzip or deflate.",
+            headers={"Accept-Encoding": "gzip, deflate"},
+        )
+    return Inflater(encoding, most)
