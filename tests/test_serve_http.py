@@ -206,6 +206,7 @@ def test_slow_answers_end():
         assert status_of(answer) == 503
         assert head_of(answer)["retry-after"] == "1"
         assert len(server.server.cancelled) == 1
+        assert len(server.server.told) <= 1
 
 
 def test_a_client_that_goes_cancels_its_work(here: Running):

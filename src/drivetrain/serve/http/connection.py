@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING, Literal, cast
 
 import httptools
 
+from drivetrain.serve import refusals
 from drivetrain.serve.http import heads
 from drivetrain.serve.http.body import Inflater, too_large
-from drivetrain.serve.http.door import inflater
-from drivetrain.serve.types import Refusal, Request, Response
+from drivetrain.serve.http.door import common_name, inflater
+from drivetrain.serve.types import Caller, Refusal, Request, Response
 
 if TYPE_CHECKING:
     from drivetrain.serve.http.listen import Hub
@@ -48,17 +49,12 @@ _REQUEST_LINE = re.compile(rb"[A-Z]{1,32} [!-~]{1,4096} HTTP/1\.[01]\r\n")
 class Connection(asyncio.Protocol):
     """The protocol class that asyncio (or uvloop) calls."""
 
-    __slots__ = (
-        "address", "certificate", "drained", "expired", "got", "headers", "held", "hub", "inflater", "parser", "paused", "phase",
-        "pieces", "queue", "raw", "refused", "request", "served", "shared", "since", "size", "stopped", "task", "transport",
-        "unsent", "url",
-    )  # fmt: skip
-
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
         self.transport: asyncio.Transport = None  # type: ignore[assignment]
         self.parser = httptools.HttpRequestParser(self)
-        self.address = self.certificate = ""
+        self.certificate = ""
+        self.anybody = Caller()  # Who asks, as long as nobody has looked at a key.
         self.phase: Phase = "idle"
         self.since = 0.0  # When the phase began, or in it something last moved.
         self.served = False  # Whether a request was answered: who has asked well may be quiet for longer.
@@ -88,8 +84,9 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
         peer = transport.get_extra_info("peername")
-        self.address = str(cast("tuple[object, ...]", peer)[0]) if isinstance(peer, tuple) else ""
-        self.certificate = _common_name(transport.get_extra_info("peercert"))
+        address = str(cast("tuple[object, ...]", peer)[0]) if isinstance(peer, tuple) else ""
+        self.anybody = Caller("", address, frozenset())
+        self.certificate = common_name(transport.get_extra_info("peercert"))
         self.since = time.monotonic()
         self.hub.add(self)
 
@@ -183,6 +180,7 @@ class Connection(asyncio.Protocol):
             self.parser.get_method().decode("ascii"),
             "",
             headers=headers,
+            caller=self.anybody,
             id=hub.door.request_id(headers.get("x-request-id")),
             arrived=self.since if self.phase == "receiving" else time.monotonic(),
         )
@@ -198,7 +196,7 @@ class Connection(asyncio.Protocol):
             raise Refusal(400, "a request that asks for another protocol can't have a body")
         try:
             request.path, request.query = heads.target(self.url, headers.get("host", ""))
-            self.shared = hub.door.admit(request, self.address, self.certificate, version)
+            self.shared = hub.door.admit(request, self.anybody.address, self.certificate, version)
             self.inflater = inflater(headers, hub.limits.body)
             headers.pop("content-encoding", None)
         except Refusal as refusal:
@@ -260,7 +258,9 @@ class Connection(asyncio.Protocol):
 
     def _stop(self, refusal: Refusal) -> None:
         """What came can't be answered otherwise, nor can anything that follows be read."""
-        request = self.request or Request("", "", id=self.hub.door.request_id(None), arrived=time.monotonic())
+        request = self.request or Request(
+            "", "", caller=self.anybody, id=self.hub.door.request_id(None), arrived=time.monotonic()
+        )
         self.stopped = True
         self._enqueue((request, refusal, self.shared, False, False))
 
@@ -324,8 +324,9 @@ class Connection(asyncio.Protocol):
                 raise
         self.expired = False
         cast("asyncio.Task[None]", asyncio.current_task()).uncancel()
-        return self.hub.door.refuse(
-            request, Refusal(503, "the answer took too long", headers={"Retry-After": "1"})
+        # The server has told whoever counts and logs that this request ended.
+        return refusals.response(
+            Refusal(503, "the answer took too long", headers={"Retry-After": "1"}), request
         )
 
     def _head(self, request: Request, response: Response, length: bytes, ending: bytes) -> bytes:
@@ -401,15 +402,3 @@ class Connection(asyncio.Protocol):
 
 class _Enough(Exception):
     """More requests came ahead of their answers than are taken."""
-
-
-def _common_name(certificate: object) -> str:
-    """The name in a client's certificate that the TLS layer has checked; "" where there is none."""
-    if not isinstance(certificate, dict):
-        return ""
-    subject = cast("dict[str, tuple[tuple[tuple[str, str], ...], ...]]", certificate).get("subject", ())
-    for names in subject:
-        for kind, name in names:
-            if kind == "commonName":
-                return name[:100]
-    return ""

@@ -6,7 +6,7 @@ import itertools
 import os
 import re
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, cast
 
 from drivetrain.serve import refusals
 from drivetrain.serve.access import Gate
@@ -27,11 +27,19 @@ class Answering(Protocol):
     async def answer(self, request: Request) -> Response: ...
 
 
+_REASONS = {
+    400: "syntax", 401: "access", 403: "access", 404: "address", 405: "address", 408: "timeout", 413: "size", 414: "size",
+    415: "syntax", 417: "syntax", 421: "host", 429: "rate", 431: "size", 501: "syntax", 503: "memory", 505: "syntax",
+}  # fmt: skip
+"""Why a request came no further, as counters name it."""
+
+
 class Door:
     def __init__(self, server: Answering) -> None:
         self._server = server
         self._ids = itertools.count()
         self._id = os.urandom(12).hex()
+        self._counters = getattr(server, "counters", None)
         self._began = getattr(server, "begun", None)
         self._finished = getattr(server, "finished", None)
 
@@ -74,7 +82,13 @@ class Door:
 
     def refuse(self, request: Request, refusal: Refusal) -> Response:
         """The answer to what the server itself never saw."""
+        self.count(_REASONS.get(refusal.status, "other"))
         return self._told(request, refusals.response(refusal, request))
+
+    def count(self, reason: str) -> None:
+        """Count what was refused, where somebody counts."""
+        if self._counters is not None:
+            self._counters.refused(reason)
 
     def _told(self, request: Request, response: Response) -> Response:
         """Tell whoever counts and logs."""
@@ -98,3 +112,15 @@ def inflater(headers: Mapping[str, str], most: int) -> Inflater | None:
             headers={"Accept-Encoding": "gzip, deflate"},
         )
     return Inflater(encoding, most)
+
+
+def common_name(certificate: object) -> str:
+    """The name in a client's certificate that the TLS layer has checked; "" where there is none."""
+    if not isinstance(certificate, dict):
+        return ""
+    subject = cast("dict[str, tuple[tuple[tuple[str, str], ...], ...]]", certificate).get("subject", ())
+    for names in subject:
+        for kind, name in names:
+            if kind == "commonName":
+                return name[:100]
+    return ""

@@ -69,6 +69,7 @@ class Hub:
                     break
             else:
                 other = connection
+            self.door.count("connections")
             self.remove(other)
             other.transport.abort()
 
