@@ -237,8 +237,13 @@ def _finite_rows(output: Array) -> list[bool]:
     return cast("list[bool]", found.all(axis=1).tolist())
 
 
+_CELLS = frozenset({int, float, bool, type(None)})
+
+
 def describe(item: Any) -> str:
     """A short name of an item for answers and errors: a path as it is, the kind and size of anything else."""
+    if type(item) in _CELLS:  # The most there is, and the quickest told.
+        return repr(item)
     if isinstance(item, (str, os.PathLike)):
         return os.fspath(cast("str", item))[:1000]
     if isinstance(item, (bytes, bytearray, memoryview)):

@@ -11,61 +11,71 @@ import asyncio
 import heapq
 import math
 import time
-from collections.abc import Awaitable, Callable, Hashable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
-from drivetrain.errors import one_line
 from drivetrain.serve.settings import Batching
 from drivetrain.serve.types import Refusal
 
 INLINE = 0.001
 """Seconds that the event loop may stand still for a batch."""
-
-Run = Callable[[Hashable, list[Any]], list[Any]]
-"""(kind, what several works hold) -> the result for each. Raises for all of them together."""
+LATE = "it has waited too long for this model."
 
 
-class Watch(Protocol):
-    """Who looks on: where what a run takes is counted, and what is at work is known if the process dies of it."""
+class Kind(NamedTuple):
+    """What goes together in a batch is alike in all of this."""
 
-    def waiting(self, change: int) -> None:
-        """So many rows more wait."""
-
-    def running(self, digests: Sequence[int]) -> AbstractContextManager[None]:
-        """Around a run, in whichever thread."""
-        ...
-
-    def ran(self, rows: int, requests: int, queued: int, took: int) -> None:
-        """A run has ended: over `rows` rows of `requests` requests that had waited `queued` ns together, and it took `took` ns."""
-
-
-class NoWatch:
-    """Nobody looks on."""
-
-    def waiting(self, change: int) -> None: ...
-
-    def running(self, digests: Sequence[int]) -> AbstractContextManager[None]:
-        return nullcontext()
-
-    def ran(self, rows: int, requests: int, queued: int, took: int) -> None: ...
+    tensors: bool
+    """Arrays, and not items."""
+    read: bool = False
+    """Whether items were read before they came to the queue."""
+    options: tuple[tuple[str, Any], ...] = ()
+    length: int = 0
+    """About how long rows of different lengths are: what pads a batch is work for nothing."""
+    alone: int = 0
+    """Of what is to be run by itself, its digest."""
 
 
 @dataclass(slots=True, eq=False)
 class Work:
-    """What one request asks, waiting: `rows` of it, of a `kind` that goes together with its like, unless it is to be run `alone`.
-    `digest` stands for the request (see `quarantine.py`)."""
+    """What one request asks, waiting: `rows` of it, of a `kind` that goes together with its like. `digest` is by what the
+    quarantine knows it."""
 
     held: Any
     rows: int
-    kind: Hashable
+    kind: Kind
+    digest: int
     arrived: float
     until: float
     answered: asyncio.Future[Any]
-    digest: int
-    alone: bool
+
+
+class Ran(NamedTuple):
+    """What came of a batch: the result or the exception of each work, and how many nanoseconds went where."""
+
+    found: list[Any]
+    encode: int = 0
+    infer: int = 0
+    decode: int = 0
+
+
+Run = Callable[[list[Work]], Ran]
+"""All works are of one kind. Raises what one of them, or all together, can't be had for."""
+
+
+class Watch:
+    """Who is told what a batcher does: counters, for one."""
+
+    def ran(self, works: Sequence[Work], rows: int, queued: float, ran: Ran) -> None:
+        """A batch was run, whose works have waited for `queued` seconds together."""
+
+    def waiting(self, change: int) -> None:
+        """So many rows more wait than when this was told last."""
+
+    def refused(self, reason: str) -> None:
+        """A work was refused: "queue" or "deadline"."""
 
 
 class Batcher:
@@ -81,61 +91,52 @@ class Batcher:
         watch: Watch | None = None,
     ) -> None:
         """`seconds` says about how long so many rows take, `patience` how long they may wait where `batching` doesn't."""
-        self._run, self._seconds, self._in_thread = run, seconds, in_thread
+        self._run, self._seconds, self._in_thread, self._watch = run, seconds, in_thread, watch or Watch()
         self.most, self._delay, self._queue = batching.most, batching.delay_ms / 1e3, batching.queue
         self._patience = batching.deadline_ms / 1e3 or patience
-        self._waiting: list[
-            tuple[int, int, Work]
-        ] = []  # A heap: the greatest priority first, then who came first.
+        # A heap: the greatest priority first, then who came first.
+        self._waiting: list[tuple[int, int, Work]] = []
         self._numbers = count()
         self._called = self._busy = False
         self._timer: asyncio.TimerHandle | None = None
         self.rows = 0
         """That wait."""
-        self.running = 0
-        self._watch: Watch = watch or NoWatch()
-        self._ran: list[tuple[int, int, int, int]] = []
-        """What is to be told of runs: they may be made in a thread, and are counted in the event loop's."""
+        self.running = self._told = 0
 
-    async def submit(
-        self,
-        held: Any,
-        rows: int,
-        kind: Hashable = (),
-        priority: int = 0,
-        *,
-        digest: int = 0,
-        alone: bool = False,
-    ) -> Any:
-        """What `run` makes of it. Raises Refusal (503) where too much waits already, and where it has waited too long."""
-        loop = asyncio.get_running_loop()
-        if self.rows and self.rows + rows > self._queue:
+    def submit(
+        self, held: Any, rows: int, kind: Kind, *, priority: int = 0, digest: int = 0
+    ) -> asyncio.Future[Any]:
+        """What `run` will make of it; whoever cancels it has left the queue. Raises Refusal (503) where too much waits already;
+        the future does where it has waited too long."""
+        if self.rows and self.rows + rows > self._queue and self._left() + rows > self._queue:
+            self._watch.refused("queue")
             raise self._full("too many requests wait for this model.")
+        loop = asyncio.get_running_loop()
         now = time.monotonic()
-        work = Work(held, rows, kind, now, now + self._patience, loop.create_future(), digest, alone)
+        work = Work(held, rows, kind, digest, now, now + self._patience, loop.create_future())
         heapq.heappush(self._waiting, (-priority, next(self._numbers), work))
-        self._count(rows)
-        if not self._called and not self._busy:
+        self.rows += rows
+        if self._busy:
+            if self._timer is None:
+                self._timer = loop.call_later(self._patience, self._refuse_late)
+            self._tell()
+        elif not self._called:
+            # Not at once: what other connections have sent comes to the same batch.
             self._called = True
             loop.call_soon(self._next)
-        elif self._busy and self._timer is None:
-            self._timer = loop.call_at(loop.time() + self._patience, self._refuse_late)
-        try:
-            return await work.answered
-        except asyncio.CancelledError:
-            work.answered.cancel()  # Whoever asked has gone: it leaves the queue.
-            raise
+        return work.answered
 
     def _next(self) -> None:
-        """Run what waits, for as long as that can be done here; the rest is run when the event loop comes round again."""
+        """Run the next batch, here or in a thread."""
         self._called = False
         if self._busy or not self._waiting:
             return
+        loop = asyncio.get_running_loop()
         if self._delay and self.rows < self.most:
             due = min(work.arrived for _, _, work in self._waiting) + self._delay - time.monotonic()
             if due > 0:
                 self._called = True
-                asyncio.get_running_loop().call_later(due, self._next)
+                loop.call_later(due, self._next)
                 return
         works = self._taken()
         if not works:
@@ -143,101 +144,103 @@ class Batcher:
         rows = sum(work.rows for work in works)
         if self._seconds(rows) <= INLINE:
             self._finish(works, self._attempt(works))
-            self._again()
+            if self._waiting:
+                self._called = True
+                loop.call_soon(self._next)
             return
         self._busy, self.running = True, rows
+        self._tell()
         done = asyncio.ensure_future(self._in_thread(self._attempt, works))
         done.add_done_callback(lambda task: self._came(works, task))
 
-    def _again(self) -> None:
-        if self._waiting and not self._called:
-            self._called = True
-            asyncio.get_running_loop().call_soon(self._next)
-
-    def _came(self, works: list[Work], task: asyncio.Future[list[Any]]) -> None:
+    def _came(self, works: list[Work], task: asyncio.Future[Ran]) -> None:
         self._busy, self.running = False, 0
-        fault = RuntimeError("it was ended") if task.cancelled() else task.exception()
-        self._finish(works, [fault] * len(works) if fault else task.result())
-        self._again()
+        self._tell()
+        fault = RuntimeError("the server was ended") if task.cancelled() else task.exception()
+        if self._waiting:
+            self._next()  # First the model gets work again.
+        self._finish(works, Ran([fault] * len(works)) if fault else task.result())
 
     def _taken(self) -> list[Work]:
         """The next batch: of one kind, `most` rows at most unless the first alone has more. What is late is refused."""
         taken: list[Work] = []
         others: list[tuple[int, int, Work]] = []
-        rows, gone, now = 0, 0, time.monotonic()
-        while self._waiting and rows < self.most:
+        rows, now = 0, time.monotonic()
+        while self._waiting and rows < self.most and len(others) <= self.most:
             entry = heapq.heappop(self._waiting)
             work = entry[2]
-            if work.answered.done():
-                gone += work.rows
+            if work.answered.done():  # Whoever asked has gone.
+                self.rows -= work.rows
             elif work.until < now:
-                gone += work.rows
-                work.answered.set_exception(self._full("it has waited too long for this model."))
-            elif taken and (
-                work.kind != taken[0].kind or rows + work.rows > self.most or work.alone or taken[0].alone
-            ):
+                self.rows -= work.rows
+                self._refuse(work)
+            elif taken and (work.kind != taken[0].kind or rows + work.rows > self.most):
                 others.append(entry)
-                if len(others) > self.most:
-                    break
             else:
                 taken.append(work)
                 rows += work.rows
         for entry in others:
             heapq.heappush(self._waiting, entry)
-        self._count(-rows - gone)
+        self.rows -= rows
         return taken
 
-    def _count(self, change: int) -> None:
-        """So many rows more wait."""
-        if change:
-            self.rows += change
-            self._watch.waiting(change)
-
-    def _attempt(self, works: Sequence[Work]) -> list[Any]:
-        """The result of each work, or the exception. One that can't be run never takes the others with it: then each is run by
-        itself."""
-        waited, begun = time.monotonic(), time.perf_counter_ns()
-        found: list[Any]
+    def _attempt(self, works: list[Work]) -> Ran:
+        """What comes of a batch. Where it can't be run, each work is run by itself: one never takes the others with it."""
         try:
-            with self._watch.running([work.digest for work in works if work.digest]):
-                found = self._run(works[0].kind, [work.held for work in works])
+            return self._run(works)
         except Exception as fault:  # noqa: BLE001 - it is theirs whose work it was.
             if len(works) == 1:
-                return [fault]
-            return [self._attempt([work])[0] for work in works]
-        queued = sum(waited - work.arrived for work in works)
-        rows = sum(work.rows for work in works)
-        self._ran.append((rows, len(works), int(queued * 1e9), time.perf_counter_ns() - begun))
-        return found
+                return Ran([fault])
+            alone = [self._attempt([work]) for work in works]
+            return Ran(
+                [one.found[0] for one in alone],
+                sum(one.encode for one in alone), sum(one.infer for one in alone), sum(one.decode for one in alone),
+            )  # fmt: skip
 
-    def _finish(self, works: Sequence[Work], found: Sequence[Any]) -> None:
-        while self._ran:
-            self._watch.ran(*self._ran.pop())
-        for work, each in zip(works, found):
+    def _tell(self) -> None:
+        """What waits while a run takes long: what is taken at once never waited."""
+        if self.rows != self._told:
+            self._watch.waiting(self.rows - self._told)
+            self._told = self.rows
+
+    def _finish(self, works: list[Work], ran: Ran) -> None:
+        for work, each in zip(works, ran.found):
             if work.answered.done():
                 continue
             if isinstance(each, BaseException):
                 work.answered.set_exception(each)
             else:
                 work.answered.set_result(each)
+        rows = sum(work.rows for work in works)
+        spent = (ran.encode + ran.infer + ran.decode) / 1e9
+        now = time.monotonic()
+        self._watch.ran(works, rows, sum(max(now - work.arrived - spent, 0.0) for work in works), ran)
 
     def _refuse_late(self) -> None:
         """While a run takes long, what waits behind it is still refused in time."""
         self._timer = None
-        now = time.monotonic()
+        now, due = time.monotonic(), math.inf
         for _, _, work in self._waiting:
-            if work.until <= now and not work.answered.done():
-                work.answered.set_exception(self._full("it has waited too long for this model."))
-        if self._waiting:
-            loop = asyncio.get_running_loop()
-            due = min(
-                (work.until for _, _, work in self._waiting if not work.answered.done()),
-                default=now + self._patience,
-            )
-            self._timer = loop.call_at(loop.time() + max(due - now, 0.01), self._refuse_late)
+            if work.answered.done():
+                continue
+            if work.until <= now:
+                self._refuse(work)
+            else:
+                due = min(due, work.until)
+        if due < math.inf:
+            self._timer = asyncio.get_running_loop().call_later(due - now + 0.001, self._refuse_late)
+
+    def _left(self) -> int:
+        """The rows that wait, without those of who has gone."""
+        self._waiting = [entry for entry in self._waiting if not entry[2].answered.done()]
+        heapq.heapify(self._waiting)
+        self.rows = sum(work.rows for _, _, work in self._waiting)
+        return self.rows
+
+    def _refuse(self, work: Work) -> None:
+        self._watch.refused("deadline")
+        work.answered.set_exception(self._full(LATE))
 
     def _full(self, error: str) -> Refusal:
         later = max(1, math.ceil(self._seconds(self.rows + self.running)))
-        return Refusal(
-            503, one_line(error), fix=f"Ask again in {later} s.", headers={"Retry-After": str(later)}
-        )
+        return Refusal(503, error, fix=f"Ask again in {later} s.", headers={"Retry-After": str(later)})

@@ -2,21 +2,26 @@
 
     parse -> READ -> encode -> BATCH -> SESSION -> decode -> RECORD -> render
 
-A protocol (`protocols/`, `grpc/`) parses what came over the network and renders what goes back; all between is here:
-raw items come in by `answer_items`, arrays by `answer_tensors`, and what is written piece by piece by `generate`.
+A protocol (`protocols/`, `grpc/`) parses what came over the network and renders what goes back; all between is here: raw items
+come in by `answer_items`, arrays by `answer_tensors`, and what is written piece by piece by `generate`. Both wait in the queue of
+the version that is to answer (`batcher.py`), and what waits there together is answered together, by `run_together`.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Hashable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from drivetrain.errors import BundleError
+import numpy as np
+
+from drivetrain.errors import BundleError, DrivetrainError, UsageError
 from drivetrain.runtime.generator import Piece
-from drivetrain.serve.batcher import INLINE, Batcher
-from drivetrain.serve.ports import TensorGraph, joined
+from drivetrain.serve import recording
+from drivetrain.serve.batcher import INLINE, Batcher, Kind, Ran, Work
+from drivetrain.serve.ports import TensorGraph, joined, longest
 from drivetrain.serve.programs.base import Servable
 from drivetrain.serve.tensors import check_feeds, check_outputs
 from drivetrain.serve.types import Asked, Refusal, Request
@@ -25,8 +30,6 @@ from drivetrain.types import Answer, Array, Failure
 if TYPE_CHECKING:
     from drivetrain.serve.router import Lease
     from drivetrain.serve.server import Server
-
-TENSORS = "tensors"
 
 
 @dataclass(slots=True)
@@ -73,6 +76,9 @@ class AnsweredTensors:
         return self.servable.hash
 
 
+# --- the way of raw items -------------------------------------------------------------------------------------
+
+
 async def answer_items(
     server: Server,
     asked: Asked,
@@ -82,33 +88,54 @@ async def answer_items(
     priority: int = 0,
     options: Mapping[str, Any] | None = None,
 ) -> Answered:
-    """Raw items -> answers. Raises Refusal where the whole can't be had, DrivetrainError for options that can't be meant."""
+    """Raw items, or in the place of one the error that it couldn't be parsed for -> answers. Raises Refusal where the whole can't
+    be had, UsageError for options that can't be meant."""
     begun = time.perf_counter()
-    _refuse_many(server, len(items))
     with server.router.lease(asked, request.headers) as lease:
         servable: Servable = lease.servable
-        servable.refuse_unknown(options or {})
-        _note(request, lease, len(items))
-        kind = tuple(sorted((options or {}).items()))
-        batcher = server.batcher(servable)
-        answers: list[Answer | Failure] = []
-        digest = server.quarantine.digest(servable.name, servable.version, request.body or repr(items))
-        with server.quarantine.trial(digest) as alone:
-            if servable.files or (len(items) > 1 and servable.seconds(len(items)) > INLINE):
-                with server.quarantine.running((digest,)):
-                    read: Sequence[Any] = await server.in_thread(servable.read, items)
-                kind = (True, kind)
-            else:
-                read, kind = items, (False, kind)
-            # Others get in between the parts of a large request.
-            for start in range(0, len(items), batcher.most):
+        _note(server, request, lease, len(items))
+        known = _options(servable, options)
+        digest, trial = _trial(server, servable, request)
+        with trial as suspect:
+            batcher = server.batcher(servable)
+            apart = servable.files or (len(items) > 1 and servable.seconds(len(items)) > INLINE)
+            read = await server.in_thread(_read, server, servable, items, digest) if apart else items
+            kind = Kind(False, apart, known, alone=digest if suspect else 0)
+            answers: list[Answer | Failure] = []
+            for start in range(0, len(items), batcher.most):  # Others get in between the parts of many.
                 some = read[start : start + batcher.most]
-                answers += await batcher.submit(some, len(some), kind, priority, digest=digest, alone=alone)
+                answers += await batcher.submit(some, len(some), kind, priority=priority, digest=digest)
         found = Answered(answers, servable, time.perf_counter() - begun)
-        found.record_ids = await server.record_items(lease, items, found, request)
+        if server.recorder is not None:
+            found.record_ids = await recording.record_items(
+                server, servable, items, answers, found.seconds, request
+            )
         if lease.shadows:
             server.shadows.items(lease, items, options or {}, answers, request)
     return found
+
+
+def _read(server: Server, servable: Servable, items: Sequence[Any], digest: int) -> list[Any]:
+    with server.quarantine.running([digest] if digest else ()):
+        return servable.read(items)
+
+
+def _answer_together(servable: Servable, works: Sequence[Work]) -> Ran:
+    """Items of several requests: read -> encode -> session -> decode."""
+    kind = works[0].kind
+    clock = time.perf_counter_ns
+    begun = clock()
+    rows = works[0].held if len(works) == 1 else [row for work in works for row in work.held]
+    if not kind.read:
+        rows = servable.read(rows)
+    read = clock()
+    good = [row for row in rows if not isinstance(row, DrivetrainError)]
+    made = iter(servable.answers(good, dict(kind.options)))
+    found = [Failure(row.where, row) if isinstance(row, DrivetrainError) else next(made) for row in rows]
+    return Ran(_parted(found, works), read - begun, clock() - read)
+
+
+# --- the way of arrays ----------------------------------------------------------------------------------------
 
 
 async def answer_tensors(
@@ -127,61 +154,62 @@ async def answer_tensors(
         graph = servable.graph
         if graph is None:
             raise Refusal(
-                400,
-                f"the model {servable.name!r} takes no tensors.",
-                fix="Use its own route: /models/NAME/predict.",
-            )
-        batcher = server.batcher(servable)
+                400, f"the model {servable.name!r} takes no tensors.", fix="Use its own route: /models/NAME/predict."
+            )  # fmt: skip
         check_outputs(servable, outputs or ())
         check_feeds(servable, feeds)
-        chosen = graph.chosen(outputs)
-        digest = server.quarantine.digest(servable.name, servable.version, request.body or _words(feeds))
-        with server.quarantine.trial(digest) as alone:
-            if servable.files:
-                with server.quarantine.running((digest,)):
-                    encoded, rows = await server.in_thread(graph.feeds, feeds)
-            else:
-                encoded, rows = graph.feeds(feeds)
-            _refuse_many(server, rows)
-            _note(request, lease, rows)
-            made: dict[str, Array] = await batcher.submit(
-                encoded, rows, TENSORS, priority, digest=digest, alone=alone
+        digest, trial = _trial(server, servable, request, b"" if request.body else _words(feeds))
+        with trial as suspect:
+            batcher = server.batcher(servable)
+            encoded, rows = (
+                await server.in_thread(graph.feeds, feeds) if servable.files else graph.feeds(feeds)
             )
-        found = AnsweredTensors({name: made[name] for name in chosen}, servable, time.perf_counter() - begun)
-        found.record_ids = await server.record_tensors(lease, encoded, found, request)
+            _note(server, request, lease, rows)
+            kind = Kind(True, length=longest(encoded, graph.codecs), alone=digest if suspect else 0)
+            parts: list[dict[str, Array]] = []
+            for start in range(0, rows, batcher.most):
+                some = encoded if rows <= batcher.most else _cut(encoded, start, start + batcher.most)
+                count = min(batcher.most, rows - start)
+                parts.append(await batcher.submit(some, count, kind, priority=priority, digest=digest))
+        whole = parts[0] if len(parts) == 1 else _put_together(parts)
+        found = AnsweredTensors(
+            {name: whole[name] for name in graph.chosen(outputs)}, servable, time.perf_counter() - begun
+        )
+        if server.recorder is not None:
+            found.record_ids = await recording.record_tensors(
+                server, servable, encoded, whole, found.seconds, request
+            )
         if lease.shadows:
-            server.shadows.tensors(lease, feeds, made, request)
+            server.shadows.tensors(lease, feeds, whole, request)
     return found
 
 
-def run_together(servable: Servable, kind: Any, several: list[Any]) -> list[Any]:
-    """What several requests ask of one version, answered in one go: what `kind` says they hold is joined, run and parted again.
-    A `Batcher` calls it, in whichever thread."""
-    if kind == TENSORS:
-        return _tensors_together(cast("TensorGraph", servable.graph), several)
-    is_read, options = kind
-    rows = [row for some in several for row in some]
-    answers = servable.answers(rows if is_read else servable.read(rows), dict(options))
-    starts = iter(answers)
-    return [[next(starts) for _ in some] for some in several]
-
-
-def _tensors_together(graph: TensorGraph, several: list[Mapping[str, Array]]) -> list[dict[str, Array]]:
+def _tensors_together(graph: TensorGraph, works: Sequence[Work]) -> Ran:
+    """Arrays of several requests: session."""
+    clock = time.perf_counter_ns
+    begun = clock()
+    feeds = joined([work.held for work in works], graph.codecs)
+    encoded = clock()
     try:
-        outputs = graph.run(joined(several, graph.codecs))
+        outputs = graph.run(feeds)
     except BundleError as fault:
-        # Rows that the graph can't take are the caller's: of several each is run by itself (see `Batcher`).
+        # Rows that the graph can't take are the caller's: of several requests each is run by itself (see `Batcher`).
         raise Refusal(400, fault.error, fix="Send values such as the model was trained with.") from fault
-    if len(several) == 1:
-        return [outputs]
-    name = next(iter(graph.codecs))
-    found: list[dict[str, Array]] = []
-    start = 0
-    for feeds in several:
-        end = start + len(feeds[name])
-        found.append({target: array[start:end] for target, array in outputs.items()})
-        start = end
-    return found
+    ran = clock()
+    found = [outputs] if len(works) == 1 else _rows_of(outputs, works)
+    return Ran(found, encoded - begun, ran - encoded, clock() - ran)
+
+
+# --- both -----------------------------------------------------------------------------------------------------
+
+
+def run_together(server: Server, servable: Servable, works: list[Work]) -> Ran:
+    """What several requests ask of one version, in one go. A `Batcher` calls it, in whichever thread."""
+    kind = works[0].kind
+    with server.quarantine.running([work.digest for work in works if work.digest]):
+        if kind.tensors and servable.graph is not None:
+            return _tensors_together(servable.graph, works)
+        return _answer_together(servable, works)
 
 
 async def generate(
@@ -189,61 +217,65 @@ async def generate(
 ) -> AsyncIterator[Piece]:
     """What is written after a prompt, piece by piece as it is chosen. Whoever closes it ends the writing. Raises Refusal and
     DrivetrainError, the first before any piece."""
+    begun = time.perf_counter()
     with server.router.lease(asked, request.headers) as lease:
         servable: Servable = lease.servable
+        _note(server, request, lease, 1)
         if not servable.streams:
             raise Refusal(
                 400, f"the model {servable.name!r} writes nothing.", fix="Use /models/NAME/predict."
             )
-        async with server.writing:
-            _note(request, lease, 1)
-            body = request.body or repr((prompt, options))
-            digest = server.quarantine.digest(servable.name, servable.version, body)
-            with server.quarantine.trial(digest):
+        digest, trial = _trial(server, servable, request)
+        with trial:
+            async with server.writing:
                 pieces = servable.stream(prompt, options)
-                while (piece := await _next_piece(server, pieces, digest)) is not None:
+                written: list[Piece] = []
+                while (piece := await server.in_thread(_next, server, pieces, digest)) is not None:
+                    written.append(piece)
                     yield piece
+        if server.recorder is not None:
+            answer = servable.written(prompt, written)
+            seconds = time.perf_counter() - begun
+            await recording.record_items(server, servable, [prompt], [answer], seconds, request)
 
 
-async def _next_piece(server: Server, pieces: Iterator[Piece], digest: int) -> Piece | None:
-    with server.quarantine.running((digest,)):
-        return await server.in_thread(next, pieces, None)
+def _next(server: Server, pieces: Iterator[Piece], digest: int) -> Piece | None:
+    with server.quarantine.running([digest] if digest else ()):
+        return next(pieces, None)
 
 
 def new_batcher(server: Server, servable: Servable) -> Batcher:
     """The queue of a version, as its model's settings want it."""
-    batching = server.batching(servable.name)
-    patience = server.settings.limits.seconds_to_answer
 
-    def run(kind: Any, several: list[Any]) -> list[Any]:
-        return run_together(servable, kind, several)
+    def run(works: list[Work]) -> Ran:
+        return run_together(server, servable, works)
 
-    watch = _Watch(server, servable.name, servable.version)
-    return Batcher(run, servable.seconds, batching, patience, server.in_session, watch)
-
-
-class _Watch:
-    """What the counters and the quarantine are told of one version's runs."""
-
-    def __init__(self, server: Server, model: str, version: int) -> None:
-        self._counters, self._model, self._version = server.counters, model, version
-        self.running = server.quarantine.running
-
-    def waiting(self, change: int) -> None:
-        self._counters.waiting(self._model, change)
-
-    def ran(self, rows: int, requests: int, queued: int, took: int) -> None:
-        self._counters.ran(self._model, self._version, rows, requests=requests, queue=queued, infer=took)
+    return Batcher(
+        run, servable.seconds, server.batching(servable.name), server.settings.limits.seconds_to_answer, server.in_session,
+        server.watch(servable),
+    )  # fmt: skip
 
 
-def _note(request: Request, lease: Lease, rows: int) -> None:
-    """For the log, the counters and the trace: what the request has come to, and where shares of the traffic are, by which draw."""
-    servable: Servable = lease.servable
-    request.log["model"], request.log["version"], request.log["rows"] = servable.name, servable.version, rows
-    if lease.arm:
-        request.log["arm"], request.log["by"] = lease.arm, lease.by
-        if lease.draw is not None:
-            request.log["draw"] = lease.draw
+def _options(servable: Servable, options: Mapping[str, Any] | None) -> tuple[tuple[str, Any], ...]:
+    """Options as what can be compared. Raises UsageError."""
+    if not options:
+        return ()
+    servable.refuse_unknown(options)
+    for name, value in options.items():
+        if isinstance(value, (list, dict)):
+            raise UsageError("it is a list or an object, and has to be one value.", where=name)
+    return tuple(sorted(options.items()))
+
+
+def _trial(
+    server: Server, servable: Servable, request: Request, asked: Hashable = b""
+) -> tuple[int, AbstractContextManager[bool]]:
+    """By what the quarantine knows a request, its body or what it asks, and what to do it within."""
+    body = request.body or asked
+    if not body:
+        return 0, nullcontext(False)
+    digest = server.quarantine.digest(servable.name, servable.version, body)
+    return digest, server.quarantine.trial(digest)
 
 
 def _words(feeds: Mapping[str, Array]) -> Hashable:
@@ -254,9 +286,45 @@ def _words(feeds: Mapping[str, Array]) -> Hashable:
     )
 
 
-def _refuse_many(server: Server, rows: int) -> None:
+def _note(server: Server, request: Request, lease: Lease, rows: int) -> None:
+    """Note for log, counters and trace what is asked, and of whom; refuse too much of it, and nothing."""
+    servable: Servable = lease.servable
+    request.log["model"], request.log["version"], request.log["rows"] = servable.name, servable.version, rows
+    if lease.arm:
+        request.log["arm"], request.log["by"] = lease.arm, lease.by
+        if lease.draw is not None:
+            request.log["draw"] = lease.draw
     most = server.settings.limits.rows
     if rows > most:
         raise Refusal(413, f"it has {rows:,} rows; {most:,} are the most.", fix="Ask in parts.")
     if rows < 1:
         raise Refusal(400, "there is nothing to answer in it.", fix="Give one item at least.")
+
+
+def _parted(found: list[Any], works: Sequence[Work]) -> list[Any]:
+    if len(works) == 1:
+        return [found]
+    parts: list[Any] = []
+    start = 0
+    for work in works:
+        parts.append(found[start : start + work.rows])
+        start += work.rows
+    return parts
+
+
+def _rows_of(outputs: Mapping[str, Array], works: Sequence[Work]) -> list[Any]:
+    parts: list[Any] = []
+    start = 0
+    for work in works:
+        end = start + work.rows
+        parts.append({name: array[start:end] for name, array in outputs.items()})
+        start = end
+    return parts
+
+
+def _cut(feeds: Mapping[str, Array], start: int, end: int) -> dict[str, Array]:
+    return {name: array[start:end] for name, array in feeds.items()}
+
+
+def _put_together(parts: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

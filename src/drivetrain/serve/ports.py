@@ -106,6 +106,14 @@ class TensorGraph:
         return [*names] if names else self.targets
 
 
+def longest(feeds: Mapping[str, Array], codecs: Mapping[str, Codec]) -> int:
+    """How many bits tell how long the rows are, of inputs whose rows are of different lengths: what is equal in this is at most
+    twice as long as another; 0 where there are none."""
+    return max(
+        (feeds[name].shape[1].bit_length() for name, codec in codecs.items() if codec.varies), default=0
+    )
+
+
 def joined(several: Sequence[Mapping[str, Array]], codecs: Mapping[str, Codec]) -> dict[str, Array]:
     """The feeds of several requests as one."""
     if len(several) == 1:

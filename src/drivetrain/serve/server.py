@@ -5,26 +5,25 @@ from __future__ import annotations
 import asyncio
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from drivetrain.cores import usable_cores
 from drivetrain.errors import BundleError, DataError, UsageError
 from drivetrain.serve import protocols, refusals
-from drivetrain.serve.batcher import Batcher
+from drivetrain.serve.batcher import Batcher, Ran, Watch, Work
 from drivetrain.serve.counters import Counters
 from drivetrain.serve.logs import Log
-from drivetrain.serve.path import Answered, AnsweredTensors, new_batcher
+from drivetrain.serve.path import new_batcher
 from drivetrain.serve.programs.base import Servable
 from drivetrain.serve.quarantine import Quarantine
-from drivetrain.serve.recording import open_recorder, record_items, record_tensors
+from drivetrain.serve.recording import open_recorder
 from drivetrain.serve.routes import Routes
 from drivetrain.serve.settings import Batching, ModelSettings, Settings
 from drivetrain.serve.shadow import Shadows
 from drivetrain.serve.tracing import Tracer
 from drivetrain.serve.types import Refusal, Request, Response
-from drivetrain.types import Array
 
 Result = TypeVar("Result")
 GONE = 499
@@ -167,6 +166,10 @@ class Server:
                 servable.graph.pixels = self.settings.limits.pixels
         return servable.batcher
 
+    def watch(self, servable: Servable) -> Watch:
+        """Who counts what a version does."""
+        return _Counting(self.counters, servable.name, servable.version)
+
     async def in_thread(self, function: Callable[..., Result], *args: Any) -> Result:
         """What a function gives, called in a thread that reads."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, function, *args)
@@ -175,18 +178,21 @@ class Server:
         """The same in a thread that runs graphs."""
         return await asyncio.get_running_loop().run_in_executor(self._sessions, function, *args)
 
-    async def record_items(
-        self, lease: Any, items: Sequence[Any], found: Answered, request: Request
-    ) -> Sequence[str | None]:
-        """Keep what was answered; the ids that it can be found by. Raises Refusal where it has to be kept, and can't be."""
-        if self.recorder is None:
-            return ()
-        return await record_items(self, lease.servable, items, found.answers, found.seconds, request)
 
-    async def record_tensors(
-        self, lease: Any, feeds: Mapping[str, Array], found: AnsweredTensors, request: Request
-    ) -> Sequence[str | None]:
-        """The same of arrays."""
-        if self.recorder is None:
-            return ()
-        return await record_tensors(self, lease.servable, feeds, found.outputs, found.seconds, request)
+class _Counting(Watch):
+    """Counts what a version does."""
+
+    def __init__(self, counters: Counters, model: str, version: int) -> None:
+        self._counters, self._model, self._version = counters, model, version
+
+    def ran(self, works: Sequence[Work], rows: int, queued: float, ran: Ran) -> None:
+        self._counters.ran(
+            self._model, self._version, rows, requests=len(works), queue=int(queued * 1e9), encode=ran.encode, infer=ran.infer,
+            decode=ran.decode,
+        )  # fmt: skip
+
+    def waiting(self, change: int) -> None:
+        self._counters.waiting(self._model, change)
+
+    def refused(self, reason: str) -> None:
+        self._counters.refused(reason)

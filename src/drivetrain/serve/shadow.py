@@ -16,6 +16,8 @@ import numpy as np
 
 from drivetrain.bundle.verify import value_difference
 from drivetrain.errors import DrivetrainError
+from drivetrain.serve.batcher import Kind
+from drivetrain.serve.ports import longest
 from drivetrain.serve.recording import record_items
 from drivetrain.serve.router import Lease
 from drivetrain.serve.servable import Servable
@@ -48,11 +50,12 @@ class Shadows:
             begun = time.perf_counter()
             with self.server.quarantine.running((digest,)):
                 read = await self.server.in_thread(shadow.read, items)
-            batcher, kind = self.server.batcher(shadow), (True, tuple(sorted(options.items())))
+            batcher = self.server.batcher(shadow)
+            kind = Kind(False, True, tuple(sorted(options.items())), alone=digest if alone else 0)
             others: list[Any] = []
             for start in range(0, len(items), batcher.most):
                 some = read[start : start + batcher.most]
-                others += await batcher.submit(some, len(some), kind, PRIORITY, digest=digest, alone=alone)
+                others += await batcher.submit(some, len(some), kind, priority=PRIORITY, digest=digest)
             with suppress(DrivetrainError):  # Where records are required, they are so of what is answered.
                 seconds = time.perf_counter() - begun
                 await record_items(self.server, shadow, items, others, seconds, request, "shadow")
@@ -66,15 +69,15 @@ class Shadows:
         """The same of arrays, where the shadow takes such."""
 
         async def ask(shadow: Servable, digest: int, alone: bool) -> Counted:
-            from drivetrain.serve.path import TENSORS
             from drivetrain.serve.tensors import check_feeds
 
             if shadow.graph is None:
                 raise DrivetrainError("it takes no tensors.")
             check_feeds(shadow, feeds)
             encoded, rows = await self.server.in_thread(shadow.graph.feeds, feeds)
+            kind = Kind(True, length=longest(encoded, shadow.graph.codecs), alone=digest if alone else 0)
             others = await self.server.batcher(shadow).submit(
-                encoded, rows, TENSORS, PRIORITY, digest=digest, alone=alone
+                encoded, rows, kind, priority=PRIORITY, digest=digest
             )
             same = all(name in others and alike(outputs[name], others[name]) for name in outputs)
             return {"same" if same else "different": 1}
@@ -84,7 +87,9 @@ class Shadows:
     def _begin(
         self, lease: Lease, request: Request, ask: Callable[[Servable, int, bool], Awaitable[Counted]]
     ) -> None:
-        if len(self._tasks) >= MOST:
+        if (
+            len(self._tasks) >= MOST or self.server.batcher(lease.servable).rows
+        ):  # Callers wait: they go first.
             for shadow in lease.shadows:
                 self._count(lease, shadow, {"left_out": 1})
             return

@@ -87,6 +87,10 @@ class Servable(ABC):
         del prompt, options
         raise UsageError(f"the model {self.name!r} writes nothing.", fix="Use predict.")
 
+    def written(self, prompt: Any, pieces: Sequence[Piece]) -> Answer:
+        """The answer that pieces are together."""
+        raise NotImplementedError
+
     def refuse_unknown(self, options: Mapping[str, Any]) -> None:
         """Raise UsageError for an option that there isn't."""
         for option in options.keys() - {*self.options}:

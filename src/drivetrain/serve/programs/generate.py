@@ -11,6 +11,7 @@ from drivetrain.bundle.reader import Bundle
 from drivetrain.bundle.strategies import Beam, Greedy, Sampling, Strategy
 from drivetrain.errors import UsageError, nearest
 from drivetrain.runtime.generator import Generated, Generator, Piece
+from drivetrain.runtime.rows import describe
 from drivetrain.runtime.writer import writes
 from drivetrain.serve.programs.base import Servable, item_schema
 from drivetrain.types import Answer, Failure
@@ -49,6 +50,14 @@ class Writes(Servable):
     def stream(self, prompt: Any, options: Mapping[str, Any]) -> Iterator[Piece]:
         strategy, most = self._asked(options)
         return self.generator.stream(prompt, strategy, most=most)
+
+    def written(self, prompt: Any, pieces: Sequence[Piece]) -> Answer:
+        told: dict[str, Any] = {
+            "tokens": [piece.token for piece in pieces if not piece.stops],
+            "stopped": bool(pieces) and pieces[-1].stops,
+            "text": "".join(piece.text for piece in pieces),
+        }
+        return Answer(describe(prompt), {next(iter(self.bundle.signature.targets)): told})
 
     def _asked(self, options: Mapping[str, Any]) -> tuple[Strategy, int]:
         """How tokens are chosen, and how many there may be. Raises UsageError."""
