@@ -117,6 +117,8 @@ def a_repository(folder: Path, *names: str) -> Path:
 
 def a_server(*servables: Servable, settings: Settings | None = None, **more: Any) -> Server:
     """A server of these, in this process."""
+    for each in servables:
+        each.batcher = None  # That of another test's server.
     router = Given(*servables, shadows=more.pop("shadows", ()))
     return Server(settings or Settings("models"), repository=None, router=router, **more)
 
