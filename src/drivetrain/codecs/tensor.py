@@ -67,8 +67,8 @@ class Tensor(Codec):
 
     def read(self, raw: Any) -> Array:
         """The array. Raises DataError for another shape, and for elements that the type can't hold."""
-        if isinstance(raw, np.ndarray):
-            array = cast("Array", raw)
+        if isinstance(raw, (np.ndarray, np.generic)):
+            array = np.asarray(cast("Array", raw))
         else:
             found = _types_in(raw, len(self.dims))
             if found is None or not found <= _GIVEN[self.type]:
