@@ -210,6 +210,13 @@ def test_answers_that_are_no_numbers_are_told_as_the_original_tells_them() -> No
     assert with_columns.body.replace(b" ", b"") == b'{"outputs":[0.0,NaN]}'
 
 
+def test_what_is_missing_is_null_where_it_may_be_missing() -> None:
+    assert (
+        ask("half_plus_two:predict", {"instances": [1.0, None]}).body.replace(b" ", b"")
+        == b'{"predictions":[2.5,NaN]}'
+    )
+
+
 def test_metadata() -> None:
     told = look("/v1/models/columns/metadata", toys()).json()
     assert told["model_spec"] == {"name": "columns", "signature_name": "", "version": "1"}
@@ -295,7 +302,7 @@ def test_a_context_is_shared_by_examples() -> None:
         ("half_plus_two:predict", {"instances": []}, "No values in 'instances' array"),
         ("half_plus_two:predict", {"instances": ["a"]}, 'JSON Value: "a" Type: String is not of expected type: float'),
         ("half_plus_two:predict", {"instances": [True]}, "JSON Value: true Type: True is not of expected type: float"),
-        ("half_plus_two:predict", {"instances": [None]}, "JSON Value: null Type: Null is not of expected type: float"),
+        ("houses:predict", {"instances": [{"area": None, "town": 0}]}, "null Type: Null is not of expected type: float"),
         ("half_plus_two:predict", {"instances": [2**24 + 1]}, "value: 16777217 to float without loss of precision."),
         ("half_plus_two:predict", {"instances": [1e39]}, "without loss of precision"),
         ("half_plus_two:predict", {"instances": [1, [2]]}, "element: 1 key: x of 'instances' list"),

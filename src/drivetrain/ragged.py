@@ -140,6 +140,11 @@ Column = Array | Ragged
 """Encoded values (n, ...): an array, or of variable length."""
 
 
+def row_of(column: Column, place: int) -> Array:
+    """A row of a column: an array, also where it is a single element."""
+    return column[place] if isinstance(column, Ragged) else column[place, ...]
+
+
 def lengths_of(field: str) -> str:
     """Under which name a batch has the lengths, int64 (rows,), of a field whose rows it has padded. No field can be called
     so: the names of fields begin with no space."""

@@ -20,7 +20,7 @@ from drivetrain.codecs import Codec, Signature
 from drivetrain.errors import BundleError, DataError, DrivetrainError, UsageError
 from drivetrain.field_names import can_be_shown
 from drivetrain.files import from_json, sha256, to_json
-from drivetrain.ragged import Column, Ragged, as_batch
+from drivetrain.ragged import Column, Ragged, as_batch, row_of
 from drivetrain.types import Array, Batch, Sample
 
 Kind = Literal["validation", "nasty"]
@@ -92,7 +92,7 @@ def make_cases(
             )
     cases: list[GoldenCase] = []
     for row, ((name, kind, _), (raw, read, encoded)) in enumerate(zip(samples, stages)):
-        output = {target: outputs[target][row] for target in signature.targets}
+        output = {target: outputs[target][row, ...] for target in signature.targets}
         answer = {target: codec.decode(output[target]) for target, codec in signature.targets.items()}
         cases.append(GoldenCase(name, kind, raw, read, encoded, output, answer))
     return [case for case in cases if not _nearly_tied(case, signature)] or cases
@@ -227,7 +227,7 @@ def from_members(
     }
     cases: list[GoldenCase] = []
     for number, (row, inputs) in enumerate(zip(rows, inputs_in(golden, rows, signature))):
-        outputs = {name: array[number] for name, array in output.items()}
+        outputs = {name: array[number, ...] for name, array in output.items()}
         cases.append(GoldenCase(row["name"], row["kind"], *inputs, outputs, row["answer"]))
     golden.refuse_unused()
     return tuple(cases)
@@ -255,7 +255,7 @@ def inputs_in(golden: GoldenMembers, rows: Sequence[Mapping[str, Any]], signatur
         read = {
             field: _stored(value, _read(number, field), golden.take) for field, value in row["read"].items()
         }
-        found.append((raw, read, {name: array[number] for name, array in encoded.items()}))
+        found.append((raw, read, {name: row_of(column, number) for name, column in encoded.items()}))
     return found
 
 
@@ -307,7 +307,9 @@ def _thinning(array: Array) -> int:
 
 
 def _thinned(array: Array, step: int) -> Array:
-    return array[tuple(slice(None, None, step) for _ in range(min(array.ndim, 2)))]
+    return array[
+        (*(slice(None, None, step) for _ in range(min(array.ndim, 2))), ...)
+    ]  # "...": an array, also of one element.
 
 
 def check_rows(record: Any, signature: Signature, *more: str) -> list[dict[str, Any]]:

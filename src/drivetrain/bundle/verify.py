@@ -216,7 +216,7 @@ def _compare_outputs(
             )
             continue
         for row, case in enumerate(group):
-            own, golden = outputs[target][row], case.output[target]
+            own, golden = outputs[target][row, ...], case.output[target]
             place = f"case {case.name!r} {company}, {target}"
             scale = max(largest(golden), scales[target]) or 1.0
             difference = array_difference(own, golden) / scale

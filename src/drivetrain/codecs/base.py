@@ -85,6 +85,8 @@ class Codec(ABC):
     """The texts that mean "no value" where the field `absent` of a codec that has it is None."""
     from_files: ClassVar[bool] = False
     """True where raw values are usually files: encoding is done in parallel, from each file's bytes, and kept."""
+    from_text: ClassVar[bool] = True
+    """Whether a text, such as a cell of a CSV, can be a raw value."""
     pictured: ClassVar[bool] = False
     """True where raw values are pictures, as files or arrays: what opens and looks at such may do so."""
     drawn: ClassVar[bool] = False

@@ -50,6 +50,7 @@ class Series(Codec):
 
     op: ClassVar[str] = "series@1"
     called: ClassVar[str] = "a series"
+    from_text: ClassVar[bool] = False
     learned: ClassVar[tuple[str, ...]] = ("center", "spread")
     channels: tuple[str, ...] = ("value",)
     length: int | None = None

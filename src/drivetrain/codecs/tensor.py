@@ -41,6 +41,7 @@ class Tensor(Codec):
 
     op: ClassVar[str] = "tensor@1"
     called: ClassVar[str] = "an array"
+    from_text: ClassVar[bool] = False
     type: str = "float32"
     dims: tuple[int, ...] = ()
 

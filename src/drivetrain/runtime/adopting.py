@@ -65,7 +65,7 @@ def from_onnx(
         {**names.inputs, **names.outputs},
     )  # fmt: skip
     samples: list[tuple[str, Literal["validation"], Sample]] = [
-        (f"example {row}", "validation", {field: array[row] for field, array in feeds.items()})
+        (f"example {row}", "validation", {field: array[row, ...] for field, array in feeds.items()})
         for row in range(rows)
     ]
 

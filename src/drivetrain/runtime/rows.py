@@ -14,7 +14,7 @@ from drivetrain.bundle.golden import finite
 from drivetrain.codecs import Codec
 from drivetrain.cores import usable_cores
 from drivetrain.errors import DataError, DrivetrainError
-from drivetrain.ragged import Column
+from drivetrain.ragged import Column, row_of
 from drivetrain.types import Answer, Array, Failure, Unusual
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ class Reader:
                 field, fault = faults[0]
                 rows.append(Row(name, error=self._named(fault, field).at(name)))
             else:
-                encoded = {field: array[place] for field, (array, _) in columns.items()}
+                encoded = {field: row_of(column, place) for field, (column, _) in columns.items()}
                 rows.append(Row(name, encoded, unusual=unusual.get(place, {})))
         return rows
 
@@ -173,7 +173,7 @@ def answers(
     """The answers for rows of which a model has put these out, a row each; with `keep` each has its outputs beside it."""
     finite = {name: _finite_rows(outputs[name]) for name in targets}
     return [
-        _answer(targets, row, {name: outputs[name][n] for name in finite if finite[name][n]}, keep)
+        _answer(targets, row, {name: outputs[name][n, ...] for name in finite if finite[name][n]}, keep)
         for n, row in enumerate(rows)
     ]
 

@@ -141,7 +141,7 @@ def _as_long(arrays: list[Array], padding: float) -> list[Array]:
 
 def _ports(name: str, codec: Codec) -> list[Port]:
     sides = (-1 if side is None else int(side) for side in codec.shape)
-    extra = {} if codec.dtype == object else {"raw": "BYTES"}
+    extra = {"raw": "BYTES"} if codec.from_text else {}
     found = [Port(name, DATATYPES[codec.dtype.name], (-1, *sides), extra)]
     if codec.varies:
         found.append(Port(name + LENGTHS, "INT64", (-1,), {"lengths_of": name, "required": False}))
