@@ -169,6 +169,7 @@ def test_no_option_of_the_command_line_comes_or_goes_unnoticed() -> None:
         "--popularity-correction --include-seen",
         "similar": "-h --help --json bundle --trusted item --n",
         "embeddings": "-h --help --json bundle --out --force",
+        "serve": "-h --help --json path --http --grpc --host --workers --config --records --trusted --new-key",
         "deploy": "-h --help --json path --out --container --compose --kubernetes --kserve --triton --space --binder "
         "--image --config",
         "generate": "-h --help --json bundle --trusted --prompt --out --force --length --temperature --top-k --top-p --beam --seed",

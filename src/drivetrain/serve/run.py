@@ -13,6 +13,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from drivetrain.errors import FileError
 from drivetrain.serve import tracing
 from drivetrain.serve.counters import Counters
 from drivetrain.serve.logs import Log
@@ -21,7 +22,7 @@ from drivetrain.serve.settings import Settings
 from drivetrain.serve.supervise import GRACE, Shared
 
 if TYPE_CHECKING:
-    from drivetrain.serve.repository import Event
+    from drivetrain.serve.repository import Event, Repository
     from drivetrain.serve.server import Server
 
 LAST_CALLS = 0.1
@@ -60,12 +61,30 @@ def work(
     )
     repository.observers.append(_teller(log, counters))
     repository.scan()
+    if not any(model.versions for model in repository.models.values()):
+        _refuse_nothing(settings.path, repository, counters)
     server = Server(
         settings, repository=repository, router=Router(repository), routes=Routes(routes()), gate=Gate(settings),
         counters=counters, quarantine=Quarantine(shared.deaths, number), log=log, tracer=tracing.tracer(),
     )  # fmt: skip
     run(_serve(server, shared, life, tell))
     return 0
+
+
+def _refuse_nothing(path: str, repository: Repository, counters: Counters) -> None:
+    """Raises FileError at the start of a server that would answer nobody; one that has served waits for models to come."""
+    if counters.total("drivetrain_worker_restarts_total"):
+        return
+    reasons = [
+        f"{name} {version}: {state.reason}"
+        for name, model in repository.models.items()
+        for version, state in model.states.items()
+        if state.reason
+    ]
+    raise FileError(
+        f"no model can be served ({'; '.join(reasons[:3])})" if reasons else "there is no model.", where=path,
+        fix="Give a bundle, or a folder with MODEL/VERSION/ or MODEL.bundle in it.",
+    )  # fmt: skip
 
 
 async def _serve(server: Server, shared: Shared, life: int, tell: int) -> None:

@@ -15,9 +15,11 @@ import os
 import select
 import signal
 import socket
+import struct
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
@@ -36,6 +38,13 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.25, 1.0
 NEVER_READY_PAUSE = 30.0
 """The same where it never was."""
 SOON = 5.0
+LAST_WORDS = 1.0
+STOPPING = (
+    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Type: application/json\r\n"
+    b'Content-Length: 37\r\n\r\n{"error":"the server is stopping."}\r\n'
+)
+SO_ATTACH_FILTER = 26
+"""Linux' socket(7); Python has no name for it."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT, *((signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()))
 
 
@@ -95,6 +104,8 @@ def supervise(settings: Settings, work: Work, listening: Callable[[Listening], N
         )
         return _Supervisor(settings, shared, work, address, listening).run()
     finally:
+        for each in sockets:
+            _refuse_rest(each)
         for each in (*sockets, *([reserved] if reserved else [])):
             each.close()
 
@@ -301,7 +312,7 @@ class _Supervisor:
         if number == signal.SIGTERM:
             self.log.event("stopping", seconds=GRACE)
             for each in self.shared.sockets:
-                each.listen(0)  # Who has come in is answered; nobody new is let in.
+                _shut_out(each)
         self._send(number)
 
     def _send(self, number: int) -> None:
@@ -347,6 +358,35 @@ def _open_sockets(settings: Settings) -> tuple[list[socket.socket], str]:
         raise
     scheme = "https" if settings.access.certificate else "http"
     return sockets, f"{scheme}://{_name(sockets[0], settings.host)}"
+
+
+def _shut_out(listening: socket.socket) -> None:
+    """Let nobody new come in: who has come in is answered. A socket that is just closed would cut off those who were let in by the
+    system and not yet by us. So on Linux a filter drops what comes to it (BPF's "ret 0"): a caller tries again after a second,
+    and is refused then, or let in by the next server on this port. Elsewhere the queue is made short."""
+    with suppress(OSError):
+        listening.listen(0)
+    if sys.platform == "linux":
+        import ctypes
+
+        instruction = ctypes.create_string_buffer(struct.pack("=HBBI", 0x06, 0, 0, 0), 8)
+        program = struct.pack("@HP", 1, ctypes.addressof(instruction))
+        with suppress(OSError):
+            listening.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
+
+
+def _refuse_rest(listening: socket.socket) -> None:
+    """Those whom no worker had time for."""
+    until = time.monotonic() + LAST_WORDS
+    with suppress(OSError):
+        while time.monotonic() < until:
+            caller = listening.accept()[0]
+            with caller:
+                caller.settimeout(0.1)
+                caller.sendall(STOPPING)
+                caller.shutdown(socket.SHUT_WR)
+                while caller.recv(65536) and time.monotonic() < until:
+                    pass
 
 
 def _reserve(settings: Settings) -> socket.socket:

@@ -18,7 +18,7 @@ VERBS = (
     "similar",
     "generate",
     "embeddings",
-    "deploy",
     "serve",
+    "deploy",
 )
 """In the order of --help."""
