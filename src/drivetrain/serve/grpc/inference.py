@@ -9,21 +9,24 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, cast
 
+from google.protobuf import json_format
+
 from drivetrain import __version__
 from drivetrain.serve import path, tensors
 from drivetrain.serve.grpc.calls import may, methods, told
 from drivetrain.serve.grpc.contents import array_of
-from drivetrain.serve.grpc.messages import Message, message, value
+from drivetrain.serve.grpc.messages import Message, message
+from drivetrain.serve.model_config import PLATFORM, TEXT_IN, TEXT_OUT, config_of, inputs_of, outputs_of
 from drivetrain.serve.protocols import base
-from drivetrain.serve.protocols.inference import DURATIONS, EXTENSIONS, PLATFORM
+from drivetrain.serve.protocols.inference import DURATIONS, EXTENSIONS
 from drivetrain.serve.server import Server
-from drivetrain.serve.types import Asked, Port, Refusal, Request
+from drivetrain.serve.types import Asked, Refusal, Request
 from drivetrain.types import Array, Failure
 
 SERVICE = "inference.GRPCInferenceService"
 AHEAD = 16
 """Requests of one stream that are worked on at the same time; answers come in the order of the requests."""
-TEXT_IN, TEXT_OUT, FINAL = "text_input", "text_output", "triton_final_response"
+FINAL = "triton_final_response"
 
 InferResponse = message("inference.ModelInferResponse")
 StreamResponse = message("inference.ModelStreamInferResponse")
@@ -56,39 +59,16 @@ async def model_metadata(server: Server, asked: Message, request: Request) -> Me
     servable = _found(server, request, asked)
     reply = message("inference.ModelMetadataResponse")(name=servable.name, platform=PLATFORM)
     reply.versions.extend(str(version) for version in server.router.model(servable.name).versions)
-    for ports, told_of in ((_inputs(servable), reply.inputs), (_outputs(servable), reply.outputs)):
+    for ports, told_of in ((inputs_of(servable), reply.inputs), (outputs_of(servable), reply.outputs)):
         for port in ports:
             told_of.add(name=port.name, datatype=port.datatype, shape=port.shape)
     return reply
 
 
 async def model_config(server: Server, asked: Message, request: Request) -> Message:
-    """As far as a model here has what Triton configures: its tensors (without rows, since it takes batches) and its batching."""
-    servable = _found(server, request, asked)
-    batching = server.batching(servable.name)
     reply = message("inference.ModelConfigResponse")()
-    config = reply.config
-    config.name, config.platform, config.backend = servable.name, PLATFORM, "onnxruntime"
-    config.max_batch_size = batching.most
-    config.version_policy.specific.versions.extend(server.router.model(servable.name).versions)
-    for port in _inputs(servable):
-        required = bool(port.extra.get("required", True))
-        config.input.add(
-            name=port.name, data_type=_config_type(port), dims=port.shape[1:], optional=not required
-        )
-    for port in _outputs(servable):
-        config.output.add(name=port.name, data_type=_config_type(port), dims=port.shape[1:])
-    config.dynamic_batching.max_queue_delay_microseconds = round(batching.delay_ms * 1e3)
-    config.instance_group.add(
-        name=servable.name, kind=value("inference.ModelInstanceGroup.Kind", "KIND_CPU"), count=1
-    )
-    config.model_transaction_policy.decoupled = servable.streams
+    json_format.ParseDict(config_of(server, _found(server, request, asked)), reply.config)
     return reply
-
-
-def _config_type(port: Port) -> int:
-    name = "STRING" if port.datatype == "BYTES" else port.datatype
-    return value("inference.DataType", f"TYPE_{name}")
 
 
 def _asked(server: Server, request: Request, name: str, version: str) -> Asked:
@@ -99,18 +79,6 @@ def _asked(server: Server, request: Request, name: str, version: str) -> Asked:
 def _found(server: Server, request: Request, asked: Message) -> Any:
     may(server, request, "read", asked.name)
     return server.router.find(_asked(server, request, asked.name, asked.version))
-
-
-def _inputs(servable: Any) -> Sequence[Port]:
-    if servable.tensors:
-        return servable.inputs
-    return [Port(TEXT_IN, "BYTES", (-1, 1))] if servable.streams else []
-
-
-def _outputs(servable: Any) -> Sequence[Port]:
-    if servable.tensors:
-        return servable.outputs
-    return [Port(TEXT_OUT, "BYTES", (-1, 1))] if servable.streams else []
 
 
 # --- inference --------------------------------------------------------------------------------------------
@@ -343,12 +311,20 @@ def _begun(server: Server, asked: Message, request: Request) -> asyncio.Task[Any
     """A request of a stream, being answered; or as it is, where its answer comes in pieces, each written as the one before it is
     taken."""
     try:
+        server.gate.rate(request.caller)
+    except Refusal as fault:
+        return asyncio.ensure_future(_refused(asked, fault))
+    try:
         may(server, request, "infer", asked.model_name)
         if _writes(server, base.asked_of(server, request, _places(asked))):
             return asked
     except Refusal:
         pass  # It is told by what answers.
     return asyncio.ensure_future(_one(server, asked, request))
+
+
+async def _refused(asked: Message, fault: Refusal) -> Message:
+    return _failed(asked, str(fault))
 
 
 async def _one(server: Server, asked: Message, request: Request) -> Message:

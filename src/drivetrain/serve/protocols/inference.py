@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from drivetrain import __version__
 from drivetrain.serve import path, strict_json, tensors
+from drivetrain.serve.model_config import PLATFORM, config_of
 from drivetrain.serve.protocols import base
 from drivetrain.serve.types import Port, Refusal, Request, Response, Route
 from drivetrain.types import Array
@@ -22,9 +23,9 @@ HEADER = "inference-header-content-length"
 BINARY = "binary_data_size"
 PARSE = "failed to parse the request JSON buffer: "
 EXTENSIONS = (
-    "binary_tensor_data", "classification", "model_repository", "parameters", "schedule_policy", "statistics",
+    "binary_tensor_data", "classification", "model_configuration", "model_repository", "parameters", "schedule_policy",
+    "statistics",
 )  # fmt: skip
-PLATFORM = "onnxruntime_onnx"
 DURATIONS = ("success", "fail", "queue", "compute_input", "compute_infer", "compute_output")
 _EMPTY: Mapping[str, Any] = {}
 
@@ -80,6 +81,11 @@ async def model_metadata(server: Any, request: Request, places: Mapping[str, str
 def _metadata(port: Port) -> dict[str, Any]:
     found: dict[str, Any] = {"name": port.name, "datatype": port.datatype, "shape": list(port.shape)}
     return {**found, "parameters": dict(port.extra)} if port.extra else found
+
+
+async def model_config(server: Any, request: Request, places: Mapping[str, str]) -> Response:
+    servable = server.router.find(base.asked_of(server, request, places))
+    return base.answered(config_of(server, servable))
 
 
 # --- inference --------------------------------------------------------------------------------------------
@@ -345,6 +351,10 @@ ROUTES = (
     Route("GET", "/v2/health/ready", ready, "open", "Whether the server can answer."),
     Route("GET", "/v2", server_metadata, "read", "What the server is, and which extensions it has."),
     *(Route("GET", root, model_metadata, "read", "The inputs and outputs of a model.") for root in ROOTS),
+    *(
+        Route("GET", f"{root}/config", model_config, "read", "What Triton calls its configuration.")
+        for root in ROOTS
+    ),
     *(Route("GET", f"{root}/ready", model_ready, "open", "Whether a model can answer.") for root in ROOTS),
     *(Route("GET", f"{root}/stats", statistics, "read", "How often a model was asked.") for root in ROOTS),
     *(Route("POST", f"{root}/infer", infer, "infer", "Tensors in, tensors out.") for root in ROOTS),
