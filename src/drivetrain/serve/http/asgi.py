@@ -11,7 +11,7 @@ from typing import Any
 
 from drivetrain.serve.http import heads
 from drivetrain.serve.http.body import too_large
-from drivetrain.serve.http.door import Answering, Door, inflater
+from drivetrain.serve.http.door import Answering, Door
 from drivetrain.serve.settings import Settings
 from drivetrain.serve.types import Refusal, Request, Response
 
@@ -22,7 +22,7 @@ Send = Callable[[Message], Awaitable[None]]
 
 def application(server: Answering, settings: Settings) -> Callable[[Message, Receive, Send], Awaitable[None]]:
     """An ASGI 3 application. The server is started and stopped with it, where it has `start` and `stop`."""
-    door, most = Door(server), settings.limits.body
+    door, most = Door(server, settings.limits.body), settings.limits.body
 
     async def app(scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -76,24 +76,19 @@ async def _live(server: Answering, receive: Receive, send: Send) -> None:
 
 
 async def _body(headers: dict[str, str], receive: Receive, most: int) -> bytes:
-    """The whole body, decompressed. Raises Refusal 413, 415, 400."""
+    """The whole body. Raises Refusal 413, 400."""
     length = headers.get("content-length", "0")
     if length.isdecimal() and int(length) > most:
         raise too_large(most)
-    unpack, whole = inflater(headers, most), bytearray()
-    headers.pop("content-encoding", None)
-    more = True
+    whole, more = bytearray(), True
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise Refusal(400, "the request was cut off")
-        piece = message.get("body", b"")
-        whole += piece if unpack is None else unpack.feed(piece)
+        whole += message.get("body", b"")
         if len(whole) > most:
             raise too_large(most)
         more = message.get("more_body", False)
-    if unpack is not None:
-        unpack.end()
     return bytes(whole)
 
 

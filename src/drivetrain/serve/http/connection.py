@@ -23,8 +23,8 @@ import httptools
 
 from drivetrain.serve import refusals
 from drivetrain.serve.http import heads
-from drivetrain.serve.http.body import Inflater, too_large
-from drivetrain.serve.http.door import common_name, inflater
+from drivetrain.serve.http.body import too_large
+from drivetrain.serve.http.door import common_name
 from drivetrain.serve.types import Caller, Refusal, Request, Response
 
 if TYPE_CHECKING:
@@ -63,12 +63,11 @@ class Connection(asyncio.Protocol):
         self.headers: dict[str, str] = {}
         self.size = 0  # Of its line and headers, as far as they were told by the parser.
         self.raw = 0  # Bytes since the last request's end, at most one read too few.
-        self.got = 0  # Bytes of body, before decompression.
+        self.got = 0  # Bytes of its body.
         self.pieces = bytearray()
         self.held = 0  # Bytes of large bodies that the hub counts as this connection's.
         self.request: Request | None = None  # Set once its headers are there.
         self.refused: Refusal | None = None
-        self.inflater: Inflater | None = None
         self.shared: Mapping[str, str] = {}  # Headers for a page of another origin.
         self.stopped = False  # Nothing more is read as HTTP.
         # Those that wait for their answers:
@@ -197,8 +196,6 @@ class Connection(asyncio.Protocol):
         try:
             request.path, request.query = heads.target(self.url, headers.get("host", ""))
             self.shared = hub.door.admit(request, self.anybody.address, self.certificate, version)
-            self.inflater = inflater(headers, hub.limits.body)
-            headers.pop("content-encoding", None)
         except Refusal as refusal:
             if chunked or length > SMALL or "expect" in headers:
                 raise
@@ -211,20 +208,16 @@ class Connection(asyncio.Protocol):
         self.got += len(data)
         if self.refused is not None:
             return
-        if self.inflater is not None:
-            data = self.inflater.feed(data)
         self.pieces += data
         if len(self.pieces) > SMALL:
             if len(self.pieces) > self.hub.limits.body:
                 raise too_large(self.hub.limits.body)
-            self.hub.hold(len(data))
+            self.hub.door.hold(len(data))
             self.held += len(data)
 
     def on_message_complete(self) -> None:
         request, refused = self.request, self.refused
         assert request is not None
-        if refused is None and self.inflater is not None:
-            self.inflater.end()
         request.body = bytes(self.pieces)
         enough = len(self.queue) + 1 >= PIPELINED
         keep = self.parser.should_keep_alive() and not self.parser.should_upgrade() and not enough
@@ -276,13 +269,13 @@ class Connection(asyncio.Protocol):
     def _expect_next(self) -> None:
         self.url, self.headers, self.shared, self.pieces = b"", {}, {}, bytearray()
         self.size = self.raw = self.got = 0
-        self.request = self.refused = self.inflater = None
+        self.request = self.refused = None
 
     def _release(self) -> None:
         """Large bodies that were answered don't count any more; one that is coming in does."""
         left = len(self.pieces) if len(self.pieces) > SMALL else 0
         if self.held != left:
-            self.hub.hold(left - self.held)
+            self.hub.door.hold(left - self.held)
             self.held = left
 
     async def _work(self) -> None:

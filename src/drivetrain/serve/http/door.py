@@ -5,12 +5,11 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from collections.abc import Mapping
 from typing import Protocol, cast
 
 from drivetrain.serve import refusals
 from drivetrain.serve.access import Gate
-from drivetrain.serve.http.body import Inflater
+from drivetrain.serve.http.body import Unpacker, check_encoding
 from drivetrain.serve.routes import Routes
 from drivetrain.serve.types import Refusal, Request, Response
 
@@ -27,6 +26,9 @@ class Answering(Protocol):
     async def answer(self, request: Request) -> Response: ...
 
 
+BODIES = 16
+"""How many bodies of the largest size may be in memory, over all connections."""
+
 _REASONS = {
     400: "syntax", 401: "access", 403: "access", 404: "address", 405: "address", 408: "timeout", 413: "size", 414: "size",
     415: "syntax", 417: "syntax", 421: "host", 429: "rate", 431: "size", 501: "syntax", 503: "memory", 505: "syntax",
@@ -35,8 +37,11 @@ _REASONS = {
 
 
 class Door:
-    def __init__(self, server: Answering) -> None:
+    def __init__(self, server: Answering, most: int) -> None:
+        """`most`: bytes of a body."""
         self._server = server
+        self._most, self._held = most, 0
+        self._unpacker = Unpacker(most)
         self._ids = itertools.count()
         self._id = os.urandom(12).hex()
         self._counters = getattr(server, "counters", None)
@@ -62,12 +67,34 @@ class Door:
         if request.method != "OPTIONS":
             request.route, request.places = self._server.routes.match(request.method, request.path)
             gate.may(request.caller, request.route.right, request.places.get("model"))
+        if "content-encoding" in headers:
+            check_encoding(headers["content-encoding"])
         return shared
 
     async def answer(self, request: Request) -> Response:
+        """The server's answer to a request that was admitted, its body as it was before it was compressed."""
         if request.method == "OPTIONS":
             return self._options(request)
-        return await self._server.answer(request)
+        encoding = cast("dict[str, str]", request.headers).pop("content-encoding", None)
+        if encoding is None or not request.body:
+            return await self._server.answer(request)
+        try:
+            request.body = await self._unpacker.unpacked(bytes(request.body), encoding)
+            self.hold(len(request.body))
+        except Refusal as refusal:
+            return self.refuse(request, refusal)
+        held = len(request.body)
+        try:
+            return await self._server.answer(request)
+        finally:
+            self.hold(-held)
+
+    def hold(self, size: int) -> None:
+        """Count bytes of bodies that are in memory. Raises Refusal 503 where many large ones at once would fill it."""
+        self._held += size
+        if size > 0 and self._held > BODIES * self._most:
+            self._held -= size
+            raise Refusal(503, "too many large requests at once", headers={"Retry-After": "1"})
 
     def _options(self, request: Request) -> Response:
         """What an address takes, and what a browser asks before it sends a page's request elsewhere."""
@@ -97,21 +124,6 @@ class Door:
         if self._finished is not None:
             self._finished(request, response.status)
         return response
-
-
-def inflater(headers: Mapping[str, str], most: int) -> Inflater | None:
-    """What decompresses a body; None where it comes as it is. Raises Refusal 415."""
-    encoding = headers.get("content-encoding", "identity").strip().lower()
-    if encoding == "identity":
-        return None
-    if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise Refusal(
-            415,
-            "this Content-Encoding isn't known here",
-            fix="Send the body plain, gzip or deflate.",
-            headers={"Accept-Encoding": "gzip, deflate"},
-        )
-    return Inflater(encoding, most)
 
 
 def common_name(certificate: object) -> str:

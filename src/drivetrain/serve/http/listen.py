@@ -30,8 +30,6 @@ LEAVING = 2.0
 """Seconds that a refused client has to stop sending."""
 PACE = 16 * 1024
 """Bytes per second at which an answer has to be read, on the average of `Limits.seconds_to_receive`."""
-BODIES = 16
-"""How many bodies of the largest size may be in memory half received, over all connections."""
 
 
 class Hub:
@@ -39,22 +37,13 @@ class Hub:
 
     def __init__(self, server: Answering, settings: Settings) -> None:
         self.server = server
-        self.door = Door(server)
+        self.door = Door(server, settings.limits.body)
         self.limits: Limits = settings.limits
         self.loop = asyncio.get_running_loop()
         self.connections: dict[Connection, None] = {}
         self.date = formatdate(usegmt=True).encode()
-        self._received = 0
         self._closing = False
         self.sweeping = self.loop.call_later(SWEEP, self.sweep)
-
-    def hold(self, size: int) -> None:
-        """Count bytes of large bodies. Raises Refusal 503 where many at once would fill the memory; small ones always go
-        through."""
-        self._received += size
-        if size > 0 and self._received > BODIES * self.limits.body:
-            self._received -= size
-            raise Refusal(503, "too many large requests at once", headers={"Retry-After": "1"})
 
     def stopping(self) -> bool:
         return self._closing or bool(getattr(self.server, "stopping", False))
