@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,11 @@ OPTIONS = (
     "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", "--autoplay-policy=no-user-gesture-required",
     "--remote-debugging-pipe",
 )  # fmt: skip
-needs_browser = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")]
-SECONDS = 20.0
+needs_browser = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
+]
+SECONDS = 6.0
 
 
 class Browser:
@@ -59,7 +62,12 @@ class Browser:
         """What a command gives."""
         self._count += 1
         number = self._count
-        message = {"id": number, "method": method, "params": parameters, **({"sessionId": session} if session else {})}
+        message = {
+            "id": number,
+            "method": method,
+            "params": parameters,
+            **({"sessionId": session} if session else {}),
+        }
         os.write(self._write, json.dumps(message).encode() + b"\0")
         ends = time.monotonic() + SECONDS
         while True:
@@ -113,7 +121,13 @@ class Page:
 
     def look(self, width: int, height: int = 900, dark: bool = False) -> None:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
+        self.send(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=width < 600,
+        )
         self.send("Emulation.setEmulatedMedia", features=[scheme])
 
     def open(self, url: str, ready: str = "document.readyState === 'complete'") -> None:
@@ -122,9 +136,13 @@ class Page:
 
     def run(self, script: str) -> Any:
         """What an expression gives; a promise is awaited."""
-        told = self.send("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True, userGesture=True)
+        told = self.send(
+            "Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True, userGesture=True
+        )
         if "exceptionDetails" in told:
-            raise AssertionError(told["exceptionDetails"].get("exception", {}).get("description", told["exceptionDetails"]))
+            raise AssertionError(
+                told["exceptionDetails"].get("exception", {}).get("description", told["exceptionDetails"])
+            )
         return told["result"].get("value")
 
     def until(self, script: str, seconds: float = SECONDS) -> Any:
@@ -154,7 +172,9 @@ class Page:
             if event["method"] == "Network.requestWillBeSent":
                 self.asked.append(told["request"]["url"])
             elif event["method"] == "Runtime.exceptionThrown":
-                self.faults.append(told["exceptionDetails"].get("exception", {}).get("description", str(told)))
+                self.faults.append(
+                    told["exceptionDetails"].get("exception", {}).get("description", str(told))
+                )
             elif event["method"] == "Log.entryAdded" and told["entry"]["level"] in ("error", "warning"):
                 self.faults.append(told["entry"]["text"])
         return self.faults
@@ -163,7 +183,9 @@ class Page:
         """The whole page as PNG."""
         size = self.send("Page.getLayoutMetrics")["cssContentSize"]
         clip = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
-        data = self.send("Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=clip)["data"]
+        data = self.send("Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=clip)[
+            "data"
+        ]
         path.write_bytes(base64.b64decode(data))
         return path
 

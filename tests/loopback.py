@@ -8,6 +8,7 @@ import dataclasses
 import socket
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from drivetrain.serve.protocols import routes
 from drivetrain.serve.repository import Repository
 from drivetrain.serve.router import Router
 from drivetrain.serve.routes import Routes
+from drivetrain.serve.servable import open_servable
 from drivetrain.serve.server import Server
 from drivetrain.serve.settings import Settings
 
@@ -30,9 +32,9 @@ class Running:
 
 
 @contextlib.contextmanager
-def serving(models: Path, **settings: Any) -> Iterator[Running]:
+def serving(folder: Path, /, **settings: Any) -> Iterator[Running]:
     """A server of the models in a folder, that looks there once."""
-    told = Settings(str(models), reload_seconds=settings.pop("reload_seconds", 0.0), **settings)
+    told = Settings(str(folder), reload_seconds=settings.pop("reload_seconds", 0.0), **settings)
     told = dataclasses.replace(told, threads=1)
     sock = socket.create_server(("127.0.0.1", 0))
     ready = threading.Event()
@@ -40,7 +42,7 @@ def serving(models: Path, **settings: Any) -> Iterator[Running]:
 
     async def main() -> None:
         stop = asyncio.Event()
-        repository = Repository(told)
+        repository = Repository(told, open=partial(open_servable, trusted=True))
         repository.scan()
         server = Server(
             told, repository=repository, router=Router(repository), routes=Routes(routes()), gate=Gate(told)

@@ -1,18 +1,20 @@
 // What came back, for a person: by what an answer has, never by what the task is called.
 
-import { bytes, draw, figure, make, percent } from "./dom.js";
+import { draw, figure, make, percent } from "./dom.js";
 import { forecastChart, lineChart } from "./chart.js";
 
 const SHOWN = 8;
+const BYTES = /^[0-9]+ bytes$/; // What an input is called that has no name of its own.
 
 /** An answer of the server as elements: the reply's first answer, and who gave it. */
 export function shown(reply, about, seconds, input) {
-  const [answer] = reply.answers;
+  const [answer] = reply.answers || [reply.forecasts ? { forecasts: reply.forecasts } : reply.recommendations];
   if (typeof answer.error === "string" && "fix" in answer) return [problem(answer.error, answer.where, answer.fix)];
   const { input: _, unusual = {}, parts = {}, windows = [], ...rest } = answer;
+  if (rest.forecasts || rest.items) return [...target(rest, about.targets[0], input), foot(reply, seconds)];
   const targets = reply.targets || about.targets.map((each) => each.name);
   const found = targets.length === 1
-    ? target(rest, of(about, targets[0]), input)
+    ? [make("p", { class: "kind" }, targets[0]), ...target(rest, of(about, targets[0]), input)]
     : targets.flatMap((name) => [make("h3", {}, name), ...target(rest[name], of(about, name), input)]);
   return [...found, ...partsOf(parts), ...windowsOf(windows), ...notes(unusual), foot(reply, seconds)];
 }
@@ -20,7 +22,7 @@ export function shown(reply, about, seconds, input) {
 /** Why there is no answer. */
 export function problem(error, where, fix) {
   return make("div", { class: "problem" },
-    make("p", {}, make("strong", {}, where && !/^[0-9]+ bytes$/.test(where) ? `${where}: ` : ""), error),
+    make("p", {}, make("strong", {}, where && !BYTES.test(where) ? `${where}: ` : ""), error),
     fix ? make("p", { class: "small" }, fix) : null);
 }
 
@@ -29,7 +31,10 @@ function of(about, name) {
 }
 
 function target(decoded, info, input) {
-  if (decoded.forecasts) return decoded.forecasts.flatMap((each) => forecast(each, info, input));
+  if (decoded.forecasts) {
+    const told = new Set(decoded.forecasts.flatMap((each) => each.notes || []));
+    return [...decoded.forecasts.flatMap((each) => forecast(each, info, input)), ...[...told].map((note) => make("p", { class: "note" }, note))];
+  }
   if (decoded.items) return recommended(decoded);
   if (decoded.ranking) return [bars(decoded.ranking.map((each) => [each.item, each.score]), figure)];
   if (decoded.picture) return [make("img", { class: "shown", alt: `${info.name} as a picture`, src: `data:image/png;base64,${decoded.picture}` })];
@@ -95,7 +100,6 @@ function forecast(each, info, input) {
     make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Forecast ${each.series || ""}` }, make("table", {},
       make("thead", {}, make("tr", {}, ["moment", info.name, "between"].map((word) => make("th", { scope: "col" }, word)))),
       make("tbody", {}, rows))),
-    ...(each.notes || []).map((note) => make("p", { class: "note" }, note)),
   ].filter(Boolean);
 }
 
@@ -131,7 +135,7 @@ function windowsOf(windows) {
 
 function notes(unusual) {
   return Object.entries(unusual).map(([name, found]) => make("p", { class: "note" },
-    make("strong", {}, name), found.value === "" ? " " : ` ${found.value}`, `: ${found.reason}. The answer is a guess about something unknown.`));
+    make("strong", {}, name), found.value === "" || BYTES.test(found.value) ? "" : ` ${found.value}`, `: ${found.reason}. The answer is a guess about something unknown.`));
 }
 
 function foot(reply, seconds) {
@@ -140,5 +144,3 @@ function foot(reply, seconds) {
   const told = [`version ${reply.version}`, inside && `${inside} in the server`, `${(1000 * seconds).toFixed(0)} ms with the way`, id && `record ${id}`];
   return make("p", { class: "small foot" }, told.filter(Boolean).join(" · "));
 }
-
-export { bytes };

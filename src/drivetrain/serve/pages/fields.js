@@ -52,6 +52,7 @@ function labelled(input, control, hint, ...more) {
   control.id ||= fresh("field");
   const told = hint ? make("p", { class: "hint", id: `${control.id}-hint` }, hint) : null;
   if (told) control.setAttribute("aria-describedby", told.id);
+  if (mayMiss(input) && control.tagName === "INPUT") control.placeholder ||= "no value";
   return make("div", { class: "field" }, make("label", { for: control.id }, input.name), control, told, ...more);
 }
 
@@ -83,9 +84,8 @@ function numberField(input, changed) {
   const control = told(make("input", { type: "text", inputmode: "decimal", autocomplete: "off", spellcheck: "false" }), changed);
   const middle = quantile(input, "0.5");
   if (middle !== undefined) control.value = String(Number(middle.toPrecision(5)));
-  const may = mayMiss(input) ? "may be empty" : "";
   return {
-    element: labelled(input, control, [spread(input), unit && `in ${unit}`, may].filter(Boolean).join(" · ")),
+    element: labelled(input, control, [spread(input), unit && `in ${unit}`].filter(Boolean).join(" · ")),
     read() {
       const text = control.value.trim();
       if (!text && !mayMiss(input)) throw missing(input, control);
@@ -127,8 +127,7 @@ function openField(input, changed, choices) {
   const list = make("datalist", { id: fresh("list") }, known.slice(0, 500).map((value) => make("option", { value })));
   const control = told(make("input", { type: "text", list: list.id, autocomplete: "off" }), changed);
   if (counts.length) control.value = counts[0];
-  const may = mayMiss(input) ? " · may be empty" : "";
-  const hint = known.length ? `such as ${known.slice(0, 3).join(", ")}${may}` : may.slice(3);
+  const hint = known.length ? `such as ${known.slice(0, 3).join(", ")}` : "";
   return {
     element: labelled(input, control, hint, list),
     read() {
@@ -147,7 +146,7 @@ function dateField(input, changed) {
   if (middle) control.value = type === "time" ? middle.slice(11, 19) : middle.slice(0, day ? 10 : 19);
   const hint = spread(input, (stamp) => (type === "time" ? stamp.slice(11, 16) : day ? stamp.slice(0, 10) : stamp.replace("T", " ").slice(0, 16)));
   return {
-    element: labelled(input, control, [hint, mayMiss(input) ? "may be empty" : ""].filter(Boolean).join(" · ")),
+    element: labelled(input, control, hint),
     read() {
       if (!control.value && !mayMiss(input)) throw missing(input, control);
       return { value: control.value || null };
@@ -171,7 +170,7 @@ function tagsField(input, changed) {
 }
 
 function textField(input, changed) {
-  const control = told(make("textarea", { rows: 5, placeholder: "Write or paste a text" }), changed);
+  const control = told(make("textarea", { rows: input.alone ? 6 : 2, placeholder: "Write or paste a text" }), changed);
   return {
     element: labelled(input, control, ""),
     read() {

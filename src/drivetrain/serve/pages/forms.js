@@ -12,7 +12,7 @@ export function form(about, changed) {
 }
 
 function rowForm(about, changed) {
-  const fields = about.inputs.map((input) => [input, field(input, changed)]);
+  const fields = about.inputs.map((input) => [input, field({ ...input, alone: about.inputs.length === 1 }, changed)]);
   return {
     elements: [make("div", { class: fields.length > 3 ? "grid" : "" }, fields.map(([, each]) => each.element))],
     alone: fields.length === 1 && about.inputs[0].schema.contentEncoding === "base64",
@@ -62,7 +62,7 @@ function historyForm(about, changed) {
 
 function promptForm(about, changed) {
   const [input] = about.inputs;
-  const prompt = field(input, changed);
+  const prompt = field({ ...input, alone: true }, changed);
   if (about.writes) return { elements: [prompt.element], question: () => ({ verb: "predict", kind: "json", item: { [input.name]: prompt.read().value } }) };
   const options = [
     ["most", "Tokens at most", 200, { min: 1, step: 1 }],

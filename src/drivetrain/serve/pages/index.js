@@ -17,8 +17,7 @@ function card(model) {
     : model.name);
   const task = [words(model.task), SAYS[model.program]].filter(Boolean).join(" · ");
   return make("section", { class: "card model" },
-    title,
-    task ? make("p", { class: "small" }, task) : null,
+    make("div", {}, title, task ? make("p", { class: "small" }, task) : null),
     make("ul", { class: "versions" }, model.versions.map((each) => version(model, each))));
 }
 

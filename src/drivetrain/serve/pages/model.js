@@ -229,5 +229,6 @@ function tell(about) {
     ["hash", about.hash],
   ];
   find("about").replaceChildren(
+    ...(about.card ? [make("details", {}, make("summary", {}, "Model card"), make("pre", { class: "card-text" }, about.card))] : []),
     make("table", { class: "settings" }, make("tbody", {}, rows.map(([word, text]) => make("tr", {}, make("th", { scope: "row" }, word), make("td", {}, text))))));
 }
