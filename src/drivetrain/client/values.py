@@ -38,7 +38,7 @@ def plain(raw: Any) -> Any:
     if isinstance(raw, float):
         return float(raw) if math.isfinite(raw) else None if raw != raw else str(float(raw))
     if isinstance(raw, (bytes, bytearray, memoryview)):
-        raise DataError(f"{kind_of(raw)} is no value of a cell.", fix="Give its text.")
+        raise DataError(f"{kind_of(cast('Any', raw))} is no value of a cell.", fix="Give its text.")
     if isinstance(raw, (list, tuple)):
         return [plain(each) for each in cast("Sequence[Any]", raw)]
     if isinstance(raw, np.ndarray):
@@ -68,11 +68,12 @@ def file_bytes(raw: object, schema: Mapping[str, Any], most: int) -> bytes:
         data = _png(cast("Array", raw))
     elif isinstance(raw, tuple) and len(cast("tuple[Any, ...]", raw)) == 2:
         data = _wav(*cast("tuple[Any, Any]", raw))
-    elif _is_picture(raw):
+    elif _is_picture(cast("Any", raw)):
         data = _saved(cast("Any", raw))
     else:
         raise DataError(
-            f"{kind_of(raw)} is not a file.", fix="Give a path, the bytes of a file, or an array."
+            f"{kind_of(cast('Any', raw))} is not a file.",
+            fix="Give a path, the bytes of a file, or an array.",
         )
     if len(data) > most:
         raise too_large(len(data), most)

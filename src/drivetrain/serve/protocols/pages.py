@@ -1,5 +1,5 @@
-"""The pages: a list of models, and one for each model, made from its schema by the browser. They are files that hold no data; what they
-show they ask for by the same routes as every other caller, with that caller's key."""
+"""The pages: a list of models, and one for each model, made from its schema by the browser. They are files that hold no data; what
+they show they ask for by the same routes as every other caller, with that caller's key."""
 
 from __future__ import annotations
 
@@ -29,7 +29,12 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-cache",
 }
-KINDS = {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
+KINDS = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
 
 
 @cache
@@ -81,11 +86,10 @@ async def signature(server: Server, request: Request, places: Mapping[str, str])
     )  # fmt: skip
 
 
+ROOTS = ("/models/{model}", "/models/{model}/versions/{version}", "/models/{model}/labels/{label}")
 ROUTES = (
     Route("GET", "/", models_page, "open", "The page that lists the models."),
     Route("GET", "/models/{model}/page", model_page, "open", "The page of a model: ask it in the browser."),
     Route("GET", "/pages/{file}", page_file, "open", "A file of the pages."),
-    Route("GET", "/models/{model}/signature", signature, "read", "The codecs of a model."),
-    Route("GET", "/models/{model}/versions/{version}/signature", signature, "read", "Those of a version."),
-    Route("GET", "/models/{model}/labels/{label}/signature", signature, "read", "Those of the version that has a label."),
+    *(Route("GET", f"{root}/signature", signature, "read", "The codecs of a model.") for root in ROOTS),
 )
