@@ -79,7 +79,10 @@ def blocks(page: Path) -> list[Block]:
 
 
 def runnable(page: Path) -> list[Block]:
-    return [block for block in blocks(page) if block.language in ("python", "console")]
+    """What is executed, and the files that it needs, whatever they hold."""
+    return [
+        block for block in blocks(page) if block.language in ("python", "console") or "file" in block.marks
+    ]
 
 
 @dataclass

@@ -231,7 +231,7 @@ class Client:
         return self.ask(asking.infer(model, tensors, outputs, Wish(version, priority=priority)))
 
     def outcomes(self, model: str, outcomes: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-        """What turned out to be true, later: `[{"id": answer.served["id"], "outcome": "rose"}]`, or by the caller's own "key"."""
+        """What turned out to be true, later: `[{"id": answer.served["id"], "value": "rose"}]`, or by the caller's own "key"."""
         return self.ask(asking.outcomes(model, outcomes))
 
     # --- the way there ----------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ def asked_of(server: Any, request: Request, places: Mapping[str, str]) -> Asked:
         )
         raise Refusal(400, error)
     model = places["model"]
-    settings = server.settings.models.get(model, server.settings.defaults)
+    settings = server.model_settings(model)
     key = request.headers.get(settings.sticky.lower()) if settings.sticky else None
     return Asked(
         model,
