@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import os
+import select
 import socket
 import threading
 import time
@@ -134,13 +135,12 @@ def test_a_large_compressed_body_keeps_nobody_waiting():
     packed = gzip.compress(bytes(64 * 2**20), 1)
     with running(limits=Limits(body=2**26)) as server, server.socket() as sock:
         sock.sendall(post("/echo", packed, "Content-Encoding: gzip", "Connection: close"))
-        waits = list[float]()
-        for _ in range(10):
-            started = time.monotonic()
+        answered = 0
+        while not select.select([sock], [], [], 0)[0]:
             assert server.golden() == GOLDEN_ANSWER
-            waits.append(time.monotonic() - started)
+            answered += 1
         assert b'"bytes":67108864' in read_all(sock)
-    assert sorted(waits)[5] < 0.05
+    assert answered >= 3
 
 
 # Slow ones

@@ -57,15 +57,25 @@ class Door:
     def admit(self, request: Request, address: str, certificate: str, version: str) -> dict[str, str]:
         """All that can be refused before a body is read. Raises Refusal. Returns headers for a page of another origin."""
         gate, headers = self._server.gate, request.headers
-        if "host" in headers:
-            gate.host(headers["host"])
-        elif version == "1.1":
+        unknown: Refusal | None = None
+        if request.method != "OPTIONS":
+            try:
+                request.route, request.places = self._server.routes.match(request.method, request.path)
+            except Refusal as refusal:
+                unknown = refusal
+        # Whether it is alive the server tells under each name and at any rate: who probes it may know no other than an address.
+        probed = request.route is not None and request.route.right == "open"
+        if "host" not in headers and version == "1.1":
             raise Refusal(400, "the request has no Host header")
+        if "host" in headers and not probed:
+            gate.host(headers["host"])
         shared = gate.origin(request.method, headers)
         request.caller = gate.caller(headers, address, certificate)
-        gate.rate(request.caller)
-        if request.method != "OPTIONS":
-            request.route, request.places = self._server.routes.match(request.method, request.path)
+        if not probed:
+            gate.rate(request.caller)
+        if unknown is not None:
+            raise unknown
+        if request.route is not None:
             gate.may(request.caller, request.route.right, request.places.get("model"))
         if "content-encoding" in headers:
             check_encoding(headers["content-encoding"])
