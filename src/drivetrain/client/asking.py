@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from drivetrain.client.call import Call, Reply, header, place
+from drivetrain.client.call import Call, Refused, Reply, header, place
 from drivetrain.client.tensors import HEADER_LENGTH, from_reply, to_request
 from drivetrain.client.values import as_json, file_bytes, is_file, plain, too_large
 from drivetrain.errors import DataError, DrivetrainError, UsageError
@@ -168,6 +168,18 @@ class Batch:
     names: list[str]
     failed: dict[int, Failure]
     call: Call[list[Answer | Failure]] | None
+    file: bool = False
+    """Whether it is one file as it is."""
+
+    def refused(self, fault: Refused) -> list[Answer | Failure]:
+        """Where a file can't be read the server has nothing to answer: that is this item's failure. Raises all else."""
+        if not self.file or fault.status != 400:
+            raise fault
+        (name,) = self.names
+        own = (
+            name if fault.where in ("", f"{len(self.call.body)} bytes" if self.call else "") else fault.where
+        )
+        return [Failure(name, DataError(fault.error, where=own, fix=fault.fix))]
 
     def answers(self, found: Sequence[Answer | Failure] = ()) -> list[Answer | Failure]:
         """For each item, in their order, of what is `found` of those sent."""
@@ -197,7 +209,7 @@ class Question:
             data = file_bytes(sample_of(item, inputs)[name], schema, self.most)
         except DrivetrainError as fault:
             return Batch([called], {0: Failure(called, fault.at(called))}, None)
-        return Batch([called], {}, self._call(data, FILE, [called]))
+        return Batch([called], {}, self._call(data, FILE, [called]), file=True)
 
     def batches(self, items: Iterable[Any]) -> Iterator[Batch]:
         """Read as they are asked for."""

@@ -216,7 +216,12 @@ class AsyncClient:
         return Question(model, await self.described(model, wish), wish, {"parts": parts, "windows": windows})
 
     async def _answered(self, batch: Batch) -> list[Answer | Failure]:
-        return batch.answers(await self.ask(batch.call) if batch.call else ())
+        if batch.call is None:
+            return batch.answers()
+        try:
+            return batch.answers(await self.ask(batch.call))
+        except Refused as fault:
+            return batch.refused(fault)
 
 
 class _Connection(NamedTuple):

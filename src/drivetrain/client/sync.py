@@ -264,7 +264,12 @@ class Client:
         return Question(model, self.described(model, wish), wish, {"parts": parts, "windows": windows})
 
     def _answered(self, batch: Batch) -> list[Answer | Failure]:
-        return batch.answers(self.ask(batch.call) if batch.call else ())
+        if batch.call is None:
+            return batch.answers()
+        try:
+            return batch.answers(self.ask(batch.call))
+        except Refused as fault:
+            return batch.refused(fault)
 
     def _at_once(self, batches: Iterator[Batch], most: int) -> Iterator[Answer | Failure]:
         from concurrent.futures import Future, ThreadPoolExecutor

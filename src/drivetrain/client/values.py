@@ -6,6 +6,7 @@ import datetime
 import io
 import math
 import os
+import re
 import struct
 import zlib
 from base64 import b64encode
@@ -20,6 +21,8 @@ from drivetrain.sound.wav import to_wav
 from drivetrain.types import Array
 from drivetrain.values import is_nothing, scalar
 
+_HALVES = re.compile("[\ud800-\udfff]")
+
 
 def is_file(schema: Mapping[str, Any]) -> bool:
     """Whether raw values of an input are files."""
@@ -32,9 +35,12 @@ def as_json(raw: Any, schema: Mapping[str, Any], most: int) -> Any:
 
 
 def plain(raw: Any) -> Any:
-    """A cell, or lists of cells: no value is null, a date is ISO 8601, what is not finite is its text. Raises DataError."""
-    if raw is None or type(raw) in (str, int, bool):
+    """A cell, or lists of cells: no value is null, a date is ISO 8601, what is not finite its text, a half of a character U+FFFD,
+    as codecs have it. Raises DataError."""
+    if raw is None or type(raw) in (int, bool):
         return raw
+    if isinstance(raw, str):
+        return str(raw) if raw.isascii() else _HALVES.sub("\ufffd", raw)
     if isinstance(raw, float):
         return float(raw) if math.isfinite(raw) else None if raw != raw else str(float(raw))
     if isinstance(raw, (bytes, bytearray, memoryview)):
@@ -53,7 +59,7 @@ def plain(raw: Any) -> Any:
     if isinstance(value, float):
         return plain(value)
     if isinstance(value, (str, int)) or value is None:
-        return value
+        return plain(value) if isinstance(value, str) else value
     raise DataError(f"{type(raw).__name__} can't be sent.", fix="Give a text, a number, or what JSON has.")
 
 
