@@ -35,7 +35,7 @@ WITHOUT_TORCH = (
     "drivetrain.learn.trees.graph",
     "drivetrain.tasks.image_classification", "drivetrain.models.registry", "drivetrain.models.hub", "drivetrain.cli.main",
     "drivetrain.evidence.comparison", "drivetrain.test_set_uses", "drivetrain.learn.runs.folder",
-    "drivetrain.learn.runs.predictions",
+    "drivetrain.learn.runs.predictions", "drivetrain.records.recorder", "drivetrain.records.batch", "drivetrain.data.record_files",
 )  # fmt: skip
 
 
@@ -161,7 +161,9 @@ def test_no_option_of_the_command_line_comes_or_goes_unnoticed() -> None:
         "export": "-h --help --json run bundle --force",
         "verify": "-h --help --json bundle --trusted",
         "predict": "-h --help --json bundle --trusted inputs --out --keep --parts --windows --horizon --known-future --chart "
-        "--beam --force",
+        "--beam --force --records --record-key --redact",
+        "records": "-h --help --json store --model --key --since --until --limit --out --force --outcomes --forget --forget-input "
+        "--retain",
         "anomalies": "-h --help --json bundle --trusted history --rate --out --chart --force",
         "refit": "-h --help --json bundle --trusted history --out --force",
         "evaluate": "-h --help --json bundle --trusted source --layout --name-pattern --query --labels --beam",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from argparse import Namespace
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from rich.markup import escape
 
 from drivetrain.cli.common import Reply, plain_table, refuse_unwritable, terminal
+from drivetrain.cli.recording import recording, told
 from drivetrain.errors import UsageError, one_line
 from drivetrain.figures import counted, digits
 
@@ -70,6 +72,7 @@ def predict(opened: Bundle, options: Namespace) -> Reply:
     """`drivetrain predict` of a bundle that forecasts."""
     from drivetrain.charts.chart import refuse_form as refuse_chart
     from drivetrain.data.answer_files import refuse_form, write_answers
+    from drivetrain.records.keeping import of_file
     from drivetrain.runtime.forecaster import Forecaster, as_columns
 
     for name in ("keep", "parts", "windows", "beam"):
@@ -83,8 +86,19 @@ def predict(opened: Bundle, options: Namespace) -> Reply:
     if options.chart:
         refuse_chart(options.chart)
         refuse_unwritable(options.chart, options)
+    if options.record_key:
+        raise UsageError(
+            "the records of forecasts are named as their series.", where="--record-key", fix="Leave it out."
+        )
+    batch = recording(opened, options)
     forecaster = Forecaster(opened, trusted=options.trusted)
-    found = forecaster.forecast_of(read_history(forecaster, path, options.known_future), options.horizon)
+    with batch or nullcontext():
+        found = forecaster.forecast_of(read_history(forecaster, path, options.known_future), options.horizon)
+        if batch is not None:
+            for each in found:
+                batch.add_parts(
+                    {"history": of_file(path), "horizon": options.horizon}, each.to_json(), each.series
+                )
     notes = list(dict.fromkeys(note for each in found for note in each.notes))
     if options.out:
         columns = as_columns(found, forecaster.layout)
@@ -96,7 +110,7 @@ def predict(opened: Bundle, options: Namespace) -> Reply:
     return {
         "history": path, "target": forecaster.layout.target, "band": _band(forecaster),
         "forecasts": [each.to_json() for each in found], "notes": notes,
-        **{name: value for name, value in wrote.items() if value},
+        **{name: value for name, value in wrote.items() if value}, **told(batch, options),
     }, 0  # fmt: skip
 
 

@@ -13,6 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from drivetrain.records.erasure import forget
     from drivetrain.records.keeping import keep, keep_arrays, keep_parts
     from drivetrain.records.kept import Kept, check_kept, check_key
     from drivetrain.records.record import Forgotten, NotRecorded, Outcome, Record, StoreGone, Told
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Forgotten", "Kept", "NotRecorded", "Outcome", "Record", "Recorder", "Store", "StoreGone", "Told", "check_kept", "check_key",
-    "keep", "keep_arrays", "keep_parts", "open_store",
+    "forget", "keep", "keep_arrays", "keep_parts", "open_store",
 ]  # fmt: skip
 _MODULES = {
     "Forgotten": "drivetrain.records.record",
@@ -35,6 +36,7 @@ _MODULES = {
     "Told": "drivetrain.records.record",
     "check_kept": "drivetrain.records.kept",
     "check_key": "drivetrain.records.kept",
+    "forget": "drivetrain.records.erasure",
     "keep": "drivetrain.records.keeping",
     "keep_arrays": "drivetrain.records.keeping",
     "keep_parts": "drivetrain.records.keeping",

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
+from drivetrain.errors import UsageError
 from drivetrain.records import words
 from drivetrain.records.frames import Line
 
@@ -44,6 +45,15 @@ class Forgetting:
                     self.dropped[place] = self.dropped.get(place, 0) + 1
                     return True
         return False
+
+
+def whose(key: str | None, inputs: tuple[str, str] | None) -> tuple[str, str]:
+    """Input ("": the key) and value by which somebody is found. Raises UsageError where it is neither, or both."""
+    if (key is None) == (inputs is None):
+        raise UsageError(
+            "whose rows?", where="forget", fix="Give a key, or an input and its value: one of the two."
+        )
+    return ("", key) if inputs is None else inputs  # type: ignore[return-value]
 
 
 def digest_of(salt: bytes, value: str) -> str:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from drivetrain.errors import DrivetrainError
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from drivetrain.records.moments import iso
 
 
 class NotRecorded(DrivetrainError):
@@ -97,8 +95,3 @@ class Forgotten:
 
     def to_json(self) -> dict[str, int]:
         return {"rows": self.rows, "in_journals": self.in_journals, "journals_left": self.journals_left}
-
-
-def iso(nanoseconds: int) -> str:
-    """A moment as ISO 8601 in UTC, to the microsecond."""
-    return (_EPOCH + timedelta(microseconds=nanoseconds // 1000)).isoformat().replace("+00:00", "Z")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from drivetrain.files import file_error
 from drivetrain.records.events import Count, Events, Log
@@ -53,7 +54,7 @@ class Recorder:
             self._journal = Journal(folder, most_bytes=most_bytes)
         except OSError as fault:
             raise file_error(fault, folder) from fault
-        self._writer = Writer(self._journal, lambda: open_store(url, create=True), self._days, self.events)
+        self._writer = Writer(self._journal, lambda: open_store(url, create=True), self._noted, self.events)
         self._writer.start()
 
     @property
@@ -142,7 +143,7 @@ class Recorder:
         told = self._outcomes(model, given)
         until = time.monotonic() + OTHERS_SECONDS
         # The answer may have come from another process, whose writer has it still in hand.
-        while told.unknown and self._others_write() and time.monotonic() < until:
+        while told.unknown and self.others() and time.monotonic() < until:
             time.sleep(OTHERS_SECONDS / 10)
             missing = {*told.unknown}
             again = self._outcomes(model, [each for each in given if (each.id or each.key) in missing])
@@ -151,8 +152,10 @@ class Recorder:
             )  # fmt: skip
         return told
 
-    def _others_write(self) -> bool:
-        return bool({*listed(self._journal.folder)}.difference(self._journal.paths))
+    def others(self) -> list[Path]:
+        """Journals of other processes, living or dead, that are not in the store yet."""
+        ours = {*self._journal.paths}
+        return [path for path in listed(self._journal.folder) if path not in ours]
 
     def _outcomes(self, model: str, given: Sequence[Outcome]) -> Told:
         with self._store_lock:
@@ -177,7 +180,7 @@ class Recorder:
                 self._store.close()
                 self._store = None
 
-    def _days(self) -> dict[str, float]:
-        """For how long each model's records are kept that anything was asked about."""
+    def _noted(self) -> dict[str, Kept]:
+        """What is kept of each model that anything was asked about."""
         found = {model: self._ask(model) for model in self._models.copy()}
-        return {model: kept.keep_days for model, kept in found.items() if kept is not None}
+        return {model: kept for model, kept in found.items() if kept is not None}

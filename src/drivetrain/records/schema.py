@@ -15,8 +15,8 @@ STEPS: tuple[tuple[str, ...], ...] = (
         # Who was forgotten, as a keyed digest: a journal that turns up later must not bring them back.
         "CREATE TABLE drivetrain_forgotten (model {text} NOT NULL, field {text} NOT NULL, digest {text} NOT NULL, "
         "time {integer} NOT NULL, dropped {integer} NOT NULL, PRIMARY KEY (model, field, digest))",
-        # How long each model's records are kept, as the server was told last.
-        "CREATE TABLE drivetrain_kept (model {text} PRIMARY KEY, keep_days {real} NOT NULL)",
+        # What is kept of each model, as a server was told last: for how long, and for jobs that answer beside it.
+        "CREATE TABLE drivetrain_kept (model {text} PRIMARY KEY, keep_days {real} NOT NULL, kept {text} NOT NULL)",
     ),
 )
 META = "CREATE TABLE IF NOT EXISTS drivetrain_meta (name {text} PRIMARY KEY, value {text} NOT NULL)"

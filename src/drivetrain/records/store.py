@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import secrets
@@ -9,16 +10,18 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from urllib.parse import unquote, urlsplit
 
 from drivetrain.errors import UsageError
+from drivetrain.files import from_json, to_json
 from drivetrain.records import words
 from drivetrain.records.columns import Columns
 from drivetrain.records.database import Database, Row
-from drivetrain.records.forgetting import Forgetting, digest_of, matches
+from drivetrain.records.forgetting import Forgetting, digest_of, matches, whose
 from drivetrain.records.frames import Line, line_of, record_of
 from drivetrain.records.ids import Clock, Ids
+from drivetrain.records.kept import Kept
 from drivetrain.records.record import Outcome, Record, Told
 from drivetrain.records.schema import META, STEPS
 from drivetrain.state_folder import state_folder
@@ -56,13 +59,14 @@ def open_store(url: str, *, create: bool = False) -> Store:
     """The store at `sqlite:///FILE` (beside us; with four slashes from the root), at a path that ends in .sqlite, .sqlite3 or
     .db, or at `postgresql://...`. Raises UsageError for another URL, FileError for a file that isn't there unless it may be made,
     StoreGone, NotInstalled."""
-    if (path := _sqlite_path(url)) is not None:
+    journals, path = journals_of(url), _sqlite_path(url)
+    if path is not None:
         from drivetrain.records.sqlite import SQLite
 
-        return Store(SQLite(path, create), journals_of(url))
+        return Store(SQLite(path, create), journals)
     from drivetrain.records.postgres import Postgres
 
-    return Store(Postgres(url, without_password(url)), journals_of(url))
+    return Store(Postgres(url, without_password(url)), journals)
 
 
 def journals_of(url: str) -> Path:
@@ -269,13 +273,26 @@ class Store:
 
     # --- leaving ---------------------------------------------------------------------------------------------------
 
-    def keep_for(self, model: str, days: float) -> None:
-        """Note for how long a model's records are kept, 0 for ever; `retain` does it."""
+    def note(self, model: str, kept: Kept) -> None:
+        """Note what is kept of a model: `retain` looks at it, and so do jobs that record beside a server."""
         with self.database.changing():
             self.database.run(
-                "INSERT INTO drivetrain_kept VALUES (?, ?) ON CONFLICT (model) DO UPDATE SET keep_days = excluded.keep_days",
-                [model, days],
+                "INSERT INTO drivetrain_kept VALUES (?, ?, ?) ON CONFLICT (model) "
+                "DO UPDATE SET keep_days = excluded.keep_days, kept = excluded.kept",
+                [model, kept.keep_days, to_json(dataclasses.asdict(kept))],
             )  # fmt: skip
+
+    def kept(self) -> dict[str, Kept]:
+        """What was noted last, by model."""
+        fields = {field.name for field in dataclasses.fields(Kept)}
+        found = {
+            model: from_json(text)
+            for model, text in self.database.run("SELECT model, kept FROM drivetrain_kept")
+        }
+        return {
+            model: Kept(**{name: _frozen(value) for name, value in kept.items() if name in fields})
+            for model, kept in found.items()
+        }
 
     def retain(self, days: float | None = None, model: str | None = None) -> int:
         """Delete what is older than so many days; without `days` what is older than was noted for its model. How many that were."""
@@ -291,24 +308,15 @@ class Store:
         return deleted
 
     def forget(
-        self, *, key: str | None = None, inputs: dict[str, str] | None = None, model: str | None = None
+        self, *, key: str | None = None, inputs: tuple[str, str] | None = None, model: str | None = None
     ) -> int:
-        """Delete the rows of one person: those that have this key, or in which each of these inputs has this value. How many that
-        were. What journals still hold of them doesn't come into the store any more.
+        """Delete the rows of one person, of one model or of all: those that have this key, or in which an input has a value,
+        (name, value). How many that were. What journals still hold of them doesn't come into the store any more.
 
         A value matches as text: 42 and 42.0 are "42", true is "true"; of several tags one is enough, of a file its SHA-256.
         Raises UsageError where it isn't said whose.
         """
-        wanted: dict[str, str] = {"": key} if key is not None else dict(inputs or {})
-        if not wanted or (key is not None and inputs):
-            raise UsageError(
-                "whose rows?", where="forget", fix="Give a key, or an input's value: one of the two."
-            )
-        if len(wanted) > 1:
-            raise UsageError(
-                "these are several inputs.", where="forget", fix="Give one that names the person."
-            )
-        ((field, value),) = wanted.items()
+        field, value = whose(key, inputs)
         with self.database.changing(alone=True):
             self.database.run(
                 "INSERT INTO drivetrain_forgotten VALUES (?, ?, ?, ?, 0) ON CONFLICT (model, field, digest) "
@@ -316,7 +324,7 @@ class Store:
                 [model or "", field, digest_of(self._salt, value), time.time_ns()],
             )  # fmt: skip
         deleted, last = 0, -1
-        where, values = _where(model=model, key=_storable(value) if not field else None)
+        where, values = _where(model=model, key=None if field else _storable(value))
         where = f"{where} AND" if where else " WHERE"
         sql = f"SELECT number, inputs FROM {RECORDS}{where} number > ? ORDER BY number LIMIT {AT_ONCE}"
         while rows := self.database.run(sql, [*values, last]):
@@ -327,8 +335,11 @@ class Store:
         self.database.erase()
         return deleted
 
-    def dropped(self, field: str, value: str, model: str | None = None) -> int:
+    def dropped(
+        self, *, key: str | None = None, inputs: tuple[str, str] | None = None, model: str | None = None
+    ) -> int:
         """How many records were left out of the store since they were forgotten, as they came out of journals."""
+        field, value = whose(key, inputs)
         sql = "SELECT dropped FROM drivetrain_forgotten WHERE model = ? AND field = ? AND digest = ?"
         found = self.database.run(sql, [model or "", field, digest_of(self._salt, value)])
         return found[0][0] if found else 0
@@ -348,6 +359,10 @@ def _where(**wanted: Any) -> tuple[str, list[Any]]:
     given = {name: value for name, value in wanted.items() if value is not None}
     words = [signs.get(name, f"{name} = ?") for name in given]
     return f" WHERE {' AND '.join(words)}" if words else "", list(given.values())
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(cast("list[Any]", value)) if isinstance(value, list) else value
 
 
 def _storable(text: str) -> str:

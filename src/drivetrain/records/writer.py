@@ -13,6 +13,7 @@ from drivetrain.errors import DrivetrainError
 from drivetrain.records.events import Events
 from drivetrain.records.frames import Line, scan
 from drivetrain.records.journal import DAMAGED, Journal, Segment, orphans
+from drivetrain.records.kept import Kept
 from drivetrain.records.record import StoreGone
 from drivetrain.records.store import Store
 
@@ -20,7 +21,7 @@ GATHER_SECONDS = 0.05
 """How long records wait for company, once there are any."""
 AT_ONCE = 1 << 20
 """Bytes of a journal that go into the store in one commit, beside the records that begin in them."""
-SEGMENT_SECONDS = 5.0
+SEGMENT_SECONDS = 2.0
 """So old a segment is let go of: nobody's rows stay in a journal for longer, once the store has them."""
 PATROL_SECONDS = 10.0
 """How often segments of processes that died are looked for."""
@@ -33,15 +34,15 @@ class Writer:
     """Empties a journal, and those of processes that died, into the store that `opening` gives."""
 
     def __init__(
-        self, journal: Journal, opening: Callable[[], Store], kept_days: Callable[[], Mapping[str, float]], events: Events
+        self, journal: Journal, opening: Callable[[], Store], kept: Callable[[], Mapping[str, Kept]], events: Events
     ) -> None:  # fmt: skip
-        self._journal, self._opening, self._kept_days = journal, opening, kept_days
+        self._journal, self._opening, self._kept = journal, opening, kept
         self._events = events
         self._store: Store | None = None
         self._wake, self._emptied = threading.Event(), threading.Condition()
         self._stopping = threading.Event()
         self._patrolled = self._retained = -float("inf")
-        self._noted: dict[str, float] = {}
+        self._noted: dict[str, Kept] = {}
         self._thread = threading.Thread(target=self._run, name="drivetrain-records", daemon=True)
 
     def start(self) -> None:
@@ -115,11 +116,11 @@ class Writer:
 
     def _retain(self, store: Store) -> None:
         """What is older than it may be is deleted; how old that is stands in the store, also for models that nobody asks."""
-        days = dict(self._kept_days())
-        for model, many in days.items():
-            if self._noted.get(model) != many:
-                store.keep_for(model, many)
-        self._noted = days
+        wanted = dict(self._kept())
+        for model, kept in wanted.items():
+            if self._noted.get(model) != kept:
+                store.note(model, kept)
+        self._noted = wanted
         if deleted := store.retain():
             self._events.add("expired", deleted)
 

@@ -20,5 +20,6 @@ VERBS = (
     "embeddings",
     "serve",
     "deploy",
+    "records",
 )
 """In the order of --help."""

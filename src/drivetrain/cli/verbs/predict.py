@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from argparse import ArgumentParser, Namespace
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
@@ -12,6 +13,7 @@ from rich.text import Text
 
 from drivetrain.cli import histories
 from drivetrain.cli.common import BEAM, Reply, add_bundle, refuse_unwritable, say, terminal
+from drivetrain.cli.recording import add_recording, record, recording, told
 from drivetrain.errors import UsageError, one_line
 from drivetrain.figures import digits
 
@@ -65,6 +67,7 @@ def add(command: ArgumentParser) -> None:
     )
     command.add_argument("--beam", type=int, metavar="B", help=BEAM)
     command.add_argument("--force", action="store_true", help="replace an existing file")
+    add_recording(command)
 
 
 def act(options: Namespace) -> Reply:
@@ -93,16 +96,22 @@ def act(options: Namespace) -> Reply:
             raise UsageError(
                 "this model forecasts nothing.", where=f"--{name.replace('_', '-')}", fix="Leave it out."
             )
+    batch = recording(opened, options)
     predictor = open_answering(opened, beam=options.beam, trusted=options.trusted)
     task = task_of(predictor.manifest["task"]).of_bundle(predictor.manifest["facts"])
-    asked = task.asked(predictor.signature, options.inputs, options.keep)
+    of_keys = [options.record_key] if options.record_key else []
+    asked = task.asked(predictor.signature, options.inputs, [*options.keep, *of_keys])
+    keys = [*asked.kept.get(options.record_key, [])]
+    if of_keys and not {"all", *of_keys} & {*options.keep}:
+        asked.kept.pop(options.record_key, None)
     for note in asked.notes:
         say(f"note: {note}", options)
     found: list[Answer | Failure] = []
     tally = Tally()
-    with progress("Predicting", len(asked.items), quiet=options.json) as advance:
+    with batch or nullcontext(), progress("Predicting", len(asked.items), quiet=options.json) as advance:
         more = {"outputs": True} if any(asked.wholes) else {}
         for answer in predictor.stream(asked.items, parts=options.parts, windows=options.windows, **more):
+            record(batch, asked.items[len(found)], answer, keys[len(found)] if keys else None)
             found.append(answer)
             tally.add(answer)
             advance(1)
@@ -122,8 +131,13 @@ def act(options: Namespace) -> Reply:
         beside = {**({} if ORIGIN in kept else {ORIGIN: asked.origins}), **kept}
         columns = {**beside, **answer_columns(predictor.signature, found, beside, parts)}
         write_answers(options.out, columns, answers)
+    recorded = told(batch, options)
     failed = sum("error" in answer for answer in answers)
-    outcome: dict[str, Any] = {"answers": answers, **({"out": options.out} if options.out else {})}
+    outcome: dict[str, Any] = {
+        "answers": answers,
+        **({"out": options.out} if options.out else {}),
+        **recorded,
+    }
     found_units = {name: getattr(codec, "unit", "") for name, codec in predictor.signature.targets.items()}
     units = {name: unit for name, unit in found_units.items() if unit}
     outcome |= {"units": units} if units else {}
@@ -155,6 +169,9 @@ def show(answer: dict[str, Any]) -> None:
                 seconds = f"    {each['from']:.2f} to {each['to']:.2f} s"
                 rest = {name: value for name, value in each.items() if name not in ("from", "to")}
                 console.print(_line({"input": seconds, **rest}, answer.get("units", {})))
+    if "recorded" in answer:
+        many = answer["recorded"]
+        print(f"{many:,} answer{'' if many == 1 else 's'} recorded in {answer['records']}", file=sys.stderr)
     for item in answer.get("wholes", []):
         windows = (
             f"{item['input']}, all {item['windows']:,} windows" if item["windows"] > 1 else item["input"]
