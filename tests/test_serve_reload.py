@@ -19,7 +19,7 @@ from drivetrain.serve.path import answer_items
 from drivetrain.serve.repository import Repository
 from drivetrain.serve.router import Router
 from drivetrain.serve.server import Server
-from drivetrain.serve.settings import ModelSettings, Settings
+from drivetrain.serve.settings import Kept, ModelSettings, Settings
 from drivetrain.serve.types import Asked, Request
 
 BENCH = Path(__file__).parent.parent / "bench" / "serve_reload.py"
@@ -100,6 +100,26 @@ def test_callers_are_answered_while_versions_come_and_go_and_what_went_is_freed(
 
     asyncio.run(main())
     assert gone() is None, "no circle keeps what was let go of"
+
+
+def test_a_redacted_name_that_the_model_does_not_have_is_no_setting(tmp_path: Path) -> None:
+    put(tmp_path, 1, HOUSES.read_bytes())
+    kept = {"redact": ("area",)}
+    read = lambda: Settings(str(tmp_path), threads=1, models={"houses": ModelSettings(records=Kept(**kept))})  # noqa: E731
+    there = Repository(read(), reread=read)
+    there.scan()
+    there.observers.append(lambda event: told.append(event.reason))
+    told: list[str] = []
+    kept["redact"] = ("aera",)
+    there.scan()
+    there.scan()
+    records = there.models["houses"].settings.records
+    assert records is not None
+    assert records.redact == ("area",), "what was to be kept out stays out"
+    assert len([reason for reason in told if "aera" in reason]) == 1
+    fresh = Repository(read(), reread=read)
+    fresh.scan()
+    assert fresh.models["houses"].states[1].state == "failed"
 
 
 def test_settings_that_hold_are_those_that_were_read_last(tmp_path: Path) -> None:

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from drivetrain.errors import BundleError, CheckFailed, DrivetrainError
+from drivetrain.errors import BundleError, CheckFailed, DrivetrainError, FileError
 from drivetrain.serve.repository import Event, Repository
 from drivetrain.serve.router import NotServed, Router
 from drivetrain.serve.settings import ModelSettings, Settings
+from drivetrain.serve.source import Local
 from drivetrain.serve.types import Asked, Refusal
 
 
@@ -321,6 +322,53 @@ def test_load_and_unload_by_hand(tmp_path: Path) -> None:
             await there.unload("a", 9)
 
     asyncio.run(main())
+
+
+def test_a_link_that_is_turned_outside_after_it_was_found_is_not_followed(tmp_path: Path) -> None:
+    root = tmp_path / "models"
+    put(root, "a", 1, "one")
+    put(tmp_path, "outside", 1, "secret")
+    (root / "a" / "2").symlink_to(root / "a" / "1.bundle")
+    local = Local(str(root))
+    (root / "a" / "2.bundle").symlink_to("1.bundle")
+    found = local.listing().found["a"][2]
+    (root / "a" / "2.bundle").unlink()
+    (root / "a" / "2.bundle").symlink_to(tmp_path / "outside" / "1.bundle")
+    with pytest.raises(FileError, match="leads out"):
+        local.local(found)
+
+
+def test_what_there_is_no_memory_for_is_not_opened_and_asked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log: list[str] = []
+    put(tmp_path, "a", 1, "one")
+    there = repository(tmp_path, log)
+    there.scan()
+    put(tmp_path, "a", 2, "two" * 1000)
+    monkeypatch.setenv("DRIVETRAIN_MEMORY_GB", "1e-6")
+    there.scan()
+    assert says(there) == "one"
+    assert "memory" in there.models["a"].states[2].reason
+    monkeypatch.undo()
+    there.scan()
+    assert says(there) == "two" * 1000
+    assert log == ["a 1", "a 2"]
+
+
+def test_reasons_for_callers_name_no_place_of_this_machine(tmp_path: Path) -> None:
+    put(tmp_path, "a", 1, "one")
+    put(tmp_path, "a", 2, "crash")
+    put(tmp_path, "a", 3, "bad")
+    (tmp_path / "a" / "4").mkdir()
+    (tmp_path / "a" / "4" / "x.onnx").write_text("")
+    there = repository(tmp_path)
+    told = events(there)
+    there.scan()
+    reasons = [row["reason"] for row in there.index() if row["version"] != "1"]
+    assert len(reasons) == 3
+    assert not [reason for reason in reasons if not reason or str(tmp_path) in reason or "/" in reason]
+    assert [event.version for event in told if event.kind == "failed"] == [4, 3, 2]
 
 
 def test_watching_sees_what_is_new(tmp_path: Path) -> None:

@@ -5,20 +5,24 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from drivetrain.errors import DrivetrainError, FileError, one_line
+from drivetrain.errors import DataError, DrivetrainError, FileError, one_line
+from drivetrain.limits import refuse_too_large
 from drivetrain.serve.layout import Found
 from drivetrain.serve.names import is_version
+from drivetrain.serve.recording import checked
 from drivetrain.serve.servable import Servable
 from drivetrain.serve.settings import ModelSettings
 from drivetrain.serve.source import Source
 
 State = Literal["loading", "ready", "failed", "unloaded"]
 CHUNK = 2**22
+COPIES = 3
+"""Of its bytes a bundle takes so many times as much memory, about, while it is opened."""
 LONGEST_PAUSE = 60.0
 """Seconds between two tries of what can't be had."""
 
@@ -105,7 +109,6 @@ class Outcome:
 
     version: int
     error: DrivetrainError | None
-    reason: str
     seconds: float
 
 
@@ -137,7 +140,7 @@ class Loader:
             entry = found.get(version)
             if entry is not None and self._worth(entry, version in held):
                 begun(version)
-                self._open(entry, source, held, outcomes)
+                self._open(entry, source, settings, held, outcomes)
             return version in held
 
         kept = self._kept(found, held, settings, wish, ready)
@@ -188,36 +191,38 @@ class Loader:
             return True
         return tried.mark != entry.mark and self._seen.get(key) == entry.mark
 
-    def _open(self, entry: Found, source: Source, held: dict[int, Held], outcomes: list[Outcome]) -> None:
+    def _open(
+        self, entry: Found, source: Source, settings: ModelSettings, held: dict[int, Held], outcomes: list[Outcome]
+    ) -> None:  # fmt: skip
         key, begin = (entry.name, entry.version), time.monotonic()
-        tried, digest, path = self.tried.get(key), "", None
+        tried, path, before = self.tried.get(key), Path(), _Files()
         try:
             path = source.local(entry)
-            digest = digest_of(path)
-            if tried and tried.digest == digest and tried.again is None:
+            before = _Files.of(path)
+            if tried and tried.again is None and tried.digest == before.digest():
                 self.tried[key] = dataclasses.replace(tried, mark=entry.mark)
                 return
+            _refuse_too_large(before)
             servable = self.opening(path, entry.name, entry.version, threads=self.threads)
+            checked(servable, settings.records)
         except Exception as fault:  # noqa: BLE001
             # Whatever is wrong with one version, all the others are served on.
-            error = _plain(fault)
-            reason = _reason(error, path)
+            error, reason = _plain(fault), _reason(fault, path)
             again, pause = None, 0.0
-            if isinstance(
-                fault, FileError | OSError | MemoryError
-            ):  # Of this machine or the way there, not of the bundle.
+            if isinstance(fault, FileError | OSError | MemoryError):
+                # Of this machine or the way there, not of the bundle.
                 pause = min(2 * tried.pause or 1.0, LONGEST_PAUSE) if tried else 0.0
                 again = time.monotonic() + pause
             if tried is None or tried.reason != reason:
-                outcomes.append(Outcome(entry.version, error, reason, time.monotonic() - begin))
-            self.tried[key] = Tried(entry.mark, digest, error, reason, time.time(), again, pause)
+                outcomes.append(Outcome(entry.version, error, time.monotonic() - begin))
+            self.tried[key] = Tried(entry.mark, before.digest(), error, reason, time.time(), again, pause)
             return
         self.tried.pop(key, None)
         self.marks[key] = entry.mark
         if entry.version in held and held[entry.version].servable.hash == servable.hash:
             return  # The same bundle, copied again: who has it keeps it.
         held[entry.version] = Held(servable, time.time())
-        outcomes.append(Outcome(entry.version, None, "", time.monotonic() - begin))
+        outcomes.append(Outcome(entry.version, None, time.monotonic() - begin))
 
     def _state(self, name: str, version: int, held: Mapping[int, Held], old: Model | None) -> VersionState:
         tried = self.tried.get((name, version))
@@ -231,19 +236,48 @@ class Loader:
         return before if before and before.state == "unloaded" else VersionState("unloaded")
 
 
-def digest_of(path: Path) -> str:
-    """The SHA-256 of a file's bytes, or of those of all files in a folder and their names. Raises OSError."""
-    total = hashlib.sha256()
-    files: Iterable[Path] = sorted(path.rglob("*")) if path.is_dir() else [path]
-    for file in files:
-        if file.is_file():
-            total.update(
-                f"{file.relative_to(path)} {file.stat().st_size}\n".encode("utf-8", "surrogateescape")
-            )
-            with open(file, "rb") as data:
-                while chunk := data.read(CHUNK):
-                    total.update(chunk)
-    return total.hexdigest()
+@dataclass(frozen=True)
+class _Files:
+    """The files of a version as they were before it was opened."""
+
+    path: Path = Path()
+    stats: tuple[tuple[str, int, int, int], ...] = ()
+    """Name, bytes, when its bytes and when anything of it was changed."""
+
+    @classmethod
+    def of(cls, path: Path) -> _Files:
+        files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+        told = [(file, file.stat()) for file in files]
+        return cls(
+            path, tuple((str(file.relative_to(path)), it.st_size, it.st_mtime_ns, it.st_ctime_ns) for file, it in told)
+        )  # fmt: skip
+
+    @property
+    def bytes(self) -> int:
+        return sum(size for _, size, _, _ in self.stats)
+
+    def digest(self) -> str:
+        """The SHA-256 of their names and bytes; "" where they are no longer what they were, or can't be read."""
+        total = hashlib.sha256()
+        try:
+            for name, size, _, _ in self.stats:
+                total.update(f"{name} {size}\n".encode("utf-8", "surrogateescape"))
+                with open(self.path / name, "rb") as data:
+                    while chunk := data.read(CHUNK):
+                        total.update(chunk)
+            return total.hexdigest() if self.stats and _Files.of(self.path) == self else ""
+        except OSError:
+            return ""
+
+
+def _refuse_too_large(files: _Files) -> None:
+    """Raise FileError for a bundle that this machine has no memory for now: loading it would end the process for all."""
+    try:
+        refuse_too_large(COPIES * files.bytes, "this bundle", "")
+    except DataError as fault:
+        raise FileError(
+            fault.error, fix="Serve fewer models here, or give the server more memory."
+        ) from fault
 
 
 def _plain(fault: Exception) -> DrivetrainError:
@@ -255,9 +289,11 @@ def _plain(fault: Exception) -> DrivetrainError:
     return error
 
 
-def _reason(error: DrivetrainError, path: Path | None) -> str:
-    """What is wrong, in one line that tells nobody where on this machine things are."""
-    place = error.where.replace(str(path), "").strip(", ") if path else ""
-    return one_line(
-        f"{place}: {error.error}" if place and "/" not in place and "\\" not in place else error.error
-    )
+def _reason(fault: Exception, path: Path) -> str:
+    """What is wrong, in one line that tells nobody where on this machine things are: callers may read it."""
+    if isinstance(fault, MemoryError):
+        return "there is not enough memory"
+    if not isinstance(fault, DrivetrainError):
+        return f"it can't be opened here ({type(fault).__name__})"
+    place = fault.where.replace(str(path), "").strip(", ")
+    return one_line(f"{place}: {fault.error}" if place and not {"/", "\\"} & {*place} else fault.error)

@@ -22,6 +22,7 @@ from drivetrain.errors import DrivetrainError
 from drivetrain.serve.board import PAUSE, Board
 from drivetrain.serve.layout import Found, Listing
 from drivetrain.serve.loading import Held, Loader, Model, VersionState, Wish
+from drivetrain.serve.recording import checked
 from drivetrain.serve.servable import Servable, open_servable
 from drivetrain.serve.settings import ModelSettings, Settings
 from drivetrain.serve.source import Source, sources_of
@@ -38,7 +39,8 @@ LONGEST_WAIT = 120.0
 @dataclass(frozen=True)
 class Event:
     """Something that who runs the server wants to know. A version is "ready", "failed" or (when its last lease ended) "retired";
-    "settings" were read again; something is "refused": it is there and not served."""
+    "settings" were read again; something is "refused": it is there and not served. The reason is for who runs the server: it may
+    name places of this machine."""
 
     kind: Literal["ready", "failed", "retired", "settings", "refused"]
     model: str = ""
@@ -240,15 +242,21 @@ class Repository:
 
             with self._board.only("load"):
                 model, outcomes, settled = self._loader.next(
-                    name, old, found, look.of(name), look.wish(name), self._sources[own], begun
+                    name,
+                    old,
+                    found,
+                    self._settings_of(name, look),
+                    look.wish(name),
+                    self._sources[own],
+                    begun,
                 )
             (self._unsettled.discard if settled else self._unsettled.add)(name)
             events = [
                 Event(
-                    "failed" if outcome.error else "ready",
+                    "failed" if (fault := outcome.error) else "ready",
                     name,
                     outcome.version,
-                    outcome.reason,
+                    str(fault or ""),
                     outcome.seconds,
                 )
                 for outcome in outcomes
@@ -258,6 +266,18 @@ class Repository:
         self._keys[name] = key = look.key(name)
         self._board.settle(name, key, look.at)
         return model, events
+
+    def _settings_of(self, name: str, look: _Look) -> ModelSettings:
+        """A model's settings, but that what is to be recorded stays as it was where it names what the model doesn't have: what
+        somebody meant to keep out would be written down."""
+        settings, old = look.of(name), self.models.get(name)
+        try:
+            for held in old.held.values() if old else ():
+                checked(held.servable, settings.records)
+        except DrivetrainError as fault:
+            self._tell(Event("refused", name, reason=f"its records stay as they were: {fault}"))
+            return dataclasses.replace(settings, records=old.settings.records if old else None)
+        return settings
 
     def _wait_for_others(self, name: str, look: _Look) -> None:
         key, end = look.key(name), time.monotonic() + LONGEST_WAIT

@@ -155,8 +155,9 @@ class Server:
 
     def model_settings(self, model: str) -> ModelSettings:
         """Those that hold now: they may be read again while the server runs."""
-        settings = self.settings if self.repository is None else self.repository.settings
-        return settings.models.get(model, settings.defaults)
+        if self.repository is not None and (found := self.repository.models.get(model)) is not None:
+            return found.settings
+        return self.settings.models.get(model, self.settings.defaults)
 
     def batcher(self, servable: Servable) -> Batcher:
         """Where what is asked of a version waits."""

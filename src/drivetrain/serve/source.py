@@ -41,8 +41,13 @@ class Local:
         return one_file(self.root, self.name)
 
     def local(self, found: Found) -> Path:
-        # A link was found to lead within the repository; what it leads to is what is opened.
-        return (self.root / found.path).resolve() if found.path else self.root
+        if not found.path:
+            return self.root
+        # What a link leads to is what is opened; since it was found it may have been turned elsewhere.
+        path = (self.root / found.path).resolve()
+        if not path.is_relative_to(self.root.resolve()):
+            raise FileError("this is a link that leads out of the repository.", fix="Copy the bundle there.")
+        return path
 
 
 class OneModel:
