@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import shutil
 import weakref
 from pathlib import Path
@@ -369,6 +370,78 @@ def test_reasons_for_callers_name_no_place_of_this_machine(tmp_path: Path) -> No
     assert len(reasons) == 3
     assert not [reason for reason in reasons if not reason or str(tmp_path) in reason or "/" in reason]
     assert [event.version for event in told if event.kind == "failed"] == [4, 3, 2]
+
+
+def test_a_look_that_fails_is_not_the_last(tmp_path: Path) -> None:
+    put(tmp_path, "a", 1, "one")
+    there = Repository(Settings(str(tmp_path), reload_seconds=0.01), open=opening())
+    there.scan()
+    faults = [RuntimeError("an observer's own fault")]
+
+    def observer(event: Event) -> None:
+        if faults:
+            raise faults.pop()
+
+    there.observers.append(observer)
+    put(tmp_path, "a", 2, "two")
+
+    async def main() -> None:
+        watching = asyncio.create_task(there.watch())
+        async with asyncio.timeout(5):
+            while says(there) != "two":
+                await asyncio.sleep(0.01)
+            put(tmp_path, "a", 3, "three")
+            while says(there) != "three":
+                await asyncio.sleep(0.01)
+        watching.cancel()
+        there.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_comes_and_goes_a_version_that_holds_answers(tmp_path: Path, seed: int) -> None:
+    """A hundred random turns: good, corrupt and slowly written versions, deletions, labels."""
+    chance = random.Random(seed)
+    settings = {"a": ModelSettings()}
+    there = Repository(
+        Settings(str(tmp_path), models=settings),
+        open=opening(),
+        reread=lambda: Settings(str(tmp_path), models=dict(settings)),
+    )
+    put(tmp_path, "a", 1, "v1 0")
+    there.scan()
+    good, leases = {"v1 0"}, list[Any]()
+    for turn in range(100):
+        version = chance.randrange(1, 6)
+        path = tmp_path / "a" / f"{version}.bundle"
+        deed = chance.choice(
+            ["good", "good", "bad", "half", "crash", "delete", "label", "lease", "end", "look"]
+        )
+        if deed == "good":
+            good.add(f"v{version} {turn}")
+            put(tmp_path, "a", version, f"v{version} {turn}")
+        elif deed in ("bad", "crash"):
+            put(tmp_path, "a", version, f"{deed} {turn}")
+        elif deed == "half":
+            path.write_text(f"half {turn}")
+        elif deed == "delete" and len([*path.parent.glob("*.bundle")]) > 1:
+            path.unlink(missing_ok=True)
+        elif deed == "label":
+            settings["a"] = ModelSettings(labels={"x": version}, keep=chance.randrange(1, 3))
+        elif deed == "lease":
+            leases.append((lease := Router(there).lease(Asked("a")), lease.servable.text))
+        elif deed == "end" and leases:
+            leases.pop()[0].close()
+        there.scan()
+        assert says(there) in good, (turn, deed)
+        assert all(lease.servable.text == text for lease, text in leases)
+        for held in there.models["a"].held.values():
+            assert held.retired is None
+    for lease, _ in leases:
+        lease.close()
+    held = sum(one.leases for one in there.models["a"].held.values())
+    assert held == 0
 
 
 def test_watching_sees_what_is_new(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from drivetrain.serve.router import Lease, NotServed, Router, drawn, sticky
 from drivetrain.serve.settings import ModelSettings
 from drivetrain.serve.types import Asked
 
-KEYS = [f"caller {number}" for number in range(20_000)]
+KEYS = [f"caller {number}" for number in range(8_000)]
 
 
 def counted(arms: dict[str, float]) -> dict[str, int]:
@@ -47,7 +47,7 @@ def test_the_hash_is_the_same_everywhere_and_for_ever() -> None:
     assert [sticky("a", {"x": 0.5, "y": 0.5}, key) for key in "1234567890"] == [*"yyxxxxyxyx"]
     other = [sticky("b", {"x": 0.5, "y": 0.5}, key) for key in KEYS]
     same = sum(arm == sticky("a", {"x": 0.5, "y": 0.5}, key) for arm, key in zip(other, KEYS)) / len(KEYS)
-    assert abs(same - 0.5) < 0.02, "another model's experiment is another draw"
+    assert abs(same - 0.5) < 0.03, "another model's experiment is another draw"
 
 
 def test_a_draw_is_told_and_gives_the_arm_again() -> None:

@@ -44,6 +44,8 @@ class Held:
 
     servable: Servable
     since: float
+    mark: str = ""
+    """Of the files that it was made of."""
     leases: int = 0
     retired: Callable[[], None] | None = None
 
@@ -118,8 +120,6 @@ class Loader:
     def __init__(self, opening: Callable[..., Servable], threads: int | None) -> None:
         self.opening, self.threads = opening, threads
         self.tried: dict[tuple[str, int], Tried] = {}
-        self.marks: dict[tuple[str, int], str] = {}
-        """Of what is loaded."""
         self._seen: dict[tuple[str, int], str] = {}
         self._again: dict[str, int] = {}
 
@@ -138,15 +138,13 @@ class Loader:
         def ready(version: int) -> bool:
             """Whether a version answers, after it was tried where that may help."""
             entry = found.get(version)
-            if entry is not None and self._worth(entry, version in held):
+            if entry is not None and self._worth(entry, held.get(version)):
                 begun(version)
                 self._open(entry, source, settings, held, outcomes)
             return version in held
 
         kept = self._kept(found, held, settings, wish, ready)
         after = {version: held[version] for version in sorted(kept)}
-        for version in held.keys() - after.keys():
-            self.marks.pop((name, version), None)
         for key in [key for key in self.tried if key[0] == name and key[1] not in found]:
             del self.tried[key]
         settled = True
@@ -180,10 +178,10 @@ class Loader:
         # Files may be gone for a moment, or for good: nobody is turned away before there is something better.
         return kept or {*held} - {*wish.unload}
 
-    def _worth(self, entry: Found, loaded: bool) -> bool:
+    def _worth(self, entry: Found, held: Held | None) -> bool:
         """Whether to open what was found: it is new, or its files have changed and are whole."""
         key = (entry.name, entry.version)
-        if loaded and self.marks.get(key) == entry.mark:
+        if held is not None and held.mark == entry.mark:
             self.tried.pop(key, None)
             return False
         tried = self.tried.get(key)
@@ -218,10 +216,11 @@ class Loader:
             self.tried[key] = Tried(entry.mark, before.digest(), error, reason, time.time(), again, pause)
             return
         self.tried.pop(key, None)
-        self.marks[key] = entry.mark
-        if entry.version in held and held[entry.version].servable.hash == servable.hash:
+        same = held.get(entry.version)
+        if same is not None and same.servable.hash == servable.hash:
+            same.mark = entry.mark
             return  # The same bundle, copied again: who has it keeps it.
-        held[entry.version] = Held(servable, time.time())
+        held[entry.version] = Held(servable, time.time(), entry.mark)
         outcomes.append(Outcome(entry.version, None, time.monotonic() - begin))
 
     def _state(self, name: str, version: int, held: Mapping[int, Held], old: Model | None) -> VersionState:

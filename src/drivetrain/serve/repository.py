@@ -126,7 +126,19 @@ class Repository:
         """Look every `reload_seconds`, when somebody asks, and when another worker was told to load or unload; for ever."""
         while True:
             await self._wait()
-            await self._look()
+            try:
+                await self._look()
+            except Exception as fault:  # noqa: BLE001
+                # Whatever it was, the next look may go well, and begins with nothing taken for done.
+                self._keys.clear()
+                self._tell(
+                    Event(
+                        "refused",
+                        reason=f"the look at the repository failed: {type(fault).__name__}: {fault}",
+                    )
+                )
+                with suppress(Exception):
+                    self._deliver()
 
     def look(self) -> None:
         """Have `watch` look now."""
