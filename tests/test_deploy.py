@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tomllib
 import types
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from drivetrain.deploy.triton_step import Step
 from drivetrain.deploy.write import TARGETS, write
 from drivetrain.errors import DataError, FileError, UsageError
 from drivetrain.runtime import OnnxSession, Predictor
+from drivetrain.serve.load_settings import load_settings
 
 BUNDLES = Path(__file__).parent / "bundles"
 
@@ -84,14 +85,14 @@ def test_kubernetes_fits_the_schemas_of_kubernetes(models: Path) -> None:
     documents = kubernetes.documents(planned(str(models), "registry.example.org/team/Flowers".lower()))
     for document in documents:
         validate(document, "1.31", strict=True)
-    broken = json.loads(json.dumps(documents[0]))
+    broken = json.loads(json.dumps(documents[1]))
     broken["spec"]["template"]["spec"]["containers"][0]["portz"] = []
     with pytest.raises(Exception, match="portz"):
         validate(broken, "1.31", strict=True)
 
 
 def test_what_kubernetes_asks_for_is_there(models: Path) -> None:
-    deployment, service, budget, scaler = kubernetes.documents(planned(str(models)))
+    _, deployment, service, budget, scaler = kubernetes.documents(planned(str(models)))
     template = deployment["spec"]["template"]
     (server,) = template["spec"]["containers"]
     for chosen in (
@@ -128,10 +129,41 @@ def test_kserve_is_a_pod_within_an_inference_service(models: Path) -> None:
 def test_the_files_are_what_is_described(written: Path, models: Path) -> None:
     plan = planned(str(models))
     assert [*yaml.safe_load_all((written / "kubernetes.yaml").read_text())] == kubernetes.documents(plan)
-    assert yaml.safe_load((written / "kserve.yaml").read_text()) == kserve.described(plan)
+    assert [*yaml.safe_load_all((written / "kserve.yaml").read_text())][-1] == kserve.described(plan)
     found = yaml.safe_load((written / "compose.yaml").read_text())
     assert found == compose.described(plan)
     assert (written / found["services"]["server"]["build"]["dockerfile"]).exists()
+
+
+def _serve(command: list[str]) -> Namespace:
+    """What the verb `serve` makes of a command, which is all of an image's arguments."""
+    assert command[0] == "serve"
+    parser = ArgumentParser()
+    serve.add(parser)
+    return parser.parse_args(command[1:])
+
+
+def test_the_pods_are_started_with_the_settings_that_are_mounted(models: Path, tmp_path: Path) -> None:
+    config = tmp_path / "serve.toml"
+    config.write_text("[models.houses]\nlabels = { champion = 1 }\n")
+    for plan in (planned(str(models)), planned(str(models), config=str(config))):
+        documents = kubernetes.documents(plan)
+        pod = next(each for each in documents if each["kind"] == "Deployment")["spec"]["template"]["spec"]
+        options = _serve(pod["containers"][0]["args"])
+        mounted = {
+            f"{mount['mountPath']}/serve.toml": mount["name"]
+            for mount in pod["containers"][0]["volumeMounts"]
+        }
+        assert {each["name"] for each in pod["volumes"]} == {
+            each["name"] for each in pod["containers"][0]["volumeMounts"]
+        }
+        if plan.config:
+            assert options.config == "/serve.toml"
+            continue
+        assert mounted[options.config] == "config"
+        (kept,) = [each["data"]["serve.toml"] for each in documents if each["kind"] == "ConfigMap"]
+        (tmp_path / "kept.toml").write_text(kept)
+        assert load_settings(tmp_path / "kept.toml", path=str(models)).access.hosts == ("*",)
 
 
 @pytest.mark.parametrize("name", ["Containerfile", "space/Dockerfile"])
@@ -143,13 +175,9 @@ def test_a_containerfile_copies_what_is_there_and_starts_what_there_is(written: 
     for line in re.findall(r"^COPY (?!--from)(.+)", text, re.M):
         for source in line.split()[:-1]:
             assert (file.parent / source).exists(), source
-    (entry,) = re.findall(r"^ENTRYPOINT (.+)", text, re.M)
-    command = json.loads(entry)
-    assert command[:3] == ["python3", "-m", "drivetrain"]
-    assert command[3] == "serve"
-    parser = ArgumentParser()
-    serve.add(parser)
-    options = parser.parse_args(command[4:])
+    assert 'ENTRYPOINT ["python3", "-m", "drivetrain"]' in text
+    (entry,) = re.findall(r"^CMD (.+)", text, re.M)
+    options = _serve(json.loads(entry))
     assert options.path == "/models"
     assert re.search(rf"^EXPOSE {options.http} {options.grpc}$", text, re.M)
     assert "USER nonroot" in text

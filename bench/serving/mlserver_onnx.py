@@ -37,7 +37,8 @@ class Onnx(MLModel):
             else:
                 feeds[each.name] = NumpyCodec.decode_input(each)
         outputs = []
-        for name, array in zip([each.name for each in self.outputs], self.session.run(None, feeds)):
+        wanted = [each.name for each in payload.outputs or self.outputs]
+        for name, array in zip(wanted, self.session.run(wanted, feeds)):
             if array.dtype == object:
                 found = StringCodec.encode_output(name, array.ravel().tolist())
                 found.shape = list(array.shape)

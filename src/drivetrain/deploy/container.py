@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 
 from drivetrain.bundle.archive import write_zip
 from drivetrain.deploy.plan import GRPC, HTTP, Plan
@@ -38,10 +37,10 @@ def models(plan: Plan) -> dict[str, bytes]:
     }
 
 
-def arguments(plan: Plan, port: int = HTTP) -> list[str]:
-    """What the server is started with, within the image."""
-    config = ["--config", "/serve.toml"] if plan.config else []
-    return ["serve", "/models", "--host", "0.0.0.0", "--http", str(port), "--grpc", str(GRPC), *config]
+def arguments(config: str = "", port: int = HTTP) -> list[str]:
+    """What drivetrain is started with in the image; `config` is where serve.toml lies there, "" for none."""
+    chosen = ["--config", config] if config else []
+    return ["serve", "/models", "--host", "0.0.0.0", "--http", str(port), "--grpc", str(GRPC), *chosen]
 
 
 def _description(plan: Plan, wheel_name: str, port: int) -> str:
@@ -50,7 +49,7 @@ def _description(plan: Plan, wheel_name: str, port: int) -> str:
     probe = (
         f"import urllib.request; urllib.request.urlopen('http://127.0.0.1:{port}/health/ready', timeout=2)"
     )
-    command = ["-m", "drivetrain", *arguments(plan, port)]
+    command = arguments("/serve.toml" if plan.config else "", port)
     return f"""# Written by drivetrain. Build and run it with docker or podman:
 #   docker build -f Containerfile -t {plan.image} .
 #   docker run --rm --read-only --tmpfs /tmp --cap-drop ALL -p {port}:{port} -p {GRPC}:{GRPC} {plan.image}
@@ -67,9 +66,6 @@ COPY models /models
 EXPOSE {port} {GRPC}
 USER nonroot
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s CMD {json.dumps(["python3", "-c", probe])}
-ENTRYPOINT {json.dumps(["python3", *command])}
+ENTRYPOINT ["python3", "-m", "drivetrain"]
+CMD {json.dumps(command)}
 """
-
-
-def written(plan: Plan) -> Mapping[str, bytes]:
-    return files(plan)

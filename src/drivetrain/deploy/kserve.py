@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from drivetrain.deploy.as_yaml import as_yaml
-from drivetrain.deploy.kubernetes import MOST_REPLICAS, REPLICAS, container, volumes
+from drivetrain.deploy.kubernetes import MOST_REPLICAS, REPLICAS, container, settings, volumes
 from drivetrain.deploy.plan import Plan
 
 
@@ -28,7 +28,7 @@ def described(plan: Plan) -> dict[str, Any]:
                 "automountServiceAccountToken": False,
                 "terminationGracePeriodSeconds": 40,
                 "containers": [server],
-                "volumes": volumes(),
+                "volumes": volumes(plan),
             }
         },
     }
@@ -37,4 +37,4 @@ def described(plan: Plan) -> dict[str, Any]:
 def files(plan: Plan) -> dict[str, bytes]:
     names = ", ".join(sorted({each.name for each in plan.models}))
     head = f"# kubectl apply -f kserve.yaml\n# Models, at /v2/models/NAME/infer: {names}\n"
-    return {"kserve.yaml": f"{head}{as_yaml(described(plan))}".encode()}
+    return {"kserve.yaml": f"{head}{as_yaml(*settings(plan), described(plan))}".encode()}

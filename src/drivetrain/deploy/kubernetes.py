@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from drivetrain.deploy.as_yaml import as_yaml
+from drivetrain.deploy.container import arguments
 from drivetrain.deploy.plan import GRPC, HTTP, Plan
 
 REPLICAS, MOST_REPLICAS = 2, 10
+CONFIG = "/config"
 QUEUE = "drivetrain_waiting_rows"
 """What the server's /metrics calls the rows that wait."""
 ROWS_A_COPY = "32"
@@ -18,6 +20,7 @@ def container(plan: Plan) -> dict[str, Any]:
     return {
         "name": "server",
         "image": plan.image,
+        "args": arguments("/serve.toml" if plan.config else f"{CONFIG}/serve.toml"),
         "ports": [
             {"name": "http", "containerPort": HTTP, "protocol": "TCP"},
             {"name": "grpc", "containerPort": GRPC, "protocol": "TCP"},
@@ -34,12 +37,40 @@ def container(plan: Plan) -> dict[str, Any]:
             "capabilities": {"drop": ["ALL"]},
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
+        "volumeMounts": [
+            {"name": "tmp", "mountPath": "/tmp"},
+            *([] if plan.config else [{"name": "config", "mountPath": CONFIG, "readOnly": True}]),
+        ],
     }
 
 
-def volumes() -> list[dict[str, Any]]:
-    return [{"name": "tmp", "emptyDir": {"medium": "Memory", "sizeLimit": "256Mi"}}]
+def volumes(plan: Plan) -> list[dict[str, Any]]:
+    """What is mounted: memory to write to, and the settings where the image has none of its own."""
+    settings = {"name": "config", "configMap": {"name": plan.name}}
+    return [
+        {"name": "tmp", "emptyDir": {"medium": "Memory", "sizeLimit": "256Mi"}},
+        *([] if plan.config else [settings]),
+    ]
+
+
+def settings(plan: Plan) -> list[dict[str, Any]]:
+    """A ConfigMap of serve.toml, where the image has no settings of its own: the server is asked by names that the cluster
+    gives."""
+    if plan.config:
+        return []
+    about = {"name": plan.name, "labels": _labels(plan)}
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": about,
+            "data": {"serve.toml": '[access]\nhosts = ["*"]\n'},
+        }
+    ]
+
+
+def _labels(plan: Plan) -> dict[str, str]:
+    return {"app.kubernetes.io/name": plan.name, "app.kubernetes.io/managed-by": "drivetrain"}
 
 
 def _probe(path: str) -> dict[str, Any]:
@@ -47,8 +78,8 @@ def _probe(path: str) -> dict[str, Any]:
 
 
 def documents(plan: Plan) -> list[dict[str, Any]]:
-    """Deployment, Service, PodDisruptionBudget, HorizontalPodAutoscaler."""
-    labels = {"app.kubernetes.io/name": plan.name, "app.kubernetes.io/managed-by": "drivetrain"}
+    """ConfigMap, Deployment, Service, PodDisruptionBudget, HorizontalPodAutoscaler."""
+    labels = _labels(plan)
     chosen = {"app.kubernetes.io/name": plan.name}
     scraped = {
         "prometheus.io/scrape": "true",
@@ -71,7 +102,7 @@ def documents(plan: Plan) -> list[dict[str, Any]]:
                     "automountServiceAccountToken": False,
                     "terminationGracePeriodSeconds": 40,
                     "containers": [container(plan)],
-                    "volumes": volumes(),
+                    "volumes": volumes(plan),
                 },
             },
         },
@@ -111,7 +142,7 @@ def documents(plan: Plan) -> list[dict[str, Any]]:
             "metrics": [queue, busy],
         },
     }
-    return [deployment, service, budget, scaler]
+    return [*settings(plan), deployment, service, budget, scaler]
 
 
 def files(plan: Plan) -> dict[str, bytes]:
@@ -121,6 +152,8 @@ def files(plan: Plan) -> dict[str, bytes]:
 #   seriesQuery: '{QUEUE}{{namespace!="",pod!=""}}'
 #   resources: {{overrides: {{namespace: {{resource: namespace}}, pod: {{resource: pod}}}}}}
 #   metricsQuery: sum(<<.Series>>{{<<.LabelMatchers>>}}) by (<<.GroupBy>>)
-# Without an adapter it goes by the processor alone.
+# Without an adapter it goes by the processor alone. Whoever may reach the pods may ask them, by any name: for keys and a list
+# of names write
+# serve.toml, and this again with --config.
 """
     return {"kubernetes.yaml": f"{head}{as_yaml(*documents(plan))}".encode()}

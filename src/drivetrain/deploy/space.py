@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from drivetrain.deploy import container
 from drivetrain.deploy.as_yaml import as_yaml
 from drivetrain.deploy.plan import Plan
@@ -15,7 +17,8 @@ def files(plan: Plan) -> dict[str, bytes]:
     names = sorted({each.name for each in plan.models})
     about = {"title": plan.name, "sdk": "docker", "app_port": PORT, "pinned": False}
     page = f"---\n{as_yaml(about)}---\n\n# {plan.name}\n\nModels: {', '.join(names)}. Made with drivetrain.\n"
-    inside = container.files(plan, PORT, "Dockerfile")
+    config = plan.config or '[access]\nhosts = ["localhost", "*.hf.space", "*.huggingface.co"]\n'
+    inside = container.files(replace(plan, config=config), PORT, "Dockerfile")
     return {f"space/{path}": data for path, data in inside.items()} | {
         "space/README.md": page.encode(),
         "space/.gitattributes": b"*.bundle filter=lfs diff=lfs merge=lfs -text\n",
