@@ -131,15 +131,15 @@ def test_a_bomb_costs_no_more_than_an_honest_body(here: Running):
 
 
 def test_a_large_compressed_body_keeps_nobody_waiting():
-    """It is decompressed in a thread: 64 MB are some tenths of a second."""
-    packed = gzip.compress(bytes(64 * 2**20), 1)
+    """It is decompressed in a thread: 48 MB are some tenths of a second."""
+    packed = gzip.compress(bytes(48 * 2**20), 1)
     with running(limits=Limits(body=2**26)) as server, server.socket() as sock:
         sock.sendall(post("/echo", packed, "Content-Encoding: gzip", "Connection: close"))
         answered = 0
         while not select.select([sock], [], [], 0)[0]:
             assert server.golden() == GOLDEN_ANSWER
             answered += 1
-        assert b'"bytes":67108864' in read_all(sock)
+        assert b'"bytes":50331648' in read_all(sock)
     assert answered >= 3
 
 
@@ -288,7 +288,7 @@ def test_who_may_not_change_the_server_doesnt(guarded: Running, route: object):
         where = f"{target}?api_key={KEYS['admin']}" if name == "in the address" else target
         for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "BREW"):
             status = _asked(guarded, method, where, *headers)
-            wanted = {401, 403} if method == route.method else {401, 403, 405, 501}  # type: ignore[attr-defined]
+            wanted = {401, 403} if method == route.method else {400, 401, 403, 405}  # type: ignore[attr-defined]
             assert status in wanted, (name, method)
     assert guarded.server.changed == before
     assert _asked(guarded, route.method, target, f"Authorization: Bearer {KEYS['admin']}") == 200  # type: ignore[attr-defined]
@@ -365,7 +365,7 @@ def _settings(limits: Limits):
 # Whatever comes
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.lists(
         st.binary(max_size=60)

@@ -13,7 +13,6 @@ folded headers, lines that end without CR, control signs in headers, chunk sizes
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
@@ -42,8 +41,6 @@ again."""
 
 SMALL = 64 * 1024
 """Bytes of a body that are worth reading for nothing, so that a refusal doesn't end the connection."""
-
-_REQUEST_LINE = re.compile(rb"[A-Z]{1,32} [!-~]{1,4096} HTTP/1\.[01]\r\n")
 
 
 class Connection(asyncio.Protocol):
@@ -125,13 +122,6 @@ class Connection(asyncio.Protocol):
                 self._stop(reason)
             elif not isinstance(reason, _Enough):
                 raise
-        except httptools.HttpParserInvalidMethodError:
-            whole = not self.queue and self.task is None and _REQUEST_LINE.match(data)
-            self._stop(
-                Refusal(501, "this method isn't known here")
-                if whole
-                else Refusal(400, "this is no HTTP request")
-            )
         except httptools.HttpParserError as error:
             if not (
                 self.queue and not self.queue[-1][3]
