@@ -77,6 +77,7 @@ _PROCESS = {
     "process_threads": Metric("gauge", "Threads of a process.", ("process",)),
     "process_open_fds": Metric("gauge", "Open files and sockets of a process.", ("process",)),
 }
+_SECONDS = METRICS["drivetrain_request_seconds"].buckets
 _MODEL, _BATCH = "model", "batch"
 """Series behind the statistics: of one model's version, and of one size of its batches."""
 _ROWS, _RUNS, _LAST, _SUCCESS, _FAIL, _QUEUE, _ENCODE, _INFER, _DECODE = 0, 1, 2, 3, 5, 7, 9, 11, 13
@@ -137,6 +138,7 @@ class Counters:
         self._region = self._counts.region(worker)
         self._figures = self._region.cast("d")
         self._at: dict[tuple[object, ...], int] = {}
+        self._observed: dict[tuple[object, ...], tuple[int, int, int | None]] = {}
         generation, used, _ = _HEAD.unpack_from(self._region)
         if generation % 2 or not used:  # New, or of a worker that died while it moved its series together.
             generation, used = generation + generation % 2, _HEAD.size
@@ -150,17 +152,29 @@ class Counters:
 
     def observe(self, model: str, version: int | None, protocol: str, seconds: float, status: int) -> None:
         """One request, answered or refused; `model` is "" where it never came to one."""
-        figures = self._figures
+        figures, key = self._figures, (model, version, protocol, status)
+        found = self._observed.get(key)
+        if found is None:
+            found = self._observed[key] = self._places(model, version, protocol, status)
+        total, time, of_model = found
+        figures[total] += 1
+        figures[time + bisect_left(_SECONDS, seconds)] += 1
+        figures[time + len(_SECONDS) + 1] += seconds
+        if of_model is not None:
+            figures[of_model] += 1
+            figures[of_model + 1] += int(seconds * 1e9)
+
+    def _places(
+        self, model: str, version: int | None, protocol: str, status: int
+    ) -> tuple[int, int, int | None]:
+        """Where such requests are counted."""
         of = (model, "" if version is None else version, protocol)
-        figures[self._series("drivetrain_requests_total", 1, *of, status)] += 1
-        buckets = METRICS["drivetrain_request_seconds"].buckets
-        at = self._series("drivetrain_request_seconds", len(buckets) + 2, *of)
-        figures[at + bisect_left(buckets, seconds)] += 1
-        figures[at + len(buckets) + 1] += seconds
-        if model and version is not None:
-            at = self._series(_MODEL, _MODEL_FIGURES, model, version) + (_SUCCESS if status < 400 else _FAIL)
-            figures[at] += 1
-            figures[at + 1] += int(seconds * 1e9)
+        total = self._series("drivetrain_requests_total", 1, *of, status)
+        time = self._series("drivetrain_request_seconds", len(_SECONDS) + 2, *of)
+        if not model or version is None:
+            return total, time, None
+        of_model = self._series(_MODEL, _MODEL_FIGURES, model, version)
+        return total, time, of_model + (_SUCCESS if status < 400 else _FAIL)
 
     def ran(
         self, model: str, version: int, rows: int, *,
@@ -225,6 +239,7 @@ class Counters:
         generation, _, process = _HEAD.unpack_from(self._region)
         _HEAD.pack_into(self._region, 0, generation + 1, _HEAD.size, process)
         self._at.clear()
+        self._observed.clear()
         self._nowhere = _HEAD.size // 8
         for key, figures in kept:
             at = self._new(len(figures), key)

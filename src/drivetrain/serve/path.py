@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from drivetrain.serve.server import Server
 
 
+TENSORS = Kind(True)
+
+
 @dataclass(slots=True)
 class Answered:
     """An answer, or why there is none, for each item; by which version of which model, and in how many seconds."""
@@ -156,25 +159,32 @@ async def answer_tensors(
             raise Refusal(
                 400, f"the model {servable.name!r} takes no tensors.", fix="Use its own route: /models/NAME/predict."
             )  # fmt: skip
-        check_outputs(servable, outputs or ())
-        check_feeds(servable, feeds)
+        if outputs:
+            check_outputs(servable, outputs)
+        rows, encoded = graph.as_they_are(feeds), feeds
+        if not rows:
+            check_feeds(servable, feeds)
         digest, trial = _trial(server, servable, request, b"" if request.body else _words(feeds))
         with trial as suspect:
-            batcher = server.batcher(servable)
-            encoded, rows = (
-                await server.in_thread(graph.feeds, feeds) if servable.files else graph.feeds(feeds)
-            )
+            if not rows:
+                encoded, rows = (
+                    await server.in_thread(graph.feeds, feeds) if servable.files else graph.feeds(feeds)
+                )
             _note(server, request, lease, rows)
-            kind = Kind(True, length=longest(encoded, graph.codecs), alone=digest if suspect else 0)
-            parts: list[dict[str, Array]] = []
-            for start in range(0, rows, batcher.most):
-                some = encoded if rows <= batcher.most else _cut(encoded, start, start + batcher.most)
-                count = min(batcher.most, rows - start)
-                parts.append(await batcher.submit(some, count, kind, priority=priority, digest=digest))
-        whole = parts[0] if len(parts) == 1 else _put_together(parts)
-        found = AnsweredTensors(
-            {name: whole[name] for name in graph.chosen(outputs)}, servable, time.perf_counter() - begun
-        )
+            batcher = server.batcher(servable)
+            kind = TENSORS
+            if suspect or graph.varies:
+                kind = Kind(True, length=longest(encoded, graph.codecs), alone=digest if suspect else 0)
+            if rows <= batcher.most:
+                whole = await batcher.submit(encoded, rows, kind, priority=priority, digest=digest)
+            else:
+                parts: list[dict[str, Array]] = []
+                for start in range(0, rows, batcher.most):
+                    some, count = _cut(encoded, start, start + batcher.most), min(batcher.most, rows - start)
+                    parts.append(await batcher.submit(some, count, kind, priority=priority, digest=digest))
+                whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        chosen = {name: whole[name] for name in outputs} if outputs else whole
+        found = AnsweredTensors(chosen, servable, time.perf_counter() - begun)
         if server.recorder is not None:
             found.record_ids = await recording.record_tensors(
                 server, servable, encoded, whole, found.seconds, request
@@ -267,15 +277,19 @@ def _options(servable: Servable, options: Mapping[str, Any] | None) -> tuple[tup
     return tuple(sorted(options.items()))
 
 
+_NO_TRIAL = nullcontext(False)
+
+
 def _trial(
     server: Server, servable: Servable, request: Request, asked: Hashable = b""
 ) -> tuple[int, AbstractContextManager[bool]]:
     """By what the quarantine knows a request, its body or what it asks, and what to do it within."""
     body = request.body or asked
     if not body:
-        return 0, nullcontext(False)
-    digest = server.quarantine.digest(servable.name, servable.version, body)
-    return digest, server.quarantine.trial(digest)
+        return 0, _NO_TRIAL
+    quarantine = server.quarantine
+    digest = quarantine.digest(servable.name, servable.version, body)
+    return digest, quarantine.trial(digest) if quarantine.suspects else _NO_TRIAL
 
 
 def _words(feeds: Mapping[str, Array]) -> Hashable:
@@ -324,7 +338,3 @@ def _rows_of(outputs: Mapping[str, Array], works: Sequence[Work]) -> list[Any]:
 
 def _cut(feeds: Mapping[str, Array], start: int, end: int) -> dict[str, Array]:
     return {name: array[start:end] for name, array in feeds.items()}
-
-
-def _put_together(parts: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

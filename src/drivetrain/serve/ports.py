@@ -38,6 +38,8 @@ class TensorGraph:
         self.codecs = signature.inputs
         self.targets = [*signature.targets]
         self.inputs = tuple(port for name, codec in signature.inputs.items() for port in _ports(name, codec))
+        self.varies = any(codec.varies for codec in signature.inputs.values())
+        self._plain = {name: (codec.dtype, codec.shape) for name, codec in signature.inputs.items()}
         self.outputs = tuple(_output(name, codec) for name, codec in signature.targets.items())
 
     def feeds(self, given: Mapping[str, Array]) -> tuple[dict[str, Array], int]:
@@ -47,6 +49,26 @@ class TensorGraph:
         for name, codec in self.codecs.items():
             feeds.update(self._encoded(name, codec, given[name], given.get(name + LENGTHS)))
         return feeds, len(given[next(iter(self.codecs))])
+
+    def as_they_are(self, given: Mapping[str, Array]) -> int:
+        """How many rows arrays are that the session takes as they are: each input is there, as its codec encodes to. 0 where
+        more has to be looked at."""
+        if self.varies or given.keys() != self._plain.keys():
+            return 0
+        rows = 0
+        for name, array in given.items():
+            dtype, shape = self._plain[name]
+            sides = array.shape
+            if (
+                array.dtype is not dtype
+                or dtype.hasobject
+                or sides[1:] != shape
+                or not sides
+                or (rows and rows != sides[0])
+            ):
+                return 0
+            rows = sides[0]
+        return rows
 
     def _encoded(self, name: str, codec: Codec, array: Array, lengths: Array | None) -> dict[str, Array]:
         if array.dtype == object and codec.dtype != object:
@@ -100,10 +122,6 @@ class TensorGraph:
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """The outputs by target. Raises BundleError."""
         return self.session.run(feeds)
-
-    def chosen(self, names: Sequence[str] | None) -> list[str]:
-        """The outputs that are asked for."""
-        return [*names] if names else self.targets
 
 
 def longest(feeds: Mapping[str, Array], codecs: Mapping[str, Codec]) -> int:

@@ -79,6 +79,11 @@ class Quarantine:
         self._made = 0
         self._where: dict[int, int] = {}
 
+    @property
+    def suspects(self) -> bool:
+        """Whether any worker has died at its work since the server's start."""
+        return self._deaths.table[0] != 0
+
     def digest(self, model: str, version: int, body: Hashable) -> int:
         """64 bits that stand for a request to this version, by its bytes or what else tells it from others; never 0."""
         held = bytes(cast("memoryview[int]", body)) if isinstance(body, memoryview) else body

@@ -34,28 +34,22 @@ class Lease:
     fell to (a label or a version as text, "" where there are no shares), `by` says what chose, and `draw` is the random number
     in [0, 1) where one did."""
 
-    __slots__ = ("_held", "arm", "by", "draw")
+    __slots__ = ("_held", "arm", "by", "draw", "servable", "shadows")
     by: By
 
     def __init__(self, held: Sequence[Held], by: By, arm: str = "", draw: float | None = None) -> None:
-        self._held, self.by, self.arm, self.draw = [*held], by, arm, draw
+        self._held, self.by, self.arm, self.draw = held, by, arm, draw
+        self.servable = held[0].servable
+        self.shadows: tuple[Servable, ...] = () if len(held) == 1 else tuple(one.servable for one in held[1:])
         for one in held:
             one.leases += 1
-
-    @property
-    def servable(self) -> Servable:
-        return self._held[0].servable
-
-    @property
-    def shadows(self) -> tuple[Servable, ...]:
-        return tuple(one.servable for one in self._held[1:])
 
     def hold(self) -> Lease:
         """Another lease of the same, for work that goes on after the answer."""
         return Lease(self._held, self.by, self.arm, self.draw)
 
     def close(self) -> None:
-        held, self._held = self._held, []
+        held, self._held = self._held, ()
         for one in held:
             one.leases -= 1
             if one.leases == 0 and one.retired is not None:

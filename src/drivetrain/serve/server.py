@@ -28,13 +28,10 @@ from drivetrain.serve.types import Refusal, Request, Response
 Result = TypeVar("Result")
 GONE = 499
 """What is written down where the caller went away before the answer: nobody is told it."""
-PROTOCOLS = (
-    ("/v2/", "v2"),
-    ("/v1/", "v1"),
-    ("/models/", "models"),
-    ("/inference.", "grpc"),
-    ("/tensorflow.serving.", "grpc-tfserving"),
-)
+PROTOCOLS = {
+    "/v2/": "v2", "/v1/": "v1", "/models/": "models", "/inference.GRPCInferenceService/": "grpc",
+    "/tensorflow.serving.PredictionService/": "grpc-tfserving", "/tensorflow.serving.ModelService/": "grpc-tfserving",
+}  # fmt: skip
 """How a path begins -> what counters call its protocol."""
 MOST_WRITING = 16
 """Texts that are written piece by piece at the same time."""
@@ -135,7 +132,7 @@ class Server:
         """It was answered or refused: counted, written down and traced. `status` is HTTP's, also of a call of gRPC."""
         seconds = time.monotonic() - request.arrived if request.arrived else 0.0
         found = request.log
-        protocol = next((name for start, name in PROTOCOLS if request.path.startswith(start)), "")
+        protocol = PROTOCOLS.get(request.path[: request.path.find("/", 1) + 1], "")
         self.counters.in_flight(-1)
         self.counters.observe(found.get("model", ""), found.get("version"), protocol, seconds, status)
         if self.log is not None:
