@@ -28,7 +28,11 @@ def resnet(classes: int = 1000, seed: int = 0) -> bytes:
             given, kept(f"{name}w", random.normal(0, scale, (after, before, side, side))), kept(f"{name}b", np.zeros(after))
         ]  # fmt: skip
         half = side // 2
-        nodes.append(helper.make_node("Conv", inputs, [name], kernel_shape=[side, side], strides=[stride] * 2, pads=[half] * 4))
+        nodes.append(
+            helper.make_node(
+                "Conv", inputs, [name], kernel_shape=[side, side], strides=[stride] * 2, pads=[half] * 4
+            )
+        )
         if not relu:
             return name
         nodes.append(helper.make_node("Relu", [name], [f"{name}r"]))
@@ -40,7 +44,9 @@ def resnet(classes: int = 1000, seed: int = 0) -> bytes:
     for channels, first in STAGES:
         for stride in (first, 1):
             long = conv(conv(x, before, channels, 3, stride), channels, channels, 3, 1, relu=False)
-            short = x if (stride, before) == (1, channels) else conv(x, before, channels, 1, stride, relu=False)
+            short = (
+                x if (stride, before) == (1, channels) else conv(x, before, channels, 1, stride, relu=False)
+            )
             nodes.append(helper.make_node("Add", [long, short], [f"{long}s"]))
             nodes.append(helper.make_node("Relu", [f"{long}s"], [f"{long}o"]))
             x, before = f"{long}o", channels
@@ -54,4 +60,6 @@ def resnet(classes: int = 1000, seed: int = 0) -> bytes:
         helper.make_tensor_value_info("y", TensorProto.FLOAT, ["rows", classes]),
     ]
     graph = helper.make_graph(nodes, "resnet", ports[:1], ports[1:], weights)
-    return helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 20)]).SerializeToString()
+    return helper.make_model(
+        graph, ir_version=10, opset_imports=[helper.make_opsetid("", 20)]
+    ).SerializeToString()
