@@ -7,7 +7,7 @@ from base64 import b64encode
 
 import numpy as np
 import pytest
-from serving import MODELS, a_server, golden_items, run, servable
+from serving import BUNDLES, MODELS, a_server, golden_items, run, servable
 
 from drivetrain.errors import UsageError
 from drivetrain.runtime import Predictor
@@ -24,7 +24,7 @@ def test_raw_items_get_the_answers_that_predict_gives(name: str) -> None:
     model = servable(name)
     items = golden_items(model)
     found = run(answer_items(a_server(model), Asked(name), items, ASKED))
-    predictor = Predictor(model.bundle, trusted=True, verify=False, threads=1)
+    predictor = Predictor(BUNDLES / f"{MODELS[model.name]}.bundle", trusted=True, verify=False, threads=1)
     assert found.answers == predictor.predict_many(items)
     assert (found.model, found.version, found.hash) == (name, 1, model.bundle.hash)
 

@@ -35,3 +35,10 @@ def kept_memory() -> Generator[None, None, None]:
         libc.mallopt(TRIM_THRESHOLD, GLIBC_TRIM)
         libc.mallopt(MMAP_MAX, GLIBC_MMAPS)
         libc.malloc_trim(0)
+
+
+def give_back() -> None:
+    """Give what is free back to the system, as after a large file was read: glibc keeps it otherwise, for the next one."""
+    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+    if libc is not None and hasattr(libc, "malloc_trim"):
+        libc.malloc_trim(0)

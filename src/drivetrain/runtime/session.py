@@ -52,6 +52,8 @@ class OnnxSession:
             )
         except self._refusals as fault:
             raise BundleError(f"onnxruntime refuses the graph: {_words(fault)}", where=member) from fault
+        # It keeps the graph's bytes, to make itself anew with other providers: a second copy of the weights.
+        self._session._model_bytes = None
         self.inputs: list[str] = [port.name for port in self._session.get_inputs()]
         self.outputs: list[str] = [port.name for port in self._session.get_outputs()]
         self._given = {name: name for name in self.inputs} if tensors is None else tensors.inputs

@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from drivetrain.errors import FileError
+from drivetrain.memory import give_back
 from drivetrain.serve import tracing
 from drivetrain.serve.counters import Counters
 from drivetrain.serve.logs import Log
@@ -104,6 +105,7 @@ async def _serve(server: Server, shared: Shared, life: int, tell: int) -> None:
 
         servers.append(await serve_grpc(server, shared.grpc, server.settings, shared=True))
     gc.collect()
+    give_back()
     gc.freeze()  # What is here now stays: nobody need look through it again for what has gone.
     os.write(tell, json.dumps({"ready": sorted(server.repository.models)}).encode() + b"\n")
     await told.wait()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 
 from drivetrain.bundle.optional import ranking_of
 from drivetrain.bundle.program import Forecast, Generate
@@ -40,7 +41,14 @@ def open_servable(
         opened = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
     made = _kind(opened)(opened, name, version, threads=threads, trusted=trusted)
     warm_up(made)
+    made.bundle = _without_weights(opened)
     return made
+
+
+def _without_weights(bundle: Bundle) -> Bundle:
+    """What is looked up in a bundle that answers: the sessions have the graphs, and the file's bytes are as much again."""
+    recommender = bundle.recommender and _without_weights(bundle.recommender)
+    return replace(bundle, members={}, graphs=dict.fromkeys(bundle.graphs, b""), recommender=recommender)
 
 
 def _kind(bundle: Bundle) -> type[Forecasts | Writes | Recommends | Single]:
