@@ -15,21 +15,29 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from typing import Any
 
 LENGTH = b"content-length:"
 
 
 def load(
-    port: int, request: bytes, concurrency: int = 32, seconds: float = 3.0, core: int | None = None
+    port: int,
+    request: bytes,
+    concurrency: int = 32,
+    seconds: float = 3.0,
+    core: int | None = None,
+    rate: float | None = None,
 ) -> dict[str, Any]:
-    """Ask a server on this machine from a process of its own, on one core where it is named."""
+    """Ask a server on this machine from a process of its own, on one core where it is named. At most `rate` requests a second,
+    evenly; without it each connection asks again as soon as it was answered."""
     asked = {
         "port": port,
         "request": base64.b64encode(request).decode(),
         "concurrency": concurrency,
         "seconds": seconds,
         "core": core,
+        "rate": rate,
     }
     done = subprocess.run(
         [sys.executable, "-I", __file__],
@@ -70,7 +78,9 @@ class _Caller:
         return len(body) >= int(lower[place + len(LENGTH) : end if end > 0 else None])
 
 
-def _run(port: int, request: bytes, concurrency: int, seconds: float) -> dict[str, Any]:
+def _run(
+    port: int, request: bytes, concurrency: int, seconds: float, rate: float | None = None
+) -> dict[str, Any]:
     selector = selectors.DefaultSelector()
     callers = [_Caller(port) for _ in range(concurrency)]
     answers = refused = errors = 0
@@ -78,12 +88,16 @@ def _run(port: int, request: bytes, concurrency: int, seconds: float) -> dict[st
     clock = time.perf_counter
     for caller in callers:
         selector.register(caller.socket, selectors.EVENT_READ, caller)
-        caller.begun = clock()
-        caller.socket.sendall(request)
+    free, asked = deque(callers), 0
     begun = clock()
     end = begun + seconds
-    while clock() < end and selector.get_map():
-        for key, _ in selector.select(0.1):
+    while (now := clock()) < end and selector.get_map():
+        while free and (rate is None or asked < rate * (now - begun)):
+            caller = free.popleft()
+            caller.data, caller.begun = b"", clock()
+            caller.socket.sendall(request)
+            asked += 1
+        for key, _ in selector.select(0.1 if rate is None else 0.001):
             caller: _Caller = key.data
             piece = caller.socket.recv(1 << 20)
             if not piece:
@@ -93,12 +107,10 @@ def _run(port: int, request: bytes, concurrency: int, seconds: float) -> dict[st
             caller.data += piece
             if not caller.whole():
                 continue
-            now = clock()
-            times.append(now - caller.begun)
+            times.append(clock() - caller.begun)
             good = caller.data.startswith(b"HTTP/1.1 200")
             answers, refused = answers + good, refused + (not good)
-            caller.data, caller.begun = b"", now
-            caller.socket.sendall(request)
+            free.append(caller)
     spent = clock() - begun
     times.sort()
     at = lambda share: round(1000 * times[min(len(times) - 1, int(share * len(times)))], 4) if times else None  # noqa: E731
@@ -118,6 +130,12 @@ if __name__ == "__main__":
         os.sched_setaffinity(0, {asked["core"]})
     print(
         json.dumps(
-            _run(asked["port"], base64.b64decode(asked["request"]), asked["concurrency"], asked["seconds"])
+            _run(
+                asked["port"],
+                base64.b64decode(asked["request"]),
+                asked["concurrency"],
+                asked["seconds"],
+                asked.get("rate"),
+            )
         )
     )
