@@ -161,7 +161,7 @@ def test_no_option_of_the_command_line_comes_or_goes_unnoticed() -> None:
         "export": "-h --help --json run bundle --force",
         "verify": "-h --help --json bundle --trusted",
         "predict": "-h --help --json bundle --trusted inputs --out --keep --parts --windows --horizon --known-future --chart "
-        "--beam --force --records --record-key --redact",
+        "--beam --key --force --records --record-key --redact",
         "records": "-h --help --json store --model --key --since --until --limit --out --force --outcomes --forget --forget-input "
         "--retain",
         "anomalies": "-h --help --json bundle --trusted history --rate --out --chart --force",

@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.text import Text
 
-from drivetrain.cli import histories
+from drivetrain.cli import histories, remote
 from drivetrain.cli.common import BEAM, Reply, add_bundle, refuse_unwritable, say, terminal
 from drivetrain.cli.recording import add_recording, record, recording, told
 from drivetrain.errors import UsageError, one_line
 from drivetrain.figures import digits
 
 if TYPE_CHECKING:
+    from drivetrain.cli.remote import Remote
+    from drivetrain.records.batch import Batch
+    from drivetrain.runtime.predictor import Predictor
+    from drivetrain.runtime.writer import Writer
     from drivetrain.types import Answer, Failure
 
 HELP = "answer for pictures, texts, or the rows of a table; or continue the series of one"
@@ -66,21 +70,21 @@ def add(command: ArgumentParser) -> None:
         "--chart", metavar="PNG", help="of a forecast: draw it with its band, as .png or .svg"
     )
     command.add_argument("--beam", type=int, metavar="B", help=BEAM)
+    remote.add_key(command)
     command.add_argument("--force", action="store_true", help="replace an existing file")
     add_recording(command)
 
 
 def act(options: Namespace) -> Reply:
+    if remote.is_address(options.bundle):
+        return _from_afar(options)
     from drivetrain.bundle import open_bundle
     from drivetrain.bundle.program import Forecast
-    from drivetrain.data.answer_files import is_of_lines, kept_cells, refuse_form, write_answers, write_lines
-    from drivetrain.data.recipe import task_of
-    from drivetrain.data.wholes import whole_answers
-    from drivetrain.progress import progress
-    from drivetrain.runtime.answers import ORIGIN, answer_columns
-    from drivetrain.runtime.unusual import Tally
+    from drivetrain.data.answer_files import refuse_form
     from drivetrain.runtime.writer import open_answering, writes
 
+    if options.key is not None:
+        raise UsageError("a bundle here needs no key.", where="--key", fix="Leave it out.")
     refuse_unwritable(options.out, options)
     opened = open_bundle(options.bundle)
     if options.out:
@@ -91,25 +95,59 @@ def act(options: Namespace) -> Reply:
         )
     if isinstance(opened.program, Forecast):
         return histories.predict(opened, options)
+    _refuse_forecasts(options)
+    batch = recording(opened, options)
+    return _answers(open_answering(opened, beam=options.beam, trusted=options.trusted), options, batch)
+
+
+def _from_afar(options: Namespace) -> Reply:
+    from drivetrain.data.answer_files import refuse_form
+
+    refuse_unwritable(options.out, options)
+    model = remote.opened(options)
+    if model.program == "forecast":
+        return remote.forecast(model, options)
+    if options.out:
+        refuse_form(options.out, lines=model.program == "generate")
+    _refuse_forecasts(options)
+    return _answers(model, options, None)
+
+
+def _refuse_forecasts(options: Namespace) -> None:
     for name in ("horizon", "known_future", "chart"):
         if getattr(options, name) is not None:
             raise UsageError(
                 "this model forecasts nothing.", where=f"--{name.replace('_', '-')}", fix="Leave it out."
             )
-    batch = recording(opened, options)
-    predictor = open_answering(opened, beam=options.beam, trusted=options.trusted)
+
+
+def _answers(predictor: Predictor | Writer | Remote, options: Namespace, batch: Batch | None) -> Reply:
+    from drivetrain.data.answer_files import is_of_lines, kept_cells, write_answers, write_lines
+    from drivetrain.data.recipe import task_of
+    from drivetrain.data.wholes import whole_answers
+    from drivetrain.progress import progress
+    from drivetrain.runtime.answers import ORIGIN, answer_columns
+    from drivetrain.runtime.unusual import Tally
+
     task = task_of(predictor.manifest["task"]).of_bundle(predictor.manifest["facts"])
     of_keys = [options.record_key] if options.record_key else []
     asked = task.asked(predictor.signature, options.inputs, [*options.keep, *of_keys])
     keys = [*asked.kept.get(options.record_key, [])]
     if of_keys and not {"all", *of_keys} & {*options.keep}:
         asked.kept.pop(options.record_key, None)
+    wholes = asked.wholes
+    if any(wholes) and isinstance(predictor, remote.Remote):
+        wholes = ()
+        say(
+            "note: a server answers for windows: what is said of whole recordings needs the bundle here",
+            options,
+        )
     for note in asked.notes:
         say(f"note: {note}", options)
     found: list[Answer | Failure] = []
     tally = Tally()
     with batch or nullcontext(), progress("Predicting", len(asked.items), quiet=options.json) as advance:
-        more = {"outputs": True} if any(asked.wholes) else {}
+        more = {"outputs": True} if any(wholes) else {}
         for answer in predictor.stream(asked.items, parts=options.parts, windows=options.windows, **more):
             record(batch, asked.items[len(found)], answer, keys[len(found)] if keys else None)
             found.append(answer)
@@ -143,8 +181,8 @@ def act(options: Namespace) -> Reply:
     outcome |= {"units": units} if units else {}
     outcome |= {"unusual": tally.to_json()} if tally.notes() else {}
     outcome |= {"skipped": asked.skipped} if asked.skipped else {}
-    if wholes := list(whole_answers(predictor.signature, asked.wholes, found)):
-        outcome["wholes"] = wholes
+    if whole := list(whole_answers(predictor.signature, wholes, found)):
+        outcome["wholes"] = whole
     return outcome, 0 if not failed else 1 if failed == len(answers) else 3
 
 
