@@ -78,6 +78,9 @@ _PROCESS = {
     "process_open_fds": Metric("gauge", "Open files and sockets of a process.", ("process",)),
 }
 _SECONDS = METRICS["drivetrain_request_seconds"].buckets
+_BATCH_ROWS = METRICS["drivetrain_batch_rows"].buckets
+_NOWHERE = 64
+"""Figures at a region's end that are written and never read: of what found no room."""
 _MODEL, _BATCH = "model", "batch"
 """Series behind the statistics: of one model's version, and of one size of its batches."""
 _ROWS, _RUNS, _LAST, _SUCCESS, _FAIL, _QUEUE, _ENCODE, _INFER, _DECODE = 0, 1, 2, 3, 5, 7, 9, 11, 13
@@ -139,6 +142,7 @@ class Counters:
         self._figures = self._region.cast("d")
         self._at: dict[tuple[object, ...], int] = {}
         self._observed: dict[tuple[object, ...], tuple[int, int, int | None]] = {}
+        self._run: dict[tuple[object, ...], tuple[int, int, int]] = {}
         generation, used, _ = _HEAD.unpack_from(self._region)
         if generation % 2 or not used:  # New, or of a worker that died while it moved its series together.
             generation, used = generation + generation % 2, _HEAD.size
@@ -147,8 +151,8 @@ class Counters:
             metric = METRICS.get(key[0])
             if metric and metric.kind == "gauge":
                 self._figures[at : at + count] = _zeros(count)
-        self._nowhere = used // 8
-        """Where figures go that found no room: written and never read."""
+        self._end = used // 8
+        """Where the next series begins."""
 
     def observe(self, model: str, version: int | None, protocol: str, seconds: float, status: int) -> None:
         """One request, answered or refused; `model` is "" where it never came to one."""
@@ -182,23 +186,32 @@ class Counters:
     ) -> None:  # fmt: skip
         """One run of a model's graph over `rows` rows of so many requests. Times in ns: `infer` is that of the run, the others
         are sums over its requests."""
-        figures = self._figures
-        buckets = METRICS["drivetrain_batch_rows"].buckets
-        at = self._series("drivetrain_batch_rows", len(buckets) + 2, model, version)
-        figures[at + bisect_left(buckets, rows)] += 1
-        figures[at + len(buckets) + 1] += rows
-        at = self._series(_MODEL, _MODEL_FIGURES, model, version)
-        figures[at + _ROWS] += rows
-        figures[at + _RUNS] += 1
-        figures[at + _LAST] = int(time.time() * 1000)
-        for place, ns in ((_QUEUE, queue), (_ENCODE, encode), (_INFER, infer * requests), (_DECODE, decode)):
-            figures[at + place] += requests
-            figures[at + place + 1] += ns
-        at = self._series(_BATCH, _BATCH_FIGURES, model, version, rows)
-        figures[at] += 1
-        figures[at + 1] += encode
-        figures[at + 2] += infer
-        figures[at + 3] += decode
+        figures, key = self._figures, (model, version, rows)
+        found = self._run.get(key)
+        if found is None:
+            found = self._run[key] = (
+                self._series("drivetrain_batch_rows", len(_BATCH_ROWS) + 2, model, version),
+                self._series(_MODEL, _MODEL_FIGURES, model, version),
+                self._series(_BATCH, _BATCH_FIGURES, model, version, rows),
+            )
+        sizes, of_model, of_size = found
+        figures[sizes + bisect_left(_BATCH_ROWS, rows)] += 1
+        figures[sizes + len(_BATCH_ROWS) + 1] += rows
+        figures[of_model + _ROWS] += rows
+        figures[of_model + _RUNS] += 1
+        figures[of_model + _LAST] = time.time_ns() // 1_000_000
+        figures[of_model + _QUEUE] += requests
+        figures[of_model + _QUEUE + 1] += queue
+        figures[of_model + _ENCODE] += requests
+        figures[of_model + _ENCODE + 1] += encode
+        figures[of_model + _INFER] += requests
+        figures[of_model + _INFER + 1] += infer * requests
+        figures[of_model + _DECODE] += requests
+        figures[of_model + _DECODE + 1] += decode
+        figures[of_size] += 1
+        figures[of_size + 1] += encode
+        figures[of_size + 2] += infer
+        figures[of_size + 3] += decode
 
     def refused(self, reason: str) -> None:
         """A request that got no answer, by a plain word of ours."""
@@ -240,12 +253,13 @@ class Counters:
         _HEAD.pack_into(self._region, 0, generation + 1, _HEAD.size, process)
         self._at.clear()
         self._observed.clear()
-        self._nowhere = _HEAD.size // 8
+        self._run.clear()
+        self._end = _HEAD.size // 8
         for key, figures in kept:
             at = self._new(len(figures), key)
             for place, figure in enumerate(figures):
                 self._figures[at + place] = figure
-        _HEAD.pack_into(self._region, 0, generation + 2, self._nowhere * 8, process)
+        _HEAD.pack_into(self._region, 0, generation + 2, self._end * 8, process)
 
     def statistics(self, model: str, version: int) -> Statistics:
         """Of one model's version, over all workers."""
@@ -313,21 +327,21 @@ class Counters:
                 return at
         at = self._new(count, key)
         generation, _, process = _HEAD.unpack_from(self._region)
-        _HEAD.pack_into(self._region, 0, generation, self._nowhere * 8, process)
+        _HEAD.pack_into(self._region, 0, generation, self._end * 8, process)
         return at
 
     def _new(self, count: int, key: tuple[str, ...]) -> int:
         """A series behind the last; it is seen when the bytes in use say so."""
-        start = self._nowhere * 8
+        start = self._end * 8
         name = _BETWEEN.join(key).encode()
         name += b" " * (-len(name) % 8)
         at = start + _SERIES.size + len(name)
-        if at + 8 * (count + 64) > REGION:  # The 64 stay free, for what finds no room.
-            return self._nowhere
+        if at + 8 * (count + _NOWHERE) > REGION:
+            return REGION // 8 - _NOWHERE
         _SERIES.pack_into(self._region, start, len(name), count)
         self._region[start + _SERIES.size : at] = name
         self._figures[at // 8 : at // 8 + count] = _zeros(count)
-        self._nowhere = at // 8 + count
+        self._end = at // 8 + count
         return at // 8
 
     def _all(self) -> Iterator[tuple[tuple[str, ...], list[float]]]:

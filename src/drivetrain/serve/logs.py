@@ -15,6 +15,7 @@ import os
 import re
 import select
 import time
+from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quoted
 from typing import TYPE_CHECKING
 
@@ -117,7 +118,7 @@ class Log:
     def _line(self, event: str, level: str, fields: dict[str, object], letters: int) -> str:
         words = [f'{{"time":"{self._time()}","level":"{level}","event":{_value(event, letters)}']
         for values in (fields, self._always):
-            words += [f"{quoted(name)}:{_value(value, letters)}" for name, value in values.items()]
+            words += [f"{_name(name)}{_value(value, letters)}" for name, value in values.items()]
         return ",".join(words) + "}\n"
 
     def _time(self) -> str:
@@ -129,14 +130,20 @@ class Log:
         return f"{self._stamp}.{now % 1000:03d}Z"
 
 
+@lru_cache(1000)
+def _name(name: str) -> str:
+    return f"{quoted(name)}:"
+
+
 def _value(value: object, letters: int) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(int(value))
-    if isinstance(value, float):
-        return repr(float(value)) if math.isfinite(value) else "null"
+    if not isinstance(value, str):
+        if value is None:
+            return "null"
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if isinstance(value, int):
+            return str(int(value))
+        if isinstance(value, float):
+            return repr(float(value)) if math.isfinite(value) else "null"
     text = str(value)
     return quoted(text if len(text) <= letters else text[: letters - 3] + "...")

@@ -15,7 +15,7 @@ from __future__ import annotations
 import mmap
 import struct
 from collections.abc import Generator, Hashable, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import cast
 
 from drivetrain.serve.types import Refusal
@@ -103,21 +103,9 @@ class Quarantine:
         if deaths and self._count(digest):
             self._deaths.table[self._where[digest] + 1] = 0
 
-    @contextmanager
-    def running(self, digests: Sequence[int]) -> Generator[None, None, None]:
+    def running(self, digests: Sequence[int]) -> AbstractContextManager[None]:
         """Around what may crash: reading, and a run of a graph. Where it ends, in an error too, none of these killed."""
-        marks, free = self._marks, self._free
-        taken: list[int] = []
-        for digest in digests[: len(free)]:
-            at = free.pop()
-            marks[at] = digest
-            taken.append(at)
-        try:
-            yield
-        finally:
-            for at in taken:
-                marks[at] = 0
-            free.extend(taken)
+        return _Running(self._marks, self._free, digests)
 
     def _count(self, digest: int) -> int:
         table = self._deaths.table
@@ -126,3 +114,22 @@ class Quarantine:
             self._where = {table[at]: at for at in range(1, 2 * min(self._made, KNOWN) + 1, 2)}
         at = self._where.get(digest)
         return table[at + 1] if at is not None and table[at] == digest else 0
+
+
+class _Running:
+    """A class and no generator: it is entered for each request."""
+
+    __slots__ = ("digests", "free", "marks", "taken")
+
+    def __init__(self, marks: memoryview, free: list[int], digests: Sequence[int]) -> None:
+        self.marks, self.free, self.digests = marks, free, digests
+
+    def __enter__(self) -> None:
+        self.taken = taken = [self.free.pop() for _ in self.digests[: len(self.free)]]
+        for at, digest in zip(taken, self.digests):
+            self.marks[at] = digest
+
+    def __exit__(self, *reason: object) -> None:
+        for at in self.taken:
+            self.marks[at] = 0
+        self.free.extend(self.taken)
