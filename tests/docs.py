@@ -11,7 +11,11 @@ is every line of a ```console block that begins with `$ `. A page has a folder o
 from __future__ import annotations
 
 import argparse
+import ast
+import dataclasses
 import functools
+import inspect
+import itertools
 import json
 import os
 import re
@@ -369,7 +373,52 @@ def metrics_table() -> str:
     return "\n".join(lines) + "\n"
 
 
+SETTINGS = {
+    "Settings": "[server]", "Limits": "[limits]", "Access": "[access]", "Key": "[[access.keys]]", "ModelSettings": "[models.NAME]",
+    "Batching": "[models.NAME.batching]", "Kept": "[models.NAME.records]",
+}  # fmt: skip
+"""Class of settings -> its table in serve.toml."""
+
+
+def settings_table() -> str:
+    """Each setting of a server with its default, from the classes that hold them and what is written under their fields."""
+    from drivetrain.serve import settings
+
+    lines = ["| table | setting | default | meaning |", "|---|---|---|---|"]
+    for name, table in SETTINGS.items():
+        told = _told_of(getattr(settings, name))
+        for setting in dataclasses.fields(getattr(settings, name)):
+            # What has a table of its own is in that.
+            if (
+                "tuple[Key" in str(setting.type)
+                or dataclasses.is_dataclass(setting.default)
+                or "ModelSettings" in str(setting.type)
+            ):
+                continue
+            plain = setting.default not in ("", None, (), dataclasses.MISSING)
+            default = f"`{json.dumps(setting.default)}`" if plain else ""
+            lines.append(f"| `{table}` | `{setting.name}` | {default} | {told[setting.name]} |")
+    return "\n".join(lines) + "\n"
+
+
+def _told_of(kind: type) -> dict[str, str]:
+    """What is written under each field of a class, which Python itself doesn't keep."""
+    source = inspect.getsource(sys.modules[kind.__module__])
+    found = next(
+        node
+        for node in ast.parse(source).body
+        if isinstance(node, ast.ClassDef) and node.name == kind.__name__
+    )
+    return {
+        line.target.id: " ".join(str(after.value.value).split())
+        for line, after in itertools.pairwise(found.body)
+        if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name)
+        and isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
+    }  # fmt: skip
+
+
 MAKERS = {
+    "settings": settings_table,
     "verbs": verbs_table,
     "options": options_table,
     "figures": figures_table,

@@ -111,6 +111,7 @@ def test_the_command_line_wins(tmp_path: Path) -> None:
         ("[models.a]\nversions = [-1]\n", "there is no version -1"),
         ("[models.a.batching]\nmots = 1\n", "Did you mean most?"),
         ("[models.a.records]\nshare = 2\n", "between 0 and 1"),
+        ("[models.a.records]\ninputs = 'all'\n", 'must be "read" or "summary" or "none"'),
         ("[defaults.labels]\na = 1\n", "of one model alone"),
         ("[access]\nadmin = true\n", "no key may use them"),
         ("[access]\ncertificate = 'x'\n", "needs its private key"),

@@ -141,6 +141,8 @@ def _fits(value: Any, hint: Any) -> bool:
     origin, parts = typing.get_origin(hint) or hint, typing.get_args(hint)
     if origin is types.UnionType:
         return any(_fits(value, part) for part in parts)
+    if origin is typing.Literal:
+        return value in parts
     if origin is tuple:
         return isinstance(value, list | tuple) and all(
             _fits(one, parts[0]) for one in cast("list[Any]", value)
@@ -158,6 +160,8 @@ def _words(hint: Any) -> str:
         return _words(next(part for part in parts if part is not type(None)))
     if origin is tuple:
         return f"a list, each {_words(parts[0])}"
+    if origin is typing.Literal:
+        return " or ".join(f'"{part}"' for part in parts)
     if origin is Mapping:
         return f"a table, each {_words(parts[1])}"
     known = {bool: "true or false", int: "a whole number", float: "a number", str: "a text in quotes"}

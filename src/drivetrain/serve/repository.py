@@ -18,6 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from drivetrain.cores import usable_cores
 from drivetrain.errors import DrivetrainError
 from drivetrain.serve.board import PAUSE, Board
 from drivetrain.serve.layout import Found, Listing
@@ -93,7 +94,9 @@ class Repository:
         """By path in the repository, why what is there is no model or version."""
         self.looked = False
         self.observers: list[Callable[[Event], None]] = []
-        self._loader = Loader(open, settings.threads)
+        # Of several workers each takes its part of the cores, so that they don't get in each other's way.
+        part = max(1, usable_cores() // settings.workers) if settings.workers > 1 else None
+        self._loader = Loader(open, settings.threads or part)
         self._board, self._reread = board or Board(), reread
         self._sources: dict[str, Source] = {}
         self._listing = Listing()
@@ -368,7 +371,9 @@ class Repository:
         found = self._listing.found.get(name, {})
         if not found or (version is not None and version not in found):
             what = f"no model {name!r}" if not found else f"no version {version} of {name!r}"
-            raise Refusal(404, f"failed to load {name!r}: there is {what} in the repository")
+            raise Refusal(
+                404, f"failed to load {name!r}, failed to poll from model repository: there is {what}"
+            )
         await self._wish(name, lambda wish: _loaded(wish, version))
         model = self.models.get(name)
         if model is None or not model.held or (version is not None and version not in model.held):
@@ -378,7 +383,7 @@ class Repository:
                 for one in states
                 if version in (None, one) and states[one].state == "failed"
             ]
-            raise Refusal(400, f"failed to load {name!r}: {'; '.join(reasons) or 'it was unloaded again'}")
+            raise Refusal(400, f"failed to load {name!r}, {'; '.join(reasons) or 'it was unloaded again'}")
 
     async def unload(self, name: str, version: int | None = None) -> None:
         """Have a model, or a version of it, let go of, until it is loaded again. Requests that have it finish. Raises Refusal."""
