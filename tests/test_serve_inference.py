@@ -271,6 +271,12 @@ def test_the_repository_and_what_is_counted() -> None:
     assert tell("/v2/repository/index", {"ready": 1}).status == 400
     some = tell("/v2/repository/index", {}, caller=Caller(models=frozenset({"houses"}))).json()
     assert [each["name"] for each in some] == ["houses"]
+    before = look("/v2/models/houses/stats").json()["model_stats"][0]
+    assert tell(HOUSES, {"inputs": [AREA, TOWN]}).status == 200
+    (after,) = look("/v2/models/houses/versions/1/stats").json()["model_stats"]
+    assert after["inference_count"] == before["inference_count"] + 2
+    assert after["inference_stats"]["success"]["count"] == before["inference_stats"]["success"]["count"] + 1
+    assert {each["batch_size"] for each in after["batch_stats"]} >= {2}
     everything = look("/v2/models/stats").json()["model_stats"]
     assert {each["name"] for each in everything} == {*MODELS}
 

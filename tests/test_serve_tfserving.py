@@ -406,6 +406,6 @@ names = st.sampled_from(["x", "area", "town", "tag", "signal", "sensor", "image"
         max_size=3,
     ),
 )  # fmt: skip
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_no_request_is_a_fault_of_ours(model: str, method: str, body: dict[str, Any]) -> None:
     assert ask(f"{model}:{method}", body).status in (200, 400)

@@ -23,7 +23,7 @@ HEADER = "inference-header-content-length"
 BINARY = "binary_data_size"
 PARSE = "failed to parse the request JSON buffer: "
 EXTENSIONS = (
-    "binary_tensor_data", "classification", "model_configuration", "model_repository", "parameters", "schedule_policy",
+    "binary_tensor_data", "classification", "generate", "model_configuration", "model_repository", "parameters", "schedule_policy",
     "statistics",
 )  # fmt: skip
 DURATIONS = ("success", "fail", "queue", "compute_input", "compute_infer", "compute_output")

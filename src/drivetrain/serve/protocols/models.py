@@ -120,10 +120,11 @@ async def predict(server: Any, request: Request, places: Mapping[str, str]) -> R
     good = [item for item in given.items if not isinstance(item, DrivetrainError)]
     if not good:
         raise given.items[0]
-    work = path.answer_items(
-        server, asked, good, request, priority=base.priority_of(request), options=options
+    patience = base.timeout_of(request)
+    found = await base.within(
+        patience,
+        path.answer_items(server, asked, good, request, priority=base.priority_of(request), options=options),
     )
-    found = await base.within(base.timeout_of(request), work)
     answers, ids = _merged(given, found)
     if given.alone and isinstance(answers[0], Failure):
         raise answers[0].error

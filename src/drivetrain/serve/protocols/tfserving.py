@@ -124,8 +124,10 @@ async def predict(server: Any, request: Request, places: Mapping[str, str]) -> R
         by_rows = False
     else:
         raise Refusal(400, "Missing 'inputs' or 'instances' key")
-    work = path.answer_tensors(server, asked, feeds, request, priority=base.priority_of(request))
-    found = await base.within(base.timeout_of(request), work)
+    patience = base.timeout_of(request)
+    found = await base.within(
+        patience, path.answer_tensors(server, asked, feeds, request, priority=base.priority_of(request))
+    )
     told = _rows(found.outputs) if by_rows else _columns(found.outputs, alone)
     return Response(dumps(told), headers=base.record_header(found.record_ids))
 
@@ -316,8 +318,10 @@ async def _examples(
         items.append(
             {name: _feature(value, inputs.get(name)) for name, value in {**context, **example}.items()}
         )
-    work = path.answer_items(server, asked, items, request, priority=base.priority_of(request))
-    found = await base.within(base.timeout_of(request), work)
+    patience = base.timeout_of(request)
+    found = await base.within(
+        patience, path.answer_items(server, asked, items, request, priority=base.priority_of(request))
+    )
     for place, answer in enumerate(found.answers):
         if isinstance(answer, Failure):
             fault = answer.error
