@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
 import socket
+import tempfile
 import threading
 from collections.abc import AsyncIterator, Iterator, Mapping
 
 from drivetrain.serve import refusals, strict_json
 from drivetrain.serve.access import Gate
 from drivetrain.serve.http import run, serve_http
+from drivetrain.serve.logs import Log
 from drivetrain.serve.routes import Routes
 from drivetrain.serve.settings import Access, Limits, Settings
 from drivetrain.serve.types import Refusal, Request, Response, Route
@@ -106,6 +109,7 @@ class Tiny:
         self.cancelled: list[str] = []
         self.ended: list[str] = []
         self.changed = 0
+        self.log: Log | None = None
 
     async def answer(self, request: Request) -> Response:
         assert request.route is not None
@@ -118,13 +122,19 @@ class Tiny:
 
     def finished(self, request: Request, status: int) -> None:
         self.told.append((request.method, request.path, status))
+        if self.log is not None:
+            self.log.access(request, status, 0.0)
 
 
 class Running:
     """A server that runs: its port, and itself."""
 
-    def __init__(self, port: int, server: Tiny) -> None:
-        self.port, self.server = port, server
+    def __init__(self, port: int, server: Tiny, file: int) -> None:
+        self.port, self.server, self._file = port, server, file
+
+    def lines(self) -> list[bytes]:
+        """What was logged."""
+        return os.pread(self._file, 1 << 30, 0).splitlines()
 
     def socket(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=10)
@@ -152,10 +162,12 @@ def running(
 ) -> Iterator[Running]:
     told = Settings("", limits=limits or Limits(), access=access or Access(), **settings)
     sock = socket.create_server(("127.0.0.1", 0))
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - closed below.
     ready, made = threading.Event(), list[tuple[asyncio.AbstractEventLoop, asyncio.Event, Tiny]]()
 
     async def main() -> None:
         stop, tiny = asyncio.Event(), server(told)
+        tiny.log = Log(file.fileno())
         listening = await serve_http(tiny, [sock], told)
         made.append((asyncio.get_running_loop(), stop, tiny))
         ready.set()
@@ -166,11 +178,12 @@ def running(
     thread.start()
     try:
         assert ready.wait(10)
-        yield Running(sock.getsockname()[1], made[0][2])
+        yield Running(sock.getsockname()[1], made[0][2], file.fileno())
     finally:
         made[0][0].call_soon_threadsafe(made[0][1].set)
         thread.join(15)
         sock.close()
+        file.close()
 
 
 def read_all(sock: socket.socket) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import json
 import os
 import select
 import socket
@@ -49,6 +50,7 @@ def _often():
     """Deadlines are looked at often, so that tests needn't wait."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("drivetrain.serve.http.listen.SWEEP", 0.05)
+        patch.setattr("drivetrain.serve.logs.MOST", 10**9)
         yield
 
 
@@ -70,7 +72,7 @@ def _settled(wanted: int) -> int:
 
 
 def _try(here: Running, one: Attack) -> None:
-    before, told = _open_files(), len(here.server.told)
+    before, told, logged = _open_files(), len(here.server.told), len(here.lines())
     answer = here.say(*one.said)
     assert set(statuses_of(answer)) <= one.answers, answer[:300]
     assert statuses_of(answer), "no answer"
@@ -79,9 +81,10 @@ def _try(here: Running, one: Attack) -> None:
     assert here.golden() == GOLDEN_ANSWER
     assert time.monotonic() - started < 1
     assert _settled(before) <= before
-    lines = here.server.told[told:]
-    assert [status for _, _, status in lines[:-1]] == statuses_of(answer)
-    assert not any(sign in text for line in lines for text in line[:2] for sign in "\r\n\0\x1b")
+    assert [status for _, _, status in here.server.told[told:-1]] == statuses_of(answer)
+    lines = [json.loads(line) for line in here.lines()[logged:]]
+    assert [line["status"] for line in lines] == [*statuses_of(answer), 200]
+    assert all(line["event"] == "request" and line["address"] == "127.0.0.1" for line in lines)
 
 
 @pytest.mark.parametrize("one", ATTACKS, ids=lambda one: one.name)
