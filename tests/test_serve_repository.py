@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 import shutil
+import threading
 import weakref
 from pathlib import Path
 from typing import Any
@@ -202,6 +203,7 @@ def test_requests_under_way_keep_their_version_and_then_it_is_gone(tmp_path: Pat
     assert [event.kind for event in told] == ["ready"]
     later.close()
     later.close()
+    del lease, later
     assert gone() is None
     assert [event.kind for event in told] == ["ready", "retired"]
 
@@ -294,6 +296,44 @@ def test_settings_are_read_again_and_faulty_ones_change_nothing(tmp_path: Path) 
     there.scan(), there.scan()
     assert says(there, label="champion") == "v2"
     assert [event.kind for event in told] == ["refused"]
+
+
+def test_a_load_that_its_caller_gave_up_is_not_lost(tmp_path: Path) -> None:
+    put(tmp_path, "a", 1, "one")
+    slow = threading.Event()
+
+    def opened(path: Path, name: str, version: int, *, threads: int | None = None) -> Any:
+        if version == 2:
+            slow.wait(5)
+        return Opened(path, name, version)
+
+    there = Repository(Settings(str(tmp_path)), open=opened)
+    there.scan()
+    put(tmp_path, "a", 2, "two")
+
+    async def main() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(there.load("a"), 0.05)
+        slow.set()
+        await there.load("a")
+        assert says(there) == "two"
+        there.close()
+
+    asyncio.run(main())
+
+
+def test_what_comes_back_is_told_again(tmp_path: Path) -> None:
+    put(tmp_path, "a", 1, "one")
+    put(tmp_path, "a", 1, "one").with_name("latest.bundle").write_text("x")
+    there = repository(tmp_path)
+    told = events(there)
+    there.scan()
+    there.scan()
+    (tmp_path / "a" / "latest.bundle").unlink()
+    there.scan()
+    (tmp_path / "a" / "latest.bundle").write_text("x")
+    there.scan()
+    assert [event.kind for event in told] == ["refused", "ready", "refused"]
 
 
 def test_load_and_unload_by_hand(tmp_path: Path) -> None:

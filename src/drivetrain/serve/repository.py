@@ -106,6 +106,7 @@ class Repository:
         self._loading: set[tuple[str, int]] = set()
         self._events: list[Event] = []
         self._told: set[str] = set()
+        self._telling: set[str] = set()
         self._asked = asyncio.Event()
         self._lock = asyncio.Lock()
         self._pool: ThreadPoolExecutor | None = None
@@ -119,11 +120,12 @@ class Repository:
         """
         look = self._see()
         for name in self._to_do(look):
-            self._flip(name, *self._prepare(name, look))
+            self._flip(look, name, *self._prepare(name, look))
         self._end(look)
         alone = "" in self._sources and self._sources[""].alone
-        if alone and not any(model.held for model in self.models.values()):
-            raise next(iter(self._loader.tried.values())).error
+        for tried in self._loader.tried.values():
+            if alone and not any(model.held for model in self.models.values()):
+                raise tried.error
 
     async def watch(self) -> None:
         """Look every `reload_seconds`, when somebody asks, and when another worker was told to load or unload; for ever."""
@@ -168,21 +170,22 @@ class Repository:
         run = asyncio.get_running_loop().run_in_executor
         async with self._lock:
             look = await run(pool, self._see)
-            names = self._to_do(look)
+            names = await run(pool, self._to_do, look)
             if self._board.workers == 1:
                 for name in names:
-                    self._flip(name, *await run(pool, self._prepare, name, look))
+                    self._flip(look, name, *await run(pool, self._prepare, name, look))
             else:
                 # All are loaded before any is waited for: two workers that each wait for what the other hasn't begun would stay so.
                 prepared = [(name, *await run(pool, self._prepare, name, look)) for name in names]
                 for name, model, events in prepared:
                     if model is not self.models.get(name):
                         await run(pool, self._wait_for_others, name, look)
-                    self._flip(name, model, events)
+                    self._flip(look, name, model, events)
             self._end(look)
 
     def _see(self) -> _Look:
         """What is there, what the settings are, and what somebody wished. Raises FileError at the first look."""
+        self._told, self._telling = self._telling, set()
         at, wishes, settings = time.monotonic(), self._board.wishes, self._settings_now()
         if not self._sources or _paths(settings) != _paths(self.settings):
             self._sources = sources_of(settings)
@@ -278,8 +281,7 @@ class Repository:
             ]
         else:
             self._unsettled.discard(name)
-        self._keys[name] = key = look.key(name)
-        self._board.settle(name, key, look.at)
+        self._board.settle(name, look.key(name), look.at)
         return model, events
 
     def _settings_of(self, name: str, look: _Look) -> ModelSettings:
@@ -299,9 +301,9 @@ class Repository:
         while not self._board.settled(name, key, look.at) and time.monotonic() < end:
             time.sleep(PAUSE)
 
-    def _flip(self, name: str, new: Model | None, events: list[Event]) -> None:
+    def _flip(self, look: _Look, name: str, new: Model | None, events: list[Event]) -> None:
         """From now on new requests get the new snapshot; what is not in it is let go of when its last lease ends."""
-        old = self.models.get(name)
+        old, self._keys[name] = self.models.get(name), look.key(name)
         if new is None:
             self.models = {other: model for other, model in self.models.items() if other != name}
         elif new is not old:
@@ -328,10 +330,10 @@ class Repository:
     # Telling
 
     def _tell(self, event: Event) -> None:
-        """What is said once, until it is something else."""
-        if event.reason not in self._told:
-            self._told.add(event.reason)
+        """What is said once, as long as each look finds it."""
+        if event.reason not in self._told | self._telling:
             self._events.append(event)
+        self._telling.add(event.reason)
 
     def _deliver(self) -> None:
         events, self._events = self._events, []
