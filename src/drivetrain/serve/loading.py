@@ -7,6 +7,7 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -64,7 +65,7 @@ class Model:
         """Those that answer, oldest first."""
         return {version: held.servable for version, held in self.held.items()}
 
-    @property
+    @cached_property
     def newest(self) -> int | None:
         """The highest version that answers."""
         return max(self.held, default=None)

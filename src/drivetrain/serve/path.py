@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Hashable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -98,16 +97,23 @@ async def answer_items(
         servable: Servable = lease.servable
         _note(server, request, lease, len(items))
         known = _options(servable, options)
-        digest, trial = _trial(server, servable, request)
-        with trial as suspect:
-            batcher = server.batcher(servable)
-            apart = servable.files or (len(items) > 1 and servable.seconds(len(items)) > INLINE)
-            read = await server.in_thread(_read, server, servable, items, digest) if apart else items
-            kind = Kind(False, apart, known, alone=digest if suspect else 0)
-            answers: list[Answer | Failure] = []
-            for start in range(0, len(items), batcher.most):  # Others get in between the parts of many.
+        digest = _digest(server, servable, request)
+        suspect = server.quarantine.suspects(digest)
+        batcher = server.batcher(servable)
+        apart = servable.files or (len(items) > 1 and servable.seconds(len(items)) > INLINE)
+        read = await server.in_thread(_read, server, servable, items, digest) if apart else items
+        kind = Kind(False, apart, known, alone=digest if suspect else 0)
+        if len(items) <= batcher.most:
+            answers: list[Answer | Failure] = await batcher.submit(
+                read, len(items), kind, priority=priority, digest=digest
+            )
+        else:  # Others get in between the parts of many.
+            answers = []
+            for start in range(0, len(items), batcher.most):
                 some = read[start : start + batcher.most]
                 answers += await batcher.submit(some, len(some), kind, priority=priority, digest=digest)
+        if suspect:
+            server.quarantine.acquit(digest)
         found = Answered(answers, servable, time.perf_counter() - begun)
         if server.recorder is not None:
             found.record_ids = await recording.record_items(
@@ -164,25 +170,29 @@ async def answer_tensors(
         rows, encoded = graph.as_they_are(feeds), feeds
         if not rows:
             check_feeds(servable, feeds)
-        digest, trial = _trial(server, servable, request, b"" if request.body else _words(feeds))
-        with trial as suspect:
-            if not rows:
-                encoded, rows = (
-                    await server.in_thread(graph.feeds, feeds) if servable.files else graph.feeds(feeds)
-                )
-            _note(server, request, lease, rows)
-            batcher = server.batcher(servable)
-            kind = TENSORS
-            if suspect or graph.varies:
-                kind = Kind(True, length=longest(encoded, graph.codecs), alone=digest if suspect else 0)
-            if rows <= batcher.most:
-                whole = await batcher.submit(encoded, rows, kind, priority=priority, digest=digest)
-            else:
-                parts: list[dict[str, Array]] = []
-                for start in range(0, rows, batcher.most):
-                    some, count = _cut(encoded, start, start + batcher.most), min(batcher.most, rows - start)
-                    parts.append(await batcher.submit(some, count, kind, priority=priority, digest=digest))
-                whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        digest = _digest(server, servable, request, feeds)
+        suspect = server.quarantine.suspects(digest)
+        if not rows:
+            encoded, rows = (
+                await server.in_thread(graph.feeds, feeds) if servable.files else graph.feeds(feeds)
+            )
+        _note(server, request, lease, rows)
+        batcher = server.batcher(servable)
+        kind = TENSORS
+        if suspect or graph.varies:
+            kind = Kind(True, length=longest(encoded, graph.codecs), alone=digest if suspect else 0)
+        if rows <= batcher.most:
+            whole: dict[str, Array] = await batcher.submit(
+                encoded, rows, kind, priority=priority, digest=digest
+            )
+        else:
+            parts: list[dict[str, Array]] = []
+            for start in range(0, rows, batcher.most):
+                some, count = _cut(encoded, start, start + batcher.most), min(batcher.most, rows - start)
+                parts.append(await batcher.submit(some, count, kind, priority=priority, digest=digest))
+            whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        if suspect:
+            server.quarantine.acquit(digest)
         chosen = {name: whole[name] for name in outputs} if outputs else whole
         found = AnsweredTensors(chosen, servable, time.perf_counter() - begun)
         if server.recorder is not None:
@@ -235,8 +245,8 @@ async def generate(
             raise Refusal(
                 400, f"the model {servable.name!r} writes nothing.", fix="Use /models/NAME/predict."
             )
-        digest, trial = _trial(server, servable, request)
-        with trial:
+        digest = _digest(server, servable, request)
+        with server.quarantine.trial(digest):
             async with server.writing:
                 pieces = servable.stream(prompt, options)
                 written: list[Piece] = []
@@ -277,19 +287,12 @@ def _options(servable: Servable, options: Mapping[str, Any] | None) -> tuple[tup
     return tuple(sorted(options.items()))
 
 
-_NO_TRIAL = nullcontext(False)
-
-
-def _trial(
-    server: Server, servable: Servable, request: Request, asked: Hashable = b""
-) -> tuple[int, AbstractContextManager[bool]]:
-    """By what the quarantine knows a request, its body or what it asks, and what to do it within."""
-    body = request.body or asked
-    if not body:
-        return 0, _NO_TRIAL
-    quarantine = server.quarantine
-    digest = quarantine.digest(servable.name, servable.version, body)
-    return digest, quarantine.trial(digest) if quarantine.suspects else _NO_TRIAL
+def _digest(
+    server: Server, servable: Servable, request: Request, feeds: Mapping[str, Array] | None = None
+) -> int:
+    """By what the quarantine knows a request: its body, or what came in its place; 0 where there is nothing."""
+    body: Hashable = request.body or (feeds and _words(feeds))
+    return server.quarantine.digest(servable.name, servable.version, body) if body else 0
 
 
 def _words(feeds: Mapping[str, Array]) -> Hashable:

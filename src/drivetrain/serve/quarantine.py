@@ -79,11 +79,6 @@ class Quarantine:
         self._made = 0
         self._where: dict[int, int] = {}
 
-    @property
-    def suspects(self) -> bool:
-        """Whether any worker has died at its work since the server's start."""
-        return self._deaths.table[0] != 0
-
     def digest(self, model: str, version: int, body: Hashable) -> int:
         """64 bits that stand for a request to this version, by its bytes or what else tells it from others; never 0."""
         held = bytes(cast("memoryview[int]", body)) if isinstance(body, memoryview) else body
@@ -93,14 +88,26 @@ class Quarantine:
     def trial(self, digest: int) -> Generator[bool, None, None]:
         """Around the whole of a request: gives whether it is a suspect, to be run in a batch of its own. One that comes out of
         it is acquitted. Raises Refusal for what killed workers."""
-        deaths = self._count(digest) if self._deaths.table[0] else 0
+        suspect = self.suspects(digest)
+        yield suspect
+        if suspect:
+            self.acquit(digest)
+
+    def suspects(self, digest: int) -> bool:
+        """Whether a request is to be run in a batch of its own. Raises Refusal for what killed workers."""
+        if not self._deaths.table[0]:  # No worker has died at its work yet.
+            return False
+        deaths = self._count(digest)
         if deaths >= DEATHS:
             raise Refusal(
                 400, f"this input has ended a worker of this server {DEATHS} times, and is not tried any more.",
                 fix="Tell the server's operator; another input, or another version of the model, may be answered.",
             )  # fmt: skip
-        yield deaths > 0
-        if deaths and self._count(digest):
+        return deaths > 0
+
+    def acquit(self, digest: int) -> None:
+        """A suspect was answered: it killed nobody."""
+        if self._count(digest):
             self._deaths.table[self._where[digest] + 1] = 0
 
     def running(self, digests: Sequence[int]) -> AbstractContextManager[None]:

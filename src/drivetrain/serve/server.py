@@ -101,25 +101,23 @@ class Server:
         self.begun(request)
         status = GONE
         try:
-            response = await self._answer(request)
-            status = response.status
-            return response
-        finally:
-            self.finished(request, status)
-
-    async def _answer(self, request: Request) -> Response:
-        try:
             route, places = request.route, request.places
             if route is None:  # Over HTTP it is known before the body is read, and who may take it.
                 route, places = self.routes.match(request.method, request.path)
                 if self.gate is not None:
                     self.gate.may(request.caller, route.right, places.get("model"))
                 request.route, request.places = route, places
-            return await route.handler(self, request, places)
+            response = await route.handler(self, request, places)
+            status = response.status
         except (Refusal, UsageError, DataError, BundleError) as fault:
-            return refusals.response(fault, request)
+            response = refusals.response(fault, request)
+            status = response.status
         except Exception as fault:  # noqa: BLE001 - whatever it is, it is one caller that it happens to.
-            return self._failed(request, fault)
+            response = self._failed(request, fault)
+            status = response.status
+        finally:
+            self.finished(request, status)
+        return response
 
     def begun(self, request: Request) -> None:
         """A request is here; `finished` follows, exactly once. For HTTP `answer` calls both; what has another way, as gRPC,

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -68,9 +68,9 @@ def _names(value: Any, objects: int) -> int:
             objects -= 1
             if not objects:
                 break
-            inside = cast("dict[str, Any]", item).values()
+            inside: Any = item.values()  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
         elif type(item) is list:
-            inside = cast("list[Any]", item)
+            inside = item  # pyright: ignore[reportUnknownVariableType]
         else:
             continue
         first += [one for one in inside if type(one) is dict]

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from drivetrain.errors import DrivetrainError
 
@@ -84,8 +84,7 @@ class Response:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """Which model: at most one of `version` and `label` is given; with neither traffic shares decide, by `key` where a caller is
     to stay with the version it has had."""
 
