@@ -291,8 +291,9 @@ def _digest(
     server: Server, servable: Servable, request: Request, feeds: Mapping[str, Array] | None = None
 ) -> int:
     """By what the quarantine knows a request: its body, or what came in its place; 0 where there is nothing."""
-    body: Hashable = request.body or (feeds and _words(feeds))
-    return server.quarantine.digest(servable.name, servable.version, body) if body else 0
+    if request.body:
+        return server.quarantine.digest(servable.name, servable.version, request.body)
+    return server.quarantine.digest(servable.name, servable.version, _words(feeds)) if feeds else 0
 
 
 def _words(feeds: Mapping[str, Array]) -> Hashable:

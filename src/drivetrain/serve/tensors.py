@@ -103,8 +103,8 @@ def _quick(datatype: Any, shape: Any, data: Any) -> Array | None:
     whatever else, which `from_json` looks at more closely."""
     if type(data) is not list or type(shape) is not list or type(datatype) is not str:
         return None
-    elements: list[Any] = data
-    sides: list[Any] = shape
+    elements: list[Any] = data  # pyright: ignore[reportUnknownVariableType]
+    sides: list[Any] = shape  # pyright: ignore[reportUnknownVariableType]
     kinds, least, most = _RANGES.get(datatype, _NO_RANGE)
     if not 0 < len(elements) <= SHORT or not kinds.issuperset(map(type, elements)):
         return None
