@@ -50,6 +50,8 @@ class Lease:
 
     def close(self) -> None:
         held, self._held = self._held, ()
+        if held:
+            del self.servable, self.shadows  # Nothing of a version that has gone stays with whoever had it.
         for one in held:
             one.leases -= 1
             if one.leases == 0 and one.retired is not None:

@@ -100,10 +100,8 @@ async def infer(server: Any, request: Request, places: Mapping[str, str]) -> Res
         raise Refusal(400, "Unable to parse 'id': it is no string")
     feeds = _feeds(record, binary, asked.model)
     wanted = _wanted(record, _flag(parameters, "binary_data_output"))
-    work = path.answer_tensors(
-        server, asked, feeds, request, outputs=[*wanted] or None, priority=_priority(parameters)
-    )
-    patience = _timeout(parameters)
+    patience, priority = _timeout(parameters), _priority(parameters)
+    work = path.answer_tensors(server, asked, feeds, request, outputs=[*wanted] or None, priority=priority)
     found = await (work if patience is None else base.within(patience, work))
     everywhere = Wanted(_flag(parameters, "binary_data_output"))
     return _rendered(found, request_id, wanted, everywhere)
