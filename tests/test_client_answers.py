@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import io
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -257,3 +259,57 @@ def test_a_server_with_keys(models: Path) -> None:
 def test_one_wants_one_item_and_many_want_many(client: Client) -> None:
     with pytest.raises(UsageError, match="one item, not many"):
         client.predict_many("houses", {"area": 1, "town": "Ulm"})
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """authority.pem, and server.pem and me.pem that it signed, each with a .key."""
+    where = tmp_path_factory.mktemp("certificates")
+
+    def openssl(*words: str) -> None:
+        subprocess.run(["openssl", *words], cwd=where, check=True, capture_output=True)
+
+    made = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")
+    openssl(
+        "req", "-x509", *made, "-keyout", "authority.key", "-out", "authority.pem", "-subj", "/CN=authority"
+    )
+    for name in ("server", "me"):
+        openssl(
+            "req", "-x509", *made, "-keyout", f"{name}.key", "-out", f"{name}.pem", "-subj", f"/CN={name}", "-CA", "authority.pem",
+            "-CAkey", "authority.key", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+            "-addext", "basicConstraints=critical,CA:false",
+        )  # fmt: skip
+    return where
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make certificates")
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_over_tls_with_certificates_of_both_sides(models: Path, certificates: Path, kind: str) -> None:
+    access = Access(
+        certificate=str(certificates / "server.pem"), private_key=str(certificates / "server.key"),
+        client_authority=str(certificates / "authority.pem"),
+    )  # fmt: skip
+    mine = (str(certificates / "me.pem"), str(certificates / "me.key"))
+    authority = str(certificates / "authority.pem")
+
+    def asked(url: str, **options: Any) -> float:
+        item = {"area": 1, "town": "Ulm"}
+        if kind == "sync":
+            with Client(url, **options) as client:
+                return client.predict("houses", item).value
+
+        async def awaited() -> float:
+            async with AsyncClient(url, **options) as client:
+                return (await client.predict("houses", item)).value
+
+        return asyncio.run(awaited())
+
+    with up(models, access=access) as secure:
+        url = secure.url.replace("http:", "https:")
+        assert asked(url, ca=authority, certificate=mine) == 1012.5
+        with pytest.raises(DrivetrainError, match="not one to trust"):
+            asked(url, certificate=mine)
+        with pytest.raises(DrivetrainError):
+            asked(url, ca=authority)
+        with pytest.raises(DrivetrainError, match="no certificate that can be used"):
+            asked(url, ca=str(certificates / "none.pem"))
