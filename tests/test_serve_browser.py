@@ -21,11 +21,13 @@ import serving
 from browser import Browser, Page
 from loopback import Running
 from loopback import serving as up
+from onnx import TensorProto, helper
 from PIL import Image as Pillow
 
 from drivetrain.bundle import bundle_bytes
 from drivetrain.codecs import Signature
 from drivetrain.codecs.category import Category
+from drivetrain.codecs.image import Image
 from drivetrain.codecs.number import Number
 from drivetrain.runtime.predictor import Predictor
 from drivetrain.serve.access import digest
@@ -69,12 +71,42 @@ def evil_bundle() -> bytes:
     )  # fmt: skip
 
 
+def mixed_bundle() -> bytes:
+    """A picture and a number -> the picture's mean plus the number."""
+    signature = Signature(
+        {"image": Image(size=8, channels=3), "it's": Number(center=0.0, spread=1.0)},
+        {"sum": Number(center=0.0, spread=1.0)},
+    )
+    nodes = [
+        helper.make_node("Cast", ["input_0"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["float", "axes"], ["mean"], keepdims=0),
+        helper.make_node("Add", ["mean", "input_1"], ["output_0"]),
+    ]
+    graph = examples.model(
+        nodes, {"axes": np.int64([1, 2, 3])},
+        {"input_0": (TensorProto.UINT8, ["n", 8, 8, 3]), "input_1": (TensorProto.FLOAT, ["n"])},
+        {"output_0": (TensorProto.FLOAT, ["n"])},
+    )  # fmt: skip
+
+    def forward(batch: Any) -> dict[str, np.ndarray]:
+        return {"sum": batch["image"].mean(axis=(1, 2, 3)) + batch["it's"].astype(np.float64)}
+
+    rows = [("one", "validation", {"image": examples.pictures(1)[0], "it's": 40})]
+    cases = examples.make_cases(signature, rows, forward)
+    return bundle_bytes(
+        **examples.arguments(
+            name="mixed", task="tabular", signature=signature, graph=graph, cases=cases, profile={}
+        )
+    )
+
+
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = serving.a_repository(tmp_path_factory.mktemp("pages"), *MODELS)
     shutil.copytree(folder / "houses" / "1", folder / "houses" / "2")
-    (folder / "evil" / "1").mkdir(parents=True)
-    (folder / "evil" / "1" / "model.bundle").write_bytes(evil_bundle())
+    for name, data in (("evil", evil_bundle()), ("mixed", mixed_bundle())):
+        (folder / name / "1").mkdir(parents=True)
+        (folder / name / "1" / "model.bundle").write_bytes(data)
     (folder / "torn" / "1").mkdir(parents=True)
     (folder / "torn" / "1" / "model.bundle").write_bytes(b"PK\3\4 nothing")
     return folder
@@ -312,6 +344,18 @@ def test_a_sound_file(page: Page, running: Running, tmp_path: Path) -> None:
     found = run_curl(program(page, "curl"), tmp_path)["answers"][0]
     assert found["label"] in text
     assert run_python(program(page, "Python"), tmp_path)["label"] == found["label"]
+
+
+def test_a_picture_with_cells_beside_it(page: Page, running: Running, tmp_path: Path) -> None:
+    Pillow.new("RGB", (9, 9), (30, 30, 30)).save(tmp_path / 'the "grey" one.png')
+    open_model(page, running, "mixed")
+    page.give_file("input[type=file]", tmp_path / 'the "grey" one.png')
+    write(page, "input[type=text]", "1.5")
+    click(page, "#go")
+    assert "31.5" in answer(page)
+    assert run_curl(program(page, "curl"), tmp_path)["answers"][0]["value"] == 31.5
+    assert run_python(program(page, "Python"), tmp_path)["value"] == 31.5
+    alone(page, running)
 
 
 def test_a_drawing(page: Page, running: Running, tmp_path: Path) -> None:

@@ -158,6 +158,28 @@ class AsyncClient:
         (found,) = (await self.predict(model, item, version=version, label=label)).targets.values()
         return found["forecasts"]
 
+    async def recommend(
+        self,
+        model: str,
+        user: Any = None,
+        n: int = 10,
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        **wishes: Any,
+    ) -> dict[str, Any]:
+        """The best `n` items for a user, or for a `history` of items: `{"user", "items": [{"item", "score", "why", ...}],
+        "notes"}`. The other wishes are those of `Recommender.recommend`."""
+        item = {"user": user, "n": n, **wishes}
+        answer = await self.predict(
+            model,
+            {name: value for name, value in item.items() if value is not None},
+            version=version,
+            label=label,
+        )
+        (found,) = answer.targets.values()
+        return found
+
     async def generate(
         self, model: str, prompt: Any, *, version: int | None = None, label: str | None = None, **options: Any
     ) -> AsyncIterator[Piece]:

@@ -204,6 +204,28 @@ class Client:
         (found,) = answer.targets.values()
         return found["forecasts"]
 
+    def recommend(
+        self,
+        model: str,
+        user: Any = None,
+        n: int = 10,
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        **wishes: Any,
+    ) -> dict[str, Any]:
+        """The best `n` items for a user, or for a `history` of items: `{"user", "items": [{"item", "score", "why", ...}],
+        "notes"}`. The other wishes are those of `Recommender.recommend`."""
+        item = {"user": user, "n": n, **wishes}
+        answer = self.predict(
+            model,
+            {name: value for name, value in item.items() if value is not None},
+            version=version,
+            label=label,
+        )
+        (found,) = answer.targets.values()
+        return found
+
     def generate(
         self, model: str, prompt: Any, *, version: int | None = None, label: str | None = None, **options: Any
     ) -> Iterator[Piece]:
@@ -323,6 +345,9 @@ class Model:
 
     def forecast(self, history: Any, horizon: int | None = None, **wishes: Any) -> list[dict[str, Any]]:
         return self.client.forecast(self.name, history, horizon, **wishes)
+
+    def recommend(self, user: Any = None, n: int = 10, **wishes: Any) -> dict[str, Any]:
+        return self.client.recommend(self.name, user, n, **wishes)
 
     def generate(self, prompt: Any, **options: Any) -> Iterator[Piece]:
         return self.client.generate(self.name, prompt, **options)

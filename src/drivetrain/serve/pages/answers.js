@@ -109,12 +109,11 @@ function recommended({ items, notes: told = [] }) {
     make("ol", { class: "bars" }, items.map((each) => {
       const bar = make("span", { class: "fill" });
       bar.style.width = `${(100 * Math.max(0, each.score)) / most}%`;
-      const because = (each.because || each.reasons || []).map((reason) => reason.title || reason.item).filter(Boolean);
       return make("li", {},
         make("span", { class: "name" }, each.title || each.item),
         make("span", { class: "share" }, percent(each.score)),
         make("span", { class: "bar", "aria-hidden": "true" }, bar),
-        because.length ? make("span", { class: "small" }, `because of ${because.join(", ")}`) : null);
+        each.why ? make("span", { class: "small" }, each.why) : null);
     })),
     ...told.map((note) => make("p", { class: "note" }, note)),
   ];

@@ -27,7 +27,7 @@ function curl(url, question) {
   if (question.kind === "file") lines.push("-H 'Content-Type: application/octet-stream'", `--data-binary ${quoted(`@${question.name}`)}`);
   if (question.kind === "parts") {
     for (const [name, part] of Object.entries(question.parts)) {
-      lines.push(part.file ? `-F ${quoted(`${name}=@"${part.name}"`)}` : `--form-string ${quoted(`${name}=${part.value}`)}`);
+      lines.push(part.file ? `-F ${quoted(`${name}=@"${part.name.replace(/["\\]/g, "\\$&")}"`)}` : `--form-string ${quoted(`${name}=${part.value}`)}`);
     }
   }
   if (question.kind === "json") {

@@ -87,6 +87,7 @@ function likedForm(about, changed) {
   const called = new Map(items.map(({ item, title }) => [title || item, item]));
   const list = make("datalist", { id: fresh("list") }, [...called.keys()].map((value) => make("option", { value })));
   const control = make("input", { id: fresh("field"), type: "text", list: list.id, autocomplete: "off", placeholder: "Type, and choose", change: add });
+  const user = make("input", { id: fresh("field"), type: "text", autocomplete: "off", placeholder: "nobody in particular", input: () => changed(false) });
   const chosen = make("ul", { class: "chips" });
   const liked = new Map();
 
@@ -109,10 +110,15 @@ function likedForm(about, changed) {
   }
 
   return {
-    elements: [make("div", { class: "field" }, make("label", { for: control.id }, "What somebody liked"), control, list, chosen)],
+    elements: [
+      make("div", { class: "field" }, make("label", { for: control.id }, "What somebody liked"), control, list, chosen),
+      make("div", { class: "field" }, make("label", { for: user.id }, "Or who that is"), user),
+    ],
     question() {
-      add();
-      return { verb: "predict", kind: "json", item: { history: [...liked.values()], n: 10 } };
+      if (control.value.trim()) add();
+      const who = user.value.trim();
+      const history = liked.size || !who ? { history: [...liked.values()] } : {};
+      return { verb: "predict", kind: "json", item: { ...(who ? { user: who } : {}), ...history, n: 10 } };
     },
   };
 }
