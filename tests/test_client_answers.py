@@ -23,7 +23,6 @@ from drivetrain.runtime.forecaster import Forecaster
 from drivetrain.runtime.generator import Generator
 from drivetrain.runtime.predictor import Predictor
 from drivetrain.serve.access import digest
-from drivetrain.serve.protocols import routes
 from drivetrain.serve.settings import Access, Key, ModelSettings
 from drivetrain.sound.file import opened
 from drivetrain.types import Answer, Failure
@@ -200,10 +199,9 @@ def test_forecasts(client: Client, tmp_path: Path) -> None:
 
 
 def test_what_a_language_model_writes_comes_piece_by_piece(client: Client, running: Running) -> None:
-    if not any(route.pattern.endswith("/generate") for route in routes()):
-        pytest.skip("the server doesn't stream yet")
     item = items_of("writer")[0]
-    expected = list(Generator(serving.BUNDLES / "format-5-writer.bundle", trusted=True).stream(item, most=5))
+    writer = Generator(serving.BUNDLES / "format-5-writer.bundle", trusted=True)
+    expected = list(writer.stream(item, most=5))
     assert list(client.generate("writer", item, most=5)) == expected
 
     async def awaited() -> list[Any]:
@@ -213,6 +211,7 @@ def test_what_a_language_model_writes_comes_piece_by_piece(client: Client, runni
     assert asyncio.run(awaited()) == expected
     with pytest.raises(DrivetrainError, match="temprature"):
         list(client.generate("writer", item, temprature=1))
+    assert list(client.generate("writer", item, most=60)) == list(writer.stream(item, most=60))
     pieces = client.generate("writer", item, most=5)
     next(pieces)
     pieces.close()
@@ -313,3 +312,23 @@ def test_over_tls_with_certificates_of_both_sides(models: Path, certificates: Pa
             asked(url, ca=authority)
         with pytest.raises(DrivetrainError, match="no certificate that can be used"):
             asked(url, ca=str(certificates / "none.pem"))
+
+
+@pytest.mark.slow
+def test_recommendations(tmp_path: Path) -> None:
+    from tables import films
+
+    import drivetrain as dt
+
+    data = dt.recommendation.from_csv(films(tmp_path / "films.csv"), "user", "film", timestamp="when")
+    learner = data.learner(out=tmp_path / "run", quiet=True, ridge=30.0)
+    learner.fit()
+    (tmp_path / "models" / "picks").mkdir(parents=True)
+    bundle = learner.export(tmp_path / "models" / "picks" / "1.bundle")
+    here = dt.Recommender(bundle)
+    liked = ["Western 1", "Musical 1"]
+    with up(tmp_path / "models") as found, Client(found.url) as client:
+        assert client.recommend("picks", n=3, history=liked) == here.recommend(n=3, history=liked).to_json()
+        assert client.model("picks").recommend("u1", 2) == here.recommend("u1", 2).to_json()
+        with pytest.raises(DrivetrainError, match="novelty"):
+            client.recommend("picks", n=3, history=liked, novelty=7)

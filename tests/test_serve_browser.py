@@ -35,7 +35,7 @@ from drivetrain.serve.settings import Access, Key, ModelSettings
 from drivetrain.sound.wav import to_wav
 
 pytestmark = browser.needs_browser
-MODELS = ("houses", "trees", "pictures", "sounds", "traces", "sales", "files", "said")
+MODELS = ("writer", "houses", "trees", "pictures", "sounds", "traces", "sales", "files", "said")
 EVIL = "<img src=x onerror=\"document.title='taken'\"><script>document.title='taken'</script>"
 HOUSES = {
     "models": {
@@ -388,6 +388,37 @@ def test_a_history_is_foretold_and_drawn(page: Page, running: Running, tmp_path:
     found = run_curl(program(page, "curl"), tmp_path)
     told = run_python(program(page, "Python"), tmp_path)
     assert told["forecasts"] == (found.get("forecasts") or found["answers"][0]["forecasts"])
+    alone(page, running)
+
+
+def test_what_a_language_model_writes_comes_as_it_is_written(
+    page: Page, running: Running, tmp_path: Path
+) -> None:
+    open_model(page, running, "writer")
+    write(page, "textarea", "1 2 3")
+    write(page, "input[type=number]", "7")
+    click(page, "#go")
+    page.until("/^7 tokens in/.test(document.querySelector('#answer .foot')?.textContent || '')")
+    shown = page.run("document.querySelector('#answer .written').textContent")
+    found = subprocess.run(
+        [sys.executable, "-c", program(page, "Python")],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert found.returncode == 0, found.stderr
+    assert found.stdout == shown
+    streamed = subprocess.run(
+        ["sh", "-c", program(page, "curl").replace("curl ", "curl -sS ", 1)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    events = [json.loads(line[5:]) for line in streamed.stdout.splitlines() if line.startswith("data:")]
+    assert "".join(event["text"] for event in events if "token" in event) == shown
+    assert events[-1]["done"]
     alone(page, running)
 
 

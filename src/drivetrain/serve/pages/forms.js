@@ -67,7 +67,7 @@ function promptForm(about, changed) {
   const options = [
     ["most", "Tokens at most", 200, { min: 1, step: 1 }],
     ["temperature", "Temperature", 0.8, { min: 0.05, max: 5, step: 0.05 }],
-    ["top_k", "Of the likeliest", 40, { min: 0, step: 1 }],
+    ["top_k", "Likeliest (top k)", 40, { min: 0, step: 1 }],
     ["seed", "Seed", 0, { min: 0, step: 1 }],
   ].map(([name, words, value, more]) => {
     const control = make("input", { id: fresh("field"), type: "number", value, ...more, input: () => changed(false) });

@@ -130,7 +130,8 @@ function body(question) {
 /** What a model writes, as it comes. */
 async function write(place, question, under) {
   const began = performance.now();
-  const text = make("p", { class: "written" });
+  const { prompt } = question.item;
+  const text = make("p", { class: "written" }, typeof prompt === "string" ? make("strong", {}, prompt) : null);
   const foot = make("p", { class: "small foot" });
   place.setAttribute("aria-live", "off"); // Not letter by letter; the end is told.
   place.replaceChildren(text, foot);

@@ -64,7 +64,8 @@ class Stream:
         return text + b"\n" if self._lines else b"data: " + text + b"\n\n"
 
     def told(self, piece: Piece) -> Mapping[str, Any]:
-        return {"token": piece.token, "text": piece.text}
+        stops = {"stops": True} if piece.stops else {}
+        return {"token": piece.token, "text": piece.text, **stops}
 
     def ended(self, text: str, tokens: int, stopped: bool) -> Mapping[str, Any]:
         """The last event; empty: there is none."""
