@@ -505,7 +505,7 @@ def test_too_large_too_many_too_heavy(tight: Any) -> None:
     code, words = fault(
         tight.channel, "ModelInfer", b"\x2a\0" * LIGHT
     )  # A million inputs, of two bytes each.
-    assert (code, "100,000 fields" in words) == ("RESOURCE_EXHAUSTED", True)
+    assert (code, "50,000 fields" in words) == ("RESOURCE_EXHAUSTED", True)
     many = asked_infer(raw_input_contents=[AREA.tobytes() * 2, TOWN.tobytes() * 2])
     many["inputs"] = [{**each, "shape": [4]} for each in many["inputs"]]
     assert fault(tight.channel, "ModelInfer", many)[0] == "RESOURCE_EXHAUSTED"

@@ -12,7 +12,7 @@ from drivetrain.serve.types import Refusal
 
 LIGHT = 2**20
 """A message of so many bytes can't do much."""
-MOST_FIELDS = 100_000
+MOST_FIELDS = 50_000
 _VARINT, _EIGHT, _SIZED, _FOUR = 0, 1, 2, 5
 
 
@@ -32,7 +32,7 @@ def _count(data: memoryview, descriptor: Any, left: int) -> int:
             raise Refusal(
                 413,
                 f"the message has more than {MOST_FIELDS:,} fields.",
-                fix="Give large tensors as raw bytes.",
+                fix="Give large tensors as raw bytes, or ask in parts.",
             )
         tag, place = _varint(data, place)
         kind = tag & 7
