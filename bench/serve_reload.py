@@ -37,9 +37,6 @@ from drivetrain.bundle.archive import MANIFEST, MANIFEST_HASH, read_zip, write_z
 from drivetrain.files import from_json, sha256, to_json
 from drivetrain.runtime import from_onnx
 
-CLAIM = (
-    "100 reloads, 30 of them corrupt, under 200 requests a second: 0 failed requests, 0 mixed-version answers"
-)
 ROWS, COLUMNS = 8, 4
 BODY = json.dumps(
     {"inputs": [{"name": "x", "datatype": "FP32", "shape": [ROWS, COLUMNS], "data": [0.0] * ROWS * COLUMNS}]}
@@ -318,7 +315,8 @@ def main() -> None:
         print(json.dumps(figures))
     else:
         name = "serve_reload" if options.workers == 1 else f"serve_reload_{options.workers}_workers"
-        write_result(name, CLAIM, figures)
+        claim = f"{options.reloads} reloads, {options.corrupt} of them corrupt, under {options.rate:.0f} requests a second"
+        write_result(name, f"{claim}: 0 failed requests, 0 mixed-version answers", figures)
 
 
 if __name__ == "__main__":

@@ -198,7 +198,7 @@ class Loader:
         try:
             path = source.local(entry)
             before = _Files.of(path)
-            if tried and tried.again is None and tried.digest == before.digest():
+            if tried and tried.digest and tried.digest == before.digest():
                 self.tried[key] = dataclasses.replace(tried, mark=entry.mark)
                 return
             _refuse_too_large(before)
@@ -214,7 +214,8 @@ class Loader:
                 again = time.monotonic() + pause
             if tried is None or tried.reason != reason:
                 outcomes.append(Outcome(entry.version, error, time.monotonic() - begin))
-            self.tried[key] = Tried(entry.mark, before.digest(), error, reason, time.time(), again, pause)
+            digest = before.digest() if again is None else ""
+            self.tried[key] = Tried(entry.mark, digest, error, reason, time.time(), again, pause)
             return
         self.tried.pop(key, None)
         same = held.get(entry.version)

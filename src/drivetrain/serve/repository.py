@@ -62,6 +62,12 @@ class _Look:
     def found(self, name: str) -> Mapping[int, Found]:
         return self.listing.found.get(name, {})
 
+    def has(self, name: str) -> bool:
+        """Whether there is anything of a model, be it nothing that can be served."""
+        return name in self.listing.found or any(
+            f"{path}/".startswith(f"{name}/") for path in self.listing.faults
+        )
+
     def of(self, name: str) -> ModelSettings:
         return self.settings.models.get(name, self.settings.defaults)
 
@@ -244,15 +250,15 @@ class Repository:
 
     def _prepare(self, name: str, look: _Look) -> tuple[Model | None, list[Event]]:
         """The model as it is to be, with all of it loaded; None for one that is gone. What is to be told when it is there."""
-        old, found = self.models.get(name), look.found(name)
-        if not found and old is not None and name not in self._gone:
+        old, found, there = self.models.get(name), look.found(name), look.has(name)
+        if not there and old is not None and name not in self._gone:
             self._gone.add(name)
             self._unsettled.add(name)
             return old, []  # A folder that is replaced is gone for a moment.
         self._gone.discard(name)
         events: list[Event] = []
         model = None
-        if found:
+        if there:
             own = name if name in self._sources else ""
 
             def begun(version: int) -> None:
