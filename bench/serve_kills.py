@@ -62,8 +62,9 @@ def told(pipe: int, into: bytearray) -> None:
         into += data
 
 
-def kills(folder: Path, many: int, seed: int = 0) -> dict[str, object]:
-    """What became of so many kills."""
+def kills(folder: Path, many: int, seed: int = 0, wait: float = 60) -> dict[str, object]:
+    """What became of so many kills, some seconds after the last."""
+    folder.mkdir(exist_ok=True)
     path, draw = folder / "records.sqlite", random.Random(seed)
     url = f"sqlite:///{path}"
     living = {born(url, seed + place): bytearray() for place in range(AT_ONCE)}
@@ -93,7 +94,7 @@ def kills(folder: Path, many: int, seed: int = 0) -> dict[str, object]:
         os.close(pipe)
         acknowledged += heard[: len(heard) // ID * ID].decode().split()
     with Recorder(url, {"income": Kept()}) as recorder:
-        until = time.monotonic() + 60
+        until = time.monotonic() + wait
         while recorder.others() and time.monotonic() < until:
             time.sleep(0.05)
         left = len(recorder.others())

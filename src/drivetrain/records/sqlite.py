@@ -36,10 +36,10 @@ class SQLite(Database):
         "number": "INTEGER PRIMARY KEY", "integer": "INTEGER", "real": "REAL", "text": "TEXT",
     }  # fmt: skip
 
-    def __init__(self, path: str, create: bool, busy_seconds: float = BUSY_SECONDS) -> None:
+    def __init__(self, path: str, create: bool) -> None:
         self.path = os.path.realpath(path)
         self.name = os.path.basename(self.path)
-        self._create, self._busy = create, busy_seconds
+        self._create = create
         self._open: sqlite3.Connection | None = None
         self._inside: sqlite3.Connection | None = None
         self._file = (0, 0)
@@ -57,7 +57,7 @@ class SQLite(Database):
             raise file_error(fault, self.path) from fault
         try:
             made = sqlite3.connect(
-                f"file:{quote(self.path)}?mode=rw", uri=True, timeout=self._busy, isolation_level=None,
+                f"file:{quote(self.path)}?mode=rw", uri=True, timeout=BUSY_SECONDS, isolation_level=None,
                 check_same_thread=False,
             )  # fmt: skip
             try:

@@ -89,7 +89,8 @@ def _sqlite_path(url: str) -> str | None:
     scheme = urlsplit(url).scheme
     if scheme != "sqlite" and (scheme or not url.endswith(EXTENSIONS)):
         return None
-    path = unquote(url.removeprefix("sqlite:").removeprefix("///").partition("?")[0]) if scheme else url
+    rest = url.removeprefix("sqlite:")
+    path = unquote(rest[3:].partition("?")[0] if rest.startswith("///") else "") if scheme else url
     if not path or "\0" in path:
         raise UsageError("this URL names no file.", where=url, fix="Write sqlite:///records.sqlite.")
     return path
@@ -111,10 +112,14 @@ class Store:
         self.database, self.journals = database, journals
         self.name = database.name
         self._clock, self._ids = Clock(), Ids()
-        self._migrate()
-        self._salt = bytes.fromhex(
-            str(database.run("SELECT value FROM drivetrain_meta WHERE name = ?", ["salt"])[0][0])
-        )
+        try:
+            self._migrate()
+            self._salt = bytes.fromhex(
+                database.run("SELECT value FROM drivetrain_meta WHERE name = 'salt'")[0][0]
+            )
+        except BaseException:
+            database.close()
+            raise
 
     def __enter__(self) -> Store:
         return self

@@ -100,6 +100,7 @@ class Writer:
     def _round(self) -> None:
         """Everything that there is to do now."""
         store = self._store = self._store or self._opening()
+        self._note(store)
         while segment := self._journal.oldest():
             taken = take(store, segment, self._events)
             with self._emptied:
@@ -114,13 +115,16 @@ class Writer:
             self._retained = now
             self._retain(store)
 
-    def _retain(self, store: Store) -> None:
-        """What is older than it may be is deleted; how old that is stands in the store, also for models that nobody asks."""
+    def _note(self, store: Store) -> None:
+        """Tell the store what is kept of the models that were asked, where that is news."""
         wanted = dict(self._kept())
         for model, kept in wanted.items():
             if self._noted.get(model) != kept:
                 store.note(model, kept)
         self._noted = wanted
+
+    def _retain(self, store: Store) -> None:
+        """What is older than it may be is deleted; how old that is stands in the store, also for models that nobody asks."""
         if deleted := store.retain():
             self._events.add("expired", deleted)
 
