@@ -33,7 +33,7 @@ from drivetrain.serve.settings import Settings
 
 GRACE = 30.0
 """Seconds that workers have to answer what they have begun, when they are told to end; Kubernetes gives as many."""
-FIRST_PAUSE, LONGEST_PAUSE = 0.25, 1.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.25, 0.5
 """Seconds before a worker is started again that died soon after its start: doubled each time, up to this where it was ready."""
 NEVER_READY_PAUSE = 30.0
 """The same where it never was."""
