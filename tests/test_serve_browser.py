@@ -104,7 +104,16 @@ def mixed_bundle() -> bytes:
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = serving.a_repository(tmp_path_factory.mktemp("pages"), *MODELS)
     shutil.copytree(folder / "houses" / "1", folder / "houses" / "2")
-    for name, data in (("evil", evil_bundle()), ("mixed", mixed_bundle())):
+    labels = Signature(
+        {"image": Image(size=8, channels=3)}, {"label": Category(classes=(EVIL, "dog", "owl"))}
+    )
+    valid = [("one", "validation", {"image": examples.pictures(1)[0], "label": EVIL})]
+    answers = bundle_bytes(
+        **examples.arguments(
+            signature=labels, cases=examples.make_cases(labels, valid, examples.image_forward)
+        )
+    )
+    for name, data in (("evil", evil_bundle()), ("labels", answers), ("mixed", mixed_bundle())):
         (folder / name / "1").mkdir(parents=True)
         (folder / name / "1" / "model.bundle").write_bytes(data)
     (folder / "torn" / "1").mkdir(parents=True)
@@ -346,6 +355,19 @@ def test_a_sound_file(page: Page, running: Running, tmp_path: Path) -> None:
     assert run_python(program(page, "Python"), tmp_path)["label"] == found["label"]
 
 
+def test_a_long_question_goes_in_a_file(page: Page, running: Running, tmp_path: Path) -> None:
+    text = "it was not good " * 200
+    open_model(page, running, "said")
+    write(page, "textarea", text)
+    click(page, "#go")
+    label = page.until(f"({DONE}) && document.querySelector('#answer .lead strong').textContent")
+    assert "@item.json" in program(page, "curl")
+    (tmp_path / "item.json").write_text(json.dumps({"text": text}))
+    assert run_curl(program(page, "curl"), tmp_path)["answers"][0]["label"] == label
+    assert run_python(program(page, "Python"), tmp_path)["label"] == label
+    alone(page, running)
+
+
 def test_a_picture_with_cells_beside_it(page: Page, running: Running, tmp_path: Path) -> None:
     Pillow.new("RGB", (9, 9), (30, 30, 30)).save(tmp_path / 'the "grey" one.png')
     open_model(page, running, "mixed")
@@ -439,11 +461,14 @@ def test_no_name_becomes_html(page: Page, running: Running, tmp_path: Path) -> N
     Pillow.new("RGB", (9, 9)).save(name)
     assert page.run("document.title") == "evil"
     assert page.run("document.querySelectorAll('main img, main script').length") == 0
-    open_model(page, running, "pictures")
+    open_model(page, running, "labels")
     page.give_file("input[type=file]", name)
     answer(page)
+    assert EVIL in page.run("document.querySelector('.bars').textContent")
     assert name.name in page.run("document.querySelector('.preview').textContent")
-    assert page.run("document.title") == "pictures"
+    assert run_curl(program(page, "curl"), tmp_path)["answers"][0]["label"] in (EVIL, "dog", "owl")
+    assert page.run("document.querySelectorAll('#answer img, main script').length") == 0
+    assert page.run("document.title") == "labels"
     alone(page, running)
 
 

@@ -194,9 +194,15 @@ function code() {
   const text = texts[state.language];
   const copy = make("button", { type: "button", class: "plain copy", click: () => copied(copy, text) }, "Copy");
   const file = isLong(question)
-    ? make("a", { class: "small", download: "item.json", href: URL.createObjectURL(new Blob([JSON.stringify(question.item)], { type: "application/json" })) }, "item.json")
+    ? make("button", { type: "button", class: "plain", click: () => save("item.json", JSON.stringify(question.item)) }, "Save item.json")
     : null;
   place.replaceChildren(...[make("pre", {}, make("code", { id: "program" }, text)), make("p", { class: "row" }, copy, file)].filter(Boolean));
+}
+
+function save(called, text) {
+  const url = URL.createObjectURL(new Blob([text], { type: "application/json" }));
+  make("a", { download: called, href: url }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 1000);
 }
 
 function choose(language) {
