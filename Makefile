@@ -6,7 +6,7 @@ JOBS ?= auto
 # A thread for each of the processes: tests are many and small, and more threads than cores wait for each other.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
-.PHONY: demo test unit rest slow browser gpu lint clean
+.PHONY: demo test unit rest slow browser gpu test-clients lint clean
 
 demo: .venv/train
 	$(BIN)/python examples/demo.py
@@ -28,6 +28,10 @@ browser: .venv/dev
 gpu: .venv/dev
 	$(PYTEST) -m gpu
 
+# The server, called by clients that nobody here wrote.
+test-clients: .venv/dev .venv-clients/done
+	DRIVETRAIN_CLIENTS=$(CURDIR)/.venv-clients/bin/python $(PYTEST) -n 0 tests/test_serve_clients.py
+
 lint: .venv/dev
 	$(BIN)/ruff check src tests examples bench
 	$(BIN)/ruff format --check src tests examples bench
@@ -48,5 +52,11 @@ lint: .venv/dev
 	$(PIP) install -c constraints.txt -e '.[train,dev]'
 	@touch $@
 
+.venv-clients/done: tests/clients/requirements.txt tests/clients/requirements-tensorflow.txt
+	$(PYTHON) -m venv .venv-clients
+	.venv-clients/bin/python -m pip --disable-pip-version-check -q install -r tests/clients/requirements.txt
+	.venv-clients/bin/python -m pip --disable-pip-version-check -q install --no-deps -r tests/clients/requirements-tensorflow.txt
+	@touch $@
+
 clean:
-	rm -rf .venv .venv-base demo runs
+	rm -rf .venv .venv-base .venv-clients demo runs

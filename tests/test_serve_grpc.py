@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import shutil
+import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -13,13 +16,14 @@ import numpy as np
 import pytest
 from grpc_calls import INFERENCE, PREDICTION, call, fault, path, serving
 from hypothesis import given, settings, strategies
-from serving import golden_items, servable
+from serving import a_server, golden_items, run, servable
 
+from drivetrain.errors import FileError, UsageError
 from drivetrain.serve.grpc.contents import array_of_proto, proto_of
 from drivetrain.serve.grpc.messages import message
-from drivetrain.serve.grpc.server import METHODS
+from drivetrain.serve.grpc.server import METHODS, serve_grpc
 from drivetrain.serve.grpc.weight import LIGHT
-from drivetrain.serve.settings import Access, Batching, Key, Limits, ModelSettings
+from drivetrain.serve.settings import Access, Batching, Key, Limits, ModelSettings, Settings
 from drivetrain.serve.types import Refusal
 
 AREA, TOWN = np.array([-1.0, 0.5], np.float32), np.array([0, 1], np.int64)
@@ -514,10 +518,7 @@ def test_too_large_too_many_too_heavy(tight: Any) -> None:
 
 def test_a_bomb_is_refused_while_it_unpacks(tight: Any) -> None:
     for kind in (grpc.Compression.Gzip, grpc.Compression.Deflate):
-        assert (
-            fault(tight.channel, "ModelInfer", b"\0" * (64 * 2**20), compression=kind)[0]
-            == "RESOURCE_EXHAUSTED"
-        )
+        assert fault(tight.channel, "ModelInfer", b"\0" * 2**24, compression=kind)[0] == "RESOURCE_EXHAUSTED"
         assert tight.call("ModelInfer", asked_infer(), compression=kind).model_name == "houses"
 
 
@@ -584,6 +585,77 @@ def test_stopping_says_so() -> None:
         code, words = fault(found.channel, "ModelInfer", asked_infer())
         assert (code, "stopping" in words) == ("UNAVAILABLE", True)
         assert not found.call("ServerReady").ready
+
+
+# --- TLS --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A certificate authority, and what it signed for a server and a caller; and a caller that it doesn't know."""
+    folder = tmp_path_factory.mktemp("tls")
+    if not shutil.which("openssl"):
+        pytest.skip("there is no openssl to make certificates")
+
+    def openssl(*words: str) -> None:
+        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
+
+    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+    for name in ("authority", "stranger"):
+        openssl(
+            "req",
+            "-x509",
+            *key,
+            "-keyout",
+            f"{name}.key",
+            "-out",
+            f"{name}.pem",
+            "-subj",
+            f"/CN={name}",
+            "-days",
+            "2",
+        )
+    (folder / "names").write_text("subjectAltName=DNS:localhost\n")
+    for name in ("server", "caller"):
+        openssl("req", *key, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
+        openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "authority.pem", "-CAkey", "authority.key", "-CAcreateserial",
+                "-out", f"{name}.pem", "-days", "2", "-extfile", "names")  # fmt: skip
+    return folder
+
+
+def credentials(folder: Any, caller: str = "") -> Any:
+    pair = [(folder / f"{caller}.{end}").read_bytes() if caller else None for end in ("key", "pem")]
+    return grpc.ssl_channel_credentials((folder / "authority.pem").read_bytes(), *pair)
+
+
+def test_callers_show_a_certificate_that_the_authority_signed(certificates: Any) -> None:
+    folder = certificates
+    access = Access(
+        certificate=str(folder / "server.pem"), private_key=str(folder / "server.key"),
+        client_authority=str(folder / "authority.pem"),
+    )  # fmt: skip
+    with serving("houses", access=access, credentials=credentials(folder, "caller")) as found:
+        seen: list[Any] = []
+        found.server.finished = lambda request, status: seen.append(request.caller)
+        assert found.call("ModelInfer", asked_infer()).model_name == "houses"
+        assert (seen[-1].name, seen[-1].address) == ("caller", "127.0.0.1")
+        for other in ("", "stranger"):
+            with grpc.secure_channel(f"localhost:{found.port}", credentials(folder, other)) as channel:
+                assert fault(channel, "ModelInfer", asked_infer(), timeout=3)[0] == "UNAVAILABLE"
+        with grpc.insecure_channel(f"localhost:{found.port}") as channel:
+            assert fault(channel, "ModelInfer", asked_infer(), timeout=3)[0] == "UNAVAILABLE"
+
+
+def test_certificates_that_cannot_be_read_are_told() -> None:
+    with pytest.raises(FileError, match="can't be read"):
+        run(serve_grpc(
+            a_server(servable("houses")), "127.0.0.1:0", Settings("", access=Access(certificate="/no/such", private_key="/no/such"))
+        ))  # fmt: skip
+
+
+def test_a_port_that_is_taken_is_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(UsageError, match="can't listen"):
+        run(serve_grpc(a_server(servable("houses")), f"127.0.0.1:{taken.getsockname()[1]}", Settings("")))
 
 
 # --- nothing that comes in is our fault -------------------------------------------------------------------
