@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import os
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -328,6 +330,27 @@ def test_a_store_that_is_deleted_is_made_again_and_loses_nothing_more(tmp_path: 
         assert recorder.flush(5)
     with open_store(url) as store:
         assert {each.id for each in store.find()} == {*ids}
+
+
+def test_a_second_connection_of_a_process_leaves_the_first_its_locks(tmp_path: Path) -> None:
+    """Whoever closes a file gives up all locks that the process has on it: others would think that nobody is there, and take the
+    WAL away. It damaged a store once in some hundred kills."""
+    path = tmp_path / "records.sqlite"
+    code = (
+        "import fcntl, sys\n"
+        "file = open(sys.argv[1], 'r+b')\n"
+        "fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 510, 0x40000002)"  # SQLite's shared bytes.
+    )
+    with open_store(str(path), create=True), open_store(str(path), create=True):
+        open_store(str(path), create=True).close()
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False
+        )
+        assert "BlockingIOError" in done.stderr
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_what_is_no_store_is_told(tmp_path: Path) -> None:

@@ -8,8 +8,10 @@ overwritten (`secure_delete`). The file, its WAL and the folder of its journals 
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
+import stat
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
@@ -49,12 +51,7 @@ class SQLite(Database):
     def _connection(self) -> sqlite3.Connection:
         if self._open is not None:
             return self._open
-        flags = os.O_RDWR | (os.O_CREAT if self._create else 0) | getattr(os, "O_CLOEXEC", 0)
-        try:
-            # So that it is nobody else's from the beginning; SQLite gives its other files the same mode.
-            os.close(os.open(self.path, flags, 0o600))
-        except OSError as fault:
-            raise file_error(fault, self.path) from fault
+        self._make()
         try:
             made = sqlite3.connect(
                 f"file:{quote(self.path)}?mode=rw", uri=True, timeout=BUSY_SECONDS, isolation_level=None,
@@ -79,6 +76,24 @@ class SQLite(Database):
             raise self._gone(fault) from fault
         self._open, self._file = made, self._identity()
         return made
+
+    def _make(self) -> None:
+        """Make the file where it may be made: so it is nobody else's from the beginning, and SQLite gives its other files the same
+        mode. Raises FileError.
+
+        What is there already is not opened, not even for a moment: to close a file gives up the locks that this process has on it
+        by other descriptors, those of another connection too (https://sqlite.org/howtocorrupt.html, section 2.2).
+        """
+        try:
+            if self._create:
+                with suppress(FileExistsError):
+                    os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+            if stat.S_ISDIR(os.stat(self.path).st_mode):
+                raise IsADirectoryError(errno.EISDIR, "")
+            if not os.access(self.path, os.R_OK | os.W_OK):
+                raise PermissionError(errno.EACCES, "")
+        except OSError as fault:
+            raise file_error(fault, self.path) from fault
 
     def _identity(self) -> tuple[int, int]:
         with suppress(OSError):
