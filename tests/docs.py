@@ -2,8 +2,9 @@
 
 In README.md and docs/guides/ every ```python block is executed (those of a page share their names, in order), and so
 is every line of a ```console block that begins with `$ `. A page has a folder of its own with the pictures that
-`prepare` makes. After the language may stand `skip="the reason"`, `exit=3`, the exit code of each command, or
-`file=PATH`: then the block is what a file in that folder holds, and is not executed itself.
+`prepare` makes. After the language may stand `skip="the reason"`, `exit=3`, the exit code of each command,
+`file=PATH`: then the block is what a file in that folder holds, and is not executed itself, or `serves`: then its command is a
+server that goes on while the rest of the page is run, and its address there is what the page calls HERE.
 
 `python tests/docs.py` rewrites what stands between `<!-- made: NAME -->` and `<!-- end -->`.
 """
@@ -43,7 +44,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guides").glob("*.md"))]
 RESULTS = ROOT / "bench" / "results"
 FENCE = re.compile(r"^```(\w*)([^\n]*)\n(.*?)^```\s*$", re.MULTILINE | re.DOTALL)
 MADE = re.compile(r"(<!-- made: (\w+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
-KNOWN = {"skip", "exit", "file"}
+KNOWN = {"skip", "exit", "file", "serves"}
+HERE = "127.0.0.1:8000"
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def blocks(page: Path) -> list[Block]:
         marks = dict(mark.partition("=")[::2] for mark in shlex.split(match[2]))
         if not marks.keys() <= KNOWN or ("skip" in marks and not marks["skip"]):
             raise ValueError(
-                f"{page.name}:{line}: marks are skip=REASON, exit=CODE and file=PATH, not {match[2].strip()}"
+                f"{page.name}:{line}: marks are skip=REASON, exit=CODE, file=PATH and serves, not {match[2].strip()}"
             )
         found.append(Block(page, line, match[1], marks, match[3]))
     return found
@@ -98,6 +100,10 @@ class Reader:
     names: dict[str, Any] = field(default_factory=lambda: {"__name__": "__main__"})
     done: int = 0
     failed: str = ""
+    server: subprocess.Popen[str] | None = None
+    """What the last block marked `serves` has begun, until the next or the end of the page."""
+    address: str = ""
+    """host:port of it, which stands for the page's HERE."""
 
     def read_to(self, block: Block) -> None:
         """Run the blocks up to this one. Raises whatever they raise."""
@@ -118,18 +124,50 @@ class Reader:
             return
         if block.language == "python":
             # Running the page's code is what this is for; the empty lines make a traceback name the page's line.
-            exec(compile("\n" * (block.line - 1) + block.text, str(block.page), "exec"), self.names)
+            text = "\n" * (block.line - 1) + self._here(block.text)
+            exec(compile(text, str(block.page), "exec"), self.names)
             return
         for command in block.commands:
+            if "serves" in block.marks:
+                self._serve(command, block)
+                continue
             self._call(command, int(block.marks.get("exit", 0)), block)
 
+    def _here(self, text: str) -> str:
+        return text.replace(HERE, self.address) if self.address else text
+
+    def _serve(self, command: list[str], block: Block) -> None:
+        """Begin a server that answers the rest of the page, on a free port in the place of 8000."""
+        self.close()
+        options = ["--http", "0", "--json"]
+        with (self.folder / "server.log").open("w") as log:
+            self.server = subprocess.Popen(
+                [sys.executable, "-m", *command, *options], stdout=subprocess.PIPE, stderr=log, text=True, cwd=self.folder
+            )  # fmt: skip
+        assert self.server.stdout
+        told = self.server.stdout.readline()
+        assert '"http"' in told, f"{block.name}: {told}{(self.folder / 'server.log').read_text()}"
+        self.address = json.loads(told)["http"].partition("://")[2]
+
+    def close(self) -> None:
+        """End the page's server, in order."""
+        if self.server is not None:
+            self.server.terminate()
+            self.server.communicate(timeout=60)
+            assert self.server.returncode == 0
+            self.server = None
+
     def _call(self, command: list[str], code: int, block: Block) -> None:
-        start = {"drivetrain": [sys.executable, "-m", "drivetrain"], "python": [sys.executable]}
+        start = {
+            "drivetrain": [sys.executable, "-m", "drivetrain"],
+            "python": [sys.executable],
+            "curl": ["curl", "--fail"],
+        }
         assert command[0] in start, (
             f"{block.name}: {command[0]} can't be run here; mark the block with a skip"
         )
         done = subprocess.run(
-            [*start[command[0]], *command[1:]], capture_output=True, text=True, check=False, cwd=self.folder,
+            [*start[command[0]], *map(self._here, command[1:])], capture_output=True, text=True, check=False, cwd=self.folder,
             env={**os.environ, "COLUMNS": "120"},
         )  # fmt: skip
         told = f"{block.name}: {shlex.join(command)}\n{done.stdout}{done.stderr}"

@@ -30,6 +30,8 @@ def readers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Path, Rea
         found[page] = Reader(page, tmp_path_factory.mktemp(page.stem))
         docs.prepare(found[page].folder)
     yield found
+    for reader in found.values():
+        reader.close()
     extensions.forget()  # A page may have registered one.
 
 
