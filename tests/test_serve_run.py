@@ -55,6 +55,15 @@ def test_a_bundle_is_served_and_what_became_of_each_request_is_told() -> None:
         assert server.log[-1]["event"] == "stopped"
 
 
+def test_the_parent_can_fork_at_any_moment() -> None:
+    with served(HOUSES) as server:
+        parent = Path(f"/proc/{server.process.pid}")
+        assert "\nThreads:\t1\n" in (parent / "status").read_text()
+        maps = (parent / "maps").read_text()
+        assert not any(name in maps for name in ("numpy", "onnxruntime", "uvloop", "grpc"))
+        assert "numpy" in Path(f"/proc/{server.workers[0]}/maps").read_text()
+
+
 def test_several_workers_answer_and_count_together_and_the_dead_are_replaced(tmp_path: Path) -> None:
     shutil.copy(HOUSES, tmp_path / "houses.bundle")
     with served(tmp_path, "--workers", "2") as server:

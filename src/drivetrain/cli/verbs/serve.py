@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from drivetrain.cores import usable_cores
 from drivetrain.errors import UsageError
 
 if TYPE_CHECKING:
@@ -84,10 +82,7 @@ def _settings(options: Namespace) -> Settings:
     from drivetrain.serve.load_settings import load_settings
 
     names = ("path", "http", "grpc", "host", "workers", "records")
-    settings = load_settings(options.config, **{name: getattr(options, name) for name in names})
-    if settings.threads is None:
-        settings = replace(settings, threads=max(1, usable_cores() // settings.workers))
-    return settings
+    return load_settings(options.config, **{name: getattr(options, name) for name in names})
 
 
 def _port(text: str) -> int | bool:
