@@ -122,6 +122,26 @@ def test_a_redacted_name_that_the_model_does_not_have_is_no_setting(tmp_path: Pa
     assert fresh.models["houses"].states[1].state == "failed"
 
 
+def test_a_name_that_is_redacted_of_all_models_need_not_be_each_ones(tmp_path: Path) -> None:
+    put(tmp_path, 1, HOUSES.read_bytes())
+    kept = Kept(redact=("area", "nothing"))
+    settings = Settings(
+        str(tmp_path),
+        threads=1,
+        models={"houses": ModelSettings(records=kept)},
+        defaults=ModelSettings(records=kept),
+    )
+    there = Repository(settings)
+    told: list[str] = []
+    there.observers.append(lambda event: told.append(event.reason))
+    there.scan()
+    there.scan()
+    assert there.models["houses"].newest == 1
+    assert [reason for reason in told if reason] == [
+        "defaults, records: 'nothing' is to be redacted, and no model has it"
+    ]
+
+
 def test_settings_that_hold_are_those_that_were_read_last(tmp_path: Path) -> None:
     put(tmp_path, 1, HOUSES.read_bytes())
     keep = {"keep": 1}

@@ -79,6 +79,14 @@ def test_every_table_is_taken(tmp_path: Path) -> None:
     assert settings.models["far"].path == "s3://bucket/far"
 
 
+def test_what_is_redacted_of_all_models_is_redacted_of_each(tmp_path: Path) -> None:
+    text = (
+        "[server]\npath='x'\n[defaults.records]\nredact=['ssn']\n[models.a.records]\nredact=['name', 'ssn']\n"
+    )
+    settings = load_settings(written(tmp_path, text))
+    assert settings.models["a"].records == Kept(redact=("ssn", "name"))
+
+
 def test_the_command_line_wins(tmp_path: Path) -> None:
     settings = load_settings(written(tmp_path, WHOLE), path="other", http=0, grpc=False, workers=None)
     assert (settings.path, settings.http, settings.grpc, settings.workers) == ("other", 0, None, 2)

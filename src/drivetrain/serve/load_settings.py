@@ -179,6 +179,14 @@ def _model(name: str, table: dict[str, Any], defaults: dict[str, Any], here: _Pl
     for part in ("batching", "records"):
         if isinstance(own := table.get(part), dict) and isinstance(general := defaults.get(part), dict):
             merged[part] = {**cast("dict[str, Any]", general), **cast("dict[str, Any]", own)}
+    lists = [
+        part.get("redact")
+        for part in (defaults.get("records"), table.get("records"))
+        if isinstance(part, dict)
+    ]
+    if len(lists) == 2 and all(isinstance(one, list) for one in lists):
+        # What is kept out of all models' records is kept out of each one's.
+        merged["records"]["redact"] = list(dict.fromkeys(name for one in lists for name in one))
     if isinstance(merged.get("path"), str):
         merged["path"] = here.path(merged["path"])
     return _model_settings(merged, here, place)

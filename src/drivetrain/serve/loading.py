@@ -17,7 +17,7 @@ from drivetrain.serve.layout import Found
 from drivetrain.serve.names import is_version
 from drivetrain.serve.recording import checked
 from drivetrain.serve.servable import Servable
-from drivetrain.serve.settings import ModelSettings
+from drivetrain.serve.settings import Kept, ModelSettings
 from drivetrain.serve.source import Source
 
 State = Literal["loading", "ready", "failed", "unloaded"]
@@ -120,6 +120,7 @@ class Loader:
 
     def __init__(self, opening: Callable[..., Servable], threads: int | None) -> None:
         self.opening, self.threads = opening, threads
+        self.defaults = ModelSettings()
         self.tried: dict[tuple[str, int], Tried] = {}
         self._seen: dict[tuple[str, int], str] = {}
         self._again: dict[str, int] = {}
@@ -203,7 +204,7 @@ class Loader:
                 return
             _refuse_too_large(before)
             servable = self.opening(path, entry.name, entry.version, threads=self.threads)
-            checked(servable, settings.records)
+            checked(servable, own_records(settings, self.defaults))
         except Exception as fault:  # noqa: BLE001
             # Whatever is wrong with one version, all the others are served on.
             error, reason = _plain(fault), _reason(fault, path)
@@ -235,6 +236,14 @@ class Loader:
             return VersionState("failed", tried.reason, tried.since)
         before = old.states.get(version) if old else None
         return before if before and before.state == "unloaded" else VersionState("unloaded")
+
+
+def own_records(settings: ModelSettings, defaults: ModelSettings) -> Kept | None:
+    """What is recorded of a model, but for names to redact that are those of all models: not each has them."""
+    if settings.records is None or defaults.records is None:
+        return settings.records
+    own = tuple(name for name in settings.records.redact if name not in defaults.records.redact)
+    return dataclasses.replace(settings.records, redact=own)
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def kept_of(server: Server, model: str) -> Kept:
 def checked(servable: Servable, kept: Kept | None) -> Servable:
     """The version, where what is to be kept of it can be. Raises UsageError: a redacted name that it doesn't have."""
     if kept is not None:
-        check_kept(kept, _names(servable), servable.name)
+        check_kept(kept, names_of(servable), servable.name)
     return servable
 
 
@@ -156,7 +156,7 @@ def _keys(request: Request, rows: int) -> Sequence[str]:
     return [check_key(key) if key else "" for key in keys]
 
 
-def _names(servable: Servable) -> list[str]:
+def names_of(servable: Servable) -> list[str]:
     """What can be redacted: inputs, and the parts of an item of a program that takes others."""
     parts = servable.schema.get("properties", {})
     return [

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -22,8 +23,8 @@ from drivetrain.cores import usable_cores
 from drivetrain.errors import DrivetrainError
 from drivetrain.serve.board import PAUSE, Board
 from drivetrain.serve.layout import Found, Listing
-from drivetrain.serve.loading import Held, Loader, Model, VersionState, Wish
-from drivetrain.serve.recording import checked
+from drivetrain.serve.loading import Held, Loader, Model, VersionState, Wish, own_records
+from drivetrain.serve.recording import checked, names_of
 from drivetrain.serve.servable import Servable, open_servable
 from drivetrain.serve.settings import ModelSettings, Settings
 from drivetrain.serve.source import Source, sources_of
@@ -110,7 +111,7 @@ class Repository:
         self._unsettled: set[str] = set()
         self._gone: set[str] = set()
         self._loading: set[tuple[str, int]] = set()
-        self._events: list[Event] = []
+        self._events: deque[Event] = deque()
         self._told: set[str] = set()
         self._telling: set[str] = set()
         self._asked = asyncio.Event()
@@ -244,6 +245,17 @@ class Repository:
     def _end(self, look: _Look) -> None:
         self.settings, self.faults, self._listing = look.settings, look.listing.faults, look.listing
         self.looked = True
+        general = look.settings.defaults.records
+        if general is not None and general.redact:
+            held = [held.servable for model in self.models.values() for held in model.held.values()]
+            known = {name for servable in held for name in names_of(servable)}
+            for name in {*general.redact} - known if held else ():
+                self._tell(
+                    Event(
+                        "refused",
+                        reason=f"defaults, records: {name!r} is to be redacted, and no model has it",
+                    )
+                )
         self._deliver()
 
     # From one snapshot of a model to the next
@@ -265,6 +277,7 @@ class Repository:
                 self._loading.add((name, version))
 
             with self._board.only("load"):
+                self._loader.defaults = look.settings.defaults
                 model, outcomes, settled = self._loader.next(
                     name,
                     old,
@@ -277,10 +290,10 @@ class Repository:
             (self._unsettled.discard if settled else self._unsettled.add)(name)
             events = [
                 Event(
-                    "failed" if (fault := outcome.error) else "ready",
+                    "failed" if outcome.error else "ready",
                     name,
                     outcome.version,
-                    str(fault or ""),
+                    str(outcome.error or ""),
                     outcome.seconds,
                 )
                 for outcome in outcomes
@@ -296,7 +309,7 @@ class Repository:
         settings, old = look.of(name), self.models.get(name)
         try:
             for held in old.held.values() if old else ():
-                checked(held.servable, settings.records)
+                checked(held.servable, own_records(settings, look.settings.defaults))
         except DrivetrainError as fault:
             self._tell(Event("refused", name, reason=f"its records stay as they were: {fault}"))
             return dataclasses.replace(settings, records=old.settings.records if old else None)
@@ -342,8 +355,8 @@ class Repository:
         self._telling.add(event.reason)
 
     def _deliver(self) -> None:
-        events, self._events = self._events, []
-        for event in events:
+        while self._events:  # The thread that loads may add some meanwhile.
+            event = self._events.popleft()
             for observer in self.observers:
                 observer(event)
 
