@@ -40,7 +40,7 @@ class Writer:
         self._events = events
         self._store: Store | None = None
         self._wake, self._emptied = threading.Event(), threading.Condition()
-        self._stopping = threading.Event()
+        self._stopping, self._hurry = threading.Event(), threading.Event()
         self._patrolled = self._retained = -float("inf")
         self._noted: dict[str, Kept] = {}
         self._thread = threading.Thread(target=self._run, name="drivetrain-records", daemon=True)
@@ -56,14 +56,15 @@ class Writer:
     def flush(self, seconds: float) -> bool:
         """Wait until what is in the journal now is in the store; False where that takes longer."""
         goal = self._journal.appended_bytes
+        self._hurry.set()
         self._wake.set()
         with self._emptied:
             return self._emptied.wait_for(lambda: self._journal.taken_bytes >= goal, seconds)
 
     def stop(self, seconds: float) -> bool:
         """Empty what can be emptied in this time, and end; False where the thread hangs on the store for longer."""
-        self._stopping.set()
-        self._wake.set()
+        for each in (self._stopping, self._hurry, self._wake):
+            each.set()
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
@@ -87,8 +88,9 @@ class Writer:
                     break
                 continue
             self._wake.wait(SEGMENT_SECONDS)
-            self._stopping.wait(GATHER_SECONDS)
+            self._hurry.wait(GATHER_SECONDS)
             self._wake.clear()
+            self._hurry.clear()
         self._close_store()
 
     def _close_store(self) -> None:
