@@ -49,7 +49,7 @@ def _files() -> Mapping[str, tuple[bytes, str, str]]:
     return found
 
 
-def _sent(name: str, request: Request) -> Response:
+def sent(name: str, request: Request) -> Response:
     """A file, or that the browser has it already. Raises Refusal."""
     if name not in _files():
         raise Refusal(404, "there is no such page.", where=request.path, fix="The pages begin at /.")
@@ -61,16 +61,16 @@ def _sent(name: str, request: Request) -> Response:
 
 
 async def models_page(server: Server, request: Request, places: Mapping[str, str]) -> Response:
-    return _sent("index.html", request)
+    return sent("index.html", request)
 
 
 async def model_page(server: Server, request: Request, places: Mapping[str, str]) -> Response:
     """The same for each name: whether there is such a model the page is told when it asks, with the caller's key."""
-    return _sent("model.html", request)
+    return sent("model.html", request)
 
 
 async def page_file(server: Server, request: Request, places: Mapping[str, str]) -> Response:
-    return _sent(places["file"], request)
+    return sent(places["file"], request)
 
 
 async def signature(server: Server, request: Request, places: Mapping[str, str]) -> Response:
