@@ -21,7 +21,7 @@ from drivetrain.serve.protocols import routes
 from drivetrain.serve.settings import Access, Key
 
 CASES, AGAIN, SEED = 26, 3, 14
-"""Of each operation, in each of two ways; of one that differs from another by a version or label alone; and what all are drawn by."""
+"""Of each operation, in each of two ways; of one that is another but for a version or label; and what all are drawn by."""
 
 
 def _schemas(value: Any) -> list[Any]:
@@ -112,9 +112,8 @@ async def _asked(app: Any, prepared: Any) -> int:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    headers = [
-        (name.lower().encode("latin-1", "replace"), _latin(value)) for name, value in prepared.headers.items()
-    ]
+    headers = [(_latin(name.lower()), _latin(value)) for name, value in prepared.headers.items()]
+    headers.append((b"host", address.netloc.encode()))
     scope = {
         "type": "http", "method": prepared.method, "path": address.path, "raw_path": address.path.encode(), "scheme": "http",
         "query_string": address.query.encode(), "headers": headers, "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 8000),

@@ -305,7 +305,7 @@ def test_a_context_is_shared_by_examples() -> None:
         ("houses:predict", {"instances": [{"area": None, "town": 0}]}, "null Type: Null is not of expected type: float"),
         ("half_plus_two:predict", {"instances": [2**24 + 1]}, "value: 16777217 to float without loss of precision."),
         ("half_plus_two:predict", {"instances": [1e39]}, "without loss of precision"),
-        ("half_plus_two:predict", {"instances": [1, [2]]}, "element: 1 key: x of 'instances' list"),
+        ("half_plus_two:predict", {"instances": [1, [2]]}, "element: 1 of 'instances' list"),
         ("half_plus_two:predict", {"instances": [[1, 2], [3]]}, "Expecting tensor size: 2 but got: 1"),
         ("half_plus_two:predict", {"instances": [[[1, 2]], [[3], [4]]]}, "Expecting shape [1,2] but got: [2,1]"),
         ("half_plus_two:predict", {"instances": [1, {"x": 1}]}, "Expecting value/list but got object at item 1 of input list"),

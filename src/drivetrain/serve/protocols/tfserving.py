@@ -167,7 +167,7 @@ def _of_rows(instances: Any, ports: Mapping[str, Port], servable: Any) -> dict[s
             if is_record(row):
                 raise Refusal(400, f"Expecting value/list but got object at item {place} of input list")
         (name,) = ports
-        return {name: _column(name, ports[name], rows, servable)}
+        return {name: _column(name, ports[name], rows, servable, "")}
     for place, row in enumerate(rows):
         if not is_record(row):
             raise Refusal(400, f"Expecting object but got list at item {place} of input list")
@@ -177,15 +177,18 @@ def _of_rows(instances: Any, ports: Mapping[str, Port], servable: Any) -> dict[s
                 f"Failed to process element: {place} of 'instances' list. JSON object: {shown(row)} keys must be equal to: "
                 f"{','.join(sorted(ports))}",
             )
-    return {name: _column(name, port, [row[name] for row in rows], servable) for name, port in ports.items()}
+    return {
+        name: _column(name, port, [row[name] for row in rows], servable, f" key: {name}")
+        for name, port in ports.items()
+    }
 
 
-def _column(name: str, port: Port, rows: list[Any], servable: Any) -> Array:
-    """A value for each row as one array."""
+def _column(name: str, port: Port, rows: list[Any], servable: Any, key: str) -> Array:
+    """A value for each row as one array; `key` is how faults call it."""
     try:
         found = tensor_of(name, port, rows, servable)
     except Refusal:
-        _explain(name, port, rows, servable)
+        _explain(name, port, rows, servable, key)
         raise
     wanted = port.shape[1:]
     if found.ndim == 1 and found.dtype != object and wanted and all(side == 1 for side in wanted):
@@ -193,13 +196,11 @@ def _column(name: str, port: Port, rows: list[Any], servable: Any) -> Array:
     return found
 
 
-def _explain(name: str, port: Port, rows: list[Any], servable: Any) -> None:
+def _explain(name: str, port: Port, rows: list[Any], servable: Any, key: str) -> None:
     """Raise Refusal that names the first row that is at fault."""
     first: tuple[int, ...] | None = None
     for place, row in enumerate(rows):
-        where = (
-            f"Failed to process element: {place} key: {name} of 'instances' list. Error: INVALID_ARGUMENT: "
-        )
+        where = f"Failed to process element: {place}{key} of 'instances' list. Error: INVALID_ARGUMENT: "
         try:
             shape = tensor_of(name, port, row, servable).shape
         except Refusal as fault:
