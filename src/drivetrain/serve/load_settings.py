@@ -57,6 +57,7 @@ def load_settings(config: str | os.PathLike[str] | None = None, **given: Any) ->
             raise UsageError(
                 f"{name!r} is of one model alone.", where=here.at("defaults"), fix="Put it in [models.NAME]."
             )  # fmt: skip
+    general = _model_settings(defaults, here, "defaults")
     settings = _built(
         Settings,
         {
@@ -64,8 +65,8 @@ def load_settings(config: str | os.PathLike[str] | None = None, **given: Any) ->
             **server,
             "limits": _built(Limits, _section(tables, "limits", here), here, "limits"),
             "access": _access(_section(tables, "access", here), here),
-            "models": models,
-            "defaults": _model_settings(defaults, here, "defaults"),
+            "models": {name: _redacted_too(model, general) for name, model in models.items()},
+            "defaults": general,
         },
         here,
         "server",
@@ -179,17 +180,17 @@ def _model(name: str, table: dict[str, Any], defaults: dict[str, Any], here: _Pl
     for part in ("batching", "records"):
         if isinstance(own := table.get(part), dict) and isinstance(general := defaults.get(part), dict):
             merged[part] = {**cast("dict[str, Any]", general), **cast("dict[str, Any]", own)}
-    lists = [
-        part.get("redact")
-        for part in (defaults.get("records"), table.get("records"))
-        if isinstance(part, dict)
-    ]
-    if len(lists) == 2 and all(isinstance(one, list) for one in lists):
-        # What is kept out of all models' records is kept out of each one's.
-        merged["records"]["redact"] = list(dict.fromkeys(name for one in lists for name in one))
     if isinstance(merged.get("path"), str):
         merged["path"] = here.path(merged["path"])
     return _model_settings(merged, here, place)
+
+
+def _redacted_too(model: ModelSettings, general: ModelSettings) -> ModelSettings:
+    """What is kept out of all models' records is kept out of each one's, also where it names others."""
+    if model.records is None or general.records is None:
+        return model
+    redact = tuple(dict.fromkeys((*general.records.redact, *model.records.redact)))
+    return dataclasses.replace(model, records=dataclasses.replace(model.records, redact=redact))
 
 
 def _model_settings(table: Mapping[str, Any], here: _Place, place: str) -> ModelSettings:
