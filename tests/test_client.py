@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -92,6 +92,29 @@ def scripted(*replies: bytes | None) -> Iterator[Scripted]:
         yield server
     finally:
         server.socket.close()
+
+
+@contextmanager
+def dripping(events: Sequence[bytes], seconds: float) -> Iterator[str]:
+    """A server whose one reply comes event by event, `seconds` apart."""
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with suppress(OSError), listening.accept()[0] as connection:
+            connection.recv(65536)
+            size = sum(map(len, events))
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+            for number, event in enumerate(events):
+                time.sleep(seconds if number else 0)
+                connection.sendall(event)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        listening.close()
+        thread.join(5)
 
 
 DESCRIBED = {
@@ -228,12 +251,41 @@ class TestTheWay:
         assert server.asked[0].endswith(b'{"prompt": "x", "most": 2}')
 
     @staticmethod
-    def _written(kind: str, url: str) -> list[Any]:
+    def _written(kind: str, url: str, **options: Any) -> list[Any]:
         async def written() -> list[Any]:
-            async with AsyncClient(url) as client:
+            async with AsyncClient(url, **options) as client:
                 return [piece async for piece in client.generate("m", "x", most=2)]
 
-        return list(Client(url).generate("m", "x", most=2)) if kind == "sync" else asyncio.run(written())
+        return (
+            list(Client(url, **options).generate("m", "x", most=2))
+            if kind == "sync"
+            else asyncio.run(written())
+        )
+
+    def test_a_stream_may_take_longer_than_a_question_and_so_may_its_reader(self, kind: str) -> None:
+        events = [b'data: {"token": %d, "text": "a"}\n\n' % n for n in range(4)]
+        with dripping(events, 0.15) as url:
+            if kind == "sync":
+                found = [
+                    time.sleep(0.25) or piece.token for piece in Client(url, timeout=0.3).generate("m", "x")
+                ]
+            else:
+
+                async def read() -> list[int]:
+                    found = []
+                    async with AsyncClient(url, timeout=0.3) as client:
+                        async for piece in client.generate("m", "x"):
+                            await asyncio.sleep(0.25)
+                            found.append(piece.token)
+                    return found
+
+                found = asyncio.run(read())
+        assert found == [0, 1, 2, 3]
+
+    def test_a_stream_that_stands_still_is_left(self, kind: str) -> None:
+        events = [b'data: {"token": 1, "text": "a"}\n\n', b'data: {"done": true}\n\n']
+        with dripping(events, 0.6) as url, pytest.raises(DrivetrainError, match=r"no answer in 0\.15 seconds"):
+            self._written(kind, url, timeout=0.15)
 
     def test_an_error_in_a_stream_is_raised(self, kind: str) -> None:
         events = (

@@ -187,10 +187,10 @@ class AsyncClient:
 
         call = asking.generate(model, prompt, options, Wish(version, label))
         try:
-            async with asyncio.timeout(self.timeout), self._pool.opened(call) as reply:
+            async with self._pool.opened(call, self.timeout) as reply:
                 if not 200 <= reply.status < 300:
                     raise refusal(await _whole(reply))
-                async for line in _lines(reply):
+                async for line in _lines(reply, self.timeout):
                     told = asking.event(line)
                     if told is not None and "token" in told:
                         yield Piece(told["token"], told.get("text", ""), bool(told.get("stops", False)))
@@ -303,9 +303,11 @@ class _Pool:
         self._idle: list[_Connection] = []
 
     @asynccontextmanager
-    async def opened(self, call: Call[Any]) -> AsyncGenerator[_Open]:
+    async def opened(self, call: Call[Any], seconds: float | None = None) -> AsyncGenerator[_Open]:
+        """A reply of which the head came within `seconds`."""
         async with self._free:
-            connection, reply = await self._asked(call)
+            async with asyncio.timeout(seconds):
+                connection, reply = await self._asked(call)
             again = False
             try:
                 yield reply
@@ -381,9 +383,15 @@ async def _whole(reply: _Open) -> Reply:
     return Reply(reply.status, reply.headers, b"".join(pieces))
 
 
-async def _lines(reply: _Open) -> AsyncIterator[bytes]:
+async def _lines(reply: _Open, seconds: float) -> AsyncIterator[bytes]:
+    """The lines of a reply, each waited for so long at most. No limit holds while the caller has one: it would cut the caller's own
+    waiting short."""
     rest = b""
-    while piece := await reply.read():
+    while True:
+        async with asyncio.timeout(seconds):
+            piece = await reply.read()
+        if not piece:
+            break
         *lines, rest = (rest + piece).split(b"\n")
         for line in lines:
             yield line

@@ -310,13 +310,15 @@ class Client:
                     each.cancel()
 
     def _lines(self, call: Call[Any]) -> Iterator[bytes]:
-        """The lines of a reply as they come."""
-        ends = time.monotonic() + self.timeout
+        """The lines of a reply as they come, each waited for as long as a question is."""
         try:
-            with self._pool.opened(call, ends) as reply:
+            with self._pool.opened(call, time.monotonic() + self.timeout) as reply:
                 if not 200 <= reply.status < 300:
                     raise refusal(_whole(reply))
-                while line := reply.readline():
+                while True:
+                    reply.ends = time.monotonic() + self.timeout
+                    if not (line := reply.readline()):
+                        break
                     yield line
         except (OSError, http.client.HTTPException) as fault:
             raise unreachable(self.address, fault, self.timeout) from fault
