@@ -284,7 +284,10 @@ class TestTheWay:
 
     def test_a_stream_that_stands_still_is_left(self, kind: str) -> None:
         events = [b'data: {"token": 1, "text": "a"}\n\n', b'data: {"done": true}\n\n']
-        with dripping(events, 0.6) as url, pytest.raises(DrivetrainError, match=r"no answer in 0\.15 seconds"):
+        with (
+            dripping(events, 0.6) as url,
+            pytest.raises(DrivetrainError, match=r"no answer in 0\.15 seconds"),
+        ):
             self._written(kind, url, timeout=0.15)
 
     def test_an_error_in_a_stream_is_raised(self, kind: str) -> None:
