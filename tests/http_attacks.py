@@ -41,6 +41,8 @@ SMUGGLING = [
     attack("the same length twice", posted(b"Content-Length: 2\r\nContent-Length: 2\r\n", b"{}")),
     attack("a list of lengths", posted(b"Content-Length: 2, 2\r\n", b"{}")),
     attack("a length with a sign", posted(b"Content-Length: +2\r\n", b"{}")),
+    attack("an empty length", posted(b"Content-Length: \r\nConnection: close\r\n", b"{}")),
+    attack("a length of blanks", posted(b"Content-Length:   \r\nConnection: close\r\n", b"")),
     attack("a negative length", posted(b"Content-Length: -2\r\n", b"{}")),
     attack("a length in hexadecimal", posted(b"Content-Length: 0x2\r\n", b"{}")),
     attack("a length beyond 64 bits", posted(b"Content-Length: 99999999999999999999999\r\n")),

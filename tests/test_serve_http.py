@@ -102,13 +102,16 @@ def test_http_1_0_gets_pieces_without_chunks_and_may_keep_its_connection(here: R
     assert head_of(here.say(kept + b"GET /models/b HTTP/1.0\r\n\r\n"))["connection"] == "keep-alive"
 
 
-def test_what_fails_in_the_middle_of_an_answer_doesnt_look_whole(here: Running):
+def test_what_fails_in_the_middle_of_an_answer_doesnt_look_whole(
+    here: Running, caplog: pytest.LogCaptureFixture
+):
     client = http.client.HTTPConnection("127.0.0.1", here.port, timeout=10)
     client.request("GET", "/pieces?n=3&fail=2&every=0.02")
     with pytest.raises((http.client.IncompleteRead, ConnectionResetError)):
         client.getresponse().read()
     client.close()
     assert here.golden() == GOLDEN_ANSWER
+    assert "a request's answer failed" in caplog.text
 
 
 def test_head_is_get_without_the_body(here: Running):
@@ -256,3 +259,8 @@ def test_pages_of_listed_origins_may_read():
         assert head_of(answer)["access-control-allow-origin"] == "https://app.example"
         assert head_of(answer)["vary"] == "Origin"
         assert "access-control-allow-credentials" not in head_of(answer)
+        missing = server.say(get("/nowhere", "Origin: https://app.example", "Connection: close"))
+        assert (status_of(missing), head_of(missing)["access-control-allow-origin"]) == (
+            404,
+            "https://app.example",
+        )

@@ -32,6 +32,9 @@ class Wire:
 
     abort = close
 
+    def is_closing(self) -> bool:
+        return self.closed
+
     def write_eof(self) -> None:
         pass
 
@@ -62,8 +65,8 @@ async def _said(pieces: list[bytes]) -> bytes:
         if not wire.closed:
             connection.data_received(piece)
         await asyncio.sleep(0)
-    while connection.task is not None:
-        await asyncio.wait([connection.task])
+    if connection.task is not None:
+        await connection.task
     connection.connection_lost(None)
     assert not hub.connections
     assert hub.door._held == 0

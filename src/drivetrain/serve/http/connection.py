@@ -8,7 +8,7 @@ looks at all connections twice a second.
 
 What isn't here, because llhttp refuses it by itself: Content-Length together with Transfer-Encoding, two Content-Lengths,
 folded headers, lines that end without CR, control signs in headers, chunk sizes that aren't plain hexadecimal
-(tests/test_serve_http_smuggling.py)."""
+(tests/http_attacks.py)."""
 
 from __future__ import annotations
 
@@ -62,12 +62,13 @@ class Connection(asyncio.Protocol):
         self.raw = 0  # Bytes since the last request's end, at most one read too few.
         self.got = 0  # Bytes of its body.
         self.pieces = bytearray()
-        self.held = 0  # Bytes of large bodies that the hub counts as this connection's.
+        self.holds = 0  # Bytes of it that count as a large body's in memory.
         self.request: Request | None = None  # Set once its headers are there.
         self.refused: Refusal | None = None
         self.shared: Mapping[str, str] = {}  # Headers for a page of another origin.
         self.stopped = False  # Nothing more is read as HTTP.
         # Those that wait for their answers:
+        self.held = 0  # Bytes of their large bodies.
         self.queue: deque[Turn] = deque()
         self.task: asyncio.Task[None] | None = None
         self.expired = False
@@ -90,6 +91,7 @@ class Connection(asyncio.Protocol):
         self.hub.remove(self)
         self.stopped = True
         self.queue.clear()
+        self.held += self.holds
         self._expect_next()
         self._release()
         if self.drained is not None and not self.drained.done():
@@ -113,20 +115,18 @@ class Connection(asyncio.Protocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self.stopped = (
-                True  # The request itself is answered: nobody must speak another protocol (RFC 9110 7.8).
-            )
+            self.stopped = True  # The request is answered: nobody must speak another protocol (RFC 9110 7.8).
         except httptools.HttpParserCallbackError as error:
             reason = error.__context__
             if isinstance(reason, Refusal):
-                self._stop(reason)
+                self.stop(reason)
             elif not isinstance(reason, _Enough):
-                raise
+                self.hub.tell(error)
+                self.stop(Refusal(500, "something went wrong in this server"))
         except httptools.HttpParserError as error:
-            if not (
-                self.queue and not self.queue[-1][3]
-            ):  # Whatever follows "Connection: close" means nothing.
-                self._stop(Refusal(400, f"this is no HTTP request: {error}"))
+            # Whatever follows "Connection: close" means nothing.
+            if not self.queue or self.queue[-1][3]:
+                self.stop(Refusal(400, f"this is no HTTP request: {error}"))
         else:
             self._check_framing()
 
@@ -178,7 +178,7 @@ class Connection(asyncio.Protocol):
             raise Refusal(505, "this server speaks HTTP/1.1 and HTTP/1.0")
         if chunked is not None and (chunked.lower() != "chunked" or version == "1.0"):
             raise Refusal(501, "this server knows one Transfer-Encoding: chunked, of HTTP/1.1")
-        length = int(headers.get("content-length", "0"))
+        length = int(headers.get("content-length") or "0")
         if length > hub.limits.body:
             raise too_large(hub.limits.body)
         if (chunked or length) and self.parser.should_upgrade():
@@ -203,7 +203,7 @@ class Connection(asyncio.Protocol):
             if len(self.pieces) > self.hub.limits.body:
                 raise too_large(self.hub.limits.body)
             self.hub.door.hold(len(data))
-            self.held += len(data)
+            self.holds += len(data)
 
     def on_message_complete(self) -> None:
         request, refused = self.request, self.refused
@@ -231,15 +231,15 @@ class Connection(asyncio.Protocol):
         most = self.hub.limits.headers
         if self.request is None:
             if self.raw > most:
-                self._stop(Refusal(431, f"the request's headers have more than {most} bytes"))
+                self.stop(Refusal(431, f"the request's headers have more than {most} bytes"))
         elif self.raw - self.got > 2 * most + self.got // 64:
-            self._stop(
+            self.stop(
                 Refusal(
                     400, "the body comes in too many small chunks, or its chunks have too many extensions"
                 )
             )
 
-    def _stop(self, refusal: Refusal) -> None:
+    def stop(self, refusal: Refusal) -> None:
         """What came can't be answered otherwise, nor can anything that follows be read."""
         request = self.request or Request(
             "", "", caller=self.anybody, id=self.hub.door.request_id(None), arrived=time.monotonic()
@@ -248,6 +248,7 @@ class Connection(asyncio.Protocol):
         self._enqueue((request, refusal, self.shared, False, False))
 
     def _enqueue(self, turn: Turn) -> None:
+        self.held += self.holds
         self._expect_next()
         self.queue.append(turn)
         if self.task is None:
@@ -258,24 +259,24 @@ class Connection(asyncio.Protocol):
 
     def _expect_next(self) -> None:
         self.url, self.headers, self.shared, self.pieces = b"", {}, {}, bytearray()
-        self.size = self.raw = self.got = 0
+        self.size = self.raw = self.got = self.holds = 0
         self.request = self.refused = None
 
     def _release(self) -> None:
-        """Large bodies that were answered don't count any more; one that is coming in does."""
-        left = len(self.pieces) if len(self.pieces) > SMALL else 0
-        if self.held != left:
-            self.hub.door.hold(left - self.held)
-            self.held = left
+        """The large bodies that were answered don't count any more."""
+        if self.held:
+            self.hub.door.hold(-self.held)
+            self.held = 0
 
     async def _work(self) -> None:
         """Answer what waits, in order."""
         keep = True
         while self.queue and keep:
             request, refused, shared, keep, chunks = self.queue.popleft()
-            response = (
-                await self._answer(request) if refused is None else self.hub.door.refuse(request, refused)
-            )
+            if refused is None:
+                response = await self._answer(request)
+            else:
+                response = self.hub.door.refuse(request, refused)
             if shared:
                 response.headers = {**response.headers, **shared}
             keep = keep and not self.hub.stopping() and (chunks or isinstance(response.body, bytes))
@@ -286,6 +287,8 @@ class Connection(asyncio.Protocol):
                 self._write(request, response, ending)
             else:
                 await self._stream(request, response, response.body, ending, chunks)
+            if self.transport.is_closing():
+                return
             self.since = time.monotonic()
             if self.paused and self.queue:
                 await self._until_drained()
@@ -305,6 +308,9 @@ class Connection(asyncio.Protocol):
         except asyncio.CancelledError:
             if not self.expired:
                 raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody waits for ever.
+            self.hub.tell(error)
+            return refusals.response(error, request)
         self.expired = False
         cast("asyncio.Task[None]", asyncio.current_task()).uncancel()
         # The server has told whoever counts and logs that this request ended.
@@ -326,7 +332,13 @@ class Connection(asyncio.Protocol):
         body = cast("bytes", response.body)
         empty = response.status in (204, 304)
         head = self._head(request, response, b"" if empty else b"Content-Length: %d\r\n" % len(body), ending)
-        self.transport.write(head if empty or request.method == "HEAD" else head + body)
+        if empty or request.method == "HEAD":
+            self.transport.write(head)
+        elif len(body) < SMALL:
+            self.transport.write(head + body)
+        else:
+            self.transport.write(head)
+            self.transport.write(body)
 
     async def _stream(
         self, request: Request, response: Response, pieces: AsyncIterator[bytes], ending: bytes, chunks: bool
@@ -347,9 +359,9 @@ class Connection(asyncio.Protocol):
                         await self._until_drained()
             if chunks:
                 self.transport.write(b"0\r\n\r\n")
-        except BaseException:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the answer ends here.
+            self.hub.tell(error)
             self.transport.abort()
-            raise
         finally:
             close = getattr(pieces, "aclose", None)
             if close is not None:
@@ -363,10 +375,6 @@ class Connection(asyncio.Protocol):
             self.drained = None
 
     # The end
-
-    def expire(self, refusal: Refusal) -> None:
-        """The request that is coming in took too long."""
-        self._stop(refusal)
 
     def leave(self) -> None:
         """Close, but where the other side may be sending still say so first and read on for a moment: a connection that is closed

@@ -70,15 +70,19 @@ class Door:
         if "host" in headers and not probed:
             gate.host(headers["host"])
         shared = gate.origin(request.method, headers)
-        request.caller = gate.caller(headers, address, certificate)
-        if not probed:
-            gate.rate(request.caller)
-        if unknown is not None:
-            raise unknown
-        if request.route is not None:
-            gate.may(request.caller, request.route.right, request.places.get("model"))
-        if "content-encoding" in headers:
-            check_encoding(headers["content-encoding"])
+        try:
+            request.caller = gate.caller(headers, address, certificate)
+            if not probed:
+                gate.rate(request.caller)
+            if unknown is not None:
+                raise unknown
+            if request.route is not None:
+                gate.may(request.caller, request.route.right, request.places.get("model"))
+            if "content-encoding" in headers:
+                check_encoding(headers["content-encoding"])
+        except Refusal as refusal:
+            refusal.headers.update(shared)  # The page may know why.
+            raise
         return shared
 
     async def answer(self, request: Request) -> Response:

@@ -15,6 +15,7 @@ _UNSENT = re.compile(r"[\x00-\x1f\x7f]")
 _HIDDEN = re.compile(rb"%(?:2f|5c)", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\\]")
 _QUERY_FIELDS = 100
+_FRAMING = frozenset({"content-length", "transfer-encoding", "connection", "date"})
 
 _starts: dict[tuple[int, str], bytes] = {}
 
@@ -78,10 +79,11 @@ def start(status: int, kind: str) -> bytes:
 
 
 def more(headers: Mapping[str, str]) -> bytes:
-    """Headers as bytes. Whatever would end a line is a blank: nothing that is echoed can become a header or a body of its own."""
+    """Headers as bytes. Whatever would end a line is a blank: nothing that is echoed can become a header or a body of its own.
+    How long a body is only the connection says."""
     lines = [
         f"{name}: {_UNSENT.sub(' ', value)}\r\n"
         for name, value in headers.items()
-        if _NAME.fullmatch(name) is not None
+        if _NAME.fullmatch(name) is not None and name.lower() not in _FRAMING
     ]
     return "".join(lines).encode("latin-1", "replace")

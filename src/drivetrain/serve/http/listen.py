@@ -45,6 +45,10 @@ class Hub:
         self._closing = False
         self.sweeping = self.loop.call_later(SWEEP, self.sweep)
 
+    def tell(self, error: Exception) -> None:
+        """A fault of ours, to whoever listens to those of the event loop."""
+        self.loop.call_exception_handler({"message": "a request's answer failed", "exception": error})
+
     def stopping(self) -> bool:
         return self._closing or bool(getattr(self.server, "stopping", False))
 
@@ -76,7 +80,7 @@ class Hub:
                 self._hurry(connection, now)
             elif connection.phase == "receiving":
                 if passed > limits.seconds_to_receive:
-                    connection.expire(Refusal(408, "the request took too long to arrive"))
+                    connection.stop(Refusal(408, "the request took too long to arrive"))
             elif connection.phase == "idle":
                 if passed > (QUIET if connection.served else limits.seconds_to_receive) or self._closing:
                     connection.leave()
