@@ -6,9 +6,11 @@ import math
 from pathlib import Path
 
 import pytest
+import serving
 from test_serve_repository import put, repository
 
 from drivetrain.serve.router import Lease, NotServed, Router, drawn, sticky
+from drivetrain.serve.server import Server
 from drivetrain.serve.settings import ModelSettings
 from drivetrain.serve.types import Asked
 
@@ -129,3 +131,20 @@ def test_a_lease_may_be_ended_twice(tmp_path: Path) -> None:
         assert held.leases == 1
     lease.close()
     assert held.leases == 0
+
+
+def test_an_unknown_label_is_told_as_each_protocol_has_it(tmp_path: Path) -> None:
+    there = traffic(tmp_path).repository
+    server = Server(there.settings, repository=there, router=Router(there))
+    told = {
+        path: serving.ask(server, "POST", path, {"instances": [1], "items": [1]})
+        for path in (
+            "/v1/models/a/labels/canari:predict",
+            "/models/a/labels/canari/predict",
+            "/models/a/labels/zzz/predict",
+        )
+    }
+    v1, friendly, far = told.values()
+    assert (v1.status, serving.said(v1)) == (400, {"error": "Unrecognized servable version label: canari"})
+    assert (friendly.status, serving.said(friendly)["fix"]) == (404, "Did you mean canary?")
+    assert serving.said(far)["fix"] == "Its labels: stable, canary."

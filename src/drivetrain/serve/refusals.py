@@ -20,7 +20,7 @@ def response(error: BaseException, request: Request) -> Response:
     if request.path.startswith("/v2"):
         body: dict[str, str] = {"error": getattr(error, "v2", "") or str(error)}
     elif request.path.startswith("/v1"):
-        body = {"error": getattr(error, "v1", "") or str(error)}
+        body, status = {"error": getattr(error, "v1", "") or str(error)}, getattr(error, "v1_status", status)
     else:
         body = error.to_json()
     return Response(_bytes(body), status, headers=headers)

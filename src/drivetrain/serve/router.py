@@ -135,7 +135,8 @@ class Router:
             version = model.settings.labels.get(asked.label)
             if version is None:
                 raise NotServed(
-                    asked, f"the model {name!r} has no label {asked.label!r}.", nearest(asked.label, model.settings.labels),
+                    asked, f"the model {name!r} has no label {asked.label!r}.",
+                    nearest(asked.label, model.labels) or _listed(model.labels),
                     v1=f"Unrecognized servable version label: {asked.label}", v1_status=400,
                     v2=f"Request for unknown model: '{name}' version '{asked.label}' is not found",
                 )  # fmt: skip
@@ -167,6 +168,10 @@ def _not_ready(asked: Asked, error: str, model: Model, version: int | None) -> N
         asked, f"of the model {name!r}, {error}.", fix, status=503 if loading else 404,
         v1=f"Servable not found for request: {v1}", v2=f"Request for unknown model: '{name}' {v2}",
     )  # fmt: skip
+
+
+def _listed(labels: Mapping[str, int]) -> str:
+    return f"Its labels: {', '.join(labels)}." if labels else "It has no labels: name a version, or none."
 
 
 def version_of(arm: str, settings: ModelSettings) -> int:
