@@ -124,8 +124,8 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(command: list[str], port: int, folder: str) -> Iterator[None]:
-    """A server on core 0, from when it answers to the end of the bench."""
+def running(command: list[str], port: int, folder: str) -> Iterator[int]:
+    """A server on core 0, from when it answers to the end of the bench; the id of its session."""
     log = Path(folder) / f"{port}.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
@@ -141,7 +141,7 @@ def running(command: list[str], port: int, folder: str) -> Iterator[None]:
                     sys.exit(f"{command[1]} ended: {log.read_text()[-2000:]}")
                 time.sleep(0.1)
             time.sleep(3)
-            yield
+            yield process.pid
         finally:
             os.killpg(process.pid, signal.SIGTERM)
             try:
