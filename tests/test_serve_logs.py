@@ -145,3 +145,18 @@ def test_a_trace_is_taken_from_what_is_a_traceparent() -> None:
         f"00-{digits}-{'0' * 16}-01", f"00-{digits.upper()}-00f067aa0ba902b7-01",
     ):  # fmt: skip
         assert trace_id(wrong) == ""
+
+
+def test_a_fault_of_ours_is_one_line_with_where_it_came_from(file: int) -> None:
+    def inner() -> None:
+        raise ZeroDivisionError("a\nforged line")
+
+    log = Log(file)
+    try:
+        inner()
+    except ZeroDivisionError as fault:
+        log.failed(fault, id="abc")
+    (line,) = lines(file)
+    assert (line["level"], line["id"], line["error"]) == ("error", "abc", "ZeroDivisionError: a\nforged line")
+    assert line["at"].startswith("test_serve_logs.py:")
+    assert " inner < test_serve_logs.py:" in line["at"]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 MOST = 1000
 LINE = 4096
 """What a pipe takes whole (POSIX's PIPE_BUF as Linux has it)."""
+FRAMES = 6
 TEXT, SHORT = 400, 40
 """Letters of one text in a line; and where the line would be too long."""
 _ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -94,6 +95,16 @@ class Log:
     def event(self, what: str, level: str = "info", **fields: object) -> None:
         """What the server did, or what was done to it."""
         self._write(what, level, fields)
+
+    def failed(self, fault: BaseException | None, **fields: object) -> None:
+        """A fault of ours, with the places that it came by, the innermost first."""
+        if fault is not None:
+            import traceback
+
+            frames = traceback.extract_tb(fault.__traceback__)[-FRAMES:]
+            places = [f"{os.path.basename(each.filename)}:{each.lineno} {each.name}" for each in frames]
+            fields |= {"error": f"{type(fault).__name__}: {fault}", "at": " < ".join(reversed(places))}
+        self._write("failed", "error", fields)
 
     def _write(self, event: str, level: str, fields: dict[str, object]) -> None:
         if self._lost:

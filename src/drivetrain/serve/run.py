@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import logging
 import os
 import signal
 import sys
@@ -68,7 +69,7 @@ def work(
         settings, repository=repository, router=Router(repository), routes=Routes(routes()), gate=Gate(settings),
         counters=counters, quarantine=Quarantine(shared.deaths, number), log=log, tracer=tracing.tracer(),
     )  # fmt: skip
-    run(_serve(server, shared, life, tell))
+    run(_serve(server, log, shared, life, tell))
     return 0
 
 
@@ -88,11 +89,12 @@ def _refuse_nothing(path: str, repository: Repository, counters: Counters) -> No
     )  # fmt: skip
 
 
-async def _serve(server: Server, shared: Shared, life: int, tell: int) -> None:
+async def _serve(server: Server, log: Log, shared: Shared, life: int, tell: int) -> None:
     from drivetrain.serve.http import serve_http
 
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
+    _take_over(log, loop)
     loop.add_signal_handler(signal.SIGTERM, told.set)
     loop.add_signal_handler(signal.SIGHUP, server.repository.look)
     loop.add_reader(life, told.set)
@@ -111,6 +113,26 @@ async def _serve(server: Server, shared: Shared, life: int, tell: int) -> None:
     await told.wait()
     loop.remove_reader(life)
     await _stop(server, servers)
+
+
+class _Lines(logging.Handler):
+    """What libraries would write to standard error, as lines of the log."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__()
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        level = "error" if record.levelno >= logging.ERROR else "warning"
+        self._log.event("told", level, by=record.name, text=record.getMessage())
+
+
+def _take_over(log: Log, loop: asyncio.AbstractEventLoop) -> None:
+    """Every line on standard error is one of the log, also those of libraries, of the event loop and of Python itself."""
+    logging.basicConfig(handlers=[_Lines(log)], level=logging.WARNING, force=True)
+    logging.captureWarnings(True)
+    loop.set_exception_handler(lambda _, told: log.failed(told.get("exception"), what=told["message"]))
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 
 async def _stop(server: Server, servers: list[Any]) -> None:

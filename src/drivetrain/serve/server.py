@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -140,7 +139,7 @@ class Server:
 
     def _failed(self, request: Request, fault: Exception) -> Response:
         """Our own fault: the caller is told which request it was, we what happened."""
-        traceback.print_exception(fault)
+        (self.log or Log()).failed(fault, id=request.id)
         return refusals.response(fault, request)
 
     # --- what the way of a request needs ------------------------------------------------------------------

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-import traceback
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -22,7 +21,7 @@ import grpc
 from drivetrain.errors import BundleError, DataError, DrivetrainError, UsageError
 from drivetrain.serve.grpc.messages import Message, message, service
 from drivetrain.serve.grpc.weight import refuse_heavy
-from drivetrain.serve.logs import request_id
+from drivetrain.serve.logs import Log, request_id
 from drivetrain.serve.server import Server
 from drivetrain.serve.settings import Limits
 from drivetrain.serve.types import Caller, Refusal, Request, Right
@@ -263,7 +262,7 @@ def told(fault: BaseException, request: Request, words: str = "") -> tuple[int, 
     elif isinstance(fault, TimeoutError):
         status, said = 504, "it took too long."
     else:
-        traceback.print_exception(fault)
+        Log().failed(fault, id=request.id)
         status = 500
         said = str(
             DrivetrainError(
