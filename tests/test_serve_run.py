@@ -74,7 +74,7 @@ def test_several_workers_answer_and_count_together_and_the_dead_are_replaced(tmp
             os.kill(worker, signal.SIGKILL)
         begun = time.monotonic()
         assert price(server) == 4000.0
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < 10  # On a machine that does nothing else less than half a second.
         assert total(server, "drivetrain_rows_total") == 21  # What the dead had counted is not lost.
         assert total(server, "drivetrain_worker_restarts_total") == 2
         assert server.stop() == 0
