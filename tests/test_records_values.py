@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import struct
 import uuid
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +14,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drivetrain import records
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.image import Image
 from drivetrain.codecs.number import Number
 from drivetrain.errors import DataError, UsageError
 from drivetrain.files import sha256
 from drivetrain.records import Kept, check_kept, check_key, keep, keep_arrays, keep_parts, words
-from drivetrain.records.frames import line_of, pack, record_of
+from drivetrain.records.frames import Line, line_of, pack, record_of, scan
 from drivetrain.records.ids import Clock, Ids
 from drivetrain.records.kept import chosen
 from drivetrain.records.moments import iso, moment
+from drivetrain.records.postgres import _LOCK
 from drivetrain.records.record import Record
+from drivetrain.records.schema import STEPS
 from drivetrain.types import Answer, Failure, Unusual
 
 SECOND = 1_000_000_000
@@ -216,3 +221,24 @@ def test_moments_are_read_as_people_write_them() -> None:
     for wrong in ("yesterday", "", "7y", "2026-13-01", "9" * 30):
         with pytest.raises(UsageError, match="is no moment"):
             moment(wrong)
+
+
+def test_the_format_that_is_written_down_is_the_one_that_is_written() -> None:
+    page = (Path(records.__file__).parent / "FORMAT.md").read_text()
+    assert f"pg_advisory_xact_lock_shared({_LOCK})" in page
+    assert f"Version {len(STEPS)}." in page
+    for statement in (
+        statement for step in STEPS for statement in step if statement.startswith("CREATE TABLE")
+    ):
+        name, _, columns = statement.removeprefix("CREATE TABLE ").partition(" (")
+        row = next(line for line in page.splitlines() if line.startswith(f"| `{name}` |"))
+        for column in columns.rstrip(")").split(", "):
+            word = column.split()[0]
+            assert word in ("PRIMARY", "field", "digest)") or f"`{word}`" in row, (name, word)
+    line = Line("i", 5, "m", 2, "b", None, None, "{}", None, 0.5, "r", "s")
+    texts = [b"i", b"m", b"b", b"", b"", b"{}", b"r", b"s"]
+    payload = struct.pack("<qqdd8I", 2, 5, math.nan, 0.5, *map(len, texts)) + b"".join(texts)
+    frame = b"DTR1" + struct.pack("<II", len(payload), zlib.crc32(payload)) + payload
+    assert [stretch.line for stretch in scan(frame)] == [line]
+    given = Record("m", 2, "b", None, {}, latency_ms=0.5, request="r", source="s", id="i", time=5)
+    assert pack(given) == frame

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -49,10 +50,12 @@ def checked(servable: Servable, kept: Kept | None) -> Servable:
 def open_recorder(server: Server) -> Recorder:
     """The recorder of this process; its events are written down and counted by the event loop, which has to be running. Raises
     DrivetrainError where the store's URL can't be meant."""
-    loop = asyncio.get_running_loop()
+    loop, here = asyncio.get_running_loop(), threading.get_ident()
 
     def count(what: str, many: int) -> None:
-        if not loop.is_closed():
+        if threading.get_ident() == here:
+            server.counters.recorded(what, many)
+        elif not loop.is_closed():
             loop.call_soon_threadsafe(server.counters.recorded, what, many)
 
     def log(what: str, details: Mapping[str, Any]) -> None:
