@@ -110,6 +110,14 @@ def test_a_byte_at_a_time_makes_no_difference():
     assert answers([said])[0] == [200, 200, 404, 200, 200]
 
 
+def test_it_makes_no_difference_what_the_server_was_run_from():
+    """A server that is started where another exception is being handled: the parser's exceptions then have other contexts."""
+    try:
+        raise ImportError
+    except ImportError:
+        assert answers([post("/echo", b"x" * 3000)])[0] == [413]
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from([one for one in ATTACKS if len(one.said[0]) < 3000]), st.data())
 def test_no_attack_is_another_in_pieces(one: Any, data: st.DataObject):

@@ -15,8 +15,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
-from typing import TYPE_CHECKING, Literal, cast
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
 import httptools
 
@@ -43,6 +43,22 @@ SMALL = 64 * 1024
 """Bytes of a body that are worth reading for nothing, so that a refusal doesn't end the connection."""
 
 
+Callback = TypeVar("Callback", bound=Callable[..., None])
+
+
+def _kept(callback: Callback) -> Callback:
+    """The parser raises an exception of its own for one of a callback; `fault` keeps the callback's."""
+
+    def called(self: Connection, *given: bytes) -> None:
+        try:
+            callback(self, *given)
+        except Exception as fault:
+            self.fault = fault
+            raise
+
+    return cast("Callback", called)
+
+
 class Connection(asyncio.Protocol):
     """The protocol class that asyncio (or uvloop) calls."""
 
@@ -66,6 +82,7 @@ class Connection(asyncio.Protocol):
         self.request: Request | None = None  # Set once its headers are there.
         self.refused: Refusal | None = None
         self.shared: Mapping[str, str] = {}  # Headers for a page of another origin.
+        self.fault: Exception | None = None
         self.stopped = False  # Nothing more is read as HTTP.
         # Those that wait for their answers:
         self.held = 0  # Bytes of their large bodies.
@@ -117,11 +134,11 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserUpgrade:
             self.stopped = True  # The request is answered: nobody must speak another protocol (RFC 9110 7.8).
         except httptools.HttpParserCallbackError as error:
-            reason = error.__context__
+            reason, self.fault = self.fault, None
             if isinstance(reason, Refusal):
                 self.stop(reason)
             elif not isinstance(reason, _Enough):
-                self.hub.tell(error)
+                self.hub.tell(reason or error)
                 self.stop(Refusal(500, "something went wrong in this server"))
         except httptools.HttpParserError as error:
             # Whatever follows "Connection: close" means nothing.
@@ -145,12 +162,14 @@ class Connection(asyncio.Protocol):
 
     # What the parser tells. An exception in here ends its work: it comes out of `feed_data`
 
+    @_kept
     def on_url(self, url: bytes) -> None:
         self.url += url
         self.size += len(url)
         if self.size > self.hub.limits.headers:
             raise Refusal(414, "the request's address is too long")
 
+    @_kept
     def on_header(self, name: bytes, value: bytes) -> None:
         self.size += len(name) + len(value) + 4
         if self.size > self.hub.limits.headers:
@@ -163,6 +182,7 @@ class Connection(asyncio.Protocol):
             text = value.decode("latin-1")
             self.headers[key] = text if known is None else f"{known}, {text}"
 
+    @_kept
     def on_headers_complete(self) -> None:
         headers, hub = self.headers, self.hub
         request = self.request = Request(
@@ -194,6 +214,7 @@ class Connection(asyncio.Protocol):
             if "expect" in headers and version == "1.1":
                 self._continue(headers["expect"])
 
+    @_kept
     def on_body(self, data: bytes) -> None:
         self.got += len(data)
         if self.refused is not None:
@@ -205,6 +226,7 @@ class Connection(asyncio.Protocol):
             self.hub.door.hold(len(data))
             self.holds += len(data)
 
+    @_kept
     def on_message_complete(self) -> None:
         request, refused = self.request, self.refused
         assert request is not None

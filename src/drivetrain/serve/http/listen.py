@@ -188,8 +188,8 @@ def _room_for(connections: int) -> None:
 def run(main: Coroutine[Any, Any, Any]) -> Any:
     """`asyncio.run` on uvloop, or on the standard library's loop where there is no uvloop (Windows)."""
     try:
-        import uvloop
+        from uvloop import new_event_loop as factory
     except ImportError:
-        return asyncio.run(main)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        factory = None
+    with asyncio.Runner(loop_factory=factory) as runner:
         return runner.run(main)
