@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image as Pillow
 from serving import MODELS, golden_items, run, servable
-from wired import JSON, Told, everything, look, tell
+from wired import JSON, Told, bundle, everything, look, tell
 
 from drivetrain.errors import DrivetrainError
 from drivetrain.runtime import Forecaster, Generator, Predictor
@@ -93,7 +93,7 @@ def test_a_model_that_there_is_not(name: str) -> None:
 @pytest.mark.parametrize("name", SINGLE)
 def test_raw_values_get_the_answers_that_predict_gives(name: str) -> None:
     model = servable(name)
-    predictor = Predictor(model.bundle, trusted=True, verify=False, threads=1)
+    predictor = Predictor(bundle(name), trusted=True, verify=False, threads=1)
     items, sent = [], []
     for item in golden_items(model):
         as_json = {
@@ -317,7 +317,7 @@ def _sales() -> tuple[dict[str, list[Any]], list[dict[str, Any]], str]:
 
 def test_a_forecast_is_asked_for_in_many_forms() -> None:
     columns, rows, text = _sales()
-    forecaster = Forecaster(servable("sales").bundle, trusted=True, verify=False, threads=1)
+    forecaster = Forecaster(bundle("sales"), trusted=True, verify=False, threads=1)
     want = json.loads(json.dumps([each.to_json() for each in forecaster.forecast(columns)]))
     for body, kind in [
         ({"history": columns}, ""), ({"history": rows}, ""), ({"history": text}, ""), (columns, ""), (rows, ""),
@@ -362,7 +362,7 @@ def _events(told: Told) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("name", ["writer", "translator"])
 def test_what_is_written_streams(name: str) -> None:
-    generator = Generator(servable(name).bundle, trusted=True, verify=False, threads=1)
+    generator = Generator(bundle(name), trusted=True, verify=False, threads=1)
     want = generator.generate(_prompt(name), most=5)
     told = tell(f"/models/{name}/generate", {"prompt": _prompt(name), "most": 5})
     assert told.type.startswith("text/event-stream")
@@ -496,8 +496,6 @@ def test_items_are_what_a_request_says_without_a_server() -> None:
     )
     assert found.items == [{"area": "1", "town": "Ulm"}]
     assert not found.alone
-    assert isinstance(
-        Predictor(servable("houses").bundle, trusted=True, verify=False).predict(found.items[0]), Answer
-    )
+    assert isinstance(Predictor(bundle("houses"), trusted=True, verify=False).predict(found.items[0]), Answer)
     assert not isinstance(found.items[0], DrivetrainError)
     assert np.isfinite(price(ask("houses", HOUSE)))

@@ -13,12 +13,14 @@ from urllib.parse import urlsplit
 
 import pytest
 from jsonschema import Draft202012Validator
-from serving import MODELS, golden_items, servable
-from wired import everything, look, over, tell
+from serving import MODELS, a_repository, golden_items, servable
+from wired import look, over, tell
 
+from drivetrain.serve.access import Gate
 from drivetrain.serve.http.asgi import application
 from drivetrain.serve.protocols import routes
 from drivetrain.serve.settings import Access, Key
+from drivetrain.serve.types import Caller
 
 CASES, AGAIN, SEED = 26, 3, 14
 """Of each operation, in each of two ways; of one that is another but for a version or label; and what all are drawn by."""
@@ -71,10 +73,6 @@ def test_answers_are_as_they_are_described(name: str) -> None:
 
 
 def test_keys_are_described_and_models_that_are_not_the_caller_s_are_not(tmp_path: Path) -> None:
-    from serving import a_repository
-
-    from drivetrain.serve.types import Caller
-
     server = over(a_repository(tmp_path, "houses", "said"), access=Access(keys=(Key("a", "0" * 64),)))
     told = look("/openapi.json", server, caller=Caller(models=frozenset({"said"}))).json()
     assert told["security"] == [{"key": []}]
@@ -124,16 +122,17 @@ async def _asked(app: Any, prepared: Any) -> int:
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-def test_nothing_near_the_description_is_a_fault_of_ours() -> None:
+def test_nothing_near_the_description_is_a_fault_of_ours(tmp_path: Path) -> None:
     schemathesis = pytest.importorskip("schemathesis")
     import requests
     from hypothesis import HealthCheck, Phase, given, seed, settings
     from hypothesis.errors import Unsatisfiable
     from schemathesis import GenerationMode
 
-    server = everything()
+    server = over(a_repository(tmp_path))
+    server.gate = Gate(server.settings)
     app = application(server, server.settings)
-    schema = schemathesis.openapi.from_dict(look("/openapi.json").json())
+    schema = schemathesis.openapi.from_dict(look("/openapi.json", server).json())
     statuses: Counter[int] = Counter()
     faults: list[str] = []
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from serving import MODELS, a_repository, run
+from serving import BUNDLES, MODELS, a_repository, run
 
 from drivetrain.serve.repository import Repository
 from drivetrain.serve.router import Router
@@ -43,6 +43,11 @@ def over(folder: Path, **settings: Any) -> Server:
     repository = Repository(asked, open=partial(open_servable, trusted=True))
     repository.scan()
     return Server(asked, repository=repository, router=Router(repository))
+
+
+def bundle(name: str) -> Path:
+    """The file of one of MODELS."""
+    return BUNDLES / f"{MODELS[name]}.bundle"
 
 
 @cache
@@ -82,4 +87,4 @@ def look(path: str, server: Server | None = None, **more: Any) -> Told:
     return tell(path, method="GET", server=server, **more)
 
 
-__all__ = ["JSON", "MODELS", "Told", "everything", "look", "over", "tell"]
+__all__ = ["JSON", "MODELS", "Told", "bundle", "everything", "look", "over", "tell"]
