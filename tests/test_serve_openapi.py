@@ -22,7 +22,7 @@ from drivetrain.serve.protocols import routes
 from drivetrain.serve.settings import Access, Key
 from drivetrain.serve.types import Caller
 
-CASES, AGAIN, SEED = 26, 3, 14
+CASES, AGAIN, SEED = 30, 4, 14
 """Of each operation, in each of two ways; of one that is another but for a version or label; and what all are drawn by."""
 
 

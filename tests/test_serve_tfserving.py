@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from serving import a_repository, golden_items, servable
+from serving import MODELS, a_repository, golden_items, servable
 from wired import Told, look, over, tell
 
+from drivetrain.codecs import Codec
 from drivetrain.runtime import from_onnx
+from drivetrain.serve import tensors
 from drivetrain.serve.server import Server
 
 
@@ -243,6 +245,42 @@ def test_a_class_may_be_called_by_its_name_or_by_its_code() -> None:
     ).json()
     assert [each["value"] for each in raw["answers"]] == pytest.approx(by_name["predictions"])
     assert "Paris" in ask("houses:predict", {"instances": [{"area": 100, "town": "Paris"}]}).error
+
+
+def _sent(codec: Codec, value: Any) -> Any:
+    """A raw value as it goes into `instances`; None where it can't."""
+    if isinstance(value, (bytes, bytearray)):
+        return {"b64": b64encode(value).decode()}
+    if isinstance(value, float) and value == value and codec.schema()["type"] == "number":
+        return value
+    return value if isinstance(value, str) and value.isprintable() else None
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if servable(name).program == "single"])
+def test_raw_values_get_the_numbers_that_encoded_ones_get_by_the_other_protocol(name: str) -> None:
+    model = servable(name)
+    codecs = model.bundle.signature.inputs
+    compared = 0
+    for case, item in zip(model.bundle.cases, golden_items(model)):
+        row = {field: _sent(codec, item[field]) for field, codec in codecs.items()}
+        if None in row.values():
+            continue
+        told = tell(f"/v1/models/{name}:predict", {"instances": [row]})
+        assert told.status == 200, told.body
+        (found,) = told.json()["predictions"]
+        inputs = [
+            {
+                "name": field, "datatype": tensors.datatype_of(case.encoded[field]), "shape": [1, *case.encoded[field].shape],
+                "data": [None if each != each else each for each in case.encoded[field].ravel().tolist()],
+            }
+            for field in codecs
+        ]  # fmt: skip
+        outputs = tell(f"/v2/models/{name}/infer", {"inputs": inputs}).json()["outputs"]
+        for output in outputs:
+            mine = found[output["name"]] if len(outputs) > 1 else found
+            np.testing.assert_allclose(np.ravel(mine), output["data"], rtol=2e-5, atol=1e-6)
+        compared += 1
+    assert compared or name == "traces"  # A trace is neither a text nor a file: as a tensor it is a picture.
 
 
 def test_a_picture_is_base64_and_is_classified() -> None:

@@ -144,6 +144,9 @@ def described(routes: Iterable[Route], servables: Iterable[Any], keys: bool = Fa
     paths: dict[str, dict[str, Any]] = {}
     tags: list[dict[str, str]] = []
     routes = [route for route in routes if route.handler is not page]
+    servables = list(servables)
+    names = [servable.name for servable in servables]
+    places = {**PLACES, "model": {"enum": names}} if names else PLACES
     for servable in servables:
         tags.append(
             {
@@ -156,7 +159,7 @@ def described(routes: Iterable[Route], servables: Iterable[Any], keys: bool = Fa
                 path = route.pattern.replace("{model}", servable.name)
                 paths.setdefault(path, {})[route.method.lower()] = _of_model(route, servable)
     for route in routes:
-        paths.setdefault(route.pattern, {})[route.method.lower()] = _of_route(route)
+        paths.setdefault(route.pattern, {})[route.method.lower()] = _of_route(route, places)
         tags.append({"name": _tag(route), "description": ""})
     told: dict[str, Any] = {
         "openapi": "3.1.0",
@@ -186,10 +189,10 @@ def _tag(route: Route) -> str:
     return "server"
 
 
-def _of_route(route: Route) -> dict[str, Any]:
+def _of_route(route: Route, places: Mapping[str, Schema]) -> dict[str, Any]:
     found = _operation(route, route.pattern)
     found["parameters"] = [
-        {"name": name, "in": "path", "required": True, "schema": PLACES.get(name, {**TEXT, "minLength": 1})}
+        {"name": name, "in": "path", "required": True, "schema": places.get(name, {**TEXT, "minLength": 1})}
         for name in _PLACE.findall(route.pattern)
     ]
     if route.right == "infer":
