@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 from drivetrain.client import asking
 from drivetrain.client.asking import Batch, Described, Question, Wish
 from drivetrain.client.call import (
+    IDLE_SECONDS,
     MOST_REPLY,
+    PIECE,
     Address,
     Call,
     Refused,
@@ -33,8 +35,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 MOST_HEAD = 2**16
-PIECE = 2**16
-IDLE_SECONDS = 50.0
 
 
 class AsyncClient:

@@ -28,6 +28,10 @@ BUSY = (429, 503)
 LONGEST_WAIT = 30.0
 """Seconds that one Retry-After is heeded."""
 MOST_REPLY = 2**30
+PIECE = 2**16
+"""Bytes of a reply that are read at once."""
+IDLE_SECONDS = 50.0
+"""A connection that was idle for longer is not used again: much that stands between closes one after a minute, unseen."""
 _HEADER = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 
 
