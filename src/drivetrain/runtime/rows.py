@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -32,14 +31,16 @@ class Stretch(NamedTuple):
     encoded: dict[str, Array]
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+_NOTHING: Mapping[str, Unusual] = {}
+
+
+class Row(NamedTuple):
     """One input, encoded or refused."""
 
     input: str
     encoded: dict[str, Array] | None = None
     error: DrivetrainError | None = None
-    unusual: Mapping[str, Unusual] = field(default_factory=dict[str, Unusual])
+    unusual: Mapping[str, Unusual] = _NOTHING
     stretches: Iterator[Stretch] | None = None
     """Of an input that is more than a model takes at once; `encoded` is then the first."""
 
@@ -145,7 +146,7 @@ class Reader:
                 rows.append(Row(name, error=self._named(fault, field).at(name)))
             else:
                 encoded = {field: row_of(column, place) for field, (column, _) in columns.items()}
-                rows.append(Row(name, encoded, unusual=unusual.get(place, {})))
+                rows.append(Row(name, encoded, None, unusual.get(place, _NOTHING)))
         return rows
 
     def _named(self, fault: DrivetrainError, field: str) -> DrivetrainError:

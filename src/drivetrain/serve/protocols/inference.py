@@ -20,7 +20,7 @@ from drivetrain.serve.types import Port, Refusal, Request, Response, Route
 from drivetrain.types import Array
 
 HEADER = "inference-header-content-length"
-BINARY = "binary_data_size"
+BINARY, PLAIN = "binary_data_size", frozenset({"name", "shape", "datatype", "data"})
 PARSE = "failed to parse the request JSON buffer: "
 EXTENSIONS = (
     "binary_tensor_data", "classification", "generate", "model_configuration", "model_repository", "parameters", "schedule_policy",
@@ -196,6 +196,9 @@ def _feeds(record: Mapping[str, Any], binary: memoryview, model: str) -> dict[st
         name = _name(each)
         if name in feeds:
             raise Refusal(400, f"input '{name[:60]}' is given twice")
+        if each.keys() == PLAIN:  # As most send it.
+            feeds[name] = tensors.from_json(name[:60], each["datatype"], each["shape"], each["data"])
+            continue
         if "datatype" not in each:
             raise Refusal(400, f"Unable to parse 'datatype' of input '{name[:60]}': it is missing")
         parameters = _parameters(each, f"input '{name[:60]}'")
