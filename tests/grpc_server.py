@@ -22,7 +22,8 @@ from typing import Any
 
 @contextmanager
 def served(models: Path, toml: str = "") -> Iterator[Any]:
-    """A running server: `.grpc` and `.http` are its ports, `.log()` its lines so far, `.memory()` the MiB that it takes."""
+    """A running server: `.grpc` and `.http` are its ports, `.log()` its lines so far, `.memory()` the MiB and
+    `.cpu()` the seconds that it takes."""
     settings = models.parent / "serve.toml"
     settings.write_text(toml)
     log = models.parent / "log"
@@ -43,8 +44,12 @@ def served(models: Path, toml: str = "") -> Iterator[Any]:
             words = Path(f"/proc/{process.pid}/status").read_text().split()
             return int(words[words.index("VmRSS:") + 1]) / 1024
 
+        def cpu() -> float:
+            words = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+            return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
         yield SimpleNamespace(
-            grpc=ports["grpc"], http=ports["http"], pid=process.pid, memory=memory,
+            grpc=ports["grpc"], http=ports["http"], pid=process.pid, memory=memory, cpu=cpu,
             log=lambda: log.read_text().splitlines(), alive=lambda: process.poll() is None,
         )  # fmt: skip
     finally:

@@ -248,19 +248,20 @@ def test_messages_that_never_end_and_callers_that_go_on(server: Any) -> None:
         for each in streams(250)
     )
 
-    def rate(channel: Any) -> float:
-        began = time.monotonic()
+    def cost(channel: Any) -> float:
+        """The server's CPU-seconds for a call: of a clock on the wall others on this machine take their part."""
+        before = server.cpu()
         for _ in range(150):
             call(channel, "ModelInfer", ASKED)
-        return 150 / (time.monotonic() - began)
+        return (server.cpu() - before) / 150
 
     with unharmed(server), grpc.insecure_channel(f"localhost:{server.grpc}") as channel, ExitStack() as stack:
-        usual = max(rate(channel), rate(channel))
+        usual = min(cost(channel) for _ in range(3))
         slow = [stack.enter_context(connected(server.grpc)) for _ in range(8)]
         for connection in slow:
             connection.sendall(half)
         time.sleep(0.3)
-        assert max(rate(channel) for _ in range(4)) > 0.6 * usual  # Others work on this machine too.
+        assert min(cost(channel) for _ in range(5)) < 2 * usual
         time.sleep(3)  # What took too long to come has been ended.
         answer = said(slow[0], 0.2)
         assert b"took too long" in answer or b"settings timeout" in answer
