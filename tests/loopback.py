@@ -32,11 +32,11 @@ class Running:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, /, **settings: Any) -> Iterator[Running]:
+def serving(folder: Path, /, *, port: int = 0, **settings: Any) -> Iterator[Running]:
     """A server of the models in a folder, that looks there once."""
     told = Settings(str(folder), reload_seconds=settings.pop("reload_seconds", 0.0), **settings)
     told = dataclasses.replace(told, threads=1)
-    sock = socket.create_server(("127.0.0.1", 0))
+    sock = socket.create_server(("127.0.0.1", port))
     ready = threading.Event()
     made: list[Any] = []
 

@@ -146,7 +146,9 @@ def test_a_key(
     models: Path, home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secret = "dt_" + "q" * 43
-    with up(models, access=Access(keys=(Key("me", digest(secret)),))) as locked:
+    with up(
+        serving.a_repository(home / "few", "houses"), access=Access(keys=(Key("me", digest(secret)),))
+    ) as locked:
         address = f"{locked.url}/models/houses"
         code, _, err = said(capsys, address, "rows.csv")
         assert code == 1

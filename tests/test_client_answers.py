@@ -7,6 +7,7 @@ import io
 import shutil
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,12 @@ LABELS = {"houses": ModelSettings(keep=2, labels={"champion": 1}, traffic={"cham
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return serving.a_repository(tmp_path_factory.mktemp("client"), *ROWS, "sales", "writer", "translator")
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two of them, for tests that start a server of their own."""
+    return serving.a_repository(tmp_path_factory.mktemp("few"), "houses", "pictures")
 
 
 @pytest.fixture(scope="module")
@@ -227,10 +234,10 @@ def test_arrays_by_the_open_protocol(client: Client) -> None:
         client.infer("houses", {"area": np.float32([1])})
 
 
-def test_more_items_than_fit_in_a_request(models: Path) -> None:
+def test_more_items_than_fit_in_a_request(few: Path) -> None:
     from drivetrain.serve.settings import Limits
 
-    with up(models, limits=Limits(rows=7, body=2_000)) as small, Client(small.url) as client:
+    with up(few, limits=Limits(rows=7, body=2_000)) as small, Client(small.url) as client:
         items = [{"area": n, "town": "Ulm"} for n in range(60)]
         found = client.predict_many("houses", items, concurrency=3)
         assert [each.value for each in found] == [1000 + 12.5 * n for n in range(60)]  # type: ignore[union-attr]
@@ -245,9 +252,9 @@ def test_more_items_than_fit_in_a_request(models: Path) -> None:
             client.predict("pictures", large.getvalue())
 
 
-def test_a_server_with_keys(models: Path) -> None:
+def test_a_server_with_keys(few: Path) -> None:
     secret = "dt_" + "k" * 43
-    with up(models, access=Access(keys=(Key("me", digest(secret)),))) as locked:
+    with up(few, access=Access(keys=(Key("me", digest(secret)),))) as locked:
         with Client(locked.url) as nobody, pytest.raises(Refused) as caught:
             nobody.predict("houses", {"area": 1, "town": "Ulm"})
         assert caught.value.status == 401
@@ -283,7 +290,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make certificates")
 @pytest.mark.parametrize("kind", ["sync", "async"])
-def test_over_tls_with_certificates_of_both_sides(models: Path, certificates: Path, kind: str) -> None:
+def test_over_tls_with_certificates_of_both_sides(few: Path, certificates: Path, kind: str) -> None:
     access = Access(
         certificate=str(certificates / "server.pem"), private_key=str(certificates / "server.key"),
         client_authority=str(certificates / "authority.pem"),
@@ -303,7 +310,7 @@ def test_over_tls_with_certificates_of_both_sides(models: Path, certificates: Pa
 
         return asyncio.run(awaited())
 
-    with up(models, access=access) as secure:
+    with up(few, access=access) as secure:
         url = secure.url.replace("http:", "https:")
         assert asked(url, ca=authority, certificate=mine) == 1012.5
         with pytest.raises(DrivetrainError, match="not one to trust"):
@@ -332,3 +339,23 @@ def test_recommendations(tmp_path: Path) -> None:
         assert client.model("picks").recommend("u1", 2) == here.recommend("u1", 2).to_json()
         with pytest.raises(DrivetrainError, match="novelty"):
             client.recommend("picks", n=3, history=liked, novelty=7)
+
+
+def test_many_threads_share_few_connections(running: Running) -> None:
+    with Client(running.url, connections=3) as client, ThreadPoolExecutor(8) as threads:
+        found = list(
+            threads.map(lambda n: client.predict("houses", {"area": n, "town": "Ulm"}).value, range(200))
+        )
+    assert found == [1000 + 12.5 * n for n in range(200)]
+
+
+def test_a_server_that_was_started_anew_is_asked_on(few: Path) -> None:
+    with up(few) as first:
+        client = Client(first.url)
+        assert client.predict("houses", {"area": 1, "town": "Ulm"}).value == 1012.5
+        port = first.port
+    with pytest.raises(DrivetrainError, match="nobody answers there"):
+        client.predict("houses", {"area": 1, "town": "Ulm"})
+    with up(few, port=port):
+        assert client.predict("houses", {"area": 2, "town": "Ulm"}).value == 1025
+    client.close()
