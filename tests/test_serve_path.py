@@ -10,6 +10,7 @@ import pytest
 from serving import BUNDLES, MODELS, a_server, golden_items, run, servable
 
 from drivetrain.errors import UsageError
+from drivetrain.ragged import as_batch
 from drivetrain.runtime import Predictor
 from drivetrain.serve.path import answer_items, answer_tensors, generate
 from drivetrain.serve.types import Asked, Refusal, Request
@@ -157,3 +158,57 @@ def test_a_code_out_of_range_fails_its_caller_alone() -> None:
     assert isinstance(bad, Refusal)
     assert bad.status == 400
     assert first.outputs["price"].shape == last.outputs["price"].shape == (1,)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", ["pictures", "files", "sounds", "said", "houses"])
+def test_raw_values_as_tensors_give_the_numbers_that_encoded_ones_give(name: str) -> None:
+    model = servable(name)
+    server, inputs = a_server(model), model.bundle.signature.inputs
+    cases = [
+        case for case in model.bundle.cases[:6] if b"null" not in case.raw.values()
+    ]  # BYTES can't say it.
+    encoded = as_batch({
+        field: codec.together([case.encoded[field] for case in cases]) for field, codec in inputs.items()
+    })  # fmt: skip
+    named = {
+        key.replace(" lengths of ", "") + "_lengths" * key.startswith(" "): array
+        for key, array in encoded.items()
+    }
+    raw = dict(named)
+    field, codec = list(inputs.items())[-1]
+    values = [
+        case.raw[field] if codec.from_files else str(codec.from_bytes(case.raw[field])).encode()
+        for case in cases
+    ]
+    raw[field] = np.array([*values, None], object)[:-1]
+    raw.pop(f"{field}_lengths", None)
+    found, wanted = (run(answer_tensors(server, Asked(name), feeds, ASKED)) for feeds in (raw, named))
+    for target, array in wanted.outputs.items():
+        np.testing.assert_array_equal(found.outputs[target], array)
+
+
+def test_a_forecasting_graph_answers_arrays_too() -> None:
+    model = servable("sales")
+    cases, signature = model.bundle.cases, model.bundle.signature
+    feeds = {field: np.stack([case.encoded[field] for case in cases]) for field in signature.inputs}
+    found = run(answer_tensors(a_server(model), Asked("sales"), feeds, ASKED))
+    for target in signature.targets:
+        np.testing.assert_allclose(
+            found.outputs[target], np.stack([case.output[target] for case in cases]), rtol=1e-4, atol=1e-4
+        )
+
+
+def test_rows_of_different_lengths_are_padded_by_us_and_not_by_the_caller() -> None:
+    model = servable("said")
+    server, (field,) = a_server(model), model.bundle.signature.inputs
+    case = model.bundle.cases[0]
+    row = case.encoded[field]
+    junk = np.concatenate([row, np.full(7, 3, row.dtype)])[None]
+    asked = {field: junk, f"{field}_lengths": np.array([len(row)])}
+    found = run(answer_tensors(server, Asked("said"), asked, ASKED)).outputs
+    for target, array in run(
+        answer_tensors(server, Asked("said"), {field: row[None]}, ASKED)
+    ).outputs.items():
+        np.testing.assert_allclose(found[target], array, rtol=1e-5, atol=1e-6)
+    with pytest.raises(UsageError, match="a length is not"):
+        run(answer_tensors(server, Asked("said"), {**asked, f"{field}_lengths": np.array([99])}, ASKED))
