@@ -238,6 +238,18 @@ def test_numbers_that_are_none_come_as_null() -> None:
     assert output["data"][0] is not None
 
 
+def test_a_body_may_be_nothing_but_a_tensor() -> None:
+    item = golden_items(servable("pictures"))[0]["image"]
+    want = tell(
+        "/v2/models/pictures/infer", {"inputs": [port("image", "BYTES", [1], [b64encode(item).decode()])]}
+    )
+    told = tell("/v2/models/pictures/infer", item, {"inference-header-content-length": "0"})
+    np.testing.assert_array_equal(read(told)["label"], read(want)["label"])
+    assert "1 input" in tell(HOUSES, b"x", {"inference-header-content-length": "0"}).error
+    assert tell("/v2/models/pictures/infer", b"x", {"inference-header-content-length": "0"}).status == 400
+    assert look("/v2/models").json() == {"models": sorted(MODELS)}
+
+
 def test_outputs_are_given_as_classes() -> None:
     item = golden_items(servable("pictures"))[0]["image"]
     record = {

@@ -16,7 +16,7 @@ from drivetrain import __version__
 from drivetrain.serve import path, strict_json, tensors
 from drivetrain.serve.model_config import PLATFORM, config_of
 from drivetrain.serve.protocols import base
-from drivetrain.serve.types import Port, Refusal, Request, Response, Route
+from drivetrain.serve.types import Asked, Port, Refusal, Request, Response, Route
 from drivetrain.types import Array
 
 HEADER = "inference-header-content-length"
@@ -83,6 +83,13 @@ def _metadata(port: Port) -> dict[str, Any]:
     return {**found, "parameters": dict(port.extra)} if port.extra else found
 
 
+async def models(server: Any, request: Request, places: Mapping[str, str]) -> Response:
+    """As KServe lists them."""
+    mine = request.caller.models
+    found = [name for name, model in server.repository.models.items() if model.versions]
+    return base.answered({"models": sorted(name for name in found if mine is None or name in mine)})
+
+
 async def model_config(server: Any, request: Request, places: Mapping[str, str]) -> Response:
     servable = server.router.find(base.asked_of(server, request, places))
     return base.answered(config_of(server, servable))
@@ -98,7 +105,8 @@ async def infer(server: Any, request: Request, places: Mapping[str, str]) -> Res
     request_id = record.get("id", "")
     if not isinstance(request_id, str):
         raise Refusal(400, "Unable to parse 'id': it is no string")
-    feeds = _feeds(record, binary, asked.model)
+    whole = len(binary) > 0 and request.headers.get(HEADER) == "0"
+    feeds = _of_bytes(server, asked, binary) if whole else _feeds(record, binary, asked.model)
     wanted = _wanted(record, _flag(parameters, "binary_data_output"))
     patience, priority = _timeout(parameters), _priority(parameters)
     work = path.answer_tensors(server, asked, feeds, request, outputs=[*wanted] or None, priority=priority)
@@ -124,6 +132,25 @@ def _parted(server: Any, request: Request) -> tuple[dict[str, Any], memoryview]:
     if size > len(body):
         raise Refusal(400, f"inference header size should be in range (0, {len(body)}), got: {size}")
     return base.object_of(server, bytes(body[:size]), PARSE), body[size:]
+
+
+def _of_bytes(server: Any, asked: Asked, binary: memoryview) -> dict[str, Array]:
+    """A body that is nothing but the tensor of the only input ("Raw Binary Request" of the binary data extension): one raw value,
+    where the input takes such, else as many rows as the bytes are."""
+    servable = server.router.find(asked)
+    ports = [port for port in servable.inputs if port.extra.get("required", True)]
+    if len(ports) != 1:
+        raise Refusal(
+            400,
+            f"raw input is for a model with 1 input, and '{servable.name}' has {len(ports)}: send the JSON header",
+        )
+    (port,) = ports
+    if port.datatype == "BYTES" or port.extra.get("raw") == "BYTES":
+        return {port.name: tensors.shaped(port.name, "BYTES", [1], [bytes(binary)])}
+    size = math.prod(port.shape[1:]) * tensors.DATATYPES[port.datatype].itemsize
+    rows = len(binary) // size if size > 0 else 0
+    shape = (rows, *(max(side, 0) for side in port.shape[1:]))
+    return {port.name: tensors.from_bytes(port.name, port.datatype, shape, binary)}
 
 
 def _without_header() -> Refusal:
@@ -358,6 +385,7 @@ ROUTES = (
     *(Route("GET", f"{root}/ready", model_ready, "open", "Whether a model can answer.") for root in ROOTS),
     *(Route("GET", f"{root}/stats", statistics, "read", "How often a model was asked.") for root in ROOTS),
     *(Route("POST", f"{root}/infer", infer, "infer", "Tensors in, tensors out.") for root in ROOTS),
+    Route("GET", "/v2/models", models, "read", "The names of the models that can answer."),
     Route("GET", "/v2/models/stats", statistics, "read", "How often each model was asked."),
     Route("POST", f"{REPOSITORY}/index", index, "read", "Every version there is, and its state."),
     Route("POST", f"{REPOSITORY}/models/{{model}}/load", load, "admin", "Load a model."),
