@@ -340,20 +340,11 @@ class Connection(asyncio.Protocol):
             Refusal(503, "the answer took too long", headers={"Retry-After": "1"}), request
         )
 
-    def _head(self, request: Request, response: Response, length: bytes, ending: bytes) -> bytes:
-        return b"%bX-Request-Id: %b\r\nDate: %b\r\n%b%b%b\r\n" % (
-            heads.start(response.status, response.type if response.body or request.method == "HEAD" else ""),
-            request.id.encode("latin-1"),
-            self.hub.date,
-            length,
-            heads.more(response.headers) if response.headers else b"",
-            ending,
-        )
-
     def _write(self, request: Request, response: Response, ending: bytes) -> None:
         body = cast("bytes", response.body)
         empty = response.status in (204, 304)
-        head = self._head(request, response, b"" if empty else b"Content-Length: %d\r\n" % len(body), ending)
+        length = b"" if empty else b"Content-Length: %d\r\n" % len(body)
+        head = heads.head(request, response, self.hub.date, length, ending)
         if empty or request.method == "HEAD":
             self.transport.write(head)
         elif len(body) < SMALL:
@@ -368,9 +359,8 @@ class Connection(asyncio.Protocol):
         """Each piece as soon as it is there. What fails in the middle ends the connection before the last chunk, so that
         nobody takes a part for the whole."""
         try:
-            self.transport.write(
-                self._head(request, response, b"Transfer-Encoding: chunked\r\n" if chunks else b"", ending)
-            )
+            length = b"Transfer-Encoding: chunked\r\n" if chunks else b""
+            self.transport.write(heads.head(request, response, self.hub.date, length, ending))
             if request.method == "HEAD":
                 return
             async for piece in pieces:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from urllib.parse import parse_qsl, unquote_to_bytes
 
-from drivetrain.serve.types import Refusal
+from drivetrain.serve.types import Refusal, Request, Response
 
 _WORDS = {status.value: status.phrase for status in HTTPStatus}
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -64,7 +64,20 @@ def _query(query: bytes) -> dict[str, str]:
     return found
 
 
-def start(status: int, kind: str) -> bytes:
+def head(request: Request, response: Response, date: bytes, length: bytes, ending: bytes) -> bytes:
+    """An answer's head: `length` is the header that says how long its body is, `ending` whether the connection stays."""
+    kind = response.type if response.body or request.method == "HEAD" else ""
+    return b"%bX-Request-Id: %b\r\nDate: %b\r\n%b%b%b\r\n" % (
+        _start(response.status, kind),
+        request.id.encode("latin-1"),
+        date,
+        length,
+        more(response.headers) if response.headers else b"",
+        ending,
+    )
+
+
+def _start(status: int, kind: str) -> bytes:
     """The status line and what stands in every answer's head, up to its first header of its own."""
     known = _starts.get((status, kind))
     if known is None:
