@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import math
 import os
 import shutil
 import signal
@@ -12,13 +13,16 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from served import HOUSES, SIMPLE, Served, served
+from serving import a_server, ask, servable
 
 from drivetrain.cli.main import main
 from drivetrain.serve.access import digest
 from drivetrain.serve.load_settings import load_settings
+from drivetrain.serve.settings import ModelSettings
 
 INFER = "/v2/models/houses/infer"
 
@@ -172,6 +176,23 @@ def test_an_input_that_kills_its_worker_twice_is_refused_and_the_rest_goes_on(tm
     finally:
         process.kill()
         process.communicate()
+
+
+def test_a_full_queue_refuses_before_it_reads(tmp_path: Path) -> None:
+    server = a_server(servable("houses"))
+    model = server.router.servables["houses", 1]
+    model.batcher = None
+    server.repository = SimpleNamespace(
+        models={"houses": SimpleNamespace(versions={1: model}, settings=ModelSettings())}
+    )
+    batcher = server.batcher(model)
+    batcher.rows, batcher._look_again = batcher._queue, math.inf
+    try:
+        answer = ask(server, "POST", "/models/houses/predict", b"this is not parsed")
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+        assert ask(server, "GET", "/models").status != 503
+    finally:
+        model.batcher = None
 
 
 def test_what_cannot_be_served_is_one_line_and_an_exit_code(

@@ -19,6 +19,8 @@ from typing import Any, NamedTuple
 from drivetrain.serve.settings import Batching
 from drivetrain.serve.types import Refusal
 
+LOOK = 1.5e-6
+"""Seconds for each that waits, between two looks at who has left a full queue: ten times what a look takes."""
 INLINE = 0.001
 """Seconds that the event loop may stand still for a batch."""
 LATE = "it has waited too long for this model."
@@ -101,6 +103,7 @@ class Batcher:
         self._timer: asyncio.TimerHandle | None = None
         self.rows = 0
         """That wait."""
+        self._look_again = 0.0
         self.running = self._told = 0
 
     def submit(
@@ -108,9 +111,7 @@ class Batcher:
     ) -> asyncio.Future[Any]:
         """What `run` will make of it; whoever cancels it has left the queue. Raises Refusal (503) where too much waits already;
         the future does where it has waited too long."""
-        if self.rows and self.rows + rows > self._queue and self._left() + rows > self._queue:
-            self._watch.refused("queue")
-            raise self._full("too many requests wait for this model.")
+        self.refuse_more(rows)
         loop = asyncio.get_running_loop()
         now = time.monotonic()
         work = Work(held, rows, kind, digest, now, now + self._patience, loop.create_future())
@@ -125,6 +126,17 @@ class Batcher:
             self._called = True
             loop.call_soon(self._next)
         return work.answered
+
+    @property
+    def full(self) -> bool:
+        """Whether not one row more can wait."""
+        return 0 < self.rows >= self._queue and self._left() >= self._queue
+
+    def refuse_more(self, rows: int = 1) -> None:
+        """Raises Refusal (503) where so many rows more can't wait. Where nothing waits a request may be larger than the queue."""
+        if self.rows and self.rows + rows > self._queue and self._left() + rows > self._queue:
+            self._watch.refused("queue")
+            raise self._full("too many requests wait for this model.")
 
     def _next(self) -> None:
         """Run the next batch, here or in a thread."""
@@ -231,7 +243,11 @@ class Batcher:
             self._timer = asyncio.get_running_loop().call_later(due - now + 0.001, self._refuse_late)
 
     def _left(self) -> int:
-        """The rows that wait, without those of who has gone."""
+        """The rows that wait, without those of who has gone; looked at now and then, since many may be refused in a moment."""
+        now = time.monotonic()
+        if now < self._look_again:
+            return self.rows
+        self._look_again = now + LOOK * len(self._waiting)
         self._waiting = [entry for entry in self._waiting if not entry[2].answered.done()]
         heapq.heapify(self._waiting)
         self.rows = sum(work.rows for _, _, work in self._waiting)

@@ -106,6 +106,8 @@ class Server:
                 if self.gate is not None:
                     self.gate.may(request.caller, route.right, places.get("model"))
                 request.route, request.places = route, places
+            if route.right == "infer":
+                self._refuse_early(places.get("model"))
             response = await route.handler(self, request, places)
             status = response.status
         except (Refusal, UsageError, DataError, BundleError) as fault:
@@ -117,6 +119,14 @@ class Server:
         finally:
             self.finished(request, status)
         return response
+
+    def _refuse_early(self, name: str | None) -> None:
+        """Raises Refusal where whatever is asked of a model would find no room to wait: before it is parsed, which costs more than
+        all else that a refusal does, and too many callers would take that from those who are let in."""
+        model = self.repository.models.get(name) if self.repository is not None and name else None
+        batchers = [version.batcher for version in model.versions.values()] if model is not None else []
+        if batchers and all(batcher is not None and batcher.full for batcher in batchers):
+            batchers[0].refuse_more()
 
     def begun(self, request: Request) -> None:
         """A request is here; `finished` follows, exactly once. For HTTP `answer` calls both; what has another way, as gRPC,
