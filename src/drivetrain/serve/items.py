@@ -198,10 +198,13 @@ def _fields(body: bytes, content_type: str, inputs: Mapping[str, Codec], limits:
     several: dict[str, list[Any]] = {}
     try:
         pairs = parse_qsl(
-            _utf8(body), keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=8192
+            body.decode(), keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=8192
         )
-    except ValueError as fault:
-        raise Refusal(400, f"this is no form: {fault}.", fix="Send JSON, with its Content-Type.") from None
+    except ValueError:
+        raise Refusal(
+            400, "this is no form, as its Content-Type says (curl says so of each body that it isn't told about).",
+            fix="Say what it is: curl -H 'Content-Type: image/png', text/csv, text/plain or application/json.",
+        ) from None  # fmt: skip
     for name, value in pairs:
         several.setdefault(name, []).append(value)
     return _items_by_name(several)
