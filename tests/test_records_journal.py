@@ -262,7 +262,6 @@ def test_a_record_that_the_store_refuses_costs_the_others_nothing(tmp_path: Path
     url, told = str(tmp_path / "r.sqlite"), list[str]()
     journal = Journal(tmp_path / "r.sqlite.journals")
     for number in range(5):
-        # A version that no column of 64 bits has stands for what a database refuses.
         journal.append(packed(number))
     with open_store(url, create=True) as store:
         store.database.run(
@@ -278,3 +277,4 @@ def test_a_record_that_the_store_refuses_costs_the_others_nothing(tmp_path: Path
         assert {each.id for each in store.find()} == {"id 0", "id 1", "id 2", "id 4"}
     assert events.counts["refused"] == 1
     assert told == ["the store refuses a record"]
+    assert ids((journal.folder / "refused").read_bytes()) == ["id 3"]

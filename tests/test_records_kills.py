@@ -36,7 +36,7 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.mark.slow
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="forks beside pytest's threads are warned of")
 def test_no_acknowledged_record_is_lost(bench: Any, tmp_path: Path) -> None:
-    found = bench.kills(tmp_path, 25)
+    found = bench.kills(f"sqlite:///{tmp_path / 'r.sqlite'}", 25)
     assert found["acknowledged"] > 100
     assert (found["lost"], found["twice"], found["ended by themselves"], found["journals left"]) == (
         0,
@@ -52,7 +52,7 @@ def test_no_acknowledged_record_is_lost(bench: Any, tmp_path: Path) -> None:
 def test_the_count_can_fail(bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where what the dead left is not taken over, records are missed."""
     monkeypatch.setattr("drivetrain.records.writer.drain", lambda *_: 0)
-    assert bench.kills(tmp_path / "left", 6, wait=0.2)["lost"] > 0
+    assert bench.kills(f"sqlite:///{tmp_path / 'r.sqlite'}", 6, wait=0.2)["lost"] > 0
 
 
 @pytest.mark.slow

@@ -297,6 +297,16 @@ def test_what_is_forgotten_is_not_in_the_file_any_more(tmp_path: Path) -> None:
             assert b"Ann-Lee-of-Xanadu" not in file.read_bytes(), file
 
 
+def test_the_file_is_smaller_once_what_is_old_is_gone(tmp_path: Path) -> None:
+    path = tmp_path / "records.sqlite"
+    with open_store(str(path), create=True) as store:
+        store.add_many([record(inputs={"note": "x" * 3000}) for _ in range(300)])
+        store.database.shrink()
+        before = path.stat().st_size
+        assert store.retain(0) == 300
+        assert path.stat().st_size < before / 10
+
+
 def test_a_store_that_is_locked_keeps_nobody_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("drivetrain.records.sqlite.BUSY_SECONDS", 0.05)
     monkeypatch.setattr("drivetrain.records.writer.FIRST_WAIT", 0.01)

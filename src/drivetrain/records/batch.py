@@ -11,7 +11,7 @@ from typing import Any
 from drivetrain.bundle.reader import Bundle
 from drivetrain.records.keeping import keep, keep_parts
 from drivetrain.records.kept import Kept, check_kept
-from drivetrain.records.record import Record, StoreGone
+from drivetrain.records.record import Record
 from drivetrain.records.recorder import Recorder
 from drivetrain.records.store import open_store, without_password
 from drivetrain.types import Answer, Failure
@@ -25,7 +25,7 @@ class Batch:
     """Records in the store at `url` what a bundle answers, under the name and version that a server has for it: of
     MODELS/NAME/VERSION these, else the file's name and 1. What is kept of a model there is kept here, and `redact` never.
 
-    A block: at its end all is in the store, or `waiting` in a journal where the store is gone. Raises what `Recorder` raises,
+    A block: at its end all is in the store, or `waiting` in a journal where the store is gone. Raises what `open_store` raises,
     UsageError for a redacted name that is no input, NotRecorded.
     """
 
@@ -33,13 +33,8 @@ class Batch:
         self._bundle = bundle
         self.model, self.version = named(path)
         self.where = without_password(url)
-        noted: Kept | None = None
-        try:
-            with open_store(url, create=True) as store:
-                noted = store.kept().get(self.model)
-        except StoreGone:
-            pass  # The recorder tells it.
-        kept = noted or Kept()
+        with open_store(url, create=True) as store:  # Or nobody knows what may be written down.
+            kept = store.kept().get(self.model, Kept())
         self.kept = dataclasses.replace(kept, redact=tuple(dict.fromkeys((*kept.redact, *redact))))
         check_kept(Kept(redact=tuple(redact)), bundle.signature.inputs, self.model)
         self._records: list[Record] = []

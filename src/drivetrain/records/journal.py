@@ -26,7 +26,7 @@ if sys.platform != "win32":
 SEGMENT_BYTES = 8 << 20
 MOST_BYTES = 1 << 30
 """Of one process's segments that the store hasn't taken yet."""
-SUFFIX, DAMAGED = ".journal", ".damaged"
+SUFFIX, DAMAGED, REFUSED = ".journal", ".damaged", "refused"
 
 
 class JournalFull(OSError):

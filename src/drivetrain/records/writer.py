@@ -11,8 +11,8 @@ from pathlib import Path
 
 from drivetrain.errors import DrivetrainError
 from drivetrain.records.events import Events
-from drivetrain.records.frames import Line, scan
-from drivetrain.records.journal import DAMAGED, Journal, Segment, orphans
+from drivetrain.records.frames import Line, pack, record_of, scan
+from drivetrain.records.journal import DAMAGED, REFUSED, Journal, Segment, orphans
 from drivetrain.records.kept import Kept
 from drivetrain.records.record import StoreGone
 from drivetrain.records.store import Store
@@ -181,6 +181,17 @@ def _lines(segment: Segment, most: int, events: Events) -> tuple[list[Line], int
     return lines, taken
 
 
+def _set_aside(folder: Path, line: Line) -> None:
+    """Keep a record that its store refuses where somebody can look at it, as a frame."""
+    handle = os.open(
+        folder / REFUSED, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0), 0o600
+    )
+    try:
+        os.write(handle, pack(record_of((*line, None, None))))
+    finally:
+        os.close(handle)
+
+
 def _store(store: Store, lines: list[Line], events: Events) -> None:
     """Records in one commit; where the store refuses one of them, the others without it."""
     if not lines:
@@ -195,7 +206,8 @@ def _store(store: Store, lines: list[Line], events: Events) -> None:
             _store(store, lines[:half], events)
             _store(store, lines[half:], events)
             return
-        events.add("refused", 1)
+        events.add("refused")
+        _set_aside(store.journals, lines[0])
         events.tell(
             "the store refuses a record", record=lines[0].id, error=f"{type(fault).__name__}: {fault}"
         )
