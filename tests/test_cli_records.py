@@ -120,6 +120,8 @@ def test_one_person_is_forgotten_by_key_or_input(store: str, capsys: pytest.Capt
     }
     assert told(capsys, store)["counts"][0]["records"] == 1  # type: ignore[index]
     assert told(capsys, store, "--retain", "0.0") == {"expired": 1}
+    Path(f"{store}.journals", "1.damaged").touch()
+    assert told(capsys, store, "--forget", "b-2")["set_aside"] == [f"{store}.journals/1.damaged"]
 
 
 def test_the_truth_comes_as_a_table(store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

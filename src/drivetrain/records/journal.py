@@ -109,6 +109,13 @@ def listed(folder: Path) -> list[Path]:
     return []
 
 
+def set_aside(folder: Path) -> list[Path]:
+    """What somebody has to look at: journals with damage, records that the store refused. Nothing else reads or deletes them."""
+    with suppress(OSError):
+        return [path for path in sorted(folder.iterdir()) if path.suffix == DAMAGED or path.name == REFUSED]
+    return []
+
+
 class Journal:
     """The segments of this process: one that grows, and those before it that the store hasn't emptied. Thread-safe."""
 

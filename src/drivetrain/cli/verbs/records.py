@@ -60,6 +60,7 @@ def act(options: Namespace) -> Reply:
     from drivetrain.data.record_files import write_records
     from drivetrain.records import forget, open_store
     from drivetrain.records.events import Events
+    from drivetrain.records.journal import set_aside
     from drivetrain.records.moments import moment
     from drivetrain.records.writer import drain
 
@@ -78,7 +79,8 @@ def act(options: Namespace) -> Reply:
         if options.forget is not None or options.forget_input is not None:
             inputs = None if options.forget_input is None else _named(options.forget_input)
             found = forget(store, Events(), key=options.forget, inputs=inputs, model=model)
-            return {"forgotten": found.to_json()}, 0
+            aside = [str(path) for path in set_aside(store.journals)]
+            return {"forgotten": found.to_json(), **({"set_aside": aside} if aside else {})}, 0
         # What processes left that died on the way to the store.
         drain(store, store.journals, Events())
         if options.retain is not None:
@@ -173,6 +175,10 @@ def show(answer: dict[str, Any]) -> None:
         if found["journals_left"]:
             console.print(
                 "note: a process still holds older journals; what they hold of these is left out when it comes"
+            )
+        for path in answer.get("set_aside", ()):
+            console.print(
+                f"note: {escape(one_line(path))} is damaged or was refused, and may hold some: look, and delete it"
             )
     elif "expired" in answer:
         console.print(f"{answer['expired']:,} records deleted for their age")
