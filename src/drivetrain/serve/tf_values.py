@@ -131,8 +131,9 @@ def is_record(value: Any) -> bool:
 
 
 def _may_lack(servable: Any, name: str) -> bool:
-    """Whether an input may be missing: then null says so."""
-    return "null" in servable.bundle.signature.inputs[name].schema().get("type", ())
+    """Whether an input may be missing: then null says so. To a graph that was made elsewhere it doesn't, as it never did."""
+    codec = servable.bundle.signature.inputs[name]
+    return codec.from_text and "null" in codec.schema().get("type", ())
 
 
 # --- rendering --------------------------------------------------------------------------------------------
