@@ -59,6 +59,13 @@ def test_a_bundle_is_served_and_what_became_of_each_request_is_told() -> None:
         assert server.log[-1]["event"] == "stopped"
 
 
+def test_a_server_that_others_reach_without_a_key_says_so() -> None:
+    with served(HOUSES, "--host", "0.0.0.0") as server:
+        assert [line["level"] for line in server.log if line["event"] == "open to all"] == ["warning"]
+    with served(HOUSES) as server:
+        assert not [line for line in server.log if line["event"] == "open to all"]
+
+
 def test_the_parent_can_fork_at_any_moment() -> None:
     with served(HOUSES) as server:
         parent = Path(f"/proc/{server.process.pid}")

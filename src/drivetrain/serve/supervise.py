@@ -9,17 +9,14 @@ Signals: TERM and INT end the server, when what runs is answered; a second one a
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import select
 import signal
 import socket
-import struct
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
@@ -30,6 +27,7 @@ from drivetrain.serve.counters import Counters, Counts
 from drivetrain.serve.logs import Log
 from drivetrain.serve.quarantine import Deaths
 from drivetrain.serve.settings import Settings
+from drivetrain.serve.sockets import listen, name_of, only_from_here, refuse_rest, reserve, shut_out
 
 GRACE = 30.0
 """Seconds that workers have to answer what they have begun, when they are told to end; Kubernetes gives as many."""
@@ -38,13 +36,6 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.25, 0.5
 NEVER_READY_PAUSE = 30.0
 """The same where it never was."""
 SOON = 5.0
-LAST_WORDS = 1.0
-STOPPING = (
-    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Type: application/json\r\n"
-    b'Content-Length: 37\r\n\r\n{"error":"the server is stopping."}\r\n'
-)
-SO_ATTACH_FILTER = 26
-"""Linux' socket(7); Python has no name for it."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT, *((signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()))
 
 
@@ -95,17 +86,29 @@ def supervise(settings: Settings, work: Work, listening: Callable[[Listening], N
 
     Raises DrivetrainError where a port can't be had, and where the first workers can't begin, with what they tell.
     """
-    sockets, address = _open_sockets(settings)
-    reserved = _reserve(settings) if settings.grpc is not None else None
+    sockets, address = listen(settings)
+    access = settings.access
+    if not (
+        access.keys
+        or access.client_authority
+        or settings.host == "localhost"
+        or only_from_here(sockets, settings)
+    ):
+        Log(process="parent").event(
+            "open to all", "warning", host=settings.host,
+            reason="anybody who reaches this address may ask: drivetrain serve --new-key NAME makes a key for callers",
+        )  # fmt: skip
+    reserved: socket.socket | None = None
     try:
-        grpc = _name(reserved, settings.host) if reserved else ""
+        reserved = reserve(settings) if settings.grpc is not None else None
+        grpc = name_of(reserved, settings.host) if reserved else ""
         shared = Shared(
             tuple(sockets), grpc, Board(settings.workers), Counts(settings.workers), Deaths(settings.workers)
         )
         return _Supervisor(settings, shared, work, address, listening).run()
     finally:
         for each in sockets:
-            _refuse_rest(each)
+            refuse_rest(each)
         for each in (*sockets, *([reserved] if reserved else [])):
             each.close()
 
@@ -312,7 +315,7 @@ class _Supervisor:
         if number == signal.SIGTERM:
             self.log.event("stopping", seconds=GRACE)
             for each in self.shared.sockets:
-                _shut_out(each)
+                shut_out(each)
         self._send(number)
 
     def _send(self, number: int) -> None:
@@ -332,118 +335,3 @@ def _how(code: int) -> str:
         return f"by {signal.Signals(-code).name}"
     except ValueError:
         return f"by signal {-code}"
-
-
-# --- sockets ----------------------------------------------------------------------------------------------
-
-
-def _open_sockets(settings: Settings) -> tuple[list[socket.socket], str]:
-    """Those that HTTP is heard on, one for each address of the host, and its URL."""
-    if settings.http is None:
-        if settings.grpc is None:
-            raise UsageError("neither HTTP nor gRPC is served.", fix="Give --http or --grpc a port.")
-        return [], ""
-    sockets: list[socket.socket] = []
-    port = settings.http
-    try:
-        for family, address in _addresses(settings.host, "--host"):
-            sockets.append(_bind(family, address, port, "--http"))
-            port = sockets[0].getsockname()[1]
-        for each in sockets:
-            each.listen(max(128, settings.limits.connections))
-            each.setblocking(False)
-    except BaseException:
-        for each in sockets:
-            each.close()
-        raise
-    scheme = "https" if settings.access.certificate else "http"
-    return sockets, f"{scheme}://{_name(sockets[0], settings.host)}"
-
-
-def _shut_out(listening: socket.socket) -> None:
-    """Let nobody new come in: who has come in is answered. A socket that is just closed would cut off those who were let in by the
-    system and not yet by us. So on Linux a filter drops what comes to it (BPF's "ret 0"): a caller tries again after a second,
-    and is refused then, or let in by the next server on this port. Elsewhere the queue is made short."""
-    with suppress(OSError):
-        listening.listen(0)
-    if sys.platform == "linux":
-        import ctypes
-
-        instruction = ctypes.create_string_buffer(struct.pack("=HBBI", 0x06, 0, 0, 0), 8)
-        program = struct.pack("@HP", 1, ctypes.addressof(instruction))
-        with suppress(OSError):
-            listening.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
-
-
-def _refuse_rest(listening: socket.socket) -> None:
-    """Those whom no worker had time for."""
-    until = time.monotonic() + LAST_WORDS
-    with suppress(OSError):
-        while time.monotonic() < until:
-            caller = listening.accept()[0]
-            with caller:
-                caller.settimeout(0.1)
-                caller.sendall(STOPPING)
-                caller.shutdown(socket.SHUT_WR)
-                while caller.recv(65536) and time.monotonic() < until:
-                    pass
-
-
-def _reserve(settings: Settings) -> socket.socket:
-    """The port of gRPC, kept for the workers: bound and not listening, so that nothing is heard on it here."""
-    assert settings.grpc is not None
-    family, address = _addresses(settings.host, "--host")[0]
-    free = _bind(family, address, settings.grpc, "--grpc")  # Alone: a port that others share is taken.
-    port = free.getsockname()[1]
-    free.close()
-    return _bind(family, address, port, "--grpc", share=True)
-
-
-def _addresses(host: str, option: str) -> list[tuple[int, str]]:
-    try:
-        found = socket.getaddrinfo(host or None, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except (socket.gaierror, UnicodeError) as fault:
-        raise UsageError(
-            f"{host!r} is no address of this machine.", where=option,
-            fix="Use 127.0.0.1 for this machine alone, 0.0.0.0 for all that can reach it.",
-        ) from fault  # fmt: skip
-    return [(family, str(address[0])) for family, *_, address in found]
-
-
-def _bind(family: int, address: str, port: int, option: str, *, share: bool = False) -> socket.socket:
-    made = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if share and hasattr(socket, "SO_REUSEPORT"):
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        if family == socket.AF_INET6:
-            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        made.bind((address, port))
-    except OSError as fault:
-        made.close()
-        raise _unbound(fault, address, port, option) from fault
-    return made
-
-
-def _unbound(fault: OSError, address: str, port: int, option: str) -> DrivetrainError:
-    where = f"{option} {port}"
-    if fault.errno == errno.EADDRINUSE:
-        return DrivetrainError(
-            f"another program listens on port {port}.", where=where, fix=f"Choose another, or {option} 0 for a free one."
-        )  # fmt: skip
-    if fault.errno in (errno.EACCES, errno.EPERM):
-        return DrivetrainError("you may not listen on this port.", where=where, fix="Take one above 1023.")
-    if fault.errno == errno.EADDRNOTAVAIL:
-        return UsageError(
-            f"{address} is no address of this machine.", where="--host",
-            fix="Use 127.0.0.1 for this machine alone, 0.0.0.0 for all that can reach it.",
-        )  # fmt: skip
-    return DrivetrainError(f"this can't be listened on: {fault.strerror}.", where=where)
-
-
-def _name(bound: socket.socket, host: str) -> str:
-    """host:port as callers write it."""
-    port = bound.getsockname()[1]
-    if bound.family == socket.AF_INET6 and ":" in host:
-        return f"[{host}]:{port}"
-    return f"{host}:{port}"
