@@ -72,8 +72,18 @@ SMUGGLING = [
     attack("no host", b"GET /models/a HTTP/1.1\r\nConnection: close\r\n\r\n"),
     attack("another host in the target", raw(b"GET http://other/models/a", b"Connection: close\r\n")),
     attack(
-        "a body and another protocol",
-        posted(b"Connection: upgrade\r\nUpgrade: h2c\r\nContent-Length: 2\r\n", b"{}"),
+        "another protocol, length and chunks",
+        posted(b"Connection: upgrade\r\nUpgrade: h2c\r\nContent-Length: 2\r\n" + CHUNKED, b"{}"),
+    ),
+    attack(
+        "a length too large over another protocol",
+        posted(b"Connection: upgrade\r\nUpgrade: h2c\r\nContent-Length: 90000000\r\n"),
+        answers=(413,),
+    ),
+    attack(
+        "another request over another protocol",
+        posted(b"Connection: upgrade\r\nUpgrade: h2c\r\nContent-Length: 8\r\n", b'{"x": 1}\0' + SMUGGLED),
+        answers=(200, 400),
     ),
 ]
 

@@ -184,12 +184,21 @@ def test_a_request_id_is_kept_where_it_is_a_plain_word(here: Running):
         )
 
 
-def test_who_asks_to_switch_protocols_is_answered_in_http_1_1(here: Running):
-    answer = here.say(
-        get("/models/a", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: x")
+def test_who_offers_another_protocol_is_answered_in_http_1_1(here: Running):
+    """Java's client and `curl --http2` offer h2c with each request, those with a body too."""
+    offer = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__")
+    assert statuses_of(
+        here.say(get("/models/a", *offer) + get("/models/b", *offer, "Connection: close"))
+    ) == [200, 200]
+    assert (
+        body_of(here.say(post("/models/tiny/predict", GOLDEN, *offer, "Connection: close"))) == GOLDEN_ANSWER
     )
-    assert status_of(answer) == 200
-    assert head_of(answer)["connection"] == "close"
+    chunks = request(
+        "POST", "/models/tiny/predict", "Transfer-Encoding: chunked", *offer, "Connection: close"
+    )
+    for cut in (len(chunks) - 1, len(chunks), len(chunks) + 7):
+        whole = chunks + b'9\r\n{"x": 20}\r\n0\r\n\r\n'
+        assert body_of(here.say(whole[:cut], whole[cut:])) == GOLDEN_ANSWER
 
 
 def test_every_request_is_told_once(here: Running):

@@ -131,8 +131,8 @@ class Connection(asyncio.Protocol):
         self.raw += len(data)
         try:
             self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self.stopped = True  # The request is answered: nobody must speak another protocol (RFC 9110 7.8).
+        except httptools.HttpParserUpgrade as upgrade:
+            self._without_upgrade(data[upgrade.args[0] :])
         except httptools.HttpParserCallbackError as error:
             reason, self.fault = self.fault, None
             if isinstance(reason, Refusal):
@@ -185,6 +185,10 @@ class Connection(asyncio.Protocol):
     @_kept
     def on_headers_complete(self) -> None:
         headers, hub = self.headers, self.hub
+        if self.parser.should_upgrade():
+            if self.parser.get_method() == b"CONNECT":
+                raise Refusal(405, "this server is no proxy")
+            return  # See `_without_upgrade`.
         request = self.request = Request(
             self.parser.get_method().decode("ascii"),
             "",
@@ -201,8 +205,6 @@ class Connection(asyncio.Protocol):
         length = int(headers.get("content-length") or "0")
         if length > hub.limits.body:
             raise too_large(hub.limits.body)
-        if (chunked or length) and self.parser.should_upgrade():
-            raise Refusal(400, "a request that asks for another protocol can't have a body")
         try:
             request.path, request.query = heads.target(self.url, headers.get("host", ""))
             self.shared = hub.door.admit(request, self.anybody.address, self.certificate, version)
@@ -229,16 +231,34 @@ class Connection(asyncio.Protocol):
     @_kept
     def on_message_complete(self) -> None:
         request, refused = self.request, self.refused
-        assert request is not None
+        if request is None:
+            return
         request.body = bytes(self.pieces)
         enough = len(self.queue) + 1 >= PIPELINED
-        keep = self.parser.should_keep_alive() and not self.parser.should_upgrade() and not enough
+        keep = self.parser.should_keep_alive() and not enough
         self._enqueue((request, refused, self.shared, keep, self.parser.get_http_version() == "1.1"))
         if enough:
             self.stopped = True
             raise _Enough
 
     # A request's way to its answer
+
+    def _without_upgrade(self, rest: bytes) -> None:
+        """Read a request that offers another protocol as if it didn't: nobody must take the offer (RFC 9110 7.8), but Java's
+        client makes it (h2c) with each request, body or not. The parser takes what follows such a head for the other protocol."""
+        tokens = [token.strip() for token in self.headers.pop("connection", "").split(",")]
+        kept = [token for token in tokens if token.lower() not in ("upgrade", "http2-settings")]
+        headers = {
+            name: value for name, value in self.headers.items() if name not in ("upgrade", "http2-settings")
+        }
+        if any(kept):
+            headers["connection"] = ", ".join(kept)
+        lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
+        version = self.parser.get_http_version().encode()
+        start = b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, version)
+        self._expect_next()
+        self.parser = httptools.HttpRequestParser(self)
+        self.data_received(start + "".join(lines).encode("latin-1") + b"\r\n" + rest)
 
     def _continue(self, expected: str) -> None:
         if expected.lower() != "100-continue":
