@@ -7,6 +7,7 @@ import hashlib
 import shutil
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -19,6 +20,7 @@ from hypothesis import given, settings, strategies
 from serving import a_server, golden_items, run, servable
 
 from drivetrain.errors import FileError, UsageError
+from drivetrain.serve.grpc import calls
 from drivetrain.serve.grpc.contents import array_of_proto, proto_of
 from drivetrain.serve.grpc.messages import message
 from drivetrain.serve.grpc.server import METHODS, serve_grpc
@@ -532,6 +534,26 @@ def test_a_message_that_does_not_come_is_given_up(tight: Any) -> None:
         tight.channel.stream_unary(path("ModelInfer"))(never(), timeout=4)
     assert refused.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED  # type: ignore[attr-defined]
     assert time.monotonic() - begun < 2
+
+
+def test_of_many_that_come_slowly_the_slowest_are_given_up(
+    tight: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also those whose time has run out in this moment."""
+    monkeypatch.setattr(calls, "MOST_RECEIVING", 4)
+    monkeypatch.setattr(calls, "PROMPT", 0.0)
+    ended = threading.Event()
+
+    def never() -> Iterator[bytes]:
+        ended.wait(5)
+        yield from ()
+
+    slow = [tight.channel.stream_unary(path("ModelInfer")).future(never(), timeout=4) for _ in range(12)]
+    until = time.monotonic() + 0.8
+    while time.monotonic() < until:
+        assert tight.call("ModelInfer", asked_infer()).model_name == "houses"
+    ended.set()
+    assert {each.code().name for each in slow} == {"DEADLINE_EXCEEDED"}
 
 
 def test_who_goes_away_leaves_the_queue(tight: Any) -> None:

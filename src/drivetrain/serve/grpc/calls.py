@@ -137,10 +137,12 @@ class Calls:
         """The one message of a call. Raises Refusal; TimeoutError where it doesn't come."""
         now = time.monotonic()
         self._receiving[clock] = now
-        if len(self._receiving) > MOST_RECEIVING:
+        while len(self._receiving) > MOST_RECEIVING:
             slowest = next(iter(self._receiving))
-            if now - self._receiving[slowest] > PROMPT:
-                del self._receiving[slowest]
+            if now - self._receiving[slowest] <= PROMPT:
+                break
+            del self._receiving[slowest]
+            if not slowest.expired():  # One that has run out just now can't be set again.
                 slowest.reschedule(asyncio.get_running_loop().time())
         try:
             raw = await context.read()
