@@ -65,14 +65,16 @@ def unharmed(server: Any, mebibytes: float = 64) -> Iterator[None]:
     address = f"localhost:{server.grpc}"
     with grpc.insecure_channel(address) as channel:
         golden = _patiently(channel)
+        began = time.monotonic()
         for _ in range(20):
             call(channel, "ModelInfer", ASKED)
+        usual = (time.monotonic() - began) / 20
     before = server.memory()
     yield
     begun = time.monotonic()
     with grpc.insecure_channel(address) as channel:
         assert _patiently(channel) == golden
-        assert time.monotonic() - begun < 1
+        assert time.monotonic() - begun < 1 + 50 * usual  # Others work on this machine too.
     assert server.alive()
     assert server.memory() - before < mebibytes
     for line in server.log():
@@ -90,23 +92,23 @@ def _patiently(channel: grpc.Channel) -> Any:
             time.sleep(0.05)
 
 
-def said(connection: socket.socket, seconds: float = 0.5) -> bytes:
-    """What comes back until nothing comes for a while."""
+def said(connection: socket.socket, until: bytes, seconds: float = 8) -> bytes:
+    """What comes back, until these words are in it."""
     found = b""
     connection.settimeout(seconds)
     with suppress(OSError):
-        while data := connection.recv(2**16):
+        while until not in found and (data := connection.recv(2**16)):
             found += data
     return found
 
 
-def sent(port: int, *pieces: bytes, wait: float = 0) -> bytes:
-    """What a connection says to bytes; a server may hang up in the middle."""
+def sent(port: int, *pieces: bytes, until: bytes = b"") -> bytes:
+    """What a connection says to bytes, if words are waited for; a server may hang up in the middle."""
     with connected(port) as connection:
         with suppress(OSError):
             for piece in pieces:
                 connection.sendall(piece)
-        return said(connection, wait) if wait else b""
+        return said(connection, until) if until else b""
 
 
 def streams(count: int) -> range:
@@ -117,8 +119,9 @@ def test_a_method_whose_name_is_no_text(server: Any) -> None:
     """20 bytes of it end any other server of grpc.aio for good."""
     with unharmed(server):
         for name in (b"/\xff\xfe", INFER.encode() + b"\x80", b"nothing", b"/a\0b", b"/" + b"a" * 6000):
-            answer = sent(server.grpc, frame(HEADERS, END_HEADERS | END_STREAM, 1, head(name)), wait=0.2)
-            assert b"Method not found!" in answer, name
+            words = b"Method not found!"
+            opened = frame(HEADERS, END_HEADERS | END_STREAM, 1, head(name))
+            assert words in sent(server.grpc, opened, until=words), name
             for _ in range(20):
                 sent(server.grpc, frame(HEADERS, END_HEADERS | END_STREAM, 1, head(name)))
 
@@ -159,7 +162,8 @@ def test_bombs(server: Any) -> None:
                 pieces = [framed[start : start + 16384] for start in range(0, len(framed), 16384)]
                 opened = frame(HEADERS, END_HEADERS, 1, head(INFER, ("grpc-encoding", name)))
                 whole = b"".join(frame(DATA, 0, 1, piece) for piece in pieces) + frame(DATA, END_STREAM, 1)
-                assert b"message larger than max" in sent(server.grpc, opened, whole, wait=0.2)
+                words = b"message larger than max"
+                assert words in sent(server.grpc, opened, whole, until=words)
                 for _ in range(5):
                     sent(server.grpc, opened, frame(DATA, 0, 1, pieces[0]))
 
@@ -261,9 +265,9 @@ def test_messages_that_never_end_and_callers_that_go_on(server: Any) -> None:
         for connection in slow:
             connection.sendall(half)
         time.sleep(0.3)
-        assert min(cost(channel) for _ in range(5)) < 2 * usual
+        assert min(cost(channel) for _ in range(5)) < 3 * usual
         time.sleep(3)  # What took too long to come has been ended.
-        answer = said(slow[0], 0.2)
+        answer = said(slow[0], b"settings timeout")
         assert b"took too long" in answer or b"settings timeout" in answer
 
 
