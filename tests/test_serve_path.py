@@ -126,6 +126,7 @@ def test_many_callers_share_runs_and_one_bad_item_fails_alone() -> None:
     ("feeds", "words"),
     [
         ({"area": np.zeros(1, np.float32)}, "missing required .*'town'"),
+        ({"area": np.zeros(0, np.float32), "town": np.zeros(2, np.int64)}, "batch size|no rows|2 rows"),
         ({"area": np.zeros(1, np.float32), "town": np.zeros(2, np.int64)}, "2 rows, not 1"),
         ({"area": np.zeros(1, np.float64), "town": np.zeros(1, np.int64)}, "is 'FP64', but"),
         (

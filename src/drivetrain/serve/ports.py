@@ -55,17 +55,13 @@ class TensorGraph:
         more has to be looked at."""
         if self.varies or given.keys() != self._plain.keys():
             return 0
-        rows = 0
+        rows = -1
         for name, array in given.items():
             dtype, shape = self._plain[name]
             sides = array.shape
-            if (
-                array.dtype is not dtype
-                or dtype.hasobject
-                or sides[1:] != shape
-                or not sides
-                or (rows and rows != sides[0])
-            ):
+            if array.dtype is not dtype or dtype.hasobject or sides[1:] != shape or not sides:
+                return 0
+            if rows not in (-1, sides[0]):
                 return 0
             rows = sides[0]
         return rows
