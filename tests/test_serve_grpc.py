@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import grpc
@@ -735,3 +736,17 @@ def test_an_event_loop_can_serve_after_another() -> None:
         with serving("houses") as found:
             assert found.call("ServerLive").live
         asyncio.run(nothing())
+
+
+def test_our_own_fault_is_told_by_the_requests_id_alone(grpcs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> Any:
+        raise OSError("/secret/place is gone")
+
+    failed: list[Any] = []
+    monkeypatch.setattr(grpcs.server.router, "find", broken)
+    monkeypatch.setattr(grpcs.server, "log", SimpleNamespace(
+        failed=lambda fault, id: failed.append((str(fault), id)), access=lambda *_: None
+    ))  # fmt: skip
+    code, words = fault(grpcs.channel, "ModelInfer", asked_infer(), metadata=(("x-request-id", "r-1"),))
+    assert (code, "r-1" in words, "secret" in words) == ("INTERNAL", True, False)
+    assert failed == [("/secret/place is gone", "r-1")]

@@ -223,7 +223,7 @@ class Calls:
         """End a call with the code and the words for a fault, where it hasn't ended; the status to count it by."""
         if isinstance(fault, grpc.aio.AbortError):
             return 500
-        status, words, headers = told(fault, request, method.words)
+        status, words, headers = told(self._server, fault, request, method.words)
         trailing: list[tuple[str, str | bytes]] = [("x-request-id", request.id)]
         if after := headers.get("Retry-After", headers.get("retry-after", "")):
             trailing += retry(status, words, after)
@@ -251,7 +251,9 @@ def parsed(method: Method, raw: bytes) -> Message:
     return asked
 
 
-def told(fault: BaseException, request: Request, words: str = "") -> tuple[int, str, Mapping[str, str]]:
+def told(
+    server: Server, fault: Exception, request: Request, words: str = ""
+) -> tuple[int, str, Mapping[str, str]]:
     """HTTP's status for a fault, what the caller is told, and headers."""
     headers: Mapping[str, str] = {}
     if isinstance(fault, Refusal):
@@ -264,7 +266,7 @@ def told(fault: BaseException, request: Request, words: str = "") -> tuple[int, 
     elif isinstance(fault, TimeoutError):
         status, said = 504, "it took too long."
     else:
-        Log().failed(fault, id=request.id)
+        (server.log or Log()).failed(fault, id=request.id)
         status = 500
         said = str(
             DrivetrainError(

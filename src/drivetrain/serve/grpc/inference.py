@@ -339,7 +339,7 @@ async def _one(server: Server, asked: Message, request: Request) -> Message:
         status = 200
         return reply
     except Exception as fault:  # noqa: BLE001 - it happens to this request of the stream alone.
-        status, words, _ = told(fault, own, "v2")
+        status, words, _ = told(server, fault, own, "v2")
         return _failed(asked, words)
     finally:
         server.finished(own, status)
@@ -359,7 +359,7 @@ async def _safely(server: Server, asked: Message, request: Request) -> AsyncGene
                 yield StreamResponse(infer_response=piece)
         status = 200
     except Exception as fault:  # noqa: BLE001
-        status, words, _ = told(fault, own, "v2")
+        status, words, _ = told(server, fault, own, "v2")
         yield _failed(asked, words)
     finally:
         server.finished(own, status)
