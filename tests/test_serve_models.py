@@ -8,6 +8,7 @@ import json
 import struct
 import zlib
 from base64 import b64encode
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image as Pillow
-from serving import MODELS, golden_items, run, servable
-from wired import JSON, Told, bundle, everything, look, tell
+from serving import MODELS, a_repository, golden_items, run, servable
+from wired import JSON, Told, bundle, everything, look, over, tell
 
 from drivetrain.errors import DrivetrainError
 from drivetrain.runtime import Forecaster, Generator, Predictor
@@ -299,6 +300,16 @@ def test_pictures_of_more_than_forty_million_pixels_are_not_decoded() -> None:
             assert "pixels" in told.error
         tensors = {"name": "image", "shape": [1], "datatype": "BYTES", "data": [b64encode(bomb).decode()]}
         assert "pixels" in tell("/v2/models/pictures/infer", {"inputs": [tensors]}).error
+
+
+def test_pictures_of_one_request_have_so_many_pixels_together(tmp_path: Path) -> None:
+    with Pillow.open(io.BytesIO(IMAGE)) as picture:
+        limits = Limits(pixels=picture.width * picture.height)
+    server = over(a_repository(tmp_path, "pictures"), limits=limits)  # Ten such pictures are the most.
+    told = ask("pictures", [{"image": b64encode(IMAGE).decode()}] * 11, server=server)
+    errors = [each.get("error", "") for each in told.json()["answers"]]
+    assert [bool(error) for error in errors] == [False] * 10 + [True]
+    assert "the request has more than" in errors[-1]
 
 
 # --- forecasts --------------------------------------------------------------------------------------------

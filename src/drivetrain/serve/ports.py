@@ -10,7 +10,7 @@ import numpy as np
 from drivetrain.codecs import Codec, Signature
 from drivetrain.errors import DataError, DrivetrainError, UsageError
 from drivetrain.ragged import as_batch, lengths_of
-from drivetrain.serve.raw import PIXELS, from_wire
+from drivetrain.serve.raw import PIXELS, Budget, from_wire
 from drivetrain.serve.types import Port
 from drivetrain.types import Array, Session
 
@@ -71,7 +71,8 @@ class TensorGraph:
             return self._read(name, codec, array)
         if array.dtype == object:
             texts = np.empty(array.size, object)
-            texts[:] = [self._raw(codec, value) for value in array.reshape(-1)]
+            budget = Budget(self.pixels)
+            texts[:] = [_raw(codec, value, budget) for value in array.reshape(-1)]
             array = texts.reshape(array.shape)
         if not codec.varies:
             if lengths is not None:
@@ -97,7 +98,8 @@ class TensorGraph:
         """Raw values, read and encoded."""
         values = np.empty(len(array), object)
         try:
-            values[:] = [self._raw(codec, value) for value in array.reshape(-1)]
+            budget = Budget(self.pixels)
+            values[:] = [_raw(codec, value, budget) for value in array.reshape(-1)]
             column, faults = codec.encode_column(values)
         except DrivetrainError as fault:
             raise fault.at(name) from fault
@@ -105,15 +107,6 @@ class TensorGraph:
             row = min(faults)
             raise faults[row].at(f"{name}, row {row}")
         return as_batch({name: column})
-
-    def _raw(self, codec: Codec, value: Any) -> Any:
-        """An element of a BYTES tensor, as a codec reads it. Raises DataError."""
-        if codec.from_files or not isinstance(value, bytes):
-            return from_wire(value, codec, self.pixels)
-        try:
-            return str(value, "utf-8")
-        except UnicodeDecodeError:
-            raise DataError("a text is not UTF-8.") from None
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """The outputs by target. Raises BundleError."""
@@ -126,6 +119,16 @@ def longest(feeds: Mapping[str, Array], codecs: Mapping[str, Codec]) -> int:
     return max(
         (feeds[name].shape[1].bit_length() for name, codec in codecs.items() if codec.varies), default=0
     )
+
+
+def _raw(codec: Codec, value: Any, budget: Budget) -> Any:
+    """An element of a BYTES tensor, as a codec reads it. Raises DataError."""
+    if codec.from_files or not isinstance(value, bytes):
+        return from_wire(value, codec, budget)
+    try:
+        return str(value, "utf-8")
+    except UnicodeDecodeError:
+        raise DataError("a text is not UTF-8.") from None
 
 
 def joined(several: Sequence[Mapping[str, Array]], codecs: Mapping[str, Codec]) -> dict[str, Array]:

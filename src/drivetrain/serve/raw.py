@@ -12,22 +12,40 @@ from drivetrain.picture_file import opened
 from drivetrain.serve.settings import Limits
 
 PIXELS = Limits().pixels
+TOGETHER = 10
 NO_FILE = "Give the bytes of a file, in JSON as base64."
 
 
-def from_wire(raw: Any, codec: Codec, pixels: int = PIXELS) -> Any:
+class Budget:
+    """How many pixels the pictures of one request may have: `each`, and TOGETHER times as many all of them."""
+
+    def __init__(self, each: int) -> None:
+        self.each, self.left = each, TOGETHER * each
+
+    def take(self, data: Any) -> None:
+        """Count a picture, by its header. Raises DataError."""
+        with opened(data) as picture:
+            count = picture.width * picture.height
+        if count > self.each:
+            raise DataError(
+                f"the picture has {count:,} pixels; {self.each:,} are the most.", fix="Make it smaller."
+            )
+        if count > self.left:
+            raise DataError(
+                f"with this picture the request has more than {TOGETHER * self.each:,} pixels.",
+                fix="Ask in parts.",
+            )
+        self.left -= count
+
+
+def from_wire(raw: Any, codec: Codec, budget: Budget) -> Any:
     """A raw value for a codec: of files the bytes, which in a text are base64 or a data: URL, and in an object its "b64"; a
     picture's header is read before anything of it is decoded. Raises DataError."""
     if not codec.from_files:
         return raw
     data = file_of(raw)
     if codec.pictured:
-        with opened(data) as picture:
-            count = picture.width * picture.height
-        if count > pixels:
-            raise DataError(
-                f"the picture has {count:,} pixels; {pixels:,} are the most.", fix="Make it smaller."
-            )
+        budget.take(data)
     return data
 
 

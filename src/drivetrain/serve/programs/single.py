@@ -11,7 +11,7 @@ from drivetrain.runtime.predictor import Predictor
 from drivetrain.runtime.rows import Row, describe
 from drivetrain.serve.ports import TensorGraph
 from drivetrain.serve.programs.base import Servable, item_schema
-from drivetrain.serve.raw import from_wire
+from drivetrain.serve.raw import Budget, from_wire
 from drivetrain.types import Answer, Failure
 
 
@@ -29,7 +29,8 @@ class Single(Servable):
         self._files = [field for field, codec in bundle.signature.inputs.items() if codec.from_files]
 
     def read(self, items: Sequence[Any]) -> list[Row]:
-        given = [self._plain(item) for item in items] if self._files else [*items]
+        budget = Budget(self.pixels)
+        given = [self._plain(item, budget) for item in items] if self._files else [*items]
         return [*self.predictor.reader.rows(given, None)]
 
     def answers(self, read: Sequence[Row], options: Mapping[str, Any]) -> list[Answer | Failure]:
@@ -40,18 +41,18 @@ class Single(Servable):
             read, parts=options.get("parts", False), windows=options.get("windows", False)
         )
 
-    def _plain(self, item: Any) -> Any:
+    def _plain(self, item: Any, budget: Budget) -> Any:
         """The item with the bytes of its files; or the error."""
         if isinstance(item, DrivetrainError):
             return item
-        inputs, pixels = self.bundle.signature.inputs, self.pixels
+        inputs = self.bundle.signature.inputs
         try:
             if not isinstance(item, Mapping):
-                return from_wire(item, next(iter(inputs.values())), pixels) if len(inputs) == 1 else item
+                return from_wire(item, next(iter(inputs.values())), budget) if len(inputs) == 1 else item
             record = dict(cast("Mapping[str, Any]", item))
             for field in self._files:
                 if field in record:
-                    record[field] = from_wire(record[field], inputs[field], pixels)
+                    record[field] = from_wire(record[field], inputs[field], budget)
             return record
         except DrivetrainError as fault:
             return fault.at("a text" if isinstance(item, str) else describe(item))
