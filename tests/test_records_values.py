@@ -28,6 +28,7 @@ from drivetrain.records.moments import iso, moment
 from drivetrain.records.postgres import _LOCK
 from drivetrain.records.record import Record
 from drivetrain.records.schema import STEPS
+from drivetrain.serve.programs.recommend import Recommends
 from drivetrain.types import Answer, Failure, Unusual
 
 SECOND = 1_000_000_000
@@ -159,6 +160,18 @@ def test_a_part_that_is_redacted_is_left_out_however_deep() -> None:
     assert keep_parts(Kept(), {"prompt": "x" * 2_000_000}, {}, **AS).inputs == {
         "prompt": {"sha256": sha256(b'"' + b"x" * 2_000_000 + b'"'), "characters": 2_000_002}
     }
+
+
+def test_an_answer_says_nothing_again_of_what_is_redacted() -> None:
+    told = {"user": "Zed", "items": [{"item": "Alien", "score": 0.5, "why": "because of Zed's list", "reasons": ["Zed's"]}],
+            "notes": ["user 'Zed' has no history here"]}  # fmt: skip
+    item = {"user": "Zed", "history": ["Zed's"], "n": 1}
+    for answer in (told, Answer("Zed", {"liked": told})):
+        for kept in (Kept(redact=("user", "history")), Kept(inputs="summary"), Kept(inputs="none")):
+            found = keep_parts(kept, item, answer, quotes=Recommends.quotes, **AS)
+            assert found.answer == {"items": [{"item": "Alien", "score": 0.5}]}
+            assert b"Zed" not in pack(found)
+        assert keep_parts(Kept(), item, answer, quotes=Recommends.quotes, **AS).answer == told
 
 
 def test_files_are_kept_by_digest_and_size(tmp_path: Path) -> None:

@@ -97,7 +97,10 @@ def predict(opened: Bundle, options: Namespace) -> Reply:
         if batch is not None:
             for each in found:
                 batch.add_parts(
-                    {"history": of_file(path), "horizon": options.horizon}, each.to_json(), each.series
+                    {"history": of_file(path), "horizon": options.horizon},
+                    each.to_json(),
+                    each.series,
+                    ("series", "notes"),
                 )
     notes = list(dict.fromkeys(note for each in found for note in each.notes))
     if options.out:

@@ -73,12 +73,16 @@ class Batch:
             key,
         )  # fmt: skip
 
-    def add_parts(self, item: Mapping[str, Any], answer: Mapping[str, Any], key: str = "") -> None:
-        """The same of an item that is no row of inputs, such as a history."""
+    def add_parts(
+        self, item: Mapping[str, Any], answer: Mapping[str, Any], key: str = "", quotes: Sequence[str] = ()
+    ) -> None:
+        """The same of an item that is no row of inputs, such as a history; `key` says again what came, as `quotes` do
+        (see `keep_parts`)."""
+        key = key if self.kept.is_open else ""
         self._add(
             keep_parts(
                 self.kept, item, answer, model=self.model, version=self.version, bundle=self._bundle.hash, key=key,
-                source="batch",
+                source="batch", quotes=quotes,
             ),
             key,
         )  # fmt: skip

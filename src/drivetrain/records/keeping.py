@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Collection, Container, Mapping
 from typing import Any, cast
 
 import numpy as np
@@ -69,10 +69,14 @@ def _bytes_of(files: Callable[[Any], Any], raw: Any) -> Any:
 def keep_parts(
     kept: Kept, item: Mapping[str, Any], answer: Answer | Failure | Mapping[str, Any], *, model: str, version: int,
     bundle: str, latency_ms: float | None = None, request: str = "", key: str = "", source: str = "http",
+    quotes: Collection[str] = (),
 ) -> Record:  # fmt: skip
     """The same of an item that has parts beside its model's inputs, such as a history of which the columns are: a redacted
-    name is left out of it and of its parts, and a part that is a text, where anything is redacted."""
+    name is left out of it and of its parts, and a part that is a text, where anything is redacted. `quotes` are the parts of
+    the answer that say again what came, such as whose history it was: they are kept where all inputs are."""
     said, probability = answered(answer, kept)
+    if quotes and not kept.is_open:
+        said = cast("dict[str, Any]", _without(said, quotes))
     told: dict[str, Any] | None = None
     if kept.inputs != "none":
         told = {
@@ -143,8 +147,7 @@ def answered(answer: Answer | Failure | Mapping[str, Any], kept: Kept) -> tuple[
     """The answer as JSON without what is redacted, and the probability of what was answered where it has one."""
     if isinstance(answer, Failure):
         # An error quotes the value that it is about.
-        open = not kept.redact and kept.inputs == "read"
-        return {"error": answer.error.error if open else "not answered"}, None
+        return {"error": answer.error.error if kept.is_open else "not answered"}, None
     if isinstance(answer, Mapping):
         said = {name: value for name, value in answer.items() if name not in ("input", "unusual")}
     else:

@@ -27,6 +27,11 @@ class Kept:
     required: bool = False
     """Whether an answer that can't be recorded is withheld (503); else it is given, and the loss told."""
 
+    @property
+    def is_open(self) -> bool:
+        """Whether an answer may say again what came: an error, for one, quotes the value that it is about."""
+        return not self.redact and self.inputs == "read"
+
 
 def check_kept(kept: Kept, inputs: Iterable[str], model: str) -> None:
     """Raises UsageError for a redacted input that the model doesn't have, which would leave the one that was meant in the open, and

@@ -85,7 +85,7 @@ async def record_items(
             if isinstance(items[place], Mapping)
             else {"item": items[place]}
         )
-        return keep_parts(kept, item, answers[place], **told)
+        return keep_parts(kept, item, answers[place], quotes=servable.quotes, **told)
 
     return await _record(server, servable.name, len(items), request, made)
 

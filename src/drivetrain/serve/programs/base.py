@@ -31,6 +31,8 @@ class Servable(ABC):
     """Whether it writes piece by piece (`stream`)."""
     options: ClassVar[tuple[str, ...]] = ()
     """What may be asked for beside the items."""
+    quotes: ClassVar[tuple[str, ...]] = ()
+    """The parts of an answer that say again what came: they aren't recorded where inputs aren't."""
     graph: TensorGraph | None = None
     """Of what also answers arrays with arrays."""
     schema: Mapping[str, Any]

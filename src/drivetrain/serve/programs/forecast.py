@@ -28,6 +28,7 @@ class _Asked(NamedTuple):
 
 class Forecasts(Servable):
     program: ClassVar[str] = "forecast"
+    quotes: ClassVar[tuple[str, ...]] = ("series", "notes")
 
     def __init__(
         self, bundle: Bundle, name: str, version: int, *, threads: int | None, trusted: bool

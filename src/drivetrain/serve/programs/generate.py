@@ -24,6 +24,7 @@ FIELDS = tuple(field.name for kind in STRATEGIES.values() for field in dataclass
 
 class Writes(Servable):
     program: ClassVar[str] = "generate"
+    quotes: ClassVar[tuple[str, ...]] = ("notes",)
     streams: ClassVar[bool] = True
     options: ClassVar[tuple[str, ...]] = ("most", "strategy", *FIELDS)
 

@@ -19,6 +19,7 @@ MOST = 1000
 
 class Recommends(Servable):
     program: ClassVar[str] = "recommend"
+    quotes: ClassVar[tuple[str, ...]] = ("user", "reasons", "why", "notes")
 
     def __init__(
         self, bundle: Bundle, name: str, version: int, *, threads: int | None, trusted: bool
