@@ -246,19 +246,11 @@ class Connection(asyncio.Protocol):
     def _without_upgrade(self, rest: bytes) -> None:
         """Read a request that offers another protocol as if it didn't: nobody must take the offer (RFC 9110 7.8), but Java's
         client makes it (h2c) with each request, body or not. The parser takes what follows such a head for the other protocol."""
-        tokens = [token.strip() for token in self.headers.pop("connection", "").split(",")]
-        kept = [token for token in tokens if token.lower() not in ("upgrade", "http2-settings")]
-        headers = {
-            name: value for name, value in self.headers.items() if name not in ("upgrade", "http2-settings")
-        }
-        if any(kept):
-            headers["connection"] = ", ".join(kept)
-        lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
-        version = self.parser.get_http_version().encode()
-        start = b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, version)
+        version = self.parser.get_http_version()
+        plain = heads.without_upgrade(self.parser.get_method(), self.url, version, self.headers)
         self._expect_next()
         self.parser = httptools.HttpRequestParser(self)
-        self.data_received(start + "".join(lines).encode("latin-1") + b"\r\n" + rest)
+        self.data_received(plain + rest)
 
     def _continue(self, expected: str) -> None:
         if expected.lower() != "100-continue":

@@ -15,6 +15,7 @@ _UNSENT = re.compile(r"[\x00-\x1f\x7f]")
 _HIDDEN = re.compile(rb"%(?:2f|5c)", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\\]")
 _QUERY_FIELDS = 100
+_OFFERS = ("upgrade", "http2-settings")
 _FRAMING = frozenset({"content-length", "transfer-encoding", "connection", "date"})
 
 _starts: dict[tuple[int, str], bytes] = {}
@@ -62,6 +63,18 @@ def _query(query: bytes) -> dict[str, str]:
     if len(found) < len(pairs):
         raise Refusal(400, "the address has a field of its query twice")
     return found
+
+
+def without_upgrade(method: bytes, url: bytes, version: str, headers: Mapping[str, str]) -> bytes:
+    """A request's head again, as its parts came out of the parser, without the offer to speak another protocol."""
+    tokens = [token.strip() for token in headers.get("connection", "").split(",")]
+    kept = ", ".join(token for token in tokens if token.lower() not in _OFFERS)
+    lines = [
+        f"{name}: {value}\r\n" for name, value in headers.items() if name not in (*_OFFERS, "connection")
+    ]
+    if kept:
+        lines.append(f"connection: {kept}\r\n")
+    return b"%b %b HTTP/%b\r\n%b\r\n" % (method, url, version.encode(), "".join(lines).encode("latin-1"))
 
 
 def head(request: Request, response: Response, date: bytes, length: bytes, ending: bytes) -> bytes:
