@@ -20,6 +20,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from serving import simple_bundle
 
 from drivetrain.bundle import open_bundle
 from drivetrain.cli.main import main
@@ -366,6 +367,14 @@ def test_triton_is_told_the_tensors_of_the_graph(written: Path) -> None:
 
 
 @pytest.mark.slow
+def test_triton_is_told_the_types_of_a_graph_that_was_made_elsewhere(tmp_path: Path) -> None:
+    simple_bundle(tmp_path / "simple.bundle")
+    write(str(tmp_path / "simple.bundle"), str(tmp_path / "out"), ["triton"])
+    text = (tmp_path / "out/triton/models/simple_graph/config.pbtxt").read_text()
+    assert text.count("data_type: TYPE_INT32 dims: [16]") == 4
+    assert "FP32" not in text
+
+
 def test_triton_reads_its_configuration(written: Path) -> None:
     """Triton's own description of it, in the environment that DRIVETRAIN_TRITON_PYTHON names, parses each file and finds no
     field unknown."""

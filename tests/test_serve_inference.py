@@ -309,7 +309,7 @@ def _golden(name: str, rows: int) -> list[dict[str, Any]]:
         else:
             array = np.stack(encoded)
         data = [None if value != value else value for value in array.ravel().tolist()]
-        found.append(port(field, tensors.datatype_of(array), list(array.shape), data))
+        found.append(port(field, tensors.datatype_of(array.dtype), list(array.shape), data))
     return found
 
 

@@ -130,7 +130,7 @@ def test_any_json_is_a_tensor_or_a_refusal(datatype: str, shape: Any, data: Any)
 def test_json_and_bytes_say_the_same(datatype: str) -> None:
     values = {"BYTES": ["a", "ä"], "BOOL": [True, False]}.get(datatype, [0, 100])
     array = tensors.from_json("x", datatype, [2], values)
-    assert tensors.datatype_of(array) == datatype
+    assert tensors.datatype_of(array.dtype) == datatype
     raw = tensors.from_bytes("x", datatype, [2], tensors.to_bytes(array))
     np.testing.assert_array_equal(raw if datatype != "BYTES" else [text.decode() for text in raw], array)
     told = orjson.loads(orjson.dumps(tensors.to_json(array), option=orjson.OPT_SERIALIZE_NUMPY))

@@ -269,7 +269,7 @@ def test_raw_values_get_the_numbers_that_encoded_ones_get_by_the_other_protocol(
         (found,) = told.json()["predictions"]
         inputs = [
             {
-                "name": field, "datatype": tensors.datatype_of(case.encoded[field]), "shape": [1, *case.encoded[field].shape],
+                "name": field, "datatype": tensors.datatype_of(case.encoded[field].dtype), "shape": [1, *case.encoded[field].shape],
                 "data": [None if each != each else each for each in case.encoded[field].ravel().tolist()],
             }
             for field in codecs

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from itertools import groupby
+from typing import Any
+
+import numpy as np
 
 from drivetrain.bundle import Bundle
 from drivetrain.bundle.archive import write_zip
@@ -14,14 +17,11 @@ from drivetrain.deploy.plan import Deployed, Plan
 from drivetrain.deploy.wheel import wheel
 from drivetrain.errors import UsageError
 from drivetrain.ragged import lengths_of
+from drivetrain.serve.tensors import datatype_of
 
 MOST_ROWS = 64
-_TYPES = {
-    "bool": "BOOL", "uint8": "UINT8", "uint16": "UINT16", "uint32": "UINT32", "uint64": "UINT64", "int8": "INT8", "int16": "INT16",
-    "int32": "INT32", "int64": "INT64", "float16": "FP16", "float32": "FP32", "float64": "FP64", "object": "STRING",
-}  # fmt: skip
-"""numpy's names -> Triton's, without TYPE_."""
 GRAPH = "_graph"
+TEXT = np.dtype(object)
 
 _MODEL = '''"""Written by drivetrain: %(about)s"""
 
@@ -98,30 +98,29 @@ def _refuse_unlike(versions: list[Deployed]) -> None:
             )  # fmt: skip
 
 
-def _port(name: str, dtype: str, shape: tuple[int | None, ...]) -> str:
+def _port(name: str, dtype: np.dtype[Any], shape: tuple[int | None, ...]) -> str:
+    kind = datatype_of(dtype).replace("BYTES", "STRING")  # As configurations say it.
     sides = [-1 if side is None else side for side in shape] or [1]
     scalar = "" if shape else " reshape { shape: [ ] }"
-    return f"  {{ name: {json.dumps(name)} data_type: TYPE_{_TYPES[dtype]} dims: {sides}{scalar} }}"
+    return f"  {{ name: {json.dumps(name)} data_type: TYPE_{kind} dims: {sides}{scalar} }}"
 
 
 def _graph_config(name: str, bundle: Bundle) -> str:
     tensors = bundle.tensors
     inputs: list[str] = []
     for field, codec in bundle.signature.inputs.items():
-        inputs.append(_port(tensors.inputs[field], codec.dtype.name, codec.shape))
+        inputs.append(_port(tensors.inputs[field], codec.dtype, codec.shape))
         if codec.varies:
-            inputs.append(_port(tensors.inputs[lengths_of(field)], "int64", ()))
+            inputs.append(_port(tensors.inputs[lengths_of(field)], np.dtype(np.int64), ()))
     outputs = [
-        _port(tensors.outputs[field], "float32", codec.output_shape)
+        _port(tensors.outputs[field], codec.output_dtype, codec.output_shape)
         for field, codec in bundle.signature.targets.items()
     ]
     return _config(name, 'backend: "onnxruntime"', inputs, outputs)
 
 
 def _step_config(name: str) -> str:
-    return _config(
-        name, 'backend: "python"', [_port("item", "object", (1,))], [_port("answer", "object", (1,))]
-    )
+    return _config(name, 'backend: "python"', [_port("item", TEXT, (1,))], [_port("answer", TEXT, (1,))])
 
 
 def _config(name: str, backend: str, inputs: list[str], outputs: list[str]) -> str:

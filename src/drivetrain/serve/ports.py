@@ -11,14 +11,10 @@ from drivetrain.codecs import Codec, Signature
 from drivetrain.errors import DataError, DrivetrainError, UsageError
 from drivetrain.ragged import as_batch, lengths_of
 from drivetrain.serve.raw import PIXELS, Budget, from_wire
+from drivetrain.serve.tensors import datatype_of
 from drivetrain.serve.types import Port
 from drivetrain.types import Array, Session
 
-DATATYPES = {
-    "bool": "BOOL", "uint8": "UINT8", "uint16": "UINT16", "uint32": "UINT32", "uint64": "UINT64", "int8": "INT8", "int16": "INT16",
-    "int32": "INT32", "int64": "INT64", "float16": "FP16", "float32": "FP32", "float64": "FP64", "object": "BYTES",
-}  # fmt: skip
-"""numpy's names -> those of the Open Inference Protocol."""
 LENGTHS = "_lengths"
 """Behind an input's name: the input that has the lengths of its rows, where they are padded."""
 
@@ -159,7 +155,7 @@ def _as_long(arrays: list[Array], padding: float) -> list[Array]:
 def _ports(name: str, codec: Codec) -> list[Port]:
     sides = (-1 if side is None else int(side) for side in codec.shape)
     extra = {"raw": "BYTES"} if codec.from_text else {}
-    found = [Port(name, DATATYPES[codec.dtype.name], (-1, *sides), extra)]
+    found = [Port(name, datatype_of(codec.dtype), (-1, *sides), extra)]
     if codec.varies:
         found.append(Port(name + LENGTHS, "INT64", (-1,), {"lengths_of": name, "required": False}))
     return found
@@ -167,4 +163,4 @@ def _ports(name: str, codec: Codec) -> list[Port]:
 
 def _output(name: str, codec: Codec) -> Port:
     extra = {"labels": [*codec.labels]} if codec.labels is not None else {}
-    return Port(name, DATATYPES[codec.output_dtype.name], (-1, *codec.output_shape), extra)
+    return Port(name, datatype_of(codec.output_dtype), (-1, *codec.output_shape), extra)

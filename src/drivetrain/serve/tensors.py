@@ -45,9 +45,9 @@ _RANGES: dict[str, tuple[frozenset[type], float, float]] = {
 """Datatype -> which numbers of JSON it takes, from and to."""
 
 
-def datatype_of(array: Array) -> str:
-    """The protocol's word for an array's dtype; "BYTES" for objects and texts."""
-    return "BYTES" if array.dtype.kind in "OSU" else _NAMES[array.dtype.newbyteorder("<")]
+def datatype_of(dtype: np.dtype[Any]) -> str:
+    """The protocol's word for a dtype; "BYTES" for objects and texts."""
+    return "BYTES" if dtype.kind in "OSU" else _NAMES[dtype.newbyteorder("<")]
 
 
 def dtype_of(name: str, datatype: Any) -> np.dtype[Any]:
@@ -192,7 +192,7 @@ def check_feeds(servable: Any, feeds: Mapping[str, Array]) -> None:
 
 
 def _check_feed(model: str, port: Port, array: Array) -> None:
-    given, shape = datatype_of(array), port.shape
+    given, shape = datatype_of(array.dtype), port.shape
     if given != port.datatype:
         if given != "BYTES" or port.extra.get("raw") != "BYTES":
             raise _refused(

@@ -96,7 +96,7 @@ def array_of_proto(name: str, proto: Message, most_bytes: int) -> Array:
 
 def proto_of(array: Array) -> Message:
     """A TensorProto of typed values, as TensorFlow Serving answers."""
-    datatype = tensors.datatype_of(array)
+    datatype = tensors.datatype_of(array.dtype)
     proto = Tensor(dtype=NUMBERS[datatype])
     for side in array.shape:
         proto.tensor_shape.dim.add(size=side)

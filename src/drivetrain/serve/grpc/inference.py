@@ -182,7 +182,7 @@ def _rendered(found: path.AnsweredTensors, request_id: str, wanted: Mapping[str,
         if classes := wanted.get(name):
             labels = next(port.extra.get("labels") for port in found.servable.outputs if port.name == name)
             array = tensors.classified(array, classes, cast("Sequence[str] | None", labels))
-        reply.outputs.add(name=name, datatype=tensors.datatype_of(array), shape=array.shape)
+        reply.outputs.add(name=name, datatype=tensors.datatype_of(array.dtype), shape=array.shape)
         reply.raw_output_contents.append(tensors.to_bytes(array))
     if any(found.record_ids):
         reply.parameters["record_ids"].string_param = ",".join(each or "" for each in found.record_ids)

@@ -281,7 +281,7 @@ def _rendered(
             labels = next(port.extra.get("labels") for port in found.servable.outputs if port.name == name)
             array = tensors.classified(array, how.classes, cast("Sequence[str] | None", labels))
         told: dict[str, Any] = {
-            "name": name, "datatype": tensors.datatype_of(array), "shape": list(array.shape),
+            "name": name, "datatype": tensors.datatype_of(array.dtype), "shape": list(array.shape),
         }  # fmt: skip
         if how.binary:
             binary.append(tensors.to_bytes(array))
