@@ -300,7 +300,7 @@ class TestTheWay:
 
 class TestManyItems:
     def about(self, schema: Any = NUMBER, body: int = 10_000, rows: int = 100) -> Described:
-        return Described({}, {"area": schema}, ("price",), "single", "h", "", body, rows)
+        return Described({}, {"area": schema}, ("price",), "single", body, rows)
 
     def test_items_are_cut_by_rows_and_by_bytes(self) -> None:
         batches = list(Question("m", self.about(rows=3), Wish()).batches([{"area": n} for n in range(7)]))

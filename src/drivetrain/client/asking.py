@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from drivetrain.client.call import Call, Refused, Reply, header, place
 from drivetrain.client.tensors import HEADER_LENGTH, from_reply, to_request
@@ -14,6 +14,9 @@ from drivetrain.files import from_json, to_json
 from drivetrain.runtime.frames import column_of, frame_rows, library_of, names_of
 from drivetrain.runtime.rows import describe, sample_of
 from drivetrain.types import Answer, Array, Failure, Unusual
+
+if TYPE_CHECKING:
+    from drivetrain.runtime.generator import Piece
 
 JSON, FILE = "application/json", "application/octet-stream"
 AT_ONCE, FILES_AT_ONCE = 1024, 64
@@ -49,9 +52,9 @@ class Wish:
         which = which if self.label is None else ("labels", self.label)
         return place("models", model, *which, *([verb] if verb else []))
 
-    def headers(self, sticky: str = STICKY) -> dict[str, str]:
+    def headers(self) -> dict[str, str]:
         return {
-            **header(sticky or STICKY, self.sticky),
+            **header(STICKY, self.sticky),
             **header("X-Priority", self.priority),
             **header("X-Record-Key", self.record_key),
         }
@@ -66,8 +69,6 @@ class Described:
     """Input -> JSON schema of its raw value, in the model's order."""
     targets: tuple[str, ...]
     program: str
-    hash: str
-    sticky: str
     most_bytes: int
     most_rows: int
 
@@ -98,8 +99,7 @@ def described(reply: Reply) -> Described:
         limits = told.get("limits", {})
         return Described(
             told, {each["name"]: each["schema"] for each in told["inputs"]}, tuple(each["name"] for each in told["targets"]),
-            told["program"], told.get("hash", ""), told.get("sticky", ""), int(limits.get("body", 2**25)),
-            int(limits.get("rows", AT_ONCE)),
+            told["program"], int(limits.get("body", 2**25)), int(limits.get("rows", AT_ONCE)),
         )  # fmt: skip
     except (KeyError, TypeError, AttributeError, ValueError) as fault:
         raise DrivetrainError(f"the server doesn't describe the model: {fault!r} is missing.") from fault
@@ -133,7 +133,7 @@ def outcomes(model: str, given: Iterable[Mapping[str, Any]]) -> Call[dict[str, A
 
 
 def generate(model: str, prompt: Any, options: Mapping[str, Any], wish: Wish) -> Call[dict[str, Any]]:
-    """Its reply is a stream of events, which `pieces` reads."""
+    """Its reply is a stream of events, of which `piece` reads each line."""
     return _posted(wish.path(model, "generate"), {"prompt": plain(prompt), **options}, wish.headers())
 
 
@@ -148,14 +148,19 @@ def _posted(path: str, value: Any, headers: Mapping[str, str]) -> Call[dict[str,
     )
 
 
-def event(line: bytes) -> dict[str, Any] | None:
-    """What a line of a stream of events tells, None where that is nothing. Raises DrivetrainError that the server sent."""
+def piece(line: bytes) -> Piece | None:
+    """The piece of a text that a line of a stream of events tells, None where it tells none. Raises DrivetrainError that the server
+    sent."""
+    from drivetrain.runtime.generator import Piece
+
     if not line.startswith(b"data:"):
         return None
     told = from_json(line[5:].strip(), where="the server's stream")
     if "error" in told:
         raise DrivetrainError(str(told["error"]), where=told.get("where", ""), fix=str(told.get("fix", "")))
-    return told
+    if "token" not in told:
+        return None
+    return Piece(told["token"], told.get("text", ""), bool(told.get("stops", False)))
 
 
 # --- answers for items -------------------------------------------------------------------------------------
@@ -191,7 +196,7 @@ class Question:
     """Items on their way to a model: cut into requests that the server takes."""
 
     def __init__(self, model: str, about: Described, wish: Wish, options: Mapping[str, bool] = {}) -> None:
-        self.about, self.headers = about, wish.headers(about.sticky)
+        self.about, self.headers = about, wish.headers()
         asked = "&".join(f"{name}=true" for name, value in options.items() if value)
         self.path = wish.path(model, "predict") + (f"?{asked}" if asked else "")
         self.rows = max(1, min(FILES_AT_ONCE if about.of_files else AT_ONCE, about.most_rows))
@@ -322,6 +327,11 @@ def history_item(history: Any, horizon: int | None, future: Any) -> dict[str, An
         "horizon": horizon,
     }
     return {name: value for name, value in item.items() if value is not None}
+
+
+def wish_item(user: Any, n: int, wishes: Mapping[str, Any]) -> dict[str, Any]:
+    """A wish for recommendations as a recommender's item."""
+    return {name: value for name, value in {"user": user, "n": n, **wishes}.items() if value is not None}
 
 
 def _columns(given: Any) -> Any:

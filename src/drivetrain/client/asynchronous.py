@@ -22,12 +22,13 @@ from drivetrain.client.call import (
     Refused,
     Reply,
     address_of,
+    check_limits,
     refusal,
     secure_context,
     unreachable,
     wait_before_again,
 )
-from drivetrain.errors import DrivetrainError, UsageError
+from drivetrain.errors import DrivetrainError
 from drivetrain.types import Answer, Array, Failure
 
 if TYPE_CHECKING:
@@ -52,8 +53,7 @@ class AsyncClient:
         connections: int = 32,
     ) -> None:
         self.address = address_of(url, key)
-        if not timeout > 0 or connections < 1 or retries < 0:
-            raise UsageError("timeout and connections are above 0, retries 0 or more.", where="timeout")
+        check_limits(timeout, retries, connections)
         self.timeout, self.retries, self.connections = timeout, retries, connections
         context = secure_context(ca, certificate) if self.address.secure else None
         self._pool = _Pool(self.address, context, connections)
@@ -168,32 +168,21 @@ class AsyncClient:
         label: str | None = None,
         **wishes: Any,
     ) -> dict[str, Any]:
-        """The best `n` items for a user, or for a `history` of items: `{"user", "items": [{"item", "score", "why", ...}],
-        "notes"}`. The other wishes are those of `Recommender.recommend`."""
-        item = {"user": user, "n": n, **wishes}
-        answer = await self.predict(
-            model,
-            {name: value for name, value in item.items() if value is not None},
-            version=version,
-            label=label,
-        )
-        (found,) = answer.targets.values()
+        item = asking.wish_item(user, n, wishes)
+        (found,) = (await self.predict(model, item, version=version, label=label)).targets.values()
         return found
 
     async def generate(
         self, model: str, prompt: Any, *, version: int | None = None, label: str | None = None, **options: Any
     ) -> AsyncIterator[Piece]:
-        from drivetrain.runtime.generator import Piece
-
         call = asking.generate(model, prompt, options, Wish(version, label))
         try:
             async with self._pool.opened(call, self.timeout) as reply:
                 if not 200 <= reply.status < 300:
                     raise refusal(await _whole(reply))
                 async for line in _lines(reply, self.timeout):
-                    told = asking.event(line)
-                    if told is not None and "token" in told:
-                        yield Piece(told["token"], told.get("text", ""), bool(told.get("stops", False)))
+                    if (piece := asking.piece(line)) is not None:
+                        yield piece
         except (OSError, EOFError, ValueError) as fault:
             raise unreachable(self.address, fault, self.timeout) from fault
 

@@ -92,6 +92,12 @@ def address_of(url: str, key: str | None) -> Address:
     return Address(host, port, secure, parts.path.rstrip("/"), headers)
 
 
+def check_limits(timeout: float, retries: int, connections: int) -> None:
+    """Raises UsageError for what no question could be asked with."""
+    if not timeout > 0 or connections < 1 or retries < 0:
+        raise UsageError("timeout and connections are above 0, retries 0 or more.", where="timeout")
+
+
 _EXAMPLE = "Such as http://127.0.0.1:8000."
 
 

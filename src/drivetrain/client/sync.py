@@ -16,13 +16,13 @@ from drivetrain.client.call import (
     Call,
     Refused,
     address_of,
+    check_limits,
     refusal,
     secure_context,
     unreachable,
     wait_before_again,
 )
 from drivetrain.client.connections import Pool, whole
-from drivetrain.errors import UsageError
 from drivetrain.types import Answer, Array, Failure
 
 if TYPE_CHECKING:
@@ -55,8 +55,7 @@ class Client:
         connections: int = 8,
     ) -> None:
         self.address = address_of(url, key)
-        if not timeout > 0 or connections < 1 or retries < 0:
-            raise UsageError("timeout and connections are above 0, retries 0 or more.", where="timeout")
+        check_limits(timeout, retries, connections)
         self.timeout, self.retries, self.connections = timeout, retries, connections
         context = secure_context(ca, certificate) if self.address.secure else None
         self._pool = Pool(self.address, context, connections)
@@ -188,10 +187,8 @@ class Client:
     ) -> list[dict[str, Any]]:
         """What follows a history (the path of a CSV, a frame, or a mapping of columns), for each of its series: `{"series",
         "forecast": [{"stamp", "value", "low", "high"}], "notes"}`."""
-        answer = self.predict(
-            model, asking.history_item(history, horizon, future), version=version, label=label
-        )
-        (found,) = answer.targets.values()
+        item = asking.history_item(history, horizon, future)
+        (found,) = self.predict(model, item, version=version, label=label).targets.values()
         return found["forecasts"]
 
     def recommend(
@@ -206,14 +203,8 @@ class Client:
     ) -> dict[str, Any]:
         """The best `n` items for a user, or for a `history` of items: `{"user", "items": [{"item", "score", "why", ...}],
         "notes"}`. The other wishes are those of `Recommender.recommend`."""
-        item = {"user": user, "n": n, **wishes}
-        answer = self.predict(
-            model,
-            {name: value for name, value in item.items() if value is not None},
-            version=version,
-            label=label,
-        )
-        (found,) = answer.targets.values()
+        item = asking.wish_item(user, n, wishes)
+        (found,) = self.predict(model, item, version=version, label=label).targets.values()
         return found
 
     def generate(
@@ -222,13 +213,10 @@ class Client:
         """What a language model writes after a prompt, piece by piece as it is written: `print(piece.text, end="")`. `options`:
         `most` tokens; `strategy` ("greedy", "sampling" or "beam") and its fields (`temperature`, `top_k`, `top_p`, `seed`;
         `width`)."""
-        from drivetrain.runtime.generator import Piece
-
         call = asking.generate(model, prompt, options, Wish(version, label))
         for line in self._lines(call):
-            told = asking.event(line)
-            if told is not None and "token" in told:
-                yield Piece(told["token"], told.get("text", ""), bool(told.get("stops", False)))
+            if (piece := asking.piece(line)) is not None:
+                yield piece
 
     def infer(
         self,
