@@ -25,6 +25,9 @@ def work(settings: Settings, shared: Shared, number: int, life: int, tell: int) 
         os.kill(os.getpid(), signal.SIGKILL)
     if fault == "bug":
         raise ZeroDivisionError
+    if fault == "slow start":
+        os.kill(os.getppid(), signal.SIGHUP)
+        time.sleep(0.2)
     stopping: list[int] = []
     hears, wakes = os.pipe()
     os.set_blocking(wakes, False)

@@ -122,6 +122,29 @@ def test_a_redacted_name_that_the_model_does_not_have_is_no_setting(tmp_path: Pa
     assert fresh.models["houses"].states[1].state == "failed"
 
 
+def test_what_the_settings_name_and_is_not_there_is_told_once(tmp_path: Path) -> None:
+    put(tmp_path, 1, HOUSES.read_bytes())
+    labels, shares = {"champion": 9, "stable": 1}, {"stable": 0.5, "8": 0.5}
+    models = {
+        "houses": ModelSettings(labels=labels, traffic=shares, versions=(1, 7)),
+        "hosues": ModelSettings(),
+    }
+    there = Repository(Settings(str(tmp_path), threads=1, models=models))
+    told: list[str] = []
+    there.observers.append(lambda event: told.append(event.reason) if event.kind == "refused" else None)
+    there.scan()
+    there.scan()
+    assert told == [
+        "houses: the label 'champion' names version 9, which isn't there",
+        "houses: the traffic '8' names version 8, which isn't there",
+        "houses: the list of versions names version 7, which isn't there",
+        "hosues: the settings name it, and there is no such model",
+    ]
+    put(tmp_path, 9, HOUSES.read_bytes())
+    there.scan()
+    assert len(told) == 4
+
+
 def test_a_name_that_is_redacted_of_all_models_need_not_be_each_ones(tmp_path: Path) -> None:
     put(tmp_path, 1, HOUSES.read_bytes())
     kept = Kept(redact=("area", "nothing"))

@@ -8,6 +8,7 @@ import math
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -64,6 +65,47 @@ def test_a_server_that_others_reach_without_a_key_says_so() -> None:
         assert [line["level"] for line in server.log if line["event"] == "open to all"] == ["warning"]
     with served(HOUSES) as server:
         assert not [line for line in server.log if line["event"] == "open to all"]
+
+
+def test_it_serves_without_standard_files_and_writes_its_log_into_no_other(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as there:
+        port = there.getsockname()[1]
+    command = [
+        sys.executable,
+        "-m",
+        "drivetrain",
+        "serve",
+        str(HOUSES),
+        "--http",
+        str(port),
+        "--records",
+        f"sqlite:///{tmp_path}/r",
+    ]
+
+    def close() -> None:
+        os.closerange(0, 3)
+
+    process = subprocess.Popen(command, preexec_fn=close)
+    try:
+        asker, end = Served.__new__(Served), time.monotonic() + 20
+        asker.host, asker.port = "127.0.0.1", port
+        while time.monotonic() < end and process.poll() is None:
+            try:
+                assert (
+                    asker.ask("POST", "/models/format-1-houses/predict", {"area": 80, "town": "Ulm"})[0]
+                    == 200
+                )
+                break
+            except OSError:
+                time.sleep(0.02)
+        assert process.poll() is None
+        assert {os.readlink(f"/proc/{process.pid}/fd/{number}") for number in range(3)} == {os.devnull}
+        process.terminate()
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.wait()
+    assert main(["records", f"sqlite:///{tmp_path}/r", "--json"]) == 0
 
 
 def test_the_parent_can_fork_at_any_moment() -> None:

@@ -144,6 +144,17 @@ def test_a_hangup_has_the_workers_look(serve: Callable[..., Served]) -> None:
     assert server.ends() == 0
 
 
+def test_a_hangup_while_the_workers_begin_waits_until_they_have(serve: Callable[..., Served]) -> None:
+    server = serve("2", "slow start")
+    assert server.process.stdout
+    listening, *looked = sorted(
+        [server.first, *(server.process.stdout.readline() for _ in range(2))], reverse=True
+    )
+    assert json.loads(listening)["models"] == ["m"]
+    assert looked == ["looked\n"] * 2
+    assert server.ends() == 0
+
+
 @pytest.mark.parametrize(
     ("fault", "said", "code"),
     [

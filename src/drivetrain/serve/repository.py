@@ -24,6 +24,7 @@ from drivetrain.errors import DrivetrainError
 from drivetrain.serve.board import PAUSE, Board
 from drivetrain.serve.layout import Found, Listing
 from drivetrain.serve.loading import Held, Loader, Model, VersionState, Wish, own_records
+from drivetrain.serve.names import is_version
 from drivetrain.serve.recording import checked, names_of
 from drivetrain.serve.servable import Servable, open_servable
 from drivetrain.serve.settings import ModelSettings, Settings
@@ -245,6 +246,7 @@ class Repository:
     def _end(self, look: _Look) -> None:
         self.settings, self.faults, self._listing = look.settings, look.listing.faults, look.listing
         self.looked = True
+        self._tell_of_nothing(look)
         general = look.settings.defaults.records
         if general is not None and general.redact:
             held = [held.servable for model in self.models.values() for held in model.held.values()]
@@ -257,6 +259,23 @@ class Repository:
                     )
                 )
         self._deliver()
+
+    def _tell_of_nothing(self, look: _Look) -> None:
+        """What the settings name and isn't there: it may come yet, or be a slip."""
+        for name, settings in look.settings.models.items():
+            if not look.has(name):
+                self._tell(
+                    Event("refused", name, reason=f"{name}: the settings name it, and there is no such model")
+                )
+                continue
+            there = look.found(name)
+            named = [(f"the label {label!r}", version) for label, version in settings.labels.items()]
+            named += [(f"the traffic {arm!r}", int(arm)) for arm in settings.traffic if is_version(arm)]
+            named += [("the list of versions", version) for version in settings.versions]
+            for what, version in named:
+                if version not in there:
+                    words = f"{what} names version {version}, which isn't there"
+                    self._tell(Event("refused", name, reason=f"{name}: {words}"))
 
     # From one snapshot of a model to the next
 

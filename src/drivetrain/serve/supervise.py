@@ -74,6 +74,8 @@ class _Worker:
     told: int = -1
     began: float = 0.0
     ready: bool = False
+    look: bool = False
+    """Whether it is to look at the repository once it is ready."""
     quick_deaths: int = 0
     again: float = 0.0
     """When to start it."""
@@ -242,6 +244,9 @@ class _Supervisor:
     def _told(self, worker: _Worker, word: dict[str, Any]) -> None:
         if "ready" in word:
             worker.ready, worker.models = True, tuple(word["ready"])
+            if worker.look:  # What was there before it was ready it may have overlooked.
+                worker.look = False
+                os.kill(worker.process, signal.SIGHUP)
             self.log.event(
                 "worker ready", worker=worker.number, seconds=round(time.monotonic() - worker.began, 3)
             )
@@ -305,7 +310,7 @@ class _Supervisor:
             if number in (signal.SIGTERM, signal.SIGINT):
                 self._end(signal.SIGKILL if self.ends_at else signal.SIGTERM)
             elif number != signal.SIGCHLD:
-                self._send(number)
+                self._have_look(number)
         if self.ends_at and time.monotonic() > self.ends_at:
             self._end(signal.SIGKILL)
 
@@ -317,6 +322,14 @@ class _Supervisor:
             for each in self.shared.sockets:
                 shut_out(each)
         self._send(number)
+
+    def _have_look(self, number: int) -> None:
+        """Workers that aren't ready would die of it: they are told when they are."""
+        for worker in self.workers:
+            if worker.ready and worker.process:
+                os.kill(worker.process, number)
+            else:
+                worker.look = True
 
     def _send(self, number: int) -> None:
         for worker in self.workers:
