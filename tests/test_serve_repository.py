@@ -32,7 +32,7 @@ class Opened:
             raise BundleError("the file is cut off.", where=path)
         if self.text.startswith("crash"):
             raise RuntimeError("a runtime's own error")
-        self.name, self.version, self.hash = name, version, self.text
+        self.name, self.version, self.hash, self.batcher = name, version, self.text, None
 
 
 def opening(log: list[str] | None = None) -> Any:

@@ -23,6 +23,7 @@ from serving import a_server, ask, servable
 from drivetrain.cli.main import main
 from drivetrain.serve.access import digest
 from drivetrain.serve.load_settings import load_settings
+from drivetrain.serve.protocols import routes
 from drivetrain.serve.settings import ModelSettings
 
 INFER = "/v2/models/houses/infer"
@@ -106,6 +107,30 @@ def test_it_serves_without_standard_files_and_writes_its_log_into_no_other(tmp_p
         process.kill()
         process.wait()
     assert main(["records", f"sqlite:///{tmp_path}/r", "--json"]) == 0
+
+
+def test_a_key_for_one_model_learns_nothing_of_another(tmp_path: Path) -> None:
+    for name in ("houses", "xenolith"):
+        (tmp_path / "models" / name).mkdir(parents=True)
+        shutil.copy(HOUSES, tmp_path / "models" / name / "1.bundle")
+    toml = f'[[access.keys]]\nname = "all"\nsha256 = "{digest("all")}"\nrights = ["infer", "read"]\n'
+    toml += f'[[access.keys]]\nname = "one"\nsha256 = "{digest("one")}"\nmodels = ["houses"]\n'
+    (tmp_path / "serve.toml").write_text(toml)
+    with served(tmp_path / "models", "--config", str(tmp_path / "serve.toml")) as server:
+        one, every = ({"Authorization": f"Bearer {key}"} for key in ("one", "all"))
+        assert server.ask("POST", INFER.replace("houses", "xenolith"), SIMPLE, every)[0] == 200
+        seen = set[str]()
+        for route in routes():
+            path = route.pattern.format(model="xenolith", version=1, label="x", file="style.css")
+            body = b"{}" if route.method == "POST" else None
+            status, found = server.ask(route.method, path, body, one)
+            if "{model}" in route.pattern:
+                assert status == 403 or route.right == "open", path
+            else:
+                assert "xenolith" not in json.dumps(found), path
+                if "xenolith" in json.dumps(server.ask(route.method, path, body, every)[1]):
+                    seen.add(path)
+        assert {"/metrics", "/models", "/openapi.json", "/v2/repository/index", "/v2/models/stats"} <= seen
 
 
 def test_the_parent_can_fork_at_any_moment() -> None:

@@ -17,7 +17,7 @@ import os
 import struct
 import time
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -294,8 +294,8 @@ class Counters:
             if key[0] == name and all(want in (None, found) for want, found in zip(wanted, key[1:]))
         )
 
-    def text(self) -> str:
-        """All of it in Prometheus' text format 0.0.4."""
+    def text(self, models: Collection[str] | None = None) -> str:
+        """All of it in Prometheus' text format 0.0.4; where `models` are given nothing of others."""
         sums: dict[str, dict[tuple[str, ...], list[float]]] = {}
         for (name, *labels), values in self._all():
             of_name = sums.setdefault(name, {})
@@ -307,7 +307,11 @@ class Counters:
             sums[name] = {(process,): [figures[place]] for process, figures in processes.items()}
         lines: list[str] = []
         for name, metric in (METRICS | _DERIVED | _PROCESS).items():
-            lines += _lines(name, metric, sums.get(name, {}))
+            found = sums.get(name, {})
+            if models is not None and "model" in metric.labels:
+                at = metric.labels.index("model")
+                found = {labels: values for labels, values in found.items() if labels[at] in ("", *models)}
+            lines += _lines(name, metric, found)
         return "\n".join(lines) + "\n"
 
     def _add(self, name: str, change: float, *labels: object) -> None:

@@ -29,8 +29,8 @@ async def ready(server: Server, request: Request, places: Mapping[str, str]) -> 
 
 
 async def metrics(server: Server, request: Request, places: Mapping[str, str]) -> Response:
-    """What is counted, over all workers, in Prometheus' text format."""
-    return Response(server.counters.text().encode(), type=PROMETHEUS)
+    """What is counted, over all workers, in Prometheus' text format; of those models that the caller may ask."""
+    return Response(server.counters.text(request.caller.models).encode(), type=PROMETHEUS)
 
 
 ROUTES = (
