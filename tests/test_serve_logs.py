@@ -46,6 +46,27 @@ def test_a_line_says_who_asked_what_and_what_became_of_it(file: int) -> None:
     }  # fmt: skip
 
 
+def test_at_a_terminal_a_person_reads_it() -> None:
+    ours, theirs = os.openpty()
+    try:
+        log = Log(theirs, worker=1)
+        log.access(asked(caller=Caller("shop", "10.0.0.1")), 200, 0.0123)
+        log.access(asked("/\x1b[31mred\n\u202e"), 500, 0.001)
+        log.event("model failed", "error", model="m", reason='this is no "bundle".')
+        data = b""
+        while data.count(b"\n") < 3:
+            data += os.read(ours, 65536)
+        lines = [line.split("  ", 1)[1] for line in data.decode("ascii").splitlines()]
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert lines == [
+        "200  POST  /v2/models/m/infer  12.3 ms  caller=shop  model=m  version=1  worker=1",
+        "500  POST  /\\u001b[31mred\\n\\u202e  1.0 ms  id=abc  address=  model=m  version=1  worker=1",
+        'ERROR: model failed  model=m  reason=this is no "bundle".  worker=1',
+    ]
+
+
 EVIL = [
     "/a\nfake: line\r\n", "/\x1b[31mred", '/"},{"x":"', "/\u2028\u2029\x85", "/\ud800", "/\x00", "/" + "é" * 50_000,
     "/" + "\x00" * 50_000, "/\\", "/\u202e",

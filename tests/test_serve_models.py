@@ -139,6 +139,18 @@ def test_records_come_in_many_forms() -> None:
     assert several["answers"][0]["value"] == want
 
 
+def test_a_table_is_taken_as_a_file_of_a_form() -> None:
+    table = b"area,town,other\n100,Ulm,1\n120,Bonn,2\n"
+    whole = ask("houses", table, "text/csv").json()["answers"]
+    for filename, kind in (("rows.csv", None), (None, "text/csv")):
+        body, boundary = form(("file", table, filename))
+        if kind:
+            body = body.replace(b'name="file"', b'name="file"\r\nContent-Type: text/csv')
+        assert ask("houses", body, boundary).json()["answers"] == whole
+    named, boundary = form(("area", "100", None), ("town", "Ulm", "towns.csv"))
+    assert price(ask("houses", named, boundary)) == whole[0]["value"]
+
+
 def test_a_picture_comes_in_many_forms() -> None:
     want = ask("pictures", {"image": b64encode(IMAGE).decode()}).json()["answers"][0]["probabilities"]
     text = b64encode(IMAGE).decode()
@@ -332,7 +344,7 @@ def test_a_forecast_is_asked_for_in_many_forms() -> None:
     want = json.loads(json.dumps([each.to_json() for each in forecaster.forecast(columns)]))
     for body, kind in [
         ({"history": columns}, ""), ({"history": rows}, ""), ({"history": text}, ""), (columns, ""), (rows, ""),
-        (text.encode(), "text/csv"),
+        (text.encode(), "text/csv"), (text.replace(",", ";").encode(), "text/csv"),
         form(("history", text, "sales.csv")),
     ]:  # fmt: skip
         told = ask("sales", body, kind)
@@ -340,6 +352,8 @@ def test_a_forecast_is_asked_for_in_many_forms() -> None:
         assert [each["series"] for each in told.json()["forecasts"]] == [each["series"] for each in want]
         found = told.json()["forecasts"][0]["forecast"]
         assert [row["value"] for row in found] == pytest.approx([row["value"] for row in want[0]["forecast"]])
+    broken = ask("sales", text.replace("\n", '\n"a"b,', 1).encode(), "text/csv")
+    assert (broken.status, broken.json()["error"]) == (400, "this is no CSV: ',' expected after '\"'.")
     one = ask("sales", text.encode(), "text/csv", query={"horizon": "1"}).json()["forecasts"]
     assert len(one[0]["forecast"]) == 1
     assert len(ask("sales", {"history": columns, "horizon": 2}).json()["forecasts"][0]["forecast"]) == 2

@@ -138,7 +138,7 @@ def test_what_the_settings_name_and_is_not_there_is_told_once(tmp_path: Path) ->
         "houses: the label 'champion' names version 9, which isn't there",
         "houses: the traffic '8' names version 8, which isn't there",
         "houses: the list of versions names version 7, which isn't there",
-        "hosues: the settings name it, and there is no such model",
+        "hosues: the settings name it, and there is no such model. Did you mean houses?",
     ]
     put(tmp_path, 9, HOUSES.read_bytes())
     there.scan()

@@ -172,8 +172,10 @@ def _file(body: bytes, content_type: str, inputs: Mapping[str, Codec], limits: L
 
 def _form(body: bytes, content_type: str, inputs: Mapping[str, Codec], limits: Limits) -> Given:
     """Parts by the names of inputs; the k-th part of each name is of the k-th item. A part without a file's name is a cell, one of
-    type application/json a value. Where there is one input its parts may have any name."""
+    type application/json a value. Where there is one input its parts may have any name; a CSV alone is a table."""
     found = parts(content_type, body)
+    if len(found) == 1 and found[0].name not in inputs and _is_table(found[0], inputs):
+        return _csv(found[0].data, found[0].type, inputs, limits)
     several: dict[str, list[Any]] = {}
     for part in found:
         name = part.name
@@ -182,6 +184,11 @@ def _form(body: bytes, content_type: str, inputs: Mapping[str, Codec], limits: L
         codec = inputs.get(name)
         several.setdefault(name, []).append(_cell(part, codec, limits))
     return _items_by_name(several)
+
+
+def _is_table(part: Part, inputs: Mapping[str, Codec | None]) -> bool:
+    named = part.type == "text/csv" or (part.filename or "").lower().endswith(".csv")
+    return named and not any(codec is None or codec.from_files for codec in inputs.values())
 
 
 def _cell(part: Part, codec: Codec | None, limits: Limits) -> Any:

@@ -1,5 +1,7 @@
 """What happened, one JSON object a line on standard error: requests, and what the server did.
 
+Where standard error is a terminal, a person reads it: the same lines are short words there, with the time of the place.
+
 A line is ASCII: whatever callers write stands in it escaped, and can neither begin a line of its own nor steer a terminal.
 It is written at once, whole (at most 4096 bytes, which no other process's line is mixed with), and never waited for: where
 the reader of a pipe doesn't read, or the disk is full, it is dropped, and the next line says how many were ("lost").
@@ -50,6 +52,7 @@ class Log:
         """`always` stands in every line: which process this is."""
         self._file = file
         self._always = always
+        self._line = self._words if os.isatty(file) else self._json
         self._poll: select.poll | None = None
         if hasattr(select, "poll"):
             self._poll = select.poll()
@@ -126,7 +129,21 @@ class Log:
         self._torn = written < len(data)  # A disk that was full in the middle of a line.
         self._lost = self._lost + 1 if self._torn else 0
 
-    def _line(self, event: str, level: str, fields: dict[str, object], letters: int) -> str:
+    def _words(self, event: str, level: str, fields: dict[str, object], letters: int) -> str:
+        """A line for a person: no id, address or trace of a request, unless it is our own fault."""
+        rest = {**fields, **self._always}
+        words = [time.strftime("%H:%M:%S")]
+        if event == "request":
+            status, method, path, spent = (rest.pop(name) for name in ("status", "method", "path", "ms"))
+            words += [f"{status}", _plain(method, letters), _plain(path, letters), f"{spent} ms"]
+            if level != "error":
+                rest = {name: value for name, value in rest.items() if name not in ("id", "address", "trace")}
+        else:
+            words.append(event if level == "info" else f"{level.upper()}: {event}")
+        words += [f"{name}={_plain(value, letters)}" for name, value in rest.items()]
+        return "  ".join(words) + "\n"
+
+    def _json(self, event: str, level: str, fields: dict[str, object], letters: int) -> str:
         words = [f'{{"time":"{self._time()}","level":"{level}","event":{_value(event, letters)}']
         for values in (fields, self._always):
             words += [f"{_name(name)}{_value(value, letters)}" for name, value in values.items()]
@@ -158,3 +175,9 @@ def _value(value: object, letters: int) -> str:
             return repr(float(value)) if math.isfinite(value) else "null"
     text = str(value)
     return quoted(text if len(text) <= letters else text[: letters - 3] + "...")
+
+
+def _plain(value: object, letters: int) -> str:
+    """A value for a person: without the quotes that JSON has around a text, and as harmless to a terminal."""
+    text = _value(value, letters)
+    return text[1:-1].replace('\\"', '"') if text[:1] == '"' else text

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from drivetrain.cores import usable_cores
-from drivetrain.errors import DrivetrainError
+from drivetrain.errors import DrivetrainError, nearest
 from drivetrain.serve.board import PAUSE, Board
 from drivetrain.serve.layout import Found, Listing
 from drivetrain.serve.loading import Held, Loader, Model, VersionState, Wish, own_records
@@ -264,9 +264,8 @@ class Repository:
         """What the settings name and isn't there: it may come yet, or be a slip."""
         for name, settings in look.settings.models.items():
             if not look.has(name):
-                self._tell(
-                    Event("refused", name, reason=f"{name}: the settings name it, and there is no such model")
-                )
+                words = f"{name}: the settings name it, and there is no such model. {nearest(name, look.listing.found)}"
+                self._tell(Event("refused", name, reason=words.rstrip()))
                 continue
             there = look.found(name)
             named = [(f"the label {label!r}", version) for label, version in settings.labels.items()]

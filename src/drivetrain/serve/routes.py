@@ -61,8 +61,9 @@ class Routes:
         node, values = found
         chosen = node.routes.get(method) or (node.routes.get("GET") if method == "HEAD" else None)
         if chosen is None:
+            takes = ", ".join(self._takes(node))
             raise Refusal(
-                405, f"this address doesn't take {method}", headers={"Allow": ", ".join(self._takes(node))}
+                405, f"this address doesn't take {method}", fix=f"It takes {takes}.", headers={"Allow": takes}
             )
         route, names = chosen
         return route, dict(zip(names, values))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, cast
 
@@ -12,6 +11,7 @@ from drivetrain.errors import DataError, DrivetrainError
 from drivetrain.runtime.contexts import History
 from drivetrain.runtime.forecaster import Forecaster
 from drivetrain.runtime.programs.forecast import FARTHEST
+from drivetrain.serve.items import table_of
 from drivetrain.serve.ports import TensorGraph
 from drivetrain.serve.programs.base import Servable, record_of
 from drivetrain.types import Answer, Failure
@@ -79,14 +79,12 @@ class Forecasts(Servable):
 def _columns(given: Any, what: str) -> Mapping[str, Any]:
     """A table as columns: of columns, of rows as objects, or of a text that is CSV. Raises DataError."""
     if isinstance(given, str):
-        rows = (
-            list(csv.DictReader(io.StringIO(given, newline=""), restkey="", restval=None, strict=True))
-            if given.strip()
-            else []
-        )
-        if any("" in row or None in row.values() for row in rows):
-            raise DataError("a row has more or fewer cells than there are columns.", where=what)
-        given = rows
+        header, lines = table_of(given, sys.maxsize)
+        for line, cells in lines:
+            if len(cells) != len(header):
+                words = f"there are {len(cells)} cells, and {len(header)} columns."
+                raise DataError(words, where=f"{what}, line {line}")
+        given = [dict(zip(header, cells)) for _, cells in lines]
     if isinstance(given, list):
         rows = cast("list[Any]", given)
         if not rows or not all(isinstance(row, Mapping) for row in rows):
