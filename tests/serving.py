@@ -33,7 +33,7 @@ class Given:
         self.servables = {(each.name, each.version): each for each in servables}
         self.shadows = shadows
 
-    def lease(self, asked: Asked, headers: Mapping[str, str] | None = None) -> Lease:
+    def lease(self, asked: Asked) -> Lease:
         versions = {version: each for (name, version), each in self.servables.items() if name == asked.model}
         version = max(versions, default=0) if asked.version is None else asked.version
         if version not in versions:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import shutil
 import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,15 +21,17 @@ import pytest
 from grpc_calls import INFERENCE, PREDICTION, call, fault, path, serving
 from hypothesis import given, settings, strategies
 from serving import a_server, golden_items, run, servable
+from wired import bundle, over
 
 from drivetrain.errors import FileError, UsageError
-from drivetrain.serve.grpc import calls
+from drivetrain.serve.access import Gate
+from drivetrain.serve.grpc import calls, inference
 from drivetrain.serve.grpc.contents import array_of_proto, proto_of
 from drivetrain.serve.grpc.messages import message
 from drivetrain.serve.grpc.server import METHODS, serve_grpc
 from drivetrain.serve.grpc.weight import LIGHT
 from drivetrain.serve.settings import Access, Batching, Key, Limits, ModelSettings, Settings
-from drivetrain.serve.types import Refusal
+from drivetrain.serve.types import Refusal, Request
 
 AREA, TOWN = np.array([-1.0, 0.5], np.float32), np.array([0, 1], np.int64)
 
@@ -369,6 +373,36 @@ def test_what_writes_does_it_piece_by_piece(grpcs: Any) -> None:
     assert whole.raw_output_contents[0][4:] == b"".join(pieces)
     (wrong,) = streamed(grpcs, {**asked, "parameters": {"mots": {"int64_param": 4}}})
     assert "no option 'mots'" in wrong.error_message
+
+
+def test_what_writes_is_called_by_the_version_that_the_traffic_chose(tmp_path: Path) -> None:
+    for version in ("1", "2"):
+        (tmp_path / "writer" / version).mkdir(parents=True)
+        shutil.copy(bundle("writer"), tmp_path / "writer" / version)
+    shares = ModelSettings(labels={"stable": 1}, traffic={"stable": 1.0})
+    server = over(tmp_path, models={"writer": shares})
+    server.gate = Gate(server.settings)
+    text = {"name": "text_input", "datatype": "BYTES", "shape": [1], "contents": {"bytes_contents": [b"[5]"]}}
+    asked = message("inference.ModelInferRequest")(model_name="writer", inputs=[text])
+
+    async def over_grpc() -> set[str]:
+        async def messages() -> AsyncIterator[Any]:
+            yield asked
+
+        request = Request("POST", path("ModelStreamInfer"), source="grpc")
+        replies = inference.infer_stream(server, messages(), request)
+        return {reply.infer_response.model_version async for reply in replies}
+
+    async def over_http() -> tuple[Any, Any]:
+        request = Request("POST", "/models/writer/generate", body=b'{"prompt": [5]}')
+        response = await server.answer(request)
+        assert not isinstance(response.body, bytes | memoryview), response.body
+        *_, last = [piece async for piece in response.body]
+        return json.loads(last.removeprefix(b"data: "))["version"], request.log["arm"]
+
+    assert server.repository.models["writer"].newest == 2
+    assert run(over_grpc()) == {"1"}
+    assert run(over_http()) == (1, "stable")
 
 
 def test_a_stream_that_its_caller_ends_stops_the_writing(grpcs: Any) -> None:

@@ -24,6 +24,8 @@ from drivetrain.serve.types import Asked, Refusal
 class Opened:
     """What a text file is as a model: it answers with its text."""
 
+    batcher = None
+
     def __init__(self, path: Path, name: str, version: int) -> None:
         self.text = (path / "manifest.json" if path.is_dir() else path).read_text()
         if self.text.startswith("bad"):

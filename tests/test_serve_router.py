@@ -87,13 +87,12 @@ def test_a_caller_with_a_key_stays(tmp_path: Path) -> None:
     router = traffic(tmp_path)
 
     def arm(key: str) -> tuple[str, str]:
-        lease = router.lease(Asked("a"), {"x-user": key})
+        lease = router.lease(Asked("a", key=key))
         return lease.arm, lease.by
 
     assert all(
         arm(key) == arm(key) == (sticky("a", {"stable": 0.9, "canary": 0.1}, key), "key") for key in KEYS[:50]
     )
-    assert router.lease(Asked("a", key="k")).by == "key"
 
 
 def test_who_names_a_version_or_label_gets_it(tmp_path: Path) -> None:

@@ -3,14 +3,14 @@
     parse -> READ -> encode -> BATCH -> SESSION -> decode -> RECORD -> render
 
 A protocol (`protocols/`, `grpc/`) parses what came over the network and renders what goes back; all between is here: raw items
-come in by `answer_items`, arrays by `answer_tensors`, and what is written piece by piece by `generate`. Both wait in the queue of
-the version that is to answer (`batcher.py`), and what waits there together is answered together, by `run_together`.
+come in by `answer_items`, arrays by `answer_tensors`, and what is written piece by piece is a `Writing`. Items and arrays wait in
+the queue of the version that is to answer (`batcher.py`), and what waits there together is answered together, by `run_together`.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Hashable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -34,11 +34,10 @@ if TYPE_CHECKING:
 TENSORS = Kind(True)
 
 
-@dataclass(slots=True)
-class Answered:
-    """An answer, or why there is none, for each item; by which version of which model, and in how many seconds."""
+@dataclass(slots=True, kw_only=True)
+class _Given:
+    """By which version something was answered, in how many seconds, and what it was recorded as."""
 
-    answers: list[Answer | Failure]
     servable: Servable
     seconds: float
     record_ids: Sequence[str | None] = ()
@@ -57,25 +56,17 @@ class Answered:
 
 
 @dataclass(slots=True)
-class AnsweredTensors:
+class Answered(_Given):
+    """An answer, or why there is none, for each item."""
+
+    answers: list[Answer | Failure]
+
+
+@dataclass(slots=True)
+class AnsweredTensors(_Given):
     """The outputs that were asked for, rows first."""
 
     outputs: dict[str, Array]
-    servable: Servable
-    seconds: float
-    record_ids: Sequence[str | None] = ()
-
-    @property
-    def model(self) -> str:
-        return self.servable.name
-
-    @property
-    def version(self) -> int:
-        return self.servable.version
-
-    @property
-    def hash(self) -> str:
-        return self.servable.hash
 
 
 # --- the way of raw items -------------------------------------------------------------------------------------
@@ -93,7 +84,7 @@ async def answer_items(
     """Raw items, or in the place of one the error that it couldn't be parsed for -> answers. Raises Refusal where the whole can't
     be had, UsageError for options that can't be meant."""
     begun = time.perf_counter()
-    with server.router.lease(asked, request.headers) as lease:
+    with server.router.lease(asked) as lease:
         servable: Servable = lease.servable
         _note(server, request, lease, len(items))
         known = _options(servable, options)
@@ -114,7 +105,7 @@ async def answer_items(
                 answers += await batcher.submit(some, len(some), kind, priority=priority, digest=digest)
         if suspect:
             server.quarantine.acquit(digest)
-        found = Answered(answers, servable, time.perf_counter() - begun)
+        found = Answered(answers, servable=servable, seconds=time.perf_counter() - begun)
         if server.recorder is not None:
             found.record_ids = await recording.record_items(
                 server, servable, items, answers, found.seconds, request
@@ -141,7 +132,8 @@ def _answer_together(servable: Servable, works: Sequence[Work]) -> Ran:
     good = [row for row in rows if not isinstance(row, DrivetrainError)]
     made = iter(servable.answers(good, dict(kind.options)))
     found = [Failure(row.where, row) if isinstance(row, DrivetrainError) else next(made) for row in rows]
-    return Ran(_parted(found, works), read - begun, clock() - read)
+    parted = [found] if len(works) == 1 else [found[part] for part in _parts(works)]
+    return Ran(parted, read - begun, clock() - read)
 
 
 # --- the way of arrays ----------------------------------------------------------------------------------------
@@ -158,7 +150,7 @@ async def answer_tensors(
 ) -> AnsweredTensors:
     """Arrays -> arrays, rows first. Raises Refusal, and DrivetrainError for arrays that the model can't take."""
     begun = time.perf_counter()
-    with server.router.lease(asked, request.headers) as lease:
+    with server.router.lease(asked) as lease:
         servable: Servable = lease.servable
         graph = servable.graph
         if graph is None:
@@ -188,13 +180,14 @@ async def answer_tensors(
         else:
             parts: list[dict[str, Array]] = []
             for start in range(0, rows, batcher.most):
-                some, count = _cut(encoded, start, start + batcher.most), min(batcher.most, rows - start)
+                some = _cut(encoded, slice(start, start + batcher.most))
+                count = min(batcher.most, rows - start)
                 parts.append(await batcher.submit(some, count, kind, priority=priority, digest=digest))
             whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         if suspect:
             server.quarantine.acquit(digest)
         chosen = {name: whole[name] for name in outputs} if outputs else whole
-        found = AnsweredTensors(chosen, servable, time.perf_counter() - begun)
+        found = AnsweredTensors(chosen, servable=servable, seconds=time.perf_counter() - begun)
         if server.recorder is not None:
             found.record_ids = await recording.record_tensors(
                 server, servable, encoded, whole, found.seconds, request
@@ -216,7 +209,7 @@ def _tensors_together(graph: TensorGraph, works: Sequence[Work]) -> Ran:
         # Rows that the graph can't take are the caller's: of several requests each is run by itself (see `Batcher`).
         raise Refusal(400, fault.error, fix="Send values such as the model was trained with.") from fault
     ran = clock()
-    found = [outputs] if len(works) == 1 else _rows_of(outputs, works)
+    found = [outputs] if len(works) == 1 else [_cut(outputs, part) for part in _parts(works)]
     return Ran(found, encoded - begun, ran - encoded, clock() - ran)
 
 
@@ -232,31 +225,50 @@ def run_together(server: Server, servable: Servable, works: list[Work]) -> Ran:
         return _answer_together(servable, works)
 
 
-async def generate(
-    server: Server, asked: Asked, prompt: Any, options: Mapping[str, Any], request: Request
-) -> AsyncIterator[Piece]:
-    """What is written after a prompt, piece by piece as it is chosen. Whoever closes it ends the writing. Raises Refusal and
-    DrivetrainError, the first before any piece."""
-    begun = time.perf_counter()
-    with server.router.lease(asked, request.headers) as lease:
-        servable: Servable = lease.servable
-        _note(server, request, lease, 1)
-        if not servable.streams:
-            raise Refusal(
-                400, f"the model {servable.name!r} writes nothing.", fix="Use /models/NAME/predict."
-            )
-        digest = _digest(server, servable, request)
-        with server.quarantine.trial(digest):
-            async with server.writing:
-                pieces = servable.stream(prompt, options)
-                written: list[Piece] = []
-                while (piece := await server.in_thread(_next, server, pieces, digest)) is not None:
-                    written.append(piece)
-                    yield piece
-        if server.recorder is not None:
-            answer = servable.written(prompt, written)
-            seconds = time.perf_counter() - begun
-            await recording.record_items(server, servable, [prompt], [answer], seconds, request)
+class Writing:
+    """What is written after a prompt, piece by piece as it is chosen; `servable` is who writes, once the first piece was asked for.
+    Whoever closes it ends the writing. Raises Refusal and DrivetrainError, the first before any piece."""
+
+    servable: Servable
+
+    def __init__(
+        self, server: Server, asked: Asked, prompt: Any, options: Mapping[str, Any], request: Request
+    ) -> None:
+        self._pieces = self._written(server, asked, prompt, options, request)
+
+    def __aiter__(self) -> AsyncIterator[Piece]:
+        return self._pieces
+
+    async def __anext__(self) -> Piece:
+        return await anext(self._pieces)
+
+    async def aclose(self) -> None:
+        await self._pieces.aclose()
+
+    async def _written(
+        self, server: Server, asked: Asked, prompt: Any, options: Mapping[str, Any], request: Request
+    ) -> AsyncGenerator[Piece]:
+        begun = time.perf_counter()
+        with server.router.lease(asked) as lease:
+            servable: Servable = lease.servable
+            self.servable = servable
+            _note(server, request, lease, 1)
+            if not servable.streams:
+                raise Refusal(
+                    400, f"the model {servable.name!r} writes nothing.", fix="Use /models/NAME/predict."
+                )
+            digest = _digest(server, servable, request)
+            with server.quarantine.trial(digest):
+                async with server.writing:
+                    pieces = servable.stream(prompt, options)
+                    written: list[Piece] = []
+                    while (piece := await server.in_thread(_next, server, pieces, digest)) is not None:
+                        written.append(piece)
+                        yield piece
+            if server.recorder is not None:
+                answer = servable.written(prompt, written)
+                seconds = time.perf_counter() - begun
+                await recording.record_items(server, servable, [prompt], [answer], seconds, request)
 
 
 def _next(server: Server, pieces: Iterator[Piece], digest: int) -> Piece | None:
@@ -319,26 +331,13 @@ def _note(server: Server, request: Request, lease: Lease, rows: int) -> None:
         raise Refusal(400, "there is nothing to answer in it.", fix="Give one item at least.")
 
 
-def _parted(found: list[Any], works: Sequence[Work]) -> list[Any]:
-    if len(works) == 1:
-        return [found]
-    parts: list[Any] = []
+def _parts(works: Sequence[Work]) -> Iterator[slice]:
+    """Which rows of a batch are whose."""
     start = 0
     for work in works:
-        parts.append(found[start : start + work.rows])
+        yield slice(start, start + work.rows)
         start += work.rows
-    return parts
 
 
-def _rows_of(outputs: Mapping[str, Array], works: Sequence[Work]) -> list[Any]:
-    parts: list[Any] = []
-    start = 0
-    for work in works:
-        end = start + work.rows
-        parts.append({name: array[start:end] for name, array in outputs.items()})
-        start = end
-    return parts
-
-
-def _cut(feeds: Mapping[str, Array], start: int, end: int) -> dict[str, Array]:
-    return {name: array[start:end] for name, array in feeds.items()}
+def _cut(arrays: Mapping[str, Array], part: slice) -> dict[str, Array]:
+    return {name: array[part] for name, array in arrays.items()}

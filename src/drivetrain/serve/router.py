@@ -71,9 +71,8 @@ class Router:
         self.repository = repository
         self._draws = random.Random(seed)
 
-    def lease(self, asked: Asked, headers: Mapping[str, str] | None = None) -> Lease:
-        """The version for a request, for as long as the lease is kept. Where the caller's key isn't given, it is
-        looked for in the header that the settings name. Raises NotServed."""
+    def lease(self, asked: Asked) -> Lease:
+        """The version for a request, for as long as the lease is kept. Raises NotServed."""
         model = self.model(asked.model)
         if asked.version is not None or asked.label is not None:
             by: By = "label" if asked.version is None else "version"
@@ -81,9 +80,8 @@ class Router:
         arms = _ready_arms(model) if model.settings.traffic else {}
         if not arms:
             return self._leased(model, self._version(model, asked), "newest")
-        key = asked.key or (headers or {}).get(model.settings.sticky.lower())
-        if key:
-            arm = sticky(model.name, arms, key)
+        if asked.key:
+            arm = sticky(model.name, arms, asked.key)
             return self._leased(model, version_of(arm, model.settings), "key", arm)
         draw = self._draws.random()
         arm = drawn(arms, draw)

@@ -259,13 +259,12 @@ async def _pieces(
     server: Server, which: Asked, asked: Message, parameters: Mapping[str, Any], request: Request
 ) -> AsyncGenerator[Message]:
     """Each piece of the text as it is chosen, then an empty answer that says that it was the last."""
-    servable = server.router.find(which)
-    prompt = _prompt(server, which, asked)
-    written = path.generate(server, which, prompt, _options(parameters), request)
-    async with aclosing(cast("AsyncGenerator[Any]", written)) as pieces:
+    writing = path.Writing(server, which, _prompt(server, which, asked), _options(parameters), request)
+    async with aclosing(writing) as pieces:
         async for piece in pieces:
             if piece.text:
-                yield _text(servable.name, servable.version, asked.id, piece.text)
+                yield _text(writing.servable.name, writing.servable.version, asked.id, piece.text)
+    servable = writing.servable
     last = InferResponse(model_name=servable.name, model_version=str(servable.version), id=asked.id)
     last.parameters[FINAL].bool_param = True
     yield last

@@ -26,8 +26,8 @@ class Stream:
     """Pieces as they go out; the first was there before the response began, so that a fault in the prompt is a plain refusal.
     Closing it ends the writing."""
 
-    def __init__(self, servable: Any, first: Piece | None, rest: AsyncIterator[Piece], lines: bool) -> None:
-        self.servable, self._first, self._rest, self._lines = servable, first, rest, lines
+    def __init__(self, first: Piece | None, rest: path.Writing, lines: bool) -> None:
+        self.servable, self._first, self._rest, self._lines = rest.servable, first, rest, lines
         self._text: list[str] = []
         self._tokens = 0
         self._stopped = self._ended = False
@@ -53,7 +53,7 @@ class Stream:
 
     async def aclose(self) -> None:
         self._ended = True
-        await cast("Any", self._rest).aclose()
+        await self._rest.aclose()
 
     def _last(self, told: Mapping[str, Any]) -> bytes:
         self._ended = True
@@ -143,12 +143,9 @@ async def _stream(
     lines: bool = False,
 ) -> Stream:
     """The stream, once its first piece is there. Raises what the prompt and the options are refused for."""
-    with server.router.lease(asked, request.headers) as lease:  # So that what is told is who writes.
-        servable = lease.servable
-        one = Asked(servable.name, servable.version)
-        pieces = path.generate(server, one, prompt, options, request)
-        first = await base.within(base.timeout_of(request), anext(pieces, None))
-    return kind(servable, first, pieces, lines)
+    writing = path.Writing(server, asked, prompt, options, request)
+    first = await base.within(base.timeout_of(request), anext(writing, None))
+    return kind(first, writing, lines)
 
 
 def _written(found: path.Answered) -> dict[str, Any]:
