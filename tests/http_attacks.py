@@ -35,6 +35,7 @@ CHUNKED = b"Transfer-Encoding: chunked\r\n"
 SMUGGLED = b"GET /large?n=1 HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 SMUGGLING = [
+    attack("slashes that a proxy doesn't see", post("/models%2Ftiny%2Fpredict", b"{}", "Connection: close")),
     attack("length and chunks", posted(b"Content-Length: 4\r\n" + CHUNKED, b"0\r\n\r\n" + SMUGGLED)),
     attack("chunks and length", posted(CHUNKED + b"Content-Length: 4\r\n", b"0\r\n\r\n" + SMUGGLED)),
     attack("two lengths", posted(b"Content-Length: 2\r\nContent-Length: 9\r\n", b"{}" + SMUGGLED)),
@@ -119,6 +120,7 @@ FLOODS = [
     attack("an extension to each chunk", posted(CHUNKED, (b"1;" + b"a" * 100 + b"\r\n1\r\n") * 10_000)),
     attack("endless trailers", posted(CHUNKED, b"2\r\n{}\r\n0\r\n" + b"X: y\r\n" * 100_000 + b"\r\n"), answers=(400, 431)),
     attack("one endless trailer", posted(CHUNKED, b"2\r\n{}\r\n0\r\nX: " + b"y" * 10**6), answers=(400, 431)),
+    attack("headers that are a little too large", raw(b"GET /models/a", b"X: y\r\n" * 1500), answers=(431,)),
     attack("many headers", raw(b"GET /models/a", b"X: y\r\n" * 100_000), answers=(431,)),
     attack("one endless header", raw(b"GET /models/a", b"X: " + b"y" * 10**6), answers=(431,)),
     attack("one endless name of a header", raw(b"GET /models/a", b"x" * 10**6), answers=(431,)),

@@ -279,3 +279,18 @@ def test_the_same_rows_have_the_same_answers_wherever_they_come_from(
         assert isinstance(other, Answer)
         assert one.targets == other.targets
         assert one.unusual.keys() == other.unusual.keys()
+
+
+def test_nothing_that_a_bundle_says_steers_a_terminal() -> None:
+    item = {
+        "input": "a\x1b[2J",
+        "error": "not seen\x1b[2J",
+        "fix": "The classes are \x1b[2J, b\nc.",
+        "unusual": {},
+    }
+    shown = (
+        predict._line(item, {}).plain + predict._line({"input": "a", "value": 1.0}, {"y": "m\x1b[2J"}).plain
+    )
+    assert "\x1b" not in shown
+    assert "\n" not in shown
+    assert shown.count("\\x1b[2J") == 4

@@ -65,7 +65,7 @@ def test_whole_numbers_may_stand_in_a_field_of_floats_and_null_is_nan() -> None:
 @pytest.mark.parametrize(
     "shape",
     [
-        [-1], [-2, -2], [2**63], [2**32, 2**32], [2**32, 2**32, 0], [0, 2**62], [10**30], [1.0], [True], ["1"], [None],
+        [-1], [-2, -2], [-1, -3], [2**63], [2**32, 2**32], [2**32, 2**32, 0], [0, 2**62], [10**30], [1.0], [True], ["1"], [None],
         [[1]], "1", None, 1, {"0": 1}, [1] * 33, [2, 2], [], [0],
     ],
 )  # fmt: skip
@@ -73,6 +73,12 @@ def test_a_shape_that_lies_is_refused(shape: Any) -> None:
     refused(tensors.from_json, "x", "INT32", shape, [1, 2, 3])
     refused(tensors.from_bytes, "x", "INT32", shape, bytes(12))
     refused(tensors.from_bytes, "x", "BYTES", shape, bytes(12))
+
+
+@pytest.mark.parametrize("shape", [[0, 2**40, 2**40], [2**31, 0, 2**33]])
+def test_a_shape_without_elements_that_no_array_can_have_is_refused(shape: Any) -> None:
+    refused(tensors.from_json, "x", "INT32", shape, [])
+    refused(tensors.from_bytes, "x", "INT32", shape, b"")
 
 
 def test_raw_bytes_are_a_view_and_have_to_add_up() -> None:

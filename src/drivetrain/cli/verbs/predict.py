@@ -231,7 +231,9 @@ def _line(item: dict[str, Any], units: dict[str, str]) -> Text:
         shown = "" if value is None else one_line(str(value))
         parts.append(f"  {one_line(name)}={shown if len(shown) <= LONGEST else f'{shown[:LONGEST]}…'}")
     if "error" in item:
-        return Text.assemble(*parts, "  ", (one_line(item["error"]), "red"), f" {item.get('fix', '')}")
+        return Text.assemble(
+            *parts, "  ", (one_line(item["error"]), "red"), f" {one_line(item.get('fix', ''))}"
+        )
     targets = {
         name: value
         for name, value in item.items()
@@ -263,7 +265,7 @@ def _told(decoded: dict[str, Any], unit: str) -> list[Any]:
     if "value" in decoded:
         low, high = decoded.get("low"), decoded.get("high")
         between = "" if low is None or high is None else f"  ({digits(low, 5)} to {digits(high, 5)})"
-        return [(digits(decoded["value"], 5), "bold"), f" {unit}" if unit else "", between]
+        return [(digits(decoded["value"], 5), "bold"), f" {one_line(unit)}" if unit else "", between]
     if "tags" in decoded:
         return [(one_line("; ".join(decoded["tags"])) or "none", "bold")]
     return [one_line(str(decoded))]
