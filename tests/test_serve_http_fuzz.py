@@ -65,8 +65,8 @@ async def _said(pieces: list[bytes]) -> bytes:
         if not wire.closed:
             connection.data_received(piece)
         await asyncio.sleep(0)
-    if connection.task is not None:
-        await connection.task
+    while connection.task is not None and connection.more is None and not connection.task.done():
+        await asyncio.sleep(0.001)
     connection.connection_lost(None)
     assert not hub.connections
     assert hub.door._held == 0

@@ -315,7 +315,8 @@ class Counters:
         return "\n".join(lines) + "\n"
 
     def _add(self, name: str, change: float, *labels: object) -> None:
-        self._figures[self._series(name, 1, *labels)] += change
+        at = self._at.get((name, *labels))
+        self._figures[self._series(name, 1, *labels) if at is None else at] += change
 
     def _series(self, name: str, count: int, *labels: object) -> int:
         """Where a series' figures are, which begins here if it is new."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from drivetrain.serve.types import Refusal, Route
 
+REMEMBERED, LONGEST = 1000, 500
+"""Paths whose routes are remembered, and letters of one."""
 _PLACE = re.compile(r"\{(\w+)\}")
 
 
@@ -27,6 +29,7 @@ class Routes:
     def __init__(self, routes: Iterable[Route]) -> None:
         """Raises ValueError where two routes can't be told apart."""
         self.all = tuple(routes)
+        self._matched: dict[tuple[str, str], tuple[Route, Mapping[str, str]]] = {}
         self._root = _Node()
         for route in self.all:
             self._add(route)
@@ -53,8 +56,18 @@ class Routes:
             raise ValueError(f"{route.method} {route.pattern} is two routes")
         node.routes[route.method] = (route, tuple(_PLACE.findall(route.pattern)))
 
-    def match(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
+    def match(self, method: str, path: str) -> tuple[Route, Mapping[str, str]]:
         """The route of a percent-decoded path, and what its places hold. HEAD is GET's. Raises Refusal 404 or 405."""
+        found = self._matched.get((method, path))
+        if found is None:
+            found = self._match(method, path)
+            if len(self._matched) >= REMEMBERED:
+                self._matched.clear()
+            if len(path) <= LONGEST:
+                self._matched[method, path] = found
+        return found
+
+    def _match(self, method: str, path: str) -> tuple[Route, Mapping[str, str]]:
         found = self._walk(self._root, path[1:].split("/"), 0) if path.startswith("/") else None
         if found is None:
             raise Refusal(404, "there is no such address here", fix="GET /openapi.json lists what there is.")

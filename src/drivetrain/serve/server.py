@@ -124,9 +124,13 @@ class Server:
         """Raises Refusal where whatever is asked of a model would find no room to wait: before it is parsed, which costs more than
         all else that a refusal does, and too many callers would take that from those who are let in."""
         model = self.repository.models.get(name) if self.repository is not None and name else None
-        batchers = [version.batcher for version in model.versions.values()] if model is not None else []
-        if batchers and all(batcher is not None and batcher.full for batcher in batchers):
-            batchers[0].refuse_more()
+        batcher: Batcher | None = None
+        for held in model.held.values() if model is not None else ():
+            batcher = held.servable.batcher
+            if batcher is None or not batcher.full:
+                return
+        if batcher is not None:
+            batcher.refuse_more()
 
     def begun(self, request: Request) -> None:
         """A request is here; `finished` follows, exactly once. For HTTP `answer` calls both; what has another way, as gRPC,

@@ -26,6 +26,7 @@ try:
 except ImportError:  # The base install has none; `loads` and `dumps` say what to install.
     orjson = None
 
+SHORT = 2048
 _CONTAINERS = frozenset({dict, list})
 _ESCAPED = re.compile(rb"\\.", re.DOTALL)
 _MARKS = b'"[]{}:'
@@ -44,6 +45,10 @@ def loads(data: bytes | memoryview, *, depth: int = 100) -> Any:
         value = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise DataError(f"this is no JSON: {error}", fix="Send JSON as RFC 8259 has it, in UTF-8.") from None
+    # Written again it has the same ":" but for those of names that were lost: the quickest proof for what is short.
+    if len(data) <= SHORT and b"\\" not in data and data.count(b"[") + data.count(b"{") <= depth:
+        if orjson.dumps(value).count(b":") == data.count(b":"):
+            return value
     objects = data.count(b"{")
     if objects + data.count(b"[") > depth or (objects and _names(value, objects) != data.count(b":")):
         _check(data, value, depth)

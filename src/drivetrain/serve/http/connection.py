@@ -43,6 +43,8 @@ SMALL = 64 * 1024
 """Bytes of a body that are worth reading for nothing, so that a refusal doesn't end the connection."""
 
 
+_NONE: Mapping[str, str] = {}
+
 Callback = TypeVar("Callback", bound=Callable[..., None])
 
 
@@ -84,10 +86,13 @@ class Connection(asyncio.Protocol):
         self.shared: Mapping[str, str] = {}  # Headers for a page of another origin.
         self.fault: Exception | None = None
         self.stopped = False  # Nothing more is read as HTTP.
+        self.between = True  # The next byte is for certain the first of a request.
+        self.read = b""  # What is being read, where it began so.
         # Those that wait for their answers:
         self.held = 0  # Bytes of their large bodies.
         self.queue: deque[Turn] = deque()
-        self.task: asyncio.Task[None] | None = None
+        self.task: asyncio.Task[None] | None = None  # One for all of them, from the first request on.
+        self.more: asyncio.Future[None] | None = None  # What it waits for while there is nothing to answer.
         self.expired = False
         self.paused = False  # The other side doesn't read what was sent.
         self.drained: asyncio.Future[None] | None = None
@@ -126,6 +131,9 @@ class Connection(asyncio.Protocol):
             if self.raw > self.hub.limits.body:
                 self.transport.abort()
             return
+        if self.between and self._known(data):
+            return
+        self.read, self.between = data if self.between else b"", False
         if self.phase == "idle":
             self.phase, self.since = "receiving", time.monotonic()
         self.raw += len(data)
@@ -236,12 +244,48 @@ class Connection(asyncio.Protocol):
         request.body = bytes(self.pieces)
         enough = len(self.queue) + 1 >= PIPELINED
         keep = self.parser.should_keep_alive() and not enough
-        self._enqueue((request, refused, self.shared, keep, self.parser.get_http_version() == "1.1"))
+        chunks = self.parser.get_http_version() == "1.1"
+        if self.read:
+            self._learn(request, refused is None and keep and chunks)
+        self._enqueue((request, refused, self.shared, keep, chunks))
         if enough:
             self.stopped = True
             raise _Enough
 
     # A request's way to its answer
+
+    def _learn(self, request: Request, plain: bool) -> None:
+        """Where what was read is this one request, and no byte more, the next byte begins another, and the same head will say the
+        same again."""
+        data, self.read = self.read, b""
+        head = data[: data.find(b"\r\n\r\n") + 4]
+        self.between = len(head) + len(request.body) == len(data)
+        if plain and self.between:
+            self.hub.known.keep(head, request)
+
+    def _known(self, data: bytes) -> bool:
+        """Whether this is a whole request with a head that was read before: then there is nothing in it for the parser, which
+        stands where it stood. Who asks, and whether they may, is looked at each time."""
+        if self.phase != "idle":
+            return False
+        end = data.find(b"\r\n\r\n") + 4
+        known = self.hub.known.heads.get(data[:end])
+        if known is None or len(data) - end != known.length:
+            return False
+        self.phase, self.since = "answering", time.monotonic()
+        door = self.hub.door
+        request = Request(
+            known.method, known.path, known.query, known.headers, data[end:], self.anybody,
+            door.request_id(known.headers.get("x-request-id")), self.since,
+        )  # fmt: skip
+        shared, refused = _NONE, None
+        try:
+            shared = door.admit(request, self.anybody.address, self.certificate, "1.1")
+        except Refusal as refusal:
+            refused = refusal
+        self.queue.append((request, refused, shared, True, True))
+        self._wake()
+        return True
 
     def _without_upgrade(self, rest: bytes) -> None:
         """Read a request that offers another protocol as if it didn't: nobody must take the offer (RFC 9110 7.8), but Java's
@@ -256,7 +300,7 @@ class Connection(asyncio.Protocol):
         if expected.lower() != "100-continue":
             raise Refusal(417, "this server knows one expectation: 100-continue")
         # Behind requests that wait it would seem to be their answer; without it a client sends its body a second later.
-        if self.task is None and not self.queue:
+        if not self._working() and not self.queue:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _check_framing(self) -> None:
@@ -285,11 +329,22 @@ class Connection(asyncio.Protocol):
         self.held += self.holds
         self._expect_next()
         self.queue.append(turn)
-        if self.task is None:
-            self.phase, self.since = "answering", time.monotonic()
-            self.task = self.hub.loop.create_task(self._work())
-        else:
+        if self._working():
             self.transport.pause_reading()
+        else:
+            self.phase, self.since = "answering", time.monotonic()
+            self._wake()
+
+    def _working(self) -> bool:
+        return self.task is not None and self.more is None
+
+    def _wake(self) -> None:
+        """Have the first of the queue answered."""
+        if self.more is not None:
+            self.more.set_result(None)
+            self.more = None
+        else:
+            self.task = self.hub.loop.create_task(self._work())
 
     def _expect_next(self) -> None:
         self.url, self.headers, self.shared, self.pieces = b"", {}, {}, bytearray()
@@ -303,9 +358,19 @@ class Connection(asyncio.Protocol):
             self.held = 0
 
     async def _work(self) -> None:
-        """Answer what waits, in order."""
-        keep = True
-        while self.queue and keep:
+        """Answer what comes, in order, as long as the connection stays."""
+        while await self._answer_all():
+            self.served = True
+            self._release()
+            self.phase = "receiving" if self.raw or self.size else "idle"
+            if not self.paused:
+                self.transport.resume_reading()
+            self.more = self.hub.loop.create_future()
+            await self.more
+
+    async def _answer_all(self) -> bool:
+        """Answer what waits. Gives whether the connection stays."""
+        while self.queue:
             request, refused, shared, keep, chunks = self.queue.popleft()
             if refused is None:
                 response = await self._answer(request)
@@ -322,19 +387,16 @@ class Connection(asyncio.Protocol):
             else:
                 await self._stream(request, response, response.body, ending, chunks)
             if self.transport.is_closing():
-                return
+                return False
             self.since = time.monotonic()
+            if not keep:
+                self._release()
+                self.task = None
+                self.leave()
+                return False
             if self.paused and self.queue:
                 await self._until_drained()
-        self.task = None
-        self.served = True
-        self._release()
-        if not keep:
-            self.leave()
-        else:
-            self.phase = "receiving" if self.raw or self.size else "idle"
-            if not self.paused:
-                self.transport.resume_reading()
+        return True
 
     async def _answer(self, request: Request) -> Response:
         try:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from drivetrain.errors import FileError
 from drivetrain.extras import require
 from drivetrain.serve.http.door import Answering, Door
+from drivetrain.serve.http.heads import KnownHeads
 from drivetrain.serve.settings import Access, Limits, Settings
 from drivetrain.serve.types import Refusal
 
@@ -39,6 +40,7 @@ class Hub:
         self.server = server
         self.door = Door(server, settings.limits.body)
         self.limits: Limits = settings.limits
+        self.known = KnownHeads()
         self.loop = asyncio.get_running_loop()
         self.connections: dict[Connection, None] = {}
         self.date = formatdate(usegmt=True).encode()
