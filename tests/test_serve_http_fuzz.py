@@ -7,6 +7,7 @@ import itertools
 import re
 from typing import Any
 
+import pytest
 from http_attacks import ATTACKS, CHUNKED, posted
 from http_server import GOLDEN, Tiny, get, post, statuses_of
 from hypothesis import example, given, settings
@@ -56,7 +57,7 @@ class Wire:
 SETTINGS = Settings("", limits=Limits(body=2000, headers=1000))
 
 
-async def _said(pieces: list[bytes]) -> bytes:
+async def _said(pieces: list[bytes], waits: bool = False) -> bytes:
     hub = Hub(Tiny(SETTINGS), SETTINGS)
     hub.sweeping.cancel()
     wire, connection = Wire(), Connection(hub)
@@ -64,18 +65,22 @@ async def _said(pieces: list[bytes]) -> bytes:
     for piece in pieces:
         if not wire.closed:
             connection.data_received(piece)
-        await asyncio.sleep(0)
-    while connection.task is not None and connection.more is None and not connection.task.done():
-        await asyncio.sleep(0.001)
+        await (_answered(connection) if waits else asyncio.sleep(0))
+    await _answered(connection)
     connection.connection_lost(None)
     assert not hub.connections
     assert hub.door._held == 0
     return wire.written
 
 
-def answers(pieces: list[bytes]) -> tuple[list[int], bytes]:
-    """Statuses, and all bytes but those that are never the same."""
-    written = asyncio.run(_said(pieces))
+async def _answered(connection: Connection) -> None:
+    while connection.task is not None and connection.more is None and not connection.task.done():
+        await asyncio.sleep(0)
+
+
+def answers(pieces: list[bytes], waits: bool = False) -> tuple[list[int], bytes]:
+    """Statuses, and all bytes but those that are never the same. Who `waits` has each piece answered before the next."""
+    written = asyncio.run(_said(pieces, waits))
     return statuses_of(written), re.sub(rb"(?:X-Request-Id|Date): [^\r]*\r\n", b"", written)
 
 
@@ -125,3 +130,26 @@ def test_no_attack_is_another_in_pieces(one: Any, data: st.DataObject):
     said = b"".join(one.said)
     cut = data.draw(st.integers(0, len(said)))
     assert answers([said[:cut], said[cut:]]) == answers([said])
+
+
+_WHOLE = [
+    get("/models/a"), post("/models/tiny/predict", GOLDEN), post("/models/tiny/predict", b'{"x": 1}'),
+    post("/models/tiny/predict", b'{"x": '), post("/echo", b"x" * 100), get("/nowhere"), get("/models/a?echo=1"),
+    get("/models/a").replace(b"localhost", b"evil"),
+    posted(CHUNKED, b'9\r\n{"x": 20}\r\n0\r\n\r\n'),
+]  # fmt: skip
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.sampled_from(_WHOLE), min_size=2, max_size=12))
+def test_a_head_that_is_known_makes_no_difference(said: list[bytes]):
+    """One whole request after the other's answer, so that heads come again, or all at once, where the parser reads each."""
+    assert answers(said, waits=True) == answers([b"".join(said)])
+
+
+@pytest.mark.parametrize("before", [b"P", b"GET", b"\r\nG", get("/models/a")[:-2]])
+def test_a_head_is_known_only_where_a_request_begins(before: bytes):
+    whole = post("/models/tiny/predict", GOLDEN)
+    said = [whole, whole, whole + before, whole, whole]
+    assert answers(said, waits=True) == answers([b"".join(said)])
+    assert answers(said, waits=True)[0] == [200, 200, 200, 400]

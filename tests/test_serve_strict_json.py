@@ -17,7 +17,7 @@ from drivetrain.serve import strict_json
 _BAD = [
     b"", b" ", b"NaN", b"[Infinity]", b"-Infinity", b"1e999", b"[-1e999]", b'{"a":1,"a":2}',
     b'{"a" :1,"a"\t:2}', b'[{"b":{"a":1,"a":1}}]',
-    b'{"\\u0061":1,"a":2}', b'{":":1,":":2}', b'{"a":":","a":2}', b'{"a{":1,"a{":2}',
+    b'{"a":1,"a":2,"b":"\\u003a"}', b'{"\\u0061":1,"a":2}', b'{":":1,":":2}', b'{"a":":","a":2}', b'{"a{":1,"a{":2}',
     b'"\\ud800"', b'"\\udc00\\ud800"', b'"\xed\xa0\x80"',
     b'"\xff"', b"\xef\xbb\xbf{}", b"{}{}", b"[1,]", b"01", b"'a'", b"{a:1}", b'"\x00"', b"[1]\x00", b"\x00", b"// a\n1",
     b"[" * 101 + b"]" * 101, b'{"a":' * 101 + b"1" + b"}" * 101,
@@ -150,3 +150,7 @@ def test_it_agrees_with_the_plain_way_on_texts(text: str, depth: int):
 def test_any_bytes_are_read_or_refused(data: bytes):
     with contextlib.suppress(DataError):
         strict_json.loads(memoryview(data))
+
+
+def test_the_levels_that_are_allowed_may_be_more_than_the_writer_has():
+    assert strict_json.loads(b"[" * 400 + b"]" * 400, depth=1000)
