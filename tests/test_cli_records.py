@@ -70,7 +70,11 @@ def test_records_are_listed_and_counted(store: str, capsys: pytest.CaptureFixtur
     assert main(["records", store]) == 0
     shown = capsys.readouterr().out
     assert "format-2-houses" in shown
-    assert "a-1" in shown
+    (line,) = (line for line in shown.splitlines() if "a-1" in line)
+    with open_store(store) as opened:
+        assert line.endswith(f"a-1   {opened.find(key='a-1')[0].id}"), (
+            "a line each, whole, however narrow the terminal is"
+        )
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
@@ -122,6 +126,23 @@ def test_one_person_is_forgotten_by_key_or_input(store: str, capsys: pytest.Capt
     assert told(capsys, store, "--retain", "0.0") == {"expired": 1}
     Path(f"{store}.journals", "1.damaged").touch()
     assert told(capsys, store, "--forget", "b-2")["set_aside"] == [f"{store}.journals/1.damaged"]
+
+
+def test_a_name_that_no_record_has_is_told_when_nothing_was_forgotten(
+    store: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for options, note in (
+        (["--forget-input", "aera=55"], "none of the newest records has an input 'aera'. Did you mean area?"),
+        (
+            ["--forget", "a-1", "--model", "houses"],
+            "there is no record of a model 'houses'. Did you mean format-2-houses?",
+        ),
+        (["--forget", "nobody"], None),
+        (["--forget-input", "area=7"], None),
+    ):
+        assert told(capsys, store, *options).get("note") == note
+    assert main(["records", store, "--forget-input", "aera=55"]) == 0
+    assert "Did you mean area?" in capsys.readouterr().out
 
 
 def test_the_truth_comes_as_a_table(store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -70,6 +70,30 @@ def test_a_record_comes_once_however_often_it_is_written(store: Store) -> None:
     assert [each.key for batch in store.stream() for each in batch] == [each.key for each in given]
 
 
+def test_a_class_is_true_by_its_name_however_it_was_told(store: Store) -> None:
+    digits = {"label": "1", "probability": 0.9, "probabilities": {"0": 0.1, "1": 0.9}}
+    truth = {"label": "False", "probabilities": {"False": 0.9, "True": 0.1}}
+    answers: list[Any] = [
+        digits,
+        digits,
+        digits,
+        truth,
+        truth,
+        {"label": "1.10"},
+        {"value": 2.0},
+        {"error": "no"},
+    ]
+    answers += [{"a": digits, "b": {"value": 1.0}}, {"tags": ["1"]}]
+    store.add_many([record(key=str(number), answer=answer) for number, answer in enumerate(answers)])
+    told: list[Any] = [1, 1.0, "0", True, "false", 1.1, 3, 1, {"a": 0, "b": 2, "c": 1}, [1]]
+    store.outcomes("income", [Outcome(value, key=str(number)) for number, value in enumerate(told)])
+    found = [each.outcome for batch in store.stream() for each in batch]
+    assert found == ["1", "1", "0", "True", "False", "1.1", 3, 1, {"a": "0", "b": 2, "c": 1}, [1]]
+    columns = store.read("income", columns=("answer.label", "outcome"))
+    assert (columns["answer.label"] == columns["outcome"]).tolist()[:5] == [True, True, False, False, True]
+    assert store.outcomes("income", [Outcome("1", key="0")]).unchanged == 1
+
+
 def test_records_are_read_as_columns(store: Store) -> None:
     store.add_many([
         record(

@@ -24,6 +24,7 @@ from drivetrain.records.ids import Clock, Ids
 from drivetrain.records.kept import Kept
 from drivetrain.records.record import Outcome, Record, Told
 from drivetrain.records.schema import META, STEPS
+from drivetrain.records.truths import as_answered
 from drivetrain.state_folder import state_folder
 from drivetrain.types import Array
 
@@ -186,7 +187,8 @@ class Store:
 
     def outcomes(self, model: str, given: Sequence[Outcome]) -> Told:
         """Keep what turned out to be true, in one commit. A later outcome takes the place of an earlier one; that of a key is
-        that of every record with this key, but where there is one for a record's id as well, this one counts."""
+        that of every record with this key, but where there is one for a record's id as well, this one counts. A class is kept by
+        its name, also where it was told as a number (`as_answered`)."""
         told, done = Told(0, 0, 0, []), set[int]()
         with self.database.changing():
             for field in ("id", "key"):
@@ -201,26 +203,27 @@ class Store:
         self, model: str, field: str, values: dict[str, Any], told: Told, done: set[int]
     ) -> None:
         """Those that are told by this field, of records that are not among the `done`."""
-        texts = {_storable(name): words.dumps(value).decode() for name, value in values.items()}
-        places = ", ".join("?" * len(texts))
+        named = {_storable(name): value for name, value in values.items()}
+        places = ", ".join("?" * len(named))
         rows = self.database.run(
-            f"SELECT number, {field}, outcome FROM {RECORDS} WHERE model = ? AND {field} IN ({places})", [model, *texts]
+            f"SELECT number, {field}, outcome, answer FROM {RECORDS} WHERE model = ? AND {field} IN ({places})", [model, *named]
         )  # fmt: skip
         now, changes = self._clock.now(), list[Row]()
-        for number, name, before in rows:
+        for number, name, before, answer in rows:
             if number in done:
                 continue
             done.add(number)
-            if before == texts[name]:
+            text = words.dumps(as_answered(named[name], words.loads(answer))).decode()
+            if before == text:
                 told.unchanged += 1
             else:
                 told.replaced += before is not None
                 told.stored += before is None
-                changes.append((texts[name], now, number))
+                changes.append((text, now, number))
         self.database.run_many(
             f"UPDATE {RECORDS} SET outcome = ?, outcome_time = ? WHERE number = ?", changes
         )
-        known = {name for _, name, _ in rows}
+        known = {name for _, name, _, _ in rows}
         told.unknown += [name for name in values if _storable(name) not in known]
 
     # --- reading ---------------------------------------------------------------------------------------------------

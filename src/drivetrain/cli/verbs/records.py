@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 from rich.markup import escape
 
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
 
 HELP = "the answers that a server kept: list, export and forget them, and tell what turned out to be true"
 EXAMPLE = "drivetrain records sqlite:///records.sqlite --since 7d"
-LONGEST = 40
+LONGEST = 30
+NEWEST = 1000
+"""Records in which an input's name is looked for that nothing was found by."""
 DOES = ("out", "outcomes", "forget", "forget_input", "retain")
 """Options of which one at a time says what is done; none: list."""
 
@@ -80,7 +83,9 @@ def act(options: Namespace) -> Reply:
             inputs = None if options.forget_input is None else _named(options.forget_input)
             found = forget(store, Events(), key=options.forget, inputs=inputs, model=model)
             aside = [str(path) for path in set_aside(store.journals)]
-            return {"forgotten": found.to_json(), **({"set_aside": aside} if aside else {})}, 0
+            doubt = "" if found.rows or found.in_journals else _slip(store, model, inputs)
+            extra = {"set_aside": aside} if aside else {}
+            return {"forgotten": found.to_json(), **extra, **({"note": doubt} if doubt else {})}, 0
         # What processes left that died on the way to the store.
         drain(store, store.journals, Events())
         if options.retain is not None:
@@ -100,6 +105,20 @@ def act(options: Namespace) -> Reply:
             for tally in store.count(model=model, since=since, until=until)
         ]
         return {"counts": counts, "records": [plain(record.to_json()) for record in records]}, 0
+
+
+def _slip(store: Store, model: str | None, inputs: tuple[str, str] | None) -> str:
+    """Why nothing was found: a model or an input that no record has, with the name that may have been meant; else ""."""
+    from drivetrain.errors import nearest
+
+    models = {tally.model for tally in store.count()}
+    if model is not None and model not in models:
+        return f"there is no record of a model {model!r:.60}. {nearest(model, models)}".rstrip()
+    if inputs is not None:
+        names = {name for record in store.find(model=model, limit=NEWEST) for name in record.inputs or ()}
+        if names and inputs[0] not in names:
+            return f"none of the newest records has an input {inputs[0]!r:.60}. {nearest(inputs[0], names)}".rstrip()
+    return ""
 
 
 def _named(text: str) -> tuple[str, str]:
@@ -127,6 +146,7 @@ def _days(text: str) -> float | None:
 
 def _tell(store: Store, options: Namespace) -> Reply:
     import csv
+    import io
 
     from drivetrain.errors import DataError
     from drivetrain.files import open_regular
@@ -136,7 +156,7 @@ def _tell(store: Store, options: Namespace) -> Reply:
         raise UsageError("whose outcomes?", where="--model", fix="Name the model that answered.")
     with open_regular(options.outcomes) as file:
         try:
-            rows = list(csv.DictReader(file.read().decode("utf-8-sig").splitlines()))
+            rows = list(csv.DictReader(io.StringIO(file.read().decode("utf-8-sig"), newline="")))
         except (UnicodeDecodeError, csv.Error) as fault:
             raise DataError(f"this is no CSV in UTF-8: {fault}.", where=options.outcomes) from fault
     found: list[Outcome] = []
@@ -172,6 +192,8 @@ def show(answer: dict[str, Any]) -> None:
         console.print(
             f"{found['rows']:,} records deleted, {found['in_journals']:,} more on their way to the store"
         )
+        if "note" in answer:
+            console.print(f"note: {escape(one_line(answer['note']))}")
         if found["journals_left"]:
             console.print(
                 "note: a process still holds older journals; what they hold of these is left out when it comes"
@@ -210,24 +232,30 @@ def _show_list(answer: dict[str, Any]) -> None:
         )  # fmt: skip
     console.print(counts)
     console.print()
-    table = plain_table("", "time", "model", "answer", "outcome", "key", "id")
-    for column in (table.columns[0], table.columns[-1]):
-        column.no_wrap = True
+    table: list[tuple[str, ...]] = [("time", "model", "answer", "outcome", "key", "id")]
     for each in answer["records"]:
         sure = each["probability"]
         said = f"{_short(each['answer'])}{'' if sure is None else f' {sure:.3f}'}"
         model = f"{each['model']} {each['version']}"
         cells = (each["time"][:19], model, said, _said(each.get("outcome")), each["key"] or "", each["id"])
-        table.add_row(*(escape(one_line(cell)) for cell in cells))
-    console.print(table)
+        table.append(tuple(map(one_line, cells)))
+    widths = [max(map(len, column)) for column in zip(*table)]
+    for row in table:  # A line each: a table of rich's would break its cells where the terminal is narrow.
+        console.print(escape("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()))
 
 
-def _short(answer: dict[str, Any]) -> str:
+def _short(answer: Any) -> str:
     """What was answered, in a few letters."""
-    found = next(
-        (answer[part] for part in ("label", "value", "text", "tags", "error") if part in answer), answer
-    )
-    return _said(found)
+    if not isinstance(answer, Mapping):
+        return _said(answer)
+    found = cast("Mapping[str, Any]", answer)
+    for part in ("label", "value", "text", "tags", "error"):
+        if part in found:
+            return _said(found[part])
+    return _said(", ".join(
+        f"{len(cast('list[Any]', each))} {name}" if isinstance(each, list) else f"{name}: {_short(each)}"
+        for name, each in found.items()
+    ))  # fmt: skip
 
 
 def _said(value: Any) -> str:
