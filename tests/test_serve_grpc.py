@@ -21,11 +21,11 @@ import pytest
 from grpc_calls import INFERENCE, PREDICTION, call, fault, path, serving
 from hypothesis import given, settings, strategies
 from serving import a_server, golden_items, run, servable
-from wired import bundle, over
+from wired import bundle, look, over
 
 from drivetrain.errors import FileError, UsageError
 from drivetrain.serve.access import Gate
-from drivetrain.serve.grpc import calls, inference
+from drivetrain.serve.grpc import calls, inference, tfserving
 from drivetrain.serve.grpc.contents import array_of_proto, proto_of
 from drivetrain.serve.grpc.messages import message
 from drivetrain.serve.grpc.server import METHODS, serve_grpc
@@ -373,6 +373,24 @@ def test_what_writes_does_it_piece_by_piece(grpcs: Any) -> None:
     assert whole.raw_output_contents[0][4:] == b"".join(pieces)
     (wrong,) = streamed(grpcs, {**asked, "parameters": {"mots": {"int64_param": 4}}})
     assert "no option 'mots'" in wrong.error_message
+
+
+def test_the_status_of_a_label_says_why_its_version_does_not_answer(tmp_path: Path) -> None:
+    for version in ("1", "2"):
+        (tmp_path / "houses" / version).mkdir(parents=True)
+        shutil.copy(bundle("houses"), tmp_path / "houses" / version / "model.bundle")
+    broken = tmp_path / "houses" / "2" / "model.bundle"
+    broken.write_bytes(broken.read_bytes()[:-50])
+    server = over(tmp_path, models={"houses": ModelSettings(labels={"next": 2})})
+    server.gate = Gate(server.settings)
+    asked = message("tensorflow.serving.GetModelStatusRequest")()
+    asked.model_spec.name, asked.model_spec.version_label = "houses", "next"
+    request = Request("POST", "/tensorflow.serving.ModelService/GetModelStatus", source="grpc")
+    (state,) = run(tfserving.model_status(server, asked, request)).model_version_status
+    assert (state.version, state.state) == (2, 50)
+    assert state.status.error_message
+    (same,) = look("/v1/models/houses/labels/next", server).json()["model_version_status"]
+    assert same["status"]["error_message"] == state.status.error_message
 
 
 def test_what_writes_is_called_by_the_version_that_the_traffic_chose(tmp_path: Path) -> None:

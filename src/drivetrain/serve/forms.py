@@ -7,9 +7,9 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, cast
 
 from drivetrain.bundle.program import PREFILL
-from drivetrain.errors import DataError, DrivetrainError
+from drivetrain.errors import DrivetrainError
 from drivetrain.runtime.answers import answer_columns
-from drivetrain.serve.items import Given, items_of
+from drivetrain.serve.items import Given, items_of, utf8
 from drivetrain.serve.settings import Limits
 from drivetrain.serve.types import Refusal, Request
 from drivetrain.types import Answer, Failure
@@ -61,7 +61,7 @@ class Forecasting(Form):
     ) -> Given:
         horizon = options.pop(HORIZON, None)
         if request.headers.get("content-type", "").startswith("text/csv"):
-            item = {HISTORY: _utf8(bytes(request.body))}
+            item = {HISTORY: utf8(bytes(request.body))}
             return Given([self._item(item, horizon)], alone=True)
         given = items_of(request, _NAMES, limits)
         if not given.alone and all(isinstance(item, Mapping) and HISTORY not in item for item in given.items):
@@ -72,7 +72,7 @@ class Forecasting(Form):
         if isinstance(item, DrivetrainError) or not isinstance(item, Mapping):
             return item
         record: dict[str, Any] = {
-            name: _utf8(value) if isinstance(value, bytes) else value
+            name: utf8(value) if isinstance(value, bytes) else value
             for name, value in cast("Mapping[str, Any]", item).items()
         }
         if HISTORY not in record and record and all(isinstance(cells, list) for cells in record.values()):
@@ -147,13 +147,6 @@ class Recommending(Form):
 def form_of(servable: Any) -> Form:
     """The form of a version's program."""
     return _FORMS.get(servable.program, _ROWS)
-
-
-def _utf8(data: bytes) -> str:
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise DataError("it is not UTF-8.", fix="Send it as UTF-8.") from None
 
 
 _ROWS = Form()

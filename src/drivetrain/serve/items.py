@@ -113,7 +113,7 @@ def _csv(body: bytes, content_type: str, inputs: Mapping[str, Codec], limits: Li
     """A row an item: the header names the inputs, in any order; other columns are left alone. A row that has more cells, or
     fewer, is its own fault."""
     del content_type
-    header, rows = table_of(_utf8(body), limits.rows)
+    header, rows = table_of(utf8(body), limits.rows)
     if missing := [name for name in inputs if name not in header]:
         fix = nearest(missing[0], header) or f"The header has to name {', '.join(inputs)}."
         raise Refusal(400, f"there is no column {missing[0]!r}.", where="the header", fix=fix)
@@ -156,7 +156,7 @@ def _text(body: bytes, content_type: str, inputs: Mapping[str, Codec], limits: L
     name, codec = _only(inputs, "A text")
     if codec.from_files:
         raise Refusal(415, f"the model takes a file as {name!r}, and no text.", fix="Send the file's bytes.")
-    return Given([_utf8(body)], alone=True)
+    return Given([utf8(body)], alone=True)
 
 
 def _file(body: bytes, content_type: str, inputs: Mapping[str, Codec], limits: Limits) -> Given:
@@ -196,7 +196,7 @@ def _cell(part: Part, codec: Codec | None, limits: Limits) -> Any:
         return _loads(part.data, limits)
     if codec is not None and codec.from_files:
         return part.data
-    return _utf8(part.data)
+    return utf8(part.data)
 
 
 def _fields(body: bytes, content_type: str, inputs: Mapping[str, Codec], limits: Limits) -> Given:
@@ -246,7 +246,8 @@ def _loads(data: bytes, limits: Limits) -> Any:
         raise Refusal(400, fault.error, where=fault.where, fix=fault.fix) from fault
 
 
-def _utf8(data: bytes) -> str:
+def utf8(data: bytes) -> str:
+    """The text that bytes are. Raises Refusal."""
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -30,13 +30,14 @@ LINE = 4096
 FRAMES = 6
 TEXT, SHORT = 400, 40
 """Letters of one text in a line; and where the line would be too long."""
-_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+"""A request's id that is taken from its caller."""
 _TRACE = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
 
 
 def request_id(given: str | None) -> str:
     """The caller's own X-Request-Id where it is a plain word, else a new one: 32 hexadecimal digits."""
-    return given if given and _ID.fullmatch(given) else os.urandom(16).hex()
+    return given if given and PLAIN_ID.fullmatch(given) else os.urandom(16).hex()
 
 
 def trace_id(traceparent: str | None) -> str:

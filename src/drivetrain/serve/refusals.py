@@ -7,22 +7,32 @@ from drivetrain.serve import strict_json
 from drivetrain.serve.types import Refusal, Request, Response
 
 
-def response(error: BaseException, request: Request) -> Response:
-    """`{"error"}` under /v1 and /v2, as the originals have it, else `{"error", "where", "fix"}`. What is no fault of the
-    caller's is told with the request's id alone: the rest stands in the log."""
-    status, headers = 400, dict[str, str]()
+def told(error: BaseException, request: Request) -> tuple[int, DrivetrainError]:
+    """HTTP's status for an error, and what the caller is told. What is no fault of the caller's (500) is told by the request's id
+    alone: the rest stands in the log."""
     if isinstance(error, Refusal):
-        status, headers = error.status, error.headers
-    elif not isinstance(error, UsageError | DataError | BundleError):
-        name = f" (request {request.id})" if request.id else ""
-        error = DrivetrainError(f"something went wrong in this server{name}", fix="Its log has the reason.")
-        status = 500
-    if request.path.startswith("/v2"):
-        body: dict[str, str] = {"error": getattr(error, "v2", "") or str(error)}
-    elif request.path.startswith("/v1"):
-        body, status = {"error": getattr(error, "v1", "") or str(error)}, getattr(error, "v1_status", status)
+        return error.status, error
+    if isinstance(error, UsageError | DataError | BundleError):
+        return 400, error
+    name = f" (request {request.id})" if request.id else ""
+    return 500, DrivetrainError(f"something went wrong in this server{name}", fix="Its log has the reason.")
+
+
+def worded(status: int, error: DrivetrainError, words: str) -> tuple[int, str]:
+    """The status and the words that a protocol, "v1" or "v2", has of its own for an error, where there are such (`NotServed`)."""
+    return getattr(error, f"{words}_status", status), getattr(error, words, "") or str(error)
+
+
+def response(error: BaseException, request: Request) -> Response:
+    """`{"error"}` under /v1 and /v2, as the originals have it, else `{"error", "where", "fix"}`."""
+    status, said = told(error, request)
+    words = request.path[1:3]
+    if words in ("v1", "v2"):
+        status, text = worded(status, said, words)
+        body = {"error": text}
     else:
-        body = error.to_json()
+        body = said.to_json()
+    headers = said.headers if isinstance(said, Refusal) else {}
     return Response(_bytes(body), status, headers=headers)
 
 

@@ -18,7 +18,7 @@ from urllib.parse import unquote
 
 import grpc
 
-from drivetrain.errors import BundleError, DataError, DrivetrainError, UsageError
+from drivetrain.serve import refusals
 from drivetrain.serve.grpc.messages import Message, message, service
 from drivetrain.serve.grpc.weight import refuse_heavy
 from drivetrain.serve.logs import Log, request_id
@@ -254,25 +254,14 @@ def parsed(method: Method, raw: bytes) -> Message:
 def told(
     server: Server, fault: Exception, request: Request, words: str = ""
 ) -> tuple[int, str, Mapping[str, str]]:
-    """HTTP's status for a fault, what the caller is told, and headers."""
-    headers: Mapping[str, str] = {}
-    if isinstance(fault, Refusal):
-        status, headers = fault.status, fault.headers
-        said = getattr(fault, words, "") or str(fault)
-        if words == "v1":
-            status = getattr(fault, "v1_status", status)
-    elif isinstance(fault, UsageError | DataError | BundleError):
-        status, said = 400, str(fault)
-    elif isinstance(fault, TimeoutError):
-        status, said = 504, "it took too long."
-    else:
+    """HTTP's status for a fault, what the caller is told in the `words` of a protocol, and headers."""
+    if isinstance(fault, TimeoutError):
+        fault = Refusal(504, "it took too long.")
+    status, error = refusals.told(fault, request)
+    if status == 500:
         (server.log or Log()).failed(fault, id=request.id)
-        status = 500
-        said = str(
-            DrivetrainError(
-                "the server failed.", where=f"request {request.id}", fix="Its log has the reason."
-            )
-        )
+    status, said = refusals.worded(status, error, words) if words else (status, str(error))
+    headers = error.headers if isinstance(error, Refusal) else {}
     return status, " ".join(said.split())[:LONGEST_WORDS], headers
 
 

@@ -7,7 +7,7 @@ inputs. The faults are worded, and have the codes, that TensorFlow Serving gives
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from drivetrain.serve import path
@@ -15,6 +15,7 @@ from drivetrain.serve.grpc.calls import may, methods
 from drivetrain.serve.grpc.contents import NUMBERS, array_of_proto, proto_of
 from drivetrain.serve.grpc.messages import Message, message, value
 from drivetrain.serve.protocols import base
+from drivetrain.serve.protocols.tfserving import STATES, states_of
 from drivetrain.serve.server import Server
 from drivetrain.serve.types import Asked, Port, Refusal, Request
 from drivetrain.types import Answer, Failure
@@ -23,10 +24,7 @@ SERVICE, MODELS = "tensorflow.serving.PredictionService", "tensorflow.serving.Mo
 SIGNATURE, METADATA = "serving_default", "signature_def"
 METHOD = "tensorflow/serving/"
 """Before "predict", "classify" and "regress": how MultiInference and signatures name what is done."""
-_STATES = {
-    each: value("tensorflow.serving.ModelVersionStatus.State", name)
-    for each, name in {"loading": "LOADING", "ready": "AVAILABLE", "failed": "END", "unloaded": "END"}.items()
-}
+_STATES = {each: value("tensorflow.serving.ModelVersionStatus.State", name) for each, name in STATES.items()}
 _FAILED = value("tensorflow.error.Code", "UNKNOWN")
 
 
@@ -121,18 +119,24 @@ def _set(names: Iterable[str]) -> str:
 
 
 async def classify(server: Server, asked: Message, request: Request) -> Message:
-    found = await _answers(server, _asked(server, request, asked), asked.input, request)
-    reply = message("tensorflow.serving.ClassificationResponse")()
-    _told(reply.model_spec, found.model, found.version)
-    _classified(reply.result, found)
-    return reply
+    return await _answered(server, asked, request, "Classification", _classified)
 
 
 async def regress(server: Server, asked: Message, request: Request) -> Message:
+    return await _answered(server, asked, request, "Regression", _regressed)
+
+
+async def _answered(
+    server: Server,
+    asked: Message,
+    request: Request,
+    kind: str,
+    fill: Callable[[Message, path.Answered], None],
+) -> Message:
     found = await _answers(server, _asked(server, request, asked), asked.input, request)
-    reply = message("tensorflow.serving.RegressionResponse")()
+    reply = message(f"tensorflow.serving.{kind}Response")()
     _told(reply.model_spec, found.model, found.version)
-    _regressed(reply.result, found)
+    fill(reply.result, found)
     return reply
 
 
@@ -264,19 +268,9 @@ async def metadata(server: Server, asked: Message, request: Request) -> Message:
 
 
 async def model_status(server: Server, asked: Message, request: Request) -> Message:
-    which = _asked(server, request, asked, "read")
-    model = server.repository.models.get(which.model)
-    states = dict(model.states) if model is not None else {}
-    if model is not None and which.label is not None:
-        which = Asked(which.model, server.router.find(which).version)
-    if which.version is not None:
-        if which.version not in states:
-            raise Refusal(404, f"Could not find version {which.version} of model {which.model}")
-        states = {which.version: states[which.version]}
-    if not states:
-        raise Refusal(404, f"Could not find any versions of model {which.model}")
+    states = states_of(server, _asked(server, request, asked, "read"))
     reply = message("tensorflow.serving.GetModelStatusResponse")()
-    for version, state in sorted(states.items(), reverse=True):
+    for version, state in states:
         told = reply.model_version_status.add(version=version, state=_STATES[state.state])
         told.status.SetInParent()
         if state.state == "failed":

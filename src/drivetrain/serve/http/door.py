@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import itertools
 import os
-import re
 from typing import Protocol, cast
 
 from drivetrain.serve import refusals
 from drivetrain.serve.access import Gate
 from drivetrain.serve.http.body import Unpacker, check_encoding
+from drivetrain.serve.logs import PLAIN_ID
 from drivetrain.serve.routes import Routes
 from drivetrain.serve.types import Refusal, Request, Response
-
-_PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 class Answering(Protocol):
@@ -50,7 +48,7 @@ class Door:
 
     def request_id(self, given: str | None) -> str:
         """The caller's own, where it is a plain word, else one that no other request has."""
-        if given is not None and _PLAIN_ID.fullmatch(given):
+        if given is not None and PLAIN_ID.fullmatch(given):
             return given
         return f"{self._id}{next(self._ids):08x}"
 

@@ -12,6 +12,7 @@ from typing import Any, cast
 from drivetrain.errors import DrivetrainError
 from drivetrain.runtime.generator import Piece
 from drivetrain.serve import path, strict_json
+from drivetrain.serve.items import utf8
 from drivetrain.serve.protocols import base
 from drivetrain.serve.types import Asked, Refusal, Request, Response, Route
 from drivetrain.types import Failure
@@ -123,10 +124,7 @@ def _asked(server: Any, request: Request) -> dict[str, Any]:
     """What is asked, by name."""
     options = {name: base.value_of(text) for name, text in request.query.items()}
     if request.headers.get("content-type", "").startswith("text/plain"):
-        try:
-            return {**options, PROMPT: bytes(request.body).decode("utf-8-sig")}
-        except UnicodeDecodeError:
-            raise Refusal(400, "the prompt is not UTF-8.", fix="Send it as UTF-8.") from None
+        return {**options, PROMPT: utf8(bytes(request.body))}
     record = {**options, **base.object_of(server, request.body)}
     if PROMPT not in record:
         raise Refusal(400, "there is no 'prompt' in it.", fix='Send {"prompt": "...", "most": 100}.')

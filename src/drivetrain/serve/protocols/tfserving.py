@@ -15,6 +15,7 @@ import numpy as np
 
 from drivetrain.codecs import Codec
 from drivetrain.serve import path
+from drivetrain.serve.loading import VersionState
 from drivetrain.serve.protocols import base
 from drivetrain.serve.tf_values import (
     KINDS,
@@ -29,7 +30,7 @@ from drivetrain.serve.tf_values import (
     written,
     wrong,
 )  # fmt: skip
-from drivetrain.serve.types import Port, Refusal, Request, Response, Route
+from drivetrain.serve.types import Asked, Port, Refusal, Request, Response, Route
 from drivetrain.types import Answer, Array, Failure
 
 PARSE = "JSON Parse error: "
@@ -47,8 +48,8 @@ STATES = {"loading": "LOADING", "ready": "AVAILABLE", "failed": "END", "unloaded
 # --- status and metadata ----------------------------------------------------------------------------------
 
 
-async def status(server: Any, request: Request, places: Mapping[str, str]) -> Response:
-    asked = base.asked_of(server, request, places)
+def states_of(server: Any, asked: Asked) -> list[tuple[int, VersionState]]:
+    """The versions that are meant, each with its state, the highest first. Raises Refusal where there are none."""
     model = server.repository.models.get(asked.model)
     if model is None or not model.states:
         raise Refusal(404, f"Could not find any versions of model {asked.model}")
@@ -57,9 +58,13 @@ async def status(server: Any, request: Request, places: Mapping[str, str]) -> Re
         version = model.labels.get(asked.label)
         if version is None:
             raise Refusal(400, f"Unrecognized servable version label: {asked.label}")
-    states = {number: state for number, state in model.states.items() if version in (None, number)}
-    if not states:
+    found = [(number, state) for number, state in model.states.items() if version in (None, number)]
+    if not found:
         raise Refusal(404, f"Could not find version {version} of model {asked.model}")
+    return sorted(found, reverse=True, key=lambda each: each[0])
+
+
+async def status(server: Any, request: Request, places: Mapping[str, str]) -> Response:
     told = [
         {
             "version": str(number), "state": STATES[state.state],
@@ -68,7 +73,7 @@ async def status(server: Any, request: Request, places: Mapping[str, str]) -> Re
                 "error_message": state.reason if state.state == "failed" else "",
             },
         }
-        for number, state in sorted(states.items(), reverse=True)
+        for number, state in states_of(server, base.asked_of(server, request, places))
     ]  # fmt: skip
     return base.answered({"model_version_status": told})
 
