@@ -24,6 +24,7 @@ from drivetrain.cli.main import main
 from drivetrain.serve.access import digest
 from drivetrain.serve.load_settings import load_settings
 from drivetrain.serve.protocols import routes
+from drivetrain.serve.repository import Held, Model
 from drivetrain.serve.settings import ModelSettings
 
 INFER = "/v2/models/houses/infer"
@@ -257,7 +258,7 @@ def test_a_full_queue_refuses_before_it_reads(tmp_path: Path) -> None:
     model = server.router.servables["houses", 1]
     model.batcher = None
     server.repository = SimpleNamespace(
-        models={"houses": SimpleNamespace(versions={1: model}, settings=ModelSettings())}
+        models={"houses": Model("houses", ModelSettings(), {1: Held(model, 0.0)})}
     )
     batcher = server.batcher(model)
     batcher.rows, batcher._look_again = batcher._queue, math.inf
