@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import random
 import sqlite3
 import subprocess
 import sys
@@ -285,6 +286,24 @@ def test_a_step_that_fails_leaves_the_store_as_it_was(
     with open_store(url) as found:
         assert len(found.find()) == 1
         found.add_many([record()])
+
+
+def test_nothing_of_who_was_forgotten_is_left_in_the_free_space_of_a_file(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/r.db"
+    chance = random.Random(0)
+    with open_store(url, create=True) as store:
+        many = 0
+        for _ in range(
+            60
+        ):  # Rows of others between, of other lengths: pages are merged and split when these go.
+            ours = [chance.random() < 2 / 3 for _ in range(50)]
+            many += sum(ours)
+            words = [("Ann-of-Xanadu " if each else "Bob ") * chance.randrange(1, 25) for each in ours]
+            store.add_many([record(key=text.partition(" ")[0], inputs={"name": text}) for text in words])
+        assert store.forget(key="Ann-of-Xanadu") == many
+        for file in tmp_path.rglob("*"):
+            assert file.is_dir() or b"Xanadu" not in file.read_bytes(), file
+        assert len(store.find(limit=5000)) == 3000 - many
 
 
 def test_several_processes_make_a_store_at_the_same_time(url: str) -> None:

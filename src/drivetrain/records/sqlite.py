@@ -3,7 +3,8 @@
 The file is in WAL mode: who reads never waits for who writes. Commits are `synchronous=FULL`: a journal is deleted after a
 commit, so a commit has to be on the disk; one for some hundred records costs less than a hundredth of a millisecond for each.
 Several processes write by turns (`BEGIN IMMEDIATE`, up to BUSY_SECONDS of waiting, then the journals wait). What is deleted is
-overwritten (`secure_delete`). The file, its WAL and the folder of its journals are the user's alone (0600, 0700).
+overwritten (`secure_delete`); where somebody is forgotten the whole file is written anew (VACUUM). The file, its WAL and the
+folder of its journals are the user's alone (0600, 0700).
 """
 
 from __future__ import annotations
@@ -178,7 +179,11 @@ class SQLite(Database):
 
     def erase(self) -> None:
         with self._telling() as connection:
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            # Where pages were merged and split, their free space has copies of rows, which secure_delete leaves there.
+            connection.execute("VACUUM")
+            (blocked, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if blocked:
+                raise sqlite3.OperationalError("somebody reads in it, and what is deleted stays in its log")
 
     def shrink(self) -> None:
         with self._telling() as connection:
