@@ -12,7 +12,7 @@ from serving import BUNDLES, MODELS, a_server, golden_items, run, servable
 from drivetrain.errors import UsageError
 from drivetrain.ragged import as_batch
 from drivetrain.runtime import Predictor
-from drivetrain.serve.path import Writing, answer_items, answer_tensors
+from drivetrain.serve.path import Pieces, answer_items, answer_tensors
 from drivetrain.serve.types import Asked, Refusal, Request
 from drivetrain.types import Answer, Failure
 
@@ -69,7 +69,7 @@ def test_a_forecast_is_made_of_columns_of_rows_and_of_a_csv() -> None:
 
 def test_what_is_written_comes_whole_and_piece_by_piece() -> None:
     async def pieces(server: object) -> list[int]:
-        found = Writing(server, Asked("writer"), [5], {"most": 5}, ASKED)  # type: ignore[arg-type]
+        found = Pieces(server, Asked("writer"), [5], {"most": 5}, ASKED)  # type: ignore[arg-type]
         return [piece.token async for piece in found if not piece.stops]
 
     server = a_server(servable("writer"), servable("translator"))

@@ -18,7 +18,7 @@ HISTORY, FUTURE, HORIZON = "history", "future", "horizon"
 NAMED = 1000
 """Items of a recommender that are named."""
 
-Answered = Sequence[Answer | Failure]
+Answers = Sequence[Answer | Failure]
 
 
 class Form:
@@ -41,7 +41,7 @@ class Form:
         del alone
         return {"answers": answers}
 
-    def columns(self, servable: Any, answers: Answered) -> Mapping[str, Sequence[Any]]:
+    def columns(self, servable: Any, answers: Answers) -> Mapping[str, Sequence[Any]]:
         """The answers as columns of a table."""
         return answer_columns(servable.bundle.signature, answers)
 
@@ -92,7 +92,7 @@ class Forecasting(Form):
     def told(self, answers: list[dict[str, Any]], alone: bool) -> dict[str, Any]:
         return {"forecasts": answers[0]["forecasts"]} if alone else {"answers": answers}
 
-    def columns(self, servable: Any, answers: Answered) -> Mapping[str, Sequence[Any]]:
+    def columns(self, servable: Any, answers: Answers) -> Mapping[str, Sequence[Any]]:
         """A row for each moment."""
         layout = servable.forecaster.layout
         names = {"series": layout.series_field or "series", "stamp": layout.timestamp or "moment"}
@@ -129,7 +129,7 @@ class Recommending(Form):
             {**wishes, **cast("Mapping[str, Any]", item)} if isinstance(item, Mapping) else item
             for item in given.items
         ]
-        return Given(items, given.alone, given.origins, given.table)
+        return Given(items, given.alone, given.origins)
 
     def about(self, servable: Any) -> dict[str, Any]:
         found = servable.recommender
@@ -140,7 +140,7 @@ class Recommending(Form):
         wish = alone and "items" in answers[0]
         return {"recommendations": answers[0]} if wish else {"answers": answers}
 
-    def columns(self, servable: Any, answers: Answered) -> Mapping[str, Sequence[Any]]:
+    def columns(self, servable: Any, answers: Answers) -> Mapping[str, Sequence[Any]]:
         raise Refusal(406, "recommendations are no table.", fix="Ask for JSON: leave Accept out.")
 
 

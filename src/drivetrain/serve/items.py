@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import parse_qsl
 
@@ -28,12 +28,11 @@ SEPARATORS = ",;\t"
 @dataclass(frozen=True, slots=True)
 class Given:
     """Raw items, or in the place of one why it can't be read. `alone`: it was one item, and no list of them. `origins` say where
-    each came from; `table` is the header of a CSV."""
+    each came from."""
 
     items: list[Any]
     alone: bool = False
     origins: Sequence[str] = ()
-    table: Sequence[str] = field(default=())
 
 
 def items_of(request: Request, inputs: Mapping[str, Codec], limits: Limits) -> Given:
@@ -123,7 +122,7 @@ def _csv(body: bytes, content_type: str, inputs: Mapping[str, Codec], limits: Li
         else DataError(f"there are {len(cells)} cells, and {len(header)} columns.", where=f"line {line}")
         for line, cells in rows
     ]
-    return Given(items, origins=[f"line {line}" for line, _ in rows], table=header)
+    return Given(items, origins=[f"line {line}" for line, _ in rows])
 
 
 def table_of(text: str, most: int) -> tuple[list[str], list[tuple[int, list[str]]]]:

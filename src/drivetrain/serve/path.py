@@ -3,8 +3,9 @@
     parse -> READ -> encode -> BATCH -> SESSION -> decode -> RECORD -> render
 
 A protocol (`protocols/`, `grpc/`) parses what came over the network and renders what goes back; all between is here: raw items
-come in by `answer_items`, arrays by `answer_tensors`, and what is written piece by piece is a `Writing`. Items and arrays wait in
-the queue of the version that is to answer (`batcher.py`), and what waits there together is answered together, by `run_together`.
+come in by `answer_items`, arrays by `answer_tensors`, and what is written piece by piece goes out by `Pieces`. Items and arrays
+wait in the queue of the version that is to answer (`batcher.py`), and what waits there together is answered together, by
+`run_together`.
 """
 
 from __future__ import annotations
@@ -225,7 +226,7 @@ def run_together(server: Server, servable: Servable, works: list[Work]) -> Ran:
         return _answer_together(servable, works)
 
 
-class Writing:
+class Pieces:
     """What is written after a prompt, piece by piece as it is chosen; `servable` is who writes, once the first piece was asked for.
     Whoever closes it ends the writing. Raises Refusal and DrivetrainError, the first before any piece."""
 

@@ -6,18 +6,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+from drivetrain.serve.grpc import inference, tfserving
 from drivetrain.serve.grpc.calls import methods
 from drivetrain.serve.grpc.messages import Message, message, value
 from drivetrain.serve.server import Server
 from drivetrain.serve.types import Refusal, Request
 
 SERVICE = "grpc.health.v1.Health"
-SERVICES = (
-    "inference.GRPCInferenceService",
-    "tensorflow.serving.PredictionService",
-    "tensorflow.serving.ModelService",
-    SERVICE,
-)
+SERVICES = (inference.SERVICE, tfserving.SERVICE, tfserving.MODELS, SERVICE)
 Response = message("grpc.health.v1.HealthCheckResponse")
 ListResponse = message("grpc.health.v1.HealthListResponse")
 SERVING, NOT_SERVING, UNKNOWN = (

@@ -4,7 +4,6 @@ kserve call them. https://github.com/kserve/open-inference-protocol, specificati
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, cast
@@ -18,7 +17,7 @@ from drivetrain.serve.grpc.contents import array_of
 from drivetrain.serve.grpc.messages import Message, message
 from drivetrain.serve.model_config import PLATFORM, TEXT_IN, TEXT_OUT, config_of, inputs_of, outputs_of
 from drivetrain.serve.protocols import base
-from drivetrain.serve.protocols.inference import DURATIONS, EXTENSIONS
+from drivetrain.serve.protocols.inference import EXTENSIONS, statistics_of
 from drivetrain.serve.server import Server
 from drivetrain.serve.types import Asked, Refusal, Request
 from drivetrain.types import Array, Failure
@@ -122,8 +121,7 @@ def _count(parameters: Mapping[str, Any], name: str) -> int:
 
 
 def _priority(parameters: Mapping[str, Any]) -> int:
-    """1 is the most urgent, more is less so, 0 the usual one."""
-    return -min(_count(parameters, "priority"), base.MOST_PRIORITY)
+    return base.priority_from(_count(parameters, "priority"))
 
 
 def _refuse_sequences(parameters: Mapping[str, Any]) -> None:
@@ -259,7 +257,7 @@ async def _pieces(
     server: Server, which: Asked, asked: Message, parameters: Mapping[str, Any], request: Request
 ) -> AsyncGenerator[Message]:
     """Each piece of the text as it is chosen, then an empty answer that says that it was the last."""
-    writing = path.Writing(server, which, _prompt(server, which, asked), _options(parameters), request)
+    writing = path.Pieces(server, which, _prompt(server, which, asked), _options(parameters), request)
     async with aclosing(writing) as pieces:
         async for piece in pieces:
             if piece.text:
@@ -408,41 +406,12 @@ async def unload(server: Server, asked: Message, request: Request) -> Message:
 
 
 async def statistics(server: Server, asked: Message, request: Request) -> Message:
-    """Of a version, of all versions of a model, or of all models that the caller may see."""
+    which = None
     if asked.name:
         may(server, request, "read", asked.name)
         which = _asked(server, request, asked.name, asked.version)
-        if which.version is not None:
-            server.router.find(which)
-        version, models = which.version, [server.router.model(asked.name)]
-    else:
-        mine = request.caller.models
-        version = None
-        models = [each for name, each in server.repository.models.items() if mine is None or name in mine]
     reply = message("inference.ModelStatisticsResponse")()
-    for model in models:
-        for each in model.versions:
-            if version in (None, each):
-                _fill(reply.model_stats.add(), server, model.name, each)
-    return reply
-
-
-def _fill(stats: Message, server: Server, name: str, version: int) -> None:
-    known = server.counters.statistics(name, version)
-    stats.name, stats.version = name, str(version)
-    stats.last_inference = int(known.last_inference)
-    stats.inference_count, stats.execution_count = int(known.inference_count), int(known.execution_count)
-    for part in DURATIONS:
-        _spent(getattr(stats.inference_stats, part), getattr(known, part))
-    for size, batch in sorted(known.batches.items()):
-        told_of = stats.batch_stats.add(batch_size=size)
-        for part in DURATIONS:
-            if part.startswith("compute"):
-                _spent(getattr(told_of, part), getattr(batch, part))
-
-
-def _spent(duration: Message, spent: Any) -> None:
-    duration.count, duration.ns = math.floor(spent.count), math.floor(spent.ns)
+    return json_format.ParseDict(statistics_of(server, request, which), reply)
 
 
 # --- what isn't here --------------------------------------------------------------------------------------

@@ -7,19 +7,14 @@ from typing import Any
 
 import grpc
 
+from drivetrain.serve.grpc import health
 from drivetrain.serve.grpc.calls import Method, Stream, methods
 from drivetrain.serve.grpc.messages import POOL, Message, message
 from drivetrain.serve.server import Server
 from drivetrain.serve.types import Request
 
 VERSIONS = ("grpc.reflection.v1", "grpc.reflection.v1alpha")
-SERVICES = (
-    "inference.GRPCInferenceService",
-    "tensorflow.serving.PredictionService",
-    "tensorflow.serving.ModelService",
-    "grpc.health.v1.Health",
-    *(f"{package}.ServerReflection" for package in VERSIONS),
-)
+SERVICES = (*health.SERVICES, *(f"{package}.ServerReflection" for package in VERSIONS))
 NOT_FOUND: int = grpc.StatusCode.NOT_FOUND.value[0]
 
 

@@ -65,6 +65,11 @@ def priority_of(request: Request) -> int:
     return whole(request.headers.get(PRIORITY), PRIORITY, -MOST_PRIORITY, MOST_PRIORITY, 0)
 
 
+def priority_from(triton: int) -> int:
+    """The same of a request's parameter in Triton's extension, where 1 is the most urgent and more is less so; 0 is usual."""
+    return -min(triton, MOST_PRIORITY)
+
+
 def timeout_of(request: Request) -> float | None:
     """Seconds that the caller waits, by the header X-Timeout-Ms."""
     wait = whole(request.headers.get(TIMEOUT), TIMEOUT, 1, 86_400_000, 0)

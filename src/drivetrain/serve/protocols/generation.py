@@ -27,7 +27,7 @@ class Stream:
     """Pieces as they go out; the first was there before the response began, so that a fault in the prompt is a plain refusal.
     Closing it ends the writing."""
 
-    def __init__(self, first: Piece | None, rest: path.Writing, lines: bool) -> None:
+    def __init__(self, first: Piece | None, rest: path.Pieces, lines: bool) -> None:
         self.servable, self._first, self._rest, self._lines = rest.servable, first, rest, lines
         self._text: list[str] = []
         self._tokens = 0
@@ -141,7 +141,7 @@ async def _stream(
     lines: bool = False,
 ) -> Stream:
     """The stream, once its first piece is there. Raises what the prompt and the options are refused for."""
-    writing = path.Writing(server, asked, prompt, options, request)
+    writing = path.Pieces(server, asked, prompt, options, request)
     first = await base.within(base.timeout_of(request), anext(writing, None))
     return kind(first, writing, lines)
 

@@ -107,11 +107,11 @@ async def infer(server: Any, request: Request, places: Mapping[str, str]) -> Res
         raise Refusal(400, "Unable to parse 'id': it is no string")
     whole = len(binary) > 0 and request.headers.get(HEADER) == "0"
     feeds = _of_bytes(server, asked, binary) if whole else _feeds(record, binary, asked.model)
-    wanted = _wanted(record, _flag(parameters, "binary_data_output"))
-    patience, priority = _timeout(parameters), _priority(parameters)
+    everywhere = Wanted(_flag(parameters, "binary_data_output"))
+    wanted = _wanted(record, everywhere.binary)
+    patience, priority = _timeout(parameters), base.priority_from(_count(parameters, "priority"))
     work = path.answer_tensors(server, asked, feeds, request, outputs=[*wanted] or None, priority=priority)
     found = await (work if patience is None else base.within(patience, work))
-    everywhere = Wanted(_flag(parameters, "binary_data_output"))
     return _rendered(found, request_id, wanted, everywhere)
 
 
@@ -189,11 +189,6 @@ def _count(parameters: Mapping[str, Any], name: str, most: int = 2**53) -> int:
     if type(found) is not int or not 0 <= found <= most:
         raise Refusal(400, f"Unable to parse '{name}': it is no whole number from 0 to {most}")
     return found
-
-
-def _priority(parameters: Mapping[str, Any]) -> int:
-    """1 is the most urgent, more is less so, 0 the usual one."""
-    return -min(_count(parameters, "priority"), base.MOST_PRIORITY)
 
 
 def _timeout(parameters: Mapping[str, Any]) -> float | None:
@@ -327,14 +322,17 @@ async def unload(server: Any, request: Request, places: Mapping[str, str]) -> Re
 
 
 async def statistics(server: Any, request: Request, places: Mapping[str, str]) -> Response:
+    asked = base.asked_of(server, request, places) if "model" in places else None
+    return base.answered(statistics_of(server, request, asked))
+
+
+def statistics_of(server: Any, request: Request, asked: Asked | None) -> dict[str, Any]:
     """Of a version, of all versions of a model, or of all models that the caller may see."""
-    if "model" in places:
-        asked = base.asked_of(server, request, places)
+    if asked is not None:
         models = [server.router.model(asked.model)]
         if asked.version is not None:
             server.router.find(asked)
     else:
-        asked = None
         mine = request.caller.models
         models = [each for name, each in server.repository.models.items() if mine is None or name in mine]
     found = [
@@ -343,7 +341,7 @@ async def statistics(server: Any, request: Request, places: Mapping[str, str]) -
         for version in model.versions
         if asked is None or asked.version in (None, version)
     ]
-    return base.answered({"model_stats": found})
+    return {"model_stats": found}
 
 
 def _statistics(server: Any, name: str, version: int) -> dict[str, Any]:
