@@ -141,7 +141,7 @@ class Router:
         if version is None:
             if model.newest is not None:
                 return model.newest
-            raise _not_ready(asked, "no version of it is ready", model, None)
+            raise _not_ready(asked, "no version is ready", model, None)
         if version in model.held:
             return version
         raise _not_ready(asked, f"version {version} is not ready", model, version)
@@ -161,9 +161,9 @@ def _not_ready(asked: Asked, error: str, model: Model, version: int | None) -> N
             f"Specific({name}, {version})",
             f"version {version} is not {'at ready state' if known else 'found'}",
         )
-    fix = "Ask again in a moment." if loading else f"Ready: {ready}." if ready else ""
+    fix = "Ask again in a moment." if loading else f"Ready: {ready}." if ready else "GET /models says why."
     return NotServed(
-        asked, f"of the model {name!r}, {error}.", fix, status=503 if loading else 404,
+        asked, f"the model {name!r}: {error}.", fix, status=503 if loading else 404,
         v1=f"Servable not found for request: {v1}", v2=f"Request for unknown model: '{name}' {v2}",
     )  # fmt: skip
 

@@ -231,9 +231,9 @@ def _line(item: dict[str, Any], units: dict[str, str]) -> Text:
         shown = "" if value is None else one_line(str(value))
         parts.append(f"  {one_line(name)}={shown if len(shown) <= LONGEST else f'{shown[:LONGEST]}…'}")
     if "error" in item:
-        return Text.assemble(
-            *parts, "  ", (one_line(item["error"]), "red"), f" {one_line(item.get('fix', ''))}"
-        )
+        fault, fix = one_line(item["error"]), one_line(item.get("fix", ""))
+        end = "" if not fix or fault.endswith((".", "?", "!")) else "."
+        return Text.assemble(*parts, "  ", (fault, "red"), f"{end} {fix}")
     targets = {
         name: value
         for name, value in item.items()
