@@ -62,7 +62,7 @@ def test_at_a_terminal_a_person_reads_it() -> None:
         os.close(theirs)
     assert lines == [
         "200  POST  /v2/models/m/infer  12.3 ms  caller=shop  model=m  version=1  worker=1",
-        "500  POST  /\\u001b[31mred\\n\\u202e  1.0 ms  id=abc  address=  model=m  version=1  worker=1",
+        "500  POST  /\\u001b[31mred\\n\\u202e  1.0 ms  id=abc  model=m  version=1  worker=1",
         'ERROR: model failed  model=m  reason=this is no "bundle".  worker=1',
     ]
 

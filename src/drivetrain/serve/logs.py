@@ -141,7 +141,7 @@ class Log:
                 rest = {name: value for name, value in rest.items() if name not in ("id", "address", "trace")}
         else:
             words.append(event if level == "info" else f"{level.upper()}: {event}")
-        words += [f"{name}={_plain(value, letters)}" for name, value in rest.items()]
+        words += [f"{name}={_plain(value, letters)}" for name, value in rest.items() if value != ""]
         return "  ".join(words) + "\n"
 
     def _json(self, event: str, level: str, fields: dict[str, object], letters: int) -> str:

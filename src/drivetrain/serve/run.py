@@ -153,14 +153,14 @@ def _teller(log: Log, counters: Counters) -> Callable[[Event], None]:
 
     def tell(event: Event) -> None:
         level = "error" if event.kind == "failed" else "warning" if event.kind == "refused" else "info"
-        fields: dict[str, object] = {"model": event.model}
+        fields: dict[str, object] = {"model": event.model} if event.model else {}
         if event.version is not None:
             fields["version"] = event.version
         if event.reason:
             fields["reason"] = event.reason
         if event.seconds:
             fields["seconds"] = round(event.seconds, 3)
-        log.event(f"model {event.kind}", level, **fields)
+        log.event(f"model {event.kind}" if event.model else event.kind, level, **fields)
         counters.reloaded(event.model, event.kind)
         if event.kind == "retired" and event.version is not None:
             counters.forget(event.model, event.version)
