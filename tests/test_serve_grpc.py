@@ -641,6 +641,18 @@ def test_what_is_full_says_when_to_come_again() -> None:
         assert status.code == 8
 
 
+def test_a_refusal_is_counted_by_its_status(grpcs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    monkeypatch.setattr(grpcs.server, "finished", lambda request, status: seen.append(status))
+    fault(grpcs.channel, "ModelInfer", asked_infer(model_name="nope"))
+    fault(grpcs.channel, "ModelInfer", asked_infer(raw_input_contents=[b""]))
+    grpcs.call("ModelInfer", asked_infer())
+    end = time.monotonic() + 5
+    while len(seen) < 3 and time.monotonic() < end:
+        time.sleep(0.01)
+    assert sorted(seen) == [200, 400, 404]
+
+
 def test_a_request_id_goes_back(grpcs: Any) -> None:
     raw = message("inference.ModelInferRequest")(**asked_infer()).SerializeToString()
     for mine, is_kept in (("mine-7", True), ("no good", False)):

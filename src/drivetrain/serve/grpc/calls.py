@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import unquote
@@ -113,23 +113,13 @@ class Calls:
     # --- one message in, one out --------------------------------------------------------------------------
 
     async def _unary(self, method: Method, context: Any) -> bytes:
-        request = _request(method.path, context)
-        with self._counted(request) as told:
-            try:
-                self._admit(method, context, request)
-                async with asyncio.timeout(self._limits.seconds_to_receive) as clock:
-                    asked = await self._received(method, context, request, clock)
-                    clock.reschedule(asyncio.get_running_loop().time() + self._limits.seconds_to_answer)
-                    reply = await method.handler(self._server, asked, request)
-                context.set_trailing_metadata((("x-request-id", request.id),))
-                told.status = 200
-                return reply.SerializeToString()
-            except asyncio.CancelledError:
-                told.status = 499
-                raise
-            except Exception as fault:
-                told.status = await self._refuse(method, context, request, fault)
-                raise
+        async with self._call(method, context) as request:
+            async with asyncio.timeout(self._limits.seconds_to_receive) as clock:
+                asked = await self._received(method, context, request, clock)
+                clock.reschedule(asyncio.get_running_loop().time() + self._limits.seconds_to_answer)
+                reply = await method.handler(self._server, asked, request)
+            context.set_trailing_metadata((("x-request-id", request.id),))
+            return reply.SerializeToString()
 
     async def _received(
         self, method: Method, context: Any, request: Request, clock: asyncio.Timeout
@@ -156,24 +146,14 @@ class Calls:
     # --- streams ------------------------------------------------------------------------------------------
 
     async def _stream(self, method: Method, context: Any) -> None:
-        request = _request(method.path, context)
-        with self._counted(request) as told:
+        async with self._call(method, context) as request:
+            if self.streams >= MOST_STREAMS:
+                raise _full("too many streams are open.")
+            self.streams += 1
             try:
-                self._admit(method, context, request)
-                if self.streams >= MOST_STREAMS:
-                    raise _full("too many streams are open.")
-                self.streams += 1
-                try:
-                    await self._answer_stream(method, context, request)
-                finally:
-                    self.streams -= 1
-                told.status = 200
-            except asyncio.CancelledError:
-                told.status = 499
-                raise
-            except Exception as fault:
-                told.status = await self._refuse(method, context, request, fault)
-                raise
+                await self._answer_stream(method, context, request)
+            finally:
+                self.streams -= 1
 
     async def _answer_stream(self, method: Method, context: Any, request: Request) -> None:
         async def messages() -> AsyncGenerator[Message]:
@@ -192,17 +172,27 @@ class Calls:
 
     # --- who may, and what is said of it ------------------------------------------------------------------
 
-    @contextlib.contextmanager
-    def _counted(self, request: Request) -> Generator[_Told]:
-        """A call that begins, and has ended however it went."""
-        told = _Told()
+    @contextlib.asynccontextmanager
+    async def _call(self, method: Method, context: Any) -> AsyncGenerator[Request]:
+        """A call that was let in, and its end however it ends: refused where it failed, and told to whoever counts."""
+        request = _request(method.path, context)
+        status = 500
         self.running += 1
         self._server.begun(request)
         try:
-            yield told
+            self._admit(method, context, request)
+            yield request
+            status = 200
+        except asyncio.CancelledError:
+            status = 499
+            raise
+        except Exception as fault:
+            status, words, headers = told(self._server, fault, request, method.words)
+            await _abort(context, request, status, words, headers)
+            raise
         finally:
             self.running -= 1
-            self._server.finished(request, told.status)
+            self._server.finished(request, status)
 
     def _admit(self, method: Method, context: Any, request: Request) -> None:
         """Raise Refusal where the caller may not call this, or where no more calls are taken. Which model is meant stands in the
@@ -219,20 +209,13 @@ class Calls:
         if self._server.stopping and method.right != "open":
             raise _full("the server is stopping.")
 
-    async def _refuse(self, method: Method, context: Any, request: Request, fault: Exception) -> int:
-        """End a call with the code and the words for a fault, where it hasn't ended; the status to count it by."""
-        if isinstance(fault, grpc.aio.AbortError):
-            return 500
-        status, words, headers = told(self._server, fault, request, method.words)
-        trailing: list[tuple[str, str | bytes]] = [("x-request-id", request.id)]
-        if after := headers.get("Retry-After", headers.get("retry-after", "")):
-            trailing += retry(status, words, after)
-        await context.abort(CODES.get(status, grpc.StatusCode.UNKNOWN), words, tuple(trailing))
-        return status
 
-
-class _Told:
-    status = 500
+async def _abort(context: Any, request: Request, status: int, words: str, headers: Mapping[str, str]) -> None:
+    """End a call with the code of a status. Raises AbortError."""
+    trailing: list[tuple[str, str | bytes]] = [("x-request-id", request.id)]
+    if after := headers.get("Retry-After", headers.get("retry-after", "")):
+        trailing += retry(status, words, after)
+    await context.abort(CODES.get(status, grpc.StatusCode.UNKNOWN), words, tuple(trailing))
 
 
 def may(server: Server, request: Request, right: Right, model: str) -> None:
