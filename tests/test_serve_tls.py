@@ -7,6 +7,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -125,6 +126,21 @@ def test_certificates_that_cant_be_used_are_told(folder: Path):
         access = Access(certificate=str(folder / certificate), private_key=str(folder / key) if key else "")
         with pytest.raises(FileError, match="certificate"):
             tls(access)
+
+
+def test_a_key_with_a_password_is_told_and_not_waited_for(folder: Path):
+    subprocess.run(
+        ["openssl", "ec", "-in", "server.key", "-out", "locked.key", "-aes128", "-passout", "pass:secret"],
+        cwd=folder, check=True, capture_output=True,
+    )  # fmt: skip
+    begin = "import sys; from drivetrain.serve.http.listen import tls; from drivetrain.serve.settings import Access;"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{begin} tls(Access(certificate='server.pem', private_key='locked.key'))"],
+        cwd=folder, capture_output=True, text=True, timeout=20, start_new_session=True, stdin=subprocess.PIPE, check=False,
+    )  # fmt: skip
+    assert "the key without a password" in done.stderr
+    with pytest.raises(FileError, match=r"nowhere\.pem: no such file"):
+        tls(Access(certificate=str(folder / "nowhere.pem"), private_key=str(folder / "server.key")))
 
 
 def test_a_client_that_vanishes_in_the_middle_leaves_nothing(folder: Path):

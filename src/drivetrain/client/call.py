@@ -217,7 +217,7 @@ def unreachable(address: Address, fault: Exception, seconds: float) -> Drivetrai
     if isinstance(fault, ssl.SSLCertVerificationError):
         return DrivetrainError(
             f"its certificate is not one to trust: {fault.verify_message}.", where=where,
-            fix="Give the file of the authority that signed it as ca=...",
+            fix="Give the file of the authority that signed it: ca=... in Python, SSL_CERT_FILE in the environment.",
         )  # fmt: skip
     if isinstance(fault, ssl.SSLError):
         reason = (fault.reason or str(fault)).replace("_", " ").lower()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from drivetrain.errors import FileError
 from drivetrain.extras import require
+from drivetrain.files import open_regular
 from drivetrain.serve.http.door import Answering, Door
 from drivetrain.serve.http.heads import KnownHeads
 from drivetrain.serve.settings import Access, Limits, Settings
@@ -159,17 +160,20 @@ def tls(access: Access) -> ssl.SSLContext | None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
+    for path in filter(None, (access.certificate, access.private_key, access.client_authority)):
+        with open_regular(path):
+            pass  # OpenSSL doesn't say which of them it can't open.
     try:
-        context.load_cert_chain(access.certificate, access.private_key or None)
+        # The password is for a key that has one: without it OpenSSL would ask the terminal, and wait.
+        context.load_cert_chain(access.certificate, access.private_key or None, password="")
         if access.client_authority:
             context.load_verify_locations(access.client_authority)
             context.verify_mode = ssl.CERT_REQUIRED
-    except (OSError, ssl.SSLError) as error:
+    except (OSError, ssl.SSLError):
         raise FileError(
-            f"the certificates can't be used: {error}",
-            where="serve.toml, [access]",
-            fix="Check certificate, private_key and client_authority: PEM files that belong together.",
-        ) from None
+            "the certificates can't be used.", where="[access]",
+            fix="Check certificate, private_key and client_authority: PEM files that belong together, the key without a password.",
+        ) from None  # fmt: skip
     return context
 
 
