@@ -60,8 +60,9 @@ async def _pieces(server: Tiny, request: Request, places: Mapping[str, str]) -> 
 async def _slow(server: Tiny, request: Request, places: Mapping[str, str]) -> Response:
     try:
         await asyncio.sleep(float(request.query.get("seconds", "0.2")))
-    except asyncio.CancelledError:
+    except asyncio.CancelledError as why:
         server.cancelled.append(request.id)
+        server.told_why += why.args
         raise
     return Response(b'{"slow":true}')
 
@@ -107,6 +108,7 @@ class Tiny:
         self.gate = Gate(settings)
         self.told: list[tuple[str, str, int]] = []
         self.cancelled: list[str] = []
+        self.told_why: list[object] = []
         self.ended: list[str] = []
         self.changed = 0
         self.log: Log | None = None

@@ -23,6 +23,7 @@ from http_server import (
 )
 
 from drivetrain.serve.settings import Access, Limits
+from drivetrain.serve.types import LATE
 
 
 @pytest.fixture(scope="module")
@@ -218,6 +219,7 @@ def test_slow_answers_end():
         assert status_of(answer) == 503
         assert head_of(answer)["retry-after"] == "1"
         assert len(server.server.cancelled) == 1
+        assert server.server.told_why == [LATE]
         assert len(server.server.told) <= 1
 
 

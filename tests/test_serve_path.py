@@ -13,7 +13,7 @@ from drivetrain.errors import UsageError
 from drivetrain.ragged import as_batch
 from drivetrain.runtime import Predictor
 from drivetrain.serve.path import Pieces, answer_items, answer_tensors
-from drivetrain.serve.types import Asked, Refusal, Request
+from drivetrain.serve.types import LATE, Asked, Refusal, Request, Response, Route
 from drivetrain.types import Answer, Failure
 
 ASKED = Request("POST", "/models/m/predict", id="r1")
@@ -82,6 +82,26 @@ def test_what_is_written_comes_whole_and_piece_by_piece() -> None:
     )
     with pytest.raises(UsageError, match="no option 'mots'"):
         run(answer_items(server, Asked("writer"), [[5]], ASKED, options={"mots": 5}))
+
+
+@pytest.mark.parametrize(("why", "status"), [((LATE,), 503), ((), 499)])
+def test_who_was_told_that_it_takes_too_long_is_not_counted_as_gone(
+    why: tuple[str, ...], status: int
+) -> None:
+    async def slow(*_: object) -> Response:
+        await asyncio.sleep(30)
+        raise AssertionError
+
+    async def counted() -> list[int]:
+        server, seen = a_server(servable("houses")), list[int]()
+        server.finished = lambda request, status: seen.append(status)
+        work = asyncio.create_task(server.answer(Request("GET", "/", route=Route("GET", "/", slow, "read"))))
+        await asyncio.sleep(0)
+        work.cancel(*why)
+        await asyncio.gather(work, return_exceptions=True)
+        return seen
+
+    assert run(counted()) == [status]
 
 
 def test_a_text_is_never_a_path(tmp_path: object) -> None:

@@ -22,7 +22,7 @@ from drivetrain.serve.routes import Routes
 from drivetrain.serve.settings import Batching, ModelSettings, Settings
 from drivetrain.serve.shadow import Shadows
 from drivetrain.serve.tracing import Tracer
-from drivetrain.serve.types import Refusal, Request, Response
+from drivetrain.serve.types import LATE, Refusal, Request, Response
 
 Result = TypeVar("Result")
 GONE = 499
@@ -116,6 +116,9 @@ class Server:
         except Exception as fault:  # noqa: BLE001 - whatever it is, it is one caller that it happens to.
             response = self._failed(request, fault)
             status = response.status
+        except asyncio.CancelledError as fault:
+            status = 503 if LATE in fault.args else GONE
+            raise
         finally:
             self.finished(request, status)
         return response

@@ -17,6 +17,8 @@ from typing import Any, Literal, NamedTuple
 
 from drivetrain.errors import DrivetrainError
 
+LATE = "the answer took too long"
+"""What work is cancelled with that isn't waited for any more: its caller is still there and is told so."""
 Right = Literal["open", "infer", "read", "admin"]
 """What a route needs of its caller: nothing (health), to ask models, to look at them, to change them."""
 

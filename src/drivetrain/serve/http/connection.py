@@ -24,7 +24,7 @@ from drivetrain.serve import refusals
 from drivetrain.serve.http import heads
 from drivetrain.serve.http.body import too_large
 from drivetrain.serve.http.door import common_name
-from drivetrain.serve.types import Caller, Refusal, Request, Response
+from drivetrain.serve.types import LATE, Caller, Refusal, Request, Response
 
 if TYPE_CHECKING:
     from drivetrain.serve.http.listen import Hub
@@ -410,9 +410,7 @@ class Connection(asyncio.Protocol):
         self.expired = False
         cast("asyncio.Task[None]", asyncio.current_task()).uncancel()
         # The server has told whoever counts and logs that this request ended.
-        return refusals.response(
-            Refusal(503, "the answer took too long", headers={"Retry-After": "1"}), request
-        )
+        return refusals.response(Refusal(503, LATE, headers={"Retry-After": "1"}), request)
 
     def _write(self, request: Request, response: Response, ending: bytes) -> None:
         body = cast("bytes", response.body)

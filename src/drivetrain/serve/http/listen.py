@@ -16,7 +16,7 @@ from drivetrain.files import open_regular
 from drivetrain.serve.http.door import Answering, Door
 from drivetrain.serve.http.heads import KnownHeads
 from drivetrain.serve.settings import Access, Limits, Settings
-from drivetrain.serve.types import Refusal
+from drivetrain.serve.types import LATE, Refusal
 
 if TYPE_CHECKING:
     from drivetrain.serve.http.connection import Connection
@@ -89,7 +89,7 @@ class Hub:
                     connection.leave()
             elif passed > limits.seconds_to_answer and connection.task is not None and not connection.expired:
                 connection.expired = True
-                connection.task.cancel()
+                connection.task.cancel(LATE)
 
     def _hurry(self, connection: Connection, now: float) -> None:
         """End a connection whose other side reads its answer too slowly, or was refused and doesn't go."""
