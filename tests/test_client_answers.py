@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import shutil
-import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import serving
+from certificates import certificates
 from loopback import Running
 from loopback import serving as up
 from PIL import Image as Pillow
@@ -268,35 +267,18 @@ def test_one_wants_one_item_and_many_want_many(client: Client) -> None:
 
 
 @pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """authority.pem, and server.pem and me.pem that it signed, each with a .key."""
-    where = tmp_path_factory.mktemp("certificates")
-
-    def openssl(*words: str) -> None:
-        subprocess.run(["openssl", *words], cwd=where, check=True, capture_output=True)
-
-    made = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")
-    openssl(
-        "req", "-x509", *made, "-keyout", "authority.key", "-out", "authority.pem", "-subj", "/CN=authority"
-    )
-    for name in ("server", "me"):
-        openssl(
-            "req", "-x509", *made, "-keyout", f"{name}.key", "-out", f"{name}.pem", "-subj", f"/CN={name}", "-CA", "authority.pem",
-            "-CAkey", "authority.key", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
-            "-addext", "basicConstraints=critical,CA:false",
-        )  # fmt: skip
-    return where
+def signed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return certificates(tmp_path_factory.mktemp("tls"), {"server": "/CN=server", "me": "/CN=me"})
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make certificates")
 @pytest.mark.parametrize("kind", ["sync", "async"])
-def test_over_tls_with_certificates_of_both_sides(few: Path, certificates: Path, kind: str) -> None:
+def test_over_tls_with_certificates_of_both_sides(few: Path, signed: Path, kind: str) -> None:
     access = Access(
-        certificate=str(certificates / "server.pem"), private_key=str(certificates / "server.key"),
-        client_authority=str(certificates / "authority.pem"),
+        certificate=str(signed / "server.pem"), private_key=str(signed / "server.key"),
+        client_authority=str(signed / "authority.pem"),
     )  # fmt: skip
-    mine = (str(certificates / "me.pem"), str(certificates / "me.key"))
-    authority = str(certificates / "authority.pem")
+    mine = (str(signed / "me.pem"), str(signed / "me.key"))
+    authority = str(signed / "authority.pem")
 
     def asked(url: str, **options: Any) -> float:
         item = {"area": 1, "town": "Ulm"}
@@ -318,7 +300,7 @@ def test_over_tls_with_certificates_of_both_sides(few: Path, certificates: Path,
         with pytest.raises(DrivetrainError):
             asked(url, ca=authority)
         with pytest.raises(DrivetrainError, match="no certificate that can be used"):
-            asked(url, ca=str(certificates / "none.pem"))
+            asked(url, ca=str(signed / "none.pem"))
 
 
 @pytest.mark.slow

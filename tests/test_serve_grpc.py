@@ -7,7 +7,6 @@ import hashlib
 import json
 import shutil
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -18,6 +17,7 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
+from certificates import certificates
 from grpc_calls import INFERENCE, PREDICTION, call, fault, path, serving
 from hypothesis import given, settings, strategies
 from serving import a_server, golden_items, run, servable
@@ -678,36 +678,10 @@ def test_stopping_says_so() -> None:
 
 
 @pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A certificate authority, and what it signed for a server and a caller; and a caller that it doesn't know."""
+def signed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What an authority signed for a server and a caller; and a caller that it doesn't know."""
     folder = tmp_path_factory.mktemp("tls")
-    if not shutil.which("openssl"):
-        pytest.skip("there is no openssl to make certificates")
-
-    def openssl(*words: str) -> None:
-        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
-
-    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-    for name in ("authority", "stranger"):
-        openssl(
-            "req",
-            "-x509",
-            *key,
-            "-keyout",
-            f"{name}.key",
-            "-out",
-            f"{name}.pem",
-            "-subj",
-            f"/CN={name}",
-            "-days",
-            "2",
-        )
-    (folder / "names").write_text("subjectAltName=DNS:localhost\n")
-    for name in ("server", "caller"):
-        openssl("req", *key, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
-        openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "authority.pem", "-CAkey", "authority.key", "-CAcreateserial",
-                "-out", f"{name}.pem", "-days", "2", "-extfile", "names")  # fmt: skip
-    return folder
+    return certificates(folder, {"server": "/CN=server", "caller": "/CN=caller"}, strangers=("stranger",))
 
 
 def credentials(folder: Any, caller: str = "") -> Any:
@@ -715,8 +689,8 @@ def credentials(folder: Any, caller: str = "") -> Any:
     return grpc.ssl_channel_credentials((folder / "authority.pem").read_bytes(), *pair)
 
 
-def test_callers_show_a_certificate_that_the_authority_signed(certificates: Any) -> None:
-    folder = certificates
+def test_callers_show_a_certificate_that_the_authority_signed(signed: Path) -> None:
+    folder = signed
     access = Access(
         certificate=str(folder / "server.pem"), private_key=str(folder / "server.key"),
         client_authority=str(folder / "authority.pem"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import socket
 import ssl
 import subprocess
@@ -12,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from certificates import certificates
 from http_server import GOLDEN, GOLDEN_ANSWER, Running, body_of, get, post, read_all, running, status_of
 
 from drivetrain.errors import FileError
@@ -19,38 +19,12 @@ from drivetrain.serve.access import new_key
 from drivetrain.serve.http.listen import tls
 from drivetrain.serve.settings import Access, Key, Limits
 
-pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make certificates")
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """authority.pem, server.pem, client.pem signed by it; other.pem signed by nobody; a .key to each."""
-    where = tmp_path_factory.mktemp("certificates")
-
-    def openssl(*words: str) -> None:
-        subprocess.run(["openssl", *words], cwd=where, check=True, capture_output=True)
-
-    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-    for name in ("authority", "other"):
-        openssl(
-            "req",
-            "-x509",
-            *key,
-            "-keyout",
-            f"{name}.key",
-            "-out",
-            f"{name}.pem",
-            "-days",
-            "2",
-            "-subj",
-            f"/CN={name}",
-        )
-    for name, subject in (("server", "/CN=localhost"), ("client", "/O=Lab/CN=robot-7")):
-        openssl("req", *key, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", subject)
-        (where / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
-        openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "authority.pem", "-CAkey", "authority.key", "-CAcreateserial",
-                "-days", "2", "-extfile", "names", "-out", f"{name}.pem")  # fmt: skip
-    return where
+    signed = {"server": "/CN=localhost", "client": "/O=Lab/CN=robot-7"}
+    return certificates(tmp_path_factory.mktemp("certificates"), signed, strangers=("other",))
 
 
 def served(folder: Path, **more: object) -> Access:

@@ -130,27 +130,10 @@ class Client:
             raise found.error
         return found
 
-    def predict_many(
-        self,
-        model: str,
-        items: Iterable[Any],
-        *,
-        version: int | None = None,
-        label: str | None = None,
-        sticky: str | None = None,
-        priority: int | None = None,
-        parts: bool = False,
-        windows: bool = False,
-        concurrency: int = 4,
-    ) -> list[Answer | Failure]:
+    def predict_many(self, model: str, items: Iterable[Any], **wishes: Any) -> list[Answer | Failure]:
         """An answer, or the reason why there is none, for each item in its order; many items may be a frame of pandas, polars or
-        pyarrow."""
-        return list(
-            self.stream(
-                model, items, version=version, label=label, sticky=sticky, priority=priority, parts=parts, windows=windows,
-                concurrency=concurrency,
-            )
-        )  # fmt: skip
+        pyarrow. The wishes are those of `stream`."""
+        return list(self.stream(model, items, **wishes))
 
     def stream(
         self,
