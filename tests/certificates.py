@@ -13,8 +13,8 @@ NAMES = "DNS:localhost,IP:127.0.0.1"
 
 
 def certificates(folder: Path, signed: Mapping[str, str], strangers: tuple[str, ...] = ()) -> Path:
-    """authority.pem; NAME.pem of each that it has `signed`, by its subject; of each of the `strangers` one that signed itself; and a
-    NAME.key to each. Skips the test where there is no openssl."""
+    """authority.pem; NAME.pem of each that it has `signed`, by its subject; of each of the `strangers` one that signed itself; and
+    a NAME.key to each. Skips the test where there is no openssl."""
     if shutil.which("openssl") is None:
         pytest.skip("needs openssl to make certificates")
 
