@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import struct
+import threading
 import zlib
 from base64 import b64encode
 from pathlib import Path
@@ -21,9 +22,12 @@ from wired import JSON, Told, bundle, everything, look, over, tell
 
 from drivetrain.errors import DrivetrainError
 from drivetrain.runtime import Forecaster, Generator, Predictor
+from drivetrain.serve import forms
 from drivetrain.serve.items import items_of
 from drivetrain.serve.multipart import Part, parts
-from drivetrain.serve.protocols import generation
+from drivetrain.serve.ports import TensorGraph
+from drivetrain.serve.programs.single import Single
+from drivetrain.serve.protocols import generation, inference, tfserving
 from drivetrain.serve.settings import Limits
 from drivetrain.serve.types import Caller, Refusal, Request
 from drivetrain.types import Answer
@@ -524,3 +528,38 @@ def test_items_are_what_a_request_says_without_a_server() -> None:
     assert isinstance(Predictor(bundle("houses"), trusted=True, verify=False).predict(found.items[0]), Answer)
     assert not isinstance(found.items[0], DrivetrainError)
     assert np.isfinite(price(ask("houses", HOUSE)))
+
+
+@pytest.mark.parametrize("size", [10, 100_000])
+def test_what_is_large_is_parsed_read_and_answered_in_threads(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[bool] = []
+    assert (
+        tell("/models/said/predict", {"text": "a"}, JSON).status == 200
+    )  # Or its golden cases are seen too.
+
+    def noting(holder: Any, name: str) -> None:
+        function = getattr(holder, name)
+
+        def noted(*given: Any, **named: Any) -> Any:
+            seen.append(threading.current_thread() is threading.main_thread())
+            return function(*given, **named)
+
+        monkeypatch.setattr(holder, name, noted)
+
+    for holder, name in (
+        (forms, "items_of"), (Single, "read"), (Single, "answers"), (inference, "_feeds"), (tfserving, "_of_rows"),
+        (TensorGraph, "feeds"), (TensorGraph, "run"),
+    ):  # fmt: skip
+        noting(holder, name)
+    text = "a cat " * size
+    tensor = {"name": "text", "shape": [1], "datatype": "BYTES", "data": [text]}
+    for path, body in (
+        ("/models/said/predict", {"text": text}),
+        ("/v2/models/said/infer", {"inputs": [tensor]}),
+        ("/v1/models/said:predict", {"instances": [text]}),
+    ):
+        assert tell(path, body, JSON).status == 200
+    assert len(seen) == 9
+    assert all(seen) if size == 10 else not any(seen)

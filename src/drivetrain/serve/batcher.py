@@ -38,6 +38,8 @@ class Kind(NamedTuple):
     """About how long rows of different lengths are: what pads a batch is work for nothing."""
     alone: int = 0
     """Of what is to be run by itself, its digest."""
+    large: bool = False
+    """Whether its rows are larger than those by which was measured how long a run takes."""
 
 
 @dataclass(slots=True, eq=False)
@@ -154,7 +156,7 @@ class Batcher:
         if not works:
             return
         rows = sum(work.rows for work in works)
-        if self._seconds(rows) <= INLINE:
+        if not works[0].kind.large and self._seconds(rows) <= INLINE:
             self._finish(works, self._attempt(works))
             if self._waiting:
                 self._called = True

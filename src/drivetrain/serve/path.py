@@ -92,9 +92,9 @@ async def answer_items(
         digest = _digest(server, servable, request)
         suspect = server.quarantine.suspects(digest)
         batcher = server.batcher(servable)
-        apart = servable.files or (len(items) > 1 and servable.seconds(len(items)) > INLINE)
+        apart = request.large or servable.files or (len(items) > 1 and servable.seconds(len(items)) > INLINE)
         read = await server.in_thread(_read, server, servable, items, digest) if apart else items
-        kind = Kind(False, apart, known, alone=digest if suspect else 0)
+        kind = Kind(False, apart, known, alone=digest if suspect else 0, large=request.large)
         if len(items) <= batcher.most:
             answers: list[Answer | Failure] = await batcher.submit(
                 read, len(items), kind, priority=priority, digest=digest
@@ -166,14 +166,14 @@ async def answer_tensors(
         digest = _digest(server, servable, request, feeds)
         suspect = server.quarantine.suspects(digest)
         if not rows:
-            encoded, rows = (
-                await server.in_thread(graph.feeds, feeds) if servable.files else graph.feeds(feeds)
-            )
+            apart = request.large or servable.files
+            encoded, rows = await server.in_thread(graph.feeds, feeds) if apart else graph.feeds(feeds)
         _note(server, request, lease, rows)
         batcher = server.batcher(servable)
         kind = TENSORS
-        if suspect or graph.varies:
-            kind = Kind(True, length=longest(encoded, graph.codecs), alone=digest if suspect else 0)
+        if suspect or graph.varies or request.large:
+            length, alone = longest(encoded, graph.codecs), digest if suspect else 0
+            kind = Kind(True, length=length, alone=alone, large=request.large)
         if rows <= batcher.most:
             whole: dict[str, Array] = await batcher.submit(
                 encoded, rows, kind, priority=priority, digest=digest

@@ -139,7 +139,7 @@ async def _record(
         return found
 
     try:
-        return work() if rows <= INLINE_ROWS else await server.in_thread(work)
+        return await server.in_thread(work) if rows > INLINE_ROWS or request.large else work()
     except NotRecorded as fault:
         raise Refusal(503, fault.error, where=fault.where, fix=fault.fix, headers=LATER) from fault
 

@@ -186,6 +186,10 @@ class Server:
         """What a function gives, called in a thread that reads."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, function, *args)
 
+    async def aside(self, request: Request, function: Callable[..., Result], *args: Any) -> Result:
+        """What a function makes of a request; of a large one in a thread that reads, so that it keeps nobody else waiting."""
+        return await self.in_thread(function, *args) if request.large else function(*args)
+
     async def in_session(self, function: Callable[..., Result], *args: Any) -> Result:
         """The same in a thread that runs graphs."""
         return await asyncio.get_running_loop().run_in_executor(self._sessions, function, *args)

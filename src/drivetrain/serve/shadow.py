@@ -51,7 +51,9 @@ class Shadows:
             with self.server.quarantine.running((digest,)):
                 read = await self.server.in_thread(shadow.read, items)
             batcher = self.server.batcher(shadow)
-            kind = Kind(False, True, tuple(sorted(options.items())), alone=digest if alone else 0)
+            kind = Kind(
+                False, True, tuple(sorted(options.items())), alone=digest if alone else 0, large=request.large
+            )
             others: list[Any] = []
             for start in range(0, len(items), batcher.most):
                 some = read[start : start + batcher.most]
@@ -75,7 +77,12 @@ class Shadows:
                 raise DrivetrainError("it takes no tensors.")
             check_feeds(shadow, feeds)
             encoded, rows = await self.server.in_thread(shadow.graph.feeds, feeds)
-            kind = Kind(True, length=longest(encoded, shadow.graph.codecs), alone=digest if alone else 0)
+            kind = Kind(
+                True,
+                length=longest(encoded, shadow.graph.codecs),
+                alone=digest if alone else 0,
+                large=request.large,
+            )
             others = await self.server.batcher(shadow).submit(
                 encoded, rows, kind, priority=PRIORITY, digest=digest
             )

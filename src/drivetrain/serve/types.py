@@ -40,6 +40,10 @@ class Refusal(DrivetrainError):
         self.headers = dict(headers or {})
 
 
+LARGE = 64 * 1024
+"""Bytes of a body that are read in the event loop."""
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who asks: the name of a key, or of a client certificate; "" for anybody. `address` is where from."""
@@ -74,6 +78,11 @@ class Request:
     """How it came: "http" or "grpc"."""
     log: dict[str, Any] = field(default_factory=dict[str, Any])
     """What is found out about it on its way, for the line in the log, the counters and the trace: "model", "version", "rows" ..."""
+
+    @property
+    def large(self) -> bool:
+        """Whether to read its body would keep others waiting: what takes time with it is done in threads, not in the event loop."""
+        return len(self.body) > LARGE
 
 
 @dataclass(slots=True)

@@ -106,7 +106,10 @@ async def infer(server: Any, request: Request, places: Mapping[str, str]) -> Res
     if not isinstance(request_id, str):
         raise Refusal(400, "Unable to parse 'id': it is no string")
     whole = len(binary) > 0 and request.headers.get(HEADER) == "0"
-    feeds = _of_bytes(server, asked, binary) if whole else _feeds(record, binary, asked.model)
+    if whole:
+        feeds = _of_bytes(server, asked, binary)
+    else:
+        feeds = await server.aside(request, _feeds, record, binary, asked.model)
     everywhere = Wanted(_flag(parameters, "binary_data_output"))
     wanted = _wanted(record, everywhere.binary)
     patience, priority = _timeout(parameters), base.priority_from(_count(parameters, "priority"))

@@ -116,7 +116,7 @@ async def predict(server: Any, request: Request, places: Mapping[str, str]) -> R
     meant = server.router.find(asked)
     form = form_of(meant)
     options = {name: base.value_of(text) for name, text in request.query.items()}
-    given = form.given(meant, request, options, server.settings.limits)
+    given = await server.aside(request, form.given, meant, request, options, server.settings.limits)
     good = [item for item in given.items if not isinstance(item, DrivetrainError)]
     if not good:
         raise given.items[0]

@@ -123,9 +123,15 @@ async def predict(server: Any, request: Request, places: Mapping[str, str]) -> R
             record, "Not formatted correctly expecting only one of 'inputs' or 'instances' keys to exist "
         )
     if INSTANCES in record:
-        feeds, by_rows, alone = _of_rows(record[INSTANCES], ports, meant), True, False
+        most = server.settings.limits.rows
+        if isinstance(record[INSTANCES], list) and len(record[INSTANCES]) > most:  # Before any is looked at.
+            raise Refusal(
+                413, f"it has {len(record[INSTANCES]):,} rows; {most:,} are the most. Ask in parts."
+            )
+        feeds = await server.aside(request, _of_rows, record[INSTANCES], ports, meant)
+        by_rows, alone = True, False
     elif INPUTS in record:
-        feeds, alone = _of_columns(record[INPUTS], ports, meant)
+        feeds, alone = await server.aside(request, _of_columns, record[INPUTS], ports, meant)
         by_rows = False
     else:
         raise Refusal(400, "Missing 'inputs' or 'instances' key")
