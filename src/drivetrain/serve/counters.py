@@ -19,9 +19,9 @@ import time
 from bisect import bisect_left
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import drivetrain
+from drivetrain.serve.prometheus import Metric, lines_of
 
 REGION = 2**20
 """Bytes of a worker's series: some 150 versions of models; those that are retired make room. Only what is used is in memory."""
@@ -30,14 +30,6 @@ _HEAD = struct.Struct("=QQQ")
 _SERIES = struct.Struct("=II")
 """bytes of the key, figures."""
 _BETWEEN = "\x1f"
-
-
-@dataclass(frozen=True)
-class Metric:
-    kind: Literal["counter", "gauge", "histogram"]
-    help: str
-    labels: tuple[str, ...] = ()
-    buckets: tuple[float, ...] = ()
 
 
 _OF_MODEL = ("model", "version")
@@ -311,7 +303,7 @@ class Counters:
             if models is not None and "model" in metric.labels:
                 at = metric.labels.index("model")
                 found = {labels: values for labels, values in found.items() if labels[at] in ("", *models)}
-            lines += _lines(name, metric, found)
+            lines += lines_of(name, metric, found)
         return "\n".join(lines) + "\n"
 
     def _add(self, name: str, change: float, *labels: object) -> None:
@@ -387,37 +379,6 @@ def _derive(sums: dict[str, dict[tuple[str, ...], list[float]]]) -> None:
         for stage, place in (("queue", _QUEUE), ("encode", _ENCODE), ("infer", _INFER), ("decode", _DECODE)):
             stages[*labels, stage] = [figures[place + 1] / 1e9]
     sums["drivetrain_info"] = {(drivetrain.__version__,): [1.0]}
-
-
-def _lines(name: str, metric: Metric, values: dict[tuple[str, ...], list[float]]) -> Iterator[str]:
-    yield f"# HELP {name} {metric.help}"
-    yield f"# TYPE {name} {metric.kind}"
-    if not values and not metric.labels:
-        values = {(): [0.0]}
-    for labels, figures in sorted(values.items()):
-        words = [f'{label}="{_escaped(value)}"' for label, value in zip(metric.labels, labels)]
-        if metric.kind != "histogram":
-            yield f"{name}{_braces(words)} {_number(figures[0])}"
-            continue
-        so_far = 0.0
-        for edge, count in zip((*map(_number, metric.buckets), "+Inf"), figures):
-            so_far += count
-            up_to = f'le="{edge}"'
-            yield f"{name}_bucket{_braces([*words, up_to])} {_number(so_far)}"
-        yield f"{name}_sum{_braces(words)} {_number(figures[-1])}"
-        yield f"{name}_count{_braces(words)} {_number(so_far)}"
-
-
-def _braces(words: Sequence[str]) -> str:
-    return "{" + ",".join(words) + "}" if words else ""
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-
-
-def _number(value: float) -> str:
-    return str(int(value)) if value == int(value) else repr(float(value))
 
 
 def _processes(counts: Counts) -> Iterator[tuple[str, list[float]]]:
