@@ -30,6 +30,7 @@ from drivetrain.serve.grpc.contents import array_of_proto, proto_of
 from drivetrain.serve.grpc.messages import message
 from drivetrain.serve.grpc.server import METHODS, serve_grpc
 from drivetrain.serve.grpc.weight import LIGHT
+from drivetrain.serve.ports import TensorGraph
 from drivetrain.serve.settings import Access, Batching, Key, Limits, ModelSettings, Settings
 from drivetrain.serve.types import Refusal, Request
 
@@ -788,3 +789,28 @@ def test_our_own_fault_is_told_by_the_requests_id_alone(grpcs: Any, monkeypatch:
     code, words = fault(grpcs.channel, "ModelInfer", asked_infer(), metadata=(("x-request-id", "r-1"),))
     assert (code, "r-1" in words, "secret" in words) == ("INTERNAL", True, False)
     assert failed == [("/secret/place is gone", "r-1")]
+
+
+@pytest.mark.parametrize("size", [10, 100_000])
+def test_what_is_large_is_read_in_threads(grpcs: Any, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    for holder, name in ((TensorGraph, "feeds"), (TensorGraph, "run")):
+        function = getattr(holder, name)
+
+        def noted(*given: Any, function: Any = function) -> Any:
+            seen.append(threading.current_thread().name.partition("_")[0])
+            return function(*given)
+
+        monkeypatch.setattr(holder, name, noted)
+    tensor = {
+        "name": "text",
+        "datatype": "BYTES",
+        "shape": [1],
+        "contents": {"bytes_contents": [b"a cat " * size]},
+    }
+    asked = {"model_name": "said", "inputs": [tensor]}
+    grpcs.call("ModelInfer", asked)
+    (answer,) = streamed(grpcs, asked)
+    assert not answer.error_message
+    large = ["drivetrain-read", "drivetrain-run"] * 2
+    assert seen == large if size > 10 else not {*seen} & {*large}

@@ -19,7 +19,7 @@ from drivetrain.serve.model_config import PLATFORM, TEXT_IN, TEXT_OUT, config_of
 from drivetrain.serve.protocols import base
 from drivetrain.serve.protocols.inference import EXTENSIONS, statistics_of
 from drivetrain.serve.server import Server
-from drivetrain.serve.types import Asked, Refusal, Request
+from drivetrain.serve.types import LARGE, Asked, Refusal, Request
 from drivetrain.types import Array, Failure
 
 SERVICE = "inference.GRPCInferenceService"
@@ -91,11 +91,11 @@ async def infer(server: Server, asked: Message, request: Request) -> Message:
     wait = _count(parameters, "timeout") / 1e6 or None
     if _writes(server, which):
         return await base.within(wait, _written(server, which, asked, parameters, request))
-    wanted = _wanted(asked)
+    wanted, feeds = _wanted(asked), await server.aside(request, _feeds, asked)
     found = await base.within(
         wait,
         path.answer_tensors(
-            server, which, _feeds(asked), request, outputs=[*wanted] or None, priority=_priority(parameters)
+            server, which, feeds, request, outputs=[*wanted] or None, priority=_priority(parameters)
         ),
     )
     return _rendered(found, asked.id, wanted)
@@ -326,6 +326,8 @@ async def _refused(asked: Message, fault: Refusal) -> Message:
 
 async def _one(server: Server, asked: Message, request: Request) -> Message:
     own = _own(request)
+    if asked.ByteSize() > LARGE:
+        own.body = asked.SerializeToString()
     server.begun(own)
     status = 500
     try:
