@@ -338,6 +338,18 @@ def test_what_comes_back_is_told_again(tmp_path: Path) -> None:
     assert [event.kind for event in told] == ["refused", "ready", "refused"]
 
 
+def test_a_repository_that_is_gone_is_told_by_its_path(tmp_path: Path) -> None:
+    root = tmp_path / "models"
+    put(root, "a", 1, "one")
+    there = repository(root)
+    there.scan()
+    told = events(there)
+    root.rename(tmp_path / "elsewhere")
+    there.scan(), there.scan()
+    assert [event.reason for event in told] == [f"{root}: no such file or folder"]
+    assert says(there) == "one"
+
+
 def test_load_and_unload_by_hand(tmp_path: Path) -> None:
     for version, text in ((1, "one"), (2, "two"), (3, "bad")):
         put(tmp_path, "a", version, text)

@@ -217,7 +217,8 @@ class Repository:
             )
             faults.update(listing.faults)
         for path, reason in faults.items():
-            self._tell(Event("refused", reason=f"{path}: {reason}"))
+            where = settings.path if path == "." else path
+            self._tell(Event("refused", reason=f"{where}: {reason}"))
         return _Look(settings, Listing(found, faults), wishes, at)
 
     def _settings_now(self) -> Settings:
