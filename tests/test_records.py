@@ -11,6 +11,8 @@ import pytest
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
 from drivetrain.records import Kept, Outcome, Record, Recorder, keep, open_store
+from drivetrain.records.batch import named
+from drivetrain.serve.source import source_of
 from drivetrain.types import Answer
 
 INPUTS = {"age": Number(center=40.0, spread=10.0), "job": Category(classes=("baker", "smith"))}
@@ -59,3 +61,22 @@ def test_the_truth_comes_later_by_id_or_by_key(recorder: Recorder) -> None:
     again = recorder.outcomes("income", [Outcome("high", id=first), Outcome("high", key="case 7")])
     assert again.to_json() == {"stored": 0, "replaced": 1, "unchanged": 2, "unknown": []}
     assert recorder.outcomes("other", [Outcome("low", id=first)]).unknown == [first]
+
+
+@pytest.mark.parametrize(
+    ("below", "served", "name"),
+    [
+        ("a model (2).bundle", "a model (2).bundle", "a_model_2_"),
+        ("models/incomes/3/any.bundle", "models", "incomes"),
+        ("models/incomes/3.bundle", "models", "incomes"),
+        ("007/houses.bundle", "007/houses.bundle", "houses"),
+        ("2 b/3/houses.bundle", "2 b/3/houses.bundle", "houses"),
+    ],
+)
+def test_a_job_calls_a_bundle_as_a_server_does(tmp_path: Path, below: str, served: str, name: str) -> None:
+    path = tmp_path / below
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"bundle")
+    found = source_of(str(tmp_path / served)).listing().found
+    assert {name: {named(str(path))[1]}} == {model: {*versions} for model, versions in found.items()}
+    assert named(str(path))[0] == name

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from drivetrain.serve.layout import files_below, models_in, name_of
+from drivetrain.model_names import name_of
+from drivetrain.serve.layout import files_below, models_in
 from drivetrain.serve.source import Local
 
 

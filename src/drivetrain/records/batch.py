@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from drivetrain.bundle.reader import Bundle
+from drivetrain.model_names import BUNDLE, SAFE_NAME, is_version, name_of
 from drivetrain.records.keeping import keep, keep_parts
 from drivetrain.records.kept import Kept, check_kept
 from drivetrain.records.record import Record
@@ -18,7 +18,6 @@ from drivetrain.types import Answer, Failure
 
 AT_ONCE = 500
 """Records of one write."""
-_VERSION = re.compile(r"[0-9]{1,18}")
 
 
 class Batch:
@@ -103,8 +102,8 @@ class Batch:
 
 def named(path: str) -> tuple[str, int]:
     """The name and version that a server has for the bundle at a path."""
-    parts = os.path.realpath(path).removesuffix(".bundle").split(os.sep)
+    parts = os.path.realpath(path).removesuffix(BUNDLE).split(os.sep)
     for place in range(len(parts) - 1, max(0, len(parts) - 3), -1):
-        if _VERSION.fullmatch(parts[place]) and parts[place - 1]:
+        if is_version(parts[place]) and SAFE_NAME.fullmatch(parts[place - 1]):
             return parts[place - 1], int(parts[place])
-    return parts[-1], 1
+    return name_of(parts[-1]), 1

@@ -17,7 +17,7 @@ programs/         what a version does for each program of a bundle;   ports.py: 
 Which version answers:   repository.py, which puts together source.py, fetch.py, layout.py, loading.py and board.py;   router.py
 The process:             supervise.py (the parent), run.py (a worker), sockets.py, quarantine.py
 What is told of it:      counters.py, prometheus.py, logs.py, tracing.py
-What it is told:         settings.py, load_settings.py, names.py
+What it is told:         settings.py, load_settings.py
 
 Nothing is imported here: the parent of the workers has no numpy.
 """

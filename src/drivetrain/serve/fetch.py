@@ -19,7 +19,8 @@ from typing import Any, cast
 from drivetrain.errors import FileError
 from drivetrain.extras import require
 from drivetrain.files import atomic_writer
-from drivetrain.serve.layout import MANIFEST, MOST_FILES, Found, Listing, models_in, name_of
+from drivetrain.model_names import name_of
+from drivetrain.serve.layout import MANIFEST, MOST_FILES, Found, Listing, models_in
 
 _TELLS = (
     "ETag", "etag", "e_tag", "md5", "md5Hash", "md5_hash", "crc32c", "generation", "version_id", "checksum",

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import stat
 from collections import defaultdict
 from collections.abc import Mapping
@@ -22,9 +21,9 @@ from pathlib import Path
 
 from drivetrain.errors import FileError
 from drivetrain.files import file_error
-from drivetrain.serve.names import SAFE_NAME, is_version
+from drivetrain.model_names import BUNDLE, SAFE_NAME, is_version
 
-BUNDLE, MANIFEST = ".bundle", "manifest.json"
+MANIFEST = "manifest.json"
 MOST_FILES = 200_000
 DEEPEST = 4
 """NAME/VERSION/golden/FILE."""
@@ -181,12 +180,6 @@ def _mark(files: Mapping[str, str]) -> str:
     """Another one as soon as a file is another, or has another name."""
     lines = "\n".join(f"{name} {stamp}" for name, stamp in sorted(files.items()))
     return hashlib.blake2b(lines.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
-
-
-def name_of(path: str) -> str:
-    """What a model is called that is a file or folder by itself: the last part of its path, made safe."""
-    last = path.rstrip("/\\").replace("\\", "/").rpartition("/")[2].removesuffix(BUNDLE)
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", last).lstrip("._-")[:128] or "model"
 
 
 def one_file(path: Path, name: str) -> Listing:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar, cast
 
 from drivetrain.errors import UsageError, nearest
 from drivetrain.files import open_regular
-from drivetrain.serve.names import MOST_VERSION, SAFE_NAME, is_url, is_version
+from drivetrain.model_names import MOST_VERSION, SAFE_NAME, is_url, is_version
 from drivetrain.serve.settings import Access, Batching, Kept, Key, Limits, ModelSettings, Settings
 
 MOST_BYTES = 2**20

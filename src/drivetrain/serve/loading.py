@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 from drivetrain.errors import DataError, DrivetrainError, FileError, one_line
 from drivetrain.limits import refuse_too_large
+from drivetrain.model_names import is_version
 from drivetrain.serve.layout import Found
-from drivetrain.serve.names import is_version
 from drivetrain.serve.recording import checked
 from drivetrain.serve.servable import Servable
 from drivetrain.serve.settings import Kept, ModelSettings

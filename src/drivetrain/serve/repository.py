@@ -21,10 +21,10 @@ from typing import Any, Literal
 
 from drivetrain.cores import usable_cores
 from drivetrain.errors import DrivetrainError, nearest
+from drivetrain.model_names import is_version
 from drivetrain.serve.board import PAUSE, Board
 from drivetrain.serve.layout import Found, Listing
 from drivetrain.serve.loading import Held, Loader, Model, VersionState, Wish, own_records
-from drivetrain.serve.names import is_version
 from drivetrain.serve.recording import checked, names_of
 from drivetrain.serve.servable import Servable, open_servable
 from drivetrain.serve.settings import ModelSettings, Settings

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Protocol
 
 from drivetrain.errors import FileError
+from drivetrain.model_names import is_url, name_of
 from drivetrain.serve.fetch import Remote
-from drivetrain.serve.layout import MANIFEST, Found, Listing, files_below, models_in, name_of, one_file
-from drivetrain.serve.names import is_url
+from drivetrain.serve.layout import MANIFEST, Found, Listing, files_below, models_in, one_file
 from drivetrain.serve.settings import Settings
 
 

@@ -8,6 +8,7 @@ SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 """What a model or a label may be called: the same in a path, a URL, a file's name and a metric."""
 MOST_VERSION = 2**63 - 1
 _VERSION = re.compile(r"0|[1-9][0-9]{0,18}")
+BUNDLE = ".bundle"
 _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
 
 
@@ -19,3 +20,9 @@ def is_version(text: str) -> bool:
 def is_url(path: str) -> bool:
     """Whether this is an address, such as s3://bucket/models: a scheme of two letters or more, so that C:// is none."""
     return _URL.match(path) is not None
+
+
+def name_of(path: str) -> str:
+    """What a model is called that is a file or folder by itself: the last part of its path, made safe."""
+    last = path.rstrip("/\\").replace("\\", "/").rpartition("/")[2].removesuffix(BUNDLE)
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", last).lstrip("._-")[:128] or "model"
