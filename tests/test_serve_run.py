@@ -15,6 +15,7 @@ import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from served import HOUSES, SIMPLE, Served, served
@@ -69,39 +70,40 @@ def test_a_server_that_others_reach_without_a_key_says_so() -> None:
         assert not [line for line in server.log if line["event"] == "open to all"]
 
 
-def test_it_serves_without_standard_files_and_writes_its_log_into_no_other(tmp_path: Path) -> None:
+def until_it_answers(process: subprocess.Popen[Any], port: int) -> None:
+    asker, end = Served.__new__(Served), time.monotonic() + 20
+    asker.host, asker.port = "127.0.0.1", port
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            item = {"area": 80, "town": "Ulm"}
+            assert asker.ask("POST", "/models/format-1-houses/predict", item)[0] == 200
+            return
+        except OSError:
+            time.sleep(0.02)
+    raise AssertionError(f"it doesn't answer: {process.poll()}")
+
+
+@pytest.mark.parametrize("none", ["closed", "unread"])
+def test_it_serves_without_standard_files_and_writes_its_log_into_no_other(none: str, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as there:
         port = there.getsockname()[1]
-    command = [
-        sys.executable,
-        "-m",
-        "drivetrain",
-        "serve",
-        str(HOUSES),
-        "--http",
-        str(port),
-        "--records",
-        f"sqlite:///{tmp_path}/r",
-    ]
+    command = [sys.executable, "-m", "drivetrain", "serve", str(HOUSES), "--http", str(port)]
+    command += ["--records", f"sqlite:///{tmp_path}/r"]
+    unread, written = os.pipe()
+    os.close(unread)
 
     def close() -> None:
         os.closerange(0, 3)
 
-    process = subprocess.Popen(command, preexec_fn=close)
+    how = {"preexec_fn": close} if none == "closed" else {"stdout": written, "stderr": written}
+    process = subprocess.Popen(command, **how)  # type: ignore[call-overload]
+    os.close(written)
     try:
-        asker, end = Served.__new__(Served), time.monotonic() + 20
-        asker.host, asker.port = "127.0.0.1", port
-        while time.monotonic() < end and process.poll() is None:
-            try:
-                assert (
-                    asker.ask("POST", "/models/format-1-houses/predict", {"area": 80, "town": "Ulm"})[0]
-                    == 200
-                )
-                break
-            except OSError:
-                time.sleep(0.02)
+        until_it_answers(process, port)
         assert process.poll() is None
-        assert {os.readlink(f"/proc/{process.pid}/fd/{number}") for number in range(3)} == {os.devnull}
+        if none == "closed":
+            found = {os.readlink(f"/proc/{process.pid}/fd/{number}") for number in range(3)}
+            assert found == {os.devnull}
         process.terminate()
         assert process.wait(20) == 0
     finally:

@@ -122,12 +122,15 @@ def _tell(listening: Listening, as_json: bool) -> None:
             "models": listening.models,
             "pid": os.getpid(),
         }
-        print(to_json(told))
+        lines = [to_json(told)]
     else:
         names = ", ".join(listening.models[:10]) + (" ..." if len(listening.models) > 10 else "")
-        print(f"Serving {names}. Ctrl-C ends it.")
+        lines = [f"Serving {names}. Ctrl-C ends it."]
         if listening.http:
-            print(f"  {listening.http}")
+            lines.append(f"  {listening.http}")
         if listening.grpc:
-            print(f"  gRPC: {listening.grpc}")
-    sys.stdout.flush()
+            lines.append(f"  gRPC: {listening.grpc}")
+    try:
+        print("\n".join(lines), flush=True)
+    except BrokenPipeError:  # Nobody reads it, and it serves all the same.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
