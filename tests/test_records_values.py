@@ -22,7 +22,7 @@ from drivetrain.errors import DataError, UsageError
 from drivetrain.files import sha256
 from drivetrain.records import Kept, check_kept, check_key, keep, keep_arrays, keep_parts, words
 from drivetrain.records.frames import Line, line_of, pack, record_of, scan
-from drivetrain.records.ids import Clock, Ids
+from drivetrain.records.ids import Calendar, Clock, Ids
 from drivetrain.records.kept import chosen
 from drivetrain.records.moments import iso, moment
 from drivetrain.records.postgres import _LOCK
@@ -34,6 +34,33 @@ from drivetrain.types import Answer, Failure, Unusual
 SECOND = 1_000_000_000
 INPUTS = {"age": Number(center=40.0, spread=10.0), "name": Category(classes=("Ann", "Bob"))}
 AS = {"model": "income", "version": 1, "bundle": "ab"}
+
+
+def test_a_clock_that_goes_ahead_by_mistake_deletes_nothing() -> None:
+    hour = 3600 * SECOND
+    start, steady = 500_000 * hour, [0]
+    jump = [0]
+    calendar = Calendar(lambda: start + steady[0] + jump[0], lambda: steady[0])
+
+    def passed(hours: float) -> tuple[float, bool]:
+        steady[0] += int(hours * hour)
+        now, jumped = calendar.now()
+        return (now - start - steady[0]) / hour, jumped
+
+    assert passed(1) == (0, False)
+    jump[0] = hour // 2
+    assert passed(1) == (0.5, False)  # As a clock may be set.
+    jump[0] = 90_000 * hour
+    assert [passed(1), passed(1), passed(20)] == [(0.5, True), (0.5, False), (0.5, False)]
+    jump[0] = -5 * hour  # It was a mistake.
+    assert passed(1) == (-5, False)
+    jump[0] = 90_000 * hour  # It was none: the machine had begun without the time.
+    assert [passed(1), passed(20), passed(5), passed(1)] == [
+        (-5, True),
+        (-5, False),
+        (90_000, False),
+        (90_000, False),
+    ]
 
 
 def test_a_clock_that_jumps_back_goes_on_at_half_its_pace() -> None:

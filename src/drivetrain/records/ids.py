@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 
+HOUR = 3600 * 10**9
 _TICKS = 1_000_000 / 4096
 """Nanoseconds of one step of an id's time: a millisecond has 4,096."""
 
@@ -28,6 +29,34 @@ class Clock:
         self._last = max(self._wall(), self._last + (at - self._at) // 2)
         self._at = at
         return self._last
+
+
+def _steady() -> int:
+    """Nanoseconds that pass at an even pace, those in which the machine sleeps too where the system counts them."""
+    return time.clock_gettime_ns(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+class Calendar:
+    """Nanoseconds since 1970 (UTC) by which records may be deleted for their age, which nobody can undo: a clock that jumps ahead
+    by more than an hour is believed once it has been so for a day. It is to be asked every hour or so."""
+
+    def __init__(self, wall: Callable[[], int] = time.time_ns, steady: Callable[[], int] = _steady) -> None:
+        self._wall, self._steady = wall, steady
+        self._believed = self._seen = wall() - steady()
+        self._since = 0
+
+    def now(self) -> tuple[int, bool]:
+        """The moment, and whether a jump was seen just now."""
+        at = self._steady()
+        ahead = self._wall() - at
+        jumped = False
+        if ahead <= self._believed + HOUR:
+            self._believed = self._seen = ahead
+        elif abs(ahead - self._seen) > HOUR:
+            self._seen, self._since, jumped = ahead, at, True
+        elif at - self._since > 24 * HOUR:
+            self._believed = self._seen = ahead
+        return at + self._believed, jumped
 
 
 class Ids:

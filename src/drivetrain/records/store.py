@@ -302,12 +302,14 @@ class Store:
             for model, kept in found.items()
         }
 
-    def retain(self, days: float | None = None, model: str | None = None) -> int:
-        """Delete what is older than so many days; without `days` what is older than was noted for its model. How many that were."""
+    def retain(self, days: float | None = None, model: str | None = None, now: int | None = None) -> int:
+        """Delete what is older than so many days; without `days` what is older than was noted for its model. How many that were.
+        `now` is in nanoseconds since 1970, by default the machine's."""
+        now = time.time_ns() if now is None else now
         if days is None:
             noted = self.database.run("SELECT model, keep_days FROM drivetrain_kept WHERE keep_days > 0")
-            return sum(self.retain(kept, name) for name, kept in noted if model in (None, name))
-        where, values = _where(model=model, until=time.time_ns() - int(days * DAY))
+            return sum(self.retain(kept, name, now) for name, kept in noted if model in (None, name))
+        where, values = _where(model=model, until=now - int(days * DAY))
         deleted = 0
         while found := self.database.run(f"SELECT number FROM {RECORDS}{where} LIMIT {AT_ONCE}", values):
             deleted += self._delete([number for (number,) in found])

@@ -12,6 +12,7 @@ from pathlib import Path
 from drivetrain.errors import DrivetrainError
 from drivetrain.records.events import Events
 from drivetrain.records.frames import Line, pack, record_of, scan
+from drivetrain.records.ids import Calendar
 from drivetrain.records.journal import DAMAGED, REFUSED, Journal, Segment, orphans
 from drivetrain.records.kept import Kept
 from drivetrain.records.record import StoreGone
@@ -43,6 +44,7 @@ class Writer:
         self._stopping, self._hurry = threading.Event(), threading.Event()
         self._patrolled = self._retained = -float("inf")
         self._noted: dict[str, Kept] = {}
+        self._calendar = Calendar()
         self._thread = threading.Thread(target=self._run, name="drivetrain-records", daemon=True)
 
     def start(self) -> None:
@@ -127,7 +129,12 @@ class Writer:
 
     def _retain(self, store: Store) -> None:
         """What is older than it may be is deleted; how old that is stands in the store, also for models that nobody asks."""
-        if deleted := store.retain():
+        now, jumped = self._calendar.now()
+        if jumped:
+            self._events.tell(
+                "the clock has gone ahead: by the new time nothing expires until it is so for a day"
+            )
+        if deleted := store.retain(now=now):
             self._events.add("expired", deleted)
 
 
