@@ -399,7 +399,7 @@ def test_what_is_written_streams(name: str) -> None:
     tokens = [each["token"] for each in pieces]
     assert tokens[: len(want.tokens)] == list(want.tokens)
     assert last == {"done": True, "stopped": want.stopped, "text": "".join(each["text"] for each in pieces),
-                    "tokens": len(want.tokens), "model": name, "version": 1}  # fmt: skip
+                    "tokens": len(want.tokens), "model": name, "version": 1, "id": None}  # fmt: skip
     lines = tell(
         f"/models/{name}/generate", {"prompt": _prompt(name), "most": 5}, {"accept": "application/x-ndjson"}
     )

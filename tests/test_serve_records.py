@@ -13,7 +13,7 @@ from drivetrain.bundle.golden import encoded_batch
 from drivetrain.errors import UsageError
 from drivetrain.files import to_json
 from drivetrain.records import Kept, Record, open_store
-from drivetrain.serve.path import answer_items, answer_tensors
+from drivetrain.serve.path import Pieces, answer_items, answer_tensors
 from drivetrain.serve.recording import checked
 from drivetrain.serve.settings import ModelSettings, Settings
 from drivetrain.serve.types import Asked, Refusal, Request
@@ -61,6 +61,25 @@ def test_raw_items_and_arrays_give_the_same_records(tmp_path: Path) -> None:
     assert {record.bundle for record in found} == {model.hash}
     assert [record.inputs for record in found[:2]] == [record.inputs for record in found[2:]]
     assert [record.answer for record in found[:2]] == [record.answer for record in found[2:]]
+
+
+def test_what_was_written_is_recorded_whether_somebody_reads_to_its_end_or_not(tmp_path: Path) -> None:
+    (prompt,) = golden_items(servable("writer"))[:1]
+    ids, texts = list[Any](), list[str]()
+
+    async def work(server: Any) -> None:
+        for read in (5, 2):
+            pieces = Pieces(server, Asked("writer"), prompt, {"most": 5}, predict())
+            got = [await anext(pieces) for _ in range(read)]
+            if read == 5:
+                assert await anext(pieces, None) is None
+            await pieces.aclose()
+            ids.append(pieces.record_ids[0])
+            texts.append("".join(piece.text for piece in got))
+
+    found = recorded(tmp_path, work, name="writer")
+    assert [record.id for record in found] == ids
+    assert [record.answer["text"] for record in found] == texts
 
 
 def test_what_is_redacted_is_in_no_file(tmp_path: Path) -> None:

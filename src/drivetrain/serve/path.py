@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Hashable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -228,9 +229,11 @@ def run_together(server: Server, servable: Servable, works: list[Work]) -> Ran:
 
 class Pieces:
     """What is written after a prompt, piece by piece as it is chosen; `servable` is who writes, once the first piece was asked for.
-    Whoever closes it ends the writing. Raises Refusal and DrivetrainError, the first before any piece."""
+    Whoever closes it ends the writing, and what was written until then is recorded. Raises Refusal and DrivetrainError, the first
+    before any piece. `record_ids` are those of the record, at the end."""
 
     servable: Servable
+    record_ids: Sequence[str | None] = (None,)
 
     def __init__(
         self, server: Server, asked: Asked, prompt: Any, options: Mapping[str, Any], request: Request
@@ -259,17 +262,31 @@ class Pieces:
                     400, f"the model {servable.name!r} writes nothing.", fix="Use /models/NAME/predict."
                 )
             digest = _digest(server, servable, request)
-            with server.quarantine.trial(digest):
-                async with server.writing:
-                    pieces = servable.stream(prompt, options)
-                    written: list[Piece] = []
-                    while (piece := await server.in_thread(_next, server, pieces, digest)) is not None:
-                        written.append(piece)
-                        yield piece
-            if server.recorder is not None:
-                answer = servable.written(prompt, written)
-                seconds = time.perf_counter() - begun
-                await recording.record_items(server, servable, [prompt], [answer], seconds, request)
+            written: list[Piece] = []
+            try:
+                with server.quarantine.trial(digest):
+                    async with server.writing:
+                        pieces = servable.stream(prompt, options)
+                        while (piece := await server.in_thread(_next, server, pieces, digest)) is not None:
+                            written.append(piece)
+                            yield piece
+            except (
+                BaseException
+            ):  # Somebody went away, or it failed: what they have got is kept all the same.
+                if written:
+                    with suppress(DrivetrainError):
+                        await self._record(server, prompt, written, begun, request)
+                raise
+            await self._record(server, prompt, written, begun, request)
+
+    async def _record(
+        self, server: Server, prompt: Any, written: list[Piece], begun: float, request: Request
+    ) -> None:
+        if server.recorder is not None:
+            answer, seconds = self.servable.written(prompt, written), time.perf_counter() - begun
+            self.record_ids = await recording.record_items(
+                server, self.servable, [prompt], [answer], seconds, request
+            )
 
 
 def _next(server: Server, pieces: Iterator[Piece], digest: int) -> Piece | None:

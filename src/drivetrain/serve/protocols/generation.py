@@ -78,6 +78,7 @@ class Stream:
             "tokens": tokens,
             "model": model,
             "version": version,
+            "id": self._rest.record_ids[0],
         }
 
     def failed(self, fault: DrivetrainError) -> Mapping[str, Any]:
