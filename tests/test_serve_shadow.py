@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import serving
 
+from drivetrain.records import open_store
 from drivetrain.serve.path import answer_items, answer_tensors
 from drivetrain.serve.repository import Repository
 from drivetrain.serve.router import Router
@@ -22,12 +23,12 @@ from drivetrain.serve.types import Asked, Request
 METRIC = "drivetrain_shadow_answers_total"
 
 
-def shadowed(root: Path, champion: str, challenger: str) -> Server:
+def shadowed(root: Path, champion: str, challenger: str, **more: Any) -> Server:
     for version, name in ((1, champion), (2, challenger)):
         (root / "a").mkdir(parents=True, exist_ok=True)
         shutil.copy(serving.BUNDLES / f"{serving.MODELS[name]}.bundle", root / "a" / f"{version}.bundle")
     model = ModelSettings(labels={"champion": 1, "challenger": 2}, shadow=("challenger",))
-    settings = Settings(str(root), threads=1, reload_seconds=0, models={"a": model})
+    settings = Settings(str(root), threads=1, reload_seconds=0, models={"a": model}, **more)
     there = Repository(settings)
     there.scan()
     return Server(settings, repository=there, router=Router(there))
@@ -81,6 +82,25 @@ def test_arrays_are_compared_too(tmp_path: Path) -> None:
 
     asyncio.run(main())
     assert outcomes(server) == {"same": 1}
+
+
+def test_what_a_shadow_says_is_recorded_of_items_and_of_arrays(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'records.sqlite'}"
+    server = shadowed(tmp_path / "models", "houses", "houses", records=url)
+    servable = server.repository.models["a"].versions[1]
+    feeds = {name: np.asarray(value)[None] for name, value in servable.bundle.cases[0].encoded.items()}
+
+    async def main() -> None:
+        await server.start()
+        request = Request("POST", "/", id="r-1")
+        await answer_items(server, Asked("a", version=1), serving.golden_items(servable)[:1], request)
+        await answer_tensors(server, Asked("a", version=1), feeds, request)
+        await server.stop()
+
+    asyncio.run(main())
+    with open_store(url) as store:
+        found = sorted((each.version, each.source) for each in store.find())
+    assert found == [(1, "http"), (1, "http"), (2, "shadow"), (2, "shadow")]
 
 
 def test_too_many_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

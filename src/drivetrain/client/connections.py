@@ -40,9 +40,8 @@ class Pool:
                     return Open(self, connection, _sent(connection, call, self.address, ends), ends)
                 except (ConnectionError, http.client.BadStatusLine):
                     connection.close()
-                    if (
-                        not used
-                    ):  # One that was kept may have been closed by the server as we asked: then on a new one.
+                    # One that was kept may have been closed by the server as we asked: then on a new one.
+                    if not used:
                         raise
                 except BaseException:
                     connection.close()

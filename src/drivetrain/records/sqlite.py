@@ -59,9 +59,8 @@ class SQLite(Database):
                 check_same_thread=False,
             )  # fmt: skip
             try:
-                made.execute(
-                    "PRAGMA auto_vacuum = INCREMENTAL"
-                )  # Of a new file; before WAL, or it comes too late.
+                # Of a new file; before WAL, or it comes too late.
+                made.execute("PRAGMA auto_vacuum = INCREMENTAL")
                 made.execute("PRAGMA journal_mode = WAL")
                 made.execute("PRAGMA synchronous = FULL")
                 made.execute("PRAGMA secure_delete = ON")

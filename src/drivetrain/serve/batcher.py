@@ -129,6 +129,18 @@ class Batcher:
             loop.call_soon(self._next)
         return work.answered
 
+    async def submit_items(
+        self, items: Sequence[Any], kind: Kind, *, priority: int = 0, digest: int = 0
+    ) -> list[Any]:
+        """The same of a list, a row each; of a long one in parts, so that others get in between."""
+        if len(items) <= self.most:
+            return await self.submit(items, len(items), kind, priority=priority, digest=digest)
+        found: list[Any] = []
+        for start in range(0, len(items), self.most):
+            some = items[start : start + self.most]
+            found += await self.submit(some, len(some), kind, priority=priority, digest=digest)
+        return found
+
     @property
     def full(self) -> bool:
         """Whether not one row more can wait."""

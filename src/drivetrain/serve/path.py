@@ -96,15 +96,9 @@ async def answer_items(
         apart = request.large or servable.files or (len(items) > 1 and servable.seconds(len(items)) > INLINE)
         read = await server.in_thread(_read, server, servable, items, digest) if apart else items
         kind = Kind(False, apart, known, alone=digest if suspect else 0, large=request.large)
-        if len(items) <= batcher.most:
-            answers: list[Answer | Failure] = await batcher.submit(
-                read, len(items), kind, priority=priority, digest=digest
-            )
-        else:  # Others get in between the parts of many.
-            answers = []
-            for start in range(0, len(items), batcher.most):
-                some = read[start : start + batcher.most]
-                answers += await batcher.submit(some, len(some), kind, priority=priority, digest=digest)
+        answers: list[Answer | Failure] = await batcher.submit_items(
+            read, kind, priority=priority, digest=digest
+        )
         if suspect:
             server.quarantine.acquit(digest)
         found = Answered(answers, servable=servable, seconds=time.perf_counter() - begun)

@@ -18,7 +18,7 @@ from drivetrain.bundle.verify import value_difference
 from drivetrain.errors import DrivetrainError
 from drivetrain.serve.batcher import Kind
 from drivetrain.serve.ports import longest
-from drivetrain.serve.recording import record_items
+from drivetrain.serve.recording import record_items, record_tensors
 from drivetrain.serve.router import Lease
 from drivetrain.serve.servable import Servable
 from drivetrain.serve.types import Request
@@ -50,14 +50,12 @@ class Shadows:
             begun = time.perf_counter()
             with self.server.quarantine.running((digest,)):
                 read = await self.server.in_thread(shadow.read, items)
-            batcher = self.server.batcher(shadow)
             kind = Kind(
                 False, True, tuple(sorted(options.items())), alone=digest if alone else 0, large=request.large
             )
-            others: list[Any] = []
-            for start in range(0, len(items), batcher.most):
-                some = read[start : start + batcher.most]
-                others += await batcher.submit(some, len(some), kind, priority=PRIORITY, digest=digest)
+            others = await self.server.batcher(shadow).submit_items(
+                read, kind, priority=PRIORITY, digest=digest
+            )
             with suppress(DrivetrainError):  # Where records are required, they are so of what is answered.
                 seconds = time.perf_counter() - begun
                 await record_items(self.server, shadow, items, others, seconds, request, "shadow")
@@ -75,6 +73,7 @@ class Shadows:
 
             if shadow.graph is None:
                 raise DrivetrainError("it takes no tensors.")
+            begun = time.perf_counter()
             check_feeds(shadow, feeds)
             encoded, rows = await self.server.in_thread(shadow.graph.feeds, feeds)
             kind = Kind(
@@ -86,6 +85,9 @@ class Shadows:
             others = await self.server.batcher(shadow).submit(
                 encoded, rows, kind, priority=PRIORITY, digest=digest
             )
+            with suppress(DrivetrainError):
+                seconds = time.perf_counter() - begun
+                await record_tensors(self.server, shadow, encoded, others, seconds, request, "shadow")
             same = all(name in others and alike(outputs[name], others[name]) for name in outputs)
             return {"same" if same else "different": 1}
 
@@ -94,9 +96,8 @@ class Shadows:
     def _begin(
         self, lease: Lease, request: Request, ask: Callable[[Servable, int, bool], Awaitable[Counted]]
     ) -> None:
-        if (
-            len(self._tasks) >= MOST or self.server.batcher(lease.servable).rows
-        ):  # Callers wait: they go first.
+        callers_wait = self.server.batcher(lease.servable).rows > 0
+        if len(self._tasks) >= MOST or callers_wait:
             for shadow in lease.shadows:
                 self._count(lease, shadow, {"left_out": 1})
             return

@@ -212,9 +212,8 @@ class _Supervisor:
             signal.set_wakeup_fd(-1)
             for each in (*SIGNALS, signal.SIGCHLD):
                 signal.signal(each, signal.SIG_DFL)
-            signal.signal(
-                signal.SIGINT, signal.SIG_IGN
-            )  # Ctrl-C reaches us all, and the parent says what follows.
+            # Ctrl-C reaches us all, and the parent says what follows.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
             for worker in self.workers:  # Its pipes are to end when the parent ends, and not when we do.
                 for end in (worker.life, worker.told):
                     if end >= 0:

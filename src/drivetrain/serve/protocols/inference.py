@@ -54,9 +54,8 @@ async def model_ready(server: Any, request: Request, places: Mapping[str, str]) 
     asked = base.asked_of(server, request, places)
     is_ready = server.router.ready(asked.model, asked.version)
     if not is_ready and not server.stopping:
-        server.router.find(
-            asked
-        )  # Raises where there is none: a name that nobody knows is no model that loads.
+        # Raises where there is none: a name that nobody knows is no model that loads.
+        server.router.find(asked)
     is_ready = is_ready and not server.stopping
     return base.answered({"name": asked.model, "ready": is_ready}, 200 if is_ready else 503)
 

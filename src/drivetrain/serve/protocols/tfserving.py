@@ -239,9 +239,8 @@ def _of_columns(inputs: Any, ports: Mapping[str, Port], servable: Any) -> tuple[
     for name in ports:
         if name not in given:
             raise Refusal(400, f"Missing named input: {name} in 'inputs' object.")
-    feeds = {
-        name: tensor_of(name, port, given[name], servable) for name, port in ports.items()
-    }  # What else there is TensorFlow Serving leaves alone too.
+    # What else there is TensorFlow Serving leaves alone too.
+    feeds = {name: tensor_of(name, port, given[name], servable) for name, port in ports.items()}
     alone = all(_lacks_rows(ports[name], array) for name, array in feeds.items())
     return ({name: array[None] for name, array in feeds.items()} if alone else feeds), alone
 
