@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Collection, Container, Mapping
-from typing import Any, cast
+from typing import Any, Unpack, cast
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from drivetrain.codecs import Codec
 from drivetrain.errors import DrivetrainError
 from drivetrain.records import words
 from drivetrain.records.kept import Kept
-from drivetrain.records.record import Record
+from drivetrain.records.record import About, Record
 from drivetrain.types import Answer, Array, Failure
 
 MOST_BYTES = 1 << 20
@@ -23,19 +23,18 @@ MOST_ELEMENTS = 4096
 
 
 def keep(
-    kept: Kept, inputs: Mapping[str, Codec], item: Any, answer: Answer | Failure | Mapping[str, Any], *, model: str,
-    version: int, bundle: str, latency_ms: float | None = None, request: str = "", key: str = "", source: str = "http",
-    files: Callable[[Any], Any] | None = None,
+    kept: Kept, inputs: Mapping[str, Codec], item: Any, answer: Answer | Failure | Mapping[str, Any], *,
+    files: Callable[[Any], Any] | None = None, **about: Unpack[About],
 ) -> Record:  # fmt: skip
     """The record of what was answered for one raw item, a mapping by the names of `inputs` or the only one's value.
 
     A redacted input is nowhere in it: neither among the inputs, nor in what is unusual, nor in an error's text; and the
     answer's short name of its input, which may hold any of them, never is. `files` gives the bytes of what came for a
-    file over a network; without it a text is the path of one.
+    file over a network; without it a text is the path of one; `about` is what else a record has.
     """
     said, probability = answered(answer, kept)
     told = None if kept.inputs == "none" else _inputs(kept, inputs, item, files)
-    return Record(model, version, bundle, told, said, probability, latency_ms, request, key, source)
+    return Record(inputs=told, answer=said, probability=probability, **about)
 
 
 def _inputs(
@@ -67,9 +66,8 @@ def _bytes_of(files: Callable[[Any], Any], raw: Any) -> Any:
 
 
 def keep_parts(
-    kept: Kept, item: Mapping[str, Any], answer: Answer | Failure | Mapping[str, Any], *, model: str, version: int,
-    bundle: str, latency_ms: float | None = None, request: str = "", key: str = "", source: str = "http",
-    quotes: Collection[str] = (),
+    kept: Kept, item: Mapping[str, Any], answer: Answer | Failure | Mapping[str, Any], *,
+    quotes: Collection[str] = (), **about: Unpack[About],
 ) -> Record:  # fmt: skip
     """The same of an item that has parts beside its model's inputs, such as a history of which the columns are: a redacted
     name is left out of it and of its parts, and a part that is a text, where anything is redacted. `quotes` are the parts of
@@ -84,13 +82,12 @@ def keep_parts(
             for name, value in item.items()
             if name not in kept.redact
         }
-    return Record(model, version, bundle, told, said, probability, latency_ms, request, key, source)
+    return Record(inputs=told, answer=said, probability=probability, **about)
 
 
 def keep_arrays(
     kept: Kept, inputs: Mapping[str, Codec], targets: Mapping[str, Codec], feeds: Mapping[str, Array],
-    outputs: Mapping[str, Array], *, model: str, version: int, bundle: str, latency_ms: float | None = None, request: str = "",
-    key: str = "", source: str = "http",
+    outputs: Mapping[str, Array], **about: Unpack[About],
 ) -> Record:  # fmt: skip
     """The same of one row of encoded inputs and of outputs: inputs as they are encoded, but codes by their names; the answer as
     its codecs decode it, or as it was put out where it isn't finite."""
@@ -106,7 +103,7 @@ def keep_arrays(
     said = cast("dict[str, Any]", one) if isinstance(one, dict) else decoded
     probability = said.get("probability")
     sure = float(probability) if isinstance(probability, (int, float)) else None
-    return Record(model, version, bundle, told, said, sure, latency_ms, request, key, source)
+    return Record(inputs=told, answer=said, probability=sure, **about)
 
 
 def _encoded(codec: Codec | None, array: Array) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from drivetrain.errors import DrivetrainError
 from drivetrain.records.moments import iso
@@ -54,6 +54,18 @@ class Record:
         if self.outcome_time is not None:
             found |= {"outcome": self.outcome, "outcome_time": iso(self.outcome_time)}
         return found
+
+
+class About(TypedDict):
+    """Of a record, what is neither asked nor answered."""
+
+    model: str
+    version: int
+    bundle: str
+    latency_ms: NotRequired[float | None]
+    request: NotRequired[str]
+    key: NotRequired[str]
+    source: NotRequired[str]
 
 
 @dataclass(frozen=True, slots=True)

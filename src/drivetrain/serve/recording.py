@@ -72,20 +72,15 @@ async def record_items(
     """Record what was answered; the ids that it can be found by, None where it is not among those that are recorded, or could not
     be and need not. Raises Refusal where it has to be, or where the caller's key is none."""
 
+    about = _about(servable, seconds, request, source)
+
     def made(place: int, key: str, kept: Kept) -> Record:
-        told: Mapping[str, Any] = {
-            "model": servable.name, "version": servable.version, "bundle": servable.hash, "latency_ms": seconds * 1000,
-            "request": request.id, "key": key, "source": source or request.source,
-        }  # fmt: skip
+        item = items[place]
         if servable.program == "single":
             inputs = servable.bundle.signature.inputs
-            return keep(kept, inputs, items[place], answers[place], files=file_of, **told)
-        item = (
-            cast("Mapping[str, Any]", items[place])
-            if isinstance(items[place], Mapping)
-            else {"item": items[place]}
-        )
-        return keep_parts(kept, item, answers[place], quotes=servable.quotes, **told)
+            return keep(kept, inputs, item, answers[place], files=file_of, key=key, **about)
+        parts = cast("Mapping[str, Any]", item) if isinstance(item, Mapping) else {"item": item}
+        return keep_parts(kept, parts, answers[place], quotes=servable.quotes, key=key, **about)
 
     return await _record(server, servable.name, len(items), request, made)
 
@@ -97,15 +92,22 @@ async def record_tensors(
     """The same of arrays, rows first: inputs are kept as they are encoded, answers as they were put out."""
     rows = len(next(iter(feeds.values()))) if feeds else 0
     signature = servable.bundle.signature
+    about = _about(servable, seconds, request, source)
 
     def made(place: int, key: str, kept: Kept) -> Record:
+        given = {name: array[place] for name, array in outputs.items()}
         return keep_arrays(
-            kept, signature.inputs, signature.targets, _row(feeds, place), {name: array[place] for name, array in outputs.items()},
-            model=servable.name, version=servable.version, bundle=servable.hash, latency_ms=seconds * 1000, request=request.id,
-            key=key, source=source or request.source,
-        )  # fmt: skip
+            kept, signature.inputs, signature.targets, _row(feeds, place), given, key=key, **about
+        )
 
     return await _record(server, servable.name, rows, request, made)
+
+
+def _about(servable: Servable, seconds: float, request: Request, source: str) -> Mapping[str, Any]:
+    return {
+        "model": servable.name, "version": servable.version, "bundle": servable.hash, "latency_ms": seconds * 1000,
+        "request": request.id, "source": source or request.source,
+    }  # fmt: skip
 
 
 def _row(feeds: Mapping[str, Array], place: int) -> dict[str, Array]:
