@@ -421,6 +421,16 @@ def test_what_is_no_store_is_told(tmp_path: Path) -> None:
             open_store(wrong)
         assert "secret" not in str(fault.value)
     assert without_password("postgresql://me:se%40cret@host/db") == "postgresql://me:***@host/db"
+    assert without_password("postgresql://h:5432/db?user=me&Password=s&sslpassword=t#x") == (
+        "postgresql://h:5432/db?user=me&Password=***&sslpassword=***#x"
+    )
+    assert (
+        without_password("postgresql://me:a/b@c@[::bad/db?passwd=s")
+        == "postgresql://me:***@[::bad/db?passwd=***"
+    )
+    assert without_password("sqlite:////tmp/a:b.db") == "sqlite:////tmp/a:b.db"
+    with pytest.raises(UsageError, match="this is no URL"):
+        open_store("postgresql://me:secret@[::bad/db")
 
 
 def test_a_table_of_somebody_else_in_the_same_file_is_left_alone(tmp_path: Path) -> None:

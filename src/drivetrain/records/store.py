@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+import re
 import secrets
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 from urllib.parse import unquote, urlsplit
@@ -56,6 +56,11 @@ class Tally(NamedTuple):
     last: int
 
 
+_PASSWORD = re.compile(r"(://[^:@/?]*:).*@")
+_SECRET = re.compile(r"([?&][^=&#]*pass[^=&#]*=)[^&#]*", re.IGNORECASE)
+"""Where a URL has passwords: before its host, and as libpq's parameters password and sslpassword."""
+
+
 def open_store(url: str, *, create: bool = False) -> Store:
     """The store at `sqlite:///FILE` (beside us; with four slashes from the root), at a path that ends in .sqlite, .sqlite3 or
     .db, or at `postgresql://...`. Raises UsageError for another URL, FileError for a file that isn't there unless it may be made,
@@ -75,7 +80,7 @@ def journals_of(url: str) -> Path:
     Raises UsageError for what is no URL of a store."""
     if (path := _sqlite_path(url)) is not None:
         return Path(f"{os.path.realpath(path)}.journals")
-    parts = urlsplit(url)
+    parts = urlsplit(without_password(url))
     if parts.scheme not in ("postgresql", "postgres"):
         raise UsageError(
             "this names no store of records.", where=without_password(url),
@@ -87,7 +92,14 @@ def journals_of(url: str) -> Path:
 
 def _sqlite_path(url: str) -> str | None:
     """The file of a URL, or path, of SQLite; None where it is none."""
-    scheme = urlsplit(url).scheme
+    try:
+        scheme = urlsplit(url).scheme
+    except ValueError as fault:
+        raise UsageError(
+            f"this is no URL: {fault}.",
+            where=without_password(url),
+            fix="Give sqlite:///FILE or postgresql://USER@HOST/DATABASE.",
+        ) from fault
     if scheme != "sqlite" and (scheme or not url.endswith(EXTENSIONS)):
         return None
     rest = url.removeprefix("sqlite:")
@@ -99,10 +111,7 @@ def _sqlite_path(url: str) -> str | None:
 
 def without_password(url: str) -> str:
     """The URL as it may be shown."""
-    with suppress(ValueError):
-        if password := urlsplit(url).password:
-            return url.replace(f":{password}@", ":***@")
-    return url
+    return _SECRET.sub(r"\1***", _PASSWORD.sub(r"\1***@", url))
 
 
 class Store:
