@@ -174,12 +174,7 @@ async def answer_tensors(
                 encoded, rows, kind, priority=priority, digest=digest
             )
         else:
-            parts: list[dict[str, Array]] = []
-            for start in range(0, rows, batcher.most):
-                some = _cut(encoded, slice(start, start + batcher.most))
-                count = min(batcher.most, rows - start)
-                parts.append(await batcher.submit(some, count, kind, priority=priority, digest=digest))
-            whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+            whole = await _in_parts(batcher, encoded, rows, kind, priority, digest)
         if suspect:
             server.quarantine.acquit(digest)
         chosen = {name: whole[name] for name in outputs} if outputs else whole
@@ -191,6 +186,17 @@ async def answer_tensors(
         if lease.shadows:
             server.shadows.tensors(lease, feeds, whole, request)
     return found
+
+
+async def _in_parts(
+    batcher: Batcher, feeds: Mapping[str, Array], rows: int, kind: Kind, priority: int, digest: int
+) -> dict[str, Array]:
+    """The outputs for more rows than one run takes; others get in between its parts."""
+    parts: list[dict[str, Array]] = []
+    for start in range(0, rows, batcher.most):
+        some, count = _cut(feeds, slice(start, start + batcher.most)), min(batcher.most, rows - start)
+        parts.append(await batcher.submit(some, count, kind, priority=priority, digest=digest))
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _tensors_together(graph: TensorGraph, works: Sequence[Work]) -> Ran:
@@ -209,16 +215,7 @@ def _tensors_together(graph: TensorGraph, works: Sequence[Work]) -> Ran:
     return Ran(found, encoded - begun, ran - encoded, clock() - ran)
 
 
-# --- both -----------------------------------------------------------------------------------------------------
-
-
-def run_together(server: Server, servable: Servable, works: list[Work]) -> Ran:
-    """What several requests ask of one version, in one go. A `Batcher` calls it, in whichever thread."""
-    kind = works[0].kind
-    with server.quarantine.running([work.digest for work in works if work.digest]):
-        if kind.tensors and servable.graph is not None:
-            return _tensors_together(servable.graph, works)
-        return _answer_together(servable, works)
+# --- the way of what is written -------------------------------------------------------------------------------
 
 
 class Pieces:
@@ -264,9 +261,8 @@ class Pieces:
                         while (piece := await server.in_thread(_next, server, pieces, digest)) is not None:
                             written.append(piece)
                             yield piece
-            except (
-                BaseException
-            ):  # Somebody went away, or it failed: what they have got is kept all the same.
+            except BaseException:
+                # Somebody went away, or it failed: what they have got is kept all the same.
                 if written:
                     with suppress(DrivetrainError):
                         await self._record(server, prompt, written, begun, request)
@@ -286,6 +282,18 @@ class Pieces:
 def _next(server: Server, pieces: Iterator[Piece], digest: int) -> Piece | None:
     with server.quarantine.running([digest] if digest else ()):
         return next(pieces, None)
+
+
+# --- what they share ------------------------------------------------------------------------------------------
+
+
+def run_together(server: Server, servable: Servable, works: list[Work]) -> Ran:
+    """What several requests ask of one version, in one go. A `Batcher` calls it, in whichever thread."""
+    kind = works[0].kind
+    with server.quarantine.running([work.digest for work in works if work.digest]):
+        if kind.tensors and servable.graph is not None:
+            return _tensors_together(servable.graph, works)
+        return _answer_together(servable, works)
 
 
 def new_batcher(server: Server, servable: Servable) -> Batcher:
