@@ -299,6 +299,13 @@ def test_a_folder_that_is_no_bundle_is_not_to_be_emptied(tmp_path, config, words
     assert "emove" not in str(caught.value)
 
 
+def test_an_address_is_no_file(tmp_path):
+    with pytest.raises(
+        BundleError, match=r"http://127.0.0.1:8000/models/m: this is an address.*'drivetrain predict'"
+    ):
+        open_bundle("http://127.0.0.1:8000/models/m")
+
+
 def test_the_size_is_looked_at_before_reading(tmp_path, monkeypatch):
     monkeypatch.setattr("drivetrain.bundle.archive.MOST_BYTES", 1000)
     path = tmp_path / "large.bundle"

@@ -218,3 +218,15 @@ def test_routes_find_the_most_fixed_one():
         assert refused.value.status == wanted, (method, path)
     with pytest.raises(ValueError, match="two routes"):
         Routes([Route("GET", "/{a}", None), Route("GET", "/{b}", None)])  # type: ignore[arg-type]
+
+
+def test_who_may_not_is_told_whom_to_ask() -> None:
+    gate = Gate(Settings("m", access=Access(keys=(Key("one", digest("one"), ("infer",), ("a",)),))))
+    caller = gate.caller({"x-api-key": "one"}, "127.0.0.1")
+    for right, model in (("infer", "b"), ("read", "a")):
+        with pytest.raises(Refusal) as refused:
+            gate.may(caller, right, model)  # type: ignore[arg-type]
+        assert (refused.value.status, refused.value.fix) == (
+            403,
+            "Ask whoever runs this server for a key that may.",
+        )

@@ -19,7 +19,7 @@ from drivetrain.serve.path import answer_items
 from drivetrain.serve.repository import Repository
 from drivetrain.serve.router import Router
 from drivetrain.serve.server import Server
-from drivetrain.serve.settings import Kept, ModelSettings, Settings
+from drivetrain.serve.settings import Access, Kept, Key, ModelSettings, Settings
 from drivetrain.serve.types import Asked, Request
 
 BENCH = Path(__file__).parent.parent / "bench" / "serve_reload.py"
@@ -129,12 +129,14 @@ def test_what_the_settings_name_and_is_not_there_is_told_once(tmp_path: Path) ->
         "houses": ModelSettings(labels=labels, traffic=shares, versions=(1, 7)),
         "hosues": ModelSettings(),
     }
-    there = Repository(Settings(str(tmp_path), threads=1, models=models))
+    access = Access(keys=(Key("shop", "0" * 64, models=("house", "houses")),))
+    there = Repository(Settings(str(tmp_path), threads=1, models=models, access=access))
     told: list[str] = []
     there.observers.append(lambda event: told.append(event.reason) if event.kind == "refused" else None)
     there.scan()
     there.scan()
     assert told == [
+        "house: the key 'shop' is for it, and there is no such model. Did you mean houses?",
         "houses: the label 'champion' names version 9, which isn't there",
         "houses: the traffic '8' names version 8, which isn't there",
         "houses: the list of versions names version 7, which isn't there",
@@ -142,7 +144,7 @@ def test_what_the_settings_name_and_is_not_there_is_told_once(tmp_path: Path) ->
     ]
     put(tmp_path, 9, HOUSES.read_bytes())
     there.scan()
-    assert len(told) == 4
+    assert len(told) == 5
 
 
 def test_a_name_that_is_redacted_of_all_models_need_not_be_each_ones(tmp_path: Path) -> None:

@@ -22,11 +22,14 @@ from served import HOUSES, SIMPLE, Served, served
 from serving import a_server, ask, servable
 
 from drivetrain.cli.main import main
+from drivetrain.errors import BundleError
 from drivetrain.serve.access import digest
+from drivetrain.serve.counters import Counters
 from drivetrain.serve.load_settings import load_settings
 from drivetrain.serve.protocols import routes
-from drivetrain.serve.repository import Held, Model
-from drivetrain.serve.settings import ModelSettings
+from drivetrain.serve.repository import Held, Model, Repository
+from drivetrain.serve.run import _refuse_nothing
+from drivetrain.serve.settings import ModelSettings, Settings
 
 INFER = "/v2/models/houses/infer"
 
@@ -202,7 +205,9 @@ def test_a_version_that_appears_is_served_at_once_when_the_server_is_told_to_loo
     place.mkdir()
     shutil.copy(HOUSES, place / "1.bundle")
     (tmp_path / "serve.toml").write_text('[server]\npath = "."\nreload_seconds = 0\n')
+    (tmp_path / "half.bundle").write_bytes(HOUSES.read_bytes()[:100])
     with served(tmp_path, "--config", str(tmp_path / "serve.toml")) as server:
+        assert server.models == ["houses"], "what failed isn't said to be served"
         shutil.copy(HOUSES, place / ".2.bundle")
         (place / ".2.bundle").rename(place / "2.bundle")
         assert server.ask("GET", "/v2/models/houses/versions/2/ready")[0] != 200
@@ -213,6 +218,13 @@ def test_a_version_that_appears_is_served_at_once_when_the_server_is_told_to_loo
             time.sleep(0.02)
         assert server.ask("POST", INFER, SIMPLE)[1]["model_version"] == "2"
         assert any(line["event"] == "model ready" and line.get("version") == 2 for line in server.log)
+
+
+def test_a_run_is_not_served_and_its_export_is_named(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "config.toml").write_text("format = 1")
+    with pytest.raises(BundleError, match="drivetrain export"):
+        _refuse_nothing(str(tmp_path), Repository(Settings(str(tmp_path))), Counters())
 
 
 BUTCHER = """

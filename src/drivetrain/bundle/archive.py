@@ -161,13 +161,18 @@ def check_name(name: str, where: object = "") -> None:
     )
 
 
+def refuse_run(folder: Path) -> None:
+    """Raise BundleError for the folder of a run, which is exported first."""
+    if (folder / "config.toml").is_file() and (folder / "checkpoints").is_dir():
+        command = shlex.join(["drivetrain", "export", str(folder), "MODEL.bundle"])
+        raise BundleError("this is a run, not a bundle.", where=folder, fix=f"Run: {command}")
+
+
 def _refuse_other(folder: Path) -> None:
     """Raise BundleError for a folder that is no bundle: what is in it is no bundle's, and nobody shall remove it."""
     if os.path.lexists(folder / MANIFEST):
         return
-    if (folder / "config.toml").is_file() and (folder / "checkpoints").is_dir():
-        command = shlex.join(["drivetrain", "export", str(folder), "MODEL.bundle"])
-        raise BundleError("this is a run, not a bundle.", where=folder, fix=f"Run: {command}")
+    refuse_run(folder)
     raise BundleError(
         f"this folder is no bundle: it has no {MANIFEST}.", where=folder,
         fix="Name the file that 'drivetrain export' wrote, or the folder that it was unpacked in.",

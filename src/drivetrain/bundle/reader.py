@@ -46,6 +46,7 @@ from drivetrain.bundle.tensors import Tensors, made_names, own_names
 from drivetrain.codecs import Signature
 from drivetrain.errors import BundleError, DrivetrainError, UsageError
 from drivetrain.files import sha256
+from drivetrain.model_names import is_url
 from drivetrain.types import Array
 
 Result = TypeVar("Result")
@@ -151,6 +152,11 @@ def open_bundle(path: str | os.PathLike[str], *, check_graph: bool = True) -> Bu
 
     `check_graph=False` leaves the graph unread; then `Bundle.check_graph` must be called before it is run.
     """
+    if isinstance(path, str) and is_url(path):
+        raise BundleError(
+            "this is an address, and a bundle is a file or folder here.", where=path,
+            fix="A model on a server is asked by 'drivetrain predict' and by drivetrain.client.",
+        )  # fmt: skip
     path = Path(path)
     if path.is_dir():
         members = read_folder(path)

@@ -23,15 +23,16 @@ from drivetrain.serve.types import Caller, Refusal, Right
 CALLERS = 10_000
 """How many callers' rates are remembered; whoever was quiet for longest is forgotten first."""
 
+WIDER = "Ask whoever runs this server for a key that may."
 _NOBODY: frozenset[str] = frozenset({"open"})
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _CORS = {
     "Access-Control-Allow-Methods": "GET, HEAD, POST",
     "Access-Control-Allow-Headers": "authorization, content-type, content-encoding, inference-header-content-length, x-api-key, "
-    "x-priority, x-request-id, x-sticky-key",
+    "x-priority, x-record-key, x-record-keys, x-request-id, x-sticky-key, x-timeout-ms",
     "Access-Control-Max-Age": "600",
 }
-_SHOWN = "inference-header-content-length, retry-after, x-request-id"
+_SHOWN = "inference-header-content-length, retry-after, x-record-ids, x-request-id"
 
 
 def new_key() -> tuple[str, str]:
@@ -100,10 +101,10 @@ class Gate:
         if right in caller.rights and (right != "admin" or caller.name):
             if model is None or caller.models is None or model in caller.models or right == "open":
                 return
-            raise Refusal(403, "this key may not use this model")
+            raise Refusal(403, "this key may not use this model", fix=WIDER)
         if self._keys and caller.rights == _NOBODY:
             raise _who("a key is needed here")
-        raise Refusal(403, f'this key hasn\'t the right "{right}"')
+        raise Refusal(403, f'this key hasn\'t the right "{right}"', fix=WIDER)
 
     # How often
 

@@ -263,6 +263,12 @@ class Repository:
 
     def _tell_of_nothing(self, look: _Look) -> None:
         """What the settings name and isn't there: it may come yet, or be a slip."""
+        for key in look.settings.access.keys:
+            for name in key.models or ():
+                if not look.has(name):
+                    near = nearest(name, look.listing.found)
+                    words = f"{name}: the key {key.name!r} is for it, and there is no such model. {near}"
+                    self._tell(Event("refused", name, reason=words.rstrip()))
         for name, settings in look.settings.models.items():
             if not look.has(name):
                 words = f"{name}: the settings name it, and there is no such model. {nearest(name, look.listing.found)}"

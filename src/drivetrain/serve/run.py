@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drivetrain.errors import FileError
@@ -75,6 +76,8 @@ def work(
 
 def _refuse_nothing(path: str, repository: Repository, counters: Counters) -> None:
     """Raises FileError at the start of a server that would answer nobody; one that has served waits for models to come."""
+    from drivetrain.bundle.archive import refuse_run
+
     if counters.total("drivetrain_worker_restarts_total"):
         return
     reasons = [
@@ -83,6 +86,7 @@ def _refuse_nothing(path: str, repository: Repository, counters: Counters) -> No
         for version, state in model.states.items()
         if state.reason
     ]
+    refuse_run(Path(path))
     raise FileError(
         f"no model can be served ({'; '.join(reasons[:3])})" if reasons else "there is no model.", where=path,
         fix="Give a bundle, or a folder with MODEL/VERSION/ or MODEL.bundle in it.",
