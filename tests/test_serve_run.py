@@ -200,6 +200,25 @@ def test_under_load_every_request_is_answered_or_refused_when_the_end_comes(tmp_
     assert refused.count(0) == 8
 
 
+def test_a_request_that_has_begun_to_arrive_is_answered_after_the_server_was_told_to_end(
+    tmp_path: Path,
+) -> None:
+    body = json.dumps(SIMPLE).encode()
+    head = f"POST {INFER} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    shutil.copy(HOUSES, tmp_path / "houses.bundle")
+    with served(tmp_path / "houses.bundle") as server:
+        with socket.create_connection((server.host, server.port), timeout=10) as caller:
+            caller.sendall(head + body[:20])
+            time.sleep(0.1)
+            server.process.terminate()
+            time.sleep(0.5)
+            caller.sendall(body[20:])
+            answer = b"".join(iter(lambda: caller.recv(65536), b""))
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert b"Connection: close" in answer
+        assert server.process.wait(20) == 0
+
+
 def test_a_version_that_appears_is_served_at_once_when_the_server_is_told_to_look(tmp_path: Path) -> None:
     place = tmp_path / "houses"
     place.mkdir()
