@@ -10,7 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, cast
+
+import numpy as np
 
 from drivetrain import __version__
 from drivetrain.serve import path, strict_json, tensors
@@ -28,6 +31,8 @@ EXTENSIONS = (
 )  # fmt: skip
 DURATIONS = ("success", "fail", "queue", "compute_input", "compute_infer", "compute_output")
 _EMPTY: Mapping[str, Any] = {}
+_DICT = frozenset({dict})
+NOTHING = memoryview(b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,9 @@ class Wanted:
 
     binary: bool = False
     classes: int = 0
+
+
+USUAL = Wanted()
 
 
 # --- health and metadata ----------------------------------------------------------------------------------
@@ -100,7 +108,7 @@ async def model_config(server: Any, request: Request, places: Mapping[str, str])
 async def infer(server: Any, request: Request, places: Mapping[str, str]) -> Response:
     asked = base.asked_of(server, request, places)
     record, binary = _parted(server, request)
-    parameters = _parameters(record, "the request")
+    parameters = _parameters(record, "the request") if "parameters" in record else _EMPTY
     request_id = record.get("id", "")
     if not isinstance(request_id, str):
         raise Refusal(400, "Unable to parse 'id': it is no string")
@@ -109,21 +117,26 @@ async def infer(server: Any, request: Request, places: Mapping[str, str]) -> Res
         feeds = _of_bytes(server, asked, binary)
     else:
         feeds = await server.aside(request, _feeds, record, binary, asked.model)
-    everywhere = Wanted(_flag(parameters, "binary_data_output"))
-    wanted = _wanted(record, everywhere.binary)
-    patience, priority = _timeout(parameters), base.priority_from(_count(parameters, "priority"))
+    wanted: Mapping[str, Wanted] = _EMPTY
+    everywhere, patience, priority = USUAL, None, 0
+    if parameters:
+        everywhere = Wanted(_flag(parameters, "binary_data_output"))
+        patience, priority = _timeout(parameters), base.priority_from(_count(parameters, "priority"))
+    if "outputs" in record:
+        wanted = _wanted(record, everywhere.binary)
     work = path.answer_tensors(server, asked, feeds, request, outputs=[*wanted] or None, priority=priority)
     found = await (work if patience is None else base.within(patience, work))
+    if not wanted and everywhere is USUAL:
+        return _plainly(found, request_id)
     return _rendered(found, request_id, wanted, everywhere)
 
 
 def _parted(server: Any, request: Request) -> tuple[dict[str, Any], memoryview]:
     """The JSON of a request, and the bytes after it."""
-    body = memoryview(request.body)
-    given = request.headers.get(HEADER)
+    body, given = request.body, request.headers.get(HEADER)
     if given is None:
         try:
-            return base.object_of(server, request.body, PARSE), body[:0]
+            return base.object_of(server, body, PARSE), NOTHING
         except Refusal as fault:
             if BINARY.encode() not in bytes(body[: 2**20]):
                 raise
@@ -133,7 +146,7 @@ def _parted(server: Any, request: Request) -> tuple[dict[str, Any], memoryview]:
     size = int(given)
     if size > len(body):
         raise Refusal(400, f"inference header size should be in range (0, {len(body)}), got: {size}")
-    return base.object_of(server, bytes(body[:size]), PARSE), body[size:]
+    return base.object_of(server, bytes(body[:size]), PARSE), memoryview(body)[size:]
 
 
 def _of_bytes(server: Any, asked: Asked, binary: memoryview) -> dict[str, Array]:
@@ -201,7 +214,7 @@ def _timeout(parameters: Mapping[str, Any]) -> float | None:
 
 def _listed(record: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
     found = record.get(key)
-    if not isinstance(found, list) or not all(isinstance(each, dict) for each in cast("list[Any]", found)):
+    if not isinstance(found, list) or not _DICT.issuperset(map(type, cast("list[Any]", found))):
         raise Refusal(400, f"Unable to parse '{key}': it is no array of objects")
     return cast("list[dict[str, Any]]", found)
 
@@ -257,7 +270,7 @@ def _feeds(record: Mapping[str, Any], binary: memoryview, model: str) -> dict[st
 def _wanted(record: Mapping[str, Any], binary: bool) -> dict[str, Wanted]:
     """By name, the outputs that are asked for; none: all of them."""
     wanted: dict[str, Wanted] = {}
-    for each in _listed(record, "outputs") if "outputs" in record else ():
+    for each in _listed(record, "outputs"):
         name = _name(each)
         parameters = _parameters(each, f"output '{name[:60]}'")
         if "shared_memory_region" in parameters:
@@ -265,6 +278,28 @@ def _wanted(record: Mapping[str, Any], binary: bool) -> dict[str, Wanted]:
         own = _flag(parameters, "binary_data") if "binary_data" in parameters else binary
         wanted[name] = Wanted(own, _count(parameters, "classification"))
     return wanted
+
+
+def _plainly(found: path.AnsweredTensors, request_id: str) -> Response:
+    """What `_rendered` makes where nothing is asked for but numbers and texts, of pieces that need be written once only."""
+    outputs = b",".join(
+        b"%b%b}" % (_opening(name, array.dtype, array.shape), strict_json.dumps(tensors.to_json(array)))
+        for name, array in found.outputs.items()
+    )
+    own = b'"id":%b,' % strict_json.dumps(request_id) if request_id else b""
+    text = b'%b%b"outputs":[%b]}' % (_answering(found.model, found.version), own, outputs)
+    return Response(text, headers=base.record_header(found.record_ids) if found.record_ids else _EMPTY)
+
+
+@lru_cache(1000)
+def _answering(model: str, version: int) -> bytes:
+    return strict_json.dumps({"model_name": model, "model_version": str(version)})[:-1] + b","
+
+
+@lru_cache(1000)
+def _opening(name: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
+    told = {"name": name, "datatype": tensors.datatype_of(dtype), "shape": shape}
+    return strict_json.dumps(told)[:-1] + b',"data":'
 
 
 def _rendered(
