@@ -383,7 +383,7 @@ class Connection(asyncio.Protocol):
                 b"Connection: close\r\n" if not keep else b"" if chunks else b"Connection: keep-alive\r\n"
             )
             if isinstance(response.body, bytes):
-                self._write(request, response, ending)
+                self._write(request, response, response.body, ending)
             else:
                 await self._stream(request, response, response.body, ending, chunks)
             if self.transport.is_closing():
@@ -412,8 +412,7 @@ class Connection(asyncio.Protocol):
         # The server has told whoever counts and logs that this request ended.
         return refusals.response(Refusal(503, LATE, headers={"Retry-After": "1"}), request)
 
-    def _write(self, request: Request, response: Response, ending: bytes) -> None:
-        body = cast("bytes", response.body)
+    def _write(self, request: Request, response: Response, body: bytes, ending: bytes) -> None:
         empty = response.status in (204, 304)
         length = b"" if empty else b"Content-Length: %d\r\n" % len(body)
         head = heads.head(request, response, self.hub.date, length, ending)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections.abc import Awaitable
 from typing import Protocol, cast
 
 from drivetrain.serve import refusals
@@ -83,12 +84,17 @@ class Door:
             raise
         return shared
 
-    async def answer(self, request: Request) -> Response:
+    def answer(self, request: Request) -> Awaitable[Response]:
         """The server's answer to a request that was admitted, its body as it was before it was compressed."""
+        if request.method == "OPTIONS" or "content-encoding" in request.headers:
+            return self._answer(request)
+        return self._server.answer(request)  # No coroutine about a coroutine: a good part of a microsecond.
+
+    async def _answer(self, request: Request) -> Response:
         if request.method == "OPTIONS":
             return self._options(request)
-        encoding = cast("dict[str, str]", request.headers).pop("content-encoding", None)
-        if encoding is None or not request.body:
+        encoding = cast("dict[str, str]", request.headers).pop("content-encoding")
+        if not request.body:
             return await self._server.answer(request)
         try:
             request.body = await self._unpacker.unpacked(bytes(request.body), encoding)

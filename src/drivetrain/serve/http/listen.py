@@ -53,7 +53,7 @@ class Hub:
         self.loop.call_exception_handler({"message": "a request's answer failed", "exception": error})
 
     def stopping(self) -> bool:
-        return self._closing or bool(getattr(self.server, "stopping", False))
+        return self._closing or getattr(self.server, "stopping", False)
 
     def add(self, connection: Connection) -> None:
         """Where there are too many, the one goes that was opened first among those that ask nothing or haven't yet asked in
