@@ -237,10 +237,12 @@ class Batcher:
                 work.answered.set_exception(each)
             else:
                 work.answered.set_result(each)
-        rows = sum(work.rows for work in works)
-        spent = (ran.encode + ran.infer + ran.decode) / 1e9
-        now = time.monotonic()
-        self._watch.ran(works, rows, sum(max(now - work.arrived - spent, 0.0) for work in works), ran)
+        begun = time.monotonic() - (ran.encode + ran.infer + ran.decode) / 1e9
+        rows, queued = 0, 0.0
+        for work in works:
+            rows += work.rows
+            queued += max(begun - work.arrived, 0.0)
+        self._watch.ran(works, rows, queued, ran)
 
     def _refuse_late(self) -> None:
         """While a run takes long, what waits behind it is still refused in time."""

@@ -115,8 +115,10 @@ async def infer(server: Any, request: Request, places: Mapping[str, str]) -> Res
     whole = len(binary) > 0 and request.headers.get(HEADER) == "0"
     if whole:
         feeds = _of_bytes(server, asked, binary)
-    else:
-        feeds = await server.aside(request, _feeds, record, binary, asked.model)
+    elif request.large:
+        feeds = await server.in_thread(_feeds, record, binary, asked.model)
+    else:  # Here most go, without a coroutine for it.
+        feeds = _feeds(record, binary, asked.model)
     wanted: Mapping[str, Wanted] = _EMPTY
     everywhere, patience, priority = USUAL, None, 0
     if parameters:
