@@ -642,6 +642,13 @@ def test_what_is_full_says_when_to_come_again() -> None:
         assert status.code == 8
 
 
+def test_the_health_of_all_models_names_only_those_of_a_key(kept: Any) -> None:
+    assert fault(kept.channel, "List")[0] == "UNAUTHENTICATED"
+    statuses = kept.call("List", metadata=bearer("k-only")).statuses
+    assert ("blend" in statuses, "houses" in statuses) == (True, False)
+    assert kept.call("Check", {"service": "houses"}).status == 1
+
+
 def test_a_refusal_is_counted_by_its_status(grpcs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
     monkeypatch.setattr(grpcs.server, "finished", lambda request, status: seen.append(status))

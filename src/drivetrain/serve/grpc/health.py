@@ -43,7 +43,9 @@ async def check(server: Server, asked: Message, request: Request) -> Message:
 
 
 async def listed(server: Server, asked: Message, request: Request) -> Message:
-    names = ["", *SERVICES, *server.repository.models][:MOST_LISTED]
+    mine = request.caller.models
+    models = [name for name in server.repository.models if mine is None or name in mine]
+    names = ["", *SERVICES, *models][:MOST_LISTED]
     return ListResponse(statuses={name: Response(status=status(server, name)) for name in names})
 
 
@@ -61,4 +63,4 @@ async def watch(server: Server, asked: AsyncIterator[Message], request: Request)
         await asyncio.sleep(LOOK)
 
 
-METHODS = methods(SERVICE, {"Check": (check, "open"), "List": (listed, "open"), "Watch": (watch, "open")})
+METHODS = methods(SERVICE, {"Check": (check, "open"), "List": (listed, "read"), "Watch": (watch, "open")})
