@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import select
@@ -42,11 +43,11 @@ class Browser:
         self._read, from_them = os.pipe()
         assert CHROMIUM is not None
 
-        def placed() -> None:  # Chromium reads commands from 3 and answers on 4.
-            os.dup2(to_them, 30)
-            os.dup2(from_them, 31)
-            os.dup2(30, 3)
-            os.dup2(31, 4)
+        def placed() -> None:
+            # Chromium reads commands from 3 and answers on 4, where either of the two may lie.
+            commands, answers = (fcntl.fcntl(each, fcntl.F_DUPFD, 10) for each in (to_them, from_them))
+            os.dup2(commands, 3)
+            os.dup2(answers, 4)
 
         self.process = subprocess.Popen(
             [CHROMIUM, *OPTIONS, *options, f"--user-data-dir={profile}", "about:blank"],
