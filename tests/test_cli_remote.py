@@ -131,6 +131,8 @@ def test_options_of_no_use_are_refused(
 
 def test_what_is_no_model_there(running: Running, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "this is no address of a model" in said(capsys, running.url, "rows.csv")[2]
+    code, _, err = said(capsys, "localhost:8000/models/houses", "rows.csv")
+    assert (code, "Write http://localhost:8000/models/houses" in err) == (2, True)
     code, _, err = said(capsys, f"{running.url}/models/hoses", "rows.csv")
     assert code == 1
     assert "houses" in err

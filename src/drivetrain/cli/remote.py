@@ -32,6 +32,7 @@ HERE = {
 }
 """Options that are of no use to a server, and what to do instead."""
 _MODEL = re.compile(r"(.*?)/models/([^/]+)(?:/(versions|labels)/([^/]+))?(?:/(?:predict|page)?)?")
+_BARE = re.compile(r"[\w.-]+:\d+/models/[^/]+")
 
 
 def add_key(command: ArgumentParser) -> None:
@@ -43,7 +44,11 @@ def add_key(command: ArgumentParser) -> None:
 
 
 def is_address(bundle: str) -> bool:
-    """Whether a BUNDLE is a model on a server."""
+    """Whether a BUNDLE is a model on a server. Raises UsageError for what would be one with http:// before it."""
+    if _BARE.match(bundle) and not os.path.lexists(bundle):
+        raise UsageError(
+            "there is no such file.", where=bundle, fix=f"Is it a model on a server? Write http://{bundle}"
+        )
     return bundle.startswith(("http://", "https://"))
 
 
