@@ -92,7 +92,16 @@ def test_a_class_is_true_by_its_name_however_it_was_told(store: Store) -> None:
     assert found == ["1", "1", "0", "True", "False", "1.1", 3, 1, {"a": "0", "b": 2, "c": 1}, [1]]
     columns = store.read("income", columns=("answer.label", "outcome"))
     assert (columns["answer.label"] == columns["outcome"]).tolist()[:5] == [True, True, False, False, True]
-    assert store.outcomes("income", [Outcome("1", key="0")]).unchanged == 1
+    assert store.outcomes("income", [Outcome("1", key="0")]).to_json() == {
+        "stored": 0, "replaced": 0, "unchanged": 1, "unknown": [],
+    }  # fmt: skip
+    odd = [
+        Outcome("one", key="0"),
+        Outcome("one", key="1"),
+        Outcome({"a": 7}, key="8"),
+        Outcome("x", key="7"),
+    ]
+    assert store.outcomes("income", odd).no_class == ["one", "7"]
 
 
 def test_records_are_read_as_columns(store: Store) -> None:

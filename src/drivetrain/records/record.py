@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NotRequired, TypedDict
 
 from drivetrain.errors import DrivetrainError
@@ -83,17 +83,20 @@ class Outcome:
 @dataclass(slots=True)
 class Told:
     """What became of outcomes: records that have one now and had none, records that had another before, records that had the same,
-    and the ids and keys of which there is no record."""
+    and the ids and keys of which there is no record. `no_class` are values that are none of the classes that the answer chose
+    from: kept as they are, but never right, which may be a slip."""
 
-    stored: int
-    replaced: int
-    unchanged: int
-    unknown: list[str]
+    stored: int = 0
+    replaced: int = 0
+    unchanged: int = 0
+    unknown: list[str] = field(default_factory=list[str])
+    no_class: list[str] = field(default_factory=list[str])
 
     def to_json(self) -> dict[str, Any]:
-        return {
+        told = {
             "stored": self.stored, "replaced": self.replaced, "unchanged": self.unchanged, "unknown": self.unknown,
         }  # fmt: skip
+        return {**told, "no_class": self.no_class} if self.no_class else told
 
 
 @dataclass(slots=True)

@@ -148,7 +148,8 @@ class Recorder:
             missing = {*told.unknown}
             again = self._outcomes(model, [each for each in given if (each.id or each.key) in missing])
             told = Told(
-                told.stored + again.stored, told.replaced + again.replaced, told.unchanged + again.unchanged, again.unknown
+                told.stored + again.stored, told.replaced + again.replaced, told.unchanged + again.unchanged, again.unknown,
+                [*dict.fromkeys((*told.no_class, *again.no_class))],
             )  # fmt: skip
         return told
 

@@ -24,7 +24,7 @@ from drivetrain.records.ids import Clock, Ids
 from drivetrain.records.kept import Kept
 from drivetrain.records.record import Outcome, Record, Told
 from drivetrain.records.schema import META, STEPS
-from drivetrain.records.truths import as_answered
+from drivetrain.records.truths import as_answered, no_classes
 from drivetrain.state_folder import state_folder
 from drivetrain.types import Array
 
@@ -34,6 +34,8 @@ DAY = 86_400_000_000_000
 """Nanoseconds."""
 EXTENSIONS = (".sqlite", ".sqlite3", ".db")
 RECORDS = "drivetrain_records"
+MOST_ODD = 20
+"""Values that are told to be no classes."""
 _COLUMNS = ", ".join((*Line._fields, "outcome", "outcome_time"))
 
 
@@ -198,7 +200,7 @@ class Store:
         """Keep what turned out to be true, in one commit. A later outcome takes the place of an earlier one; that of a key is
         that of every record with this key, but where there is one for a record's id as well, this one counts. A class is kept by
         its name, also where it was told as a number (`as_answered`)."""
-        told, done = Told(0, 0, 0, []), set[int]()
+        told, done = Told(), set[int]()
         with self.database.changing():
             for field in ("id", "key"):
                 values = {getattr(each, field): each.value for each in given if getattr(each, field)}
@@ -222,7 +224,12 @@ class Store:
             if number in done:
                 continue
             done.add(number)
-            text = words.dumps(as_answered(named[name], words.loads(answer))).decode()
+            value, said = named[name], words.loads(answer)
+            value = as_answered(value, said)
+            text = words.dumps(value).decode()
+            told.no_class += [odd for odd in no_classes(value, said) if odd not in told.no_class][
+                : MOST_ODD - len(told.no_class)
+            ]
             if before == text:
                 told.unchanged += 1
             else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from drivetrain.values import as_text, canonical, places_by_text
@@ -21,6 +21,18 @@ def as_answered(value: Any, answer: Any) -> Any:
         told = cast("Mapping[str, Any]", value)
         return {name: as_answered(each, given.get(name)) for name, each in told.items()}
     return value
+
+
+def no_classes(value: Any, answer: Any) -> Iterator[str]:
+    """What of a value `as_answered` is none of the classes that the answer chose from."""
+    given = cast("Mapping[str, Any]", answer if isinstance(answer, Mapping) else {})
+    if isinstance(given.get("label"), str):
+        classes = given.get("probabilities")
+        if isinstance(value, str) and isinstance(classes, Mapping) and value not in classes:
+            yield value
+    elif isinstance(value, Mapping):
+        for name, each in cast("Mapping[str, Any]", value).items():
+            yield from no_classes(each, given.get(name))
 
 
 def _class(value: Any, label: str, probabilities: Any) -> Any:

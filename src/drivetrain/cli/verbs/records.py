@@ -215,6 +215,9 @@ def show(answer: dict[str, Any]) -> None:
             console.print(
                 f"note: there is no record of {len(answer['unknown']):,} of them, the first: {escape(first)}"
             )
+        if odd := answer.get("no_class"):
+            listed = ", ".join(one_line(each) for each in odd[:5])
+            console.print(f"note: none of the model's classes, so never right: {escape(listed)}")
     else:
         _show_list(answer)
 

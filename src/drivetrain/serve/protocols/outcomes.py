@@ -5,7 +5,7 @@
 
 An outcome is in the store before it is acknowledged. A later one for the same record takes the place of the earlier; one that is
 told by key is that of every record with this key, whichever version answered, and what is told by a record's own id goes before
-it.
+it. Where a value is none of the model's classes it is kept, and listed in `no_class`.
 """
 
 from __future__ import annotations
