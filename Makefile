@@ -30,7 +30,7 @@ gpu: .venv/dev
 
 # The server, called by clients that nobody here wrote.
 test-clients: .venv/dev .venv-clients/done
-	DRIVETRAIN_CLIENTS=$(CURDIR)/.venv-clients/bin/python $(PYTEST) -n 0 tests/test_serve_clients.py
+	DRIVETRAIN_CLIENTS=$(CURDIR)/.venv-clients/bin/python $(PYTEST) -n 0 tests/test_serve_clients.py tests/test_deploy.py -k "elsewhere or Others"
 
 lint: .venv/dev
 	$(BIN)/ruff check src tests examples bench

@@ -375,17 +375,46 @@ def test_triton_is_told_the_types_of_a_graph_that_was_made_elsewhere(tmp_path: P
     assert "FP32" not in text
 
 
-def test_triton_reads_its_configuration(written: Path) -> None:
-    """Triton's own description of it, in the environment that DRIVETRAIN_TRITON_PYTHON names, parses each file and finds no
-    field unknown."""
-    python = os.environ.get("DRIVETRAIN_TRITON_PYTHON")
-    if not python:
-        pytest.skip("DRIVETRAIN_TRITON_PYTHON names no Python with tritonclient")
-    code = "import sys; from google.protobuf import text_format; from tritonclient.grpc import model_config_pb2 as m\n"
-    code += "for path in sys.argv[1:]: print(text_format.Parse(open(path).read(), m.ModelConfig()).name)"
-    files = sorted(map(str, (written / "triton/models").glob("*/config.pbtxt")))
-    done = subprocess.run([python, "-c", code, *files], capture_output=True, text=True, check=False, env={})
-    assert done.stdout.split() == [Path(path).parent.name for path in files], done.stderr
+CLIENTS = os.environ.get("DRIVETRAIN_CLIENTS")
+
+
+def _in_clients(code: str, *arguments: str) -> str:
+    """What a program prints in the environment that has Triton's and KServe's own packages."""
+    done = subprocess.run(
+        [str(CLIENTS), "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={},
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not CLIENTS, reason="DRIVETRAIN_CLIENTS names no Python with others' packages")
+class TestAsOthersReadIt:
+    def test_triton_reads_its_configuration(self, written: Path) -> None:
+        """Triton's own description of a configuration parses each file, and finds no field unknown."""
+        code = "import sys; from google.protobuf import text_format; from tritonclient.grpc import model_config_pb2 as m\n"
+        code += "for path in sys.argv[1:]: print(text_format.Parse(open(path).read(), m.ModelConfig()).name)"
+        files = sorted(map(str, (written / "triton/models").glob("*/config.pbtxt")))
+        assert _in_clients(code, *files).split() == [Path(path).parent.name for path in files]
+
+    def test_kserve_knows_each_field(self, models: Path) -> None:
+        """KServe's own models of an InferenceService have each of its fields."""
+        service = kserve.described(planned(str(models)))
+        given = {
+            "InferenceService": service,
+            "InferenceServiceSpec": service["spec"],
+            "PredictorSpec": service["spec"]["predictor"],
+        }
+        code = "import json, kserve.models as m\n"
+        code += f"print(json.dumps({{n: [*getattr(m, 'V1beta1' + n).attribute_map.values()] for n in {[*given]!r}}}))"
+        known = json.loads(_in_clients(code).splitlines()[-1])
+        for name, record in given.items():
+            assert record.keys() <= {*known[name]}, name
 
 
 def test_binders_notebook_runs(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
