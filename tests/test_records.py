@@ -10,8 +10,8 @@ import pytest
 
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
+from drivetrain.model_names import place_of
 from drivetrain.records import Kept, Outcome, Record, Recorder, keep, open_store
-from drivetrain.records.batch import named
 from drivetrain.serve.source import source_of
 from drivetrain.types import Answer
 
@@ -69,6 +69,7 @@ def test_the_truth_comes_later_by_id_or_by_key(recorder: Recorder) -> None:
         ("a model (2).bundle", "a model (2).bundle", "a_model_2_"),
         ("models/incomes/3/any.bundle", "models", "incomes"),
         ("models/incomes/3.bundle", "models", "incomes"),
+        ("models/incomes/3.bundle", "models/incomes/3.bundle", "incomes"),
         ("007/houses.bundle", "007/houses.bundle", "houses"),
         ("2 b/3/houses.bundle", "2 b/3/houses.bundle", "houses"),
     ],
@@ -78,5 +79,5 @@ def test_a_job_calls_a_bundle_as_a_server_does(tmp_path: Path, below: str, serve
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"bundle")
     found = source_of(str(tmp_path / served)).listing().found
-    assert {name: {named(str(path))[1]}} == {model: {*versions} for model, versions in found.items()}
-    assert named(str(path))[0] == name
+    assert {name: {place_of(str(path))[1]}} == {model: {*versions} for model, versions in found.items()}
+    assert place_of(str(path))[0] == name

@@ -160,3 +160,16 @@ def test_without_fsspec_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setitem(sys.modules, "fsspec", None)
     with pytest.raises(NotInstalled, match="serve"):
         Repository(Settings("memory://models"), open=opening()).scan()
+
+
+def test_a_file_system_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(url: str) -> None:
+        raise ImportError("Install s3fs to access S3")
+
+    monkeypatch.setattr("fsspec.core.url_to_fs", absent)
+    with pytest.raises(FileError) as caught:
+        Remote("s3://bucket/models").listing()
+    assert (
+        str(caught.value)
+        == "s3://bucket/models: Install s3fs to access S3. Install that beside drivetrain[serve]."
+    )

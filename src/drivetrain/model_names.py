@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -26,3 +27,13 @@ def name_of(path: str) -> str:
     """What a model is called that is a file or folder by itself: the last part of its path, made safe."""
     last = path.rstrip("/\\").replace("\\", "/").rpartition("/")[2].removesuffix(BUNDLE)
     return re.sub(r"[^A-Za-z0-9._-]+", "_", last).lstrip("._-")[:128] or "model"
+
+
+def place_of(path: str) -> tuple[str, int]:
+    """The name and version of the one bundle at an absolute path: of MODELS/NAME/VERSION.bundle and of what lies in
+    MODELS/NAME/VERSION/ these, else the last part and 1."""
+    parts = path.removesuffix(BUNDLE).split(os.sep)
+    for place in range(len(parts) - 1, max(0, len(parts) - 3), -1):
+        if is_version(parts[place]) and SAFE_NAME.fullmatch(parts[place - 1]):
+            return parts[place - 1], int(parts[place])
+    return name_of(parts[-1]), 1

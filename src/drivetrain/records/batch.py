@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from drivetrain.bundle.reader import Bundle
-from drivetrain.model_names import BUNDLE, SAFE_NAME, is_version, name_of
+from drivetrain.model_names import place_of
 from drivetrain.records.keeping import keep, keep_parts
 from drivetrain.records.kept import Kept, check_kept
 from drivetrain.records.record import Record
@@ -30,7 +30,7 @@ class Batch:
 
     def __init__(self, url: str, bundle: Bundle, path: str, redact: Sequence[str] = ()) -> None:
         self._bundle = bundle
-        self.model, self.version = named(path)
+        self.model, self.version = place_of(os.path.realpath(path))
         self.where = without_password(url)
         with open_store(url, create=True) as store:  # Or nobody knows what may be written down.
             kept = store.kept().get(self.model, Kept())
@@ -98,12 +98,3 @@ class Batch:
     def _write(self) -> None:
         self.recorder.add_many(self._records)
         self._records = []
-
-
-def named(path: str) -> tuple[str, int]:
-    """The name and version that a server has for the bundle at a path."""
-    parts = os.path.realpath(path).removesuffix(BUNDLE).split(os.sep)
-    for place in range(len(parts) - 1, max(0, len(parts) - 3), -1):
-        if is_version(parts[place]) and SAFE_NAME.fullmatch(parts[place - 1]):
-            return parts[place - 1], int(parts[place])
-    return name_of(parts[-1]), 1

@@ -111,6 +111,10 @@ class Remote:
                 found = {self._root: self._system.info(self._root)}
             else:
                 found = cast("dict[str, dict[str, Any]]", self._system.find(self._root, detail=True))
+        except ImportError as fault:
+            raise FileError(
+                f"{fault}.".replace("..", "."), where=self.url, fix="Install that beside drivetrain[serve]."
+            ) from fault
         except Exception as fault:
             # Each file system has errors of its own.
             error = f"{type(fault).__name__}: {fault}"

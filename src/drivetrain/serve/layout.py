@@ -182,13 +182,13 @@ def _mark(files: Mapping[str, str]) -> str:
     return hashlib.blake2b(lines.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
 
 
-def one_file(path: Path, name: str) -> Listing:
-    """A file that is a bundle by itself: version 1. Raises FileError where there is none."""
+def one_file(path: Path, name: str, version: int) -> Listing:
+    """A file that is a bundle by itself. Raises FileError where there is none."""
     try:
         status = path.stat()
     except OSError as fault:
         raise file_error(fault, path) from fault
-    return Listing({name: {1: Found(name, 1, "", _mark({"": stamp(status)}))}})
+    return Listing({name: {version: Found(name, version, "", _mark({"": stamp(status)}))}})
 
 
 def stamp(status: os.stat_result, leads: str = "") -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from drivetrain.errors import FileError
-from drivetrain.model_names import is_url, name_of
+from drivetrain.model_names import BUNDLE, is_url, is_version, name_of, place_of
 from drivetrain.serve.fetch import Remote
 from drivetrain.serve.layout import MANIFEST, Found, Listing, files_below, models_in, one_file
 from drivetrain.serve.settings import Settings
@@ -29,7 +29,12 @@ class Local:
     """A bundle or a folder. `name` is that of the one model that it is, where the settings name one."""
 
     def __init__(self, path: str, name: str = "") -> None:
-        self.root, self.name = Path(path), name or name_of(str(Path(path).absolute()))
+        self.root = Path(path)
+        at = str(self.root.absolute())
+        # A file that is called by its version has its model's name above it.
+        called = not name and is_version(self.root.name.removesuffix(BUNDLE))
+        self.name = name or name_of(at)
+        self.place = place_of(at) if called else (self.name, 1)
         self.alone = False
 
     def listing(self) -> Listing:
@@ -38,7 +43,7 @@ class Local:
             self.alone = MANIFEST in files
             return models_in(files, faults, self.name)
         self.alone = True
-        return one_file(self.root, self.name)
+        return one_file(self.root, *self.place)
 
     def local(self, found: Found) -> Path:
         if not found.path:
