@@ -297,7 +297,7 @@ def test_names_are_printed_as_they_are_and_not_as_markup(capsys: pytest.CaptureF
         predict.show({"answers": [{"input": name, "label": name, "probability": 0.5, "probabilities": {}}]})
         assert capsys.readouterr().out == f"{name}  {name}  0.500\n"
         predict.show({"answers": [{"input": name, "error": name, "where": "", "fix": name}]})
-        assert capsys.readouterr().out == f"{name}  {name} {name}\n"
+        assert capsys.readouterr().out == f"{name}  {name}. {name}\n"
 
 
 def test_one_input_is_no_plural(capsys: pytest.CaptureFixture[str]) -> None:
