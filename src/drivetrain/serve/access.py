@@ -113,7 +113,7 @@ class Gate:
         Refusal 429 where it is empty."""
         if not self._rate:
             return
-        name = f"key {caller.name}" if caller.name else _network(caller.address)
+        name = f"key {caller.name}" if caller.name else network(caller.address)
         now = time.monotonic()
         most = max(2 * self._rate, 1.0)
         left, since = self._buckets.pop(name, (most, now))
@@ -196,7 +196,7 @@ def _who(error: str) -> Refusal:
     )
 
 
-def _network(address: str) -> str:
+def network(address: str) -> str:
     """What is counted as one caller: an IPv4 address, or the half of an IPv6 address that a provider gives to one customer."""
     if ":" not in address:
         return address

@@ -88,8 +88,9 @@ def methods(
 class Calls:
     """The calls that are under way in one worker."""
 
-    def __init__(self, server: Server) -> None:
-        self._server = server
+    def __init__(self, server: Server, callers: Mapping[str, tuple[str, str]]) -> None:
+        """`callers`: who is behind a connection to grpc's core (see `guard`)."""
+        self._server, self._callers = server, callers
         self._limits: Limits = server.settings.limits
         self._receiving: dict[asyncio.Timeout, float] = {}
         """Whose message is coming in -> since when; those that came first stand first."""
@@ -197,7 +198,7 @@ class Calls:
     def _admit(self, method: Method, context: Any, request: Request) -> None:
         """Raise Refusal where the caller may not call this, or where no more calls are taken. Which model is meant stands in the
         message: what reads it holds that against the caller's rights (see `may`)."""
-        address, certificate = _peer(context)
+        address, certificate = self._peer(context)
         gate = self._server.gate
         request.caller = Caller("", address)  # For the log, where it is refused.
         request.caller = gate.caller(request.headers, address, certificate)
@@ -208,6 +209,13 @@ class Calls:
             raise _full("too many calls are under way.")
         if self._server.stopping and method.right != "open":
             raise _full("the server is stopping.")
+
+    def _peer(self, context: Any) -> tuple[str, str]:
+        """The address of a caller, and the name in its certificate."""
+        caller = self._callers.get(unquote(context.peer()).removeprefix("unix:"))
+        if caller is None:
+            raise _full("the connection has ended.")
+        return caller
 
 
 async def _abort(context: Any, request: Request, status: int, words: str, headers: Mapping[str, str]) -> None:
@@ -277,11 +285,3 @@ def _request(path: str, context: Any) -> Request:
         arrived=time.monotonic(),
         source="grpc",
     )
-
-
-def _peer(context: Any) -> tuple[str, str]:
-    """The address of a caller ("ipv4:127.0.0.1:50412", "ipv6:%5B::1%5D:50412"), and the name in its certificate."""
-    kind, _, where = unquote(context.peer()).partition(":")
-    address = where.rpartition(":")[0].strip("[]") if kind in ("ipv4", "ipv6") else ""
-    names = context.auth_context().get("x509_common_name", ()) if context.peer_identity_key() else ()
-    return address, next((name.decode("utf-8", "replace") for name in names), "")

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import grpc
 
-from drivetrain.errors import FileError, NotInstalled, UsageError, one_line
+from drivetrain.errors import NotInstalled, UsageError
 from drivetrain.extras import installing
 from drivetrain.serve.access import Gate
 from drivetrain.serve.grpc import health, inference, reflection, tfserving
 from drivetrain.serve.grpc.calls import Calls, Method
+from drivetrain.serve.grpc.guard import Guard
 from drivetrain.serve.grpc.listener import listener
+from drivetrain.serve.http.listen import tls
 from drivetrain.serve.logs import Log
 from drivetrain.serve.server import Server
-from drivetrain.serve.settings import Access, Limits, Settings
+from drivetrain.serve.settings import Limits, Settings
 
 OLDEST = (1, 84)
 """Earlier versions of grpcio inflate a compressed message whole before they hold it against the limit."""
@@ -35,8 +36,8 @@ _GRPC.propagate = False
 class GrpcServer:
     """It listens, until it is closed."""
 
-    def __init__(self, listener: Any, port: int, calls: Calls, log: Log | None) -> None:
-        self._listener, self.port, self._calls = listener, port, calls
+    def __init__(self, listener: Any, guard: Guard, port: int, calls: Calls, log: Log | None) -> None:
+        self._listener, self._guard, self.port, self._calls = listener, guard, port, calls
         self._complaints = None if log is None else _Complaints(log)
         if self._complaints is not None:
             _GRPC.addHandler(self._complaints)
@@ -48,7 +49,9 @@ class GrpcServer:
 
     async def close(self, grace: float) -> None:
         """Take no new calls; those under way have `grace` seconds, then they are cancelled."""
+        self._guard.shut()
         await self._listener.stop(grace)
+        await self._guard.close()
         if self._complaints is not None:
             _GRPC.removeHandler(self._complaints)
 
@@ -79,30 +82,44 @@ async def serve_grpc(server: Server, address: str, settings: Settings, *, shared
         )
     if server.gate is None:  # Nothing is open because somebody forgot it.
         server.gate = Gate(settings)
-    calls = Calls(server)
-    handlers = {path: calls.handler(method) for path, method in METHODS.items()}
-    listens = listener(handlers, _options(settings.limits, shared))
-    credentials = _credentials(settings.access)
+    context = tls(settings.access, "h2")
     try:
-        if credentials is None:
-            port = listens.add_insecure_port(address)
-        else:
-            port = listens.add_secure_port(address, credentials)
-    except RuntimeError:
-        port = 0
-    if not port:
+        guard = Guard(server)
+    except OSError as fault:
+        raise _no_folder() from fault
+    calls = Calls(server, guard.callers)
+    handlers = {path: calls.handler(method) for path, method in METHODS.items()}
+    listens = listener(handlers, _options(settings.limits))
+    try:
+        listens.add_insecure_port(f"unix:{guard.path}")
+    except RuntimeError as fault:
+        await guard.close()
+        raise _no_folder() from fault
+    await listens.start()
+    host, _, port = address.rpartition(":")
+    try:
+        listening = await guard.listen(host.strip("[]"), int(port), context, shared=shared)
+    except OSError:
+        await listens.stop(None)
+        await guard.close()
         raise UsageError(
             f"gRPC can't listen at {address}.", where="grpc", fix="Is the port taken? --grpc chooses another."
-        )
-    await listens.start()
-    return GrpcServer(listens, port, calls, server.log)
+        ) from None
+    return GrpcServer(listens, guard, listening, calls, server.log)
 
 
-def _options(limits: Limits, shared: bool) -> list[tuple[str, int]]:
+def _no_folder() -> UsageError:
+    return UsageError(
+        "gRPC needs a folder for temporary files, whose path isn't longer than 70 letters.",
+        where="grpc",
+        fix="The environment's TMPDIR says where it is.",
+    )
+
+
+def _options(limits: Limits) -> list[tuple[str, int]]:
     """What grpc's core holds to by itself, in C: sizes, numbers, and clocks of connections."""
     milliseconds = 1000
     return [
-        ("grpc.so_reuseport", int(shared)),
         ("grpc.max_receive_message_length", limits.body),
         ("grpc.max_send_message_length", -1),
         ("grpc.max_metadata_size", limits.headers // 2),
@@ -118,19 +135,3 @@ def _options(limits: Limits, shared: bool) -> list[tuple[str, int]]:
         ("grpc.keepalive_time_ms", 60 * milliseconds),
         ("grpc.keepalive_timeout_ms", 20 * milliseconds),
     ]
-
-
-def _credentials(access: Access) -> Any:
-    """TLS, and mTLS, as the settings say; None: neither."""
-    if not access.certificate:
-        return None
-    pairs = [(_read(access.private_key), _read(access.certificate))]
-    authority = _read(access.client_authority) if access.client_authority else None
-    return grpc.ssl_server_credentials(pairs, authority, authority is not None)
-
-
-def _read(path: str) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError as fault:
-        raise FileError(f"it can't be read: {one_line(str(fault))}", where=path) from fault

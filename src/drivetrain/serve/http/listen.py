@@ -135,7 +135,7 @@ async def serve_http(server: Answering, sockets: Sequence[socket.socket], settin
     from drivetrain.serve.http.connection import Connection
 
     hub = Hub(server, settings)
-    _room_for(settings.limits.connections)
+    room_for(settings.limits.connections)
     context = tls(settings.access)
     listeners = [
         await hub.loop.create_server(
@@ -153,13 +153,13 @@ async def serve_http(server: Answering, sockets: Sequence[socket.socket], settin
     )
 
 
-def tls(access: Access) -> ssl.SSLContext | None:
+def tls(access: Access, protocol: str = "http/1.1") -> ssl.SSLContext | None:
     """TLS 1.2 and newer with the server's certificate, and with one of each caller's where there is an authority for them."""
     if not access.certificate:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
+    context.set_alpn_protocols([protocol])
     for path in filter(None, (access.certificate, access.private_key, access.client_authority)):
         with open_regular(path):
             pass  # OpenSSL doesn't say which of them it can't open.
@@ -177,7 +177,7 @@ def tls(access: Access) -> ssl.SSLContext | None:
     return context
 
 
-def _room_for(connections: int) -> None:
+def room_for(connections: int) -> None:
     """Let this process have as many files open as connections need, as far as the system allows."""
     try:
         import resource
