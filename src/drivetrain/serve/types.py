@@ -55,6 +55,10 @@ class Caller:
     """Those that it may ask; None: all."""
 
 
+def _nothing() -> dict[str, Any]:
+    return {}  # Six times as quick as dict[str, Any](), for each request.
+
+
 @dataclass(slots=True)
 class Request:
     """One HTTP request. `path` is percent-decoded and holds neither NUL, "..", nor a backslash; `headers` are named in lower
@@ -62,8 +66,8 @@ class Request:
 
     method: str
     path: str
-    query: Mapping[str, str] = field(default_factory=dict[str, str])
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    query: Mapping[str, str] = field(default_factory=_nothing)
+    headers: Mapping[str, str] = field(default_factory=_nothing)
     body: bytes | memoryview = b""
     caller: Caller = Caller()
     id: str = ""
@@ -72,11 +76,11 @@ class Request:
     """time.monotonic() at its first byte."""
     route: Route | None = None
     """Set, with `places`, where the route was found and the caller may take it: before the body was read."""
-    places: Mapping[str, str] = field(default_factory=dict[str, str])
+    places: Mapping[str, str] = field(default_factory=_nothing)
     """What the route's places hold."""
     source: str = "http"
     """How it came: "http" or "grpc"."""
-    log: dict[str, Any] = field(default_factory=dict[str, Any])
+    log: dict[str, Any] = field(default_factory=_nothing)
     """What is found out about it on its way, for the line in the log, the counters and the trace: "model", "version", "rows" ..."""
 
     @property
@@ -92,7 +96,7 @@ class Response:
     body: bytes | AsyncIterator[bytes] = b""
     status: int = 200
     type: str = "application/json"
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    headers: Mapping[str, str] = field(default_factory=_nothing)
 
 
 class Asked(NamedTuple):

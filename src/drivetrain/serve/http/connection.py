@@ -372,10 +372,16 @@ class Connection(asyncio.Protocol):
         """Answer what waits. Gives whether the connection stays."""
         while self.queue:
             request, refused, shared, keep, chunks = self.queue.popleft()
-            if refused is None:
-                response = await self._answer(request)
-            else:
-                response = self.hub.door.refuse(request, refused)
+            try:
+                door = self.hub.door
+                response = await door.answer(request) if refused is None else door.refuse(request, refused)
+            except asyncio.CancelledError:
+                if not self.expired:
+                    raise
+                response = self._late(request)
+            except Exception as error:  # noqa: BLE001 - whatever it is, nobody waits for ever.
+                self.hub.tell(error)
+                response = refusals.response(error, request)
             if shared:
                 response.headers = {**response.headers, **shared}
             keep = keep and not self.hub.stopping() and (chunks or isinstance(response.body, bytes))
@@ -398,15 +404,8 @@ class Connection(asyncio.Protocol):
                 await self._until_drained()
         return True
 
-    async def _answer(self, request: Request) -> Response:
-        try:
-            return await self.hub.door.answer(request)
-        except asyncio.CancelledError:
-            if not self.expired:
-                raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, nobody waits for ever.
-            self.hub.tell(error)
-            return refusals.response(error, request)
+    def _late(self, request: Request) -> Response:
+        """What is answered where `Hub.sweep` has ended the work."""
         self.expired = False
         cast("asyncio.Task[None]", asyncio.current_task()).uncancel()
         # The server has told whoever counts and logs that this request ended.
