@@ -56,6 +56,7 @@ METRICS = {
     "drivetrain_worker_restarts_total": Metric("counter", "Workers that died and were started again."),
     "drivetrain_quarantined_total": Metric("counter", "Inputs that killed workers and are refused."),
 }  # fmt: skip
+_IN_FLIGHT = ("drivetrain_requests_in_flight",)
 _DERIVED = {
     "drivetrain_rows_total": Metric("counter", "Rows that models have answered.", _OF_MODEL),
     "drivetrain_stage_seconds_total": Metric(
@@ -214,7 +215,8 @@ class Counters:
         self._add("drivetrain_waiting_rows", change, model)
 
     def in_flight(self, change: int) -> None:
-        self._add("drivetrain_requests_in_flight", change)
+        at = self._at.get(_IN_FLIGHT)
+        self._figures[self._series(*_IN_FLIGHT, 1) if at is None else at] += change
 
     def reloaded(self, model: str, outcome: str) -> None:
         self._add("drivetrain_reloads_total", 1, model, outcome)

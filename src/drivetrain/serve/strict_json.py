@@ -48,18 +48,18 @@ def loads(data: bytes | memoryview, *, depth: int = 100) -> Any:
         raise DataError(f"this is no JSON: {error}", fix="Send JSON as RFC 8259 has it, in UTF-8.") from None
     objects = data.count(b"{")
     levels, colons = objects + data.count(b"["), data.count(b":")
-    if levels <= depth and _written_again(data, value, levels, colons):
+    # A short text proves itself in a third of the time: written again it has the same ":", in texts too, but for those of names
+    # that were lost. (An escaped ":" would be written plainly, and could stand for a lost one.)
+    if (
+        len(data) <= SHORT
+        and levels <= min(depth, WRITABLE)
+        and b"\\" not in data
+        and orjson.dumps(value).count(b":") == colons
+    ):
         return value
     if levels > depth or (objects and _names(value, objects) != colons):
         _check(data, value, depth)
     return value
-
-
-def _written_again(data: bytes, value: Any, levels: int, colons: int) -> bool:
-    """Whether a short text proves itself in a third of the time: written again it has the same ":", in texts too, but for those
-    of names that were lost. (An escaped ":" would be written plainly, and could stand for a lost one.)"""
-    short = len(data) <= SHORT and levels <= WRITABLE and b"\\" not in data
-    return short and orjson is not None and orjson.dumps(value).count(b":") == colons
 
 
 def dumps(value: Any) -> bytes:

@@ -284,12 +284,12 @@ def _wanted(record: Mapping[str, Any], binary: bool) -> dict[str, Wanted]:
 
 def _plainly(found: path.AnsweredTensors, request_id: str) -> Response:
     """What `_rendered` makes where nothing is asked for but numbers and texts, of pieces that need be written once only."""
-    outputs = b",".join(
+    outputs = [
         b"%b%b}" % (_opening(name, array.dtype, array.shape), strict_json.dumps(tensors.to_json(array)))
         for name, array in found.outputs.items()
-    )
+    ]
     own = b'"id":%b,' % strict_json.dumps(request_id) if request_id else b""
-    text = b'%b%b"outputs":[%b]}' % (_answering(found.model, found.version), own, outputs)
+    text = b'%b%b"outputs":[%b]}' % (_answering(found.model, found.version), own, b",".join(outputs))
     return Response(text, headers=base.record_header(found.record_ids) if found.record_ids else _EMPTY)
 
 
