@@ -124,9 +124,10 @@ class Batcher:
                 self._timer = loop.call_later(self._patience, self._refuse_late)
             self._tell()
         elif not self._called:
-            # Not at once: what other connections have sent comes to the same batch.
+            # Not at once: what other connections have sent comes to the same batch. In the loop's next turn it is read, and in the
+            # one after that it waits here (batches are larger by half; a turn with nothing to do takes microseconds).
             self._called = True
-            loop.call_soon(self._next)
+            loop.call_soon(loop.call_soon, self._next)
         return work.answered
 
     async def submit_items(
