@@ -334,3 +334,42 @@ def test_the_address_of_a_caller_is_known(guarded: Any, monkeypatch: pytest.Monk
     )
     assert guarded.call("ServerLive").live
     assert seen == ["127.0.0.1"]
+
+
+def test_too_many_of_one_network_keep_no_other_out() -> None:
+    """Even where each of them has a call under way."""
+
+    class Connection(guard._Outside):
+        def end(self, reason: str) -> None:
+            self._leave()
+            ended.append(self)
+
+    def connection(network: str, streams: int) -> Any:
+        made = Connection(crowd)
+        made.network, made.streams = network, dict.fromkeys(range(streams), 0)
+        crowd.add(made)
+        return made
+
+    async def main() -> None:
+        nonlocal crowd
+        server: Any = SimpleNamespace(settings=SimpleNamespace(limits=Limits(connections=4)))
+        crowd = guard.Guard(server)
+        many = [connection("1.1.1.1", 1) for _ in range(4)]
+        other = connection("2.2.2.2", 0)
+        assert ended == [many[0]]
+        again = connection("1.1.1.1", 0)
+        assert ended[1:] == [again]
+        crowd.remove(other)
+        crowd.remove(other)
+        assert crowd._networks == {"1.1.1.1": 3}
+        for each in many:
+            crowd.remove(each)
+        one, two, *_ = (connection(f"3.3.3.{place}", place % 2) for place in range(1, 6))
+        assert ended[2:] == [two]
+        assert one in crowd.connections
+        crowd.connections.clear()
+        await crowd.close()
+
+    crowd: Any = None
+    ended: list[Any] = []
+    asyncio.run(main())

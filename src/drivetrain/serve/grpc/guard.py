@@ -19,6 +19,7 @@ import struct
 import tempfile
 import time
 from collections import Counter
+from itertools import chain
 from pathlib import Path
 from typing import cast
 
@@ -64,6 +65,8 @@ class Guard:
         self.callers: dict[str, tuple[str, str]] = {}
         """The name of a connection to the core -> its caller's address, and the name in its certificate."""
         self.connections: dict[_Outside, None] = {}
+        self._networks: Counter[str] = Counter()
+        """How many of them each network has."""
         self.leaving: set[asyncio.Transport] = set()
         """Of callers who were told to go, or to whom the last is said."""
         self.held, self.most_held = 0, BODIES * self.limits.body
@@ -114,12 +117,25 @@ class Guard:
     def add(self, new: _Outside) -> None:
         """Where there are too many, one goes of the network that has the most: the first that asks nothing."""
         self.connections[new] = None
+        self._networks[new.network] += 1
         if len(self.connections) <= self.limits.connections:
             return
-        heaviest, count = Counter(each.network for each in self.connections).most_common(1)[0]
-        found = [each for each in self.connections if each.network == heaviest or count == 1]
-        instead = new if new.network == heaviest or count == 1 else found[0]
-        next((each for each in found if not each.streams and each is not new), instead).end("connections")
+        heaviest = max(self._networks, key=self._networks.__getitem__)
+        anybody = self._networks[heaviest] == 1
+        found = (each for each in self.connections if anybody or each.network == heaviest)
+        first = next(found)
+        instead = new if anybody or new.network == heaviest else first
+        idle = (each for each in chain((first,), found) if not each.streams and each is not new)
+        next(idle, instead).end("connections")
+
+    def remove(self, gone: _Outside) -> None:
+        """It counts for nothing any more."""
+        if gone in self.connections:
+            del self.connections[gone]
+            self.held -= gone.held
+            self._networks[gone.network] -= 1
+            if not self._networks[gone.network]:
+                del self._networks[gone.network]
 
     def make_room(self) -> None:
         """Too much is in memory that waits for the rest, or for its answer: whoever has the most of it goes."""
@@ -228,8 +244,8 @@ class _Outside(asyncio.Protocol):
             core.transport.abort()
             return
         self.core, self.since = core, 0.0
+        self.transport.resume_reading()  # First: what has come already may be too much, or the end.
         self.data_received(b"")
-        self.transport.resume_reading()
 
     def _read(self, data: bytes) -> int:
         """Look at the heads of all frames; how much of it may go on. Raises _Beyond."""
@@ -355,10 +371,8 @@ class _Outside(asyncio.Protocol):
             self.core.transport.abort()
 
     def _leave(self) -> None:
-        """It counts for nothing any more."""
         self.ended = True
-        self.guard.connections.pop(self, None)
-        self.guard.held -= self.held
+        self.guard.remove(self)
         self.held = 0
         self.streams.clear()
 
