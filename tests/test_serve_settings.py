@@ -117,6 +117,8 @@ def test_the_command_line_wins(tmp_path: Path) -> None:
         ("[models.a]\nshadow = ['canary']\n", "no label of this model"),
         ("[models.a]\nkeep = 0\n", "at least 1 version"),
         ("[models.a]\nversions = [-1]\n", "there is no version -1"),
+        ("[server]\nport = 8000\n", "there is no 'port'. Did you mean http?"),
+        ("[access]\ncors = []\n", "there is no 'cors'. Did you mean origins?"),
         ("[models.a.batching]\nmots = 1\n", "Did you mean most?"),
         ("[models.a.records]\nshare = 2\n", "between 0 and 1"),
         ("[models.a.records]\ninputs = 'all'\n", 'must be "read" or "summary" or "none"'),

@@ -75,6 +75,13 @@ def load_settings(config: str | os.PathLike[str] | None = None, **given: Any) ->
     return settings
 
 
+OTHERS = {
+    "port": "http", "rest_api_port": "http", "http_port": "http", "grpc_port": "grpc", "model_base_path": "path",
+    "processes": "workers", "certfile": "certificate", "keyfile": "private_key", "cors": "origins", "aliases": "labels",
+}  # fmt: skip
+"""What other servers call it -> what it is called here."""
+
+
 @dataclasses.dataclass(frozen=True)
 class _Place:
     """The file that is read, and the folder that its paths start from."""
@@ -101,6 +108,9 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _known(name: str, known: typing.Iterable[str]) -> str:
+    known = [*known]
+    if (ours := OTHERS.get(name, "")) in known:
+        return f"Did you mean {ours}?"
     return nearest(name, known) or f"Known are: {', '.join(known)}."
 
 
