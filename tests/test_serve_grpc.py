@@ -305,6 +305,13 @@ def test_classify_regress_and_both(grpcs: Any) -> None:
     both = grpcs.call("MultiInference", {"tasks": tasks, "input": given})
     assert both.results[0].regression_result == numbers.result
     assert both.results[1].classification_result == answer.result
+    named = {**spec, "signature_name": "tensorflow/serving/regress"}
+    assert grpcs.call("Regress", {"model_spec": named, "input": given}).result == numbers.result
+    tasks[0] = {**tasks[0], "model_spec": named}
+    assert (
+        grpcs.call("MultiInference", {"tasks": tasks, "input": given}).results[0].regression_result
+        == numbers.result
+    )
     context = {"example_list_with_context": {"examples": [example()], "context": example(area=40.0)}}
     assert (
         grpcs.call("Regress", {"model_spec": spec, "input": context}).result.regressions[0]

@@ -35,14 +35,16 @@ def _asked(server: Server, request: Request, asked: Message, right: Any = "infer
     """The model that a request is for. Raises Refusal where the caller may not ask it."""
     if not asked.HasField("model_spec"):
         raise Refusal(400, "Missing ModelSpec")
-    return _meant(server, request, asked.model_spec, right)
+    method = getattr(asked, "method_name", "") or METHOD + request.path.rpartition("/")[2].lower()
+    return _meant(server, request, asked.model_spec, right, method)
 
 
-def _meant(server: Server, request: Request, spec: Message, right: Any) -> Asked:
+def _meant(server: Server, request: Request, spec: Message, right: Any, method: str) -> Asked:
+    """There is one signature, which each method may call its own, as over REST."""
     if not spec.name:
         raise Refusal(400, "ModelSpec has no name specified.")
     may(server, request, right, spec.name)
-    if spec.signature_name not in ("", SIGNATURE):
+    if spec.signature_name not in ("", SIGNATURE, method, method.removeprefix(METHOD)):
         raise Refusal(412, f'Serving signature key "{spec.signature_name[:60]}" not found.')
     places = {"model": spec.name}
     choice = spec.WhichOneof("version_choice")
