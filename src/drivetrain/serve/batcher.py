@@ -130,12 +130,15 @@ class Batcher:
             loop.call_soon(loop.call_soon, self._next)
         return work.answered
 
-    async def submit_items(
+    def submit_items(
         self, items: Sequence[Any], kind: Kind, *, priority: int = 0, digest: int = 0
-    ) -> list[Any]:
+    ) -> Awaitable[list[Any]]:
         """The same of a list, a row each; of a long one in parts, so that others get in between."""
         if len(items) <= self.most:
-            return await self.submit(items, len(items), kind, priority=priority, digest=digest)
+            return self.submit(items, len(items), kind, priority=priority, digest=digest)
+        return self._in_parts(items, kind, priority, digest)
+
+    async def _in_parts(self, items: Sequence[Any], kind: Kind, priority: int, digest: int) -> list[Any]:
         found: list[Any] = []
         for start in range(0, len(items), self.most):
             some = items[start : start + self.most]

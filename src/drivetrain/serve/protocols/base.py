@@ -85,10 +85,12 @@ def whole(text: str | None, where: str, least: int, most: int, otherwise: int) -
     return int(text)
 
 
-async def within(seconds: float | None, work: Awaitable[Result]) -> Result:
+def within(seconds: float | None, work: Awaitable[Result]) -> Awaitable[Result]:
     """What some work gives, unless the caller waits no longer: then it is given up, and refused with 504."""
-    if seconds is None:
-        return await work
+    return work if seconds is None else _within(seconds, work)
+
+
+async def _within(seconds: float, work: Awaitable[Result]) -> Result:
     try:
         async with asyncio.timeout(seconds):
             return await work

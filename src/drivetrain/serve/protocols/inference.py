@@ -127,7 +127,7 @@ async def infer(server: Any, request: Request, places: Mapping[str, str]) -> Res
     if "outputs" in record:
         wanted = _wanted(record, everywhere.binary)
     work = path.answer_tensors(server, asked, feeds, request, outputs=[*wanted] or None, priority=priority)
-    found = await (work if patience is None else base.within(patience, work))
+    found = await base.within(patience, work)
     if not wanted and everywhere is USUAL:
         return _plainly(found, request_id)
     return _rendered(found, request_id, wanted, everywhere)
