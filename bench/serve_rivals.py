@@ -3,8 +3,9 @@
 
 Method: the same tiny model (a table's net of 8 numbers) behind each server on loopback, one process each on one core, 32
 connections of one caller process on the other core, one row a request in JSON. Five passes, the servers asked in turn in each;
-medians of requests a second, and of the ratios within a pass. DRIVETRAIN_RIVALS names the Python that has the rivals.
-"""
+medians of requests a second, and of the ratios within a pass. MLServer runs its models in the
+process that listens (parallel_workers=0), its quickest way for a small one. DRIVETRAIN_RIVALS names the Python that has the
+rivals. """
 
 from __future__ import annotations
 
