@@ -5,7 +5,7 @@ Method: the same tiny model (a table's net of 8 numbers) behind each server on l
 connections of one caller process on the other core, one row a request in JSON. Five passes, the servers asked in turn in each;
 medians of requests a second, and of the ratios within a pass. MLServer runs its models in the
 process that listens (parallel_workers=0), its quickest way for a small one. DRIVETRAIN_RIVALS names the Python that has the
-rivals. """
+rivals."""
 
 from __future__ import annotations
 
