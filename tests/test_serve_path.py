@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from base64 import b64encode
 
 import numpy as np
@@ -102,6 +104,33 @@ def test_who_was_told_that_it_takes_too_long_is_not_counted_as_gone(
         return seen
 
     assert run(counted()) == [status]
+
+
+def test_the_memory_of_large_requests_goes_back_to_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[int] = []
+    monkeypatch.setattr("drivetrain.serve.server.TIDY_SECONDS", 0.05)
+    monkeypatch.setattr("drivetrain.serve.server.give_back", lambda: given.append(1))
+    server = a_server(servable("said"))
+    circle = Failure("a", UsageError("b"))
+    circle.error.args = (circle,)
+    gone = weakref.ref(circle.error)
+    del circle
+
+    async def main() -> None:
+        for size in (10, 100_000, 100_000):
+            await server.answer(Request("POST", "/nowhere", body=b"x" * size))
+        assert not given
+        await asyncio.sleep(0.2)
+        await server.answer(Request("POST", "/nowhere", body=b"x"))
+        await asyncio.sleep(0.1)
+
+    gc.disable()
+    try:
+        run(main())
+    finally:
+        gc.enable()
+    assert given == [1]
+    assert gone() is None
 
 
 def test_a_text_is_never_a_path(tmp_path: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 
 from drivetrain.cores import usable_cores
 from drivetrain.errors import BundleError, DataError, UsageError
+from drivetrain.memory import give_back
 from drivetrain.serve import protocols, refusals
 from drivetrain.serve.batcher import Batcher, Ran, Watch, Work
 from drivetrain.serve.counters import Counters
@@ -35,6 +37,8 @@ PROTOCOLS = {
 MOST_WRITING = 16
 """Texts that are written piece by piece at the same time."""
 MOST_SESSIONS = 64
+TIDY_SECONDS = 1.0
+"""After a large request, until the memory that it took goes back to the system, with that of others that came meanwhile."""
 
 
 class Server:
@@ -67,6 +71,7 @@ class Server:
         self.stopping = False
         self._spans: dict[int, Any] = {}
         self._watching: asyncio.Task[None] | None = None
+        self._tidying: asyncio.TimerHandle | None = None
         self.shadows = Shadows(self)
 
     async def start(self) -> None:
@@ -87,6 +92,8 @@ class Server:
         await self.shadows.close()
         if self.recorder is not None:
             await asyncio.to_thread(self.recorder.close)
+        if self._tidying is not None:
+            self._tidying.cancel()
         self._readers.shutdown(wait=False, cancel_futures=True)
         self._sessions.shutdown(wait=False)
 
@@ -153,6 +160,12 @@ class Server:
             self.log.access(request, status, seconds)
         if self.tracer is not None:
             self.tracer.finished(self._spans.pop(id(request)), request, status)
+        if request.large and self._tidying is None and not self.stopping:
+            self._tidying = asyncio.get_running_loop().call_later(TIDY_SECONDS, self._tidy)
+
+    def _tidy(self) -> None:
+        self._tidying = None
+        self._readers.submit(_give_back)
 
     def _failed(self, request: Request, fault: Exception) -> Response:
         """Our own fault: the caller is told which request it was, we what happened."""
@@ -193,6 +206,13 @@ class Server:
     async def in_session(self, function: Callable[..., Result], *args: Any) -> Result:
         """The same in a thread that runs graphs."""
         return await asyncio.get_running_loop().run_in_executor(self._sessions, function, *args)
+
+
+def _give_back() -> None:
+    """What a fault has passed leads back to it, and holds its request until the collector comes: after few large ones it would
+    not, for it counts objects and not bytes."""
+    gc.collect()
+    give_back()
 
 
 class _Counting(Watch):
