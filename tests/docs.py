@@ -373,6 +373,35 @@ FIGURES: list[tuple[str, str, Callable[[dict[str, Any]], str]]] = [
      lambda found: _range(found["times as long"]["CPU"], 1)),
     ("text_lengths", "a word LSTM's epoch of texts, time over that of a bare torch loop; Keras with TensorFlow over ours",
      lambda found: ", ".join(_range(found["word lstm"]["ratios of time"][name]) for name in ("ours / bare", "keras / ours"))),
+    ("serve_rivals", "requests a second of a server, tiny model, 32 callers: tensors, raw values; over FastAPI, LitServe, MLServer",
+     lambda found: ", ".join(f"{found['requests_per_second'][name]['median']:,.0f}" for name in ("ours", "ours, friendly")) + "; "
+                   + ", ".join(_range(found["ratios"][f"ours over {name}"], 1) for name in ("fastapi", "litserve", "mlserver"))),
+    ("serve_path", "milliseconds that the server adds to a tiny model's session, one caller: median, 99th percentile",
+     lambda found: ", ".join(f"{found['tiny']['overhead_ms'][f'v2, {name}']['median']:.2f}" for name in ("p50_ms", "p99_ms"))),
+    ("serve_path", "a net of ResNet-18's size, 32 callers: share of the session's own best throughput",
+     lambda found: f"{found['resnet']['share_of_the_session']['by the clock']['median']:.3f}"),
+    ("serve_process", "seconds from the server's start to its first answer, golden cases checked: a tiny model, ResNet-18",
+     lambda found: ", ".join(_range(found["seconds to the first answer"][name]) for name in ("tiny", "ResNet-18"))),
+    ("serve_process", "MB above the session's own; more after 200,000 mixed requests",
+     lambda found: f"{found['memory, MB']['tiny']['above']:.0f}; "
+                   f"{found['growth, MB']['after all'] - found['growth, MB']['after 10,000']:.1f}"),
+    ("serve_process", "goodput over its peak when asked ten times as much, a model of 10 ms a row, of 3",
+     lambda found: ", ".join(f"{found['overload'][f'{ms} ms a row']['goodput over peak']:.2f}" for ms in (10, 3))),
+    ("serve_reload", "reloads under load, of them corrupt; failed requests, answers of two versions",
+     lambda found: f"{found['reloads']}, {found['corrupt']}; "
+                   f"{found['failed']}, {found['mixed_version_answers']} of {found['requests']:,}"),
+    ("serve_records", "milliseconds that a record adds to a request; rows a second into SQLite, PostgreSQL",
+     lambda found: f"{found['a request']['cost p50 ms']:.2f}; "
+                   + ", ".join(f"{found[name]['filling']['rows a second']:,.0f}" for name in ("SQLite", "PostgreSQL"))),
+    ("serve_kills", "processes that record killed; answers acknowledged, lost",
+     lambda found: f"{sum(found[name]['kills'] for name in ('SQLite', 'PostgreSQL')):,}; "
+                   + ", ".join(f"{sum(found[name][what] for name in ('SQLite', 'PostgreSQL')):,}"
+                               for what in ("acknowledged", "lost"))),
+    ("serve_protocols", "cases of both protocols over REST and gRPC: hold of ours; of MLServer, of those that could be tried",
+     lambda found: f"{found['all']['drivetrain']['hold']} of {found['cases']}; {found['all']['mlserver']['hold']} of "
+                   f"{found['all']['mlserver']['hold'] + found['all']['mlserver']['fail']}"),
+    ("serve_grpc", "requests per CPU-second over gRPC, over those of a bare grpc.aio server without checks, of MLServer",
+     lambda found: ", ".join(_range(found["requests_per_cpu_second, ours over"][name]) for name in ("bare grpc.aio", "mlserver"))),
     ("tabular_epoch", "an epoch of Adult at batch 1024, time over that of a bare torch loop",
      lambda found: _range(found["ratios"]["ours, 1024 / bare, 1024"])),
     ("tabular_epoch", "the same at batch 64; and with the batch that is chosen by default, over the bare loop at 64",
