@@ -1,11 +1,11 @@
 """Claim: one process of ours answers >= 5 times as many requests a second as a plain FastAPI + onnxruntime server, and
 >= 15 times as many as LitServe and MLServer, all of our checks on.
 
-Method: the same tiny model (a table's net of 8 numbers) behind each server on loopback, one process each on one core, 32
-connections of one caller process on the other core, one row a request in JSON. Five passes, the servers asked in turn in each;
-medians of requests a second, and of the ratios within a pass. MLServer runs its models in the
-process that listens (parallel_workers=0), its quickest way for a small one. DRIVETRAIN_RIVALS names the Python that has the
-rivals."""
+Method: the same tiny model (a table's net of 8 numbers) behind each server on loopback, each on one core, 32 connections of one
+caller process on the other, one row a request in JSON. MLServer as `mlserver start` runs it, the model in a process of its own,
+and with it in the process that listens. Five passes, the servers asked in turn in each; medians of requests a second, and of the
+ratios within a pass. DRIVETRAIN_RIVALS names the Python that has the rivals (MLServer 1.7.1 needs uvloop < 0.22).
+"""
 
 from __future__ import annotations
 
@@ -39,7 +39,10 @@ def main() -> None:
         model = Path(folder) / "models" / "tiny" / "1" / "model.onnx"
         bundle = Path(folder) / "tiny.bundle"
         make(model, bundle)
-        ports = {name: free_port() for name in ("ours", "fastapi", "litserve", "mlserver")}
+        ports = {
+            name: free_port()
+            for name in ("ours", "fastapi", "litserve", "mlserver", "mlserver in one process")
+        }
         v2 = {"inputs": [{"name": "x", "shape": [1, 8], "datatype": "FP32", "data": ROW}]}
         rows = json.dumps({"rows": [ROW]}).encode()
         requests = {
@@ -48,19 +51,21 @@ def main() -> None:
             "fastapi": post("/predict", rows),
             "litserve": post("/predict", rows),
             "mlserver": post("/v2/models/tiny/infer", json.dumps(v2).encode()),
+            "mlserver in one process": post("/v2/models/tiny/infer", json.dumps(v2).encode()),
         }
         ours = [sys.executable, "-m", "drivetrain", "serve", str(bundle), "--http", str(ports["ours"])]
         commands = {
             "ours": ours,
             "fastapi": [rivals, str(HERE / "serving/fastapi_onnx.py"), str(model), str(ports["fastapi"])],
             "litserve": [rivals, str(HERE / "serving/litserve_onnx.py"), str(model), str(ports["litserve"])],
-            "mlserver": [
-                rivals, str(HERE / "serving/mlserver_onnx.py"), str(Path(folder) / "models"), str(ports["mlserver"]),
+            "mlserver": [str(Path(rivals).parent / "mlserver"), "start", as_usual(Path(folder), model, ports["mlserver"])],
+            "mlserver in one process": [
+                rivals, str(HERE / "serving/mlserver_onnx.py"), str(model.parents[2]), str(ports["mlserver in one process"]),
                 str(free_port()),
             ],
         }  # fmt: skip
         for name, command in commands.items():
-            stack.enter_context(running(command, ports[name], folder))
+            stack.enter_context(running(command, ports[name], folder, requests[name]))
         found: dict[str, list[dict[str, float]]] = {name: [] for name in requests}
         for _ in range(PASSES):
             for name, request in requests.items():
@@ -71,7 +76,7 @@ def main() -> None:
     rates = {name: [each["answers"] / each["seconds"] for each in passes] for name, passes in found.items()}
     ratios = {
         f"ours over {name}": spread([own / other for own, other in zip(rates["ours"], rates[name])])
-        for name in ("fastapi", "litserve", "mlserver")
+        for name in ("fastapi", "litserve", "mlserver", "mlserver in one process")
     }
     latency = {
         name: {key: spread([each[key] for each in passes]) for key in ("p50_ms", "p99_ms")}
@@ -124,20 +129,35 @@ def free_port() -> int:
         return found.getsockname()[1]
 
 
+def as_usual(folder: Path, model: Path, port: int) -> str:
+    """What `mlserver start` reads: the model behind the process that listens in one of its own, which is its default."""
+    place = folder / "mlserver"
+    (place / "tiny").mkdir(parents=True)
+    ports = {"http_port": port, "grpc_port": free_port(), "metrics_port": free_port()}
+    (place / "settings.json").write_text(json.dumps({"host": "127.0.0.1", "debug": False, **ports}))
+    settings = {
+        "name": "tiny",
+        "implementation": "mlserver_onnx.Onnx",
+        "parameters": {"uri": str(model), "version": "1"},
+    }
+    (place / "tiny" / "model-settings.json").write_text(json.dumps(settings))
+    return str(place)
+
+
 @contextmanager
-def running(command: list[str], port: int, folder: str) -> Iterator[int]:
-    """A server on core 0, from when it answers to the end of the bench; the id of its session."""
+def running(command: list[str], port: int, folder: str, request: bytes | None = None) -> Iterator[int]:
+    """A server on core 0, from when it answers (this request with 200, where there is one) to the end of the bench; the id of its
+    session."""
     log = Path(folder) / f"{port}.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
             command, stdout=out, stderr=out, cwd=folder, start_new_session=True, preexec_fn=lambda: os.sched_setaffinity(0, {0}),
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{HERE / 'serving'}:{os.environ.get('PYTHONPATH', '')}"},
         )  # fmt: skip
         try:
             for _ in range(600):
-                with socket.socket() as tried:
-                    if tried.connect_ex(("127.0.0.1", port)) == 0:
-                        break
+                if _answers(port, request):
+                    break
                 if process.poll() is not None:
                     sys.exit(f"{command[1]} ended: {log.read_text()[-2000:]}")
                 time.sleep(0.1)
@@ -149,6 +169,19 @@ def running(command: list[str], port: int, folder: str) -> Iterator[int]:
                 process.wait(10)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
+
+
+def _answers(port: int, request: bytes | None) -> bool:
+    with socket.socket() as tried:
+        tried.settimeout(5)
+        try:
+            tried.connect(("127.0.0.1", port))
+            if request is None:
+                return True
+            tried.sendall(request)
+            return tried.recv(4096).startswith(b"HTTP/1.1 200")
+        except OSError:
+            return False
 
 
 if __name__ == "__main__":

@@ -77,4 +77,5 @@ async def main() -> None:
     await server.start(models)
 
 
-asyncio.run(main())
+if __name__ == "__main__":  # `mlserver start` imports the runtime alone.
+    asyncio.run(main())
