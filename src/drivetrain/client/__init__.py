@@ -11,8 +11,9 @@ beside them in `answer.served`.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from drivetrain.lazily import attributes
 
 if TYPE_CHECKING:
     from drivetrain.client.asynchronous import AsyncClient
@@ -20,14 +21,11 @@ if TYPE_CHECKING:
     from drivetrain.client.sync import Client
 
 __all__ = ["AsyncClient", "Client", "Refused"]
-_MODULES = {
-    "AsyncClient": "drivetrain.client.asynchronous",
-    "Client": "drivetrain.client.sync",
-    "Refused": "drivetrain.client.call",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_MODULES[name]), name)
+__getattr__ = attributes(
+    __name__,
+    {
+        "AsyncClient": "drivetrain.client.asynchronous",
+        "Client": "drivetrain.client.sync",
+        "Refused": "drivetrain.client.call",
+    },
+)

@@ -7,6 +7,7 @@ import hashlib
 import importlib.metadata
 import io
 import zipfile
+from functools import cache
 from pathlib import Path
 
 import drivetrain
@@ -17,6 +18,7 @@ _STAMP = (2020, 1, 1, 0, 0, 0)
 _LEFT_OUT = frozenset(("__pycache__",))
 
 
+@cache
 def wheel() -> tuple[str, bytes]:
     """(its name, its bytes), after the binary distribution format (PEP 427). Raises FileError where no metadata is installed."""
     try:

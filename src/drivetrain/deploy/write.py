@@ -17,20 +17,18 @@ from drivetrain.files import file_error, write_bytes
 Files = dict[str, bytes]
 
 
-def _with_image(more: Callable[[Plan], Files]) -> Callable[[Plan], Files]:
-    return lambda plan: {**container.files(plan), **more(plan)}
-
-
 TARGETS: Mapping[str, Callable[[Plan], Files]] = {
     "container": container.files,
-    "compose": _with_image(compose.files),
-    "kubernetes": _with_image(kubernetes.files),
-    "kserve": _with_image(kserve.files),
+    "compose": compose.files,
+    "kubernetes": kubernetes.files,
+    "kserve": kserve.files,
     "triton": triton.files,
     "space": space.files,
     "binder": binder.files,
 }
 """Name -> path -> what is in the file."""
+OF_THE_IMAGE = frozenset(("compose", "kubernetes", "kserve"))
+"""Targets that start what "container" builds: they come with it."""
 
 
 def write(
@@ -48,7 +46,8 @@ def write(
         raise FileError("there is something already.", where=out, fix="Name a new folder, or an empty one.")
     plan = planned(path, image, config)
     files: Files = {}
-    for name in targets:
+    wanted: list[str] = [*(["container"] if OF_THE_IMAGE & {*targets} else []), *targets]
+    for name in dict.fromkeys(wanted):
         files |= TARGETS[name](plan)
     _written(folder, files)
     found: dict[str, Any] = {"out": out, "files": sorted(files), "bytes": sum(map(len, files.values()))}

@@ -9,8 +9,9 @@ Each name is imported when it is first used: the settings of a server, which nee
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from drivetrain.lazily import attributes
 
 if TYPE_CHECKING:
     from drivetrain.records.erasure import forget
@@ -24,27 +25,24 @@ __all__ = [
     "Forgotten", "Kept", "NotRecorded", "Outcome", "Record", "Recorder", "Store", "StoreGone", "Told", "check_kept", "check_key",
     "forget", "keep", "keep_arrays", "keep_parts", "open_store",
 ]  # fmt: skip
-_MODULES = {
-    "Forgotten": "drivetrain.records.record",
-    "Kept": "drivetrain.records.kept",
-    "NotRecorded": "drivetrain.records.record",
-    "Outcome": "drivetrain.records.record",
-    "Record": "drivetrain.records.record",
-    "Recorder": "drivetrain.records.recorder",
-    "Store": "drivetrain.records.store",
-    "StoreGone": "drivetrain.records.record",
-    "Told": "drivetrain.records.record",
-    "check_kept": "drivetrain.records.kept",
-    "check_key": "drivetrain.records.kept",
-    "forget": "drivetrain.records.erasure",
-    "keep": "drivetrain.records.keeping",
-    "keep_arrays": "drivetrain.records.keeping",
-    "keep_parts": "drivetrain.records.keeping",
-    "open_store": "drivetrain.records.store",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_MODULES[name]), name)
+__getattr__ = attributes(
+    __name__,
+    {
+        "Forgotten": "drivetrain.records.record",
+        "Kept": "drivetrain.records.kept",
+        "NotRecorded": "drivetrain.records.record",
+        "Outcome": "drivetrain.records.record",
+        "Record": "drivetrain.records.record",
+        "Recorder": "drivetrain.records.recorder",
+        "Store": "drivetrain.records.store",
+        "StoreGone": "drivetrain.records.record",
+        "Told": "drivetrain.records.record",
+        "check_kept": "drivetrain.records.kept",
+        "check_key": "drivetrain.records.kept",
+        "forget": "drivetrain.records.erasure",
+        "keep": "drivetrain.records.keeping",
+        "keep_arrays": "drivetrain.records.keeping",
+        "keep_parts": "drivetrain.records.keeping",
+        "open_store": "drivetrain.records.store",
+    },
+)

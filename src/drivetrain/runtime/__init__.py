@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from drivetrain.lazily import attributes
 
 if TYPE_CHECKING:
     from drivetrain.bundle.strategies import Beam, Greedy, Sampling
@@ -20,25 +21,22 @@ __all__ = [
     "Beam", "Embeddings", "Forecaster", "Generated", "Generator", "Greedy", "OnnxSession", "Predictor", "Recommender", "Sampling",
     "Tally", "embeddings", "from_onnx", "verify_bundle",
 ]  # fmt: skip
-_MODULES = {
-    "Beam": "drivetrain.bundle.strategies",
-    "Embeddings": "drivetrain.runtime.vectors",
-    "Forecaster": "drivetrain.runtime.forecaster",
-    "Generated": "drivetrain.runtime.generator",
-    "Generator": "drivetrain.runtime.generator",
-    "Greedy": "drivetrain.bundle.strategies",
-    "OnnxSession": "drivetrain.runtime.session",
-    "Predictor": "drivetrain.runtime.predictor",
-    "Recommender": "drivetrain.runtime.recommend",
-    "Sampling": "drivetrain.bundle.strategies",
-    "Tally": "drivetrain.runtime.unusual",
-    "embeddings": "drivetrain.runtime.vectors",
-    "from_onnx": "drivetrain.runtime.adopting",
-    "verify_bundle": "drivetrain.runtime.predictor",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_MODULES[name]), name)
+__getattr__ = attributes(
+    __name__,
+    {
+        "Beam": "drivetrain.bundle.strategies",
+        "Embeddings": "drivetrain.runtime.vectors",
+        "Forecaster": "drivetrain.runtime.forecaster",
+        "Generated": "drivetrain.runtime.generator",
+        "Generator": "drivetrain.runtime.generator",
+        "Greedy": "drivetrain.bundle.strategies",
+        "OnnxSession": "drivetrain.runtime.session",
+        "Predictor": "drivetrain.runtime.predictor",
+        "Recommender": "drivetrain.runtime.recommend",
+        "Sampling": "drivetrain.bundle.strategies",
+        "Tally": "drivetrain.runtime.unusual",
+        "embeddings": "drivetrain.runtime.vectors",
+        "from_onnx": "drivetrain.runtime.adopting",
+        "verify_bundle": "drivetrain.runtime.predictor",
+    },
+)

@@ -7,6 +7,7 @@ import json
 from functools import partial
 from typing import Any
 
+from drivetrain.testing.protocols.rest_infer import DIFFERENCE, SUM
 from drivetrain.testing.protocols.suite import add, case, equal, must
 from drivetrain.testing.protocols.target import Target
 
@@ -15,7 +16,6 @@ HALF = "/v1/models/half_plus_three"
 PREDICT = f"{HALF}:predict"
 SIMPLE = "/v1/models/simple:predict"
 ROW = {"INPUT0": list(range(16)), "INPUT1": [1] * 16}
-SUM, DIFFERENCE = [n + 1 for n in range(16)], [n - 1 for n in range(16)]
 
 
 def _half(server: Target) -> None:
