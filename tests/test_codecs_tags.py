@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from drivetrain.codecs.tags import Tags
 from drivetrain.errors import DataError, DrivetrainError
+from drivetrain.values import canonical
 
 CODEC = Tags(tags=("a", "b", "c"))
 
@@ -63,6 +64,7 @@ def test_fit() -> None:
 
 @settings(max_examples=50, deadline=None, derandomize=True)
 @given(st.lists(st.lists(st.text().filter(str.strip)), min_size=1).filter(any))
+@example([["True", "3.0", " x "]])
 def test_what_is_encoded_is_what_was_read(rows: list[list[str]]) -> None:
     codec = Tags().fit(rows)
     column = np.empty(len(rows), object)
@@ -70,10 +72,9 @@ def test_what_is_encoded_is_what_was_read(rows: list[list[str]]) -> None:
     encoded, errors = codec.encode_column(column)
     assert not errors
     for row, bits in zip(rows, encoded):
-        assert {codec.tags[code] for code in np.flatnonzero(bits)} == {tag.strip() for tag in row}
-        assert codec.decode(bits.astype(np.float32))["tags"] == [
-            tag for tag in codec.tags if tag in codec.read(row)
-        ]
+        assert {codec.tags[code] for code in np.flatnonzero(bits)} == {canonical(tag.strip()) for tag in row}
+        known = {canonical(tag) for tag in codec.read(row)}
+        assert codec.decode(bits.astype(np.float32))["tags"] == [tag for tag in codec.tags if tag in known]
 
 
 def test_unknown_tags() -> None:
