@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -293,16 +293,22 @@ def test_what_is_answered_is_no_longer_held() -> None:
 
 
 def test_of_too_many_connections_those_that_ask_nothing_go() -> None:
-    with serving("houses", limits=Limits(connections=4)) as found:
+    with serving("houses", limits=Limits(connections=4)) as found, ExitStack() as silent:
         assert found.call("ServerLive").live
-        silent = [connected(found.port) for _ in range(6)]
+        for _ in range(6):
+            silent.enter_context(connected(found.port))
         until = time.monotonic() + 5
         while refused(found, "connections") < 3 and time.monotonic() < until:
             time.sleep(0.02)
         assert refused(found, "connections") == 3
         assert found.call("ServerLive").live
-        for each in silent:
-            each.close()
+
+
+def test_the_core_has_room_for_whoever_comes_in_place_of_another() -> None:
+    with serving("houses", limits=Limits(connections=4)) as found, ExitStack() as more:
+        for _ in range(200):
+            connection = more.enter_context(connected(found.port))
+            assert connection.recv(9)[3] == SETTINGS  # The core's hello: it has taken it.
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,8 @@ def _options(limits: Limits) -> list[tuple[str, int]]:
         ("grpc.max_metadata_size", limits.headers // 2),
         ("grpc.absolute_max_metadata_size", limits.headers),
         ("grpc.max_concurrent_streams", MOST_STREAMS_OF_A_CONNECTION),
-        ("grpc.max_allowed_incoming_connections", limits.connections),
+        # The guard counts them. The core may hear that one has ended after it hears of the next, which it would refuse.
+        ("grpc.max_allowed_incoming_connections", 2 * limits.connections),
         ("grpc.server_handshake_timeout_ms", int(limits.seconds_to_receive * milliseconds)),
         ("grpc.http2.settings_timeout", int(limits.seconds_to_receive * milliseconds)),
         ("grpc.max_connection_idle_ms", 300 * milliseconds),
