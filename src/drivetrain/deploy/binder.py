@@ -9,7 +9,7 @@ from drivetrain.bundle import Bundle
 from drivetrain.bundle.program import Forecast, Generate
 from drivetrain.deploy import container
 from drivetrain.deploy.plan import Plan
-from drivetrain.deploy.requirements import pinned
+from drivetrain.deploy.requirements import requirements_txt
 from drivetrain.deploy.wheel import wheel
 from drivetrain.files import sha256
 
@@ -17,9 +17,8 @@ from drivetrain.files import sha256
 def files(plan: Plan) -> dict[str, bytes]:
     """A repository for mybinder.org: what to install, the models, and a notebook that asks each of them."""
     wheel_name, data = wheel()
-    lines = [f"{package}=={version}" for package, version in pinned(plan.extras).items()]
     found = {
-        "binder/requirements.txt": "".join(f"{line}\n" for line in [*lines, f"./{wheel_name}"]).encode(),
+        "binder/requirements.txt": requirements_txt(plan.extras, f"./{wheel_name}"),
         "runtime.txt": b"python-3.11\n",
         wheel_name: data,
         "models.ipynb": json.dumps(_notebook(plan), indent=1).encode(),

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 
-from drivetrain.bundle.archive import write_zip
 from drivetrain.deploy.plan import GRPC, HTTP, Plan
-from drivetrain.deploy.requirements import STRIPPED, pinned
+from drivetrain.deploy.requirements import STRIPPED, requirements_txt
 from drivetrain.deploy.wheel import wheel
 
 BUILDER = "docker.io/library/python:3.11-slim-bookworm"
@@ -18,10 +17,9 @@ TARGET = "/app"
 def files(plan: Plan, port: int = HTTP, name: str = "Containerfile") -> dict[str, bytes]:
     """What an image is built from, by path: its description, the packages to install, this package, the models, the settings."""
     wheel_name, wheel_data = wheel()
-    lines = [f"{package}=={version}" for package, version in pinned(plan.extras).items()]
     found = {
         name: _description(plan, wheel_name, port).encode(),
-        "requirements.txt": "".join(f"{line}\n" for line in lines).encode(),
+        "requirements.txt": requirements_txt(plan.extras),
         wheel_name: wheel_data,
         ".dockerignore": b"kubernetes.yaml\nkserve.yaml\ncompose.yaml\ntriton\n",
         **models(plan),
@@ -31,10 +29,7 @@ def files(plan: Plan, port: int = HTTP, name: str = "Containerfile") -> dict[str
 
 def models(plan: Plan) -> dict[str, bytes]:
     """The repository: models/NAME/VERSION/NAME.bundle."""
-    return {
-        f"models/{each.path}": write_zip({name: bytes(view) for name, view in each.bundle.members.items()})
-        for each in plan.models
-    }
+    return {f"models/{each.path}": each.packed for each in plan.models}
 
 
 def arguments(config: str = "", port: int = HTTP) -> list[str]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from drivetrain.bundle import Bundle, open_bundle
+from drivetrain.bundle.archive import write_zip
 from drivetrain.errors import DataError, UsageError
 from drivetrain.files import file_error
 from drivetrain.serve.load_settings import load_settings
@@ -32,6 +34,11 @@ class Deployed:
     def path(self) -> str:
         """Where it lies in a repository, with slashes."""
         return f"{self.name}/{self.version}/{self.name}.bundle"
+
+    @cached_property
+    def packed(self) -> bytes:
+        """The bundle as one file: made once, however many systems are written for."""
+        return write_zip({name: bytes(view) for name, view in self.bundle.members.items()})
 
 
 @dataclass(frozen=True)

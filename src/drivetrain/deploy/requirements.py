@@ -47,6 +47,12 @@ def pinned(extras: Sequence[str]) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
+def requirements_txt(extras: Sequence[str], *more: str) -> bytes:
+    """The same as a requirements.txt, with these lines behind."""
+    lines = [*(f"{package}=={version}" for package, version in pinned(extras).items()), *more]
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
 def _applies(requirement: Requirement, extra: str) -> bool:
     return requirement.marker is None or requirement.marker.evaluate({"extra": extra})
 

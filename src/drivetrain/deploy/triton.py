@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from drivetrain.bundle import Bundle
-from drivetrain.bundle.archive import write_zip
 from drivetrain.bundle.program import Forecast, Generate
 from drivetrain.codecs import Codec
 from drivetrain.deploy.plan import Deployed, Plan
@@ -80,9 +79,8 @@ def _model(name: str, versions: list[Deployed]) -> Iterator[tuple[str, bytes]]:
         )
         also = ", run_in_triton" if graph else ""
         text = _MODEL % {"about": about, "bundle": repr(file), "run": run, "also": also}
-        members = {member: bytes(view) for member, view in each.bundle.members.items()}
         yield f"models/{name}/{each.version}/model.py", text.encode()
-        yield f"models/{name}/{each.version}/{file}", write_zip(members)
+        yield f"models/{name}/{each.version}/{file}", each.packed
         if graph:
             yield f"models/{name}{GRAPH}/{each.version}/model.onnx", each.bundle.graph
 

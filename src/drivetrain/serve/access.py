@@ -99,7 +99,7 @@ class Gate:
                 fix='[access] admin = true in serve.toml allows it, to keys that have the right "admin".',
             )
         if right in caller.rights and (right != "admin" or caller.name):
-            if model is None or caller.models is None or model in caller.models or right == "open":
+            if model is None or right == "open" or caller.sees(model):
                 return
             raise Refusal(403, "this key may not use this model", fix=WIDER)
         if self._keys and caller.rights == _NOBODY:

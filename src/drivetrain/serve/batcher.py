@@ -133,16 +133,24 @@ class Batcher:
     def submit_items(
         self, items: Sequence[Any], kind: Kind, *, priority: int = 0, digest: int = 0
     ) -> Awaitable[list[Any]]:
-        """The same of a list, a row each; of a long one in parts, so that others get in between."""
+        """The same of a list, a row each; of a long one in parts."""
         if len(items) <= self.most:
             return self.submit(items, len(items), kind, priority=priority, digest=digest)
-        return self._in_parts(items, kind, priority, digest)
+        return self._list_in_parts(items, kind, priority, digest)
 
-    async def _in_parts(self, items: Sequence[Any], kind: Kind, priority: int, digest: int) -> list[Any]:
+    async def _list_in_parts(self, items: Sequence[Any], kind: Kind, priority: int, digest: int) -> list[Any]:
+        parts = await self.in_parts(items.__getitem__, len(items), kind, priority=priority, digest=digest)
+        return [each for part in parts for each in part]
+
+    async def in_parts(
+        self, cut: Callable[[slice], Any], rows: int, kind: Kind, *, priority: int = 0, digest: int = 0
+    ) -> list[Any]:
+        """What `run` makes of each part of more rows than one run takes, of which `cut` gives some; others get in between."""
         found: list[Any] = []
-        for start in range(0, len(items), self.most):
-            some = items[start : start + self.most]
-            found += await self.submit(some, len(some), kind, priority=priority, digest=digest)
+        for start in range(0, rows, self.most):
+            end = min(start + self.most, rows)
+            some = cut(slice(start, end))
+            found.append(await self.submit(some, end - start, kind, priority=priority, digest=digest))
         return found
 
     @property

@@ -65,11 +65,7 @@ class Remote:
         self._files = files
         marks = {path: mark for path, (_, mark, _) in files.items()}
         self.alone = MANIFEST in marks or "" in marks
-        if "" in marks:
-            digest = hashlib.blake2b(marks[""].encode(), digest_size=16).hexdigest()
-            listing = Listing({self.name: {1: Found(self.name, 1, "", digest)}})
-        else:
-            listing = models_in(marks, {}, self.name)
+        listing = models_in(marks, {}, self.name)
         self._known = {_key(found) for versions in listing.found.values() for found in versions.values()}
         return listing
 

@@ -98,8 +98,9 @@ def _within(folder: str, other: str) -> bool:
 
 
 def models_in(files: Mapping[str, str], faults: Mapping[str, str], name: str) -> Listing:
-    """The models and versions that these files make; `name` is that of the folder, for one that is itself a model's."""
-    if MANIFEST in files:
+    """The models and versions that these files make; `name` is that of the folder, for one that is itself a model's, or of the one
+    file that there is, whose path is ""."""
+    if MANIFEST in files or "" in files:
         return Listing({name: {1: Found(name, 1, "", _mark(files))}})
     groups = _by_first(files)
     if all(map(is_version, (first.removesuffix(BUNDLE) for first in groups))) and any(

@@ -14,6 +14,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -174,7 +175,10 @@ async def answer_tensors(
                 encoded, rows, kind, priority=priority, digest=digest
             )
         else:
-            whole = await _in_parts(batcher, encoded, rows, kind, priority, digest)
+            parts = await batcher.in_parts(
+                partial(_cut, encoded), rows, kind, priority=priority, digest=digest
+            )
+            whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         if suspect:
             server.quarantine.acquit(digest)
         chosen = {name: whole[name] for name in outputs} if outputs else whole
@@ -186,17 +190,6 @@ async def answer_tensors(
         if lease.shadows:
             server.shadows.tensors(lease, feeds, whole, request)
     return found
-
-
-async def _in_parts(
-    batcher: Batcher, feeds: Mapping[str, Array], rows: int, kind: Kind, priority: int, digest: int
-) -> dict[str, Array]:
-    """The outputs for more rows than one run takes; others get in between its parts."""
-    parts: list[dict[str, Array]] = []
-    for start in range(0, rows, batcher.most):
-        some, count = _cut(feeds, slice(start, start + batcher.most)), min(batcher.most, rows - start)
-        parts.append(await batcher.submit(some, count, kind, priority=priority, digest=digest))
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _tensors_together(graph: TensorGraph, works: Sequence[Work]) -> Ran:

@@ -21,6 +21,7 @@ from drivetrain.serve.ports import longest
 from drivetrain.serve.recording import record_items, record_tensors
 from drivetrain.serve.router import Lease
 from drivetrain.serve.servable import Servable
+from drivetrain.serve.tensors import check_feeds
 from drivetrain.serve.types import Request
 from drivetrain.types import Answer, Array, Failure
 
@@ -69,8 +70,6 @@ class Shadows:
         """The same of arrays, where the shadow takes such."""
 
         async def ask(shadow: Servable, digest: int, alone: bool) -> Counted:
-            from drivetrain.serve.tensors import check_feeds
-
             if shadow.graph is None:
                 raise DrivetrainError("it takes no tensors.")
             begun = time.perf_counter()

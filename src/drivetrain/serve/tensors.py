@@ -93,7 +93,7 @@ def from_json(name: str, datatype: str, shape: Any, data: Any) -> Array:
     if len(nested) > 1 and _plain(nested) != _plain(sides):
         raise _refused(
             f"Unable to parse 'data': Shape does not match true shape of 'data' field: input '{name}' has shape "
-            f"{_written(sides)}, its data {_written(nested)}"
+            f"{written(sides)}, its data {written(nested)}"
         )
     return shaped(name, datatype, sides, _elements(name, datatype, dtype, flat))
 
@@ -138,10 +138,15 @@ def shaped(name: str, datatype: str, shape: Sequence[int], flat: Any) -> Array:
     if len(flat) != math.prod(shape):
         raise _refused(
             f"Unable to parse 'data': Shape does not match true shape of 'data' field: input '{name}' has shape "
-            f"{_written(shape)}, its data {len(flat):,} elements"
+            f"{written(shape)}, its data {len(flat):,} elements"
         )
     if datatype != "BYTES":
         return np.asarray(flat, DATATYPES[datatype]).reshape(shape)
+    return filled(shape, flat)
+
+
+def filled(shape: Sequence[int], flat: Sequence[Any]) -> Array:
+    """Texts or bytes in a row as an array of objects."""
     made = np.empty(len(flat), object)
     made[:] = flat
     return made.reshape(shape)
@@ -150,7 +155,7 @@ def shaped(name: str, datatype: str, shape: Sequence[int], flat: Any) -> Array:
 def to_bytes(array: Array) -> bytes:
     """What `from_bytes` reads."""
     if array.dtype.kind in "OSU":
-        return b"".join(LENGTH.pack(len(data)) + data for data in map(_encoded, array.ravel().tolist()))
+        return b"".join(map(packed, array.ravel().tolist()))
     return np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()
 
 
@@ -160,7 +165,7 @@ def to_json(array: Array) -> Any:
     flat = array.reshape(-1)
     if flat.dtype.kind in "OSU":
         try:
-            return [_encoded(value).decode() for value in flat.tolist()]
+            return [encoded(value).decode() for value in flat.tolist()]
         except UnicodeDecodeError:
             raise _refused(
                 "the output holds bytes that are not UTF-8, which JSON can't say. Ask for it with 'binary_data'"
@@ -202,8 +207,8 @@ def _check_feed(model: str, port: Port, array: Array) -> None:
         shape = (-1, 1) if array.ndim == 2 else (-1,)
     if len(shape) != array.ndim or any(side not in (-1, have) for side, have in zip(shape, array.shape)):
         raise _refused(
-            f"unexpected shape for input '{port.name}' for model '{model}'. Expected {_written(shape)}, got "
-            f"{_written(array.shape)}"
+            f"unexpected shape for input '{port.name}' for model '{model}'. Expected {written(shape)}, got "
+            f"{written(array.shape)}"
         )
     if not array.size and not array.shape[0]:
         raise _refused(f"input '{port.name}' for model '{model}' has no rows")
@@ -215,6 +220,11 @@ def check_outputs(servable: Any, names: Iterable[str]) -> None:
     for name in names:
         if name not in known:
             raise _refused(f"unexpected inference output '{name[:60]}' for model '{servable.name}'")
+
+
+def labels_of(servable: Any, name: str) -> Sequence[str] | None:
+    """What the elements of an output are called, where they are classes."""
+    return next(port.extra.get("labels") for port in servable.outputs if port.name == name)
 
 
 def classified(array: Array, count: int, labels: Sequence[str] | None) -> Array:
@@ -263,15 +273,13 @@ def _elements(name: str, datatype: str, dtype: np.dtype[Any], flat: list[Any]) -
     try:
         with np.errstate(over="ignore"):
             made = np.array(flat, dtype)
+        if dtype.kind != "f" or not np.isinf(made).any():
+            return made
     except (OverflowError, ValueError, TypeError):
-        raise _refused(
-            f"Unable to parse 'data': input '{name}' holds a number that is out of the range of {datatype}"
-        ) from None
-    if dtype.kind == "f" and np.isinf(made).any():
-        raise _refused(
-            f"Unable to parse 'data': input '{name}' holds a number that is out of the range of {datatype}"
-        )
-    return made
+        pass
+    raise _refused(
+        f"Unable to parse 'data': input '{name}' holds a number that is out of the range of {datatype}"
+    )
 
 
 def _wrong(name: str, datatype: str, flat: Sequence[Any], *kinds: type) -> Refusal:
@@ -311,8 +319,15 @@ def _texts(name: str, raw: bytes | memoryview, count: int) -> list[bytes]:
     return found
 
 
-def _encoded(value: Any) -> bytes:
+def encoded(value: Any) -> bytes:
+    """An element of BYTES."""
     return value if isinstance(value, bytes) else str(value).encode("utf-8", "backslashreplace")
+
+
+def packed(value: Any) -> bytes:
+    """The same with its length before it."""
+    data = encoded(value)
+    return LENGTH.pack(len(data)) + data
 
 
 def _plain(sides: Sequence[int]) -> list[int]:
@@ -320,7 +335,8 @@ def _plain(sides: Sequence[int]) -> list[int]:
     return [side for side in sides if side != 1]
 
 
-def _written(shape: Iterable[int]) -> str:
+def written(shape: Iterable[int]) -> str:
+    """A shape in the words of a fault."""
     return f"[{','.join(map(str, shape))}]"
 
 

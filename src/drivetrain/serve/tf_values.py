@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import chain
 from typing import Any, cast
 
 import numpy as np
 
 from drivetrain.serve import strict_json
-from drivetrain.serve.tensors import DATATYPES
+from drivetrain.serve.tensors import DATATYPES, filled
 from drivetrain.serve.types import Port, Refusal
 from drivetrain.types import Array
 
@@ -101,12 +101,6 @@ def flattened(value: Any) -> tuple[tuple[int, ...], list[Any]]:
     if any(isinstance(each, list) for each in level):
         raise Refusal(400, f"Encountered list at unexpected level: {len(shape)} expected < {len(shape)}")
     return tuple(shape), level
-
-
-def filled(shape: tuple[int, ...], flat: list[Any]) -> Array:
-    made = np.empty(len(flat), object)
-    made[:] = flat
-    return made.reshape(shape)
 
 
 def text_of(value: Any) -> str | bytes:
@@ -204,7 +198,3 @@ def _not(value: Any, kind: str) -> Refusal:
 
 def _lossy(value: Any, kind: str) -> Refusal:
     return Refusal(400, f"Cannot convert JSON value: {shown(value)} to {kind} without loss of precision.")
-
-
-def written(shape: Sequence[int]) -> str:
-    return f"[{','.join(map(str, shape))}]"

@@ -54,6 +54,10 @@ class Caller:
     models: frozenset[str] | None = None
     """Those that it may ask; None: all."""
 
+    def sees(self, model: str) -> bool:
+        """Whether a model is one of those that it may ask, and is told of."""
+        return self.models is None or model in self.models
+
 
 def _nothing() -> dict[str, Any]:
     return {}  # Six times as quick as dict[str, Any](), for each request.

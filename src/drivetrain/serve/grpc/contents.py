@@ -102,10 +102,7 @@ def proto_of(array: Array) -> Message:
         proto.tensor_shape.dim.add(size=side)
     flat = array.ravel()
     if datatype == "BYTES":
-        flat = [
-            each if isinstance(each, bytes) else str(each).encode("utf-8", "backslashreplace")
-            for each in flat
-        ]
+        flat = [tensors.encoded(each) for each in flat]
     elif datatype == "FP16":
         flat = flat.view(np.uint16)
     getattr(proto, _TYPES[datatype][1]).extend(flat if isinstance(flat, list) else flat.tolist())

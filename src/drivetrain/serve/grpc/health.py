@@ -43,8 +43,7 @@ async def check(server: Server, asked: Message, request: Request) -> Message:
 
 
 async def listed(server: Server, asked: Message, request: Request) -> Message:
-    mine = request.caller.models
-    models = [name for name in server.repository.models if mine is None or name in mine]
+    models = filter(request.caller.sees, server.repository.models)
     names = ["", *SERVICES, *models][:MOST_LISTED]
     return ListResponse(statuses={name: Response(status=status(server, name)) for name in names})
 

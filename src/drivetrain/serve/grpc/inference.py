@@ -4,7 +4,7 @@ kserve call them. https://github.com/kserve/open-inference-protocol, specificati
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from typing import Any, cast
 
@@ -178,8 +178,7 @@ def _rendered(found: path.AnsweredTensors, request_id: str, wanted: Mapping[str,
     reply = InferResponse(model_name=found.model, model_version=str(found.version), id=request_id)
     for name, array in found.outputs.items():
         if classes := wanted.get(name):
-            labels = next(port.extra.get("labels") for port in found.servable.outputs if port.name == name)
-            array = tensors.classified(array, classes, cast("Sequence[str] | None", labels))
+            array = tensors.classified(array, classes, tensors.labels_of(found.servable, name))
         reply.outputs.add(name=name, datatype=tensors.datatype_of(array.dtype), shape=array.shape)
         reply.raw_output_contents.append(tensors.to_bytes(array))
     if any(found.record_ids):
@@ -248,8 +247,7 @@ async def _written(
 def _text(model: str, version: int, request_id: str, text: str) -> Message:
     reply = InferResponse(model_name=model, model_version=str(version), id=request_id)
     reply.outputs.add(name=TEXT_OUT, datatype="BYTES", shape=[1, 1])
-    data = text.encode("utf-8", "backslashreplace")
-    reply.raw_output_contents.append(tensors.LENGTH.pack(len(data)) + data)
+    reply.raw_output_contents.append(tensors.packed(text))
     return reply
 
 
@@ -384,9 +382,8 @@ def _failed(asked: Message, words: str) -> Message:
 
 async def index(server: Server, asked: Message, request: Request) -> Message:
     reply = message("inference.RepositoryIndexResponse")()
-    mine = request.caller.models
     for each in server.repository.index(asked.ready):
-        if mine is None or each["name"] in mine:
+        if request.caller.sees(each["name"]):
             reply.models.add(
                 name=each["name"], version=each["version"], state=each["state"], reason=each["reason"]
             )

@@ -14,9 +14,20 @@ from drivetrain.serve.types import Asked, Refusal, Request, Response
 Result = TypeVar("Result")
 PRIORITY, TIMEOUT, STICKY, RECORDS = "x-priority", "x-timeout-ms", "x-sticky-key", "X-Record-Ids"
 MOST_PRIORITY = 100
+PARSE = "failed to parse the request JSON buffer: "
+"""What Triton says before what is wrong with a body."""
 _VERSION = re.compile(r"[0-9]{1,18}")
 _FRACTION = re.compile(r"-?[0-9]{1,9}\.[0-9]{1,18}")
 _WHOLE = re.compile(r"-?[0-9]{1,9}")
+
+
+def roots(model: str) -> tuple[str, str, str]:
+    """How a model is named under the pattern that names it alone, which leaves the version to the server: also one by its number,
+    and one by its label."""
+    return model, f"{model}/versions/{{version}}", f"{model}/labels/{{label}}"
+
+
+FRIENDLY, V2 = roots("/models/{model}"), roots("/v2/models/{model}")[:2]
 
 
 def asked_of(server: Any, request: Request, places: Mapping[str, str]) -> Asked:

@@ -177,7 +177,7 @@ async def triton_stream(server: Any, request: Request, places: Mapping[str, str]
 
 
 def _triton_asked(server: Any, request: Request) -> tuple[str, dict[str, Any]]:
-    record = base.object_of(server, request.body, "failed to parse the request JSON buffer: ")
+    record = base.object_of(server, request.body, base.PARSE)
     prompt, parameters = record.pop(TEXT_INPUT, None), record.pop("parameters", {})
     if not isinstance(prompt, str):
         raise Refusal(400, f"Unable to parse '{TEXT_INPUT}': it is no string")
@@ -194,15 +194,14 @@ def _named(servable: Any) -> dict[str, str]:
     return {"model_name": servable.name, "model_version": str(servable.version)}
 
 
-MODEL, V2 = "/models/{model}", "/v2/models/{model}"
 ROUTES = (
     *(
         Route("POST", f"{root}/generate", generate, "infer", "What a model writes after a prompt.")
-        for root in (MODEL, f"{MODEL}/versions/{{version}}", f"{MODEL}/labels/{{label}}")
+        for root in base.FRIENDLY
     ),
     *(
         Route("POST", f"{root}/{end}", handler, "infer", "What a model writes after a text.")
-        for root in (V2, f"{V2}/versions/{{version}}")
+        for root in base.V2
         for end, handler in (("generate", triton_generate), ("generate_stream", triton_stream))
     ),
 )

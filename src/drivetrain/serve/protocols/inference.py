@@ -8,7 +8,7 @@ https://github.com/triton-inference-server/server. Faults are worded as Triton w
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
@@ -24,7 +24,6 @@ from drivetrain.types import Array
 
 HEADER = "inference-header-content-length"
 BINARY, PLAIN = "binary_data_size", frozenset({"name", "shape", "datatype", "data"})
-PARSE = "failed to parse the request JSON buffer: "
 EXTENSIONS = (
     "binary_tensor_data", "classification", "generate", "model_configuration", "model_repository", "parameters", "schedule_policy",
     "statistics",
@@ -92,9 +91,8 @@ def _metadata(port: Port) -> dict[str, Any]:
 
 async def models(server: Any, request: Request, places: Mapping[str, str]) -> Response:
     """As KServe lists them."""
-    mine = request.caller.models
     found = [name for name, model in server.repository.models.items() if model.versions]
-    return base.answered({"models": sorted(name for name in found if mine is None or name in mine)})
+    return base.answered({"models": sorted(filter(request.caller.sees, found))})
 
 
 async def model_config(server: Any, request: Request, places: Mapping[str, str]) -> Response:
@@ -138,7 +136,7 @@ def _parted(server: Any, request: Request) -> tuple[dict[str, Any], memoryview]:
     body, given = request.body, request.headers.get(HEADER)
     if given is None:
         try:
-            return base.object_of(server, body, PARSE), NOTHING
+            return base.object_of(server, body, base.PARSE), NOTHING
         except Refusal as fault:
             if BINARY.encode() not in bytes(body[: 2**20]):
                 raise
@@ -148,7 +146,7 @@ def _parted(server: Any, request: Request) -> tuple[dict[str, Any], memoryview]:
     size = int(given)
     if size > len(body):
         raise Refusal(400, f"inference header size should be in range (0, {len(body)}), got: {size}")
-    return base.object_of(server, bytes(body[:size]), PARSE), memoryview(body)[size:]
+    return base.object_of(server, bytes(body[:size]), base.PARSE), memoryview(body)[size:]
 
 
 def _of_bytes(server: Any, asked: Asked, binary: memoryview) -> dict[str, Array]:
@@ -312,8 +310,7 @@ def _rendered(
     for name, array in found.outputs.items():
         how = wanted.get(name, everywhere)
         if how.classes:
-            labels = next(port.extra.get("labels") for port in found.servable.outputs if port.name == name)
-            array = tensors.classified(array, how.classes, cast("Sequence[str] | None", labels))
+            array = tensors.classified(array, how.classes, tensors.labels_of(found.servable, name))
         told: dict[str, Any] = {
             "name": name, "datatype": tensors.datatype_of(array.dtype), "shape": list(array.shape),
         }  # fmt: skip
@@ -338,24 +335,23 @@ def _rendered(
 
 
 async def index(server: Any, request: Request, places: Mapping[str, str]) -> Response:
-    record = base.object_of(server, request.body, PARSE)
+    record = base.object_of(server, request.body, base.PARSE)
     only_ready = record.get("ready", False)
     if not isinstance(only_ready, bool):
         raise Refusal(400, "Unable to parse 'ready': it is neither true nor false")
-    mine = request.caller.models
-    found = [each for each in server.repository.index(only_ready) if mine is None or each["name"] in mine]
-    return base.answered(found)
+    found = server.repository.index(only_ready)
+    return base.answered([each for each in found if request.caller.sees(each["name"])])
 
 
 async def load(server: Any, request: Request, places: Mapping[str, str]) -> Response:
-    if _parameters(base.object_of(server, request.body, PARSE), "the request"):
+    if _parameters(base.object_of(server, request.body, base.PARSE), "the request"):
         raise Refusal(400, "a load takes no parameters: what a model is says its bundle alone")
     await server.repository.load(places["model"])
     return base.answered({})
 
 
 async def unload(server: Any, request: Request, places: Mapping[str, str]) -> Response:
-    _parameters(base.object_of(server, request.body, PARSE), "the request")
+    _parameters(base.object_of(server, request.body, base.PARSE), "the request")
     await server.repository.unload(places["model"])
     return base.answered({})
 
@@ -372,8 +368,7 @@ def statistics_of(server: Any, request: Request, asked: Asked | None) -> dict[st
         if asked.version is not None:
             server.router.find(asked)
     else:
-        mine = request.caller.models
-        models = [each for name, each in server.repository.models.items() if mine is None or name in mine]
+        models = [each for name, each in server.repository.models.items() if request.caller.sees(name)]
     found = [
         _statistics(server, model.name, version)
         for model in models
@@ -407,21 +402,19 @@ def _spent(spent: Any) -> dict[str, int]:
     return {"count": math.floor(spent.count), "ns": math.floor(spent.ns)}
 
 
-MODEL = "/v2/models/{model}"
-ROOTS = (MODEL, f"{MODEL}/versions/{{version}}")
 REPOSITORY = "/v2/repository"
 ROUTES = (
     Route("GET", "/v2/health/live", live, "open", "Whether the server runs."),
     Route("GET", "/v2/health/ready", ready, "open", "Whether the server can answer."),
     Route("GET", "/v2", server_metadata, "read", "What the server is, and which extensions it has."),
-    *(Route("GET", root, model_metadata, "read", "The inputs and outputs of a model.") for root in ROOTS),
+    *(Route("GET", root, model_metadata, "read", "The inputs and outputs of a model.") for root in base.V2),
     *(
         Route("GET", f"{root}/config", model_config, "read", "What Triton calls its configuration.")
-        for root in ROOTS
+        for root in base.V2
     ),
-    *(Route("GET", f"{root}/ready", model_ready, "open", "Whether a model can answer.") for root in ROOTS),
-    *(Route("GET", f"{root}/stats", statistics, "read", "How often a model was asked.") for root in ROOTS),
-    *(Route("POST", f"{root}/infer", infer, "infer", "Tensors in, tensors out.") for root in ROOTS),
+    *(Route("GET", f"{root}/ready", model_ready, "open", "Whether a model can answer.") for root in base.V2),
+    *(Route("GET", f"{root}/stats", statistics, "read", "How often a model was asked.") for root in base.V2),
+    *(Route("POST", f"{root}/infer", infer, "infer", "Tensors in, tensors out.") for root in base.V2),
     Route("GET", "/v2/models", models, "read", "The names of the models that can answer."),
     Route("GET", "/v2/models/stats", statistics, "read", "How often each model was asked."),
     Route("POST", f"{REPOSITORY}/index", index, "read", "Every version there is, and its state."),

@@ -34,10 +34,9 @@ SHOWN = 32
 
 
 async def listed(server: Any, request: Request, places: Mapping[str, str]) -> Response:
-    mine = request.caller.models
     models = server.repository.models
     return base.answered(
-        {"models": [_model(models[name]) for name in sorted(models) if mine is None or name in mine]}
+        {"models": [_model(models[name]) for name in sorted(models) if request.caller.sees(name)]}
     )
 
 
@@ -179,10 +178,8 @@ def _csv(columns: Mapping[str, Sequence[Any]]) -> str:
     return text.getvalue()
 
 
-MODEL = "/models/{model}"
-ROOTS = (MODEL, f"{MODEL}/versions/{{version}}", f"{MODEL}/labels/{{label}}")
 ROUTES = (
     Route("GET", "/models", listed, "read", "The models, their versions, labels and states."),
-    *(Route("GET", root, described, "read", "What a model takes and answers.") for root in ROOTS),
-    *(Route("POST", f"{root}/predict", predict, "infer", "Answers to raw values.") for root in ROOTS),
+    *(Route("GET", root, described, "read", "What a model takes and answers.") for root in base.FRIENDLY),
+    *(Route("POST", f"{root}/predict", predict, "infer", "Answers to raw values.") for root in base.FRIENDLY),
 )

@@ -124,12 +124,11 @@ HEADERS = [
 
 
 async def description(server: Any, request: Request, places: Mapping[str, str]) -> Response:
-    mine = request.caller.models
     models = server.repository.models
     servables = [
         models[name].versions[models[name].newest]
         for name in sorted(models)
-        if models[name].newest is not None and (mine is None or name in mine)
+        if models[name].newest is not None and request.caller.sees(name)
     ]
     keys = bool(server.settings.access.keys)
     return base.answered(described(server.routes.all, servables, keys))

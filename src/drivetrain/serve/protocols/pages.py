@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from drivetrain.serve.protocols.base import answered, asked_of
+from drivetrain.serve.protocols.base import FRIENDLY, answered, asked_of
 from drivetrain.serve.types import Refusal, Request, Response, Route
 
 if TYPE_CHECKING:
@@ -86,10 +86,9 @@ async def signature(server: Server, request: Request, places: Mapping[str, str])
     )  # fmt: skip
 
 
-ROOTS = ("/models/{model}", "/models/{model}/versions/{version}", "/models/{model}/labels/{label}")
 ROUTES = (
     Route("GET", "/", models_page, "open", "The page that lists the models."),
     Route("GET", "/models/{model}/page", model_page, "open", "The page of a model: ask it in the browser."),
     Route("GET", "/pages/{file}", page_file, "open", "A file of the pages."),
-    *(Route("GET", f"{root}/signature", signature, "read", "The codecs of a model.") for root in ROOTS),
+    *(Route("GET", f"{root}/signature", signature, "read", "The codecs of a model.") for root in FRIENDLY),
 )

@@ -17,6 +17,7 @@ from drivetrain.codecs import Codec
 from drivetrain.serve import path
 from drivetrain.serve.loading import VersionState
 from drivetrain.serve.protocols import base
+from drivetrain.serve.tensors import written
 from drivetrain.serve.tf_values import (
     KINDS,
     WORDS,
@@ -27,7 +28,6 @@ from drivetrain.serve.tf_values import (
     shown,
     tensor_of,
     text_of,
-    written,
     wrong,
 )  # fmt: skip
 from drivetrain.serve.types import Asked, Port, Refusal, Request, Response, Route
@@ -360,8 +360,7 @@ def _of_another_kind(kind: str, wanted: str, own: str) -> Refusal:
     return Refusal(400, f"Expected {kind} signature method_name to be {method}{wanted}. Was: {method}{own}")
 
 
-MODEL = "/v1/models/{model}"
-ROOTS = (MODEL, f"{MODEL}/versions/{{version}}", f"{MODEL}/labels/{{label}}")
+ROOTS = base.roots("/v1/models/{model}")
 ROUTES = (
     Route("GET", "/v1/models", no_name, "read", "Refused: a model's name is missing."),
     *(Route("GET", root, status, "read", "The versions of a model, and how they are.") for root in ROOTS),
