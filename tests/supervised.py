@@ -16,6 +16,11 @@ from drivetrain.serve.settings import Settings
 from drivetrain.serve.supervise import Listening, Shared, supervise
 
 
+def say(line: str) -> None:
+    """A line, whole: where output isn't buffered, `print` writes the line and its end apart, and another process gets in between."""
+    os.write(1, f"{line}\n".encode())
+
+
 def work(settings: Settings, shared: Shared, number: int, life: int, tell: int) -> int:
     """Answers each connection, whose first word says how."""
     fault = sys.argv[2] if len(sys.argv) > 2 else ""
@@ -32,7 +37,7 @@ def work(settings: Settings, shared: Shared, number: int, life: int, tell: int) 
     hears, wakes = os.pipe()
     os.set_blocking(wakes, False)
     signal.signal(signal.SIGTERM, lambda *_: stopping.append(1))
-    signal.signal(signal.SIGHUP, lambda *_: print("looked", flush=True))
+    signal.signal(signal.SIGHUP, lambda *_: say("looked"))
     signal.set_wakeup_fd(wakes)
     quarantine = Quarantine(shared.deaths, number)
     os.write(tell, json.dumps({"ready": ["m"]}).encode() + b"\n")
@@ -69,12 +74,12 @@ def answer(quarantine: Quarantine, caller: object, stopping: list[int]) -> None:
 
 def listening(found: Listening) -> None:
     heavy = sorted({"numpy", "onnxruntime", "grpc", "asyncio"}.intersection(sys.modules))
-    print(json.dumps({"http": found.http, "models": found.models, "heavy": heavy}), flush=True)
+    say(json.dumps({"http": found.http, "models": found.models, "heavy": heavy}))
 
 
 if __name__ == "__main__":
     try:
         sys.exit(supervise(Settings("models", http=0, workers=int(sys.argv[1])), work, listening))
     except DrivetrainError as fault:
-        print(f"told: {fault}", flush=True)
+        say(f"told: {fault}")
         sys.exit(fault.exit_code)

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,9 +29,14 @@ class Served:
         self.process = subprocess.Popen(
             [sys.executable, str(SCRIPT), *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
+        self.told: dict[str, Any] = {}
+
+    def begins(self) -> Served:
+        """It has said its first line."""
         assert self.process.stdout
         self.first = self.process.stdout.readline()
         self.told = json.loads(self.first) if self.first.startswith("{") else {}
+        return self
 
     def ask(self, word: str) -> str:
         """What is answered; "" where the worker died over it."""
@@ -53,7 +59,7 @@ def serve() -> Iterator[Callable[..., Served]]:
 
     def begin(*words: str) -> Served:
         made.append(Served(*words))
-        return made[-1]
+        return made[-1].begins()
 
     yield begin
     for each in made:
