@@ -17,7 +17,7 @@ from drivetrain.serve.supervise import Listening, Shared, supervise
 
 
 def say(line: str) -> None:
-    """A line, whole: where output isn't buffered, `print` writes the line and its end apart, and another process gets in between."""
+    """A line, whole: where output isn't buffered `print` writes its end by itself, and another process gets in between."""
     os.write(1, f"{line}\n".encode())
 
 
