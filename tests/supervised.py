@@ -45,6 +45,8 @@ def work(settings: Settings, shared: Shared, number: int, life: int, tell: int) 
         found = select.select([life, hears, *shared.sockets], [], [])[0]
         if life in found:
             return 0
+        if hears in found:
+            os.read(hears, 100)
         for each in (each for each in found if each in shared.sockets):
             with suppress(BlockingIOError):
                 answer(quarantine, each.accept()[0], stopping)
