@@ -16,7 +16,7 @@ import numpy as np
 from common import data_folder, write_result
 
 import drivetrain as dt
-from drivetrain.evidence.conformal import limited, with_interval
+from drivetrain.findings.conformal import limited, with_interval
 from drivetrain.learn.bare import train_bare
 
 SETS: dict[str, tuple[str, str, dict[str, Any]]] = {

@@ -28,8 +28,8 @@ from svd import DEFAULTS, GRID, svd
 
 import drivetrain as dt
 from drivetrain.data.dataset import Dataset
-from drivetrain.evidence.ranking_beside import by_rating
 from drivetrain.files import from_json
+from drivetrain.findings.ranking_beside import by_rating
 from drivetrain.learn.bare import train_bare
 from drivetrain.learn.base import BaseLearner
 from drivetrain.learn.baselines.recommend import ranking_baselines, rating_baselines

@@ -20,7 +20,7 @@ from common import data_folder, write_result
 from scipy.stats import spearmanr
 
 import drivetrain as dt
-from drivetrain.evidence.telling import words_that_mattered
+from drivetrain.findings.telling import words_that_mattered
 from drivetrain.interpret.category import scores
 from drivetrain.learn.by_name import make_learner
 

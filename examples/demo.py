@@ -20,7 +20,7 @@ from drivetrain.bundle import open_bundle
 from drivetrain.cli.common import metrics_table
 from drivetrain.cli.verbs import verify
 from drivetrain.evaluate import evaluate
-from drivetrain.evidence.result import baseline_metrics
+from drivetrain.findings.result import baseline_metrics
 from drivetrain.learn.baselines.supervised import fit_baselines
 
 HERE = Path("demo")

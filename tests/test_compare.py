@@ -21,9 +21,9 @@ from drivetrain.codecs.ranking import Ranking
 from drivetrain.codecs.tags import Tags
 from drivetrain.data.digest import digest
 from drivetrain.errors import DataError, DrivetrainError, FileError, UsageError
-from drivetrain.evidence.comparison import Comparison, compare, holm
-from drivetrain.evidence.shared_rows import common_rows, common_targets
 from drivetrain.files import to_json
+from drivetrain.findings.comparison import Comparison, compare, holm
+from drivetrain.findings.shared_rows import common_rows, common_targets
 from drivetrain.learn.runs.folder import Run
 from drivetrain.learn.runs.predictions import Validation
 from drivetrain.types import Array
@@ -457,7 +457,7 @@ def test_names_from_the_outside_are_no_markup(tmp_path: Path) -> None:
 
 def test_it_needs_no_torch_and_is_a_function_of_the_package() -> None:
     code = (
-        "import sys, drivetrain.evidence.comparison, drivetrain as dt; assert callable(dt.compare);"
+        "import sys, drivetrain.findings.comparison, drivetrain as dt; assert callable(dt.compare);"
         "assert 'torch' not in sys.modules and 'matplotlib' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from drivetrain.errors import UsageError
-from drivetrain.evidence import copying as module
-from drivetrain.evidence.copying import copying
+from drivetrain.findings import copying as module
+from drivetrain.findings.copying import copying
 
 
 def letters(n: int, seed: int) -> str:

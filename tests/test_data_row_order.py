@@ -10,7 +10,7 @@ from drivetrain.data import split
 from drivetrain.data.kinds.guess import guess_kinds, to_table
 from drivetrain.data.proposals import propose_split
 from drivetrain.data.read.readers import read_frame
-from drivetrain.evidence.split_effect import split_difference
+from drivetrain.findings.split_effect import split_difference
 
 pytest.importorskip("polars")
 N = 800

@@ -34,8 +34,9 @@ WITHOUT_TORCH = (
     "drivetrain.learn.by_name", "drivetrain.learn.trees.learner", "drivetrain.learn.baselines.supervised",
     "drivetrain.learn.trees.graph",
     "drivetrain.tasks.image_classification", "drivetrain.models.registry", "drivetrain.models.hub", "drivetrain.cli.main",
-    "drivetrain.evidence.comparison", "drivetrain.test_set_uses", "drivetrain.learn.runs.folder",
+    "drivetrain.findings.comparison", "drivetrain.test_set_uses", "drivetrain.learn.runs.folder",
     "drivetrain.learn.runs.predictions", "drivetrain.records.recorder", "drivetrain.records.batch", "drivetrain.data.record_files",
+    "drivetrain.decide", "drivetrain.effects", "drivetrain.evidence",
 )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from given import Given, dataset, people, two_classes
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.tags import Tags
 from drivetrain.errors import UsageError
-from drivetrain.evidence.conformal import fit_intervals
+from drivetrain.findings.conformal import fit_intervals
 from drivetrain.interpret import Classification, Interpretation, Regression
 from drivetrain.interpret.thresholds import thresholds
 from drivetrain.tasks.block import DataBlock

@@ -14,7 +14,7 @@ from PIL import Image
 from tables import write_csv
 
 import drivetrain as dt
-from drivetrain.evidence.label_faults import label_faults
+from drivetrain.findings.label_faults import label_faults
 from drivetrain.interpret.base import save_losses
 
 

@@ -19,8 +19,8 @@ import drivetrain as dt
 from drivetrain.charts.passages import MOST_WORDS, Passage, Piece, passages, shaded
 from drivetrain.codecs.text import WORD
 from drivetrain.errors import DataError, UsageError
-from drivetrain.evidence.telling import mistakes_told, words_that_mattered
 from drivetrain.files import from_json
+from drivetrain.findings.telling import mistakes_told, words_that_mattered
 from drivetrain.grams import grams_of, stretches_of
 from drivetrain.interpret import telling
 from drivetrain.interpret.category import scores

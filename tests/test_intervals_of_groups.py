@@ -10,7 +10,7 @@ import sensors
 
 import drivetrain as dt
 from drivetrain.codecs.category import Category
-from drivetrain.evidence.result import surer_than_right
+from drivetrain.findings.result import surer_than_right
 from drivetrain.metrics import Statistic, difference, measure, paired_difference, per_class
 from drivetrain.metrics.estimate import FEWEST_GROUPS, wilson
 

@@ -14,9 +14,9 @@ import pytest
 import docs
 import drivetrain as dt
 from drivetrain.errors import DataError, UsageError
-from drivetrain.evidence.confident import find_doubts, most_wrong
-from drivetrain.evidence.label_faults import LabelFaults, label_faults
 from drivetrain.files import to_json
+from drivetrain.findings.confident import find_doubts, most_wrong
+from drivetrain.findings.label_faults import LabelFaults, label_faults
 from drivetrain.types import Array
 
 ITEM = {"row", "origin", "given", "suggested", "probability", "score"}

@@ -17,7 +17,7 @@ from drivetrain.codecs.image import Image
 from drivetrain.codecs.number import Number
 from drivetrain.codecs.tags import Tags
 from drivetrain.codecs.text import Text
-from drivetrain.evidence.result import baseline_metrics
+from drivetrain.findings.result import baseline_metrics
 from drivetrain.learn.baselines import supervised as module
 from drivetrain.learn.baselines.missing import missing_baselines
 from drivetrain.learn.baselines.supervised import fit_baselines

@@ -13,10 +13,10 @@ from commands import drivetrain
 import drivetrain as dt
 from drivetrain.data.refit import fold, pool, spread_order, strata, with_train
 from drivetrain.errors import DataError, UsageError
-from drivetrain.evidence.learning_curve import LearningCurve, _curve, learning_curve
-from drivetrain.evidence.power_law import fit
 from drivetrain.figures import resolved
 from drivetrain.files import to_json
+from drivetrain.findings.learning_curve import LearningCurve, _curve, learning_curve
+from drivetrain.findings.power_law import fit
 from drivetrain.learn.bare import train_bare
 from drivetrain.learn.names import one_model, quick_model
 from drivetrain.metrics import Statistic
@@ -273,7 +273,7 @@ def test_a_file_that_no_chart_can_be_written_to_is_refused_before_the_trainings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "drivetrain.evidence.learning_curve.learning_curve", lambda *_, **__: pytest.fail("it was trained")
+        "drivetrain.findings.learning_curve.learning_curve", lambda *_, **__: pytest.fail("it was trained")
     )
     table = tmp_path / "t.csv"
     table.write_text("x,y\n" + "1,a\n2,b\n" * 20)

@@ -10,7 +10,7 @@ from given import Given, dataset
 
 import drivetrain as dt
 from drivetrain.codecs.number import Number
-from drivetrain.evidence.conformal import fit_intervals, held_by_halves, limited, with_interval
+from drivetrain.findings.conformal import fit_intervals, held_by_halves, limited, with_interval
 
 PLAIN = Number(center=50.0, spread=25.0)
 

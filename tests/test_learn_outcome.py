@@ -10,7 +10,7 @@ import pytest
 from drivetrain.codecs import Signature
 from drivetrain.codecs.category import Category
 from drivetrain.codecs.number import Number
-from drivetrain.evidence.result import compare_with, right_more_often, too_few, too_good, worse_metric
+from drivetrain.findings.result import compare_with, right_more_often, too_few, too_good, worse_metric
 from drivetrain.learn.baselines.supervised import Baseline
 from drivetrain.metrics import losses
 

@@ -137,7 +137,7 @@ def test_no_rows_have_no_metrics_of_large_outputs() -> None:
 
 @pytest.mark.slow
 def test_a_model_with_large_outputs_is_trained_compared_exported_and_measured(tmp_path: Path) -> None:
-    from drivetrain.evidence.comparison import compare
+    from drivetrain.findings.comparison import compare
 
     data = sayings(60, Saying(64, 1000))
     runs = [tmp_path / "one", tmp_path / "two"]

@@ -23,9 +23,9 @@ from drivetrain.charts import rows as rows_chart
 from drivetrain.charts import table_html
 from drivetrain.cli.main import main
 from drivetrain.data.show import overview
-from drivetrain.evidence.report_content import card_content, report_content
 from drivetrain.files import formula_safe
 from drivetrain.files import write_csv as write_safe_csv
+from drivetrain.findings.report_content import card_content, report_content
 from drivetrain.report.card import model_card
 from drivetrain.report.page import report_html
 

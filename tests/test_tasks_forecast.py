@@ -228,7 +228,7 @@ def test_a_file_goes_the_whole_way_and_a_run_is_taken_up_again(tmp_path: Path) -
 @pytest.mark.slow
 def test_runs_on_series_with_gaps_are_compared_as_their_results_are(tmp_path: Path) -> None:
     """A moment that nobody measured is NaN in both, which is no other truth; another horizon is another question."""
-    from drivetrain.evidence.comparison import compare
+    from drivetrain.findings.comparison import compare
 
     frame = sales()
     frame["units"][[120, 135, 140]] = np.nan

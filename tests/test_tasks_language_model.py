@@ -22,7 +22,7 @@ from drivetrain.codecs.tokens import Tokens
 from drivetrain.data.forms import source as text_source
 from drivetrain.data.forms.source import TextSource, blocks
 from drivetrain.errors import DrivetrainError, UsageError
-from drivetrain.evidence.written import written_by
+from drivetrain.findings.written import written_by
 from drivetrain.learn.runs import checkpoints
 from drivetrain.learn.settings import Phase
 from drivetrain.metrics import tokens as metrics

@@ -10,7 +10,7 @@ from sounds import RATE, sound_folder, tone, write
 import drivetrain as dt
 from drivetrain.data.checks.sounds import _guessed, check
 from drivetrain.errors import DataError, DrivetrainError, UsageError
-from drivetrain.evidence.label_faults import label_faults
+from drivetrain.findings.label_faults import label_faults
 from drivetrain.sound.wav import to_wav
 from drivetrain.tasks.sounds import read_source
 

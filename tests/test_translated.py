@@ -13,7 +13,7 @@ from tongues import pairs, write_pairs
 
 import drivetrain as dt
 from drivetrain.errors import UsageError
-from drivetrain.evidence.translated import beside, sections
+from drivetrain.findings.translated import beside, sections
 
 SMALL = "transformer:1-layers:32-wide"
 

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from drivetrain import decide as decide
+    from drivetrain import effects as effects
+    from drivetrain import evidence as evidence
     from drivetrain.codecs import Codec as Codec
     from drivetrain.codecs import Signature as Signature
     from drivetrain.codecs.audio import Audio as Audio
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
     from drivetrain.data.read.folders import image_files as image_files
     from drivetrain.data.read.folders import parent_folder as parent_folder
     from drivetrain.errors import DrivetrainError as DrivetrainError
-    from drivetrain.evidence.comparison import compare as compare
+    from drivetrain.findings.comparison import compare as compare
     from drivetrain.learn.hooks import Hook as Hook
     from drivetrain.learn.learner import Learner as Learner
     from drivetrain.learn.objectives.base import Objective as Objective
@@ -78,8 +81,11 @@ _PUBLIC = {
     "Signature": "drivetrain.codecs",
     "SoundAugment": "drivetrain.data.augment.sounds",
     "Trace": "drivetrain.codecs.trace",
-    "compare": "drivetrain.evidence.comparison",
+    "compare": "drivetrain.findings.comparison",
+    "decide": "drivetrain.decide",
+    "effects": "drivetrain.effects",
     "embeddings": "drivetrain.runtime",
+    "evidence": "drivetrain.evidence",
     "file_classification": "drivetrain.tasks.file_classification",
     "forecast": "drivetrain.tasks.forecast",
     "image_classification": "drivetrain.tasks.image_classification",
@@ -96,7 +102,8 @@ _PUBLIC = {
     "tune": "drivetrain.search.tune",
 }
 _MODULES = (
-    "file_classification", "forecast", "image_classification", "language_model", "recommendation", "sequence_classification",
+    "decide", "effects", "evidence", "file_classification", "forecast", "image_classification", "language_model",
+    "recommendation", "sequence_classification",
     "sound_classification", "split", "tabular",
     "text_classification", "translation",
 )  # fmt: skip

@@ -1,1 +1,7 @@
-"""What a training has shown, and how sure that is: results, intervals, curves, comparisons, refits."""
+"""Weigh a claim: its effect, interval and p-value, its power, and whether to act on it or to look again first."""
+
+from drivetrain.lazily import attributes
+
+_MODULES: dict[str, str] = {}
+__all__ = [*_MODULES]  # pyright: ignore[reportUnsupportedDunderAll]
+__getattr__ = attributes(__name__, _MODULES)

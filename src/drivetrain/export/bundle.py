@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drivetrain.bundle import make_cases, refuse_no_bundle, verify, write_bundle
-from drivetrain.evidence.conformal import fit_intervals
-from drivetrain.evidence.report_content import card_content
 from drivetrain.files import sha256
+from drivetrain.findings.conformal import fit_intervals
+from drivetrain.findings.report_content import card_content
 from drivetrain.learn.base import not_trained
 from drivetrain.learn.runs.folder import versions
 from drivetrain.report.card import model_card

@@ -14,8 +14,8 @@ from drivetrain.bundle.forecasts import MOST_SCORES, Alarms, Forecasts, HistoryC
 from drivetrain.bundle.program import Forecast
 from drivetrain.bundle.tensors import made_names
 from drivetrain.codecs import Signature
-from drivetrain.evidence.report_content import card_content
 from drivetrain.export.bundle import data_facts
+from drivetrain.findings.report_content import card_content
 from drivetrain.forecasting.bands import widths
 from drivetrain.learn.base import not_trained
 from drivetrain.learn.runs.folder import versions

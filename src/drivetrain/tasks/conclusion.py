@@ -26,7 +26,7 @@ class Concluded(Conclusion):
 
     def finish(self, learner: BaseLearner) -> dict[str, Any]:
         """What this takes is bounded by what the training took; what there was no time for is told."""
-        from drivetrain.evidence.result import brief_result
+        from drivetrain.findings.result import brief_result
         from drivetrain.learn.runs.predictions import Validation
 
         brief = learner.brief or bool(learner.unmeasured)
@@ -40,9 +40,9 @@ class Concluded(Conclusion):
         return result
 
     def _result(self, learner: BaseLearner) -> dict[str, Any]:
-        from drivetrain.evidence.conformal import fit_intervals
-        from drivetrain.evidence.result import make_result
-        from drivetrain.evidence.telling import words_that_mattered
+        from drivetrain.findings.conformal import fit_intervals
+        from drivetrain.findings.result import make_result
+        from drivetrain.findings.telling import words_that_mattered
 
         held = fit_intervals(learner)
         result = make_result(learner)
@@ -58,14 +58,14 @@ class Concluded(Conclusion):
         return max(LEAST_SECONDS, SHARE_OF_SECONDS * learner.seconds)
 
     def _report(self, learner: BaseLearner, folder: Path) -> None:
-        from drivetrain.evidence.report_content import report_content, write_top_losses
+        from drivetrain.findings.report_content import report_content, write_top_losses
         from drivetrain.report.page import write_report
 
         write_top_losses(learner, folder / TOP_LOSSES)
         write_report(folder / "report.html", report_content(learner, Deadline(self._seconds(learner) / 2)))
 
     def finish_beside(self, learner: BaseLearner) -> None:
-        from drivetrain.evidence.conformal import fit_intervals
+        from drivetrain.findings.conformal import fit_intervals
 
         fit_intervals(learner)
 

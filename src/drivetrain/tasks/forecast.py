@@ -115,7 +115,7 @@ class Forecast(Task):
         return data.whole()
 
     def evaluate(self, bundle: Bundle, source: str, trusted: bool, quiet: bool) -> dict[str, Any]:
-        from drivetrain.evidence.forecast_measure import measured_forecasts
+        from drivetrain.findings.forecast_measure import measured_forecasts
 
         return measured_forecasts(bundle, source, trusted, quiet)
 

@@ -38,8 +38,8 @@ class Forecasted(Concluded):
 
     def finish(self, learner: BaseLearner) -> dict[str, Any]:
         """The result, with a page of it."""
-        from drivetrain.evidence.report_content import page_content
-        from drivetrain.evidence.result import TRAINED_ON, fitted_again, result_of, told_apart, worse_metric
+        from drivetrain.findings.report_content import page_content
+        from drivetrain.findings.result import TRAINED_ON, fitted_again, result_of, told_apart, worse_metric
         from drivetrain.learn.runs.predictions import Validation
         from drivetrain.metrics.estimate import estimates
         from drivetrain.report.page import write_report

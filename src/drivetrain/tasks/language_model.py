@@ -80,12 +80,12 @@ class LanguageModel(Task):
         }
 
     def find_faults(self, data: Any) -> Report:
-        from drivetrain.evidence.text_faults import check_text
+        from drivetrain.findings.text_faults import check_text
 
         return check_text(data)
 
     def evaluate(self, bundle: Bundle, source: str, trusted: bool, quiet: bool) -> dict[str, Any]:
-        from drivetrain.evidence.text_measure import measured_text
+        from drivetrain.findings.text_measure import measured_text
 
         return measured_text(bundle, source, trusted, quiet)
 

@@ -14,8 +14,8 @@ from drivetrain.tasks.conclusion import Concluded
 if TYPE_CHECKING:
     from drivetrain.charts import Chart
     from drivetrain.data.faults import Report
-    from drivetrain.evidence.label_faults import LabelFaults
-    from drivetrain.evidence.learning_curve import LearningCurve
+    from drivetrain.findings.label_faults import LabelFaults
+    from drivetrain.findings.learning_curve import LearningCurve
 
 
 class Problem(Dataset):
@@ -75,13 +75,13 @@ class Problem(Dataset):
         return make_learner(self, model, **options)
 
     def learning_curve(self, model: Any = None, **options: Any) -> LearningCurve:
-        """Would more data help? Trains on growing parts of the training rows; see `drivetrain.evidence.learning_curve`."""
-        from drivetrain.evidence.learning_curve import learning_curve
+        """Would more data help? Trains on growing parts of the training rows; see `drivetrain.findings.learning_curve`."""
+        from drivetrain.findings.learning_curve import learning_curve
 
         return learning_curve(self, model, **options)
 
     def label_faults(self, model: Any = "fast", **options: Any) -> LabelFaults:
-        """The rows whose label a cross-validated model doubts; see `drivetrain.evidence.label_faults`."""
-        from drivetrain.evidence.label_faults import label_faults
+        """The rows whose label a cross-validated model doubts; see `drivetrain.findings.label_faults`."""
+        from drivetrain.findings.label_faults import label_faults
 
         return label_faults(self, model, **options)

@@ -211,7 +211,7 @@ class Ranking(Recommendation):
         return found
 
     def sections(self, learner: BaseLearner) -> list[dict[str, Any]]:
-        from drivetrain.evidence.ranking_beside import example
+        from drivetrain.findings.ranking_beside import example
 
         return example(learner, self.titles)
 
@@ -252,13 +252,13 @@ class Ratings(Recommendation):
         return replace(self, ranking=whole(self.ranking))
 
     def add_to_result(self, learner: BaseLearner, result: dict[str, Any]) -> None:
-        from drivetrain.evidence.ranking_beside import add_ranking
+        from drivetrain.findings.ranking_beside import add_ranking
 
         add_ranking(learner, self.ranker(learner), result)
 
     def members(self, learner: BaseLearner) -> dict[str, bytes]:
         """The bundle of what recommends: opened, checked and verified like any."""
-        from drivetrain.evidence.result import make_result
+        from drivetrain.findings.result import make_result
 
         ranker = self.ranker(learner)
         if ranker.result is None:
@@ -271,7 +271,7 @@ class Ratings(Recommendation):
 
     def ranker(self, learner: BaseLearner) -> EaseLearner:
         """What recommends beside this learner, fitted when it is first asked for."""
-        from drivetrain.evidence.ranking_beside import recommender_beside
+        from drivetrain.findings.ranking_beside import recommender_beside
 
         return recommender_beside(learner, self.ranking)
 

@@ -27,9 +27,9 @@ class Translated(Concluded):
 
     def finish(self, learner: BaseLearner) -> dict[str, Any]:
         """The result, with a page of it, and what was written kept for comparisons."""
-        from drivetrain.evidence.report_content import page_content
-        from drivetrain.evidence.result import TRAINED_ON, result_of
-        from drivetrain.evidence.translated import beside, sections
+        from drivetrain.findings.report_content import page_content
+        from drivetrain.findings.result import TRAINED_ON, result_of
+        from drivetrain.findings.translated import beside, sections
         from drivetrain.report.page import write_report
 
         data: Any = learner.data

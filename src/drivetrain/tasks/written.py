@@ -34,9 +34,9 @@ class Written(Concluded):
 
     def finish(self, learner: BaseLearner) -> dict[str, Any]:
         """The result, with a page of it and of what it writes."""
-        from drivetrain.evidence.report_content import page_content
-        from drivetrain.evidence.result import result_of, told_apart
-        from drivetrain.evidence.written import sections, written_by
+        from drivetrain.findings.report_content import page_content
+        from drivetrain.findings.result import result_of, told_apart
+        from drivetrain.findings.written import sections, written_by
         from drivetrain.report.page import write_report
 
         data, part = learner.data, learner.data.measured_part

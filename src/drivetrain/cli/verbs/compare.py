@@ -22,7 +22,7 @@ def add(command: ArgumentParser) -> None:
 
 
 def act(options: Namespace) -> Reply:
-    from drivetrain.evidence.comparison import compare
+    from drivetrain.findings.comparison import compare
 
     refuse_unwritable(options.out, options)
     found = compare(options.runs, metric=options.metric, all_pairs=options.all_pairs)

@@ -27,7 +27,7 @@ def add(command: ArgumentParser) -> None:
 def act(options: Namespace) -> Reply:
     require("torch", "training", "train")
     from drivetrain.charts.chart import refuse_form
-    from drivetrain.evidence.learning_curve import learning_curve
+    from drivetrain.findings.learning_curve import learning_curve
 
     refuse_unwritable(options.out, options)
     if options.out:

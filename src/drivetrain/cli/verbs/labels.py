@@ -30,7 +30,7 @@ def add(command: ArgumentParser) -> None:
 def act(options: Namespace) -> Reply:
     require("torch", "training", "train")
     from drivetrain.data.show import inputs_looked_at
-    from drivetrain.evidence.label_faults import label_faults
+    from drivetrain.findings.label_faults import label_faults
 
     refuse_unwritable(options.out, options)
     data, table = dataset(options), str(options.out).lower().endswith(".csv")

@@ -164,7 +164,7 @@ def _propose(data: Problem, options: Namespace) -> dict[str, Any] | None:
     """A split that suits the table better than a random one, with what it changes."""
     if not data.kinds:
         return None
-    from drivetrain.evidence.split_effect import split_difference
+    from drivetrain.findings.split_effect import split_difference
 
     found = split_difference(data, options.seed)
     if found is None:

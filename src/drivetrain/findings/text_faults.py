@@ -12,7 +12,7 @@ from drivetrain.codecs.tokens import Tokens
 from drivetrain.data.checks.languages import check_languages
 from drivetrain.data.faults import Fault, Report
 from drivetrain.data.table import Table, as_column
-from drivetrain.evidence.copying import stretches_in
+from drivetrain.findings.copying import stretches_in
 from drivetrain.tokenizer import FIRST, UNKNOWN
 from drivetrain.types import Array
 

@@ -155,7 +155,7 @@ def _naive(
 
 
 def _against(name: str, key: str, ours: Any, theirs: Any) -> str:
-    from drivetrain.evidence.result import in_words
+    from drivetrain.findings.result import in_words
 
     apart = difference(ours[key], theirs[key])
     better = True if apart.high < 0 else False if apart.low > 0 else None

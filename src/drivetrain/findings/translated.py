@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from drivetrain.evidence.result import told_apart
 from drivetrain.figures import number
+from drivetrain.findings.result import told_apart
 from drivetrain.learn.baselines.word_by_word import WordByWord
 from drivetrain.metrics import Statistic, difference
 from drivetrain.metrics.estimate import estimates

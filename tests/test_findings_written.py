@@ -13,8 +13,8 @@ import pytest
 import drivetrain as dt
 from drivetrain.codecs.tokens import Tokens
 from drivetrain.errors import DrivetrainError
-from drivetrain.evidence.copying import copying, of_units
-from drivetrain.evidence.written import lines_beside, sections, sentence
+from drivetrain.findings.copying import copying, of_units
+from drivetrain.findings.written import lines_beside, sections, sentence
 from drivetrain.pieces import spaced_words
 from drivetrain.report.page import report_html
 

@@ -18,7 +18,7 @@ from drivetrain.data.lengths import lengths_in
 from drivetrain.data.show import inputs_looked_at, show
 from drivetrain.data.table import missing
 from drivetrain.deadline import NEVER, Deadline
-from drivetrain.evidence.telling import mistakes_told
+from drivetrain.findings.telling import mistakes_told
 from drivetrain.interpret import Importance, importances, slices
 from drivetrain.interpret.base import interpretation_of, save_losses
 from drivetrain.interpret.importance import REPEATS

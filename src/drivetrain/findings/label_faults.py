@@ -20,8 +20,8 @@ from drivetrain.data.dataset import Dataset
 from drivetrain.data.refit import fold, pool, spread_order, strata
 from drivetrain.data.show import inputs_looked_at, looked
 from drivetrain.errors import DataError, UsageError
-from drivetrain.evidence.confident import find_doubts, most_wrong
 from drivetrain.files import write_csv
+from drivetrain.findings.confident import find_doubts, most_wrong
 from drivetrain.learn.applies import FAST, refuse_pointless
 from drivetrain.learn.bare import train_bare
 from drivetrain.learn.features.base import for_trees

@@ -15,7 +15,7 @@ import torch
 
 from drivetrain.bundle.strategies import Sampling, strategy_to_json
 from drivetrain.codecs.tokens import Tokens
-from drivetrain.evidence.copying import CHARACTERS, WORDS, Copying, characters, of_units
+from drivetrain.findings.copying import CHARACTERS, WORDS, Copying, characters, of_units
 from drivetrain.models.steps import Steps
 from drivetrain.runtime.programs.choose import draw, sampled
 from drivetrain.types import Array

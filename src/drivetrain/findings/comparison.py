@@ -17,8 +17,8 @@ import numpy as np
 from drivetrain.arguments import public
 from drivetrain.data.wholes import drawn_whole
 from drivetrain.errors import DataError, UsageError
-from drivetrain.evidence.shared_rows import common_rows, common_targets
 from drivetrain.figures import alike, number
+from drivetrain.findings.shared_rows import common_rows, common_targets
 from drivetrain.learn.runs.folder import Run
 from drivetrain.learn.runs.predictions import Validation
 from drivetrain.metrics import Difference, Estimate, Statistic, difference, holm, names

@@ -13,8 +13,8 @@ from drivetrain.arguments import public
 from drivetrain.data.dataset import Dataset
 from drivetrain.data.refit import spread_order, strata, with_train
 from drivetrain.errors import DataError, UsageError
-from drivetrain.evidence.power_law import PowerLaw, fit
 from drivetrain.figures import digits, resolved
+from drivetrain.findings.power_law import PowerLaw, fit
 from drivetrain.learn.applies import refuse_pointless
 from drivetrain.learn.names import one_model, quick_model
 from drivetrain.learn.refusals import refuse_written

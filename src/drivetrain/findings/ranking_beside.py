@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from drivetrain.evidence.result import compare_with, make_result
+from drivetrain.findings.result import compare_with, make_result
 from drivetrain.learn.baselines.recommend import POPULARITY
 from drivetrain.learn.baselines.supervised import Baseline
 from drivetrain.learn.recommend.ease import EaseLearner

@@ -1,0 +1,1 @@
+"""What computes an outcome, one kind a file."""

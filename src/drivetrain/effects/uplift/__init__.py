@@ -1,0 +1,1 @@
+"""On whom a treatment works: who to treat, and what that is worth."""
