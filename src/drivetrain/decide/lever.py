@@ -25,9 +25,9 @@ class Lever:
     """One thing to decide, in its own `unit`.
 
     `low` and `high` bound numbers, in steps of `step` from `low` (None: any); a choice is among `choices`, and is worked
-    with as the place in them. `now` is the current practice: a value, or the name of a column with one per row. A number moves from `now` by at
-    most `rate`. `each`: one value per row; with `rule` those come from a tree. `observed` are values that were ever tried, for
-    its range and histogram; None: nobody said, and no setting counts as beyond them.
+    with as the place in them. `now` is the current practice: a value, or the name of a column with one per row. A number
+    moves from `now` by at most `rate`. `each`: one value per row; with `rule` those come from a tree. `observed` are values
+    that were ever tried, for its range and histogram; None: nobody said, and no setting counts as beyond them.
     """
 
     name: str
