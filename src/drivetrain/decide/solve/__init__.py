@@ -1,1 +1,32 @@
-"""What finds the best setting of the levers, each kind of problem by what suits it."""
+"""What finds the best setting of the levers, each kind of problem by what suits it.
+
+Each file here is one way. It has `fits(problem) -> bool`, whether it is for such a problem, and
+`solve(problem, *, seed) -> Solution`; the first in `WAYS` that fits is taken.
+"""
+
+from __future__ import annotations
+
+from drivetrain import extensions
+from drivetrain.decide.problem import Problem
+from drivetrain.decide.solution import Solution
+from drivetrain.errors import UsageError
+
+WAYS = ("enumerate", "linear", "separable", "rule", "combinations", "search", "smooth")
+"""From what proves most to what takes anything."""
+
+
+def solve(problem: Problem, *, seed: int = 0) -> Solution:
+    """The best setting of the levers, and what proves it. The same seed finds the same, bit for bit.
+
+    Raises UsageError where nothing satisfies the constraints, naming those that conflict, and where the objective has no end.
+    """
+    for name in WAYS:
+        way = extensions.find("decide.solve", name)
+        if way is not None and way.fits(problem):
+            return way.solve(problem, seed=seed)
+    raise UsageError("no solver takes this problem.")
+
+
+def solve_worst(problem: Problem, *, seed: int = 0) -> Solution:
+    """The worst setting that keeps to the bounds and constraints: what to stay away from."""
+    return solve(problem.worst(), seed=seed)
