@@ -2,6 +2,10 @@
 
 from drivetrain.lazily import attributes
 
-_MODULES: dict[str, str] = {}
+_MODULES = {
+    "Winner": "drivetrain.evidence.winners",
+    "best_of": "drivetrain.evidence.winners",
+    "best_of_draws": "drivetrain.evidence.winners",
+}
 __all__ = [*_MODULES]  # pyright: ignore[reportUnsupportedDunderAll]
 __getattr__ = attributes(__name__, _MODULES)
