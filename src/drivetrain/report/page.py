@@ -66,21 +66,28 @@ def write_report(path: str | os.PathLike[str], content: Mapping[str, Any]) -> Pa
 
 def report_html(content: Mapping[str, Any]) -> str:
     """The page as text."""
-    sections = _sections(content)
-    links = "".join(f'<a href="#{anchor}">{title}</a>' for title, anchor, _ in sections)
+    kind = " · ".join(str(content[key]) for key in ("task", "model", "created") if content.get(key))
+    name = str(content.get("name") or "Training report")
+    return document(name, kind, _sections(content), _versions(content))
+
+
+def document(
+    name: str, kind: str, sections: Sequence[tuple[str, str, str]], foot: str, what: str = "report"
+) -> str:
+    """A page of sections (title, anchor, body), of which title, body and `foot` are HTML already."""
+    links = "".join(f'<a href="#{place}">{title}</a>' for title, place, _ in sections)
     blocks = "".join(
-        f'<section id="{anchor}"><h2>{title}</h2>{body}</section>' for title, anchor, body in sections
+        f'<section id="{place}"><h2>{title}</h2>{body}</section>' for title, place, body in sections
     )
-    name = escape(str(content.get("name") or "Training report"))
-    kind = " · ".join(escape(str(content[key])) for key in ("task", "model", "created") if content.get(key))
+    name, kind = escape(name), escape(kind)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         # Nothing is fetched and no script runs, even if something of the data's should get into the page.
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-        f"<title>{name}: report</title><style>{CSS}</style></head><body><main>"
+        f"<title>{name}: {what}</title><style>{CSS}</style></head><body><main>"
         f'<header><p class="kind">{kind}</p><h1>{name}</h1>{f"<nav>{links}</nav>" if len(sections) > 2 else ""}</header>'
-        f"{blocks}<footer>{_versions(content)}</footer></main></body></html>\n"
+        f"{blocks}<footer>{foot}</footer></main></body></html>\n"
     )
 
 
@@ -90,11 +97,11 @@ def _sections(content: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     for title, make in SECTIONS:
         if make is _data:
             found += [
-                (escape(each["title"]), _anchor(each["title"]), _of_task(each))
+                (escape(each["title"]), anchor(each["title"]), _of_task(each))
                 for each in content.get("of_task") or ()
             ]
         if body := make(content):
-            found.append((title, _anchor(title), body))
+            found.append((title, anchor(title), body))
         if make is _curves:
             for number, (name, its) in enumerate((content.get("targets") or {}).items(), start=1):
                 parts = [(title, make(its)) for title, make in SECTIONS if make in OF_TARGET]
@@ -103,7 +110,7 @@ def _sections(content: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     return found
 
 
-def _anchor(title: str) -> str:
+def anchor(title: str) -> str:
     return "-".join(re.findall("[a-z0-9]+", title.lower()))
 
 
@@ -293,7 +300,7 @@ def _data(content: Mapping[str, Any]) -> str:
     if counts:
         facts["rows"] = ", ".join(f"{n:,} {words.PARTS.get(part, part)}" for part, n in counts.items() if n)
     if facts:
-        parts.append(_settings_table(facts))
+        parts.append(settings_table(facts))
     if data.get("counts"):
         parts.append(figure(class_counts(data["counts"]), "Rows by class"))
     if isinstance(data.get("pictures"), Chart):
@@ -324,14 +331,14 @@ def _faults(faults: Sequence[Any]) -> str:
 def _settings(content: Mapping[str, Any]) -> str:
     settings = content.get("settings") or {}
     flat = {name: value for name, value in settings.items() if not isinstance(value, Mapping)}
-    parts = [_settings_table(flat)] if flat else []
+    parts = [settings_table(flat)] if flat else []
     for group, values in settings.items():
         if isinstance(values, Mapping):
-            parts.append(f"<h3>{escape(str(group))}</h3>{_settings_table(values)}")
+            parts.append(f"<h3>{escape(str(group))}</h3>{settings_table(values)}")
     return "".join(parts)
 
 
-def _settings_table(values: Mapping[str, Any]) -> str:
+def settings_table(values: Mapping[str, Any]) -> str:
     rows = "".join(
         f"<tr><td>{escape(str(name))}</td><td>{escape(_plain(value))}</td></tr>"
         for name, value in values.items()

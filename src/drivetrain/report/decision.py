@@ -1,0 +1,385 @@
+"""The page of a decision: one HTML file that needs no network and no script."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from drivetrain.charts import decision as charts
+from drivetrain.charts import table_html
+from drivetrain.charts.claims import claims
+from drivetrain.files import write_text
+from drivetrain.report import decision_words as words
+from drivetrain.report.page import anchor, document, settings_table
+from drivetrain.report.tables import figure, scroll
+
+Found = Mapping[str, Any]
+MOST_LEVERS = 12
+"""Of more, the levers that move most are drawn; the table has all."""
+MOST_ROWS = 60
+
+
+def write_decision(path: str | os.PathLike[str], decision: Found, held: Found | None = None) -> Path:
+    """Write the page of a decision (its JSON, decide/FORMAT.md), all or nothing; with `held`, the JSON of what came back of it.
+    Raises FileError; DrivetrainError where matplotlib is missing."""
+    path = Path(path)
+    write_text(path, decision_html(decision, held))
+    return path
+
+
+def decision_html(decision: Found, held: Found | None = None) -> str:
+    """The page as text. A part that the decision lacks is left out."""
+    sections = [("What came back", anchor("What came back"), _held(held))] if held else []
+    sections += [(title, anchor(title), body) for title, make in SECTIONS if (body := make(decision))]
+    kind = [
+        "Decision",
+        (decision.get("objective") or {}).get("words"),
+        str(decision.get("decided") or "")[:16].replace("T", " "),
+    ]
+    versions = (decision.get("replay") or {}).get("versions") or {}
+    foot = escape(" · ".join(f"{name} {version}" for name, version in versions.items()))
+    return document(
+        str(decision.get("name") or "Decision"),
+        " · ".join(str(each) for each in kind if each),
+        sections,
+        foot,
+        "decision",
+    )
+
+
+def _paragraphs(told: Any, tag: str = "p") -> str:
+    if isinstance(told, str):
+        told = [told]
+    return "".join(f"<{tag}>{escape(str(each))}</{tag}>" for each in told or () if each)
+
+
+def _listed(told: Any) -> str:
+    items = _paragraphs(told, "li")
+    return f'<ul class="plain">{items}</ul>' if items else ""
+
+
+def _result(decision: Found) -> str:
+    verdict = decision.get("verdict") or {}
+    word = str(verdict.get("word") or "")
+    beyond, made_up = words.beyond(decision), words.simulated(decision)
+    tags = [(word, word != "act"), *([("optimal", False)] if verdict.get("optimal") else []),
+            *([("extrapolates", True)] if beyond else []), *([("simulated data", True)] if made_up else [])]  # fmt: skip
+    parts = [
+        "<p>"
+        + "".join(
+            f'<span class="tag{" strong" if strong else ""}">{escape(tag)}</span>'
+            for tag, strong in tags
+            if tag
+        )
+        + "</p>"
+    ]
+    parts.append(f'<p class="lead">{escape(str(decision.get("words") or ""))}</p>')
+    if verdict.get("words") and verdict["words"] not in str(decision.get("words")):
+        parts.append(_paragraphs(verdict["words"]))
+    parts.append(
+        _listed([each for each in verdict.get("because") or () if not any(each in told for told in beyond)])
+    )
+    parts += [
+        f'<p class="note">{escape(text)}</p>'
+        for text in (*([made_up] if made_up else []), *beyond, *map(str, decision.get("notes") or ()))
+    ]
+    rows = words.lever_rows(decision)
+    if rows:
+        parts.append(
+            "<h3>Levers</h3>"
+            + scroll(table_html([row[:3] for row in rows[:MOST_ROWS]], words.LEVER_COLUMNS[:3]))
+        )
+        if len(rows) > MOST_ROWS:
+            parts.append(f'<p class="small">and {len(rows) - MOST_ROWS:,} more, in the decision\'s file</p>')
+    parts.append(_promise(decision))
+    return "".join(parts)
+
+
+def _promise(decision: Found) -> str:
+    rows = words.promise_rows(decision)
+    if not rows:
+        return ""
+    compared = (decision.get("result") or {}).get("compared")
+    chosen = (
+        f" The best of {compared:,} settings looks better than it is: the corrected gain takes that off."
+        if compared
+        else ""
+    )
+    parts = [
+        "<h3>What is promised</h3>",
+        figure(
+            charts.promise(rows, words.measure(decision)), "Objective, with 90 % intervals over the draws"
+        ),
+        scroll(table_html(words.result_rows(decision), ["", words.measure(decision)])),
+        f'<p class="small">Gains are of the same draws under both settings: above 0 is better.{chosen}</p>',
+    ]
+    found = (decision.get("charts") or {}).get("gain")
+    if found and len(found.get("counts") or ()) > 1:
+        parts.append(
+            figure(
+                charts.gain(found, f"gain in {words.measure(decision)}"),
+                "The gain, draw by draw. Orange: worse than now",
+            )
+        )
+    return "".join(parts)
+
+
+def _held(held: Found | None) -> str:
+    held = held or {}
+    rows = [
+        {**(each.get(key) or {}), "name": f"{each['name']}: {key}", "strong": key == "came"}
+        for each in held.get("promised") or () for key in ("promised", "came")
+    ]  # fmt: skip
+    lead = f'<p class="lead">{escape(str(held.get("words") or ""))}</p>'
+    verdict = str(held.get("verdict") or "")
+    tag = (
+        f'<p><span class="tag{"" if verdict == "as promised" else " strong"}">{escape(verdict)}</span></p>'
+        if verdict
+        else ""
+    )
+    columns, told = words.held_rows(held)
+    return (
+        tag
+        + lead
+        + (
+            figure(charts.promise(rows, "mean over rows"), "Promised and came, with intervals")
+            + scroll(table_html(told, columns))
+            if rows
+            else ""
+        )
+    )
+
+
+def _levers(decision: Found) -> str:
+    levers = {str(lever["name"]): lever for lever in decision.get("levers") or ()}
+    if not levers:
+        return ""
+    parts = [
+        scroll(
+            table_html(
+                [[row[0], *row[3:]] for row in words.lever_rows(decision)[:MOST_ROWS]],
+                ["lever", *words.LEVER_COLUMNS[3:]],
+            )
+        )
+    ]
+    curves = {str(found["lever"]): found for found in (decision.get("charts") or {}).get("curves") or ()}
+    shown = sorted(levers.values(), key=lambda lever: not lever.get("moved", True))[:MOST_LEVERS]
+    for lever in shown:
+        name = str(lever["name"])
+        body = ""
+        if lever.get("spread"):
+            body += figure(charts.spread(lever), "How many rows get which value")
+        if (lever.get("rule") or {}).get("words"):
+            lines = "\n".join(map(str, lever["rule"]["words"]))
+            body += f"<p>The rule:</p><pre>{escape(lines)}</pre>"
+        if name in curves:
+            beyond = " Hatched: never observed." if lever.get("observed") else ""
+            body += figure(
+                charts.curve(lever, curves[name], words.measure(decision)),
+                f"The objective over this lever, the others as proposed, with its 90 % band.{beyond}",
+            )
+        if body:
+            parts.append(f"<h3>{escape(name)}</h3>{body}")
+    if len(levers) > len(shown):
+        parts.append(f'<p class="small">Drawn are {len(shown)} of {len(levers):,} levers.</p>')
+    return "".join(parts)
+
+
+def _surface(decision: Found) -> str:
+    found = (decision.get("charts") or {}).get("surface")
+    if not found:
+        return ""
+    levers = {str(lever["name"]): lever for lever in decision.get("levers") or ()}
+    hatched = " Hatched: a constraint is broken." if found.get("holds") is not None else ""
+    return figure(
+        charts.surface(found, levers, words.measure(decision)),
+        f"{words.measure(decision)} over two levers, the others as proposed.{hatched}",
+    )
+
+
+def _front(decision: Found) -> str:
+    found = (decision.get("charts") or {}).get("front")
+    if not found or not found.get("points"):
+        return ""
+    names = list(map(str, found["names"]))
+    rows = [
+        [words.setting_text(decision, point.get("levers") or {}), *map(float, point["values"])]
+        for point in found["points"]
+    ]
+    table = scroll(table_html(rows, ["setting", *names], longest=60))
+    chosen = (
+        ""
+        if found.get("chosen") is not None
+        else "<p>Which of them is best depends on how much of one objective the other is worth to you.</p>"
+    )
+    return (
+        figure(charts.front(found), "Settings of which none is better in all objectives")
+        + chosen + f"<details><summary>The {len(rows):,} settings</summary>{table}</details>"
+    )  # fmt: skip
+
+
+def _constraints(decision: Found) -> str:
+    rows = words.constraint_rows(decision)
+    if not rows:
+        return ""
+    legend = "The price is what the objective would gain if the bound were looser by one; 0 where it holds nothing back."
+    told = [
+        each.get("words")
+        for each in decision.get("constraints") or ()
+        if each.get("active") or each.get("holds") is False
+    ]
+    return (
+        _listed(told) + scroll(table_html(rows, words.CONSTRAINT_COLUMNS)) + f'<p class="small">{legend}</p>'
+    )
+
+
+KNOWN_BY = {
+    "definition": "true by its words, such as profit = price less cost",
+    "randomised": "the lever was set by chance, so what follows is its effect",
+    "adjusted": "the lever was chosen by somebody; what they chose by is held fixed, as far as it is named",
+    "assumed": "somebody says so",
+    "undeclared": "nobody says so: a comparison, not an effect",
+}
+
+
+def _rests_on(decision: Found) -> str:
+    found = decision.get("rests_on") or {}
+    if not found:
+        return ""
+    levers = [str(lever["name"]) for lever in decision.get("levers") or ()]
+    parts = [_paragraphs(found.get("words"))]
+    if found.get("arrows"):
+        parts.append(
+            figure(
+                claims(found, levers[:MOST_LEVERS]),
+                "From the levers to the objective; each arrow by where its claim comes from",
+            )
+        )
+    paths = [
+        [path.get("words") or " → ".join([path["lever"], *path["through"]]), words.claim_text(path["claim"])]
+        for path in found.get("paths") or ()
+    ]
+    if paths:
+        parts.append(
+            scroll(
+                table_html(
+                    paths[:MOST_ROWS], ["from a lever to the objective", "as sure as its weakest arrow"]
+                )
+            )
+        )
+    used = {words.claim_text(each["claim"]).partition(" ")[0] for each in found.get("arrows") or ()}
+    legend = [f"{kind}: {told}" for kind, told in KNOWN_BY.items() if kind in used]
+    parts.append(f'<p class="small">{escape("; ".join(legend))}.</p>' if legend else "")
+    nodes = [
+        [
+            str(node["name"]),
+            str(node.get("kind") or ""),
+            str(node.get("words") or ""),
+            words.claim_text(node.get("claim")),
+        ]
+        for node in found.get("nodes") or ()
+    ]
+    if nodes:
+        table = scroll(table_html(nodes, ["name", "by", "how", "claim"]))
+        parts.append(f"<details><summary>What each is computed by</summary>{table}</details>")
+    return "".join(parts)
+
+
+def _could_turn(decision: Found) -> str:
+    found = decision.get("could_turn") or {}
+    bars = found.get("tornado") or ()
+    parts = [
+        _listed(
+            [*(found.get("words") or ()), *(each.get("words") for each in found.get("sensitivity") or ())]
+        )
+    ]
+    if bars:
+        base = ((decision.get("result") or {}).get("gain") or {}).get("value")
+        chart = charts.tornado(bars[:15], base, f"gain in {words.measure(decision)}")
+        parts.append(
+            figure(chart, "The gain when one thing is at its 5 % or 95 % point and the rest as it is")
+        )
+    if any(parts):
+        return "".join(parts)
+    return (
+        "<p>Nothing in the plan is uncertain: the promise is as good as its formulas.</p>"
+        if decision.get("result")
+        else ""
+    )
+
+
+def _try_first(decision: Found) -> str:
+    found = decision.get("try_first") or {}
+    if not found.get("words"):
+        return ""
+    design = {
+        str(name).replace("_", " "): value
+        for name, value in (found.get("design") or {}).items()
+        if not isinstance(value, Mapping)
+    }
+    return _paragraphs(found["words"]) + (settings_table(design) if design else "")
+
+
+def _worst(decision: Found) -> str:
+    found = decision.get("worst") or {}
+    if not found.get("levers"):
+        return ""
+    rows = [
+        [
+            words.setting_text(decision, found["levers"]),
+            words.value_text(found.get("objective"), words.unit_of(decision)),
+        ]
+    ]
+    return _paragraphs(found.get("words")) + scroll(
+        table_html(rows, ["the worst setting allowed", words.measure(decision)])
+    )
+
+
+def _certificate(decision: Found) -> str:
+    found = decision.get("certificate") or {}
+    if not found:
+        return ""
+    proof = "It is a proof." if found.get("proves") else "It is no proof: a better setting may exist."
+    kind = {key: found.get(key) for key in ("kind", "value", "bound") if found.get(key) is not None}
+    return _paragraphs([found.get("words"), proof]) + settings_table(kind)
+
+
+def _replay(decision: Found) -> str:
+    found = decision.get("replay") or {}
+    if not found:
+        return ""
+    facts = {
+        key: decision.get(key)
+        for key in ("rows", "draws", "seed", "seconds")
+        if decision.get(key) is not None
+    }
+    hashes = [
+        [str(each.get("path")), str(each.get("sha256") or each.get("hash") or "")[:16]]
+        for each in (*(found.get("files") or ()), *(found.get("bundles") or ()))
+    ]
+    plan = json.dumps(found.get("plan"), indent=1, ensure_ascii=False, default=str)
+    return (
+        "<p>The decision's file holds its plan, and hashes of all that it read. This computes it anew, and says what changed:</p>"
+        "<pre>drivetrain decide decision.json --replay</pre>" + settings_table(facts)
+        + (scroll(table_html(hashes, ["file", "SHA-256 begins with"])) if hashes else "")
+        + f"<details><summary>The plan</summary><pre>{escape(plan)}</pre></details>"
+    )  # fmt: skip
+
+
+SECTIONS: tuple[tuple[str, Callable[[Found], str]], ...] = (
+    ("What to do", _result),
+    ("What the levers do", _levers),
+    ("Two levers at once", _surface),
+    ("The trade", _front),
+    ("Constraints and their price", _constraints),
+    ("What it rests on", _rests_on),
+    ("What could turn it", _could_turn),
+    ("Try it safely first", _try_first),
+    ("The worst", _worst),
+    ("How well it was searched", _certificate),
+    ("Do it again", _replay),
+)

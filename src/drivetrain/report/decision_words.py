@@ -1,0 +1,196 @@
+"""A decision in words and rows of tables, for the page and the terminal. Each takes a decision's JSON (decide/FORMAT.md)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from drivetrain.figures import counted, grouped, percent, resolved, rough
+
+MINUS = "\N{MINUS SIGN}"
+Found = Mapping[str, Any]
+
+
+def value_text(value: Any, unit: str = "") -> str:
+    """A setting of a lever, or a number that was found: `35.5 EUR`, `on`, `north`; `-` where nobody knows."""
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return "-"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, (int, float)):
+        return _with(grouped(float(value)).replace("-", MINUS), unit)
+    return str(value)
+
+
+def estimate_text(estimate: Found | None, unit: str = "") -> str:
+    """`538 EUR (412 to 651)`"""
+    if not estimate or estimate.get("value") is None:
+        return "-"
+    value, low, high = (estimate.get(key) for key in ("value", "low", "high"))
+    if low is None or high is None:
+        return _with(rough(float(value or 0)).replace("-", MINUS), unit)
+    told, bracket, ends = resolved(float(value or 0), float(low), float(high)).partition(" (")
+    return f"{_with(told, unit)}{bracket}{ends}".replace("-", MINUS)
+
+
+def _with(text: str, unit: str) -> str:
+    return f"{text} {unit}" if unit else text
+
+
+def measure(decision: Found) -> str:
+    """What the objective is called beside an axis: `profit (EUR)`."""
+    objective = decision.get("objective") or {}
+    text, unit = str(objective.get("expression") or "objective"), objective.get("unit")
+    return text + (f" ({unit})" if unit else "")
+
+
+def unit_of(decision: Found) -> str:
+    return str((decision.get("objective") or {}).get("unit") or "")
+
+
+def lever_rows(decision: Found) -> list[list[str]]:
+    """Name, now, proposed, allowed and observed of each lever. One that has a value for each row: their mean, and how many rows
+    change."""
+    rows: list[list[str]] = []
+    for lever in decision.get("levers") or ():
+        unit = str(lever.get("unit") or "")
+        now, proposed = (value_text(lever.get(key), unit) for key in ("now", "proposed"))
+        if lever.get("each"):
+            spread = lever.get("spread") or {}
+            changed, many = spread.get("changed"), spread.get("rows")
+            kind = "mean" if lever.get("kind") in ("number", "whole") else "mostly"
+            now, proposed = (text if text == "-" else f"{kind} {text}" for text in (now, proposed))
+            if changed is not None and many:
+                proposed += f"; changes for {changed:,} of {counted(many, 'row', 'rows')}"
+        elif not lever.get("moved", True) and now != "-":
+            proposed = f"{proposed} (as now)"
+        rows.append([str(lever["name"]), now, proposed, _allowed(lever), _observed(lever)])
+    return rows
+
+
+LEVER_COLUMNS = ["lever", "now", "proposed", "allowed", "observed"]
+
+
+def _allowed(lever: Found) -> str:
+    if lever.get("choices"):
+        return ", ".join(map(str, lever["choices"]))
+    if lever.get("kind") == "switch":
+        return "on or off"
+    low, high = lever.get("low"), lever.get("high")
+    told = _range(low, high)
+    return told + (f", in steps of {grouped(float(lever['step']))}" if lever.get("step") else "")
+
+
+def _observed(lever: Found) -> str:
+    seen = lever.get("observed")
+    if not seen:
+        return "not said"
+    if seen.get("low") is None:
+        return ", ".join(map(str, seen.get("values") or ())) or "-"
+    return _range(seen["low"], seen["high"]) + (f" ({seen['n']:,} rows)" if seen.get("n") else "")
+
+
+def _range(low: float | None, high: float | None) -> str:
+    if low is None and high is None:
+        return "any"
+    if high is None:
+        return f"from {value_text(low)}"
+    return f"up to {value_text(high)}" if low is None else f"{value_text(low)} to {value_text(high)}"
+
+
+def result_rows(decision: Found) -> list[list[str]]:
+    """What the objective comes to now and as proposed, the gain, and what is left of it for having chosen the best."""
+    found, unit = decision.get("result") or {}, unit_of(decision)
+    rows = [
+        [told, estimate_text(found[key], unit)]
+        for key, told in (
+            ("now", "now"), ("proposed", "proposed"), ("gain", "gain"), ("corrected", "gain, corrected"),
+        )
+        if found.get(key) and found[key].get("value") is not None
+    ]  # fmt: skip
+    if rows and found.get("relative") is not None:
+        place = next((at for at, row in enumerate(rows) if row[0] == "gain"), None)
+        if place is not None:
+            rows[place][1] += f", {percent(found['relative'])} of now".replace("-", MINUS)
+    if found.get("regret_of_now") is not None:
+        rows.append(["regret of now", value_text(found["regret_of_now"], unit)])
+    if found.get("chance_of_gain") is not None:
+        rows.append(["chance of a gain", percent(found["chance_of_gain"])])
+    return rows
+
+
+def promise_rows(decision: Found) -> list[dict[str, Any]]:
+    """The same as rows of a chart."""
+    found = decision.get("result") or {}
+    names = {"now": "now", "proposed": "proposed", "gain": "gain", "corrected": "corrected for choosing"}
+    strong = "corrected" if found.get("corrected") else "gain"
+    return [
+        {
+            **found[key],
+            "name": name,
+            "of": "level" if key in ("now", "proposed") else "difference",
+            "strong": key in ("proposed", strong),
+        }
+        for key, name in names.items()
+        if found.get(key) and found[key].get("value") is not None
+    ]
+
+
+CONSTRAINT_COLUMNS = ["constraint", "is", "at", "to spare", "price of one unit"]
+
+
+def constraint_rows(decision: Found) -> list[list[str]]:
+    """Each constraint, whether it holds, and what a bound that is looser by one would be worth."""
+    rows: list[list[str]] = []
+    for found in decision.get("constraints") or ():
+        state = "broken" if found.get("holds") is False else "active" if found.get("active") else "holds"
+        state += "" if found.get("hard", True) else " (soft)"
+        price = found.get("price")
+        rows.append([
+            f"{found['name']}: {found['that']}" if found.get("name") not in (None, "", found["that"]) else str(found["that"]),
+            state, value_text(found.get("value")), value_text(found.get("slack")),
+            "not known" if price is None else value_text(float(f"{price:.4g}"), unit_of(decision)),
+        ])  # fmt: skip
+    return rows
+
+
+def claim_text(claim: Any) -> str:
+    """`adjusted for season`"""
+    if not isinstance(claim, Mapping):
+        return str(claim)
+    if claim.get("kind") == "adjusted" and claim.get("adjusted_for"):
+        return f"adjusted for {', '.join(map(str, claim['adjusted_for']))}"
+    return str(claim.get("kind"))
+
+
+def setting_text(decision: Found, setting: Found) -> str:
+    """`price 80 EUR, letter off`"""
+    units = {str(lever["name"]): str(lever.get("unit") or "") for lever in decision.get("levers") or ()}
+    return ", ".join(f"{name} {value_text(value, units.get(name, ''))}" for name, value in setting.items())
+
+
+def simulated(decision: Found) -> str:
+    """The sentence that each page of made-up data begins with; else ""."""
+    return "The data are simulated: nothing here was measured." if decision.get("simulated") else ""
+
+
+def beyond(decision: Found) -> list[str]:
+    """What leaves the range of what was observed, a sentence each."""
+    return [
+        f"extrapolates: {each.get('words') or each.get('name')}"
+        for each in decision.get("extrapolates") or ()
+    ]
+
+
+def held_rows(held: Found) -> tuple[list[str], Sequence[Sequence[str]]]:
+    """What was promised beside what came: columns and rows."""
+    rows = [
+        (
+            str(each["name"]), estimate_text(each.get("promised"), str(each.get("unit") or "")),
+            estimate_text(each.get("came"), str(each.get("unit") or "")),
+            "inside" if each.get("inside") else "outside" if each.get("inside") is False else "not known",
+        )
+        for each in held.get("promised") or ()
+    ]  # fmt: skip
+    return ["outcome", "promised", "came", "of its interval"], rows
