@@ -2,6 +2,9 @@
 
 from drivetrain.lazily import attributes
 
-_MODULES: dict[str, str] = {}
+_MODULES: dict[str, str] = {
+    "Thompson": "drivetrain.decide.explore",
+    "epsilon_greedy": "drivetrain.decide.explore",
+}
 __all__ = [*_MODULES]  # pyright: ignore[reportUnsupportedDunderAll]
 __getattr__ = attributes(__name__, _MODULES)

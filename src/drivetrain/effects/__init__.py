@@ -2,6 +2,9 @@
 
 from drivetrain.lazily import attributes
 
-_MODULES: dict[str, str] = {}
+_MODULES: dict[str, str] = {
+    "policy_value": "drivetrain.effects.policy",
+    "qini": "drivetrain.effects.uplift.curve",
+}
 __all__ = [*_MODULES]  # pyright: ignore[reportUnsupportedDunderAll]
 __getattr__ = attributes(__name__, _MODULES)

@@ -1,0 +1,108 @@
+"""What predicts on the way to an effect (outcomes, propensities): regressions with a penalty, or boosted trees."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from drivetrain.cores import usable_cores
+from drivetrain.extras import require
+
+Floats = npt.NDArray[np.float64]
+Predict = Callable[[Floats], Floats]
+"""(m, p) -> (m,)."""
+Base = Literal["linear", "trees"]
+PENALTIES = np.geomspace(1e-6, 1e4, 41)
+"""Of ridge, per row; generalised cross-validation chooses."""
+STEPS = 50
+FEW = 100
+"""Rows below which no trees are stopped early: the fifth kept back would tell nothing."""
+TREES: dict[str, Any] = {
+    "learning_rate": 0.05, "num_leaves": 15, "min_data_in_leaf": 20, "lambda_l2": 1.0, "verbosity": -1, "deterministic": True,
+    "force_row_wise": True,
+}  # fmt: skip
+
+
+def fit(base: Base, x: Floats, y: Floats, *, share: bool = False, seed: int = 0) -> Predict:
+    """What `base` makes of (n, p) and (n,). `share`: y is in [0, 1], and so is what is predicted."""
+    if len(y) == 0 or np.ptp(y) == 0 or not x.shape[1]:
+        value = float(y.mean()) if len(y) else 0.0
+        return lambda rows: np.full(len(rows), value)
+    if base == "trees":
+        return trees(x, y, share=share, seed=seed)
+    return logistic(x, y) if share else ridge(x, y)
+
+
+def ridge(x: Floats, y: Floats) -> Predict:
+    """Least squares with a penalty on columns of equal spread, of a strength that generalised cross-validation chooses.
+
+    Golub, Heath and Wahba (1979), Technometrics 21:215-223. One decomposition of the (p, p) product serves all strengths.
+    """
+    n = len(y)
+    centre, spread = x.mean(axis=0), _spread(x)
+    z, target = (x - centre) / spread, y - y.mean()
+    power, axes = np.linalg.eigh(z.T @ z / n)
+    power = np.maximum(power, 0.0)
+    along = axes.T @ (z.T @ target) / n
+    kept = power / (power + PENALTIES[:, None])  # (penalties, p)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        explained = np.where(power > 0, along**2 / power * (1 - (1 - kept) ** 2), 0.0).sum(axis=1)
+    free = n - 1 - kept.sum(axis=1)
+    loss = np.where(free > 0, (target @ target / n - explained) / np.maximum(free / n, 1e-9) ** 2, np.inf)
+    best = PENALTIES[int(np.argmin(loss))]
+    beta = axes @ (along / (power + best)) / spread
+    start = float(y.mean() - centre @ beta)
+    return lambda rows: rows @ beta + start
+
+
+def logistic(x: Floats, y: Floats, penalty: float = 1.0) -> Predict:
+    """Logistic regression by Newton's steps, with `penalty` / 2 times the squares of the coefficients per spread."""
+    centre, spread = x.mean(axis=0), _spread(x)
+    z = np.column_stack([np.ones(len(y)), (x - centre) / spread])
+    strength = np.full(z.shape[1], penalty)
+    strength[0] = 0.0
+    beta = np.zeros(z.shape[1])
+    share = np.clip(y.mean(), 1e-6, 1 - 1e-6)
+    beta[0] = np.log(share / (1 - share))
+    for _ in range(STEPS):
+        expected = _sigmoid(z @ beta)
+        slope = z.T @ (y - expected) - strength * beta
+        curve = (z * np.maximum(expected * (1 - expected), 1e-10)[:, None]).T @ z + np.diag(strength)
+        step = np.linalg.solve(curve, slope)
+        beta = beta + step * min(1.0, 5.0 / max(float(np.abs(step).max()), 1e-12))
+        if np.abs(step).max() < 1e-8:
+            break
+    return lambda rows: _sigmoid(beta[0] + (rows - centre) / spread @ beta[1:])
+
+
+def trees(x: Floats, y: Floats, *, share: bool = False, seed: int = 0) -> Predict:
+    """Boosted trees of LightGBM, as many as a fifth of the rows, kept back, asks for."""
+    require("lightgbm", "base='trees'", "train")
+    lightgbm: Any = importlib.import_module("lightgbm")  # Its types are half told.
+
+    options = {
+        **TREES, "objective": "cross_entropy" if share else "regression", "seed": seed, "num_threads": usable_cores(),
+    }  # fmt: skip
+    if len(y) < FEW:
+        booster = lightgbm.train(options, lightgbm.Dataset(x, y), 30)
+        return lambda rows: np.asarray(booster.predict(rows), np.float64)
+    held = np.random.default_rng(seed).permutation(len(y)) % 5 == 0
+    rows = lightgbm.Dataset(x[~held], y[~held], params=options, free_raw_data=False)
+    grown = lightgbm.train(
+        options, rows, 500, [lightgbm.Dataset(x[held], y[held], reference=rows)],
+        callbacks=[lightgbm.early_stopping(20, verbose=False)],
+    )  # fmt: skip
+    return lambda given: np.asarray(grown.predict(given, num_iteration=grown.best_iteration), np.float64)
+
+
+def _spread(x: Floats) -> Floats:
+    found = x.std(axis=0)
+    return np.where(found > 1e-12 * np.maximum(1.0, np.abs(x).max(axis=0, initial=0.0)), found, 1.0)
+
+
+def _sigmoid(value: Floats) -> Floats:
+    return 1 / (1 + np.exp(-np.clip(value, -500, 500)))
