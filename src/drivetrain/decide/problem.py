@@ -124,7 +124,7 @@ class Problem:
     `sign` is -1 where the user maximises: value = sign * objective. `names` of the constraints (C,), with the size that a bound
     of each has, `sizes`, by which rounding is forgiven. A plan with several objectives is looked at by one, `which`, at a time;
     `limits` bound the value of others. Of the constraints those `kept` count; None: all. `simulator` is what it is of, where it
-    is of a plan.
+    is of a plan, and `cells` the rows x draws of it: what one setting costs.
     """
 
     box: Box
@@ -137,6 +137,7 @@ class Problem:
     kept: tuple[int, ...] | None = None
     limits: Mapping[int, float] = field(default_factory=dict[int, float])
     simulator: Any = None
+    cells: int = 1
     meter: Meter = field(default_factory=Meter)
 
     @property
