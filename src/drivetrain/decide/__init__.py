@@ -1,10 +1,44 @@
 """From a model to what to do: objective, levers, data and models -> simulator -> optimiser -> a decision and how sure it is."""
 
+from typing import TYPE_CHECKING
+
 from drivetrain.lazily import attributes
 
-_MODULES: dict[str, str] = {
+if TYPE_CHECKING:
+    from drivetrain.decide.claim import Claim as Claim
+    from drivetrain.decide.explore import Thompson as Thompson
+    from drivetrain.decide.explore import epsilon_greedy as epsilon_greedy
+    from drivetrain.decide.lever import Lever as Lever
+    from drivetrain.decide.lever import Rule as Rule
+    from drivetrain.decide.nodes.chance import chance as chance
+    from drivetrain.decide.nodes.formula import formula as formula
+    from drivetrain.decide.nodes.function import function as function
+    from drivetrain.decide.nodes.table import table as table
+    from drivetrain.decide.objective import Constraint as Constraint
+    from drivetrain.decide.objective import Objective as Objective
+    from drivetrain.decide.objective import constraint as constraint
+    from drivetrain.decide.objective import maximise as maximise
+    from drivetrain.decide.objective import minimise as minimise
+    from drivetrain.decide.plan import Plan as Plan
+    from drivetrain.decide.simulator import Simulator as Simulator
+
+_MODULES = {
+    "Claim": "drivetrain.decide.claim",
+    "Constraint": "drivetrain.decide.objective",
+    "Lever": "drivetrain.decide.lever",
+    "Objective": "drivetrain.decide.objective",
+    "Plan": "drivetrain.decide.plan",
+    "Rule": "drivetrain.decide.lever",
+    "Simulator": "drivetrain.decide.simulator",
     "Thompson": "drivetrain.decide.explore",
+    "chance": "drivetrain.decide.nodes.chance",
+    "constraint": "drivetrain.decide.objective",
     "epsilon_greedy": "drivetrain.decide.explore",
+    "formula": "drivetrain.decide.nodes.formula",
+    "function": "drivetrain.decide.nodes.function",
+    "maximise": "drivetrain.decide.objective",
+    "minimise": "drivetrain.decide.objective",
+    "table": "drivetrain.decide.nodes.table",
 }
 __all__ = [*_MODULES]  # pyright: ignore[reportUnsupportedDunderAll]
 __getattr__ = attributes(__name__, _MODULES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +18,12 @@ Levels = Mapping[str, tuple[str, ...]]
 """Of a column or lever of texts: what its codes 0, 1, ... stand for. -1 is none of them, and equals no text."""
 
 
-def calculate(expression: Expression, values: Mapping[str, Floats], levels: Levels | None = None) -> Floats:
-    """Its value, broadcastable to (S, R, D). A function over rows gives (S, 1, D). Raises UsageError for an unknown name."""
-    return _value(expression.tree, _Bound(values, levels or {}, {}))
+def calculate(
+    expression: Expression, values: Mapping[str, Floats], levels: Levels | None = None, rows: int = 1
+) -> Floats:
+    """Its value, broadcastable to (S, R, D). A function over rows gives (S, 1, D): what is the same in all of the `rows` counts
+    in each (1: as many as the values have). Raises UsageError for an unknown name."""
+    return _value(expression.tree, _Bound(values, levels or {}, rows))
 
 
 def gradient(
@@ -28,13 +32,14 @@ def gradient(
     of: Floats,
     wanted: set[str],
     levels: Levels | None = None,
+    rows: int = 1,
 ) -> dict[str, Floats]:
     """The change of sum(of * value) by each `wanted` name, in the shape of that name's values: reverse mode.
 
     `of` is broadcastable to the value's shape. Where there is a kink (min, abs, if) it is that of the side taken; conditions,
     floor, ceil and round change by nothing.
     """
-    bound = _Bound(values, levels or {}, {})
+    bound = _Bound(values, levels or {}, rows)
     value = _value(expression.tree, bound)
     found: dict[str, Floats] = {}
     _back(
@@ -50,8 +55,9 @@ def gradient(
 class _Bound:
     """The values that names have, and what each part of a tree has come to."""
 
-    def __init__(self, values: Mapping[str, Floats], levels: Levels, known: dict[int, Floats]) -> None:
-        self.values, self.levels, self.known = values, levels, known
+    def __init__(self, values: Mapping[str, Floats], levels: Levels, rows: int) -> None:
+        self.values, self.levels, self.known = values, levels, dict[int, Floats]()
+        self.rows = max([rows, *(np.shape(each)[ROWS] for each in values.values())])
 
     def of(self, name: str) -> Floats:
         if name not in self.values:
@@ -99,7 +105,7 @@ def _compared_with_text(tree: Call, bound: _Bound) -> Floats:
 def _over_rows(
     function: str, given: list[Floats], condition: npt.NDArray[np.bool_] | None, bound: _Bound
 ) -> Floats:
-    rows = max((np.shape(each)[ROWS] for each in bound.values.values()), default=1)
+    rows = bound.rows
     value = given[0] if given else np.ones((1, 1, 1))
     shape = np.broadcast_shapes(value.shape, (1, rows, 1), () if condition is None else condition.shape)
     value = np.broadcast_to(value, shape)
@@ -178,7 +184,7 @@ def _back_over_rows(
     if tree.function in ("count", "share"):
         return
     value, whole = _value(tree.arguments[0], bound), _value(tree, bound)
-    rows = max(np.shape(each)[ROWS] for each in bound.values.values())
+    rows = bound.rows
     inside = np.ones((1, rows, 1), bool) if tree.over is None else _value(tree.over, bound) != 0
     part = inside.astype(np.float64)
     if tree.function == "mean":
@@ -233,3 +239,16 @@ _SLOPES: dict[str, Callable[..., object]] = {
     "max": _chosen_slopes,
     "clip": lambda y, a, low, high: ((a > low) & (a < high), (a <= low) * 1.0, (a >= high) * 1.0),
 }
+
+
+def substituted(tree: Tree, by: Mapping[str, Tree]) -> Tree:
+    """The tree with others in the place of names. What has none of these stays the same object."""
+    if isinstance(tree, Name):
+        return by.get(tree.name, tree)
+    if not isinstance(tree, Call):
+        return tree
+    arguments = tuple(substituted(each, by) for each in tree.arguments)
+    over = None if tree.over is None else substituted(tree.over, by)
+    if over is tree.over and all(new is old for new, old in zip(arguments, tree.arguments)):
+        return tree
+    return replace(tree, arguments=arguments, over=over)

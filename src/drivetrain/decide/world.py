@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import zlib
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +14,22 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """`draws` of what is uncertain, for each of `rows`. By name and seed the same numbers come again (Philox, which is keyed)."""
+    """`draws` of what is uncertain, for each of `rows`. By name and seed the same numbers come again (Philox, which is keyed).
+
+    `places` are the draws that this is about: all of them, or a `part`, in which those have the same numbers.
+    """
 
     draws: int
     rows: int = 1
     seed: int = 0
+    places: slice = field(default_factory=lambda: slice(None))
+    _orders: dict[str, npt.NDArray[Any]] = field(
+        default_factory=dict[str, npt.NDArray[Any]], repr=False, compare=False
+    )
+
+    def part(self, places: slice) -> World:
+        """The same world, of which only these draws are looked at."""
+        return replace(self, places=places)
 
     def uniform(self, name: str, *, each_row: bool = False) -> Floats:
         """Numbers in (0, 1): (1, 1, draws), or (1, rows, draws) for `each_row`.
@@ -26,9 +38,11 @@ class World:
         integrated to O(1 / draws^2), and several are a Latin hypercube (McKay, Beckman and Conover, 1979,
         Technometrics 21:239-245).
         """
-        made = np.random.Generator(
-            np.random.Philox(key=self.seed, counter=[0, 0, 0, zlib.crc32(name.encode())])
-        )
-        shape = (self.rows if each_row else 1, self.draws)
-        places = made.permuted(np.broadcast_to(np.arange(self.draws), shape), axis=1)
-        return ((places + 0.5) / self.draws)[None]
+        key = f"{name}\0{each_row}"
+        if key not in self._orders:
+            rows = self.rows if each_row else 1
+            words = np.frombuffer(hashlib.sha256(name.encode()).digest()[:16], np.uint64)
+            made = np.random.Generator(np.random.Philox(key=self.seed, counter=[0, 0, *words]))
+            places = np.arange(self.draws, dtype=np.min_scalar_type(self.draws))
+            self._orders[key] = made.permuted(np.broadcast_to(places, (rows, self.draws)), axis=1)
+        return ((self._orders[key][:, self.places] + 0.5) / self.draws)[None]

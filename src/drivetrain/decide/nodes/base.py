@@ -1,22 +1,45 @@
-"""What computes an outcome: a formula, a table, a function, a chance, a bundle, a response that was learned from rows."""
+"""What computes an outcome: a formula, a table, a function, a chance, a bundle, a response that was learned from rows.
+
+Each kind is a file here, named after the key that says it in a plan: `[models.buys] formula = "..."` is `nodes/formula.py`.
+A file offers `KEYS`, the keys that its table may have beside `claim` and `unit`, and `read(given) -> Node`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from drivetrain.decide.claim import Claim
 from drivetrain.decide.world import World
+from drivetrain.errors import UsageError
+from drivetrain.runtime.columns import Columns
 
 Floats = npt.NDArray[np.float64]
 """Of settings, rows and draws: broadcastable to (S, R, D)."""
+N = TypeVar("N")
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a node's inputs are: `levels`, name -> the texts that its codes stand for; `units`, name -> unit; the `rows` of data."""
+
+    names: frozenset[str]
+    levels: Mapping[str, tuple[str, ...]]
+    units: Mapping[str, str]
+    rows: Columns | None = None
 
 
 class Node(Protocol):
-    """Computes the outcome `name` from its `inputs`: levers, columns of the data, other nodes, and `t`, the period."""
+    """Computes the outcome `name` from its `inputs`: levers, columns of the data, other nodes, and `t`, the period.
+
+    `levels` are the texts that codes of the outcome stand for; none: it is a number. `each_row_alone`: the outcome of a row
+    hangs on what its inputs are in that row alone.
+    """
 
     @property
     def name(self) -> str: ...
@@ -26,7 +49,69 @@ class Node(Protocol):
     def claim(self) -> Claim: ...
     @property
     def unit(self) -> str: ...
+    @property
+    def levels(self) -> tuple[str, ...]: ...
+    @property
+    def each_row_alone(self) -> bool: ...
+
+    def bind(self, scope: Scope) -> Node:
+        """The node that knows what its inputs are; asked once, when the plan is made. Raises UsageError where they don't fit."""
+        ...
 
     def draw(self, values: Mapping[str, Floats], world: World) -> Floats:
         """Its outcome, broadcastable to (S, R, D), given its inputs in that form. Raises DataError that names it."""
         ...
+
+    def to_json(self) -> dict[str, Any]:
+        """Its table in a plan."""
+        ...
+
+
+class Plain:
+    """What most nodes have in common."""
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        return ()
+
+    @property
+    def each_row_alone(self) -> bool:
+        return True
+
+    def bind(self: N, scope: Scope) -> N:
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A table of [models] to make a node of: its `name`, what it holds, and the `rows` of the plan. `where` is its place."""
+
+    name: str
+    table: Mapping[str, Any]
+    where: str
+    folder: Path
+    claim: Claim
+    unit: str
+    rows: Columns | None = None
+
+    def file(self, text: object) -> Path:
+        """A path as the plan means it: from the plan's folder on."""
+        if not isinstance(text, str) or not text:
+            raise UsageError("this must be the path of a file.", where=self.where)
+        return self.folder / text
+
+
+def described(node: Node, kind: Mapping[str, Any]) -> dict[str, Any]:
+    """A node's table: what its kind says, and its claim and unit."""
+    found = dict(kind)
+    if node.claim != Claim():
+        found["claim"] = claim_json(node.claim)
+    return found | ({"unit": node.unit} if node.unit else {})
+
+
+def claim_json(claim: Claim) -> Any:
+    """As it is written in a plan: a word, or a table where there is more to say."""
+    if claim.kind == "adjusted" or claim.why:
+        kind = {"adjusted": [*claim.adjusted_for]} if claim.kind == "adjusted" else {"kind": claim.kind}
+        return kind | ({"why": claim.why} if claim.why else {})
+    return claim.kind

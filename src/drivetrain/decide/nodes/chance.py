@@ -1,0 +1,252 @@
+"""An outcome by chance: a distribution, whose parameters are numbers or expressions of what else there is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+import numpy as np
+
+from drivetrain.decide.calculate import calculate
+from drivetrain.decide.claim import Claim
+from drivetrain.decide.expression import BY_ROW, Call, Expression, parse, parts
+from drivetrain.decide.nodes.base import Floats, Given, Node, Plain, Scope, described
+from drivetrain.decide.world import World
+from drivetrain.errors import DataError, UsageError, nearest
+from drivetrain.runtime.columns import read_columns
+
+KEYS = frozenset({"chance", "each_row"})
+
+
+def _normal(u: Floats, mean: Floats, sd: Floats) -> Floats:
+    from scipy.special import ndtri
+
+    return mean + sd * np.asarray(ndtri(u), np.float64)
+
+
+def _lognormal(u: Floats, mean: Floats, sd: Floats) -> Floats:
+    return np.exp(_normal(u, mean, sd))
+
+
+def _uniform(u: Floats, low: Floats, high: Floats) -> Floats:
+    return low + (high - low) * u
+
+
+def _exponential(u: Floats, mean: Floats) -> Floats:
+    return -mean * np.log1p(-u)
+
+
+def _beta(u: Floats, a: Floats, b: Floats) -> Floats:
+    from scipy.special import betaincinv
+
+    return np.asarray(betaincinv(a, b, u), np.float64)
+
+
+def _poisson(u: Floats, mean: Floats) -> Floats:
+    from scipy.special import pdtr, pdtrik
+
+    at = np.ceil(np.where(mean > 0, pdtrik(u, np.where(mean > 0, mean, 1.0)), 0.0))
+    below = np.maximum(at - 1, 0)  # The inverse may come out a hair above a whole number.
+    return np.where(pdtr(below, mean) >= u, below, np.maximum(at, 0.0))
+
+
+def _binomial(u: Floats, of: Floats, share: Floats) -> Floats:
+    from scipy.special import bdtr, bdtrik
+
+    inside = (share > 0) & (share < 1)
+    at = np.ceil(np.where(inside, bdtrik(u, of, np.where(inside, share, 0.5)), np.where(share > 0, of, 0.0)))
+    below = np.maximum(at - 1, 0)
+    return np.where(inside & (bdtr(below, of, share) >= u), below, np.clip(at, 0, of))
+
+
+def _bernoulli(u: Floats, share: Floats) -> Floats:
+    return (u > 1 - share).astype(np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class _Law:
+    """What its parameters are called, where they may lie, and the inverse of its distribution."""
+
+    parameters: tuple[str, ...]
+    inverse: Callable[..., Floats]
+    holds: Callable[..., Any]
+    rule: str
+
+
+LAWS: dict[str, _Law] = {
+    "normal": _Law(("mean", "sd"), _normal, lambda _, sd: sd >= 0, "sd >= 0"),
+    "lognormal": _Law(("mean of the log", "sd of the log"), _lognormal, lambda _, sd: sd >= 0, "sd >= 0"),
+    "uniform": _Law(("low", "high"), _uniform, lambda low, high: low <= high, "low <= high"),
+    "exponential": _Law(("mean",), _exponential, lambda mean: mean >= 0, "mean >= 0"),
+    "beta": _Law(("a", "b"), _beta, lambda a, b: (a > 0) & (b > 0), "a > 0 and b > 0"),
+    "poisson": _Law(("mean",), _poisson, lambda mean: mean >= 0, "mean >= 0"),
+    "binomial": _Law(
+        ("of", "share"), _binomial, lambda of, share: (of >= 0) & (of == np.floor(of)) & (share >= 0) & (share <= 1),
+        "of a whole number and 0 <= share <= 1",
+    ),
+    "bernoulli": _Law(("share",), _bernoulli, lambda share: (share >= 0) & (share <= 1), "0 <= share <= 1"),
+}  # fmt: skip
+FORMS = (*LAWS, "choice", "samples")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chance(Plain):
+    """`law` of LAWS with its `parameters`, each an expression; or "samples": one of `values` with the chances `shares`, in
+    the order of the values. The same for all rows of a draw, or `each_row` on its own.
+    """
+
+    name: str
+    law: str
+    parameters: tuple[Expression, ...] = ()
+    values: Floats = field(default_factory=lambda: np.zeros(0))
+    shares: Floats = field(default_factory=lambda: np.zeros(0))
+    levels: tuple[str, ...] = ()
+    each_row: bool = False
+    claim: Claim = field(default_factory=Claim)
+    unit: str = ""
+    known: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]], repr=False)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name for each in self.parameters for name in each.names))
+
+    @property
+    def each_row_alone(self) -> bool:
+        return not any(
+            isinstance(part, Call) and part.function in BY_ROW
+            for each in self.parameters
+            for part in parts(each.tree)
+        )
+
+    def bind(self, scope: Scope) -> Chance:
+        return replace(self, known=scope.levels)
+
+    def draw(self, values: Mapping[str, Floats], world: World) -> Floats:
+        u = world.uniform(self.name, each_row=self.each_row)
+        if self.law not in LAWS:
+            edges = np.cumsum(self.shares)[:-1] / self.shares.sum()
+            return self.values[np.searchsorted(edges, u, side="right")]
+        law = LAWS[self.law]
+        given = [calculate(each, values, self.known, world.rows) for each in self.parameters]
+        with np.errstate(all="ignore"):
+            fits = law.holds(*given)
+        if not np.all(fits):
+            raise DataError(
+                f"{self.law} has {' and '.join(law.parameters)}, and here isn't {law.rule} everywhere.",
+                where=f"models.{self.name}",
+            )  # fmt: skip
+        return law.inverse(u, *given)
+
+    def to_json(self) -> dict[str, Any]:
+        if self.law in LAWS:
+            said: Any = [_plain(each) for each in self.parameters]
+            kind: dict[str, Any] = {self.law: said if len(said) > 1 else said[0]}
+        else:
+            values = [self.levels[int(each)] for each in self.values] if self.levels else self.values.tolist()
+            same = bool(np.all(self.shares == self.shares[0]))
+            kind = (
+                {"samples": values}
+                if same
+                else {"choice": {"values": values, "shares": self.shares.tolist()}}
+            )
+        return described(self, {"chance": kind} | ({"each_row": True} if self.each_row else {}))
+
+
+def _plain(expression: Expression) -> Any:
+    try:
+        return float(expression.text)
+    except ValueError:
+        return expression.text
+
+
+def chance(*, each_row: bool = False, claim: Claim | None = None, unit: str = "", **law: Any) -> Chance:
+    """A node by chance, as in a plan: chance(normal=[0.1, 0.02]). Raises UsageError."""
+    return _made("", law, "chance", each_row, claim or Claim(), unit)
+
+
+def _made(name: str, laws: Mapping[str, Any], where: str, each_row: bool, claim: Claim, unit: str) -> Chance:
+    if len(laws) != 1:
+        raise UsageError(f"a chance has one law: {', '.join(FORMS)}.", where=where)
+    kind, said = next(iter(laws.items()))
+    if kind in LAWS:
+        parameters = _parameters(kind, said, where)
+        if claim == Claim() and not any(each.names for each in parameters):
+            claim = Claim("definition")
+        return Chance(name, kind, parameters, each_row=each_row, claim=claim, unit=unit)
+    if kind not in FORMS:
+        raise UsageError(
+            f"there is no law {kind!r}.", where=where, fix=nearest(kind, FORMS) or f"There are {', '.join(FORMS)}."
+        )  # fmt: skip
+    values, shares = (said, None) if kind == "samples" else _choice(said, where)
+    if claim == Claim():
+        claim = Claim("definition")
+    return _sampled(name, values, shares, where, each_row, claim, unit)
+
+
+def _parameters(law: str, said: Any, where: str) -> tuple[Expression, ...]:
+    names = LAWS[law].parameters
+    several = isinstance(said, Sequence) and not isinstance(said, str)
+    given: list[Any] = list(cast("Sequence[Any]", said)) if several else [said]
+    if len(given) != len(names) or any(isinstance(each, bool) for each in given):
+        raise UsageError(
+            f"{law} has {len(names)} parameters: {', '.join(names)}." if len(names) > 1 else
+            f"{law} has one parameter: {names[0]}.", where=where,
+        )  # fmt: skip
+    if not all(isinstance(each, (str, int, float)) for each in given):
+        raise UsageError("a parameter is a number or an expression.", where=where)
+    found = tuple(parse(each if isinstance(each, str) else repr(float(each)), where=where) for each in given)
+    if not any(each.names for each in found):
+        fits = LAWS[law].holds(*(calculate(each, {}) for each in found))
+        if not np.all(fits):
+            raise UsageError(f"{law} needs {LAWS[law].rule}.", where=where)
+    return found
+
+
+def _choice(said: Any, where: str) -> tuple[Any, Any]:
+    form = "Write choice = { values = [1, 2], shares = [0.5, 0.5] }."
+    if not isinstance(said, Mapping) or {*cast("Mapping[str, Any]", said)} != {"values", "shares"}:
+        raise UsageError("a choice has values and shares.", where=where, fix=form)
+    said = cast("Mapping[str, Any]", said)
+    return said["values"], said["shares"]
+
+
+def _sampled(
+    name: str, values: Any, shares: Any, where: str, each_row: bool, claim: Claim, unit: str
+) -> Chance:
+    if isinstance(values, str) or not isinstance(values, (Sequence, np.ndarray)) or not len(values):
+        raise UsageError("the values are a list of numbers, or of texts.", where=where)
+    given = list(cast("Sequence[Any]", values))
+    texts = all(isinstance(each, str) for each in given)
+    levels = tuple(sorted(set(given))) if texts else ()
+    try:
+        found = np.array([levels.index(each) for each in given] if texts else given, np.float64)
+        weights = np.ones(len(found)) if shares is None else np.array(shares, np.float64)
+    except (TypeError, ValueError) as fault:
+        raise UsageError("the values are numbers or texts, and the shares numbers.", where=where) from fault
+    if weights.shape != found.shape or found.ndim != 1 or not np.all(np.isfinite(found)):
+        raise UsageError("there is a share for each value, and no value is missing.", where=where)
+    if not (np.all(weights >= 0) and np.isfinite(weights.sum()) and weights.sum() > 0):
+        raise UsageError("shares are 0 or more, and not all 0.", where=where)
+    if shares is not None and abs(weights.sum() - 1) > 1e-9:
+        raise UsageError(f"the shares add up to {weights.sum():g}, not to 1.", where=where)
+    order = np.argsort(found, kind="stable")
+    return Chance(
+        name, "samples", values=found[order], shares=weights[order], levels=levels, each_row=each_row,
+        claim=claim, unit=unit,
+    )  # fmt: skip
+
+
+def read(given: Given) -> Node:
+    said, each_row = given.table["chance"], given.table.get("each_row", False)
+    if not isinstance(said, Mapping) or not isinstance(each_row, bool):
+        raise UsageError(
+            "this must be a law.", where=given.where, fix="Write chance = { normal = [0.1, 0.02] }."
+        )
+    law = dict(cast("Mapping[str, Any]", said))
+    if isinstance(from_file := law.get("samples"), Mapping):
+        from_file = cast("Mapping[str, Any]", from_file)
+        if {*from_file} != {"file", "column"}:
+            raise UsageError("samples are a list, or of a file and a column.", where=given.where)
+        law["samples"] = read_columns(given.file(from_file["file"])).plain(str(from_file["column"]))
+    return _made(given.name, law, given.where, each_row, given.claim, given.unit)
