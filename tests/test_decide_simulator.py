@@ -95,3 +95,13 @@ def test_what_cannot_be_meant_is_told(change, said):
     with pytest.raises(DrivetrainError) as fault:
         decide.Simulator(decide.Plan(**given | change)).simulate({})
     assert said in str(fault.value)
+
+
+def test_a_plan_says_that_its_data_are_simulated(tmp_path):
+    text = (
+        '[plan]\nsimulated = true\n[objective]\nmaximise = "1 - x ^ 2"\n[levers]\nx = {low = -1, high = 1}\n'
+    )
+    (tmp_path / "plan.toml").write_text(text)
+    plan = decide.Plan.read(tmp_path / "plan.toml")
+    assert plan.simulated
+    assert decide.Plan.from_json(plan.to_json()).simulated

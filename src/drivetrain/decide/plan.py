@@ -44,10 +44,13 @@ class Plan:
         name: str = "",
         draws: int = 1000,
         seed: int = 0,
+        simulated: bool = False,
     ) -> None:
         """A model is a node (`decide.formula`, `table`, `function`, `chance`, ...), a text, which is a formula, or a function of
-        Python. A text is an objective to be maximised. Raises UsageError, DataError, FileError."""
+        Python. A text is an objective to be maximised. `simulated` says that the data are made up: each page of a decision
+        tells it. Raises UsageError, DataError, FileError."""
         self.name, self.draws, self.seed = name, _draws(draws), _seed(seed)
+        self.simulated = simulated
         self.rows: Columns | None = None if data is None else read_columns(data)
         self.levers = tuple(checked(each, self.rows) for each in _named(levers, "levers"))
         nodes = _named(_nodes(models), "models")

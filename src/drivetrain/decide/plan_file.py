@@ -33,7 +33,7 @@ _WORDS = {
     int: "a whole number",
     float: "a number",
 }
-_PLAN: dict[str, type] = {"name": str, "draws": int, "seed": int}
+_PLAN: dict[str, type] = {"name": str, "draws": int, "seed": int, "simulated": bool}
 _OBJECTIVE: dict[str, type] = {
     "maximise": str, "minimise": str, "over": str, "statistic": str, "horizon": int, "discount": float, "unit": str, "name": str,
 }  # fmt: skip
@@ -307,6 +307,7 @@ class _At:
 def to_json(plan: Plan) -> dict[str, Any]:
     """What a TOML file of this plan would hold: arguments_of makes the same of it."""
     found: dict[str, Any] = {"plan": {"name": plan.name, "draws": plan.draws, "seed": plan.seed}}
+    found["plan"] |= {"simulated": True} if plan.simulated else {}
     objectives = [each.to_json() for each in plan.objectives]
     found["objective"] = objectives[0] if len(objectives) == 1 else objectives
     if plan.rows is not None:
