@@ -156,10 +156,9 @@ def _cut(problem: Problem, x: Floats, found: Floats) -> Floats:
         best, each = keyed.argmin(axis=1), np.arange(len(tried))
         middle = tried[each, best]
         begun, ended = begin, end
-        begin, end = (
-            tried[each, np.maximum(best - 1, 0)],
-            tried[each, np.minimum(best + 1, tried.shape[1] - 1)],
-        )
+        centre = middle[:, None]
+        begin = np.where(tried < centre, tried, begun[:, None]).max(axis=1)
+        end = np.where(tried > centre, tried, ended[:, None]).min(axis=1)
         if bool(((begin == begun) & (end == ended)).all()):
             break
     return middle[:, None]

@@ -77,7 +77,8 @@ def _centre(box: Box) -> Floats:
 
 def _at_all_distances(box: Box, centre: Floats, endless: npt.NDArray[np.bool_], seed: int) -> Floats:
     """Settings (S, n): of numbers without bounds as many near as far, of the others all alike."""
-    distances = np.concatenate([np.zeros(1), 10.0 ** np.linspace(-2, np.log10(FARTHEST), 141)])
+    steps = np.linspace(-2.0, float(np.log10(FARTHEST)), 141, dtype=np.float64)
+    distances = np.concatenate([np.zeros(1), np.power(10.0, steps)])
     distances = np.concatenate([-distances[::-1], distances])
     one = np.where(endless, distances[:, None], 0.0)  # All of them together,
     some = np.eye(box.size)[endless][:50]
