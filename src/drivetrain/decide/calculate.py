@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from drivetrain.decide.expression import BY_ROW, Call, Expression, Name, Number, Text, Tree
+from drivetrain.decide.expression import BY_ROW, Call, Expression, Name, Number, Text, Tree, parts
 from drivetrain.errors import UsageError, nearest
 
 Floats = npt.NDArray[np.float64]
@@ -23,7 +22,9 @@ def calculate(
 ) -> Floats:
     """Its value, broadcastable to (S, R, D). A function over rows gives (S, 1, D): what is the same in all of the `rows` counts
     in each (1: as many as the values have). Raises UsageError for an unknown name."""
-    return _value(expression.tree, _Bound(values, levels or {}, rows))
+    bound = _Bound(values, levels or {}, rows)
+    bound.run(expression.tree, keep=False)
+    return bound.of(expression.tree)
 
 
 def gradient(
@@ -40,50 +41,83 @@ def gradient(
     floor, ceil and round change by nothing.
     """
     bound = _Bound(values, levels or {}, rows)
-    value = _value(expression.tree, bound)
-    found: dict[str, Floats] = {}
-    _back(
-        expression.tree,
-        np.broadcast_to(of, np.broadcast_shapes(value.shape, np.shape(of))),
-        bound,
-        wanted,
-        found,
-    )
-    return {name: found[name] if name in found else np.zeros_like(values[name]) for name in wanted}
+    order = bound.run(expression.tree, keep=True)
+    value = bound.of(expression.tree)
+    moving = _moving(order, wanted)
+    slopes = {id(expression.tree): np.broadcast_to(of, np.broadcast_shapes(value.shape, np.shape(of)))}
+    found = {name: np.zeros_like(values[name]) for name in wanted}
+    for part in reversed(order):
+        if id(part) not in moving or id(part) not in slopes:
+            continue
+        slope = slopes.pop(id(part))
+        if isinstance(part, Name):
+            found[part.name] = found[part.name] + _folded(slope, values[part.name].shape)
+        elif isinstance(part, Call):
+            with np.errstate(all="ignore"):
+                told = _over_rows_slopes(part, bound) if part.function in BY_ROW else _slopes(part, bound)
+                for each, own in zip(part.arguments, told):
+                    if own is not None and id(each) in moving:
+                        added = _folded(slope * own, bound.of(each).shape)
+                        slopes[id(each)] = slopes[id(each)] + added if id(each) in slopes else added
+    return found
+
+
+def _moving(order: list[Tree], wanted: set[str]) -> set[int]:
+    """The parts that a wanted name is in."""
+    found = set[int]()
+    for part in order:
+        if (isinstance(part, Name) and part.name in wanted) or (
+            isinstance(part, Call) and any(id(each) in found for each in part.arguments)
+        ):
+            found.add(id(part))
+    return found
 
 
 class _Bound:
     """The values that names have, and what each part of a tree has come to."""
 
     def __init__(self, values: Mapping[str, Floats], levels: Levels, rows: int) -> None:
-        self.values, self.levels, self.known = values, levels, dict[int, Floats]()
-        self.rows = max([rows, *(np.shape(each)[ROWS] for each in values.values())])
+        self.values, self.levels = values, levels
+        self.known = dict[int, Floats]()
+        self.rows = max([rows, *(each.shape[ROWS] for each in values.values())])
 
-    def of(self, name: str) -> Floats:
+    def named(self, name: str) -> Floats:
         if name not in self.values:
             raise UsageError(f"nothing is called {name!r}.", fix=nearest(name, self.values))
         return self.values[name]
 
+    def of(self, tree: Tree) -> Floats:
+        if isinstance(tree, Text):
+            raise UsageError(f"the text {tree.value!r} can only be compared with a column or a choice.")
+        return self.known[id(tree)]
 
-def _value(tree: Tree, bound: _Bound) -> Floats:
-    if isinstance(tree, Number):
-        return np.full((1, 1, 1), tree.value)
-    if isinstance(tree, Name):
-        return bound.of(tree.name)
-    if isinstance(tree, Text):
-        raise UsageError(f"the text {tree.value!r} can only be compared with a column or a choice.")
-    if (found := bound.known.get(id(tree))) is None:
-        found = bound.known[id(tree)] = _called(tree, bound)
-    return found
+    def run(self, tree: Tree, *, keep: bool) -> list[Tree]:
+        """Compute all parts, in order; unless they are to be kept, a part is let go after its last use."""
+        order = parts(tree)
+        last = dict[int, int]()
+        if not keep:
+            for place, part in enumerate(order):
+                last.update((id(each), place) for each in (part.children if isinstance(part, Call) else ()))
+        for place, part in enumerate(order):
+            if isinstance(part, Call):
+                self.known[id(part)] = _called(part, self)
+                for each in part.children:
+                    if last.get(id(each)) == place:
+                        self.known.pop(id(each), None)
+            elif isinstance(part, Number):
+                self.known[id(part)] = np.full((1, 1, 1), part.value)
+            elif isinstance(part, Name):
+                self.known[id(part)] = self.named(part.name)
+        return order
 
 
 def _called(tree: Call, bound: _Bound) -> Floats:
     if tree.function in ("==", "!=") and any(isinstance(each, Text) for each in tree.arguments):
         return _compared_with_text(tree, bound)
-    given = [_value(each, bound) for each in tree.arguments]
+    given = [bound.of(each) for each in tree.arguments]
     if tree.function in BY_ROW:
-        condition = None if tree.over is None else _value(tree.over, bound) != 0
-        return _over_rows(tree.function, given, condition, bound)
+        condition = None if tree.over is None else bound.of(tree.over) != 0
+        return _over_rows(tree.function, given, condition, bound.rows)
     with np.errstate(all="ignore"):  # What isn't finite is found, and told, where it comes out.
         return np.asarray(_FUNCTIONS[tree.function](*given), np.float64)
 
@@ -98,33 +132,30 @@ def _compared_with_text(tree: Call, bound: _Bound) -> Floats:
             f"It holds {', '.join(levels[:5])}." if levels else f"{name.name} holds numbers."
         )
         raise UsageError(f"{name.name} is never {text.value!r}.", fix=fix)
-    equal = bound.of(name.name) == levels.index(text.value)
+    equal = bound.named(name.name) == levels.index(text.value)
     return (equal if tree.function == "==" else ~equal).astype(np.float64)
 
 
 def _over_rows(
-    function: str, given: list[Floats], condition: npt.NDArray[np.bool_] | None, bound: _Bound
+    function: str, given: list[Floats], condition: npt.NDArray[np.bool_] | None, rows: int
 ) -> Floats:
-    rows = bound.rows
     value = given[0] if given else np.ones((1, 1, 1))
+    if condition is None and function in ("sum", "mean"):
+        if value.shape[ROWS] == rows:
+            return value.sum(ROWS, keepdims=True) / (rows if function == "mean" else 1)
+        return value * (rows if function == "sum" else 1)
     shape = np.broadcast_shapes(value.shape, (1, rows, 1), () if condition is None else condition.shape)
     value = np.broadcast_to(value, shape)
-    weight = np.ones(shape) if condition is None else np.broadcast_to(condition, shape).astype(np.float64)
+    inside = np.broadcast_to(True if condition is None else condition, shape)
     with np.errstate(all="ignore"):
-        if function in ("smallest", "largest"):
-            end = np.inf if function == "smallest" else -np.inf
-            choose = np.min if function == "smallest" else np.max
-            return choose(np.where(weight > 0, value, end), axis=ROWS, keepdims=True)
-        if function == "count":
-            return (
-                weight.sum(ROWS, keepdims=True)
-                if not given
-                else (weight * (value != 0)).sum(ROWS, keepdims=True)
-            )
-        total = np.where(weight > 0, value if function != "share" else value != 0, 0.0).sum(
-            ROWS, keepdims=True
-        )
-        return total if function == "sum" else total / weight.sum(ROWS, keepdims=True)
+        if function == "smallest":
+            return np.where(inside, value, np.inf).min(ROWS, keepdims=True)
+        if function == "largest":
+            return np.where(inside, value, -np.inf).max(ROWS, keepdims=True)
+        if function in ("count", "share"):
+            value = (value != 0).astype(np.float64)
+        total = np.where(inside, value, 0.0).sum(ROWS, keepdims=True)
+        return total if function in ("sum", "count") else total / inside.sum(ROWS, keepdims=True)
 
 
 def _choose(condition: Floats, yes: Floats, no: Floats) -> Floats:
@@ -132,11 +163,11 @@ def _choose(condition: Floats, yes: Floats, no: Floats) -> Floats:
 
 
 def _sigmoid(x: Floats) -> Floats:
-    return 0.5 * (1 + np.tanh(x / 2))
+    return 1 / (1 + np.exp(-x))
 
 
 def _normal_cdf(x: Floats) -> Floats:
-    from scipy.special import ndtr
+    from scipy.special import ndtr  # pyright: ignore[reportMissingTypeStubs]
 
     return np.asarray(ndtr(x), np.float64)
 
@@ -161,94 +192,91 @@ _FUNCTIONS: dict[str, Callable[..., Floats]] = {
 }  # fmt: skip
 
 
-def _back(tree: Tree, of: Floats, bound: _Bound, wanted: set[str], found: dict[str, Floats]) -> None:
-    """Add what a change of a part makes of the whole: `of` is the change of the whole by this part."""
-    if isinstance(tree, Name) and tree.name in wanted:
-        part = _folded(of, bound.of(tree.name).shape)
-        found[tree.name] = found[tree.name] + part if tree.name in found else part
-    if not isinstance(tree, Call) or tree.function in _FLAT:
-        return
-    if tree.function in BY_ROW:
-        _back_over_rows(tree, of, bound, wanted, found)
-        return
-    given = [_value(each, bound) for each in tree.arguments]
-    with np.errstate(all="ignore"):
-        for each, part in zip(tree.arguments, _SLOPES[tree.function](_value(tree, bound), *given)):
-            if part is not None:
-                _back(each, of * part, bound, wanted, found)
-
-
-def _back_over_rows(
-    tree: Call, of: Floats, bound: _Bound, wanted: set[str], found: dict[str, Floats]
-) -> None:
-    if tree.function in ("count", "share"):
-        return
-    value, whole = _value(tree.arguments[0], bound), _value(tree, bound)
-    rows = bound.rows
-    inside = np.ones((1, rows, 1), bool) if tree.over is None else _value(tree.over, bound) != 0
-    part = inside.astype(np.float64)
-    if tree.function == "mean":
-        part = part / np.broadcast_to(part, np.broadcast_shapes(part.shape, (1, rows, 1))).sum(
-            ROWS, keepdims=True
-        )
-    elif tree.function != "sum":
-        part = part * (value == whole)  # Where several are the smallest, the first of them moves it.
-        part = part * (np.cumsum(part, axis=ROWS) == 1)
-    shape = np.broadcast_shapes(np.shape(of), part.shape, value.shape)
-    _back(tree.arguments[0], np.broadcast_to(of * part, shape), bound, wanted, found)
-
-
 def _folded(of: Floats, shape: tuple[int, ...]) -> Floats:
     """The sum over the axes along which a value of this shape was stretched."""
     axes = tuple(at for at, (long, short) in enumerate(zip(of.shape, shape)) if short == 1 and long > 1)
     return of.sum(axis=axes, keepdims=True) if axes else of
 
 
-def _power_slopes(y: Floats, a: Floats, b: Floats) -> tuple[Floats, Floats]:
-    return b * np.power(a, b - 1), np.where(a > 0, y * np.log(np.where(a > 0, a, 1.0)), 0.0)
+def _over_rows_slopes(tree: Call, bound: _Bound) -> Sequence[Floats | None]:
+    if tree.function in ("count", "share"):
+        return (None,)
+    value, whole = bound.of(tree.arguments[0]), bound.of(tree)
+    shape = np.broadcast_shapes(value.shape, (1, bound.rows, 1))
+    inside = (
+        np.ones((1, bound.rows, 1)) if tree.over is None else (bound.of(tree.over) != 0).astype(np.float64)
+    )
+    if tree.function == "sum":
+        return (inside,)
+    if tree.function == "mean":
+        return (
+            inside
+            / np.broadcast_to(inside, np.broadcast_shapes(shape, inside.shape)).sum(ROWS, keepdims=True),
+        )
+    at_end = np.broadcast_to(inside * (value == whole), np.broadcast_shapes(shape, inside.shape))
+    return (
+        at_end * (np.cumsum(at_end, axis=ROWS) == 1),
+    )  # Where several are the smallest, the first of them moves it.
 
 
-def _chosen_slopes(y: Floats, *given: Floats) -> list[Floats]:
+def _slopes(tree: Call, bound: _Bound) -> Sequence[Floats | None]:
+    """How the value of a function changes with each of its arguments; None: not at all."""
+    y, given = bound.of(tree), [bound.of(each) for each in tree.arguments if not isinstance(each, Text)]
+    one, a, b = np.ones((1, 1, 1)), given[0], given[-1]
+    match tree.function:
+        case "+":
+            return one, one
+        case "-":
+            return one, -one
+        case "*":
+            return b, a
+        case "/":
+            return 1 / b, -y / b
+        case "^":
+            return b * np.power(a, b - 1), np.where(a > 0, y * np.log(np.where(a > 0, a, 1.0)), 0.0)
+        case "if":
+            yes = (a != 0).astype(np.float64)
+            return None, yes, 1 - yes
+        case "clip":
+            low, high = given[1:]
+            inside = ((a > low) & (a < high)).astype(np.float64)
+            return inside, (a <= low).astype(np.float64), (a >= high).astype(np.float64)
+        case "min" | "max":
+            return _chosen(y, given)
+        case _:
+            return (_slope(tree.function, y, a),) * len(tree.arguments)
+
+
+def _slope(function: str, y: Floats, a: Floats) -> Floats | None:
+    """Of a function of one argument."""
+    match function:
+        case "negative":
+            return -np.ones((1, 1, 1))
+        case "exp":
+            return y
+        case "log":
+            return 1 / a
+        case "log1p":
+            return 1 / (1 + a)
+        case "sqrt":
+            return 0.5 / y
+        case "abs":
+            return np.sign(a)
+        case "sigmoid":
+            return y * (1 - y)
+        case "tanh":
+            return 1 - y * y
+        case "normal_cdf":
+            return np.exp(-a * a / 2) / np.sqrt(2 * np.pi)
+        case _:  # Comparisons, and, or, not, floor, ceil, round.
+            return None
+
+
+def _chosen(y: Floats, given: Sequence[Floats]) -> list[Floats]:
     """1 for the first of the things that the whole is equal to."""
-    found, taken = list[Floats](), np.zeros(np.shape(y), bool)
+    found, taken = list[Floats](), np.zeros(y.shape, bool)
     for each in given:
         here = (each == y) & ~taken
         taken |= here
         found.append(here.astype(np.float64))
     return found
-
-
-_FLAT = {"<", "<=", ">", ">=", "==", "!=", "and", "or", "not", "floor", "ceil", "round"}
-_SLOPES: dict[str, Callable[..., object]] = {
-    "+": lambda y, a, b: (1.0, 1.0),
-    "-": lambda y, a, b: (1.0, -1.0),
-    "*": lambda y, a, b: (b, a),
-    "/": lambda y, a, b: (1 / b, -y / b),
-    "^": _power_slopes,
-    "negative": lambda y, a: (-1.0,),
-    "if": lambda y, c, a, b: (None, (c != 0) * 1.0, (c == 0) * 1.0),
-    "exp": lambda y, a: (y,),
-    "log": lambda y, a: (1 / a,),
-    "log1p": lambda y, a: (1 / (1 + a),),
-    "sqrt": lambda y, a: (0.5 / y,),
-    "abs": lambda y, a: (np.sign(a),),
-    "sigmoid": lambda y, a: (y * (1 - y),),
-    "tanh": lambda y, a: (1 - y * y,),
-    "normal_cdf": lambda y, a: (np.exp(-a * a / 2) / np.sqrt(2 * np.pi),),
-    "min": _chosen_slopes,
-    "max": _chosen_slopes,
-    "clip": lambda y, a, low, high: ((a > low) & (a < high), (a <= low) * 1.0, (a >= high) * 1.0),
-}
-
-
-def substituted(tree: Tree, by: Mapping[str, Tree]) -> Tree:
-    """The tree with others in the place of names. What has none of these stays the same object."""
-    if isinstance(tree, Name):
-        return by.get(tree.name, tree)
-    if not isinstance(tree, Call):
-        return tree
-    arguments = tuple(substituted(each, by) for each in tree.arguments)
-    over = None if tree.over is None else substituted(tree.over, by)
-    if over is tree.over and all(new is old for new, old in zip(arguments, tree.arguments)):
-        return tree
-    return replace(tree, arguments=arguments, over=over)

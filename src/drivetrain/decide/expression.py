@@ -13,7 +13,7 @@ function over rows: `mean(price | region == 'north')`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from drivetrain.errors import UsageError, nearest
@@ -61,6 +61,10 @@ class Call:
     over: Tree | None = None
     at: int = 0
 
+    @property
+    def children(self) -> tuple[Tree, ...]:
+        return self.arguments if self.over is None else (*self.arguments, self.over)
+
 
 Tree = Number | Text | Name | Call
 
@@ -81,12 +85,46 @@ class Expression:
         return self.text
 
 
-def parts(tree: Tree) -> Iterator[Tree]:
-    """The tree and all that is in it, from left to right."""
-    yield tree
-    if isinstance(tree, Call):
-        for each in (*tree.arguments, *((tree.over,) if tree.over is not None else ())):
-            yield from parts(each)
+def parts(tree: Tree) -> list[Tree]:
+    """All that a tree is made of and at last itself: each object once, after what it is made of, from left to right. By hand:
+    a sum of thousands is deeper than Python recurses."""
+    found, seen = list[Tree](), set[int]()
+    waiting: list[tuple[Tree, bool]] = [(tree, False)]
+    while waiting:
+        part, opened = waiting.pop()
+        if id(part) in seen:
+            continue
+        if opened or not isinstance(part, Call):
+            seen.add(id(part))
+            found.append(part)
+        else:
+            waiting.append((part, True))
+            waiting += [(each, False) for each in reversed(part.children)]
+    return found
+
+
+def over_rows(tree: Tree) -> bool:
+    """Whether a function over rows is in it."""
+    return any(isinstance(part, Call) and part.function in BY_ROW for part in parts(tree))
+
+
+def rebuilt(tree: Tree, change: Callable[[Tree], Tree]) -> Tree:
+    """The tree with each part changed, from the leaves up. What is unchanged, or used several times, stays one object."""
+    made = dict[int, Tree]()
+    for part in parts(tree):
+        new = part
+        if isinstance(part, Call):
+            arguments = tuple(made[id(each)] for each in part.arguments)
+            over = None if part.over is None else made[id(part.over)]
+            if over is not part.over or any(a is not b for a, b in zip(arguments, part.arguments)):
+                new = Call(part.function, arguments, over, part.at)
+        made[id(part)] = change(new)
+    return made[id(tree)]
+
+
+def substituted(tree: Tree, by: Mapping[str, Tree]) -> Tree:
+    """The tree with others in the place of names."""
+    return rebuilt(tree, lambda part: by.get(part.name, part) if isinstance(part, Name) else part)
 
 
 def parse(text: str, *, where: str = "") -> Expression:
@@ -126,8 +164,9 @@ class _Reading:
         self, error: str, fix: str = "", *, at: int | None = None, word: str | None = None
     ) -> UsageError:
         """Some of the text, with what it is about between arrows: the word that is read, unless it is said."""
-        at, word = self.at if at is None else at, self.word if word is None else word
-        begin, end = max(at - 30, 0), at + max(len(word), 1)
+        at = self.at if at is None else at
+        length = len(self.word if word is None else word)
+        begin, end = max(at - 30, 0), at + max(length, 1)
         shown = f"{self.text[begin:at]}»{self.text[at:end]}«{self.text[end : end + 30]}"
         return UsageError(f"{error} In: {shown}", where=self.where, fix=fix)
 

@@ -101,7 +101,7 @@ def bounds(lever: Lever, rows: Columns | None = None) -> tuple[Floats, Floats, F
     if (beyond := np.flatnonzero(lowest > highest)).size:
         place = f" in row {beyond[0] + 1}" if len(current) > 1 else ""
         raise UsageError(
-            f"it can have no value{place}: from {number(current[beyond[0]])} it moves by at most "
+            f"it can have no value{place}: from {number(float(current[beyond[0]]))} it moves by at most "
             f"{number(lever.rate or 0)}, which doesn't lead to {number(low)} to {number(high)}.",
             where=f"levers.{lever.name}",
         )  # fmt: skip
@@ -163,7 +163,7 @@ def allowed(lever: Lever, most: int = MOST_LISTED) -> Floats | None:
     if step is None or lever.low is None or lever.high is None:
         return None
     count = math.floor((lever.high - lever.low) / step + 1e-9) + 1
-    return lever.low + np.arange(count) * step if count <= most else None
+    return lever.low + np.arange(count, dtype=np.float64) * step if count <= most else None
 
 
 def snap(lever: Lever, x: Floats) -> Floats:
@@ -269,13 +269,13 @@ def values_of(lever: Lever, given: Any) -> Floats:
     """A setting as a person gives it, as numbers: texts of choices as places, truth as 1 and 0. Raises UsageError."""
     where = f"levers.{lever.name}"
     if lever.kind == "choice":
-        several = isinstance(given, (list, tuple)) or (
-            isinstance(given, np.ndarray) and given.dtype.kind in "OU"
-        )
         if isinstance(given, str):
             return codes(lever, [given], where)[0]
-        if several and any(isinstance(each, str) for each in cast("list[Any]", given)):
-            return codes(lever, [str(each) for each in cast("list[Any]", given)], where)
+        listed: Any = cast("Any", given).tolist() if isinstance(given, np.ndarray) else given
+        if isinstance(listed, (list, tuple)) and any(
+            isinstance(each, str) for each in cast("list[Any]", listed)
+        ):
+            return codes(lever, list(cast("list[Any]", listed)), where)
     try:
         found = np.asarray(given, np.float64)
     except (TypeError, ValueError) as fault:

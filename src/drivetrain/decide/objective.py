@@ -5,8 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from drivetrain.decide.expression import BY_ROW, COMPARISONS, Call, Expression, Name, Text, Tree, parse
-from drivetrain.decide.statistic import Statistic, statistic
+from drivetrain.decide.expression import (
+    BY_ROW,
+    COMPARISONS,
+    Call,
+    Expression,
+    Name,
+    Text,
+    Tree,
+    over_rows,
+    parse,
+    rebuilt,
+)
+from drivetrain.decide.statistic import Statistic
+from drivetrain.decide.statistic import statistic as read_statistic
 from drivetrain.errors import UsageError
 
 Over = Literal["sum", "mean"]
@@ -33,8 +45,7 @@ class Objective:
     def __post_init__(self) -> None:
         if self.over not in ("sum", "mean"):
             raise UsageError(f"over {self.over!r}: it is taken over the rows as a sum or a mean.")
-        whole = isinstance(self.horizon, int) and not isinstance(self.horizon, bool)
-        if not (whole and 1 <= self.horizon <= LONGEST_HORIZON):
+        if type(self.horizon) is not int or not (1 <= self.horizon <= LONGEST_HORIZON):
             raise UsageError(f"a horizon of {self.horizon} periods.", fix=f"Give 1 to {LONGEST_HORIZON:,}.")
         if not -1 < self.discount < 1e6:
             raise UsageError(
@@ -91,7 +102,7 @@ def _objective(
     expression: str, up: bool, over: Over, stat: str, horizon: int, discount: float, unit: str, name: str
 ) -> Objective:
     read = parse(expression, where="objective")
-    return Objective(read, up, over, statistic(stat, "objective"), horizon, discount, unit, name)
+    return Objective(read, up, over, read_statistic(stat, "objective"), horizon, discount, unit, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,16 +125,21 @@ class Constraint:
 
     def within(self, group: str) -> Constraint:
         """The same among the rows of one group: every function over rows is of these alone."""
-        if not any(isinstance(part, Call) and part.function in BY_ROW for part in _all(self.expression.tree)):
+        if not over_rows(self.expression.tree):
             raise UsageError(
                 f"{self.text!r} has no function over rows, so it can't be held by {self.by!r}.",
                 where=self.name, fix="Write it with sum(...), mean(...), share(...) or count().",
             )  # fmt: skip
         only = Call("==", (Name(self.by), Text(group)))
-        tree = _restricted(self.expression.tree, only)
+
+        def restricted(part: Tree) -> Tree:
+            if not (isinstance(part, Call) and part.function in BY_ROW):
+                return part
+            return replace(part, over=only if part.over is None else Call("and", (part.over, only)))
+
         return replace(
             self,
-            expression=Expression(self.expression.text, tree),
+            expression=Expression(self.expression.text, rebuilt(self.expression.tree, restricted)),
             group=group,
             name=f"{self.name} [{self.by} = {group}]",
         )
@@ -149,8 +165,6 @@ def constraint(
     where: str = "constraints",
 ) -> Constraint:
     """A constraint from its text, a comparison: "mean(buys) >= 0.6". Raises UsageError."""
-    from drivetrain.decide.statistic import statistic as read
-
     tree = parse(that, where=where).tree
     if not (isinstance(tree, Call) and tree.function in COMPARISONS and tree.function != "!="):
         raise UsageError(
@@ -168,21 +182,5 @@ def constraint(
         excess = Call("abs", (excess,), at=tree.at)
     return Constraint(
         that.strip(), Expression(that.strip(), excess), tree.function == "==", name or that.strip(),
-        read(statistic, where), None if soft is None else float(soft), by,
+        read_statistic(statistic, where), None if soft is None else float(soft), by,
     )  # fmt: skip
-
-
-def _all(tree: Tree) -> list[Tree]:
-    from drivetrain.decide.expression import parts
-
-    return list(parts(tree))
-
-
-def _restricted(tree: Tree, only: Tree) -> Tree:
-    if not isinstance(tree, Call):
-        return tree
-    arguments = tuple(_restricted(each, only) for each in tree.arguments)
-    over = tree.over
-    if tree.function in BY_ROW:
-        over = only if over is None else Call("and", (over, only))
-    return replace(tree, arguments=arguments, over=over)

@@ -8,9 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from drivetrain.decide.calculate import substituted
 from drivetrain.decide.claim import Claim, weakest
-from drivetrain.decide.expression import Expression, Name, Tree
+from drivetrain.decide.expression import Expression, Name, Tree, substituted
 from drivetrain.decide.graph import PERIOD, graph
 from drivetrain.decide.lever import Lever, checked
 from drivetrain.decide.nodes.base import Node, Scope
@@ -45,13 +44,17 @@ class Plan:
         draws: int = 1000,
         seed: int = 0,
         simulated: bool = False,
+        folder: Path = Path(),
+        files: Sequence[Path] = (),
     ) -> None:
         """A model is a node (`decide.formula`, `table`, `function`, `chance`, ...), a text, which is a formula, or a function of
         Python. A text is an objective to be maximised. `simulated` says that the data are made up: each page of a decision
-        tells it. Raises UsageError, DataError, FileError."""
-        self.name, self.draws, self.seed = name, _draws(draws), _seed(seed)
-        self.simulated = simulated
+        tells it. `files` were read from `folder`. Raises UsageError, DataError, FileError."""
+        self.name, self.draws, self.seed, self.simulated = name, _draws(draws), _seed(seed), simulated
         self.rows: Columns | None = None if data is None else read_columns(data)
+        self.folder = folder
+        own = [Path(self.rows.source)] if self.rows is not None and self.rows.source else []
+        self.files = tuple(dict.fromkeys([*own, *files]))
         self.levers = tuple(checked(each, self.rows) for each in _named(levers, "levers"))
         nodes = _named(_nodes(models), "models")
         self.objectives = _objectives(objective)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from drivetrain import extensions
-from drivetrain.decide.claim import STRENGTH, Claim
+from drivetrain.decide.claim import claimed
 from drivetrain.decide.lever import Lever, Rule, codes
 from drivetrain.decide.nodes.base import Given, Node
 from drivetrain.decide.objective import Constraint, Objective, constraint, maximise, minimise
@@ -50,6 +50,12 @@ class _Place:
 
     file: str
     folder: Path
+    files: list[Path]
+    """What was read."""
+
+    def path(self, text: str) -> Path:
+        self.files.append(self.folder / text)
+        return self.folder / text
 
     def at(self, *parts: str) -> str:
         return ", ".join(part for part in (self.file, ".".join(parts)) if part)
@@ -69,7 +75,7 @@ def read_tables(path: Path) -> dict[str, Any]:
 
 def arguments_of(tables: Mapping[str, Any], folder: Path, file: str) -> dict[str, Any]:
     """What Plan is made of, by these tables of a `file`. Raises UsageError with the place."""
-    here = _Place(file, folder)
+    here = _Place(file, folder, [])
     _known(tables, TABLES, here)
     settings = _typed(_table(tables.get("plan", {}), here, "plan"), _PLAN, here, "plan")
     rows = _rows(tables.get("data"), here)
@@ -93,7 +99,7 @@ def arguments_of(tables: Mapping[str, Any], folder: Path, file: str) -> dict[str
         )
     objectives = [_objective(each, here) for each in _list(tables, "objective", here)]
     made: dict[str, Any] = {"objective": objectives, "levers": levers, "models": models, "data": rows}
-    return {**made, "constraints": constraints, **settings}
+    return {**made, "constraints": constraints, **settings, "folder": folder, "files": tuple(here.files)}
 
 
 def _known(table: Mapping[str, Any], known: Iterable[str], here: _Place, *place: str) -> None:
@@ -178,7 +184,7 @@ def _rows(given: Any, here: _Place) -> Columns | None:
 def _file(given: Any, here: _Place, *place: str) -> Path:
     if not isinstance(given, str) or not given:
         raise UsageError("this must be the path of a file.", where=here.at(*place))
-    return here.folder / given
+    return here.path(given)
 
 
 def _lever(name: str, given: Any, here: _Place, rows: Columns | None) -> Lever:
@@ -257,37 +263,15 @@ def _model(name: str, given: Any, here: _Place, rows: Columns | None) -> Node:
     assert found is not None
     file: Any = extensions.offering(found, "KEYS", "read")
     _known(table, [*file.KEYS, "claim", "unit"], here, *place)
-    claim, unit = _claim(table.pop("claim", None), here, *place, "claim"), table.pop("unit", "")
+    claim, unit = claimed(table.pop("claim", None), here.at(*place, "claim")), table.pop("unit", "")
     if not isinstance(unit, str):
         raise UsageError("this must be a text.", where=here.at(*place, "unit"))
-    return file.read(Given(name, table, where, here.folder, claim, unit, rows))
+    return file.read(Given(name, table, where, here.folder, claim, unit, rows, here.files))
 
 
 def _nearest_kind(table: Mapping[str, Any], kinds: Iterable[str]) -> str:
     close = [fix for key in table if (fix := nearest(key, kinds))]
     return close[0] if close else f"Give one of {', '.join(kinds)}."
-
-
-def _claim(given: Any, here: _Place, *place: str) -> Claim:
-    fix = 'Write claim = "randomised", "assumed", or { adjusted = ["season"] }.'
-    if given is None:
-        return Claim()
-    if isinstance(given, str):
-        if given not in STRENGTH or given == "adjusted":
-            what = "adjusted, but not for what." if given == "adjusted" else f"there is no claim {given!r}."
-            raise UsageError(what, where=here.at(*place), fix=nearest(given, STRENGTH) or fix)
-        return Claim(given)
-    types: dict[str, type | None] = {"adjusted": list, "kind": str, "why": str}
-    table = _typed(_table(given, here, *place), types, here, *place)
-    why = table.get("why", "")
-    if "adjusted" in table and "kind" not in table:
-        columns = table["adjusted"]
-        if not columns or not all(isinstance(each, str) for each in columns):
-            raise UsageError("adjusted for which columns?", where=here.at(*place), fix=fix)
-        return Claim("adjusted", tuple(columns), why)
-    if table.get("kind") not in STRENGTH or table["kind"] == "adjusted":
-        raise UsageError("it says no claim.", where=here.at(*place), fix=fix)
-    return Claim(table["kind"], (), why)
 
 
 class _At:
@@ -306,13 +290,14 @@ class _At:
 
 def to_json(plan: Plan) -> dict[str, Any]:
     """What a TOML file of this plan would hold: arguments_of makes the same of it."""
-    found: dict[str, Any] = {"plan": {"name": plan.name, "draws": plan.draws, "seed": plan.seed}}
-    found["plan"] |= {"simulated": True} if plan.simulated else {}
+    settings: dict[str, Any] = {"name": plan.name, "draws": plan.draws, "seed": plan.seed}
+    found: dict[str, Any] = {"plan": settings | ({"simulated": True} if plan.simulated else {})}
     objectives = [each.to_json() for each in plan.objectives]
     found["objective"] = objectives[0] if len(objectives) == 1 else objectives
     if plan.rows is not None:
-        found["data"] = {"file": plan.rows.source} if plan.rows.source else {"columns": plan.rows.to_json()}
-    found["levers"] = {each.name: each.to_json() for each in plan.levers}
+        file = plan.rows.source
+        found["data"] = {"file": _beside(file, plan.folder)} if file else {"columns": plan.rows.to_json()}
+    found["levers"] = {each.name: _lever_json(each, plan.rows) for each in plan.levers}
     found["models"] = {each.name: each.to_json() for each in plan.nodes}
     constraints = dict[str, dict[str, Any]]()
     for each in plan.constraints:
@@ -325,3 +310,21 @@ def to_json(plan: Plan) -> dict[str, Any]:
         else:
             constraints[each.name] = told
     return found | ({"constraints": [*constraints.values()]} if constraints else {})
+
+
+def _beside(file: str, folder: Path) -> str:
+    """A file as the plan names it: from its folder on, where it lies in there."""
+    path = Path(file)
+    return str(path.relative_to(folder)) if path.is_relative_to(folder) else file
+
+
+def _lever_json(lever: Lever, rows: Columns | None) -> dict[str, Any]:
+    """Its table. That the column of what is now was observed goes without saying."""
+    found = lever.to_json()
+    if lever.observed is not None and lever.kind == "choice":
+        found["observed"] = [lever.choices[int(each)] for each in lever.observed]
+    if rows is not None and isinstance(lever.now, str) and lever.now in rows.names:
+        column = rows.plain(lever.now)
+        if found.get("observed") == [each for each in column if each is not None]:
+            del found["observed"]
+    return found

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,12 @@ class Outcomes:
     objectives: Floats
     measured: Measured
     extrapolates: dict[str, npt.NDArray[np.bool_]] = field(repr=False)
+    full: Callable[[], dict[str, Floats]] = field(repr=False)
+
+    @property
+    def values(self) -> dict[str, Floats]:
+        """Every name in full, broadcastable to (S, rows, D), computed when asked for. Raises UsageError where it is too much."""
+        return self.full()
 
     @property
     def objective(self) -> Floats:
@@ -167,7 +174,7 @@ class Simulator:
         given = self.split(x)
         names = frozenset(each.name for each in self.plan.nodes)
         measured, objectives, means = self._run(given, names, t)
-        return Outcomes(means, objectives, measured, self.extrapolates(x))
+        return Outcomes(means, objectives, measured, self.extrapolates(x), partial(self.values, x, t))
 
     def values(self, levers: Setting | Floats, t: int = 0, draws: slice = slice(None)) -> dict[str, Floats]:
         """Every name at settings, in full: broadcastable to (S, rows, draws). Raises UsageError where that is too much."""

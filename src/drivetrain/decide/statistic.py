@@ -64,9 +64,9 @@ class Statistic:
         place = self.at * (draws - 1)
         low = min(int(place), draws - 1)
         high = min(low + 1, draws - 1)
-        rows = np.arange(settings)
-        found[rows, order[:, low]] += 1 - (place - low)
-        found[rows, order[:, high]] += place - low
+        np.put_along_axis(found, order[:, low : low + 1], 1 - (place - low), axis=1)
+        if high > low:
+            np.put_along_axis(found, order[:, high : high + 1], place - low, axis=1)
         return found
 
     def _tail(self, draws: int) -> Floats:

@@ -116,10 +116,12 @@ def _same_length(values: dict[str, Floats], where: str) -> dict[str, Floats]:
 
 def _column(column: Iterable[Any], place: str) -> tuple[Floats, tuple[str, ...] | None]:
     """Numbers, or codes and what they stand for."""
-    if isinstance(column, np.ndarray) and column.dtype.kind in "fiub":
-        if column.ndim != 1:
-            raise DataError(f"a column has one dimension, not {column.ndim}.", where=place)
-        return column.astype(np.float64), None
+    if isinstance(column, np.ndarray):
+        array = cast("npt.NDArray[Any]", column)
+        if array.ndim != 1:
+            raise DataError(f"a column has one dimension, not {array.ndim}.", where=place)
+        if array.dtype.kind in "fiub":
+            return array.astype(np.float64), None
     plain = [scalar(each) for each in column]
     given = [each for each in plain if each is not None and each == each]
     if all(isinstance(each, (int, float)) for each in given):

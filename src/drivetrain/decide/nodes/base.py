@@ -7,7 +7,7 @@ A file offers `KEYS`, the keys that its table may have beside `claim` and `unit`
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -93,11 +93,13 @@ class Given:
     claim: Claim
     unit: str
     rows: Columns | None = None
+    files: list[Path] = field(default_factory=list[Path])
 
     def file(self, text: object) -> Path:
-        """A path as the plan means it: from the plan's folder on."""
+        """A path as the plan means it: from the plan's folder on. It is kept in mind that this file was read."""
         if not isinstance(text, str) or not text:
             raise UsageError("this must be the path of a file.", where=self.where)
+        self.files.append(self.folder / text)
         return self.folder / text
 
 

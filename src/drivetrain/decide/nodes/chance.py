@@ -10,17 +10,18 @@ import numpy as np
 
 from drivetrain.decide.calculate import calculate
 from drivetrain.decide.claim import Claim
-from drivetrain.decide.expression import BY_ROW, Call, Expression, parse, parts
+from drivetrain.decide.expression import Expression, over_rows, parse
 from drivetrain.decide.nodes.base import Floats, Given, Node, Plain, Scope, described
 from drivetrain.decide.world import World
 from drivetrain.errors import DataError, UsageError, nearest
+from drivetrain.figures import counted
 from drivetrain.runtime.columns import read_columns
 
 KEYS = frozenset({"chance", "each_row"})
 
 
 def _normal(u: Floats, mean: Floats, sd: Floats) -> Floats:
-    from scipy.special import ndtri
+    from scipy.special import ndtri  # pyright: ignore[reportMissingTypeStubs]
 
     return mean + sd * np.asarray(ndtri(u), np.float64)
 
@@ -38,13 +39,13 @@ def _exponential(u: Floats, mean: Floats) -> Floats:
 
 
 def _beta(u: Floats, a: Floats, b: Floats) -> Floats:
-    from scipy.special import betaincinv
+    from scipy.special import betaincinv  # pyright: ignore[reportMissingTypeStubs]
 
     return np.asarray(betaincinv(a, b, u), np.float64)
 
 
 def _poisson(u: Floats, mean: Floats) -> Floats:
-    from scipy.special import pdtr, pdtrik
+    from scipy.special import pdtr, pdtrik  # pyright: ignore[reportMissingTypeStubs]
 
     at = np.ceil(np.where(mean > 0, pdtrik(u, np.where(mean > 0, mean, 1.0)), 0.0))
     below = np.maximum(at - 1, 0)  # The inverse may come out a hair above a whole number.
@@ -52,7 +53,7 @@ def _poisson(u: Floats, mean: Floats) -> Floats:
 
 
 def _binomial(u: Floats, of: Floats, share: Floats) -> Floats:
-    from scipy.special import bdtr, bdtrik
+    from scipy.special import bdtr, bdtrik  # pyright: ignore[reportMissingTypeStubs]
 
     inside = (share > 0) & (share < 1)
     at = np.ceil(np.where(inside, bdtrik(u, of, np.where(inside, share, 0.5)), np.where(share > 0, of, 0.0)))
@@ -66,34 +67,50 @@ def _bernoulli(u: Floats, share: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class _Law:
-    """What its parameters are called, where they may lie, and the inverse of its distribution."""
+    """What its parameters are called, the inverse of its distribution, and where they may lie."""
 
     parameters: tuple[str, ...]
     inverse: Callable[..., Floats]
-    holds: Callable[..., Any]
     rule: str
 
 
 LAWS: dict[str, _Law] = {
-    "normal": _Law(("mean", "sd"), _normal, lambda _, sd: sd >= 0, "sd >= 0"),
-    "lognormal": _Law(("mean of the log", "sd of the log"), _lognormal, lambda _, sd: sd >= 0, "sd >= 0"),
-    "uniform": _Law(("low", "high"), _uniform, lambda low, high: low <= high, "low <= high"),
-    "exponential": _Law(("mean",), _exponential, lambda mean: mean >= 0, "mean >= 0"),
-    "beta": _Law(("a", "b"), _beta, lambda a, b: (a > 0) & (b > 0), "a > 0 and b > 0"),
-    "poisson": _Law(("mean",), _poisson, lambda mean: mean >= 0, "mean >= 0"),
-    "binomial": _Law(
-        ("of", "share"), _binomial, lambda of, share: (of >= 0) & (of == np.floor(of)) & (share >= 0) & (share <= 1),
-        "of a whole number and 0 <= share <= 1",
-    ),
-    "bernoulli": _Law(("share",), _bernoulli, lambda share: (share >= 0) & (share <= 1), "0 <= share <= 1"),
-}  # fmt: skip
+    "normal": _Law(("mean", "sd"), _normal, "sd >= 0"),
+    "lognormal": _Law(("mean of the log", "sd of the log"), _lognormal, "sd >= 0"),
+    "uniform": _Law(("low", "high"), _uniform, "low <= high"),
+    "exponential": _Law(("mean",), _exponential, "mean >= 0"),
+    "beta": _Law(("a", "b"), _beta, "a > 0 and b > 0"),
+    "poisson": _Law(("mean",), _poisson, "mean >= 0"),
+    "binomial": _Law(("of", "share"), _binomial, "of a whole number and 0 <= share <= 1"),
+    "bernoulli": _Law(("share",), _bernoulli, "0 <= share <= 1"),
+}
+
+
+def _fits(law: str, given: Sequence[Floats]) -> bool:
+    """Whether the parameters lie where its rule wants them, everywhere; NaN does nowhere."""
+    a, b = given[0], given[-1]
+    match law:
+        case "normal" | "lognormal":
+            return bool(np.all(b >= 0))
+        case "uniform":
+            return bool(np.all(a <= b))
+        case "exponential" | "poisson":
+            return bool(np.all(a >= 0))
+        case "beta":
+            return bool(np.all(a > 0) and np.all(b > 0))
+        case "binomial":
+            return bool(np.all((a >= 0) & (a == np.floor(a))) and np.all((b >= 0) & (b <= 1)))
+        case _:
+            return bool(np.all((a >= 0) & (a <= 1)))
+
+
 FORMS = (*LAWS, "choice", "samples")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chance(Plain):
-    """`law` of LAWS with its `parameters`, each an expression; or "samples": one of `values` with the chances `shares`, in
-    the order of the values. The same for all rows of a draw, or `each_row` on its own.
+    """`law` of LAWS with its `parameters`, each an expression; or "samples": one of `values`, of `texts` their places, with
+    the chances `shares`, in the order of the values. The same for all rows of a draw, or `each_row` on its own.
     """
 
     name: str
@@ -101,11 +118,15 @@ class Chance(Plain):
     parameters: tuple[Expression, ...] = ()
     values: Floats = field(default_factory=lambda: np.zeros(0))
     shares: Floats = field(default_factory=lambda: np.zeros(0))
-    levels: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
     each_row: bool = False
     claim: Claim = field(default_factory=Claim)
     unit: str = ""
     known: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]], repr=False)
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        return self.texts
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -113,11 +134,7 @@ class Chance(Plain):
 
     @property
     def each_row_alone(self) -> bool:
-        return not any(
-            isinstance(part, Call) and part.function in BY_ROW
-            for each in self.parameters
-            for part in parts(each.tree)
-        )
+        return not any(over_rows(each.tree) for each in self.parameters)
 
     def bind(self, scope: Scope) -> Chance:
         return replace(self, known=scope.levels)
@@ -129,9 +146,7 @@ class Chance(Plain):
             return self.values[np.searchsorted(edges, u, side="right")]
         law = LAWS[self.law]
         given = [calculate(each, values, self.known, world.rows) for each in self.parameters]
-        with np.errstate(all="ignore"):
-            fits = law.holds(*given)
-        if not np.all(fits):
+        if not _fits(self.law, given):
             raise DataError(
                 f"{self.law} has {' and '.join(law.parameters)}, and here isn't {law.rule} everywhere.",
                 where=f"models.{self.name}",
@@ -143,7 +158,7 @@ class Chance(Plain):
             said: Any = [_plain(each) for each in self.parameters]
             kind: dict[str, Any] = {self.law: said if len(said) > 1 else said[0]}
         else:
-            values = [self.levels[int(each)] for each in self.values] if self.levels else self.values.tolist()
+            values = [self.texts[int(each)] for each in self.values] if self.texts else self.values.tolist()
             same = bool(np.all(self.shares == self.shares[0]))
             kind = (
                 {"samples": values}
@@ -185,21 +200,18 @@ def _made(name: str, laws: Mapping[str, Any], where: str, each_row: bool, claim:
 
 
 def _parameters(law: str, said: Any, where: str) -> tuple[Expression, ...]:
-    names = LAWS[law].parameters
+    names: tuple[str, ...] = LAWS[law].parameters
     several = isinstance(said, Sequence) and not isinstance(said, str)
     given: list[Any] = list(cast("Sequence[Any]", said)) if several else [said]
     if len(given) != len(names) or any(isinstance(each, bool) for each in given):
         raise UsageError(
-            f"{law} has {len(names)} parameters: {', '.join(names)}." if len(names) > 1 else
-            f"{law} has one parameter: {names[0]}.", where=where,
+            f"{law} has {counted(len(names), 'parameter', 'parameters')}: {', '.join(names)}.", where=where,
         )  # fmt: skip
     if not all(isinstance(each, (str, int, float)) for each in given):
         raise UsageError("a parameter is a number or an expression.", where=where)
     found = tuple(parse(each if isinstance(each, str) else repr(float(each)), where=where) for each in given)
-    if not any(each.names for each in found):
-        fits = LAWS[law].holds(*(calculate(each, {}) for each in found))
-        if not np.all(fits):
-            raise UsageError(f"{law} needs {LAWS[law].rule}.", where=where)
+    if not any(each.names for each in found) and not _fits(law, [calculate(each, {}) for each in found]):
+        raise UsageError(f"{law} needs {LAWS[law].rule}.", where=where)
     return found
 
 
@@ -214,9 +226,11 @@ def _choice(said: Any, where: str) -> tuple[Any, Any]:
 def _sampled(
     name: str, values: Any, shares: Any, where: str, each_row: bool, claim: Claim, unit: str
 ) -> Chance:
-    if isinstance(values, str) or not isinstance(values, (Sequence, np.ndarray)) or not len(values):
+    given = (
+        [] if isinstance(values, (str, Mapping)) or values is None else list(cast("Sequence[Any]", values))
+    )
+    if not given:
         raise UsageError("the values are a list of numbers, or of texts.", where=where)
-    given = list(cast("Sequence[Any]", values))
     texts = all(isinstance(each, str) for each in given)
     levels = tuple(sorted(set(given))) if texts else ()
     try:
@@ -232,7 +246,7 @@ def _sampled(
         raise UsageError(f"the shares add up to {weights.sum():g}, not to 1.", where=where)
     order = np.argsort(found, kind="stable")
     return Chance(
-        name, "samples", values=found[order], shares=weights[order], levels=levels, each_row=each_row,
+        name, "samples", values=found[order], shares=weights[order], texts=levels, each_row=each_row,
         claim=claim, unit=unit,
     )  # fmt: skip
 

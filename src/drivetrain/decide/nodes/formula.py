@@ -8,7 +8,7 @@ from typing import Any
 
 from drivetrain.decide.calculate import calculate
 from drivetrain.decide.claim import Claim
-from drivetrain.decide.expression import BY_ROW, Call, Expression, parse, parts
+from drivetrain.decide.expression import Expression, over_rows, parse
 from drivetrain.decide.nodes.base import Floats, Given, Node, Plain, Scope, described
 from drivetrain.decide.world import World
 from drivetrain.errors import UsageError
@@ -31,9 +31,7 @@ class Formula(Plain):
 
     @property
     def each_row_alone(self) -> bool:
-        return not any(
-            isinstance(part, Call) and part.function in BY_ROW for part in parts(self.expression.tree)
-        )
+        return not over_rows(self.expression.tree)
 
     def bind(self, scope: Scope) -> Formula:
         return replace(self, known=scope.levels)

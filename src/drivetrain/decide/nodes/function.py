@@ -21,7 +21,7 @@ KEYS = frozenset({"function"})
 class Function(Plain):
     """`of` is called with arrays of (settings, rows, draws), each axis 1 where nothing differs along it, by the names of its
     parameters, and gives such an array. A column of texts comes as codes. `dear`: a call takes long, so few are made.
-    `each_row_alone`: the outcome of a row hangs on that row alone.
+    `alone`: the outcome of a row hangs on that row alone.
     """
 
     name: str
@@ -30,7 +30,11 @@ class Function(Plain):
     claim: Claim = field(default_factory=Claim)
     unit: str = ""
     dear: bool = False
-    each_row_alone: bool = False
+    alone: bool = False
+
+    @property
+    def each_row_alone(self) -> bool:
+        return self.alone
 
     def bind(self, scope: Scope) -> Function:
         return self

@@ -77,7 +77,7 @@ def table(x: str, points: Sequence[Any], *, claim: Claim | None = None, unit: st
 
 
 def _made(name: str, x: str, points: Sequence[Any], claim: Claim, unit: str, where: str) -> Table:
-    pairs = [cast("Sequence[Any]", each) for each in points if isinstance(each, Sequence) and len(each) == 2]
+    pairs = _pairs(points)
     texts = bool(pairs) and all(isinstance(pair[0], str) for pair in pairs)
     numbers = all(_is_number(pair[1]) and (texts or _is_number(pair[0])) for pair in pairs)
     if not pairs or len(pairs) != len(points) or not numbers:
@@ -88,6 +88,11 @@ def _made(name: str, x: str, points: Sequence[Any], claim: Claim, unit: str, whe
         raise UsageError(f"{x} has a value twice.", where=where)
     y = np.array([pair[1] for pair in pairs], np.float64)
     return Table(name, x, tuple(at) if texts else np.array(at, np.float64), y, claim, unit)
+
+
+def _pairs(points: Sequence[Any]) -> list[Sequence[Any]]:
+    some = [cast("Sequence[Any]", each) for each in points if isinstance(each, (list, tuple))]
+    return [each for each in some if len(each) == 2]
 
 
 def _is_number(value: object) -> bool:
@@ -105,6 +110,5 @@ def read(given: Given) -> Node:
     if "points" in said:
         return _made(given.name, x, cast("list[Any]", said["points"]), given.claim, given.unit, given.where)
     columns = read_columns(given.file(said["file"]))
-    columns.of(x), columns.of(str(said["y"]))
     pairs = list(zip(columns.plain(x), columns.plain(str(said["y"]))))
     return _made(given.name, x, pairs, given.claim, given.unit, given.where)
