@@ -124,3 +124,14 @@ def test_what_cannot_be_fitted_is_told_with_its_column() -> None:
         regress(x, y["linear"], clusters=np.zeros(60))
     with pytest.raises(UsageError, match="no column 'c'"):
         regress(x, y["linear"], names=NAMES).of("c")
+
+
+def test_several_coefficients_together_are_tested_by_the_loss_of_leaving_them_out() -> None:
+    x, y = made()
+    full = regress(x, y["linear"], errors="classic")
+    less = regress(x[:, :1], y["linear"], errors="classic")
+    f = (less.deviance - full.deviance) / 2 / (full.deviance / 57)
+    stats = pytest.importorskip("scipy.stats")
+    assert full.joint_p([1, 2]) == pytest.approx(stats.f.sf(f, 2, 57))
+    assert full.joint_p([1]) == pytest.approx(full.p_values()[1])
+    assert np.isnan(full.joint_p([]))

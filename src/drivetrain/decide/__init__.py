@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from drivetrain.decide.nodes.chance import chance as chance
     from drivetrain.decide.nodes.formula import formula as formula
     from drivetrain.decide.nodes.function import function as function
+    from drivetrain.decide.nodes.learn import learned as learned
     from drivetrain.decide.nodes.table import table as table
     from drivetrain.decide.objective import Constraint as Constraint
     from drivetrain.decide.objective import Objective as Objective
@@ -36,6 +37,7 @@ _MODULES = {
     "epsilon_greedy": "drivetrain.decide.explore",
     "formula": "drivetrain.decide.nodes.formula",
     "function": "drivetrain.decide.nodes.function",
+    "learned": "drivetrain.decide.nodes.learn",
     "maximise": "drivetrain.decide.objective",
     "minimise": "drivetrain.decide.objective",
     "table": "drivetrain.decide.nodes.table",

@@ -3,6 +3,8 @@
 from drivetrain.lazily import attributes
 
 _MODULES: dict[str, str] = {
+    "effect": "drivetrain.effects.effect",
+    "fit": "drivetrain.effects.response",
     "policy_value": "drivetrain.effects.policy",
     "qini": "drivetrain.effects.uplift.curve",
 }

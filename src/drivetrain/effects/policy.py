@@ -9,8 +9,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from drivetrain.effects.bases import ridge
 from drivetrain.effects.folds import fold_of
-from drivetrain.effects.uplift.bases import ridge
 from drivetrain.errors import DataError, UsageError
 from drivetrain.figures import counted, percent
 from drivetrain.metrics.estimate import Estimate, Statistic

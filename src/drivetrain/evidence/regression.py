@@ -75,6 +75,19 @@ class Regression:
         with np.errstate(divide="ignore", invalid="ignore"):
             return two_sided(self.beta / self.standard_errors, self.freedom)
 
+    def joint_p(self, places: Sequence[int]) -> float:
+        """How often coefficients, all of these together, would be this far from 0 by chance, were all 0: Wald's test, by F with
+        `freedom`, of clusters with as many less as there are coefficients (NaN where none is left)."""
+        at = np.asarray(places, np.intp)
+        if not len(at):
+            return math.nan
+        beta, covariance = self.beta[at], self.covariance[np.ix_(at, at)]
+        wald, left = float(beta @ np.linalg.pinv(covariance, hermitian=True) @ beta), self.freedom
+        if "clusters" in self.errors:
+            left = self.freedom + 1 - len(at)
+            wald *= left / self.freedom
+        return math.nan if left <= 0 else _f_beyond(wald / len(at), len(at), left)
+
     def of(self, name: str) -> Coefficient:
         """The coefficient of a column. Raises UsageError where there is none."""
         if name not in self.names:
@@ -199,6 +212,13 @@ def two_sided(t: Floats, freedom: float) -> Floats:
     return np.asarray(2 * below, np.float64)
 
 
+def _f_beyond(f: float, above: int, below: float) -> float:
+    require("scipy", "a p-value", "decide")
+    from scipy.special import chdtrc, fdtrc  # pyright: ignore[reportMissingTypeStubs]
+
+    return float(chdtrc(above, f * above) if math.isinf(below) else fdtrc(above, below, f))
+
+
 @dataclass(slots=True)
 class _Step:
     """The last of Newton's steps: bread (p, p) is the inverse of the information, leverage (n,) the hat matrix's diagonal."""
@@ -318,18 +338,20 @@ def _told_apart(x: Floats, beta: Floats, family: Family, names: tuple[str, ...])
     )
 
 
-def _deviance(family: Family, y: Floats, mean: Floats, prior: Floats) -> float:
-    """Twice the log likelihood that is lost to a fit of each row by itself."""
+def deviances(family: Family, y: Floats, mean: Floats) -> Floats:
+    """(n,): twice the log likelihood that is lost to a fit of each row by itself; squared residuals for the linear family."""
     with np.errstate(divide="ignore", invalid="ignore"):
         if family == "linear":
-            each = (y - mean) ** 2
-        elif family == "logit":
-            mean = np.clip(mean, 1e-300, 1 - 1e-16)
-            ones, none = np.where(y > 0, y * np.log(y / mean), 0.0), 1 - y
-            each = 2 * (ones + np.where(none > 0, none * np.log(none / (1 - mean)), 0.0))
-        else:
-            each = 2 * (np.where(y > 0, y * np.log(y / np.maximum(mean, 1e-300)), 0.0) - (y - mean))
-    return float(prior @ each)
+            return (y - mean) ** 2
+        if family == "poisson":
+            return 2 * (np.where(y > 0, y * np.log(y / np.maximum(mean, 1e-300)), 0.0) - (y - mean))
+        mean, none = np.clip(mean, 1e-300, 1 - 1e-16), 1 - y
+        ones = np.where(y > 0, y * np.log(y / mean), 0.0)
+        return 2 * (ones + np.where(none > 0, none * np.log(none / (1 - mean)), 0.0))
+
+
+def _deviance(family: Family, y: Floats, mean: Floats, prior: Floats) -> float:
+    return float(prior @ deviances(family, y, mean))
 
 
 def _null_mean(family: Family, y: Floats, prior: Floats, base: Floats) -> Floats:

@@ -1,0 +1,72 @@
+"""Whether rows that are alike were ever treated otherwise: where none was, no adjustment can tell what it would have done."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from drivetrain.effects.adjusted import Adjusted
+from drivetrain.effects.estimated import Check
+from drivetrain.effects.rows import Asked
+from drivetrain.figures import percent
+
+Floats = npt.NDArray[np.float64]
+
+RARE = 0.02
+"""A propensity below this is one alike row in fifty: that row would speak for all of them."""
+DOUBT, TOO_MANY = 0.02, 0.2
+"""The share of rows without alike ones from which it is told, and from which the effect is refused."""
+MANY_NEVER = 0.2
+"""The share of settings never tried on alike rows from which it is told: the straight line in between is then what tells."""
+LEAST_OF_ITS_OWN = 0.02
+"""The part of a number's spread that the columns don't tell; with less it never moved by itself."""
+
+
+def overlap(asked: Asked, found: Adjusted) -> Check:
+    """For a switch or a choice by the propensities, for a number by how much of it moves by itself and how far."""
+    if asked.kind == "number":
+        return _of_number(asked, found.expected_lever)
+    propensity = found.expected_lever
+    rare = propensity.min(axis=1) < RARE
+    share = float(rare.mean())
+    worst, effective = _effective(asked, propensity)
+    words = (
+        f"{percent(share)} of the rows have next to no row like them with another {asked.lever} (propensity below "
+        f"{percent(RARE, 0)}); {worst} counts as {effective:,.0f} rows after weighing."
+    )
+    refuses = share > TOO_MANY
+    if refuses:
+        words += (
+            f" These data can't tell what {asked.lever} does to all rows: choose those where both were done."
+        )
+    return Check("overlap", share <= DOUBT, share, words, refuses)
+
+
+def _effective(asked: Asked, propensity: Floats) -> tuple[str, float]:
+    """The level of which the weighed rows say least, and as how many equal ones they count (Kish, 1965)."""
+    found = list[tuple[float, str]]()
+    names = asked.levels or ("off", "on")
+    for at, name in enumerate(names):
+        weight = 1 / np.maximum(propensity[asked.t == at, at], 1e-6)
+        found.append((float(weight.sum() ** 2 / (weight**2).sum()), f"{asked.lever} {name}"))
+    return min(found)[1], min(found)[0]
+
+
+def _of_number(asked: Asked, expected: Floats) -> Check:
+    left = asked.t - expected
+    own = float(left.var() / asked.t.var())
+    if own < LEAST_OF_ITS_OWN:
+        words = (
+            f"The columns held fixed tell {percent(max(1 - own, 0.0))} of {asked.lever}: it hardly ever moved by itself, and these "
+            "data can't tell what it does."
+        )
+        return Check("overlap", False, own, words, refuses=True)
+    low, high = np.quantile(left, [0.01, 0.99])
+    settings = np.quantile(asked.t, np.linspace(0.1, 0.9, 9))
+    away = settings - expected[:, None]
+    share = float(((away < low) | (away > high)).mean())
+    words = (
+        f"{percent(min(own, 1.0))} of the spread of {asked.lever} isn't told by the columns held fixed; of its settings from "
+        f"{settings[0]:,.4g} to {settings[-1]:,.4g} a row had {percent(share)} never tried on rows like it, on average."
+    )
+    return Check("overlap", share <= MANY_NEVER, share, words)

@@ -1,0 +1,113 @@
+"""Attempts to refute an adjusted effect: where there is none by construction none must be found, and chance must not move it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from drivetrain.effects.adjusted import Adjusted, adjusted
+from drivetrain.effects.estimated import Check, Contrast
+from drivetrain.effects.rows import Asked
+from drivetrain.runtime.columns import Columns
+
+Floats = npt.NDArray[np.float64]
+
+TRIES = 10
+FAR = 3.0
+"""Standard errors from which it isn't chance (1 in 370)."""
+
+
+def refute(asked: Asked, found: Adjusted, *, seed: int = 0, tries: int = TRIES) -> list[Check]:
+    """Four checks, each of `tries` repetitions by ridge regressions, whatever the estimate was made by."""
+    rng = np.random.default_rng(seed)
+    first = adjusted(asked, seed=seed).contrasts[0]
+    return [
+        _placebo(asked, found, rng, tries),
+        _dummy(asked, found, rng, tries),
+        _common_cause(asked, first, rng, tries, seed),
+        _subset(asked, first, rng, tries),
+    ]
+
+
+def _nothing(name: str, what: str, make: Callable[[], Asked], tries: int) -> Check:
+    """Of repetitions in which the effect is 0 by construction: whether their mean is."""
+    scores = [(one := adjusted(make(), seed=at).contrasts[0]).value / one.error for at in range(tries)]
+    z = float(np.mean(scores)) * math.sqrt(tries)
+    holds = abs(z) < FAR
+    end = "as there should be." if holds else "so that this adjustment finds effects where there are none."
+    return Check(name, holds, z, f"With {what} there is {'no' if holds else 'still an'} effect, {end}")
+
+
+def _placebo(asked: Asked, found: Adjusted, rng: np.random.Generator, tries: int) -> Check:
+    """A lever that hangs on the columns as the real one does, and on nothing else."""
+
+    def made() -> Asked:
+        if asked.kind == "number":
+            return replace(asked, t=found.expected_lever + rng.permutation(asked.t - found.expected_lever))
+        steps = found.expected_lever.cumsum(axis=1)
+        drawn = (rng.random((asked.n, 1)) > steps[:, :-1]).sum(axis=1)
+        return replace(asked, t=drawn.astype(np.float64))
+
+    return _nothing(
+        "placebo lever", f"a {asked.lever} drawn by chance from the columns held fixed", made, tries
+    )
+
+
+def _dummy(asked: Asked, found: Adjusted, rng: np.random.Generator, tries: int) -> Check:
+    """An outcome that hangs on the columns as the real one does, and not on the lever."""
+    expected = found.expected.mean(axis=1)
+    left = asked.y - (
+        expected if asked.kind == "number" else found.expected[np.arange(asked.n), asked.t.astype(int)]
+    )
+
+    def made() -> Asked:
+        return replace(asked, y=expected + rng.permutation(left))
+
+    return _nothing("dummy outcome", f"{asked.outcome} made from the columns held fixed alone", made, tries)
+
+
+def _common_cause(asked: Asked, first: Contrast, rng: np.random.Generator, tries: int, seed: int) -> Check:
+    """A column more of pure chance must not move the estimate."""
+    name = "chance" + "_" * max(len(each) for each in asked.rows.names)
+    moved = list[float]()
+    for _ in range(tries):
+        values = {**asked.rows.values, name: rng.normal(size=asked.n)}
+        more = replace(asked, rows=Columns(values, asked.rows.levels), adjust=(*asked.adjust, name))
+        moved.append(abs(adjusted(more, seed=seed).contrasts[0].value - first.value) / first.error)
+    most = max(moved)
+    holds = most < 1
+    words = f"A column of pure chance, held fixed too, moves it by {most:.2f} standard errors at most."
+    return Check("random common cause", holds, most, words)
+
+
+def _subset(asked: Asked, first: Contrast, rng: np.random.Generator, tries: int) -> Check:
+    """Four fifths of the rows, or of the clusters, must say the same but for chance: half a standard error."""
+    groups = asked.n if asked.clusters is None else int(asked.clusters.max()) + 1
+    moved = list[float]()
+    for at in range(tries):
+        chosen = rng.permutation(groups) < math.ceil(0.8 * groups)
+        moved.append(
+            (
+                _estimate_of(asked, chosen if asked.clusters is None else chosen[asked.clusters], at)
+                - first.value
+            )
+            / first.error
+        )
+    most = float(np.max(np.abs(moved)))
+    holds = most < FAR
+    return Check(
+        "subset",
+        holds,
+        most,
+        f"Four fifths of the rows, drawn anew, move it by {most:.2f} standard errors at most.",
+    )
+
+
+def _estimate_of(asked: Asked, keep: npt.NDArray[np.bool_], seed: int) -> float:
+    clusters = None if asked.clusters is None else np.unique(asked.clusters[keep], return_inverse=True)[1]
+    part = replace(asked, rows=asked.rows.take(keep), t=asked.t[keep], y=asked.y[keep], clusters=clusters)
+    return adjusted(part, seed=seed).contrasts[0].value

@@ -1,0 +1,137 @@
+"""What is asked of a table: what does a lever do to an outcome, with which columns held fixed; and whether it can be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from drivetrain.effects.claim import Claim, claimed
+from drivetrain.errors import DataError, UsageError
+from drivetrain.runtime.columns import Columns, Source, read_columns
+
+Floats = npt.NDArray[np.float64]
+LeverKind = Literal["number", "switch", "choice"]
+
+FEWEST = 20
+"""Rows from which an effect is estimated at all."""
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """The `rows` that have both, the `lever` as `t` (n,), a number, 0 or 1, or a place in `levels` (the first is what others are
+    compared with), and the `outcome` as `y` (n,). `adjust` are the columns to hold fixed, `others` those that nobody named.
+    `clusters` (n,) are numbered from 0. `notes` are to be told."""
+
+    rows: Columns
+    lever: str
+    outcome: str
+    kind: LeverKind
+    levels: tuple[str, ...]
+    t: Floats
+    y: Floats
+    adjust: tuple[str, ...]
+    others: tuple[str, ...]
+    claim: Claim
+    clusters: npt.NDArray[np.int64] | None
+    notes: tuple[str, ...]
+
+    @property
+    def n(self) -> int:
+        return len(self.y)
+
+    @property
+    def known_before(self) -> tuple[str, ...]:
+        """What a randomised lever must have nothing to do with: what is held fixed, or, where nobody said, all the rest."""
+        return self.adjust or self.others
+
+
+def ask(
+    source: Source,
+    *,
+    lever: str,
+    outcome: str,
+    claim: object = None,
+    adjust: Sequence[str] | None = None,
+    clusters: str | None = None,
+    base: str | None = None,
+    apart: Sequence[str] = (),
+) -> Asked:
+    """What is asked, of a table that `runtime.columns` reads. `adjust` None: what the claim is adjusted for. `base` is the choice
+    that others are compared with (the first by the alphabet, unless told). `apart` are columns with a part of their own.
+
+    Raises UsageError for names that don't fit together, DataError for rows that can't tell: a lever that never varies, too few
+    rows, an outcome of texts.
+    """
+    rows, declared = read_columns(source), claimed(claim)
+    held = tuple(dict.fromkeys((*declared.adjusted_for, *(adjust or ()))))
+    where = rows.source or "data"
+    _check_names(rows, lever, outcome, held, clusters, where)
+    if outcome in rows.levels:
+        raise DataError(
+            f"the outcome {outcome!r} holds texts.", where=where,
+            fix="Give it as numbers: 1 where it came about, 0 where not.",
+        )  # fmt: skip
+    value, y = rows.of(lever), rows.of(outcome)
+    gone = np.isnan(value) | np.isnan(y) | ((value < 0) if lever in rows.levels else False)
+    notes = list[str]()
+    if gone.any():
+        rows = rows.take(~gone)
+        notes.append(f"{int(gone.sum()):,} rows without {lever} or {outcome} are left out.")
+    if rows.rows < FEWEST:
+        raise DataError(
+            f"{rows.rows} rows with {lever} and {outcome}.", where=where, fix=f"Give {FEWEST} at least."
+        )
+    kind, levels, t = _lever(rows, lever, base, where)
+    codes = (
+        None if clusters is None else np.unique(rows.of(clusters), return_inverse=True)[1].astype(np.int64)
+    )
+    named = {lever, outcome, clusters, *held, *apart}
+    others = () if adjust is not None else tuple(name for name in rows.names if name not in named)
+    return Asked(
+        rows, lever, outcome, kind, levels, t, rows.of(outcome), held, others, declared, codes, tuple(notes)
+    )
+
+
+def _check_names(
+    rows: Columns, lever: str, outcome: str, held: tuple[str, ...], clusters: str | None, where: str
+) -> None:
+    for name in (lever, outcome, *held, *([clusters] if clusters else ())):
+        rows.of(name)
+    if lever == outcome:
+        raise UsageError(f"{lever!r} is both the lever and the outcome.", where=where)
+    if lever in held:
+        raise UsageError(f"{lever!r} is the lever: it can't be held fixed.", where=where)
+    if outcome in held:
+        raise UsageError(
+            f"{outcome!r} is the outcome: adjusting for it would hold fixed what is to change.", where=where
+        )
+
+
+def _lever(
+    rows: Columns, lever: str, base: str | None, where: str
+) -> tuple[LeverKind, tuple[str, ...], Floats]:
+    """Its kind, its levels and its values."""
+    value = rows.of(lever)
+    tried = np.unique(value)
+    if len(tried) < 2:
+        only = rows.levels[lever][int(tried[0])] if lever in rows.levels else f"{tried[0]:g}"
+        raise DataError(
+            f"the lever {lever!r} is {only} in all {rows.rows:,} rows: they can't tell what another setting does.",
+            where=where, fix="Vary it first, by chance and by a little.",
+        )  # fmt: skip
+    if lever not in rows.levels:
+        switch = tried.tolist() == [0.0, 1.0]
+        return ("switch" if switch else "number"), (), value
+    known = [rows.levels[lever][int(place)] for place in tried]
+    first = base if base is not None else known[0]
+    if first not in known:
+        raise UsageError(f"{lever!r} is never {first!r}.", where=where, fix=f"It is {', '.join(known[:8])}.")
+    levels = (first, *(each for each in known if each != first))
+    places = np.full(len(rows.levels[lever]), -1.0)
+    for place, each in enumerate(levels):
+        places[rows.levels[lever].index(each)] = place
+    return "choice", levels, places[value.astype(int)]

@@ -1,0 +1,226 @@
+"""Curves learned from rows: as the models in a plan, and by themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from drivetrain import decide
+from drivetrain.effects.response import Response, fit
+from drivetrain.errors import DataError, UsageError
+
+
+def sales(seed: int = 0, n: int = 2000) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+    price, age = rng.uniform(20, 80, n), rng.normal(size=n)
+    buys = rng.random(n) < 1 / (1 + np.exp(-(4 - 0.1 * price + 0.5 * age)))
+    return {
+        "price": price,
+        "buys": buys * 1.0,
+        "age": age,
+        "region": np.array(["north", "south"])[rng.integers(0, 2, n)].tolist(),
+    }
+
+
+@pytest.fixture(scope="module")
+def learned() -> Response:
+    return fit(sales(), outcome="buys", lever="price", claim="randomised", adjust=["age", "region"])
+
+
+def values(settings: int = 5, rows: int = 7) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(1)
+    return {
+        "price": np.linspace(20, 80, settings)[:, None, None],
+        "age": rng.normal(size=(1, rows, 1)),
+        "region": rng.integers(0, 2, (1, rows, 1)) * 1.0,
+    }
+
+
+def test_the_curve_is_that_of_the_regression_in_any_shape(learned: Response) -> None:
+    given = values()
+    normal = np.random.default_rng(0).normal(size=(len(learned.regression.beta), 11))
+    beta = learned.coefficients(normal)
+    found = learned.mean(given, beta=beta)
+    assert found.shape == (5, 7, 11)
+    full = {name: np.broadcast_to(each, (5, 7, 11)) for name, each in given.items()}
+    assert learned.mean(full, beta=beta) == pytest.approx(found)
+    assert learned.mean(given).shape == (5, 7, 1)
+    assert learned.mean(given, beta=beta[:, 3:4])[..., 0] == pytest.approx(found[..., 3])
+
+
+def test_the_slope_is_the_change_of_the_curve() -> None:
+    bent = fit(
+        sales(),
+        outcome="buys",
+        lever="price",
+        claim="randomised",
+        adjust=["age"],
+        bends=3,
+        varies_with=["age"],
+    )
+    given = values(40)
+    moved = [bent.mean({**given, "price": given["price"] + step}) for step in (-1e-4, 1e-4)]
+    assert bent.slope(given) == pytest.approx((moved[1] - moved[0]) / 2e-4, abs=1e-8)
+
+
+def test_a_straight_curve_stays_straight_and_a_bent_one_bends() -> None:
+    rng = np.random.default_rng(2)
+    price = rng.uniform(0, 10, 1500)
+    straight = fit({"price": price, "y": 3 - price + rng.normal(size=1500)}, outcome="y", lever="price")
+    assert straight.bends == 0
+    rows = {"price": price, "y": 5 * np.sqrt(price) + rng.normal(size=1500)}
+    bent = fit(rows, outcome="y", lever="price")
+    assert bent.bends >= 1
+    at = np.linspace(1, 9, 9)[:, None, None]
+    assert bent.mean({"price": at})[:, 0, 0] == pytest.approx(5 * np.sqrt(at[:, 0, 0]), abs=0.3)
+
+
+def test_counts_and_numbers_come_as_often_as_their_mean_says() -> None:
+    rng = np.random.default_rng(3)
+    price = rng.uniform(0, 2, 3000)
+    counts = fit(
+        {"price": price, "y": rng.poisson(np.exp(1 - price)) * 1.0},
+        outcome="y",
+        lever="price",
+        family="poisson",
+    )
+    uniform = (np.arange(20_000) + 0.5) / 20_000
+    for mean in (0.01, 0.7, 3.0, 40.0):
+        seen = counts.seen(np.full((1, 1), mean), uniform[None])[0]
+        assert (seen == 0).mean() == pytest.approx(np.exp(-mean), abs=1e-4)
+        assert (seen.mean(), seen.var()) == pytest.approx((mean, mean), rel=5e-3)
+    numbers = fit({"price": price, "y": 1 + price + rng.gumbel(size=3000)}, outcome="y", lever="price")
+    seen = numbers.seen(np.zeros((1, 1)), uniform[None])
+    left = rng.gumbel(size=100_000) - np.euler_gamma
+    assert np.quantile(seen, [0.05, 0.5, 0.95]) == pytest.approx(
+        np.quantile(left, [0.05, 0.5, 0.95]), abs=0.15
+    )
+
+
+def plan_of(model: Any, data: Any = None, lever: dict[str, Any] | None = None) -> decide.Plan:
+    price = decide.Lever("price", low=20, high=80, **(lever or {}))
+    return decide.Plan("buys * (price - 20)", {"price": price}, {"buys": model}, data=data)
+
+
+def test_a_learned_model_in_a_plan_finds_the_price() -> None:
+    rows = sales(0, 10_000)
+    node = decide.learned(rows, outcome="buys", lever="price", claim="randomised")
+    simulator = decide.Simulator(plan_of(node))
+    at = np.linspace(30, 50, 41)
+    profit = simulator.simulate({"price": at}).objective
+    truth = (
+        sum(
+            (at - 20) / (1 + np.exp(-(4 - 0.1 * at + 0.5 * z)))
+            for z in np.random.default_rng(0).normal(size=4000)
+        )
+        / 4000
+    )
+    best = int(profit.mean(axis=1).argmax())
+    assert truth[best] > 0.99 * truth.max()
+    low, high = np.quantile(profit[best], [0.01, 0.99])
+    assert low < truth[best] < high
+
+
+def test_a_plan_without_the_columns_held_fixed_gets_the_average_over_the_rows() -> None:
+    node = decide.learned(sales(), outcome="buys", lever="price", claim={"adjusted": ["age", "region"]})
+    simulator = decide.Simulator(plan_of(node))
+    alone = simulator.simulate({"price": 40.0}).mean["buys"]
+    kept = node.response.rows
+    with_them = decide.Simulator(plan_of(node, {"age": kept.of("age"), "region": kept.plain("region")}))
+    assert alone == pytest.approx(with_them.simulate({"price": 40.0}).mean["buys"], abs=1e-9)
+    with pytest.raises(UsageError, match="with region held fixed, and the plan has no region"):
+        plan_of(node, {"age": [1.0, 2.0]})
+
+
+def test_what_a_plans_rows_hold_must_have_been_there_when_it_was_learned() -> None:
+    node = decide.learned(sales(), outcome="buys", lever="price", claim={"adjusted": ["age", "region"]})
+    with pytest.raises(UsageError, match=r"never had region = 'sauth'.*Did you mean south"):
+        plan_of(node, {"age": [1.0, 2.0], "region": ["north", "sauth"]})
+    with pytest.raises(DataError, match=r"row 2 of the data.*age is missing"):
+        plan_of(node, {"age": [1.0, np.nan], "region": ["north", "south"]})
+    with pytest.raises(UsageError, match="with texts as region, and the plan has numbers"):
+        plan_of(node, {"age": [1.0, 2.0], "region": [1.0, 2.0]})
+    # The codes of texts are those of the plan, whatever their order was when it was learned.
+    south = decide.Simulator(plan_of(node, {"age": [0.0], "region": ["south"]})).simulate({"price": 40.0})
+    given = {"price": np.full((1, 1, 1), 40.0), "age": np.zeros((1, 1, 1)), "region": np.ones((1, 1, 1))}
+    assert south.mean["buys"].mean() == pytest.approx(node.response.mean(given).item(), abs=2e-3)
+
+
+def test_each_outcome_is_0_or_1_where_that_is_asked() -> None:
+    node = decide.learned(sales(), outcome="buys", lever="price", claim="randomised", adjust=[], draws="each")
+    values = decide.Simulator(plan_of(node, {"a": np.zeros(50)})).values({"price": 40.0})["buys"]
+    assert set(np.unique(values)) == {0.0, 1.0}
+    assert values.mean() == pytest.approx(
+        node.response.mean({"price": np.full((1, 1, 1), 40.0)}).item(), abs=0.02
+    )
+
+
+def test_a_plan_file_learns_and_comes_back_the_same(tmp_path: Path) -> None:
+    rows = sales()
+    lines = [
+        "price,buys,age",
+        *(f"{p},{b:g},{a}" for p, b, a in zip(rows["price"], rows["buys"], rows["age"])),
+    ]
+    (tmp_path / "history.csv").write_text("\n".join(lines) + "\n")
+    text = """
+[objective]
+maximise = "buys * (price - 20)"
+[levers.price]
+low = 20
+high = 80
+[models.buys]
+learn = { file = "history.csv", outcome = "buys", lever = "price", adjust = ["age"] }
+claim = "randomised"
+"""
+    (tmp_path / "plan.toml").write_text(text)
+    plan = decide.Plan.read(tmp_path / "plan.toml")
+    assert plan.claim().kind == "randomised"
+    again = decide.Plan.from_json(plan.to_json(), tmp_path)
+    one, two = (decide.Simulator(each).simulate({"price": 35.0}).objective for each in (plan, again))
+    assert (one == two).all()
+    (tmp_path / "plan.toml").write_text(text.replace("adjust", "ajust"))
+    with pytest.raises(UsageError, match=r"models.buys, learn.*no key 'ajust'.*Did you mean adjust"):
+        decide.Plan.read(tmp_path / "plan.toml")
+    (tmp_path / "plan.toml").write_text(text.replace('outcome = "buys"', 'outcome = "bys"'))
+    with pytest.raises(UsageError, match="Did you mean buys"):
+        decide.Plan.read(tmp_path / "plan.toml")
+
+
+def test_a_claim_that_the_rows_do_not_bear_out_is_none_in_the_plan() -> None:
+    rng = np.random.default_rng(4)
+    season = rng.normal(size=1000)
+    price = 50 + 10 * season + rng.normal(size=1000)
+    rows = {"price": price, "buys": 100 - price + 30 * season, "season": season}
+    node = decide.learned(rows, outcome="buys", lever="price", claim="randomised")
+    plan = plan_of(node)
+    assert plan.claim().kind == "undeclared"
+    assert "doesn't look set by chance" in plan.claim().why
+    assert (
+        plan.to_json()["models"]["buys"]["claim"] == "randomised"
+    )  # As declared: read again, it is checked again.
+    assert decide.learned(rows, outcome="buys", lever="price").claim.kind == "undeclared"
+
+
+def test_whether_a_lever_moves_anything_is_told() -> None:
+    rng = np.random.default_rng(5)
+    moved = sum(
+        fit({"x": rng.normal(size=60), "y": rng.normal(size=60)}, outcome="y", lever="x", bends=0).moves
+        for _ in range(200)
+    )
+    assert 2 <= moved <= 20
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"family": "probit"}, "no family 'probit'"),
+        ({"bends": 7}, "7 bends"),
+        ({"varies_with": ["buys"]}, "is the outcome"),
+    ],
+)
+def test_what_cannot_be_learned_is_told(asked: dict[str, Any], told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        fit(sales(n=100), **{"outcome": "buys", "lever": "price", **asked})
