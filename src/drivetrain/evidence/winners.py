@@ -19,7 +19,8 @@ import numpy.typing as npt
 
 from drivetrain.errors import DataError
 from drivetrain.evidence.normal import log_below, z_of
-from drivetrain.figures import resolved, rough
+from drivetrain.evidence.words import with_interval
+from drivetrain.figures import rough
 
 Floats = npt.NDArray[np.float64]
 
@@ -47,7 +48,7 @@ class Winner:
 
     @property
     def words(self) -> str:
-        told = resolved(self.value, self.low, self.high)
+        told = with_interval(self.value, self.low, self.high)
         if self.options == 1:
             return f"{told}, of one option: nothing was chosen"
         return f"{told} after what being the best of {self.options:,} adds by luck; taken at its word {rough(self.naive)}"

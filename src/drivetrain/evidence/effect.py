@@ -1,0 +1,238 @@
+"""An effect: how large, how sure, and how often chance alone makes as much. In that order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from drivetrain.errors import DataError, UsageError
+from drivetrain.evidence.normal import t_of, t_two_sided, two_sided, z_of
+from drivetrain.evidence.words import chance, standardised, with_interval
+from drivetrain.figures import rough
+from drivetrain.metrics.estimate import FEWEST_GROUPS, Estimate
+
+Floats = npt.NDArray[np.float64]
+Answer = Literal["matters", "too small to matter", "none that matters", "there, size unclear", "can't tell"]
+
+
+@dataclass(frozen=True, slots=True)
+class Effect(Estimate):
+    """`value` with the interval `low` to `high` that holds the true one with `confidence`, and its standard error.
+
+    `size` is the effect in standard deviations of the outcome (Hedges' g; of shares Cohen's h), with its interval; NaN where
+    nobody said what they are. `p`: how often as much would be seen where there is nothing (two-sided).
+    """
+
+    se: float
+    p: float
+    size: float
+    size_low: float
+    size_high: float
+    confidence: float
+    what: str = ""
+
+    @property
+    def words(self) -> str:
+        """Effect and interval, standardised, and p last."""
+        parts = [f"{self.what + ': ' if self.what else ''}{with_interval(self.value, self.low, self.high)}"]
+        if not math.isnan(self.size):
+            parts.append(standardised(self.size, self.size_low, self.size_high))
+        return "; ".join([*parts, chance(self.p)])
+
+    def to_json(self) -> dict[str, Any]:
+        """What `Estimate` gives, with se, p, size, size_low, size_high, confidence, what and words; null for what is undefined."""
+        more = {
+            "se": self.se, "p": self.p, "size": self.size, "size_low": self.size_low, "size_high": self.size_high,
+        }  # fmt: skip
+        return {
+            **Estimate.to_json(self),
+            **{name: None if math.isnan(value) else value for name, value in more.items()},
+            "confidence": self.confidence,
+            "what": self.what,
+            "words": self.words,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """An effect held against the smallest one that matters."""
+
+    answer: Answer
+    words: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {"answer": self.answer, "words": self.words}
+
+
+def from_estimate(
+    value: float,
+    se: float,
+    *,
+    n: int,
+    df: float | None = None,
+    spread: float = math.nan,
+    confidence: float = 0.95,
+    method: str = "",
+    what: str = "",
+) -> Effect:
+    """The effect of an estimate with a standard error: a slope of `regression`, say. `df` degrees of freedom (None: many);
+    `spread` is the standard deviation that its size is told in (of a slope: the outcome's over the column's)."""
+    if not se >= 0 or not math.isfinite(value):
+        raise DataError(f"an estimate of {value} with a standard error of {se} says nothing.")
+    half = t_of(confidence, df) * se
+    p = t_two_sided(value / se, df) if se else float(value == 0)
+    sizes = [each / spread for each in (value, value - half, value + half)]
+    method = method or ("Student's t" if df is not None else "normal")
+    method = f"{method}, {confidence:.0%}"
+    return Effect(
+        value, value - half, value + half, method, n, se, p, sizes[0], min(sizes[1:]), max(sizes[1:]), confidence, what
+    )  # fmt: skip
+
+
+def difference(
+    a: npt.ArrayLike,
+    b: npt.ArrayLike,
+    *,
+    clusters: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+    confidence: float = 0.95,
+    what: str = "",
+) -> Effect:
+    """The mean of (n,) a less that of (m,) b; of truth values the difference of their shares.
+
+    Means: Welch's interval and test (1947, Biometrika 34:28-35), Hedges' g. Shares: the score interval and test of Miettinen
+    and Nurminen (1985, Statistics in Medicine 4:213-226), which agree with each other, and Cohen's h. With `clusters`, the
+    labels of a's rows and of b's (a label in both is one cluster), the error is that of so many clusters, not of so many rows:
+    Student's t with one less than there are (Liang and Zeger, 1986, Biometrika 73:13-22). Raises DataError.
+    """
+    values = [_numbers(each, name) for each, name in ((a, "a"), (b, "b"))]
+    if np.asarray(a).dtype == bool and np.asarray(b).dtype == bool and clusters is None:
+        return replace(_of_shares(values[0], values[1], confidence), what=what)
+    x, y = values
+    value, n = float(x.mean() - y.mean()), len(x) + len(y)
+    spread = math.sqrt((x.var(ddof=1) * (len(x) - 1) + y.var(ddof=1) * (len(y) - 1)) / (n - 2))
+    if clusters is None:
+        parts = x.var(ddof=1) / len(x), y.var(ddof=1) / len(y)
+        se = math.sqrt(sum(parts))
+        below = parts[0] ** 2 / (len(x) - 1) + parts[1] ** 2 / (len(y) - 1)
+        df, method = (sum(parts) ** 2 / below if below else math.inf), "Welch's t"
+    else:
+        se, groups = _clustered(x, y, clusters)
+        df, method = float(groups - 1), f"Student's t of {groups:,} clusters"
+    found = from_estimate(value, se, n=n, df=df, confidence=confidence, method=method, what=what)
+    return _with_size(found, value / spread if spread else math.nan, len(x), len(y), spread)
+
+
+def weigh(effect: Estimate, matters: float) -> Verdict:
+    """What the interval says of an effect as large as `matters` (above 0), in either direction.
+
+    That p is above 0.05 is never taken for "no effect": for that the whole interval has to be too small to matter
+    (equivalence; Schuirmann, 1987, Journal of Pharmacokinetics 15:657-680). Raises UsageError.
+    """
+    if not matters > 0:
+        raise UsageError(f"an effect that matters can't be {matters}.", fix="Give the smallest one, above 0.")
+    low, high = effect.low, effect.high
+    told, least = with_interval(effect.value, low, high), rough(matters)
+    nothing = low <= 0 <= high
+    if math.isnan(low) or math.isnan(high):
+        return Verdict("can't tell", f"{told}: there is no interval, so nothing can be said.")
+    if low >= matters or high <= -matters:
+        return Verdict(
+            "matters", f"{told}: all of the interval is as large as {least} or larger. It matters."
+        )
+    if -matters < low and high < matters:
+        if nothing:
+            said = f"{told}: whatever there is, it is smaller than {least}. None that matters."
+            return Verdict("none that matters", said)
+        return Verdict(
+            "too small to matter", f"{told}: it is there, and smaller than {least}. Too small to matter."
+        )
+    if nothing:
+        said = f"{told}: the interval holds both nothing and {least}. These data can't tell"
+        return Verdict("can't tell", f"{said}; that is not to say that there is nothing.")
+    return Verdict("there, size unclear", f"{told}: it is there, and may or may not be as large as {least}.")
+
+
+def _numbers(values: npt.ArrayLike, name: str) -> Floats:
+    found = np.asarray(values, np.float64)
+    if found.ndim != 1 or len(found) < 2:
+        raise DataError(f"{name} of shape {found.shape} is no list of two numbers at least.")
+    if not np.isfinite(found).all():
+        row = int(np.flatnonzero(~np.isfinite(found))[0])
+        raise DataError(
+            f"{name} holds NaN or infinity.", where=f"row {row + 1}", fix="Leave such rows out, and say so."
+        )
+    return found
+
+
+def _clustered(x: Floats, y: Floats, clusters: tuple[npt.ArrayLike, npt.ArrayLike]) -> tuple[float, int]:
+    labels = [np.asarray(each) for each in clusters]
+    if [each.shape for each in labels] != [x.shape, y.shape]:
+        raise DataError(
+            f"clusters of {labels[0].size:,} and {labels[1].size:,} rows don't fit {len(x):,} and {len(y):,}."
+        )
+    codes = np.unique(np.concatenate(labels), return_inverse=True)[1]
+    groups = int(codes.max()) + 1
+    if groups < FEWEST_GROUPS:
+        raise DataError(
+            f"{groups} clusters are too few to tell how much they vary.",
+            fix=f"Measure {FEWEST_GROUPS} at least.",
+        )
+    pulls = np.concatenate([(x - x.mean()) / len(x), -(y - y.mean()) / len(y)])
+    summed = np.bincount(codes, weights=pulls)
+    return math.sqrt(groups / (groups - 1) * float((summed**2).sum())), groups
+
+
+def _with_size(found: Effect, d: float, n: int, m: int, spread: float) -> Effect:
+    """Hedges (1981), Journal of Educational Statistics 6:107-128; the width by the error that was found, for clusters too."""
+    right = 1 - 3 / (4 * (n + m - 2) - 1)
+    g = d * right
+    se = math.sqrt((found.se / spread) ** 2 + g * g / (2 * (n + m))) if spread else math.nan
+    half = z_of(found.confidence) * se
+    return replace(found, size=g, size_low=g - half, size_high=g + half)
+
+
+def _of_shares(x: Floats, y: Floats, confidence: float) -> Effect:
+    n, m, a, b = len(x), len(y), float(x.mean()), float(y.mean())
+    value = a - b
+    z = z_of(confidence)
+
+    def score(at: float) -> float:
+        return _score(value, at, n, m, a, b)
+
+    low = _crossing(score, z, -1.0, value)
+    high = _crossing(score, -z, value, 1.0)
+    h, half = 2 * (math.asin(math.sqrt(a)) - math.asin(math.sqrt(b))), z * math.sqrt(1 / n + 1 / m)
+    se = math.sqrt(a * (1 - a) / n + b * (1 - b) / m)
+    method = f"score interval (Miettinen and Nurminen), {confidence:.0%}"
+    return Effect(
+        value, low, high, method, n + m, se, two_sided(score(0.0)), h, h - half, h + half, confidence
+    )
+
+
+def _crossing(score: Callable[[float], float], wanted: float, low: float, high: float) -> float:
+    for _ in range(60):  # The score falls.
+        middle = (low + high) / 2
+        low, high = (middle, high) if score(middle) > wanted else (low, middle)
+    return (low + high) / 2
+
+
+def _score(value: float, at: float, n: int, m: int, a: float, b: float) -> float:
+    """The difference found less the one assumed, over its standard error under the one assumed."""
+    total, events = n + m, n * a + m * b
+    # The likeliest share of b under the assumed difference: the root of a cubic, by trigonometry.
+    c3, c2 = total, (n + 2 * m) * at - total - events
+    c1, c0 = (m * at - total - 2 * m * b) * at + events, m * b * at * (1 - at)
+    q = c2**3 / (3 * c3) ** 3 - c1 * c2 / (6 * c3**2) + c0 / (2 * c3)
+    inner = max(0.0, c2**2 / (3 * c3) ** 2 - c1 / (3 * c3))
+    p = math.copysign(math.sqrt(inner), q)
+    turn = (math.pi + math.acos(max(-1.0, min(1.0, q / p**3 if p else 0.0)))) / 3
+    of_b = min(1.0, max(0.0, 2 * p * math.cos(turn) - c2 / (3 * c3)))
+    of_a = min(1.0, max(0.0, of_b + at))
+    variance = (of_a * (1 - of_a) / n + of_b * (1 - of_b) / m) * total / (total - 1)
+    apart = value - at
+    return apart / math.sqrt(variance) if variance > 0 else math.copysign(math.inf, apart) if apart else 0.0
