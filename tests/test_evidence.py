@@ -226,3 +226,45 @@ def test_what_is_undefined_is_null_in_json() -> None:
     assert found["size"] is None
     assert found["p"] == pytest.approx(0.0455, abs=1e-4)
     assert evidence.from_estimate(1, 0.5, n=10, df=8).p > found["p"]
+
+
+def cities(seed: int, n: int = 100) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Simulated: temperature, humidity and transmission of cities, with the slopes that were published of 100 real ones."""
+    generator = np.random.default_rng(seed)
+    warm = generator.normal(8, 9, n)
+    humid = np.clip(65 + 0.5 * (warm - 8) + generator.normal(0, 12, n), 20, 100)
+    return warm, humid, 3.968 - 0.038 * warm - 0.0239 * humid + generator.normal(0, 0.9, n)
+
+
+def test_of_two_variables_each_has_the_slope_it_was_made_with() -> None:
+    held = {"temperature": 0, "humidity": 0}
+    alone = []
+    for seed in range(60):
+        warm, humid, spread = cities(seed)
+        found = evidence.together(spread, {"temperature": warm, "humidity": humid})
+        for name, slope in (("temperature", -0.038), ("humidity", -0.0239)):
+            held[name] += found.together[name].low <= slope <= found.together[name].high
+        alone.append(found.alone["temperature"].value)
+    assert min(held.values()) >= 52  # Of 60, where 57 were promised.
+    assert np.mean(alone) < -0.045  # By itself temperature is credited with what comes with humidity.
+
+
+def test_variables_of_one_city_are_not_as_many_cities() -> None:
+    warm, humid, spread = cities(0)
+    city = np.repeat(np.arange(100), 14)  # Two weeks, each of which says the same.
+    rows = evidence.together(spread[city], {"temperature": warm[city], "humidity": humid[city]})
+    fair = evidence.together(
+        spread[city], {"temperature": warm[city], "humidity": humid[city]}, clusters=city
+    )
+    once = evidence.together(spread, {"temperature": warm, "humidity": humid})
+    assert rows.together["temperature"].se < 0.4 * once.together["temperature"].se
+    assert fair.together["temperature"].se == pytest.approx(once.together["temperature"].se, rel=0.1)
+    assert "100 clusters" in fair.together["temperature"].method
+    assert fair.words.splitlines()[0].startswith("temperature: -0.041")
+
+
+def test_columns_that_are_not_beside_each_other_are_refused() -> None:
+    with pytest.raises(DataError, match="not beside"):
+        evidence.together([1, 2, 3], {"x": [1, 2]})
+    with pytest.raises(DataError, match="combination"):
+        evidence.together([1, 2, 4, 5.0], {"x": [1, 2, 3, 5], "y": [2, 4, 6, 10]})

@@ -85,7 +85,8 @@ class Opposite:
         return {
             "value": self.value, "se": self.se, "opposite": self.opposite, "p_nothing": self.p_nothing,
             "p_opposite": self.p_opposite, "power": self.power, "smallest": self.smallest,
-            "ratio": None if math.isinf(self.ratio) else self.ratio, "alpha": self.alpha, "answer": self.answer, "words": self.words,
+            "ratio": None if math.isinf(self.ratio) else self.ratio, "alpha": self.alpha, "answer": self.answer,
+            "words": self.words,
         }  # fmt: skip
 
 
@@ -94,6 +95,6 @@ def could_have_shown(value: float, se: float, opposite: float, alpha: float = 0.
     chances = power(opposite, se, alpha)
     log_ratio = (value**2 - (value - opposite) ** 2) / (2 * se**2)
     return Opposite(
-        value, se, opposite, two_sided(value / se), two_sided((value - opposite) / se), chances,
+        value, se, opposite, float(two_sided(value / se)), float(two_sided((value - opposite) / se)), chances,
         smallest_effect(se, alpha=alpha), math.exp(log_ratio) if log_ratio < 700 else math.inf, alpha,
     )  # fmt: skip

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.errors import DataError, UsageError
-from drivetrain.evidence.normal import t_of, t_two_sided, two_sided, z_of
+from drivetrain.evidence.normal import t_quantile, two_sided, z_of
 from drivetrain.evidence.words import chance, standardised, with_interval
 from drivetrain.figures import rough
 from drivetrain.metrics.estimate import FEWEST_GROUPS, Estimate
@@ -74,20 +74,20 @@ def from_estimate(
     se: float,
     *,
     n: int,
-    df: float | None = None,
+    df: float = math.inf,
     spread: float = math.nan,
     confidence: float = 0.95,
     method: str = "",
     what: str = "",
 ) -> Effect:
-    """The effect of an estimate with a standard error: a slope of `regression`, say. `df` degrees of freedom (None: many);
+    """The effect of an estimate with a standard error: a slope of `regression`, say. `df` degrees of freedom;
     `spread` is the standard deviation that its size is told in (of a slope: the outcome's over the column's)."""
     if not se >= 0 or not math.isfinite(value):
         raise DataError(f"an estimate of {value} with a standard error of {se} says nothing.")
-    half = t_of(confidence, df) * se
-    p = t_two_sided(value / se, df) if se else float(value == 0)
+    half = t_quantile((1 + confidence) / 2, df) * se
+    p = float(two_sided(value / se, df)) if se else float(value == 0)
     sizes = [each / spread for each in (value, value - half, value + half)]
-    method = method or ("Student's t" if df is not None else "normal")
+    method = method or ("normal" if math.isinf(df) else "Student's t")
     method = f"{method}, {confidence:.0%}"
     return Effect(
         value, value - half, value + half, method, n, se, p, sizes[0], min(sizes[1:]), max(sizes[1:]), confidence, what
@@ -210,7 +210,7 @@ def _of_shares(x: Floats, y: Floats, confidence: float) -> Effect:
     se = math.sqrt(a * (1 - a) / n + b * (1 - b) / m)
     method = f"score interval (Miettinen and Nurminen), {confidence:.0%}"
     return Effect(
-        value, low, high, method, n + m, se, two_sided(score(0.0)), h, h - half, h + half, confidence
+        value, low, high, method, n + m, se, float(two_sided(score(0.0))), h, h - half, h + half, confidence
     )
 
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 import math
 from statistics import NormalDist
 
+import numpy as np
+import numpy.typing as npt
+
 from drivetrain.extras import require
+
+Floats = npt.NDArray[np.float64]
 
 STANDARD = NormalDist()
 
@@ -13,11 +18,6 @@ STANDARD = NormalDist()
 def z_of(confidence: float) -> float:
     """So many standard errors on either side hold the truth with this confidence."""
     return STANDARD.inv_cdf((1 + confidence) / 2)
-
-
-def two_sided(z: float) -> float:
-    """How often chance alone goes as far as z standard errors, either way."""
-    return math.erfc(abs(z) / math.sqrt(2))
 
 
 def excess(mean: float, sd: float, threshold: float = 0.0) -> float:
@@ -38,21 +38,20 @@ def log_below(z: float) -> float:
     return float(log_ndtr(z))
 
 
-def t_of(confidence: float, df: float | None) -> float:
-    """The same as `z_of` of Student's t with so many degrees of freedom; None: of the normal. Raises NotInstalled."""
-    if df is None or math.isinf(df):
-        return z_of(confidence)
-    require("scipy", "Student's t", "decide")
+def t_quantile(share: float, freedom: float = math.inf) -> float:
+    """Where `share` of Student's t lies below; of the normal where `freedom` is infinite. Raises NotInstalled."""
+    if math.isinf(freedom):
+        return STANDARD.inv_cdf(share)
+    require("scipy", "an interval by Student's t", "decide")
     from scipy.special import stdtrit  # pyright: ignore[reportMissingTypeStubs]
 
-    return float(stdtrit(df, (1 + confidence) / 2))
+    return float(stdtrit(freedom, share))
 
 
-def t_two_sided(t: float, df: float | None) -> float:
-    """The same as `two_sided` of Student's t. Raises NotInstalled."""
-    if df is None or math.isinf(df):
-        return two_sided(t)
-    require("scipy", "Student's t", "decide")
-    from scipy.special import stdtr  # pyright: ignore[reportMissingTypeStubs]
+def two_sided(t: npt.ArrayLike, freedom: float = math.inf) -> Floats:
+    """How often chance alone goes as far as |t| standard errors, either way. Raises NotInstalled."""
+    require("scipy", "a p-value", "decide")
+    from scipy.special import ndtr, stdtr  # pyright: ignore[reportMissingTypeStubs]
 
-    return float(2 * stdtr(df, -abs(t)))
+    below = ndtr(-np.abs(t)) if math.isinf(freedom) else stdtr(freedom, -np.abs(t))
+    return np.asarray(2 * below, np.float64)

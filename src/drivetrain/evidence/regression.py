@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from drivetrain.errors import DataError, UsageError
+from drivetrain.evidence.normal import t_quantile, two_sided
 from drivetrain.extras import require
 from drivetrain.metrics.estimate import CONFIDENCE, Estimate
 
@@ -191,25 +191,6 @@ def root(covariance: Floats) -> Floats:
     """(p, p): what standard normal numbers are multiplied by to have this covariance, which may be singular."""
     values, vectors = np.linalg.eigh(covariance)
     return vectors * np.sqrt(np.maximum(values, 0.0))
-
-
-def t_quantile(share: float, freedom: float) -> float:
-    """Where `share` of Student's t lies below; of the normal where `freedom` is infinite."""
-    if math.isinf(freedom):
-        return NormalDist().inv_cdf(share)
-    require("scipy", "an interval by Student's t", "decide")
-    from scipy.special import stdtrit  # pyright: ignore[reportMissingTypeStubs]
-
-    return float(stdtrit(freedom, share))
-
-
-def two_sided(t: Floats, freedom: float) -> Floats:
-    """How often |t| or more comes by chance."""
-    require("scipy", "a p-value", "decide")
-    from scipy.special import ndtr, stdtr  # pyright: ignore[reportMissingTypeStubs]
-
-    below = ndtr(-np.abs(t)) if math.isinf(freedom) else stdtr(freedom, -np.abs(t))
-    return np.asarray(2 * below, np.float64)
 
 
 def _f_beyond(f: float, above: int, below: float) -> float:

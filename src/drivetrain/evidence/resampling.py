@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.errors import DataError
-from drivetrain.evidence.normal import STANDARD, t_of
+from drivetrain.evidence.normal import STANDARD, t_quantile
 from drivetrain.metrics.estimate import FEWEST_GROUPS, Estimate
 
 Rows = npt.NDArray[np.int64]
@@ -57,7 +57,7 @@ def bootstrap(
     if len(known) < 0.9 * times or not math.isfinite(value):
         return Estimate(value, math.nan, math.nan, method, n)
     free = count - len(drawers)
-    beyond = STANDARD.cdf(-math.sqrt(count / free) * t_of(confidence, free))
+    beyond = STANDARD.cdf(-math.sqrt(count / free) * t_quantile((1 + confidence) / 2, free))
     low, high = np.quantile(known, [beyond, 1 - beyond])
     return Estimate(value, float(low), float(high), method, n)
 
