@@ -105,3 +105,21 @@ def test_a_plan_says_that_its_data_are_simulated(tmp_path):
     plan = decide.Plan.read(tmp_path / "plan.toml")
     assert plan.simulated
     assert decide.Plan.from_json(plan.to_json()).simulated
+
+
+def test_what_is_affine_has_its_coefficients_and_what_is_not_has_none():
+    from drivetrain.decide.affine import affine, is_affine
+    from drivetrain.decide.expression import parse
+
+    rng = np.random.default_rng(0)
+    values = {"p": np.zeros((1, 5, 1)), "q": np.zeros((1, 1, 1)), "w": rng.normal(size=(1, 5, 3))}
+    expression = parse("sum(w * p) / 2 - 3 * (q - 1) + if(w > 0, p, 2 * p)")
+    told = affine(expression, ("p", "q"), values, rows=5)
+    assert told is not None
+    found, constant = told
+    w = values["w"]
+    # The sum counts in each of the five rows, and q in each of rows and draws.
+    np.testing.assert_allclose(found["p"], (2.5 * w + np.where(w > 0, 1, 2)).sum(2, keepdims=True))
+    np.testing.assert_allclose((found["q"].item(), constant), (-45, 45))
+    for text in ("p * q", "p ^ 2", "w / p", "if(p > 1, p, q)", "max(p, q)", "mean(p | p > 1)", "abs(p)"):
+        assert not is_affine(parse(text).tree, ("p", "q")), text

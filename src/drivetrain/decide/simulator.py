@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from drivetrain.decide import views
 from drivetrain.decide.calculate import calculate
 from drivetrain.decide.expression import Expression
 from drivetrain.decide.graph import PERIOD
-from drivetrain.decide.lever import bounds, extrapolates, values_of
+from drivetrain.decide.lever import bounds, extrapolates, snap, values_of
 from drivetrain.decide.nodes.base import Node
 from drivetrain.decide.objective import Constraint, Objective
 from drivetrain.decide.plan import Plan
@@ -152,6 +154,11 @@ class Simulator:
             raise UsageError("the levers have different numbers of settings.", where="levers")
         return np.concatenate([np.broadcast_to(part, (settings, part.shape[1])) for part in parts], axis=1)
 
+    def nearest(self, x: Floats) -> Floats:
+        """The settings (S, size) or (size,) nearest to x that bounds and steps allow."""
+        parts = [snap(each, x[..., self.slices[each.name]]) for each in self.plan.levers]
+        return np.clip(np.concatenate(parts, axis=-1), self.lower, self.upper)
+
     # What settings come to
 
     def evaluate(self, x: Floats) -> tuple[Floats, Floats]:
@@ -164,16 +171,17 @@ class Simulator:
         sign = 1 if self.plan.objectives[0].maximise else -1
         return measured.objectives[:, 0] - sign * measured.penalty
 
-    def measure(self, x: Floats) -> Measured:
-        """All objectives and constraints of settings (S, size). Raises DataError where one is not a number."""
-        return self._run(self.split(x), frozenset(), 0)[0]
+    def measure(self, x: Floats, held: Mapping[str, Floats] | None = None) -> Measured:
+        """All objectives and constraints of settings (S, size); outcomes that are `held` have these values, broadcastable to
+        (S, rows, 1). Raises DataError where one is not a number."""
+        return self._run(self.split(x), frozenset(), 0, held or {})[0]
 
     def simulate(self, levers: Setting | Floats, t: int = 0) -> Outcomes:
         """Every outcome at settings. `t` is the period of `mean`. Raises DataError where the objective is not a number."""
         x = levers if isinstance(levers, np.ndarray) else self.join(levers)
         given = self.split(x)
         names = frozenset(each.name for each in self.plan.nodes)
-        measured, objectives, means = self._run(given, names, t)
+        measured, objectives, means = self._run(given, names, t, {})
         return Outcomes(means, objectives, measured, self.extrapolates(x), partial(self.values, x, t))
 
     def values(self, levers: Setting | Floats, t: int = 0, draws: slice = slice(None)) -> dict[str, Floats]:
@@ -213,10 +221,28 @@ class Simulator:
             for each in self.plan.levers
         }
 
+    # To look at
+
+    def curve(self, lever: str, *, at: Setting | None = None, points: int = 41) -> views.Curve:
+        """The objective along a lever, the others at a setting: what is said, else what is now, else the middle."""
+        return views.curve(self, lever, at=at, points=points)
+
+    def surface(self, a: str, b: str, *, at: Setting | None = None, points: int = 21) -> views.Surface:
+        """The objective over two levers."""
+        return views.surface(self, a, b, at=at, points=points)
+
+    def tornado(self, at: Setting | None = None) -> list[views.Bar]:
+        """What is uncertain, by how much it matters."""
+        return views.tornado(self, at)
+
+    def what_if(self, settings: Sequence[Setting]) -> list[dict[str, Any]]:
+        """What each of these settings comes to."""
+        return views.what_if(self, settings)
+
     # The work
 
     def _run(
-        self, given: dict[str, Floats], shown: frozenset[str], t: int
+        self, given: dict[str, Floats], shown: frozenset[str], t: int, held: Mapping[str, Floats]
     ) -> tuple[Measured, Floats, dict[str, Floats]]:
         plan, settings = self.plan, len(next(iter(given.values())))
         objectives = np.zeros((len(plan.objectives), settings, plan.draws))
@@ -224,7 +250,7 @@ class Simulator:
         excesses = [_Excess(each, settings, plan) for each in plan.constraints]
         periods = max([t + 1 if shown else 1, *(each.horizon for each in plan.objectives)])
         for some, draws in self._blocks(settings):
-            for period, known in enumerate(self._periods(given, some, draws, periods, shown)):
+            for period, known in enumerate(self._periods(given, some, draws, periods, shown, held)):
                 for place, each in enumerate(plan.objectives):
                     if period < each.horizon and (period == 0 or self._is_timed(each.expression)):
                         value = _over_rows(self._value(each.expression, known), each)
@@ -265,6 +291,7 @@ class Simulator:
         draws: slice,
         periods: int,
         shown: frozenset[str] = frozenset(),
+        held: Mapping[str, Floats] = MappingProxyType({}),
     ) -> Iterable[dict[str, Floats]]:
         """The values of all that is needed, period by period; what the period doesn't move is computed once."""
         world = self.world.part(draws)
@@ -273,8 +300,10 @@ class Simulator:
         for t in range(periods):
             known = {**known, PERIOD: np.full((1, 1, 1), float(t))}
             for node in self.plan.nodes:
-                if node.name in wanted and (t == 0 or node.name in self._timed):
-                    fixed = node.name not in self._moving
+                if node.name in held:
+                    known[node.name] = held[node.name]
+                elif node.name in wanted and (t == 0 or node.name in self._timed):
+                    fixed = node.name not in self._moving and not held
                     known[node.name] = (
                         self._fixed(node, known, world, t) if fixed else self._draw(node, known, world)
                     )
