@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from drivetrain.bundle.reader import Bundle
 from drivetrain.decide.beyond import Beyond
-from drivetrain.decide.claim import Claim
+from drivetrain.effects.claim import Claim
 from drivetrain.decide.distinct import distinct
 from drivetrain.decide.nodes.base import Given, Plain, Scope, described
 from drivetrain.decide.sources import Constant, raw_values, refuse_unfed, sources_of

@@ -14,7 +14,7 @@ from drivetrain.bundle.reader import open_bundle
 from drivetrain.codecs import Codec
 from drivetrain.decide.answers.base import Uncertain, uncertain
 from drivetrain.decide.beyond import Beyond
-from drivetrain.decide.claim import Claim
+from drivetrain.effects.claim import Claim
 from drivetrain.decide.distinct import Known, distinct
 from drivetrain.decide.forecast import forecast_node
 from drivetrain.decide.nodes.base import Given, Node, Plain, Scope, described
@@ -118,7 +118,7 @@ class BundleNode(Plain):
                 share = float(rows[which].mean())
                 if share > 0:
                     such = raws[int(np.argmax(rows))]
-                    words = f"{share:.0%} of {source} is {reason}, such as {such}: {self.name} is a guess there"
+                    words = f"{share:.0%} of the values of {source} were {reason}, such as {such}: what {self.name} says there is a guess"
                     found.append(Beyond("input", source, share, words))
         return tuple(found)
 
