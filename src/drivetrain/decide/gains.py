@@ -1,0 +1,160 @@
+"""What a setting gains on the current practice: over draws, and as far as what was learned from data can tell."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from drivetrain.decide.decision import LEVEL, Promised
+from drivetrain.decide.nodes.base import Node, Plain
+from drivetrain.decide.plan import Plan
+from drivetrain.decide.simulator import Simulator
+from drivetrain.decide.world import World
+from drivetrain.evidence.winners import best_of
+
+Floats = npt.NDArray[np.float64]
+ENDS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
+MOST_COMPARED = 64
+"""Settings beside which the proposed one was chosen, as far as the correction is made for."""
+MOST_CELLS = 2e8
+"""Of settings, rows and draws that are simulated for the correction."""
+DRAWS = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """The gain after what being the best of `compared` settings adds by luck, and by `shrunk`: how much less that is."""
+
+    gain: Promised
+    compared: int
+
+
+def promised(values: Floats, value: float, *, spread: bool = True) -> Promised:
+    """A statistic of draws (D,), with the range that holds 90 % of them."""
+    n = len(values)
+    if n < 2 or not spread:
+        return Promised(value, np.nan, np.nan, f"of {n:,} draws", n)
+    low, high = (float(end) for end in np.quantile(values, ENDS))
+    return Promised(value, low, high, f"{LEVEL:.0%} of {n:,} draws", n)
+
+
+def estimated(plan: Plan) -> list[Node]:
+    """The nodes on the way to the objective that were estimated from rows."""
+    needed = plan.graph.needed(name for each in plan.objectives for name in each.expression.names)
+    return [node for node in plan.nodes if node.estimated and node.name in needed]
+
+
+def corrected(simulator: Simulator, now: Floats, proposed: Floats, seed: int) -> Corrected | None:
+    """The gain of `proposed` (n,) on `now` (n,), both of the box, corrected for having been chosen, with an interval of what the
+    rows that models were learned from leave open. None where nothing was learned, or where the objective is no mean.
+
+    What is not known is told from what is only by chance by two simulations that have the draws of the learned models in
+    common and no others: the covariance between them is of the first alone (Sobol, 1993, Mathematical Modelling and
+    Computational Experiment 1:407-414, "pick and freeze").
+    """
+    plan = simulator.plan
+    objective = plan.objectives[0]
+    if not estimated(plan) or objective.statistic.kind != "mean":
+        return None
+    draws = min(plan.draws, DRAWS)
+    first, second = Simulator(_less(plan, draws)), Simulator(_others_anew(plan, draws))
+    x = candidates(simulator, now, proposed, draws)
+    sign = 1.0 if objective.maximise else -1.0
+    a = sign * first.simulate(x).objective
+    b = sign * second.simulate(x).objective
+    gains = (a + b).mean(axis=1) / 2
+    gains = gains - gains[0]
+    a, b = (each - each[:1] for each in (a, b))
+    a, b = (each - each.mean(axis=1, keepdims=True) for each in (a, b))
+    covariance = (a @ b.T + b @ a.T) / (2 * (draws - 1))
+    best = best_of(gains, _positive(covariance), confidence=LEVEL, seed=seed)
+    # By how much being chosen made the best look better; of the proposed, which a solver found to more digits, as much.
+    luck = best.naive - best.value
+    own = float(gains[1])
+    method = f"data fission and the hybrid interval of a winner, of {len(x):,} settings"
+    shift = own - best.naive
+    return Corrected(Promised(own - luck, best.low + shift, best.high + shift, method, draws), len(x))
+
+
+def candidates(simulator: Simulator, now: Floats, proposed: Floats, draws: int) -> Floats:
+    """Settings (K, n) among which the proposed one was the best: now, the proposed, and along each lever some between its
+    bounds; of a lever with a value per row the same for all rows. Those that break a constraint are none."""
+    plan = simulator.plan
+    room = max(4, min(MOST_COMPARED, int(MOST_CELLS / (plan.count * draws))))
+    points = max(2, room // len(simulator.slices))
+    made = list[Floats]()
+    for places in simulator.slices.values():
+        low, high = simulator.lower[places], simulator.upper[places]
+        low, high = np.where(np.isfinite(low), low, proposed[places]), np.where(np.isfinite(high), high, proposed[places])
+        for share in np.linspace(0, 1, points):
+            x = proposed.copy()
+            x[places] = low + share * (high - low)
+            made.append(x)
+    others = simulator.snap(np.stack(made))
+    _, excess = simulator.evaluate(others)
+    fine = (excess <= 1e-9).all(axis=1)
+    return np.concatenate([now[None], proposed[None], np.unique(others[fine], axis=0)])
+
+
+def _positive(covariance: Floats) -> Floats:
+    """The nearest covariance that is one: what simulation left below 0 is 0."""
+    values, vectors = np.linalg.eigh(covariance)
+    return (vectors * np.maximum(values, 0)) @ vectors.T
+
+
+def _less(plan: Plan, draws: int) -> Plan:
+    made = copy.copy(plan)
+    made.draws = draws
+    return made
+
+
+def _others_anew(plan: Plan, draws: int) -> Plan:
+    """The same plan in which everything by chance falls otherwise, but for what was estimated."""
+    made = _less(plan, draws)
+    made.seed = (plan.seed + 1) % 2**64
+    nodes = tuple(_Kept(node, plan.seed) if node.estimated else node for node in plan.nodes)
+    made.graph = replace(plan.graph, nodes=nodes)
+    return made
+
+
+@dataclass(frozen=True, eq=False)
+class _Kept(Plain):
+    """A node that draws as in a world of another seed."""
+
+    node: Node
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return self.node.name
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return self.node.inputs
+
+    @property
+    def claim(self) -> Any:
+        return self.node.claim
+
+    @property
+    def unit(self) -> str:
+        return self.node.unit
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        return self.node.levels
+
+    @property
+    def each_row_alone(self) -> bool:
+        return self.node.each_row_alone
+
+    def draw(self, values: Mapping[str, Floats], world: World) -> Floats:
+        return self.node.draw(values, World(world.draws, world.rows, self.seed, world.places))
+
+    def to_json(self) -> dict[str, Any]:
+        return self.node.to_json()

@@ -1,0 +1,229 @@
+"""From a solution to a decision: what is promised, whether to act on it, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from drivetrain.decide.beyond import Beyond
+from drivetrain.decide.decision import Asked, Decision, Judged, Moved, Result
+from drivetrain.decide.gains import Corrected, corrected, estimated, promised
+from drivetrain.decide.moves import moved, plain
+from drivetrain.decide.objective import Objective
+from drivetrain.decide.pictures import charts
+from drivetrain.decide.plan import Plan
+from drivetrain.decide.replaying import recipe
+from drivetrain.decide.resting import kind_of, rests
+from drivetrain.decide.settings import constraints_at
+from drivetrain.decide.simulator import Outcomes, Simulator
+from drivetrain.decide.solution import Solution
+from drivetrain.decide.trying import try_first
+from drivetrain.decide.turning import turning
+from drivetrain.decide.verdict import Weighed, verdict
+from drivetrain.figures import counted, percent, rough
+
+Floats = npt.NDArray[np.float64]
+AVERAGE = "there is no current practice for {}: it is held against the average of what was observed"
+
+
+@dataclass(frozen=True, slots=True)
+class Practice:
+    """What is done now, as a setting (n,), and what had to be put for it where nobody said."""
+
+    x: Floats
+    notes: tuple[str, ...]
+
+
+def practice(simulator: Simulator) -> Practice | None:
+    """The current practice; for levers of which nobody said, the average of what was observed. None where that is unknown too."""
+    x, notes = simulator.now.copy(), list[str]()
+    for lever in simulator.plan.levers:
+        places = simulator.slices[lever.name]
+        if not np.isnan(x[places]).any():
+            continue
+        if lever.observed is None:
+            return None
+        seen = lever.observed
+        x[places] = seen.mean() if lever.is_number else np.bincount(seen.astype(np.int64)).argmax()
+        notes.append(AVERAGE.format(lever.name))
+    return Practice(x, tuple(notes))
+
+
+def judge(
+    simulator: Simulator, solution: Solution, *, worst: Solution | None = None, where: str = "", seconds: float = 0.0
+) -> Decision:
+    """The decision that a solution of the plan's first objective is. `where` is the folder of the plan's file."""
+    plan = simulator.plan
+    objective, before = plan.objectives[0], practice(simulator)
+    proposed = simulator.join({**solution.levers})[0]
+    x = proposed[None] if before is None else np.stack([proposed, before.x])
+    outcomes = simulator.simulate(x)
+    better = 1.0 if objective.maximise else -1.0
+    gains = None if before is None else better * (outcomes.objective[0] - outcomes.objective[1])
+    luck = None if before is None else corrected(simulator, before.x, proposed, plan.seed)
+    result = _result(objective, outcomes, gains, luck, better, solution)
+    levers = tuple(_moved(simulator, lever_at, before, proposed, solution) for lever_at in plan.levers)
+    beyond = _beyond(simulator, levers, proposed)
+    constraints = constraints_at(simulator, proposed, solution)
+    claim = plan.claim()
+    resting = rests(plan)
+    weighed = Weighed(
+        result, claim, beyond, constraints, solution.certificate, resting.words,
+        learned=bool(estimated(plan)), unmeasured=_unmeasured(plan), known=before is not None and not before.notes,
+        numerical=_numerical(gains, objective),
+    )  # fmt: skip
+    judged = verdict(weighed)
+    trial = try_first(simulator, judged.word, result, levers, before is not None and before.x, proposed)
+    means = {name: values[0] for name, values in outcomes.mean.items()}
+    return Decision(
+        name=plan.name, words=_headline(judged, levers, result, objective), objective=_asked(plan, objective),
+        rows=plan.count, draws=plan.draws, seed=plan.seed, simulated=plan.simulated, levers=levers, result=result,
+        verdict=judged, certificate=solution.certificate.to_json(), constraints=constraints, rests_on=resting,
+        extrapolates=beyond, could_turn=turning(plan, means, gains), worst=_worst(simulator, worst, result, objective),
+        try_first=trial, charts=charts(simulator, None if before is None else before.x, proposed, gains),
+        promise=_promise(plan, outcomes), notes=_notes(plan, objective, before, solution),
+        replay=recipe(plan, where), decided=datetime.now(UTC).isoformat(timespec="seconds"), seconds=seconds,
+    )  # fmt: skip
+
+
+def _result(
+    objective: Objective, outcomes: Outcomes, gains: Floats | None, luck: Corrected | None, better: float, solution: Solution
+) -> Result:  # fmt: skip
+    values = outcomes.objective
+    statistic = objective.statistic
+    of_draws = statistic.kind in ("mean", "quantile", "cvar")
+    told = statistic.of(values, worst_is_low=objective.worst_is_low)
+    proposed = promised(values[0], float(told[0]), spread=of_draws)
+    if gains is None:
+        return Result(None, proposed, None, None, None, np.nan, np.nan, np.nan, np.nan)
+    now = promised(values[1], float(told[1]), spread=of_draws)
+    gain = better * float(told[0] - told[1])
+    mean = statistic.kind == "mean"
+    return Result(
+        now, proposed, promised(gains, gain, spread=mean), None if luck is None else luck.gain,
+        None if luck is None else luck.compared, gain / abs(now.value) if now.value else np.nan, max(gain, 0.0),
+        float((gains > 0).mean()), float((gains < 0).mean()),
+    )  # fmt: skip
+
+
+def _numerical(gains: Floats | None, objective: Objective) -> float:
+    """By how much the gain may be off because only so many draws were made: two standard errors of the mean over draws."""
+    if gains is None or objective.statistic.kind != "mean" or len(gains) < 2:
+        return 0.0
+    return 2 * float(gains.std(ddof=1)) / len(gains) ** 0.5
+
+
+def _unmeasured(plan: Plan) -> tuple[str, ...]:
+    """Models of which it is known how sure they are of an outcome, but not of what a lever does to it: bundles that levers feed."""
+    return tuple(node.name for node in plan.nodes if kind_of(node) == "bundle" and plan.depends(node.inputs))
+
+
+def _moved(simulator: Simulator, lever: Any, before: Practice | None, proposed: Floats, solution: Solution) -> Moved:
+    places = simulator.slices[lever.name]
+    tree = tuple(note for note in solution.notes if lever.rule is not None)
+    return moved(lever, None if before is None else before.x[places], proposed[places], tree)
+
+
+def _beyond(simulator: Simulator, levers: tuple[Moved, ...], proposed: Floats) -> tuple[Beyond, ...]:
+    """Levers outside of what was observed, and inputs of models outside of what these were made of."""
+    found = [
+        Beyond("lever", lever.name, float(lever.extrapolates["share"]), str(lever.extrapolates["words"]))
+        for lever in levers
+        if lever.extrapolates is not None
+    ]
+    asked = [node for node in simulator.plan.nodes if kind_of(node) in ("bundle", "learn")]
+    if asked:
+        draws = slice(0, max(1, min(simulator.plan.draws, int(1e6 / simulator.plan.count))))
+        values = simulator.values(proposed[None], draws=draws)
+        for node in asked:
+            found += node.beyond({name: values[name] for name in node.inputs})
+    names = [each.name for each in found]
+    return tuple(each for at, each in enumerate(found) if each.name not in names[:at])
+
+
+def _asked(plan: Plan, objective: Objective) -> Asked:
+    most = "the most" if objective.maximise else "the least"
+    over = f", {'summed' if objective.over == 'sum' else 'on average'} over {plan.count:,} rows" if plan.count > 1 else ""
+    time = ""
+    if objective.horizon > 1:
+        time = f", over {objective.horizon} periods" + (
+            f" at {percent(objective.discount)} a period" if objective.discount else ""
+        )
+    kind = str(objective.statistic)
+    unit = f" {objective.unit}" if objective.unit else ""
+    words = f"{most}{unit} of {objective.expression.text}{over}{time}: its {kind} over {counted(plan.draws, 'draw', 'draws')}"
+    return Asked(
+        "maximise" if objective.maximise else "minimise", objective.expression.text, objective.over, kind,
+        objective.horizon, objective.discount, objective.unit, words,
+    )  # fmt: skip
+
+
+def _promise(plan: Plan, outcomes: Outcomes) -> tuple[Mapping[str, Any], ...]:
+    """Of each outcome that levers move, its mean over rows at the proposed setting, with the range of 90 % of the draws."""
+    found = list[Mapping[str, Any]]()
+    for node in plan.nodes:
+        if plan.depends(node.name):
+            values = outcomes.mean[node.name][0]
+            each = promised(values, float(values.mean()))
+            found.append({
+                "name": node.name, "value": each.value, "low": each.low, "high": each.high, "unit": node.unit, "over": "mean",
+            })  # fmt: skip
+    return tuple(found)
+
+
+def _worst(
+    simulator: Simulator, worst: Solution | None, result: Result, objective: Objective
+) -> Mapping[str, Any] | None:
+    if worst is None:
+        return None
+    levers = {
+        lever.name: plain(lever, float(np.median(np.atleast_1d(worst.levers[lever.name]))))
+        for lever in simulator.plan.levers
+    }
+    beside = result.proposed.value if result.now is None else result.now.value
+    lost = abs(beside - worst.objective)
+    than = "the proposed setting" if result.now is None else "now"
+    words = f"the worst setting comes to {rough(worst.objective)} {objective.unit}".rstrip()
+    return {"levers": levers, "objective": worst.objective, "words": f"{words}, {rough(lost)} worse than {than}"}
+
+
+def _notes(plan: Plan, objective: Objective, before: Practice | None, solution: Solution) -> tuple[str, ...]:
+    notes = [] if before is None else [*before.notes]
+    if before is None:
+        notes.append("nobody said what is done now (`now` of each lever), so that no gain can be told")
+    if objective.statistic.kind != "mean":
+        chances = [node.name for node in plan.nodes if kind_of(node) == "bundle" and node.to_json().get("draws") != "each"]
+        if chances:
+            notes.append(
+                f"{', '.join(chances)} is a chance and not drawn, so that the {objective.statistic} knows less risk than there is:"
+                ' draws = "each" draws it'
+            )
+    if plan.simulated:
+        notes.append("the data are simulated")
+    rules = any(lever.rule is not None for lever in plan.levers)
+    return (*notes, *(() if rules else solution.notes))
+
+
+def _headline(judged: Judged, levers: tuple[Moved, ...], result: Result, objective: Objective) -> str:
+    unit = f" {objective.unit}" if objective.unit else ""
+    said = "; ".join(lever.words for lever in levers[:4])
+    if len(levers) > 4:
+        said += f"; and {len(levers) - 4} more levers"
+    gain = result.gain
+    if gain is None:
+        told = f"It comes to {rough(result.proposed.value)}{unit}."
+    else:
+        told = f"Expected gain on now {rough(gain.value)}{unit}"
+        if np.isfinite(gain.low):
+            told += f" (90 % of draws: {rough(gain.low)} to {rough(gain.high)})"
+        if result.corrected is not None:
+            fixed = result.corrected
+            told += f"; corrected for having chosen the best {rough(fixed.value)} ({rough(fixed.low)} to {rough(fixed.high)})"
+        told += "."
+    return f"{said}. {told} {judged.words}"
+
