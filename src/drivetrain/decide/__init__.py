@@ -6,6 +6,9 @@ from drivetrain.lazily import attributes
 
 if TYPE_CHECKING:
     from drivetrain.decide.claim import Claim as Claim
+    from drivetrain.decide.deciding import decide as decide
+    from drivetrain.decide.decision import Decision as Decision
+    from drivetrain.decide.decision import open_decision as open_decision
     from drivetrain.decide.explore import Thompson as Thompson
     from drivetrain.decide.explore import epsilon_greedy as epsilon_greedy
     from drivetrain.decide.lever import Lever as Lever
@@ -21,11 +24,13 @@ if TYPE_CHECKING:
     from drivetrain.decide.objective import maximise as maximise
     from drivetrain.decide.objective import minimise as minimise
     from drivetrain.decide.plan import Plan as Plan
+    from drivetrain.decide.replaying import replay as replay
     from drivetrain.decide.simulator import Simulator as Simulator
 
 _MODULES = {
     "Claim": "drivetrain.decide.claim",
     "Constraint": "drivetrain.decide.objective",
+    "Decision": "drivetrain.decide.decision",
     "Lever": "drivetrain.decide.lever",
     "Objective": "drivetrain.decide.objective",
     "Plan": "drivetrain.decide.plan",
@@ -34,12 +39,15 @@ _MODULES = {
     "Thompson": "drivetrain.decide.explore",
     "chance": "drivetrain.decide.nodes.chance",
     "constraint": "drivetrain.decide.objective",
+    "decide": "drivetrain.decide.deciding",
     "epsilon_greedy": "drivetrain.decide.explore",
     "formula": "drivetrain.decide.nodes.formula",
     "function": "drivetrain.decide.nodes.function",
     "learned": "drivetrain.decide.nodes.learn",
     "maximise": "drivetrain.decide.objective",
     "minimise": "drivetrain.decide.objective",
+    "open_decision": "drivetrain.decide.decision",
+    "replay": "drivetrain.decide.replaying",
     "table": "drivetrain.decide.nodes.table",
 }
 __all__ = [*_MODULES]  # pyright: ignore[reportUnsupportedDunderAll]

@@ -11,7 +11,8 @@ from typing import cast
 from drivetrain.decide.decision import Decision
 from drivetrain.decide.judge import judge
 from drivetrain.decide.plan import Plan
-from drivetrain.decide.problem import problem_of
+from drivetrain.decide.planned import problem_of
+from drivetrain.decide.problem import Problem
 from drivetrain.decide.simulator import Simulator
 from drivetrain.decide.solution import Solution
 from drivetrain.decide.solve import solve, solve_worst
@@ -48,10 +49,10 @@ def decide(
     return judge(simulator, solution, worst=worst, where=os.fspath(folder), seconds=seconds)
 
 
-def _worst(problem: object, seed: int) -> Solution | None:
+def _worst(problem: Problem, seed: int) -> Solution | None:
     """None where there is none: a lever without bounds can do any harm."""
     try:
-        return solve_worst(problem, seed=seed)  # type: ignore[arg-type]
+        return solve_worst(problem, seed=seed)
     except DrivetrainError:
         return None
 

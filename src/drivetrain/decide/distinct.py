@@ -47,9 +47,9 @@ class Known:
             self._keep(keys, rows, answers := ask(rows))
             return answers
         places = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
-        known = (self._keys[places] == keys) & (
-            self._rows[places].view(np.int64) == rows.view(np.int64)
-        ).all(axis=1)
+        known = (self._keys[places] == keys) & (self._rows[places].view(np.int64) == rows.view(np.int64)).all(
+            axis=1
+        )
         if known.all():
             return self._answers[places]
         made = ask(rows[~known])

@@ -63,7 +63,9 @@ def forecast_node(given: Given, bundle: Bundle) -> ForecastNode:
     step = given.table.get("step")
     if step is not None and step != SUM and not (type(step) is int and 1 <= step <= layout.horizon):
         raise UsageError(
-            f"step = {step!r}.", where=given.where, fix=f'A whole number from 1 to {layout.horizon}, or "sum".'
+            f"step = {step!r}.",
+            where=given.where,
+            fix=f'A whole number from 1 to {layout.horizon}, or "sum".',
         )
     return ForecastNode(
         given.name, forecaster, history, future, step, kept, given.claim, given.unit, given.table, given.where
@@ -119,13 +121,17 @@ class ForecastNode(Plain):
 
         item = self.forecaster.layout.item
         ahead = [name for name, each in self.sources.items() if isinstance(each, str) and name != item]
-        settings, which = distinct([values[str(self.sources[name])] for name in ahead] or [np.zeros((1, 1, 1))])
+        settings, which = distinct(
+            [values[str(self.sources[name])] for name in ahead] or [np.zeros((1, 1, 1))]
+        )
         if len(settings) > MOST_RUNS:
             raise DataError(
                 f"{len(settings):,} different settings of {', '.join(ahead)} are {len(settings):,} forecasts.", where=self.where,
                 fix=f"{MOST_RUNS:,} are the most: give the lever a step.",
             )  # fmt: skip
-        constants = {n: each.value for n, each in self.sources.items() if isinstance(each, Constant) and n != item}
+        constants = {
+            n: each.value for n, each in self.sources.items() if isinstance(each, Constant) and n != item
+        }
         tables = list[Floats]()
         names: tuple[str, ...] = ()
         for row in settings:
@@ -215,9 +221,7 @@ def quantile(levels: Floats, parts: Floats, scores: Floats) -> Floats:
     place = np.clip(np.searchsorted(levels, scores) - 1, 0, last - 1)
     shape = np.broadcast_shapes(parts.shape[:-1], scores.shape)
     place, wide = np.broadcast_to(place, shape), np.broadcast_to(parts, (*shape, last + 1))
-    low, high = (
-        np.take_along_axis(wide, (place + more)[..., None], axis=-1)[..., 0] for more in (0, 1)
-    )
+    low, high = (np.take_along_axis(wide, (place + more)[..., None], axis=-1)[..., 0] for more in (0, 1))
     made = low + (high - low) * (scores - levels[place]) / (levels[place + 1] - levels[place])
     middle = last // 2
     for end, beside, sign in ((0, 1, -1.0), (last, last - 1, 1.0)):

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from drivetrain.decide.decision import LEVEL, Promised
 from drivetrain.decide.nodes.base import Node, Plain
 from drivetrain.decide.plan import Plan
+from drivetrain.decide.planned import problem_of
 from drivetrain.decide.simulator import Simulator
 from drivetrain.decide.world import World
 from drivetrain.evidence.winners import best_of
@@ -90,12 +91,15 @@ def candidates(simulator: Simulator, now: Floats, proposed: Floats, draws: int) 
     made = list[Floats]()
     for places in simulator.slices.values():
         low, high = simulator.lower[places], simulator.upper[places]
-        low, high = np.where(np.isfinite(low), low, proposed[places]), np.where(np.isfinite(high), high, proposed[places])
+        low, high = (
+            np.where(np.isfinite(low), low, proposed[places]),
+            np.where(np.isfinite(high), high, proposed[places]),
+        )
         for share in np.linspace(0, 1, points):
             x = proposed.copy()
             x[places] = low + share * (high - low)
             made.append(x)
-    others = simulator.snap(np.stack(made))
+    others = problem_of(simulator).box.nearest(np.stack(made))
     _, excess = simulator.evaluate(others)
     fine = (excess <= 1e-9).all(axis=1)
     return np.concatenate([now[None], proposed[None], np.unique(others[fine], axis=0)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -55,11 +55,16 @@ def practice(simulator: Simulator) -> Practice | None:
 
 
 def judge(
-    simulator: Simulator, solution: Solution, *, worst: Solution | None = None, where: str = "", seconds: float = 0.0
+    simulator: Simulator,
+    solution: Solution,
+    *,
+    worst: Solution | None = None,
+    where: str = "",
+    seconds: float = 0.0,
 ) -> Decision:
     """The decision that a solution of the plan's first objective is. `where` is the folder of the plan's file."""
     plan = simulator.plan
-    objective, before = plan.objectives[0], practice(simulator)
+    objective, before = _with_unit(plan), practice(simulator)
     proposed = simulator.join({**solution.levers})[0]
     x = proposed[None] if before is None else np.stack([proposed, before.x])
     outcomes = simulator.simulate(x)
@@ -89,6 +94,12 @@ def judge(
         promise=_promise(plan, outcomes), notes=_notes(plan, objective, before, solution),
         replay=recipe(plan, where), decided=datetime.now(UTC).isoformat(timespec="seconds"), seconds=seconds,
     )  # fmt: skip
+
+
+def _with_unit(plan: Plan) -> Objective:
+    """The first objective, in the unit of the outcome that it is, where nobody said another."""
+    objective = plan.objectives[0]
+    return replace(objective, unit=objective.unit or plan.units.get(objective.expression.text, ""))
 
 
 def _result(
@@ -123,7 +134,9 @@ def _unmeasured(plan: Plan) -> tuple[str, ...]:
     return tuple(node.name for node in plan.nodes if kind_of(node) == "bundle" and plan.depends(node.inputs))
 
 
-def _moved(simulator: Simulator, lever: Any, before: Practice | None, proposed: Floats, solution: Solution) -> Moved:
+def _moved(
+    simulator: Simulator, lever: Any, before: Practice | None, proposed: Floats, solution: Solution
+) -> Moved:
     places = simulator.slices[lever.name]
     tree = tuple(note for note in solution.notes if lever.rule is not None)
     return moved(lever, None if before is None else before.x[places], proposed[places], tree)
@@ -148,7 +161,11 @@ def _beyond(simulator: Simulator, levers: tuple[Moved, ...], proposed: Floats) -
 
 def _asked(plan: Plan, objective: Objective) -> Asked:
     most = "the most" if objective.maximise else "the least"
-    over = f", {'summed' if objective.over == 'sum' else 'on average'} over {plan.count:,} rows" if plan.count > 1 else ""
+    over = (
+        f", {'summed' if objective.over == 'sum' else 'on average'} over {plan.count:,} rows"
+        if plan.count > 1
+        else ""
+    )
     time = ""
     if objective.horizon > 1:
         time = f", over {objective.horizon} periods" + (
@@ -189,7 +206,11 @@ def _worst(
     lost = abs(beside - worst.objective)
     than = "the proposed setting" if result.now is None else "now"
     words = f"the worst setting comes to {rough(worst.objective)} {objective.unit}".rstrip()
-    return {"levers": levers, "objective": worst.objective, "words": f"{words}, {rough(lost)} worse than {than}"}
+    return {
+        "levers": levers,
+        "objective": worst.objective,
+        "words": f"{words}, {rough(lost)} worse than {than}",
+    }
 
 
 def _notes(plan: Plan, objective: Objective, before: Practice | None, solution: Solution) -> tuple[str, ...]:
@@ -197,7 +218,11 @@ def _notes(plan: Plan, objective: Objective, before: Practice | None, solution: 
     if before is None:
         notes.append("nobody said what is done now (`now` of each lever), so that no gain can be told")
     if objective.statistic.kind != "mean":
-        chances = [node.name for node in plan.nodes if kind_of(node) == "bundle" and node.to_json().get("draws") != "each"]
+        chances = [
+            node.name
+            for node in plan.nodes
+            if kind_of(node) == "bundle" and node.to_json().get("draws") != "each"
+        ]
         if chances:
             notes.append(
                 f"{', '.join(chances)} is a chance and not drawn, so that the {objective.statistic} knows less risk than there is:"
@@ -219,11 +244,10 @@ def _headline(judged: Judged, levers: tuple[Moved, ...], result: Result, objecti
         told = f"It comes to {rough(result.proposed.value)}{unit}."
     else:
         told = f"Expected gain on now {rough(gain.value)}{unit}"
-        if np.isfinite(gain.low):
+        if gain.high - gain.low > 1e-9 * max(abs(gain.value), 1e-9):
             told += f" (90 % of draws: {rough(gain.low)} to {rough(gain.high)})"
         if result.corrected is not None:
             fixed = result.corrected
             told += f"; corrected for having chosen the best {rough(fixed.value)} ({rough(fixed.low)} to {rough(fixed.high)})"
         told += "."
     return f"{said}. {told} {judged.words}"
-

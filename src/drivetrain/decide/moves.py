@@ -105,9 +105,16 @@ def _beyond(lever: Lever, values: Floats) -> Mapping[str, Any] | None:
     share = float(outside.mean())
     if lever.is_number:
         low, high = number(float(lever.observed.min())), number(float(lever.observed.max()))
-        what = shown(lever, float(values[outside][0])) if share == 1 and len(values) == 1 else f"{share:.0%} of its values"
+        what = (
+            shown(lever, float(values[outside][0]))
+            if share == 1 and len(values) == 1
+            else f"{share:.0%} of its values"
+        )
         verb = "is" if len(values) == 1 else "are"
-        return {"share": share, "words": f"{lever.name}: {what} {verb} outside of all that was ever tried, {low} to {high}"}
+        return {
+            "share": share,
+            "words": f"{lever.name}: {what} {verb} outside of all that was ever tried, {low} to {high}",
+        }
     never = shown(lever, plain(lever, float(values[outside][0])))
     return {"share": share, "words": f"{lever.name}: {never} was never tried"}
 

@@ -25,7 +25,9 @@ BESIDE = 3.0
 """A lever without bounds is drawn over so many times the way from now to the proposed."""
 
 
-def charts(simulator: Simulator, now: Floats | None, proposed: Floats, gains: Floats | None) -> dict[str, Any]:
+def charts(
+    simulator: Simulator, now: Floats | None, proposed: Floats, gains: Floats | None
+) -> dict[str, Any]:
     """`curves` of the levers that are the same for all rows, the `surface` of the first two, the `gain`'s histogram."""
     own = [lever for lever in simulator.plan.levers if not lever.by_row]
     numbers = [lever for lever in own if lever.is_number]
@@ -54,7 +56,11 @@ def places(simulator: Simulator, lever: Lever, now: Floats | None, proposed: Flo
     reach = BESIDE * max(abs(here - before), 0.5 * abs(here), 1.0)
     low, high = low if np.isfinite(low) else here - reach, high if np.isfinite(high) else here + reach
     steps = allowed(lever, most)
-    found = np.linspace(low, high, most) if steps is None else steps[(steps >= low - 1e-9) & (steps <= high + 1e-9)]
+    found = (
+        np.linspace(low, high, most)
+        if steps is None
+        else steps[(steps >= low - 1e-9) & (steps <= high + 1e-9)]
+    )
     return np.unique(np.append(found, here))
 
 

@@ -75,7 +75,9 @@ class Plan:
         """A plan from what a TOML file of one holds, as `to_json` gives it. Raises UsageError with the place."""
         arguments = arguments_of(tables, Path(folder), file)
         try:
-            return cls(**arguments)
+            made = cls(**arguments)
+            made.folder = os.fspath(folder)
+            return made
         except DrivetrainError as fault:
             if not fault.where.startswith(file):
                 fault.where = ", ".join(part for part in (file, fault.where) if part)

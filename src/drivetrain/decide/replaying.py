@@ -39,7 +39,9 @@ class Replay:
     @property
     def words(self) -> str:
         if self.same:
-            return "The same decision, bit for bit." + ("" if not self.changed else f" But {' '.join(self.changed)}")
+            return "The same decision, bit for bit." + (
+                "" if not self.changed else f" But {' '.join(self.changed)}"
+            )
         return f"Not the same decision. {' '.join(self.changed)}"
 
     def to_json(self) -> dict[str, Any]:
@@ -50,12 +52,16 @@ def recipe(plan: Plan, folder: str) -> dict[str, Any]:
     """All that is needed to come to a decision again: the plan, the hashes of its files and bundles, and the versions."""
     tables = plan.to_json()
     files = [{"path": path, "sha256": _digest(Path(folder) / path)} for path in _named(tables, FILES)]
-    bundles = [{"path": path, "hash": open_bundle(Path(folder) / path).hash} for path in _named(tables, (BUNDLE,))]
+    bundles = [
+        {"path": path, "hash": open_bundle(Path(folder) / path).hash} for path in _named(tables, (BUNDLE,))
+    ]
     return {"plan": tables, "folder": folder, "files": files, "bundles": bundles, "versions": versions()}
 
 
 def replay(
-    decision: Decision, folder: str | os.PathLike[str] | None = None, progress: Callable[[str], None] | None = None
+    decision: Decision,
+    folder: str | os.PathLike[str] | None = None,
+    progress: Callable[[str], None] | None = None,
 ) -> Replay:
     """Decide again by what a decision holds. `folder` is where the plan's files are now, if not where they were."""
     from drivetrain.decide.deciding import decide
@@ -72,7 +78,9 @@ def replay(
     same = before == after
     if not same and not changed:
         keys = [key for key in before if before[key] != after.get(key)]
-        changed.append(f"Nothing that it was made of has changed, and yet {', '.join(keys)} came out otherwise.")
+        changed.append(
+            f"Nothing that it was made of has changed, and yet {', '.join(keys)} came out otherwise."
+        )
     return Replay(same, tuple(changed), again)
 
 
@@ -97,7 +105,9 @@ def _differences(made: Mapping[str, Any], folder: Path) -> Iterator[str]:
     for each in made.get("files", ()):
         yield from _changed(str(each["path"]), str(each["sha256"]), lambda path: _digest(folder / path))
     for each in made.get("bundles", ()):
-        yield from _changed(str(each["path"]), str(each["hash"]), lambda path: open_bundle(folder / path).hash)
+        yield from _changed(
+            str(each["path"]), str(each["hash"]), lambda path: open_bundle(folder / path).hash
+        )
     now = versions()
     for name, version in cast("Mapping[str, str]", made.get("versions", {})).items():
         if now.get(name) != version:

@@ -65,4 +65,8 @@ def _words(node: Node) -> str:
     table = {key: value for key, value in node.to_json().items() if key not in ("claim", "unit")}
     kind = next(iter(table), "")
     said = table.get(kind)
-    return said[:200] if isinstance(said, str) else ", ".join(f"{key} {value}" for key, value in table.items())[:200]
+    return (
+        said[:200]
+        if isinstance(said, str)
+        else ", ".join(f"{key} {value}" for key, value in table.items())[:200]
+    )

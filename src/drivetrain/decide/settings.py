@@ -66,4 +66,6 @@ def _words(constraint: Constraint, slack: float, active: bool, holds: bool, pric
     if not active:
         return f"{constraint.text} holds with {rough(slack)} to spare"
     told = f"{constraint.text} holds with nothing to spare"
-    return told if not price else f"{told}: one unit looser, and the objective would gain about {rough(price)}"
+    return (
+        told if not price else f"{told}: one unit looser, and the objective would gain about {rough(price)}"
+    )

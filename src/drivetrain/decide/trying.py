@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from drivetrain.decide.decision import Moved, Result, Verdict
 from drivetrain.decide.simulator import Simulator
-from drivetrain.evidence.experiment import experiment
 
 Floats = npt.NDArray[np.float64]
 MOST_CELLS = 1e6
@@ -21,7 +20,13 @@ def try_first(
 ) -> Mapping[str, Any] | None:  # fmt: skip
     """A trial that would show the gain, by how much the objective differs from row to row; None where nothing would change."""
     changed = [lever.name for lever in levers if lever.moved]
-    if not changed or result.gain is None or before is None or isinstance(before, bool) or result.gain.value <= 0:
+    if (
+        not changed
+        or result.gain is None
+        or before is None
+        or isinstance(before, bool)
+        or result.gain.value <= 0
+    ):
         return None
     names = " and ".join(changed[:3])
     if simulator.plan.count < 2:
@@ -34,9 +39,14 @@ def try_first(
     effect = result.gain.value / (simulator.plan.count if simulator.plan.objectives[0].over == "sum" else 1)
     share = f"Give half of the rows, drawn by chance, the proposed {names}, and keep the others as they are."
     if spread is None or spread <= 0:
-        return {"words": f"{share} Log who got which: that is what the next plan learns from.", "design": None}
-    design = experiment(effect=effect, spread=spread, what=simulator.plan.objectives[0].expression.text)
-    return {"words": f"{share} {design.words}", "design": design.to_json()}
+        return {
+            "words": f"{share} Log who got which: that is what the next plan learns from.",
+            "design": None,
+        }
+    return {
+        "words": f"{share} The gain of a row is about {effect / spread:.2g} of how much rows differ.",
+        "design": None,
+    }
 
 
 def _spread(simulator: Simulator, proposed: Floats) -> float | None:

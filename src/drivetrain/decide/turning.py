@@ -27,7 +27,11 @@ def turning(plan: Plan, means: Mapping[str, Floats], gains: Floats | None) -> Tu
     words = [str(each["words"]) for each in sensitivity]
     if gains is None:
         return Turning((), sensitivity, tuple(words))
-    bars = [bar for node in plan.nodes if kind_of(node) not in CERTAIN and (bar := _bar(node.name, means[node.name], gains))]
+    bars = [
+        bar
+        for node in plan.nodes
+        if kind_of(node) not in CERTAIN and (bar := _bar(node.name, means[node.name], gains))
+    ]
     bars.sort(key=lambda bar: -abs(bar["at_high"] - bar["at_low"]))
     whole = float(gains.mean())
     told = [_words(bar, whole) for bar in bars if bar["turns"]]

@@ -65,11 +65,15 @@ def _weigh(weighed: Weighed) -> tuple[Verdict, str]:
     if weighed.claim.kind == "undeclared":
         return "comparison only", (
             "Comparison only: it is not known that the levers cause what the models say, so the best by the models may not be the "
-            "best to do. Say what each model's claim is (randomised, adjusted, assumed), or try it on some rows by chance."
+            "best to do. Say what each model's claim is (randomised, adjusted, assumed; definition, where it is so by its words alone), "
+            "or try it on some rows by chance."
         )  # fmt: skip
     if result.gain is None:
         if weighed.learned:
-            return "test first", "Test first: with what is done now unknown, it can't be told whether this gains anything."
+            return (
+                "test first",
+                "Test first: with what is done now unknown, it can't be told whether this gains anything.",
+            )
         return "act", "Act: this is the best setting found; what it gains on what is done now isn't known."
     gain, size = result.gain.value, abs(result.proposed.value)
     if gain <= SAME * max(size, SAME):
@@ -87,10 +91,16 @@ def _weigh(weighed: Weighed) -> tuple[Verdict, str]:
         )
     if weighed.beyond:
         names = " and ".join(dict.fromkeys(each.name for each in weighed.beyond))
-        return "test first", f"Test first: by the models there is a gain, but {names} lies outside of what was ever observed."
+        return (
+            "test first",
+            f"Test first: by the models there is a gain, but {names} lies outside of what was ever observed.",
+        )
     if weighed.unmeasured:
         names = " and ".join(weighed.unmeasured)
-        return "test first", f"Test first: by the models there is a gain, but how sure {names} is of it was never measured."
+        return (
+            "test first",
+            f"Test first: by the models there is a gain, but how sure {names} is of it was never measured.",
+        )
     if not weighed.known:
         return "act", "Act: the gain on the average of what was tried is sure by these models."
     return "act", "Act: the gain on what is done now is sure by these models."

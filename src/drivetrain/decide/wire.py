@@ -62,7 +62,9 @@ def _made(kind: Any, value: Any, where: str) -> Any:
             return float(value)
     elif isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
         return value
-    raise DataError("this isn't what a decision has here.", where=where, fix="Make the decision anew from its plan.")
+    raise DataError(
+        "this isn't what a decision has here.", where=where, fix="Make the decision anew from its plan."
+    )
 
 
 def _of_fields(kind: type[Any], value: Any, where: str) -> Any:

@@ -32,7 +32,9 @@ def uncertain(codec: Codec, answers: str, draws: str, where: str) -> Uncertain:
         )  # fmt: skip
     from scipy.special import ndtri
 
-    ends = np.array([0.0, 1.0])  # The scale that the graph works on is z over some spread: how much, two points tell.
+    ends = np.array(
+        [0.0, 1.0]
+    )  # The scale that the graph works on is z over some spread: how much, two points tell.
     spread = float(np.diff(quantity.transform(ends))[0] / np.diff(quantity.scaled(ends))[0])
     reach = quantity.interval * spread / float(ndtri((1 + quantity.coverage) / 2))
     lowest = -np.inf if quantity.lowest is None else quantity.lowest

@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from drivetrain.decide.beyond import Beyond
 from drivetrain.decide.claim import Claim
 from drivetrain.decide.world import World
 from drivetrain.errors import UsageError
@@ -54,6 +55,20 @@ class Node(Protocol):
     @property
     def each_row_alone(self) -> bool: ...
 
+    @property
+    def estimated(self) -> bool:
+        """Whether it is drawn because it was estimated from rows and isn't known better, and not because the world is so."""
+        ...
+
+    @property
+    def sensitivity(self) -> tuple[Mapping[str, Any], ...]:
+        """How strong a cause that nobody measured would have to be to turn what it says: `node`, `words`, `strength`."""
+        ...
+
+    def beyond(self, values: Mapping[str, Floats]) -> tuple[Beyond, ...]:
+        """Which of its inputs lie outside of all that it was made of."""
+        ...
+
     def bind(self, scope: Scope) -> Node:
         """The node that knows what its inputs are; asked once, when the plan is made. Raises UsageError where they don't fit."""
         ...
@@ -77,6 +92,17 @@ class Plain:
     @property
     def each_row_alone(self) -> bool:
         return True
+
+    @property
+    def estimated(self) -> bool:
+        return False
+
+    @property
+    def sensitivity(self) -> tuple[Mapping[str, Any], ...]:
+        return ()
+
+    def beyond(self, values: Mapping[str, Floats]) -> tuple[Beyond, ...]:
+        return ()
 
     def bind(self: N, scope: Scope) -> N:
         return self

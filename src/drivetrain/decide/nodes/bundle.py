@@ -42,15 +42,15 @@ def read(given: Given) -> Node:
     if isinstance(bundle.program, Forecast):
         return forecast_node(given, bundle)
     if odd := [key for key in _OF_FORECASTS if key in given.table]:
-        raise UsageError(
-            f"{odd[0]!r} is for models that forecast.", where=given.where, fix="Leave it out."
-        )
+        raise UsageError(f"{odd[0]!r} is for models that forecast.", where=given.where, fix="Leave it out.")
     predictor = Predictor(bundle)
     targets = predictor.signature.targets
     target = str(given.table.get("target", next(iter(targets)) if len(targets) == 1 else ""))
     if target not in targets:
         fix = nearest(target, targets) or f"target = one of {', '.join(targets)}."
-        error = f"the model has no target {target!r}." if target else "which of its targets is meant isn't said."
+        error = (
+            f"the model has no target {target!r}." if target else "which of its targets is meant isn't said."
+        )
         raise UsageError(error, where=given.where, fix=fix)
     answers, draws = str(given.table.get("answers", "")), str(given.table.get("draws", ""))
     return BundleNode(
@@ -108,7 +108,10 @@ class BundleNode(Plain):
         for field_, source in self.sources.items():
             if not isinstance(source, str):
                 continue
-            codec, profile = self.predictor.signature.inputs[field_], (self.predictor.profile or {}).get(field_)
+            codec, profile = (
+                self.predictor.signature.inputs[field_],
+                (self.predictor.profile or {}).get(field_),
+            )
             if codec.drawn or not isinstance(profile, Mapping):
                 continue
             given, which = np.unique(values[source], return_inverse=True)

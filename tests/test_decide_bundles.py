@@ -1,0 +1,227 @@
+"""Bundles as parts of a plan: answers drawn with how sure they are, asked once, and refused where they don't say it."""
+
+from __future__ import annotations
+
+import csv
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from drivetrain.codecs.number import Number
+from drivetrain.decide.answers.base import uncertain
+from drivetrain.decide.claim import Claim
+from drivetrain.decide.distinct import Known, distinct
+from drivetrain.decide.forecast import quantile
+from drivetrain.decide.nodes import bundle
+from drivetrain.decide.nodes.base import Given, Node, Scope
+from drivetrain.decide.world import World
+from drivetrain.errors import DataError, UsageError
+
+BUNDLES = Path(__file__).parent / "bundles"
+
+
+def node(names: tuple[str, ...] = (), levels: dict[str, tuple[str, ...]] | None = None, **table: Any) -> Node:
+    table["bundle"] = f"format-{table['bundle']}.bundle"
+    made = bundle.read(Given("m", table, "models.m", BUNDLES, Claim("assumed"), ""))
+    return made.bind(Scope(frozenset(names), levels or {}, {}))
+
+
+def test_a_class_is_its_chance_at_every_setting_and_row() -> None:
+    made = node(
+        ("hours", "native-country"), {"native-country": ("Cuba", "United-States")}, bundle="1-trees", answers="high",
+        given={"hours per week": "hours", "day": "'2024-02-03'"},
+    )  # fmt: skip
+    values = {
+        "hours": np.linspace(30, 50, 5)[:, None, None],
+        "native-country": np.array([0.0, 1, 0])[None, :, None],
+    }
+    found = made.draw(values, World(10, 3))
+    assert found.shape == (5, 3, 1)
+    predictor: Any = made.predictor  # type: ignore[attr-defined]
+    asked = {"hours per week": 45, "native-country": "United-States", "day": "2024-02-03"}
+    assert found[3, 1, 0] == pytest.approx(predictor.predict(asked).probabilities["high"])
+
+
+def test_each_different_row_is_asked_once() -> None:
+    made: Any = node(("size",), bundle="3-blend", target="sold", given={"area": "size"})
+    asked: list[int] = []
+    ask = made.predictor.session.run
+
+    def counted(feeds: dict[str, Any]) -> Any:
+        asked.append(len(feeds["area"]))
+        return ask(feeds)
+
+    made.predictor.session.run = counted
+    sizes = np.tile(np.array([10.0, 20, 30]), 200)[None, :, None]
+    made.draw({"size": sizes}, World(10, 600))
+    made.draw({"size": np.concatenate([sizes, sizes + 10])}, World(10, 600))
+    assert asked == [3, 1]
+
+
+def test_what_nothing_in_training_was_like_is_told() -> None:
+    made = node(
+        ("hours", "native-country"), {"native-country": ("Atlantis",)}, bundle="1-trees", answers="high",
+        given={"hours per week": "hours", "day": "'2024-02-03'"},
+    )  # fmt: skip
+    values = {"hours": np.array([40.0, 300])[None, :, None], "native-country": np.zeros((1, 2, 1))}
+    found = {each.name: each for each in made.beyond(values)}
+    assert found["hours"].share == 0.5
+    assert "far above" in found["hours"].words
+    assert "Atlantis" in found["native-country"].words
+
+
+def test_a_number_without_a_range_is_refused_with_what_to_do() -> None:
+    with pytest.raises(UsageError, match="not how sure.*part that validates"):
+        node(("area", "town"), bundle="1-houses")
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ({"bundle": "3-blend"}, "target = one of price, sold"),
+        ({"bundle": "3-blend", "target": "sould"}, "Did you mean sold"),
+        ({"bundle": "3-blend", "target": "sold", "answers": "yess"}, "Did you mean yes"),
+        ({"bundle": "3-blend", "target": "sold", "draws": "maybe"}, '"expected"'),
+        ({"bundle": "3-blend", "target": "sold", "given": {"aera": "size"}}, "Did you mean area"),
+        ({"bundle": "3-blend", "target": "sold", "given": {"area": "sise"}}, "Did you mean size"),
+        ({"bundle": "3-blend", "target": "sold", "given": {"area": ["size"]}}, "isn't understood"),
+        ({"bundle": "3-blend", "target": "sold"}, "no lever, column or outcome"),
+        ({"bundle": "3-blend", "target": "sold", "history": "x.csv"}, "models that forecast"),
+        ({"bundle": "8-sales"}, "path of a file"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_meant_is_told_with_the_nearest(table: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said) as fault:
+        node(("size",), **table)
+    assert "models.m" in str(fault.value)
+
+
+def test_a_value_that_the_model_cannot_read_is_told_with_its_column() -> None:
+    made = node(("area", "place"), {"place": ("Ulm", "Rome")}, bundle="3-blend", target="sold")
+    with pytest.raises(DataError, match="area"):
+        made.draw({"area": np.full((1, 1, 1), np.nan)}, World(10))
+
+
+def test_whether_a_class_comes_true_is_drawn_by_its_chance() -> None:
+    made = node(("area",), bundle="3-blend", target="sold", draws="each")
+    values = {"area": np.array([20.0, 50])[None, :, None]}
+    drawn = made.draw(values, World(1000, 2))
+    chance = node(("area",), bundle="3-blend", target="sold").draw(values, World(1000, 2))
+    assert {*np.unique(drawn)} == {0.0, 1.0}
+    assert drawn.mean(axis=2) == pytest.approx(chance[..., 0], abs=1e-3)
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_a_number_has_the_ends_of_its_range_as_quantiles(log: bool) -> None:
+    codec = Number(
+        log=log, center=3.0, spread=0.5, interval=1.5, coverage=0.8, local=((-1.0, 0.5), (1.0, 2.0))
+    )
+    made = uncertain(codec, "", "", "")
+    outputs = np.array([[10.0], [25.0]], np.float32)
+    parts = made.of(outputs)
+    assert made.quantile is not None
+    low, middle, high = made.quantile(parts[:, None], np.array([[0.1, 0.5, 0.9]])).T
+    ends = codec.bounds(outputs[:, 0])
+    assert (low, high) == (pytest.approx(ends[0]), pytest.approx(ends[1]))
+    assert middle == pytest.approx(outputs[:, 0])
+
+
+def test_no_number_is_drawn_beyond_the_lowest() -> None:
+    codec = Number(center=0.0, spread=10.0, interval=2.0, lowest=0.0)
+    made = uncertain(codec, "", "", "")
+    assert made.quantile is not None
+    drawn = made.quantile(made.of(np.ones((1, 1), np.float32)), np.linspace(0.01, 0.99, 99))
+    assert drawn.min() == 0
+
+
+def test_distinct_rows_of_different_shapes_make_the_same_table() -> None:
+    random = np.random.default_rng(0)
+    columns = [random.integers(0, 3, shape).astype(float) for shape in ((4, 1, 1), (1, 5, 1), (1, 5, 2))]
+    rows, which = distinct(columns)
+    assert which.shape == (4, 5, 2)
+    for place, column in enumerate(columns):
+        np.testing.assert_array_equal(rows[which, place], np.broadcast_to(column, which.shape))
+    assert len(np.unique(rows, axis=0)) == len(rows)
+
+
+def test_known_rows_are_not_asked_again_and_keep_their_answers() -> None:
+    known, asked = Known(), list[int]()
+
+    def ask(rows: np.ndarray) -> np.ndarray:
+        asked.append(len(rows))
+        return rows.sum(axis=1, keepdims=True)
+
+    random = np.random.default_rng(0)
+    for _ in range(5):
+        rows = np.unique(random.integers(0, 6, (50, 2)).astype(float), axis=0)
+        np.testing.assert_array_equal(known.of(rows, ask)[:, 0], rows.sum(axis=1))
+    assert sum(asked) <= 36
+
+
+# --- forecasts --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def sales(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The history of two shops, and what is known ahead."""
+    folder = tmp_path_factory.mktemp("sales")
+    days = [(date(2024, 1, 1) + timedelta(day)).isoformat() for day in range(33)]
+    shops = {"A": 40, "B": 60}
+    past = [
+        (shop, day, "north", level + 10 * (n % 7), 10)
+        for shop, level in shops.items()
+        for n, day in enumerate(days[:30])
+    ]
+    ahead = [(shop, day, "north", 10) for shop in shops for day in days[30:]]
+    header = ("store", "day", "region", "units", "price")
+    for name, head, rows in (("past", header, past), ("ahead", (*header[:3], "price"), ahead)):
+        with open(folder / f"{name}.csv", "w", newline="") as file:
+            csv.writer(file).writerows([head, *rows])
+    return {"bundle": "8-sales", "history": str(folder / "past.csv"), "future": str(folder / "ahead.csv")}
+
+
+def test_a_forecast_is_drawn_by_the_quantiles_that_it_foretells(sales: dict[str, Any]) -> None:
+    made: Any = node(("shop",), {"shop": ("A", "B")}, **sales, given={"store": "shop"}, step=2)
+    found = made.draw({"shop": np.array([1.0, 0, 1])[None, :, None]}, World(1000, 3))
+    told = {each.series: each for each in made.forecaster.forecast(sales["history"], future=sales["future"])}
+    for row, shop in enumerate("BAB"):
+        each = told[shop]
+        drawn = np.quantile(found[0, row], each.levels)
+        np.testing.assert_allclose(drawn, np.sort(each.quantiles[1]), rtol=2e-3)
+
+
+def test_a_period_is_a_moment_ahead_and_a_sum_is_of_all(sales: dict[str, Any]) -> None:
+    periods = node(**sales, given={"store": "'A'"})
+    assert periods.inputs == ("t",)
+    each = [periods.draw({"t": np.full((1, 1, 1), float(t))}, World(50)) for t in range(3)]
+    whole = node(**sales, given={"store": "'A'"}, step="sum").draw({}, World(50))
+    np.testing.assert_allclose(sum(each), whole, rtol=1e-6)
+    with pytest.raises(DataError, match="horizon = 3"):
+        periods.draw({"t": np.full((1, 1, 1), 3.0)}, World(50))
+
+
+def test_forecasts_that_cannot_be_meant(sales: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="4 series"):
+        node(**sales)
+    with pytest.raises(UsageError, match="step = 9"):
+        node(**sales, step=9)
+    with pytest.raises(DataError, match="no series 'C'"):
+        made = node(("shop",), {"shop": ("C",)}, **sales, given={"store": "shop"}, step=1)
+        made.draw({"shop": np.zeros((1, 1, 1))}, World(5))
+
+
+def test_a_lever_of_a_forecast_beyond_its_history_is_told(sales: dict[str, Any]) -> None:
+    made = node(("price",), **sales, given={"store": "'A'", "price": "price"}, step=1)
+    (found,) = made.beyond({"price": np.array([10.0, 12.0])[:, None, None]})
+    assert (found.name, found.share) == ("price", 0.5)
+
+
+def test_tails_go_on_as_steeply_as_they_came() -> None:
+    levels, parts = np.array([-1.0, 0.0, 1.0]), np.array([[[[0.0, 2.0, 3.0]]]])
+    scores = np.array([-2.0, -1, -0.5, 0, 1, 2])[None, None]
+    found = quantile(levels, parts, scores)[0, 0]
+    # Below as steeply as from 0 to 2; above the last part rose by 1, and from the middle by as much.
+    np.testing.assert_allclose(found, [-2, 0, 1, 2, 3, 4])
