@@ -74,7 +74,7 @@ def test_what_nothing_in_training_was_like_is_told() -> None:
 
 
 def test_a_number_without_a_range_is_refused_with_what_to_do() -> None:
-    with pytest.raises(UsageError, match="not how sure.*part that validates"):
+    with pytest.raises(UsageError, match=r"not how sure.*part that validates"):
         node(("area", "town"), bundle="1-houses")
 
 
@@ -208,8 +208,8 @@ def test_forecasts_that_cannot_be_meant(sales: dict[str, Any]) -> None:
         node(**sales)
     with pytest.raises(UsageError, match="step = 9"):
         node(**sales, step=9)
+    made = node(("shop",), {"shop": ("C",)}, **sales, given={"store": "shop"}, step=1)
     with pytest.raises(DataError, match="no series 'C'"):
-        made = node(("shop",), {"shop": ("C",)}, **sales, given={"store": "shop"}, step=1)
         made.draw({"shop": np.zeros((1, 1, 1))}, World(5))
 
 

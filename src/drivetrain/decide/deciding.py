@@ -26,8 +26,8 @@ def decide(
     folder: str | os.PathLike[str] = "",
     progress: Callable[[str], None] | None = None,
 ) -> Decision:
-    """What a plan, or the plan of a TOML file, comes to: the setting of its levers that is best by its models, what is promised, and
-    whether to act on it. The same plan, data and versions decide the same, bit for bit.
+    """What a plan, or the plan of a TOML file, comes to: the setting of its levers that is best by its models, what is
+    promised, and whether to act on it. The same plan, data and versions decide the same, bit for bit.
 
     `folder` is where the files of a plan that was made in Python are; `progress` is told what begins. Raises UsageError,
     DataError, FileError, and BundleError.

@@ -81,8 +81,9 @@ class Moved:
 class Result:
     """What the proposed setting is worth beside the current practice. A gain above 0 is better, whatever the sense.
 
-    `gain` is over draws: what may come. `corrected` is what is left of it after what being the best of `compared` settings adds by
-    luck, with how sure what was learned from data is; None where nothing was. `relative` is the gain by the size of now.
+    `gain` is over draws: what may come. `corrected` is what is left of it after what being the best of `compared` settings
+    adds by luck, with how sure what was learned from data is; None where nothing was. `relative` is the gain by the size of
+    now.
     """
 
     now: Promised | None
@@ -108,7 +109,8 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A constraint at the proposed setting. `slack` is what is to spare, `price` what the objective gains per unit of a looser bound."""
+    """A constraint at the proposed setting. `slack` is what is to spare, `price` what the objective gains per unit of a looser
+    bound."""
 
     name: str
     that: str
@@ -125,7 +127,8 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Rests:
-    """The weakest `claim` between a lever and the objective; the `nodes`, the `arrows` between them and the `paths` of each lever."""
+    """The weakest `claim` between a lever and the objective; the `nodes`, the `arrows` between them and the `paths` of
+    each lever."""
 
     claim: Json
     words: str

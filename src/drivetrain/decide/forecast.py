@@ -12,11 +12,11 @@ import numpy.typing as npt
 
 from drivetrain.bundle.reader import Bundle
 from drivetrain.decide.beyond import Beyond
-from drivetrain.effects.claim import Claim
 from drivetrain.decide.distinct import distinct
 from drivetrain.decide.nodes.base import Given, Plain, Scope, described
 from drivetrain.decide.sources import Constant, raw_values, refuse_unfed, sources_of
 from drivetrain.decide.world import World
+from drivetrain.effects.claim import Claim
 from drivetrain.errors import DataError, UsageError, nearest
 from drivetrain.runtime.forecaster import Forecaster, columns_in
 from drivetrain.types import Array
@@ -33,8 +33,8 @@ WORDS = (
 
 def forecast_node(given: Given, bundle: Bundle) -> ForecastNode:
     """The node of a bundle that forecasts, from `history` on (a CSV); `future` has what is known ahead. `step` is which of the
-    moments is meant: 1, 2, ..., or "sum" of all; not said: that of the period, `t` + 1. `given` feeds what the model knows ahead, and,
-    where there are several series, the column that names them. Raises UsageError, DataError."""
+    moments is meant: 1, 2, ..., or "sum" of all; not said: that of the period, `t` + 1. `given` feeds what the model knows
+    ahead, and, where there are several series, the column that names them. Raises UsageError, DataError."""
     for key in ("answers", "draws", "target"):
         if key in given.table:
             raise UsageError(

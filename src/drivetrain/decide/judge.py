@@ -83,7 +83,7 @@ def judge(
         numerical=_numerical(gains, objective),
     )  # fmt: skip
     judged = verdict(weighed)
-    trial = try_first(simulator, judged.word, result, levers, before is not None and before.x, proposed)
+    trial = try_first(simulator, judged.word, result, levers, None if before is None else before.x, proposed)
     means = {name: values[0] for name, values in outcomes.mean.items()}
     return Decision(
         name=plan.name, words=_headline(judged, levers, result, objective), objective=_asked(plan, objective),

@@ -29,8 +29,8 @@ BLOCK = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """Whether a decision came out as it did, bit for bit; else what `changed`, a sentence each. `decision` is the new one, None where
-    it can't be made any more."""
+    """Whether a decision came out as it did, bit for bit; else what `changed`, a sentence each. `decision` is the new one, None
+    where it can't be made any more."""
 
     same: bool
     changed: tuple[str, ...]

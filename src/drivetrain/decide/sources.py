@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +26,9 @@ def sources_of(given: object, inputs: Iterable[str], where: str) -> dict[str, st
     """Input -> what feeds it: what `given` says, else what has its own name. A text in quotes of its own ("'north'") and a number
     are constants. Raises UsageError for what is none of the `inputs`."""
     if not isinstance(given, Mapping):
-        raise UsageError("`given` must say for inputs what feeds them.", where=where, fix='Such as given = {age = "years"}.')  # fmt: skip
+        raise UsageError(
+            "`given` must say for inputs what feeds them.", where=where, fix='given = {age = "years"}'
+        )
     told, known = cast("Mapping[str, object]", given), list(inputs)
     for name in told:
         if name not in known:

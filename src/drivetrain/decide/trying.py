@@ -16,17 +16,11 @@ MOST_CELLS = 1e6
 
 
 def try_first(
-    simulator: Simulator, word: Verdict, result: Result, levers: tuple[Moved, ...], before: Floats | None | bool, proposed: Floats
+    simulator: Simulator, word: Verdict, result: Result, levers: tuple[Moved, ...], before: Floats | bool | None, proposed: Floats
 ) -> Mapping[str, Any] | None:  # fmt: skip
     """A trial that would show the gain, by how much the objective differs from row to row; None where nothing would change."""
     changed = [lever.name for lever in levers if lever.moved]
-    if (
-        not changed
-        or result.gain is None
-        or before is None
-        or isinstance(before, bool)
-        or result.gain.value <= 0
-    ):
+    if not changed or before is None or result.gain is None or result.gain.value <= 0:
         return None
     names = " and ".join(changed[:3])
     if simulator.plan.count < 2:
@@ -35,18 +29,8 @@ def try_first(
             "by a rule that may be looked at at any time (dt.evidence)."
         )
         return {"words": words, "design": None}
-    spread = _spread(simulator, proposed)
-    effect = result.gain.value / (simulator.plan.count if simulator.plan.objectives[0].over == "sum" else 1)
     share = f"Give half of the rows, drawn by chance, the proposed {names}, and keep the others as they are."
-    if spread is None or spread <= 0:
-        return {
-            "words": f"{share} Log who got which: that is what the next plan learns from.",
-            "design": None,
-        }
-    return {
-        "words": f"{share} The gain of a row is about {effect / spread:.2g} of how much rows differ.",
-        "design": None,
-    }
+    return {"words": f"{share} Log who got which: that is what the next plan learns from.", "design": None}
 
 
 def _spread(simulator: Simulator, proposed: Floats) -> float | None:

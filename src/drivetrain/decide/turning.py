@@ -35,7 +35,7 @@ def turning(plan: Plan, means: Mapping[str, Floats], gains: Floats | None) -> Tu
     bars.sort(key=lambda bar: -abs(bar["at_high"] - bar["at_low"]))
     whole = float(gains.mean())
     told = [_words(bar, whole) for bar in bars if bar["turns"]]
-    return Turning(tuple(bars), sensitivity, tuple([*told, *words]))
+    return Turning(tuple(bars), sensitivity, (*told, *words))
 
 
 def _bar(name: str, values: Floats, gains: Floats) -> dict[str, Any] | None:

@@ -36,9 +36,9 @@ class Weighed:
 def verdict(weighed: Weighed) -> Judged:
     """Whether to act.
 
-    *comparison only*: nobody claims that the levers cause what the models say. *do not act*: there is no gain, or it can't be told
-    from none. *test first*: the gain is there by the models, and they know too little where it lies. *act*: else. What is drawn
-    from what was learned from rows decides by the lower end of its corrected interval; a chance that somebody put in a plan is
+    *comparison only*: nobody claims that the levers cause what the models say. *do not act*: there is no gain, or it can't be
+    told from none. *test first*: the gain is there by the models, and they know too little where it lies. *act*: else.
+    What is drawn from what was learned from rows decides by the lower end of its corrected interval; a chance that somebody put in a plan is
     believed, and then the expected gain decides (Savage, 1954, The Foundations of Statistics).
     """
     declared = weighed.claim.kind != "undeclared"
@@ -65,8 +65,8 @@ def _weigh(weighed: Weighed) -> tuple[Verdict, str]:
     if weighed.claim.kind == "undeclared":
         return "comparison only", (
             "Comparison only: it is not known that the levers cause what the models say, so the best by the models may not be the "
-            "best to do. Say what each model's claim is (randomised, adjusted, assumed; definition, where it is so by its words alone), "
-            "or try it on some rows by chance."
+            "best to do. Say what each model's claim is (randomised, adjusted, assumed; definition, where it is so by its words "
+            "alone), or try it on some rows by chance."
         )  # fmt: skip
     if result.gain is None:
         if weighed.learned:

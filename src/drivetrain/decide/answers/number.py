@@ -28,7 +28,8 @@ def uncertain(codec: Codec, answers: str, draws: str, where: str) -> Uncertain:
     if quantity.interval is None:
         raise UsageError(
             "this model says a number and not how sure it is: what rests on it would look surer than it is.", where=where,
-            fix="Train it again with a part that validates (its ranges are measured there), or put a `chance` about it that you can stand for.",
+            fix="Train it again with a part that validates, where its ranges are measured; or put a `chance` about it that you "
+            "can stand for.",
         )  # fmt: skip
     from scipy.special import ndtri
 

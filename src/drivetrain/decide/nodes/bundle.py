@@ -14,12 +14,12 @@ from drivetrain.bundle.reader import open_bundle
 from drivetrain.codecs import Codec
 from drivetrain.decide.answers.base import Uncertain, uncertain
 from drivetrain.decide.beyond import Beyond
-from drivetrain.effects.claim import Claim
 from drivetrain.decide.distinct import Known, distinct
 from drivetrain.decide.forecast import forecast_node
 from drivetrain.decide.nodes.base import Given, Node, Plain, Scope, described
 from drivetrain.decide.sources import Constant, raw_values, refuse_unfed, sources_of
 from drivetrain.decide.world import World
+from drivetrain.effects.claim import Claim
 from drivetrain.errors import DataError, UsageError, nearest
 from drivetrain.ragged import as_batch
 from drivetrain.runtime.predictor import Predictor
@@ -121,7 +121,7 @@ class BundleNode(Plain):
                 share = float(rows[which].mean())
                 if share > 0:
                     such = raws[int(np.argmax(rows))]
-                    words = f"{share:.0%} of the values of {source} were {reason}, such as {such}: what {self.name} says there is a guess"
+                    words = f"{share:.0%} of the values of {source} were {reason}, such as {such}: {self.name} is a guess there"
                     found.append(Beyond("input", source, share, words))
         return tuple(found)
 
