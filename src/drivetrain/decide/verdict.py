@@ -37,9 +37,9 @@ def verdict(weighed: Weighed) -> Judged:
     """Whether to act.
 
     *comparison only*: nobody claims that the levers cause what the models say. *do not act*: there is no gain, or it can't be
-    told from none. *test first*: the gain is there by the models, and they know too little where it lies. *act*: else.
-    What is drawn from what was learned from rows decides by the lower end of its corrected interval; a chance that somebody put in a plan is
-    believed, and then the expected gain decides (Savage, 1954, The Foundations of Statistics).
+    told from none. *test first*: the gain is there by the models, and they know too little where it lies. *act*: else. Where
+    something was learned from rows the lower end of the corrected interval decides; a chance that somebody put in a plan is
+    believed, and the expected gain decides (Savage, 1954, The Foundations of Statistics).
     """
     declared = weighed.claim.kind != "undeclared"
     optimal = declared and weighed.certificate.proves

@@ -1,0 +1,202 @@
+"""A decision: what it promises, when it says to act, and that it comes out the same again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from drivetrain import decide
+from drivetrain.decide.decision import Decision
+from drivetrain.errors import DataError, FileError
+
+ASSUMED, WORDS = decide.Claim("assumed"), decide.Claim("definition")
+
+
+def price(claim: decide.Claim = ASSUMED, *, cost: str = "20", draws: int = 200, **lever: Any) -> decide.Plan:
+    """Logit demand: best at 40, where the profit is 10."""
+    lever = {"low": 20.0, "high": 80.0, "now": 30.0, "unit": "EUR", **lever}
+    models = {
+        "buys": decide.formula("sigmoid(4 - 0.1 * price)", claim=claim),
+        "profit": decide.formula(f"(price - {cost}) * buys", claim=WORDS, unit="EUR"),
+    }
+    return decide.Plan("profit", {"price": decide.Lever(**lever)}, models, draws=draws)
+
+
+PLAN = """
+[plan]
+name = "price"
+draws = 100
+simulated = true
+[objective]
+maximise = "profit"
+unit = "EUR"
+[data]
+file = "rows.csv"
+[levers.price]
+low = 20
+high = 60
+step = 1
+now = 30
+[models.buys]
+formula = "sigmoid(4 - 0.1 * price + taste)"
+claim = "randomised"
+[models.cost]
+chance = { normal = [20, 1] }
+[models.profit]
+formula = "(price - cost) * buys"
+claim = "definition"
+[[constraints]]
+that = "mean(buys) >= 0.4"
+name = "share"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "plan.toml").write_text(PLAN)
+    (tmp_path / "rows.csv").write_text("taste\n" + "\n".join(map(str, np.linspace(-1, 1, 20))))
+    return tmp_path
+
+
+def test_the_gain_on_now_is_told_with_its_verdict() -> None:
+    made = decide.decide(price())
+    (lever,) = made.levers
+    assert lever.proposed == pytest.approx(40, rel=1e-5)
+    assert made.result.proposed.value == pytest.approx(10)
+    assert made.result.gain is not None
+    assert made.result.gain.value == pytest.approx(10 - 10 / (1 + np.exp(-1)))
+    assert made.verdict.word == "act"
+    assert "30 EUR -> 40 EUR" in made.words
+    assert made.worst is not None
+    assert made.worst["objective"] == pytest.approx(0)
+
+
+def test_without_a_claim_it_is_only_a_comparison_and_never_optimal() -> None:
+    made = decide.decide(price(decide.Claim(), step=1.0))
+    assert (made.verdict.word, made.verdict.optimal) == ("comparison only", False)
+    assert "optimal" not in json.dumps(made.to_json()["verdict"]["words"])
+    assert made.certificate["proves"]
+
+
+def test_optimal_needs_a_proof_beside_the_claim() -> None:
+    assert decide.decide(price(step=1.0)).verdict.optimal
+    found = decide.decide(price(step=1.0)).verdict.words
+    assert "optimal" in found
+
+
+def test_what_was_never_tried_is_to_be_tested_first() -> None:
+    made = decide.decide(price(observed=np.linspace(22, 38, 20)))
+    assert made.verdict.word == "test first"
+    (beyond,) = made.extrapolates
+    assert "22 to 38" in beyond.words
+    assert made.try_first is not None
+
+
+def test_nothing_to_gain_is_nothing_to_do() -> None:
+    made = decide.decide(price(now=40.0, step=1.0))
+    assert made.verdict.word == "do not act"
+    assert made.try_first is None
+
+
+def test_without_a_practice_there_is_no_gain_but_the_average_of_what_was_tried() -> None:
+    made = decide.decide(price(now=None, step=1.0))
+    assert made.result.gain is None
+    assert "nobody said" in made.notes[0]
+    seen = decide.decide(price(now=None, step=1.0, observed=np.linspace(20, 60, 9)))
+    assert seen.result.gain is not None
+    assert "average of what was observed" in seen.notes[0]
+
+
+def test_a_chance_that_is_believed_decides_by_what_is_expected() -> None:
+    # Newsvendor: many draws lose by ordering more, and it is right on average all the same.
+    models = {
+        "demand": decide.chance(normal=[100, 20]),
+        "profit": decide.formula("10 * min(order, demand) - 4 * order + max(order - demand, 0)", claim=WORDS),
+    }
+    plan = decide.Plan("profit", {"order": decide.Lever(low=0, high=200, now=80.0)}, models, draws=1000)
+    made = decide.decide(plan)
+    assert made.verdict.word == "act"
+    assert made.levers[0].proposed == pytest.approx(108.61, abs=0.2)
+    assert made.result.chance_of_loss > 0.1
+    (bar,) = made.could_turn.tornado
+    assert bar["name"] == "demand"
+    assert bar["turns"]
+    assert any("loss" in each for each in made.could_turn.words)
+
+
+def test_it_is_read_back_as_it_was_written(folder: Path) -> None:
+    made = decide.decide(folder / "plan.toml")
+    made.save(folder / "decision.json")
+    again = decide.open_decision(folder / "decision.json")
+    assert again.to_json() == made.to_json()
+    assert made.simulated
+    (held,) = made.constraints
+    assert held.holds
+    assert held.value >= 0.4
+    assert held.value == pytest.approx(held.bound + held.slack)
+    assert {each["name"] for each in made.promise} == {"buys", "profit"}
+
+
+def test_the_same_plan_decides_the_same_again_from_its_file_alone(folder: Path) -> None:
+    decide.decide(folder / "plan.toml").save(folder / "decision.json")
+    found = decide.replay(decide.open_decision(folder / "decision.json"))
+    assert found.same
+    assert not found.changed
+    (folder / "rows.csv").rename(folder / "other.csv")
+    gone = decide.replay(decide.open_decision(folder / "decision.json"))
+    assert not gone.same
+    assert "rows.csv can't be read" in gone.words
+
+
+def test_a_file_that_has_changed_is_named(folder: Path) -> None:
+    made = decide.decide(folder / "plan.toml")
+    with open(folder / "rows.csv", "a") as file:
+        file.write("\n3")
+    found = decide.replay(made)
+    assert not found.same
+    assert found.changed[0] == "rows.csv has changed."
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"format": "else"}, "no decision"),
+        ({"version": 99}, "newer drivetrain"),
+        ({"rows": "many"}, r"\.rows"),
+        ({"levers": {}}, r"\.levers"),
+        ({"verdict": {"word": "hurrah", "optimal": True, "words": "", "because": []}}, r"\.verdict\.word"),
+    ],
+)
+def test_a_file_that_is_no_decision_is_refused_with_the_key(change: dict[str, Any], said: str) -> None:
+    told = decide.decide(price(step=10.0)).to_json()
+    with pytest.raises(DataError, match=said):
+        Decision.from_json(told | change)
+    del told["levers"]
+    with pytest.raises(DataError, match="'levers'"):
+        Decision.from_json(told)
+
+
+def test_a_file_that_is_none_is_told(tmp_path: Path) -> None:
+    with pytest.raises(FileError):
+        decide.open_decision(tmp_path / "nowhere.json")
+
+
+def test_levers_of_each_row_are_told_by_what_they_come_to() -> None:
+    rows = {"taste": np.linspace(-1, 1, 8), "paid": [30.0] * 8}
+    models = {
+        "buys": decide.formula("sigmoid(4 - 0.1 * price + taste)", claim=ASSUMED),
+        "profit": decide.formula("(price - 20) * buys", claim=WORDS),
+    }
+    lever = decide.Lever(low=20, high=60, step=5, now="paid", each=True)
+    made = decide.decide(decide.Plan("profit", {"price": lever}, models, rows, draws=50))
+    (told,) = made.levers
+    assert told.by_row is not None
+    assert len(told.by_row["proposed"]) == 8
+    assert told.spread is not None
+    assert sum(told.spread["proposed"]) == 8
+    assert told.spread["changed"] == 8
+    assert isinstance(told.proposed, float)
