@@ -17,7 +17,7 @@ from drivetrain.decide.moves import moved, plain
 from drivetrain.decide.objective import Objective
 from drivetrain.decide.pictures import charts
 from drivetrain.decide.plan import Plan
-from drivetrain.decide.replaying import recipe
+from drivetrain.decide.recipe import recipe
 from drivetrain.decide.resting import kind_of, rests
 from drivetrain.decide.settings import constraints_at
 from drivetrain.decide.simulator import Outcomes, Simulator

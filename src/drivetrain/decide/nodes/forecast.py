@@ -10,7 +10,6 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from drivetrain.bundle.reader import Bundle
 from drivetrain.decide.beyond import Beyond
 from drivetrain.decide.distinct import distinct
 from drivetrain.decide.nodes.base import Given, Plain, Scope, described
@@ -23,6 +22,7 @@ from drivetrain.types import Array
 
 Floats = npt.NDArray[np.float64]
 SUM = "sum"
+KEYS = frozenset({"forecast", "history", "future", "step", "given"})
 MOST_RUNS = 2_000
 """Different settings of what the model knows of the future, each of which is a forecast of its own."""
 WORDS = (
@@ -31,16 +31,11 @@ WORDS = (
 )
 
 
-def forecast_node(given: Given, bundle: Bundle) -> ForecastNode:
-    """The node of a bundle that forecasts, from `history` on (a CSV); `future` has what is known ahead. `step` is which of the
+def read(given: Given) -> ForecastNode:
+    """The node of a table `forecast = "sales.bundle"`, which goes on from `history` (a CSV); `future` has what is known ahead. `step` is which of the
     moments is meant: 1, 2, ..., or "sum" of all; not said: that of the period, `t` + 1. `given` feeds what the model knows
     ahead, and, where there are several series, the column that names them. Raises UsageError, DataError."""
-    for key in ("answers", "draws", "target"):
-        if key in given.table:
-            raise UsageError(
-                f"{key!r} says nothing of a forecast.", where=given.where, fix="Leave it out; see `step`."
-            )
-    forecaster = Forecaster(bundle)
+    forecaster = Forecaster(given.file(given.table.get("forecast")))
     layout = forecaster.layout
     levels = forecaster.engine.codec.levels
     if len(levels) < 2:
