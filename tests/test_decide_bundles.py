@@ -14,9 +14,9 @@ from drivetrain.codecs.number import Number
 from drivetrain.decide.answers.base import uncertain
 from drivetrain.decide.claim import Claim
 from drivetrain.decide.distinct import Known, distinct
-from drivetrain.decide.forecast import quantile
-from drivetrain.decide.nodes import bundle
+from drivetrain.decide.nodes import bundle, forecast
 from drivetrain.decide.nodes.base import Given, Node, Scope
+from drivetrain.decide.nodes.forecast import quantile
 from drivetrain.decide.world import World
 from drivetrain.errors import DataError, UsageError
 
@@ -24,8 +24,10 @@ BUNDLES = Path(__file__).parent / "bundles"
 
 
 def node(names: tuple[str, ...] = (), levels: dict[str, tuple[str, ...]] | None = None, **table: Any) -> Node:
-    table["bundle"] = f"format-{table['bundle']}.bundle"
-    made = bundle.read(Given("m", table, "models.m", BUNDLES, Claim("assumed"), ""))
+    kind = "forecast" if "forecast" in table else "bundle"
+    table[kind] = f"format-{table[kind]}.bundle"
+    read = forecast.read if kind == "forecast" else bundle.read
+    made: Node = read(Given("m", table, "models.m", BUNDLES, Claim("assumed"), ""))
     return made.bind(Scope(frozenset(names), levels or {}, {}))
 
 
@@ -89,8 +91,8 @@ def test_a_number_without_a_range_is_refused_with_what_to_do() -> None:
         ({"bundle": "3-blend", "target": "sold", "given": {"area": "sise"}}, "Did you mean size"),
         ({"bundle": "3-blend", "target": "sold", "given": {"area": ["size"]}}, "isn't understood"),
         ({"bundle": "3-blend", "target": "sold"}, "no lever, column or outcome"),
-        ({"bundle": "3-blend", "target": "sold", "history": "x.csv"}, "models that forecast"),
-        ({"bundle": "8-sales"}, "path of a file"),
+        ({"bundle": "8-sales"}, "forecast = "),
+        ({"forecast": "8-sales"}, "path of a file"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_meant_is_told_with_the_nearest(table: dict[str, Any], said: str) -> None:
@@ -180,7 +182,7 @@ def sales(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     for name, head, rows in (("past", header, past), ("ahead", (*header[:3], "price"), ahead)):
         with open(folder / f"{name}.csv", "w", newline="") as file:
             csv.writer(file).writerows([head, *rows])
-    return {"bundle": "8-sales", "history": str(folder / "past.csv"), "future": str(folder / "ahead.csv")}
+    return {"forecast": "8-sales", "history": str(folder / "past.csv"), "future": str(folder / "ahead.csv")}
 
 
 def test_a_forecast_is_drawn_by_the_quantiles_that_it_foretells(sales: dict[str, Any]) -> None:

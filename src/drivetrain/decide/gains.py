@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from drivetrain.decide.decision import LEVEL, Promised
-from drivetrain.decide.nodes.base import Node, Plain
+from drivetrain.decide.nodes.base import Node
 from drivetrain.decide.plan import Plan
 from drivetrain.decide.planned import problem_of
 from drivetrain.decide.simulator import Simulator
@@ -63,7 +61,10 @@ def corrected(simulator: Simulator, now: Floats, proposed: Floats, seed: int) ->
     if not estimated(plan) or objective.statistic.kind != "mean":
         return None
     draws = min(plan.draws, DRAWS)
-    first, second = Simulator(_less(plan, draws)), Simulator(_others_anew(plan, draws))
+    first, second = (Simulator(_less(plan, draws)) for _ in range(2))
+    kept = frozenset(name for node in plan.nodes for name in node.estimated)
+    seed_of_others = (plan.seed + 1) % 2**64
+    second.world = _Anew(draws, plan.count, seed_of_others, kept=kept, first=first.world)
     x = candidates(simulator, now, proposed, draws)
     sign = 1.0 if objective.maximise else -1.0
     a = sign * first.simulate(x).objective
@@ -117,48 +118,14 @@ def _less(plan: Plan, draws: int) -> Plan:
     return made
 
 
-def _others_anew(plan: Plan, draws: int) -> Plan:
-    """The same plan in which everything by chance falls otherwise, but for what was estimated."""
-    made = _less(plan, draws)
-    made.seed = (plan.seed + 1) % 2**64
-    nodes = tuple(_Kept(node, plan.seed) if node.estimated else node for node in plan.nodes)
-    made.graph = replace(plan.graph, nodes=nodes)
-    return made
+@dataclass(frozen=True, slots=True)
+class _Anew(World):
+    """A world in which everything falls otherwise, but for the chances `kept`, which are as in the `first`."""
 
+    kept: frozenset[str] = frozenset()
+    first: World | None = None
 
-@dataclass(frozen=True, eq=False)
-class _Kept(Plain):
-    """A node that draws as in a world of another seed."""
-
-    node: Node
-    seed: int
-
-    @property
-    def name(self) -> str:
-        return self.node.name
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        return self.node.inputs
-
-    @property
-    def claim(self) -> Any:
-        return self.node.claim
-
-    @property
-    def unit(self) -> str:
-        return self.node.unit
-
-    @property
-    def levels(self) -> tuple[str, ...]:
-        return self.node.levels
-
-    @property
-    def each_row_alone(self) -> bool:
-        return self.node.each_row_alone
-
-    def draw(self, values: Mapping[str, Floats], world: World) -> Floats:
-        return self.node.draw(values, World(world.draws, world.rows, self.seed, world.places))
-
-    def to_json(self) -> dict[str, Any]:
-        return self.node.to_json()
+    def uniform(self, name: str, *, each_row: bool = False) -> Floats:
+        if name in self.kept and self.first is not None:
+            return self.first.part(self.places).uniform(name, each_row=each_row)
+        return World.uniform(self, name, each_row=each_row)

@@ -75,9 +75,7 @@ class Plan:
         """A plan from what a TOML file of one holds, as `to_json` gives it. Raises UsageError with the place."""
         arguments = arguments_of(tables, Path(folder), file)
         try:
-            made = cls(**arguments)
-            made.folder = os.fspath(folder)
-            return made
+            return cls(**arguments)
         except DrivetrainError as fault:
             if not fault.where.startswith(file):
                 fault.where = ", ".join(part for part in (file, fault.where) if part)

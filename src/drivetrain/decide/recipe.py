@@ -13,7 +13,7 @@ from drivetrain.decide.plan import Plan
 from drivetrain.files import open_regular
 
 PACKAGES = ("drivetrain", "numpy", "scipy")
-FILES, BUNDLE = ("file", "history", "future"), "bundle"
+FILES, BUNDLES = ("file", "history", "future"), ("bundle", "forecast")
 """Keys of a plan that name files."""
 BLOCK = 2**20
 
@@ -23,7 +23,7 @@ def recipe(plan: Plan, folder: str) -> dict[str, Any]:
     tables = plan.to_json()
     files = [{"path": path, "sha256": digest(Path(folder) / path)} for path in _named(tables, FILES)]
     bundles = [
-        {"path": path, "hash": open_bundle(Path(folder) / path).hash} for path in _named(tables, (BUNDLE,))
+        {"path": path, "hash": open_bundle(Path(folder) / path).hash} for path in _named(tables, BUNDLES)
     ]
     return {"plan": tables, "folder": folder, "files": files, "bundles": bundles, "versions": versions()}
 

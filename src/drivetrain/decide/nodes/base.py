@@ -56,8 +56,9 @@ class Node(Protocol):
     def each_row_alone(self) -> bool: ...
 
     @property
-    def estimated(self) -> bool:
-        """Whether it is drawn because it was estimated from rows and isn't known better, and not because the world is so."""
+    def estimated(self) -> tuple[str, ...]:
+        """The names of the chances by which it draws what was estimated from rows and isn't known better: not those by which the
+        world is as it is."""
         ...
 
     @property
@@ -94,8 +95,8 @@ class Plain:
         return True
 
     @property
-    def estimated(self) -> bool:
-        return False
+    def estimated(self) -> tuple[str, ...]:
+        return ()
 
     @property
     def sensitivity(self) -> tuple[Mapping[str, Any], ...]:

@@ -15,7 +15,6 @@ from drivetrain.codecs import Codec
 from drivetrain.decide.answers.base import Uncertain, uncertain
 from drivetrain.decide.beyond import Beyond
 from drivetrain.decide.distinct import Known, distinct
-from drivetrain.decide.forecast import forecast_node
 from drivetrain.decide.nodes.base import Given, Node, Plain, Scope, described
 from drivetrain.decide.sources import Constant, raw_values, refuse_unfed, sources_of
 from drivetrain.decide.world import World
@@ -26,8 +25,7 @@ from drivetrain.runtime.predictor import Predictor
 from drivetrain.types import Array
 
 Floats = npt.NDArray[np.float64]
-KEYS = frozenset({"bundle", "answers", "target", "given", "draws", "history", "future", "step"})
-_OF_FORECASTS = ("history", "future", "step")
+KEYS = frozenset({"bundle", "answers", "target", "given", "draws"})
 
 
 def read(given: Given) -> Node:
@@ -40,9 +38,10 @@ def read(given: Given) -> Node:
     path = given.file(given.table.get("bundle"))
     bundle = open_bundle(path)
     if isinstance(bundle.program, Forecast):
-        return forecast_node(given, bundle)
-    if odd := [key for key in _OF_FORECASTS if key in given.table]:
-        raise UsageError(f"{odd[0]!r} is for models that forecast.", where=given.where, fix="Leave it out.")
+        raise UsageError(
+            "this bundle forecasts.", where=given.where,
+            fix=f'Write forecast = "{path.name}", and history = the CSV to go on from.',
+        )  # fmt: skip
     predictor = Predictor(bundle)
     targets = predictor.signature.targets
     target = str(given.table.get("target", next(iter(targets)) if len(targets) == 1 else ""))

@@ -32,9 +32,11 @@ WORDS = (
 
 
 def read(given: Given) -> ForecastNode:
-    """The node of a table `forecast = "sales.bundle"`, which goes on from `history` (a CSV); `future` has what is known ahead. `step` is which of the
-    moments is meant: 1, 2, ..., or "sum" of all; not said: that of the period, `t` + 1. `given` feeds what the model knows
-    ahead, and, where there are several series, the column that names them. Raises UsageError, DataError."""
+    """The node of a table `forecast = "sales.bundle"`, which goes on from `history` (a CSV); `future` has what is known ahead.
+
+    `step` is which of the moments is meant: 1, 2, ..., or "sum" of all; not said: that of the period, `t` + 1. `given` feeds
+    what the model knows ahead, and, where there are several series, the column that names them. Raises UsageError, DataError.
+    """
     forecaster = Forecaster(given.file(given.table.get("forecast")))
     layout = forecaster.layout
     levels = forecaster.engine.codec.levels

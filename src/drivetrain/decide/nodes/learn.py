@@ -46,6 +46,12 @@ class Learned(Plain):
         return self.response.claim
 
     @property
+    def estimated(self) -> tuple[str, ...]:
+        return tuple(
+            f"{self.name} coefficient {place}" for place in range(len(self.response.regression.beta))
+        )
+
+    @property
     def inputs(self) -> tuple[str, ...]:
         return (self.response.lever,) if self.averages else self.response.inputs
 
@@ -90,10 +96,7 @@ class Learned(Plain):
     def draw(self, values: Mapping[str, Floats], world: World) -> Floats:
         from scipy.special import ndtri  # pyright: ignore[reportMissingTypeStubs]
 
-        count = len(self.response.regression.beta)
-        uniform = np.concatenate(
-            [world.uniform(f"{self.name} coefficient {place}")[0] for place in range(count)]
-        )
+        uniform = np.concatenate([world.uniform(name)[0] for name in self.estimated])
         beta = self.response.coefficients(np.asarray(ndtri(uniform), np.float64))
         if self.averages:
             mean = self.response.averaged(values[self.response.lever], self.known, beta)
