@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from drivetrain.effects.effect import effect
+from drivetrain.effects.result import effect
 from drivetrain.errors import DataError, UsageError
 
 Rows = dict[str, Any]

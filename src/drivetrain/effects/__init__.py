@@ -3,7 +3,7 @@
 from drivetrain.lazily import attributes
 
 _MODULES: dict[str, str] = {
-    "effect": "drivetrain.effects.effect",
+    "effect": "drivetrain.effects.result",
     "fit": "drivetrain.effects.response",
     "policy_value": "drivetrain.effects.policy",
     "qini": "drivetrain.effects.uplift.curve",

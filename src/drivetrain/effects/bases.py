@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.cores import usable_cores
+from drivetrain.evidence.regression import mean_of, regress
 from drivetrain.extras import require
 
 Floats = npt.NDArray[np.float64]
@@ -18,7 +19,6 @@ Predict = Callable[[Floats], Floats]
 Base = Literal["linear", "trees"]
 PENALTIES = np.geomspace(1e-6, 1e4, 41)
 """Of ridge, per row; generalised cross-validation chooses."""
-STEPS = 50
 FEW = 100
 """Rows below which no trees are stopped early: the fifth kept back would tell nothing."""
 TREES: dict[str, Any] = {
@@ -60,23 +60,11 @@ def ridge(x: Floats, y: Floats) -> Predict:
 
 
 def logistic(x: Floats, y: Floats, penalty: float = 1.0) -> Predict:
-    """Logistic regression by Newton's steps, with `penalty` / 2 times the squares of the coefficients per spread."""
+    """Logistic regression with `penalty` / 2 times the squares of the coefficients per spread."""
     centre, spread = x.mean(axis=0), _spread(x)
-    z = np.column_stack([np.ones(len(y)), (x - centre) / spread])
-    strength = np.full(z.shape[1], penalty)
-    strength[0] = 0.0
-    beta = np.zeros(z.shape[1])
-    share = np.clip(y.mean(), 1e-6, 1 - 1e-6)
-    beta[0] = np.log(share / (1 - share))
-    for _ in range(STEPS):
-        expected = _sigmoid(z @ beta)
-        slope = z.T @ (y - expected) - strength * beta
-        curve = (z * np.maximum(expected * (1 - expected), 1e-10)[:, None]).T @ z + np.diag(strength)
-        step = np.linalg.solve(curve, slope)
-        beta = beta + step * min(1.0, 5.0 / max(float(np.abs(step).max()), 1e-12))
-        if np.abs(step).max() < 1e-8:
-            break
-    return lambda rows: _sigmoid(beta[0] + (rows - centre) / spread @ beta[1:])
+    design = np.column_stack([np.ones(len(y)), (x - centre) / spread])
+    beta = regress(design, y, family="logit", ridge=penalty, errors="classic").beta
+    return lambda rows: mean_of("logit", beta[0] + (rows - centre) / spread @ beta[1:])
 
 
 def trees(x: Floats, y: Floats, *, share: bool = False, seed: int = 0) -> Predict:
@@ -102,7 +90,3 @@ def trees(x: Floats, y: Floats, *, share: bool = False, seed: int = 0) -> Predic
 def _spread(x: Floats) -> Floats:
     found = x.std(axis=0)
     return np.where(found > 1e-12 * np.maximum(1.0, np.abs(x).max(axis=0, initial=0.0)), found, 1.0)
-
-
-def _sigmoid(value: Floats) -> Floats:
-    return 1 / (1 + np.exp(-np.clip(value, -500, 500)))

@@ -114,8 +114,10 @@ def matrix(terms: Sequence[Term], rows: Columns) -> Floats:
     return found
 
 
-def atoms_of(rows: Columns, name: str, bends: int = 0) -> tuple[list[Atom], list[str]]:
-    """A column's atoms, with as many bends as told where it is a number of enough values; and what of it is to be told."""
+def atoms_of(
+    rows: Columns, name: str, bends: int = 0, *, fewer: bool = False
+) -> tuple[list[Atom], list[str]]:
+    """A column's atoms, with as many bends as told (`knots_of`) where it is a number of enough values; and what of it is to be told."""
     value = rows.of(name)
     if name in rows.levels:
         return _levels(value, name, rows.levels[name])
@@ -123,7 +125,7 @@ def atoms_of(rows: Columns, name: str, bends: int = 0) -> tuple[list[Atom], list
     if not len(given) or np.ptp(given) == 0:
         return [], [f"{name} is the same in all rows, and is left out."]
     found = [Atom(name, "number", float(given.mean()), float(given.std()))]
-    if bends and (knots := knots_of(given, bends)):
+    if bends and (knots := knots_of(given, bends, fewer=fewer)):
         found += [Atom(name, "bend", knots=knots, which=which) for which in range(len(knots) - 2)]
     missing = len(value) - len(given)
     if not missing:
@@ -152,22 +154,23 @@ def _levels(value: Floats, name: str, levels: tuple[str, ...]) -> tuple[list[Ato
     return found, told
 
 
-def knots_of(value: Floats, bends: int) -> tuple[float, ...]:
-    """Knots at even quantiles, `bends` + 2 of them; () where the values are too few for so many."""
+def knots_of(value: Floats, bends: int, *, fewer: bool = False) -> tuple[float, ...]:
+    """Knots at even quantiles, `bends` + 2 of them; () where the values are too few for so many. Where many rows have one value,
+    so that quantiles are the same: even steps through the values that there are, or with `fewer` those quantiles that differ."""
     known = np.unique(value)
     if len(known) < bends + 3:
         return ()
     knots = np.unique(np.quantile(value, np.linspace(0.05, 0.95, bends + 2)))
-    if len(knots) < bends + 2:  # Many rows of one value: even steps through the values that there are.
+    if len(knots) < bends + 2 and not fewer:
         knots = np.quantile(known, np.linspace(0, 1, bends + 2))
-    return tuple(float(each) for each in knots)
+    return tuple(float(each) for each in knots) if len(knots) > 2 else ()
 
 
 def terms_of(rows: Columns, names: Sequence[str], bends: int = 0) -> tuple[list[Term], list[str]]:
     """A term for each atom of the columns, without the one; and what is to be told of them."""
     terms, told = list[Term](), list[str]()
     for name in names:
-        atoms, said = atoms_of(rows, name, bends)
+        atoms, said = atoms_of(rows, name, bends, fewer=True)
         terms += [(atom,) for atom in atoms]
         told += said
     return terms, told

@@ -42,6 +42,9 @@ def cross_fitted(
         for each in np.unique(fold):
             inside = fold == each
             learn = ~inside & use
-            expected[inside] = bases.fit(way, x[learn], y[learn], share=shares)(x[inside])
+            said = bases.fit(way, x[learn], y[learn], share=shares)(x[inside])
+            expected[inside] = np.clip(
+                said, y[learn].min(), y[learn].max()
+            )  # Beyond what was seen nothing was learned.
         found.append((float(((y - expected)[use] ** 2).mean()), expected))
     return min(found, key=lambda each: each[0])[1]

@@ -12,8 +12,8 @@ from drivetrain.figures import percent
 
 Floats = npt.NDArray[np.float64]
 
-RARE = 0.02
-"""A propensity below this is one alike row in fifty: that row would speak for all of them."""
+RARE = 0.1
+"""Rows that were treated so less often than this part of the average have next to no row like them that was."""
 DOUBT, TOO_MANY = 0.02, 0.2
 """The share of rows without alike ones from which it is told, and from which the effect is refused."""
 MANY_NEVER = 0.2
@@ -27,12 +27,13 @@ def overlap(asked: Asked, found: Adjusted) -> Check:
     if asked.kind == "number":
         return _of_number(asked, found.expected_lever)
     propensity = found.expected_lever
-    rare = propensity.min(axis=1) < RARE
+    shares = np.bincount(asked.t.astype(np.int64), minlength=propensity.shape[1]) / asked.n
+    rare = (propensity < RARE * shares).any(axis=1)
     share = float(rare.mean())
     worst, effective = _effective(asked, propensity)
     words = (
-        f"{percent(share)} of the rows have next to no row like them with another {asked.lever} (propensity below "
-        f"{percent(RARE, 0)}); {worst} counts as {effective:,.0f} rows after weighing."
+        f"{percent(share)} of the rows have next to no row like them with another {asked.lever} (a tenth "
+        f"of the average chance of it); {worst} counts as {effective:,.0f} rows after weighing."
     )
     refuses = share > TOO_MANY
     if refuses:

@@ -12,11 +12,11 @@ import numpy.typing as npt
 from drivetrain.effects.adjusted import adjusted
 from drivetrain.effects.claim import Claim
 from drivetrain.effects.design import Atom, Term, atoms_of, independent, matrix, name_of, terms_of
-from drivetrain.effects.effect import refused
 from drivetrain.effects.estimated import Check, p_words
 from drivetrain.effects.nuisance import folds_of
 from drivetrain.effects.overlap import overlap
 from drivetrain.effects.randomised import balance
+from drivetrain.effects.result import refused
 from drivetrain.effects.rows import Asked, ask
 from drivetrain.errors import DataError, UsageError
 from drivetrain.evidence.regression import Family, Regression, deviances, mean_of, regress, slope_of
