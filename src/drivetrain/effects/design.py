@@ -117,7 +117,7 @@ def matrix(terms: Sequence[Term], rows: Columns) -> Floats:
 def atoms_of(
     rows: Columns, name: str, bends: int = 0, *, fewer: bool = False
 ) -> tuple[list[Atom], list[str]]:
-    """A column's atoms, with as many bends as told (`knots_of`) where it is a number of enough values; and what of it is to be told."""
+    """A column's atoms, with as many bends as told (`knots_of`) of a number with values enough; and what of it is to be told."""
     value = rows.of(name)
     if name in rows.levels:
         return _levels(value, name, rows.levels[name])
