@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast
 
 from drivetrain.decide.claim import Claim, weakest
@@ -17,6 +18,7 @@ from drivetrain.decide.nodes.formula import Formula, formula
 from drivetrain.decide.nodes.function import function
 from drivetrain.decide.objective import Constraint, Objective, constraint, maximise
 from drivetrain.decide.plan_file import arguments_of, read_tables, to_json
+from drivetrain.decide.units import unit, unit_of
 from drivetrain.errors import DrivetrainError, UsageError, nearest
 from drivetrain.runtime.columns import Columns, read_columns
 
@@ -44,12 +46,13 @@ class Plan:
         draws: int = 1000,
         seed: int = 0,
         simulated: bool = False,
+        units: Mapping[str, str] = MappingProxyType({}),
         folder: Path = Path(),
         files: Sequence[Path] = (),
     ) -> None:
         """A model is a node (`decide.formula`, `table`, `function`, `chance`, ...), a text, which is a formula, or a function of
         Python. A text is an objective to be maximised. `simulated` says that the data are made up: each page of a decision
-        tells it. `files` were read from `folder`. Raises UsageError, DataError, FileError."""
+        tells it. `units` are those of columns. `files` were read from `folder`. Raises UsageError, DataError, FileError."""
         self.name, self.draws, self.seed, self.simulated = name, _draws(draws), _seed(seed), simulated
         self.rows: Columns | None = None if data is None else read_columns(data)
         self.folder = folder
@@ -59,9 +62,10 @@ class Plan:
         nodes = _named(_nodes(models), "models")
         self.objectives = _objectives(objective)
         self._check_names([each.name for each in nodes])
-        self._bind(nodes)
+        self._bind(nodes, units)
         self.constraints = self._spread([_constraint(each) for each in constraints])
         self._check_ends()
+        self._check_units()
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Plan:
@@ -152,13 +156,18 @@ class Plan:
         if not self.levers:
             raise UsageError("there is no lever: nothing to decide.", where="levers")
 
-    def _bind(self, nodes: Sequence[Node]) -> None:
+    def _bind(self, nodes: Sequence[Node], units: Mapping[str, str]) -> None:
         columns = () if self.rows is None else self.rows.names
         sources = [PERIOD, *(each.name for each in self.levers), *columns]
         order = graph({each.name: each for each in nodes}, sources).nodes
         self.levels: dict[str, tuple[str, ...]] = dict(self.rows.levels) if self.rows is not None else {}
         self.levels |= {each.name: each.levels for each in self.levers if each.levels}
-        self.units = {each.name: each.unit for each in [*self.levers, *nodes] if each.unit}
+        for name in units:
+            if name not in columns:
+                raise UsageError(
+                    f"there is no column {name!r}.", where="data.units", fix=nearest(name, columns)
+                )
+        self.units = dict(units) | {each.name: each.unit for each in [*self.levers, *nodes] if each.unit}
         names = frozenset([*sources, *(each.name for each in nodes)])
         bound = dict[str, Node]()
         for node in order:
@@ -186,6 +195,28 @@ class Plan:
                 f"two constraints are called {twice[0]!r}.", where="constraints", fix="Name them."
             )
         return tuple(found)
+
+    def _check_units(self) -> None:
+        """Units go together in every formula, and are what is declared."""
+        units = {name: found for name, text in self.units.items() if (found := unit(text, name)) is not None}
+        for node in self.nodes:
+            if isinstance(node, Formula):
+                where = f"models.{node.name}"
+                found = unit_of(node.expression, units, where)
+                if found is not None and units.setdefault(node.name, found) != found:
+                    raise UsageError(
+                        f"it is to be in {units[node.name]}, and its formula is in {found}.", where=where,
+                        fix="Mend the formula or one of the units.",
+                    )  # fmt: skip
+        for each in self.constraints:
+            unit_of(each.expression, units, f"constraints, {each.name}")
+        for each in self.objectives:
+            found, wanted = unit_of(each.expression, units, "objective"), unit(each.unit, "objective")
+            # Over a horizon, so much a year is added up to so much.
+            if found is not None and wanted is not None and found != wanted and each.horizon == 1:
+                raise UsageError(
+                    f"it is to be in {wanted}, and {each.expression.text} is in {found}.", where="objective"
+                )
 
     def _check_ends(self) -> None:
         """Objectives and constraints are of names that there are, and each lever moves one of them."""

@@ -78,7 +78,7 @@ def arguments_of(tables: Mapping[str, Any], folder: Path, file: str) -> dict[str
     here = _Place(file, folder, [])
     _known(tables, TABLES, here)
     settings = _typed(_table(tables.get("plan", {}), here, "plan"), _PLAN, here, "plan")
-    rows = _rows(tables.get("data"), here)
+    rows, units = _rows(tables.get("data"), here)
     models = [
         _model(name, table, here, rows)
         for name, table in _table(tables.get("models", {}), here, "models").items()
@@ -98,7 +98,13 @@ def arguments_of(tables: Mapping[str, Any], folder: Path, file: str) -> dict[str
             fix='Write [objective] and maximise = "profit" below it.',
         )
     objectives = [_objective(each, here) for each in _list(tables, "objective", here)]
-    made: dict[str, Any] = {"objective": objectives, "levers": levers, "models": models, "data": rows}
+    made: dict[str, Any] = {
+        "objective": objectives,
+        "levers": levers,
+        "models": models,
+        "data": rows,
+        "units": units,
+    }
     return {**made, "constraints": constraints, **settings, "folder": folder, "files": tuple(here.files)}
 
 
@@ -169,16 +175,21 @@ def _constraint(given: Any, here: _Place, number: int) -> Constraint:
     return constraint(table.pop("that"), **table, where=here.at(place))
 
 
-def _rows(given: Any, here: _Place) -> Columns | None:
+def _rows(given: Any, here: _Place) -> tuple[Columns | None, dict[str, str]]:
+    """The data, and the units of their columns."""
     if given is None:
-        return None
+        return None, {}
     table = _table(given, here, "data")
-    _known(table, ("file", "columns"), here, "data")
+    _known(table, ("file", "columns", "units"), here, "data")
+    units = _table(table.pop("units", {}), here, "data", "units")
+    if not all(isinstance(each, str) for each in units.values()):
+        raise UsageError("units are texts.", where=here.at("data", "units"))
     if len(table) != 1:
         raise UsageError("data are a file.", where=here.at("data"), fix='Write file = "customers.csv".')
     if "columns" in table:
-        return read_columns(_table(table["columns"], here, "data", "columns"), here.at("data", "columns"))
-    return read_columns(_file(table["file"], here, "data"))
+        columns = _table(table["columns"], here, "data", "columns")
+        return read_columns(columns, here.at("data", "columns")), units
+    return read_columns(_file(table["file"], here, "data", "file")), units
 
 
 def _file(given: Any, here: _Place, *place: str) -> Path:
@@ -296,7 +307,12 @@ def to_json(plan: Plan) -> dict[str, Any]:
     found["objective"] = objectives[0] if len(objectives) == 1 else objectives
     if plan.rows is not None:
         file = plan.rows.source
-        found["data"] = {"file": _beside(file, plan.folder)} if file else {"columns": plan.rows.to_json()}
+        data: dict[str, Any] = (
+            {"file": _beside(file, plan.folder)} if file else {"columns": plan.rows.to_json()}
+        )
+        if units := {name: plan.units[name] for name in plan.rows.names if name in plan.units}:
+            data["units"] = units
+        found["data"] = data
     found["levers"] = {each.name: _lever_json(each, plan.rows) for each in plan.levers}
     found["models"] = {each.name: each.to_json() for each in plan.nodes}
     constraints = dict[str, dict[str, Any]]()

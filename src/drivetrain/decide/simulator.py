@@ -27,7 +27,7 @@ from drivetrain.figures import number
 Floats = npt.NDArray[np.float64]
 Setting = Mapping[str, Any]
 """lever -> its value: one, or one for each row."""
-BLOCK = 1 << 17
+BLOCK = 1 << 18
 """Cells of an array that is worked on at once: as much as a cache holds, which is twice as quick as more."""
 KEPT = 1 << 25
 """Cells of what no lever moves that are kept from one call to the next."""
