@@ -46,9 +46,10 @@ def fixed(value: Floats) -> Span:
 
 
 def lever(low: Floats, high: Floats, at: int, n: int) -> Span:
-    """Lever `at` of n, in boxes (S, 1, 1)."""
-    own = np.zeros((n, 1, 1, 1))
-    own[at] = 1.0
+    """A lever in boxes (S, 1, 1), number `at` of n; or one of each row, (S, rows, 1), whose numbers begin there."""
+    rows = low.shape[ROWS]
+    own = np.zeros((n, 1, rows, 1))
+    own[at + np.arange(rows), 0, np.arange(rows), 0] = 1.0
     return Span(low, high, own, own)
 
 

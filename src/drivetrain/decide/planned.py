@@ -17,6 +17,7 @@ from drivetrain.decide.calculate import calculate, gradient
 from drivetrain.decide.expression import Call, Expression, Number
 from drivetrain.decide.graph import PERIOD
 from drivetrain.decide.nodes.formula import Formula
+from drivetrain.decide.nodes.table import Table
 from drivetrain.decide.objective import Constraint, Objective
 from drivetrain.decide.plan import Plan
 from drivetrain.decide.problem import Box, Problem
@@ -43,7 +44,7 @@ def problem_of(simulator: Simulator) -> Problem:
         box, source, tuple(each.name for each in source.constraints),
         np.array([_size(each) for each in source.constraints]),
         tuple(-1 if each.maximise else 1 for each in plan.objectives),
-        simulator=simulator, cells=plan.count * plan.draws,
+        simulator=simulator, cells=_cells(plan),
     )  # fmt: skip
 
 
@@ -56,7 +57,15 @@ def coarser(problem: Problem, cells: int) -> Problem | None:
     if plan.draws >= problem.simulator.plan.draws:
         return None
     simulator = Simulator(plan)
-    return replace(problem, source=Planned(simulator), simulator=simulator, cells=plan.count * plan.draws)
+    return replace(problem, source=Planned(simulator), simulator=simulator, cells=_cells(plan))
+
+
+def _cells(plan: Plan) -> int:
+    """Rows x draws that one setting is computed for; where nothing is by chance the draws are all one."""
+    ends = [*plan.objectives, *plan.constraints]
+    needed = plan.graph.needed(name for each in ends for name in each.expression.names)
+    by_chance = any(not isinstance(each, Formula | Table) for each in plan.nodes if each.name in needed)
+    return plan.count * (plan.draws if by_chance else 1)
 
 
 def _size(constraint: Constraint) -> float:

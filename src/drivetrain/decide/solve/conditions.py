@@ -19,10 +19,17 @@ _ACTIVE = 1e-6
 @dataclass(frozen=True, slots=True)
 class Conditions:
     """`residual`: what is left of the objective's slope once constraints and bounds have had their part, as a share of the
-    objective's spread over the box. `duals`: constraint -> what the objective would gain per unit of a looser bound."""
+    objective's spread over the box. `weights` (C,): what the objective would gain per unit of a looser bound of each constraint."""
 
     residual: float
-    duals: dict[str, float]
+    weights: Floats
+
+    def duals(self, problem: Problem) -> dict[str, float]:
+        """Constraint -> its weight; of an equation, which is two of one name, what a larger right side would gain."""
+        found: dict[str, float] = {}
+        for name, weight in zip(problem.constraint_names, self.weights.tolist()):
+            found[name] = found[name] - weight if name in found else weight
+        return found
 
 
 def at(problem: Problem, best: Best) -> Conditions:
@@ -31,10 +38,9 @@ def at(problem: Problem, best: Best) -> Conditions:
     from scipy.optimize import nnls  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 
     box, scale, free = problem.box, best.scale, problem.box.step == 0
-    names = problem.constraint_names
-    duals = np.zeros(len(names))
+    duals = np.zeros(len(best.excess))
     if not free.any():
-        return Conditions(0.0, {})
+        return Conditions(0.0, duals)
     slope, slopes = problem.slopes(best.x)
     per = scale.width[free] / scale.value
     binding = np.flatnonzero(best.excess > -_ACTIVE * scale.excess)
@@ -47,9 +53,9 @@ def at(problem: Problem, best: Best) -> Conditions:
     ]
     goal = np.nan_to_num(-slope[free] * per)
     if not columns:
-        return Conditions(float(abs(goal).max()), dict(zip(names, duals.tolist())))
+        return Conditions(float(abs(goal).max()), duals)
     shares = np.nan_to_num(np.stack(columns, axis=1))
     weights = np.asarray(nnls(shares, goal)[0], np.float64)
     duals[binding] = weights[: len(binding)] * scale.excess[binding]
     residual = float(abs(goal - shares @ weights).max())
-    return Conditions(residual, dict(zip(names, duals.tolist())))
+    return Conditions(residual, duals)

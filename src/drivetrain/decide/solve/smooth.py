@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from drivetrain.decide.problem import Problem
 from drivetrain.decide.solution import Certificate, Solution
 from drivetrain.decide.solve import conditions
+from drivetrain.decide.solve.bound import Proof, prove
 from drivetrain.decide.solve.conflicts import infeasible
 from drivetrain.decide.solve.least import Best, least
 from drivetrain.decide.solve.window import at_its_edge, widened, windowed
+
+ENOUGH = 1e-4
+"""How much better, as a share, another setting may be for a bound to be called a proof."""
 
 
 def fits(problem: Problem) -> bool:
@@ -28,13 +34,33 @@ def solve(problem: Problem, *, seed: int) -> Solution:
     if not best.holds:
         raise infeasible(inside, seed=seed)
     met = conditions.at(inside, best)
+    proof = prove(problem, best.value, best.scale.value, met.weights) if inside is problem else None
+    if proof is not None and proof.better is not None:  # The proof came across what no start had led to.
+        best = least(problem, seed, first=proof.better[None])
+        met = conditions.at(problem, best)
+        proof = prove(problem, best.value, best.scale.value, met.weights) or proof
+    certificate = _proven(problem, best, proof) or _unproven(best, met)
     return Solution(
-        problem.box.levers(best.x), problem.objective(best.value), _certificate(best, met), met.duals,
+        problem.box.levers(best.x), problem.objective(best.value), certificate, met.duals(problem),
         problem.meter.settings - spent,
     )  # fmt: skip
 
 
-def _certificate(best: Best, met: conditions.Conditions) -> Certificate:
+def _proven(problem: Problem, best: Best, proof: Proof | None) -> Certificate | None:
+    if proof is None or not np.isfinite(proof.bound):
+        return None
+    gap = max(best.value - proof.bound, 0.0)
+    bound = problem.objective(proof.bound)
+    if gap > ENOUGH * max(abs(best.value), 0.1 * best.scale.value):
+        return None
+    words = (
+        f"No setting within the bounds that keeps to the constraints is better than {bound:.7g}: {proof.boxes:,} boxes of settings"
+        " were excluded by what the formulas can be in them."
+    )
+    return Certificate("gap", gap, words, bound)
+
+
+def _unproven(best: Best, met: conditions.Conditions) -> Certificate:
     words = (
         f"The best that {best.starts} starts led to. Nothing near is better (first-order conditions hold to {met.residual:.1g})."
         " It is not known that nothing far away is."
