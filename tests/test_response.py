@@ -101,7 +101,7 @@ def test_counts_and_numbers_come_as_often_as_their_mean_says() -> None:
 
 
 def plan_of(model: Any, data: Any = None, lever: dict[str, Any] | None = None) -> decide.Plan:
-    price = decide.Lever("price", low=20, high=80, **(lever or {}))
+    price = decide.Lever("price", **{"low": 20, "high": 80, **(lever or {})})
     return decide.Plan("buys * (price - 20)", {"price": price}, {"buys": model}, data=data)
 
 
@@ -224,3 +224,40 @@ def test_whether_a_lever_moves_anything_is_told() -> None:
 def test_what_cannot_be_learned_is_told(asked: dict[str, Any], told: str) -> None:
     with pytest.raises(UsageError, match=told):
         fit(sales(n=100), **{"outcome": "buys", "lever": "price", **asked})
+
+
+def test_a_plan_knows_what_was_tried_and_what_a_hidden_cause_could_turn() -> None:
+    rows = sales()
+    node = decide.learned(rows, outcome="buys", lever="price", claim={"adjusted": ["age", "region"]})
+    plan = plan_of(node, {"age": [0.0, 9.0], "region": ["north", "south"]}, {"high": 90.0})
+    seen = plan.lever("price").observed
+    assert seen is not None
+    assert (seen.min(), seen.max()) == (rows["price"].min(), rows["price"].max())
+    bound = plan.nodes[0]
+    values = {"price": np.array([[[30.0]], [[85.0]]]), "age": np.array([[[0.0], [9.0]]])}
+    told = {each.name: each for each in bound.beyond({**values, "region": np.zeros((1, 2, 1))})}
+    assert (told["price"].what, told["price"].share) == ("lever", 0.5)
+    assert (told["age"].what, told["age"].share) == ("input", 0.5)
+    assert "50 % of the values of age are beyond" in told["age"].words
+    assert "would turn the sign" in bound.sensitivity[0]["words"]
+    assert (
+        decide.learned(rows, outcome="buys", lever="price", claim="randomised", adjust=[]).sensitivity == ()
+    )
+
+
+def test_a_choice_is_learned_and_known_by_its_text() -> None:
+    rng = np.random.default_rng(6)
+    sent = rng.integers(0, 3, 900)
+    rows = {"sent": np.array(["none", "letter", "call"])[sent].tolist(), "spent": sent + rng.normal(size=900)}
+    node = decide.learned(rows, outcome="spent", lever="sent", claim="randomised")
+    lever = decide.Lever("sent", "choice", choices=("call", "none", "letter"))
+    plan = decide.Plan("spent", {"sent": lever}, {"spent": node})
+    means = decide.Simulator(plan).simulate({"sent": np.arange(3.0)}).mean["spent"].mean(axis=1)
+    assert means == pytest.approx([2, 0, 1], abs=0.2)
+    seen = plan.lever("sent").observed
+    assert seen is not None
+    assert set(seen) == {0.0, 1.0, 2.0}
+    with pytest.raises(UsageError, match="never had sent = 'visit'"):
+        decide.Plan(
+            "spent", {"sent": decide.Lever("sent", "choice", choices=("none", "visit"))}, {"spent": node}
+        )

@@ -174,6 +174,11 @@ class Plan:
             bound[node.name] = node.bind(Scope(names, dict(self.levels), self.units, self.rows))
             if levels := bound[node.name].levels:
                 self.levels[node.name] = levels
+        tried = {name: values for node in bound.values() for name, values in node.observed.items()}
+        self.levers = tuple(
+            replace(each, observed=tried[each.name]) if each.observed is None and each.name in tried else each
+            for each in self.levers
+        )
         self.graph = graph(bound, sources)
         self.names = names
 

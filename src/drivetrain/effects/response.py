@@ -18,6 +18,7 @@ from drivetrain.effects.overlap import overlap
 from drivetrain.effects.randomised import balance
 from drivetrain.effects.result import refused
 from drivetrain.effects.rows import Asked, ask
+from drivetrain.effects.sensitivity import Sensitivity, sensitivity
 from drivetrain.errors import DataError, UsageError
 from drivetrain.evidence.regression import Family, Regression, deviances, mean_of, regress, slope_of
 from drivetrain.runtime.columns import Columns, Source
@@ -25,6 +26,8 @@ from drivetrain.runtime.columns import Columns, Source
 Floats = npt.NDArray[np.float64]
 
 MOST_BENDS = 3
+SEEN = 1001
+"""Values of the lever kept, for its range and histogram."""
 KEPT_ROWS = 200
 """Rows kept to average over, where a plan has none of the columns that were held fixed."""
 
@@ -32,9 +35,13 @@ KEPT_ROWS = 200
 @dataclass(frozen=True, eq=False)
 class Response:
     """The mean of `outcome` as `regression` of `terms` has it: of the `lever`, straight or bent, of the columns `adjust`, and of
-    the lever times the columns `varies_with`. `levels` are those of its text columns when it was learned; `rows` some of what was
-    held fixed, to average over; `residuals` 101 quantiles of what is left (linear alone); `observed` the lever's values, or places
-    in its levels. `p`: how often chance alone would make the lever seem to matter so much. `claim` is what the rows bear out."""
+    the lever times the columns `varies_with`.
+
+    `levels` are those of its text columns when it was learned; `rows` some of what was held fixed, to average over; `residuals`
+    101 quantiles of what is left (linear alone); `observed` the lever's values, or places in its levels, of so many rows;
+    `ranges` the least and the largest of each input that is a number. `p`: how often chance alone would make the lever seem to
+    matter so much. `claim` is what the rows bear out; `hidden` how strong a hidden cause would have to be to turn an adjusted one.
+    """
 
     lever: str
     outcome: str
@@ -46,9 +53,11 @@ class Response:
     rows: Columns
     residuals: Floats
     observed: Floats
+    ranges: Mapping[str, tuple[float, float]]
     p: float
     claim: Claim
     checks: tuple[Check, ...]
+    hidden: Sensitivity | None
     notes: tuple[str, ...]
 
     @property
@@ -228,12 +237,22 @@ def fit(
     some = np.random.default_rng(seed).permutation(asked.n)[:KEPT_ROWS]
     columns = Columns({name: asked.rows.of(name)[some] for name in asked.adjust}, asked.rows.levels)
     inputs = (lever, *asked.adjust)
+    numbers = [name for name in inputs if name not in asked.rows.levels]
     return Response(
         lever, outcome, asked.adjust, tuple(varies_with), found, tuple(terms),
         {name: asked.rows.levels[name] for name in inputs if name in asked.rows.levels}, columns,
-        np.quantile(left, np.linspace(0, 1, 101)) if kind == "linear" else np.zeros(0), asked.rows.of(lever),
-        found.joint_p(of_lever), refused(asked.claim, checks), checks, (*asked.notes, *told),
+        np.quantile(left, np.linspace(0, 1, 101)) if kind == "linear" else np.zeros(0),
+        _evenly(asked.rows.of(lever)),
+        {name: (float(np.nanmin(value := asked.rows.of(name))), float(np.nanmax(value))) for name in numbers},
+        found.joint_p(of_lever), refused(asked.claim, checks), checks,
+        sensitivity(asked) if asked.claim.kind == "adjusted" else None, (*asked.notes, *told),
     )  # fmt: skip
+
+
+def _evenly(values: Floats) -> Floats:
+    """In order; of many evenly spaced ones, with the least and the largest."""
+    places = np.linspace(0, len(values) - 1, min(len(values), SEEN))
+    return np.sort(values)[np.round(places).astype(np.int64)]
 
 
 def _checks(asked: Asked, seed: int) -> tuple[Check, ...]:

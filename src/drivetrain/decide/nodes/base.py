@@ -66,6 +66,11 @@ class Node(Protocol):
         """How strong a cause that nobody measured would have to be to turn what it says: `node`, `words`, `strength`."""
         ...
 
+    @property
+    def observed(self) -> Mapping[str, Floats]:
+        """Of its inputs, values that were ever tried, in the rows that it was learned from."""
+        ...
+
     def beyond(self, values: Mapping[str, Floats]) -> tuple[Beyond, ...]:
         """Which of its inputs lie outside of all that it was made of."""
         ...
@@ -101,6 +106,10 @@ class Plain:
     @property
     def sensitivity(self) -> tuple[Mapping[str, Any], ...]:
         return ()
+
+    @property
+    def observed(self) -> Mapping[str, Floats]:
+        return {}
 
     def beyond(self, values: Mapping[str, Floats]) -> tuple[Beyond, ...]:
         return ()

@@ -8,12 +8,14 @@ from typing import Any, Literal, cast
 
 import numpy as np
 
+from drivetrain.decide.beyond import Beyond
 from drivetrain.decide.nodes.base import Floats, Given, Node, Plain, Scope, claim_json
 from drivetrain.decide.world import World
 from drivetrain.effects.claim import Claim, claimed
 from drivetrain.effects.response import Response, fit
 from drivetrain.errors import DataError, UsageError, nearest
 from drivetrain.evidence.regression import Family
+from drivetrain.figures import number, percent
 from drivetrain.runtime.columns import Columns, read_columns
 
 KEYS = frozenset({"learn"})
@@ -54,6 +56,37 @@ class Learned(Plain):
     @property
     def inputs(self) -> tuple[str, ...]:
         return (self.response.lever,) if self.averages else self.response.inputs
+
+    @property
+    def sensitivity(self) -> tuple[Mapping[str, Any], ...]:
+        hidden = self.response.hidden
+        if hidden is None:
+            return ()
+        words = hidden.words(self.response.lever, self.response.outcome)
+        return ({"node": self.name, "words": words, "strength": hidden.robustness},)
+
+    @property
+    def observed(self) -> Mapping[str, Floats]:
+        lever, seen = self.response.lever, self.response.observed
+        if texts := self.response.levels.get(lever):
+            known = self.known.get(lever, ())
+            places = np.array([known.index(each) if each in known else np.nan for each in texts], np.float64)
+            seen = places[seen.astype(np.int64)]
+            seen = seen[~np.isnan(seen)]
+        return {lever: seen} if len(seen) else {}
+
+    def beyond(self, values: Mapping[str, Floats]) -> tuple[Beyond, ...]:
+        found = list[Beyond]()
+        for name in self.inputs:
+            if name not in self.response.ranges:
+                continue
+            (low, high), value = self.response.ranges[name], values[name]
+            share = float(((value < low) | (value > high)).mean())
+            if share:
+                tried = f"{number(low)} to {number(high)}, all that {self.name} was learned from"
+                words = f"{percent(share, 0)} of the values of {name} are beyond {tried}"
+                found.append(Beyond("lever" if name == self.response.lever else "input", name, share, words))
+        return tuple(found)
 
     def bind(self, scope: Scope) -> Learned:
         where, held = f"models.{self.name}", self.response.adjust
