@@ -1,8 +1,20 @@
 """What a lever does to an outcome, learned from rows: randomised, or adjusted for what moved both; and on whom it works."""
 
+from typing import TYPE_CHECKING
+
 from drivetrain.lazily import attributes
 
+if TYPE_CHECKING:
+    from drivetrain.effects.policy import policy_value as policy_value
+    from drivetrain.effects.response import Response as Response
+    from drivetrain.effects.response import fit as fit
+    from drivetrain.effects.result import Effect as Effect
+    from drivetrain.effects.result import effect as effect
+    from drivetrain.effects.uplift.curve import qini as qini
+
 _MODULES: dict[str, str] = {
+    "Effect": "drivetrain.effects.result",
+    "Response": "drivetrain.effects.response",
     "effect": "drivetrain.effects.result",
     "fit": "drivetrain.effects.response",
     "policy_value": "drivetrain.effects.policy",
