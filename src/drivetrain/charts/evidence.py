@@ -260,7 +260,8 @@ def running(found: Mapping[str, Any], *, null: float = 0.0, title: str = "Looked
                           ha="right" if log > 55 else "left", va="center")  # fmt: skip
         axes.set_xlabel("observations, as they came")
         axes.set_title(
-            shorten(found["what"], 60) or f"the interval holds at all times ({found['confidence']:.0%})"
+            shorten(found["what"], 60)
+            or f"the interval holds at all times ({percent(found['confidence'], 0)})"
         )
         plain_ticks(axes)
         _powers(axes)

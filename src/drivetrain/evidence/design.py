@@ -13,7 +13,7 @@ from drivetrain.errors import UsageError
 from drivetrain.evidence.detection import size_for
 from drivetrain.evidence.normal import STANDARD
 from drivetrain.evidence.sequential import boundary
-from drivetrain.figures import counted, rough
+from drivetrain.figures import counted, percent, rough
 
 Floats = npt.NDArray[np.float64]
 
@@ -57,9 +57,9 @@ class Experiment:
         """What to do, in sentences."""
         look = f"evidence.running_difference(outcome, treated, share={self.share:g}, tightest={self.n})"
         return (
-            f"Draw for each row whether it is treated ({self.share:.0%} are), and write it down before the outcome is known. "
-            f"Look as often as you like at {look}. Stop as soon as its interval leaves 0 out, or after {self.most:,} rows; then "
-            "say what it is, and that it may be nothing."
+            f"Draw for each row whether it is treated ({percent(self.share, 0)} are), and write it down before the outcome is "
+            f"known. Look as often as you like at {look}. Stop as soon as its interval leaves 0 out, or after {self.most:,} rows; "
+            "then say what it is, and that it may be nothing."
         )
 
     @property
@@ -70,7 +70,7 @@ class Experiment:
         often = (
             f"at most {self.most:,}{_taking(self.days_most)}, {self.expected:,} on average where it is there"
         )
-        told = f"To see {what} {rough(self.effect)}{unit} with power {self.power:.0%}: {once}"
+        told = f"To see {what} {rough(self.effect)}{unit} with power {percent(self.power, 0)}: {once}"
         return f"{told}; or, with a look whenever you like, {often}."
 
     def to_json(self) -> dict[str, Any]:

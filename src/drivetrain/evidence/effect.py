@@ -13,7 +13,7 @@ import numpy.typing as npt
 from drivetrain.errors import DataError, UsageError
 from drivetrain.evidence.normal import t_quantile, two_sided, z_of
 from drivetrain.evidence.words import chance, standardised, with_interval
-from drivetrain.figures import rough
+from drivetrain.figures import percent, rough
 from drivetrain.metrics.estimate import FEWEST_GROUPS, Estimate
 
 Floats = npt.NDArray[np.float64]
@@ -88,7 +88,7 @@ def from_estimate(
     p = float(two_sided(value / se, df)) if se else float(value == 0)
     sizes = [each / spread for each in (value, value - half, value + half)]
     method = method or ("normal" if math.isinf(df) else "Student's t")
-    method = f"{method}, {confidence:.0%}"
+    method = f"{method}, {percent(confidence, 0)}"
     return Effect(
         value, value - half, value + half, method, n, se, p, sizes[0], min(sizes[1:]), max(sizes[1:]), confidence, what
     )  # fmt: skip
@@ -208,7 +208,7 @@ def _of_shares(x: Floats, y: Floats, confidence: float) -> Effect:
     high = _crossing(score, -z, value, 1.0)
     h, half = 2 * (math.asin(math.sqrt(a)) - math.asin(math.sqrt(b))), z * math.sqrt(1 / n + 1 / m)
     se = math.sqrt(a * (1 - a) / n + b * (1 - b) / m)
-    method = f"score interval (Miettinen and Nurminen), {confidence:.0%}"
+    method = f"score interval (Miettinen and Nurminen), {percent(confidence, 0)}"
     return Effect(
         value, low, high, method, n + m, se, float(two_sided(score(0.0))), h, h - half, h + half, confidence
     )

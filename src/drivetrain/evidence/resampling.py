@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from drivetrain.errors import DataError
 from drivetrain.evidence.normal import STANDARD, t_quantile
+from drivetrain.figures import percent
 from drivetrain.metrics.estimate import FEWEST_GROUPS, Estimate
 
 Rows = npt.NDArray[np.int64]
@@ -44,7 +45,7 @@ def bootstrap(
     drawers = [np.flatnonzero(of_unit == pool) for pool in range(int(pools.max()) + 1)]
     count, value = len(sizes), float(statistic(*arrays))
     what = "rows" if clusters is None else f"{count:,} clusters"
-    method = f"bootstrap, {confidence:.0%}, {times:,} resamples of {what}"
+    method = f"bootstrap, {percent(confidence, 0)}, {times:,} resamples of {what}"
     if min(map(len, drawers)) < 2 or (clusters is not None and count < FEWEST_GROUPS):
         return Estimate(value, math.nan, math.nan, method, n)
     generator, found = np.random.default_rng(seed), np.empty(times)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from drivetrain.errors import DataError, UsageError
 from drivetrain.evidence.words import with_interval
-from drivetrain.figures import rough
+from drivetrain.figures import percent, rough
 
 Floats = npt.NDArray[np.float64]
 
@@ -98,7 +98,7 @@ def running_mean(
     else:
         spread = np.full(len(values), float(sd))
     half = spread * boundary(n, tightest, 1 - confidence) / n
-    method = f"normal mixture, {confidence:.0%} at all times, tightest at {tightest:,}"
+    method = f"normal mixture, {percent(confidence, 0)} at all times, tightest at {tightest:,}"
     return Running(mean, mean - half, mean + half, confidence, method, what)
 
 
@@ -184,7 +184,7 @@ def betting(
                 last = GRID - poor[:, ::-1].argmax(axis=1)
                 ends[1, part] = np.where(poor.any(axis=1), grid[last], 0.0)
     found = np.clip(np.stack([ends[0] - 1 / GRID, ends[1] + 1 / GRID]), 0, 1) * (high - low) + low
-    method = f"betting, {confidence:.0%} at all times"
+    method = f"betting, {percent(confidence, 0)} at all times"
     return Running(values.cumsum() / n, found[0], found[1], confidence, method, what)
 
 
