@@ -1,0 +1,215 @@
+"""S-, T-, X- and DR-learner: the effect of a treatment on each row, learned so that no row is judged by what has seen it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from drivetrain.effects.folds import fold_of
+from drivetrain.effects.uplift.bases import Base, Predict, fit
+from drivetrain.effects.uplift.curve import effect_scores
+from drivetrain.errors import DataError
+from drivetrain.evidence.regression import Regression, regress
+
+Floats = npt.NDArray[np.float64]
+LearnerName = Literal["dr", "x", "t", "s"]
+INNER = 2
+"""Folds within the rows that a fold is judged by: those learn the outcomes, each of what the other half has not seen."""
+PER_COLUMN = 20
+"""Rows for each column from which a linear effect is fitted without a penalty, and has an interval."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trial:
+    """Columns `x` (n, p) known before the treatment, `treated` (n,) 0 or 1, `outcome` (n,); `propensity` (n,) of being treated
+    where it is known, None where it is to be estimated; `cluster` (n,) where rows come in groups. `share`: outcomes are 0 or 1.
+    `clip`: estimated propensities are kept so far from 0 and 1 (0: as they are)."""
+
+    x: Floats
+    treated: Floats
+    outcome: Floats
+    propensity: Floats | None = None
+    cluster: npt.NDArray[Any] | None = None
+    share: bool = False
+    clip: float = 0.0
+
+    def take(self, rows: npt.NDArray[np.bool_]) -> Trial:
+        return replace(
+            self,
+            x=self.x[rows],
+            treated=self.treated[rows],
+            outcome=self.outcome[rows],
+            propensity=None if self.propensity is None else self.propensity[rows],
+            cluster=None if self.cluster is None else self.cluster[rows],
+        )
+
+    def folds(self, k: int, seed: int) -> npt.NDArray[np.int64]:
+        return fold_of(len(self.x), k, seed, within=self.treated.astype(np.int64), cluster=self.cluster)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Expected:
+    """For each row (n,) the outcome without and with treatment, and its propensity, as predicted by what hasn't seen it."""
+
+    without: Floats
+    treated: Floats
+    propensity: Floats
+
+    def scores(self, trial: Trial) -> Floats:
+        return effect_scores(trial.treated, trial.outcome, self.propensity, (self.without, self.treated))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Learned:
+    """`effect` predicts (m, p) -> (m,). `out_of_fold` (n,) are the rows' effects by what hasn't seen them, as are `expected`;
+    `fold` (n,) are the rows that were held back together. `scores` (n,) average to the effect in any group. `projection` is the regression of the scores on 1 and x, of a linear
+    DR-learner with rows enough."""
+
+    effect: Predict
+    out_of_fold: Floats
+    fold: npt.NDArray[np.int64]
+    expected: Expected
+    scores: Floats
+    projection: Regression | None
+
+    @property
+    def rank(self) -> Floats:
+        """(n,) the place in (0, 1) of each row's effect among those of its fold, in the order of `out_of_fold`; equal ones share one.
+
+        Across folds the effects themselves don't compare: where a fold happens to have large effects, those who judge it have
+        learned from the others, with small ones, and all of it would rank low. Within a fold one model has judged all.
+        """
+        found = np.empty(len(self.fold))
+        for each in range(int(self.fold.max()) + 1):
+            held = self.fold == each
+            _, code, count = np.unique(self.out_of_fold[held], return_inverse=True, return_counts=True)
+            found[held] = ((np.cumsum(count) - count / 2) / held.sum())[code]
+        return found
+
+
+Fitted = Callable[[Trial, Expected, Base, int], Predict]
+
+
+def learn(trial: Trial, learner: LearnerName, base: Base, folds: int = 5, seed: int = 0) -> Learned:
+    """The learner fitted to all rows, and what fits to the other folds say of the rows of each.
+
+    t: outcomes with and without treatment are learned apart, and subtracted. s: together, the treatment one column of many.
+    x: imputed effects of the treated and of the untreated, each learned, then weighed by propensity (Kuenzel, Sekhon, Bickel
+    and Yu, 2019, PNAS 116:4156-4165). dr: `effect_scores` are regressed on the columns (Kennedy, 2023, Electronic Journal of
+    Statistics 17:3008-3049), which a wrong model of either the outcomes or the propensities leaves standing.
+    """
+    fold = trial.folds(folds, seed)
+    n = len(fold)
+    found, without, treated, propensity = (np.empty(n) for _ in range(4))
+    for each in range(folds):
+        held = fold == each
+        rest = trial.take(~held)
+        inner, models = _cross_fitted(rest, base, INNER, seed + 1 + each)
+        found[held] = _STAGES[learner](rest, inner, base, seed)(trial.x[held])
+        parts = [_predicted(model, trial.take(held)) for model in models]
+        without[held], treated[held], propensity[held] = np.mean(parts, axis=0)
+    expected = Expected(without, treated, propensity)
+    effect = _STAGES[learner](trial, expected, base, seed)
+    scores = expected.scores(trial)
+    linear = learner == "dr" and base == "linear"
+    return Learned(effect, found, fold, expected, scores, _projection(trial, scores) if linear else None)
+
+
+Models = tuple[Predict, Predict, Predict | None]
+
+
+def _models(trial: Trial, base: Base, seed: int) -> Models:
+    """What predicts the outcome without and with treatment, and the propensity where it isn't known."""
+    arms = [trial.take(trial.treated == arm) for arm in (0, 1)]
+    without, with_ = (fit(base, arm.x, arm.outcome, share=trial.share, seed=seed) for arm in arms)
+    if trial.propensity is not None:
+        return without, with_, None
+    return without, with_, fit(base, trial.x, trial.treated, share=True, seed=seed)
+
+
+def _predicted(models: Models, trial: Trial) -> tuple[Floats, Floats, Floats]:
+    without, with_, chance = models
+    if chance is None:
+        assert trial.propensity is not None
+        return without(trial.x), with_(trial.x), trial.propensity
+    kept = np.clip(chance(trial.x), max(trial.clip, 1e-6), 1 - max(trial.clip, 1e-6))
+    return without(trial.x), with_(trial.x), kept
+
+
+def _cross_fitted(trial: Trial, base: Base, folds: int, seed: int) -> tuple[Expected, list[Models]]:
+    fold = trial.folds(folds, seed)
+    parts, models = np.empty((3, len(fold))), list[Models]()
+    for each in range(folds):
+        held = fold == each
+        models.append(_models(trial.take(~held), base, seed))
+        parts[:, held] = _predicted(models[-1], trial.take(held))
+    return Expected(*parts), models
+
+
+def _s(trial: Trial, expected: Expected, base: Base, seed: int) -> Predict:
+    centre = trial.x.mean(axis=0)
+
+    def design(x: Floats, treated: Floats) -> Floats:
+        return np.concatenate([x, treated[:, None], (x - centre) * treated[:, None]], axis=1)
+
+    outcome = fit(base, design(trial.x, trial.treated), trial.outcome, share=trial.share, seed=seed)
+    return lambda x: outcome(design(x, np.ones(len(x)))) - outcome(design(x, np.zeros(len(x))))
+
+
+def _t(trial: Trial, expected: Expected, base: Base, seed: int) -> Predict:
+    without, with_ = (
+        fit(base, arm.x, arm.outcome, share=trial.share, seed=seed)
+        for arm in (trial.take(trial.treated == each) for each in (0, 1))
+    )
+    return lambda x: with_(x) - without(x)
+
+
+def _x(trial: Trial, expected: Expected, base: Base, seed: int) -> Predict:
+    given = trial.treated > 0
+    of_treated = fit(base, trial.x[given], (trial.outcome - expected.without)[given], seed=seed)
+    of_others = fit(base, trial.x[~given], (expected.treated - trial.outcome)[~given], seed=seed)
+    if trial.propensity is None:
+        chance = fit(base, trial.x, trial.treated, share=True, seed=seed)
+    else:
+        known = float(trial.propensity.mean())
+
+        def chance(
+            x: Floats,
+        ) -> Floats:  # Any weight between 0 and 1 is right; this one is near the least noisy.
+            return np.full(len(x), known)
+
+    def effect(x: Floats) -> Floats:
+        weight = chance(x)
+        return weight * of_others(x) + (1 - weight) * of_treated(x)
+
+    return effect
+
+
+def _dr(trial: Trial, expected: Expected, base: Base, seed: int) -> Predict:
+    scores = expected.scores(trial)
+    if base == "linear" and (found := _projection(trial, scores)) is not None:
+        return lambda x: found.linear(with_one(x))
+    return fit(base, trial.x, scores, seed=seed)
+
+
+def with_one(x: Floats) -> Floats:
+    return np.concatenate([np.ones((len(x), 1)), x], axis=1)
+
+
+def _projection(trial: Trial, scores: Floats) -> Regression | None:
+    """The best linear fit to the effects (Semenova and Chernozhukov, 2021, The Econometrics Journal 24:264-289); None where the
+    columns are too many for it, or no two of them are."""
+    n, p = trial.x.shape
+    if n < PER_COLUMN * (p + 1):
+        return None
+    try:
+        return regress(with_one(trial.x), scores, clusters=trial.cluster)
+    except DataError:
+        return None
+
+
+_STAGES: dict[LearnerName, Fitted] = {"dr": _dr, "x": _x, "t": _t, "s": _s}

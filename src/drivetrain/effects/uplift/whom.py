@@ -1,0 +1,162 @@
+"""Whom to treat, at a gain and a cost, and what that is worth beside treating all, none, or as many by chance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from drivetrain.errors import UsageError
+from drivetrain.figures import number, percent, rough
+from drivetrain.metrics.estimate import Estimate, Statistic
+
+Floats = npt.NDArray[np.float64]
+Verdict = Literal["treat these", "treat all", "treat none", "test first"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Whom:
+    """`treat` (m,) says which of the rows asked about to treat, as the `verdict` has it: those with an `effect` (m,) above
+    `threshold`, all, or none (nor any before a test, where that is the verdict).
+
+    `value` is what the rule of the threshold, by which `share` of those rows would be treated, is worth a row of all, in units of gain less cost, against treating nobody; `beside` holds by how
+    much it is better than treating "all", as many "by chance", and as many of those "most likely anyway" (with the highest
+    outcome without treatment). All are measured on the rows that the effects were learned from, each judged by what has not
+    seen it; intervals are 95 %.
+    """
+
+    treat: npt.NDArray[np.bool_]
+    effect: Floats
+    threshold: float
+    share: float
+    value: Estimate
+    beside: dict[str, Estimate]
+    verdict: Verdict
+    words: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "threshold": self.threshold, "share": self.share, "treated": int(self.treat.sum()), "rows": len(self.treat),
+            "value": self.value.to_json(), "beside": {name: each.to_json() for name, each in self.beside.items()},
+            "verdict": self.verdict, "words": self.words,
+        }  # fmt: skip
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.verdict}: {self.words}",
+            f"to treat: {int(self.treat.sum()):,} of {len(self.treat):,} rows",
+            f"the rule, an effect above {rough(self.threshold)} ({percent(self.share, 0)}), is worth a row of all: {told(self.value)}",
+            *(f"  more than {_NAMES[name]}: {told(each)}" for name, each in self.beside.items()),
+        ]
+        return "\n".join(lines)
+
+
+_NAMES = {
+    "all": "treating all",
+    "by chance": "treating as many by chance",
+    "most likely anyway": "treating as many with the highest outcome anyway",
+}
+
+
+def threshold_of(effect: Floats, gain: float, cost: float, budget: float | None) -> float:
+    """The effect above which a row is treated. Raises UsageError for a gain or a cost that can't be meant."""
+    if not (np.isfinite([gain, cost]).all() and gain != 0):
+        raise UsageError(f"a gain of {gain} for each unit of the outcome can't be weighed against a cost.")
+    if gain < 0:
+        raise UsageError(
+            "the gain is below 0: the outcome is bad.",
+            fix="Turn the outcome round (1 - outcome), so that more of it is better.",
+        )
+    least = cost / gain
+    if budget is None:
+        return least
+    if cost <= 0 or not budget >= 0:
+        raise UsageError(
+            f"a budget of {budget} at a cost of {cost} a row says nothing about how many to treat.",
+            fix="Give a cost above 0 and a budget of at least 0, in the same units.",
+        )
+    affordable = int(budget / cost * (1 + 1e-12))
+    if affordable >= len(effect):
+        return least
+    ordered = np.sort(effect)[::-1]
+    return max(least, float(ordered[affordable]))  # Which is not above itself: so many, and no more, are.
+
+
+def weigh(
+    effect: Floats,
+    threshold: float,
+    gain: float,
+    cost: float,
+    out_of_fold: Floats,
+    scores: Floats,
+    anyway: Floats,
+    cluster: npt.NDArray[Any] | None,
+    *,
+    limited: bool,
+    seed: int,
+) -> Whom:
+    """`effect` (m,) of the rows asked about; `out_of_fold`, `scores` and `anyway` (n,), the outcome without treatment, of those
+    learned from. `limited`: the budget doesn't reach for all."""
+    chosen = out_of_fold > threshold
+    worth = gain * scores - cost
+    share = float(chosen.mean())
+    likely = np.zeros(len(chosen), bool)
+    likely[np.argsort(-anyway, kind="stable")[: int(chosen.sum())]] = True
+
+    def mean(each: Floats) -> Estimate:
+        return Statistic.mean_of(each).drawn_by(cluster).estimate(seed)
+
+    value, everyone = mean(chosen * worth), mean(worth)
+    by_chance = mean(share * worth)
+    beside = {
+        **({} if limited else {"all": mean((chosen - 1.0) * worth)}),
+        "by chance": mean((chosen - share) * worth),
+        "most likely anyway": mean((1.0 * chosen - likely) * worth),
+    }
+    above = effect > threshold
+    instead = beside["by chance"] if limited else beside["all"]
+    verdict, words = _judged(value, instead, by_chance if limited else everyone, share, limited)
+    treat = above if verdict == "treat these" else np.full(len(above), verdict == "treat all")
+    return Whom(treat, effect, threshold, float(above.mean()), value, beside, verdict, words)
+
+
+def _judged(
+    value: Estimate, better: Estimate, plain: Estimate, share: float, limited: bool
+) -> tuple[Verdict, str]:
+    """`plain` is what treating without looking is worth, all or as many; `better` by how much the rule beats that."""
+    blind = "treating as many by chance" if limited else "treating all"
+    if value.low > 0 and better.low > 0:
+        return "treat these", (
+            f"treating {percent(share, 0)} by their effect is worth {told(value)} a row of all, {told(better)} more than {blind}."
+        )
+    if plain.low > 0:
+        much = f"{blind} is worth {told(plain)} a row"
+        if limited:
+            return (
+                "treat these",
+                f"{much}; that the effects choose better than chance isn't shown ({told(better)}).",
+            )
+        return "treat all", f"{much}; that leaving some out is better isn't shown ({told(better)})."
+    if value.low > 0:
+        return "treat these", (
+            f"treating {percent(share, 0)} by their effect is worth {told(value)} a row of all; "
+            f"whether it beats {blind} isn't shown ({told(better)})."
+        )
+    if plain.high < 0:
+        return "treat none", (
+            f"{blind} loses {told(Estimate(-plain.value, -plain.high, -plain.low, plain.method, plain.n))} a row, "
+            f"and that anybody is worth treating isn't shown ({told(value)})."
+        )
+    return (
+        "test first",
+        f"neither treating these ({told(value)} a row) nor {blind} ({told(plain)}) is shown to pay.",
+    )
+
+
+def told(estimate: Estimate) -> str:
+    """A value with its interval."""
+    if np.isnan(estimate.low):
+        return f"{number(estimate.value)} (how sure is not known)"
+    return f"{rough(estimate.value)} ({rough(estimate.low)} to {rough(estimate.high)})"
