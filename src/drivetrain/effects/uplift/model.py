@@ -84,11 +84,6 @@ class Uplift:
         return value - reach, value + reach
 
     @property
-    def out_of_fold(self) -> Floats:
-        """(n,) the effect on each row that was learned from, by what has not seen it."""
-        return self.learned.out_of_fold
-
-    @property
     def scores(self) -> Floats:
         """(n,) numbers whose mean over any group of rows is the effect in that group."""
         return self.learned.scores
@@ -96,7 +91,7 @@ class Uplift:
     @property
     def average(self) -> Estimate:
         """The mean effect over all rows."""
-        return self._mean(self.scores)
+        return Statistic.mean_of(self.scores).drawn_by(self.trial.cluster).estimate(self.seed)
 
     @property
     def calibration(self) -> Coefficient:
@@ -104,58 +99,55 @@ class Uplift:
 
         The best linear predictor of Chernozhukov, Demirer, Duflo and Fernandez-Val (2025), Econometrica 93:1121-1164.
         """
-        fold = self.learned.fold
-        away = self.out_of_fold - (np.bincount(fold, self.out_of_fold) / np.bincount(fold))[fold]
-        if np.ptp(away) < 1e-12 * (1 + np.abs(self.out_of_fold).max()):
-            return Coefficient(
-                "slope", np.nan, np.nan, np.nan, np.nan, np.nan, len(away), "all effects are predicted alike"
-            )
-        design = np.concatenate([np.eye(int(fold.max()) + 1)[fold], away[:, None]], axis=1)
-        names = (*(f"fold {each}" for each in range(design.shape[1] - 1)), "slope")
-        return regress(design, self.scores, names=names, clusters=self.trial.cluster).of("slope")
+        judged = self.learned.judged
+        part = judged.part - judged.part.min()
+        away = judged.effect - (np.bincount(part, judged.effect) / np.bincount(part))[part]
+        if np.abs(away).max() < 1e-12 * (1 + np.abs(judged.effect).max()):
+            unknown = [np.nan] * 5
+            return Coefficient("slope", *unknown, len(away), "all effects are predicted alike")
+        design = np.concatenate([np.eye(int(part.max()) + 1)[part], away[:, None]], axis=1)
+        names = (*(f"part {each}" for each in range(design.shape[1] - 1)), "slope")
+        return regress(design, judged.scores, names=names, clusters=self._cluster).of("slope")
 
     def qini(self) -> Qini:
-        """How well the effects say whom to treat, each row judged by what has not seen it."""
-        return curve_of(self.learned.rank, self.scores, self.trial.cluster, self.seed)
+        """How well such effects say whom to treat, of rows that were judged by what was learned from others before."""
+        return curve_of(self.learned.judged.rank, self.learned.judged.scores, self._cluster, self.seed)
 
     def groups(self, k: int = 5) -> list[Group]:
-        """The rows in k groups of equal size by predicted effect, the least first: predicted beside measured."""
-        order = np.argsort(self.learned.rank, kind="stable")
-        place = np.empty(len(order), np.int64)
-        place[order] = np.arange(len(order)) * k // len(order)
-        return [
-            Group(
-                float((place == each).mean()),
-                float(self.out_of_fold[place == each].mean()),
-                self._mean(self.scores, place == each),
+        """The rows that were judged in k groups of equal size by predicted effect, the least first: predicted beside measured."""
+        judged, cluster = self.learned.judged, self._cluster
+        place = np.minimum((judged.rank * k).astype(np.int64), k - 1)
+        found = list[Group]()
+        for each in np.unique(place):
+            among = place == each
+            drawn = Statistic.mean_of(judged.scores[among]).drawn_by(
+                None if cluster is None else cluster[among]
             )
-            for each in range(k)
-        ]
+            found.append(
+                Group(float(among.mean()), float(judged.effect[among].mean()), drawn.estimate(self.seed))
+            )
+        return found
 
     def profile(self) -> list[Difference]:
         """In what the fifth with the highest effect differs from that with the lowest, the most telling column first."""
-        return profile(self.rows, self.columns, self.learned.rank)
+        return profile(self.rows, self.columns, self.learned.effect(self.trial.x))
 
     def whom(
         self, gain: float = 1.0, cost: float = 0.0, *, budget: float | None = None, rows: Source | None = None
     ) -> Whom:
         """Whom of `rows` to treat (None: of those learned from), where one more of the outcome is worth `gain` and a treatment
         takes `cost`, in the same units; at most as many as `budget` pays for. Raises UsageError for what can't be meant."""
-        effect = self.out_of_fold if rows is None else self.effect(rows)
+        effect = self.learned.effect(self.trial.x) if rows is None else self.effect(rows)
         threshold = threshold_of(effect, gain, cost, budget)
-        return weigh(
-            effect, threshold, gain, cost, self.out_of_fold, self.scores, self.learned.expected.without, self.trial.cluster,
-            limited=threshold > cost / gain, seed=self.seed,
-        )  # fmt: skip
+        return weigh(effect, threshold, gain, cost, self.learned.judged, self._cluster, seed=self.seed)
+
+    @property
+    def _cluster(self) -> npt.NDArray[Any] | None:
+        """Those of the rows that were judged."""
+        return None if self.trial.cluster is None else self.trial.cluster[self.learned.judged.rows]
 
     def _matrix(self, rows: Source) -> Floats:
         return matrix(self.terms, read_columns(rows))
-
-    def _mean(self, values: Floats, among: npt.NDArray[np.bool_] | None = None) -> Estimate:
-        cluster = self.trial.cluster
-        if among is not None:
-            values, cluster = values[among], None if cluster is None else cluster[among]
-        return Statistic.mean_of(values).drawn_by(cluster).estimate(self.seed)
 
     def __str__(self) -> str:
         curve, slope, groups = self.qini(), self.calibration, self.groups()
@@ -198,7 +190,6 @@ def learn_uplift(
     control: object = None,
     learner: LearnerName = "dr",
     base: Base = "linear",
-    folds: int = 5,
     cluster: str | None = None,
     clip: float = 0.0,
     seed: int = 0,
@@ -221,9 +212,9 @@ def learn_uplift(
             f"there is no learner {learner!r} with base {base!r}.",
             fix=f"Learners are {', '.join(get_args(LearnerName))}, bases {', '.join(get_args(Base))}.",
         )
-    if not (2 <= folds <= 50 and 0 <= clip < 0.5):
+    if not 0 <= clip < 0.5:
         raise UsageError(
-            f"{folds} folds and a clip of {clip} can't be meant.", fix="Take 2 to 50, and below 0.5."
+            f"propensities can't be kept {clip} from both 0 and 1.", fix="Take a clip below 0.5."
         )
     columns, notes = _two_arms(read_columns(rows), treatment, treated, control)
     apart = [propensity] if isinstance(propensity, str) else []
@@ -255,7 +246,7 @@ def learn_uplift(
         )  # fmt: skip
     share = bool(np.isin(asked.y, (0, 1)).all())
     trial = Trial(x[:, kept], asked.t, asked.y, chance, asked.clusters, share, clip)
-    learned = learn(trial, learner, base, folds, seed)
+    learned = learn(trial, learner, base, seed)
     if chance is None:
         notes += _overlap(learned.expected.propensity, clip)
     used = tuple(term for term, keep in zip(terms, kept) if keep)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from drivetrain.effects.uplift.learners import Judged
 from drivetrain.errors import UsageError
 from drivetrain.figures import number, percent, rough
 from drivetrain.metrics.estimate import Estimate, Statistic
@@ -21,10 +22,10 @@ class Whom:
     """`treat` (m,) says which of the rows asked about to treat, as the `verdict` has it: those with an `effect` (m,) above
     `threshold`, all, or none (nor any before a test, where that is the verdict).
 
-    `value` is what the rule of the threshold, by which `share` of those rows would be treated, is worth a row of all, in units of gain less cost, against treating nobody; `beside` holds by how
-    much it is better than treating "all", as many "by chance", and as many of those "most likely anyway" (with the highest
-    outcome without treatment). All are measured on the rows that the effects were learned from, each judged by what has not
-    seen it; intervals are 95 %.
+    `value` is what the rule of the threshold, by which `share` of those rows would be treated, is worth a row of all, in units
+    of gain less cost, against treating nobody; `beside` holds by how much it is better than treating "all", as many "by chance",
+    and as many of those "most likely anyway" (with the highest outcome without treatment). All are measured on rows that were
+    judged by what was learned from others before; intervals are 95 %.
     """
 
     treat: npt.NDArray[np.bool_]
@@ -47,7 +48,7 @@ class Whom:
         lines = [
             f"{self.verdict}: {self.words}",
             f"to treat: {int(self.treat.sum()):,} of {len(self.treat):,} rows",
-            f"the rule, an effect above {rough(self.threshold)} ({percent(self.share, 0)}), is worth a row of all: {told(self.value)}",
+            f"the rule (an effect above {rough(self.threshold)}: {percent(self.share, 0)}), a row of all: {told(self.value)}",
             *(f"  more than {_NAMES[name]}: {told(each)}" for name, each in self.beside.items()),
         ]
         return "\n".join(lines)
@@ -89,21 +90,21 @@ def weigh(
     threshold: float,
     gain: float,
     cost: float,
-    out_of_fold: Floats,
-    scores: Floats,
-    anyway: Floats,
+    judged: Judged,
     cluster: npt.NDArray[Any] | None,
     *,
-    limited: bool,
-    seed: int,
+    seed: int = 0,
 ) -> Whom:
-    """`effect` (m,) of the rows asked about; `out_of_fold`, `scores` and `anyway` (n,), the outcome without treatment, of those
-    learned from. `limited`: the budget doesn't reach for all."""
-    chosen = out_of_fold > threshold
-    worth = gain * scores - cost
+    """`effect` (m,) is of the rows asked about, of whom those above `threshold` would be treated; `judged` are rows that tell what
+    that is worth, with their `cluster`."""
+    limited = threshold > cost / gain
+    above = effect > threshold
+    # What was learned from fewer rows predicts effects that differ more: of a budget it is the share that carries over.
+    chosen = judged.rank > 1 - above.mean() if limited else judged.effect > threshold
+    worth = gain * judged.scores - cost
     share = float(chosen.mean())
     likely = np.zeros(len(chosen), bool)
-    likely[np.argsort(-anyway, kind="stable")[: int(chosen.sum())]] = True
+    likely[np.argsort(-judged.expected.without, kind="stable")[: int(chosen.sum())]] = True
 
     def mean(each: Floats) -> Estimate:
         return Statistic.mean_of(each).drawn_by(cluster).estimate(seed)
@@ -115,7 +116,6 @@ def weigh(
         "by chance": mean((chosen - share) * worth),
         "most likely anyway": mean((1.0 * chosen - likely) * worth),
     }
-    above = effect > threshold
     instead = beside["by chance"] if limited else beside["all"]
     verdict, words = _judged(value, instead, by_chance if limited else everyone, share, limited)
     treat = above if verdict == "treat these" else np.full(len(above), verdict == "treat all")
