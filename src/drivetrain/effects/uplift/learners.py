@@ -9,8 +9,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from drivetrain.effects.bases import Base, Predict, fit
 from drivetrain.effects.folds import fold_of
-from drivetrain.effects.uplift.bases import Base, Predict, fit
 from drivetrain.effects.uplift.curve import effect_scores
 from drivetrain.errors import DataError
 from drivetrain.evidence.regression import Regression, regress

@@ -9,11 +9,11 @@ from typing import Any, get_args
 import numpy as np
 import numpy.typing as npt
 
+from drivetrain.effects.bases import Base
 from drivetrain.effects.claim import Claim, claimed
 from drivetrain.effects.design import Term, independent, matrix, terms_of
 from drivetrain.effects.randomised import balance
 from drivetrain.effects.rows import Asked, ask
-from drivetrain.effects.uplift.bases import Base
 from drivetrain.effects.uplift.curve import Qini, curve_of
 from drivetrain.effects.uplift.learners import Learned, LearnerName, Trial, learn, with_one
 from drivetrain.effects.uplift.profile import Difference, profile
