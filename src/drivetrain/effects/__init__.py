@@ -17,6 +17,7 @@ _MODULES: dict[str, str] = {
     "Response": "drivetrain.effects.response",
     "effect": "drivetrain.effects.result",
     "fit": "drivetrain.effects.response",
+    "learn_uplift": "drivetrain.effects.uplift.model",
     "policy_value": "drivetrain.effects.policy",
     "qini": "drivetrain.effects.uplift.curve",
 }

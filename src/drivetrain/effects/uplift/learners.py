@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -192,20 +193,14 @@ def _x(trial: Trial, expected: Expected, base: Base, seed: int) -> Predict:
     of_treated = fit(base, trial.x[given], (trial.outcome - expected.without)[given], seed=seed)
     of_others = fit(base, trial.x[~given], (expected.treated - trial.outcome)[~given], seed=seed)
     if trial.propensity is None:
-        chance = fit(base, trial.x, trial.treated, share=True, seed=seed)
-    else:
-        known = float(trial.propensity.mean())
+        weight = fit(base, trial.x, trial.treated, share=True, seed=seed)
+    else:  # Any weight between 0 and 1 is right; this one is near the least noisy.
+        weight = partial(_alike, float(trial.propensity.mean()))
+    return lambda x: weight(x) * of_others(x) + (1 - weight(x)) * of_treated(x)
 
-        def chance(
-            x: Floats,
-        ) -> Floats:  # Any weight between 0 and 1 is right; this one is near the least noisy.
-            return np.full(len(x), known)
 
-    def effect(x: Floats) -> Floats:
-        weight = chance(x)
-        return weight * of_others(x) + (1 - weight) * of_treated(x)
-
-    return effect
+def _alike(value: float, x: Floats) -> Floats:
+    return np.full(len(x), value)
 
 
 def _dr(trial: Trial, expected: Expected, base: Base, seed: int) -> Predict:

@@ -17,7 +17,7 @@ from drivetrain.effects.rows import Asked, ask
 from drivetrain.effects.uplift.curve import Qini, curve_of
 from drivetrain.effects.uplift.learners import Learned, LearnerName, Trial, learn, with_one
 from drivetrain.effects.uplift.profile import Difference, profile
-from drivetrain.effects.uplift.whom import Whom, threshold_of, told, weigh
+from drivetrain.effects.uplift.whom import Whom, told, weigh
 from drivetrain.errors import DataError, UsageError
 from drivetrain.evidence.regression import Coefficient, regress, t_quantile
 from drivetrain.figures import percent, rough
@@ -103,8 +103,8 @@ class Uplift:
         part = judged.part - judged.part.min()
         away = judged.effect - (np.bincount(part, judged.effect) / np.bincount(part))[part]
         if np.abs(away).max() < 1e-12 * (1 + np.abs(judged.effect).max()):
-            unknown = [np.nan] * 5
-            return Coefficient("slope", *unknown, len(away), "all effects are predicted alike")
+            nan = float("nan")
+            return Coefficient("slope", nan, nan, nan, nan, nan, len(away), "all effects are predicted alike")
         design = np.concatenate([np.eye(int(part.max()) + 1)[part], away[:, None]], axis=1)
         names = (*(f"part {each}" for each in range(design.shape[1] - 1)), "slope")
         return regress(design, judged.scores, names=names, clusters=self._cluster).of("slope")
@@ -138,8 +138,7 @@ class Uplift:
         """Whom of `rows` to treat (None: of those learned from), where one more of the outcome is worth `gain` and a treatment
         takes `cost`, in the same units; at most as many as `budget` pays for. Raises UsageError for what can't be meant."""
         effect = self.learned.effect(self.trial.x) if rows is None else self.effect(rows)
-        threshold = threshold_of(effect, gain, cost, budget)
-        return weigh(effect, threshold, gain, cost, self.learned.judged, self._cluster, seed=self.seed)
+        return weigh(effect, gain, cost, budget, self.learned.judged, self._cluster, seed=self.seed)
 
     @property
     def _cluster(self) -> npt.NDArray[Any] | None:

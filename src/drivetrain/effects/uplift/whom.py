@@ -48,7 +48,7 @@ class Whom:
         lines = [
             f"{self.verdict}: {self.words}",
             f"to treat: {int(self.treat.sum()):,} of {len(self.treat):,} rows",
-            f"the rule (an effect above {rough(self.threshold)}: {percent(self.share, 0)}), a row of all: {told(self.value)}",
+            f"the rule (an effect from {rough(self.threshold)} on: {percent(self.share, 0)}), a row of all: {told(self.value)}",
             *(f"  more than {_NAMES[name]}: {told(each)}" for name, each in self.beside.items()),
         ]
         return "\n".join(lines)
@@ -61,46 +61,54 @@ _NAMES = {
 }
 
 
-def threshold_of(effect: Floats, gain: float, cost: float, budget: float | None) -> float:
-    """The effect above which a row is treated. Raises UsageError for a gain or a cost that can't be meant."""
+def least_effect(gain: float, cost: float) -> float:
+    """The effect above which a treatment pays. Raises UsageError for a gain or a cost that can't be meant."""
     if not (np.isfinite([gain, cost]).all() and gain != 0):
-        raise UsageError(f"a gain of {gain} for each unit of the outcome can't be weighed against a cost.")
+        raise UsageError(
+            f"a gain of {gain} for each unit of the outcome can't be weighed against a cost of {cost}."
+        )
     if gain < 0:
         raise UsageError(
             "the gain is below 0: the outcome is bad.",
             fix="Turn the outcome round (1 - outcome), so that more of it is better.",
         )
-    least = cost / gain
+    return cost / gain
+
+
+def affordable(budget: float | None, cost: float, rows: int) -> int:
+    """How many of so many rows a budget pays for."""
     if budget is None:
-        return least
-    if cost <= 0 or not budget >= 0:
+        return rows
+    if not (cost > 0 and budget >= 0):
         raise UsageError(
             f"a budget of {budget} at a cost of {cost} a row says nothing about how many to treat.",
             fix="Give a cost above 0 and a budget of at least 0, in the same units.",
         )
-    affordable = int(budget / cost * (1 + 1e-12))
-    if affordable >= len(effect):
-        return least
-    ordered = np.sort(effect)[::-1]
-    return max(least, float(ordered[affordable]))  # Which is not above itself: so many, and no more, are.
+    return min(rows, int(min(budget / cost * (1 + 1e-12), 1e18)))
 
 
 def weigh(
     effect: Floats,
-    threshold: float,
     gain: float,
     cost: float,
+    budget: float | None,
     judged: Judged,
     cluster: npt.NDArray[Any] | None,
     *,
     seed: int = 0,
 ) -> Whom:
-    """`effect` (m,) is of the rows asked about, of whom those above `threshold` would be treated; `judged` are rows that tell what
-    that is worth, with their `cluster`."""
-    limited = threshold > cost / gain
-    above = effect > threshold
+    """`effect` (m,) is of the rows asked about; `judged` are rows that tell what treating such is worth, with their `cluster`."""
+    least = least_effect(gain, cost)
+    most = affordable(budget, cost, len(effect))
+    above = effect > least
+    limited = bool(above.sum() > most)
+    if limited:
+        first = np.argsort(-effect, kind="stable")[:most]
+        above = np.zeros(len(effect), bool)
+        above[first] = True
     # What was learned from fewer rows predicts effects that differ more: of a budget it is the share that carries over.
-    chosen = judged.rank > 1 - above.mean() if limited else judged.effect > threshold
+    chosen = judged.rank > 1 - above.mean() if limited else judged.effect > least
+    threshold = float(effect[above].min()) if limited and above.any() else least
     worth = gain * judged.scores - cost
     share = float(chosen.mean())
     likely = np.zeros(len(chosen), bool)
@@ -144,7 +152,7 @@ def _judged(
             f"treating {percent(share, 0)} by their effect is worth {told(value)} a row of all; "
             f"whether it beats {blind} isn't shown ({told(better)})."
         )
-    if plain.high < 0:
+    if plain.high < 0 and value.value <= 0:
         return "treat none", (
             f"{blind} loses {told(Estimate(-plain.value, -plain.high, -plain.low, plain.method, plain.n))} a row, "
             f"and that anybody is worth treating isn't shown ({told(value)})."
