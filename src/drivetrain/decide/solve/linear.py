@@ -44,11 +44,12 @@ def linear(
     constant: float = 0.0,
     soft: Floats | None = None,
     seconds: float = SECONDS,
+    priced: bool = True,
 ) -> Point:
     """Minimise cost @ x + constant, where rows @ x <= limits and lower <= x <= upper.
 
     `cost`, `lower`, `upper` (n,), `rows` (C, n), dense or of scipy.sparse, `limits` (C,). `whole` (n,): which are whole numbers.
-    `soft` (C,): what passing a limit by one costs, inf where it must hold. Of settings that are equally good it is the one that
+    `soft` (C,): what passing a limit by one costs, inf where it must hold. `priced`: the limits' prices are wanted too. Of settings that are equally good it is the one that
     HiGHS comes to, which on one machine and version is always the same. Raises Infeasible and Unbounded.
     """
     from scipy.optimize import Bounds, LinearConstraint, milp
@@ -56,12 +57,12 @@ def linear(
 
     count, kinds = len(cost), np.zeros(len(cost)) if whole is None else whole.astype(np.float64)
     matrix = csr_array(rows) if len(limits) else csr_array((0, count))
-    priced = np.zeros(0, np.intp) if soft is None else np.flatnonzero(np.isfinite(soft))
-    if soft is not None and len(priced):
-        passes = diags_array(np.ones(len(limits)), format="csr")[:, priced]
+    bought = np.zeros(0, np.intp) if soft is None else np.flatnonzero(np.isfinite(soft))
+    if soft is not None and len(bought):
+        passes = diags_array(np.ones(len(limits)), format="csr")[:, bought]
         matrix = csr_array(hstack([matrix, -passes]))
-        more = len(priced)
-        cost, kinds = np.concatenate([cost, soft[priced]]), np.concatenate([kinds, np.zeros(more)])
+        more = len(bought)
+        cost, kinds = np.concatenate([cost, soft[bought]]), np.concatenate([kinds, np.zeros(more)])
         lower = np.concatenate([lower, np.zeros(more)])
         upper = np.concatenate([upper, np.full(more, np.inf)])
     where = LinearConstraint(matrix, -np.inf, limits) if len(limits) else ()
@@ -81,7 +82,7 @@ def linear(
         bound = float(found.mip_dual_bound) + constant if found.mip_dual_bound is not None else -np.inf
     else:
         bound = float(found.fun) + constant
-    duals = _duals(cost, matrix, limits, lower, upper, kinds, x)
+    duals = _duals(cost, matrix, limits, lower, upper, kinds, x) if priced else np.zeros(len(limits))
     return Point(x[:count], value, _certificate(value, bound, seconds, kinds), duals, int(found.mip_node_count or 1))
 
 
