@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from drivetrain.decide.solution import Certificate
 from drivetrain.decide.solve import cpsat
-from drivetrain.decide.solve.linear import SECONDS, Infeasible, linear
+from drivetrain.decide.solve.highs import SECONDS, Infeasible, linear
+from drivetrain.decide.solve.library import scipy
 from drivetrain.decide.solve.point import Point
 from drivetrain.decide.solve.tables import Tabled
 
@@ -33,7 +35,9 @@ def choices(
         places, bound = cpsat.cpsat(objective, constraints, sizes, seconds=seconds, seed=seed)
         if places is None:
             raise Infeasible(
-                "no combination keeps to all limits." if np.isinf(bound) else f"no combination was found within {seconds:g} s.",
+                "no combination keeps to all limits."
+                if np.isinf(bound)
+                else f"no combination was found within {seconds:g} s.",
                 fix="Loosen a limit, or give it a price (soft).",
             )
     else:
@@ -43,10 +47,12 @@ def choices(
     name = "CP-SAT" if by == "cp-sat" else "HiGHS"
     many = float(np.prod(np.array(sizes, np.float64)))
     if gap <= 1e-7 * (1 + abs(value)):
-        words = f"none of {many:.3g} combinations is better ({name}, branch and bound on the tables of {len(sizes)} levers)"
+        words = f"None of {many:.3g} combinations is better ({name}, branch and bound on the tables of {len(sizes)} levers)."
     else:
-        words = f"none of {many:.3g} combinations is better by more than {gap:.4g}; {name} was stopped after {seconds:g} s"
-    return Point(places.astype(np.float64), value, Certificate("gap", gap, words, bound), np.zeros(len(constraints)))
+        words = f"None of {many:.3g} combinations is better by more than {gap:.4g}; {name} was stopped after {seconds:g} s."
+    return Point(
+        places.astype(np.float64), value, Certificate("gap", gap, words, bound), np.zeros(len(constraints))
+    )
 
 
 def _by_highs(
@@ -54,7 +60,7 @@ def _by_highs(
 ) -> tuple[Places, float]:
     """A switch for each place of each lever; for two levers that work together a share of each pair of places, whose sums are these
     switches (the local polytope, which is the tightest that is linear in size)."""
-    from scipy.sparse import csr_array
+    csr_array = scipy("sparse").csr_array
 
     starts = np.cumsum([0, *sizes])
     switches = int(starts[-1])
@@ -91,14 +97,16 @@ def _by_highs(
             equals(np.append(places[p], starts[i] + p), np.append(np.ones(sizes[j]), -1.0), 0.0)
         for q in range(sizes[j]):
             equals(np.append(places[:, q], starts[j] + q), np.append(np.ones(sizes[i]), -1.0), 0.0)
-    both = csr_array((weight, (where, which)), shape=(equal, width))
-    from scipy.sparse import vstack
-
-    rows = [both, -both, *([csr_array(np.stack([flat(each) for each in constraints]))] if constraints else [])]
+    both: Any = csr_array((weight, (where, which)), shape=(equal, width))
+    rows = [
+        both,
+        -both,
+        *([csr_array(np.stack([flat(each) for each in constraints]))] if constraints else []),
+    ]
     limits = np.concatenate([level, -np.array(level), [-each.constant for each in constraints]])
     whole = np.arange(width) < switches
     found = linear(
-        flat(objective), vstack(rows), limits, np.zeros(width), np.ones(width), whole,
+        flat(objective), scipy("sparse").vstack(rows), limits, np.zeros(width), np.ones(width), whole,
         constant=objective.constant, seconds=seconds, priced=False,
     )  # fmt: skip
     places = np.array([int(found.x[starts[i] : starts[i + 1]].argmax()) for i in range(len(sizes))], np.intp)

@@ -3,6 +3,7 @@ together."""
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from collections.abc import Sequence
 from typing import Any
@@ -27,7 +28,7 @@ def cpsat(
 ) -> tuple[Places | None, float]:
     """(places (n,), a bound that nothing passes): the least `objective` where all `constraints` are at most 0. No places: there are
     none, and the bound is inf, or none were found in time."""
-    from ortools.sat.python import cp_model
+    cp_model: Any = importlib.import_module("ortools.sat.python.cp_model")
 
     model: Any = cp_model.CpModel()
     hot = [[model.new_bool_var("") for _ in range(size)] for size in sizes]
@@ -70,7 +71,9 @@ def cpsat(
     bound = solver.best_objective_bound / unit + objective.constant
     if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         return None, float(bound)
-    return np.array([next(p for p, each in enumerate(some) if solver.value(each)) for some in hot], np.intp), float(bound)
+    return np.array(
+        [next(p for p, each in enumerate(some) if solver.value(each)) for some in hot], np.intp
+    ), float(bound)
 
 
 def _largest(table: Tabled) -> float:

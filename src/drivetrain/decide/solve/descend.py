@@ -31,8 +31,8 @@ def descend(
     """(point, whether it keeps to the limits): `ask` gives values (S,) and by how much limits are passed (S,) of places (S, n).
 
     Less passed comes first, then the value. From `starts` and others by chance each lever in turn takes its best setting while
-    that betters anything, then two levers at a time; then a few levers of the best so far are changed by chance, and so on (iterated
-    local search: Lourenço, Martin and Stützle, 2003). At most `calls` settings are asked about.
+    that betters anything, then two levers at a time; then a few levers of the best so far are changed by chance, and so on
+    (iterated local search: Lourenço, Martin and Stützle, 2003). At most `calls` settings are asked about.
     """
     asked, made, shape = _Counted(ask, calls), np.random.default_rng(seed), np.array(sizes)
     two = _two_at_once(shape)
@@ -48,10 +48,12 @@ def descend(
         best = min(best, found, key=lambda each: each[0])
     (passed, value), places = best
     words = (
-        f"the best of {asked.count:,} tries among {float(np.prod(shape.astype(np.float64))):.3g} combinations, each start bettered by "
-        "one or two levers at a time: a better one may exist"
+        f"The best of {asked.count:,} tries among {float(np.prod(shape.astype(np.float64))):.3g} combinations, each start "
+        "bettered by one or two levers at a time. A better one may exist."
     )
-    return Point(places.astype(np.float64), value, Certificate("search", np.nan, words), evaluations=asked.count), passed <= 0
+    return Point(
+        places.astype(np.float64), value, Certificate("search", np.nan, words), evaluations=asked.count
+    ), passed <= 0
 
 
 def _kicked(places: Places, sizes: Places, made: np.random.Generator) -> Places:
@@ -63,11 +65,12 @@ def _kicked(places: Places, sizes: Places, made: np.random.Generator) -> Places:
 
 
 def _two_at_once(sizes: Places) -> Places | None:
-    """(M, 4): lever, by how many places, other lever, by how many (around the end); None where these are too many to try them all."""
+    """(M, 4): lever, by how many places, other lever, by how many (around the end); None where these are too many."""
     total = (int((sizes - 1).sum()) ** 2 - int(((sizes - 1) ** 2).sum())) // 2
     if total > 4 * ONCE:
         return None
-    levers, moves = np.repeat(np.arange(len(sizes)), sizes - 1), np.concatenate([np.arange(1, size) for size in sizes])
+    levers = np.repeat(np.arange(len(sizes)), sizes - 1)
+    moves = 1 + np.arange(len(levers)) - (np.cumsum(sizes - 1) - (sizes - 1))[levers]
     one, two = np.triu_indices(len(levers), 1)
     apart = levers[one] != levers[two]
     one, two = one[apart], two[apart]
@@ -99,7 +102,7 @@ def _down(
         for lever in made.permutation(len(sizes)):
             if asked.left <= 0:
                 break
-            tried = _changed(places, lever, sizes[lever], made)
+            tried = _changed(places, int(lever), int(sizes[lever]), made)
             found, at = asked.best(tried)
             if found < worth:
                 worth, places, moved = found, tried[at], True
@@ -139,7 +142,9 @@ def _both(
     if two is None:
         first = made.integers(0, len(sizes), ONCE)
         second = (first + made.integers(1, len(sizes), ONCE)) % len(sizes)
-        two = np.column_stack([first, made.integers(0, sizes[first]), second, made.integers(0, sizes[second])])
+        two = np.column_stack(
+            [first, made.integers(0, sizes[first]), second, made.integers(0, sizes[second])]
+        )
     for some in np.split(two, range(ONCE, len(two), ONCE)):
         if asked.left <= 0:
             break

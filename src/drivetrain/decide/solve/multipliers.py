@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.decide.solution import Certificate
+from drivetrain.decide.solve.library import scipy
 from drivetrain.decide.solve.point import Point
-from drivetrain.decide.solve.separable import GRID, Asked, between
+from drivetrain.decide.solve.rows import GRID, Asked, between
 from drivetrain.errors import UsageError
 
 Floats = npt.NDArray[np.float64]
@@ -85,6 +86,7 @@ def priced(table: Table, names: tuple[str, ...]) -> Priced:
 def _of_one(table: Table, cuts: list[Places], values: list[float], overs: list[Floats]) -> Priced:
     """Where the line of what passes the limit and the line of what keeps to it meet, until nothing lies below that."""
     low, high = 0, 1
+    price = bound = 0.0
     for _ in range(ROUNDS):
         price = (values[high] - values[low]) / float(overs[low][0] - overs[high][0])
         meet = values[low] + price * float(overs[low][0])
@@ -102,8 +104,6 @@ def _of_one(table: Table, cuts: list[Places], values: list[float], overs: list[F
 
 def _of_several(table: Table, cuts: list[Places], values: list[float], overs: list[Floats]) -> Priced:
     """The same in several dimensions: the highest point below all planes is a linear program, whose own prices mix the settings."""
-    from scipy.optimize import linprog
-
     count = len(table.limits)
     finite = table.value[np.isfinite(table.value)]
     scale = max(float(np.ptp(finite)), 1e-12) / np.maximum(np.ptp(table.uses, axis=(1, 2)), 1e-12)
@@ -111,8 +111,12 @@ def _of_several(table: Table, cuts: list[Places], values: list[float], overs: li
     for _ in range(ROUNDS):
         # Unknowns: the bound, and prices in units of `scale`.
         planes = np.column_stack([np.ones(len(cuts)), -np.stack(overs) * scale])
-        found = linprog(
-            np.r_[-1.0, np.zeros(count)], planes, np.array(values), bounds=[(None, None), *[(0, reach)] * count], method="highs"
+        found = scipy("optimize").linprog(
+            np.r_[-1.0, np.zeros(count)],
+            planes,
+            np.array(values),
+            bounds=[(None, None), *[(0, reach)] * count],
+            method="highs",
         )
         if found.x is None:
             break
@@ -135,6 +139,11 @@ def _of_several(table: Table, cuts: list[Places], values: list[float], overs: li
     return best
 
 
+def _all(table: Floats) -> Places:
+    """The number of each row."""
+    return np.arange(table.shape[1], dtype=np.intp)
+
+
 def _slack(limits: Floats) -> Floats:
     """By how much a limit may be passed: what adding many numbers up may be wrong by."""
     return 1e-9 * (1 + np.abs(limits))
@@ -145,7 +154,7 @@ def kept(table: Table, priced: Priced) -> Places | None:
     lose the least for what they free. None where moving one limit's rows breaks another's for ever."""
     places = priced.mixed[int(np.argmax(priced.shares))].copy()
     cost = table.value + np.tensordot(priced.prices, table.uses, 1)
-    rows = np.arange(cost.shape[1])
+    rows = _all(cost)
     for _ in range(50):
         _, over = table.sums(places)
         excess = over / (1 + np.abs(table.limits))
@@ -159,7 +168,7 @@ def kept(table: Table, priced: Priced) -> Places | None:
         to = ratio.argmin(0)
         order = np.argsort(ratio[to, rows], kind="stable")
         order = order[np.isfinite(ratio[to, rows][order])]
-        enough = int(np.searchsorted(np.cumsum(freed[to, rows][order]), over[worst])) + 1
+        enough = int(np.searchsorted(np.cumsum(freed[to, rows][order]), float(over[worst]))) + 1
         if not len(order):
             return None
         places[order[:enough]] = to[order[:enough]]
@@ -168,14 +177,16 @@ def kept(table: Table, priced: Priced) -> Places | None:
 
 def _filled(table: Table, places: Places) -> Places:
     """The same, where rows that can still be bettered within the limits are: the most for what it uses first."""
-    rows = np.arange(table.value.shape[1])
+    rows = _all(table.value)
     for _ in range(20):
         left = -table.sums(places)[1] + _slack(table.limits)
         gain = table.value[places, rows] - table.value
         more = table.uses - table.uses[:, places, rows][:, None]
         used = np.maximum(more / np.maximum(left, 1e-300)[:, None, None], 0).max(0)
         with np.errstate(all="ignore"):
-            worth = np.where((gain > EXACT) & (more <= left[:, None, None]).all(0), gain / (used + 1e-12), 0.0)
+            worth = np.where(
+                (gain > EXACT) & (more <= left[:, None, None]).all(0), gain / (used + 1e-12), 0.0
+            )
         to = worth.argmax(0)
         order = np.argsort(-worth[to, rows], kind="stable")
         order = order[worth[to, rows][order] > 0]
@@ -209,14 +220,16 @@ def _in_steps(asked: Asked, levels: Floats) -> Point:
         raise _not_found(rows.names)
     value = table.sums(places)[0]
     gap = max(value - prices.bound, 0.0)
-    words = f"no setting is better by more than {gap:.3g}: the limits' prices give a bound (duality)"
+    words = f"No setting is better by more than {gap:.3g}: the limits' prices give a bound (duality)."
     x = table.x[places, np.arange(count)]
     return Point(x, value, Certificate("gap", gap, words, prices.bound), prices.prices, asked.evaluations)
 
 
 def _not_found(names: tuple[str, ...]) -> UsageError:
     return UsageError(
-        "no settings were found that keep to all limits together.", where=", ".join(names), fix="Loosen one of them."
+        "no settings were found that keep to all limits together.",
+        where=", ".join(names),
+        fix="Loosen one of them.",
     )
 
 
@@ -239,16 +252,20 @@ def _continuous(asked: Asked, convex: bool) -> Point:
     from drivetrain.decide.solve.newton import polished
 
     rows = asked.rows
-    count, span = len(rows.lower), rows.upper - rows.lower
+    span = rows.upper - rows.lower
     first = table = _asked_about(asked, between(rows.lower, rows.upper, GRID))
     seen = convex or _looks_convex(first)
     width = span / (GRID - 1)
+    x, multipliers = rows.lower, np.zeros(len(rows.limits))
     for zoom in range(ZOOMS):
         prices = priced(table, rows.names)
         x = _centre(table, prices, width, seen)
         if x is None:
             raise _not_found(rows.names)
-        if zoom >= 2 and (found := polished(asked, x, np.maximum(width, 1e-9 * span), prices.prices)) is not None:
+        if (
+            zoom >= 2
+            and (found := polished(asked, x, np.maximum(width, 1e-9 * span), prices.prices)) is not None
+        ):
             x, multipliers = found
             break
         multipliers = prices.prices
@@ -263,6 +280,7 @@ def _continuous(asked: Asked, convex: bool) -> Point:
 
 def _looks_convex(table: Table) -> bool:
     """Whether values and uses bend upwards all over the grid."""
+
     def bends(values: Floats) -> bool:
         with np.errstate(all="ignore"):
             second = values[..., 2:, :] - 2 * values[..., 1:-1, :] + values[..., :-2, :]
@@ -273,8 +291,8 @@ def _looks_convex(table: Table) -> bool:
 
 
 def _centre(table: Table, prices: Priced, width: Floats, convex: bool) -> Floats | None:
-    """(R,) settings to look around: where all is convex those between the mixed ones, else ones of the table that keep to the limits."""
-    rows = np.arange(table.x.shape[1])
+    """(R,) settings to look around: between the mixed ones where all is convex, else ones of the table that keep to the limits."""
+    rows = _all(table.x)
     mixed = np.stack([table.x[each, rows] for each in prices.mixed])
     if convex or bool((np.ptp(mixed, axis=0) <= 2 * width).all()):
         return np.tensordot(prices.shares, mixed, 1)
@@ -294,13 +312,13 @@ def _certified(asked: Asked, first: Table, x: Floats, prices: Floats, convex: bo
         raise _not_found(rows.names)
     gap = max(total - bound, 0.0)
     if convex:
-        words = f"convex in each row: no setting is better by more than {gap:.3g} (duality)"
+        words = f"Convex in each row: no setting is better by more than {gap:.3g} (duality)."
         certificate = Certificate("kkt", gap, words, bound)
     else:
         shape = "bends one way on a grid of" if seen else "was tried at"
         words = (
-            f"{gap:.3g} from the best that the limits' prices allow, where each row's objective {shape} {GRID} settings: "
-            "no proof of what lies between them"
+            f"It is {gap:.3g} from the best that the limits' prices allow, where each row's objective {shape} {GRID} settings; "
+            "what lies between them isn't proven."
         )
         certificate = Certificate("multistart", gap, words, bound)
     return Point(x, total, certificate, prices, asked.evaluations)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from drivetrain.decide.solve.separable import Asked
+from drivetrain.decide.solve.rows import Asked
 
 Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 STEPS = 8
 FINE = 1e-3
 """Of a window: how far apart the three settings are whose values tell slope and bend."""
@@ -30,7 +31,9 @@ def polished(asked: Asked, x: Floats, width: Floats, prices: Floats) -> tuple[Fl
         value, uses = asked(np.stack([middle - apart, middle, middle + apart]))
         if not (np.isfinite(value).all() and np.isfinite(uses).all()):
             return None
-        found = _priced(_parabola(value, apart), _parabola(uses, apart), rows.limits, prices, low - middle, high - middle)
+        found = _priced(
+            _parabola(value, apart), _parabola(uses, apart), rows.limits, prices, low - middle, high - middle
+        )
         if found is None:
             return None
         step, prices = found
@@ -70,14 +73,18 @@ def _priced(
     None where a row bends the wrong way, so that no price keeps it from an end of its window.
     """
 
-    def steps(at: Floats) -> tuple[Floats, Floats, Floats]:
+    def steps(at: Floats) -> tuple[Floats, Floats, Flags]:
         slope, bend = (value[n] + np.tensordot(at, uses[n], 1) for n in (1, 2))
         scale = np.abs(slope).max(initial=0) / max(float((high - low).max()), 1e-300)
         flat = bend <= 1e-9 * scale
         with np.errstate(all="ignore"):
-            inner = np.where(flat, np.where(slope > 0, low, np.where(slope < 0, high, 0.0)), -slope / np.where(flat, 1.0, bend))
+            inner = np.where(
+                flat,
+                np.where(slope > 0, low, np.where(slope < 0, high, 0.0)),
+                -slope / np.where(flat, 1.0, bend),
+            )
         step = np.clip(inner, low, high)
-        return step, bend, flat | (step != inner)
+        return step, bend, np.asarray(flat | (step != inner), np.bool_)
 
     def over(step: Floats) -> Floats:
         return (uses[0] + step * uses[1] + step**2 / 2 * uses[2]).sum(1) - limits

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from drivetrain.decide.solution import Certificate
 from drivetrain.decide.solve.multipliers import Table, priced
 from drivetrain.decide.solve.point import Point
-from drivetrain.decide.solve.separable import GRID, RowProblem, between, separable
+from drivetrain.decide.solve.rows import GRID, RowProblem, between, separable
 from drivetrain.decide.solve.tree import Column, Leaf, Tree, best_tree, leaf_of, leaves
 from drivetrain.errors import UsageError
 
@@ -48,7 +48,9 @@ class Readable:
 def readable(rows: RowProblem, columns: Sequence[Column], depth: int, *, seed: int = 0) -> Readable:
     """The rule of at most `depth` questions (1 to 3) about `columns`. Raises UsageError where no rule keeps to the limits."""
     if not 1 <= depth <= 3:
-        raise UsageError(f"a rule of depth {depth}.", fix="A rule that a person can read has 1 to 3 questions in a row.")
+        raise UsageError(
+            f"a rule of depth {depth}.", fix="A rule that a person can read has 1 to 3 questions in a row."
+        )
     count = len(rows.lower)
     asked, columns_of = _Limits(rows), {column.name: column.values for column in columns}
     table = _table(rows)
@@ -81,10 +83,19 @@ def readable(rows: RowProblem, columns: Sequence[Column], depth: int, *, seed: i
 def _certificate(value: float, bound: float, depth: int, steps: bool) -> Certificate:
     gap = max(value - bound, 0.0)
     if steps and depth <= 2:
-        words = f"no other rule of {depth} such questions, each leaf with {SHARE:.0%} of the rows, is better"
-        return Certificate("gap", gap, words + (f" by more than {gap:.4g}" if gap > 1e-9 * (1 + abs(value)) else ""), bound)
-    why = "first questions are tried by what follows them two deep" if depth > 2 else f"questions were chosen at {GRID} settings"
-    return Certificate("multistart", gap, f"the best rule that was found: {why}, which is no proof")
+        words = f"No other rule of {depth} such questions, each leaf with {SHARE:.0%} of the rows, is better"
+        return Certificate(
+            "gap",
+            gap,
+            words + (f" by more than {gap:.4g}" if gap > 1e-9 * (1 + abs(value)) else "") + ".",
+            bound,
+        )
+    why = (
+        "first questions are tried by what follows them two deep"
+        if depth > 2
+        else f"questions were chosen at {GRID} settings"
+    )
+    return Certificate("multistart", gap, f"The best rule that was found: {why}, which is no proof.")
 
 
 def _settled(groups: Grouped) -> Point:
@@ -129,7 +140,9 @@ def _honest(cost: Floats, columns: Sequence[Column], depth: int, seed: int) -> t
     for side in (0, 1):
         chosen, judged = np.flatnonzero(half != side), np.flatnonzero(half == side)
         some = [Column(each.name, each.values[chosen], each.levels) for each in columns]
-        tree = best_tree(np.ascontiguousarray(cost[:, chosen].T), some, depth, max(int(np.ceil(SHARE * len(chosen))), 1))
+        tree = best_tree(
+            np.ascontiguousarray(cost[:, chosen].T), some, depth, max(int(np.ceil(SHARE * len(chosen))), 1)
+        )
         leaf = leaf_of(tree, {each.name: each.values[judged] for each in columns}, len(judged))
         places = np.array([place for _, place in leaves(tree)])[leaf]
         alone = int(cost[:, chosen].sum(1).argmin())
@@ -169,8 +182,10 @@ class Grouped:
 
     def value(self, x: Floats) -> tuple[Floats, Floats]:
         value, uses = self.rows.value(x[:, self.group])
-        add = lambda each: np.add.reduceat(each[..., self.order], self.starts, axis=-1)  # noqa: E731
-        return add(value), add(uses)
+        return self._sums(value), self._sums(uses)
+
+    def _sums(self, each: Floats) -> Floats:
+        return np.add.reduceat(each[..., self.order], self.starts, axis=-1)
 
     def part(self, rows: slice) -> RowProblem:
         raise AssertionError("a rule has few leaves")
@@ -178,16 +193,21 @@ class Grouped:
 
 def worded(found: Readable, shown: Sequence[str] = ()) -> tuple[str, ...]:
     """A sentence for each leaf, then what the rule is worth: the lever's choices may be `shown` by name."""
-    lines = [f"{words}: {shown[int(at)] if shown else format(at, '.6g')} ({rows:,} rows)" for words, at, rows in found.leaves]
+    lines = [
+        f"{words}: {shown[int(at)] if shown else format(at, '.6g')} ({rows:,} rows)"
+        for words, at, rows in found.leaves
+    ]
     if isinstance(found.tree, Leaf):
         lines.append("no question among those columns betters one setting for all")
         return tuple(lines)
     mean, low, high = found.gain
     if not np.isnan(mean):
         lines.append(
-            f"better than one setting for all by {mean:.4g} a row ({low:.4g} to {high:.4g}, 90 %), each chosen on the other half of the rows"
+            f"better than one setting for all by {mean:.4g} a row ({low:.4g} to {high:.4g}), each chosen on the other half"
         )
     if found.own is not None and found.one > found.own:
         share = (found.one - found.value) / (found.one - found.own)
-        lines.append(f"it keeps {share:.0%} of what a setting of its own for each row would gain over one for all")
+        lines.append(
+            f"it keeps {share:.0%} of what a setting of its own for each row would gain over one for all"
+        )
     return tuple(lines)

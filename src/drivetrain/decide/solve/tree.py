@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from drivetrain.decide.solve.library import scipy
+
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Places = npt.NDArray[np.intp]
@@ -103,7 +105,13 @@ def best_tree(values: Floats, columns: Sequence[Column], depth: int, least: int 
     """The tree of at most `depth` (1 to 3) under which `values` (R, L) of rows and settings, of which less is better, sum to the
     least. Each leaf has at least `least` rows. Of equally good trees it is the one with fewer questions, then the first."""
     count = len(values)
-    binned = [each for each in (_binned(column, max(4, min(THRESHOLDS, QUESTIONS // max(len(columns), 1)))) for column in columns) if each.questions]
+    binned = [
+        each
+        for each in (
+            _binned(column, max(4, min(THRESHOLDS, QUESTIONS // max(len(columns), 1)))) for column in columns
+        )
+        if each.questions
+    ]
     return _grown(values, np.arange(count), binned, depth, least)[1]
 
 
@@ -126,7 +134,7 @@ def _binned(column: Column, most: int) -> _Binned:
         bins = np.full(len(values), len(asked), np.intp)
         for place, level in enumerate(asked):
             bins[values == level] = place
-        questions = [Question(column.name, float(level), column.levels[level]) for level in asked]
+        questions = [Question(column.name, float(level), column.levels[int(level)]) for level in asked]
         return _Binned(column.name, bins, questions, np.eye(len(asked), len(asked) + 1))
     known = np.unique(values[~np.isnan(values)])
     if len(known) > most + 1:
@@ -143,6 +151,7 @@ def _readable(known: Floats) -> Floats:
     if not len(low):
         return low
     middle = (low + high) / 2
+    rounded, fits = middle, middle >= low
     with np.errstate(all="ignore"):
         unit = 10.0 ** np.ceil(np.log10(np.maximum(high - low, 1e-300)))
         for _ in range(3):
@@ -154,7 +163,9 @@ def _readable(known: Floats) -> Floats:
     return np.where(fits, rounded, middle)
 
 
-def _grown(values: Floats, rows: Places, columns: list[_Binned], depth: int, least: int) -> tuple[float, Tree]:
+def _grown(
+    values: Floats, rows: Places, columns: list[_Binned], depth: int, least: int
+) -> tuple[float, Tree]:
     """(sum, tree) of some of the rows."""
     whole = values[rows].sum(0)
     place = int(whole.argmin())
@@ -176,8 +187,6 @@ class _Sums:
     """Of each question, and of each two, the sums (L,) over the rows that answer yes (to both), and how many these are."""
 
     def __init__(self, values: Floats, rows: Places, columns: list[_Binned], *, pairs: bool) -> None:
-        from scipy.sparse import csr_array
-
         given = np.column_stack([values[rows], np.ones(len(rows))])
         self.rows, self.columns = rows, columns
         self.questions = [each for column in columns for each in column.questions]
@@ -189,7 +198,9 @@ class _Sums:
         self.both = np.zeros((count, count, width)) if pairs else np.zeros((0, 0, width))
 
         def binned(places: Places, size: int) -> Floats:
-            hot = csr_array((np.ones(len(rows)), (places, np.arange(len(rows)))), shape=(size, len(rows)))
+            hot = scipy("sparse").csr_array(
+                (np.ones(len(rows)), (places, np.arange(len(rows)))), shape=(size, len(rows))
+            )
             return np.asarray(hot @ given)
 
         for a, first in enumerate(columns):
@@ -198,7 +209,9 @@ class _Sums:
             self.one[self.slices[a]] = first.asks @ single
             for b, second in enumerate(columns[: a + 1] if pairs else ()):
                 if a == b:
-                    self.both[self.slices[a], self.slices[a]] = np.einsum("pb,qb,bl->pql", first.asks, first.asks, single, optimize=True)
+                    self.both[self.slices[a], self.slices[a]] = np.einsum(
+                        "pb,qb,bl->pql", first.asks, first.asks, single, optimize=True
+                    )
                     continue
                 other = second.asks.shape[1]
                 table = binned(mine * other + second.bins[rows], size * other).reshape(size, other, width)
@@ -217,7 +230,9 @@ class _Sums:
         if not np.isfinite(split.min(initial=np.inf)):
             return np.inf, Leaf(0)
         at = int(split.argmin())
-        return float(split[at]), Branch(self.questions[at], _leaf(self.one[at]), _leaf(self.total - self.one[at]))
+        return float(split[at]), Branch(
+            self.questions[at], _leaf(self.one[at]), _leaf(self.total - self.one[at])
+        )
 
     def _sides(self, least: int) -> tuple[Floats, Floats, Floats, Floats]:
         """(Q, Q) the least sums of a second question among the rows that say yes to the first, and no; and (Q,) of no second."""
@@ -225,7 +240,12 @@ class _Sums:
         yes = _least(self.both, least) + _least(no, least)
         other = self.one[None] - self.both  # No to the first, yes to the second.
         rest = self.total - self.one[:, None] - other
-        return yes, _least(other, least) + _least(rest, least), _least(self.one, least), _least(self.total - self.one, least)
+        return (
+            yes,
+            _least(other, least) + _least(rest, least),
+            _least(self.one, least),
+            _least(self.total - self.one, least),
+        )
 
     def pair(self, least: int) -> tuple[float, Tree]:
         yes, no, yes_alone, no_alone = self._sides(least)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.decide.solution import Certificate
+from drivetrain.decide.solve.library import scipy
 from drivetrain.decide.solve.point import Point
 from drivetrain.errors import UsageError
 
@@ -49,27 +50,26 @@ def linear(
     """Minimise cost @ x + constant, where rows @ x <= limits and lower <= x <= upper.
 
     `cost`, `lower`, `upper` (n,), `rows` (C, n), dense or of scipy.sparse, `limits` (C,). `whole` (n,): which are whole numbers.
-    `soft` (C,): what passing a limit by one costs, inf where it must hold. `priced`: the limits' prices are wanted too. Of settings that are equally good it is the one that
+    `soft` (C,): what passing a limit by one costs, inf where it must hold. `priced`: the limits' prices
+    are wanted too. Of settings that are equally good it is the one that
     HiGHS comes to, which on one machine and version is always the same. Raises Infeasible and Unbounded.
     """
-    from scipy.optimize import Bounds, LinearConstraint, milp
-    from scipy.sparse import csr_array, diags_array, hstack
-
+    optimize, sparse = scipy("optimize"), scipy("sparse")
     count, kinds = len(cost), np.zeros(len(cost)) if whole is None else whole.astype(np.float64)
-    matrix = csr_array(rows) if len(limits) else csr_array((0, count))
+    matrix = sparse.csr_array(rows) if len(limits) else sparse.csr_array((0, count))
     bought = np.zeros(0, np.intp) if soft is None else np.flatnonzero(np.isfinite(soft))
     if soft is not None and len(bought):
-        passes = diags_array(np.ones(len(limits)), format="csr")[:, bought]
-        matrix = csr_array(hstack([matrix, -passes]))
+        passes = sparse.diags_array(np.ones(len(limits)), format="csr")[:, bought]
+        matrix = sparse.csr_array(sparse.hstack([matrix, -passes]))
         more = len(bought)
         cost, kinds = np.concatenate([cost, soft[bought]]), np.concatenate([kinds, np.zeros(more)])
         lower = np.concatenate([lower, np.zeros(more)])
         upper = np.concatenate([upper, np.full(more, np.inf)])
-    where = LinearConstraint(matrix, -np.inf, limits) if len(limits) else ()
-    found: Any = milp(
+    where = optimize.LinearConstraint(matrix, -np.inf, limits) if len(limits) else ()
+    found: Any = optimize.milp(
         cost,
         constraints=where,
-        bounds=Bounds(lower, upper),
+        bounds=optimize.Bounds(lower, upper),
         integrality=kinds,
         options={"time_limit": seconds, "mip_rel_gap": GAP},
     )
@@ -83,15 +83,19 @@ def linear(
     else:
         bound = float(found.fun) + constant
     duals = _duals(cost, matrix, limits, lower, upper, kinds, x) if priced else np.zeros(len(limits))
-    return Point(x[:count], value, _certificate(value, bound, seconds, kinds), duals, int(found.mip_node_count or 1))
+    return Point(
+        x[:count], value, _certificate(value, bound, seconds, kinds), duals, int(found.mip_node_count or 1)
+    )
 
 
 def _certificate(value: float, bound: float, seconds: float, kinds: Floats) -> Certificate:
     gap = max(value - bound, 0.0)
     if gap <= 1e-7 * (1 + abs(value)):
-        words = "linear: no setting is better (HiGHS, " + ("branch and bound)" if kinds.any() else "duality)")
+        words = "Linear: no setting is better (HiGHS, " + (
+            "branch and bound)." if kinds.any() else "duality)."
+        )
     else:
-        words = f"linear: no setting is better by more than {gap:.4g}; HiGHS was stopped after {seconds:g} s"
+        words = f"Linear: no setting is better by more than {gap:.4g}; HiGHS was stopped after {seconds:g} s."
     return Certificate("gap", gap, words, bound)
 
 
@@ -99,32 +103,46 @@ def _duals(
     cost: Floats, matrix: Any, limits: Floats, lower: Floats, upper: Floats, kinds: Floats, x: Floats
 ) -> Floats:
     """The price of each limit; with whole numbers that of the rest of the problem, where these stay as they are."""
-    from scipy.optimize import linprog
-
     if not len(limits):
         return np.zeros(0)
     fixed = kinds > 0
     bounds = np.column_stack([np.where(fixed, x, lower), np.where(fixed, x, upper)])
     # What rounding whole numbers takes from a limit isn't held against it.
     loose = np.maximum(limits, matrix @ x)
-    found: Any = linprog(cost, matrix, loose, bounds=bounds, method="highs")
+    found: Any = scipy("optimize").linprog(cost, matrix, loose, bounds=bounds, method="highs")
     return np.zeros(len(limits)) if found.x is None else np.maximum(-np.asarray(found.ineqlin.marginals), 0.0)
 
 
-def _fault(status: int, cost: Floats, matrix: Any, lower: Floats, upper: Floats, seconds: float) -> UsageError:
-    from scipy.optimize import linprog
-
+def _fault(
+    status: int, cost: Floats, matrix: Any, lower: Floats, upper: Floats, seconds: float
+) -> UsageError:
     if status == INFEASIBLE:
-        return Infeasible("no setting of the levers keeps to all limits.", fix="Loosen one, or give it a price (soft).")
+        return Infeasible(
+            "no setting of the levers keeps to all limits.", fix="Loosen one, or give it a price (soft)."
+        )
     if status == UNBOUNDED or not (np.isfinite(lower).all() and np.isfinite(upper).all()):
         # The direction of best descent in which neither bounds nor limits are ever met.
         count = matrix.shape[1]
         cost = np.concatenate([cost, np.zeros(count - len(cost))])
-        free = np.column_stack([np.where(np.isfinite(lower), 0.0, -1.0), np.where(np.isfinite(upper), 0.0, 1.0)])
-        found: Any = linprog(cost, matrix if matrix.shape[0] else None, np.zeros(matrix.shape[0]) if matrix.shape[0] else None, bounds=free, method="highs")
+        free = np.column_stack(
+            [np.where(np.isfinite(lower), 0.0, -1.0), np.where(np.isfinite(upper), 0.0, 1.0)]
+        )
+        found: Any = scipy("optimize").linprog(
+            cost,
+            matrix if matrix.shape[0] else None,
+            np.zeros(matrix.shape[0]) if matrix.shape[0] else None,
+            bounds=free,
+            method="highs",
+        )
         if found.x is not None and float(found.fun) < -1e-12:
             return Unbounded(
-                np.asarray(found.x), "the objective gets better for ever.", fix="Give the levers bounds, or add what limits them."
+                np.asarray(found.x),
+                "the objective gets better for ever.",
+                fix="Give the levers bounds, or add what limits them.",
             )
-        return Infeasible("no setting of the levers keeps to all limits.", fix="Loosen one, or give it a price (soft).")
-    return UsageError(f"HiGHS found no setting within {seconds:g} s.", fix="Give it more time, or fewer whole numbers.")
+        return Infeasible(
+            "no setting of the levers keeps to all limits.", fix="Loosen one, or give it a price (soft)."
+        )
+    return UsageError(
+        f"HiGHS found no setting within {seconds:g} s.", fix="Give it more time, or fewer whole numbers."
+    )
