@@ -38,6 +38,10 @@ class World:
         integrated to O(1 / draws^2), and several are a Latin hypercube (McKay, Beckman and Conover, 1979,
         Technometrics 21:239-245).
         """
+        return ((self.order(name, each_row=each_row)[:, self.places] + 0.5) / self.draws)[None]
+
+    def order(self, name: str, *, each_row: bool) -> npt.NDArray[Any]:
+        """Which of the equal parts each draw is in, for all draws: (1, draws), or (rows, draws)."""
         key = f"{name}\0{each_row}"
         if key not in self._orders:
             rows = self.rows if each_row else 1
@@ -45,4 +49,4 @@ class World:
             made = np.random.Generator(np.random.Philox(key=self.seed, counter=[0, 0, *words]))
             places = np.arange(self.draws, dtype=np.min_scalar_type(self.draws))
             self._orders[key] = made.permuted(np.broadcast_to(places, (rows, self.draws)), axis=1)
-        return ((self._orders[key][:, self.places] + 0.5) / self.draws)[None]
+        return self._orders[key]

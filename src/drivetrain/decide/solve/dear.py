@@ -1,6 +1,7 @@
 """Where one setting takes long to simulate: the next is the one that promises most, by what is known of those before.
 
-Bayesian search by expected improvement (Mockus, 1978; Jones, Schonlau and Welch, 1998, J. of Global Optimization 13:455), its logarithm,
+Bayesian search by expected improvement (Mockus, 1978; Jones, Schonlau and Welch, 1998, Journal of Global Optimization
+13:455-492), its logarithm,
 so that it has a slope where it is tiny (Ament et al., 2023, arXiv 2310.20708), times the probability that the constraints hold
 (Gardner et al., 2014, ICML). It proves nothing.
 """

@@ -190,6 +190,9 @@ class Grouped:
     def part(self, rows: slice) -> RowProblem:
         raise AssertionError("a rule has few leaves")
 
+    def rough(self, settings: int) -> RowProblem | None:
+        return None
+
 
 def worded(found: Readable, shown: Sequence[str] = ()) -> tuple[str, ...]:
     """A sentence for each leaf, then what the rule is worth: the lever's choices may be `shown` by name."""

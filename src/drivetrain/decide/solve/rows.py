@@ -52,6 +52,10 @@ class RowProblem(Protocol):
         """The same of some of the rows, with the limits as they are."""
         ...
 
+    def rough(self, settings: int) -> RowProblem | None:
+        """The same with fewer draws, where so many settings of each row would cost much; None where they don't."""
+        ...
+
 
 class Asked:
     """Asks in blocks of rows, on as many threads as there are cores (numpy lets others run while it calculates), and counts."""
