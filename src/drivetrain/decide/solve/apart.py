@@ -195,10 +195,10 @@ def apart(problem: Problem) -> Apart | None:
 def _levels(problem: Problem) -> Floats | None:
     """The settings of a lever in steps: the same in all rows."""
     box = problem.box
-    step, low = box.step[0], float(box.lower.min())
+    step, low = float(box.step[0]), float(box.lower.min())
     if not step > 0 or (box.step != step).any():
         return None
-    off = (box.lower - low) / step
+    off: Floats = (box.lower - low) / step
     if (np.abs(off - np.round(off)) > 1e-6).any():
         return None
     return low + step * np.arange(round((float(box.upper.max()) - low) / step) + 1)

@@ -90,7 +90,7 @@ def _by_highs(
         equal += 1
 
     for i, size in enumerate(sizes):
-        equals(np.arange(starts[i], starts[i] + size), np.ones(size), 1.0)
+        equals(int(starts[i]) + np.arange(size), np.ones(size), 1.0)
     for (i, j), begin in begins.items():
         places = begin + np.arange(sizes[i] * sizes[j]).reshape(sizes[i], sizes[j])
         for p in range(sizes[i]):

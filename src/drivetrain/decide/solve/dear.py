@@ -141,7 +141,7 @@ def _tamed(value: Floats) -> Floats:
     far = middle + 3 * max(high - low, 1e-300)
     with np.errstate(all="ignore"):
         squeezed = far + (high - low) * np.log1p((value - far) / max(high - low, 1e-300))
-    return np.where(value > far, squeezed, value)
+    return np.asarray(np.where(value > far, squeezed, value), np.float64)
 
 
 def _log_improvement(z: Floats) -> Floats:
@@ -157,7 +157,7 @@ def _log_improvement(z: Floats) -> Floats:
             - np.log(2 * np.pi) / 2
             + np.where(z < -1e4, -2 * np.log(np.abs(z)), np.log1p(-np.minimum(ratio, 1 - 1e-16)))
         )
-    return np.where(z > -1, near, far)
+    return np.asarray(np.where(z > -1, near, far), np.float64)
 
 
 def _next(

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.decide.solution import Certificate
+from drivetrain.decide.solve.asked import GRID, Asked, between
 from drivetrain.decide.solve.library import scipy
 from drivetrain.decide.solve.point import Point
-from drivetrain.decide.solve.rows import GRID, Asked, between
 from drivetrain.errors import UsageError
 
 Floats = npt.NDArray[np.float64]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from drivetrain.decide.solve.rows import Asked
+from drivetrain.decide.solve.asked import Asked
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]

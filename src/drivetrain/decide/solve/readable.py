@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.decide.solution import Certificate
+from drivetrain.decide.solve.asked import GRID, RowProblem, between
 from drivetrain.decide.solve.multipliers import Table, priced
 from drivetrain.decide.solve.point import Point
-from drivetrain.decide.solve.rows import GRID, RowProblem, between, separable
+from drivetrain.decide.solve.rows import separable
 from drivetrain.decide.solve.tree import Column, Leaf, Tree, best_tree, leaf_of, leaves
 from drivetrain.errors import UsageError
 

@@ -28,8 +28,8 @@ class Separation:
         self.nodes: dict[str, Node] = {node.name: node for node in plan.nodes}
         self.levers = {each.name for each in plan.levers}
         self.moving = self.levers | {name for name in self.nodes if plan.depends(name)}
-        columns = set() if plan.rows is None else set(plan.rows.names)
-        self.by_row = columns | {each.name for each in plan.levers if each.by_row}
+        columns: set[str] = set() if plan.rows is None else set(plan.rows.names)
+        self.by_row: set[str] = columns | {each.name for each in plan.levers if each.by_row}
         self.alone = set(self.levers)
         for node in plan.nodes:  # In the order to compute them.
             if isinstance(node, Formula):
