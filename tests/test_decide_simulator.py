@@ -79,7 +79,7 @@ def test_a_plan_is_the_same_again_from_what_it_says_of_itself():
         ({"models": {"profit": "pirce * 2"}}, "Did you mean price"),
         ({"models": {"price": "2"}}, "lever and a model"),
         ({"models": {"profit": "a * price", "a": "profit"}}, "circle"),
-        ({"models": {"profit": "log(price - 100)"}}, "is not a number, at price = 20"),
+        ({"models": {"profit": "log(price - 100)"}}, "models.profit: it is not a number, at price = 20"),
         ({"levers": {"price": decide.Lever(low=20, high=10)}}, "low = 20 is above high = 10"),
         ({"levers": {"price": decide.Lever(low=2, high=10), "idle": decide.Lever()}}, "levers.idle"),
         ({"objective": "price"}, "the lever price itself"),

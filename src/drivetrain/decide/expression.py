@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from drivetrain.errors import UsageError, nearest
+from drivetrain.figures import counted
 
 LONGEST, DEEPEST = 10_000, 40
 """Signs of an expression, and how deep it may nest."""
@@ -74,7 +75,7 @@ class Expression:
     """A text and the tree that it was read into."""
 
     text: str
-    tree: Tree
+    tree: Tree = field(repr=False, compare=False)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -268,8 +269,8 @@ class _Reading:
                 over = self.either(depth)
         self.closes()
         least = 0 if function == "count" else FUNCTIONS.get(function, 1)
-        most = LONGEST if function in ("min", "max") else least
+        most = {"min": LONGEST, "max": LONGEST, "count": 1}.get(function, least)
         if not least <= len(arguments) <= most:
-            wanted = f"{least} or more" if most > least else str(least)
-            raise self.fault(f"{function} takes {wanted} things, not {len(arguments)}.", at=at, word=function)
+            wanted = f"{least} or more things" if most == LONGEST else counted(most, "thing", "things")
+            raise self.fault(f"{function} takes {wanted}, not {len(arguments)}.", at=at, word=function)
         return Call(function, tuple(arguments), over, at)

@@ -120,7 +120,10 @@ def _now(lever: Lever, rows: Columns | None) -> Floats:
     if lever.now not in names:
         known = [*names, *lever.choices]
         what = "no choice and no column" if lever.choices else "no column"
-        raise UsageError(f"{lever.now!r} is {what}.", where=where, fix=nearest(lever.now, known))
+        fix = nearest(lever.now, known) or (
+            f"There are {', '.join(known[:12])}." if known else "There are no data."
+        )
+        raise UsageError(f"{lever.now!r} is {what}.", where=where, fix=fix)
     assert rows is not None
     found = rows.of(lever.now)
     if lever.kind == "choice":

@@ -128,7 +128,7 @@ class Constraint:
         if not over_rows(self.expression.tree):
             raise UsageError(
                 f"{self.text!r} has no function over rows, so it can't be held by {self.by!r}.",
-                where=self.name, fix="Write it with sum(...), mean(...), share(...) or count().",
+                where=f"constraints, {self.name}", fix="Write it with sum(...), mean(...), share(...) or count().",
             )  # fmt: skip
         only = Call("==", (Name(self.by), Text(group)))
 

@@ -18,6 +18,7 @@ from drivetrain.decide.nodes.formula import Formula, formula
 from drivetrain.decide.nodes.function import function
 from drivetrain.decide.objective import Constraint, Objective, constraint, maximise
 from drivetrain.decide.plan_file import arguments_of, read_tables, to_json
+from drivetrain.decide.texts import check_texts
 from drivetrain.decide.units import unit, unit_of
 from drivetrain.errors import DrivetrainError, UsageError, nearest
 from drivetrain.runtime.columns import Columns, read_columns
@@ -203,7 +204,11 @@ class Plan:
 
     def _check_units(self) -> None:
         """Units go together in every formula, and are what is declared."""
-        units = {name: found for name, text in self.units.items() if (found := unit(text, name)) is not None}
+        units = {
+            name: found
+            for name, text in self.units.items()
+            if (found := unit(text, f"unit of {name}")) is not None
+        }
         for node in self.nodes:
             if isinstance(node, Formula):
                 where = f"models.{node.name}"
@@ -232,6 +237,7 @@ class Plan:
                 if name not in self.names:
                     fix = nearest(name, self.names) or f"There are {', '.join(sorted(self.names)[:12])}."
                     raise UsageError(f"nothing is called {name!r}.", where=where, fix=fix)
+            check_texts(expression, self.levels, where)
         for each in self.objectives:
             tree = each.expression.tree
             if isinstance(tree, Name) and tree.name in {lever.name for lever in self.levers}:

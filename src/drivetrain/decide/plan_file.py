@@ -13,7 +13,7 @@ import numpy as np
 from drivetrain import extensions
 from drivetrain.decide.claim import claimed
 from drivetrain.decide.lever import Lever, Rule, codes
-from drivetrain.decide.nodes.base import Given, Node
+from drivetrain.decide.nodes.base import Given, Node, found_file
 from drivetrain.decide.objective import Constraint, Objective, constraint, maximise, minimise
 from drivetrain.errors import DrivetrainError, UsageError, nearest
 from drivetrain.files import open_regular
@@ -53,9 +53,9 @@ class _Place:
     files: list[Path]
     """What was read."""
 
-    def path(self, text: str) -> Path:
-        self.files.append(self.folder / text)
-        return self.folder / text
+    def path(self, text: str, where: str) -> Path:
+        """A file beside the plan. Raises FileError that says which there are, where it isn't there."""
+        return found_file(self.folder / text, self.files, where)
 
     def at(self, *parts: str) -> str:
         return ", ".join(part for part in (self.file, ".".join(parts)) if part)
@@ -195,7 +195,7 @@ def _rows(given: Any, here: _Place) -> tuple[Columns | None, dict[str, str]]:
 def _file(given: Any, here: _Place, *place: str) -> Path:
     if not isinstance(given, str) or not given:
         raise UsageError("this must be the path of a file.", where=here.at(*place))
-    return here.path(given)
+    return here.path(given, here.at(*place))
 
 
 def _lever(name: str, given: Any, here: _Place, rows: Columns | None) -> Lever:
@@ -268,7 +268,7 @@ def _model(name: str, given: Any, here: _Place, rows: Columns | None) -> Node:
     if len(said) != 1:
         raise UsageError(
             "it doesn't say what it is computed by." if not said else f"it is both {' and '.join(said)}.", where=where,
-            fix=_nearest_kind(table, kinds),
+            fix="Keep one." if said else _nearest_kind(table, kinds),
         )  # fmt: skip
     found = extensions.find(ROOM, said[0])
     assert found is not None

@@ -265,6 +265,7 @@ class Simulator:
                     if period == 0 or self._is_timed(each.constraint.expression):
                         each.add(self._value(each.constraint.expression, known), period, some, draws)
         self._check_numbers(objectives, given)
+        self._check_finite(objectives)
         columns = [
             each.statistic.of(objectives[k], worst_is_low=each.worst_is_low)
             for k, each in enumerate(plan.objectives)
@@ -350,29 +351,46 @@ class Simulator:
         place, setting, draw = (int(each) for each in bad[0])
         here = {name: values[setting : setting + 1] for name, values in given.items()}
         objective = self.plan.objectives[place]
-        said = objective.expression.text
         for known in self._periods(here, slice(0, 1), slice(draw, draw + 1), objective.horizon):
             for node in self.plan.nodes:
                 if node.name in self._needed and np.isnan(known[node.name]).any():
-                    said, value = f"models.{node.name}", known[node.name]
-                    raise self._no_number(said, value, here, objective)
+                    raise self._no_number(f"models.{node.name}", known[node.name], node.inputs, here)
             value = self._value(objective.expression, known)
             if np.isnan(value).any():
-                raise self._no_number(said, value, here, objective)
-        raise self._no_number(said, np.full((1, 1, 1), np.nan), here, objective)
+                where = f"objective {objective.expression.text}"
+                raise self._no_number(where, value, objective.expression.names, here)
+        raise DataError("it is not a number.", where=f"objective {objective.expression.text}")
+
+    def _check_finite(self, objectives: Floats) -> None:
+        """Raise DataError where an objective is better than any number. One that is worse than any may be: it isn't chosen."""
+        for each, values in zip(self.plan.objectives, objectives):
+            if np.isinf(values[values > 0 if each.maximise else values < 0]).any():
+                raise DataError(
+                    "it is infinite somewhere.", where=f"objective {each.expression.text}",
+                    fix="Look for a division by 0, and for levers without bounds.",
+                )  # fmt: skip
 
     def _no_number(
-        self, what: str, value: Floats, here: dict[str, Floats], objective: Objective
+        self, where: str, value: Floats, names: Sequence[str], here: dict[str, Floats]
     ) -> DataError:
         row = int(np.argwhere(np.isnan(value))[0][1])
+        place = f" in row {row + 1}" if self.plan.count > 1 and value.shape[1] > 1 else ""
+        for name in names:
+            column = self._columns.get(name)
+            missing = np.isnan(column[0, :, 0]) if column is not None else np.zeros(1, bool)
+            if missing[row if len(missing) > 1 and place else slice(None)].any():
+                first = row if place else int(np.argmax(missing))
+                return DataError(
+                    f"the column {name} is missing in row {first + 1}.", where=where,
+                    fix="Fill it, or take the row out.",
+                )  # fmt: skip
         settings = ", ".join(
             f"{name} = {number(float(each[0, row if each.shape[1] > 1 else 0, 0]))}"
             for name, each in here.items()
         )
-        place = f" in row {row + 1}" if self.plan.count > 1 and value.shape[1] > 1 else ""
         return DataError(
-            f"{what} is not a number{place}, at {settings}.", where=f"objective {objective.expression.text}",
-            fix="Narrow the levers' bounds, or say what it is there: if(x > 0, log(x), 0). A column may have missing values.",
+            f"it is not a number{place}, at {settings}.", where=where,
+            fix="Narrow the levers' bounds, or say what it is there: if(x > 0, log(x), 0).",
         )  # fmt: skip
 
     def _check_constraints(self, excess: Floats) -> None:

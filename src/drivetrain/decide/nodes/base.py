@@ -17,7 +17,7 @@ import numpy.typing as npt
 from drivetrain.decide.beyond import Beyond
 from drivetrain.decide.claim import Claim
 from drivetrain.decide.world import World
-from drivetrain.errors import UsageError
+from drivetrain.errors import FileError, UsageError, nearest
 from drivetrain.runtime.columns import Columns
 
 Floats = npt.NDArray[np.float64]
@@ -135,8 +135,18 @@ class Given:
         """A path as the plan means it: from the plan's folder on. It is kept in mind that this file was read."""
         if not isinstance(text, str) or not text:
             raise UsageError("this must be the path of a file.", where=self.where)
-        self.files.append(self.folder / text)
-        return self.folder / text
+        return found_file(self.folder / text, self.files, self.where)
+
+
+def found_file(path: Path, files: list[Path], where: str) -> Path:
+    """The path of a file that is there, which is added to `files`. Raises FileError that offers the nearest that is."""
+    if not path.exists():
+        beside = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise FileError(
+            f"there is no file {path}.", where=where, fix=nearest(path.name, beside) or "Check the path."
+        )
+    files.append(path)
+    return path
 
 
 def described(node: Node, kind: Mapping[str, Any]) -> dict[str, Any]:

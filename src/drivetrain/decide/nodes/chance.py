@@ -12,6 +12,7 @@ from drivetrain.decide.calculate import calculate
 from drivetrain.decide.claim import Claim
 from drivetrain.decide.expression import Expression, over_rows, parse
 from drivetrain.decide.nodes.base import Floats, Given, Node, Plain, Scope, described
+from drivetrain.decide.texts import check_texts
 from drivetrain.decide.world import World
 from drivetrain.errors import DataError, UsageError, nearest
 from drivetrain.figures import counted
@@ -58,7 +59,8 @@ def _binomial(u: Floats, of: Floats, share: Floats) -> Floats:
     inside = (share > 0) & (share < 1)
     at = np.ceil(np.where(inside, bdtrik(u, of, np.where(inside, share, 0.5)), np.where(share > 0, of, 0.0)))
     below = np.maximum(at - 1, 0)
-    return np.where(inside & (bdtr(below, of, share) >= u), below, np.clip(at, 0, of))
+    reached = bdtr(below, of.astype(np.int64), share) >= u  # It may come out a hair above a whole number.
+    return np.where(inside & reached, below, np.clip(at, 0, of))
 
 
 def _bernoulli(u: Floats, share: Floats) -> Floats:
@@ -137,6 +139,8 @@ class Chance(Plain):
         return not any(over_rows(each.tree) for each in self.parameters)
 
     def bind(self, scope: Scope) -> Chance:
+        for each in self.parameters:
+            check_texts(each, scope.levels, f"models.{self.name}")
         return replace(self, known=scope.levels)
 
     def draw(self, values: Mapping[str, Floats], world: World) -> Floats:
@@ -207,8 +211,9 @@ def _parameters(law: str, said: Any, where: str) -> tuple[Expression, ...]:
         raise UsageError(
             f"{law} has {counted(len(names), 'parameter', 'parameters')}: {', '.join(names)}.", where=where,
         )  # fmt: skip
-    if not all(isinstance(each, (str, int, float)) for each in given):
-        raise UsageError("a parameter is a number or an expression.", where=where)
+    for each in given:
+        if not isinstance(each, str) and not (isinstance(each, (int, float)) and np.isfinite(float(each))):
+            raise UsageError(f"a parameter is a number or an expression, not {each!r:.40}.", where=where)
     found = tuple(parse(each if isinstance(each, str) else repr(float(each)), where=where) for each in given)
     if not any(each.names for each in found) and not _fits(law, [calculate(each, {}) for each in found]):
         raise UsageError(f"{law} needs {LAWS[law].rule}.", where=where)
@@ -238,8 +243,10 @@ def _sampled(
         weights = np.ones(len(found)) if shares is None else np.array(shares, np.float64)
     except (TypeError, ValueError) as fault:
         raise UsageError("the values are numbers or texts, and the shares numbers.", where=where) from fault
-    if weights.shape != found.shape or found.ndim != 1 or not np.all(np.isfinite(found)):
-        raise UsageError("there is a share for each value, and no value is missing.", where=where)
+    if (missing := np.flatnonzero(~np.isfinite(found))).size:
+        raise UsageError(f"value {missing[0] + 1} is missing.", where=where)
+    if weights.shape != found.shape:
+        raise UsageError(f"there are {len(found)} values and {weights.size} shares.", where=where)
     if not (np.all(weights >= 0) and np.isfinite(weights.sum()) and weights.sum() > 0):
         raise UsageError("shares are 0 or more, and not all 0.", where=where)
     if shares is not None and abs(weights.sum() - 1) > 1e-9:

@@ -10,6 +10,7 @@ from drivetrain.decide.calculate import calculate
 from drivetrain.decide.claim import Claim
 from drivetrain.decide.expression import Expression, over_rows, parse
 from drivetrain.decide.nodes.base import Floats, Given, Node, Plain, Scope, described
+from drivetrain.decide.texts import check_texts
 from drivetrain.decide.world import World
 from drivetrain.errors import UsageError
 
@@ -34,6 +35,7 @@ class Formula(Plain):
         return not over_rows(self.expression.tree)
 
     def bind(self, scope: Scope) -> Formula:
+        check_texts(self.expression, scope.levels, f"models.{self.name}")
         return replace(self, known=scope.levels)
 
     def draw(self, values: Mapping[str, Floats], world: World) -> Floats:
