@@ -99,7 +99,7 @@ def test_constant_elasticity():
 def test_newsvendor(demand, at, profit):
     profits = "10 * min(order, demand) + 1 * max(order - demand, 0) - 4 * order"
     plan = Plan(
-        maximise(profits), {"order": Lever(low=0, high=300)}, {"demand": chance(**demand)}, draws=20_000
+        maximise(profits), {"order": Lever(low=0, high=300)}, {"demand": chance(**demand)}, draws=40_000
     )
     found = best(plan)
     np.testing.assert_allclose(found.levers["order"], at, rtol=LEVER)

@@ -26,7 +26,7 @@ class NoBounds(Exception):
 @dataclass(frozen=True, slots=True, eq=False)
 class Span:
     """`low` <= value <= `high`, (S, R, D)-broadcastable; `least` <= slope by each lever <= `most`, (n, S, R, D)-broadcastable.
-    Where a value may jump the slopes are endless."""
+    Where a value may jump the slopes are endless; where there may be none (the log of less than 0) both ends are NaN."""
 
     low: Floats
     high: Floats
@@ -103,18 +103,15 @@ def tightened(span: Span, centre: Floats, reach: Floats) -> Span:
     with np.errstate(all="ignore"):
         steepest = np.maximum(abs(span.least), abs(span.most))
         far = np.where(reach > 0, steepest * reach, 0.0).sum(axis=0)
-        far = np.where(np.isnan(far), np.inf, far)
-        low, high = np.fmax(span.low, centre - far), np.fmin(span.high, centre + far)
+        far = np.where(np.isnan(far) | np.isnan(centre), np.inf, far)
+        near = np.where(np.isnan(centre), 0.0, centre)
+        low, high = np.maximum(span.low, near - far), np.minimum(span.high, near + far)
     return Span(low, high, span.least, span.most)
 
 
 def _times(a_low: Floats, a_high: Floats, b_low: Floats, b_high: Floats) -> tuple[Floats, Floats]:
-    """Least and most of a product; 0 x endless is 0, as the ends are only approached."""
-    products = [
-        np.nan_to_num(a * b, nan=0.0, posinf=np.inf, neginf=-np.inf)
-        for a in (a_low, a_high)
-        for b in (b_low, b_high)
-    ]
+    """Least and most of a product of slopes; 0 x endless is 0, as the ends are only approached."""
+    products = [np.where((a == 0) | (b == 0), 0.0, a * b) for a in (a_low, a_high) for b in (b_low, b_high)]
     least, most = np.minimum(products[0], products[1]), np.maximum(products[0], products[1])
     for each in products[2:]:
         least, most = np.minimum(least, each), np.maximum(most, each)
@@ -134,7 +131,9 @@ def _subtract(a: Span, b: Span) -> Span:
 
 
 def _product(a: Span, b: Span) -> Span:
-    low, high = _times(a.low, a.high, b.low, b.high)
+    products = [x * y for x in (a.low, a.high) for y in (b.low, b.high)]
+    low = np.minimum(np.minimum(products[0], products[1]), np.minimum(products[2], products[3]))
+    high = np.maximum(np.maximum(products[0], products[1]), np.maximum(products[2], products[3]))
     one, two = _times(a.low, a.high, b.least, b.most), _times(b.low, b.high, a.least, a.most)
     return Span(low, high, one[0] + two[0], one[1] + two[1])
 
@@ -171,7 +170,7 @@ def _power(a: Span, b: Span) -> Span:
     low, high = np.where(pole, -np.inf, low), np.where(pole, np.inf, high)
     least, most = np.where(pole, -np.inf, least), np.where(pole, np.inf, most)
     undefined = ~whole & (a.low < 0)
-    low, high = np.where(undefined, -np.inf, low), np.where(undefined, np.inf, high)
+    low, high = np.where(undefined, np.nan, low), np.where(undefined, np.nan, high)
     return _through(a, low, high, np.where(undefined, -np.inf, least), np.where(undefined, np.inf, most))
 
 
@@ -181,7 +180,7 @@ def _rising(
     """A function that rises, and whose slope rises or falls throughout."""
 
     def span(a: Span) -> Span:
-        low, high = np.maximum(a.low, domain), np.maximum(a.high, domain)
+        low, high = np.where(a.low < domain, np.nan, a.low), np.where(a.low < domain, np.nan, a.high)
         ends = slope(low), slope(high)
         return _through(a, of(low), of(high), np.minimum(*ends), np.maximum(*ends))
 
@@ -263,16 +262,16 @@ def _truth(surely: npt.NDArray[np.bool_], maybe: npt.NDArray[np.bool_], *given: 
 
 
 def _less(a: Span, b: Span) -> Span:
-    return _truth(a.high < b.low, a.low < b.high, a, b)
+    return _truth(a.high < b.low, ~(a.low >= b.high), a, b)
 
 
 def _at_most(a: Span, b: Span) -> Span:
-    return _truth(a.high <= b.low, a.low <= b.high, a, b)
+    return _truth(a.high <= b.low, ~(a.low > b.high), a, b)
 
 
 def _equal(a: Span, b: Span) -> Span:
     surely = (a.low == a.high) & (b.low == b.high) & (a.low == b.low)
-    return _truth(surely, (a.low <= b.high) & (b.low <= a.high), a, b)
+    return _truth(surely, ~((a.low > b.high) | (b.low > a.high)), a, b)
 
 
 def _more(a: Span, b: Span) -> Span:

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.decide.problem import Box, Problem
-from drivetrain.decide.solve.least import keys, spread_out
+from drivetrain.decide.solve.least import spread_out
+from drivetrain.decide.solve.local import keys
 from drivetrain.errors import UsageError
 
 Floats = npt.NDArray[np.float64]
