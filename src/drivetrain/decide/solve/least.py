@@ -143,7 +143,8 @@ def _improved(problem: Problem, begun: Floats, scale: Scale, seed: int, reach: f
     n, box = problem.box.size, problem.box
     free = (box.step == 0) | (~box.nominal & (box.counts > _FEW_VALUES))
     improve = descended if n <= _WIDEST_SQP else descended_wide
-    ends = np.stack([improve(problem, x, free, scale) for x in begun[: 1 if problem.cells > DEAR else None]])
+    dear = problem.cells > DEAR or n > _WIDEST_SQP
+    ends = np.stack([improve(problem, x, free, scale) for x in begun[: 1 if dear else None]])
     smooth_alone = not (box.step > 0).any() and problem.cells > DEAR
     if n > _WIDEST_PATTERN or smooth_alone:
         return box.nearest(ends)
