@@ -90,7 +90,7 @@ def test_what_came_back_stands_first() -> None:
         {"name": "buys", "promised": estimate(0.5, 0.05), "came": estimate(0.41, 0.04), "inside": False}]}  # fmt: skip
     found = decision_html(decision(charts={}), held)
     assert found.index("What came back</h2>") < found.index("What to do</h2>")
-    assert "0.50 (0.45 to 0.55)" in found
+    assert "0.500 (0.450 to 0.550)" in found
     assert "outside" in text_of(found)
 
 

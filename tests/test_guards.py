@@ -165,6 +165,7 @@ def test_no_option_of_the_command_line_comes_or_goes_unnoticed() -> None:
         "--beam --key --force --records --record-key --redact",
         "records": "-h --help --json store --model --key --since --until --limit --out --force --outcomes --forget --forget-input "
         "--retain",
+        "decide": "-h --help --json plan --html --out --force --replay --outcomes",
         "anomalies": "-h --help --json bundle --trusted history --rate --out --chart --force",
         "refit": "-h --help --json bundle --trusted history --out --force",
         "evaluate": "-h --help --json bundle --trusted source --layout --name-pattern --query --labels --beam",

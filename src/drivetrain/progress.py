@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -196,6 +197,46 @@ def progress(what: str, total: int | None = None, quiet: bool = False) -> Iterat
         task.close("stopped at")
         raise
     task.close("")
+
+
+@contextmanager
+def stages(quiet: bool = False) -> Iterator[Callable[[str], None]]:
+    """`with stages() as stage: stage("Simulating") ... stage("Solving")` shows what goes on now, from the second second on."""
+    screen, shown = _screen(quiet), _Stage()
+    timer = threading.Timer(SILENT, lambda: shown.late(screen))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield lambda text: shown.tell(screen, text)
+    finally:
+        timer.cancel()
+        shown.end(screen)
+
+
+class _Stage:
+    """What goes on now, and whether it is shown yet. The timer's thread and that of the work share it."""
+
+    def __init__(self) -> None:
+        self.text, self.shows, self.over, self.lock = "", False, False, threading.Lock()
+
+    def tell(self, screen: Screen, text: str) -> None:
+        with self.lock:
+            self.text = text
+            if self.shows:
+                screen.draw(self, text, None)
+
+    def late(self, screen: Screen) -> None:
+        with self.lock:
+            if self.over:
+                return
+            self.shows = True
+            if self.text:
+                screen.draw(self, self.text, None)
+
+    def end(self, screen: Screen) -> None:
+        with self.lock:
+            self.over = True
+            screen.remove(self)
 
 
 class _Task:

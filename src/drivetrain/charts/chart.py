@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import importlib.util
 import io
 import os
 import re
@@ -212,15 +213,18 @@ def recoloured(light: str) -> str:
     return _TAG.sub(lambda tag: _COLOUR.sub(lambda colour: DARK_OF.get(colour[0], colour[0]), tag[0]), light)
 
 
+def need_matplotlib() -> None:
+    """Raises DrivetrainError where what draws is not installed."""
+    if importlib.util.find_spec("matplotlib") is None:
+        raise DrivetrainError("charts need matplotlib.", fix=f"Install it with: {installing('train')}")
+
+
 @contextmanager
 def _settings(palette: Palette) -> Iterator[None]:
     """matplotlib with our settings and not the user's, put back at the end."""
-    try:
-        import matplotlib.style
-    except ImportError as fault:
-        raise DrivetrainError(
-            "charts need matplotlib.", fix=f"Install it with: {installing('train')}"
-        ) from fault
+    need_matplotlib()
+    import matplotlib.style
+
     ours = {
         "font.family": "DejaVu Sans",  # It comes with matplotlib: the same picture on every machine.
         "font.size": 11,

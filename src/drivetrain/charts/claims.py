@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NARROW = 480
+PERIOD = "t"
+"""Which year it is, is nothing that a decision rests on."""
 MOST = 30
 """Of more things only those are drawn that a lever moves."""
 HIGH, ROW = 34, 62
@@ -25,7 +27,9 @@ LINES = {
 
 def claims(rests_on: Mapping[str, Any], levers: Sequence[str], title: str = "") -> Chart:
     """The nodes [{"name", "inputs", "kind", "moved"}] and arrows [{"from", "to", "claim"}] of a plan."""
-    arrows = [each for each in rests_on.get("arrows") or () if each["from"] != each["to"]]
+    arrows = [
+        each for each in rests_on.get("arrows") or () if each["from"] != each["to"] and each["from"] != PERIOD
+    ]
     moved = {
         *levers,
         "objective",

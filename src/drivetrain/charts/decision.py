@@ -17,9 +17,8 @@ from drivetrain.charts.chart import (
     STEPS,
     Chart,
     Palette,
+    apart,
     message,
-    plain_numbers,
-    plain_ticks,
     shorten,
     width_of,
 )
@@ -27,11 +26,14 @@ from drivetrain.charts.regression import short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 DASHED = (0, (4, 3))
 NARROW = 480
 """A drawing below this width has its panels under each other, and shorter names."""
+SIZES = ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e5, 1e3, "k"))
+"""From a hundred thousand on an axis has a letter."""
 SHADES = 9
 """Of a surface."""
 
@@ -57,7 +59,7 @@ def curve(lever: Mapping[str, Any], found: Mapping[str, Any], measure: str, titl
         _marks(axes, palette, lever, found["x"], chosen)
         axes.set_title(shorten(measure, 60))
         axes.grid(axis="y")
-        plain_ticks(axes)
+        _level_ticks(axes)
         unit = f" ({lever['unit']})" if lever.get("unit") else ""
         below.set_xlabel(shorten(name, 30) + unit)
         if not chosen:
@@ -105,6 +107,7 @@ def _marks(axes: Axes, palette: Palette, lever: Mapping[str, Any], x: Sequence[A
     left, right = axes.get_xlim()
     together = len(found) == 2 and abs(found[0][1] - found[1][1]) < 0.16 * (right - left)
     same = together and found[0][1] == found[1][1]
+    near_left = together and min(found[0][1], found[1][1]) < left + 0.2 * (right - left)
     for key, place in found:
         if not left <= place <= right or (
             same and key == "now"
@@ -113,14 +116,15 @@ def _marks(axes: Axes, palette: Palette, lever: Mapping[str, Any], x: Sequence[A
         strong = key == "proposed"
         colour = palette.ink if strong else palette.muted
         axes.axvline(place, color=colour, linewidth=1.4, linestyle="solid" if strong else DASHED)
-        share = (place - left) / (right - left)
-        ends = share > 0.2 and (
-            share > 0.8 or (together and not same and place == min(found[0][1], found[1][1]))
-        )
+        share, first = (place - left) / (right - left), place == min(each for _, each in found)
+        # The first of two that are close has its name on its left; without room there its name stands on the right, and higher.
+        ends = share > 0.2 and (share > 0.8 or (together and not same and first))
+        lower = together and not same and not first and near_left and not ends
         axes.annotate(
-            "now = proposed" if same else key, (place, 0.95), xycoords=("data", "axes fraction"),
+            "now = proposed" if same else key, (place, 0.85 if lower else 0.95), xycoords=("data", "axes fraction"),
             xytext=(-5 if ends else 5, 0), textcoords="offset points", ha="right" if ends else "left", va="center",
             fontsize=10.5, color=colour, fontweight="bold" if strong else "normal",
+            bbox={"facecolor": palette.surface, "linewidth": 0, "pad": 1, "alpha": 0.8},
         )  # fmt: skip
 
 
@@ -195,7 +199,7 @@ def surface(
         axes.set_ylim(y.min(), y.max())
         few = 4 if width_of(figure) < NARROW else 7
         _number_ticks(axes, few)
-        plain_ticks(axes)
+        _level_ticks(axes)
         axes.set_title(_with_unit(levers.get(second) or {"name": second}))
         axes.set_xlabel(_with_unit(levers.get(first) or {"name": first}))
         figure.legend(
@@ -293,7 +297,7 @@ def gain(found: Mapping[str, Any], measure: str, title: str = "") -> Chart:
             axes.axvline(0, color=palette.neutral, linewidth=1, linestyle=DASHED)
         axes.margins(x=0)
         axes.grid(axis="y")
-        plain_ticks(axes, 4)
+        _level_ticks(axes, 4)
         axes.set_title("draws")
         axes.set_xlabel(shorten(measure, 60 if width_of(figure) >= NARROW else 38))
         _number_ticks(axes, 7 if width_of(figure) >= NARROW else 4)
@@ -381,7 +385,7 @@ def front(found: Mapping[str, Any], title: str = "Trade between the objectives")
             axes.margins(0.06)
             axes.set_title(shorten(names[other], 40))
             axes.set_xlabel(shorten(names[0], 40))
-            plain_ticks(axes)
+            _level_ticks(axes)
             _number_ticks(axes, 4 if width_of(figure) < NARROW else 6)
         figure.legend(
             *panels[0].get_legend_handles_labels(),
@@ -417,7 +421,7 @@ def spread(lever: Mapping[str, Any], title: str = "") -> Chart:
             _number_ticks(axes, 7 if width_of(figure) >= NARROW else 4)
         axes.set_ylim(bottom=0)
         axes.grid(axis="y")
-        plain_ticks(axes)
+        _level_ticks(axes)
         axes.set_title("rows")
         axes.set_xlabel(_with_unit(lever))
         figure.legend(
@@ -449,10 +453,27 @@ def said(value: Any) -> str:
 
 
 def _number_ticks(axes: Axes, most: int) -> None:
-    from matplotlib.ticker import MaxNLocator
+    _ticks(axes.xaxis, most)
 
-    axes.xaxis.set_major_locator(MaxNLocator(most, steps=STEPS))
-    axes.xaxis.set_major_formatter(plain_numbers())
+
+def _level_ticks(axes: Axes, most: int = 5) -> None:
+    _ticks(axes.yaxis, most)
+
+
+def _ticks(axis: Axis, most: int) -> None:
+    """At most so many, thousands and millions by their letter; no two read the same."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    class Scaled(FuncFormatter):
+        def format_ticks(self, values: Sequence[float]) -> list[str]:
+            largest = max((abs(float(value)) for value in values), default=0.0)
+            _, size, letter = next((each for each in SIZES if largest >= each[0]), (0, 1.0, ""))
+            return [
+                text + letter * (text != "0") for text in apart([float(value) / size for value in values])
+            ]
+
+    axis.set_major_locator(MaxNLocator(most, steps=STEPS))
+    axis.set_major_formatter(Scaled(lambda value, _: short(value)))
 
 
 def _floats(values: Any) -> np.ndarray:

@@ -77,15 +77,12 @@ def _result(decision: Found) -> str:
         )
         + "</p>"
     ]
-    parts.append(f'<p class="lead">{escape(str(decision.get("words") or ""))}</p>')
-    if verdict.get("words") and verdict["words"] not in str(decision.get("words")):
-        parts.append(_paragraphs(verdict["words"]))
-    parts.append(
-        _listed([each for each in verdict.get("because") or () if not any(each in told for told in beyond)])
-    )
+    told, judged = words.headline(decision)
+    parts += [f'<p class="lead">{escape(told)}</p>', _paragraphs(judged)]
+    parts.append(_listed(words.because(decision)))
     parts += [
         f'<p class="note">{escape(text)}</p>'
-        for text in (*([made_up] if made_up else []), *beyond, *map(str, decision.get("notes") or ()))
+        for text in (*([made_up] if made_up else []), *beyond, *words.notes(decision))
     ]
     rows = words.lever_rows(decision)
     if rows:
@@ -292,11 +289,7 @@ def _rests_on(decision: Found) -> str:
 def _could_turn(decision: Found) -> str:
     found = decision.get("could_turn") or {}
     bars = found.get("tornado") or ()
-    parts = [
-        _listed(
-            [*(found.get("words") or ()), *(each.get("words") for each in found.get("sensitivity") or ())]
-        )
-    ]
+    parts = [_listed(words.turning(decision))]
     if bars:
         base = ((decision.get("result") or {}).get("gain") or {}).get("value")
         chart = charts.tornado(bars[:15], base, f"gain in {words.measure(decision)}")
@@ -331,7 +324,7 @@ def _worst(decision: Found) -> str:
     rows = [
         [
             words.setting_text(decision, found["levers"]),
-            words.value_text(found.get("objective"), words.unit_of(decision)),
+            words.amount_text(found.get("objective"), words.unit_of(decision)),
         ]
     ]
     return _paragraphs(found.get("words")) + scroll(

@@ -6,10 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from drivetrain.figures import counted, grouped, percent, resolved, rough
+from drivetrain.figures import counted, grouped, number, percent
 
 MINUS = "\N{MINUS SIGN}"
 Found = Mapping[str, Any]
+LONGEST = 36
+EXACT = 1e-6
+"""Of a bound: what is nearer to it stands on it."""
 
 
 def value_text(value: Any, unit: str = "") -> str:
@@ -18,20 +21,26 @@ def value_text(value: Any, unit: str = "") -> str:
         return "-"
     if isinstance(value, bool):
         return "on" if value else "off"
-    if isinstance(value, (int, float)):
-        return _with(grouped(float(value)).replace("-", MINUS), unit)
+    if isinstance(value, (int, float)):  # What a search leaves behind the seventh figure says nothing.
+        return _with(grouped(float(f"{value:.7g}") + 0.0).replace("-", MINUS), unit)
     return str(value)
 
 
 def estimate_text(estimate: Found | None, unit: str = "") -> str:
-    """`538 EUR (412 to 651)`"""
+    """`538 EUR (412 to 651)`, with three figures of the interval's width: what lies above or below it never reads the same."""
     if not estimate or estimate.get("value") is None:
         return "-"
     value, low, high = (estimate.get(key) for key in ("value", "low", "high"))
-    if low is None or high is None:
-        return _with(rough(float(value or 0)).replace("-", MINUS), unit)
-    told, bracket, ends = resolved(float(value or 0), float(low), float(high)).partition(" (")
-    return f"{_with(told, unit)}{bracket}{ends}".replace("-", MINUS)
+    if low is None or high is None or not low < high:
+        return amount_text(value, unit)
+    decimals = min(12, max(0, 2 - math.floor(math.log10(high - low))))
+    told, *ends = (f"{each:,.{decimals}f}".replace("-", MINUS) for each in (value or 0.0, low, high))
+    return f"{_with(told, unit)} ({ends[0]} to {ends[1]})"
+
+
+def amount_text(value: float | None, unit: str = "") -> str:
+    """What something comes to: four figures."""
+    return "-" if value is None else _with(number(value + 0.0).replace("-", MINUS), unit)
 
 
 def _with(text: str, unit: str) -> str:
@@ -39,9 +48,10 @@ def _with(text: str, unit: str) -> str:
 
 
 def measure(decision: Found) -> str:
-    """What the objective is called beside an axis: `profit (EUR)`."""
+    """What the objective is called beside an axis: `profit (EUR)`, or objective, where its expression is long."""
     objective = decision.get("objective") or {}
     text, unit = str(objective.get("expression") or "objective"), objective.get("unit")
+    text = text if len(text) <= LONGEST else "objective"
     return text + (f" ({unit})" if unit else "")
 
 
@@ -114,7 +124,9 @@ def result_rows(decision: Found) -> list[list[str]]:
         if place is not None:
             rows[place][1] += f", {percent(found['relative'])} of now".replace("-", MINUS)
     if found.get("regret_of_now") is not None:
-        rows.append(["regret of now", value_text(found["regret_of_now"], unit)])
+        best = abs((found.get("proposed") or {}).get("value") or 0.0)
+        of = f", {percent(found['regret_of_now'] / best)} of what is proposed" if best else ""
+        rows.append(["regret of now", amount_text(found["regret_of_now"], unit) + of])
     if found.get("chance_of_gain") is not None:
         rows.append(["chance of a gain", percent(found["chance_of_gain"])])
     return rows
@@ -146,11 +158,13 @@ def constraint_rows(decision: Found) -> list[list[str]]:
     for found in decision.get("constraints") or ():
         state = "broken" if found.get("holds") is False else "active" if found.get("active") else "holds"
         state += "" if found.get("hard", True) else " (soft)"
-        price = found.get("price")
+        price, slack = found.get("price"), found.get("slack")
+        near = EXACT * max(1e-9, *(abs(found.get(key) or 0.0) for key in ("value", "bound")))
+        slack = 0.0 if slack is not None and abs(slack) <= near else slack
         rows.append([
             f"{found['name']}: {found['that']}" if found.get("name") not in (None, "", found["that"]) else str(found["that"]),
-            state, value_text(found.get("value")), value_text(found.get("slack")),
-            "not known" if price is None else value_text(float(f"{price:.4g}"), unit_of(decision)),
+            state, value_text(found.get("value")), value_text(slack),
+            "not known" if price is None else amount_text(price, unit_of(decision)),
         ])  # fmt: skip
     return rows
 
@@ -173,6 +187,46 @@ def setting_text(decision: Found, setting: Found) -> str:
 def simulated(decision: Found) -> str:
     """The sentence that each page of made-up data begins with; else ""."""
     return "The data are simulated: nothing here was measured." if decision.get("simulated") else ""
+
+
+def headline(decision: Found) -> tuple[str, str]:
+    """What is proposed and promised, and what to make of it."""
+    told, judged = str(decision.get("words") or ""), str((decision.get("verdict") or {}).get("words") or "")
+    return told.removesuffix(judged).strip(), judged
+
+
+def because(decision: Found) -> list[str]:
+    """The reasons of a verdict, without what `beyond` says."""
+    said = " ".join(beyond(decision)).lower()
+    return [
+        str(each)
+        for each in (decision.get("verdict") or {}).get("because") or ()
+        if str(each).rstrip(".").lower() not in said
+    ]
+
+
+def notes(decision: Found) -> list[str]:
+    """What else a reader must see; that the data are simulated is said before."""
+    return [
+        str(each)
+        for each in decision.get("notes") or ()
+        if not (decision.get("simulated") and "are simulated" in str(each))
+    ]
+
+
+def turning(decision: Found) -> list[str]:
+    """What would turn the sign of the gain, a sentence each."""
+    found = decision.get("could_turn") or {}
+    told = [
+        *map(str, found.get("words") or ()),
+        *(str(each["words"]) for each in found.get("sensitivity") or () if each.get("words")),
+    ]
+    bars = found.get("tornado") or ()
+    if bars and not any(bar.get("turns") for bar in bars):
+        told.append(
+            "No uncertain thing of the plan turns the gain into a loss by itself, from its 5 % to its 95 % point."
+        )
+    return told
 
 
 def beyond(decision: Found) -> list[str]:

@@ -21,5 +21,6 @@ VERBS = (
     "serve",
     "deploy",
     "records",
+    "decide",
 )
 """In the order of --help."""

@@ -1,0 +1,162 @@
+"""`drivetrain decide`: from a plan to what to do, what that gains, and how sure it is."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Any
+
+from rich.markup import escape
+
+from drivetrain.cli.common import Reply, plain_table, refuse_unwritable, say, terminal
+from drivetrain.errors import UsageError, one_line
+
+HELP = "from a plan to what to do: the best setting of its levers, what it gains and how sure that is"
+EXAMPLE = "drivetrain decide plan.toml --html decision.html --out decision.json"
+MOST = 8
+"""Levers, constraints or outcomes that are listed on the screen; the page and the JSON have all."""
+
+
+def add(command: ArgumentParser) -> None:
+    command.add_argument(
+        "plan", metavar="PLAN", help="a plan (TOML); or a decision (JSON) to show again, replay or hold against outcomes"
+    )  # fmt: skip
+    command.add_argument(
+        "--html", metavar="FILE", help="write the page: one HTML file without script or network"
+    )
+    command.add_argument(
+        "--out", metavar="JSON", help="write the decision, with all that is needed to replay it"
+    )
+    command.add_argument("--force", action="store_true", help="replace existing files")
+    command.add_argument(
+        "--replay", action="store_true", help="compute a decision anew, and say what has changed"
+    )
+    command.add_argument(
+        "--outcomes", metavar="CSV", help="hold what came of a decision, a column for each outcome, against what it promised"
+    )  # fmt: skip
+
+
+def act(options: Namespace) -> Reply:
+    from drivetrain import decide
+    from drivetrain.progress import stages
+
+    made = Path(options.plan).suffix.lower() == ".json"
+    for name in ("replay", "outcomes"):
+        if getattr(options, name) and not made:
+            raise UsageError(
+                f"{options.plan} is a plan.",
+                where=f"--{name}",
+                fix="Give a decision that was written by --out.",
+            )
+    if options.replay and options.outcomes:
+        raise UsageError(
+            "this asks for two things at once.", where="--outcomes", fix="Ask one after the other."
+        )
+    for path in (options.html, options.out):
+        refuse_unwritable(path, options)
+    if options.html:  # Before the work, and not after it: what the page is drawn with may not be installed.
+        from drivetrain.charts.chart import need_matplotlib
+
+        need_matplotlib()
+    with stages(quiet=options.json) as stage:
+        decision = decide.open_decision(options.plan) if made else decide.decide(options.plan, progress=stage)
+        if options.replay:
+            stage("Deciding again")
+            again = decide.replay(decision)
+            _write(again.decision, None, options)
+            return {"replayed": again.to_json(), "decision": again.decision.to_json()}, 0 if again.same else 3
+        held = decide.outcomes(decision, options.outcomes) if options.outcomes else None
+        stage("Drawing the page")
+        _write(decision, held, options)
+    return ({"held": held.to_json()} if held else decision.to_json()), 0
+
+
+def _write(decision: Any, held: Any, options: Namespace) -> None:
+    if options.out:
+        decision.save(options.out)
+        say(f"decision {options.out}", options)
+    if options.html:
+        from drivetrain.report.decision import write_decision
+
+        write_decision(options.html, decision.to_json(), held.to_json() if held else None)
+        say(f"page {options.html}", options)
+
+
+def show(answer: dict[str, Any]) -> None:
+    if "held" in answer:
+        _show_held(answer["held"])
+    elif "replayed" in answer:
+        _show_replay(answer["replayed"])
+    else:
+        _show_decision(answer)
+
+
+def _print(text: str, style: str = "") -> None:
+    terminal().print(escape(one_line(text)), style=style or None)
+
+
+def _show_decision(decision: dict[str, Any]) -> None:
+    """The answer on one screen."""
+    from drivetrain.report import decision_words as words
+
+    _print(str(decision.get("name") or "decision"), "bold")
+    if told := (decision.get("objective") or {}).get("words"):
+        _print(str(told))
+    for note in (
+        *([made] if (made := words.simulated(decision)) else []),
+        *words.beyond(decision)[:3],
+        *words.notes(decision)[:3],
+    ):
+        _print(f"note: {note}")
+    terminal().print()
+    for text in words.headline(decision):
+        if text:
+            _print(text)
+    if rows := words.lever_rows(decision):
+        terminal().print()
+        _table("", ["lever", "now", "proposed", "observed"], [[*row[:3], row[4]] for row in rows])
+    if rows := words.result_rows(decision):
+        terminal().print()
+        _table("", [words.measure(decision), "with 90 % interval"], rows)
+    tight = [
+        row for row, found in zip(words.constraint_rows(decision), decision.get("constraints") or ())
+        if found.get("active") or found.get("holds") is False
+    ]  # fmt: skip
+    if tight:
+        terminal().print()
+        _table("", words.CONSTRAINT_COLUMNS, tight)
+    terminal().print()
+    told = {
+        "rests on": (decision.get("rests_on") or {}).get("words"),
+        "could turn it": next(iter(words.turning(decision)), None),
+        "try it first": (decision.get("try_first") or {}).get("words"),
+        "search": (decision.get("certificate") or {}).get("words"),
+    }
+    for name, text in told.items():
+        if text:
+            _print(f"{name}: {text}")
+
+
+def _table(title: str, columns: list[str], rows: list[list[str]]) -> None:
+    table = plain_table(title, *columns)
+    for row in rows[:MOST]:
+        table.add_row(*(escape(one_line(cell)) for cell in row))
+    terminal().print(table)
+    if len(rows) > MOST:
+        _print(f"and {len(rows) - MOST:,} more")
+
+
+def _show_replay(found: dict[str, Any]) -> None:
+    if found["same"]:
+        _print("the same decision, bit for bit")
+    for each in found["changed"]:
+        _print(f"changed: {each}")
+
+
+def _show_held(held: dict[str, Any]) -> None:
+    from drivetrain.report import decision_words as words
+
+    _print(f"{held.get('verdict')}: {held.get('words')}")
+    columns, rows = words.held_rows(held)
+    terminal().print()
+    _table("", columns, [list(row) for row in rows])
