@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
 from typing import Any
 
 import numpy as np
 import pytest
 
 from drivetrain.effects.result import effect
-from drivetrain.errors import DataError, UsageError
+from drivetrain.effects.rows import ask
+from drivetrain.effects.sensitivity import e_value, sensitivity
+from drivetrain.errors import DataError, NotInstalled, UsageError
+from drivetrain.evidence.regression import regress
 
 Rows = dict[str, Any]
 
@@ -222,3 +226,81 @@ def test_what_cannot_be_asked_is_refused_with_the_reason(
 def test_too_few_rows_are_refused() -> None:
     with pytest.raises(DataError, match="5 rows with price and demand"):
         effect(confounded(0, 5), lever="price", outcome="demand")
+
+
+def test_the_bias_of_a_hidden_cause_is_exactly_what_leaving_it_out_does() -> None:
+    rng = np.random.default_rng(9)
+    hidden, seen = rng.normal(size=(2, 500))
+    t = hidden + 0.5 * seen + rng.normal(size=500)
+    y = t + 2 * hidden + seen + rng.normal(size=500)
+    ones = np.ones(500)
+
+    def told(x: list[np.ndarray], more: np.ndarray, of: np.ndarray) -> float:
+        def left(columns: list[np.ndarray]) -> float:
+            design = np.column_stack(columns)
+            return float(((of - design @ np.linalg.lstsq(design, of, rcond=None)[0]) ** 2).sum())
+
+        return 1 - left([*x, more]) / left(x)
+
+    short = regress(np.column_stack([ones, t, seen]), y, errors="classic")
+    full = regress(np.column_stack([ones, t, seen, hidden]), y, errors="classic")
+    of_lever, of_outcome = told([ones, seen], hidden, t), told([ones, seen, t], hidden, y)
+    bias = np.sqrt(of_outcome * of_lever / (1 - of_lever)) * short.standard_errors[1] * np.sqrt(short.freedom)
+    assert short.beta[1] - full.beta[1] == pytest.approx(bias)
+    robust = sensitivity(
+        ask({"t": t, "y": y, "seen": seen}, lever="t", outcome="y", claim={"adjusted": ["seen"]})
+    )
+    assert robust.robustness**2 / (1 - robust.robustness) == pytest.approx(
+        (short.beta[1] / short.standard_errors[1]) ** 2 / short.freedom, rel=0.02
+    )  # What a cause of that strength takes away is the whole effect.
+
+
+def test_the_e_value_of_a_published_example_comes_out() -> None:
+    assert e_value(3.9) == pytest.approx(
+        7.26, abs=0.01
+    )  # VanderWeele and Ding (2017): formula feeding, a ratio of 3.9.
+    assert e_value(1 / 3.9) == pytest.approx(e_value(3.9))
+    assert np.isnan(e_value(float("nan")))
+
+
+@pytest.mark.slow
+def test_learners_of_trees_find_what_no_line_does() -> None:
+    pytest.importorskip("lightgbm")
+    rng = np.random.default_rng(10)
+    a, b = rng.uniform(-2, 2, (2, 1500))
+    t = np.sign(a * b) + rng.normal(size=1500)
+    rows = {"t": t, "y": t + 4 * np.sign(a * b) + rng.normal(size=1500), "a": a, "b": b}
+    claim = {"adjusted": ["a", "b"]}
+    assert effect(rows, lever="t", outcome="y", claim=claim, tries=0).value > 2
+    found = effect(rows, lever="t", outcome="y", claim=claim, tries=0, by="auto")
+    assert found.value == pytest.approx(1, abs=0.2)
+
+
+def test_econml_is_asked_for_where_it_is_not_installed_and_agrees_where_it_is() -> None:
+    claim = {"adjusted": ["season"]}
+    if importlib.util.find_spec("econml") is None:
+        with pytest.raises(NotInstalled, match="needs econml"):
+            effect(confounded(0), lever="price", outcome="demand", claim=claim, tries=0, by="econml")
+        return
+    found = effect(confounded(0), lever="price", outcome="demand", claim=claim, tries=0, by="econml")
+    assert found.value == pytest.approx(-3, abs=0.1)
+
+
+def lalonde() -> tuple[Any, Any]:
+    """The rows of the experiment, and those of its treated beside a survey's; where causaldata is installed with its data."""
+    nsw = pytest.importorskip("causaldata.nsw_mixtape.data").load_pandas().data.drop(columns="data_id")
+    cps = pytest.importorskip("causaldata.cps_mixtape.data").load_pandas().data.drop(columns="data_id")
+    pandas = pytest.importorskip("pandas")
+    return nsw, pandas.concat([nsw[nsw.treat == 1], cps])
+
+
+def test_lalondes_experiment_shows_its_effect_and_his_survey_rows_show_none() -> None:
+    experiment, survey = lalonde()
+    found = effect(experiment, lever="treat", outcome="re78", claim="randomised")
+    assert found.is_effect
+    assert (found.value, found.contrasts[0].error) == pytest.approx((1794.3, 670.8), abs=0.2)
+    columns = ["age", "educ", "black", "hisp", "marr", "nodegree", "re74", "re75"]
+    for claim in (None, "randomised", {"adjusted": columns}):
+        naive = effect(survey, lever="treat", outcome="re78", claim=claim)
+        assert not naive.is_effect
+        assert naive.plain[0].value == pytest.approx(-8497.5, abs=0.1)

@@ -261,3 +261,33 @@ def test_a_choice_is_learned_and_known_by_its_text() -> None:
         decide.Plan(
             "spent", {"sent": decide.Lever("sent", "choice", choices=("none", "visit"))}, {"spent": node}
         )
+
+
+@pytest.mark.slow
+def test_prices_learned_from_rows_are_right_and_nothing_is_done_where_nothing_is_to_gain() -> None:
+    """Ten runs of bench/effects_coverage.py, of fewer rows."""
+    regrets, held, verdicts = list[float](), 0, list[str]()
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        price = rng.uniform(20, 80, 8000)
+        rows = {"price": price, "buys": (rng.random(8000) < 1 / (1 + np.exp(-(4 - 0.1 * price)))) * 1.0}
+        node = decide.learned(rows, outcome="buys", lever="price", claim="randomised", bends=0)
+        simulator = decide.Simulator(plan_of(node))
+        at = np.linspace(30, 50, 201)
+        profit = simulator.simulate({"price": at}).objective
+        best = int(profit.mean(axis=1).argmax())
+        truth = (at[best] - 20) / (1 + np.exp(-(4 - 0.1 * at[best])))
+        low, high = np.quantile(profit[best], [0.05, 0.95])
+        regrets.append(1 - truth / 10)
+        held += low <= truth <= high
+        flat = decide.learned(
+            {"price": price[:500], "y": rng.normal(size=500)}, outcome="y", lever="price", claim="randomised"
+        )
+        lever = decide.Lever("price", low=20, high=80, now=50)
+        verdicts.append(
+            decide.decide(decide.Plan("y", {"price": lever}, {"y": flat}, draws=300)).verdict.word
+        )
+    assert max(regrets) < 0.01
+    assert held >= 7
+    assert "act" not in verdicts
+    assert verdicts.count("do not act") >= 8

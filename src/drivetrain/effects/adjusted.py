@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from drivetrain.effects.by_econml import by_econml
 from drivetrain.effects.estimated import Contrast
-from drivetrain.effects.nuisance import By, cross_fitted, folds_of
+from drivetrain.effects.nuisance import FOLDS, Learner, cross_fitted, folds_of
 from drivetrain.effects.randomised import covariates, lever_columns
 from drivetrain.effects.rows import Asked
 from drivetrain.evidence.regression import regress
 
 Floats = npt.NDArray[np.float64]
+
+By = Learner | Literal["econml"]
 
 BENDS = 2
 """Of each number that is held fixed: a straight line would leave what bends."""
@@ -38,15 +42,18 @@ def adjusted(asked: Asked, *, by: By = "linear", seed: int = 0) -> Adjusted:
 
     A number: the partially linear model, residual on residual (Robinson, 1988, Econometrica 56:931-954). A switch or a choice:
     augmented inverse propensity weighting (Robins, Rotnitzky and Zhao, 1994, JASA 89:846-866). What the columns say of lever
-    and outcome is learned from other folds' rows (Chernozhukov and others, 2018, Econometrics Journal 21:C1-C68).
+    and outcome is learned from other folds' rows (Chernozhukov and others, 2018, Econometrics Journal 21:C1-C68). `by` "econml":
+    the contrasts are EconML's.
     """
     x, _, told = covariates(asked, asked.adjust, BENDS)
     fold = folds_of(asked.n, seed, asked.clusters)
-    found = _slope(asked, x, fold, by) if asked.kind == "number" else _levels(asked, x, fold, by)
-    return Adjusted(found.contrasts, found.expected_lever, found.expected, told)
+    learner: Learner = "linear" if by == "econml" else by
+    found = _slope(asked, x, fold, learner) if asked.kind == "number" else _levels(asked, x, fold, learner)
+    contrasts = by_econml(asked, x, FOLDS, seed) if by == "econml" else found.contrasts
+    return Adjusted(contrasts, found.expected_lever, found.expected, told)
 
 
-def _slope(asked: Asked, x: Floats, fold: npt.NDArray[np.int64], by: By) -> Adjusted:
+def _slope(asked: Asked, x: Floats, fold: npt.NDArray[np.int64], by: Learner) -> Adjusted:
     lever = cross_fitted(x, asked.t, fold, by=by)
     outcome = cross_fitted(x, asked.y, fold, by=by)
     away = (asked.t - lever)[:, None]
@@ -60,7 +67,7 @@ def _slope(asked: Asked, x: Floats, fold: npt.NDArray[np.int64], by: By) -> Adju
     return Adjusted([one], lever, outcome[:, None], [])
 
 
-def _levels(asked: Asked, x: Floats, fold: npt.NDArray[np.int64], by: By) -> Adjusted:
+def _levels(asked: Asked, x: Floats, fold: npt.NDArray[np.int64], by: Learner) -> Adjusted:
     count = max(len(asked.levels), 2)
     was = asked.t[:, None] == np.arange(count)
     propensity = np.stack(
@@ -91,7 +98,7 @@ def _levels(asked: Asked, x: Floats, fold: npt.NDArray[np.int64], by: By) -> Adj
     return Adjusted(contrasts, propensity, expected, [])
 
 
-def _method(asked: Asked, by: By) -> str:
+def _method(asked: Asked, by: Learner) -> str:
     kind = "partially linear" if asked.kind == "number" else "augmented inverse propensity weighting"
     learned = {"linear": "ridge regressions", "trees": "boosted trees", "auto": "the better of two learners"}[
         by

@@ -12,7 +12,7 @@ from drivetrain.effects import bases
 from drivetrain.effects.folds import fold_of
 
 Floats = npt.NDArray[np.float64]
-By = Literal["linear", "trees", "auto"]
+Learner = Literal["linear", "trees", "auto"]
 
 FOLDS = 5
 
@@ -23,7 +23,7 @@ def folds_of(n: int, seed: int, clusters: npt.NDArray[np.int64] | None = None) -
 
 
 def cross_fitted(
-    x: Floats, y: Floats, fold: npt.NDArray[np.int64], *, by: By = "linear", shares: bool = False,
+    x: Floats, y: Floats, fold: npt.NDArray[np.int64], *, by: Learner = "linear", shares: bool = False,
     among: npt.NDArray[np.bool_] | None = None,
 ) -> Floats:  # fmt: skip
     """(n,): the mean of `y` where the columns are `x` (n, p), each row's learned from the other folds' rows, of those `among`.

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from drivetrain.effects.adjusted import adjusted
+from drivetrain.effects.adjusted import By, adjusted
 from drivetrain.effects.claim import Claim
 from drivetrain.effects.estimated import Check, Contrast, signed
-from drivetrain.effects.nuisance import By
 from drivetrain.effects.overlap import overlap
 from drivetrain.effects.randomised import balance, covariates, lever_columns, plain_contrasts
 from drivetrain.effects.refute import TRIES, refute
@@ -107,8 +106,9 @@ def effect(
     `claim` says how the lever was set. "randomised": by chance, in the rows' own shares or with the `propensity` that a column
     holds, of what was done; the columns `adjust`, known before, only take noise away, and the balance check is of them (of all
     others, where it isn't given). {"adjusted": [columns]}: by habit, but for rows alike in these as good as by chance; then
-    double machine learning, by ridge regressions or other learners (`by`), its overlap check, refuters of so many `tries` (0:
-    none) and how strong a hidden cause would have to be. None: nobody knows, and what comes is a comparison.
+    double machine learning `by` ridge regressions, LightGBM's trees, the better of both ("auto") or EconML, its overlap check,
+    refuters of so many `tries` (0: none), and how strong a hidden cause would have to be. None: nobody knows, and what comes is
+    a comparison.
 
     `clusters` names a column of rows that belong together, `base` the choice that the others are compared with.
     Raises UsageError and DataError for what can't be asked (see `rows.ask`).
