@@ -46,9 +46,9 @@ def practice(simulator: Simulator) -> Practice | None:
         places = simulator.slices[lever.name]
         if not np.isnan(x[places]).any():
             continue
-        if lever.observed is None:
+        if lever.tried is None:
             return None
-        seen = lever.observed
+        seen = lever.tried
         x[places] = seen.mean() if lever.is_number else np.bincount(seen.astype(np.int64)).argmax()
         notes.append(AVERAGE.format(lever.name))
     return Practice(x, tuple(notes))

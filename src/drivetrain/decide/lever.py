@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
 
+from drivetrain.arguments import check_fields
 from drivetrain.errors import DataError, UsageError, nearest
 from drivetrain.figures import number
 from drivetrain.runtime.columns import Columns
@@ -26,6 +28,9 @@ class Rule:
     of: tuple[str, ...]
     depth: int = 2
 
+    def __post_init__(self) -> None:
+        check_fields(self)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lever:
@@ -34,8 +39,8 @@ class Lever:
     `low` and `high` bound numbers, in steps of `step` from `low` (None: any); a choice is among `choices`, and is worked
     with as the place in them. `now` is the current practice: a value, or the name of a column with one per row. A number
     moves from `now` by at most `rate`. `each`: one value per row; with `rule` those come from a tree. `observed` are values
-    that were ever tried, for its range and histogram. None: those of the column that `now` names; without one nobody said,
-    and no setting counts as beyond them.
+    that were ever tried, or the name of a column of them, for its range and histogram. None: those of the column that `now`
+    names; without one nobody said, and no setting counts as beyond them. In a plan they are numbers, places of choices.
     """
 
     name: str = ""
@@ -48,8 +53,11 @@ class Lever:
     rate: float | None = None
     each: bool = False
     rule: Rule | None = None
-    observed: Floats | None = field(default=None, repr=False)
+    observed: Floats | Sequence[float | str | None] | str | None = field(default=None, repr=False)
     unit: str = ""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     @property
     def is_number(self) -> bool:
@@ -77,7 +85,12 @@ class Lever:
             found["choices"] = [*self.choices]
         if self.rule is not None:
             found["rule"] = {"of": [*self.rule.of], "depth": self.rule.depth}
-        return found | ({} if self.observed is None else {"observed": self.observed.tolist()})
+        return found if self.tried is None else found | {"observed": self.tried.tolist()}
+
+    @property
+    def tried(self) -> Floats | None:
+        """What was observed of a lever of a plan."""
+        return self.observed if isinstance(self.observed, np.ndarray) else None
 
 
 def bounds(lever: Lever, rows: Columns | None = None) -> tuple[Floats, Floats, Floats]:
@@ -186,12 +199,13 @@ def snap(lever: Lever, x: Floats) -> Floats:
 
 def extrapolates(lever: Lever, x: Floats) -> npt.NDArray[np.bool_]:
     """Where a value is beyond all that was observed: of a number outside of the range, of a choice never tried."""
-    if lever.observed is None:
+    tried = lever.tried
+    if tried is None:
         return np.zeros(np.shape(x), bool)
     if not lever.is_number:
-        return ~np.isin(x, lever.observed)
-    slack = 1e-9 * max(1.0, float(np.abs(lever.observed).max()))
-    return (x < lever.observed.min() - slack) | (x > lever.observed.max() + slack)
+        return ~np.isin(x, tried)
+    slack = 1e-9 * max(1.0, float(np.abs(tried).max()))
+    return (x < tried.min() - slack) | (x > tried.max() + slack)
 
 
 def checked(lever: Lever, rows: Columns | None) -> Lever:
@@ -219,18 +233,33 @@ def checked(lever: Lever, rows: Columns | None) -> Lever:
         raise UsageError(f"now = {lever.now}: a switch is on or off.", where=where)
     if lever.rate is not None and lever.now is None:
         raise UsageError("a rate of change needs `now`, from which it moves.", where=where)
-    if lever.observed is None and isinstance(lever.now, str) and rows is not None and lever.now in rows.names:
-        column = rows.of(lever.now)
-        observed = codes(lever, rows.plain(lever.now), where) if lever.kind == "choice" else column
-        lever = replace(lever, observed=observed)
-    if lever.observed is not None:
-        observed = np.asarray(lever.observed, np.float64)
-        observed = observed[np.isfinite(observed)]
-        if not observed.size:
-            raise DataError("no value was observed.", where=f"{where}, observed")
-        lever = replace(lever, observed=observed)
+    lever = replace(lever, choices=tuple(lever.choices), observed=_tried(lever, rows, f"{where}, observed"))
     bounds(lever, rows)
     return lever
+
+
+def _tried(lever: Lever, rows: Columns | None, where: str) -> Floats | None:
+    """What was observed, as numbers. Raises UsageError and DataError."""
+    given = lever.observed
+    if given is None and isinstance(lever.now, str) and rows is not None and lever.now in rows.names:
+        given = lever.now
+    if given is None:
+        return None
+    if isinstance(given, str):
+        if rows is None:
+            raise UsageError("there are no data to have a column.", where=where)
+        given = rows.plain(given)
+    listed: list[Any] = [each for each in cast("Sequence[Any]", given) if each is not None]
+    texts = [each for each in listed if isinstance(each, str)]
+    if texts and lever.kind == "choice" and len(texts) == len(listed):
+        return codes(lever, listed, where)
+    if texts:
+        raise UsageError(f"it holds {texts[0]!r:.40}, and a {lever.kind} is one of numbers.", where=where)
+    found = np.array(listed, np.float64)
+    found = found[np.isfinite(found)]
+    if not found.size:
+        raise DataError("no value was observed.", where=where)
+    return found
 
 
 def _check_numbers(lever: Lever, where: str) -> None:

@@ -84,9 +84,9 @@ def _words(lever: Lever, now: Floats | None, values: Floats, changed: int | None
 
 
 def _observed(lever: Lever) -> Mapping[str, Any] | None:
-    if lever.observed is None:
+    if lever.tried is None:
         return None
-    seen = lever.observed
+    seen = lever.tried
     if lever.is_number:
         counts, edges = np.histogram(seen, bins=BINS)
     else:
@@ -100,11 +100,11 @@ def _observed(lever: Lever) -> Mapping[str, Any] | None:
 
 def _beyond(lever: Lever, values: Floats) -> Mapping[str, Any] | None:
     outside = extrapolates(lever, values)
-    if not outside.any() or lever.observed is None:
+    if not outside.any() or lever.tried is None:
         return None
     share = float(outside.mean())
     if lever.is_number:
-        low, high = number(float(lever.observed.min())), number(float(lever.observed.max()))
+        low, high = number(float(lever.tried.min())), number(float(lever.tried.max()))
         what = (
             shown(lever, float(values[outside][0]))
             if share == 1 and len(values) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from drivetrain.arguments import public
 from drivetrain.decide.expression import (
     BY_ROW,
     COMPARISONS,
@@ -70,6 +71,7 @@ class Objective:
         return found | ({} if self.statistic == plain.statistic else {"statistic": str(self.statistic)})
 
 
+@public
 def maximise(
     expression: str,
     *,
@@ -84,6 +86,7 @@ def maximise(
     return _objective(expression, True, over, statistic, horizon, discount, unit, name)
 
 
+@public
 def minimise(
     expression: str,
     *,
@@ -155,6 +158,7 @@ class Constraint:
         return found | ({"by": self.by} if self.by else {})
 
 
+@public
 def constraint(
     that: str,
     *,

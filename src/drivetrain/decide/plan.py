@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast
 
+from drivetrain.arguments import public
 from drivetrain.decide.claim import Claim, weakest
 from drivetrain.decide.expression import Expression, Name, Tree, substituted
 from drivetrain.decide.graph import PERIOD, graph
@@ -24,7 +25,7 @@ from drivetrain.errors import DrivetrainError, UsageError, nearest
 from drivetrain.runtime.columns import Columns, read_columns
 
 MOST_DRAWS = 1_000_000
-Models = Mapping[str, "Node | str | Callable[..., Any]"] | Sequence[Node]
+Models = Mapping[str, Node | str | Callable[..., Any]] | Sequence[Node]
 OBJECTIVE = "objective"
 """What the end of all arrows is called in claims."""
 
@@ -35,6 +36,7 @@ class Plan:
     Names are of levers, columns of the data and models, each used once; `t` is the period, 0 to the horizon - 1.
     """
 
+    @public
     def __init__(
         self,
         objective: Objective | str | Sequence[Objective],
@@ -69,11 +71,13 @@ class Plan:
         self._check_units()
 
     @classmethod
+    @public
     def read(cls, path: str | os.PathLike[str]) -> Plan:
         """A plan from a TOML file; files that it names are looked for beside it. Raises UsageError with the place."""
         return cls.from_json(read_tables(Path(path)), Path(path).parent, str(path))
 
     @classmethod
+    @public
     def from_json(
         cls, tables: Mapping[str, Any], folder: str | os.PathLike[str] = "", file: str = ""
     ) -> Plan:

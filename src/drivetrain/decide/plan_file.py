@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
-
 from drivetrain import extensions
 from drivetrain.decide.claim import claimed
-from drivetrain.decide.lever import Lever, Rule, codes
+from drivetrain.decide.lever import Lever, Rule
 from drivetrain.decide.nodes.base import Given, Node, found_file
 from drivetrain.decide.objective import Constraint, Objective, constraint, maximise, minimise
 from drivetrain.errors import DrivetrainError, UsageError, nearest
@@ -84,8 +82,7 @@ def arguments_of(tables: Mapping[str, Any], folder: Path, file: str) -> dict[str
         for name, table in _table(tables.get("models", {}), here, "models").items()
     ]
     levers = [
-        _lever(name, table, here, rows)
-        for name, table in _table(tables.get("levers", {}), here, "levers").items()
+        _lever(name, table, here) for name, table in _table(tables.get("levers", {}), here, "levers").items()
     ]
     constraints = [
         _constraint(each, here, number)
@@ -198,7 +195,7 @@ def _file(given: Any, here: _Place, *place: str) -> Path:
     return here.path(given, here.at(*place))
 
 
-def _lever(name: str, given: Any, here: _Place, rows: Columns | None) -> Lever:
+def _lever(name: str, given: Any, here: _Place) -> Lever:
     place = ("levers", name)
     table = _typed(_table(given, here, *place), _LEVER, here, *place)
     if "choices" in table:
@@ -218,9 +215,9 @@ def _lever(name: str, given: Any, here: _Place, rows: Columns | None) -> Lever:
         raise UsageError("this must be a value, or a column's name.", where=here.at(*place, "now"))
     if now is not None and not isinstance(now, str):
         table["now"] = float(now)
-    observed = table.pop("observed", None)
-    lever = Lever(name, **table)
-    return lever if observed is None else _observed(lever, observed, here, rows)
+    if "observed" in table:
+        table["observed"] = _observed(table["observed"], here, *place, "observed")
+    return Lever(name, **table)
 
 
 def _rule(given: Any, here: _Place, *place: str) -> Rule:
@@ -230,33 +227,20 @@ def _rule(given: Any, here: _Place, *place: str) -> Rule:
     return Rule(tuple(table.get("of", [])), table.get("depth", 2))
 
 
-def _observed(lever: Lever, given: Any, here: _Place, rows: Columns | None) -> Lever:
+def _observed(given: Any, here: _Place, *place: str) -> Any:
     """What was ever tried: a list, a column of the data, or of another file."""
-    place = ("levers", lever.name, "observed")
-    if isinstance(given, list):
-        values = cast("list[Any]", given)
-    elif isinstance(given, str):
-        if rows is None:
-            raise UsageError("there are no data to have a column.", where=here.at(*place))
-        rows.of(given)
-        values = rows.plain(given)
-    else:
-        table = _typed(_table(given, here, *place), {"file": str, "column": str}, here, *place)
-        if len(table) != 2:
-            raise UsageError(
-                "it is a column of a file.", where=here.at(*place), fix='{ file = "...", column = "..." }'
-            )
-        columns = read_columns(_file(table["file"], here, *place))
-        columns.of(table["column"])
-        values = columns.plain(table["column"])
-    if lever.kind == "choice":
-        if all(isinstance(each, str) or each is None for each in values):
-            return replace(lever, observed=codes(lever, [each for each in values if each], here.at(*place)))
-    elif any(isinstance(each, str) for each in values):
-        raise UsageError("it holds texts.", where=here.at(*place))
-    return replace(
-        lever, observed=np.array([np.nan if each is None else each for each in values], np.float64)
-    )
+    if isinstance(given, list) and all(
+        isinstance(each, (str, int, float)) for each in cast("list[Any]", given)
+    ):
+        return cast("list[Any]", given)
+    if isinstance(given, str):
+        return given
+    table = _typed(_table(given, here, *place), {"file": str, "column": str}, here, *place)
+    if len(table) != 2:
+        raise UsageError(
+            "it is a column of a file.", where=here.at(*place), fix='{ file = "...", column = "..." }'
+        )
+    return read_columns(_file(table["file"], here, *place)).plain(table["column"])
 
 
 def _model(name: str, given: Any, here: _Place, rows: Columns | None) -> Node:
@@ -337,8 +321,8 @@ def _beside(file: str, folder: Path) -> str:
 def _lever_json(lever: Lever, rows: Columns | None) -> dict[str, Any]:
     """Its table. That the column of what is now was observed goes without saying."""
     found = lever.to_json()
-    if lever.observed is not None and lever.kind == "choice":
-        found["observed"] = [lever.choices[int(each)] for each in lever.observed]
+    if lever.tried is not None and lever.kind == "choice":
+        found["observed"] = [lever.choices[int(each)] for each in lever.tried]
     if rows is not None and isinstance(lever.now, str) and lever.now in rows.names:
         column = rows.plain(lever.now)
         if found.get("observed") == [each for each in column if each is not None]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from drivetrain.arguments import public
 from drivetrain.decide import views
 from drivetrain.decide.calculate import calculate
 from drivetrain.decide.expression import Expression
@@ -87,6 +88,7 @@ class Simulator:
     whole numbers, choices and switches.
     """
 
+    @public
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.world = World(plan.draws, plan.count, plan.seed)
@@ -176,6 +178,7 @@ class Simulator:
         (S, rows, 1). Raises DataError where one is not a number."""
         return self._run(self.split(x), frozenset(), 0, held or {})[0]
 
+    @public
     def simulate(self, levers: Setting | Floats, t: int = 0) -> Outcomes:
         """Every outcome at settings. `t` is the period of `mean`. Raises DataError where the objective is not a number."""
         x = levers if isinstance(levers, np.ndarray) else self.join(levers)

@@ -186,11 +186,12 @@ def holds(simulator: Simulator, excess: Floats) -> Flags:
 
 def histogram(lever: Lever) -> Histogram | None:
     """Of what was observed of a lever; None where nobody said."""
-    if lever.observed is None:
+    tried = lever.tried
+    if tried is None:
         return None
     if lever.is_number:
-        bars = len(np.histogram_bin_edges(lever.observed, bins="auto")) - 1
-        edges = np.histogram_bin_edges(lever.observed, bins=min(bars, MOST_BARS))
+        bars = len(np.histogram_bin_edges(tried, bins="auto")) - 1
+        edges = np.histogram_bin_edges(tried, bins=min(bars, MOST_BARS))
     else:
         edges = np.arange(max(len(lever.choices), 2) + 1) - 0.5
-    return Histogram(np.asarray(edges, np.float64), np.histogram(lever.observed, edges)[0])
+    return Histogram(np.asarray(edges, np.float64), np.histogram(tried, edges)[0])

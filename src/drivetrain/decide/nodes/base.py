@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +35,7 @@ class Scope:
     rows: Columns | None = None
 
 
+@runtime_checkable
 class Node(Protocol):
     """Computes the outcome `name` from its `inputs`: levers, columns of the data, other nodes, and `t`, the period.
 

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from drivetrain.arguments import public
 from drivetrain.decide.calculate import calculate
 from drivetrain.decide.claim import Claim
 from drivetrain.decide.expression import Expression, over_rows, parse
@@ -179,6 +180,7 @@ def _plain(expression: Expression) -> Any:
         return expression.text
 
 
+@public
 def chance(*, each_row: bool = False, claim: Claim | None = None, unit: str = "", **law: Any) -> Chance:
     """A node by chance, as in a plan: chance(normal=[0.1, 0.02]). Raises UsageError."""
     return _made("", law, "chance", each_row, claim or Claim(), unit)

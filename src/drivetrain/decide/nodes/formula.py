@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from drivetrain.arguments import public
 from drivetrain.decide.calculate import calculate
 from drivetrain.decide.claim import Claim
 from drivetrain.decide.expression import Expression, over_rows, parse
@@ -45,6 +46,7 @@ class Formula(Plain):
         return described(self, {"formula": self.expression.text})
 
 
+@public
 def formula(text: str, *, claim: Claim | None = None, unit: str = "") -> Formula:
     """An outcome by a formula. Raises UsageError for what can't be read."""
     return Formula("", parse(text, where="formula"), claim or Claim(), unit)

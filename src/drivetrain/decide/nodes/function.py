@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from drivetrain.arguments import public
 from drivetrain.decide.claim import Claim
 from drivetrain.decide.nodes.base import Floats, Given, Node, Plain, Scope, described
 from drivetrain.decide.world import World
@@ -64,6 +65,7 @@ class Function(Plain):
         return described(self, {"function": called})
 
 
+@public
 def function(
     of: Callable[..., Any],
     *,

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from drivetrain.arguments import public
 from drivetrain.decide.claim import Claim
 from drivetrain.decide.nodes.base import Floats, Given, Node, Plain, Scope, described
 from drivetrain.decide.world import World
@@ -71,6 +72,7 @@ class Table(Plain):
         return described(self, {"table": {"x": self.x, "points": points}})
 
 
+@public
 def table(x: str, points: Sequence[Any], *, claim: Claim | None = None, unit: str = "") -> Table:
     """A table of pairs of x and the outcome. Raises UsageError for what are none, or where x has a value twice."""
     return _made("", x, points, claim or Claim(), unit, "table")
@@ -91,7 +93,8 @@ def _made(name: str, x: str, points: Sequence[Any], claim: Claim, unit: str, whe
 
 
 def _pairs(points: Sequence[Any]) -> list[Sequence[Any]]:
-    some = [cast("Sequence[Any]", each) for each in points if isinstance(each, (list, tuple))]
+    listed = cast("Any", points).tolist() if isinstance(points, np.ndarray) else points
+    some = [cast("Sequence[Any]", each) for each in listed if isinstance(each, (list, tuple))]
     return [each for each in some if len(each) == 2]
 
 
