@@ -18,6 +18,9 @@ from drivetrain.evidence.winners import best_of
 
 Floats = npt.NDArray[np.float64]
 ENDS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
+SURE = 0.95
+"""Of the corrected interval, whose lower end decides: so that of levers that do nothing, which may be moved up or down, no more
+than one in twenty is acted on."""
 MOST_COMPARED = 64
 """Settings beside which the proposed one was chosen, as far as the correction is made for."""
 MOST_CELLS = 2e8
@@ -74,13 +77,13 @@ def corrected(simulator: Simulator, now: Floats, proposed: Floats, seed: int) ->
     a, b = (each - each[:1] for each in (a, b))
     a, b = (each - each.mean(axis=1, keepdims=True) for each in (a, b))
     covariance = (a @ b.T + b @ a.T) / (2 * (draws - 1))
-    best = best_of(gains, _positive(covariance), confidence=LEVEL, seed=seed)
+    best = best_of(gains, _positive(covariance), confidence=SURE, seed=seed)
     # By how much being chosen made the best look better; of the proposed, which a solver found to more digits, as much.
     luck = best.naive - best.value
     own = float(gains[1])
     method = f"data fission and the hybrid interval of a winner, of {len(x):,} settings"
     shift = own - best.naive
-    return Corrected(Promised(own - luck, best.low + shift, best.high + shift, method, draws), len(x))
+    return Corrected(Promised(own - luck, best.low + shift, best.high + shift, method, draws, SURE), len(x))
 
 
 def candidates(simulator: Simulator, now: Floats, proposed: Floats, draws: int) -> Floats:

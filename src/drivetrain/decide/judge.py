@@ -248,6 +248,7 @@ def _headline(judged: Judged, levers: tuple[Moved, ...], result: Result, objecti
             told += f" (90 % of draws: {rough(gain.low)} to {rough(gain.high)})"
         if result.corrected is not None:
             fixed = result.corrected
-            told += f"; corrected for having chosen the best {rough(fixed.value)} ({rough(fixed.low)} to {rough(fixed.high)})"
+            ends = f"95 % interval {rough(fixed.low)} to {rough(fixed.high)}"
+            told += f"; corrected for having chosen the best {rough(fixed.value)} ({ends})"
         told += "."
     return f"{said}. {told} {judged.words}"

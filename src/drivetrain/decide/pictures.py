@@ -18,7 +18,7 @@ from drivetrain.decide.simulator import Simulator
 Floats = npt.NDArray[np.float64]
 POINTS, SIDE = 41, 21
 FEWEST_DRAWS = 50
-MOST_CELLS = 5e7
+MOST_CELLS = 2e7
 """Of settings, rows and draws for a chart: it has fewer draws where they would be more."""
 BINS = 20
 BESIDE = 3.0

@@ -31,7 +31,7 @@ def uncertain(codec: Codec, answers: str, draws: str, where: str) -> Uncertain:
             fix="Train it again with a part that validates, where its ranges are measured; or put a `chance` about it that you "
             "can stand for.",
         )  # fmt: skip
-    from scipy.special import ndtri
+    from scipy.special import ndtri  # pyright: ignore[reportMissingTypeStubs]
 
     ends = np.array(
         [0.0, 1.0]

@@ -114,7 +114,7 @@ class ForecastNode(Plain):
         return replace(bound, texts=texts)
 
     def draw(self, values: Mapping[str, Floats], world: World) -> Floats:
-        from scipy.special import ndtri
+        from scipy.special import ndtri  # pyright: ignore[reportMissingTypeStubs]
 
         item = self.forecaster.layout.item
         ahead = [name for name, each in self.sources.items() if isinstance(each, str) and name != item]
