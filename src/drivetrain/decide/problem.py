@@ -146,6 +146,13 @@ class Problem:
         return -self.signs[self.which] if self.turned else self.signs[self.which]
 
     @property
+    def ruled(self) -> bool:
+        """Whether some lever's numbers, one for each row, have to come from a tree that a person can read."""
+        return self.simulator is not None and any(
+            each.rule is not None for each in self.simulator.plan.levers
+        )
+
+    @property
     def constraint_names(self) -> tuple[str, ...]:
         """Of the constraints that `evaluate` gives (C,)."""
         chosen = range(len(self.names)) if self.kept is None else self.kept

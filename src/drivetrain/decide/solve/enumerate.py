@@ -17,7 +17,7 @@ _AT_ONCE = 4096
 
 def fits(problem: Problem) -> bool:
     many = float(np.prod(problem.box.counts))
-    return many <= MOST and many * problem.cells <= CELLS
+    return not problem.ruled and many <= MOST and many * problem.cells <= CELLS
 
 
 def solve(problem: Problem, *, seed: int) -> Solution:
@@ -40,6 +40,12 @@ def solve(problem: Problem, *, seed: int) -> Solution:
         problem.box.levers(best), objective, Certificate("enumeration", 0.0, words, objective),
         evaluations=problem.meter.settings - spent,
     )  # fmt: skip
+
+
+def all_settings(problem: Problem) -> Floats:
+    """(S, n), counted from the lower bounds, the last number first."""
+    counts = problem.box.counts.astype(np.int64)
+    return _settings(problem, counts, np.arange(int(counts.prod())))
 
 
 def _settings(problem: Problem, counts: npt.NDArray[np.int64], places: npt.NDArray[np.int64]) -> Floats:
