@@ -123,3 +123,107 @@ def test_what_is_affine_has_its_coefficients_and_what_is_not_has_none():
     np.testing.assert_allclose((found["q"].item(), constant), (-45, 45))
     for text in ("p * q", "p ^ 2", "w / p", "if(p > 1, p, q)", "max(p, q)", "mean(p | p > 1)", "abs(p)"):
         assert not is_affine(parse(text).tree, ("p", "q")), text
+
+
+def _uniform(objective, constraints=(), **more):
+    """gain = price * u, with u uniform on (-1, 1)."""
+    models = {"u": decide.chance(uniform=[-1, 1]), "gain": "price * u"}
+    levers = {"price": decide.Lever(low=0, high=10, now=2)}
+    return decide.Simulator(
+        decide.Plan(objective, levers, models, constraints=constraints, draws=200, **more)
+    )
+
+
+@pytest.mark.parametrize(
+    ("objective", "value"),
+    [
+        (decide.maximise("gain", statistic="quantile 0.1"), -0.8),
+        (decide.maximise("gain", statistic="cvar 0.1"), -0.9),
+        (decide.minimise("gain", statistic="cvar 0.1"), 0.9),
+        (decide.minimise("gain", statistic="P(< -0.5)"), 0.25),
+        (decide.maximise("gain + 1", horizon=2, discount=1), 1.5),
+    ],
+)
+def test_an_objective_is_a_statistic_of_the_draws(objective, value):
+    assert _uniform(objective).evaluate(np.array([[1.0]]))[0][0] == pytest.approx(value, abs=0.006)
+
+
+def test_constraints_hold_in_a_share_of_draws_in_every_row_and_at_a_price():
+    simulator = _uniform(
+        "gain",
+        [
+            decide.constraint("gain >= -1", statistic="quantile 0.9", name="seldom a loss"),
+            decide.constraint("price == 3", name="three"),
+            decide.constraint("price <= 1", soft=5.0, name="dear"),
+        ],
+    )
+    found = simulator.measure(np.array([[1.0], [2.5], [3.0]]))
+    np.testing.assert_allclose(found.excess[:, 0], [0.8 - 1, 2 - 1, 2.4 - 1], atol=0.02)
+    np.testing.assert_allclose(found.excess[:, 1:], [[2, 0], [0.5, 1.5], [0, 2]])
+    np.testing.assert_allclose(found.penalty, [0, 7.5, 10])
+    objective, excess = simulator.evaluate(np.array([[3.0]]))
+    assert objective[0] == pytest.approx(-10)
+    assert excess.shape == (1, 2)
+    rows = decide.Plan(
+        "price * share",
+        {"price": decide.Lever(low=0, high=10, each=True)},
+        data={"share": [0.1, 0.5, 0.9]},
+        constraints=["price * share <= 2"],
+    )
+    _, excess = decide.Simulator(rows).evaluate(np.array([[1.0, 2, 3], [1.0, 9, 1]]))
+    np.testing.assert_allclose(excess[:, 0], [0.7, 2.5])
+
+
+def test_several_objectives_and_what_is_the_same_in_all_rows():
+    plan = decide.Plan(
+        [decide.maximise("price * share"), decide.minimise("price", name="cost")],
+        {"price": decide.Lever(low=0, high=10, now=4)},
+        data={"share": [0.25, 0.5]},
+    )
+    found = decide.Simulator(plan).measure(np.array([[4.0]]))
+    assert found.objectives.tolist() == [[3, 4]]  # A value for each row is added up; one for all counts once.
+    mean = decide.Plan(
+        decide.maximise("price * share", over="mean"), plan.levers, data={"share": [0.25, 0.5]}
+    )
+    assert decide.Simulator(mean).evaluate(np.array([[4.0]]))[0][0] == 1.5
+
+
+def test_curves_surfaces_tornado_and_what_if_show_what_the_simulator_computes():
+    models = {
+        "slope": decide.chance(choice={"values": [0.05, 0.15], "shares": [0.5, 0.5]}),
+        "cost": decide.chance(normal=[20, 0.1]),
+        "profit": "sigmoid(4 - slope * price + on) * (price - cost)",
+    }
+    levers = {
+        "price": decide.Lever(low=20, high=60, now=40, observed=[25, 50]),
+        "on": decide.Lever(kind="switch", now=0),
+    }
+    plan = decide.Plan("profit", levers, models, constraints=["price <= 50"], draws=100)
+    simulator = decide.Simulator(plan)
+    curve = simulator.curve("price", points=5)
+    assert curve.at.tolist() == [20, 30, 40, 50, 60]
+    assert curve.holds.tolist() == [True] * 4 + [False]
+    assert curve.extrapolates.tolist() == [True, False, False, False, True]
+    at_40 = simulator.evaluate(simulator.now)[0][0]
+    assert curve.value[2] == at_40
+    assert curve.low[2] < at_40 < curve.high[2]
+    assert curve.outcomes["profit"][2] == pytest.approx(at_40)
+    surface = simulator.surface("price", "on", points=5)
+    assert surface.value.shape == (2, 5)
+    np.testing.assert_allclose(surface.value[0], curve.value)
+    bars = simulator.tornado()
+    assert [bar.name for bar in bars] == ["slope", "cost"]
+    assert (bars[0].low, bars[0].high) == (0.05, 0.15)
+    assert bars[0].at_low == pytest.approx(20 / (1 + np.exp(-2)), rel=1e-6)
+    told = simulator.what_if([{"price": 40}, {"price": 60, "on": True}])
+    assert told[0]["objective"]["mean"] == pytest.approx(at_40)
+    assert (told[1]["holds"], told[1]["extrapolates"]) == (False, ["price"])
+
+
+def test_what_is_computed_in_groups_of_settings_is_the_same(monkeypatch):
+    x = np.linspace(0, 10, 50)[:, None]
+    whole = _uniform("gain", ["gain >= -1"]).measure(x)
+    monkeypatch.setattr(simulator, "AT_ONCE", 400)
+    parts = _uniform("gain", ["gain >= -1"]).measure(x)
+    np.testing.assert_array_equal(whole.objectives, parts.objectives)
+    np.testing.assert_array_equal(whole.excess, parts.excess)

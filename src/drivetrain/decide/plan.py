@@ -244,7 +244,8 @@ class Plan:
             check_texts(expression, self.levels, where)
         for each in self.objectives:
             tree = each.expression.tree
-            if isinstance(tree, Name) and tree.name in {lever.name for lever in self.levers}:
+            alone = len(self.objectives) == 1 and isinstance(tree, Name)
+            if alone and tree.name in {lever.name for lever in self.levers}:
                 raise UsageError(
                     f"the objective is the lever {tree.name} itself.", where="objective",
                     fix="Say what it is good for: an outcome that it moves.",

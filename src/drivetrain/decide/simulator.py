@@ -32,6 +32,8 @@ BLOCK = 1 << 18
 """Cells of an array that is worked on at once: as much as a cache holds, which is twice as quick as more."""
 KEPT = 1 << 25
 """Cells of what no lever moves that are kept from one call to the next."""
+AT_ONCE = 1 << 22
+"""Objectives of settings x draws that are in memory at once."""
 MOST_CELLS = 1 << 26
 
 
@@ -176,13 +178,26 @@ class Simulator:
     def measure(self, x: Floats, held: Mapping[str, Floats] | None = None) -> Measured:
         """All objectives and constraints of settings (S, size); outcomes that are `held` have these values, broadcastable to
         (S, rows, 1). Raises DataError where one is not a number."""
-        return self._run(self.split(x), frozenset(), 0, held or {})[0]
+        x = np.atleast_2d(np.asarray(x, np.float64))
+        some = max(AT_ONCE // self.plan.draws, 1)
+        found = [
+            self._run(self.split(x[at : at + some]), frozenset(), 0, held or {})[0]
+            for at in range(0, len(x), some)
+        ]
+        if len(found) == 1:
+            return found[0]
+        parts = zip(*((each.objectives, each.penalty, each.excess) for each in found))
+        return Measured(*(np.concatenate(each) for each in parts))
 
     @public
     def simulate(self, levers: Setting | Floats, t: int = 0) -> Outcomes:
         """Every outcome at settings. `t` is the period of `mean`. Raises DataError where the objective is not a number."""
         x = levers if isinstance(levers, np.ndarray) else self.join(levers)
         given = self.split(x)
+        if len(x) * self.plan.draws > MOST_CELLS:
+            raise UsageError(
+                f"{len(x):,} settings at once are too many.", where="levers", fix="Use measure(x)."
+            )
         names = frozenset(each.name for each in self.plan.nodes)
         measured, objectives, means = self._run(given, names, t, {})
         return Outcomes(means, objectives, measured, self.extrapolates(x), partial(self.values, x, t))

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from drivetrain.limits import refuse_too_large
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -45,6 +47,7 @@ class World:
         key = f"{name}\0{each_row}"
         if key not in self._orders:
             rows = self.rows if each_row else 1
+            refuse_too_large(4.0 * rows * self.draws, f"a chance of its own for each of {rows:,} rows", name)
             words = np.frombuffer(hashlib.sha256(name.encode()).digest()[:16], np.uint64)
             made = np.random.Generator(np.random.Philox(key=self.seed, counter=[0, 0, *words]))
             places = np.arange(self.draws, dtype=np.min_scalar_type(self.draws))
