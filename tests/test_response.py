@@ -291,3 +291,25 @@ def test_prices_learned_from_rows_are_right_and_nothing_is_done_where_nothing_is
     assert held >= 7
     assert "act" not in verdicts
     assert verdicts.count("do not act") >= 8
+
+
+def test_what_bends_is_held_fixed_as_it_bends_and_the_curve_is_held_against_double_machine_learning() -> None:
+    rng = np.random.default_rng(7)
+    age = rng.uniform(-2, 2, 2000)
+    price = age**2 + rng.normal(size=2000)
+    rows = {"price": price, "y": 5 - price + 4 * age**2 + rng.normal(size=2000), "age": age}
+    found = fit(rows, outcome="y", lever="price", claim={"adjusted": ["age"]}, bends=0)
+    slope = found.slope({"price": np.zeros((1, 1, 1)), "age": np.zeros((1, 1, 1))}).item()
+    assert slope == pytest.approx(-1, abs=0.15)
+    assert [each.name for each in found.checks] == ["overlap", "curve"]
+    assert found.checks[1].holds
+    mailed = (rng.random(2000) < 1 / (1 + np.exp(-age))) * 1.0
+    rows |= {"mailed": mailed, "buys": (rng.random(2000) < 1 / (1 + np.exp(-mailed - age))) * 1.0}
+    switch = fit(rows, outcome="buys", lever="mailed", claim={"adjusted": ["age"]})
+    assert switch.checks[1].holds
+    assert "on instead of off makes 0.2" in switch.checks[1].words
+    # Mailing works on the young alone, and the curve has one effect for all; who is mailed are the old.
+    rows["spent"] = mailed * np.where(age < 0, 6.0, 0.0) + rng.normal(size=2000)
+    wrong = fit(rows, outcome="spent", lever="mailed", claim={"adjusted": ["age"]})
+    assert not wrong.checks[1].holds
+    assert "standard errors apart" in wrong.words

@@ -50,7 +50,10 @@ def claim_words(plan: Plan, claim: Claim) -> str:
     weak = [node.name for node in plan.nodes if node.claim == claim and plan.depends(node.inputs)]
     if not weak:
         return "what the levers do to the objective holds by definition"
-    told = f"that the levers move {' and '.join(weak[:3])} is {_said(claim)}"
+    moved = f"that the levers move {' and '.join(weak[:3])}"
+    if claim.kind == "undeclared" and claim.why:
+        return f"{moved} was claimed, and the rows don't bear it out: {claim.why.removesuffix('.')}"
+    told = f"{moved} is {_said(claim)}"
     return f"{told} ({claim.why})" if claim.why else told
 
 

@@ -62,6 +62,11 @@ def verdict(weighed: Weighed) -> Judged:
 
 def _weigh(weighed: Weighed) -> tuple[Verdict, str]:
     result = weighed.result
+    if weighed.claim.kind == "undeclared" and weighed.claim.why:
+        return "comparison only", (
+            "Comparison only: where the rows come from was claimed, and they don't bear it out, so the best by the models may not "
+            "be the best to do. Try it on some rows by chance."
+        )
     if weighed.claim.kind == "undeclared":
         return "comparison only", (
             "Comparison only: it is not known that the levers cause what the models say, so the best by the models may not be the "

@@ -9,18 +9,20 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from drivetrain.effects.adjusted import adjusted
+from drivetrain.effects.adjusted import BENDS, Adjusted, adjusted
 from drivetrain.effects.claim import Claim
 from drivetrain.effects.design import Atom, Term, atoms_of, independent, matrix, name_of, terms_of
 from drivetrain.effects.estimated import Check, p_words
 from drivetrain.effects.nuisance import folds_of
 from drivetrain.effects.overlap import overlap
 from drivetrain.effects.randomised import balance
+from drivetrain.effects.refute import FAR
 from drivetrain.effects.result import refused
 from drivetrain.effects.rows import Asked, ask
 from drivetrain.effects.sensitivity import Sensitivity, sensitivity
 from drivetrain.errors import DataError, UsageError
 from drivetrain.evidence.regression import Family, Regression, deviances, mean_of, regress, slope_of
+from drivetrain.figures import rough
 from drivetrain.runtime.columns import Columns, Source
 
 Floats = npt.NDArray[np.float64]
@@ -219,7 +221,8 @@ def fit(
         None if adjust is None and not varies_with else tuple(dict.fromkeys((*(adjust or ()), *varies_with)))
     )
     asked = ask(rows, lever=lever, outcome=outcome, claim=claim, adjust=held, clusters=clusters)
-    checks, kind = _checks(asked, seed), _family(asked, family)
+    scores = adjusted(asked, seed=seed) if asked.claim.kind == "adjusted" else None
+    kind = _family(asked, family)
     terms, told = _terms(asked, varies_with, kind, bends, seed)
     design = matrix(terms, asked.rows)
     keep = np.concatenate([[True], independent(design[:, 1:])])
@@ -233,6 +236,8 @@ def fit(
         raise DataError(
             f"the columns held fixed tell {lever!r} exactly: nothing is left of it to learn from."
         )
+    bent = len({atom for term in terms for atom in term if atom.kind == "bend" and atom.column == lever})
+    checks = _checks(asked, scores, _effects(asked, found, terms, bent))
     left = asked.y - found.predict(design)
     some = np.random.default_rng(seed).permutation(asked.n)[:KEPT_ROWS]
     columns = Columns({name: asked.rows.of(name)[some] for name in asked.adjust}, asked.rows.levels)
@@ -255,10 +260,31 @@ def _evenly(values: Floats) -> Floats:
     return np.sort(values)[np.round(places).astype(np.int64)]
 
 
-def _checks(asked: Asked, seed: int) -> tuple[Check, ...]:
-    if asked.claim.kind == "randomised":
-        return (balance(asked),)
-    return (overlap(asked, adjusted(asked, seed=seed)),) if asked.claim.kind == "adjusted" else ()
+def _checks(asked: Asked, scores: Adjusted | None, effects: Floats) -> tuple[Check, ...]:
+    """`effects` (k,) are the curve's own, of what `scores` estimates without the curve; () where those are of another thing."""
+    if scores is None:
+        return (balance(asked),) if asked.claim.kind == "randomised" else ()
+    found = [overlap(asked, scores)]
+    for mine, other in zip(effects.tolist(), scores.contrasts):
+        off = (mine - other.value) / other.error
+        words = f"{other.label[:1].upper()}{other.label[1:]} makes {rough(mine)} by the curve and {rough(other.value)} by double "
+        words += f"machine learning, {abs(off):.1f} standard errors apart."
+        found.append(Check("curve", abs(off) < FAR, off, words))
+    return tuple(found)
+
+
+def _effects(asked: Asked, found: Regression, terms: Sequence[Term], bends: int) -> Floats:
+    """(k,): of each level against the first, over all rows, or the slope of a straight line; () of what is no straight line."""
+    if asked.kind == "number":
+        straight = found.family == "linear" and not bends and terms[1] == (terms[1][0],)
+        return np.array([found.beta[1] / terms[1][0].scale]) if straight else np.zeros(0)
+    means = list[float]()
+    levels = asked.rows.levels.get(asked.lever, ())
+    for at in range(max(len(asked.levels), 2)):
+        place = float(levels.index(asked.levels[at])) if levels else float(at)
+        moved = Columns({**asked.rows.values, asked.lever: np.full(asked.n, place)}, asked.rows.levels)
+        means.append(float(found.predict(matrix(terms, moved)).mean()))
+    return np.array(means[1:]) - means[0]
 
 
 def _family(asked: Asked, family: Family | None) -> Family:
@@ -273,7 +299,10 @@ def _terms(
     asked: Asked, varies_with: Sequence[str], family: Family, bends: int | None, seed: int
 ) -> tuple[list[Term], list[str]]:
     """Those of the regression, and what is to be told of them."""
-    held, told = terms_of(asked.rows, asked.adjust)
+    bent = (
+        BENDS if asked.claim.kind == "adjusted" else 0
+    )  # There a straight line would leave what bends; else it is but noise.
+    held, told = terms_of(asked.rows, asked.adjust, bent)
     if bends is not None and not 0 <= bends <= MOST_BENDS:
         raise UsageError(f"{bends} bends.", where="bends", fix=f"Take 0 to {MOST_BENDS}.")
     if asked.kind != "number" or bends is not None:
@@ -296,7 +325,12 @@ def _terms(
 def _with(asked: Asked, held: Sequence[Term], varies_with: Sequence[str], bends: int) -> list[Term]:
     atoms, _ = atoms_of(asked.rows, asked.lever, bends)
     of_lever = [(atom,) for atom in atoms]
-    both = [(*one, *term) for one in of_lever for term in held if term[0].column in varies_with]
+    both = [
+        (*one, *term)
+        for one in of_lever
+        for term in held
+        if term[0].column in varies_with and term[0].kind != "bend"
+    ]
     return [(), *of_lever, *held, *both]
 
 
