@@ -309,7 +309,8 @@ def test_what_bends_is_held_fixed_as_it_bends_and_the_curve_is_held_against_doub
     assert switch.checks[1].holds
     assert "on instead of off makes 0.2" in switch.checks[1].words
     # Mailing works on the young alone, and the curve has one effect for all; who is mailed are the old.
-    rows["spent"] = mailed * np.where(age < 0, 6.0, 0.0) + rng.normal(size=2000)
+    rows["mailed"] = (rng.random(2000) < 1 / (1 + np.exp(-1.5 * age))) * 1.0
+    rows["spent"] = rows["mailed"] * np.where(age < -1, 6.0, 0.0) + rng.normal(size=2000)
     wrong = fit(rows, outcome="spent", lever="mailed", claim={"adjusted": ["age"]})
     assert not wrong.checks[1].holds
     assert "standard errors apart" in wrong.words
