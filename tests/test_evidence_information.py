@@ -138,6 +138,19 @@ def test_a_running_interval_is_left_by_the_truth_as_seldom_as_it_says() -> None:
     assert usual > 0.3 * runs
 
 
+def test_there_is_no_running_interval_of_what_is_rare_before_it_came_often_enough() -> None:
+    """After 30 observations with none of one in twenty the estimated spread is 0, and would leave the truth out for sure."""
+    left = 0
+    for seed in range(200):
+        x = np.random.default_rng(seed).random(2_000) < 0.05
+        found = evidence.running_mean(x, tightest=500)
+        first = int(np.flatnonzero(np.isfinite(found.low))[0])
+        assert x[: first + 1].sum() >= 15
+        left += found.stopped(0.05) is not None
+    assert left <= 0.09 * 200
+    assert not np.isfinite(evidence.running_mean(np.ones(99), tightest=500).low).any()
+
+
 def test_a_running_difference_is_the_difference() -> None:
     generator = np.random.default_rng(0)
     z = generator.random(4_000) < 0.3

@@ -51,6 +51,17 @@ def test_options_that_share_their_error_are_corrected_less() -> None:
     assert best_of(x, np.ones(3)).value < 0.6
 
 
+def test_options_much_alike_have_the_interval_that_holds_for_all() -> None:
+    """Forty prices of one curve: conditioning on which of them won would throw away most of what is known."""
+    x = np.linspace(-1, 1, 41)
+    design = np.stack([x, x**2], axis=1)
+    covariance = 0.05 * design @ design.T
+    found = best_of(-1.5 * (x - 0.5) ** 2, covariance)
+    sd = float(np.sqrt(covariance[found.place, found.place]))
+    assert found.high - found.naive == pytest.approx(found.naive - found.low)
+    assert 1.1 < (found.high - found.low) / (2 * 1.645 * sd) < 1.35
+
+
 def test_one_option_was_not_chosen() -> None:
     found = best_of([2.0], [1.0])
     assert (found.naive, found.value) == (2, 2)

@@ -59,13 +59,30 @@ def test_deviances_are_those_of_statsmodels() -> None:
 
 def test_rows_in_clusters_get_errors_of_clusters() -> None:
     x, y = made()
-    found = regress(x, y["linear"], clusters=np.arange(60) % 12, names=NAMES)
+    found = regress(x, y["linear"], clusters=np.arange(60) % 12, names=NAMES, errors="HC1")
     assert found.standard_errors == pytest.approx([0.5535301392, 0.1861937338, 0.3326575737], rel=1e-8)
     assert found.p_values() == pytest.approx([0.6444965181, 0.3186144718, 0.8662539952])
     assert found.intervals()[1, 1] == pytest.approx(0.6043102631)
     coefficient = found.of("a")
     assert coefficient.p == pytest.approx(0.3186144718)
     assert "12 clusters" in coefficient.estimate.method
+
+
+def test_the_jackknife_of_clusters_is_what_leaving_each_out_does() -> None:
+    x, y = made()
+    clusters = np.arange(60) % 12
+    whole = regress(x, y["linear"], clusters=clusters)
+    without = np.stack([regress(x[clusters != g], y["linear"][clusters != g]).beta for g in range(12)])
+    apart = without - whole.beta
+    assert whole.covariance == pytest.approx(apart.T @ apart * 11 / 12)
+
+
+def test_a_column_that_one_cluster_alone_tells_has_an_error_all_the_same() -> None:
+    x, y = made()
+    clusters = np.arange(60) % 12
+    own = np.column_stack([x, clusters == 3])
+    found = regress(own, y["linear"], clusters=clusters)
+    assert np.isfinite(found.standard_errors).all()
 
 
 def test_a_weight_of_two_is_a_row_twice_and_of_zero_is_none() -> None:

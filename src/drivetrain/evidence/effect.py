@@ -107,7 +107,8 @@ def difference(
     Means: Welch's interval and test (1947, Biometrika 34:28-35), Hedges' g. Shares: the score interval and test of Miettinen
     and Nurminen (1985, Statistics in Medicine 4:213-226), which agree with each other, and Cohen's h. With `clusters`, the
     labels of a's rows and of b's (a label in both is one cluster), the error is that of so many clusters, not of so many rows:
-    Student's t with one less than there are (Liang and Zeger, 1986, Biometrika 73:13-22). Raises DataError.
+    Student's t with one less than there are, by the jackknife over clusters (Bell and McCaffrey, 2002, Survey Methodology
+    28:169-181), which holds with few of them too. Raises DataError.
     """
     values = [_numbers(each, name) for each, name in ((a, "a"), (b, "b"))]
     if np.asarray(a).dtype == bool and np.asarray(b).dtype == bool and clusters is None:
@@ -170,6 +171,7 @@ def _numbers(values: npt.ArrayLike, name: str) -> Floats:
 
 
 def _clustered(x: Floats, y: Floats, clusters: tuple[npt.ArrayLike, npt.ArrayLike]) -> tuple[float, int]:
+    """The standard error, by what the difference would be without each cluster, and how many there are."""
     labels = [np.asarray(each) for each in clusters]
     if [each.shape for each in labels] != [x.shape, y.shape]:
         raise DataError(
@@ -182,9 +184,16 @@ def _clustered(x: Floats, y: Floats, clusters: tuple[npt.ArrayLike, npt.ArrayLik
             f"{groups} clusters are too few to tell how much they vary.",
             fix=f"Measure {FEWEST_GROUPS} at least.",
         )
-    pulls = np.concatenate([(x - x.mean()) / len(x), -(y - y.mean()) / len(y)])
-    summed = np.bincount(codes, weights=pulls)
-    return math.sqrt(groups / (groups - 1) * float((summed**2).sum())), groups
+    without: list[Floats] = []
+    for values, of in ((x, codes[: len(x)]), (y, codes[len(x) :])):
+        rows = np.bincount(of, minlength=groups)
+        if rows.max() == len(values):
+            raise DataError(
+                "all rows of a group are of one cluster.", fix="Measure the group in several clusters."
+            )
+        without.append((values.sum() - np.bincount(of, values, groups)) / (len(values) - rows))
+    apart = without[0] - without[1]
+    return math.sqrt((groups - 1) / groups * float(((apart - (x.mean() - y.mean())) ** 2).sum())), groups
 
 
 def _with_size(found: Effect, d: float, n: int, m: int, spread: float) -> Effect:

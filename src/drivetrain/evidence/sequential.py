@@ -20,8 +20,10 @@ from drivetrain.figures import percent, rough
 
 Floats = npt.NDArray[np.float64]
 
-FIRST = 30
-"""Before so many observations a standard deviation is not known well enough for an interval that rests on it."""
+FIRST, SKEWED = 30, 25
+"""There are so many observations before the first interval that rests on an estimated standard deviation, and so many times the
+square of their skewness: then a mean is near enough to normal (Cochran, 1977, Sampling Techniques, section 2.15). Of
+something rare it asks for about 25 cases; where nothing has varied yet, nothing is known."""
 GRID = 1_000
 CELLS = 2**22
 SHOWN = 400
@@ -82,7 +84,8 @@ def running_mean(
     x: npt.ArrayLike, *, tightest: int, sd: float | None = None, confidence: float = 0.95, what: str = ""
 ) -> Running:
     """The mean of (n,) numbers in the order in which they came. `tightest`, said beforehand: after about so many the interval is
-    narrowest. Where `sd` isn't known it is estimated on the way, and the interval begins at 30 (Waudby-Smith, Arbour, Sinha,
+    narrowest. Where `sd` isn't known it is estimated on the way, and the interval begins at 30 or, of what
+    is skewed, later (Waudby-Smith, Arbour, Sinha,
     Kennedy and Ramdas, 2024, Annals of Statistics 52:2613-2640: exact as n grows). Raises DataError, UsageError."""
     values = _numbers(x)
     if tightest < 1 or not 0 < confidence < 1:
@@ -92,14 +95,23 @@ def running_mean(
     n = np.arange(1, len(values) + 1)
     mean = values.cumsum() / n
     if sd is None:
-        about = values - mean[-1]  # Centred: squares of large numbers would lose their digits.
-        variance = np.maximum(0.0, (about**2).cumsum() / n - (about.cumsum() / n) ** 2)
-        spread = np.where(n >= FIRST, np.sqrt(variance * n / np.maximum(1, n - 1)), np.inf)
+        spread = _spread(values, n)
     else:
         spread = np.full(len(values), float(sd))
     half = spread * boundary(n, tightest, 1 - confidence) / n
     method = f"normal mixture, {percent(confidence, 0)} at all times, tightest at {tightest:,}"
     return Running(mean, mean - half, mean + half, confidence, method, what)
+
+
+def _spread(values: Floats, n: npt.NDArray[Any]) -> Floats:
+    """The standard deviation of all up to each; infinite where it is not known well enough."""
+    about = values - values[:FIRST].mean()  # Near the mean: powers of large numbers would lose their digits.
+    first, second, third = ((about**power).cumsum() / n for power in (1, 2, 3))
+    variance = np.maximum(0.0, second - first**2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        skewness = (third - 3 * first * second + 2 * first**3) / variance**1.5
+        known = (n >= np.maximum(FIRST, SKEWED * skewness**2)) & (variance > 1e-12 * second)
+    return np.where(known, np.sqrt(variance * n / np.maximum(1, n - 1)), np.inf)
 
 
 def running_difference(

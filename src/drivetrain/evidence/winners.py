@@ -4,8 +4,8 @@ Two ways out, and both are used. The value comes of *data fission* (Leiner, Duan
 for Gaussian estimates Oliveira, Lei and Tibshirani, 2021, "coupled bootstrap"): noise is added to the estimates to choose by,
 and subtracted to measure by, which makes the two independent; averaged over many noises. It has no bias for the value
 of choosing so, whatever the true effects are. The interval is the hybrid one of Andrews, Kitagawa and McCloskey (2024,
-Inference on Winners, Quarterly Journal of Economics 139:305-358): conditional on who won, and never wider than one that holds
-for all options at once.
+Inference on Winners, Quarterly Journal of Economics 139:305-358): conditional on who won, and cut to one that holds for all
+options at once; or that one alone, where options are much alike.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ SPLITS = 4_000
 DRAWS = 20_000
 SURE_OF_ALL = 0.1
 """The share of the risk of error that is spent on the interval for all options."""
+FEW = 3
+"""Where options are so much alike that an interval for all of them is as wide as one for so many unlike ones, it is taken: of two
+prices a cent apart, which of them won tells much, and conditioning on it would throw that away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +153,11 @@ def _hybrid(
     sd = math.sqrt(covariance[place, place])
     if sd == 0:
         return float(x[place]), float(x[place])
+    of_all = _simultaneous(covariance, root, risk, seed)
+    if len(x) > FEW and of_all <= z_of(
+        (1 - risk) ** (1 / FEW)
+    ):  # Decided by the covariance alone, not by who won.
+        return float(x[place]) - of_all * sd, float(x[place]) + of_all * sd
     spent = SURE_OF_ALL * risk
     reach = _simultaneous(covariance, root, spent, seed) * sd
     shared = covariance[:, place] / sd**2
