@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from drivetrain.effects.uplift.learners import Trial, learn
+from drivetrain.effects.uplift.learners import Study, learn
 from drivetrain.effects.uplift.model import Uplift, learn_uplift
 from drivetrain.errors import DrivetrainError
 
@@ -135,7 +135,7 @@ def test_each_learner_finds_what_is_straight(learner: Any, known: bool) -> None:
     treated = (made.random(3000) < chance) * 1.0
     effect = 0.5 + 0.5 * x[:, 1]
     outcome = 2 * x[:, 0] + x[:, 3] + treated * effect + made.normal(size=3000)
-    found = learn(Trial(x, treated, outcome, chance if known else None), learner, "linear", seed=1)
+    found = learn(Study(x, treated, outcome, chance if known else None), learner, "linear", seed=1)
     assert np.sqrt(np.mean((found.effect(x) - effect) ** 2)) < 0.15
     judged = found.judged
     assert np.sqrt(np.mean((judged.effect - effect[judged.rows]) ** 2)) < 0.25

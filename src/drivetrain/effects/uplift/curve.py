@@ -92,7 +92,7 @@ def effect_scores(
     """(n,) for each row a number whose mean over any group of rows is the treatment's effect in that group.
 
     `expected` are the outcomes of the row without and with treatment, predicted by what has not seen it. Augmented inverse
-    propensities: Robins, Rotnitzky and Zhao (1994), Journal of the American Statistical Association 89:846-866. In a trial
+    propensities: Robins, Rotnitzky and Zhao (1994), Journal of the American Statistical Association 89:846-866. In a experiment
     with known propensities it holds whatever the predictions, which only make it less noisy.
     """
     without, with_ = expected

@@ -27,7 +27,7 @@ PER_COLUMN = 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Trial:
+class Study:
     """Columns `x` (n, p) known before the treatment, `treated` (n,) 0 or 1, `outcome` (n,); `propensity` (n,) of being treated
     where it is known, None where it is to be estimated; `cluster` (n,) where rows come in groups. `share`: outcomes are 0 or 1.
     `clip`: estimated propensities are kept so far from 0 and 1 (0: as they are)."""
@@ -40,7 +40,7 @@ class Trial:
     share: bool = False
     clip: float = 0.0
 
-    def take(self, rows: npt.NDArray[np.bool_]) -> Trial:
+    def take(self, rows: npt.NDArray[np.bool_]) -> Study:
         return replace(
             self,
             x=self.x[rows],
@@ -62,8 +62,8 @@ class Expected:
     treated: Floats
     propensity: Floats
 
-    def scores(self, trial: Trial) -> Floats:
-        return effect_scores(trial.treated, trial.outcome, self.propensity, (self.without, self.treated))
+    def scores(self, study: Study) -> Floats:
+        return effect_scores(study.treated, study.outcome, self.propensity, (self.without, self.treated))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,10 +100,10 @@ class Learned:
     projection: Regression | None
 
 
-Fitted = Callable[[Trial, Expected, Base, int], Predict]
+Fitted = Callable[[Study, Expected, Base, int], Predict]
 
 
-def learn(trial: Trial, learner: LearnerName, base: Base, seed: int = 0) -> Learned:
+def learn(study: Study, learner: LearnerName, base: Base, seed: int = 0) -> Learned:
     """The learner fitted to all rows, and what fits to fewer say of rows that come later.
 
     t: outcomes with and without treatment are learned apart, and subtracted. s: together, the treatment one column of many.
@@ -111,15 +111,15 @@ def learn(trial: Trial, learner: LearnerName, base: Base, seed: int = 0) -> Lear
     and Yu, 2019, PNAS 116:4156-4165). dr: `effect_scores` are regressed on the columns (Kennedy, 2023, Electronic Journal of
     Statistics 17:3008-3049), which a wrong model of either the outcomes or the propensities leaves standing.
     """
-    expected, _ = _cross_fitted(trial, base, FOLDS, seed)
-    effect = _STAGES[learner](trial, expected, base, seed)
-    scores = expected.scores(trial)
+    expected, _ = _cross_fitted(study, base, FOLDS, seed)
+    effect = _STAGES[learner](study, expected, base, seed)
+    scores = expected.scores(study)
     linear = learner == "dr" and base == "linear"
-    projection = _projection(trial, scores) if linear else None
-    return Learned(effect, expected, scores, _judged(trial, learner, base, seed), projection)
+    projection = _projection(study, scores) if linear else None
+    return Learned(effect, expected, scores, _judged(study, learner, base, seed), projection)
 
 
-def _judged(trial: Trial, learner: LearnerName, base: Base, seed: int) -> Judged:
+def _judged(study: Study, learner: LearnerName, base: Base, seed: int) -> Judged:
     """Part after part: sums over them are then martingales, and have the intervals that they seem to have.
 
     Were each part judged by what was learned from all others, a row would have taught those who judge the very rows that have
@@ -127,75 +127,75 @@ def _judged(trial: Trial, learner: LearnerName, base: Base, seed: int) -> Judged
     is worth nothing seems to be worth something. Luedtke and van der Laan (2016), Annals of Statistics 44:713-742; Wager (2024),
     Sequential validation of treatment heterogeneity, arXiv 2405.05534.
     """
-    part = trial.folds(PARTS, seed + 1)
+    part = study.folds(PARTS, seed + 1)
     later = np.flatnonzero(part >= FIRST)
     effect, parts = np.empty(len(part)), np.empty((3, len(part)))
     for each in range(FIRST, PARTS):
-        held, before = trial.take(part == each), trial.take(part < each)
+        held, before = study.take(part == each), study.take(part < each)
         inner, models = _cross_fitted(before, base, INNER, seed + 1 + each)
         effect[part == each] = _STAGES[learner](before, inner, base, seed)(held.x)
         parts[:, part == each] = np.mean([_predicted(model, held) for model in models], axis=0)
     expected = Expected(*parts[:, later])
-    return Judged(later, part[later], effect[later], expected, expected.scores(trial.take(part >= FIRST)))
+    return Judged(later, part[later], effect[later], expected, expected.scores(study.take(part >= FIRST)))
 
 
 Models = tuple[Predict, Predict, Predict | None]
 
 
-def _models(trial: Trial, base: Base, seed: int) -> Models:
+def _models(study: Study, base: Base, seed: int) -> Models:
     """What predicts the outcome without and with treatment, and the propensity where it isn't known."""
-    arms = [trial.take(trial.treated == arm) for arm in (0, 1)]
-    without, with_ = (fit(base, arm.x, arm.outcome, share=trial.share, seed=seed) for arm in arms)
-    if trial.propensity is not None:
+    arms = [study.take(study.treated == arm) for arm in (0, 1)]
+    without, with_ = (fit(base, arm.x, arm.outcome, share=study.share, seed=seed) for arm in arms)
+    if study.propensity is not None:
         return without, with_, None
-    return without, with_, fit(base, trial.x, trial.treated, share=True, seed=seed)
+    return without, with_, fit(base, study.x, study.treated, share=True, seed=seed)
 
 
-def _predicted(models: Models, trial: Trial) -> tuple[Floats, Floats, Floats]:
+def _predicted(models: Models, study: Study) -> tuple[Floats, Floats, Floats]:
     without, with_, chance = models
     if chance is None:
-        assert trial.propensity is not None
-        return without(trial.x), with_(trial.x), trial.propensity
-    kept = np.clip(chance(trial.x), max(trial.clip, 1e-6), 1 - max(trial.clip, 1e-6))
-    return without(trial.x), with_(trial.x), kept
+        assert study.propensity is not None
+        return without(study.x), with_(study.x), study.propensity
+    kept = np.clip(chance(study.x), max(study.clip, 1e-6), 1 - max(study.clip, 1e-6))
+    return without(study.x), with_(study.x), kept
 
 
-def _cross_fitted(trial: Trial, base: Base, folds: int, seed: int) -> tuple[Expected, list[Models]]:
-    fold = trial.folds(folds, seed)
+def _cross_fitted(study: Study, base: Base, folds: int, seed: int) -> tuple[Expected, list[Models]]:
+    fold = study.folds(folds, seed)
     parts, models = np.empty((3, len(fold))), list[Models]()
     for each in range(folds):
         held = fold == each
-        models.append(_models(trial.take(~held), base, seed))
-        parts[:, held] = _predicted(models[-1], trial.take(held))
+        models.append(_models(study.take(~held), base, seed))
+        parts[:, held] = _predicted(models[-1], study.take(held))
     return Expected(*parts), models
 
 
-def _s(trial: Trial, expected: Expected, base: Base, seed: int) -> Predict:
-    centre = trial.x.mean(axis=0)
+def _s(study: Study, expected: Expected, base: Base, seed: int) -> Predict:
+    centre = study.x.mean(axis=0)
 
     def design(x: Floats, treated: Floats) -> Floats:
         return np.concatenate([x, treated[:, None], (x - centre) * treated[:, None]], axis=1)
 
-    outcome = fit(base, design(trial.x, trial.treated), trial.outcome, share=trial.share, seed=seed)
+    outcome = fit(base, design(study.x, study.treated), study.outcome, share=study.share, seed=seed)
     return lambda x: outcome(design(x, np.ones(len(x)))) - outcome(design(x, np.zeros(len(x))))
 
 
-def _t(trial: Trial, expected: Expected, base: Base, seed: int) -> Predict:
+def _t(study: Study, expected: Expected, base: Base, seed: int) -> Predict:
     without, with_ = (
-        fit(base, arm.x, arm.outcome, share=trial.share, seed=seed)
-        for arm in (trial.take(trial.treated == each) for each in (0, 1))
+        fit(base, arm.x, arm.outcome, share=study.share, seed=seed)
+        for arm in (study.take(study.treated == each) for each in (0, 1))
     )
     return lambda x: with_(x) - without(x)
 
 
-def _x(trial: Trial, expected: Expected, base: Base, seed: int) -> Predict:
-    given = trial.treated > 0
-    of_treated = fit(base, trial.x[given], (trial.outcome - expected.without)[given], seed=seed)
-    of_others = fit(base, trial.x[~given], (expected.treated - trial.outcome)[~given], seed=seed)
-    if trial.propensity is None:
-        weight = fit(base, trial.x, trial.treated, share=True, seed=seed)
+def _x(study: Study, expected: Expected, base: Base, seed: int) -> Predict:
+    given = study.treated > 0
+    of_treated = fit(base, study.x[given], (study.outcome - expected.without)[given], seed=seed)
+    of_others = fit(base, study.x[~given], (expected.treated - study.outcome)[~given], seed=seed)
+    if study.propensity is None:
+        weight = fit(base, study.x, study.treated, share=True, seed=seed)
     else:  # Any weight between 0 and 1 is right; this one is near the least noisy.
-        weight = partial(_alike, float(trial.propensity.mean()))
+        weight = partial(_alike, float(study.propensity.mean()))
     return lambda x: weight(x) * of_others(x) + (1 - weight(x)) * of_treated(x)
 
 
@@ -203,25 +203,25 @@ def _alike(value: float, x: Floats) -> Floats:
     return np.full(len(x), value)
 
 
-def _dr(trial: Trial, expected: Expected, base: Base, seed: int) -> Predict:
-    scores = expected.scores(trial)
-    if base == "linear" and (found := _projection(trial, scores)) is not None:
+def _dr(study: Study, expected: Expected, base: Base, seed: int) -> Predict:
+    scores = expected.scores(study)
+    if base == "linear" and (found := _projection(study, scores)) is not None:
         return lambda x: found.linear(with_one(x))
-    return fit(base, trial.x, scores, seed=seed)
+    return fit(base, study.x, scores, seed=seed)
 
 
 def with_one(x: Floats) -> Floats:
     return np.concatenate([np.ones((len(x), 1)), x], axis=1)
 
 
-def _projection(trial: Trial, scores: Floats) -> Regression | None:
+def _projection(study: Study, scores: Floats) -> Regression | None:
     """The best linear fit to the effects (Semenova and Chernozhukov, 2021, The Econometrics Journal 24:264-289); None where the
     columns are too many for it, or no two of them are."""
-    n, p = trial.x.shape
+    n, p = study.x.shape
     if n < PER_COLUMN * (p + 1):
         return None
     try:
-        return regress(with_one(trial.x), scores, clusters=trial.cluster)
+        return regress(with_one(study.x), scores, clusters=study.cluster)
     except DataError:
         return None
 

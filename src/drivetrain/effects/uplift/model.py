@@ -1,4 +1,4 @@
-"""On whom a treatment works: learned from rows of a trial, or of a log with what moved both held fixed."""
+"""On whom a treatment works: learned from rows of an experiment, or of a log with what moved both held fixed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from drivetrain.effects.design import Term, independent, matrix, terms_of
 from drivetrain.effects.randomised import balance
 from drivetrain.effects.rows import Asked, ask
 from drivetrain.effects.uplift.curve import Qini, curve_of
-from drivetrain.effects.uplift.learners import Learned, LearnerName, Trial, learn, with_one
+from drivetrain.effects.uplift.learners import Learned, LearnerName, Study, learn, with_one
 from drivetrain.effects.uplift.profile import Difference, profile
 from drivetrain.effects.uplift.whom import Whom, told, weigh
 from drivetrain.errors import DataError, UsageError
@@ -49,7 +49,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Uplift:
-    """What `learn_uplift` found. `trial` are the rows as arrays, of `columns` made by `terms`; `learned` what was learned of them;
+    """What `learn_uplift` found. `study` are the rows as arrays, of `columns` made by `terms`; `learned` what was learned of them;
     `claim` says why a difference is an effect; `notes` are to be told."""
 
     treatment: str
@@ -58,7 +58,7 @@ class Uplift:
     columns: tuple[str, ...]
     terms: tuple[Term, ...]
     rows: Columns
-    trial: Trial
+    study: Study
     learned: Learned
     learner: LearnerName
     base: Base
@@ -91,7 +91,7 @@ class Uplift:
     @property
     def average(self) -> Estimate:
         """The mean effect over all rows."""
-        return Statistic.mean_of(self.scores).drawn_by(self.trial.cluster).estimate(self.seed)
+        return Statistic.mean_of(self.scores).drawn_by(self.study.cluster).estimate(self.seed)
 
     @property
     def calibration(self) -> Coefficient:
@@ -130,20 +130,20 @@ class Uplift:
 
     def profile(self) -> list[Difference]:
         """In what the fifth with the highest effect differs from that with the lowest, the most telling column first."""
-        return profile(self.rows, self.columns, self.learned.effect(self.trial.x))
+        return profile(self.rows, self.columns, self.learned.effect(self.study.x))
 
     def whom(
         self, gain: float = 1.0, cost: float = 0.0, *, budget: float | None = None, rows: Source | None = None
     ) -> Whom:
         """Whom of `rows` to treat (None: of those learned from), where one more of the outcome is worth `gain` and a treatment
         takes `cost`, in the same units; at most as many as `budget` pays for. Raises UsageError for what can't be meant."""
-        effect = self.learned.effect(self.trial.x) if rows is None else self.effect(rows)
+        effect = self.learned.effect(self.study.x) if rows is None else self.effect(rows)
         return weigh(effect, gain, cost, budget, self.learned.judged, self._cluster, seed=self.seed)
 
     @property
     def _cluster(self) -> npt.NDArray[Any] | None:
         """Those of the rows that were judged."""
-        return None if self.trial.cluster is None else self.trial.cluster[self.learned.judged.rows]
+        return None if self.study.cluster is None else self.study.cluster[self.learned.judged.rows]
 
     def _matrix(self, rows: Source) -> Floats:
         return matrix(self.terms, read_columns(rows))
@@ -198,7 +198,7 @@ def learn_uplift(
     `rows` is a CSV's path, a mapping of columns or a frame. `claim` says why treated and untreated can be compared:
     "randomised" (by a coin, or with `propensity`, a probability or the column that holds it), or {"adjusted": [columns]}: then
     propensities are estimated from these and `of`, and rows that were nearly always or never treated are refused unless `clip`
-    says how near to 0 and 1 they may count. `of` None: all other columns of a trial, or those that are adjusted for. A
+    says how near to 0 and 1 they may count. `of` None: all other columns of an experiment, or those that are adjusted for. A
     treatment that isn't 0 and 1 is told by its values for `treated` and `control`; rows with others are left out.
     Learners: `learners.learn`; base "trees" needs LightGBM. Rows of equal `cluster` stay together. Same seed, same result.
 
@@ -244,8 +244,8 @@ def learn_uplift(
             fix="Without one there is only the average effect: ask dt.effects.effect.",
         )  # fmt: skip
     share = bool(np.isin(asked.y, (0, 1)).all())
-    trial = Trial(x[:, kept], asked.t, asked.y, chance, asked.clusters, share, clip)
-    learned = learn(trial, learner, base, seed)
+    study = Study(x[:, kept], asked.t, asked.y, chance, asked.clusters, share, clip)
+    learned = learn(study, learner, base, seed)
     if chance is None:
         notes += _overlap(learned.expected.propensity, clip)
     used = tuple(term for term, keep in zip(terms, kept) if keep)
@@ -256,7 +256,7 @@ def learn_uplift(
         tuple(names),
         used,
         asked.rows,
-        trial,
+        study,
         learned,
         learner,
         base,
