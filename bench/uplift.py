@@ -3,11 +3,11 @@
 Claim: on simulated data with known effects our learners order rows about as well as the best of theirs, in a part of the CPU
 time; intervals hold the truth in about 95 of 100 cases, also where effects don't differ, where cross-fitted ones don't.
 Method: three kinds of data (straight effects of an experiment; effects with corners of an experiment; corners, where x moved
-the treatment too), 4,000 rows to learn and 10,000 to judge, seeds 0 to 2. "error" is the root mean squared error of effects on the rows
-to judge over the spread of the true ones (1 is a constant), "order" the area above chance of the true effects in the order predicted, over
-that in the true order. Theirs with LightGBM (100 trees of 15 leaves) where they take a model, else as they come. The public
-experiment is Thornton's (2008): money offered by a draw, for fetching a test's result; 5 folds, the same for all, by village; the area
-above chance is that of `qini`, with its interval. Cover: 200 seeds of 2,000 rows each, linear DR-learner.
+the treatment too), 4,000 rows to learn and 10,000 to judge, seeds from 0 on. "error" is the root mean squared error of effects
+on the rows to judge over the spread of the true ones (1 is a constant), "order" the area above chance of the true effects in the
+order predicted, over that in the true order. Theirs with LightGBM (100 trees of 15 leaves) where they take a model, else as
+they come. The public experiment is Thornton's (2008): money offered by a draw, for fetching a test's result; 5 folds, the same
+for all, by village; the area above chance is that of `qini`, with its interval. Cover: 2,000 rows a seed, linear DR-learner.
 Machine, n and date: in results/uplift.json.
 Run: python bench/uplift.py PYTHON_WITH_CAUSALML_AND_ECONML [SEEDS COVER]
 """
@@ -47,16 +47,21 @@ def rows(kind: str, n: int, seed: int) -> dict[str, np.ndarray]:
 
 
 def rivals(
-    python: str, data: dict[str, np.ndarray], place: Path
-) -> tuple[dict[str, np.ndarray], dict[str, float]]:
-    given, out = place / "given.npz", place / "found.npz"
-    np.savez(given, **data)
-    done = subprocess.run(
-        [python, str(RIVALS), str(given), str(out)], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        sys.exit(done.stderr[-3000:])
-    return dict(np.load(out)), json.loads(done.stdout.splitlines()[-1])
+    python: str, asked: list[dict[str, np.ndarray]]
+) -> list[tuple[dict[str, np.ndarray], dict[str, float]]]:
+    """For each of the data their effects on its test rows, and CPU seconds; one process for all, which has imported before."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        for number, data in enumerate(asked):
+            np.savez(place / f"given-{number:03d}.npz", **data)
+        done = subprocess.run([python, str(RIVALS), folder], capture_output=True, text=True, check=False)
+        if done.returncode:
+            sys.exit(done.stderr[-3000:])
+        seconds = json.loads(done.stdout.splitlines()[-1])
+        return [
+            (dict(np.load(place / f"found-{number:03d}.npz")), seconds[f"given-{number:03d}.npz"])
+            for number in range(len(asked))
+        ]
 
 
 def ours(study: Study, test: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, float]]:
@@ -69,18 +74,16 @@ def ours(study: Study, test: np.ndarray) -> tuple[dict[str, np.ndarray], dict[st
     return found, seconds
 
 
-def simulated(python: str, place: Path, seeds: int) -> dict[str, Any]:
+def simulated(python: str, seeds: int) -> dict[str, Any]:
     told: dict[str, Any] = {}
     for kind in ("straight", "corners", "moved by x"):
+        trains = [rows(kind, 4000, seed) for seed in range(seeds)]
+        tests = [rows(kind, 10_000, 1000 + seed) for seed in range(seeds)]
+        known = kind != "moved by x"
+        asked = [_given(train, test, known) for train, test in zip(trains, tests)]
         measured: dict[str, list[tuple[float, float, float]]] = {}
-        for seed in range(seeds):
-            train, test = rows(kind, 4000, seed), rows(kind, 10_000, 1000 + seed)
-            known = None if kind == "moved by x" else train["e"]
-            given = {"x": train["x"], "w": train["w"], "y": train["y"], "test_x": test["x"]}
-            their = rivals(
-                python, given if known is None else given | {"e": known, "test_e": test["e"]}, place
-            )
-            our = ours(Study(train["x"], train["w"], train["y"], known), test["x"])
+        for train, test, their in zip(trains, tests, rivals(python, asked)):
+            our = ours(Study(train["x"], train["w"], train["y"], train["e"] if known else None), test["x"])
             true = test["effect"]
             best = curve_of(true, true).coefficient.value
             for found, seconds in (our, their):
@@ -95,29 +98,33 @@ def simulated(python: str, place: Path, seeds: int) -> dict[str, Any]:
     return told
 
 
-def public(python: str, place: Path) -> dict[str, Any]:
-    out = place / "thornton.npz"
-    subprocess.run([python, str(RIVALS), "thornton", str(out)], check=True)
-    d = dict(np.load(out))
+def _given(train: dict[str, np.ndarray], test: dict[str, np.ndarray], known: bool) -> dict[str, np.ndarray]:
+    own = {"e": train["e"], "test_e": test["e"]} if known else {}
+    return {"x": train["x"], "w": train["w"], "y": train["y"], "test_x": test["x"], **own}
+
+
+def public(python: str) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "thornton.npz"
+        subprocess.run([python, str(RIVALS), "thornton", str(out)], check=True)
+        d = dict(np.load(out))
     x, w, y, cluster = (d[name] for name in ("x", "w", "y", "cluster"))
+    d["e"] = np.full(len(y), w.mean())
     fold = fold_of(len(y), 5, 0, cluster=cluster)
+    parts = [
+        ({k: v[fold != each] for k, v in d.items()}, {k: v[fold == each] for k, v in d.items()})
+        for each in range(5)
+    ]
     effects: dict[str, np.ndarray] = {}
-    for each in range(5):
-        held, rest = fold == each, fold != each
-        chance = np.full(rest.sum(), w[rest].mean())
-        study = Study(x[rest], w[rest], y[rest], chance, cluster[rest], share=True)
-        given = {
-            "x": x[rest],
-            "w": w[rest],
-            "y": y[rest],
-            "test_x": x[held],
-            "e": chance,
-            "test_e": np.full(held.sum(), w[rest].mean()),
-        }
-        for found, _ in (ours(study, x[held]), rivals(python, given, place)):
+    theirs = rivals(python, [_given(rest, held, True) for rest, held in parts])
+    for each, ((rest, held), their) in enumerate(zip(parts, theirs)):
+        study = Study(rest["x"], rest["w"], rest["y"], rest["e"], rest["cluster"], share=True)
+        for found, _ in (ours(study, held["x"]), their):
             for name, effect in found.items():
                 # The rank within the fold: what was learned for one fold doesn't compare with what was learned for another.
-                effects.setdefault(name, np.empty(len(y)))[held] = effect.argsort().argsort() / held.sum()
+                effects.setdefault(name, np.empty(len(y)))[fold == each] = effect.argsort().argsort() / len(
+                    effect
+                )
     told = {
         name: qini(effect, w, y, cluster=cluster).coefficient.to_json() for name, effect in effects.items()
     }
@@ -174,14 +181,12 @@ def cover(seeds: int) -> dict[str, Any]:
 def main() -> None:
     python = sys.argv[1]
     seeds, many = (int(each) for each in sys.argv[2:4]) if len(sys.argv) > 3 else (3, 200)
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        figures = {
-            "seeds": {"simulated": seeds, "cover": many},
-            "simulated": simulated(python, place, seeds),
-            "thornton": public(python, place),
-            "cover": cover(many),
-        }
+    figures = {
+        "seeds": {"simulated": seeds, "cover": many},
+        "simulated": simulated(python, seeds),
+        "thornton": public(python),
+        "cover": cover(many),
+    }
     claim = "our uplift learners order rows about as well as the best of causalml's and econml's; their intervals hold"
     write_result("uplift", claim, figures)
 

@@ -1,7 +1,7 @@
-"""Effects on the rows of a file by the learners of causalml and econml, as their documentation would have it, with LightGBM
-where they take a model. `python uplift_learners.py FILE OUT` reads x, w, y, test_x and e of FILE (.npz, e the known propensity or none)
-and writes each learner's effects on test_x to OUT; prints {learner: CPU seconds}. `python uplift_learners.py thornton OUT`
-writes the public experiment."""
+"""Effects on the rows of files by the learners of causalml and econml, as their documentation would have it, with LightGBM
+where they take a model. `python uplift_learners.py FOLDER` reads x, w, y, test_x and e (the known propensity, or none) of each
+given-*.npz, writes each learner's effects on test_x to found-*.npz, and prints a line {file: {learner: CPU seconds}}.
+`python uplift_learners.py thornton OUT` writes the public experiment."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -84,14 +85,16 @@ def learners(known: bool) -> dict[str, Callable[[Any], Any]]:
 def main() -> None:
     if sys.argv[1] == "thornton":
         return experiment(sys.argv[2])
-    data = dict(np.load(sys.argv[1]))
-    found, seconds = {}, {}
-    for name, run in learners("e" in data).items():
-        started = time.process_time()
-        found[name] = run(data)
-        seconds[name] = time.process_time() - started
-    np.savez(sys.argv[2], **found)
-    print(json.dumps(seconds))
+    told: dict[str, dict[str, float]] = {}
+    for path in sorted(Path(sys.argv[1]).glob("given-*.npz")):
+        data = dict(np.load(path))
+        found, told[path.name] = {}, {}
+        for name, run in learners("e" in data).items():
+            started = time.process_time()
+            found[name] = run(data)
+            told[path.name][name] = time.process_time() - started
+        np.savez(path.with_name(path.name.replace("given", "found")), **found)
+    print(json.dumps(told))
 
 
 if __name__ == "__main__":
