@@ -200,3 +200,14 @@ def test_levers_of_each_row_are_told_by_what_they_come_to() -> None:
     assert sum(told.spread["proposed"]) == 8
     assert told.spread["changed"] == 8
     assert isinstance(told.proposed, float)
+
+
+def test_what_holds_by_definition_needs_no_trial_where_nobody_was() -> None:
+    models = {
+        "demand": decide.chance(normal=[100, 20]),
+        "profit": decide.formula("10 * min(order, demand) - 4 * order", claim=WORDS),
+    }
+    lever = decide.Lever(low=0, high=200, step=1, now=60.0, observed=np.arange(40.0, 70))
+    made = decide.decide(decide.Plan("profit", {"order": lever}, models, draws=200))
+    assert made.verdict.word == "act"
+    assert [each.name for each in made.extrapolates] == ["order"]

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.decide.beyond import Beyond
-from drivetrain.decide.decision import Asked, Decision, Judged, Moved, Result
+from drivetrain.decide.decision import Asked, Decision, Judged, Moved, Rests, Result
 from drivetrain.decide.gains import Corrected, corrected, estimated, promised
 from drivetrain.decide.moves import moved, plain
 from drivetrain.decide.objective import Objective
@@ -28,6 +28,8 @@ from drivetrain.decide.verdict import Weighed, verdict
 from drivetrain.figures import counted, percent, rough
 
 Floats = npt.NDArray[np.float64]
+SOME_CELLS = 1_000_000
+"""Rows times draws of which it is looked at what lies beyond what was observed."""
 AVERAGE = "there is no current practice for {}: it is held against the average of what was observed"
 
 
@@ -78,12 +80,12 @@ def judge(
     claim = plan.claim()
     resting = rests(plan)
     weighed = Weighed(
-        result, claim, beyond, constraints, solution.certificate, resting.words,
+        result, claim, beyond, _risky(resting, beyond), constraints, solution.certificate, resting.words,
         learned=bool(estimated(plan)), unmeasured=_unmeasured(plan), known=before is not None and not before.notes,
         numerical=_numerical(gains, objective),
     )  # fmt: skip
     judged = verdict(weighed)
-    trial = try_first(simulator, judged.word, result, levers, None if before is None else before.x, proposed)
+    trial = try_first(simulator, result, levers, proposed, objective.unit)
     means = {name: values[0] for name, values in outcomes.mean.items()}
     return Decision(
         name=plan.name, words=_headline(judged, levers, result, objective), objective=_asked(plan, objective),
@@ -149,14 +151,18 @@ def _beyond(simulator: Simulator, levers: tuple[Moved, ...], proposed: Floats) -
         for lever in levers
         if lever.extrapolates is not None
     ]
-    asked = [node for node in simulator.plan.nodes if kind_of(node) in ("bundle", "learn")]
-    if asked:
-        draws = slice(0, max(1, min(simulator.plan.draws, int(1e6 / simulator.plan.count))))
-        values = simulator.values(proposed[None], draws=draws)
-        for node in asked:
-            found += node.beyond({name: values[name] for name in node.inputs})
+    some = slice(0, max(1, min(simulator.plan.draws, SOME_CELLS // simulator.plan.count)))
+    values = simulator.values(proposed[None], draws=some)
+    for node in simulator.plan.nodes:
+        found += node.beyond({name: values[name] for name in node.inputs})
     names = [each.name for each in found]
     return tuple(each for at, each in enumerate(found) if each.name not in names[:at])
+
+
+def _risky(resting: Rests, beyond: tuple[Beyond, ...]) -> tuple[Beyond, ...]:
+    """What lies beyond all that was observed, but for levers whose effect is one by definition."""
+    sure = {path["lever"] for path in resting.paths if path["claim"] == "definition"}
+    return tuple(each for each in beyond if each.what != "lever" or each.name not in sure)
 
 
 def _asked(plan: Plan, objective: Objective) -> Asked:

@@ -18,12 +18,17 @@ OFTEN = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Weighed:
-    """All that a verdict is made of. `numerical` is by how much the gain may be off for want of draws; `unmeasured` names models of
-    which nobody measured how sure they are of a lever's effect; `known`: somebody said what is done now."""
+    """All that a verdict is made of. `numerical` is by how much the gain may be off for want of draws; `unmeasured` names models
+    of which nobody measured how sure they are of a lever's effect; `known`: somebody said what is done now.
+
+    Of what is `beyond` all that was observed, `risky` is what is no lever whose effect is one by definition: nobody has to
+    have tried an order of 70 to know what it costs.
+    """
 
     result: Result
     claim: Claim
     beyond: tuple[Beyond, ...]
+    risky: tuple[Beyond, ...]
     constraints: tuple[Held, ...]
     certificate: Certificate
     rests: str
@@ -94,8 +99,8 @@ def _weigh(weighed: Weighed) -> tuple[Verdict, str]:
         return "do not act", (
             f"Do not act: the gain of {rough(gain)} is no larger than what so few draws leave open ({rough(weighed.numerical)})."
         )
-    if weighed.beyond:
-        names = " and ".join(dict.fromkeys(each.name for each in weighed.beyond))
+    if weighed.risky:
+        names = " and ".join(dict.fromkeys(each.name for each in weighed.risky))
         return (
             "test first",
             f"Test first: by the models there is a gain, but {names} lies outside of what was ever observed.",

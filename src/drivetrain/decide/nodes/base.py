@@ -76,6 +76,10 @@ class Node(Protocol):
         """Which of its inputs lie outside of all that it was made of."""
         ...
 
+    def drawn(self) -> Node:
+        """The same node whose outcome is what comes of it in each row, and not what is expected of it."""
+        ...
+
     def bind(self, scope: Scope) -> Node:
         """The node that knows what its inputs are; asked once, when the plan is made. Raises UsageError where they don't fit."""
         ...
@@ -114,6 +118,9 @@ class Plain:
 
     def beyond(self, values: Mapping[str, Floats]) -> tuple[Beyond, ...]:
         return ()
+
+    def drawn(self: N) -> N:
+        return self
 
     def bind(self: N, scope: Scope) -> N:
         return self

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from drivetrain.bundle.program import Forecast
 from drivetrain.bundle.reader import open_bundle
 from drivetrain.codecs import Codec
-from drivetrain.decide.answers.base import Uncertain, uncertain
+from drivetrain.decide.answers.base import EACH, Uncertain, uncertain
 from drivetrain.decide.beyond import Beyond
 from drivetrain.decide.distinct import Known, distinct
 from drivetrain.decide.nodes.base import Given, Node, Plain, Scope, described
@@ -87,6 +87,12 @@ class BundleNode(Plain):
     @property
     def hash(self) -> str:
         return self.predictor.hash
+
+    def drawn(self) -> BundleNode:
+        if self.uncertain.quantile is not None:
+            return self
+        codec, answers = self.predictor.signature.targets[self.target], str(self.table.get("answers", ""))
+        return replace(self, uncertain=uncertain(codec, answers, EACH, self.where))
 
     def bind(self, scope: Scope) -> BundleNode:
         refuse_unfed(self.sources, scope.names, self.where)

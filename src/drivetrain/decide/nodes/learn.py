@@ -88,6 +88,9 @@ class Learned(Plain):
                 found.append(Beyond("lever" if name == self.response.lever else "input", name, share, words))
         return tuple(found)
 
+    def drawn(self) -> Learned:
+        return replace(self, draws="each")
+
     def bind(self, scope: Scope) -> Learned:
         where, held = f"models.{self.name}", self.response.adjust
         lacking = [name for name in held if name not in scope.names]
