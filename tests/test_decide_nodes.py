@@ -166,3 +166,19 @@ def test_columns_are_numbers_or_codes_of_texts(tmp_path):
         read_columns({"a": [1], "b": [1, 2]})
     with pytest.raises(DataError, match="row 2 holds 3, and others hold texts"):
         read_columns({"a": ["x", 3]})
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda claim: decide.formula("x", claim=claim),
+        lambda claim: decide.chance(normal=["x", 1], claim=claim),
+        lambda claim: decide.table("x", [[0, 0], [1, 1]], claim=claim),
+        lambda claim: decide.function(lambda x: x, claim=claim),
+    ],
+)
+def test_a_claim_is_said_in_python_as_in_a_plan_file(made):
+    assert made("assumed").claim.kind == "assumed"
+    assert made({"adjusted": ["season"]}).claim.adjusted_for == ("season",)
+    with pytest.raises(UsageError, match="assumed"):
+        made("asumed")

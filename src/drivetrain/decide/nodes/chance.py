@@ -10,7 +10,7 @@ import numpy as np
 
 from drivetrain.arguments import public
 from drivetrain.decide.calculate import calculate
-from drivetrain.decide.claim import Claim
+from drivetrain.decide.claim import Claim, claimed
 from drivetrain.decide.expression import Expression, over_rows, parse
 from drivetrain.decide.nodes.base import Floats, Given, Node, Plain, Scope, described
 from drivetrain.decide.texts import check_texts
@@ -181,9 +181,9 @@ def _plain(expression: Expression) -> Any:
 
 
 @public
-def chance(*, each_row: bool = False, claim: Claim | None = None, unit: str = "", **law: Any) -> Chance:
+def chance(*, each_row: bool = False, claim: object = None, unit: str = "", **law: Any) -> Chance:
     """A node by chance, as in a plan: chance(normal=[0.1, 0.02]). Raises UsageError."""
-    return _made("", law, "chance", each_row, claim or Claim(), unit)
+    return _made("", law, "chance", each_row, claimed(claim), unit)
 
 
 def _made(name: str, laws: Mapping[str, Any], where: str, each_row: bool, claim: Claim, unit: str) -> Chance:

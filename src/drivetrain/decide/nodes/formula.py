@@ -8,7 +8,7 @@ from typing import Any
 
 from drivetrain.arguments import public
 from drivetrain.decide.calculate import calculate
-from drivetrain.decide.claim import Claim
+from drivetrain.decide.claim import Claim, claimed
 from drivetrain.decide.expression import Expression, over_rows, parse
 from drivetrain.decide.nodes.base import Floats, Given, Node, Plain, Scope, described
 from drivetrain.decide.texts import check_texts
@@ -47,9 +47,9 @@ class Formula(Plain):
 
 
 @public
-def formula(text: str, *, claim: Claim | None = None, unit: str = "") -> Formula:
+def formula(text: str, *, claim: object = None, unit: str = "") -> Formula:
     """An outcome by a formula. Raises UsageError for what can't be read."""
-    return Formula("", parse(text, where="formula"), claim or Claim(), unit)
+    return Formula("", parse(text, where="formula"), claimed(claim), unit)
 
 
 def read(given: Given) -> Node:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from drivetrain.arguments import public
-from drivetrain.decide.claim import Claim
+from drivetrain.decide.claim import Claim, claimed
 from drivetrain.decide.nodes.base import Floats, Given, Node, Plain, Scope, described
 from drivetrain.decide.world import World
 from drivetrain.errors import DataError, UsageError
@@ -69,7 +69,7 @@ class Function(Plain):
 def function(
     of: Callable[..., Any],
     *,
-    claim: Claim | None = None,
+    claim: object = None,
     unit: str = "",
     dear: bool = False,
     each_row_alone: bool = False,
@@ -85,7 +85,7 @@ def function(
             "a function takes its inputs by name.", where=where, fix="Write def demand(price, season): ..."
         )
     inputs = tuple(each.name for each in parameters)
-    return Function("", of, inputs, claim or Claim(), unit, dear, each_row_alone)
+    return Function("", of, inputs, claimed(claim), unit, dear, each_row_alone)
 
 
 def read(given: Given) -> Node:

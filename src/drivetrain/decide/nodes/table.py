@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from drivetrain.arguments import public
-from drivetrain.decide.claim import Claim
+from drivetrain.decide.claim import Claim, claimed
 from drivetrain.decide.nodes.base import Floats, Given, Node, Plain, Scope, described
 from drivetrain.decide.world import World
 from drivetrain.errors import DataError, UsageError, nearest
@@ -73,9 +73,9 @@ class Table(Plain):
 
 
 @public
-def table(x: str, points: Sequence[Any], *, claim: Claim | None = None, unit: str = "") -> Table:
+def table(x: str, points: Sequence[Any], *, claim: object = None, unit: str = "") -> Table:
     """A table of pairs of x and the outcome. Raises UsageError for what are none, or where x has a value twice."""
-    return _made("", x, points, claim or Claim(), unit, "table")
+    return _made("", x, points, claimed(claim), unit, "table")
 
 
 def _made(name: str, x: str, points: Sequence[Any], claim: Claim, unit: str, where: str) -> Table:
