@@ -134,12 +134,18 @@ def test_tails(tail: str) -> None:
 def test_what_can_not_be_tested_is_refused() -> None:
     for call, told in (
         (lambda: evidence.permutation_test([1, 2], [1, 1]), "nothing to compare"),
-        (lambda: evidence.permutation_test([1, np.nan], [0, 1]), "NaN"),
+        (lambda: evidence.permutation_test([1, np.nan], [0, 1]), "row 2: the outcome holds nan"),
         (lambda: evidence.permutation_test([1, 2, 3], ["a", "b", "c"]), "no one difference"),
         (lambda: evidence.permutation_test([1, 2], [0, 1], tail="left"), "no tail"),  # type: ignore[arg-type]
         (lambda: evidence.simulate_null(lambda _: math.nan, 1), "NaN"),
-        (lambda: evidence.difference([1], [1, 2]), "no list"),
-        (lambda: evidence.difference([1, np.inf], [1, 2]), "row 2|infinity"),
+        (lambda: evidence.difference([1], [1, 2]), "a has 1 rows: 2 are the fewest"),
+        (lambda: evidence.difference([1, 2], ["1", "two"]), r"b holds what is no number \('two' in row 2\)"),
+        (lambda: evidence.difference([[1, 2]], [1, 2]), "shape"),
+        (lambda: evidence.together([1, 2, 3, 4], {}), "no column"),
+        (lambda: evidence.permutation_test([1, 2], [0, np.nan]), "groups hold NaN"),
+        (lambda: evidence.permutation_test([1, 2], [0, 1, 1]), "don't fit 2 rows"),
+        (lambda: evidence.running_difference([1, 2], [0], tightest=9), "treated has 1 rows, not 2"),
+        (lambda: evidence.difference([1, np.inf], [1, 2]), "row 2: a holds inf"),
         (lambda: evidence.difference([1, 2], [1, 2], clusters=([1, 2], [3, 4])), "too few"),
         (lambda: evidence.bootstrap(np.mean, [1, 2], [1]), "not beside"),
         (lambda: evidence.bootstrap(np.mean, [1, 2, 3], clusters=[1, 1, 2], strata=[1, 2, 2]), "more than one stratum"),
@@ -264,7 +270,7 @@ def test_variables_of_one_city_are_not_as_many_cities() -> None:
 
 
 def test_columns_that_are_not_beside_each_other_are_refused() -> None:
-    with pytest.raises(DataError, match="not beside"):
+    with pytest.raises(DataError, match="'x' has 2 rows, not 3"):
         evidence.together([1, 2, 3], {"x": [1, 2]})
     with pytest.raises(DataError, match="combination"):
         evidence.together([1, 2, 4, 5.0], {"x": [1, 2, 3, 5], "y": [2, 4, 6, 10]})

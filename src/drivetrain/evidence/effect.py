@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.errors import DataError, UsageError
+from drivetrain.evidence.given import numbers
 from drivetrain.evidence.normal import t_quantile, two_sided, z_of
 from drivetrain.evidence.words import chance, standardised, with_interval
 from drivetrain.figures import percent, rough
@@ -110,7 +111,7 @@ def difference(
     Student's t with one less than there are, by the jackknife over clusters (Bell and McCaffrey, 2002, Survey Methodology
     28:169-181), which holds with few of them too. Raises DataError.
     """
-    values = [_numbers(each, name) for each, name in ((a, "a"), (b, "b"))]
+    values = [numbers(each, name, least=2) for each, name in ((a, "a"), (b, "b"))]
     if np.asarray(a).dtype == bool and np.asarray(b).dtype == bool and clusters is None:
         return replace(_of_shares(values[0], values[1], confidence), what=what)
     x, y = values
@@ -156,18 +157,6 @@ def weigh(effect: Estimate, matters: float) -> Verdict:
         said = f"{told}: the interval holds both nothing and {least}. These data can't tell"
         return Verdict("can't tell", f"{said}; that is not to say that there is nothing.")
     return Verdict("there, size unclear", f"{told}: it is there, and may or may not be as large as {least}.")
-
-
-def _numbers(values: npt.ArrayLike, name: str) -> Floats:
-    found = np.asarray(values, np.float64)
-    if found.ndim != 1 or len(found) < 2:
-        raise DataError(f"{name} of shape {found.shape} is no list of two numbers at least.")
-    if not np.isfinite(found).all():
-        row = int(np.flatnonzero(~np.isfinite(found))[0])
-        raise DataError(
-            f"{name} holds NaN or infinity.", where=f"row {row + 1}", fix="Leave such rows out, and say so."
-        )
-    return found
 
 
 def _clustered(x: Floats, y: Floats, clusters: tuple[npt.ArrayLike, npt.ArrayLike]) -> tuple[float, int]:

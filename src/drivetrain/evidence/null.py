@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.errors import DataError, UsageError
+from drivetrain.evidence.given import labels, numbers
 from drivetrain.evidence.words import chance
 from drivetrain.figures import percent, rough
 from drivetrain.metrics.estimate import wilson
@@ -102,17 +103,14 @@ def permutation_test(
     else so many by chance. Raises DataError, UsageError.
     """
     _known(tail)
-    y, labels = np.asarray(outcome, np.float64), np.asarray(group)
+    y, given = numbers(outcome, "the outcome", least=2), np.asarray(group)
     n = len(y)
-    if labels.shape != (n,) or y.ndim != 1 or n < 2:
-        raise DataError(f"outcomes of shape {y.shape} and groups of shape {labels.shape} are no pairs.")
-    if not np.isfinite(y).all():
-        raise DataError("the outcome holds NaN or infinity.", fix="Leave such rows out, and say so.")
-    levels, codes = np.unique(labels, return_inverse=True)
+    codes = labels(given, "groups", n)
+    levels = np.unique(given)
     if len(levels) < 2:
         raise DataError(f"all rows are of one group ({levels[0]}): nothing to compare.")
     blocks, member = _blocks(codes, strata, clusters, n)
-    weights = None if statistic else _weights(levels, labels)
+    weights = None if statistic else _weights(levels)
     found: list[Floats] = []
     exact = _orders(blocks, times) is not None
     for orders in _exact(blocks) if exact else _drawn(blocks, times, seed):
@@ -129,15 +127,15 @@ def permutation_test(
         own = weights[codes] - weights[codes].mean()
         observed = float(own @ y / (own @ own))
     else:
-        observed = float(cast("Callable[..., float]", statistic)(y, labels))
+        observed = float(cast("Callable[..., float]", statistic)(y, given))
     return _of(observed, np.concatenate(found), tail, what, exact=exact)
 
 
-def _weights(levels: npt.NDArray[Any], labels: npt.NDArray[Any]) -> Floats:
+def _weights(levels: npt.NDArray[Any]) -> Floats:
     """What each level counts in a slope of the outcome: of two, 0 and 1, and the slope is the difference of means."""
     if len(levels) == 2:
         return np.array([0.0, 1.0])
-    if labels.dtype.kind not in "iuf":
+    if levels.dtype.kind not in "iuf":
         raise UsageError(
             f"{len(levels)} groups have no one difference.",
             fix="Give a statistic(outcome, group), or two groups.",
@@ -150,9 +148,9 @@ def _blocks(
 ) -> tuple[list[tuple[Codes, Codes]], Codes]:
     """Of each stratum the places of its units and their groups; and for each row its unit: a cluster, or the row itself."""
     member: Codes = np.arange(n)
-    groups, of = codes, np.zeros(n, np.int64) if strata is None else _labels(strata, n, "strata")
+    groups, of = codes, labels(strata, "strata", n)
     if clusters is not None:
-        member = _labels(clusters, n, "clusters")
+        member = labels(clusters, "clusters", n)
         first = np.unique(member, return_index=True)[1]
         for name, each in (("group", codes), ("stratum", of)):
             if (each != each[first][member]).any():
@@ -164,13 +162,6 @@ def _blocks(
         groups, of = codes[first], of[first]
     places = [np.flatnonzero(of == stratum) for stratum in range(int(of.max()) + 1)]
     return [(place, groups[place]) for place in places], member
-
-
-def _labels(values: npt.ArrayLike, n: int, name: str) -> Codes:
-    found = np.asarray(values)
-    if found.shape != (n,):
-        raise DataError(f"{name} of shape {found.shape} don't fit {n:,} rows.")
-    return np.unique(found, return_inverse=True)[1].astype(np.int64)
 
 
 def _orders(blocks: list[tuple[Codes, Codes]], most: int) -> int | None:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.errors import DataError
+from drivetrain.evidence.given import labels
 from drivetrain.evidence.normal import STANDARD, t_quantile
 from drivetrain.figures import percent
 from drivetrain.metrics.estimate import FEWEST_GROUPS, Estimate
@@ -35,7 +36,8 @@ def bootstrap(
     n = len(arrays[0]) if arrays else 0
     if not n or any(len(array) != n for array in arrays):
         raise DataError(f"columns of {[len(each) for each in arrays]} rows are not beside each other.")
-    units, pools = _units(n, clusters), _labels(strata, n, "strata")
+    units = np.arange(n) if clusters is None else labels(clusters, "clusters", n)
+    pools = labels(strata, "strata", n)
     sizes = np.bincount(units)
     starts, order = sizes.cumsum() - sizes, np.argsort(units, kind="stable")
     of_unit = pools[order[starts]]
@@ -61,17 +63,3 @@ def bootstrap(
     beyond = STANDARD.cdf(-math.sqrt(count / free) * t_quantile((1 + confidence) / 2, free))
     low, high = np.quantile(known, [beyond, 1 - beyond])
     return Estimate(value, float(low), float(high), method, n)
-
-
-def _units(n: int, clusters: npt.ArrayLike | None) -> Rows:
-    return np.arange(n, dtype=np.int64) if clusters is None else _labels(clusters, n, "clusters")
-
-
-def _labels(values: npt.ArrayLike | None, n: int, name: str) -> Rows:
-    """For each row the number of its label; all 0 where there are none."""
-    if values is None:
-        return np.zeros(n, np.int64)
-    found = np.asarray(values)
-    if found.shape != (n,):
-        raise DataError(f"{name} of shape {found.shape} don't fit {n:,} rows.")
-    return np.unique(found, return_inverse=True)[1].astype(np.int64)

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.errors import DataError, UsageError
+from drivetrain.evidence.given import numbers
 from drivetrain.evidence.words import with_interval
 from drivetrain.figures import percent, rough
 
@@ -87,7 +88,7 @@ def running_mean(
     narrowest. Where `sd` isn't known it is estimated on the way, and the interval begins at 30 or, of what
     is skewed, later (Waudby-Smith, Arbour, Sinha,
     Kennedy and Ramdas, 2024, Annals of Statistics 52:2613-2640: exact as n grows). Raises DataError, UsageError."""
-    values = _numbers(x)
+    values = numbers(x, "x")
     if tightest < 1 or not 0 < confidence < 1:
         raise UsageError(
             "the interval is tightest after one observation at least, and confidence is between 0 and 1."
@@ -129,10 +130,9 @@ def running_difference(
     outcome is off by from the mean of its group before it, over that chance, and the difference of these means: its mean is
     the effect whatever came before (augmented inverse propensities; the sequence of Waudby-Smith and others, 2024).
     """
-    y, z = _numbers(outcome), np.asarray(treated).astype(bool)
+    y = numbers(outcome, "the outcome")
+    z = numbers(treated, "treated", rows=len(y)) > 0
     chance = np.broadcast_to(np.asarray(share, np.float64), y.shape)
-    if z.shape != y.shape:
-        raise DataError(f"{len(y):,} outcomes and {z.size:,} treatments are no pairs.")
     if not ((chance > 0) & (chance < 1)).all():
         raise UsageError(
             "a share treated of 0 or 1 leaves nobody to compare with.", fix="Give the chance each row had."
@@ -163,7 +163,7 @@ def betting(
     they can't get rich, and one at which either has 2 / alpha times its stake is left out (hedged capital with predictable
     plug-in bets; Waudby-Smith and Ramdas, 2024, JRSS B 86:1-27). On a grid of 1,000, rounded outwards. Raises DataError.
     """
-    values = _numbers(x)
+    values = numbers(x, "x")
     if not low < high or (values < low).any() or (values > high).any():
         raise DataError(
             f"not all numbers are between {rough(low)} and {rough(high)}.",
@@ -198,12 +198,3 @@ def betting(
     found = np.clip(np.stack([ends[0] - 1 / GRID, ends[1] + 1 / GRID]), 0, 1) * (high - low) + low
     method = f"betting, {percent(confidence, 0)} at all times"
     return Running(values.cumsum() / n, found[0], found[1], confidence, method, what)
-
-
-def _numbers(x: npt.ArrayLike) -> Floats:
-    values = np.asarray(x, np.float64)
-    if values.ndim != 1 or not len(values) or not np.isfinite(values).all():
-        raise DataError(
-            f"observations of shape {values.shape} are not a list of numbers, without NaN or infinity."
-        )
-    return values

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from drivetrain.errors import DataError
 from drivetrain.evidence.effect import Effect, from_estimate
+from drivetrain.evidence.given import labels, numbers
 from drivetrain.evidence.regression import Family, Regression, regress
 from drivetrain.figures import percent, rough
 
@@ -62,19 +63,16 @@ def together(
     takes away from its effect, and one that both of them bring about makes one up: which to hold fixed is no matter of
     statistics. Raises DataError.
     """
-    y = np.asarray(outcome, np.float64)
-    x = {name: np.asarray(column, np.float64) for name, column in columns.items()}
-    if not x or y.ndim != 1 or any(each.shape != y.shape for each in x.values()):
-        shapes = ", ".join(f"{name} {each.shape}" for name, each in x.items())
-        raise DataError(
-            f"an outcome of shape {y.shape} and columns of shapes {shapes or 'none'} are not beside each other."
-        )
-    labels = None if clusters is None else np.asarray(clusters)
+    y = numbers(outcome, "the outcome", least=3)
+    x = {name: numbers(column, f"the column {name!r}", rows=len(y)) for name, column in columns.items()}
+    if not x:
+        raise DataError("there is no column.", fix="Give {name: numbers}.")
+    of_clusters = None if clusters is None else labels(clusters, "clusters", len(y))
     spread = float(y.std(ddof=1)) if family == "linear" else math.nan
 
     def fitted(names: list[str]) -> tuple[Regression, dict[str, Effect]]:
         design = np.stack([np.ones(len(y)), *(x[name] for name in names)], axis=1)
-        fit = regress(design, y, family=family, names=["(constant)", *names], clusters=labels)
+        fit = regress(design, y, family=family, names=["(constant)", *names], clusters=of_clusters)
         effects = {
             name: from_estimate(
                 float(fit.beta[place]), float(fit.standard_errors[place]), n=fit.n, df=fit.freedom,
