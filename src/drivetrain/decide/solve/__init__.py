@@ -11,8 +11,8 @@ from drivetrain.decide.problem import Problem
 from drivetrain.decide.solution import Solution
 from drivetrain.errors import UsageError
 
-WAYS = ("enumerate", "linear", "separable", "rule", "combinations", "search", "smooth")
-"""From what proves most to what takes anything."""
+WAYS = ("rule", "search", "enumerate", "linear", "separable", "combinations", "smooth")
+"""What is asked for, a rule or few answers of a dear simulator, then from what proves most to what takes anything."""
 
 
 def solve(problem: Problem, *, seed: int = 0) -> Solution:

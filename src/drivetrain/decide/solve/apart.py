@@ -14,7 +14,7 @@ from drivetrain.decide.calculate import calculate
 from drivetrain.decide.expression import Call, Expression, Tree
 from drivetrain.decide.graph import PERIOD
 from drivetrain.decide.nodes.base import Node
-from drivetrain.decide.objective import Constraint, Objective
+from drivetrain.decide.objective import Objective
 from drivetrain.decide.plan import Plan
 from drivetrain.decide.planned import Planned
 from drivetrain.decide.problem import Problem
@@ -201,7 +201,8 @@ def _levels(problem: Problem) -> Floats | None:
     off: Floats = (box.lower - low) / step
     if (np.abs(off - np.round(off)) > 1e-6).any():
         return None
-    return low + step * np.arange(round((float(box.upper.max()) - low) / step) + 1)
+    count = round((float(box.upper.max()) - low) / step) + 1
+    return low + step * np.arange(count, dtype=np.float64)
 
 
 def _terms(problem: Problem, plan: Plan) -> tuple[Terms, list[Tree], tuple[str, ...]] | None:
@@ -218,7 +219,7 @@ def _terms(problem: Problem, plan: Plan) -> tuple[Terms, list[Tree], tuple[str, 
     if problem.kept is not None:
         kept = [kept[at] for at in problem.kept]
     for each in kept:
-        if each.statistic.kind != "mean" or _is_timed(each, plan):
+        if each.statistic.kind != "mean" or separation.is_timed(each.expression):
             return None
         if separation.of_each(each.expression.tree):
             own.append(each.expression.tree)
@@ -239,7 +240,7 @@ def _terms(problem: Problem, plan: Plan) -> tuple[Terms, list[Tree], tuple[str, 
         rests.append(Call("-", (_times(part.rest, sign), _times(ONE, limit))))
         names.append(f"objective {place + 1}")
     weights = tuple(objective.weights)
-    timed = any(_is_timed(each, plan) for each in (objective,))
+    timed = separation.is_timed(objective.expression)
     if not timed:
         weights = (sum(weights),)
     made = [
@@ -248,11 +249,6 @@ def _terms(problem: Problem, plan: Plan) -> tuple[Terms, list[Tree], tuple[str, 
     ]
     terms = Terms(made[0], weights, made[1], made[2], timed)
     return terms, rests, tuple(names)
-
-
-def _is_timed(end: Objective | Constraint, plan: Plan) -> bool:
-    names = end.expression.names
-    return any(name == PERIOD or PERIOD in plan.graph.above.get(name, ()) for name in names)
 
 
 def _objective(objective: Objective, separation: Separation) -> Summed | None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from drivetrain.decide.expression import BY_ROW, Call, Name, Number, Tree
+from drivetrain.decide.expression import BY_ROW, Call, Expression, Name, Number, Tree
+from drivetrain.decide.graph import PERIOD
 from drivetrain.decide.nodes.base import Node
 from drivetrain.decide.nodes.formula import Formula
 from drivetrain.decide.plan import Plan
 
 ZERO, ONE = Number(0.0), Number(1.0)
+MOST_TERMS = 10_000
+"""Of a product of sums, that are told apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,66 @@ class Separation:
             return tree.name in self.alone
         assert isinstance(tree, Call)
         return tree.function not in BY_ROW and all(self.is_alone(each) for each in tree.arguments)
+
+    def is_timed(self, expression: Expression) -> bool:
+        """Whether it differs from period to period."""
+        above = self.plan.graph.above
+        return any(name == PERIOD or PERIOD in above.get(name, ()) for name in expression.names)
+
+    def is_linear(self, tree: Tree) -> bool:
+        """Whether levers move it by a constant factor each."""
+        if not self.moves(tree):
+            return True
+        if isinstance(tree, Name):
+            node = self.nodes.get(tree.name)
+            if node is None:
+                return not self.plan.lever(tree.name).choices
+            return isinstance(node, Formula) and self.is_linear(node.expression.tree)
+        assert isinstance(tree, Call)
+        if tree.function in ("+", "-", "negative"):
+            return all(self.is_linear(each) for each in tree.arguments)
+        if tree.function == "*":
+            return sum(self.moves(each) for each in tree.arguments) == 1 and all(
+                map(self.is_linear, tree.arguments)
+            )
+        if tree.function in ("/", "sum", "mean"):
+            rest = [*tree.arguments[1:], *([] if tree.over is None else [tree.over])]
+            return self.is_linear(tree.arguments[0]) and not any(map(self.moves, rest))
+        if tree.function == "if":
+            return not self.moves(tree.arguments[0]) and all(map(self.is_linear, tree.arguments[1:]))
+        return False
+
+    def groups(self, tree: Tree) -> set[frozenset[str]]:
+        """The levers of each of the terms that it is the sum of."""
+        if not self.moves(tree):
+            return {frozenset()}
+        if isinstance(tree, Name):
+            node = self.nodes.get(tree.name)
+            if node is None:
+                return {frozenset([tree.name])}
+            return (
+                self.groups(node.expression.tree)
+                if isinstance(node, Formula)
+                else {self.plan.depends(node.name)}
+            )
+        assert isinstance(tree, Call)
+        inner = tree.arguments
+        if tree.function in ("+", "-", "negative"):
+            return set[frozenset[str]]().union(*map(self.groups, inner))
+        if tree.function == "*":
+            return self._products(*map(self.groups, inner))
+        if tree.function == "^" and inner[1] == Number(2.0):
+            return self._products(self.groups(inner[0]), self.groups(inner[0]))
+        if tree.function in ("/", "sum", "mean"):
+            rest = [*inner[1:], *([] if tree.over is None else [tree.over])]
+            if not any(map(self.moves, rest)):
+                return self.groups(inner[0])
+        return {self.plan.depends(Expression("", tree).names)}
+
+    def _products(self, left: set[frozenset[str]], right: set[frozenset[str]]) -> set[frozenset[str]]:
+        if len(left) * len(right) > MOST_TERMS:
+            return {frozenset().union(*left, *right)}
+        return {one | other for one in left for other in right}
 
     def of_each(self, tree: Tree) -> bool:
         """Whether it has a value for each row, moved by that row's lever alone."""
