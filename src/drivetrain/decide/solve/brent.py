@@ -36,6 +36,34 @@ def refined(still: Still, grid: Floats, value: Floats) -> tuple[Floats, Floats]:
     return rows.x, rows.fx
 
 
+def downhill(still: Still, grid: Floats, at: npt.NDArray[np.intp]) -> Floats:
+    """Values (G, R) at places of a grid: from the place `at` (R,) of each row on to neighbours until both are worse, inf
+    where nobody asked. Places that are NaN are outside."""
+    value, last = np.full(grid.shape, np.inf), len(grid) - 1
+    rows = np.arange(len(at))
+    asked = np.isnan(grid)
+    for way in (0, -1, 1):
+        _ask(still, grid, value, asked, np.clip(at + way, 0, last))
+    for _ in range(len(grid)):
+        best = value.argmin(0)
+        around = [np.clip(best + way, 0, last) for way in (-1, 1)]
+        if all(asked[each, rows].all() for each in around):
+            break
+        for each in around:
+            _ask(still, grid, value, asked, each)
+    return value
+
+
+def _ask(still: Still, grid: Floats, value: Floats, asked: Flags, at: npt.NDArray[np.intp]) -> None:
+    rows = np.arange(len(at))
+    wanted = ~asked[at, rows]
+    if wanted.any():
+        known = value[at, rows]
+        x = np.where(np.isnan(grid[at, rows]), 0.0, grid[at, rows])
+        value[at, rows] = still(x, wanted, known)
+        asked[at, rows] = True
+
+
 @dataclass(slots=True, eq=False)
 class _Rows:
     """Of each row: the bounds `low` and `high`, the best place `x`, the second `w`, the third `v`, their values, and the last step

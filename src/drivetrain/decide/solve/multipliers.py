@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.decide.solution import Certificate
-from drivetrain.decide.solve.asked import GRID, Asked, between
+from drivetrain.decide.solve.asked import GRID, Asked, RowProblem, between
 from drivetrain.decide.solve.library import scipy
+from drivetrain.decide.solve.newton import polished
 from drivetrain.decide.solve.point import Point
 from drivetrain.errors import UsageError
 
@@ -202,27 +203,68 @@ def _filled(table: Table, places: Places) -> Places:
 def coupled(asked: Asked, *, convex: bool) -> Point:
     """The rows' settings under limits on sums."""
     rows = asked.rows
+    rough = rows.rough(GRID if rows.levels is None else len(rows.levels))
+    roughly = None if rough is None else Asked(rough)
     if rows.levels is not None:
-        return _in_steps(asked, rows.levels)
-    return _continuous(asked, convex)
+        return _in_steps(asked, rows.levels) if roughly is None else _near_steps(asked, roughly, rows.levels)
+    return _continuous(asked, roughly, convex)
 
 
 def _in_steps(asked: Asked, levels: Floats) -> Point:
-    rows = asked.rows
-    count = len(rows.lower)
-    table = _asked_about(asked, np.broadcast_to(levels[:, None], (len(levels), count)))
-    outside = (table.x < rows.lower) | (table.x > rows.upper)
-    table.value = np.where(outside, np.inf, table.value)
-    table.uses = np.where(outside, 0.0, table.uses)
-    prices = priced(table, rows.names)
-    places = kept(table, prices)
-    if places is None:
-        raise _not_found(rows.names)
-    value = table.sums(places)[0]
+    table = _of_levels(asked, levels)
+    prices = priced(table, asked.rows.names)
+    x, value = _chosen(asked, table, prices)
     gap = max(value - prices.bound, 0.0)
     words = f"No setting is better by more than {gap:.3g}: the limits' prices give a bound (duality)."
-    x = table.x[places, np.arange(count)]
     return Point(x, value, Certificate("gap", gap, words, prices.bound), prices.prices, asked.evaluations)
+
+
+def _near_steps(asked: Asked, rough: Asked, levels: Floats) -> Point:
+    """Where a few draws say that the best is, and steps near it by all of them, until none leaves its window."""
+    rows = asked.rows
+    last, half = len(levels) - 1, min(3, (len(levels) - 1) // 2)
+    table = _of_levels(rough, levels)
+    places = table.at(priced(table, rows.names).prices)
+    point = None
+    for _ in range(ZOOMS):
+        middle = np.clip(places, half, last - half)
+        window = levels[middle + np.arange(-half, half + 1)[:, None]]
+        table = _within(rows, _asked_about(asked, window))
+        prices = priced(table, rows.names)
+        x, value = _chosen(asked, table, prices)
+        gap = max(value - prices.bound, 0.0)
+        words = f"It is {gap:.3g} from the best that the limits' prices allow near where some of the draws say that the best is."
+        point = Point(x, value, Certificate("multistart", gap, words), prices.prices, asked.evaluations)
+        moved = middle - half + table.at(prices.prices)
+        if (np.abs(moved - middle) < half).all() or (moved == places).all():
+            break
+        places = moved
+    assert point is not None
+    return point
+
+
+def _of_levels(asked: Asked, levels: Floats) -> Table:
+    count = len(asked.rows.lower)
+    return _within(asked.rows, _asked_about(asked, np.broadcast_to(levels[:, None], (len(levels), count))))
+
+
+def _within(rows: RowProblem, table: Table) -> Table:
+    """The table without what is beyond a row's bounds."""
+    outside = (table.x < rows.lower) | (table.x > rows.upper)
+    table.value = np.where(outside, np.inf, table.value)
+    if outside.any():  # What can't be chosen doesn't count as a way to use little.
+        first = (~outside).argmax(0)[None]
+        for at in range(len(table.limits)):
+            table.uses[at] = np.where(outside, np.take_along_axis(table.uses[at], first, 0), table.uses[at])
+    return table
+
+
+def _chosen(asked: Asked, table: Table, prices: Priced) -> tuple[Floats, float]:
+    """Settings of the table that keep to the limits, and what they are worth."""
+    places = kept(table, prices)
+    if places is None:
+        raise _not_found(asked.rows.names)
+    return table.x[places, _all(table.x)], table.sums(places)[0]
 
 
 def _not_found(names: tuple[str, ...]) -> UsageError:
@@ -247,13 +289,11 @@ def _finite(value: Floats) -> Floats:
     return np.where(known, value, worst + 10 * (worst - value[known].min()) + 1)
 
 
-def _continuous(asked: Asked, convex: bool) -> Point:
-    """Tables of ever narrower windows around the best settings, until Newton's method takes over."""
-    from drivetrain.decide.solve.newton import polished
-
+def _continuous(asked: Asked, rough: Asked | None, convex: bool) -> Point:
+    """Tables of ever narrower windows around the best settings, until Newton's method takes over. A `rough` look comes first."""
     rows = asked.rows
     span = rows.upper - rows.lower
-    first = table = _asked_about(asked, between(rows.lower, rows.upper, GRID))
+    first = table = _asked_about(rough or asked, between(rows.lower, rows.upper, GRID))
     seen = convex or _looks_convex(first)
     width = span / (GRID - 1)
     x, multipliers = rows.lower, np.zeros(len(rows.limits))
@@ -275,7 +315,15 @@ def _continuous(asked: Asked, convex: bool) -> Point:
             break
         window = np.clip(x + np.linspace(-1.5, 1.5, 7)[:, None] * width, rows.lower, rows.upper)
         table = _asked_about(asked, window)
-    return _certified(asked, first, x, multipliers, convex, seen)
+    return _certified(
+        asked,
+        first if rough is None else table,
+        x,
+        multipliers,
+        convex=convex,
+        seen=seen,
+        rough=rough is not None,
+    )
 
 
 def _looks_convex(table: Table) -> bool:
@@ -300,7 +348,9 @@ def _centre(table: Table, prices: Priced, width: Floats, convex: bool) -> Floats
     return None if places is None else table.x[places, rows]
 
 
-def _certified(asked: Asked, first: Table, x: Floats, prices: Floats, convex: bool, seen: bool) -> Point:
+def _certified(
+    asked: Asked, first: Table, x: Floats, prices: Floats, *, convex: bool, seen: bool, rough: bool
+) -> Point:
     """What was found, beside the bound at its prices: for each row the lowest that the grid or the found setting has."""
     rows = asked.rows
     value, uses = asked(x[None])
@@ -314,6 +364,9 @@ def _certified(asked: Asked, first: Table, x: Floats, prices: Floats, convex: bo
     if convex:
         words = f"Convex in each row: no setting is better by more than {gap:.3g} (duality)."
         certificate = Certificate("kkt", gap, words, bound)
+    elif rough:
+        words = f"It is {gap:.3g} from the best that the limits' prices allow near where some of the draws say that the best is."
+        certificate = Certificate("multistart", gap, words)
     else:
         shape = "bends one way on a grid of" if seen else "was tried at"
         words = (

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.decide.solution import Certificate
-from drivetrain.decide.solve.asked import GRID, RowProblem, between
+from drivetrain.decide.solve.asked import GRID, Asked, RowProblem, between
 from drivetrain.decide.solve.multipliers import Table, priced
 from drivetrain.decide.solve.point import Point
 from drivetrain.decide.solve.rows import separable
@@ -127,7 +127,7 @@ def _table(rows: RowProblem) -> Table:
         settings = between(np.full(len(rows.lower), low), np.full(len(rows.lower), high), GRID)
     else:
         settings = np.broadcast_to(rows.levels[:, None], (len(rows.levels), len(rows.lower)))
-    value, uses = rows.value(settings)
+    value, uses = Asked(rows.rough(len(settings)) or rows)(settings)
     return Table(settings, value, uses, rows.limits)
 
 
@@ -192,7 +192,7 @@ class Grouped:
         raise AssertionError("a rule has few leaves")
 
     def rough(self, settings: int) -> RowProblem | None:
-        return None
+        return None  # It has few settings to try: each of its leaves is many rows.
 
 
 def worded(found: Readable, shown: Sequence[str] = ()) -> tuple[str, ...]:

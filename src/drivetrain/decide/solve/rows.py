@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from drivetrain.decide.solution import Certificate
 from drivetrain.decide.solve.asked import GRID, Asked, RowProblem, between
-from drivetrain.decide.solve.brent import CLOSE, refined
+from drivetrain.decide.solve.brent import CLOSE, downhill, refined
 from drivetrain.decide.solve.multipliers import coupled
 from drivetrain.decide.solve.point import Point
 
@@ -27,12 +27,43 @@ def separable(rows: RowProblem, *, convex: bool = False) -> Point:
     asked = Asked(rows)
     if len(rows.limits):
         return coupled(asked, convex=convex)
+    rough = rows.rough(GRID if rows.levels is None else len(rows.levels))
+    if rough is not None:
+        return _near(asked, Asked(rough))
     if rows.levels is not None:
         return _of_levels(asked, rows.levels)
     grid = between(rows.lower, rows.upper, GRID)
     value = asked(grid)[0]
     x, best = refined(asked.still, grid, value)
-    return Point(x, float(best.sum()), _told(convex, np.shape(x)[0]), evaluations=asked.evaluations)
+    return Point(x, float(best.sum()), _told(convex, len(x)), evaluations=asked.evaluations)
+
+
+def _near(asked: Asked, rough: Asked) -> Point:
+    """Where a few draws say that the best is, and downhill from there by all of them."""
+    rows, levels = asked.rows, asked.rows.levels
+    count = len(rows.lower)
+    grid = (
+        between(rows.lower, rows.upper, GRID) if levels is None else np.repeat(levels[:, None], count, axis=1)
+    )
+    inside = (grid >= rows.lower) & (grid <= rows.upper)
+    at, least = np.zeros(count, np.intp), np.full(count, np.inf)
+    step = max(2**24 // count, 1)
+    for begin in range(0, len(grid), step):
+        some = slice(begin, begin + step)
+        value = np.where(inside[some], rough(grid[some])[0], np.inf)
+        found = value.min(0)
+        at, least = np.where(found < least, begin + value.argmin(0), at), np.minimum(found, least)
+    known = downhill(asked.still, np.where(inside, grid, np.nan), at)
+    if levels is None:
+        x, best = refined(asked.still, grid, known)
+    else:
+        x = np.take_along_axis(grid, known.argmin(0)[None], 0)[0]
+        best = known.min(0)
+    words = (
+        f"In each of {count:,} rows the best of {len(grid)} settings by some of the draws, and the best near it by all of them. "
+        "That there is no better one far from it isn't proven."
+    )
+    return Point(x, float(best.sum()), Certificate("multistart", CLOSE, words), evaluations=asked.evaluations)
 
 
 def _of_levels(asked: Asked, levels: Floats) -> Point:
