@@ -243,9 +243,8 @@ class Plan:
                     raise UsageError(f"nothing is called {name!r}.", where=where, fix=fix)
             check_texts(expression, self.levels, where)
         for each in self.objectives:
-            tree = each.expression.tree
-            alone = len(self.objectives) == 1 and isinstance(tree, Name)
-            if alone and tree.name in {lever.name for lever in self.levers}:
+            tree, names = each.expression.tree, {lever.name for lever in self.levers}
+            if len(self.objectives) == 1 and isinstance(tree, Name) and tree.name in names:
                 raise UsageError(
                     f"the objective is the lever {tree.name} itself.", where="objective",
                     fix="Say what it is good for: an outcome that it moves.",
