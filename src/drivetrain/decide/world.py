@@ -48,7 +48,7 @@ class World:
         if key not in self._orders:
             rows = self.rows if each_row else 1
             refuse_too_large(4.0 * rows * self.draws, f"a chance of its own for each of {rows:,} rows", name)
-            words = np.frombuffer(hashlib.sha256(name.encode()).digest()[:16], np.uint64)
+            words = np.frombuffer(hashlib.sha256(name.encode()).digest()[:16], "<u8")
             made = np.random.Generator(np.random.Philox(key=self.seed, counter=[0, 0, *words]))
             places = np.arange(self.draws, dtype=np.min_scalar_type(self.draws))
             self._orders[key] = made.permuted(np.broadcast_to(places, (rows, self.draws)), axis=1)
