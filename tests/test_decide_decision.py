@@ -211,3 +211,22 @@ def test_what_holds_by_definition_needs_no_trial_where_nobody_was() -> None:
     made = decide.decide(decide.Plan("profit", {"order": lever}, models, draws=200))
     assert made.verdict.word == "act"
     assert [each.name for each in made.extrapolates] == ["order"]
+
+
+def test_several_objectives_are_a_trade_that_a_person_makes() -> None:
+    models = {"sold": decide.formula("100 - 2 * price", claim=ASSUMED)}
+    objectives = [
+        decide.maximise("(price - 10) * sold", name="profit"),
+        decide.maximise("sold", name="reach"),
+    ]
+    lever = decide.Lever(low=10, high=40, step=1, now=20.0)
+    made = decide.decide(decide.Plan(objectives, {"price": lever}, models, draws=10))
+    front = made.charts["front"]
+    assert front["names"] == ["profit", "reach"]
+    prices = [point["levers"]["price"] for point in front["points"]]
+    assert sorted(prices) == list(range(10, 31))  # Beyond 30 both are less.
+    assert made.levers[0].proposed == prices[front["chosen"]]
+    assert 10 < made.levers[0].proposed < 30
+    assert made.verdict.word == "comparison only"
+    assert "for a person to say" in made.verdict.words
+    assert Decision.from_json(made.to_json()).to_json() == made.to_json()

@@ -22,6 +22,9 @@ from drivetrain.decide.resting import kind_of, rests
 from drivetrain.decide.settings import constraints_at
 from drivetrain.decide.simulator import Outcomes, Simulator
 from drivetrain.decide.solution import Solution
+from drivetrain.decide.solve.pareto import Front
+from drivetrain.decide.trade import to_json as trade_json
+from drivetrain.decide.trade import words as words_of_trade
 from drivetrain.decide.trying import try_first
 from drivetrain.decide.turning import turning
 from drivetrain.decide.verdict import Weighed, verdict
@@ -61,10 +64,9 @@ def judge(
     solution: Solution,
     *,
     worst: Solution | None = None,
-    where: str = "",
-    seconds: float = 0.0,
+    trade: Front | None = None,
 ) -> Decision:
-    """The decision that a solution of the plan's first objective is. `where` is the folder of the plan's file."""
+    """The decision that a solution of the plan's first objective is; of several objectives one on the `trade` between them."""
     plan = simulator.plan
     objective, before = _with_unit(plan), practice(simulator)
     proposed = simulator.join({**solution.levers})[0]
@@ -85,6 +87,9 @@ def judge(
         numerical=_numerical(gains, objective),
     )  # fmt: skip
     judged = verdict(weighed)
+    if trade is not None:
+        judged = Judged("comparison only", False, words_of_trade(plan, trade), judged.because)
+    pictures = charts(simulator, None if before is None else before.x, proposed, gains)
     trial = try_first(simulator, result, levers, proposed, objective.unit)
     means = {name: values[0] for name, values in outcomes.mean.items()}
     return Decision(
@@ -92,9 +97,9 @@ def judge(
         rows=plan.count, draws=plan.draws, seed=plan.seed, simulated=plan.simulated, levers=levers, result=result,
         verdict=judged, certificate=solution.certificate.to_json(), constraints=constraints, rests_on=resting,
         extrapolates=beyond, could_turn=turning(plan, means, gains), worst=_worst(simulator, worst, result, objective),
-        try_first=trial, charts=charts(simulator, None if before is None else before.x, proposed, gains),
+        try_first=trial, charts=pictures | {"front": None if trade is None else trade_json(plan, trade)},
         promise=_promise(plan, outcomes), notes=_notes(plan, objective, before, solution),
-        replay=recipe(plan, where), decided=datetime.now(UTC).isoformat(timespec="seconds"), seconds=seconds,
+        replay=recipe(plan), decided=datetime.now(UTC).isoformat(timespec="seconds"),
     )  # fmt: skip
 
 

@@ -35,7 +35,6 @@ def charts(
         "curves": [_curve(simulator, lever, now, proposed) for lever in own],
         "surface": _surface(simulator, numbers[0], numbers[1], proposed) if len(numbers) > 1 else None,
         "gain": None if gains is None else _histogram(gains),
-        "front": None,
     }
 
 

@@ -18,14 +18,12 @@ FILES, BUNDLES = ("file", "history", "future"), ("bundle", "forecast")
 BLOCK = 2**20
 
 
-def recipe(plan: Plan, folder: str) -> dict[str, Any]:
+def recipe(plan: Plan) -> dict[str, Any]:
     """All that is needed to come to a decision again: the plan, the hashes of its files and bundles, and the versions."""
-    tables = plan.to_json()
-    files = [{"path": path, "sha256": digest(Path(folder) / path)} for path in _named(tables, FILES)]
-    bundles = [
-        {"path": path, "hash": open_bundle(Path(folder) / path).hash} for path in _named(tables, BUNDLES)
-    ]
-    return {"plan": tables, "folder": folder, "files": files, "bundles": bundles, "versions": versions()}
+    tables, folder = plan.to_json(), plan.folder
+    files = [{"path": path, "sha256": digest(folder / path)} for path in _named(tables, FILES)]
+    bundles = [{"path": path, "hash": open_bundle(folder / path).hash} for path in _named(tables, BUNDLES)]
+    return {"plan": tables, "folder": str(folder), "files": files, "bundles": bundles, "versions": versions()}
 
 
 def versions() -> dict[str, str]:

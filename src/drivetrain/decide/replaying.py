@@ -51,7 +51,7 @@ def replay(
     changed = [*_differences(made, Path(place))]
     try:
         plan = Plan.from_json(cast("Mapping[str, Any]", made["plan"]), folder=place)
-        again = decide(plan, folder=place, progress=progress)
+        again = decide(plan, progress=progress)
     except DrivetrainError as fault:
         return Replay(False, (*changed, f"It can't be decided again: {fault}"), None)
     before, after = (_compared(each) for each in (decision, again))
