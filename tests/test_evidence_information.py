@@ -97,6 +97,22 @@ def test_another_experiment_is_worth_its_cost_up_to_a_size() -> None:
     assert dear.words.startswith("No:")
 
 
+def test_an_experiment_on_those_who_are_decided_about_takes_them_away() -> None:
+    """By simulation: n of 1,000 are tried, half of them acted on, and the rest gets what was learned."""
+    found = evidence.worth_it(-1, 2, 40, scale=1_000, share=0.5)
+    apart = evidence.worth_it(-1, 2, 40, scale=1_000)
+    assert 0 < found.n < apart.n
+    generator = np.random.default_rng(0)
+    effect = generator.normal(-1, 2, 200_000)
+    seen = effect + generator.normal(0, 40 / math.sqrt(found.n), 200_000)
+    after = (-1 / 4 + seen * found.n / 1_600) / (1 / 4 + found.n / 1_600)
+    gained = 0.5 * found.n * effect + (1_000 - found.n) * effect * (after > 0)
+    assert gained.mean() == pytest.approx(found.net, abs=4 * gained.std() / math.sqrt(200_000))
+    assert found.cost == pytest.approx(0.5 * found.n)
+    with pytest.raises(UsageError, match="nothing to compare"):
+        evidence.worth_it(-1, 2, 40, scale=10, share=1)
+
+
 def test_the_boundary_is_as_confseq_has_it() -> None:
     # confseq 0.0.11: normal_mixture_bound(v, alpha=0.05, v_opt=100, alpha_opt=0.05, is_one_sided=False).
     known = [9.08437943731, 12.1907531463, 30.3520899038, 102.512286832, 1223.62825548]

@@ -149,6 +149,7 @@ def worth_it(
     cost: float = 0.0,
     cost_each: float = 0.0,
     threshold: float = 0.0,
+    share: float | None = None,
     most: int = 1_000_000,
     unit: str = "",
 ) -> Worth:
@@ -156,14 +157,26 @@ def worth_it(
 
     The effect of acting once is thought of as Normal(mean, sd^2); acting pays where it is above `threshold`, and is done
     `scale` times. An experiment of n costs cost + cost_each * n, and tells the effect give or take noise / sqrt(n): of a test
-    with half treated, `noise` is twice the standard deviation of the outcome. Up to `most` observations. Raises UsageError.
+    with half treated, `noise` is twice the standard deviation of the outcome. Up to `most` observations.
+
+    With `share` the experiment is made on n of those `scale` themselves, of which that share is acted on: they get what they
+    get meanwhile, and only the rest gets what was learned (the test and roll of Feit and Berman, 2019, Journal of Marketing
+    Research 56:1038-1058). Without, it is made apart from them. Raises UsageError.
     """
     if not (scale > 0 and sd >= 0 and noise > 0 and cost >= 0 and cost_each >= 0 and most >= 1):
         raise UsageError("scale and noise are above 0, sd and the costs 0 at least, and most is 1 at least.")
+    if share is not None and not 0 < share < 1:
+        raise UsageError(
+            f"a share of {share} is acted on: there is nothing to compare.", fix="Give one between 0 and 1."
+        )
+    most = most if share is None else max(1, min(most, int(scale)))
+    ahead = mean - threshold
+    meanwhile = 0.0 if share is None else max(ahead, 0.0) - share * ahead
 
     def told(n: float) -> tuple[float, float]:
-        sample = scale * evsi_normal(mean, sd, noise, n, threshold)
-        return sample, sample - cost - cost_each * n
+        left = scale if share is None else scale - n
+        sample = left * evsi_normal(mean, sd, noise, n, threshold)
+        return sample, sample - cost - (cost_each + meanwhile) * n
 
     sizes = np.unique(np.geomspace(1, most, POINTS).round().astype(int))
     found = [told(n) for n in sizes.tolist()]
