@@ -162,6 +162,14 @@ def test_columns_are_numbers_or_codes_of_texts(tmp_path):
         path.write_text(text)
         with pytest.raises(DataError, match=said):
             read_columns(path)
+    path.write_bytes("a\tb\n1\tx\n".encode("utf-16"))
+    assert read_columns(path).levels == {"b": ("x",)}
+    path.write_bytes(b"PK\x03\x04...")
+    with pytest.raises(DataError, match="Save the sheet as CSV"):
+        read_columns(path)
+    assert read_columns([{"a": 1, "b": "x"}, {"a": None, "b": "y"}]).plain("a") == [1, None]
+    with pytest.raises(DataError, match="row 2 and the first differ in 'b'"):
+        read_columns([{"a": 1, "b": "x"}, {"a": 2}])
     with pytest.raises(DataError, match="different lengths: a 1, b 2"):
         read_columns({"a": [1], "b": [1, 2]})
     with pytest.raises(DataError, match="row 2 holds 3, and others hold texts"):

@@ -110,6 +110,22 @@ def _read(folder, text):
         ),
         ("buys*(price-20)", "log(price)*cost", "models.profit: the column cost is missing in row 3"),
         ("buys*(price-20)", "price/0", "it is infinite somewhere"),
+        ("[models]", '[[constraints]]\nthat = "sum(cost) < 9"\n[models]', "no lever moves it"),
+        (
+            "[models]",
+            '[[constraints]]\nthat = "mean(buys)"\n[models]',
+            "constraints 1: 'mean(buys)' is no comparison",
+        ),
+        (
+            "[models]",
+            '[[constraints]]\nthat = "price < 9"\nstatistic = "P(< 0)"\n[models]',
+            'say "quantile 0.95"',
+        ),
+        (
+            "[models]",
+            '[[constraints]]\nthat = "mean(buys) > 0.1"\nby = "regoin"\n[models]',
+            "Did you mean region",
+        ),
     ],
 )
 def test_what_cannot_be_meant_is_told_with_its_place(tmp_path, old, new, said):

@@ -49,7 +49,7 @@ class Lever:
     high: float | None = None
     step: float | None = None
     choices: tuple[str, ...] = ()
-    now: float | str | None = None
+    now: float | bool | str | None = None
     rate: float | None = None
     each: bool = False
     rule: Rule | None = None

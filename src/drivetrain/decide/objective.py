@@ -180,6 +180,11 @@ def constraint(
         )
     if soft is not None and not 0 < soft < float("inf"):
         raise UsageError(f"soft = {soft}: the price of a unit of violation is above 0.", where=where)
+    if read_statistic(statistic, where).kind in ("below", "above"):
+        raise UsageError(
+            f"{statistic} of an excess says nothing.", where=where,
+            fix='For what has to hold in 95 % of the draws say "quantile 0.95".',
+        )  # fmt: skip
     left, right = tree.arguments if tree.function not in (">", ">=") else tree.arguments[::-1]
     excess: Tree = Call("-", (left, right), at=tree.at)
     if tree.function == "==":

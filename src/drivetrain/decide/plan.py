@@ -251,6 +251,9 @@ class Plan:
                 )  # fmt: skip
             if not self.depends(each.expression.names):
                 raise UsageError(f"no lever moves {each.expression.text!r}.", where="objective")
+        for each in self.constraints:
+            if not self.depends(each.expression.names):
+                raise UsageError("no lever moves it.", where=f"constraints, {each.name}", fix="Take it out.")
         moved = self.depends([name for _, expression in ends for name in expression.names])
         for lever in self.levers:
             if lever.name not in moved:

@@ -47,7 +47,7 @@ class Measured:
     excess: Floats
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Outcomes:
     """`mean`: name -> (S, D), over the rows, in the period asked for; `objectives` (K, S, D), over rows and horizon; `measured` is
     made of these. `extrapolates`: lever -> (S, 1) or (S, R), where its setting is beyond what was observed."""
@@ -67,6 +67,14 @@ class Outcomes:
     def objective(self) -> Floats:
         """(S, D) of the first objective."""
         return self.objectives[0]
+
+    def __repr__(self) -> str:
+        shown = [
+            f"objective {number(each['objective']['mean'])} "
+            f"({number(each['objective']['low'])} to {number(each['objective']['high'])})"
+            for each in self.summary()[:5]
+        ]
+        return f"Outcomes({'; '.join(shown)}{'; ...' if len(self.objective) > 5 else ''})"
 
     def summary(self) -> list[dict[str, dict[str, float]]]:
         """For each setting: name -> its mean over rows and draws, and between which values 90 % of the draws lie."""

@@ -26,12 +26,18 @@ from drivetrain.values import scalar
 
 Floats = npt.NDArray[np.float64]
 Source = Any
-"""A path, a mapping of columns, or a frame."""
+"""A path, a mapping of columns, a list of rows, or a frame."""
 SEPARATORS = ",;\t|"
 TIMES = 12
 """A CSV takes about so many times its size in memory while it is read."""
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none"})
 PARQUET = (".parquet", ".pq")
+_OTHER = {
+    b"PK\x03\x04": ("a ZIP archive, such as an Excel file", "Save the sheet as CSV."),
+    b"\xd0\xcf\x11\xe0": ("an old Excel file", "Save the sheet as CSV."),
+    b"\x1f\x8b": ("a gzip file", "Unpack it."),
+    b"SQLite format 3\0": ("an SQLite database", "Export the table as CSV."),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,10 +90,26 @@ def read_columns(source: Source, where: str = "data") -> Columns:
         return _from_columns({name: column_of(source, name) for name in names_of(source)}, where)
     if isinstance(source, Mapping):
         return _from_columns(cast("Mapping[str, Any]", source), where)
+    if isinstance(source, list) and all(isinstance(each, Mapping) for each in cast("list[Any]", source)):
+        return _from_columns(_columns_of(cast("list[Mapping[str, Any]]", source), where), where)
     raise UsageError(
         f"rows can't be taken from {type(source).__name__}.", where=where,
-        fix="Give a CSV's path, a mapping of columns, or a frame of pandas, polars or pyarrow.",
+        fix="Give a CSV's path, a mapping of columns, a list of rows, or a frame of pandas, polars or pyarrow.",
     )  # fmt: skip
+
+
+def _columns_of(rows: Sequence[Mapping[str, Any]], where: str) -> dict[str, list[Any]]:
+    """Of rows, each a mapping of all columns."""
+    names = list(rows[0]) if rows else []
+    for number, row in enumerate(rows, start=1):
+        if {*row} != {*names}:
+            odd = sorted({*row} ^ {*names}, key=str)[0]
+            raise DataError(
+                f"row {number} and the first differ in {odd!r}.",
+                where=where,
+                fix="Give None where it is missing.",
+            )
+    return {name: [row[name] for row in rows] for name in names}
 
 
 def _from_columns(columns: Mapping[str, Any], where: str) -> Columns:
@@ -160,12 +182,16 @@ def _from_file(path: Path) -> Columns:
 def _bytes(path: Path) -> bytes:
     with open_regular(path) as file:
         refuse_too_large(os.fstat(file.fileno()).st_size * TIMES, "this table", str(path))
-        return file.read()
+        data = file.read()
+    for magic, (what, fix) in _OTHER.items():
+        if data.startswith(magic):
+            raise DataError(f"this is {what}.", where=path, fix=fix)
+    return data
 
 
 def _from_csv(data: bytes, place: str) -> tuple[dict[str, Floats], dict[str, tuple[str, ...]]]:
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode("utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
     except UnicodeDecodeError as fault:
         line = data[: fault.start].count(b"\n") + 1
         raise DataError(f"line {line} is not UTF-8.", where=place, fix="Save it as UTF-8.") from fault
