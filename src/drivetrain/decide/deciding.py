@@ -20,7 +20,7 @@ from drivetrain.decide.trade import middle
 from drivetrain.errors import DrivetrainError
 from drivetrain.figures import counted
 
-COARSE = 200_000
+COARSE = 50_000
 """Rows times draws with which the worst setting is looked for."""
 
 

@@ -31,6 +31,7 @@ from drivetrain.decide.verdict import Weighed, verdict
 from drivetrain.figures import counted, percent, rough
 
 Floats = npt.NDArray[np.float64]
+ROUNDING = 1e-9
 SOME_CELLS = 1_000_000
 """Rows times draws of which it is looked at what lies beyond what was observed."""
 AVERAGE = "there is no current practice for {}: it is held against the average of what was observed"
@@ -69,7 +70,7 @@ def judge(
     """The decision that a solution of the plan's first objective is; of several objectives one on the `trade` between them."""
     plan = simulator.plan
     objective, before = _with_unit(plan), practice(simulator)
-    proposed = simulator.join({**solution.levers})[0]
+    proposed = _at_ends(simulator, simulator.join({**solution.levers})[0])
     x = proposed[None] if before is None else np.stack([proposed, before.x])
     outcomes = simulator.simulate(x)
     better = 1.0 if objective.maximise else -1.0
@@ -101,6 +102,13 @@ def judge(
         promise=_promise(plan, outcomes), notes=_notes(plan, objective, before, solution),
         replay=recipe(plan), decided=datetime.now(UTC).isoformat(timespec="seconds"),
     )  # fmt: skip
+
+
+def _at_ends(simulator: Simulator, x: Floats) -> Floats:
+    """A setting (n,), of which what is a rounding error away from a bound is the bound: nobody sets a price of 2e-17."""
+    for end in (simulator.lower, simulator.upper):
+        x = np.where(np.abs(x - end) <= ROUNDING * np.maximum(1.0, np.abs(end)), end, x)
+    return x
 
 
 def _with_unit(plan: Plan) -> Objective:

@@ -37,7 +37,7 @@ def _held(constraint: Constraint, excess: float, price: float | None) -> Held:
     value = bound + (slack if at_least else -slack)
     return Held(
         constraint.name, constraint.text, constraint.soft is None, str(constraint.statistic), value, bound, slack, active,
-        holds, math.nan if price is None else price, _words(constraint, slack, active, holds, price),
+        holds, math.nan if price is None else price, _words(constraint, bound, slack, active, holds, price),
     )  # fmt: skip
 
 
@@ -59,13 +59,22 @@ def _hangs(part: Name | Call) -> bool:
     return isinstance(part, Name) or part.function in BY_ROW
 
 
-def _words(constraint: Constraint, slack: float, active: bool, holds: bool, price: float | None) -> str:
+def _words(
+    constraint: Constraint, bound: float, slack: float, active: bool, holds: bool, price: float | None
+) -> str:
+    what = (
+        f"{constraint.text} among {constraint.by} = {constraint.group}"
+        if constraint.group
+        else constraint.text
+    )
     if not holds:
         cost = "" if constraint.soft is None else f", at a price of {number(constraint.soft)} a unit"
-        return f"{constraint.text} is broken by {rough(-slack)}{cost}"
+        return f"{what} is broken by {rough(-slack)}{cost}"
     if not active:
-        return f"{constraint.text} holds with {rough(slack)} to spare"
-    told = f"{constraint.text} holds with nothing to spare"
-    return (
-        told if not price else f"{told}: one unit looser, and the objective would gain about {rough(price)}"
-    )
+        return f"{what} holds with {rough(slack)} to spare"
+    told = f"{what} holds with nothing to spare"
+    if not price:
+        return told
+    known = math.isfinite(bound) and bound != 0
+    looser, by = (abs(bound) / 100, "1 %") if known else (1.0, "one unit")
+    return f"{told}: {by} looser, and the objective would gain about {rough(price * looser)}"
