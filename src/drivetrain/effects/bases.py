@@ -24,7 +24,7 @@ FEW, MANY = 200, 20_000
 MOST_TREES, PATIENCE = 500, 20
 SURE = 1e-9
 TREES: dict[str, Any] = {
-    "learning_rate": 0.05, "num_leaves": 15, "min_data_in_leaf": 20, "lambda_l2": 1.0, "verbosity": -1, "deterministic": True,
+    "learning_rate": 0.05, "num_leaves": 7, "min_data_in_leaf": 50, "lambda_l2": 1.0, "verbosity": -1, "deterministic": True,
     "force_row_wise": True,
 }  # fmt: skip
 
