@@ -1,13 +1,15 @@
 """Whom to treat: our learners beside those of causalml and econml, on the same rows in one run; and whether intervals hold.
 
-Claim: on simulated data with known effects our learners order rows about as well as the best of theirs, in a part of the CPU
-time; intervals hold the truth in about 95 of 100 cases, also where effects don't differ, where cross-fitted ones don't.
+Claim: on simulated data with known effects the best of our learners orders rows as well as the best of theirs (within .01), and
+econml's causal forest has the least error where effects have corners; the linear ones take hundredths of a second;
+intervals hold the truth in about 95 of 100 cases, also where effects are alike, where cross-fitted ones hold it in about 80.
 Method: three kinds of data (straight effects of an experiment; effects with corners of an experiment; corners, where x moved
-the treatment too), 4,000 rows to learn and 10,000 to judge, seeds from 10 on (0 and 1 have chosen the size of our trees). "error" is the root mean squared error of effects
-on the rows to judge over the spread of the true ones (1 is a constant), "order" the area above chance of the true effects in the
-order predicted, over that in the true order. Theirs with LightGBM (100 trees of 15 leaves) where they take a model, else as
-they come. The public experiment is Thornton's (2008): money offered by a draw, for fetching a test's result; 5 folds, the same
-for all, by village; the area above chance is that of `qini`, with its interval. Cover: 2,000 rows a seed, linear DR-learner.
+the treatment too), 4,000 rows to learn and 10,000 to judge, seeds from 10 on (0 and 1 have chosen the size of our trees).
+"error" is the root mean squared error of effects on the rows to judge over the spread of the true ones (1 is a constant),
+"order" the area above chance of the true effects in the order predicted, over that in the true order. Theirs with LightGBM (100
+trees of 15 leaves) where they take a model, else as they come. The public experiment is Thornton's (2008): money offered by a
+draw, for fetching a test's result; 5 folds, the same for all, by village; the area above chance is that of `qini`, with its
+interval. Cover: 2,000 rows a seed, linear DR-learner.
 Machine, n and date: in results/uplift.json.
 Run: python bench/uplift.py PYTHON_WITH_CAUSALML_AND_ECONML [SEEDS COVER]
 """
@@ -187,7 +189,7 @@ def main() -> None:
         "thornton": public(python),
         "cover": cover(many),
     }
-    claim = "our uplift learners order rows about as well as the best of causalml's and econml's; their intervals hold"
+    claim = "the best of our uplift learners orders rows as well as the best of causalml's and econml's; intervals hold"
     write_result("uplift", claim, figures)
 
 
