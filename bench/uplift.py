@@ -1,7 +1,7 @@
 """Whom to treat: our learners beside those of causalml and econml, on the same rows in one run; and whether intervals hold.
 
-Claim: on simulated data with known effects the best of our learners orders rows as well as the best of theirs (within .01), and
-econml's causal forest has the least error where effects have corners; the linear ones take hundredths of a second;
+Claim: on simulated data with known effects the best of our learners orders rows as well as the best of theirs (within .01),
+and econml's causal forest has the least error where effects have corners; our linear ones take hundredths of a second;
 intervals hold the truth in about 95 of 100 cases, also where effects are alike, where cross-fitted ones hold it in about 80.
 Method: three kinds of data (straight effects of an experiment; effects with corners of an experiment; corners, where x moved
 the treatment too), 4,000 rows to learn and 10,000 to judge, seeds from 10 on (0 and 1 have chosen the size of our trees).
