@@ -123,9 +123,9 @@ def _judged(study: Study, learner: LearnerName, base: Base, seed: int) -> Judged
     """Part after part: sums over them are then martingales, and have the intervals that they seem to have.
 
     Were each part judged by what was learned from all others, a row would have taught those who judge the very rows that have
-    taught its own judge. Where effects are alike, intervals then hold the truth in 81 of 100 cases and a score that is worth nothing seems to be
-    worth something in 19 (bench/uplift.py). Luedtke and van der Laan (2016), Annals of Statistics 44:713-742; Wager (2024),
-    Sequential validation of treatment heterogeneity, arXiv 2405.05534.
+    taught its own judge. Where effects are alike, intervals then hold the truth in 81 of 100 cases, and a score that is worth
+    nothing seems to be worth something in 19 (bench/uplift.py). Luedtke and van der Laan (2016), Annals of Statistics
+    44:713-742; Wager (2024), Sequential validation of treatment heterogeneity, arXiv 2405.05534.
     """
     part = study.folds(PARTS, seed + 1)
     later = np.flatnonzero(part >= FIRST)
