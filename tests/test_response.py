@@ -232,6 +232,7 @@ def test_a_plan_knows_what_was_tried_and_what_a_hidden_cause_could_turn() -> Non
     plan = plan_of(node, {"age": [0.0, 9.0], "region": ["north", "south"]}, {"high": 90.0})
     seen = plan.lever("price").observed
     assert seen is not None
+    assert "observed" not in plan.to_json()["levers"]["price"]  # It goes without saying, and is long.
     assert (seen.min(), seen.max()) == (rows["price"].min(), rows["price"].max())
     bound = plan.nodes[0]
     values = {"price": np.array([[[30.0]], [[85.0]]]), "age": np.array([[[0.0], [9.0]]])}

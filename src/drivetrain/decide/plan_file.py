@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+
 from drivetrain import extensions
 from drivetrain.decide.claim import claimed
 from drivetrain.decide.lever import Lever, Rule
@@ -297,7 +299,7 @@ def to_json(plan: Plan) -> dict[str, Any]:
         if units := {name: plan.units[name] for name in plan.rows.names if name in plan.units}:
             data["units"] = units
         found["data"] = data
-    found["levers"] = {each.name: _lever_json(each, plan.rows) for each in plan.levers}
+    found["levers"] = {each.name: _lever_json(each, plan) for each in plan.levers}
     found["models"] = {each.name: each.to_json() for each in plan.nodes}
     constraints = dict[str, dict[str, Any]]()
     for each in plan.constraints:
@@ -318,9 +320,13 @@ def _beside(file: str, folder: Path) -> str:
     return str(path.relative_to(folder)) if path.is_relative_to(folder) else file
 
 
-def _lever_json(lever: Lever, rows: Columns | None) -> dict[str, Any]:
-    """Its table. That the column of what is now was observed goes without saying."""
-    found = lever.to_json()
+def _lever_json(lever: Lever, plan: Plan) -> dict[str, Any]:
+    """Its table. That the column of what is now was observed, or what a model was learned from, goes without saying."""
+    found, rows = lever.to_json(), plan.rows
+    seen = [node.observed[lever.name] for node in plan.nodes if lever.name in node.observed]
+    if lever.tried is not None and any(np.array_equal(lever.tried, each) for each in seen):
+        del found["observed"]
+        return found
     if lever.tried is not None and lever.kind == "choice":
         found["observed"] = [lever.choices[int(each)] for each in lever.tried]
     if rows is not None and isinstance(lever.now, str) and lever.now in rows.names:

@@ -64,7 +64,9 @@ def _said(claim: Claim) -> str:
 
 
 def _words(node: Node) -> str:
-    """A node's table in a few words."""
+    """A node's table in a few words, or what it tells of itself."""
+    if node.told:
+        return node.told
     table = {key: value for key, value in node.to_json().items() if key not in ("claim", "unit")}
     kind = next(iter(table), "")
     said = table.get(kind)

@@ -28,8 +28,6 @@ from drivetrain.runtime.columns import Columns, Source
 Floats = npt.NDArray[np.float64]
 
 MOST_BENDS = 3
-SEEN = 1001
-"""Values of the lever kept, for its range and histogram."""
 KEPT_ROWS = 200
 """Rows kept to average over, where a plan has none of the columns that were held fixed."""
 
@@ -40,7 +38,7 @@ class Response:
     the lever times the columns `varies_with`.
 
     `levels` are those of its text columns when it was learned; `rows` some of what was held fixed, to average over; `residuals`
-    101 quantiles of what is left (linear alone); `observed` the lever's values, or places in its levels, of so many rows;
+    101 quantiles of what is left (linear alone); `observed` the lever's values, or places in its levels;
     `ranges` the least and the largest of each input that is a number. `p`: how often chance alone would make the lever seem to
     matter so much. `claim` is what the rows bear out; `hidden` how strong a hidden cause would have to be to turn an adjusted one.
     """
@@ -247,17 +245,11 @@ def fit(
         lever, outcome, asked.adjust, tuple(varies_with), found, tuple(terms),
         {name: asked.rows.levels[name] for name in inputs if name in asked.rows.levels}, columns,
         np.quantile(left, np.linspace(0, 1, 101)) if kind == "linear" else np.zeros(0),
-        _evenly(asked.rows.of(lever)),
+        asked.rows.of(lever),
         {name: (float(np.nanmin(value := asked.rows.of(name))), float(np.nanmax(value))) for name in numbers},
         found.joint_p(of_lever), refused(asked.claim, checks), checks,
         sensitivity(asked) if asked.claim.kind == "adjusted" else None, (*asked.notes, *told),
     )  # fmt: skip
-
-
-def _evenly(values: Floats) -> Floats:
-    """In order; of many evenly spaced ones, with the least and the largest."""
-    places = np.linspace(0, len(values) - 1, min(len(values), SEEN))
-    return np.sort(values)[np.round(places).astype(np.int64)]
 
 
 def _checks(asked: Asked, scores: Adjusted | None, effects: Floats) -> tuple[Check, ...]:

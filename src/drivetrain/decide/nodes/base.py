@@ -68,6 +68,11 @@ class Node(Protocol):
         ...
 
     @property
+    def told(self) -> str:
+        """What it is, and what is to be known of it, where its table doesn't say it."""
+        ...
+
+    @property
     def observed(self) -> Mapping[str, Floats]:
         """Of its inputs, values that were ever tried, in the rows that it was learned from."""
         ...
@@ -111,6 +116,10 @@ class Plain:
     @property
     def sensitivity(self) -> tuple[Mapping[str, Any], ...]:
         return ()
+
+    @property
+    def told(self) -> str:
+        return ""
 
     @property
     def observed(self) -> Mapping[str, Floats]:

@@ -58,6 +58,10 @@ class Learned(Plain):
         return (self.response.lever,) if self.averages else self.response.inputs
 
     @property
+    def told(self) -> str:
+        return self.response.words
+
+    @property
     def sensitivity(self) -> tuple[Mapping[str, Any], ...]:
         hidden = self.response.hidden
         if hidden is None:
