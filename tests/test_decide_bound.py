@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivetrain.decide import Lever, Plan, Simulator, chance, constraint, maximise, minimise
+from drivetrain.decide import Lever, Plan, Simulator, chance, constraint, maximise, minimise, table
+from drivetrain.decide.nodes.learn import learned
 from drivetrain.decide.planned import problem_of
 from drivetrain.decide.solve import bound, solve
 from drivetrain.decide.solve.bound import prove
@@ -87,3 +88,50 @@ def test_of_what_is_no_formula_nothing_is_proven():
     assert not found.certificate.proves
     assert "not known" in found.certificate.words
     assert found.levers["a"] == pytest.approx(1, abs=1e-5)
+
+
+def proven(of):
+    found = solve(of)
+    assert found.certificate.kind == "gap", found.certificate.words
+    return found
+
+
+def test_choices_switches_whole_numbers_and_tables_can_be_proven():
+    levers = {
+        "p": Lever(low=0, high=5), "c": Lever(kind="choice", choices=("x", "y")), "s": Lever(kind="switch"),
+        "w": Lever(kind="whole", low=0, high=500),
+    }  # fmt: skip
+    models = {"gain": "if(c == 'x', 1, 2) * p * (5 - p)", "curve": table("w", [[0, 0], [2, 9], [500, 0]])}
+    found = proven(problem(maximise("gain + 3 * s + curve"), models=models, levers=levers))
+    assert (found.levers["c"], found.levers["s"], found.levers["w"]) == (1, 1, 2)
+    assert found.objective == pytest.approx(12.5 + 3 + 9)
+
+
+def test_the_mean_of_the_worst_draws_can_be_proven_under_a_budget():
+    models = {"d": chance(normal=[100, 20]), "e": chance(normal=[120, 40])}
+    text = "10 * min(a, d) - 4 * a + 12 * min(b, e) - 5 * b"
+    levers = {name: Lever(low=0, high=300) for name in "ab"}
+    budget = constraint("4 * a + 5 * b <= 700", name="money")
+    of = problem(maximise(text, statistic="cvar 0.2"), budget, models=models, levers=levers, draws=100)
+    found = proven(of)
+    made = np.random.default_rng(0).uniform(0, 160, (4000, 2))
+    value, excess = of.evaluate(made)
+    assert -value[of.holds(excess)].max() <= found.objective * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("bends", [0, 2])
+def test_what_was_learned_from_rows_can_be_proven(bends):
+    made = np.random.default_rng(2)
+    price = made.uniform(20, 60, 2000)
+    rows = {"price": price, "buys": (made.random(2000) < 1 / (1 + np.exp(0.1 * price - 4))).astype(float)}
+    node = learned(rows, outcome="buys", lever="price", claim="randomised", family="logit", bends=bends)
+    of = problem(
+        maximise("buys * (price - 20)"),
+        models={"buys": node},
+        levers={"price": Lever(low=20, high=60)},
+        draws=50,
+    )
+    found = proven(of)
+    side = np.linspace(20, 60, 4001)[:, None]
+    assert -of.evaluate(side)[0].min() <= found.certificate.bound
+    assert found.levers["price"] == pytest.approx(side[of.evaluate(side)[0].argmin(), 0], abs=0.02)

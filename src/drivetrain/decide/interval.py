@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from drivetrain.decide.calculate import calculate
 from drivetrain.decide.expression import BY_ROW, Call, Expression, Name, Number, Text, Tree
 
 Floats = npt.NDArray[np.float64]
@@ -89,12 +88,13 @@ class _Spanning:
         return _RULES[tree.function](*spans)
 
     def exactly(self, tree: Call) -> Span:
-        """What compares a column with a text."""
-        names = [each.name for each in tree.arguments if isinstance(each, Name)]
-        if not all(self.given[name].fixed for name in names):
+        """What compares a column or a choice with a text."""
+        name, text = tree.arguments if isinstance(tree.arguments[1], Text) else tree.arguments[::-1]
+        if not (isinstance(name, Name) and isinstance(text, Text)):
             raise NoBounds
-        values = {name: self.given[name].low for name in names}
-        return fixed(calculate(Expression("", tree), values, self.levels))
+        place = self.levels.get(name.name, ()).index(text.value)
+        equal = _equal(self.given[name.name], fixed(np.full((1, 1, 1), float(place))))
+        return equal if tree.function == "==" else _not(equal)
 
 
 def tightened(span: Span, centre: Floats, reach: Floats) -> Span:
@@ -118,7 +118,7 @@ def _times(a_low: Floats, a_high: Floats, b_low: Floats, b_high: Floats) -> tupl
     return least, most
 
 
-def _add(a: Span, b: Span) -> Span:
+def add(a: Span, b: Span) -> Span:
     return Span(a.low + b.low, a.high + b.high, a.least + b.least, a.most + b.most)
 
 
@@ -127,10 +127,10 @@ def _negative(a: Span) -> Span:
 
 
 def _subtract(a: Span, b: Span) -> Span:
-    return _add(a, _negative(b))
+    return add(a, _negative(b))
 
 
-def _product(a: Span, b: Span) -> Span:
+def product(a: Span, b: Span) -> Span:
     products = [x * y for x in (a.low, a.high) for y in (b.low, b.high)]
     low = np.minimum(np.minimum(products[0], products[1]), np.minimum(products[2], products[3]))
     high = np.maximum(np.maximum(products[0], products[1]), np.maximum(products[2], products[3]))
@@ -151,12 +151,12 @@ def _inverse(b: Span) -> Span:
 
 
 def _divide(a: Span, b: Span) -> Span:
-    return _product(a, _inverse(b))
+    return product(a, _inverse(b))
 
 
 def _power(a: Span, b: Span) -> Span:
     if not b.fixed:
-        return _exp(_product(b, _log(a)))  # NaN below 0, as the power itself.
+        return exp(product(b, _log(a)))  # NaN below 0, as the power itself.
     p = b.low
     whole, even = p == np.round(p), p % 2 == 0
     ends = [np.power(a.low, p), np.power(a.high, p)]
@@ -174,7 +174,7 @@ def _power(a: Span, b: Span) -> Span:
     return _through(a, low, high, np.where(undefined, -np.inf, least), np.where(undefined, np.inf, most))
 
 
-def _rising(
+def rising(
     of: Callable[[Floats], Floats], slope: Callable[[Floats], Floats], domain: float = -np.inf
 ) -> Callable[[Span], Span]:
     """A function that rises, and whose slope rises or falls throughout."""
@@ -187,7 +187,7 @@ def _rising(
     return span
 
 
-def _bell(of: Callable[[Floats], Floats], slope: Callable[[Floats], Floats]) -> Callable[[Span], Span]:
+def bell(of: Callable[[Floats], Floats], slope: Callable[[Floats], Floats]) -> Callable[[Span], Span]:
     """A function that rises, most steeply at 0."""
 
     def span(a: Span) -> Span:
@@ -212,6 +212,29 @@ def _jumping(low: Floats, high: Floats, *given: Span) -> Span:
     moved = np.broadcast_shapes(*(each.least.shape for each in given))
     end = np.broadcast_to(end, np.broadcast_shapes(end.shape, moved))
     return Span(low, high, -end, end)
+
+
+def between(x: Span, at: Floats, y: Floats) -> Span:
+    """By straight lines between points (P,), `at` rising. Raises NoBounds beyond them."""
+    low, high = np.broadcast_arrays(x.low, x.high)
+    if not ((low >= at[0]) & (high <= at[-1])).all():
+        raise NoBounds
+    first = np.clip(np.searchsorted(at, low, "right") - 1, 0, max(len(at) - 2, 0))
+    last = np.clip(np.searchsorted(at, high, "left") - 1, 0, max(len(at) - 2, 0))
+    slopes = np.diff(y) / np.diff(at) if len(at) > 1 else np.zeros(1)
+    least, most = np.full(low.shape, np.inf), np.full(low.shape, -np.inf)
+    ends = np.interp(low, at, y), np.interp(high, at, y)
+    bottom, top = np.minimum(*ends), np.maximum(*ends)
+    for piece, slope in enumerate(slopes.tolist()):
+        inside = (first <= piece) & (piece <= last)
+        least, most = (
+            np.where(inside, np.minimum(least, slope), least),
+            np.where(inside, np.maximum(most, slope), most),
+        )
+        knot = (first < piece) & (piece <= last)
+        bottom = np.where(knot, np.minimum(bottom, y[piece]), bottom)
+        top = np.where(knot, np.maximum(top, y[piece]), top)
+    return _through(x, bottom, top, least, most)
 
 
 def _abs(a: Span) -> Span:
@@ -320,14 +343,15 @@ def _sigmoid_slope(x: Floats) -> Floats:
     return 0.25 * (1 - np.tanh(x / 2) ** 2)
 
 
-_exp = _rising(np.exp, np.exp)
-_log = _rising(np.log, lambda x: 1 / x, 0.0)
+exp = rising(np.exp, np.exp)
+sigmoid = bell(_sigmoid, _sigmoid_slope)
+_log = rising(np.log, lambda x: 1 / x, 0.0)
 _RULES: dict[str, Callable[..., Span]] = {
-    "+": _add, "-": _subtract, "negative": _negative, "*": _product,
-    "/": _divide, "^": _power, "exp": _exp, "log": _log,
-    "log1p": _rising(np.log1p, lambda x: 1 / (1 + x), -1.0), "sqrt": _rising(np.sqrt, lambda x: 0.5 / np.sqrt(x), 0.0),
-    "sigmoid": _bell(_sigmoid, _sigmoid_slope), "tanh": _bell(np.tanh, lambda x: 1 - np.tanh(x) ** 2),
-    "normal_cdf": _bell(_normal_cdf, lambda x: np.exp(-x * x / 2) / np.sqrt(2 * np.pi)),
+    "+": add, "-": _subtract, "negative": _negative, "*": product,
+    "/": _divide, "^": _power, "exp": exp, "log": _log,
+    "log1p": rising(np.log1p, lambda x: 1 / (1 + x), -1.0), "sqrt": rising(np.sqrt, lambda x: 0.5 / np.sqrt(x), 0.0),
+    "sigmoid": sigmoid, "tanh": bell(np.tanh, lambda x: 1 - np.tanh(x) ** 2),
+    "normal_cdf": bell(_normal_cdf, lambda x: np.exp(-x * x / 2) / np.sqrt(2 * np.pi)),
     "abs": _abs, "min": _smallest, "max": _largest, "clip": _clip, "if": _if,
     "floor": _stairs(np.floor), "ceil": _stairs(np.ceil), "round": _stairs(np.round),
     "<": _less, "<=": _at_most, ">": _more, ">=": _at_least, "==": _equal,

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from drivetrain.decide.beyond import Beyond
 from drivetrain.decide.claim import Claim
+from drivetrain.decide.interval import NoBounds, Span
 from drivetrain.decide.world import World
 from drivetrain.errors import FileError, UsageError, nearest
 from drivetrain.runtime.columns import Columns
@@ -93,6 +94,10 @@ class Node(Protocol):
         """Its outcome, broadcastable to (S, R, D), given its inputs in that form. Raises DataError that names it."""
         ...
 
+    def span(self, given: Mapping[str, Span], world: World) -> Span:
+        """Between what its outcome lies where its inputs do. Raises NoBounds where it is known for single values alone."""
+        ...
+
     def to_json(self) -> dict[str, Any]:
         """Its table in a plan."""
         ...
@@ -130,6 +135,9 @@ class Plain:
 
     def drawn(self: N) -> N:
         return self
+
+    def span(self, given: Mapping[str, Span], world: World) -> Span:
+        raise NoBounds
 
     def bind(self: N, scope: Scope) -> N:
         return self

@@ -10,6 +10,7 @@ from drivetrain.arguments import public
 from drivetrain.decide.calculate import calculate
 from drivetrain.decide.claim import Claim, claimed
 from drivetrain.decide.expression import Expression, over_rows, parse
+from drivetrain.decide.interval import Span, spans
 from drivetrain.decide.nodes.base import Floats, Given, Node, Plain, Scope, described
 from drivetrain.decide.texts import check_texts
 from drivetrain.decide.world import World
@@ -41,6 +42,9 @@ class Formula(Plain):
 
     def draw(self, values: Mapping[str, Floats], world: World) -> Floats:
         return calculate(self.expression, values, self.known, world.rows)
+
+    def span(self, given: Mapping[str, Span], world: World) -> Span:
+        return spans(self.expression, given, self.known, world.rows)
 
     def to_json(self) -> dict[str, Any]:
         return described(self, {"formula": self.expression.text})

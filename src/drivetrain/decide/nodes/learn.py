@@ -9,6 +9,7 @@ from typing import Any, Literal, cast
 import numpy as np
 
 from drivetrain.decide.beyond import Beyond
+from drivetrain.decide.interval import NoBounds, Span, add, exp, fixed, product, rising, sigmoid
 from drivetrain.decide.nodes.base import Floats, Given, Node, Plain, Scope, claim_json
 from drivetrain.decide.world import World
 from drivetrain.effects.claim import Claim, claimed
@@ -134,10 +135,7 @@ class Learned(Plain):
             )  # fmt: skip
 
     def draw(self, values: Mapping[str, Floats], world: World) -> Floats:
-        from scipy.special import ndtri  # pyright: ignore[reportMissingTypeStubs]
-
-        uniform = np.concatenate([world.uniform(name)[0] for name in self.estimated])
-        beta = self.response.coefficients(np.asarray(ndtri(uniform), np.float64))
+        beta = self._coefficients(world)
         if self.averages:
             mean = self.response.averaged(values[self.response.lever], self.known, beta)
         else:
@@ -145,6 +143,30 @@ class Learned(Plain):
         return mean if self.draws == "expected" else self.response.seen(
             mean, world.uniform(f"{self.name} each", each_row=True)
         )  # fmt: skip
+
+    def _coefficients(self, world: World) -> Floats:
+        """(p, D): what the coefficients may be."""
+        from scipy.special import ndtri  # pyright: ignore[reportMissingTypeStubs]
+
+        uniform = np.concatenate([world.uniform(name)[0] for name in self.estimated])
+        return self.response.coefficients(np.asarray(ndtri(uniform), np.float64))
+
+    def span(self, given: Mapping[str, Span], world: World) -> Span:
+        if self.draws != "expected" or (self.averages and self.response.adjust):
+            raise NoBounds  # What comes of it each time has steps; an average over rows that the plan hasn't would be dear.
+        beta, linear = self._coefficients(world), fixed(np.zeros((1, 1, 1)))
+        for coefficient, term in zip(beta, self.response.terms):
+            part = fixed(coefficient[None, None])
+            for atom in term:
+                x, known = given[atom.column], self.known.get(atom.column, ())
+                if atom.kind in ("number", "bend"):  # Which rise, ever more steeply.
+                    part = product(part, rising(lambda at, atom=atom: atom.of(at, ()), atom.slope)(x))
+                elif x.fixed:
+                    part = product(part, fixed(atom.of(x.low, known)))
+                else:
+                    raise NoBounds
+            linear = add(linear, part)
+        return {"linear": linear, "logit": sigmoid(linear)}.get(self.response.family) or exp(linear)
 
     def to_json(self) -> dict[str, Any]:
         kind: dict[str, Any] = {

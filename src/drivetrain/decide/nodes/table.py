@@ -10,6 +10,7 @@ import numpy as np
 
 from drivetrain.arguments import public
 from drivetrain.decide.claim import Claim, claimed
+from drivetrain.decide.interval import NoBounds, Span, between
 from drivetrain.decide.nodes.base import Floats, Given, Node, Plain, Scope, described
 from drivetrain.decide.world import World
 from drivetrain.errors import DataError, UsageError, nearest
@@ -66,6 +67,11 @@ class Table(Plain):
                 where=f"models.{self.name}", fix="Narrow the lever's bounds, or give more points.",
             )  # fmt: skip
         return np.interp(x, self.at, self.y)
+
+    def span(self, given: Mapping[str, Span], world: World) -> Span:
+        if isinstance(self.at, tuple):
+            raise NoBounds
+        return between(given[self.x], self.at, self.y)
 
     def to_json(self) -> dict[str, Any]:
         points = [list(each) for each in zip(self.at, self.y.tolist())]

@@ -14,7 +14,6 @@ import numpy.typing as npt
 from drivetrain.decide.calculate import calculate
 from drivetrain.decide.expression import Expression
 from drivetrain.decide.interval import NoBounds, Span, fixed, lever, spans, tightened
-from drivetrain.decide.nodes.formula import Formula
 from drivetrain.decide.objective import Constraint, Objective
 from drivetrain.decide.planned import Planned
 from drivetrain.decide.problem import Problem
@@ -25,7 +24,7 @@ WIDEST = 6
 """Levers up to which boxes are cut: their number grows with a power of it."""
 CLOSE = 1e-6
 """How far, as a share of the objective, another setting may be better when the proof is done."""
-_CELLS, _AT_ONCE, _MOST = 1 << 26, 1 << 21, 100_000
+_CELLS, _AT_ONCE, _MOST = 1 << 25, 1 << 21, 100_000
 """Boxes x rows x draws x (1 + levers) in all and at once, and boxes in all."""
 _ROUNDING = 1e-12
 """What sums of doubles are off by, as a share: the bounds are wider by it."""
@@ -124,8 +123,6 @@ class _Bounds:
         ends = [*self.plan.objectives, *self.source.constraints, *self.soft]
         needed = self.plan.graph.needed(name for each in ends for name in each.expression.names)
         self.nodes = [each for each in self.plan.nodes if each.name in needed and each.name in source.moving]
-        if not all(isinstance(each, Formula) for each in self.nodes):
-            raise NoBounds  # Of what isn't a formula only single values are known.
         self.periods = max(each.horizon for each in self.plan.objectives)
 
     def of(self, lower: Floats, upper: Floats) -> Looked:
@@ -182,13 +179,16 @@ class _Bounds:
             for place, weight in zip(kept, self.weights.tolist())
             if weight > 0
         ]
-        if not priced or any(
-            each.statistic.kind != "mean" for each in [objective, *(each for each, _ in priced)]
-        ):
+        constraints_are_means = all(each.statistic.kind == "mean" for each, _ in priced)
+        averaged = objective.statistic.kind == "mean" or (
+            objective.statistic.kind == "cvar" and not problem.turned
+        )
+        if not (priced and constraints_are_means and averaged):
             return np.full(1, -np.inf)
         span, centre = self._over_periods(objective, inside)
+        weights = _tail(objective.statistic, centre, objective.worst_is_low)
         sign = float(problem.sign)
-        least, value = _mean_of_draws(span, sign), sign * centre.mean(axis=-1, keepdims=True)
+        least, value = _mean_of_draws(span, sign, weights), sign * _mean(centre, weights)
         for each, weight in priced:
             span, centre = inside[0].of(each.expression)
             if span.low.shape[-2] > 1 or len(inside) > 1:
@@ -224,14 +224,16 @@ class _Inside:
                 lower[:, place, None], upper[:, place, None], place.start, lower.shape[1]
             )
         for node in bounds.nodes:
-            if isinstance(node, Formula):
-                self.spans[node.name] = self.of(node.expression, self.centre[node.name])[0]
+            given = {name: self.spans[name] for name in node.inputs}
+            with np.errstate(all="ignore"):
+                self.spans[node.name] = tightened(
+                    node.span(given, simulator.world), self.centre[node.name], self.reach
+                )
 
-    def of(self, expression: Expression, centre: Floats | None = None) -> tuple[Span, Floats]:
+    def of(self, expression: Expression) -> tuple[Span, Floats]:
         """An expression's span, and its value in the middles."""
-        if centre is None:
-            given = {name: self.centre[name] for name in expression.names}
-            centre = calculate(expression, given, self.plan.levels, self.plan.count)
+        given = {name: self.centre[name] for name in expression.names}
+        centre = calculate(expression, given, self.plan.levels, self.plan.count)
         found = spans(expression, self.spans, self.plan.levels, self.plan.count)
         return tightened(found, centre, self.reach), centre
 
@@ -256,9 +258,24 @@ def _alike(span: Span) -> tuple[Floats, Floats, Floats, Floats]:
     )  # fmt: skip
 
 
-def _mean_of_draws(span: Span, times: float) -> Span:
-    low, high, least, most = (times * each.mean(axis=-1, keepdims=True) for each in _alike(span))
+def _mean_of_draws(span: Span, times: float, weights: Floats | None = None) -> Span:
+    low, high, least, most = (times * _mean(each, weights) for each in _alike(span))
     return Span(low, high, least, most) if times > 0 else Span(high, low, most, least)
+
+
+def _mean(values: Floats, weights: Floats | None) -> Floats:
+    """Over the draws, which count by `weights` (B, 1, D), where there are any."""
+    if weights is None or values.shape[-1] == 1:
+        return values.mean(axis=-1, keepdims=True)
+    return (values * weights).sum(axis=-1, keepdims=True)
+
+
+def _tail(statistic: Statistic, centre: Floats, worst_is_low: bool) -> Floats | None:
+    """How much each draw counts in the middle of a box (B, 1, D). A CVaR is the worst mean of all with such weights, so that a
+    mean with any of them is never beyond it."""
+    if statistic.kind != "cvar" or centre.shape[-2] > 1:
+        return None
+    return statistic.weights(centre[:, 0], worst_is_low=worst_is_low)[:, None]
 
 
 def _added(spans: list[Span]) -> Span:
@@ -283,4 +300,11 @@ def _ends(
         return flat.reshape(values.shape[:-1])
 
     ends = of(span.low), of(span.high)
-    return np.minimum(*ends), np.maximum(*ends)
+    low, high = np.minimum(*ends), np.maximum(*ends)
+    if (weights := _tail(statistic, centre, worst_is_low)) is not None:
+        whole = tightened(_mean_of_draws(span, 1.0, weights), _mean(centre, weights), reach)
+        if worst_is_low:
+            high = np.minimum(high, whole.high[..., 0])
+        else:
+            low = np.maximum(low, whole.low[..., 0])
+    return low, high

@@ -49,7 +49,7 @@ def infeasible(problem: Problem, *, seed: int = 0) -> UsageError:
         error = f"no setting within the levers' bounds satisfies the constraint {found.names[0]!r}."
     else:
         error = f"no setting satisfies the constraints {' and '.join(map(repr, found.names))} together."
-    return UsageError(error, fix=f"Where they are missed by least, it is {off}: loosen a bound by as much.")
+    return UsageError(error, fix=f"They are missed by least with {off}: looser by as much, they hold.")
 
 
 def _off(problem: Problem, chosen: list[int], seed: int) -> Floats | None:

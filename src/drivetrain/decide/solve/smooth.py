@@ -15,6 +15,9 @@ from drivetrain.decide.solve.window import at_its_edge, widened, windowed
 ENOUGH = 1e-4
 """How much better, as a share, another setting may be for a bound to be called a proof."""
 
+FLAT = 1e-4
+"""Up to which residual slopes say that nothing near is better."""
+
 
 def fits(problem: Problem) -> bool:
     return not problem.ruled
@@ -61,8 +64,12 @@ def _proven(problem: Problem, best: Best, proof: Proof | None) -> Certificate | 
 
 
 def _unproven(best: Best, met: conditions.Conditions) -> Certificate:
-    words = (
-        f"The best that {best.starts} starts led to. Nothing near is better (first-order conditions hold to {met.residual:.1g})."
-        " It is not known that nothing far away is."
+    near = f"Nothing near is better: first-order conditions hold to {met.residual:.1g}."
+    if met.residual > FLAT:
+        near = "It lies at a kink or a step; nothing that was tried near it is better."
+    led = (
+        "The best that the starts led to"
+        if best.starts == 1
+        else f"The best that {best.starts} starts led to"
     )
-    return Certificate("multistart", met.residual, words)
+    return Certificate("multistart", met.residual, f"{led}. {near} It is not known that nothing far away is.")
