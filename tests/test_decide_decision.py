@@ -230,3 +230,48 @@ def test_several_objectives_are_a_trade_that_a_person_makes() -> None:
     assert made.verdict.word == "comparison only"
     assert "for a person to say" in made.verdict.words
     assert Decision.from_json(made.to_json()).to_json() == made.to_json()
+
+
+def test_a_practice_that_breaks_a_constraint_is_left_at_a_cost() -> None:
+    plan = price(step=1.0, now=40.0)
+    bound = decide.Plan(plan.objectives, plan.levers, plan.nodes, None, ["buys >= 0.6"], draws=10)
+    made = decide.decide(bound)
+    assert made.levers[0].proposed == 35
+    assert made.verdict.word == "act"
+    assert "breaks buys >= 0.6" in made.verdict.words
+    assert made.result.gain is not None
+    assert made.result.gain.value < 0
+
+
+def test_the_price_of_a_soft_constraint_is_paid() -> None:
+    plan = price(step=1.0, now=40.0)
+    soft = decide.constraint("buys >= 0.6", soft=1000.0)
+    made = decide.decide(decide.Plan(plan.objectives, plan.levers, plan.nodes, None, [soft], draws=10))
+    assert made.levers[0].proposed == 35
+    assert made.result.gain is not None
+    assert made.result.gain.value == pytest.approx(1000 * 0.1, rel=0.05)
+    assert made.verdict.word == "act"
+
+
+@pytest.mark.parametrize(
+    ("statistic", "said"),
+    [
+        ("mean", "on average over 50 draws"),
+        ("quantile 0.1", "at the 10 % quantile"),
+        ("cvar 0.1", "over the worst 10 %"),
+        ("P(< 0)", "the least chance that"),
+    ],
+)
+def test_what_was_asked_is_told_in_words(statistic: str, said: str) -> None:
+    models = {
+        "demand": decide.chance(normal=[100, 20]),
+        "profit": decide.formula("10 * min(order, demand) - 6 * order", claim=WORDS, unit="EUR"),
+    }
+    sense = decide.minimise if statistic.startswith("P") else decide.maximise
+    lever = decide.Lever(low=10, high=200, step=10, now=150.0)
+    made = decide.decide(
+        decide.Plan(sense("profit", statistic=statistic), {"order": lever}, models, draws=50)
+    )
+    assert said in made.objective.words
+    assert made.verdict.word == "act"
+    assert Decision.from_json(made.to_json()).to_json() == made.to_json()

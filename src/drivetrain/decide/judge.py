@@ -28,10 +28,10 @@ from drivetrain.decide.trade import words as words_of_trade
 from drivetrain.decide.trying import try_first
 from drivetrain.decide.turning import turning
 from drivetrain.decide.verdict import Weighed, verdict
-from drivetrain.figures import counted, percent, rough
+from drivetrain.figures import counted, number, rough
 
 Floats = npt.NDArray[np.float64]
-ROUNDING = 1e-9
+ROUNDING = BREAKS = 1e-9
 SOME_CELLS = 1_000_000
 """Rows times draws of which it is looked at what lies beyond what was observed."""
 AVERAGE = "there is no current practice for {}: it is held against the average of what was observed"
@@ -74,9 +74,12 @@ def judge(
     x = proposed[None] if before is None else np.stack([proposed, before.x])
     outcomes = simulator.simulate(x)
     better = 1.0 if objective.maximise else -1.0
-    gains = None if before is None else better * (outcomes.objective[0] - outcomes.objective[1])
+    values = (
+        outcomes.objective - better * outcomes.measured.penalty[:, None]
+    )  # What soft constraints cost is paid.
+    gains = None if before is None else better * (values[0] - values[1])
     luck = None if before is None else corrected(simulator, before.x, proposed, plan.seed)
-    result = _result(objective, outcomes, gains, luck, better, solution)
+    result = _result(objective, values, gains, luck)
     levers = tuple(_moved(simulator, lever_at, before, proposed, solution) for lever_at in plan.levers)
     beyond = _beyond(simulator, levers, proposed)
     constraints = constraints_at(simulator, proposed, solution)
@@ -85,7 +88,7 @@ def judge(
     weighed = Weighed(
         result, claim, beyond, _risky(resting, beyond), constraints, solution.certificate, resting.words,
         learned=bool(estimated(plan)), unmeasured=_unmeasured(plan), known=before is not None and not before.notes,
-        numerical=_numerical(gains, objective),
+        numerical=_numerical(gains, objective), broken=() if before is None else _broken(plan, outcomes.measured.excess[1]),
     )  # fmt: skip
     judged = verdict(weighed)
     if trade is not None:
@@ -94,12 +97,13 @@ def judge(
     trial = try_first(simulator, result, levers, proposed, objective.unit)
     means = {name: values[0] for name, values in outcomes.mean.items()}
     return Decision(
-        name=plan.name, words=_headline(judged, levers, result, objective), objective=_asked(plan, objective),
+        name=plan.name, words=_headline(judged, levers, result, objective, bool(before and before.notes)),
+        objective=_asked(plan, objective),
         rows=plan.count, draws=plan.draws, seed=plan.seed, simulated=plan.simulated, levers=levers, result=result,
         verdict=judged, certificate=solution.certificate.to_json(), constraints=constraints, rests_on=resting,
         extrapolates=beyond, could_turn=turning(plan, means, gains), worst=_worst(simulator, worst, result, objective),
         try_first=trial, charts=pictures | {"front": None if trade is None else trade_json(plan, trade)},
-        promise=_promise(plan, outcomes), notes=_notes(plan, objective, before, solution),
+        promise=_promise(plan, outcomes), notes=_notes(plan, objective, before, solution, float(outcomes.measured.penalty[0])),
         replay=recipe(plan), decided=datetime.now(UTC).isoformat(timespec="seconds"),
     )  # fmt: skip
 
@@ -114,13 +118,13 @@ def _at_ends(simulator: Simulator, x: Floats) -> Floats:
 def _with_unit(plan: Plan) -> Objective:
     """The first objective, in the unit of the outcome that it is, where nobody said another."""
     objective = plan.objectives[0]
+    if objective.statistic.kind in ("below", "above"):  # A chance is one of nothing.
+        return replace(objective, unit="")
     return replace(objective, unit=objective.unit or plan.units.get(objective.expression.text, ""))
 
 
-def _result(
-    objective: Objective, outcomes: Outcomes, gains: Floats | None, luck: Corrected | None, better: float, solution: Solution
-) -> Result:  # fmt: skip
-    values = outcomes.objective
+def _result(objective: Objective, values: Floats, gains: Floats | None, luck: Corrected | None) -> Result:
+    """Of the objective's draws (1 or 2, D) at the proposed setting, and now."""
     statistic = objective.statistic
     of_draws = statistic.kind in ("mean", "quantile", "cvar")
     told = statistic.of(values, worst_is_low=objective.worst_is_low)
@@ -128,13 +132,21 @@ def _result(
     if gains is None:
         return Result(None, proposed, None, None, None, np.nan, np.nan, np.nan, np.nan)
     now = promised(values[1], float(told[1]), spread=of_draws)
-    gain = better * float(told[0] - told[1])
-    mean = statistic.kind == "mean"
+    gain = float(told[0] - told[1]) * (1.0 if objective.maximise else -1.0)
     return Result(
-        now, proposed, promised(gains, gain, spread=mean), None if luck is None else luck.gain,
+        now, proposed, promised(gains, gain, spread=statistic.kind == "mean"), None if luck is None else luck.gain,
         None if luck is None else luck.compared, gain / abs(now.value) if now.value else np.nan, max(gain, 0.0),
         float((gains > 0).mean()), float((gains < 0).mean()),
     )  # fmt: skip
+
+
+def _broken(plan: Plan, excess: Floats) -> tuple[str, ...]:
+    """The hard constraints that the current practice breaks."""
+    return tuple(
+        each.name
+        for each, over in zip(plan.constraints, excess)
+        if each.soft is None and over > BREAKS * max(1.0, abs(over))
+    )
 
 
 def _numerical(gains: Floats | None, objective: Objective) -> float:
@@ -179,24 +191,31 @@ def _risky(resting: Rests, beyond: tuple[Beyond, ...]) -> tuple[Beyond, ...]:
 
 
 def _asked(plan: Plan, objective: Objective) -> Asked:
-    most = "the most" if objective.maximise else "the least"
-    over = (
+    rows = (
         f", {'summed' if objective.over == 'sum' else 'on average'} over {plan.count:,} rows"
         if plan.count > 1
         else ""
     )
-    time = ""
-    if objective.horizon > 1:
-        time = f", over {objective.horizon} periods" + (
-            f" at {percent(objective.discount)} a period" if objective.discount else ""
-        )
-    kind = str(objective.statistic)
-    unit = f" {objective.unit}" if objective.unit else ""
-    words = f"{most}{unit} of {objective.expression.text}{over}{time}: its {kind} over {counted(plan.draws, 'draw', 'draws')}"
+    time = f", over {objective.horizon} periods" if objective.horizon > 1 else ""
+    if time and objective.discount:
+        time += f" at {100 * objective.discount:g} % a period"
+    what = f"{objective.expression.text}{rows}{time}"
+    words = _of_statistic(objective, what, counted(plan.draws, "draw", "draws"))
     return Asked(
-        "maximise" if objective.maximise else "minimise", objective.expression.text, objective.over, kind,
-        objective.horizon, objective.discount, objective.unit, words,
+        "maximise" if objective.maximise else "minimise", objective.expression.text, objective.over,
+        str(objective.statistic), objective.horizon, objective.discount, objective.unit, words,
     )  # fmt: skip
+
+
+def _of_statistic(objective: Objective, what: str, draws: str) -> str:
+    """What is asked for, in words."""
+    most, statistic = "the most" if objective.maximise else "the least", objective.statistic
+    if statistic.kind in ("below", "above"):
+        return f"{most} chance that {what}, is {statistic.kind} {number(statistic.at)}, of {draws}"
+    ends = {"quantile": f"at the {100 * statistic.at:g} % quantile of {draws}"}
+    ends["cvar"] = f"on average over the worst {100 * statistic.at:g} % of {draws}"
+    unit = f" {objective.unit}" if objective.unit else ""
+    return f"{most}{unit} of {what}, {ends.get(statistic.kind, f'on average over {draws}')}"
 
 
 def _promise(plan: Plan, outcomes: Outcomes) -> tuple[Mapping[str, Any], ...]:
@@ -232,7 +251,9 @@ def _worst(
     }
 
 
-def _notes(plan: Plan, objective: Objective, before: Practice | None, solution: Solution) -> tuple[str, ...]:
+def _notes(
+    plan: Plan, objective: Objective, before: Practice | None, solution: Solution, penalty: float
+) -> tuple[str, ...]:
     notes = [] if before is None else [*before.notes]
     if before is None:
         notes.append("nobody said what is done now (`now` of each lever), so that no gain can be told")
@@ -247,13 +268,19 @@ def _notes(plan: Plan, objective: Objective, before: Practice | None, solution: 
                 f"{', '.join(chances)} is a chance and not drawn, so that the {objective.statistic} knows less risk than there is:"
                 ' draws = "each" draws it'
             )
+    if penalty > 0:
+        notes.append(
+            f"soft constraints are broken, at a price of {rough(penalty)}, which is in all that is told of the objective"
+        )
     if plan.simulated:
         notes.append("the data are simulated")
     rules = any(lever.rule is not None for lever in plan.levers)
     return (*notes, *(() if rules else solution.notes))
 
 
-def _headline(judged: Judged, levers: tuple[Moved, ...], result: Result, objective: Objective) -> str:
+def _headline(
+    judged: Judged, levers: tuple[Moved, ...], result: Result, objective: Objective, averaged: bool
+) -> str:
     unit = f" {objective.unit}" if objective.unit else ""
     said = "; ".join(lever.words for lever in levers[:4])
     if len(levers) > 4:
@@ -262,7 +289,8 @@ def _headline(judged: Judged, levers: tuple[Moved, ...], result: Result, objecti
     if gain is None:
         told = f"It comes to {rough(result.proposed.value)}{unit}."
     else:
-        told = f"Expected gain on now {rough(gain.value)}{unit}"
+        than = "the average of what was tried" if averaged else "now"
+        told = f"Expected gain on {than} {rough(gain.value)}{unit}"
         if gain.high - gain.low > 1e-9 * max(abs(gain.value), 1e-9):
             told += f" (90 % of draws: {rough(gain.low)} to {rough(gain.high)})"
         if result.corrected is not None:

@@ -19,7 +19,8 @@ OFTEN = 0.2
 @dataclass(frozen=True, slots=True)
 class Weighed:
     """All that a verdict is made of. `numerical` is by how much the gain may be off for want of draws; `unmeasured` names models
-    of which nobody measured how sure they are of a lever's effect; `known`: somebody said what is done now.
+    of which nobody measured how sure they are of a lever's effect; `known`: somebody said what is done now; `broken` are the
+    hard constraints that this breaks.
 
     Of what is `beyond` all that was observed, `risky` is what is no lever whose effect is one by definition: nobody has to
     have tried an order of 70 to know what it costs.
@@ -36,6 +37,7 @@ class Weighed:
     unmeasured: tuple[str, ...]
     known: bool
     numerical: float
+    broken: tuple[str, ...] = ()
 
 
 def verdict(weighed: Weighed) -> Judged:
@@ -86,6 +88,12 @@ def _weigh(weighed: Weighed) -> tuple[Verdict, str]:
             )
         return "act", "Act: this is the best setting found; what it gains on what is done now isn't known."
     gain, size = result.gain.value, abs(result.proposed.value)
+    if weighed.broken and gain <= 0:
+        broken = " and ".join(weighed.broken)
+        return (
+            "act",
+            f"Act: what is done now breaks {broken}. This is the best found that keeps to it; it costs {rough(-gain)}.",
+        )
     if gain <= SAME * max(size, SAME):
         return "do not act", "Do not act: what is done now is as good as the best that was found."
     fixed = result.corrected
@@ -95,6 +103,11 @@ def _weigh(weighed: Weighed) -> tuple[Verdict, str]:
             f"Do not act: the gain can't be told from none. After what being the best of {result.compared} settings adds by luck "
             f"it is {told}; a trial would tell more."
         )  # fmt: skip
+    if fixed is None and weighed.learned:
+        return "test first", (
+            "Test first: by the models there is a gain, but how much of it is luck in what they were learned from can only be told "
+            "of a mean."
+        )
     if fixed is None and gain <= weighed.numerical:
         return "do not act", (
             f"Do not act: the gain of {rough(gain)} is no larger than what so few draws leave open ({rough(weighed.numerical)})."
