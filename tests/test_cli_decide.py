@@ -47,7 +47,7 @@ class Told:
         return self.found
 
 
-HELD = {"words": "fewer bought than promised", "verdict": "worse than promised", "rows": 150, "promised": [
+HELD = {"words": "Worse than promised: fewer bought", "verdict": "worse than promised", "rows": 150, "promised": [
     {"name": "buys", "promised": estimate(0.5, 0.05), "came": estimate(0.41, 0.04), "inside": False}]}  # fmt: skip
 
 
@@ -104,7 +104,7 @@ def test_the_page_is_written_and_not_over_another(
 def test_outcomes_are_held_against_the_promise(run: Run) -> None:
     code, out, _ = run("decision.json", "--outcomes", "came.csv")
     assert code == 0
-    assert "worse than promised: fewer bought than promised" in out
+    assert out.startswith("Worse than promised: fewer bought\n")
     assert "outside" in out
     assert json.loads(run("decision.json", "--outcomes", "came.csv", "--json")[1]) == {"held": HELD}
 

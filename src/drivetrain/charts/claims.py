@@ -18,9 +18,11 @@ MOST = 30
 """Of more things only those are drawn that a lever moves."""
 HIGH, ROW = 34, 62
 """CSS pixels of a box, and from one to the next."""
+GIVEN = "given"
+"""The arrow of what no lever moves: nothing is claimed of it."""
 LINES = {
     "definition": ("neutral", 1.2, "solid"), "randomised": ("accent", 2.4, "solid"), "adjusted": ("accent", 1.6, "solid"),
-    "assumed": ("ink", 1.6, (0, (5, 3))), "undeclared": ("warning", 1.8, (0, (1.5, 2))),
+    "assumed": ("ink", 1.6, (0, (5, 3))), "undeclared": ("warning", 1.8, (0, (1.5, 2))), GIVEN: ("grid", 1.4, "solid"),
 }  # fmt: skip
 """Claim -> the colour of its arrows, their width and how they are drawn: told apart without colour too."""
 
@@ -40,6 +42,7 @@ def claims(rests_on: Mapping[str, Any], levers: Sequence[str], title: str = "") 
         arrows = [each for each in arrows if {each["from"], each["to"]} <= moved]
         names = [name for name in names if name in moved][:MOST]
     arrows = [each for each in arrows if each["from"] in names and each["to"] in names]
+    arrows = [each if each["from"] in moved else {**each, "claim": GIVEN} for each in arrows]
     steps = _steps(names, arrows)
     across = [
         [name for name in names if steps[name] == step] for step in range(max(steps.values(), default=-1) + 1)

@@ -172,7 +172,7 @@ def _levers(decision: Found) -> str:
             body += figure(charts.spread(lever), "How many rows get which value")
         if (lever.get("rule") or {}).get("words"):
             lines = "\n".join(map(str, lever["rule"]["words"]))
-            body += f"<p>The rule:</p><pre>{escape(lines)}</pre>"
+            body += f'<p>The rule:</p><pre class="text">{escape(lines)}</pre>'
         if name in curves:
             beyond = " Hatched: never observed." if lever.get("observed") else ""
             body += figure(
@@ -305,16 +305,32 @@ def _could_turn(decision: Found) -> str:
     )
 
 
+DESIGN = {
+    "n": "rows, looked at once at the end",
+    "most": "rows at most, with a look whenever you like",
+    "expected": "rows on average then, where the gain is there",
+    "days": "days, looked at once",
+    "days_most": "days at most",
+    "share": "share of the rows that is treated",
+    "effect": "the gain to be seen, of a row",
+    "spread": "how far rows lie apart (standard deviation)",
+    "power": "chance to see it, where it is there",
+    "alpha": "chance to see it, where it isn't",
+}
+"""What a planned experiment is told by, and what of it is told."""
+
+
 def _try_first(decision: Found) -> str:
     found = decision.get("try_first") or {}
     if not found.get("words"):
         return ""
-    design = {
-        str(name).replace("_", " "): value
-        for name, value in (found.get("design") or {}).items()
-        if not isinstance(value, Mapping)
+    design = found.get("design") or {}
+    told = {
+        name: f"{design[key]:,.4g}"
+        for key, name in DESIGN.items()
+        if isinstance(design.get(key), (int, float))
     }
-    return _paragraphs(found["words"]) + (settings_table(design) if design else "")
+    return _paragraphs([found["words"], design.get("rule")]) + (settings_table(told) if told else "")
 
 
 def _worst(decision: Found) -> str:

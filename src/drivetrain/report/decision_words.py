@@ -11,6 +11,8 @@ from drivetrain.figures import counted, grouped, number, percent
 MINUS = "\N{MINUS SIGN}"
 Found = Mapping[str, Any]
 LONGEST = 36
+USUAL = 0.9
+"""Of an interval: what share of the draws it holds."""
 EXACT = 1e-6
 """Of a bound: what is nearer to it stands on it."""
 
@@ -113,7 +115,7 @@ def result_rows(decision: Found) -> list[list[str]]:
     """What the objective comes to now and as proposed, the gain, and what is left of it for having chosen the best."""
     found, unit = decision.get("result") or {}, unit_of(decision)
     rows = [
-        [told, estimate_text(found[key], unit)]
+        [told, estimate_text(found[key], unit) + _level(found[key])]
         for key, told in (
             ("now", "now"), ("proposed", "proposed"), ("gain", "gain"), ("corrected", "gain, corrected"),
         )
@@ -130,6 +132,12 @@ def result_rows(decision: Found) -> list[list[str]]:
     if found.get("chance_of_gain") is not None:
         rows.append(["chance of a gain", percent(found["chance_of_gain"])])
     return rows
+
+
+def _level(estimate: Found) -> str:
+    """Where an interval isn't the one of 90 % that the head of its column says."""
+    level = estimate.get("level")
+    return "" if level in (None, USUAL) or estimate.get("low") is None else f" at {percent(level, 0)}"
 
 
 def promise_rows(decision: Found) -> list[dict[str, Any]]:

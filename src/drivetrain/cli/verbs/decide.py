@@ -156,7 +156,7 @@ def _show_replay(found: dict[str, Any]) -> None:
 def _show_held(held: dict[str, Any]) -> None:
     from drivetrain.report import decision_words as words
 
-    _print(f"{held.get('verdict')}: {held.get('words')}")
+    _print(str(held.get("words") or held.get("verdict")))
     columns, rows = words.held_rows(held)
     terminal().print()
     _table("", columns, [list(row) for row in rows])
