@@ -90,8 +90,10 @@ def read_columns(source: Source, where: str = "data") -> Columns:
         return _from_columns({name: column_of(source, name) for name in names_of(source)}, where)
     if isinstance(source, Mapping):
         return _from_columns(cast("Mapping[str, Any]", source), where)
-    if isinstance(source, list) and all(isinstance(each, Mapping) for each in cast("list[Any]", source)):
-        return _from_columns(_columns_of(cast("list[Mapping[str, Any]]", source), where), where)
+    if isinstance(source, list):
+        rows = cast("list[Any]", source)
+        if all(isinstance(each, Mapping) for each in rows):
+            return _from_columns(_columns_of(rows, where), where)
     raise UsageError(
         f"rows can't be taken from {type(source).__name__}.", where=where,
         fix="Give a CSV's path, a mapping of columns, a list of rows, or a frame of pandas, polars or pyarrow.",
