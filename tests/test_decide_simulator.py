@@ -181,7 +181,10 @@ def test_several_objectives_and_what_is_the_same_in_all_rows():
         data={"share": [0.25, 0.5]},
     )
     found = decide.Simulator(plan).measure(np.array([[4.0]]))
-    assert found.objectives.tolist() == [[3, 4]]  # A value for each row is added up; one for all counts once.
+    assert found.objectives.tolist() == [[3, 8]]  # What is the same in each row counts in each.
+    total = decide.Plan("sum(price * share) - fixed", plan.levers, {"fixed": "1"}, {"share": [0.25, 0.5]})
+    assert decide.Simulator(total).evaluate(np.array([[4.0]]))[0][0] == 2  # A total counts once.
+    assert decide.Plan.from_json(total.to_json()).to_json() == total.to_json()
     mean = decide.Plan(
         decide.maximise("price * share", over="mean"), plan.levers, data={"share": [0.25, 0.5]}
     )

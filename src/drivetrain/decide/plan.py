@@ -19,6 +19,7 @@ from drivetrain.decide.nodes.formula import Formula, formula
 from drivetrain.decide.nodes.function import function
 from drivetrain.decide.objective import Constraint, Objective, constraint, maximise
 from drivetrain.decide.plan_file import arguments_of, read_tables, to_json
+from drivetrain.decide.spread import Spread, counting_each_row, spreads_of
 from drivetrain.decide.texts import check_texts
 from drivetrain.decide.units import unit, unit_of
 from drivetrain.errors import DrivetrainError, UsageError, nearest
@@ -69,6 +70,8 @@ class Plan:
         self.constraints = self._spread([_constraint(each) for each in constraints])
         self._check_ends()
         self._check_units()
+        if self.count > 1:
+            self.objectives = tuple(counting_each_row(each, self.spreads) for each in self.objectives)
 
     @classmethod
     @public
@@ -103,6 +106,12 @@ class Plan:
     def count(self) -> int:
         """The rows of the data; 1 without any."""
         return 1 if self.rows is None else self.rows.rows
+
+    @property
+    def spreads(self) -> dict[str, Spread]:
+        """How columns, levers and models spread over the rows."""
+        by_row = [each.name for each in self.levers if each.by_row]
+        return spreads_of([*by_row, *(() if self.rows is None else self.rows.names)], self.nodes)
 
     def lever(self, name: str) -> Lever:
         """Raises UsageError that offers the nearest name."""
