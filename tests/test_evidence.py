@@ -136,12 +136,24 @@ def test_what_can_not_be_tested_is_refused() -> None:
         (lambda: evidence.permutation_test([1, 2], [1, 1]), "nothing to compare"),
         (lambda: evidence.permutation_test([1, np.nan], [0, 1]), "row 2: the outcome holds nan"),
         (lambda: evidence.permutation_test([1, 2, 3], ["a", "b", "c"]), "no one difference"),
-        (lambda: evidence.permutation_test([1, 2], [0, 1], tail="left"), "no tail"),  # type: ignore[arg-type]
+        (lambda: evidence.permutation_test([1, 2], [0, 1], tail="left"), "one of both, above, below"),  # type: ignore[arg-type]
         (lambda: evidence.simulate_null(lambda _: math.nan, 1), "NaN"),
         (lambda: evidence.difference([1], [1, 2]), "a has 1 rows: 2 are the fewest"),
-        (lambda: evidence.difference([1, 2], ["1", "two"]), r"b holds what is no number \('two' in row 2\)"),
+        (lambda: evidence.difference([1, 2], ["1", "two"]), r"b can't be read .* \('two' in row 2\)"),
         (lambda: evidence.difference([[1, 2]], [1, 2]), "shape"),
         (lambda: evidence.together([1, 2, 3, 4], {}), "no column"),
+        (lambda: evidence.difference([1, 2], [3, 4], confidence=95), "confidence of 95 can't be"),
+        (lambda: evidence.best_of([1, 2], [1, 1], confidence=0), "confidence of 0 can't be"),
+        (lambda: evidence.best_of(["x"], [1]), r"'x' in row 1"),
+        (lambda: evidence.evpi([[1, 2], [3]]), "rows of equal length"),
+        (lambda: evidence.bootstrap(lambda x: "half", [1, 2, 3]), "gave 'half'"),
+        (lambda: evidence.bootstrap(np.mean, "abc"), "not beside"),
+        (lambda: evidence.bootstrap(np.mean, [1, 2], times=0), "none"),
+        (lambda: evidence.permutation_test([1, 2], [0, 1], times=0), "none"),
+        (lambda: evidence.Table("a", 1), "must be a number"),  # type: ignore[arg-type]
+        (lambda: evidence.regress([1, 2], [1, 2]), "no table"),
+        (lambda: evidence.experiment(1), "needs spread"),  # type: ignore[call-arg]
+        (lambda: evidence.boundary(-1, 3), "0 at least"),
         (lambda: evidence.permutation_test([1, 2], [0, np.nan]), "groups hold NaN"),
         (lambda: evidence.permutation_test([1, 2], [0, 1, 1]), "don't fit 2 rows"),
         (lambda: evidence.running_difference([1, 2], [0], tightest=9), "treated has 1 rows, not 2"),

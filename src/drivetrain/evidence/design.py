@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from drivetrain.arguments import public
 from drivetrain.errors import UsageError
 from drivetrain.evidence.detection import size_for
 from drivetrain.evidence.normal import STANDARD
@@ -82,6 +83,7 @@ class Experiment:
         }  # fmt: skip
 
 
+@public
 def experiment(
     effect: float,
     spread: float,

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from drivetrain.arguments import public
 from drivetrain.errors import UsageError
 from drivetrain.evidence.normal import STANDARD, two_sided
 from drivetrain.figures import percent, rough
@@ -13,6 +14,7 @@ from drivetrain.figures import percent, rough
 Answer = Literal["there is something", "the opposite is refuted", "neither is refuted", "both are refuted"]
 
 
+@public
 def power(effect: float, se: float, alpha: float = 0.05) -> float:
     """How often an estimate with this standard error, of a true effect so large, has p below `alpha` (two-sided)."""
     if not se > 0:
@@ -21,11 +23,13 @@ def power(effect: float, se: float, alpha: float = 0.05) -> float:
     return STANDARD.cdf(effect / se - z) + STANDARD.cdf(-effect / se - z)
 
 
+@public
 def smallest_effect(se: float, power: float = 0.8, alpha: float = 0.05) -> float:
     """The true effect that would have been seen (p below `alpha`) so often. Smaller ones were likely to be missed."""
     return (STANDARD.inv_cdf(1 - alpha / 2) + STANDARD.inv_cdf(power)) * se
 
 
+@public
 def size_for(
     effect: float, spread: float, power: float = 0.8, alpha: float = 0.05, share: float | None = 0.5
 ) -> int:
@@ -90,6 +94,7 @@ class Opposite:
         }  # fmt: skip
 
 
+@public
 def could_have_shown(value: float, se: float, opposite: float, alpha: float = 0.05) -> Opposite:
     """Could these data have shown the opposite? `opposite` is the effect that somebody claims, or the smallest that matters."""
     chances = power(opposite, se, alpha)

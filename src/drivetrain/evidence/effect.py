@@ -10,8 +10,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from drivetrain.arguments import public
 from drivetrain.errors import DataError, UsageError
-from drivetrain.evidence.given import numbers
+from drivetrain.evidence.given import Column, numbers
 from drivetrain.evidence.normal import t_quantile, two_sided, z_of
 from drivetrain.evidence.words import chance, standardised, with_interval
 from drivetrain.figures import percent, rough
@@ -70,6 +71,7 @@ class Verdict:
         return {"answer": self.answer, "words": self.words}
 
 
+@public
 def from_estimate(
     value: float,
     se: float,
@@ -95,11 +97,12 @@ def from_estimate(
     )  # fmt: skip
 
 
+@public
 def difference(
-    a: npt.ArrayLike,
-    b: npt.ArrayLike,
+    a: Column,
+    b: Column,
     *,
-    clusters: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+    clusters: tuple[Column, Column] | None = None,
     confidence: float = 0.95,
     what: str = "",
 ) -> Effect:
@@ -129,6 +132,7 @@ def difference(
     return _with_size(found, value / spread if spread else math.nan, len(x), len(y), spread)
 
 
+@public
 def weigh(effect: Estimate, matters: float) -> Verdict:
     """What the interval says of an effect as large as `matters` (above 0), in either direction.
 
@@ -159,7 +163,7 @@ def weigh(effect: Estimate, matters: float) -> Verdict:
     return Verdict("there, size unclear", f"{told}: it is there, and may or may not be as large as {least}.")
 
 
-def _clustered(x: Floats, y: Floats, clusters: tuple[npt.ArrayLike, npt.ArrayLike]) -> tuple[float, int]:
+def _clustered(x: Floats, y: Floats, clusters: tuple[Column, Column]) -> tuple[float, int]:
     """The standard error, by what the difference would be without each cluster, and how many there are."""
     labels = [np.asarray(each) for each in clusters]
     if [each.shape for each in labels] != [x.shape, y.shape]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,18 +12,13 @@ import numpy.typing as npt
 from drivetrain.errors import DataError
 
 Floats = npt.NDArray[np.float64]
+Column = Any
+"""What numpy makes an array of: a list, an array, a column of pandas, polars or pyarrow. It is checked here, by what it holds."""
 
 
-def numbers(values: npt.ArrayLike, name: str, *, least: int = 1, rows: int | None = None) -> Floats:
+def numbers(values: Column, name: str, *, least: int = 1, rows: int | None = None) -> Floats:
     """(n,) finite numbers, `least` of them or as many as there are `rows`. Raises DataError."""
-    try:
-        found = np.asarray(values, np.float64)
-    except (TypeError, ValueError):
-        place = _first_other(values)
-        raise DataError(
-            f"{name} holds what is no number{place}.",
-            fix="Give numbers; of two answers 0 and 1, or truth values.",
-        ) from None
+    found = array(values, name)
     if found.ndim != 1:
         raise DataError(f"{name} has shape {found.shape}.", fix="Give one number for each row.")
     if rows is not None and len(found) != rows:
@@ -42,7 +37,27 @@ def numbers(values: npt.ArrayLike, name: str, *, least: int = 1, rows: int | Non
     return found
 
 
-def labels(values: npt.ArrayLike | None, name: str, rows: int) -> npt.NDArray[np.int64]:
+def array(values: Column, name: str) -> Floats:
+    """Numbers of any shape. Raises DataError."""
+    try:
+        return np.asarray(values, np.float64)
+    except (TypeError, ValueError):
+        raise DataError(
+            f"{name} can't be read as an array of numbers{_first_other(values)}.",
+            fix="Give numbers, in rows of equal length.",
+        ) from None
+
+
+def outcome_of(statistic: Callable[..., Any], *given: Any) -> float:
+    """What a function of the user's gives, as a number. Raises DataError where it is none."""
+    found = statistic(*given)
+    try:
+        return float(found)
+    except (TypeError, ValueError):
+        raise DataError(f"the statistic gave {found!r:.60}, which is no number.") from None
+
+
+def labels(values: Column | None, name: str, rows: int) -> npt.NDArray[np.int64]:
     """For each row the number of its label in their order; all 0 where there are none. Raises DataError."""
     if values is None:
         return np.zeros(rows, np.int64)

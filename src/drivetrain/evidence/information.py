@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from drivetrain.arguments import public
 from drivetrain.errors import DataError, UsageError
+from drivetrain.evidence.given import Column, array
 from drivetrain.evidence.normal import excess
 from drivetrain.extras import require
 from drivetrain.figures import rough
@@ -26,12 +28,14 @@ TERMS = 60
 POINTS = 60
 
 
+@public
 def evpi_normal(mean: float, sd: float, threshold: float = 0.0) -> float:
     """What it is worth to know an effect that is thought of as Normal(mean, sd^2), where one acts if it is above `threshold`
     and gains what it is above."""
     return excess(mean, sd, threshold) - max(mean - threshold, 0.0)
 
 
+@public
 def evsi_normal(mean: float, sd: float, noise: float, n: float, threshold: float = 0.0) -> float:
     """The same of n observations of the effect, each off by Normal(0, noise^2).
 
@@ -44,6 +48,7 @@ def evsi_normal(mean: float, sd: float, noise: float, n: float, threshold: float
     return evpi_normal(mean, sd**2 / math.sqrt(sd**2 + noise**2 / n), threshold)
 
 
+@public
 def evsi_binomial(prior: tuple[float, float], n: int, intercept: float, slope: float) -> float:
     """What n trials are worth that tell of a share thought of as Beta(*prior), where acting is worth intercept + slope * share and
     not acting nothing. Exact: a sum over all outcomes. Raises NotInstalled."""
@@ -60,20 +65,22 @@ def evsi_binomial(prior: tuple[float, float], n: int, intercept: float, slope: f
     return float(chances @ after) - max(0.0, intercept + slope * a / (a + b))
 
 
-def evpi(draws: npt.ArrayLike) -> float:
+@public
+def evpi(draws: Column) -> float:
     """What it is worth to know which of D worlds this is, from what each of A options is worth in each: (D, A)."""
     worth = _worth(draws)
     return float(worth.max(axis=1).mean() - worth.mean(axis=0).max())
 
 
-def evsi(draws: npt.ArrayLike, summaries: npt.ArrayLike) -> float:
+@public
+def evsi(draws: Column, summaries: Column) -> float:
     """What it is worth to see `summaries` (D,) or (D, k) before choosing: of each world, what the data of an experiment in it
     would be summed up to (then it is that of the sample), or some of its parameters (then of knowing these, EVPPI).
 
     By regression of each option's worth on a cubic of the summaries (Strong, Oakley, Brennan and Breeze, 2015, Medical
     Decision Making 35:570-583): no simulation within the simulation. Ten worlds for each term at least, or DataError.
     """
-    worth, z = _worth(draws), np.asarray(summaries, np.float64)
+    worth, z = _worth(draws), array(summaries, "the summaries")
     z = z[:, None] if z.ndim == 1 else z
     if z.shape[:1] != worth.shape[:1] or z.ndim != 2 or not np.isfinite(z).all():
         raise DataError(f"summaries of shape {z.shape} don't fit {len(worth):,} worlds, or hold NaN.")
@@ -93,8 +100,8 @@ def evsi(draws: npt.ArrayLike, summaries: npt.ArrayLike) -> float:
     return max(0.0, float(fitted.max(axis=1).mean() - fitted.mean(axis=0).max()))
 
 
-def _worth(draws: npt.ArrayLike) -> Floats:
-    worth = np.asarray(draws, np.float64)
+def _worth(draws: Column) -> Floats:
+    worth = array(draws, "the draws")
     if worth.ndim != 2 or worth.shape[1] < 2 or not np.isfinite(worth).all():
         raise DataError(
             f"draws of shape {worth.shape} are not (worlds, options) without NaN, two options at least."
@@ -140,6 +147,7 @@ class Worth:
         }  # fmt: skip
 
 
+@public
 def worth_it(
     mean: float,
     sd: float,

@@ -8,6 +8,7 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
+from drivetrain.errors import UsageError
 from drivetrain.extras import require
 
 Floats = npt.NDArray[np.float64]
@@ -17,6 +18,10 @@ STANDARD = NormalDist()
 
 def z_of(confidence: float) -> float:
     """So many standard errors on either side hold the truth with this confidence."""
+    if not 0 < confidence < 1:
+        raise UsageError(
+            f"a confidence of {confidence:g} can't be.", fix="Give it between 0 and 1, such as 0.95."
+        )
     return STANDARD.inv_cdf((1 + confidence) / 2)
 
 
@@ -40,6 +45,10 @@ def log_below(z: float) -> float:
 
 def t_quantile(share: float, freedom: float = math.inf) -> float:
     """Where `share` of Student's t lies below; of the normal where `freedom` is infinite. Raises NotInstalled."""
+    if not 0 < share < 1:
+        raise UsageError(
+            f"a confidence of {2 * share - 1:g} can't be.", fix="Give it between 0 and 1, such as 0.95."
+        )
     if math.isinf(freedom):
         return STANDARD.inv_cdf(share)
     require("scipy", "an interval by Student's t", "decide")

@@ -11,8 +11,9 @@ from typing import Any, Literal, cast
 import numpy as np
 import numpy.typing as npt
 
+from drivetrain.arguments import public
 from drivetrain.errors import DataError, UsageError
-from drivetrain.evidence.given import labels, numbers
+from drivetrain.evidence.given import Column, labels, numbers, outcome_of
 from drivetrain.evidence.words import chance
 from drivetrain.figures import percent, rough
 from drivetrain.metrics.estimate import wilson
@@ -20,7 +21,6 @@ from drivetrain.metrics.estimate import wilson
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
 Tail = Literal["both", "above", "below"]
-TAILS: tuple[Tail, ...] = ("both", "above", "below")
 BINS = 40
 CELLS = 2**22
 ALIKE = 1e-9
@@ -61,6 +61,7 @@ class Null:
         }  # fmt: skip
 
 
+@public
 def simulate_null(
     statistic: Callable[[np.random.Generator], float],
     observed: float,
@@ -76,19 +77,20 @@ def simulate_null(
     Statistical Applications in Genetics and Molecular Biology 9:39). Both tails: twice the lesser. Raises DataError where a
     statistic is NaN.
     """
-    _known(tail)
+    _some(times)
     generator = np.random.default_rng(seed)
     return _of(
-        observed, np.array([float(statistic(generator)) for _ in range(times)]), tail, what, exact=False
+        observed, np.array([outcome_of(statistic, generator) for _ in range(times)]), tail, what, exact=False
     )
 
 
+@public
 def permutation_test(
-    outcome: npt.ArrayLike,
-    group: npt.ArrayLike,
+    outcome: Column,
+    group: Column,
     *,
-    strata: npt.ArrayLike | None = None,
-    clusters: npt.ArrayLike | None = None,
+    strata: Column | None = None,
+    clusters: Column | None = None,
     statistic: Callable[[npt.NDArray[Any], npt.NDArray[Any]], float] | None = None,
     times: int = 9_999,
     seed: int = 0,
@@ -102,7 +104,7 @@ def permutation_test(
     school that were randomised whole), as wholes. All orders are looked at where they are `times` at most: then p is exact;
     else so many by chance. Raises DataError, UsageError.
     """
-    _known(tail)
+    _some(times)
     y, given = numbers(outcome, "the outcome", least=2), np.asarray(group)
     n = len(y)
     codes = labels(given, "groups", n)
@@ -122,12 +124,12 @@ def permutation_test(
             found.append(of_rows @ y / np.where(below > 0, below, np.nan))
         else:
             of = cast("Callable[..., float]", statistic)
-            found.append(np.array([float(of(y, levels[row])) for row in rows]))
+            found.append(np.array([outcome_of(of, y, levels[row]) for row in rows]))
     if weights is not None:
         own = weights[codes] - weights[codes].mean()
         observed = float(own @ y / (own @ own))
     else:
-        observed = float(cast("Callable[..., float]", statistic)(y, given))
+        observed = outcome_of(cast("Callable[..., float]", statistic), y, given)
     return _of(observed, np.concatenate(found), tail, what, exact=exact)
 
 
@@ -144,7 +146,7 @@ def _weights(levels: npt.NDArray[Any]) -> Floats:
 
 
 def _blocks(
-    codes: Codes, strata: npt.ArrayLike | None, clusters: npt.ArrayLike | None, n: int
+    codes: Codes, strata: Column | None, clusters: Column | None, n: int
 ) -> tuple[list[tuple[Codes, Codes]], Codes]:
     """Of each stratum the places of its units and their groups; and for each row its unit: a cluster, or the row itself."""
     member: Codes = np.arange(n)
@@ -208,9 +210,9 @@ def _drawn(blocks: list[tuple[Codes, Codes]], times: int, seed: int) -> Iterator
         yield orders
 
 
-def _known(tail: str) -> None:
-    if tail not in TAILS:
-        raise UsageError(f"there is no tail {tail!r}.", fix=f"It is one of {', '.join(TAILS)}.")
+def _some(times: int) -> None:
+    if times < 1:
+        raise UsageError(f"{times} times are none.", fix="Give 1,000 or more.")
 
 
 def _of(observed: float, simulated: Floats, tail: Tail, what: str, *, exact: bool) -> Null:

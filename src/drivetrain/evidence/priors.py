@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from drivetrain.arguments import public
 from drivetrain.errors import DataError, UsageError
 from drivetrain.evidence.normal import STANDARD
 from drivetrain.evidence.words import with_interval
@@ -89,6 +90,7 @@ class NormalPosterior:
         return {"mean": self.mean, "sd": self.sd, "low": low, "high": high, "words": self.words}
 
 
+@public
 def beta_binomial(successes: int, n: int, prior: tuple[float, float] = (1, 1)) -> BetaPosterior:
     """A share after `successes` of `n`, where Beta(*prior) was thought before: (1, 1) that all shares are as likely. Raises
     DataError."""
@@ -99,10 +101,13 @@ def beta_binomial(successes: int, n: int, prior: tuple[float, float] = (1, 1)) -
     return BetaPosterior(prior[0] + successes, prior[1] + n - successes)
 
 
+@public
 def normal_normal(value: float, se: float, prior: tuple[float, float]) -> NormalPosterior:
     """A number after an estimate with a standard error, where Normal(mean, sd^2) was thought before: the two are averaged, each
     by one over its variance. An infinite sd is no opinion: the posterior is then the estimate. Raises UsageError."""
     mean, sd = prior
+    if not math.isfinite(value + mean):
+        raise UsageError(f"an estimate of {value} and a prior about {mean} are no numbers.")
     if not (sd > 0 and se > 0):
         raise UsageError(f"standard deviations of {sd} and {se} are not above 0.")
     weight = 1 / (1 + (se / sd) ** 2)
@@ -139,6 +144,7 @@ class Sensitivity:
         }  # fmt: skip
 
 
+@public
 def prior_sensitivity(
     value: float,
     se: float,

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.errors import DataError, UsageError
+from drivetrain.evidence.given import array
 from drivetrain.evidence.normal import t_quantile, two_sided
 from drivetrain.extras import require
 from drivetrain.metrics.estimate import CONFIDENCE, Estimate
@@ -148,8 +149,12 @@ def regress(
     Raises DataError for what isn't finite, an outcome out of the family's range, fewer rows than columns, a column that is a
     combination of others, and an outcome that columns tell apart exactly, which has no coefficients.
     """
+    x, y = array(x, "the design"), array(y, "the outcome")
+    if x.ndim != 2:
+        raise UsageError(
+            f"a design of shape {x.shape} is no table.", fix="Give (rows, columns), with a column of ones."
+        )
     names = tuple(names) or tuple(f"x{number}" for number in range(x.shape[1]))
-    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     prior = np.ones(len(y)) if weights is None else np.asarray(weights, np.float64)
     base = np.zeros(len(y)) if offset is None else np.asarray(offset, np.float64)
     _check(x, y, prior, base, family, names)

@@ -8,8 +8,9 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from drivetrain.errors import DataError
-from drivetrain.evidence.given import labels
+from drivetrain.arguments import public
+from drivetrain.errors import DataError, UsageError
+from drivetrain.evidence.given import Column, labels, outcome_of
 from drivetrain.evidence.normal import STANDARD, t_quantile
 from drivetrain.figures import percent
 from drivetrain.metrics.estimate import FEWEST_GROUPS, Estimate
@@ -17,11 +18,12 @@ from drivetrain.metrics.estimate import FEWEST_GROUPS, Estimate
 Rows = npt.NDArray[np.int64]
 
 
+@public
 def bootstrap(
     statistic: Callable[..., float],
-    *columns: npt.ArrayLike,
-    clusters: npt.ArrayLike | None = None,
-    strata: npt.ArrayLike | None = None,
+    *columns: Column,
+    clusters: Column | None = None,
+    strata: Column | None = None,
     times: int = 2_000,
     confidence: float = 0.95,
     seed: int = 0,
@@ -33,9 +35,13 @@ def bootstrap(
     undefined are left out; where they are over a tenth, so is the interval. Raises DataError.
     """
     arrays = [np.asarray(column) for column in columns]
-    n = len(arrays[0]) if arrays else 0
-    if not n or any(len(array) != n for array in arrays):
-        raise DataError(f"columns of {[len(each) for each in arrays]} rows are not beside each other.")
+    n = len(arrays[0]) if arrays and all(each.ndim for each in arrays) else 0
+    if times < 1:
+        raise UsageError(f"{times} resamples are none.", fix="Give 1,000 or more.")
+    if not n or any(len(each) != n for each in arrays):
+        raise DataError(
+            f"columns of shapes {', '.join(str(each.shape) for each in arrays)} are not beside each other."
+        )
     units = np.arange(n) if clusters is None else labels(clusters, "clusters", n)
     pools = labels(strata, "strata", n)
     sizes = np.bincount(units)
@@ -45,7 +51,7 @@ def bootstrap(
         row = int(np.flatnonzero(of_unit[units] != pools)[0])
         raise DataError("a cluster is in more than one stratum.", where=f"row {row + 1}")
     drawers = [np.flatnonzero(of_unit == pool) for pool in range(int(pools.max()) + 1)]
-    count, value = len(sizes), float(statistic(*arrays))
+    count, value = len(sizes), outcome_of(statistic, *arrays)
     what = "rows" if clusters is None else f"{count:,} clusters"
     method = f"bootstrap, {percent(confidence, 0)}, {times:,} resamples of {what}"
     if min(map(len, drawers)) < 2 or (clusters is not None and count < FEWEST_GROUPS):
@@ -55,7 +61,7 @@ def bootstrap(
         drawn = np.concatenate([pool[generator.integers(0, len(pool), len(pool))] for pool in drawers])
         long = sizes[drawn]
         rows = order[np.arange(long.sum()) + np.repeat(starts[drawn] - long.cumsum() + long, long)]
-        found[time] = float(statistic(*(array[rows] for array in arrays)))
+        found[time] = outcome_of(statistic, *(each[rows] for each in arrays))
     known = found[np.isfinite(found)]
     if len(known) < 0.9 * times or not math.isfinite(value):
         return Estimate(value, math.nan, math.nan, method, n)

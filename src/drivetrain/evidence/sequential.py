@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from drivetrain.arguments import public
 from drivetrain.errors import DataError, UsageError
-from drivetrain.evidence.given import numbers
+from drivetrain.evidence.given import Column, array, numbers
 from drivetrain.evidence.words import with_interval
 from drivetrain.figures import percent, rough
 
@@ -71,18 +72,22 @@ class Running:
         }  # fmt: skip
 
 
-def boundary(variance: npt.ArrayLike, tightest: float, alpha: float = 0.05) -> Floats:
+@public
+def boundary(variance: Column, tightest: float, alpha: float = 0.05) -> Floats:
     """How far a sum of normal terms is from its mean at any time, but with chance `alpha`, when their variances add up to
     `variance`: the two-sided normal mixture, narrowest about a `variance` of `tightest` (Robbins, 1970, Annals of Mathematical
     Statistics 41:1397-1409; Howard and others, 2021, section 3.2)."""
-    v = np.asarray(variance, np.float64)
+    v = array(variance, "the variance")
+    if (v < 0).any() or not tightest > 0 or not 0 < alpha < 1:
+        raise UsageError("variances are 0 at least, tightest is above 0, and alpha is between 0 and 1.")
     spent = 2 * math.log(1 / alpha)
     rho = tightest / (spent + math.log1p(spent))
     return np.sqrt((v + rho) * (np.log1p(v / rho) + spent))
 
 
+@public
 def running_mean(
-    x: npt.ArrayLike, *, tightest: int, sd: float | None = None, confidence: float = 0.95, what: str = ""
+    x: Column, *, tightest: int, sd: float | None = None, confidence: float = 0.95, what: str = ""
 ) -> Running:
     """The mean of (n,) numbers in the order in which they came. `tightest`, said beforehand: after about so many the interval is
     narrowest. Where `sd` isn't known it is estimated on the way, and the interval begins at 30 or, of what
@@ -115,12 +120,13 @@ def _spread(values: Floats, n: npt.NDArray[Any]) -> Floats:
     return np.where(known, np.sqrt(variance * n / np.maximum(1, n - 1)), np.inf)
 
 
+@public
 def running_difference(
-    outcome: npt.ArrayLike,
-    treated: npt.ArrayLike,
+    outcome: Column,
+    treated: Column,
     *,
     tightest: int,
-    share: float | npt.ArrayLike = 0.5,
+    share: float | Column = 0.5,
     confidence: float = 0.95,
     what: str = "",
 ) -> Running:
@@ -132,7 +138,7 @@ def running_difference(
     """
     y = numbers(outcome, "the outcome")
     z = numbers(treated, "treated", rows=len(y)) > 0
-    chance = np.broadcast_to(np.asarray(share, np.float64), y.shape)
+    chance = np.broadcast_to(array(share, "share"), y.shape)
     if not ((chance > 0) & (chance < 1)).all():
         raise UsageError(
             "a share treated of 0 or 1 leaves nobody to compare with.", fix="Give the chance each row had."
@@ -154,8 +160,9 @@ def _mean_before(y: Floats, which: npt.NDArray[np.bool_]) -> Floats:
         return np.where(count > 0, own / count, np.where(rows > 0, all_ / rows, 0.0))
 
 
+@public
 def betting(
-    x: npt.ArrayLike, *, low: float = 0.0, high: float = 1.0, confidence: float = 0.95, what: str = ""
+    x: Column, *, low: float = 0.0, high: float = 1.0, confidence: float = 0.95, what: str = ""
 ) -> Running:
     """The mean of (n,) numbers between `low` and `high`, whatever their distribution, from the first one on.
 

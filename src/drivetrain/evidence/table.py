@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from drivetrain.arguments import check_fields, public
 from drivetrain.errors import UsageError
 from drivetrain.figures import percent, rough
 
@@ -27,6 +28,9 @@ class Table:
     act_false: float
     wait_true: float = 0.0
     wait_false: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     @property
     def threshold(self) -> float:
@@ -98,6 +102,7 @@ class Choice:
         }  # fmt: skip
 
 
+@public
 def weigh_action(prior: float, table: Table, likelihood_ratio: float = 1.0, *, unit: str = "") -> Choice:
     """Whether to act on a claim that was true with chance `prior`, after evidence that is `likelihood_ratio` times likelier
     where it is true than where it is false (1: no evidence). Raises UsageError."""

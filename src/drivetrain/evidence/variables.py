@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from drivetrain.arguments import public
 from drivetrain.errors import DataError
 from drivetrain.evidence.effect import Effect, from_estimate
-from drivetrain.evidence.given import labels, numbers
+from drivetrain.evidence.given import Column, labels, numbers
 from drivetrain.evidence.regression import Family, Regression, regress
 from drivetrain.figures import percent, rough
 
@@ -48,12 +49,13 @@ class Together:
         }  # fmt: skip
 
 
+@public
 def together(
-    outcome: npt.ArrayLike,
-    columns: Mapping[str, npt.ArrayLike],
+    outcome: Column,
+    columns: Mapping[str, Column],
     *,
     family: Family = "linear",
-    clusters: npt.ArrayLike | None = None,
+    clusters: Column | None = None,
     confidence: float = 0.95,
 ) -> Together:
     """What one more of each of the columns {name: (n,)} goes with in the outcome (n,), the others held fixed; and each alone.

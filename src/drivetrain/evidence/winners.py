@@ -17,7 +17,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from drivetrain.arguments import public
 from drivetrain.errors import DataError
+from drivetrain.evidence.given import Column, array
 from drivetrain.evidence.normal import log_below, z_of
 from drivetrain.evidence.words import with_interval
 from drivetrain.figures import rough
@@ -63,9 +65,10 @@ class Winner:
         }  # fmt: skip
 
 
+@public
 def best_of(
-    values: npt.ArrayLike,
-    errors: npt.ArrayLike,
+    values: Column,
+    errors: Column,
     *,
     higher: bool = True,
     confidence: float = 0.9,
@@ -76,14 +79,15 @@ def best_of(
     Options that share their error (prices on a grid, of one model) need the covariance: as though independent they would be
     corrected too much. Raises DataError for shapes that don't fit, NaN, and what is no covariance.
     """
-    x = np.asarray(values, np.float64)
-    covariance, root = _covariance(x, np.asarray(errors, np.float64))
+    x = array(values, "the estimates")
+    covariance, root = _covariance(x, array(errors, "the errors"))
     x = x if higher else -x
     place = int(x.argmax())
+    z = z_of(confidence)
     variance = float(covariance[place, place])
     naive = float(x[place])
     if len(x) == 1 or not covariance.any():
-        half = z_of(confidence) * math.sqrt(variance)
+        half = z * math.sqrt(variance)
         value, low, high = naive, naive - half, naive + half
     else:
         value = _fissioned(x, root, seed)
@@ -94,15 +98,14 @@ def best_of(
     return Winner(place, naive, value, low, high, confidence, len(x))
 
 
-def best_of_draws(
-    draws: npt.ArrayLike, *, higher: bool = True, confidence: float = 0.9, seed: int = 0
-) -> Winner:
+@public
+def best_of_draws(draws: Column, *, higher: bool = True, confidence: float = 0.9, seed: int = 0) -> Winner:
     """The best of K options, each known by draws (D, K) of what is uncertain about it: a posterior of a flat prior, a bootstrap.
 
     Draws of the world's own chance don't belong here: average over them first. A posterior whose prior you believe has
     no curse: its mean is right whatever was chosen by it.
     """
-    found = np.asarray(draws, np.float64)
+    found = array(draws, "the draws")
     if found.ndim != 2 or len(found) < 2:
         raise DataError(f"draws of shape {found.shape} are not (draws, options) with two draws at least.")
     covariance = np.atleast_2d(np.cov(found, rowvar=False))
