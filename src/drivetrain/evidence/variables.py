@@ -35,7 +35,7 @@ class Together:
     @property
     def words(self) -> str:
         lines = [
-            f"{name}: {each.words.partition(': ')[2]}. Alone it would be {rough(self.alone[name].value)}"
+            f"{name}: {each.words.removeprefix(f'{name}: ')}. Alone it would be {rough(self.alone[name].value)}"
             + (f"; the others tell {percent(self.shared[name], 0)} of it." if len(self.together) > 1 else ".")
             for name, each in self.together.items()
         ]
