@@ -13,7 +13,7 @@ from drivetrain.decide.solve import cpsat
 from drivetrain.decide.solve.highs import SECONDS, Infeasible, linear
 from drivetrain.decide.solve.library import scipy
 from drivetrain.decide.solve.point import Point
-from drivetrain.decide.solve.tables import Tabled
+from drivetrain.decide.solve.tables import Tabled, how_many
 
 Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.intp]
@@ -45,11 +45,11 @@ def choices(
     value = float(objective(places[None])[0])
     gap = max(value - bound, 0.0)
     name = "CP-SAT" if by == "cp-sat" else "HiGHS"
-    many = float(np.prod(np.array(sizes, np.float64)))
+    many = how_many(sizes)
     if gap <= 1e-7 * (1 + abs(value)):
-        words = f"None of {many:.3g} combinations is better ({name}, branch and bound on the tables of {len(sizes)} levers)."
+        words = f"None of {many} combinations is better ({name}, branch and bound on the tables of {len(sizes)} levers)."
     else:
-        words = f"None of {many:.3g} combinations is better by more than {gap:.4g}; {name} was stopped after {seconds:g} s."
+        words = f"None of {many} combinations is better by more than {gap:.4g}; {name} was stopped after {seconds:g} s."
     return Point(
         places.astype(np.float64), value, Certificate("gap", gap, words, bound), np.zeros(len(constraints))
     )

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from drivetrain.decide.solution import Certificate
 from drivetrain.decide.solve.point import Point
+from drivetrain.decide.solve.tables import how_many
 
 Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.intp]
@@ -48,7 +49,7 @@ def descend(
         best = min(best, found, key=lambda each: each[0])
     (passed, value), places = best
     words = (
-        f"The best of {asked.count:,} tries among {float(np.prod(shape.astype(np.float64))):.3g} combinations, each start "
+        f"The best of {asked.count:,} tries among {how_many(sizes)} combinations, each start "
         "bettered by one or two levers at a time. A better one may exist."
     )
     return Point(

@@ -6,7 +6,7 @@ The tree is searched for in tree.py; what is said of its worth on rows that it w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -53,8 +53,12 @@ def readable(rows: RowProblem, columns: Sequence[Column], depth: int, *, seed: i
             f"a rule of depth {depth}.", fix="A rule that a person can read has 1 to 3 questions in a row."
         )
     count = len(rows.lower)
-    asked, columns_of = _Limits(rows), {column.name: column.values for column in columns}
-    table = _table(rows)
+    columns_of = {column.name: column.values for column in columns}
+    shared = _shared(rows)
+    rough = shared.rough(GRID if shared.levels is None else len(shared.levels))
+    table = _table(rough or shared)
+    if rough is None and shared.levels is not None:
+        shared = _Known(shared, table)
     prices = priced(table, rows.names).prices if len(rows.limits) else np.zeros(0)
     least = max(int(np.ceil(SHARE * count)), 1)
     best: tuple[Point, Tree, Places] | None = None
@@ -65,37 +69,37 @@ def readable(rows: RowProblem, columns: Sequence[Column], depth: int, *, seed: i
         leaf = leaf_of(tree, columns_of, count)
         places = np.array([place for _, place in leaves(tree)])[leaf]
         bound = max(bound, float(cost[places, np.arange(count)].sum() - prices @ rows.limits))
-        point = _settled(Grouped(asked, leaf))
+        point = _settled(Grouped(shared, leaf))
         if best is not None and point.value >= best[0].value - 1e-12 * (1 + abs(point.value)):
             break
         best, prices = (point, tree, leaf), point.duals
     assert best is not None
     point, tree, leaf = best
-    one = _settled(Grouped(asked, np.zeros(count, np.intp)))
-    own = None if len(rows.limits) else separable(rows).value
+    one = _settled(Grouped(shared, np.zeros(count, np.intp)))
+    own = None if len(rows.limits) else _own(rows, shared, table)
     sizes = np.bincount(leaf, minlength=len(point.x))
     told = tuple((words, float(point.x[at]), int(sizes[at])) for at, (words, _) in enumerate(leaves(tree)))
     asked_times = point.evaluations + one.evaluations + table.value.size
-    certificate = _certificate(point.value, bound, depth, rows.levels is not None)
+    certificate = _certificate(point.value, bound, depth, exact=rough is None and rows.levels is not None)
     spread = Point(point.x[leaf], point.value, certificate, point.duals, asked_times)
     return Readable(tree, spread, told, point.value, one.value, own, _honest(cost, columns, depth, seed))
 
 
-def _certificate(value: float, bound: float, depth: int, steps: bool) -> Certificate:
+def _own(rows: RowProblem, shared: RowProblem, table: Table) -> float:
+    """What a setting of its own for each row is worth."""
+    same = bool((rows.lower == shared.lower).all() and (rows.upper == shared.upper).all())
+    return float(table.value.min(0).sum()) if same and isinstance(shared, _Known) else separable(rows).value
+
+
+def _certificate(value: float, bound: float, depth: int, *, exact: bool) -> Certificate:
     gap = max(value - bound, 0.0)
-    if steps and depth <= 2:
-        words = f"No other rule of {depth} such questions, each leaf with {SHARE:.0%} of the rows, is better"
-        return Certificate(
-            "gap",
-            gap,
-            words + (f" by more than {gap:.4g}" if gap > 1e-9 * (1 + abs(value)) else "") + ".",
-            bound,
-        )
-    why = (
-        "first questions are tried by what follows them two deep"
-        if depth > 2
-        else f"questions were chosen at {GRID} settings"
-    )
+    if exact and depth <= 2:
+        words = f"No other rule of {depth} such questions in a row, each leaf with {SHARE:.0%} of the rows, is better"
+        more = f" by more than {gap:.4g}" if gap > 1e-9 * (1 + abs(value)) else ""
+        return Certificate("gap", gap, f"{words}{more}.", bound)
+    why = "questions were chosen at some settings and draws"
+    if depth > 2:
+        why = "first questions are tried by what follows them two deep"
     return Certificate("multistart", gap, f"The best rule that was found: {why}, which is no proof.")
 
 
@@ -122,12 +126,12 @@ def _settled(groups: Grouped) -> Point:
 
 
 def _table(rows: RowProblem) -> Table:
+    count = len(rows.lower)
     if rows.levels is None:
-        low, high = rows.lower.max(), rows.upper.min()
-        settings = between(np.full(len(rows.lower), low), np.full(len(rows.lower), high), GRID)
+        settings = between(rows.lower, rows.upper, GRID)
     else:
-        settings = np.broadcast_to(rows.levels[:, None], (len(rows.levels), len(rows.lower)))
-    value, uses = Asked(rows.rough(len(settings)) or rows)(settings)
+        settings = np.broadcast_to(rows.levels[:, None], (len(rows.levels), count))
+    value, uses = rows.value(settings)
     return Table(settings, value, uses, rows.limits)
 
 
@@ -152,34 +156,70 @@ def _honest(cost: Floats, columns: Sequence[Column], depth: int, seed: int) -> t
     return mean, mean - Z90 * error, mean + Z90 * error
 
 
-@dataclass(slots=True, eq=False)
-class _Limits:
-    """Bounds that hold for all rows at once: of rows that share a setting."""
+class _Asking:
+    """A RowProblem that asks another one on threads, within bounds that are all rows' own: of rows that share a setting."""
 
-    rows: RowProblem
-    lower: Floats = field(init=False)
-    upper: Floats = field(init=False)
+    def __init__(self, rows: RowProblem, bounds: tuple[float, float]) -> None:
+        self.asked, self.bounds = Asked(rows), bounds
+        count = len(rows.lower)
+        self.lower, self.upper = np.full(count, bounds[0]), np.full(count, bounds[1])
+        self.limits, self.names, self.levels = rows.limits, rows.names, rows.levels
+        if self.levels is not None:
+            self.levels = self.levels[(self.levels >= bounds[0]) & (self.levels <= bounds[1])]
 
-    def __post_init__(self) -> None:
-        low, high = float(self.rows.lower.max()), float(self.rows.upper.min())
-        if low > high:
-            raise UsageError(
-                f"no one setting is within all rows' bounds: one begins at {low:g}, another ends at {high:g}.",
-                fix="Give the lever a wider rate of change, or one `now` for all.",
-            )
-        self.lower, self.upper = np.array([low]), np.array([high])
+    def value(self, x: Floats) -> tuple[Floats, Floats]:
+        return self.asked(x)
+
+    def part(self, rows: slice) -> RowProblem:
+        return self.asked.rows.part(rows)
+
+    def rough(self, settings: int) -> RowProblem | None:
+        found = self.asked.rows.rough(settings)
+        return None if found is None else _Asking(found, self.bounds)
+
+
+def _shared(rows: RowProblem) -> RowProblem:
+    low, high = float(rows.lower.max()), float(rows.upper.min())
+    if low > high:
+        raise UsageError(
+            f"no one setting is within all rows' bounds: one begins at {low:g}, another ends at {high:g}.",
+            fix="Give the lever a wider rate of change, or one `now` for all.",
+        )
+    return _Asking(rows, (low, high))
+
+
+class _Known:
+    """A RowProblem of a lever in steps, of which everything was asked."""
+
+    def __init__(self, rows: RowProblem, table: Table) -> None:
+        assert rows.levels is not None
+        self.lower, self.upper, self.levels = rows.lower, rows.upper, rows.levels
+        self.limits, self.names, self.table = rows.limits, rows.names, table
+
+    def value(self, x: Floats) -> tuple[Floats, Floats]:
+        at = np.clip(np.searchsorted(self.levels, x), 0, len(self.levels) - 1)
+        uses = [np.take_along_axis(each, at, 0) for each in self.table.uses]
+        return np.take_along_axis(self.table.value, at, 0), np.stack(uses) if uses else np.zeros(
+            (0, *x.shape)
+        )
+
+    def part(self, rows: slice) -> RowProblem:
+        raise AssertionError("rows of which everything is known are asked together")
+
+    def rough(self, settings: int) -> RowProblem | None:
+        return None
 
 
 class Grouped:
     """A RowProblem of groups of rows that share a setting; `group` (R,), numbered from 0."""
 
-    def __init__(self, limits: _Limits, group: Places) -> None:
-        self.rows, self.group, self._limits = limits.rows, group, limits
+    def __init__(self, rows: RowProblem, group: Places) -> None:
+        self.rows, self.group = rows, group
         count = int(group.max(initial=0)) + 1
-        self.lower, self.upper = np.repeat(limits.lower, count), np.repeat(limits.upper, count)
+        self.lower, self.upper = np.repeat(rows.lower[:1], count), np.repeat(rows.upper[:1], count)
         self.order = np.argsort(group, kind="stable")
         self.starts = np.searchsorted(group[self.order], np.arange(count))
-        self.levels, self.limits, self.names = limits.rows.levels, limits.rows.limits, limits.rows.names
+        self.levels, self.limits, self.names = rows.levels, rows.limits, rows.names
 
     def value(self, x: Floats) -> tuple[Floats, Floats]:
         value, uses = self.rows.value(x[:, self.group])
@@ -192,7 +232,8 @@ class Grouped:
         raise AssertionError("a rule has few leaves")
 
     def rough(self, settings: int) -> RowProblem | None:
-        return None  # It has few settings to try: each of its leaves is many rows.
+        found = self.rows.rough(settings)
+        return None if found is None else Grouped(found, self.group)
 
 
 def worded(found: Readable, shown: Sequence[str] = ()) -> tuple[str, ...]:

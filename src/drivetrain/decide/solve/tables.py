@@ -39,6 +39,12 @@ class Tabled:
         return found
 
 
+def how_many(sizes: Sequence[int]) -> str:
+    """The number of combinations, in words: there may be more than a float holds."""
+    exponent = float(np.log10(np.array(sizes, np.float64)).sum())
+    return f"{10**exponent:,.0f}" if exponent < 7 else f"{10 ** (exponent % 1):.2f}e{int(exponent)}"
+
+
 def cost_of(sizes: Sequence[int], pairs: Iterable[tuple[int, int]]) -> int:
     """How many settings it takes to fill the tables."""
     return 1 + sum(size - 1 for size in sizes) + sum((sizes[i] - 1) * (sizes[j] - 1) for i, j in pairs)
