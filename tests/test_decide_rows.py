@@ -210,3 +210,39 @@ def test_a_rows_own_constraint_and_a_horizon_are_kept_to() -> None:
     plan = decide.Plan(objective, levers, models, data, ["price <= 1.2 * was"], draws=1)
     found = solve(problem_of(decide.Simulator(plan)))
     np.testing.assert_allclose(found.levers["price"], [35.671433, 36, 36], rtol=1e-6)
+
+
+def test_a_mean_among_some_of_very_many_rows_is_that_of_all_of_them() -> None:
+    """Rows are worked on in blocks, and what is of all rows is not."""
+    made = np.random.default_rng(6)
+    count = 5000
+    data = {"a": made.uniform(3, 5, count), "region": [("north", "south")[n % 3 == 0] for n in range(count)]}
+    levers = {"price": decide.Lever(low=20, high=80, each=True)}
+    models = {"buys": "sigmoid(a - 0.1 * price)", "profit": "buys * (price - 20)"}
+    shares = ["mean(buys | region == 'south') >= 0.75", "mean(price) <= 1.1 * mean(a) * 8"]
+    problem = problem_of(decide.Simulator(decide.Plan("profit", levers, models, data, shares, draws=1)))
+    found = solve(problem)
+    over = problem.evaluate(found.levers["price"][None])[1][0]
+    assert over == pytest.approx(0, abs=1e-6)
+    assert found.certificate.bound == pytest.approx(found.objective, rel=1e-9)
+
+
+@pytest.mark.parametrize("share", [(), ("mean(buys) >= 0.7",)])
+@pytest.mark.parametrize("step", [None, 0.5])
+def test_a_rough_look_first_leads_to_the_same(
+    monkeypatch: pytest.MonkeyPatch, share: tuple[str, ...], step: float | None
+) -> None:
+    data = {"a": np.random.default_rng(7).uniform(3, 5, 50)}
+    levers = {"price": decide.Lever(low=20, high=80, step=step, each=True)}
+    models = {
+        "slope": decide.chance(uniform=[0.08, 0.12]),
+        "buys": "sigmoid(a - slope * price)",
+        "profit": "buys * (price - 20)",
+    }
+    problem = problem_of(decide.Simulator(decide.Plan("profit", levers, models, data, share, draws=512)))
+    exact = solve(problem)
+    monkeypatch.setattr("drivetrain.decide.solve.apart.DEAR", 1.0)
+    rough = solve(problem)
+    np.testing.assert_allclose(rough.levers["price"], exact.levers["price"], rtol=1e-6, atol=step or 0)
+    assert rough.objective == pytest.approx(exact.objective, rel=1e-4 if step and share else 1e-8)
+    assert not rough.certificate.proves

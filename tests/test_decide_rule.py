@@ -30,9 +30,7 @@ def plan(depth: int = 2, constraints: tuple[str, ...] = (), **lever: float) -> d
 def test_a_rule_is_told_in_words_and_keeps_to_its_leaves() -> None:
     found = solve(problem_of(decide.Simulator(plan(step=0.5))))
     told = [each for each in found.notes if "rows)" in each]
-    assert any(
-        re.fullmatch(r"region is north and age <= \d+: 35.5 \(\d+ rows\)", each) for each in told
-    )
+    assert any(re.fullmatch(r"region is north and age <= \d+: 35.5 \(\d+ rows\)", each) for each in told)
     assert len(np.unique(found.levers["price"])) <= 4
     data = customers()
     young_north = (data["age"] <= 40) & (np.array(data["region"]) == "north")

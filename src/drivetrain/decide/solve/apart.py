@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.decide.calculate import calculate
-from drivetrain.decide.expression import Call, Expression, Tree
+from drivetrain.decide.expression import BY_ROW, Call, Expression, Name, Number, Tree, parts
 from drivetrain.decide.graph import PERIOD
 from drivetrain.decide.nodes.base import Node
 from drivetrain.decide.objective import Objective
@@ -19,7 +19,7 @@ from drivetrain.decide.plan import Plan
 from drivetrain.decide.planned import Planned
 from drivetrain.decide.problem import Problem
 from drivetrain.decide.simulator import Simulator
-from drivetrain.decide.solve.separate import ONE, Separation, Summed
+from drivetrain.decide.solve.separate import Separation, Summed
 from drivetrain.decide.world import World
 from drivetrain.errors import DataError, UsageError
 
@@ -39,13 +39,18 @@ DEAR = 1e8
 @dataclass(frozen=True, slots=True, eq=False)
 class Terms:
     """Expressions with a value for each row: `value`, in each period at its weight, is minimised; `uses` sum to at most the limits;
-    `own` must be at most 0 in each row."""
+    `own` must be at most 0 in each row. `factors` are of the value and of each of the uses."""
 
-    value: tuple[Expression, ...]
+    value: Expression
     weights: tuple[float, ...]
     uses: tuple[Expression, ...]
     own: tuple[Expression, ...]
+    factors: tuple[float, ...]
     timed: bool
+
+    @property
+    def every(self) -> tuple[Expression, ...]:
+        return (self.value, *self.uses, *self.own)
 
 
 class Apart:
@@ -58,9 +63,8 @@ class Apart:
         self.plan, self.lever, self.terms = plan, lever, terms
         self.lower, self.upper, self.levels = bounds
         self.limits, self.names, self.values, self.world = limits, names, values, world
-        every = [*terms.value, *terms.uses, *terms.own]
-        needed = plan.graph.needed(name for each in every for name in each.names)
-        self.names_of = {id(each): each.names for each in every}
+        needed = plan.graph.needed(name for each in terms.every for name in each.names)
+        self.names_of = {id(each): each.names for each in terms.every}
         nodes = [node for node in plan.nodes if node.name in needed and node.name not in values]
         self.nodes = [(node, node.inputs, PERIOD in plan.graph.above[node.name]) for node in nodes]
         self.wide = plan.draws if any(_by_chance(node) for node in plan.nodes if node.name in needed) else 1
@@ -118,11 +122,10 @@ class Apart:
             for node, inputs, timed in self.nodes:
                 if t == 0 or timed:
                     known[node.name] = _drawn(node, inputs, known, world)
-            for each in self.terms.value:
-                value += weight * self._mean(each, known)
+            value += weight * self.terms.factors[0] * self._mean(self.terms.value, known)
             if t == 0:
                 for at, each in enumerate(self.terms.uses):
-                    uses[at] += self._mean(each, known)
+                    uses[at] += self.terms.factors[1 + at] * self._mean(each, known)
                 for each in self.terms.own:
                     value[self._mean(each, known) > HOLDS * (1 + np.abs(x))] = np.inf
             if not self.terms.timed:
@@ -179,17 +182,22 @@ def apart(problem: Problem) -> Apart | None:
     ):
         return None
     levels = _levels(problem)
-    found = _terms(problem, plan)
-    if found is None or (levels is None and (box.step > 0).any()):
+    ends = _ends(problem, plan)
+    if ends is None or (levels is None and (box.step > 0).any()):
         return None
-    terms, rests, names = found
-    lever = plan.levers[0].name
     world = World(plan.draws, plan.count, plan.seed)
-    values = _fixed(plan, terms, rests, lever, world)
+    values = _fixed(plan, ends, world)
     if values is None:
         return None
-    limits = np.array([-_number(rest, values, plan) for rest in rests])
-    return Apart(plan, lever, (box.lower, box.upper, levels), terms, limits, names, values, world)
+    hoist = _Hoist(plan, values)
+    value, *uses = [hoist.factored(each) for each in (ends.value, *ends.uses)]
+    terms = Terms(
+        value[0], ends.weights, tuple(each for each, _ in uses), tuple(hoist.known(each) for each in ends.own),
+        (value[1], *(factor for _, factor in uses)), ends.timed,
+    )  # fmt: skip
+    limits = np.array([-float(hoist.number(rest).mean()) for rest in ends.rests])
+    bounds = box.lower, box.upper, levels
+    return Apart(plan, plan.levers[0].name, bounds, terms, limits, ends.names, hoist.values, world)
 
 
 def _levels(problem: Problem) -> Floats | None:
@@ -205,8 +213,21 @@ def _levels(problem: Problem) -> Floats | None:
     return low + step * np.arange(count, dtype=np.float64)
 
 
-def _terms(problem: Problem, plan: Plan) -> tuple[Terms, list[Tree], tuple[str, ...]] | None:
-    """The trees of each row, the rests of the uses, which no lever moves, and the names of the limits."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Ends:
+    """Trees of each row: the `value`, the `uses`, each with its rest, which no lever moves, and what must hold in each row."""
+
+    value: Tree
+    weights: tuple[float, ...]
+    timed: bool
+    uses: list[Tree]
+    rests: list[Tree]
+    names: tuple[str, ...]
+    own: list[Tree]
+
+
+def _ends(problem: Problem, plan: Plan) -> Ends | None:
+    """What is minimised and what must hold; None where one of them is no sum over rows."""
     if not isinstance(problem.source, Planned) or any(each.soft is not None for each in plan.constraints):
         return None
     separation = Separation(plan)
@@ -215,40 +236,29 @@ def _terms(problem: Problem, plan: Plan) -> tuple[Terms, list[Tree], tuple[str, 
     if value is None:
         return None
     uses, own, rests, names = list[Tree](), list[Tree](), list[Tree](), list[str]()
-    kept = problem.source.constraints
-    if problem.kept is not None:
-        kept = [kept[at] for at in problem.kept]
-    for each in kept:
+    every = problem.source.constraints
+    for each in every if problem.kept is None else [every[at] for at in problem.kept]:
+        tree = each.expression.tree
         if each.statistic.kind != "mean" or separation.is_timed(each.expression):
             return None
-        if separation.of_each(each.expression.tree):
-            own.append(each.expression.tree)
-            continue
-        part = separation.summed(each.expression.tree)
-        if part is None:
+        if separation.of_each(tree):
+            own.append(tree)
+        elif (part := separation.summed(tree)) is not None:
+            uses, rests, names = [*uses, part.each], [*rests, part.rest], [*names, each.name]
+        else:
             return None
-        uses.append(part.each)
-        rests.append(part.rest)
-        names.append(each.name)
     for place, limit in problem.limits.items():
         other = plan.objectives[place]
         part = _objective(other, separation)
         if part is None or other.horizon > 1:
             return None
-        sign = problem.signs[place]
+        sign = float(problem.signs[place])
         uses.append(_times(part.each, sign))
-        rests.append(Call("-", (_times(part.rest, sign), _times(ONE, limit))))
+        rests.append(Call("-", (_times(part.rest, sign), Number(float(limit)))))
         names.append(f"objective {place + 1}")
-    weights = tuple(objective.weights)
     timed = separation.is_timed(objective.expression)
-    if not timed:
-        weights = (sum(weights),)
-    made = [
-        tuple(Expression("", tree) for tree in trees)
-        for trees in ([_times(value.each, problem.sign)], uses, own)
-    ]
-    terms = Terms(made[0], weights, made[1], made[2], timed)
-    return terms, rests, tuple(names)
+    weights = tuple(objective.weights) if timed else (sum(objective.weights),)
+    return Ends(_times(value.each, float(problem.sign)), weights, timed, uses, rests, tuple(names), own)
 
 
 def _objective(objective: Objective, separation: Separation) -> Summed | None:
@@ -262,34 +272,89 @@ def _objective(objective: Objective, separation: Separation) -> Summed | None:
 
 
 def _times(tree: Tree, factor: float) -> Tree:
-    from drivetrain.decide.expression import Number
-
-    return tree if factor == 1 else Call("*", (Number(float(factor)), tree))
+    return tree if factor == 1 else Call("*", (Number(factor), tree))
 
 
-def _fixed(plan: Plan, terms: Terms, rests: list[Tree], lever: str, world: World) -> Values | None:
-    """The columns, and what no lever moves: computed once where there is room, else with the rows, if each is by itself."""
-    columns = (
-        {} if plan.rows is None else {name: plan.rows.values[name][None, :, None] for name in plan.rows.names}
-    )
-    every = [*terms.value, *terms.uses, *terms.own, *(Expression("", rest) for rest in rests)]
-    needed = plan.graph.needed(name for each in every for name in each.names)
-    known, room = dict(columns), KEPT
+def _fixed(plan: Plan, ends: Ends, world: World) -> Values | None:
+    """The columns, and what no lever moves: computed once where there is room, else with the rows, if each is by itself. None where
+    neither can be."""
+    rows, lever = plan.rows, plan.levers[0].name
+    known: Values = {} if rows is None else {name: rows.values[name][None, :, None] for name in rows.names}
+    trees = [ends.value, *ends.uses, *ends.own]
+    needed = plan.graph.needed(name for tree in trees for name in Expression("", tree).names)
+    whole = plan.graph.needed(name for tree in [*trees, *ends.rests] for name in _over_rows(tree, plan))
+    room = KEPT
     for node in plan.nodes:
         above = plan.graph.above[node.name]
-        if node.name not in needed or lever in above or PERIOD in above:
+        if node.name not in needed | whole or lever in above or PERIOD in above:
             continue
         ready = all(name in known for name in node.inputs)
-        if ready and plan.count * plan.draws <= room:
+        if ready and (node.name in whole or plan.count * plan.draws <= room):
             known[node.name] = _drawn(node, node.inputs, known, world)
             room -= known[node.name].size
-        elif not node.each_row_alone:
+        elif not node.each_row_alone or node.name in whole:
             return None
-    return known
+    unknown = [name for tree in ends.rests for name in Expression("", tree).names if name not in known]
+    return None if unknown else known
 
 
-def _number(tree: Tree, values: Values, plan: Plan) -> float:
-    """What no lever moves, as a mean over the draws."""
-    expression = Expression("", tree)
-    given = {name: values[name] for name in expression.names}
-    return float(calculate(expression, given, plan.levels, plan.count).mean())
+def _over_rows(tree: Tree, plan: Plan) -> list[str]:
+    """The names in what is a function of all rows, which no lever moves."""
+    separation = Separation(plan)
+    inner = [part for part in parts(tree) if isinstance(part, Call) and part.function in BY_ROW]
+    return [name for part in inner if not separation.moves(part) for name in Expression("", part).names]
+
+
+class _Hoist:
+    """Takes out of trees of a row what is of all rows and moved by no lever: it is computed once, and has a name."""
+
+    def __init__(self, plan: Plan, values: Values) -> None:
+        self.plan, self.values, self.separation = plan, dict(values), Separation(plan)
+
+    def number(self, tree: Tree) -> Floats:
+        """The value of what no lever moves."""
+        expression = Expression("", tree)
+        given = {name: self.values[name] for name in expression.names}
+        return calculate(expression, given, self.plan.levels, self.plan.count)
+
+    def known(self, tree: Tree) -> Expression:
+        return Expression("", self._taken(tree))
+
+    def _taken(self, tree: Tree) -> Tree:
+        if not isinstance(tree, Call):
+            return tree
+        if tree.function in BY_ROW:
+            name = f"all rows {len(self.values)}"
+            self.values[name] = self.number(tree)
+            return Name(name)
+        return replace(tree, arguments=tuple(self._taken(each) for each in tree.arguments))
+
+    def factored(self, tree: Tree) -> tuple[Expression, float]:
+        """The tree without the constant factors around it, and these: what is left out isn't computed for each draw."""
+        factor = 1.0
+        while isinstance(tree, Call):
+            if tree.function == "negative" or (tree.function == "-" and self._is(tree.arguments[0], 0.0)):
+                tree, factor = tree.arguments[-1], -factor
+            elif tree.function in ("+", "-") and self._is(tree.arguments[1], 0.0):
+                tree = tree.arguments[0]
+            elif tree.function == "+" and self._is(tree.arguments[0], 0.0):
+                tree = tree.arguments[1]
+            elif tree.function in ("*", "/") and (by := self._constant(tree.arguments[1])) is not None:
+                tree, factor = tree.arguments[0], factor * by if tree.function == "*" else factor / by
+            elif tree.function == "*" and (by := self._constant(tree.arguments[0])) is not None:
+                tree, factor = tree.arguments[1], factor * by
+            else:
+                break
+        return self.known(tree), factor
+
+    def _is(self, tree: Tree, number: float) -> bool:
+        return isinstance(tree, Number) and tree.value == number
+
+    def _constant(self, tree: Tree) -> float | None:
+        separation = self.separation
+        if separation.moves(tree) or separation.has_rows(tree) or separation.is_timed(Expression("", tree)):
+            return None
+        if any(name not in self.values for name in Expression("", tree).names):
+            return None
+        value = self.number(tree)
+        return float(value.reshape(-1)[0]) if value.size == 1 and np.isfinite(value).all() else None

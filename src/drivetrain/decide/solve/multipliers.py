@@ -290,10 +290,36 @@ def _finite(value: Floats) -> Floats:
 
 
 def _continuous(asked: Asked, rough: Asked | None, convex: bool) -> Point:
-    """Tables of ever narrower windows around the best settings, until Newton's method takes over. A `rough` look comes first."""
+    """A `rough` look comes first, where it is cheaper; then Newton's method by all draws, if it settles near there."""
+    if rough is not None:
+        near = _narrowed(rough, convex)
+        width = (rough.rows.upper - rough.rows.lower) / (GRID - 1)
+        found = polished(asked, near.x, width, near.prices)
+        if found is not None:
+            value, uses = asked(found[0][None])
+            table = Table(found[0][None], value, uses, asked.rows.limits)
+            return _certified(asked, table, found[0], found[1], convex=convex, seen=near.convex, rough=True)
+    found = _narrowed(asked, convex)
+    return _certified(
+        asked, found.first, found.x, found.prices, convex=convex, seen=found.convex, rough=False
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Narrowed:
+    """Settings (R,) and prices (C,), the first table, and whether all bends upwards there."""
+
+    x: Floats
+    prices: Floats
+    first: Table
+    convex: bool
+
+
+def _narrowed(asked: Asked, convex: bool) -> _Narrowed:
+    """Tables of ever narrower windows around the best settings, until Newton's method takes over."""
     rows = asked.rows
     span = rows.upper - rows.lower
-    first = table = _asked_about(rough or asked, between(rows.lower, rows.upper, GRID))
+    first = table = _asked_about(asked, between(rows.lower, rows.upper, GRID))
     seen = convex or _looks_convex(first)
     width = span / (GRID - 1)
     x, multipliers = rows.lower, np.zeros(len(rows.limits))
@@ -302,12 +328,10 @@ def _continuous(asked: Asked, rough: Asked | None, convex: bool) -> Point:
         x = _centre(table, prices, width, seen)
         if x is None:
             raise _not_found(rows.names)
-        if (
-            zoom >= 2
-            and (found := polished(asked, x, np.maximum(width, 1e-9 * span), prices.prices)) is not None
-        ):
-            x, multipliers = found
-            break
+        if zoom >= 2:
+            found = polished(asked, x, np.maximum(width, 1e-9 * span), prices.prices)
+            if found is not None:
+                return _Narrowed(*found, first, seen)
         multipliers = prices.prices
         inside = (x > table.x[0]) & (x < table.x[-1]) | (x <= rows.lower) | (x >= rows.upper)
         width = np.where(inside, width / 2, width)
@@ -315,15 +339,7 @@ def _continuous(asked: Asked, rough: Asked | None, convex: bool) -> Point:
             break
         window = np.clip(x + np.linspace(-1.5, 1.5, 7)[:, None] * width, rows.lower, rows.upper)
         table = _asked_about(asked, window)
-    return _certified(
-        asked,
-        first if rough is None else table,
-        x,
-        multipliers,
-        convex=convex,
-        seen=seen,
-        rough=rough is not None,
-    )
+    return _Narrowed(x, multipliers, first, seen)
 
 
 def _looks_convex(table: Table) -> bool:
@@ -353,7 +369,7 @@ def _certified(
 ) -> Point:
     """What was found, beside the bound at its prices: for each row the lowest that the grid or the found setting has."""
     rows = asked.rows
-    value, uses = asked(x[None])
+    value, uses = (first.value, first.uses) if first.x.shape[0] == 1 else asked(x[None])
     worth = value[0] + np.tensordot(prices, uses[:, 0], 1)
     lowest = np.minimum((first.value + np.tensordot(prices, first.uses, 1)).min(0), worth)
     bound = float(lowest.sum() - prices @ first.limits)

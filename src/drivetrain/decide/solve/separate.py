@@ -10,7 +10,7 @@ from drivetrain.decide.nodes.base import Node
 from drivetrain.decide.nodes.formula import Formula
 from drivetrain.decide.plan import Plan
 
-ZERO, ONE = Number(0.0), Number(1.0)
+ZERO = Number(0.0)
 MOST_TERMS = 10_000
 """Of a product of sums, that are told apart."""
 
