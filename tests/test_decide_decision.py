@@ -275,3 +275,9 @@ def test_what_was_asked_is_told_in_words(statistic: str, said: str) -> None:
     assert said in made.objective.words
     assert made.verdict.word == "act"
     assert Decision.from_json(made.to_json()).to_json() == made.to_json()
+
+
+def test_a_step_beyond_what_was_tried_is_told_and_stops_nobody() -> None:
+    made = decide.decide(price(step=1.0, observed=np.linspace(22, 39.9, 20)))
+    assert made.verdict.word == "act"
+    assert "Extrapolates: price" in " ".join(made.verdict.because)

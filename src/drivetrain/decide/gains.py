@@ -23,7 +23,7 @@ SURE = 0.95
 than one in twenty is acted on."""
 MOST_COMPARED = 64
 """Settings beside which the proposed one was chosen, as far as the correction is made for."""
-MOST_CELLS = 2e8
+MOST_CELLS = 5e7
 """Of settings, rows and draws that are simulated for the correction."""
 DRAWS = 400
 
@@ -90,7 +90,7 @@ def candidates(simulator: Simulator, now: Floats, proposed: Floats, draws: int) 
     """Settings (K, n) among which the proposed one was the best: now, the proposed, and along each lever some between its
     bounds; of a lever with a value per row the same for all rows. Those that break a constraint are none."""
     plan = simulator.plan
-    room = max(4, min(MOST_COMPARED, int(MOST_CELLS / (plan.count * draws))))
+    room = max(8, min(MOST_COMPARED, int(MOST_CELLS / (plan.count * draws))))
     points = max(2, room // len(simulator.slices))
     made = list[Floats]()
     for places in simulator.slices.values():

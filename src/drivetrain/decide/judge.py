@@ -13,6 +13,7 @@ import numpy.typing as npt
 from drivetrain.decide.beyond import Beyond
 from drivetrain.decide.decision import Asked, Decision, Judged, Moved, Rests, Result
 from drivetrain.decide.gains import Corrected, corrected, estimated, promised
+from drivetrain.decide.lever import Lever
 from drivetrain.decide.moves import moved, plain
 from drivetrain.decide.objective import Objective
 from drivetrain.decide.pictures import charts
@@ -32,6 +33,8 @@ from drivetrain.figures import counted, number, rough
 
 Floats = npt.NDArray[np.float64]
 ROUNDING = BREAKS = 1e-9
+MATERIAL = 0.01
+"""Of rows, and of how far what was observed goes: what is no more beyond it is told, and doesn't stop anybody."""
 SOME_CELLS = 1_000_000
 """Rows times draws of which it is looked at what lies beyond what was observed."""
 AVERAGE = "there is no current practice for {}: it is held against the average of what was observed"
@@ -86,7 +89,7 @@ def judge(
     claim = plan.claim()
     resting = rests(plan)
     weighed = Weighed(
-        result, claim, beyond, _risky(resting, beyond), constraints, solution.certificate, resting.words,
+        result, claim, beyond, _risky(simulator, resting, beyond, proposed), constraints, solution.certificate, resting.words,
         learned=bool(estimated(plan)), unmeasured=_unmeasured(plan), known=before is not None and not before.notes,
         numerical=_numerical(gains, objective), broken=() if before is None else _broken(plan, outcomes.measured.excess[1]),
     )  # fmt: skip
@@ -184,10 +187,29 @@ def _beyond(simulator: Simulator, levers: tuple[Moved, ...], proposed: Floats) -
     return tuple(each for at, each in enumerate(found) if each.name not in names[:at])
 
 
-def _risky(resting: Rests, beyond: tuple[Beyond, ...]) -> tuple[Beyond, ...]:
-    """What lies beyond all that was observed, but for levers whose effect is one by definition."""
+def _risky(
+    simulator: Simulator, resting: Rests, beyond: tuple[Beyond, ...], proposed: Floats
+) -> tuple[Beyond, ...]:
+    """What lies so far beyond all that was observed, and in so many rows, that models may be wrong there; levers whose effect is
+    one by definition don't."""
     sure = {path["lever"] for path in resting.paths if path["claim"] == "definition"}
-    return tuple(each for each in beyond if each.what != "lever" or each.name not in sure)
+    near = {
+        lever.name for lever in simulator.plan.levers if _near(lever, proposed[simulator.slices[lever.name]])
+    }
+    return tuple(
+        each
+        for each in beyond
+        if each.share >= MATERIAL and (each.what != "lever" or each.name not in sure | near)
+    )
+
+
+def _near(lever: Lever, values: Floats) -> bool:
+    """Whether all but few of a number's values are within, or hardly outside of, what was observed."""
+    if lever.tried is None or not lever.is_number:
+        return False
+    low, high = float(lever.tried.min()), float(lever.tried.max())
+    slack = MATERIAL * (high - low)
+    return float(((values < low - slack) | (values > high + slack)).mean()) < MATERIAL
 
 
 def _asked(plan: Plan, objective: Objective) -> Asked:
@@ -271,6 +293,11 @@ def _notes(
     if penalty > 0:
         notes.append(
             f"soft constraints are broken, at a price of {rough(penalty)}, which is in all that is told of the objective"
+        )
+    if estimated(plan) and any(lever.by_row for lever in plan.levers):
+        notes.append(
+            "what being the best adds by luck is corrected for settings that are the same for all rows; that each row has its own "
+            "is more to choose from, and isn't counted"
         )
     if plan.simulated:
         notes.append("the data are simulated")

@@ -62,17 +62,15 @@ def _hangs(part: Name | Call) -> bool:
 def _words(
     constraint: Constraint, bound: float, slack: float, active: bool, holds: bool, price: float | None
 ) -> str:
-    what = (
-        f"{constraint.text} among {constraint.by} = {constraint.group}"
-        if constraint.group
-        else constraint.text
-    )
+    what = f"the constraint {constraint.text}"
+    if constraint.group:
+        what += f" among {constraint.by} = {constraint.group}"
     if not holds:
         cost = "" if constraint.soft is None else f", at a price of {number(constraint.soft)} a unit"
         return f"{what} is broken by {rough(-slack)}{cost}"
     if not active:
-        return f"{what} holds with {rough(slack)} to spare"
-    told = f"{what} holds with nothing to spare"
+        return f"{what} has {rough(slack)} to spare"
+    told = f"{what} has nothing to spare"
     if not price:
         return told
     known = math.isfinite(bound) and bound != 0

@@ -52,7 +52,7 @@ def verdict(weighed: Weighed) -> Judged:
     optimal = declared and weighed.certificate.proves
     word, words = _weigh(weighed)
     because = [_sentence(weighed.rests), _sentence(weighed.certificate.words)]
-    because += [_sentence(each.words) for each in weighed.beyond]
+    because += [f"Extrapolates: {each.words}." for each in weighed.beyond]
     because += [_sentence(each.words) for each in weighed.constraints if each.active or not each.holds]
     if weighed.unmeasured:
         because.append(
