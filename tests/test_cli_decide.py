@@ -37,7 +37,7 @@ class Made:
 @dataclass
 class Told:
     found: dict[str, Any]
-    decision: Made = field(default_factory=Made)
+    decision: Made | None = field(default_factory=Made)
 
     @property
     def same(self) -> bool:
@@ -109,17 +109,37 @@ def test_outcomes_are_held_against_the_promise(run: Run) -> None:
     assert json.loads(run("decision.json", "--outcomes", "came.csv", "--json")[1]) == {"held": HELD}
 
 
-@pytest.mark.parametrize(("changed", "code"), [([], 0), (["customers.csv has other content"], 3)])
+@pytest.mark.parametrize(
+    ("found", "code", "told"),
+    [(Told({"same": True, "changed": []}), 0, "the same decision, bit for bit\n"),
+     (Told({"same": False, "changed": ["a.csv has changed."]}), 3, "not the same decision\nchanged: a.csv has changed.\n"),
+     (Told({"same": False, "changed": ["It can't be decided again."]}, None), 3,
+      "not the same decision\nchanged: It can't be decided again.\n")],
+)  # fmt: skip
 def test_a_replay_says_what_changed(
-    run: Run, changed: list[str], code: int, monkeypatch: pytest.MonkeyPatch
+    run: Run, found: Told, code: int, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = Told({"same": not changed, "changed": changed})
-    monkeypatch.setattr(decide, "replay", lambda made: found, raising=False)
-    done = run("decision.json", "--replay")
-    assert done[0] == code
-    assert done[1] == (
-        "".join(f"changed: {each}\n" for each in changed) or "the same decision, bit for bit\n"
+    monkeypatch.setattr(decide, "replay", lambda made, folder, progress: found, raising=False)
+    done = run("decision.json", "--replay", "--out", "again.json")
+    assert done[:2] == (code, told)
+    assert Path("again.json").exists() == (found.decision is not None)
+
+
+def test_what_a_plan_read_is_looked_for_beside_its_decision(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(
+        decide,
+        "replay",
+        lambda made, folder, progress: asked.append(folder) or Told({"same": True, "changed": []}),
+        raising=False,
     )
+    (tmp_path / "there").mkdir()
+    run("there/decision.json", "--replay")
+    (tmp_path / "there" / "customers.csv").write_text("a\n1\n")
+    run("there/decision.json", "--replay")
+    assert asked == ["", "there"]
 
 
 @pytest.mark.parametrize("options", [("--replay",), ("--outcomes", "came.csv")])
@@ -141,6 +161,26 @@ def test_what_goes_wrong_is_one_line_and_leaves_no_file(
     code, out, err = run("plan.toml", "--html", "page.html", "--out", "decision.json")
     assert (code, out) == (1, "")
     assert err == "drivetrain: plan.toml, row 7: profit is not a number. Look at price.\n"
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_the_page_and_the_decision_are_two_files(run: Run) -> None:
+    code, _, err = run("plan.toml", "--html", "page.html", "--out", "./page.html")
+    assert (code, err) == (
+        2,
+        "drivetrain: --out: the page and the decision can't be one file. Give it another name.\n",
+    )
+
+
+def test_a_decision_that_was_changed_by_hand_is_one_line(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = decision(charts={"gain": {"edges": ["a", "b", "c"], "counts": [1, 2]}})
+    monkeypatch.setattr(decide, "open_decision", lambda path: Made(odd), raising=False)
+    code, out, err = run("decision.json", "--html", "page.html")
+    assert (code, out) == (1, "")
+    assert err.startswith("drivetrain: decision.json: its page can't be drawn: ValueError")
+    assert err.count("\n") == 1
     assert [*tmp_path.iterdir()] == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from rich.markup import escape
 
 from drivetrain.cli.common import Reply, plain_table, refuse_unwritable, say, terminal
-from drivetrain.errors import UsageError, one_line
+from drivetrain.errors import DataError, UsageError, one_line
 
 HELP = "from a plan to what to do: the best setting of its levers, what it gains and how sure that is"
 EXAMPLE = "drivetrain decide plan.toml --html decision.html --out decision.json"
@@ -40,7 +41,7 @@ def act(options: Namespace) -> Reply:
     from drivetrain import decide
     from drivetrain.progress import stages
 
-    made = Path(options.plan).suffix.lower() == ".json"
+    made = _is_decision(options.plan)
     for name in ("replay", "outcomes"):
         if getattr(options, name) and not made:
             raise UsageError(
@@ -52,6 +53,10 @@ def act(options: Namespace) -> Reply:
         raise UsageError(
             "this asks for two things at once.", where="--outcomes", fix="Ask one after the other."
         )
+    if options.html and options.out and Path(options.html).absolute() == Path(options.out).absolute():
+        raise UsageError(
+            "the page and the decision can't be one file.", where="--out", fix="Give it another name."
+        )
     for path in (options.html, options.out):
         refuse_unwritable(path, options)
     if options.html:  # Before the work, and not after it: what the page is drawn with may not be installed.
@@ -61,14 +66,27 @@ def act(options: Namespace) -> Reply:
     with stages(quiet=options.json) as stage:
         decision = decide.open_decision(options.plan) if made else decide.decide(options.plan, progress=stage)
         if options.replay:
-            stage("Deciding again")
-            again = decide.replay(decision)
-            _write(again.decision, None, options)
-            return {"replayed": again.to_json(), "decision": again.decision.to_json()}, 0 if again.same else 3
+            again = decide.replay(decision, _folder(decision, options.plan), progress=stage)
+            if again.decision is not None:
+                _write(again.decision, None, options)
+            found = None if again.decision is None else again.decision.to_json()
+            return {"replayed": again.to_json(), "decision": found}, 0 if again.same else 3
         held = decide.outcomes(decision, options.outcomes) if options.outcomes else None
         stage("Drawing the page")
         _write(decision, held, options)
     return ({"held": held.to_json()} if held else decision.to_json()), 0
+
+
+def _is_decision(path: str) -> bool:
+    return Path(path).suffix.lower() == ".json"
+
+
+def _folder(decision: Any, path: str) -> str:
+    """Where the files of a decision's plan are: where they were, or else beside the decision."""
+    made = decision.to_json().get("replay") or {}
+    names = [str(each["path"]) for each in (*(made.get("files") or ()), *(made.get("bundles") or ()))]
+    before, beside = str(made.get("folder") or ""), os.path.dirname(path)
+    return beside if all(os.path.exists(os.path.join(beside, name)) for name in names) else before
 
 
 def _write(decision: Any, held: Any, options: Namespace) -> None:
@@ -78,7 +96,17 @@ def _write(decision: Any, held: Any, options: Namespace) -> None:
     if options.html:
         from drivetrain.report.decision import write_decision
 
-        write_decision(options.html, decision.to_json(), held.to_json() if held else None)
+        try:
+            write_decision(options.html, decision.to_json(), held.to_json() if held else None)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as fault:
+            if not _is_decision(options.plan):
+                raise
+            # A file that somebody has changed by hand: what it holds is of the right kind by its outside only.
+            raise DataError(
+                f"its page can't be drawn: {type(fault).__name__}, {fault}.",
+                where=options.plan,
+                fix="Decide anew by its plan.",
+            ) from fault
         say(f"page {options.html}", options)
 
 
@@ -147,8 +175,7 @@ def _table(title: str, columns: list[str], rows: list[list[str]]) -> None:
 
 
 def _show_replay(found: dict[str, Any]) -> None:
-    if found["same"]:
-        _print("the same decision, bit for bit")
+    _print("the same decision, bit for bit" if found["same"] else "not the same decision")
     for each in found["changed"]:
         _print(f"changed: {each}")
 
