@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from typing import Any
 
 import numpy as np
@@ -213,12 +214,21 @@ def test_texts_gaps_and_constants_are_held_fixed_as_they_can_be_and_told() -> No
         ({"outcome": "town"}, DataError, "holds texts"),
         ({"lever": "town", "base": "C"}, UsageError, "never 'C'.*It is A, B"),
         ({"propensity": "season"}, UsageError, "of a randomised lever"),
+        ({"outcome": "flat"}, DataError, "flat is 3 in all rows"),
+        ({"outcome": "tiny"}, DataError, "in another unit"),
+        ({"lever": "seldom"}, DataError, "seldom is 1 in 2 rows alone"),
+        ({"lever": "rare"}, DataError, "rare is 'B' in 3 rows alone"),
+        ({"clusters": "pair"}, DataError, "2 clusters of pair"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_with_the_reason(
     asked: dict[str, Any], fault: type[Exception], told: str
 ) -> None:
-    rows = {**confounded(0, 100), "flat": np.full(100, 3.0), "town": ["A", "B"] * 50}
+    at = np.arange(100)
+    rows = {
+        **confounded(0, 100), "flat": np.full(100, 3.0), "town": ["A", "B"] * 50, "tiny": at * 1e-200, "pair": at % 2 * 1.0,
+        "seldom": (at < 2) * 1.0, "rare": ["B"] * 3 + ["A"] * 97,
+    }  # fmt: skip
     with pytest.raises(fault, match=told):
         effect(rows, **{"lever": "price", "outcome": "demand", **asked})
 
@@ -304,3 +314,28 @@ def test_lalondes_experiment_shows_its_effect_and_his_survey_rows_show_none() ->
         naive = effect(survey, lever="treat", outcome="re78", claim=claim)
         assert not naive.is_effect
         assert naive.plain[0].value == pytest.approx(-8497.5, abs=0.1)
+
+
+def test_columns_of_any_kind_are_held_fixed_or_refused_in_words() -> None:
+    rng = np.random.default_rng(11)
+    n = 200
+    rows: Rows = {
+        "lever": rng.normal(size=n), "outcome": rng.normal(size=n), "empty": [None] * n, "same": np.full(n, 2.0),
+        "far": 1e9 + rng.integers(0, 3, n), "wide": np.exp(20 * rng.normal(size=n)), "spike": (np.arange(n) == 0) * 1.0,
+        "small": 1e-200 * rng.normal(size=n), "gaps": [None if at % 3 else "a" for at in range(n)],
+        "many": [f"level {at}" for at in range(n)],
+    }  # fmt: skip
+    rows["twin"] = rows["far"]
+    for claim in (None, "randomised", {"adjusted": [*rows][2:]}):
+        found = effect(rows, lever="lever", outcome="outcome", claim=claim, adjust=[*rows][2:], tries=1)
+        json.dumps(found.to_json(), allow_nan=False)
+        assert np.isfinite(found.value)
+    exact = effect(
+        {**rows, "outcome": rows["lever"] * 2}, lever="lever", outcome="outcome", claim={"adjusted": ["far"]}
+    )
+    assert exact.value == pytest.approx(2)
+    assert json.dumps(exact.to_json(), allow_nan=False)
+    known = effect(
+        {**rows, "copy": rows["lever"]}, lever="lever", outcome="outcome", claim={"adjusted": ["copy"]}
+    )
+    assert not known.is_effect

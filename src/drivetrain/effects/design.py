@@ -122,7 +122,7 @@ def atoms_of(
     if name in rows.levels:
         return _levels(value, name, rows.levels[name])
     given = value[~np.isnan(value)]
-    if not len(given) or np.ptp(given) == 0:
+    if not len(given) or not given.std() > 0:
         return [], [f"{name} is the same in all rows, and is left out."]
     found = [Atom(name, "number", float(given.mean()), float(given.std()))]
     if bends and (knots := knots_of(given, bends, fewer=fewer)):
@@ -178,9 +178,9 @@ def terms_of(rows: Columns, names: Sequence[str], bends: int = 0) -> tuple[list[
 
 def independent(x: Floats) -> npt.NDArray[np.bool_]:
     """(p,): which columns are no combination of a one and of those before them."""
-    x = np.concatenate([np.ones((len(x), 1)), x], axis=1)
+    x = x - x.mean(axis=0)
     size = np.sqrt((x * x).sum(axis=0))
     own = np.abs(np.diag(np.linalg.qr(x / np.where(size > 0, size, 1.0), mode="r")))
     found = np.zeros(x.shape[1], bool)
     found[: len(own)] = own > 1e-7
-    return found[1:]
+    return found

@@ -35,8 +35,8 @@ class Contrast:
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "label": self.label, **self.estimate.to_json(), "error": self.error, "p": self.p,
-            "ratio": None if math.isnan(self.ratio) else self.ratio,
+            "label": self.label, **self.estimate.to_json(), "error": self.error, "p": known(self.p),
+            "ratio": known(self.ratio),
         }  # fmt: skip
 
 
@@ -54,8 +54,18 @@ class Check:
     def to_json(self) -> dict[str, Any]:
         return {
             "name": self.name, "holds": self.holds, "refuses": self.refuses,
-            "value": None if math.isnan(self.value) else self.value, "words": self.words,
+            "value": known(self.value), "words": self.words,
         }  # fmt: skip
+
+
+def known(value: float) -> float | None:
+    """As JSON has it: null for what is no number."""
+    return value if math.isfinite(value) else None
+
+
+def apart(value: float, error: float) -> float:
+    """In standard errors; infinitely many where there is no error at all."""
+    return value / error if error > 0 else math.copysign(math.inf, value) if value else 0.0
 
 
 def signed(value: float) -> str:

@@ -42,6 +42,7 @@ def cross_fitted(
         for each in np.unique(fold):
             inside = fold == each
             learn = ~inside & use
+            learn = learn if learn.any() else use  # Too few to be told by others.
             said = bases.fit(way, x[learn], y[learn], share=shares)(x[inside])
             expected[inside] = np.clip(
                 said, y[learn].min(), y[learn].max()

@@ -49,7 +49,7 @@ def plain_contrasts(asked: Asked, weights: Floats | None = None) -> tuple[list[C
     k, weight = lever.shape[1], np.ones(asked.n) if weights is None else weights
     share = weight / weight.sum()
     centre, middle = share @ x, share @ lever
-    design = [np.ones((asked.n, 1)), lever, x - centre]
+    design = [np.ones((asked.n, 1)), lever - middle, x - centre]
     if asked.n > 10 * (1 + k) * (1 + x.shape[1]):
         design += [(lever - middle)[:, [at]] * (x - centre) for at in range(k)]
     together = np.concatenate(design, axis=1)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.effects.adjusted import Adjusted, adjusted
-from drivetrain.effects.estimated import Check, Contrast
+from drivetrain.effects.estimated import Check, Contrast, apart
 from drivetrain.effects.rows import Asked
 from drivetrain.runtime.columns import Columns
 
@@ -35,7 +35,8 @@ def refute(asked: Asked, found: Adjusted, *, seed: int = 0, tries: int = TRIES) 
 
 def _nothing(name: str, what: str, make: Callable[[], Asked], tries: int) -> Check:
     """Of repetitions in which the effect is 0 by construction: whether their mean is."""
-    scores = [(one := adjusted(make(), seed=at).contrasts[0]).value / one.error for at in range(tries)]
+    tried = [adjusted(make(), seed=at).contrasts[0] for at in range(tries)]
+    scores = [apart(each.value, each.error) for each in tried]
     z = float(np.mean(scores)) * math.sqrt(tries)
     holds = abs(z) < FAR
     end = "as there should be." if holds else "so that this adjustment finds effects where there are none."
@@ -77,7 +78,7 @@ def _common_cause(asked: Asked, first: Contrast, rng: np.random.Generator, tries
     for _ in range(tries):
         values = {**asked.rows.values, name: rng.normal(size=asked.n)}
         more = replace(asked, rows=Columns(values, asked.rows.levels), adjust=(*asked.adjust, name))
-        moved.append(abs(adjusted(more, seed=seed).contrasts[0].value - first.value) / first.error)
+        moved.append(abs(apart(adjusted(more, seed=seed).contrasts[0].value - first.value, first.error)))
     most = max(moved)
     holds = most < 1
     words = f"A column of pure chance, held fixed too, moves it by {most:.2f} standard errors at most."
@@ -90,21 +91,12 @@ def _subset(asked: Asked, first: Contrast, rng: np.random.Generator, tries: int)
     moved = list[float]()
     for at in range(tries):
         chosen = rng.permutation(groups) < math.ceil(0.8 * groups)
-        moved.append(
-            (
-                _estimate_of(asked, chosen if asked.clusters is None else chosen[asked.clusters], at)
-                - first.value
-            )
-            / first.error
-        )
+        keep = chosen if asked.clusters is None else chosen[asked.clusters]
+        moved.append(apart(_estimate_of(asked, keep, at) - first.value, first.error))
     most = float(np.max(np.abs(moved)))
     holds = most < FAR
-    return Check(
-        "subset",
-        holds,
-        most,
-        f"Four fifths of the rows, drawn anew, move it by {most:.2f} standard errors at most.",
-    )
+    words = f"Four fifths of the rows, drawn anew, move it by {most:.2f} standard errors at most."
+    return Check("subset", holds, most, words)
 
 
 def _estimate_of(asked: Asked, keep: npt.NDArray[np.bool_], seed: int) -> float:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from drivetrain.effects.adjusted import BENDS, Adjusted, adjusted
 from drivetrain.effects.claim import Claim
 from drivetrain.effects.design import Atom, Term, atoms_of, independent, matrix, name_of, terms_of
-from drivetrain.effects.estimated import Check, p_words
+from drivetrain.effects.estimated import Check, apart, p_words
 from drivetrain.effects.nuisance import folds_of
 from drivetrain.effects.overlap import overlap
 from drivetrain.effects.randomised import balance
@@ -240,7 +240,9 @@ def fit(
     some = np.random.default_rng(seed).permutation(asked.n)[:KEPT_ROWS]
     columns = Columns({name: asked.rows.of(name)[some] for name in asked.adjust}, asked.rows.levels)
     inputs = (lever, *asked.adjust)
-    numbers = [name for name in inputs if name not in asked.rows.levels]
+    numbers = [
+        name for name in inputs if name not in asked.rows.levels and not np.isnan(asked.rows.of(name)).all()
+    ]
     return Response(
         lever, outcome, asked.adjust, tuple(varies_with), found, tuple(terms),
         {name: asked.rows.levels[name] for name in inputs if name in asked.rows.levels}, columns,
@@ -258,7 +260,7 @@ def _checks(asked: Asked, scores: Adjusted | None, effects: Floats) -> tuple[Che
         return (balance(asked),) if asked.claim.kind == "randomised" else ()
     found = [overlap(asked, scores)]
     for mine, other in zip(effects.tolist(), scores.contrasts):
-        off = (mine - other.value) / other.error
+        off = apart(mine - other.value, other.error)
         words = f"{other.label[:1].upper()}{other.label[1:]} makes {rough(mine)} by the curve and {rough(other.value)} by double "
         words += f"machine learning, {abs(off):.1f} standard errors apart."
         found.append(Check("curve", abs(off) < FAR, off, words))
@@ -308,8 +310,10 @@ def _terms(
     losses = {number: _losses(asked, terms, family, seed) for number, terms in tried.items()}
     chosen = 0
     for number in range(1, len(tried)):
-        gain = losses[chosen] - losses[number]
-        if gain.mean() > gain.std() / math.sqrt(asked.n):
+        with np.errstate(over="ignore", invalid="ignore"):  # Of counts a curve may go through the roof.
+            gain = losses[chosen] - losses[number]
+            better = gain.mean() > gain.std() / math.sqrt(asked.n)
+        if better:
             chosen = number
     return tried[chosen], told
 

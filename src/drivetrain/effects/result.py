@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from drivetrain.effects.adjusted import By, adjusted
 from drivetrain.effects.claim import Claim
-from drivetrain.effects.estimated import Check, Contrast, signed
+from drivetrain.effects.estimated import Check, Contrast, apart, signed
 from drivetrain.effects.overlap import overlap
 from drivetrain.effects.randomised import balance, covariates, lever_columns, plain_contrasts
 from drivetrain.effects.refute import TRIES, refute
@@ -194,7 +194,7 @@ def _turning(asked: Asked, first: Contrast) -> list[str]:
         except DataError:  # It tells the lever exactly: nothing is left to compare.
             found.append((float("inf"), name, float("nan")))
             continue
-        moved = abs(with_it - first.value) / first.error
+        moved = abs(apart(with_it - first.value, first.error))
         if moved > TURNING:
             found.append((moved, name, with_it))
     if not found:

@@ -11,13 +11,16 @@ import numpy.typing as npt
 
 from drivetrain.effects.claim import Claim, claimed
 from drivetrain.errors import DataError, UsageError
+from drivetrain.metrics.estimate import FEWEST_GROUPS
 from drivetrain.runtime.columns import Columns, Source, read_columns
 
 Floats = npt.NDArray[np.float64]
 LeverKind = Literal["number", "switch", "choice"]
 
-FEWEST = 20
-"""Rows from which an effect is estimated at all."""
+FEWEST, FEWEST_OF_A_SETTING = 20, 5
+"""Rows from which an effect is estimated at all; and of each setting of a switch or a choice."""
+LEAST_SPREAD = 1e-60
+"""Squares of what spreads less can't be told from 0."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,9 +89,15 @@ def ask(
             f"{rows.rows} rows with {lever} and {outcome}.", where=where, fix=f"Give {FEWEST} at least."
         )
     kind, levels, t = _lever(rows, lever, base, where)
+    _check_spread(rows.of(outcome), outcome, where)
     codes = (
         None if clusters is None else np.unique(rows.of(clusters), return_inverse=True)[1].astype(np.int64)
     )
+    if codes is not None and codes.max() + 1 < FEWEST_GROUPS:
+        raise DataError(
+            f"{int(codes.max()) + 1} clusters of {clusters} tell nothing of how they differ.", where=where,
+            fix=f"Give {FEWEST_GROUPS} at least.",
+        )  # fmt: skip
     named = {lever, outcome, clusters, *held, *apart}
     others = () if adjust is not None else tuple(name for name in rows.names if name not in named)
     return Asked(
@@ -111,6 +120,15 @@ def _check_names(
         )
 
 
+def _check_spread(value: Floats, name: str, where: str) -> None:
+    with np.errstate(over="ignore", under="ignore"):
+        spread = float(value.std())
+    if not LEAST_SPREAD < spread < 1 / LEAST_SPREAD:
+        what = f"is {value[0]:g} in all rows" if np.ptp(value) == 0 else f"spreads by {spread:g}"
+        fix = "Nothing can move it." if np.ptp(value) == 0 else "Give it in another unit."
+        raise DataError(f"{name} {what}.", where=where, fix=fix)
+
+
 def _lever(
     rows: Columns, lever: str, base: str | None, where: str
 ) -> tuple[LeverKind, tuple[str, ...], Floats]:
@@ -124,9 +142,22 @@ def _lever(
             where=where, fix="Vary it first, by chance and by a little.",
         )  # fmt: skip
     if lever not in rows.levels:
+        _check_spread(value, lever, where)
         switch = tried.tolist() == [0.0, 1.0]
+        if switch and min(counts := np.bincount(value.astype(np.int64))) < FEWEST_OF_A_SETTING:
+            raise DataError(
+                f"{lever} is {int(counts.argmin())} in {int(counts.min())} rows alone.", where=where,
+                fix=f"It takes {FEWEST_OF_A_SETTING} of either.",
+            )  # fmt: skip
         return ("switch" if switch else "number"), (), value
     known = [rows.levels[lever][int(place)] for place in tried]
+    counts = np.bincount(value.astype(np.int64))
+    rare = [name for name, place in zip(known, tried) if counts[int(place)] < FEWEST_OF_A_SETTING]
+    if rare:
+        raise DataError(
+            f"{lever} is {rare[0]!r} in {int(counts[rows.levels[lever].index(rare[0])])} rows alone.", where=where,
+            fix=f"Leave out what was tried in fewer than {FEWEST_OF_A_SETTING} rows, or join it with another.",
+        )  # fmt: skip
     first = base if base is not None else known[0]
     if first not in known:
         raise UsageError(f"{lever!r} is never {first!r}.", where=where, fix=f"It is {', '.join(known[:8])}.")

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.effects.adjusted import BENDS
+from drivetrain.effects.estimated import known
 from drivetrain.effects.randomised import covariates, lever_columns
 from drivetrain.effects.rows import Asked
 from drivetrain.evidence.regression import t_quantile
@@ -59,7 +60,7 @@ class Sensitivity:
             name: getattr(self, name)
             for name in ("robustness", "robustness_95", "of_lever", "of_outcome", "beside", "e_value")
         }
-        plain = {name: None if math.isnan(each) else each for name, each in figures.items()}
+        plain = {name: known(each) for name, each in figures.items()}
         return {"label": self.label, **plain, "strongest": self.strongest, "turns": self.turns}
 
 
@@ -76,8 +77,12 @@ def sensitivity(asked: Asked, at: int = 0, ratio: float = math.nan) -> Sensitivi
     t, y, x = lever[use, at], asked.y[use], np.concatenate([np.ones((int(use.sum()), 1)), x[use]], axis=1)
     freedom = len(t) - x.shape[1] - 1
     t_left, y_left = _left(x, t), _left(x, y)
+    if freedom < 2 or not float(t_left @ t_left) > 1e-12 * float(t @ t):
+        return Sensitivity(labels[at], 0.0, 0.0)  # Nothing of the lever is left: anything could turn it.
     slope = float(t_left @ y_left / (t_left @ t_left))
     error = math.sqrt(float(((y_left - slope * t_left) ** 2).sum()) / freedom / float(t_left @ t_left))
+    if error == 0:
+        return Sensitivity(labels[at], 1.0, 1.0)
     f = abs(slope) / error / math.sqrt(freedom)
     f_95 = f - t_quantile(0.975, freedom - 1) / math.sqrt(freedom - 1)
     strongest = ("", math.nan, math.nan, math.nan)

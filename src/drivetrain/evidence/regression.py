@@ -168,7 +168,10 @@ def regress(
         penalty[np.ptp(x, axis=0) == 0] = 0.0
     if n <= p and not penalty.any():
         raise DataError(f"{n} rows for {p} columns.", fix="Give more rows, or fewer columns.")
-    step = _fitted(x, y, prior, base, penalty, family, names)
+    with np.errstate(over="ignore", invalid="ignore"):
+        step = _fitted(x, y, prior, base, penalty, family, names)
+    if not (np.isfinite(step.beta).all() and np.isfinite(step.bread).all()):
+        raise _told_apart(x, np.nan_to_num(step.beta), family, names)
     scores = x * (prior * (y - step.mean))[:, None]
     covariance, told, freedom = _covariance(step, x, scores, prior, y, family, clusters, errors)
     null = _deviance(family, y, _null_mean(family, y, prior, base), prior)
@@ -342,7 +345,7 @@ def _told_apart(x: Floats, beta: Floats, family: Family, names: tuple[str, ...])
 
 def deviances(family: Family, y: Floats, mean: Floats) -> Floats:
     """(n,): twice the log likelihood that is lost to a fit of each row by itself; squared residuals for the linear family."""
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         if family == "linear":
             return (y - mean) ** 2
         if family == "poisson":
