@@ -98,6 +98,44 @@ def test_rows_are_exchanged_within_strata_and_clusters_as_wholes() -> None:
         evidence.permutation_test(y, group, clusters=np.arange(8) // 4)
 
 
+def test_what_is_permuted_is_told_with_its_effect_first() -> None:
+    generator = np.random.default_rng(0)
+    group = np.arange(40) % 2
+    y = generator.normal(size=40) + group
+    found = evidence.permutation_test(y, group, times=500, what="gain")
+    plain = evidence.difference(y[group == 1], y[group == 0])
+    assert found.effect is not None
+    assert found.effect.value == found.observed == pytest.approx(plain.value)
+    assert (found.effect.low, found.effect.high) == pytest.approx((plain.low, plain.high), abs=0.03)
+    assert found.effect.size == pytest.approx(plain.size, abs=0.05)
+    assert found.words.startswith(
+        f"gain: {found.effect.told}; {found.effect.told_size}; where there is nothing"
+    )
+
+
+def test_strata_that_differ_hide_nothing() -> None:
+    generator = np.random.default_rng(0)
+    group, strata = np.arange(40) % 2, np.arange(40) // 4
+    y = generator.normal(size=40) + group + 5 * strata
+    within = evidence.permutation_test(y, group, strata=strata, times=500)
+    across = evidence.permutation_test(y, group, times=500)
+    assert within.p < 0.02 < 0.2 < across.p
+    assert within.effect is not None
+    assert within.effect.low > 0
+    assert abs(within.simulated.mean()) < 0.1
+    unequal = evidence.permutation_test(y, np.arange(40) % 3 == 0, strata=strata, times=500)
+    by_hand = [y[(strata == s)] for s in range(10)]
+    assert unequal.observed == pytest.approx(
+        np.polyfit(
+            np.concatenate([g - g.mean() for g in np.split((np.arange(40) % 3 == 0) * 1.0, 10)]),
+            np.concatenate([v - v.mean() for v in by_hand]),
+            1,
+        )[0]
+    )
+    with pytest.raises(DataError, match="no stratum"):
+        evidence.permutation_test(y, strata % 2, strata=strata)
+
+
 def test_a_permutation_of_numbers_is_of_their_slope() -> None:
     x, y = np.arange(7.0), np.array([1, 3, 2, 5, 4, 6, 7.0])
     found = evidence.permutation_test(y, x)

@@ -39,12 +39,20 @@ class Effect(Estimate):
     what: str = ""
 
     @property
+    def told(self) -> str:
+        """The effect and its interval."""
+        return with_interval(self.value, self.low, self.high)
+
+    @property
+    def told_size(self) -> str:
+        """The same in standard deviations; nothing where these are not known."""
+        return "" if math.isnan(self.size) else standardised(self.size, self.size_low, self.size_high)
+
+    @property
     def words(self) -> str:
         """Effect and interval, standardised, and p last."""
-        parts = [f"{self.what + ': ' if self.what else ''}{with_interval(self.value, self.low, self.high)}"]
-        if not math.isnan(self.size):
-            parts.append(standardised(self.size, self.size_low, self.size_high))
-        return "; ".join([*parts, chance(self.p)])
+        told = f"{self.what}: {self.told}" if self.what else self.told
+        return "; ".join(filter(None, (told, self.told_size, chance(self.p))))
 
     def to_json(self) -> dict[str, Any]:
         """What `Estimate` gives, with se, p, size, size_low, size_high, confidence, what and words; null for what is undefined."""

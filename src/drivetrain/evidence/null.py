@@ -5,15 +5,17 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from drivetrain.arguments import public
 from drivetrain.errors import DataError, UsageError
+from drivetrain.evidence.effect import Effect, from_estimate
 from drivetrain.evidence.given import Column, labels, numbers, outcome_of
+from drivetrain.evidence.regression import regress
 from drivetrain.evidence.words import chance
 from drivetrain.figures import percent, rough
 from drivetrain.metrics.estimate import wilson
@@ -30,7 +32,8 @@ ALIKE = 1e-9
 @dataclass(frozen=True, slots=True, eq=False)
 class Null:
     """`observed` among those `simulated` (times,) where there is nothing. `p`: how often these are as far out; `p_low` to
-    `p_high` is what more simulations might make of it (95 %). `exact`: all possible ones were looked at, p has no error."""
+    `p_high` is what more simulations might make of it (95 %). `exact`: all possible ones were looked at, p has no error.
+    `effect` is what was observed with its interval, where it has one."""
 
     observed: float
     simulated: Floats = field(repr=False)
@@ -40,12 +43,18 @@ class Null:
     exact: bool
     tail: Tail
     what: str = ""
+    effect: Effect | None = None
 
     @property
     def words(self) -> str:
         low, high = np.quantile(self.simulated, [0.025, 0.975])
         made = "of all" if self.exact else "of"
-        told = f"{self.what or 'observed'} {rough(self.observed)}; where there is nothing it is from {rough(float(low))} to"
+        told = f"{self.what or 'observed'} {rough(self.observed)}"
+        if self.effect is not None:
+            told = "; ".join(
+                filter(None, (f"{self.what or 'observed'}: {self.effect.told}", self.effect.told_size))
+            )
+        told += f"; where there is nothing it is from {rough(float(low))} to"
         told += f" {rough(float(high))} in 95 % {made} {len(self.simulated):,} cases; {chance(self.p)}"
         if not self.exact and self.p_low < 0.05 < self.p_high:
             told += f" (with more of them {percent(self.p_low)} to {percent(self.p_high)}: simulate more)"
@@ -57,6 +66,7 @@ class Null:
         return {
             "observed": self.observed, "p": self.p, "p_low": self.p_low, "p_high": self.p_high, "exact": self.exact,
             "tail": self.tail, "times": len(self.simulated), "what": self.what, "words": self.words,
+            "effect": None if self.effect is None else self.effect.to_json(),
             "histogram": {"edges": edges.tolist(), "counts": counts.tolist()},
         }  # fmt: skip
 
@@ -99,10 +109,11 @@ def permutation_test(
 ) -> Null:
     """Whether (n,) outcomes go with (n,) groups, by exchanging the groups: if they meant nothing, any order would do as well.
 
-    Two groups: the mean of the later one in order less that of the other; numbers: the slope on them; `statistic(outcome,
-    group)` says otherwise. Rows are exchanged within `strata` alone, and `clusters`, each of one group (classes of a
-    school that were randomised whole), as wholes. All orders are looked at where they are `times` at most: then p is exact;
-    else so many by chance. Raises DataError, UsageError.
+    Two groups: the mean of the later one in order less that of the other; numbers: the slope on them; both within strata, and
+    with the interval of a regression (HC3, or of clusters). `statistic(outcome, group)` says otherwise. Rows are exchanged
+    within `strata` alone, and `clusters`, each of one group (classes of a school that were randomised whole), as wholes.
+    All orders are looked at where they are `times` at most: then p is exact; else so many by chance. Raises DataError,
+    UsageError.
     """
     _some(times)
     y, given = numbers(outcome, "the outcome", least=2), np.asarray(group)
@@ -112,25 +123,70 @@ def permutation_test(
     if len(levels) < 2:
         raise DataError(f"all rows are of one group ({levels[0]}): nothing to compare.")
     blocks, member = _blocks(codes, strata, clusters, n)
-    weights = None if statistic else _weights(levels)
-    found: list[Floats] = []
     exact = _orders(blocks, times) is not None
-    for orders in _exact(blocks) if exact else _drawn(blocks, times, seed):
-        rows = orders[:, member]
-        if weights is not None:
-            of_rows = weights[rows]
-            of_rows -= of_rows.mean(axis=1, keepdims=True)
-            below = (of_rows**2).sum(axis=1)
-            found.append(of_rows @ y / np.where(below > 0, below, np.nan))
-        else:
-            of = cast("Callable[..., float]", statistic)
-            found.append(np.array([outcome_of(of, y, levels[row]) for row in rows]))
-    if weights is not None:
-        own = weights[codes] - weights[codes].mean()
-        observed = float(own @ y / (own @ own))
+    orders = _exact(blocks) if exact else _drawn(blocks, times, seed)
+    if statistic is not None:
+        of = statistic
+        found = [outcome_of(of, y, levels[row]) for each in orders for row in each[:, member]]
+        return _of(outcome_of(of, y, given), np.array(found), tail, what, exact=exact)
+    weights, within = _weights(levels), _Within(labels(strata, "strata", n))
+    own, y = within.centred(weights[codes]), within.centred(y)
+    if not own.any():
+        raise DataError(
+            "no stratum has rows of both groups.", fix="Give strata in which the groups can be compared."
+        )
+
+    def slopes(groups: Floats) -> Floats:
+        centred = within.centred(groups)
+        below = (centred**2).sum(axis=-1)
+        return (centred @ y) / np.where(below > 0, below, np.nan)
+
+    found = np.concatenate([slopes(weights[each[:, member]]) for each in orders])
+    made = _of(float(slopes(weights[codes])), found, tail, what, exact=exact)
+    return replace(made, effect=_effect(y, own, levels, clusters, within.strata, what))
+
+
+class _Within:
+    """Values less the mean of their stratum."""
+
+    def __init__(self, codes: Codes) -> None:
+        self.order = np.argsort(codes, kind="stable")
+        self.sizes = np.bincount(codes)
+        self.starts = self.sizes.cumsum() - self.sizes
+        self.back = np.argsort(self.order, kind="stable")
+
+    @property
+    def strata(self) -> int:
+        return len(self.sizes)
+
+    def centred(self, values: Floats) -> Floats:
+        """(..., n) of (..., n)."""
+        means = np.add.reduceat(values[..., self.order], self.starts, axis=-1) / self.sizes
+        return values - np.repeat(means, self.sizes, axis=-1)[..., self.back]
+
+
+def _effect(
+    y: Floats, own: Floats, levels: npt.NDArray[Any], clusters: Column | None, strata: int, what: str
+) -> Effect | None:
+    """The slope with its interval; None of rows too few for one, or that one side tells exactly."""
+    n = len(y)
+    if n - strata < 3:
+        return None
+    try:
+        given = None if clusters is None else labels(clusters, "clusters", n)
+        fit = regress(own[:, None], y, names=["group"], clusters=given)
+    except DataError:
+        return None
+    free = fit.freedom if clusters is not None else n - strata - 1
+    # In standard deviations: of the rows of one group, or, of numbers, of all for one of theirs.
+    if len(levels) == 2:
+        spread = math.sqrt(fit.deviance / (n - strata - 1))
     else:
-        observed = outcome_of(cast("Callable[..., float]", statistic), y, given)
-    return _of(observed, np.concatenate(found), tail, what, exact=exact)
+        spread = math.sqrt(float(y @ y) / float(own @ own))
+    return from_estimate(
+        float(fit.beta[0]), float(fit.standard_errors[0]), n=n, df=free, spread=spread or math.nan,
+        method=f"slope within {strata:,} strata, {fit.errors}" if strata > 1 else f"slope, {fit.errors}", what=what,
+    )  # fmt: skip
 
 
 def _weights(levels: npt.NDArray[Any]) -> Floats:
