@@ -115,7 +115,9 @@ def _promise(decision: Found) -> str:
         f'<p class="small">Gains are of the same draws under both settings: above 0 is better.{chosen}</p>',
     ]
     found = (decision.get("charts") or {}).get("gain")
-    if found and len(found.get("counts") or ()) > 1:
+    gain = (decision.get("result") or {}).get("gain") or {}
+    # Where nothing is uncertain all draws gain the same.
+    if found and len(found.get("counts") or ()) > 1 and gain.get("low") != gain.get("high"):
         parts.append(
             figure(
                 charts.gain(found, f"gain in {words.measure(decision)}"),
@@ -202,20 +204,12 @@ def _front(decision: Found) -> str:
     found = (decision.get("charts") or {}).get("front")
     if not found or not found.get("points"):
         return ""
-    names = list(map(str, found["names"]))
-    rows = [
-        [words.setting_text(decision, point.get("levers") or {}), *map(float, point["values"])]
-        for point in found["points"]
-    ]
-    table = scroll(table_html(rows, ["setting", *names], longest=60))
-    chosen = (
-        ""
-        if found.get("chosen") is not None
-        else "<p>Which of them is best depends on how much of one objective the other is worth to you.</p>"
-    )
+    columns, rows = words.front_rows(decision)
+    table = scroll(table_html(rows, columns))
     return (
-        figure(charts.front(found), "Settings of which none is better in all objectives")
-        + chosen + f"<details><summary>The {len(rows):,} settings</summary>{table}</details>"
+        "<p>Which of these is best depends on how much of one objective another is worth to you.</p>"
+        + figure(charts.front(found), "Settings of which none is better in all objectives")
+        + f"<details><summary>The {len(rows):,} settings</summary>{table}</details>"
     )  # fmt: skip
 
 

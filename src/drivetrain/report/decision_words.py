@@ -177,6 +177,26 @@ def constraint_rows(decision: Found) -> list[list[str]]:
     return rows
 
 
+def front_rows(decision: Found, most: int | None = None) -> tuple[list[str], list[list[str]]]:
+    """Settings of which none is better in all objectives, the proposed one marked: columns and rows, at most so many of them,
+    evenly along the front."""
+    found = (decision.get("charts") or {}).get("front") or {}
+    points: Sequence[Found] = found.get("points") or ()
+    chosen, last = found.get("chosen"), len(points) - 1
+    kept = range(len(points))
+    if most is not None and len(points) > most:
+        kept = sorted(
+            {round(last * step / (most - 1)) for step in range(most)}
+            | ({chosen} if chosen is not None else set())
+        )
+    rows = [
+        [*(amount_text(value) for value in points[at]["values"]), setting_text(decision, points[at].get("levers") or {}),
+         "proposed" if at == chosen else ""]
+        for at in kept
+    ]  # fmt: skip
+    return [*map(str, found.get("names") or ()), "setting", ""], rows
+
+
 def claim_text(claim: Any) -> str:
     """`adjusted for season`"""
     if not isinstance(claim, Mapping):

@@ -146,6 +146,10 @@ def _show_decision(decision: dict[str, Any]) -> None:
     if rows := words.result_rows(decision):
         terminal().print()
         _table("", [words.measure(decision), "with 90 % interval"], rows)
+    columns, rows = words.front_rows(decision, most=MOST - 1)
+    if rows:
+        terminal().print()
+        _table("", columns, rows)
     tight = [
         row for row, found in zip(words.constraint_rows(decision), decision.get("constraints") or ())
         if found.get("active") or found.get("holds") is False
