@@ -36,17 +36,17 @@ def test_the_area_is_the_true_one_and_the_interval_holds_it() -> None:
     assert large.coefficient.value == pytest.approx(ABOVE, abs=0.005)
     assert large.area.value == pytest.approx(ABOVE + 0.1, abs=0.008)
     assert large.everyone.value == pytest.approx(0.2, abs=0.015)
-    found = [of(trial(800, seed), seed=seed).coefficient for seed in range(100)]
-    assert 88 <= sum(each.low <= ABOVE <= each.high for each in found) <= 100
+    found = [of(trial(800, seed), seed=seed).coefficient for seed in range(60)]
+    assert sum(each.low <= ABOVE <= each.high for each in found) >= 51
 
 
 def test_a_score_that_says_nothing_is_told_so() -> None:
     wrong = 0
-    for seed in range(100):
+    for seed in range(60):
         found = of(trial(500, seed, differs=0.0), seed=seed)
         wrong += not found.words.startswith("No sign")
         assert (found.p < 0.05) == (wrong > 0) or found.p > 0.02
-    assert wrong <= 12
+    assert wrong <= 8
 
 
 def test_a_score_turned_round_is_worse_than_chance() -> None:
@@ -110,7 +110,7 @@ def test_clusters_are_drawn_together() -> None:
         ({"treatment": np.ones(100)}, "0 for some rows"),
         ({"treatment": np.arange(100.0)}, "0 for some rows"),
         ({"score": np.zeros(99)}, "99 scores"),
-        ({"outcome": np.where(np.arange(100) == 3, np.inf, 0)}, "row 4"),
+        ({"outcome": np.where(np.arange(60) == 3, np.inf, 0)}, "row 4"),
         ({"score": np.asarray(["x"] * 100)}, "numbers"),
         ({"score": np.zeros((100, 2))}, "shape"),
     ],

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -218,12 +220,26 @@ SMALL = {name: values[:300] for name, values in bank(300, 10)[0].items()}
         ({"age": np.ones(300), "job": ["a"] * 300, "before": ["no"] * 300}, {}, "tells rows apart"),
         ({"called": np.arange(300) % 3}, {}, "treated= and control="),
         ({"bought": ["x"] * 300}, {}, "texts"),
+        ({"home": np.arange(300) % 5}, {"cluster": "home"}, "in 5 groups"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_learned_is_told(changed: Any, options: Any, says: str) -> None:
     with pytest.raises(DrivetrainError) as caught:
         learn_uplift(SMALL | changed, **{**CALL, "claim": "randomised", **options})
     assert says in str(caught.value)
+
+
+def test_a_table_is_a_table_wherever_it_comes_from(tmp_path: Path) -> None:
+    rows = SMALL | {"income": np.where(np.arange(300) % 7 == 0, "", np.arange(300).astype(str))}
+    path = tmp_path / "calls.csv"
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([[*rows], *zip(*rows.values())])
+    found = learn_uplift(path, **{**CALL, "of": ["age", "income"]}, claim="randomised")
+    assert "income is missing in 43 rows, which are told apart by that." in found.notes
+    polars = pytest.importorskip("polars")
+    again = learn_uplift(polars.read_csv(path), **{**CALL, "of": ["age", "income"]}, claim="randomised")
+    assert again.to_json() == found.to_json()
+    assert np.isfinite(found.effect({"age": [40.0, np.nan], "income": [np.nan, 3.0]})).all()
 
 
 def test_no_overlap_is_refused() -> None:
@@ -246,5 +262,7 @@ def test_what_is_asked_of_an_uplift_that_cannot_be_meant_is_told(calls: Uplift) 
     ):
         with pytest.raises(DrivetrainError, match=says):
             calls.whom(**options)
+    with pytest.raises(DrivetrainError, match="1 to 100"):
+        calls.groups(0)
     with pytest.raises(DrivetrainError, match="no column 'job'"):
         calls.effect({"age": [40.0], "before": ["no"]})

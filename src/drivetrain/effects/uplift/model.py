@@ -25,8 +25,8 @@ from drivetrain.metrics.estimate import CONFIDENCE, Estimate, Statistic
 from drivetrain.runtime.columns import Columns, Source, read_columns
 
 Floats = npt.NDArray[np.float64]
-FEWEST = 50
-"""Rows of either kind from which anything is learned."""
+FEWEST, FEWEST_GROUPS = 50, 20
+"""Rows of either kind, and clusters of rows, from which anything is learned."""
 RARE, TOO_MANY = 0.01, 0.1
 """Rows with an estimated propensity nearer than the first to 0 or 1 can't be compared; from so many on, nor can the rest."""
 YES, NO = (
@@ -114,7 +114,10 @@ class Uplift:
         return curve_of(self.learned.judged.rank, self.learned.judged.scores, self._cluster, self.seed)
 
     def groups(self, k: int = 5) -> list[Group]:
-        """The rows that were judged in k groups of equal size by predicted effect, the least first: predicted beside measured."""
+        """The rows that were judged in k groups of equal size by predicted effect, the least first: predicted beside measured.
+        Rows of equal effects are in one group, so that there may be fewer."""
+        if not 1 <= k <= 100:
+            raise UsageError(f"rows can't be put in {k} groups.", fix="Take 1 to 100.")
         judged, cluster = self.learned.judged, self._cluster
         place = np.minimum((judged.rank * k).astype(np.int64), k - 1)
         found = list[Group]()
@@ -183,7 +186,7 @@ def learn_uplift(
     treatment: str,
     outcome: str,
     claim: object = None,
-    of: Sequence[str] | None = None,
+    of: Sequence[str] | str | None = None,
     propensity: float | str | None = None,
     treated: object = None,
     control: object = None,
@@ -215,6 +218,7 @@ def learn_uplift(
         raise UsageError(
             f"propensities can't be kept {clip} from both 0 and 1.", fix="Take a clip below 0.5."
         )
+    of = [of] if isinstance(of, str) else of
     columns, notes = _two_arms(read_columns(rows), treatment, treated, control)
     apart = [propensity] if isinstance(propensity, str) else []
     asked = ask(
@@ -231,6 +235,11 @@ def learn_uplift(
                 where=asked.rows.source or "data",
                 fix=f"Give {FEWEST} at least.",
             )
+    if asked.clusters is not None and (groups := int(asked.clusters.max()) + 1) < FEWEST_GROUPS:
+        raise DataError(
+            f"the rows come in {groups} groups of {cluster}: what holds of those need not hold of others.",
+            where=asked.rows.source or "data", fix=f"Give {FEWEST_GROUPS} at least, or leave cluster out if rows are alike.",
+        )  # fmt: skip
     if declared.kind == "randomised":
         notes += _looked_at(asked, chance)
         chance = np.full(asked.n, asked.t.mean()) if chance is None else chance
