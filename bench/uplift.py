@@ -166,7 +166,7 @@ def cover(seeds: int) -> dict[str, Any]:
             judged = learn(study, "dr", "linear", seed).judged
             rank, scores = cross_fitted(study, seed)
             for name, (order, values, true) in {
-                "part after part": (judged.rank, judged.scores, effect[judged.rows]),
+                "part after part": (judged.rank(), judged.scores, effect[judged.rows]),
                 "cross-fitted": (rank, scores, effect),
             }.items():
                 found = curve_of(order, values, seed=seed).coefficient

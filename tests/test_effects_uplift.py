@@ -97,7 +97,21 @@ def test_a_budget_is_kept(calls: Uplift) -> None:
     assert found.effect[found.treat].min() >= found.effect[~found.treat].max()
     assert "all" not in found.beside
     rich = calls.whom(gain=100, cost=4, budget=1e9, rows=new)
-    assert rich.threshold == 0.04
+    assert rich.treat.sum() == (rich.effect > 0.04).sum()
+
+
+def test_gain_and_cost_may_differ_by_row() -> None:
+    rows, effect = bank(20_000, 3)
+    rows["worth"] = np.where(rows["age"] > 45, 200.0, 5.0)
+    rows["fee"] = np.where(rows["before"] == "yes", 3.0, 2.0)
+    found = learn_uplift(rows, **CALL, claim="randomised").whom(gain="worth", cost="fee")
+    picked = rows["worth"] * found.effect > rows["fee"]
+    assert (found.treat == picked).all()
+    true = (picked * (rows["worth"] * effect - rows["fee"])).mean()
+    assert found.value.low < true < found.value.high
+    some = learn_uplift(rows, **CALL, claim="randomised").whom(gain="worth", cost="fee", budget=1000.0)
+    assert 990 < rows["fee"][some.treat].sum() <= 1000
+    assert (rows["worth"][some.treat] == 200).all()
 
 
 def test_without_differences_none_are_told() -> None:
@@ -255,8 +269,11 @@ def test_no_overlap_is_refused() -> None:
 
 def test_what_is_asked_of_an_uplift_that_cannot_be_meant_is_told(calls: Uplift) -> None:
     for options, says in (
-        ({"gain": -1.0}, "Turn the outcome round"),
+        ({"gain": -1.0}, "turn it round"),
         ({"gain": float("nan")}, "can't be weighed"),
+        ({"gain": 0.0}, "can't be weighed"),
+        ({"cost": "job"}, "holds texts"),
+        ({"cost": "price"}, "no column"),
         ({"budget": 10.0}, "how many to treat"),
         ({"cost": 1.0, "budget": -1.0}, "how many to treat"),
     ):

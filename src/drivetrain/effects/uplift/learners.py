@@ -77,13 +77,13 @@ class Judged:
     expected: Expected
     scores: Floats
 
-    @property
-    def rank(self) -> Floats:
-        """(m,) the place in (0, 1) of each row's effect within its part, which one model has judged; equal ones share one."""
-        found = np.empty(len(self.part))
+    def rank(self, of: Floats | None = None) -> Floats:
+        """(m,) the place in (0, 1) of each row's effect, or of what was made `of` it, within its part, which one model has judged;
+        equal ones share one."""
+        value, found = self.effect if of is None else of, np.empty(len(self.part))
         for each in np.unique(self.part):
             held = self.part == each
-            _, code, count = np.unique(self.effect[held], return_inverse=True, return_counts=True)
+            _, code, count = np.unique(value[held], return_inverse=True, return_counts=True)
             found[held] = ((np.cumsum(count) - count / 2) / held.sum())[code]
         return found
 

@@ -17,7 +17,7 @@ from drivetrain.effects.rows import Asked, ask
 from drivetrain.effects.uplift.curve import Qini, curve_of
 from drivetrain.effects.uplift.learners import Learned, LearnerName, Study, learn, with_one
 from drivetrain.effects.uplift.profile import Difference, profile
-from drivetrain.effects.uplift.whom import Whom, told, weigh
+from drivetrain.effects.uplift.whom import Prices, Whom, told, weigh
 from drivetrain.errors import DataError, UsageError
 from drivetrain.evidence.regression import Coefficient, regress, t_quantile
 from drivetrain.figures import percent, rough
@@ -111,7 +111,7 @@ class Uplift:
 
     def qini(self) -> Qini:
         """How well such effects say whom to treat, of rows that were judged by what was learned from others before."""
-        return curve_of(self.learned.judged.rank, self.learned.judged.scores, self._cluster, self.seed)
+        return curve_of(self.learned.judged.rank(), self.learned.judged.scores, self._cluster, self.seed)
 
     def groups(self, k: int = 5) -> list[Group]:
         """The rows that were judged in k groups of equal size by predicted effect, the least first: predicted beside measured.
@@ -119,7 +119,7 @@ class Uplift:
         if not 1 <= k <= 100:
             raise UsageError(f"rows can't be put in {k} groups.", fix="Take 1 to 100.")
         judged, cluster = self.learned.judged, self._cluster
-        place = np.minimum((judged.rank * k).astype(np.int64), k - 1)
+        place = np.minimum((judged.rank() * k).astype(np.int64), k - 1)
         found = list[Group]()
         for each in np.unique(place):
             among = place == each
@@ -136,12 +136,21 @@ class Uplift:
         return profile(self.rows, self.columns, self.learned.effect(self.study.x))
 
     def whom(
-        self, gain: float = 1.0, cost: float = 0.0, *, budget: float | None = None, rows: Source | None = None
+        self,
+        gain: float | str = 1.0,
+        cost: float | str = 0.0,
+        *,
+        budget: float | None = None,
+        rows: Source | None = None,
     ) -> Whom:
         """Whom of `rows` to treat (None: of those learned from), where one more of the outcome is worth `gain` and a treatment
-        takes `cost`, in the same units; at most as many as `budget` pays for. Raises UsageError for what can't be meant."""
-        effect = self.learned.effect(self.study.x) if rows is None else self.effect(rows)
-        return weigh(effect, gain, cost, budget, self.learned.judged, self._cluster, seed=self.seed)
+        takes `cost`, in the same units, for all or by a column of that name; at most as many as `budget` pays for. Raises
+        UsageError and DataError for what can't be meant."""
+        columns = self.rows if rows is None else read_columns(rows)
+        effect = self.learned.effect(matrix(self.terms, columns))
+        own = Prices.of(self.rows, gain, cost).take(self.learned.judged.rows)
+        prices = Prices.of(columns, gain, cost)
+        return weigh(effect, prices, budget, self.learned.judged, own, self._cluster, seed=self.seed)
 
     @property
     def _cluster(self) -> npt.NDArray[Any] | None:

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.effects.uplift.learners import Judged
-from drivetrain.errors import UsageError
+from drivetrain.errors import DataError, UsageError
 from drivetrain.figures import number, percent, rough
 from drivetrain.metrics.estimate import Estimate, Statistic
+from drivetrain.runtime.columns import Columns
 
 Floats = npt.NDArray[np.float64]
 Verdict = Literal["treat these", "treat all", "treat none", "test first"]
@@ -19,18 +20,18 @@ Verdict = Literal["treat these", "treat all", "treat none", "test first"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Whom:
-    """`treat` (m,) says which of the rows asked about to treat, as the `verdict` has it: those with an `effect` (m,) above
-    `threshold`, all, or none (nor any before a test, where that is the verdict).
+    """`treat` (m,) says which of the rows asked about to treat, as the `verdict` has it: those whose `effect` (m,) is worth more
+    than its cost, as far as the budget reaches; all; or none (nor any before a test, where that is the verdict).
 
-    `value` is what the rule of the threshold, by which `share` of those rows would be treated, is worth a row of all, in units
-    of gain less cost, against treating nobody; `beside` holds by how much it is better than treating "all", as many "by chance",
-    and as many of those "most likely anyway" (with the highest outcome without treatment). All are measured on rows that were
-    judged by what was learned from others before; intervals are 95 %.
+    `least` is the smallest effect of the first, NaN where there are none, and `share` how many these are. `value` is what
+    treating them is worth a row of all, in units of gain less cost, against treating nobody; `beside` holds by how much it is
+    better than treating "all", as many "by chance", and as many of those "most likely anyway" (with the highest outcome without
+    treatment). All are measured on rows that were judged by what was learned from others before; intervals are 95 %.
     """
 
     treat: npt.NDArray[np.bool_]
     effect: Floats
-    threshold: float
+    least: float
     share: float
     value: Estimate
     beside: dict[str, Estimate]
@@ -39,7 +40,8 @@ class Whom:
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "threshold": self.threshold, "share": self.share, "treated": int(self.treat.sum()), "rows": len(self.treat),
+            "least": None if np.isnan(self.least) else self.least, "share": self.share,
+            "treated": int(self.treat.sum()), "rows": len(self.treat),
             "value": self.value.to_json(), "beside": {name: each.to_json() for name, each in self.beside.items()},
             "verdict": self.verdict, "words": self.words,
         }  # fmt: skip
@@ -48,7 +50,7 @@ class Whom:
         lines = [
             f"{self.verdict}: {self.words}",
             f"to treat: {int(self.treat.sum()):,} of {len(self.treat):,} rows",
-            f"the rule (an effect from {rough(self.threshold)} on: {percent(self.share, 0)}), a row of all: {told(self.value)}",
+            f"treating the {percent(self.share, 0)} that pay, a row of all: {told(self.value)}",
             *(f"  more than {_NAMES[name]}: {told(each)}" for name, each in self.beside.items()),
         ]
         return "\n".join(lines)
@@ -61,55 +63,78 @@ _NAMES = {
 }
 
 
-def least_effect(gain: float, cost: float) -> float:
-    """The effect above which a treatment pays. Raises UsageError for a gain or a cost that can't be meant."""
-    if not (np.isfinite([gain, cost]).all() and gain != 0):
-        raise UsageError(
-            f"a gain of {gain} for each unit of the outcome can't be weighed against a cost of {cost}."
-        )
-    if gain < 0:
-        raise UsageError(
-            "the gain is below 0: the outcome is bad.",
-            fix="Turn the outcome round (1 - outcome), so that more of it is better.",
-        )
-    return cost / gain
+@dataclass(frozen=True, slots=True, eq=False)
+class Prices:
+    """For each row (m,) what one more of the outcome is worth, and what a treatment costs."""
+
+    gain: Floats
+    cost: Floats
+
+    @classmethod
+    def of(cls, rows: Columns, gain: float | str, cost: float | str) -> Prices:
+        """A number for all rows, or the column that holds it. Raises UsageError and DataError for what can't be meant."""
+        found = cls(_price(rows, gain, "gain"), _price(rows, cost, "cost"))
+        if (found.gain < 0).any() or not found.gain.any():
+            raise UsageError(
+                "a gain below 0 or of nothing can't be weighed against a cost.",
+                fix="Where the outcome is bad, turn it round (1 - outcome), so that more of it is better.",
+            )
+        return found
+
+    def take(self, rows: npt.NDArray[np.int64]) -> Prices:
+        return Prices(self.gain[rows], self.cost[rows])
+
+    def worth(self, effect: Floats) -> Floats:
+        """(m,) what treating is worth, at such effects."""
+        return self.gain * effect - self.cost
+
+    def chosen(self, effect: Floats, budget: float | None) -> tuple[npt.NDArray[np.bool_], bool]:
+        """(m,) whom to treat, and whether the budget leaves somebody out who would be worth it. It goes first to those who bring
+        most for their cost."""
+        pays = self.worth(effect) > 0
+        if budget is None:
+            return pays, False
+        if not (self.cost > 0).all() or not budget >= 0:
+            raise UsageError(
+                f"a budget of {budget} and costs from {self.cost.min():g} on say nothing about how many to treat.",
+                fix="Give costs above 0 and a budget of at least 0, in the same units.",
+            )
+        order = np.argsort(-self.gain * effect / self.cost, kind="stable")
+        order = order[pays[order]]
+        found = np.zeros(len(pays), bool)
+        found[order[np.cumsum(self.cost[order]) <= budget * (1 + 1e-12)]] = True
+        return found, bool(found.sum() < pays.sum())
 
 
-def affordable(budget: float | None, cost: float, rows: int) -> int:
-    """How many of so many rows a budget pays for."""
-    if budget is None:
-        return rows
-    if not (cost > 0 and budget >= 0):
-        raise UsageError(
-            f"a budget of {budget} at a cost of {cost} a row says nothing about how many to treat.",
-            fix="Give a cost above 0 and a budget of at least 0, in the same units.",
-        )
-    return min(rows, int(min(budget / cost * (1 + 1e-12), 1e18)))
+def _price(rows: Columns, given: float | str, what: str) -> Floats:
+    value = rows.of(given) if isinstance(given, str) else np.full(rows.rows, float(given))
+    if isinstance(given, str) and given in rows.levels:
+        raise DataError(f"{what}: {given!r} holds texts.", where=rows.source or "data")
+    if not np.isfinite(value).all():
+        row = int(np.argmin(np.isfinite(value)))
+        raise DataError(f"a {what} of {value[row]:g} can't be weighed.", where=f"row {row + 1}")
+    return value
 
 
 def weigh(
     effect: Floats,
-    gain: float,
-    cost: float,
+    prices: Prices,
     budget: float | None,
     judged: Judged,
+    judged_prices: Prices,
     cluster: npt.NDArray[Any] | None,
     *,
     seed: int = 0,
 ) -> Whom:
-    """`effect` (m,) is of the rows asked about; `judged` are rows that tell what treating such is worth, with their `cluster`."""
-    least = least_effect(gain, cost)
-    most = affordable(budget, cost, len(effect))
-    above = effect > least
-    limited = bool(above.sum() > most)
+    """`effect` and `prices` (m,) are of the rows asked about; `judged` are rows that tell what treating such is worth, with
+    prices and `cluster` of their own."""
+    picked, limited = prices.chosen(effect, budget)
     if limited:
-        first = np.argsort(-effect, kind="stable")[:most]
-        above = np.zeros(len(effect), bool)
-        above[first] = True
-    # What was learned from fewer rows predicts effects that differ more: of a budget it is the share that carries over.
-    chosen = judged.rank > 1 - above.mean() if limited else judged.effect > least
-    threshold = float(effect[above].min()) if limited and above.any() else least
-    worth = gain * judged.scores - cost
+        # What was learned from fewer rows predicts effects that differ more: of a budget it is the share that carries over.
+        chosen = judged.rank(judged_prices.gain * judged.effect / judged_prices.cost) > 1 - picked.mean()
+    else:
+        chosen, _ = judged_prices.chosen(judged.effect, None)
+    worth = judged_prices.worth(judged.scores)
     share = float(chosen.mean())
     likely = np.zeros(len(chosen), bool)
     likely[np.argsort(-judged.expected.without, kind="stable")[: int(chosen.sum())]] = True
@@ -126,8 +151,9 @@ def weigh(
     }
     instead = beside["by chance"] if limited else beside["all"]
     verdict, words = _judged(value, instead, by_chance if limited else everyone, share, limited)
-    treat = above if verdict == "treat these" else np.full(len(above), verdict == "treat all")
-    return Whom(treat, effect, threshold, float(above.mean()), value, beside, verdict, words)
+    treat = picked if verdict == "treat these" else np.full(len(picked), verdict == "treat all")
+    least = float(effect[picked].min()) if picked.any() else float("nan")
+    return Whom(treat, effect, least, float(picked.mean()), value, beside, verdict, words)
 
 
 def _judged(
