@@ -190,3 +190,19 @@ def test_a_claim_is_said_in_python_as_in_a_plan_file(made):
     assert made({"adjusted": ["season"]}).claim.adjusted_for == ("season",)
     with pytest.raises(UsageError, match="assumed"):
         made("asumed")
+
+
+def test_a_chance_may_be_another_in_each_period():
+    def simulated(**more):
+        models = {"luck": decide.chance(uniform=[0, 1], **more), "gain": "price * luck"}
+        plan = decide.Plan(
+            decide.maximise("gain", horizon=2), {"price": decide.Lever(low=0, high=1)}, models, draws=400
+        )
+        assert decide.Plan.from_json(plan.to_json()).to_json() == plan.to_json()
+        return decide.Simulator(plan).simulate({"price": 1.0}).objective[0]
+
+    same, other = simulated(), simulated(each_period=True)
+    assert same.mean() == pytest.approx(1)
+    assert other.mean() == pytest.approx(1)
+    assert same.var() == pytest.approx(4 / 12, rel=0.01)
+    assert other.var() == pytest.approx(2 / 12, rel=0.15)

@@ -1,5 +1,9 @@
 """Plans as files: PLAN.md says every key, its example is one, and what can't be meant is told with its place."""
 
+import contextlib
+import copy
+import math
+import random
 import re
 import tomllib
 from pathlib import Path
@@ -144,3 +148,46 @@ def test_a_plan_knows_what_it_was_read_from(tmp_path):
         decide.Simulator(again).evaluate(decide.Simulator(plan).now)[0]
         == decide.Simulator(plan).evaluate(decide.Simulator(again).now)[0]
     )
+
+
+def _places(tables, above=()):
+    inside = (
+        tables.items() if isinstance(tables, dict) else enumerate(tables) if isinstance(tables, list) else ()
+    )
+    for key, value in inside:
+        yield (*above, key)
+        yield from _places(value, (*above, key))
+
+
+def test_no_change_of_a_plan_gives_anything_but_a_plan_or_a_fault_in_words():
+    chosen = random.Random(0)
+    junk = [
+        None,
+        0,
+        -1,
+        2.5,
+        math.nan,
+        1e308,
+        10**400,
+        "",
+        "price",
+        "t",
+        "'a'",
+        "(",
+        "1/0",
+        "region",
+        [],
+        ["a"],
+        {},
+        True,
+    ]
+    for _ in range(150):
+        tables = copy.deepcopy(tomllib.loads(EXAMPLE))
+        tables["plan"]["draws"] = 5
+        *above, last = chosen.choice(list(_places(tables)))
+        inside = tables
+        for key in above:
+            inside = inside[key]
+        inside[last] = chosen.choice(junk)
+        with contextlib.suppress(DrivetrainError):
+            decide.Simulator(decide.Plan.from_json(tables)).simulate({})

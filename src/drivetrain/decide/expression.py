@@ -25,6 +25,8 @@ _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<text>'[^']*'|\"[^\"]*\")|(?P<name>[^\W\d]\w*(?:\.\w+)*)"
     r"|`(?P<quoted>[^`]+)`|(?P<sign>\*\*|<=|>=|==|!=|[-+*/^<>(),|]))"
 )
+PERIOD = "t"
+"""What the period is called."""
 COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
 WORDS = ("and", "or", "not")
 BY_ROW = ("sum", "mean", "share", "count", "smallest", "largest")

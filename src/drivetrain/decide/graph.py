@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from drivetrain.decide.nodes.base import Node
 from drivetrain.errors import UsageError, nearest
 
-PERIOD = "t"
-
 
 @dataclass(frozen=True, slots=True)
 class Graph:

@@ -244,7 +244,7 @@ def _promise(plan: Plan, outcomes: Outcomes) -> tuple[Mapping[str, Any], ...]:
     """Of each outcome that levers move, its mean over rows at the proposed setting, with the range of 90 % of the draws."""
     found = list[Mapping[str, Any]]()
     for node in plan.nodes:
-        if plan.depends(node.name):
+        if plan.depends(node.name) and node.name in outcomes.mean:
             values = outcomes.mean[node.name][0]
             each = promised(values, float(values.mean()))
             found.append({

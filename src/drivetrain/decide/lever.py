@@ -18,7 +18,7 @@ from drivetrain.runtime.columns import Columns
 Floats = npt.NDArray[np.float64]
 Kind = Literal["number", "whole", "choice", "switch"]
 KINDS: tuple[str, ...] = get_args(Kind)
-MOST_LISTED = 100_000
+MOST_LISTED, LARGEST = 100_000, 1e100
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +93,7 @@ class Lever:
         return self.observed if isinstance(self.observed, np.ndarray) else None
 
 
+@np.errstate(over="ignore")
 def bounds(lever: Lever, rows: Columns | None = None) -> tuple[Floats, Floats, Floats]:
     """The lowest and highest value that it may have, and what it is now: each (1,), or (rows,) where that differs by row; what
     it is now is NaN where nobody said. The rate of change is in them. Raises UsageError and DataError."""
@@ -267,8 +268,8 @@ def _check_numbers(lever: Lever, where: str) -> None:
         value = getattr(lever, key)
         if value is None or (key == "now" and isinstance(value, str)):
             continue
-        if not isinstance(value, (int, float)) or not math.isfinite(value):
-            raise UsageError(f"{key} = {value!r} is no number.", where=where)
+        if not (isinstance(value, (int, float)) and abs(value) <= LARGEST):
+            raise UsageError(f"{key} = {value!r:.40} is no number to calculate with.", where=where)
     low, high = lever.low, lever.high
     if low is not None and high is not None and low > high:
         raise UsageError(
@@ -278,6 +279,9 @@ def _check_numbers(lever: Lever, where: str) -> None:
         value = getattr(lever, key)
         if value is not None and value <= 0:
             raise UsageError(f"{key} = {number(value)} is not above 0.", where=where)
+    width = max(abs(low or 0.0), abs(high or 0.0))
+    if lever.step is not None and lever.step < 1e-12 * width:
+        raise UsageError(f"step = {number(lever.step)} is lost beside {number(width)}.", where=where)
     if lever.kind == "whole" and (low is None or high is None) and lever.rate is None:
         raise UsageError("a whole number needs low and high.", where=where)
     if lever.kind == "whole" and lever.step is not None and lever.step != round(lever.step):

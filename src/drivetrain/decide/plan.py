@@ -11,8 +11,8 @@ from typing import Any, cast
 
 from drivetrain.arguments import public
 from drivetrain.decide.claim import Claim, weakest
-from drivetrain.decide.expression import Expression, Name, Tree, substituted
-from drivetrain.decide.graph import PERIOD, graph
+from drivetrain.decide.expression import PERIOD, Expression, Name, Tree, substituted
+from drivetrain.decide.graph import graph
 from drivetrain.decide.lever import Lever, checked
 from drivetrain.decide.nodes.base import Node, Scope
 from drivetrain.decide.nodes.formula import Formula, formula

@@ -12,7 +12,7 @@ import numpy as np
 
 from drivetrain import extensions
 from drivetrain.decide.claim import claimed
-from drivetrain.decide.lever import Lever, Rule
+from drivetrain.decide.lever import LARGEST, Lever, Rule
 from drivetrain.decide.nodes.base import Given, Node, found_file
 from drivetrain.decide.objective import Constraint, Objective, constraint, maximise, minimise
 from drivetrain.errors import DrivetrainError, UsageError, nearest
@@ -216,7 +216,7 @@ def _lever(name: str, given: Any, here: _Place) -> Lever:
     if isinstance(now, bool) and table.get("kind") != "switch":
         raise UsageError("this must be a value, or a column's name.", where=here.at(*place, "now"))
     if now is not None and not isinstance(now, str):
-        table["now"] = float(now)
+        table["now"] = float(now) if abs(now) <= LARGEST else now
     if "observed" in table:
         table["observed"] = _observed(table["observed"], here, *place, "observed")
     return Lever(name, **table)

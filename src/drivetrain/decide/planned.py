@@ -14,8 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.decide.calculate import calculate, gradient
-from drivetrain.decide.expression import Call, Expression, Number
-from drivetrain.decide.graph import PERIOD
+from drivetrain.decide.expression import PERIOD, Call, Expression, Number
 from drivetrain.decide.nodes.formula import Formula
 from drivetrain.decide.nodes.table import Table
 from drivetrain.decide.objective import Constraint, Objective

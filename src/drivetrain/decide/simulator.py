@@ -15,8 +15,7 @@ import numpy.typing as npt
 from drivetrain.arguments import public
 from drivetrain.decide import views
 from drivetrain.decide.calculate import calculate
-from drivetrain.decide.expression import Expression
-from drivetrain.decide.graph import PERIOD
+from drivetrain.decide.expression import PERIOD, Expression
 from drivetrain.decide.lever import bounds, extrapolates, snap, values_of
 from drivetrain.decide.nodes.base import Node
 from drivetrain.decide.objective import Constraint, Objective
@@ -49,8 +48,9 @@ class Measured:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Outcomes:
-    """`mean`: name -> (S, D), over the rows, in the period asked for; `objectives` (K, S, D), over rows and horizon; `measured` is
-    made of these. `extrapolates`: lever -> (S, 1) or (S, R), where its setting is beyond what was observed."""
+    """`mean`: name of each outcome that is a number -> (S, D), over the rows, in the period asked for; `objectives` (K, S, D), over
+    rows and horizon; `measured` is made of these. `extrapolates`: lever -> (S, 1) or (S, R), where its setting is beyond what was
+    observed."""
 
     mean: dict[str, Floats]
     objectives: Floats
@@ -85,6 +85,7 @@ class Outcomes:
         ]
 
 
+@np.errstate(all="ignore")
 def _spread(values: Floats) -> dict[str, float]:
     low, high = np.quantile(values, [0.05, 0.95])
     return {"mean": float(values.mean()), "low": float(low), "high": float(high)}
@@ -206,7 +207,7 @@ class Simulator:
             raise UsageError(
                 f"{len(x):,} settings at once are too many.", where="levers", fix="Use measure(x)."
             )
-        names = frozenset(each.name for each in self.plan.nodes)
+        names = frozenset(each.name for each in self.plan.nodes if not each.levels)
         measured, objectives, means = self._run(given, names, t, {})
         return Outcomes(means, objectives, measured, self.extrapolates(x), partial(self.values, x, t))
 
@@ -267,6 +268,7 @@ class Simulator:
 
     # The work
 
+    @np.errstate(all="ignore")  # What isn't finite is looked for at the end.
     def _run(
         self, given: dict[str, Floats], shown: frozenset[str], t: int, held: Mapping[str, Floats]
     ) -> tuple[Measured, Floats, dict[str, Floats]]:

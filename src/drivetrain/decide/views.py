@@ -76,6 +76,7 @@ class Bar:
         return abs(self.at_high - self.at_low)
 
 
+@np.errstate(all="ignore")
 def curve(simulator: Simulator, lever: str, *, at: Setting | None = None, points: int = 41) -> Curve:
     """Raises UsageError for an unknown lever, and one without bounds."""
     which = simulator.plan.lever(lever)
@@ -114,6 +115,7 @@ def surface(simulator: Simulator, a: str, b: str, *, at: Setting | None = None, 
     )
 
 
+@np.errstate(all="ignore")
 def tornado(simulator: Simulator, at: Setting | None = None) -> list[Bar]:
     """What is uncertain of its own accord, each held at its 5 % and its 95 % point while the others vary, widest first. One
     that differs by row is held there in all rows at once."""

@@ -11,7 +11,7 @@ import numpy as np
 from drivetrain.arguments import public
 from drivetrain.decide.calculate import calculate
 from drivetrain.decide.claim import Claim, claimed
-from drivetrain.decide.expression import Expression, over_rows, parse
+from drivetrain.decide.expression import PERIOD, Expression, over_rows, parse
 from drivetrain.decide.nodes.base import Floats, Given, Node, Plain, Scope, described
 from drivetrain.decide.texts import check_texts
 from drivetrain.decide.world import World
@@ -19,7 +19,7 @@ from drivetrain.errors import DataError, UsageError, nearest
 from drivetrain.figures import counted
 from drivetrain.runtime.columns import read_columns
 
-KEYS = frozenset({"chance", "each_row"})
+KEYS = frozenset({"chance", "each_row", "each_period"})
 
 
 def _normal(u: Floats, mean: Floats, sd: Floats) -> Floats:
@@ -107,13 +107,15 @@ def _fits(law: str, given: Sequence[Floats]) -> bool:
             return bool(np.all((a >= 0) & (a <= 1)))
 
 
+LARGEST = 1e100
 FORMS = (*LAWS, "choice", "samples")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chance(Plain):
     """`law` of LAWS with its `parameters`, each an expression; or "samples": one of `values`, of `texts` their places, with
-    the chances `shares`, in the order of the values. The same for all rows of a draw, or `each_row` on its own.
+    the chances `shares`, in the order of the values. The same for all rows and periods of a draw, or another for `each_row`,
+    `each_period`.
     """
 
     name: str
@@ -123,6 +125,7 @@ class Chance(Plain):
     shares: Floats = field(default_factory=lambda: np.zeros(0))
     texts: tuple[str, ...] = ()
     each_row: bool = False
+    each_period: bool = False
     claim: Claim = field(default_factory=Claim)
     unit: str = ""
     known: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]], repr=False)
@@ -133,7 +136,8 @@ class Chance(Plain):
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(name for each in self.parameters for name in each.names))
+        names = [name for each in self.parameters for name in each.names]
+        return tuple(dict.fromkeys([*names, *([PERIOD] if self.each_period else [])]))
 
     @property
     def each_row_alone(self) -> bool:
@@ -145,7 +149,8 @@ class Chance(Plain):
         return replace(self, known=scope.levels)
 
     def draw(self, values: Mapping[str, Floats], world: World) -> Floats:
-        u = world.uniform(self.name, each_row=self.each_row)
+        name = f"{self.name} {int(values[PERIOD].item())}" if self.each_period else self.name
+        u = world.uniform(name, each_row=self.each_row)
         if self.law not in LAWS:
             edges = np.cumsum(self.shares)[:-1] / self.shares.sum()
             return self.values[np.searchsorted(edges, u, side="right")]
@@ -170,7 +175,8 @@ class Chance(Plain):
                 if same
                 else {"choice": {"values": values, "shares": self.shares.tolist()}}
             )
-        return described(self, {"chance": kind} | ({"each_row": True} if self.each_row else {}))
+        own = {key: True for key in ("each_row", "each_period") if getattr(self, key)}
+        return described(self, {"chance": kind} | own)
 
 
 def _plain(expression: Expression) -> Any:
@@ -181,12 +187,15 @@ def _plain(expression: Expression) -> Any:
 
 
 @public
-def chance(*, each_row: bool = False, claim: object = None, unit: str = "", **law: Any) -> Chance:
+def chance(
+    *, each_row: bool = False, each_period: bool = False, claim: object = None, unit: str = "", **law: Any
+) -> Chance:
     """A node by chance, as in a plan: chance(normal=[0.1, 0.02]). Raises UsageError."""
-    return _made("", law, "chance", each_row, claimed(claim), unit)
+    made = _made("", law, "chance", claimed(claim), unit)
+    return replace(made, each_row=each_row, each_period=each_period)
 
 
-def _made(name: str, laws: Mapping[str, Any], where: str, each_row: bool, claim: Claim, unit: str) -> Chance:
+def _made(name: str, laws: Mapping[str, Any], where: str, claim: Claim, unit: str) -> Chance:
     if len(laws) != 1:
         raise UsageError(f"a chance has one law: {', '.join(FORMS)}.", where=where)
     kind, said = next(iter(laws.items()))
@@ -194,7 +203,7 @@ def _made(name: str, laws: Mapping[str, Any], where: str, each_row: bool, claim:
         parameters = _parameters(kind, said, where)
         if claim == Claim() and not any(each.names for each in parameters):
             claim = Claim("definition")
-        return Chance(name, kind, parameters, each_row=each_row, claim=claim, unit=unit)
+        return Chance(name, kind, parameters, claim=claim, unit=unit)
     if kind not in FORMS:
         raise UsageError(
             f"there is no law {kind!r}.", where=where, fix=nearest(kind, FORMS) or f"There are {', '.join(FORMS)}."
@@ -202,7 +211,7 @@ def _made(name: str, laws: Mapping[str, Any], where: str, each_row: bool, claim:
     values, shares = (said, None) if kind == "samples" else _choice(said, where)
     if claim == Claim():
         claim = Claim("definition")
-    return _sampled(name, values, shares, where, each_row, claim, unit)
+    return _sampled(name, values, shares, where, claim, unit)
 
 
 def _parameters(law: str, said: Any, where: str) -> tuple[Expression, ...]:
@@ -214,7 +223,7 @@ def _parameters(law: str, said: Any, where: str) -> tuple[Expression, ...]:
             f"{law} has {counted(len(names), 'parameter', 'parameters')}: {', '.join(names)}.", where=where,
         )  # fmt: skip
     for each in given:
-        if not isinstance(each, str) and not (isinstance(each, (int, float)) and np.isfinite(float(each))):
+        if not isinstance(each, str) and not (isinstance(each, (int, float)) and abs(each) <= LARGEST):
             raise UsageError(f"a parameter is a number or an expression, not {each!r:.40}.", where=where)
     found = tuple(parse(each if isinstance(each, str) else repr(float(each)), where=where) for each in given)
     if not any(each.names for each in found) and not _fits(law, [calculate(each, {}) for each in found]):
@@ -230,12 +239,9 @@ def _choice(said: Any, where: str) -> tuple[Any, Any]:
     return said["values"], said["shares"]
 
 
-def _sampled(
-    name: str, values: Any, shares: Any, where: str, each_row: bool, claim: Claim, unit: str
-) -> Chance:
-    given = (
-        [] if isinstance(values, (str, Mapping)) or values is None else list(cast("Sequence[Any]", values))
-    )
+def _sampled(name: str, values: Any, shares: Any, where: str, claim: Claim, unit: str) -> Chance:
+    listed: Any = cast("Any", values).tolist() if isinstance(values, np.ndarray) else values
+    given = list(cast("Sequence[Any]", listed)) if isinstance(listed, (list, tuple)) else []
     if not given:
         raise UsageError("the values are a list of numbers, or of texts.", where=where)
     texts = all(isinstance(each, str) for each in given)
@@ -243,7 +249,7 @@ def _sampled(
     try:
         found = np.array([levels.index(each) for each in given] if texts else given, np.float64)
         weights = np.ones(len(found)) if shares is None else np.array(shares, np.float64)
-    except (TypeError, ValueError) as fault:
+    except (TypeError, ValueError, OverflowError) as fault:
         raise UsageError("the values are numbers or texts, and the shares numbers.", where=where) from fault
     if (missing := np.flatnonzero(~np.isfinite(found))).size:
         raise UsageError(f"value {missing[0] + 1} is missing.", where=where)
@@ -255,14 +261,18 @@ def _sampled(
         raise UsageError(f"the shares add up to {weights.sum():g}, not to 1.", where=where)
     order = np.argsort(found, kind="stable")
     return Chance(
-        name, "samples", values=found[order], shares=weights[order], texts=levels, each_row=each_row,
+        name, "samples", values=found[order], shares=weights[order], texts=levels,
         claim=claim, unit=unit,
     )  # fmt: skip
 
 
 def read(given: Given) -> Node:
-    said, each_row = given.table["chance"], given.table.get("each_row", False)
-    if not isinstance(said, Mapping) or not isinstance(each_row, bool):
+    said: Any = given.table["chance"]
+    own: dict[str, bool] = {key: given.table.get(key, False) for key in ("each_row", "each_period")}
+    for key, value in own.items():
+        if not isinstance(value, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise UsageError(f"{key} is true or false.", where=given.where)
+    if not isinstance(said, Mapping):
         raise UsageError(
             "this must be a law.", where=given.where, fix="Write chance = { normal = [0.1, 0.02] }."
         )
@@ -272,4 +282,4 @@ def read(given: Given) -> Node:
         if {*from_file} != {"file", "column"}:
             raise UsageError("samples are a list, or of a file and a column.", where=given.where)
         law["samples"] = read_columns(given.file(from_file["file"])).plain(str(from_file["column"]))
-    return _made(given.name, law, given.where, each_row, given.claim, given.unit)
+    return replace(_made(given.name, law, given.where, given.claim, given.unit), **own)

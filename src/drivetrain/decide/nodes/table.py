@@ -18,6 +18,7 @@ from drivetrain.figures import number
 from drivetrain.runtime.columns import read_columns
 
 KEYS = frozenset({"table"})
+LARGEST = 1e100
 FORM = 'Write table = { x = "price", points = [[20, 100], [30, 80]] }, or { file = "curve.csv", x = "price", y = "demand" }.'
 
 
@@ -100,12 +101,16 @@ def _made(name: str, x: str, points: Sequence[Any], claim: Claim, unit: str, whe
 
 def _pairs(points: Sequence[Any]) -> list[Sequence[Any]]:
     listed = cast("Any", points).tolist() if isinstance(points, np.ndarray) else points
-    some = [cast("Sequence[Any]", each) for each in listed if isinstance(each, (list, tuple))]
+    if not isinstance(listed, (list, tuple)):
+        return []
+    some = [
+        cast("Sequence[Any]", each) for each in cast("list[Any]", listed) if isinstance(each, (list, tuple))
+    ]
     return [each for each in some if len(each) == 2]
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and bool(np.isfinite(float(value)))
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= LARGEST
 
 
 def read(given: Given) -> Node:
