@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.decide.calculate import calculate
-from drivetrain.decide.expression import BY_ROW, Call, Expression, Name, Number, Tree, parts
-from drivetrain.decide.graph import PERIOD
+from drivetrain.decide.expression import BY_ROW, PERIOD, Call, Expression, Name, Number, Tree, parts
 from drivetrain.decide.nodes.base import Node
 from drivetrain.decide.objective import Objective
 from drivetrain.decide.plan import Plan

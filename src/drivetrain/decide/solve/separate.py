@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from drivetrain.decide.expression import BY_ROW, Call, Expression, Name, Number, Tree
-from drivetrain.decide.graph import PERIOD
+from drivetrain.decide.expression import BY_ROW, PERIOD, Call, Expression, Name, Number, Tree
 from drivetrain.decide.nodes.base import Node
 from drivetrain.decide.nodes.formula import Formula
 from drivetrain.decide.plan import Plan
