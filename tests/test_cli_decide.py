@@ -56,6 +56,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     """Run the verb with a decision that is made already."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setattr(progress, "SILENT", 600.0)  # However slow the machine.
     monkeypatch.setattr(decide, "decide", lambda plan, progress=None: Made(), raising=False)
     monkeypatch.setattr(decide, "open_decision", lambda path: Made(), raising=False)
     monkeypatch.setattr(decide, "outcomes", lambda made, rows: Told(HELD), raising=False)

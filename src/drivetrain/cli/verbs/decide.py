@@ -72,7 +72,8 @@ def act(options: Namespace) -> Reply:
             found = None if again.decision is None else again.decision.to_json()
             return {"replayed": again.to_json(), "decision": found}, 0 if again.same else 3
         held = decide.outcomes(decision, options.outcomes) if options.outcomes else None
-        stage("Drawing the page")
+        if options.html:
+            stage("drawing the page")
         _write(decision, held, options)
     return ({"held": held.to_json()} if held else decision.to_json()), 0
 
