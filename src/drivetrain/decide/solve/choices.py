@@ -1,4 +1,4 @@
-"""Sums of tables to the best combination, with a bound: by CP-SAT where it is installed, else by HiGHS."""
+"""Sums of tables to the best combination, with a bound: by HiGHS, and by CP-SAT where that leaves a gap and this is installed."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from drivetrain.decide.solve.tables import Tabled, how_many
 
 Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.intp]
+CLOSE = 1e-7
+"""Relative: a gap that is none."""
 
 
 def choices(
@@ -28,9 +30,14 @@ def choices(
     seed: int = 0,
     by: str = "",
 ) -> Point:
-    """The places `x` (n,) with the least `objective` where all `constraints` are at most 0. `by` "cp-sat" or "highs"; "": the
-    first that is installed. Raises Infeasible, and UsageError where nothing was found in time."""
-    by = by or ("cp-sat" if cpsat.installed() else "highs")
+    """The places `x` (n,) with the least `objective` where all `constraints` are at most 0. `by` "cp-sat" or "highs"; "": HiGHS,
+    and where that leaves a gap CP-SAT, if it is installed. Raises Infeasible, and UsageError where nothing was found in time."""
+    if not by:
+        found = choices(objective, constraints, sizes, seconds=seconds, seed=seed, by="highs")
+        if found.certificate.value <= CLOSE * (1 + abs(found.value)) or not cpsat.installed():
+            return found
+        other = choices(objective, constraints, sizes, seconds=seconds, seed=seed, by="cp-sat")
+        return other if other.certificate.value < found.certificate.value else found
     if by == "cp-sat":
         places, bound = cpsat.cpsat(objective, constraints, sizes, seconds=seconds, seed=seed)
         if places is None:
@@ -46,7 +53,7 @@ def choices(
     gap = max(value - bound, 0.0)
     name = "CP-SAT" if by == "cp-sat" else "HiGHS"
     many = how_many(sizes)
-    if gap <= 1e-7 * (1 + abs(value)):
+    if gap <= CLOSE * (1 + abs(value)):
         words = f"None of {many} combinations is better ({name}, branch and bound on the tables of {len(sizes)} levers)."
     else:
         words = f"None of {many} combinations is better by more than {gap:.4g}; {name} was stopped after {seconds:g} s."

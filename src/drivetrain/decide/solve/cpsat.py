@@ -1,5 +1,5 @@
-"""Sums of tables by CP-SAT of OR-tools, where the extra `combinations` is installed: quicker than HiGHS on many choices that work
-together."""
+"""Sums of tables by CP-SAT of OR-tools, where the extra `combinations` is installed: a second try where HiGHS leaves a gap, for it
+reasons about choices where relaxing them to shares says little."""
 
 from __future__ import annotations
 

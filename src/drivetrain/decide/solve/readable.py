@@ -54,11 +54,13 @@ def readable(rows: RowProblem, columns: Sequence[Column], depth: int, *, seed: i
         )
     count = len(rows.lower)
     columns_of = {column.name: column.values for column in columns}
-    shared = _shared(rows)
+    shared: _Asking | _Known = _shared(rows)
     rough = shared.rough(GRID if shared.levels is None else len(shared.levels))
     table = _table(rough or shared)
     if rough is None and shared.levels is not None:
         shared = _Known(shared, table)
+    elif rough is not None and (shared.levels is not None or not len(rows.limits)):
+        shared.roughly = _Known(rough, table)
     prices = priced(table, rows.names).prices if len(rows.limits) else np.zeros(0)
     least = max(int(np.ceil(SHARE * count)), 1)
     best: tuple[Point, Tree, Places] | None = None
@@ -161,6 +163,7 @@ class _Asking:
 
     def __init__(self, rows: RowProblem, bounds: tuple[float, float]) -> None:
         self.asked, self.bounds = Asked(rows), bounds
+        self.roughly: RowProblem | None = None
         count = len(rows.lower)
         self.lower, self.upper = np.full(count, bounds[0]), np.full(count, bounds[1])
         self.limits, self.names, self.levels = rows.limits, rows.names, rows.levels
@@ -174,11 +177,11 @@ class _Asking:
         return self.asked.rows.part(rows)
 
     def rough(self, settings: int) -> RowProblem | None:
-        found = self.asked.rows.rough(settings)
-        return None if found is None else _Asking(found, self.bounds)
+        found = None if self.roughly is not None else self.asked.rows.rough(settings)
+        return self.roughly if found is None else _Asking(found, self.bounds)
 
 
-def _shared(rows: RowProblem) -> RowProblem:
+def _shared(rows: RowProblem) -> _Asking:
     low, high = float(rows.lower.max()), float(rows.upper.min())
     if low > high:
         raise UsageError(
@@ -189,15 +192,15 @@ def _shared(rows: RowProblem) -> RowProblem:
 
 
 class _Known:
-    """A RowProblem of a lever in steps, of which everything was asked."""
+    """A RowProblem of which everything that will be asked is in a table."""
 
     def __init__(self, rows: RowProblem, table: Table) -> None:
-        assert rows.levels is not None
         self.lower, self.upper, self.levels = rows.lower, rows.upper, rows.levels
         self.limits, self.names, self.table = rows.limits, rows.names, table
+        self.settings = table.x[:, 0]
 
     def value(self, x: Floats) -> tuple[Floats, Floats]:
-        at = np.clip(np.searchsorted(self.levels, x), 0, len(self.levels) - 1)
+        at = np.clip(np.searchsorted(self.settings, x), 0, len(self.settings) - 1)
         uses = [np.take_along_axis(each, at, 0) for each in self.table.uses]
         return np.take_along_axis(self.table.value, at, 0), np.stack(uses) if uses else np.zeros(
             (0, *x.shape)
