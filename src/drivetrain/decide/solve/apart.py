@@ -13,11 +13,14 @@ import numpy.typing as npt
 from drivetrain.decide.calculate import calculate
 from drivetrain.decide.expression import BY_ROW, PERIOD, Call, Expression, Name, Number, Tree, parts
 from drivetrain.decide.nodes.base import Node
+from drivetrain.decide.nodes.formula import Formula
+from drivetrain.decide.nodes.table import Table
 from drivetrain.decide.objective import Objective
 from drivetrain.decide.plan import Plan
 from drivetrain.decide.planned import Planned
 from drivetrain.decide.problem import Problem
 from drivetrain.decide.simulator import Simulator
+from drivetrain.decide.solve.curvature import UNKNOWN, Shape, shape_of
 from drivetrain.decide.solve.separate import Separation, Summed
 from drivetrain.decide.world import World
 from drivetrain.errors import DataError, UsageError
@@ -85,6 +88,30 @@ class Apart:
         found.wide = FEW
         return found
 
+    @property
+    def convex(self) -> bool:
+        """Whether by their formulas value, uses and each row's own constraints are convex in the lever, in each row and draw."""
+        nodes = {node.name: node for node in self.plan.nodes}
+
+        def named(name: str) -> Shape | Tree:
+            if name == self.lever:
+                return Shape("affine", float(self.lower.min()), float(self.upper.max()))
+            if name in self.values:
+                return Shape("constant", float(self.values[name].min()), float(self.values[name].max()))
+            node = nodes.get(name)
+            if isinstance(node, Formula):
+                return node.expression.tree
+            moved = node is not None and self.lever in self.plan.graph.above[name]
+            return UNKNOWN if moved else Shape("constant")
+
+        bent = [shape_of(each.tree, named) for each in (self.terms.value, *self.terms.uses)]
+        fits = [each.convex if factor > 0 else each.concave for each, factor in zip(bent, self.terms.factors)]
+        return (
+            self.levels is None
+            and all(fits)
+            and all(shape_of(each.tree, named).convex for each in self.terms.own)
+        )
+
     def value(self, x: Floats) -> tuple[Floats, Floats]:
         """Of settings (S, R): what is minimised (S, R), inf where a row's own constraint is broken, and uses (C, S, R)."""
         settings, rows = x.shape
@@ -138,9 +165,6 @@ class Apart:
 
 def _by_chance(node: Node) -> bool:
     """Whether its outcome may differ from draw to draw by more than its inputs do."""
-    from drivetrain.decide.nodes.formula import Formula
-    from drivetrain.decide.nodes.table import Table
-
     return not isinstance(node, (Formula, Table))
 
 

@@ -23,7 +23,7 @@ def solve(problem: Problem, *, seed: int) -> Solution:
     rows = apart(problem)
     if rows is None:
         raise UsageError("the rows of this plan can't be solved each by itself.")
-    return solution(problem, separable(rows), rows.names)
+    return solution(problem, separable(rows, convex=rows.convex), rows.names)
 
 
 def solution(problem: Problem, point: Point, names: tuple[str, ...], notes: tuple[str, ...] = ()) -> Solution:
