@@ -176,7 +176,7 @@ def test_what_can_not_be_tested_is_refused() -> None:
         (lambda: evidence.permutation_test([1, 2, 3], ["a", "b", "c"]), "no one difference"),
         (lambda: evidence.permutation_test([1, 2], [0, 1], tail="left"), "one of both, above, below"),  # type: ignore[arg-type]
         (lambda: evidence.simulate_null(lambda _: math.nan, 1), "NaN"),
-        (lambda: evidence.difference([1], [1, 2]), "a has 1 rows: 2 are the fewest"),
+        (lambda: evidence.difference([1], [1, 2]), "a has 1 row: 2 are the fewest"),
         (lambda: evidence.difference([1, 2], ["1", "two"]), r"b can't be read .* \('two' in row 2\)"),
         (lambda: evidence.difference([[1, 2]], [1, 2]), "shape"),
         (lambda: evidence.together([1, 2, 3, 4], {}), "no column"),
@@ -194,7 +194,7 @@ def test_what_can_not_be_tested_is_refused() -> None:
         (lambda: evidence.boundary(-1, 3), "0 at least"),
         (lambda: evidence.permutation_test([1, 2], [0, np.nan]), "groups hold NaN"),
         (lambda: evidence.permutation_test([1, 2], [0, 1, 1]), "don't fit 2 rows"),
-        (lambda: evidence.running_difference([1, 2], [0], tightest=9), "treated has 1 rows, not 2"),
+        (lambda: evidence.running_difference([1, 2], [0], tightest=9), "treated has 1 row, not 2"),
         (lambda: evidence.difference([1, np.inf], [1, 2]), "row 2: a holds inf"),
         (lambda: evidence.difference([1, 2], [1, 2], clusters=([1, 2], [3, 4])), "too few"),
         (lambda: evidence.bootstrap(np.mean, [1, 2], [1]), "not beside"),

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.errors import DataError
+from drivetrain.figures import counted
 
 Floats = npt.NDArray[np.float64]
 Column = Any
@@ -23,10 +24,13 @@ def numbers(values: Column, name: str, *, least: int = 1, rows: int | None = Non
         raise DataError(f"{name} has shape {found.shape}.", fix="Give one number for each row.")
     if rows is not None and len(found) != rows:
         raise DataError(
-            f"{name} has {len(found):,} rows, not {rows:,}.", fix="Give columns of the same rows."
+            f"{name} has {counted(len(found), 'row', 'rows')}, not {rows:,}.",
+            fix="Give columns of the same rows.",
         )
     if len(found) < least:
-        raise DataError(f"{name} has {len(found):,} rows: {least:,} are the fewest that tell anything.")
+        raise DataError(
+            f"{name} has {counted(len(found), 'row', 'rows')}: {least:,} are the fewest that tell anything."
+        )
     if not np.isfinite(found).all():
         row = int(np.argmin(np.isfinite(found))) + 1
         raise DataError(

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
 from drivetrain.arguments import public
 from drivetrain.errors import DataError, UsageError
@@ -14,8 +13,6 @@ from drivetrain.evidence.given import Column, labels, outcome_of
 from drivetrain.evidence.normal import STANDARD, t_quantile
 from drivetrain.figures import percent
 from drivetrain.metrics.estimate import FEWEST_GROUPS, Estimate
-
-Rows = npt.NDArray[np.int64]
 
 
 @public
@@ -56,6 +53,8 @@ def bootstrap(
     method = f"bootstrap, {percent(confidence, 0)}, {times:,} resamples of {what}"
     if min(map(len, drawers)) < 2 or (clusters is not None and count < FEWEST_GROUPS):
         return Estimate(value, math.nan, math.nan, method, n)
+    free = count - len(drawers)
+    beyond = STANDARD.cdf(-math.sqrt(count / free) * t_quantile((1 + confidence) / 2, free))
     generator, found = np.random.default_rng(seed), np.empty(times)
     for time in range(times):
         drawn = np.concatenate([pool[generator.integers(0, len(pool), len(pool))] for pool in drawers])
@@ -65,7 +64,5 @@ def bootstrap(
     known = found[np.isfinite(found)]
     if len(known) < 0.9 * times or not math.isfinite(value):
         return Estimate(value, math.nan, math.nan, method, n)
-    free = count - len(drawers)
-    beyond = STANDARD.cdf(-math.sqrt(count / free) * t_quantile((1 + confidence) / 2, free))
     low, high = np.quantile(known, [beyond, 1 - beyond])
     return Estimate(value, float(low), float(high), method, n)

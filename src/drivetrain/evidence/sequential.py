@@ -90,9 +90,9 @@ def running_mean(
     x: Column, *, tightest: int, sd: float | None = None, confidence: float = 0.95, what: str = ""
 ) -> Running:
     """The mean of (n,) numbers in the order in which they came. `tightest`, said beforehand: after about so many the interval is
-    narrowest. Where `sd` isn't known it is estimated on the way, and the interval begins at 30 or, of what
-    is skewed, later (Waudby-Smith, Arbour, Sinha,
-    Kennedy and Ramdas, 2024, Annals of Statistics 52:2613-2640: exact as n grows). Raises DataError, UsageError."""
+    narrowest. Where `sd` isn't known it is estimated on the way, and the interval begins at 30 or, of what is skewed, later
+    (Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, 2024, Annals of Statistics 52:2613-2640: exact as n grows). Raises
+    DataError, UsageError."""
     values = numbers(x, "x")
     if tightest < 1 or not 0 < confidence < 1:
         raise UsageError(
