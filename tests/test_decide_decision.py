@@ -138,7 +138,7 @@ def test_it_is_read_back_as_it_was_written(folder: Path) -> None:
     assert held.holds
     assert held.value >= 0.4
     assert held.value == pytest.approx(held.bound + held.slack)
-    assert {each["name"] for each in made.promise} == {"buys", "profit"}
+    assert {each.name for each in made.promise} == {"buys", "profit"}
 
 
 def test_the_same_plan_decides_the_same_again_from_its_file_alone(folder: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from drivetrain import decide
 from drivetrain.decide.nodes.learn import learned
-from drivetrain.errors import DataError, UsageError
+from drivetrain.errors import DataError, DrivetrainError, UsageError
 from drivetrain.records import Outcome, Record, Store, open_store
 
 COST = 20.0
@@ -193,3 +193,35 @@ def test_a_belief_is_brought_up_to_date() -> None:
         decide.learn_from(before, {"rate": [1]}, beliefs=["rates"])
     with pytest.raises(UsageError, match="no model of this plan is learned"):
         decide.learn_from(before, {"rate": [1]})
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("replay",), {}),
+        (("replay", "plan"), "profit"),
+        (("replay", "plan"), {"models": 3}),
+        (("replay", "files"), [1]),
+        (("replay", "versions"), [1]),
+        (("promise",), [{"name": "buys"}]),
+        (("rows",), 0),
+        (("objective", "expression"), "profit +"),
+        (("objective", "expression"), "__import__('os')"),
+    ],
+)
+def test_a_file_that_was_tampered_with_is_told_and_never_a_traceback(
+    decision: decide.Decision, place: tuple[str, ...], value: Any
+) -> None:
+    told = decision.to_json()
+    inner = told
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = value
+
+    def use() -> None:
+        made, rows = decide.Decision.from_json(told), {"price": [40.0, 30], "buys": [1.0, 0]}
+        decide.outcomes(made, rows)
+        decide.learn_from(made, rows)
+
+    with pytest.raises(DrivetrainError):
+        use()

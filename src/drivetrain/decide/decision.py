@@ -148,6 +148,46 @@ class Turning:
 
 
 @dataclass(frozen=True, slots=True)
+class Outlook:
+    """What is promised of an outcome: its mean over rows at the proposed setting, and the range of 90 % of the draws."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+    unit: str
+    over: str = "mean"
+
+
+@dataclass(frozen=True, slots=True)
+class Hashed:
+    """A file, by what it held."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bundled:
+    """A bundle, by the hash that it has."""
+
+    path: str
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What a decision was made of: the tables of its `plan`, the `folder` that its paths start from, what they held, and
+    `versions`."""
+
+    plan: Mapping[str, Any]
+    folder: str
+    files: tuple[Hashed, ...]
+    bundles: tuple[Bundled, ...]
+    versions: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """See `FORMAT.md`, which says each key."""
 
@@ -169,9 +209,9 @@ class Decision:
     worst: Json | None
     try_first: Json | None
     charts: Json
-    promise: tuple[Json, ...]
+    promise: tuple[Outlook, ...]
     notes: tuple[str, ...]
-    replay: Json
+    replay: Recipe
     decided: str
     seconds: float = 0.0
     format: str = FORMAT
@@ -196,7 +236,10 @@ class Decision:
                 f"a decision of version {version!r}, and {VERSION} is the newest known here.", where=where,
                 fix="Install a newer drivetrain.",
             )  # fmt: skip
-        return from_wire(cls, {**found, "where": where}, where)
+        made = from_wire(cls, {**found, "where": where}, where)
+        if min(made.rows, made.draws) < 1:
+            raise DataError("a decision is of one row and one draw at least.", where=where)
+        return made
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write it, whole or not at all."""

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.decide.beyond import Beyond
-from drivetrain.decide.decision import Asked, Decision, Judged, Moved, Rests, Result
+from drivetrain.decide.decision import Asked, Decision, Judged, Moved, Outlook, Rests, Result
 from drivetrain.decide.gains import Corrected, corrected, estimated, promised
 from drivetrain.decide.lever import Lever
 from drivetrain.decide.moves import moved, plain
@@ -240,16 +240,14 @@ def _of_statistic(objective: Objective, what: str, draws: str) -> str:
     return f"{most}{unit} of {what}, {ends.get(statistic.kind, f'on average over {draws}')}"
 
 
-def _promise(plan: Plan, outcomes: Outcomes) -> tuple[Mapping[str, Any], ...]:
+def _promise(plan: Plan, outcomes: Outcomes) -> tuple[Outlook, ...]:
     """Of each outcome that levers move, its mean over rows at the proposed setting, with the range of 90 % of the draws."""
-    found = list[Mapping[str, Any]]()
+    found = list[Outlook]()
     for node in plan.nodes:
         if plan.depends(node.name) and node.name in outcomes.mean:
             values = outcomes.mean[node.name][0]
             each = promised(values, float(values.mean()))
-            found.append({
-                "name": node.name, "value": each.value, "low": each.low, "high": each.high, "unit": node.unit, "over": "mean",
-            })  # fmt: skip
+            found.append(Outlook(node.name, each.value, each.low, each.high, node.unit))
     return tuple(found)
 
 

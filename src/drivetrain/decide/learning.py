@@ -43,7 +43,8 @@ def learn_from(
     Raises UsageError where nothing can be learned from these rows, and DataError for what is wrong with them.
     """
     tables, folder = _tables(of)
-    models = cast("dict[str, dict[str, Any]]", tables["models"])
+    Plan.from_json(tables, folder)  # Which says what is wrong with them.
+    models = cast("dict[str, dict[str, Any]]", tables.get("models", {}))
     learns = {name: table["learn"] for name, table in models.items() if "learn" in table}
     names = {key for each in learns.values() for key in _names(each)} | {*beliefs}
     rows = columns_of(
@@ -68,7 +69,7 @@ def learn_from(
         )  # fmt: skip
     for name in taught:
         _teach(name, models[name], rows, folder, claim, seed)
-    for name, table in cast("dict[str, dict[str, Any]]", tables["levers"]).items():
+    for name, table in cast("dict[str, dict[str, Any]]", tables.get("levers", {})).items():
         _tried(table, name, rows, folder)
     return Plan.from_json(tables, folder)
 
@@ -76,8 +77,7 @@ def learn_from(
 def _tables(of: Plan | Decision) -> tuple[dict[str, Any], Path]:
     if isinstance(of, Plan):
         return copy.deepcopy(of.to_json()), Path(of.folder)
-    made = cast("dict[str, Any]", of.replay)
-    return copy.deepcopy(cast("dict[str, Any]", made["plan"])), Path(str(made.get("folder", "")))
+    return copy.deepcopy(dict(of.replay.plan)), Path(of.replay.folder)
 
 
 def _names(learn: Mapping[str, Any]) -> list[str]:

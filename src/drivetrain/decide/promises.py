@@ -10,7 +10,7 @@ from typing import Any, Literal, cast
 import numpy as np
 
 from drivetrain.decide.calculate import calculate
-from drivetrain.decide.decision import LEVEL, Decision, Promised
+from drivetrain.decide.decision import LEVEL, Decision, Outlook, Promised
 from drivetrain.decide.expression import parse
 from drivetrain.decide.recorded import Given, columns_of
 from drivetrain.decide.wire import to_wire
@@ -67,10 +67,10 @@ def outcomes(
     store of records, of which see `columns_of`. The objective is computed from the columns where all that it is made of is among
     them, or from its own. Raises DataError where nothing that was promised is among them.
     """
-    names = [str(each["name"]) for each in decision.promise]
+    names = [each.name for each in decision.promise]
     wanted = dict.fromkeys([*names, *(lever.name for lever in decision.levers)])
     rows = columns_of(given, wanted, model=model, outcome=outcome, of=of, since=since, until=until)
-    found = [_held(each, rows) for each in decision.promise if each["name"] in rows.names]
+    found = [_held(each, rows) for each in decision.promise if each.name in rows.names]
     objective = _objective(decision, rows)
     if objective is None and not found:
         fix = nearest(rows.names[0], names) or f"It promised {', '.join(names)}."
@@ -96,16 +96,13 @@ def outcomes(
     return Kept(words, rows.rows, verdict, tuple(told))
 
 
-def _held(promise: Mapping[str, Any], rows: Columns) -> Came:
-    name = str(promise["name"])
-    if name in rows.levels:
+def _held(promise: Outlook, rows: Columns) -> Came:
+    if promise.name in rows.levels:
         raise DataError(
-            f"the column {name} holds texts.", where=rows.source or "outcomes", fix="Give numbers."
+            f"the column {promise.name} holds texts.", where=rows.source or "outcomes", fix="Give numbers."
         )
-    value, low, high = (
-        math.nan if promise[key] is None else float(promise[key]) for key in ("value", "low", "high")
-    )
-    return _came(name, Promised(value, low, high, "promised", 0), rows.of(name))
+    told = Promised(promise.value, promise.low, promise.high, "promised", 0)
+    return _came(promise.name, told, rows.of(promise.name))
 
 
 def _came(name: str, promised: Promised, values: Any) -> Came:
@@ -151,10 +148,11 @@ def _objective(decision: Decision, rows: Columns) -> Came | None:
 def _computed(decision: Decision, rows: Columns) -> dict[str, Any]:
     """The columns, and what the plan's formulas make of them: name -> (1, rows, 1)."""
     known: dict[str, Any] = {name: rows.of(name)[None, :, None] for name in rows.names}
-    plan = cast("Mapping[str, Any]", decision.replay.get("plan", {}))
-    models = cast("Mapping[str, Mapping[str, Any]]", plan.get("models", {}))
-    for name, table in models.items():  # In the order to compute them.
-        if name in known or "formula" not in table:
+    models = decision.replay.plan.get("models", {})
+    if not isinstance(models, Mapping):
+        return known
+    for name, table in cast("Mapping[str, Any]", models).items():  # In the order to compute them.
+        if name in known or not isinstance(table, Mapping) or "formula" not in table:
             continue
         formula = parse(str(table["formula"]))
         if all(each in known for each in formula.names):

@@ -6,9 +6,10 @@ import hashlib
 import importlib.metadata
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from drivetrain.bundle.reader import open_bundle
+from drivetrain.decide.decision import Bundled, Hashed, Recipe
 from drivetrain.decide.plan import Plan
 from drivetrain.files import open_regular
 
@@ -18,12 +19,12 @@ FILES, BUNDLES = ("file", "history", "future"), ("bundle", "forecast")
 BLOCK = 2**20
 
 
-def recipe(plan: Plan) -> dict[str, Any]:
+def recipe(plan: Plan) -> Recipe:
     """All that is needed to come to a decision again: the plan, the hashes of its files and bundles, and the versions."""
     tables, folder = plan.to_json(), plan.folder
-    files = [{"path": path, "sha256": digest(folder / path)} for path in _named(tables, FILES)]
-    bundles = [{"path": path, "hash": open_bundle(folder / path).hash} for path in _named(tables, BUNDLES)]
-    return {"plan": tables, "folder": str(folder), "files": files, "bundles": bundles, "versions": versions()}
+    files = tuple(Hashed(path, digest(folder / path)) for path in _named(tables, FILES))
+    bundles = tuple(Bundled(path, open_bundle(folder / path).hash) for path in _named(tables, BUNDLES))
+    return Recipe(tables, str(folder), files, bundles, versions())
 
 
 def versions() -> dict[str, str]:

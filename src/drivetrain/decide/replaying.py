@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from drivetrain.bundle.reader import open_bundle
 from drivetrain.decide.deciding import decide
-from drivetrain.decide.decision import Decision
+from drivetrain.decide.decision import Decision, Recipe
 from drivetrain.decide.plan import Plan
 from drivetrain.decide.recipe import digest, versions
 from drivetrain.errors import DrivetrainError
@@ -47,11 +47,10 @@ def replay(
 ) -> Replay:
     """Decide again by what a decision holds. `folder` is where the plan's files are now, if not where they were."""
     made = decision.replay
-    place = os.fspath(folder) if folder is not None else str(made.get("folder", ""))
+    place = os.fspath(folder) if folder is not None else made.folder
     changed = [*_differences(made, Path(place))]
     try:
-        plan = Plan.from_json(cast("Mapping[str, Any]", made["plan"]), folder=place)
-        again = decide(plan, progress=progress)
+        again = decide(Plan.from_json(made.plan, folder=place), progress=progress)
     except DrivetrainError as fault:
         return Replay(False, (*changed, f"It can't be decided again: {fault}"), None)
     before, after = (_compared(each) for each in (decision, again))
@@ -68,16 +67,14 @@ def _compared(decision: Decision) -> dict[str, Any]:
     return {key: value for key, value in decision.to_json().items() if key not in UNTOLD}
 
 
-def _differences(made: Mapping[str, Any], folder: Path) -> Iterator[str]:
+def _differences(made: Recipe, folder: Path) -> Iterator[str]:
     """What of files, bundles and versions isn't what it was, a sentence each."""
-    for each in made.get("files", ()):
-        yield from _changed(str(each["path"]), str(each["sha256"]), lambda path: digest(folder / path))
-    for each in made.get("bundles", ()):
-        yield from _changed(
-            str(each["path"]), str(each["hash"]), lambda path: open_bundle(folder / path).hash
-        )
+    for file in made.files:
+        yield from _changed(file.path, file.sha256, lambda path: digest(folder / path))
+    for bundle in made.bundles:
+        yield from _changed(bundle.path, bundle.hash, lambda path: open_bundle(folder / path).hash)
     now = versions()
-    for name, version in cast("Mapping[str, str]", made.get("versions", {})).items():
+    for name, version in made.versions.items():
         if now.get(name) != version:
             yield f"{name} was {version} and is {now.get(name, 'not installed')}."
 
