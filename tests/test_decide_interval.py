@@ -64,7 +64,10 @@ COLUMN = np.array([-1.2, 0.0, 0.7, 2.0]).reshape(1, 4, 1)
 
 def box(low, width):
     ends = np.array(low), np.array(low) + np.array(width)
-    made = {name: lever(*(end[at].reshape(1, 1, 1) for end in ends), at, 2) for at, name in enumerate("xy")}
+    made = {
+        name: lever(*(end[at].reshape(1, 1, 1) for end in ends), np.eye(2)[at].reshape(2, 1, 1, 1))
+        for at, name in enumerate("xy")
+    }
     return made | {"c": fixed(COLUMN)}, ends
 
 

@@ -44,12 +44,10 @@ def fixed(value: Floats) -> Span:
     return Span(value, value, none, none)
 
 
-def lever(low: Floats, high: Floats, at: int, n: int) -> Span:
-    """A lever in boxes (S, 1, 1), number `at` of n; or one of each row, (S, rows, 1), whose numbers begin there."""
-    rows = low.shape[ROWS]
-    own = np.zeros((n, 1, rows, 1))
-    own[at + np.arange(rows), 0, np.arange(rows), 0] = 1.0
-    return Span(low, high, own, own)
+def lever(low: Floats, high: Floats, slopes: Floats) -> Span:
+    """A lever in boxes (S, 1, 1), or one of each row, (S, rows, 1). `slopes` (n, S, rows, 1): 1 where it is the number itself by
+    which slopes are taken."""
+    return Span(low, high, slopes, slopes)
 
 
 def spans(

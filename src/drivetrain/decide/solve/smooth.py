@@ -10,6 +10,7 @@ from drivetrain.decide.solve import conditions
 from drivetrain.decide.solve.bound import Proof, prove
 from drivetrain.decide.solve.conflicts import infeasible
 from drivetrain.decide.solve.least import Best, least
+from drivetrain.decide.solve.sums import prove_sum
 from drivetrain.decide.solve.window import at_its_edge, widened, windowed
 
 ENOUGH = 1e-4
@@ -37,11 +38,11 @@ def solve(problem: Problem, *, seed: int) -> Solution:
     if not best.holds:
         raise infeasible(inside, seed=seed)
     met = conditions.at(inside, best)
-    proof = prove(problem, best.value, best.scale.value, met.weights) if inside is problem else None
+    proof = _prove(problem, best, met) if inside is problem else None
     if proof is not None and proof.better is not None:  # The proof came across what no start had led to.
         best = least(problem, seed, first=proof.better[None])
         met = conditions.at(problem, best)
-        proof = prove(problem, best.value, best.scale.value, met.weights) or proof
+        proof = _prove(problem, best, met) or proof
     certificate = _proven(problem, best, proof) or _unproven(best, met)
     return Solution(
         problem.box.levers(best.x), problem.objective(best.value), certificate, met.duals(problem),
@@ -49,12 +50,25 @@ def solve(problem: Problem, *, seed: int) -> Solution:
     )  # fmt: skip
 
 
+def _prove(problem: Problem, best: Best, met: conditions.Conditions) -> Proof | None:
+    """Where levers are many and each acts by itself, each is looked at alone; else, and where that doesn't prove it, all."""
+    given = best.value, best.scale.value, met.weights
+    proof = prove_sum(problem, best.x, *given) if problem.box.size > 1 else None
+    if proof is not None and _near(best, proof):
+        return proof
+    return prove(problem, *given) or proof
+
+
+def _near(best: Best, proof: Proof) -> bool:
+    return best.value - proof.bound <= ENOUGH * max(abs(best.value), 0.1 * best.scale.value)
+
+
 def _proven(problem: Problem, best: Best, proof: Proof | None) -> Certificate | None:
     if proof is None or not np.isfinite(proof.bound):
         return None
     gap = max(best.value - proof.bound, 0.0)
     bound = problem.objective(proof.bound)
-    if gap > ENOUGH * max(abs(best.value), 0.1 * best.scale.value):
+    if not _near(best, proof):
         return None
     words = (
         f"No setting within the bounds that keeps to the constraints is better than {bound:.7g}: {proof.boxes:,} boxes of settings"
