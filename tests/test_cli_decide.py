@@ -210,3 +210,51 @@ def test_a_long_plan_says_what_goes_on(
     with progress.stages() as stage:
         stage("Quick")
     assert capsys.readouterr().err == ""
+
+
+PLAN = """
+[plan]
+name = "known"
+draws = 8
+simulated = true
+[objective]
+maximise = "(price - 20) * buys"
+unit = "EUR"
+[levers]
+price = { low = 20, high = 60, step = 1, now = 30, observed = [22, 38] }
+[models]
+buys = { formula = "sigmoid(4 - 0.1 * price)", claim = "CLAIM" }
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("claim", "word"), [("assumed", "test first"), ("undeclared", "comparison only")])
+def test_a_plan_whose_answer_is_known(
+    claim: str, word: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "SILENT", 600.0)
+    (tmp_path / "plan.toml").write_text(PLAN.replace("CLAIM", claim))
+    files = {name: str(tmp_path / name) for name in ("plan.toml", "decision.json", "page.html")}
+    assert (
+        main(
+            [
+                "decide",
+                files["plan.toml"],
+                "--json",
+                "--out",
+                files["decision.json"],
+                "--html",
+                files["page.html"],
+            ]
+        )
+        == 0
+    )
+    found = json.loads(capsys.readouterr().out)
+    assert (found["levers"][0]["proposed"], found["verdict"]["word"]) == (40.0, word)
+    assert found["result"]["proposed"]["value"] == pytest.approx(10, rel=1e-9)
+    told = Path(files["page.html"]).read_text()
+    assert "extrapolates" in told
+    assert "The data are simulated" in told
+    assert ("optimal" in told) == found["verdict"]["optimal"] == (claim == "assumed")
+    assert main(["decide", files["decision.json"], "--replay"]) == 0
+    assert capsys.readouterr().out == "the same decision, bit for bit\n"
