@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from drivetrain.effects.uplift.learners import Study, learn
-from drivetrain.effects.uplift.model import Uplift, learn_uplift
+from drivetrain.effects.uplift.learning import learn_uplift
+from drivetrain.effects.uplift.model import Uplift
 from drivetrain.errors import DrivetrainError
 
 JOBS = np.asarray(["services", "student", "retired", "management"])
@@ -234,7 +235,7 @@ SMALL = {name: values[:300] for name, values in bank(300, 10)[0].items()}
         ({"age": np.ones(300), "job": ["a"] * 300, "before": ["no"] * 300}, {}, "tells rows apart"),
         ({"called": np.arange(300) % 3}, {}, "treated= and control="),
         ({"bought": ["x"] * 300}, {}, "texts"),
-        ({"home": np.arange(300) % 5}, {"cluster": "home"}, "in 5 groups"),
+        ({"home": np.arange(300) % 10}, {"cluster": "home"}, "in 10 clusters"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_learned_is_told(changed: Any, options: Any, says: str) -> None:

@@ -71,13 +71,13 @@ def effect_groups(
         places = range(len(groups))
         for place, group in enumerate(groups):
             effect = group["effect"]
-            label = {"label": "measured, 95 %"} if place == 0 else {}
+            label = "measured, 95 %" if place == 0 else None
             if effect["low"] is not None:
                 axes.vlines(
                     place, effect["low"], effect["high"], color=palette.accent, linewidth=7, alpha=0.35
                 )
             axes.plot([place], [effect["value"]], "o", color=palette.accent, markersize=9, markeredgecolor=palette.surface,
-                      markeredgewidth=1.5, zorder=4, **label)  # fmt: skip
+                      markeredgewidth=1.5, zorder=4, label=label)  # fmt: skip
         axes.plot(places, [group["predicted"] for group in groups], "_", color=palette.neutral, markersize=30,
                   markeredgewidth=2.5, label="predicted")  # fmt: skip
         if cost is not None:

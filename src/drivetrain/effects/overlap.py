@@ -26,7 +26,11 @@ def overlap(asked: Asked, found: Adjusted) -> Check:
     """For a switch or a choice by the propensities, for a number by how much of it moves by itself and how far."""
     if asked.kind == "number":
         return _of_number(asked, found.expected_lever)
-    propensity = found.expected_lever
+    return of_levels(asked, found.expected_lever)
+
+
+def of_levels(asked: Asked, propensity: Floats) -> Check:
+    """By the propensities (n, levels) of a switch or a choice."""
     shares = np.bincount(asked.t.astype(np.int64), minlength=propensity.shape[1]) / asked.n
     rare = (propensity < RARE * shares).any(axis=1)
     share = float(rare.mean())
