@@ -7,9 +7,12 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import bundle_examples
 import numpy as np
 import pytest
 
+from drivetrain.bundle import bundle_bytes, make_cases
+from drivetrain.codecs import Signature
 from drivetrain.codecs.number import Number
 from drivetrain.decide.answers.base import uncertain
 from drivetrain.decide.claim import Claim
@@ -129,6 +132,34 @@ def test_a_number_has_the_ends_of_its_range_as_quantiles(log: bool) -> None:
     ends = codec.bounds(outputs[:, 0])
     assert (low, high) == (pytest.approx(ends[0]), pytest.approx(ends[1]))
     assert middle == pytest.approx(outputs[:, 0])
+
+
+def test_rows_err_by_themselves_and_alike_at_every_setting(tmp_path: Path) -> None:
+    price = Number(center=0.0, spread=1.0, interval=1.0, coverage=0.9)
+    signature = Signature(bundle_examples.HOUSES.inputs, {"price": price})
+    rows = [
+        ("one", "validation", {"area": 50.0, "town": "Ulm"}),
+        ("two", "validation", {"area": 80.0, "town": "Bonn"}),
+    ]
+    cases = make_cases(signature, rows, bundle_examples.house_forward)
+    made = bundle_examples.arguments(
+        name="houses", task="tabular", signature=signature, graph=bundle_examples.house_graph(), cases=cases
+    )
+    (tmp_path / "houses.bundle").write_bytes(bundle_bytes(**made))
+    table = {"bundle": "houses.bundle"}
+    found = bundle.read(Given("m", table, "models.m", tmp_path, Claim("assumed"), ""))
+    found = found.bind(Scope(frozenset({"area", "town"}), {"town": ("Bonn", "Ulm")}, {}))
+    values = {
+        "area": np.array([40.0, 60.0])[:, None, None] + np.zeros((1, 3, 1)),
+        "town": np.array([1.0, 1.0, 0.0])[None, :, None],
+    }
+    drawn = found.draw(values, World(1000, 3))
+    assert drawn.shape == (2, 3, 1000)
+    away = drawn - np.median(drawn, axis=2, keepdims=True)
+    np.testing.assert_allclose(away[0], away[1], atol=1e-3)
+    assert np.quantile(away[0, 0], [0.05, 0.95]) == pytest.approx([-1, 1], abs=0.02)
+    assert abs(np.corrcoef(away[0, 0], away[0, 1])[0, 1]) < 0.1
+    assert found.drawn() is found
 
 
 def test_no_number_is_drawn_beyond_the_lowest() -> None:

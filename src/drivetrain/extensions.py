@@ -15,6 +15,7 @@ What a kind may have, each file named after it; a codec and one of the two of a 
 - `charts`: a value as a picture to look at (`picture`), or many as a chart of their own (`sheet`), where words are of no use; a
   text in pieces as a model sees it
   (`pieces` and `NOTE`, see `data/show.py`).
+- `decide.answers`: an answer, with how sure it is, as numbers that a decision can be made of (`decide/answers/base.py`).
 - `interpret`: what there is to say of its answers, in a report too (`interpret/base.py`); `scores` of answers that words can
   add to, and where the `words` of an input are (`interpret/telling.py`).
 """

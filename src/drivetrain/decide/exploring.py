@@ -27,7 +27,7 @@ def explore(
     propensity (`Drawn.columns`). `rows` is for how many where the decision is one for all.
 
     `levels` are of a choice all, of a switch both, of a number five from the lowest to the highest that was ever tried (its bounds,
-    where nobody said), and what is proposed. Raises UsageError.
+    where nobody said), what is proposed, and what it is now: so that the gain can be told. Raises UsageError.
     """
     chosen = _lever(decision, lever)
     if chosen.by_row is not None:
@@ -42,7 +42,8 @@ def explore(
         )
     else:
         proposed = [chosen.proposed] * rows
-    some = list(dict.fromkeys([*(levels or _levels(chosen)), *proposed]))
+    before = [] if chosen.now is None or chosen.each else [chosen.now]
+    some = list(dict.fromkeys([*(levels or [*_levels(chosen), *before]), *proposed]))
     if len(some) > MOST_LEVELS:
         raise UsageError(
             f"{chosen.name} has {len(some):,} different values, and a share of each can't be tried.", where="levels",

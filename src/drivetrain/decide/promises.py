@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import NormalDist
 from typing import Any, Literal, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from drivetrain.decide.calculate import calculate
-from drivetrain.decide.decision import LEVEL, Decision, Outlook, Promised
+from drivetrain.decide.decision import LEVEL, Decision, Promised, Value
 from drivetrain.decide.expression import parse
 from drivetrain.decide.recorded import Given, columns_of
 from drivetrain.decide.wire import to_wire
@@ -18,6 +20,8 @@ from drivetrain.errors import DataError, nearest
 from drivetrain.figures import counted, rough
 from drivetrain.runtime.columns import Columns
 
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 REACH = 1.6448536269514722
 """Standard deviations within which 90 % of a normal lie."""
 FEWEST = 5
@@ -63,32 +67,52 @@ def outcomes(
 ) -> Kept:
     """Hold rows that came back after acting on a decision against what it promised.
 
+    Where a lever came back with its propensity, as `explore` logs it, what was promised is held against the rows that had it as
+    proposed, and the gain against the difference to those that had it as it was before: of that chance alone was the cause.
+
     `given` is a table (a path, columns, a frame) with a column for one or more outcomes of the plan, a row for each case; or a
     store of records, of which see `columns_of`. The objective is computed from the columns where all that it is made of is among
     them, or from its own. Raises DataError where nothing that was promised is among them.
     """
     names = [each.name for each in decision.promise]
-    wanted = dict.fromkeys([*names, *(lever.name for lever in decision.levers)])
+    levers = [lever.name for lever in decision.levers]
+    wanted = dict.fromkeys([*names, *levers, *(f"{name}_propensity" for name in levers)])
     rows = columns_of(given, wanted, model=model, outcome=outcome, of=of, since=since, until=until)
-    found = [_held(each, rows) for each in decision.promise if each.name in rows.names]
+    trial = _trial(decision, rows)
+    weights = np.ones(rows.rows) if trial is None else trial.weights * trial.proposed
+    told = [
+        _came(
+            each.name,
+            Promised(each.value, each.low, each.high, "promised", 0),
+            _numbers(each.name, rows),
+            weights,
+        )
+        for each in decision.promise
+        if each.name in rows.names
+    ]
     objective = _objective(decision, rows)
-    if objective is None and not found:
+    if objective is not None:
+        name = decision.objective.expression
+        head = _came(name, _of_a_row(decision, decision.result.proposed), objective, weights)
+        told = [head, *(each for each in told if each.name != name)]
+    if not told:
         fix = nearest(rows.names[0], names) or f"It promised {', '.join(names)}."
         raise DataError(
             f"none of its columns is an outcome that was promised: {', '.join(rows.names[:8])}.",
             where=rows.source or "outcomes", fix=fix,
         )  # fmt: skip
-    told = [
-        *([objective] if objective else []),
-        *(each for each in found if objective is None or each.name != objective.name),
-    ]
-    head = told[0]
-    verdict = _verdict(decision, head, objective is not None)
-    words = f"{verdict[:1].upper()}{verdict[1:]}: {head.words}."
+    verdict = _verdict(decision, told[0], objective is not None)
+    words = f"{verdict[:1].upper()}{verdict[1:]}: {told[0].words}."
     if verdict == "too early to say":
         words += " So few rows can't tell what was promised from what there was before."
-    moved = [lever.name for lever in decision.levers if lever.moved]
-    if moved and not any(f"{name}_propensity" in rows.names for name in moved):
+    if (
+        objective is not None
+        and trial is not None
+        and (gain := _gain(decision, objective, trial)) is not None
+    ):
+        told.append(gain)
+        words += f" Between rows of which chance said how they were treated, {gain.words}."
+    elif any(lever.moved for lever in decision.levers):
         words += (
             " What came back holds all that has changed since, not the levers alone: keep a share of rows to chance (explore) to"
             " tell them apart."
@@ -96,43 +120,108 @@ def outcomes(
     return Kept(words, rows.rows, verdict, tuple(told))
 
 
-def _held(promise: Outlook, rows: Columns) -> Came:
-    if promise.name in rows.levels:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Trial:
+    """Rows (n,) that had the lever as proposed, and as it was before, and what each counts for: 1 / its propensity."""
+
+    proposed: Flags
+    before: Flags
+    weights: Floats
+
+
+def _trial(decision: Decision, rows: Columns) -> _Trial | None:
+    """None where no lever that moved, and is one for all rows, came back with its propensity."""
+    for lever in decision.levers:
+        propensity = f"{lever.name}_propensity"
+        if not lever.moved or lever.each or not {lever.name, propensity} <= {*rows.names}:
+            continue
+        values = rows.plain(lever.name)
+        proposed = np.array([_same(each, lever.proposed) for each in values])
+        if not proposed.any():
+            raise DataError(
+                f"no row had {lever.name} = {lever.proposed}, as was proposed.",
+                where=rows.source or "outcomes",
+            )
+        with np.errstate(divide="ignore"):
+            weights = 1 / rows.of(propensity)
+        if not np.isfinite(weights).all():
+            raise DataError("a propensity is above 0, and at most 1.", where=propensity)
+        return _Trial(proposed, np.array([_same(each, lever.now) for each in values]), weights)
+    return None
+
+
+def _same(value: object, level: Value) -> bool:
+    if isinstance(level, (int, float)) and isinstance(value, (int, float)):
+        return abs(value - level) <= 1e-9 * max(1.0, abs(level))
+    return value == level
+
+
+def _gain(decision: Decision, objective: Floats, trial: _Trial) -> Came | None:
+    """The gain of a row, between rows as proposed and as before, beside what was promised of it; None where either are few."""
+    result = decision.result
+    promised = result.corrected or result.gain
+    if promised is None or min(trial.proposed.sum(), trial.before.sum()) < FEWEST:
+        return None
+    after, before = (_mean(objective, trial.weights * arm) for arm in (trial.proposed, trial.before))
+    sign = 1.0 if decision.objective.sense == "maximise" else -1.0
+    n = int(trial.proposed.sum() + trial.before.sum())
+    return _beside(
+        "the gain",
+        _of_a_row(decision, promised),
+        sign * (after[0] - before[0]),
+        math.hypot(after[1], before[1]),
+        n,
+    )
+
+
+def _numbers(name: str, rows: Columns) -> Floats:
+    if name in rows.levels:
         raise DataError(
-            f"the column {promise.name} holds texts.", where=rows.source or "outcomes", fix="Give numbers."
+            f"the column {name} holds texts.", where=rows.source or "outcomes", fix="Give numbers."
         )
-    told = Promised(promise.value, promise.low, promise.high, "promised", 0)
-    return _came(promise.name, told, rows.of(promise.name))
+    return rows.of(name)
 
 
-def _came(name: str, promised: Promised, values: Any) -> Came:
-    known = values[~np.isnan(values)]
-    n = len(known)
+def _came(name: str, promised: Promised, values: Floats, weights: Floats) -> Came:
+    """Of values (n,), NaN where unknown, each of which counts for its weight."""
+    known = ~np.isnan(values) & (weights > 0)
+    n = int(known.sum())
     if not n:
         raise DataError(f"the column {name} is empty.", where="outcomes")
-    mean = float(known.mean())
-    error = float(known.std(ddof=1)) / math.sqrt(n) if n >= FEWEST else math.inf
+    mean, error = _mean(values[known], weights[known])
+    return _beside(name, promised, mean, error if n >= FEWEST else math.inf, n)
+
+
+def _mean(values: Floats, weights: Floats) -> tuple[float, float]:
+    """The weighted mean and its standard error (Hajek; linearised)."""
+    known = ~np.isnan(values) & (weights > 0)
+    values, weights = values[known], weights[known]
+    mean = float((weights * values).sum() / weights.sum())
+    n = len(values)
+    spread = float((weights**2 * (values - mean) ** 2).sum()) * n / max(n - 1, 1)
+    return mean, math.sqrt(spread) / float(weights.sum())
+
+
+def _beside(name: str, promised: Promised, mean: float, error: float, n: int) -> Came:
     half = REACH * error
     came = Promised(mean, mean - half, mean + half, f"mean of rows, {LEVEL:.0%}", n)
-    sd = _spread(promised)
-    away, scale = mean - promised.value, math.hypot(sd, error)
+    away, scale = mean - promised.value, math.hypot(_spread(promised), error)
     off = away / scale if scale > 0 else math.copysign(math.inf, away) if away else 0.0
     if not math.isfinite(error):
         off = math.nan
-    inside = not abs(off) > REACH
-    among = "" if n < FEWEST else f" ({rough(came.low)} to {rough(came.high)})"
+    among = "" if not math.isfinite(error) else f" ({rough(came.low)} to {rough(came.high)})"
     words = f"{name} came to {rough(mean)}{among} a row in {counted(n, 'row', 'rows')}, and {rough(promised.value)} was promised"
-    return Came(name, promised, came, inside, off, words)
+    return Came(name, promised, came, not abs(off) > REACH, off, words)
 
 
 def _spread(promised: Promised) -> float:
     """The standard deviation that an interval stands for; 0 where there is none."""
     half = (promised.high - promised.low) / 2
-    return half / REACH if math.isfinite(half) else 0.0
+    return half / NormalDist().inv_cdf((1 + promised.level) / 2) if math.isfinite(half) else 0.0
 
 
-def _objective(decision: Decision, rows: Columns) -> Came | None:
-    """The objective of a row; None where the rows don't say it, or where it is over several periods."""
+def _objective(decision: Decision, rows: Columns) -> Floats | None:
+    """(n,) the objective of each row; None where the rows don't say it, or where it is over several periods."""
     asked = decision.objective
     if asked.horizon > 1 or asked.statistic != "mean":
         return None
@@ -140,9 +229,7 @@ def _objective(decision: Decision, rows: Columns) -> Came | None:
     if any(name not in known for name in expression.names):
         return None
     found = calculate(expression, known, rows.levels, rows.rows)
-    if found.shape[1] != rows.rows:
-        return None
-    return _came(asked.expression, _of_a_row(decision, decision.result.proposed), found[0, :, 0])
+    return found[0, :, 0] if found.shape[1] == rows.rows else None
 
 
 def _computed(decision: Decision, rows: Columns) -> dict[str, Any]:
@@ -154,7 +241,7 @@ def _computed(decision: Decision, rows: Columns) -> dict[str, Any]:
     for name, table in cast("Mapping[str, Any]", models).items():  # In the order to compute them.
         if name in known or not isinstance(table, Mapping) or "formula" not in table:
             continue
-        formula = parse(str(table["formula"]))
+        formula = parse(str(cast("Mapping[str, Any]", table)["formula"]))
         if all(each in known for each in formula.names):
             known[name] = calculate(formula, known, rows.levels, rows.rows)
     return known
@@ -164,7 +251,7 @@ def _of_a_row(decision: Decision, promised: Promised) -> Promised:
     """What is promised of all rows, of one."""
     count = decision.rows if decision.objective.over == "sum" else 1
     value, low, high = (each / count for each in (promised.value, promised.low, promised.high))
-    return Promised(value, low, high, promised.method, promised.n)
+    return replace(promised, value=value, low=low, high=high)
 
 
 def _verdict(decision: Decision, head: Came, is_objective: bool) -> Answer:
