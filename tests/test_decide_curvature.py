@@ -12,6 +12,7 @@ from drivetrain.decide.calculate import calculate
 from drivetrain.decide.expression import Tree, parse
 from drivetrain.decide.planned import problem_of
 from drivetrain.decide.solve import solve
+from drivetrain.decide.solve.bends import is_convex
 from drivetrain.decide.solve.curvature import Shape, shape_of
 
 
@@ -84,3 +85,30 @@ def test_a_concave_budget_is_proven() -> None:
     assert found.certificate.proves
     mixed = decide.Plan("a * sigmoid(spend - 5)", lever, {}, {"a": a}, ["sum(spend) <= 20"], draws=1)
     assert not solve(problem_of(decide.Simulator(mixed))).certificate.proves
+
+
+def test_what_is_convex_in_many_levers_is_proven_by_its_conditions() -> None:
+    made = np.random.default_rng(0)
+    a = made.uniform(0.5, 5, 10)
+    levers = {f"x{n}": decide.Lever(low=0, high=100) for n in range(10)}
+    gain = " + ".join(f"{each:.4f} * pull * log(x{n} + 1)" for n, each in enumerate(a))
+    models = {"pull": decide.chance(uniform=[0.5, 1.5])}
+    budget = f"{' + '.join(levers)} <= 100"
+    for statistic in ("mean", "cvar 0.2"):
+        plan = decide.Plan(
+            decide.maximise(gain, statistic=statistic), levers, models, None, [budget], draws=20
+        )
+        problem = problem_of(decide.Simulator(plan))
+        assert is_convex(problem)
+        assert not is_convex(problem.worst())
+        found = solve(problem)
+        assert found.certificate.kind == "kkt"
+        assert found.certificate.proves
+
+
+def test_a_sum_over_rows_bends_as_its_parts_do() -> None:
+    assert shape("sum(a * log(x))").curvature == "concave"
+    assert shape("mean(x ^ 2 | a > 1)").curvature == "convex"
+    assert shape("mean(x ^ 2 | x > 1)").curvature == "unknown"
+    assert shape("largest(x ^ 2)").curvature == "convex"
+    assert shape("share(x > 1)").curvature == "unknown"

@@ -50,13 +50,31 @@ def shape_of(tree: Tree, named: Callable[[str], Shape | Tree]) -> Shape:
     if isinstance(tree, Name):
         found = named(tree.name)
         return found if isinstance(found, Shape) else shape_of(found, named)
-    if not isinstance(tree, Call) or tree.over is not None:
+    if not isinstance(tree, Call):
         return UNKNOWN
+    if tree.function in ("sum", "mean", "count", "share", "smallest", "largest"):
+        return _over_rows(tree, named)
     if tree.function == "if":  # Each row and draw takes one side, the same all over the range.
         return _either([shape_of(each, named) for each in tree.arguments])
     given = [shape_of(each, named) for each in tree.arguments]
     with np.errstate(all="ignore"):
         return _RULES[tree.function](given) if tree.function in _RULES else _unknown(given)
+
+
+def _over_rows(tree: Call, named: Callable[[str], Shape | Tree]) -> Shape:
+    """Of all rows: sums and means bend as their parts do, where the rows that count are the same whatever the lever."""
+    given = [shape_of(each, named) for each in tree.arguments]
+    among = Shape("constant") if tree.over is None else shape_of(tree.over, named)
+    if all(each.constant for each in (*given, among)):
+        return Shape("constant", 0.0 if tree.function in ("count", "share") else -np.inf)
+    if not among.constant or tree.function in ("count", "share"):
+        return UNKNOWN
+    each = given[0]
+    if tree.function == "sum":
+        return Shape(each.curvature, 0.0 if each.low >= 0 else -np.inf, 0.0 if each.high <= 0 else np.inf)
+    if tree.function == "mean":
+        return each
+    return _most(given) if tree.function == "largest" else _least(given)
 
 
 def _unknown(given: Sequence[Shape]) -> Shape:

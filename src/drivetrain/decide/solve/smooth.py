@@ -7,6 +7,7 @@ import numpy as np
 from drivetrain.decide.problem import Problem
 from drivetrain.decide.solution import Certificate, Solution
 from drivetrain.decide.solve import conditions
+from drivetrain.decide.solve.bends import is_convex
 from drivetrain.decide.solve.bound import Proof, prove
 from drivetrain.decide.solve.conflicts import infeasible
 from drivetrain.decide.solve.least import Best, least
@@ -16,6 +17,8 @@ from drivetrain.decide.solve.window import at_its_edge, widened, windowed
 ENOUGH = 1e-4
 """How much better, as a share, another setting may be for a bound to be called a proof."""
 
+CONVEX = 1e-5
+"""Up to which residual slopes, as a share of the objective's spread, prove that nothing is better where all is convex."""
 FLAT = 1e-4
 """Up to which residual slopes say that nothing near is better."""
 
@@ -43,7 +46,7 @@ def solve(problem: Problem, *, seed: int) -> Solution:
         best = least(problem, seed, first=proof.better[None])
         met = conditions.at(problem, best)
         proof = _prove(problem, best, met) or proof
-    certificate = _proven(problem, best, proof) or _unproven(best, met)
+    certificate = _proven(problem, best, proof) or _convex(problem, met) or _unproven(best, met)
     return Solution(
         problem.box.levers(best.x), problem.objective(best.value), certificate, met.duals(problem),
         problem.meter.settings - spent,
@@ -75,6 +78,13 @@ def _proven(problem: Problem, best: Best, proof: Proof | None) -> Certificate | 
         " were excluded by what the formulas can be in them."
     )
     return Certificate("gap", gap, words, bound)
+
+
+def _convex(problem: Problem, met: conditions.Conditions) -> Certificate | None:
+    if met.residual > CONVEX or not is_convex(problem):
+        return None
+    words = f"Convex by its formulas, and nothing near is better: first-order conditions hold to {met.residual:.1g}. So nothing is."
+    return Certificate("kkt", met.residual, words)
 
 
 def _unproven(best: Best, met: conditions.Conditions) -> Certificate:
