@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from drivetrain.decide.expression import BY_ROW, Call, Expression, Name, Number, Text, Tree, parts
+from drivetrain.decide.expression import BY_ROW, Call, Expression, Name, Number, Text, Tree
 from drivetrain.errors import UsageError, nearest
 
 Floats = npt.NDArray[np.float64]
@@ -23,7 +23,7 @@ def calculate(
     """Its value, broadcastable to (S, R, D). A function over rows gives (S, 1, D): what is the same in all of the `rows` counts
     in each (1: as many as the values have). Raises UsageError for an unknown name."""
     bound = _Bound(values, levels or {}, rows)
-    bound.run(expression.tree, keep=False)
+    bound.run(expression.parts, keep=False)
     return bound.of(expression.tree)
 
 
@@ -41,7 +41,8 @@ def gradient(
     floor, ceil and round change by nothing.
     """
     bound = _Bound(values, levels or {}, rows)
-    order = bound.run(expression.tree, keep=True)
+    order = expression.parts
+    bound.run(order, keep=True)
     value = bound.of(expression.tree)
     moving = _moving(order, wanted)
     slopes = {id(expression.tree): np.broadcast_to(of, np.broadcast_shapes(value.shape, np.shape(of)))}
@@ -91,9 +92,8 @@ class _Bound:
             raise UsageError(f"the text {tree.value!r} can only be compared with a column or a choice.")
         return self.known[id(tree)]
 
-    def run(self, tree: Tree, *, keep: bool) -> list[Tree]:
+    def run(self, order: list[Tree], *, keep: bool) -> None:
         """Compute all parts, in order; unless they are to be kept, a part is let go after its last use."""
-        order = parts(tree)
         last = dict[int, int]()
         if not keep:
             for place, part in enumerate(order):
@@ -108,7 +108,6 @@ class _Bound:
                 self.known[id(part)] = np.full((1, 1, 1), part.value)
             elif isinstance(part, Name):
                 self.known[id(part)] = self.named(part.name)
-        return order
 
 
 def _called(tree: Call, bound: _Bound) -> Floats:

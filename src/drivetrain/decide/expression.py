@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from drivetrain.errors import UsageError, nearest
 from drivetrain.figures import counted
@@ -72,17 +73,22 @@ class Call:
 Tree = Number | Text | Name | Call
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Expression:
     """A text and the tree that it was read into."""
 
     text: str
     tree: Tree = field(repr=False, compare=False)
 
-    @property
+    @cached_property
+    def parts(self) -> list[Tree]:
+        """The tree's parts, in the order to compute them."""
+        return parts(self.tree)
+
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """What it is made of, each once, in the order of the text."""
-        return tuple(dict.fromkeys(part.name for part in parts(self.tree) if isinstance(part, Name)))
+        return tuple(dict.fromkeys(part.name for part in self.parts if isinstance(part, Name)))
 
     def __str__(self) -> str:
         return self.text
