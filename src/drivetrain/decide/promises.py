@@ -78,6 +78,7 @@ def outcomes(
     levers = [lever.name for lever in decision.levers]
     wanted = dict.fromkeys([*names, *levers, *(f"{name}_propensity" for name in levers)])
     rows = columns_of(given, wanted, model=model, outcome=outcome, of=of, since=since, until=until)
+    rows = _as_learned(decision, rows)
     trial = _trial(decision, rows)
     weights = np.ones(rows.rows) if trial is None else trial.weights * trial.proposed
     told = [
@@ -118,6 +119,17 @@ def outcomes(
             " tell them apart."
         )
     return Kept(words, rows.rows, verdict, tuple(told))
+
+
+def _as_learned(decision: Decision, rows: Columns) -> Columns:
+    """Where a model was learned from a column of another name, that column counts as its outcome too."""
+    more = dict[str, Floats]()
+    for name, table in _models(decision).items():
+        learn: Any = table.get("learn")
+        column = str(cast("Mapping[str, Any]", learn).get("outcome")) if isinstance(learn, Mapping) else ""
+        if name not in rows.names and column in rows.names and column not in rows.levels:
+            more[name] = rows.of(column)
+    return replace(rows, values=rows.values | more) if more else rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -232,16 +244,22 @@ def _objective(decision: Decision, rows: Columns) -> Floats | None:
     return found[0, :, 0] if found.shape[1] == rows.rows else None
 
 
+def _models(decision: Decision) -> dict[str, Mapping[str, Any]]:
+    """The tables of the plan's models."""
+    models = decision.replay.plan.get("models", {})
+    named = cast("Mapping[str, Any]", models if isinstance(models, Mapping) else {})
+    return {
+        name: cast("Mapping[str, Any]", each) for name, each in named.items() if isinstance(each, Mapping)
+    }
+
+
 def _computed(decision: Decision, rows: Columns) -> dict[str, Any]:
     """The columns, and what the plan's formulas make of them: name -> (1, rows, 1)."""
     known: dict[str, Any] = {name: rows.of(name)[None, :, None] for name in rows.names}
-    models = decision.replay.plan.get("models", {})
-    if not isinstance(models, Mapping):
-        return known
-    for name, table in cast("Mapping[str, Any]", models).items():  # In the order to compute them.
-        if name in known or not isinstance(table, Mapping) or "formula" not in table:
+    for name, table in _models(decision).items():  # In the order to compute them.
+        if name in known or "formula" not in table:
             continue
-        formula = parse(str(cast("Mapping[str, Any]", table)["formula"]))
+        formula = parse(str(table["formula"]))
         if all(each in known for each in formula.names):
             known[name] = calculate(formula, known, rows.levels, rows.rows)
     return known
