@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
+import importlib
 import io
 import os
 import re
@@ -215,8 +215,12 @@ def recoloured(light: str) -> str:
 
 def need_matplotlib() -> None:
     """Raises DrivetrainError where what draws is not installed."""
-    if importlib.util.find_spec("matplotlib") is None:
-        raise DrivetrainError("charts need matplotlib.", fix=f"Install it with: {installing('train')}")
+    try:
+        importlib.import_module("matplotlib.style")
+    except ImportError as fault:
+        raise DrivetrainError(
+            "charts need matplotlib.", fix=f"Install it with: {installing('train')}"
+        ) from fault
 
 
 @contextmanager
