@@ -156,3 +156,29 @@ def test_nothing_on_a_fine_grid_is_better(centre, tilt, limit, stepped):
     grid = np.stack([each.ravel() for each in np.meshgrid(first, side, indexing="ij")], axis=1)
     brute = value(grid)[problem.holds(problem.evaluate(grid)[1])].min()
     assert found.objective <= brute + 1e-9
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_convex_problems_come_out_as_another_solver_has_them(seed):
+    from scipy.optimize import LinearConstraint, minimize
+
+    made = np.random.default_rng(seed)
+    root, goal, limits = made.normal(size=(4, 4)), made.normal(size=4) * 2, made.normal(size=(3, 4))
+    weight = root @ root.T + np.eye(4)
+
+    def value(x):
+        apart = np.atleast_2d(x) - goal
+        return np.einsum("si,ij,sj->s", apart, weight, apart) + np.exp(np.atleast_2d(x).sum(1) / 4)
+
+    def excess(x):
+        return np.atleast_2d(x) @ limits.T - 0.5
+
+    problem = Problem(Box.of([-1] * 4, [1] * 4), Calls(value, excess), names=("a", "b", "c"))
+    found = solve(problem)
+    other = minimize(
+        lambda x: value(x)[0], np.zeros(4), bounds=[(-1, 1)] * 4, method="trust-constr",
+        constraints=LinearConstraint(limits, -np.inf, 0.5), options={"gtol": 1e-9, "xtol": 1e-10},
+    )  # fmt: skip
+    assert found.objective <= other.fun + 1e-5
+    np.testing.assert_allclose([*found.levers.values()], other.x, atol=2e-3)
+    assert found.certificate.value < 1e-5
