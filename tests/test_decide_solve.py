@@ -158,6 +158,7 @@ def test_nothing_on_a_fine_grid_is_better(centre, tilt, limit, stepped):
     assert found.objective <= brute + 1e-9
 
 
+@pytest.mark.filterwarnings("ignore:delta_grad")
 @pytest.mark.parametrize("seed", range(5))
 def test_convex_problems_come_out_as_another_solver_has_them(seed):
     from scipy.optimize import LinearConstraint, minimize

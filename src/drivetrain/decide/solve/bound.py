@@ -23,6 +23,8 @@ CLOSE = 1e-6
 """How far, as a share of the objective, another setting may be better when the proof is done."""
 _CELLS, _AT_ONCE, _MOST = 1 << 24, 1 << 20, 40_000
 """Boxes x rows x draws x (1 + levers) in all and at once, and boxes in all."""
+_LARGEST, _ALWAYS = 1 << 20, 120
+"""Rows x draws of which boxes aren't looked at, and boxes of one lever that are whatever they cost."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,7 +40,7 @@ class Proof:
 def prove(problem: Problem, value: float, spread: float, weights: Floats) -> Proof | None:
     """How far below a `value` that was found any other can lie; None where that can't be said. `spread` is what is large, and
     `weights` (C,) are the constraints' prices where that value was found."""
-    if problem.box.size > WIDEST or not isinstance(problem.source, Planned) or problem.cells > _AT_ONCE:
+    if problem.box.size > WIDEST or not isinstance(problem.source, Planned) or problem.cells > _LARGEST:
         return None
     try:
         return _cut(problem, Boxes(problem, problem.source, weights), value, spread)
@@ -50,7 +52,8 @@ def _cut(problem: Problem, boxes: Boxes, value: float, spread: float) -> Proof:
     lower, upper, low = problem.box.lower[None], problem.box.upper[None], np.array([-np.inf])
     best, better, looked, excluded = value, None, 0, np.inf
     many = max(_AT_ONCE // (problem.cells * (1 + problem.box.size)), 1)
-    most = min(_MOST, max(_CELLS // (problem.cells * (1 + problem.box.size)), 1))
+    enough = _ALWAYS if problem.box.size == 1 else 1
+    most = min(_MOST, max(_CELLS // (problem.cells * (1 + problem.box.size)), enough))
     while len(low) and looked < most:
         goal = best - _close(best, spread)
         order = np.argsort(low, kind="stable")

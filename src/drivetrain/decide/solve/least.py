@@ -15,7 +15,16 @@ import numpy.typing as npt
 
 from drivetrain.decide.planned import coarser
 from drivetrain.decide.problem import Problem
-from drivetrain.decide.solve.local import DEAR, Scale, cut, descended, descended_wide, keys, searched_around
+from drivetrain.decide.solve.local import (
+    COSTLY,
+    DEAR,
+    Scale,
+    cut,
+    descended,
+    descended_wide,
+    keys,
+    searched_around,
+)
 from drivetrain.errors import UsageError
 
 Floats = npt.NDArray[np.float64]
@@ -24,8 +33,6 @@ _GRID = 513
 """Settings of the first look at one number."""
 _FEW_VALUES = 16
 """Values of a stepped number from which on the search may pass between them on its way."""
-ROUGH = 1 << 14
-"""Rows x draws from which on the search begins with fewer draws."""
 _WIDEST_SQP, _WIDEST_PATTERN = 200, 40
 """Numbers that quadratic programming and the search around a setting are for: the work grows with their cube and square."""
 
@@ -48,7 +55,7 @@ def least(problem: Problem, seed: int = 0, *, starts: int = STARTS, first: Float
     """The best setting of a bounded box. `first` (S, n): settings to look at as well. Where a setting is dear the search is
     done with few draws, and only what it leads to is improved with all. Raises UsageError where nothing has a value, and
     where a value is endless."""
-    rough = coarser(problem, ROUGH)
+    rough = coarser(problem, COSTLY)
     known = None if rough is None else least(rough, seed, starts=starts, first=first)
     x = _first_look(problem, seed) if known is None else _around(problem, known)
     if first is not None:

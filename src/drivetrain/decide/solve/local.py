@@ -14,7 +14,11 @@ from drivetrain.extras import require
 
 Floats = npt.NDArray[np.float64]
 _PARTS, _FINEST, _BRACKETS = 32, 1e-12, 16
-"""Parts that a bracket is cut into, the width of one that is done with, and the most that are cut."""
+"""Parts that a bracket is cut into, the width of one that is done with, and the most that are cut;"""
+_DEAR_PARTS, _DEAR_FINEST = 8, 1e-9
+"""the first two where a setting is dear: fewer settings in more rounds."""
+COSTLY = 1 << 14
+"""Rows x draws from which on a setting is dear."""
 DEAR, _WORK = 1 << 20, 1 << 31
 """Rows x draws from which on slopes alone improve a setting, and what a search around one may compute in all."""
 
@@ -62,13 +66,14 @@ def cut(problem: Problem, x: Floats, found: Floats) -> Floats:
     low = low[np.argsort(key[low], kind="stable")][:_BRACKETS]
     begin, end = at[np.maximum(low - 1, 0)], at[np.minimum(low + 1, len(at) - 1)]
     middle, width = at[low], float(problem.box.upper[0] - problem.box.lower[0])
-    stop = max(_FINEST * width, float(problem.box.step[0]) / 4)
+    parts, finest = (_DEAR_PARTS, _DEAR_FINEST) if problem.cells > COSTLY else (_PARTS, _FINEST)
+    stop = max(finest * width, float(problem.box.step[0]) / 4)
     while (
         len(low)
         and float((end - begin).max()) > stop
         and bool((end - begin > 4 * np.spacing(abs(end))).any())
     ):
-        tried = begin[:, None] + np.linspace(0.0, 1.0, _PARTS + 1) * (end - begin)[:, None]
+        tried = begin[:, None] + np.linspace(0.0, 1.0, parts + 1) * (end - begin)[:, None]
         tried = problem.box.nearest(np.concatenate([tried, middle[:, None]], axis=1)[..., None])[..., 0]
         tried.sort(axis=1)
         keyed = keys(problem, *problem.evaluate(tried.reshape(-1, 1))).reshape(tried.shape)
