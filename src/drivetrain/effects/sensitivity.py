@@ -74,8 +74,12 @@ def sensitivity(asked: Asked, at: int = 0, ratio: float = math.nan) -> Sensitivi
     lever, labels = lever_columns(asked)
     use = np.ones(asked.n, bool) if asked.kind != "choice" else (asked.t == 0) | (asked.t == at + 1)
     x, terms, _ = covariates(asked, asked.adjust, BENDS)
-    t, y, x = lever[use, at], asked.y[use], np.concatenate([np.ones((int(use.sum()), 1)), x[use]], axis=1)
-    freedom = len(t) - x.shape[1] - 1
+    freedom = int(use.sum()) - x.shape[1] - 2
+    columns = np.column_stack([np.ones(freedom + x.shape[1] + 2), x[use], lever[use, at], asked.y[use]])
+    small = np.linalg.qr(
+        columns, mode="r"
+    )  # The same products of columns in as few rows as there are columns.
+    x, t, y = small[:, :-2], small[:, -2], small[:, -1]
     t_left, y_left = _left(x, t), _left(x, y)
     if freedom < 2 or not float(t_left @ t_left) > 1e-12 * float(t @ t):
         return Sensitivity(labels[at], 0.0, 0.0)  # Nothing of the lever is left: anything could turn it.
