@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
+import os
+import subprocess
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -69,6 +72,15 @@ def test_levers_of_each_row_with_limits_of_each_row_and_of_all() -> None:
     assert found.duals["send <= most"] == pytest.approx(1)
 
 
+def test_a_limit_on_switches_has_the_price_of_the_next_best_one() -> None:
+    data = {"worth": [5.0, 4.0, 3.0, 2.0]}
+    levers = {"call": decide.Lever(kind="switch", each=True)}
+    found = solve(problem(decide.Plan("worth * call", levers, {}, data, ["sum(call) <= 2"])))
+    plenty = decide.Plan("worth * call", levers, {}, {"worth": np.linspace(1, 2, 400)}, ["sum(call) <= 100"])
+    assert found.objective == pytest.approx(9)
+    assert linear.solve(problem(plenty), seed=0).duals["sum(call) <= 100"] == pytest.approx(1.75, abs=0.01)
+
+
 def test_what_has_no_end_or_no_solution_is_told() -> None:
     with pytest.raises(Unbounded, match=r"better for ever.*x up"):
         solve(problem(decide.Plan("x - y", {"x": number(), "y": number()}, {}, None, ["y <= 3"])))
@@ -117,6 +129,37 @@ def test_tables_of_two_levers_give_the_best_of_all_combinations(seed: int, by: s
     found = choices(tables[0], tables[1:], sizes, by=by)
     assert found.value == pytest.approx(value[use <= 0].min())
     assert found.certificate.value == pytest.approx(0, abs=1e-6)
+
+
+ELSEWHERE = os.environ.get("DRIVETRAIN_CLIENTS", "")
+SCRIPT = """
+import numpy as np
+from drivetrain.decide.solve.choices import choices
+from drivetrain.decide.solve.tables import Tabled
+made = np.random.default_rng(0)
+gain = Tabled(1.5, [np.r_[0, made.normal(size=2)] for _ in range(8)])
+for i in range(8):
+    for j in range(i):
+        gain.pairs[i, j] = np.pad(made.normal(size=(2, 2)), ((1, 0), (1, 0)))
+most = Tabled(-6.0, [np.arange(3.0) for _ in range(8)])
+ways = [choices(gain, [most], [3] * 8, by=by) for by in ("highs", "cp-sat")]
+print(*(way.value for way in ways), *(way.certificate.value for way in ways))
+"""
+
+
+@pytest.mark.skipif(
+    not ELSEWHERE,
+    reason="DRIVETRAIN_CLIENTS names no Python with OR-tools in it: make test-clients makes one",
+)
+def test_cp_sat_elsewhere_comes_to_what_highs_does() -> None:
+    """Its protobuf isn't ours, so it is installed elsewhere."""
+    source = str(Path(decide.__file__).parents[2])
+    done = subprocess.run(
+        [ELSEWHERE, "-c", SCRIPT], env={**os.environ, "PYTHONPATH": source}, capture_output=True, text=True, check=True
+    )  # fmt: skip
+    highs, cpsat, *gaps = map(float, done.stdout.split())
+    assert cpsat == pytest.approx(highs)
+    assert max(gaps) < 1e-6
 
 
 def test_three_levers_that_work_together_are_seen() -> None:

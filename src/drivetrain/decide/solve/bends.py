@@ -8,8 +8,11 @@ from drivetrain.decide.expression import PERIOD, Tree
 from drivetrain.decide.nodes.formula import Formula
 from drivetrain.decide.planned import Planned
 from drivetrain.decide.problem import Problem
-from drivetrain.decide.simulator import MOST_CELLS, Simulator
+from drivetrain.decide.simulator import Simulator
 from drivetrain.decide.solve.curvature import UNKNOWN, Shape, shape_of
+
+MOST_CELLS = 1 << 22
+"""Rows x draws of which all are looked at."""
 
 
 def is_convex(problem: Problem) -> bool:
@@ -28,7 +31,7 @@ def is_convex(problem: Problem) -> bool:
     kinds = {each.statistic.kind for each in (objective, *constraints, *soft)}
     if (problem.turned and objective.statistic.kind != "mean") or not kinds <= {"mean", "cvar"}:
         return False
-    if (box.step > 0).any() or plan.count * plan.draws > MOST_CELLS or (problem.turned and soft):
+    if (box.step > 0).any() or (problem.turned and soft):
         return False
     shapes = _Shapes(problem, simulator)
     value = shapes.of(objective.expression.tree)
@@ -42,14 +45,16 @@ class _Shapes:
     def __init__(self, problem: Problem, simulator: Simulator) -> None:
         box, self.plan = problem.box, simulator.plan
         start = np.where(np.isfinite(box.lower), box.lower, np.where(np.isfinite(box.upper), box.upper, 0.0))
-        values = simulator.values(start[None])
+        few = self.plan.count * self.plan.draws <= MOST_CELLS
+        values = simulator.values(start[None], 0, slice(None) if few else slice(1))
         self.known = dict[str, Shape]()
         for name, place in simulator.slices.items():
             self.known[name] = Shape("affine", float(box.lower[place].min()), float(box.upper[place].max()))
         for name, each in values.items():
             timed = name == PERIOD or PERIOD in self.plan.graph.above.get(name, ())
+            fixed = not few and name in self.plan.graph.above  # Of very many draws only one was looked at.
             if name not in self.known and not self.plan.depends([name]):
-                ends = (-np.inf, np.inf) if timed else (float(each.min()), float(each.max()))
+                ends = (-np.inf, np.inf) if timed or fixed else (float(each.min()), float(each.max()))
                 self.known[name] = Shape("constant", *ends)
         self.nodes = {node.name: node for node in self.plan.nodes}
 

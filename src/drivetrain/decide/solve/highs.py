@@ -82,7 +82,7 @@ def linear(
         bound = float(found.mip_dual_bound) + constant if found.mip_dual_bound is not None else -np.inf
     else:
         bound = float(found.fun) + constant
-    duals = _duals(cost, matrix, limits, lower, upper, kinds, x) if priced else np.zeros(len(limits))
+    duals = _duals(cost, matrix, limits, lower, upper) if priced else np.zeros(len(limits))
     return Point(
         x[:count], value, _certificate(value, bound, seconds, kinds), duals, int(found.mip_node_count or 1)
     )
@@ -99,17 +99,12 @@ def _certificate(value: float, bound: float, seconds: float, kinds: Floats) -> C
     return Certificate("gap", gap, words, bound)
 
 
-def _duals(
-    cost: Floats, matrix: Any, limits: Floats, lower: Floats, upper: Floats, kinds: Floats, x: Floats
-) -> Floats:
-    """The price of each limit; with whole numbers that of the rest of the problem, where these stay as they are."""
+def _duals(cost: Floats, matrix: Any, limits: Floats, lower: Floats, upper: Floats) -> Floats:
+    """The price of each limit, where whole numbers may be broken: a looser limit that lets no whole one more still has a worth."""
     if not len(limits):
         return np.zeros(0)
-    fixed = kinds > 0
-    bounds = np.column_stack([np.where(fixed, x, lower), np.where(fixed, x, upper)])
-    # What rounding whole numbers takes from a limit isn't held against it.
-    loose = np.maximum(limits, matrix @ x)
-    found: Any = scipy("optimize").linprog(cost, matrix, loose, bounds=bounds, method="highs")
+    bounds = np.column_stack([lower, upper])
+    found: Any = scipy("optimize").linprog(cost, matrix, limits, bounds=bounds, method="highs")
     return np.zeros(len(limits)) if found.x is None else np.maximum(-np.asarray(found.ineqlin.marginals), 0.0)
 
 

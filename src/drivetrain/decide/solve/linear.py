@@ -91,7 +91,7 @@ def solve(problem: Problem, *, seed: int) -> Solution:
     bound = None if point.certificate.bound is None else problem.sign * point.certificate.bound
     told = Certificate("gap", point.certificate.value, point.certificate.words, bound)
     notes = (
-        ("The prices of the constraints hold where whole numbers stay as they are.",)
+        ("The prices of the constraints are those where whole numbers may be broken.",)
         if whole.any() and duals
         else ()
     )

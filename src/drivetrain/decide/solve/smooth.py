@@ -19,6 +19,8 @@ ENOUGH = 1e-4
 
 CONVEX = 1e-5
 """Up to which residual slopes, as a share of the objective's spread, prove that nothing is better where all is convex."""
+FEW = 3
+"""Levers of which boxes are soon cut small."""
 FLAT = 1e-4
 """Up to which residual slopes say that nothing near is better."""
 
@@ -41,12 +43,13 @@ def solve(problem: Problem, *, seed: int) -> Solution:
     if not best.holds:
         raise infeasible(inside, seed=seed)
     met = conditions.at(inside, best)
-    proof = _prove(problem, best, met) if inside is problem else None
+    convex = _convex(problem, met) if problem.box.size > FEW else None  # Boxes of many levers take long.
+    proof = _prove(problem, best, met) if inside is problem and convex is None else None
     if proof is not None and proof.better is not None:  # The proof came across what no start had led to.
         best = least(problem, seed, first=proof.better[None])
         met = conditions.at(problem, best)
         proof = _prove(problem, best, met) or proof
-    certificate = _proven(problem, best, proof) or _convex(problem, met) or _unproven(best, met)
+    certificate = convex or _proven(problem, best, proof) or _convex(problem, met) or _unproven(best, met)
     return Solution(
         problem.box.levers(best.x), problem.objective(best.value), certificate, met.duals(problem),
         problem.meter.settings - spent,
