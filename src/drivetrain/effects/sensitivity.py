@@ -76,9 +76,8 @@ def sensitivity(asked: Asked, at: int = 0, ratio: float = math.nan) -> Sensitivi
     x, terms, _ = covariates(asked, asked.adjust, BENDS)
     freedom = int(use.sum()) - x.shape[1] - 2
     columns = np.column_stack([np.ones(freedom + x.shape[1] + 2), x[use], lever[use, at], asked.y[use]])
-    small = np.linalg.qr(
-        columns, mode="r"
-    )  # The same products of columns in as few rows as there are columns.
+    # The same products of columns, in as few rows as there are columns.
+    small = np.asarray(np.linalg.qr(columns)[1], np.float64)
     x, t, y = small[:, :-2], small[:, -2], small[:, -1]
     t_left, y_left = _left(x, t), _left(x, y)
     if freedom < 2 or not float(t_left @ t_left) > 1e-12 * float(t @ t):
