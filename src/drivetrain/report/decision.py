@@ -129,28 +129,23 @@ def _promise(decision: Found) -> str:
 
 def _held(held: Found | None) -> str:
     held = held or {}
-    rows = [
-        {**(each.get(key) or {}), "name": f"{each['name']}: {key}", "strong": key == "came"}
-        for each in held.get("promised") or () for key in ("promised", "came")
-    ]  # fmt: skip
-    lead = f'<p class="lead">{escape(str(held.get("words") or ""))}</p>'
     verdict = str(held.get("verdict") or "")
-    tag = (
-        f'<p><span class="tag{"" if verdict == "as promised" else " strong"}">{escape(verdict)}</span></p>'
-        if verdict
-        else ""
-    )
-    columns, told = words.held_rows(held)
-    return (
-        tag
-        + lead
-        + (
-            figure(charts.promise(rows, "mean over rows"), "Promised and came, with intervals")
-            + scroll(table_html(told, columns))
-            if rows
-            else ""
+    strong = "" if verdict == "as promised" else " strong"
+    parts = [f'<p><span class="tag{strong}">{escape(verdict)}</span></p>'] if verdict else []
+    parts.append(f'<p class="lead">{escape(str(held.get("words") or ""))}</p>')
+    for each in (held.get("promised") or ())[
+        :MOST_LEVERS
+    ]:  # Each on an axis of its own: they have other units.
+        rows = [
+            {**(each.get(key) or {}), "name": key, "strong": key == "came"} for key in ("promised", "came")
+        ]
+        parts.append(
+            figure(
+                charts.promise(rows, "mean of a row"), f"{each['name']}, promised and came, with intervals"
+            )
         )
-    )
+    columns, told = words.held_rows(held)
+    return "".join(parts) + (scroll(table_html(told, columns)) if told else "")
 
 
 def _levers(decision: Found) -> str:
