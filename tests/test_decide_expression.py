@@ -167,3 +167,10 @@ def test_what_is_no_expression_points_at_why(text, said):
     with pytest.raises(UsageError) as fault:
         parse(text)
     assert said in str(fault.value)
+
+
+def test_the_side_that_is_not_taken_has_no_slope_however_steep_it_is():
+    values = {"p": np.array([0.0, 4.0]).reshape(2, 1, 1)}
+    for text, found in {"if(p > 1, sqrt(p), p)": [1, 0.25], "sqrt(clip(p, 0, 3))": [0, 0]}.items():
+        slope = gradient(parse(text), values, np.ones((1, 1, 1)), {"p"})["p"].ravel()
+        np.testing.assert_allclose(slope, found)

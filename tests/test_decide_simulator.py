@@ -230,3 +230,15 @@ def test_what_is_computed_in_groups_of_settings_is_the_same(monkeypatch):
     parts = _uniform("gain", ["gain >= -1"]).measure(x)
     np.testing.assert_array_equal(whole.objectives, parts.objectives)
     np.testing.assert_array_equal(whole.excess, parts.excess)
+
+
+def test_what_is_not_by_chance_is_computed_once_and_not_for_each_draw():
+    calls = []
+
+    def gain(price):
+        calls.append(price.shape)
+        return price * 2
+
+    plan = decide.Plan("gain", {"price": decide.Lever(low=0, high=9)}, {"gain": gain}, {"a": np.ones(2000)})
+    assert decide.Simulator(plan).evaluate(np.array([[1.0], [2.0]]))[0].tolist() == [4000, 8000]
+    assert calls == [(2, 1, 1)]

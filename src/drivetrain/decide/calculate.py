@@ -58,8 +58,16 @@ def gradient(
                 told = _over_rows_slopes(part, bound) if part.function in BY_ROW else _slopes(part, bound)
                 for each, own in zip(part.arguments, told):
                     if own is not None and id(each) in moving:
-                        added = _folded(slope * own, bound.of(each).shape)
+                        added = _folded(_chained(slope, own), bound.of(each).shape)
                         slopes[id(each)] = slopes[id(each)] + added if id(each) in slopes else added
+    return found
+
+
+def _chained(slope: Floats, own: Floats) -> Floats:
+    """Their product, in which 0 times anything is 0: the side of an `if` that isn't taken may have no slope at all."""
+    found = slope * own
+    if not np.isfinite(found).all():
+        found = np.where((slope == 0) | (own == 0), 0.0, found)
     return found
 
 

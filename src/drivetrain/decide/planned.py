@@ -16,7 +16,6 @@ import numpy.typing as npt
 from drivetrain.decide.calculate import calculate, gradient
 from drivetrain.decide.expression import PERIOD, Call, Expression, Number
 from drivetrain.decide.nodes.formula import Formula
-from drivetrain.decide.nodes.table import Table
 from drivetrain.decide.objective import Constraint, Objective
 from drivetrain.decide.plan import Plan
 from drivetrain.decide.problem import Box, Problem
@@ -63,7 +62,7 @@ def _cells(plan: Plan) -> int:
     """Rows x draws that one setting is computed for; where nothing is by chance the draws are all one."""
     ends = [*plan.objectives, *plan.constraints]
     needed = plan.graph.needed(name for each in ends for name in each.expression.names)
-    by_chance = any(not isinstance(each, Formula | Table) for each in plan.nodes if each.name in needed)
+    by_chance = any(each.by_chance for each in plan.nodes if each.name in needed)
     return plan.count * (plan.draws if by_chance else 1)
 
 

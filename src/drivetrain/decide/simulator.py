@@ -232,7 +232,7 @@ class Simulator:
         given = self.split(x)
         settings, rows = len(next(iter(given.values()))), self.plan.count
         total = np.zeros((settings, rows))
-        for some, draws in self._blocks(settings):
+        for some, draws in self._blocks(settings, self._needed):
             for weight, known in zip(objective.weights, self._periods(given, some, draws, objective.horizon)):
                 value = self._value(objective.expression, known)
                 if value.shape[1] != rows:
@@ -277,7 +277,7 @@ class Simulator:
         means = {name: np.zeros((settings, plan.draws)) for name in shown}
         excesses = [_Excess(each, settings, plan) for each in plan.constraints]
         periods = max([t + 1 if shown else 1, *(each.horizon for each in plan.objectives)])
-        for some, draws in self._blocks(settings):
+        for some, draws in self._blocks(settings, self._needed | shown):
             for period, known in enumerate(self._periods(given, some, draws, periods, shown, held)):
                 for place, each in enumerate(plan.objectives):
                     if period < each.horizon and (period == 0 or self._is_timed(each.expression)):
@@ -304,11 +304,12 @@ class Simulator:
         penalty = np.maximum(excess, 0) @ prices if excesses else np.zeros(settings)
         return Measured(np.stack(columns, 1), penalty, excess), objectives, means
 
-    def _blocks(self, settings: int) -> Iterable[tuple[slice, slice]]:
+    def _blocks(self, settings: int, names: frozenset[str]) -> Iterable[tuple[slice, slice]]:
         """Settings and draws to be worked on at once. All rows are: a function over rows wants them together."""
         rows, draws = self.plan.count, self.plan.draws
-        some_draws = min(max(BLOCK // rows, 1), draws)
-        some = max(BLOCK // (rows * some_draws), 1)
+        by_chance = any(each.by_chance for each in self.plan.nodes if each.name in names)
+        some_draws = min(max(BLOCK // rows, 1), draws) if by_chance else draws
+        some = max(BLOCK // (rows * (some_draws if by_chance else 1)), 1)
         for start in range(0, settings, some):
             for first in range(0, draws, some_draws):
                 yield slice(start, min(start + some, settings)), slice(first, min(first + some_draws, draws))

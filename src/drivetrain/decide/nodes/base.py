@@ -41,7 +41,8 @@ class Node(Protocol):
     """Computes the outcome `name` from its `inputs`: levers, columns of the data, other nodes, and `t`, the period.
 
     `levels` are the texts that codes of the outcome stand for; none: it is a number. `each_row_alone`: the outcome of a row
-    hangs on what its inputs are in that row alone.
+    hangs on what its inputs are in that row alone. `by_chance`: it draws from the world; if not, it differs by draw where its
+    inputs do.
     """
 
     @property
@@ -56,6 +57,8 @@ class Node(Protocol):
     def levels(self) -> tuple[str, ...]: ...
     @property
     def each_row_alone(self) -> bool: ...
+    @property
+    def by_chance(self) -> bool: ...
 
     @property
     def estimated(self) -> tuple[str, ...]:
@@ -112,6 +115,10 @@ class Plain:
 
     @property
     def each_row_alone(self) -> bool:
+        return True
+
+    @property
+    def by_chance(self) -> bool:
         return True
 
     @property

@@ -33,6 +33,10 @@ class Formula(Plain):
         return self.expression.names
 
     @property
+    def by_chance(self) -> bool:
+        return False
+
+    @property
     def each_row_alone(self) -> bool:
         return not over_rows(self.expression.tree)
 

@@ -34,6 +34,10 @@ class Function(Plain):
     alone: bool = False
 
     @property
+    def by_chance(self) -> bool:
+        return False
+
+    @property
     def each_row_alone(self) -> bool:
         return self.alone
 

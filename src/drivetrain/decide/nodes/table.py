@@ -37,6 +37,10 @@ class Table(Plain):
     """What the codes of x stand for, which `bind` finds out."""
 
     @property
+    def by_chance(self) -> bool:
+        return False
+
+    @property
     def inputs(self) -> tuple[str, ...]:
         return (self.x,)
 
