@@ -61,7 +61,7 @@ def test_a_learned_gain_is_corrected_for_having_been_chosen(decision: decide.Dec
 
 
 def test_a_lever_that_does_nothing_is_left_alone() -> None:
-    acted = 0
+    acted, told = 0, list[tuple[float, float]]()
     for seed in range(20):
         random = np.random.default_rng(seed)
         rows = {"price": random.uniform(20, 60, 300), "sales": random.normal(100, 30, 300)}
@@ -69,7 +69,14 @@ def test_a_lever_that_does_nothing_is_left_alone() -> None:
         lever = decide.Lever(low=20, high=60, now=40.0, observed=rows["price"])
         made = decide.decide(decide.Plan("sales", {"price": lever}, {"sales": node}, draws=200, seed=seed))
         acted += made.verdict.word != "do not act"
+        result = made.result
+        assert result.gain is not None
+        assert result.corrected is not None
+        told.append((result.gain.value, result.corrected.value))
     assert acted <= 2
+    gain, corrected = np.mean(told, axis=0)
+    assert gain > 1.5  # By luck alone: nothing is to gain.
+    assert abs(corrected) < gain / 2
 
 
 def test_what_comes_back_as_promised_is_told_so(decision: decide.Decision) -> None:
@@ -160,6 +167,9 @@ def test_explored_rows_bring_the_truth_after_a_change(decision: decide.Decision)
     (lever,) = made.levers
     assert lever.observed is not None
     assert {*columns["price"]} <= {*lever.observed}
+    learn: Any = made.nodes[0].to_json()["learn"]
+    _, counts = np.unique(learn["columns"]["price"][60:], return_counts=True)
+    assert counts.max() < 1.3 * counts.min()  # As if each had been drawn equally often.
 
 
 def test_explore_asks_for_what_it_must_know(decision: decide.Decision) -> None:
