@@ -82,6 +82,7 @@ class Columns:
 
 def read_columns(source: Source, where: str = "data") -> Columns:
     """The columns of a path, a mapping or a frame. Raises UsageError, DataError and FileError that name the place."""
+    kind = type(source).__name__
     if isinstance(source, Columns):
         return source
     if isinstance(source, (str, os.PathLike)):
@@ -95,7 +96,7 @@ def read_columns(source: Source, where: str = "data") -> Columns:
         if all(isinstance(each, Mapping) for each in rows):
             return _from_columns(_columns_of(rows, where), where)
     raise UsageError(
-        f"rows can't be taken from {type(source).__name__}.", where=where,
+        f"rows can't be taken from {kind}.", where=where,
         fix="Give a CSV's path, a mapping of columns, a list of rows, or a frame of pandas, polars or pyarrow.",
     )  # fmt: skip
 
