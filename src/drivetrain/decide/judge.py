@@ -91,7 +91,8 @@ def judge(
     weighed = Weighed(
         result, claim, beyond, _risky(simulator, resting, beyond, proposed), constraints, solution.certificate, resting.words,
         learned=bool(estimated(plan)), unmeasured=_unmeasured(plan), known=before is not None and not before.notes,
-        numerical=_numerical(gains, objective), broken=() if before is None else _broken(plan, outcomes.measured.excess[1]),
+        numerical=_numerical(gains, objective), rule=any(each.rule is not None for each in plan.levers),
+        broken=() if before is None else _broken(plan, outcomes.measured.excess[1]),
     )  # fmt: skip
     judged = verdict(weighed)
     if trade is not None:

@@ -20,7 +20,7 @@ OFTEN = 0.2
 class Weighed:
     """All that a verdict is made of. `numerical` is by how much the gain may be off for want of draws; `unmeasured` names models
     of which nobody measured how sure they are of a lever's effect; `known`: somebody said what is done now; `broken` are the
-    hard constraints that this breaks.
+    hard constraints that this breaks; `rule`: a lever is set by one, so that what is proposed is the best of rules.
 
     Of what is `beyond` all that was observed, `risky` is what is no lever whose effect is one by definition: nobody has to
     have tried an order of 70 to know what it costs.
@@ -38,6 +38,7 @@ class Weighed:
     known: bool
     numerical: float
     broken: tuple[str, ...] = ()
+    rule: bool = False
 
 
 def verdict(weighed: Weighed) -> Judged:
@@ -63,7 +64,8 @@ def verdict(weighed: Weighed) -> Judged:
     if loss > OFTEN and word in ("act", "test first"):
         because.append(f"In {percent(loss, 0)} of the draws it is a loss: the gain is one on average.")
     if optimal and word == "act":
-        words += " It is optimal: there is no better setting by these models."
+        kind = "rule of this kind" if weighed.rule else "setting"
+        words += f" It is optimal: there is no better {kind} by these models."
     return Judged(word, optimal, words, tuple(because))
 
 

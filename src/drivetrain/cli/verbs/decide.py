@@ -144,6 +144,11 @@ def _show_decision(decision: dict[str, Any]) -> None:
     if rows := words.lever_rows(decision):
         terminal().print()
         _table("", ["lever", "now", "proposed", "observed"], [[*row[:3], row[4]] for row in rows])
+    for lever in decision.get("levers") or ():
+        if told := (lever.get("rule") or {}).get("words"):
+            terminal().print()
+            for line in told[:MOST]:
+                _print(f"  {line}")
     if rows := words.result_rows(decision):
         terminal().print()
         _table("", [words.measure(decision), "with 90 % interval"], rows)
