@@ -43,13 +43,13 @@ def solve(problem: Problem, *, seed: int) -> Solution:
     if not best.holds:
         raise infeasible(inside, seed=seed)
     met = conditions.at(inside, best)
-    convex = _convex(problem, met) if problem.box.size > FEW else None  # Boxes of many levers take long.
+    convex = _convex(problem, best, met) if problem.box.size > FEW else None  # Boxes of many levers take long.
     proof = _prove(problem, best, met) if inside is problem and convex is None else None
     if proof is not None and proof.better is not None:  # The proof came across what no start had led to.
         best = least(problem, seed, first=proof.better[None])
         met = conditions.at(problem, best)
         proof = _prove(problem, best, met) or proof
-    certificate = convex or _proven(problem, best, proof) or _convex(problem, met) or _unproven(best, met)
+    certificate = convex or _proven(problem, best, proof) or _convex(problem, best, met) or _unproven(best, met)
     return Solution(
         problem.box.levers(best.x), problem.objective(best.value), certificate, met.duals(problem),
         problem.meter.settings - spent,
@@ -83,11 +83,18 @@ def _proven(problem: Problem, best: Best, proof: Proof | None) -> Certificate | 
     return Certificate("gap", gap, words, bound)
 
 
-def _convex(problem: Problem, met: conditions.Conditions) -> Certificate | None:
+def _convex(problem: Problem, best: Best, met: conditions.Conditions) -> Certificate | None:
+    """Where slopes differ from nought by a residual, a convex value falls by no more than that across the whole box."""
     if met.residual > CONVEX or not is_convex(problem):
         return None
     words = f"Convex by its formulas, and nothing near is better: first-order conditions hold to {met.residual:.1g}. So nothing is."
-    return Certificate("kkt", met.residual, words)
+    gap = problem.box.size * met.residual * best.scale.value + float(abs(met.weights * best.excess).sum())
+    bound = (
+        problem.objective(best.value - gap)
+        if np.isfinite(problem.box.upper - problem.box.lower).all()
+        else None
+    )
+    return Certificate("kkt", met.residual, words, bound)
 
 
 def _unproven(best: Best, met: conditions.Conditions) -> Certificate:
