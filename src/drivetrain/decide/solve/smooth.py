@@ -43,13 +43,17 @@ def solve(problem: Problem, *, seed: int) -> Solution:
     if not best.holds:
         raise infeasible(inside, seed=seed)
     met = conditions.at(inside, best)
-    convex = _convex(problem, best, met) if problem.box.size > FEW else None  # Boxes of many levers take long.
+    convex = (
+        _convex(problem, best, met) if problem.box.size > FEW else None
+    )  # Boxes of many levers take long.
     proof = _prove(problem, best, met) if inside is problem and convex is None else None
     if proof is not None and proof.better is not None:  # The proof came across what no start had led to.
         best = least(problem, seed, first=proof.better[None])
         met = conditions.at(problem, best)
         proof = _prove(problem, best, met) or proof
-    certificate = convex or _proven(problem, best, proof) or _convex(problem, best, met) or _unproven(best, met)
+    certificate = (
+        convex or _proven(problem, best, proof) or _convex(problem, best, met) or _unproven(best, met)
+    )
     return Solution(
         problem.box.levers(best.x), problem.objective(best.value), certificate, met.duals(problem),
         problem.meter.settings - spent,
