@@ -17,8 +17,8 @@ import numpy as np
 import optuna
 from common import spread, write_result
 
-from drivetrain.decide.problem import Box
-from drivetrain.decide.solve.dear import dear
+from drivetrain.decide.solve.costly.dear import dear
+from drivetrain.decide.solve.problem import Box
 
 A = np.array(
     [

@@ -17,8 +17,8 @@ import numpy as np
 from common import write_result
 
 from drivetrain import decide
-from drivetrain.decide.planned import problem_of
 from drivetrain.decide.solve import solve
+from drivetrain.decide.solve.planned import problem_of
 
 
 def measured(plan: decide.Plan) -> tuple[Any, dict[str, Any]]:

@@ -18,8 +18,8 @@ import numpy as np
 from common import spread, write_result
 
 from drivetrain import decide, effects
-from drivetrain.decide.planned import problem_of
 from drivetrain.decide.solve import solve
+from drivetrain.decide.solve.planned import problem_of
 from drivetrain.metrics.estimate import wilson
 
 RUNS = 200

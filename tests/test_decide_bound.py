@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from drivetrain.decide import Lever, Plan, Simulator, chance, constraint, maximise, minimise, table
 from drivetrain.decide.nodes.learn import learned
-from drivetrain.decide.planned import problem_of
-from drivetrain.decide.solve import bound, solve
-from drivetrain.decide.solve.bound import prove
+from drivetrain.decide.solve import solve
+from drivetrain.decide.solve.planned import problem_of
+from drivetrain.decide.solve.proofs import bound
+from drivetrain.decide.solve.proofs.bound import prove
 
 LEVERS = {"a": Lever(low=-1, high=2), "b": Lever(low=0, high=2)}
 

@@ -15,12 +15,12 @@ from drivetrain.bundle import bundle_bytes, make_cases
 from drivetrain.codecs import Signature
 from drivetrain.codecs.number import Number
 from drivetrain.decide.answers.base import uncertain
-from drivetrain.decide.claim import Claim
-from drivetrain.decide.distinct import Known, distinct
+from drivetrain.decide.bundles.distinct import Known, distinct
 from drivetrain.decide.nodes import bundle, forecast
 from drivetrain.decide.nodes.base import Given, Node, Scope
 from drivetrain.decide.nodes.forecast import quantile
 from drivetrain.decide.world import World
+from drivetrain.effects.claim import Claim
 from drivetrain.errors import DataError, UsageError
 
 BUNDLES = Path(__file__).parent / "bundles"

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivetrain import decide
-from drivetrain.decide.calculate import calculate
-from drivetrain.decide.expression import Tree, parse
-from drivetrain.decide.planned import problem_of
+from drivetrain.decide.expressions.calculate import calculate
+from drivetrain.decide.expressions.curvature import Shape, shape_of
+from drivetrain.decide.expressions.expression import Tree, parse
 from drivetrain.decide.solve import solve
-from drivetrain.decide.solve.bends import is_convex
-from drivetrain.decide.solve.curvature import Shape, shape_of
+from drivetrain.decide.solve.planned import problem_of
+from drivetrain.decide.solve.proofs.bends import is_convex
 
 
 def shape(text: str, low: float = 0.0, high: float = 5.0) -> Shape:

@@ -7,11 +7,11 @@ import numpy.typing as npt
 import pytest
 
 from drivetrain import decide
-from drivetrain.decide.planned import problem_of
-from drivetrain.decide.problem import Box
 from drivetrain.decide.solve import solve
-from drivetrain.decide.solve.dear import dear
-from drivetrain.decide.solve.process import fitted
+from drivetrain.decide.solve.costly.dear import dear
+from drivetrain.decide.solve.costly.process import fitted
+from drivetrain.decide.solve.planned import problem_of
+from drivetrain.decide.solve.problem import Box
 
 Floats = npt.NDArray[np.float64]
 

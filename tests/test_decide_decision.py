@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from drivetrain import decide
-from drivetrain.decide.decision import Decision
+from drivetrain.decide.judge.decision import Decision
 from drivetrain.errors import DataError, FileError
 
 ASSUMED, WORDS = decide.Claim("assumed"), decide.Claim("definition")

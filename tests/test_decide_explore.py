@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from drivetrain.decide.drawn import Thompson, epsilon_greedy
+from drivetrain.decide.follow.drawn import Thompson, epsilon_greedy
 from drivetrain.effects.policy import policy_value
 from drivetrain.errors import DataError, DrivetrainError, UsageError
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from drivetrain.decide.calculate import calculate, gradient
-from drivetrain.decide.expression import Call, parse, parts, substituted
+from drivetrain.decide.expressions.calculate import calculate, gradient
+from drivetrain.decide.expressions.expression import Call, parse, parts, substituted
 from drivetrain.errors import UsageError
 
 RNG = np.random.default_rng(0)

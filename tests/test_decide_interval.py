@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivetrain.decide.calculate import calculate
-from drivetrain.decide.expression import parse
-from drivetrain.decide.interval import NoBounds, fixed, lever, spans, tightened
+from drivetrain.decide.expressions.calculate import calculate
+from drivetrain.decide.expressions.expression import parse
+from drivetrain.decide.expressions.interval import NoBounds, fixed, lever, spans, tightened
 
 ONE = [
     "exp",

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from drivetrain.decide import Lever, Plan, Simulator, chance, maximise, minimise
-from drivetrain.decide.planned import problem_of
 from drivetrain.decide.solve import solve, solve_worst
-from drivetrain.decide.solve.least import least
+from drivetrain.decide.solve.downhill.least import least
+from drivetrain.decide.solve.planned import problem_of
 
 LEVER, OBJECTIVE = 1e-4, 1e-6
 

@@ -13,13 +13,13 @@ import numpy.typing as npt
 import pytest
 
 from drivetrain import decide
-from drivetrain.decide.planned import problem_of
-from drivetrain.decide.problem import Problem
 from drivetrain.decide.solve import combinations, linear, solve
-from drivetrain.decide.solve.choices import choices
-from drivetrain.decide.solve.descend import descend
+from drivetrain.decide.solve.combined.choices import choices
+from drivetrain.decide.solve.combined.descend import descend
+from drivetrain.decide.solve.combined.tables import tabled
 from drivetrain.decide.solve.highs import Infeasible, Unbounded
-from drivetrain.decide.solve.tables import tabled
+from drivetrain.decide.solve.planned import problem_of
+from drivetrain.decide.solve.problem import Problem
 from drivetrain.errors import UsageError
 
 Floats = npt.NDArray[np.float64]
@@ -134,8 +134,8 @@ def test_tables_of_two_levers_give_the_best_of_all_combinations(seed: int, by: s
 ELSEWHERE = os.environ.get("DRIVETRAIN_CLIENTS", "")
 SCRIPT = """
 import numpy as np
-from drivetrain.decide.solve.choices import choices
-from drivetrain.decide.solve.tables import Tabled
+from drivetrain.decide.solve.combined.choices import choices
+from drivetrain.decide.solve.combined.tables import Tabled
 made = np.random.default_rng(0)
 gain = Tabled(1.5, [np.r_[0, made.normal(size=2)] for _ in range(8)])
 for i in range(8):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from drivetrain import decide
-from drivetrain.decide.lever import allowed, bounds, extrapolates, snap
-from drivetrain.decide.statistic import Statistic, statistic
+from drivetrain.decide.plans.lever import allowed, bounds, extrapolates, snap
+from drivetrain.decide.plans.statistic import Statistic, statistic
 from drivetrain.decide.world import World
 from drivetrain.errors import DataError, UsageError
 from drivetrain.runtime.columns import Columns, read_columns

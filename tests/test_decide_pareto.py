@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from drivetrain.decide import Lever, Plan, Simulator, maximise, minimise
-from drivetrain.decide.planned import problem_of
-from drivetrain.decide.problem import Box, Calls, Problem
 from drivetrain.decide.solve.pareto import front, undominated
+from drivetrain.decide.solve.planned import problem_of
+from drivetrain.decide.solve.problem import Box, Calls, Problem
 from drivetrain.errors import UsageError
 
 

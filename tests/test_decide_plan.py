@@ -12,9 +12,9 @@ import pytest
 
 import drivetrain.decide
 from drivetrain import decide, extensions
-from drivetrain.decide import plan_file
-from drivetrain.decide.expression import BY_ROW, FUNCTIONS
+from drivetrain.decide.expressions.expression import BY_ROW, FUNCTIONS
 from drivetrain.decide.nodes.chance import FORMS
+from drivetrain.decide.plans import plan_file
 from drivetrain.errors import DrivetrainError
 
 SPECIFIED = Path(drivetrain.decide.__file__).with_name("PLAN.md").read_text("utf-8")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from drivetrain.decide import Lever, Plan, Simulator, chance, constraint, maximise, minimise
-from drivetrain.decide.planned import coarser, problem_of
+from drivetrain.decide.solve.planned import coarser, problem_of
 
 ROWS = {
     "age": np.linspace(20, 70, 7),

@@ -12,11 +12,11 @@ import numpy.typing as npt
 import pytest
 
 from drivetrain import decide
-from drivetrain.decide.planned import problem_of
 from drivetrain.decide.solve import separable as way
 from drivetrain.decide.solve import solve
-from drivetrain.decide.solve.rows import separable
-from drivetrain.decide.solve.tree import Column, best_tree, leaf_of, leaves
+from drivetrain.decide.solve.by_row.rows import separable
+from drivetrain.decide.solve.by_row.tree import Column, best_tree, leaf_of, leaves
+from drivetrain.decide.solve.planned import problem_of
 from drivetrain.errors import DataError, UsageError
 
 Floats = npt.NDArray[np.float64]
@@ -241,7 +241,7 @@ def test_a_rough_look_first_leads_to_the_same(
     }
     problem = problem_of(decide.Simulator(decide.Plan("profit", levers, models, data, share, draws=512)))
     exact = solve(problem)
-    monkeypatch.setattr("drivetrain.decide.solve.apart.DEAR", 1.0)
+    monkeypatch.setattr("drivetrain.decide.solve.by_row.apart.DEAR", 1.0)
     rough = solve(problem)
     np.testing.assert_allclose(rough.levers["price"], exact.levers["price"], rtol=1e-6, atol=step or 0)
     assert rough.objective == pytest.approx(exact.objective, rel=1e-4 if step and share else 1e-8)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from drivetrain import decide
-from drivetrain.decide.planned import problem_of
 from drivetrain.decide.solve import solve
+from drivetrain.decide.solve.planned import problem_of
 from drivetrain.errors import UsageError
 
 

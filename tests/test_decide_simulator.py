@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from drivetrain import decide
-from drivetrain.decide import simulator
+from drivetrain.decide.simulate import simulator
 from drivetrain.errors import DrivetrainError
 
 
@@ -108,8 +108,8 @@ def test_a_plan_says_that_its_data_are_simulated(tmp_path):
 
 
 def test_what_is_affine_has_its_coefficients_and_what_is_not_has_none():
-    from drivetrain.decide.affine import affine, is_affine
-    from drivetrain.decide.expression import parse
+    from drivetrain.decide.expressions.affine import affine, is_affine
+    from drivetrain.decide.expressions.expression import parse
 
     rng = np.random.default_rng(0)
     values = {"p": np.zeros((1, 5, 1)), "q": np.zeros((1, 1, 1)), "w": rng.normal(size=(1, 5, 3))}

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivetrain.decide.problem import Box, Calls, Problem
 from drivetrain.decide.solve import solve, solve_worst
+from drivetrain.decide.solve.problem import Box, Calls, Problem
 from drivetrain.errors import UsageError
 
 

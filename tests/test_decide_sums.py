@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from drivetrain.decide import Lever, Plan, Simulator, chance, constraint, maximise, minimise
-from drivetrain.decide.planned import problem_of
 from drivetrain.decide.solve import solve
-from drivetrain.decide.solve.sums import by_itself, prove_sum
+from drivetrain.decide.solve.planned import problem_of
+from drivetrain.decide.solve.proofs.sums import by_itself, prove_sum
 
 
 def channels(curve, n, budget, **said):

@@ -3,8 +3,8 @@
 import pytest
 
 from drivetrain import decide
-from drivetrain.decide.expression import parse
-from drivetrain.decide.units import unit, unit_of
+from drivetrain.decide.expressions.expression import parse
+from drivetrain.decide.expressions.units import unit, unit_of
 from drivetrain.errors import UsageError
 
 UNITS = {"price": unit("EUR/kg"), "weight": unit("kg"), "cost": unit("EUR"), "n": unit("share")}

@@ -7,16 +7,16 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from drivetrain.decide.decision import Decision
-from drivetrain.decide.judge import judge
-from drivetrain.decide.plan import Plan
-from drivetrain.decide.planned import coarser, problem_of
-from drivetrain.decide.problem import Problem
-from drivetrain.decide.simulator import Simulator
-from drivetrain.decide.solution import Solution
+from drivetrain.decide.judge.decision import Decision
+from drivetrain.decide.judge.judge import judge
+from drivetrain.decide.judge.trade import middle
+from drivetrain.decide.plans.plan import Plan
+from drivetrain.decide.simulate.simulator import Simulator
 from drivetrain.decide.solve import solve, solve_worst
 from drivetrain.decide.solve.pareto import front
-from drivetrain.decide.trade import middle
+from drivetrain.decide.solve.planned import coarser, problem_of
+from drivetrain.decide.solve.problem import Problem
+from drivetrain.decide.solve.solution import Solution
 from drivetrain.errors import DrivetrainError
 from drivetrain.figures import counted
 

@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.decide.beyond import Beyond
-from drivetrain.decide.claim import Claim
-from drivetrain.decide.interval import NoBounds, Span
+from drivetrain.decide.expressions.interval import NoBounds, Span
 from drivetrain.decide.world import World
+from drivetrain.effects.claim import Claim
 from drivetrain.errors import FileError, UsageError, nearest
 from drivetrain.runtime.columns import Columns
 

@@ -14,9 +14,9 @@ from drivetrain.bundle.reader import open_bundle
 from drivetrain.codecs import Codec
 from drivetrain.decide.answers.base import EACH, Uncertain, uncertain
 from drivetrain.decide.beyond import Beyond
-from drivetrain.decide.distinct import Known, distinct
+from drivetrain.decide.bundles.distinct import Known, distinct
+from drivetrain.decide.bundles.sources import Constant, raw_values, refuse_unfed, sources_of
 from drivetrain.decide.nodes.base import Given, Node, Plain, Scope, described
-from drivetrain.decide.sources import Constant, raw_values, refuse_unfed, sources_of
 from drivetrain.decide.world import World
 from drivetrain.effects.claim import Claim
 from drivetrain.errors import DataError, UsageError, nearest

@@ -9,12 +9,12 @@ from typing import Any, cast
 import numpy as np
 
 from drivetrain.arguments import public
-from drivetrain.decide.calculate import calculate
-from drivetrain.decide.claim import Claim, claimed
-from drivetrain.decide.expression import PERIOD, Expression, over_rows, parse
+from drivetrain.decide.expressions.calculate import calculate
+from drivetrain.decide.expressions.expression import PERIOD, Expression, over_rows, parse
+from drivetrain.decide.expressions.texts import check_texts
 from drivetrain.decide.nodes.base import Floats, Given, Node, Plain, Scope, described
-from drivetrain.decide.texts import check_texts
 from drivetrain.decide.world import World
+from drivetrain.effects.claim import Claim, claimed
 from drivetrain.errors import DataError, UsageError, nearest
 from drivetrain.figures import counted
 from drivetrain.runtime.columns import read_columns

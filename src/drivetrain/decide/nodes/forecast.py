@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.decide.beyond import Beyond
-from drivetrain.decide.distinct import distinct
+from drivetrain.decide.bundles.distinct import distinct
+from drivetrain.decide.bundles.sources import Constant, raw_values, refuse_unfed, sources_of
 from drivetrain.decide.nodes.base import Given, Plain, Scope, described
-from drivetrain.decide.sources import Constant, raw_values, refuse_unfed, sources_of
 from drivetrain.decide.world import World
 from drivetrain.effects.claim import Claim
 from drivetrain.errors import DataError, UsageError, nearest

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from drivetrain.arguments import public
-from drivetrain.decide.calculate import calculate
-from drivetrain.decide.claim import Claim, claimed
-from drivetrain.decide.expression import Expression, over_rows, parse
-from drivetrain.decide.interval import Span, spans
+from drivetrain.decide.expressions.calculate import calculate
+from drivetrain.decide.expressions.expression import Expression, over_rows, parse
+from drivetrain.decide.expressions.interval import Span, spans
+from drivetrain.decide.expressions.texts import check_texts
 from drivetrain.decide.nodes.base import Floats, Given, Node, Plain, Scope, described
-from drivetrain.decide.texts import check_texts
 from drivetrain.decide.world import World
+from drivetrain.effects.claim import Claim, claimed
 from drivetrain.errors import UsageError
 
 KEYS = frozenset({"formula"})

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from drivetrain.arguments import public
-from drivetrain.decide.claim import Claim, claimed
 from drivetrain.decide.nodes.base import Floats, Given, Node, Plain, Scope, described
 from drivetrain.decide.world import World
+from drivetrain.effects.claim import Claim, claimed
 from drivetrain.errors import DataError, UsageError
 
 KEYS = frozenset({"function"})

@@ -9,7 +9,7 @@ from typing import Any, Literal, cast
 import numpy as np
 
 from drivetrain.decide.beyond import Beyond
-from drivetrain.decide.interval import NoBounds, Span, add, exp, fixed, product, rising, sigmoid
+from drivetrain.decide.expressions.interval import NoBounds, Span, add, exp, fixed, product, rising, sigmoid
 from drivetrain.decide.nodes.base import Floats, Given, Node, Plain, Scope, claim_json
 from drivetrain.decide.world import World
 from drivetrain.effects.claim import Claim, claimed

@@ -9,10 +9,10 @@ from typing import Any, cast
 import numpy as np
 
 from drivetrain.arguments import public
-from drivetrain.decide.claim import Claim, claimed
-from drivetrain.decide.interval import NoBounds, Span, between
+from drivetrain.decide.expressions.interval import NoBounds, Span, between
 from drivetrain.decide.nodes.base import Floats, Given, Node, Plain, Scope, described
 from drivetrain.decide.world import World
+from drivetrain.effects.claim import Claim, claimed
 from drivetrain.errors import DataError, UsageError, nearest
 from drivetrain.figures import number
 from drivetrain.runtime.columns import read_columns

@@ -1,14 +1,15 @@
 """What finds the best setting of the levers, each kind of problem by what suits it.
 
-Each file here is one way. It has `fits(problem) -> bool`, whether it is for such a problem, and
-`solve(problem, *, seed) -> Solution`; the first in `WAYS` that fits is taken.
+`problem.py` is what a solver sees, `planned.py` a plan as that, `solution.py` what it says. The files named in `WAYS` are the ways:
+each has `fits(problem) -> bool`, whether it is for such a problem, and `solve(problem, *, seed) -> Solution`; the first that fits
+is taken. What they work with is in `by_row`, `combined`, `costly`, `downhill` and `proofs`.
 """
 
 from __future__ import annotations
 
 from drivetrain import extensions
-from drivetrain.decide.problem import Problem
-from drivetrain.decide.solution import Solution
+from drivetrain.decide.solve.problem import Problem
+from drivetrain.decide.solve.solution import Solution
 from drivetrain.errors import UsageError
 
 WAYS = ("rule", "search", "enumerate", "linear", "separable", "combinations", "smooth")

@@ -8,17 +8,17 @@ from itertools import combinations as two_of
 import numpy as np
 import numpy.typing as npt
 
-from drivetrain.decide.planned import Planned
-from drivetrain.decide.problem import Problem
-from drivetrain.decide.simulator import Simulator
-from drivetrain.decide.solution import Certificate, Solution
-from drivetrain.decide.solve.choices import choices
+from drivetrain.decide.simulate.simulator import Simulator
+from drivetrain.decide.solve.by_row.separate import Separation
+from drivetrain.decide.solve.combined.choices import choices
+from drivetrain.decide.solve.combined.descend import CALLS, descend
+from drivetrain.decide.solve.combined.tables import CHECKS, Tabled, cost_of, tabled
 from drivetrain.decide.solve.conflicts import infeasible
-from drivetrain.decide.solve.descend import CALLS, descend
 from drivetrain.decide.solve.highs import Infeasible
+from drivetrain.decide.solve.planned import Planned
 from drivetrain.decide.solve.point import Point
-from drivetrain.decide.solve.separate import Separation
-from drivetrain.decide.solve.tables import CHECKS, Tabled, cost_of, tabled
+from drivetrain.decide.solve.problem import Problem
+from drivetrain.decide.solve.solution import Certificate, Solution
 
 Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.intp]

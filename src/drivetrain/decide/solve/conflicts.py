@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from drivetrain.decide.problem import Calls, Problem
-from drivetrain.decide.solve.least import least
+from drivetrain.decide.solve.downhill.least import least
+from drivetrain.decide.solve.problem import Calls, Problem
 from drivetrain.errors import UsageError
 
 Floats = npt.NDArray[np.float64]

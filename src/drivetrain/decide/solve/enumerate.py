@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from drivetrain.decide.problem import Problem
-from drivetrain.decide.solution import Certificate, Solution
 from drivetrain.decide.solve.conflicts import infeasible
+from drivetrain.decide.solve.problem import Problem
+from drivetrain.decide.solve.solution import Certificate, Solution
 
 Floats = npt.NDArray[np.float64]
 MOST, CELLS = 100_000, 1e9

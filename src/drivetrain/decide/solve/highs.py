@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from drivetrain.decide.solution import Certificate
 from drivetrain.decide.solve.library import scipy
 from drivetrain.decide.solve.point import Point
+from drivetrain.decide.solve.solution import Certificate
 from drivetrain.errors import UsageError
 
 Floats = npt.NDArray[np.float64]

@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from drivetrain.decide.calculate import calculate
-from drivetrain.decide.expression import Expression
-from drivetrain.decide.objective import Constraint
-from drivetrain.decide.planned import Planned
-from drivetrain.decide.problem import Problem
-from drivetrain.decide.simulator import Simulator
-from drivetrain.decide.solution import Certificate, Solution
+from drivetrain.decide.expressions.calculate import calculate
+from drivetrain.decide.expressions.expression import Expression
+from drivetrain.decide.plans.objective import Constraint
+from drivetrain.decide.simulate.simulator import Simulator
+from drivetrain.decide.solve.by_row.separate import Separation
 from drivetrain.decide.solve.conflicts import infeasible
 from drivetrain.decide.solve.highs import Infeasible, Unbounded, linear
 from drivetrain.decide.solve.library import scipy
-from drivetrain.decide.solve.separate import Separation
+from drivetrain.decide.solve.planned import Planned
+from drivetrain.decide.solve.problem import Problem
+from drivetrain.decide.solve.solution import Certificate, Solution
 
 Floats = npt.NDArray[np.float64]
 MOST = 200_000

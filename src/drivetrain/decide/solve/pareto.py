@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from drivetrain.decide.problem import Problem
-from drivetrain.decide.solution import Solution
 from drivetrain.decide.solve import solve
 from drivetrain.decide.solve.enumerate import all_settings, fits
+from drivetrain.decide.solve.problem import Problem
+from drivetrain.decide.solve.solution import Solution
 from drivetrain.errors import UsageError
 
 Floats = npt.NDArray[np.float64]

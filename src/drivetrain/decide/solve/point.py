@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from drivetrain.decide.solution import Certificate
+from drivetrain.decide.solve.solution import Certificate
 
 Floats = npt.NDArray[np.float64]
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from drivetrain.decide.problem import Problem
-from drivetrain.decide.solution import Solution
-from drivetrain.decide.solve.apart import Apart, apart
-from drivetrain.decide.solve.readable import readable, worded
+from drivetrain.decide.solve.by_row.apart import Apart, apart
+from drivetrain.decide.solve.by_row.readable import readable, worded
+from drivetrain.decide.solve.by_row.tree import Column
+from drivetrain.decide.solve.problem import Problem
 from drivetrain.decide.solve.separable import solution
-from drivetrain.decide.solve.tree import Column
+from drivetrain.decide.solve.solution import Solution
 from drivetrain.errors import UsageError
 
 

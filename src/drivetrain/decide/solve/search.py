@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from drivetrain.decide.problem import Problem
-from drivetrain.decide.solution import Solution
-from drivetrain.decide.solve.dear import dear
+from drivetrain.decide.solve.costly.dear import dear
+from drivetrain.decide.solve.problem import Problem
+from drivetrain.decide.solve.solution import Solution
 from drivetrain.errors import UsageError
 
 MOST = 30

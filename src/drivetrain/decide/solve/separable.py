@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from drivetrain.decide.problem import Problem
-from drivetrain.decide.solution import Certificate, Solution
-from drivetrain.decide.solve.apart import apart
+from drivetrain.decide.solve.by_row.apart import apart
+from drivetrain.decide.solve.by_row.rows import separable
 from drivetrain.decide.solve.point import Point
-from drivetrain.decide.solve.rows import separable
+from drivetrain.decide.solve.problem import Problem
+from drivetrain.decide.solve.solution import Certificate, Solution
 from drivetrain.errors import UsageError
 
 

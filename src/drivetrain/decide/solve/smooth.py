@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from drivetrain.decide.problem import Problem
-from drivetrain.decide.solution import Certificate, Solution
-from drivetrain.decide.solve import conditions
-from drivetrain.decide.solve.bends import is_convex
-from drivetrain.decide.solve.bound import Proof, prove
 from drivetrain.decide.solve.conflicts import infeasible
-from drivetrain.decide.solve.least import Best, least
-from drivetrain.decide.solve.sums import prove_sum
-from drivetrain.decide.solve.window import at_its_edge, widened, windowed
+from drivetrain.decide.solve.downhill.least import Best, least
+from drivetrain.decide.solve.downhill.window import at_its_edge, widened, windowed
+from drivetrain.decide.solve.problem import Problem
+from drivetrain.decide.solve.proofs import conditions
+from drivetrain.decide.solve.proofs.bends import is_convex
+from drivetrain.decide.solve.proofs.bound import Proof, prove
+from drivetrain.decide.solve.proofs.sums import prove_sum
+from drivetrain.decide.solve.solution import Certificate, Solution
 
 ENOUGH = 1e-4
 """How much better, as a share, another setting may be for a bound to be called a proof."""

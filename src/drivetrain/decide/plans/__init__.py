@@ -1,0 +1,1 @@
+"""What a plan says: objective, levers, constraints and models, checked and put in order."""

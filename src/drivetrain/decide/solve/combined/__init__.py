@@ -1,0 +1,1 @@
+"""Combinations of whole numbers, switches and choices."""

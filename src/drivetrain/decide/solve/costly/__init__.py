@@ -1,0 +1,1 @@
+"""Where one setting takes long to simulate."""
