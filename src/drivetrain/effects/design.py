@@ -12,7 +12,7 @@ import numpy.typing as npt
 from drivetrain.runtime.columns import Columns
 
 Floats = npt.NDArray[np.float64]
-Kind = Literal["number", "bend", "is", "other", "missing"]
+Kind = Literal["number", "bend", "at", "is", "other", "missing"]
 
 FEWEST_OF_A_LEVEL, MOST_LEVELS = 10, 30
 """Levels with fewer rows, and those beyond the most frequent, are one: the others."""
@@ -21,7 +21,8 @@ FEWEST_OF_A_LEVEL, MOST_LEVELS = 10, 30
 @dataclass(frozen=True, slots=True)
 class Atom:
     """One column made of one column. `number`: less `centre`, over `scale`, 0 where missing. `bend`: the `which`-th curved
-    function of a natural cubic spline with these `knots`, of the number. `is`: 1 where the text is the first of `levels`.
+    function of a natural cubic spline with these `knots`, of the number.
+    `at`: 1 where the number is `centre`. `is`: 1 where the text is the first of `levels`.
     `other`: 1 where it is none of `levels`. `missing`: 1 where there is no value."""
 
     column: str
@@ -36,6 +37,8 @@ class Atom:
     def name(self) -> str:
         if self.kind == "bend":
             return f"{self.column} bend {self.which + 1}"
+        if self.kind == "at":
+            return f"{self.column} = {self.centre:g}"
         if self.kind == "is":
             return f"{self.column} = {self.levels[0]}"
         return self.column if self.kind == "number" else f"{self.column} {self.kind}"
@@ -46,6 +49,8 @@ class Atom:
             return np.where(np.isnan(value), 0.0, (value - self.centre) / self.scale)
         if self.kind == "bend":
             return np.where(np.isnan(value), 0.0, _bend(self._scaled(value), *self._ends(), slope=False))
+        if self.kind == "at":
+            return (value == self.centre).astype(np.float64)
         if self.kind == "missing":
             return (np.isnan(value) | ((value < 0) if levels else False)).astype(np.float64)
         known = [float(place) for place, each in enumerate(levels) if each in self.levels]
@@ -70,7 +75,7 @@ class Atom:
 
     def to_json(self) -> dict[str, Any]:
         plain: dict[str, Any] = {"column": self.column, "kind": self.kind}
-        if self.kind == "number":
+        if self.kind in ("number", "at"):
             plain |= {"centre": self.centre, "scale": self.scale}
         if self.kind == "bend":
             plain |= {"knots": [*self.knots], "which": self.which}

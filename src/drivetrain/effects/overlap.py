@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from drivetrain.effects.adjusted import Adjusted
 from drivetrain.effects.estimated import Check
 from drivetrain.effects.rows import Asked
 from drivetrain.figures import percent
@@ -22,18 +21,17 @@ LEAST_OF_ITS_OWN = 0.02
 """The part of a number's spread that the columns don't tell; with less it never moved by itself."""
 
 
-def overlap(asked: Asked, found: Adjusted) -> Check:
-    """For a switch or a choice by the propensities, for a number by how much of it moves by itself and how far."""
+def overlap(asked: Asked, expected: Floats) -> Check:
+    """Of what the columns say of the lever: for a switch or a choice by the propensities, for a number by how much of it moves by
+    itself and how far."""
     if asked.kind == "number":
-        return _of_number(asked, found.expected_lever)
-    return of_levels(asked, found.expected_lever)
+        return _of_number(asked, expected)
+    return of_levels(asked, expected)
 
 
 def of_levels(asked: Asked, propensity: Floats) -> Check:
     """By the propensities (n, levels) of a switch or a choice."""
-    shares = np.bincount(asked.t.astype(np.int64), minlength=propensity.shape[1]) / asked.n
-    rare = (propensity < RARE * shares).any(axis=1)
-    share = float(rare.mean())
+    share = float(without_like(asked, propensity).mean())
     worst, effective = _effective(asked, propensity)
     words = (
         f"{percent(share)} of the rows have next to no row like them with another {asked.lever} (a tenth "
@@ -45,6 +43,12 @@ def of_levels(asked: Asked, propensity: Floats) -> Check:
             f" These data can't tell what {asked.lever} does to all rows: choose those where both were done."
         )
     return Check("overlap", share <= DOUBT, share, words, refuses)
+
+
+def without_like(asked: Asked, propensity: Floats) -> npt.NDArray[np.bool_]:
+    """(n,): the rows that have next to no row like them with another setting."""
+    shares = np.bincount(asked.t.astype(np.int64), minlength=propensity.shape[1]) / asked.n
+    return np.any(propensity < RARE * shares, axis=1)
 
 
 def _effective(asked: Asked, propensity: Floats) -> tuple[str, float]:

@@ -28,19 +28,19 @@ def refute(asked: Asked, found: Adjusted, *, seed: int = 0, tries: int = TRIES) 
     if asked.n > MOST_ROWS:
         keep = _drawn(asked, rng, MOST_ROWS / asked.n)
         asked = _part(asked, keep)
-        found = adjusted(asked, seed=seed)
-    first = adjusted(asked, seed=seed).contrasts[0]
+        found = adjusted(asked, seed=seed, free=found.free)
+    first = adjusted(asked, seed=seed, free=found.free).contrasts[0]
     return [
         _placebo(asked, found, rng, tries),
         _dummy(asked, found, rng, tries),
-        _common_cause(asked, first, rng, tries, seed),
-        _subset(asked, first, rng, tries),
+        _common_cause(asked, first, rng, tries, seed, found.free),
+        _subset(asked, first, rng, tries, found.free),
     ]
 
 
-def _nothing(name: str, what: str, make: Callable[[], Asked], tries: int) -> Check:
+def _nothing(name: str, what: str, make: Callable[[], Asked], tries: int, free: bool) -> Check:
     """Of repetitions in which the effect is 0 by construction: whether their mean is."""
-    tried = [adjusted(make(), seed=at).contrasts[0] for at in range(tries)]
+    tried = [adjusted(make(), seed=at, free=free).contrasts[0] for at in range(tries)]
     scores = [apart(each.value, each.error) for each in tried]
     z = float(np.mean(scores)) * math.sqrt(tries)
     holds = abs(z) < FAR
@@ -59,7 +59,11 @@ def _placebo(asked: Asked, found: Adjusted, rng: np.random.Generator, tries: int
         return replace(asked, t=drawn.astype(np.float64))
 
     return _nothing(
-        "placebo lever", f"a {asked.lever} drawn by chance from the columns held fixed", made, tries
+        "placebo lever",
+        f"a {asked.lever} drawn by chance from the columns held fixed",
+        made,
+        tries,
+        found.free,
     )
 
 
@@ -73,29 +77,35 @@ def _dummy(asked: Asked, found: Adjusted, rng: np.random.Generator, tries: int) 
     def made() -> Asked:
         return replace(asked, y=expected + rng.permutation(left))
 
-    return _nothing("dummy outcome", f"{asked.outcome} made from the columns held fixed alone", made, tries)
+    return _nothing(
+        "dummy outcome", f"{asked.outcome} made from the columns held fixed alone", made, tries, found.free
+    )
 
 
-def _common_cause(asked: Asked, first: Contrast, rng: np.random.Generator, tries: int, seed: int) -> Check:
+def _common_cause(
+    asked: Asked, first: Contrast, rng: np.random.Generator, tries: int, seed: int, free: bool
+) -> Check:
     """A column more of pure chance must not move the estimate."""
     name = "chance" + "_" * max(len(each) for each in asked.rows.names)
     moved = list[float]()
     for _ in range(tries):
         values = {**asked.rows.values, name: rng.normal(size=asked.n)}
         more = replace(asked, rows=Columns(values, asked.rows.levels), adjust=(*asked.adjust, name))
-        moved.append(abs(apart(adjusted(more, seed=seed).contrasts[0].value - first.value, first.error)))
+        moved.append(
+            abs(apart(adjusted(more, seed=seed, free=free).contrasts[0].value - first.value, first.error))
+        )
     most = max(moved)
     holds = most < 1
     words = f"A column of pure chance, held fixed too, moves it by {most:.2f} standard errors at most."
     return Check("random common cause", holds, most, words)
 
 
-def _subset(asked: Asked, first: Contrast, rng: np.random.Generator, tries: int) -> Check:
+def _subset(asked: Asked, first: Contrast, rng: np.random.Generator, tries: int, free: bool) -> Check:
     """Four fifths of the rows, or of the clusters, must say the same but for chance: half a standard error."""
     moved = list[float]()
     for at in range(tries):
         part = _part(asked, _drawn(asked, rng, 0.8))
-        moved.append(apart(adjusted(part, seed=at).contrasts[0].value - first.value, first.error))
+        moved.append(apart(adjusted(part, seed=at, free=free).contrasts[0].value - first.value, first.error))
     most = float(np.max(np.abs(moved)))
     holds = most < FAR
     words = f"Four fifths of the rows, drawn anew, move it by {most:.2f} standard errors at most."

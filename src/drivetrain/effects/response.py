@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from drivetrain.effects.adjusted import BENDS, Adjusted, adjusted
+from drivetrain.effects.adjusted import Adjusted, adjusted
 from drivetrain.effects.claim import Claim
 from drivetrain.effects.design import Atom, Term, atoms_of, independent, matrix, name_of, terms_of
 from drivetrain.effects.estimated import Check, apart, p_words
@@ -221,7 +221,7 @@ def fit(
     asked = ask(rows, lever=lever, outcome=outcome, claim=claim, adjust=held, clusters=clusters)
     scores = adjusted(asked, seed=seed) if asked.claim.kind == "adjusted" else None
     kind = _family(asked, family)
-    terms, told = _terms(asked, varies_with, kind, bends, seed)
+    terms, told = _terms(asked, scores, varies_with, kind, bends, seed)
     design = matrix(terms, asked.rows)
     keep = np.concatenate([[True], independent(design[:, 1:])])
     terms = [term for term, kept in zip(terms, keep) if kept]
@@ -235,7 +235,7 @@ def fit(
             f"the columns held fixed tell {lever!r} exactly: nothing is left of it to learn from."
         )
     bent = len({atom for term in terms for atom in term if atom.kind == "bend" and atom.column == lever})
-    checks = _checks(asked, scores, _effects(asked, found, terms, bent))
+    checks = _checks(asked, scores, _effects(asked, found, terms, bent, scores))
     left = asked.y - found.predict(design)
     some = np.random.default_rng(seed).permutation(asked.n)[:KEPT_ROWS]
     columns = Columns({name: asked.rows.of(name)[some] for name in asked.adjust}, asked.rows.levels)
@@ -250,7 +250,7 @@ def fit(
         asked.rows.of(lever),
         {name: (float(np.nanmin(value := asked.rows.of(name))), float(np.nanmax(value))) for name in numbers},
         found.joint_p(of_lever), refused(asked.claim, checks), checks,
-        sensitivity(asked) if asked.claim.kind == "adjusted" else None, (*asked.notes, *told),
+        sensitivity(asked, held=scores.terms) if scores is not None else None, (*asked.notes, *told),
     )  # fmt: skip
 
 
@@ -258,7 +258,7 @@ def _checks(asked: Asked, scores: Adjusted | None, effects: Floats) -> tuple[Che
     """`effects` (k,) are the curve's own, of what `scores` estimates without the curve; () where those are of another thing."""
     if scores is None:
         return (balance(asked),) if asked.claim.kind == "randomised" else ()
-    found = [overlap(asked, scores)]
+    found = [overlap(asked, scores.expected_lever)]
     for mine, other in zip(effects.tolist(), scores.contrasts):
         off = apart(mine - other.value, other.error)
         words = f"{other.label[:1].upper()}{other.label[1:]} makes {rough(mine)} by the curve and {rough(other.value)} by double "
@@ -267,8 +267,11 @@ def _checks(asked: Asked, scores: Adjusted | None, effects: Floats) -> tuple[Che
     return tuple(found)
 
 
-def _effects(asked: Asked, found: Regression, terms: Sequence[Term], bends: int) -> Floats:
-    """(k,): of each level against the first, over all rows, or the slope of a straight line; () of what is no straight line."""
+def _effects(
+    asked: Asked, found: Regression, terms: Sequence[Term], bends: int, scores: Adjusted | None
+) -> Floats:
+    """(k,): of each level against the first, over all rows that the scores are of, or the slope of a
+    straight line; () of what is no straight line."""
     if asked.kind == "number":
         straight = found.family == "linear" and not bends and terms[1] == (terms[1][0],)
         return np.array([found.beta[1] / terms[1][0].scale]) if straight else np.zeros(0)
@@ -277,7 +280,8 @@ def _effects(asked: Asked, found: Regression, terms: Sequence[Term], bends: int)
     for at in range(max(len(asked.levels), 2)):
         place = float(levels.index(asked.levels[at])) if levels else float(at)
         moved = Columns({**asked.rows.values, asked.lever: np.full(asked.n, place)}, asked.rows.levels)
-        means.append(float(found.predict(matrix(terms, moved)).mean()))
+        said = found.predict(matrix(terms, moved))
+        means.append(float((said if scores is None else said[scores.kept]).mean()))
     return np.array(means[1:]) - means[0]
 
 
@@ -290,13 +294,17 @@ def _family(asked: Asked, family: Family | None) -> Family:
 
 
 def _terms(
-    asked: Asked, varies_with: Sequence[str], family: Family, bends: int | None, seed: int
+    asked: Asked,
+    scores: Adjusted | None,
+    varies_with: Sequence[str],
+    family: Family,
+    bends: int | None,
+    seed: int,
 ) -> tuple[list[Term], list[str]]:
     """Those of the regression, and what is to be told of them."""
-    bent = (
-        BENDS if asked.claim.kind == "adjusted" else 0
-    )  # There a straight line would leave what bends; else it is but noise.
-    held, told = terms_of(asked.rows, asked.adjust, bent)
+    held, told = terms_of(asked.rows, asked.adjust)
+    if scores is not None:  # Straight lines would leave what bends; else it is but noise.
+        held, told = scores.terms, scores.told
     if bends is not None and not 0 <= bends <= MOST_BENDS:
         raise UsageError(f"{bends} bends.", where="bends", fix=f"Take 0 to {MOST_BENDS}.")
     if asked.kind != "number" or bends is not None:
@@ -325,7 +333,7 @@ def _with(asked: Asked, held: Sequence[Term], varies_with: Sequence[str], bends:
         (*one, *term)
         for one in of_lever
         for term in held
-        if term[0].column in varies_with and term[0].kind != "bend"
+        if len(term) == 1 and term[0].column in varies_with and term[0].kind != "bend"
     ]
     return [(), *of_lever, *held, *both]
 

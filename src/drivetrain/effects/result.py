@@ -151,13 +151,13 @@ def _randomised(asked: Asked, plain: tuple[Contrast, ...], weights: Floats | Non
 
 def _adjusted(asked: Asked, plain: tuple[Contrast, ...], by: By, tries: int, seed: int) -> Effect:
     found = adjusted(asked, by=by, seed=seed)
-    checks = [overlap(asked, found)]
+    checks = [overlap(asked, found.expected_lever)]
     claim = refused(asked.claim, checks)
     if tries and claim.kind == "adjusted":
         checks += refute(asked, found, seed=seed, tries=tries)
     shares = bool(np.isin(asked.y, (0, 1)).all())
     hidden = tuple(
-        sensitivity(asked, at, one.ratio if shares else float("nan"))
+        sensitivity(asked, at, one.ratio if shares else float("nan"), found.terms)
         for at, one in enumerate(found.contrasts)
     )
     return Effect(

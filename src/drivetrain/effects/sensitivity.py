@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from drivetrain.effects.adjusted import BENDS
+from drivetrain.effects.design import Term, terms_of
 from drivetrain.effects.estimated import known
-from drivetrain.effects.randomised import covariates, lever_columns
+from drivetrain.effects.form import BENDS, columns_of
+from drivetrain.effects.randomised import lever_columns
 from drivetrain.effects.rows import Asked
 from drivetrain.evidence.regression import t_quantile
 from drivetrain.figures import percent
@@ -64,8 +66,10 @@ class Sensitivity:
         return {"label": self.label, **plain, "strongest": self.strongest, "turns": self.turns}
 
 
-def sensitivity(asked: Asked, at: int = 0, ratio: float = math.nan) -> Sensitivity:
-    """For one contrast (the `at`-th of the lever's), by the linear regression on the columns held fixed.
+def sensitivity(
+    asked: Asked, at: int = 0, ratio: float = math.nan, held: Sequence[Term] | None = None
+) -> Sensitivity:
+    """For one contrast (the `at`-th of the lever's), by the linear regression on the columns held fixed, in the form `held`.
 
     Cinelli and Hazlett (2020), Journal of the Royal Statistical Society B 82:39-67: robustness values, and the bound by a
     recorded column (their 4.4). E-value: VanderWeele and Ding (2017), Annals of Internal Medicine 167:268-274.
@@ -73,7 +77,7 @@ def sensitivity(asked: Asked, at: int = 0, ratio: float = math.nan) -> Sensitivi
     """
     lever, labels = lever_columns(asked)
     use = np.ones(asked.n, bool) if asked.kind != "choice" else (asked.t == 0) | (asked.t == at + 1)
-    x, terms, _ = covariates(asked, asked.adjust, BENDS)
+    x, terms = columns_of(terms_of(asked.rows, asked.adjust, BENDS)[0] if held is None else held, asked.rows)
     freedom = int(use.sum()) - x.shape[1] - 2
     columns = np.column_stack([np.ones(freedom + x.shape[1] + 2), x[use], lever[use, at], asked.y[use]])
     # The same products of columns, in as few rows as there are columns.
