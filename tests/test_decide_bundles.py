@@ -11,6 +11,7 @@ import bundle_examples
 import numpy as np
 import pytest
 
+from drivetrain import decide
 from drivetrain.bundle import bundle_bytes, make_cases
 from drivetrain.codecs import Signature
 from drivetrain.codecs.number import Number
@@ -31,7 +32,7 @@ def node(names: tuple[str, ...] = (), levels: dict[str, tuple[str, ...]] | None 
     table[kind] = f"format-{table[kind]}.bundle"
     read = forecast.read if kind == "forecast" else bundle.read
     made: Node = read(Given("m", table, "models.m", BUNDLES, Claim("assumed"), ""))
-    return made.bind(Scope(frozenset(names), levels or {}, {}))
+    return made.fed(names).bind(Scope(frozenset(names), levels or {}, {}))
 
 
 def test_a_class_is_its_chance_at_every_setting_and_row() -> None:
@@ -246,6 +247,15 @@ def test_forecasts_that_cannot_be_meant(sales: dict[str, Any]) -> None:
         made.draw({"shop": np.zeros((1, 1, 1))}, World(5))
 
 
+def test_a_plan_asks_which_series_is_meant_where_there_are_several(sales: dict[str, Any]) -> None:
+    files = {"history": sales["history"], "future": sales["future"]}
+    foretold = decide.forecast(BUNDLES / "format-8-sales.bundle", step=1, **files)
+    with pytest.raises(
+        UsageError, match=r"models.sold: the history has 4 series, and which is meant isn't said"
+    ):
+        decide.Plan("min(stock, sold)", [decide.Lever("stock", low=0, high=20)], {"sold": foretold})
+
+
 def test_a_lever_of_a_forecast_beyond_its_history_is_told(sales: dict[str, Any]) -> None:
     made = node(("price",), **sales, given={"store": "'A'", "price": "price"}, step=1)
     (found,) = made.beyond({"price": np.array([10.0, 12.0])[:, None, None]})
@@ -258,3 +268,37 @@ def test_tails_go_on_as_steeply_as_they_came() -> None:
     found = quantile(levels, parts, scores)[0, 0]
     # Below as steeply as from 0 to 2; above the last part rose by 1, and from the middle by as much.
     np.testing.assert_allclose(found, [-2, 0, 1, 2, 3, 4])
+
+
+def test_what_a_file_says_of_bundles_python_says_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "trees.bundle").write_bytes((BUNDLES / "format-1-trees.bundle").read_bytes())
+    (tmp_path / "people.csv").write_text("native-country,day\nCuba,2024-02-03\nUnited-States,2024-02-04\n")
+    monkeypatch.chdir(tmp_path)
+    written = {
+        "objective": {"maximise": "high - 0.001 * hours"}, "levers": {"hours": {"low": 30, "high": 50, "step": 5}},
+        "data": {"file": "people.csv"},
+        "models": {"high": {"bundle": "trees.bundle", "answers": "high", "given": {"hours per week": "hours"}, "claim": "assumed"}},
+    }  # fmt: skip
+    made = decide.bundle("trees.bundle", answers="high", given={"hours per week": "hours"}, claim="assumed")
+    lever = decide.Lever("hours", low=30, high=50, step=5)
+    plan = decide.Plan("high - 0.001 * hours", [lever], {"high": made}, "people.csv")
+    assert plan.to_json() == decide.Plan.from_json(written).to_json()
+    hors = decide.bundle("trees.bundle", answers="high", given={"hours per week": "hors"})
+    with pytest.raises(UsageError, match=r"models.high: .*input 'hours per week' is to be fed by 'hors'"):
+        decide.Plan("high", [lever], {"high": hors}, "people.csv")
+    with pytest.raises(UsageError, match=r"models.high: nothing feeds the model's input 'native-country'"):
+        decide.Plan("high", [lever], {"high": made})
+    with pytest.raises(UsageError, match="Did you mean answers"):
+        decide.bundle("trees.bundle", answer="high")  # type: ignore[call-arg]
+    with pytest.raises(UsageError, match="history"):
+        decide.forecast("trees.bundle")  # type: ignore[call-arg]
+
+
+def test_what_a_room_holds_is_offered() -> None:
+    from drivetrain import effects, evidence
+
+    assert {"bundle", "forecast", "learned", "Plan"} <= {*dir(decide)}
+    assert "learn_uplift" in dir(effects)
+    assert "worth_it" in dir(evidence)
+    with pytest.raises(AttributeError, match="maximise"):
+        _ = decide.maximize  # type: ignore[attr-defined]

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from drivetrain.lazily import attributes
+from drivetrain.lazily import attributes, listing
 
 if TYPE_CHECKING:
     from drivetrain.client.asynchronous import AsyncClient
@@ -21,11 +21,10 @@ if TYPE_CHECKING:
     from drivetrain.client.sync import Client
 
 __all__ = ["AsyncClient", "Client", "Refused"]
-__getattr__ = attributes(
-    __name__,
-    {
-        "AsyncClient": "drivetrain.client.asynchronous",
-        "Client": "drivetrain.client.sync",
-        "Refused": "drivetrain.client.call",
-    },
-)
+_MODULES = {
+    "AsyncClient": "drivetrain.client.asynchronous",
+    "Client": "drivetrain.client.sync",
+    "Refused": "drivetrain.client.call",
+}
+__getattr__ = attributes(__name__, _MODULES)
+__dir__ = listing(_MODULES)

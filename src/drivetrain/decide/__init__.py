@@ -7,7 +7,7 @@ The rooms, in the way of the data: `expressions` (what a person writes), `nodes`
 
 from typing import TYPE_CHECKING
 
-from drivetrain.lazily import attributes
+from drivetrain.lazily import attributes, listing
 
 if TYPE_CHECKING:
     from drivetrain.decide.deciding import decide as decide
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from drivetrain.decide.follow.replaying import replay as replay
     from drivetrain.decide.judge.decision import Decision as Decision
     from drivetrain.decide.judge.decision import open_decision as open_decision
+    from drivetrain.decide.nodes.bundle import bundle as bundle
     from drivetrain.decide.nodes.chance import chance as chance
+    from drivetrain.decide.nodes.forecast import forecast as forecast
     from drivetrain.decide.nodes.formula import formula as formula
     from drivetrain.decide.nodes.function import function as function
     from drivetrain.decide.nodes.learn import learned as learned
@@ -45,11 +47,13 @@ _MODULES = {
     "Rule": "drivetrain.decide.plans.lever",
     "Simulator": "drivetrain.decide.simulate.simulator",
     "Thompson": "drivetrain.decide.follow.drawn",
+    "bundle": "drivetrain.decide.nodes.bundle",
     "chance": "drivetrain.decide.nodes.chance",
     "constraint": "drivetrain.decide.plans.objective",
     "decide": "drivetrain.decide.deciding",
     "epsilon_greedy": "drivetrain.decide.follow.drawn",
     "explore": "drivetrain.decide.follow.exploring",
+    "forecast": "drivetrain.decide.nodes.forecast",
     "formula": "drivetrain.decide.nodes.formula",
     "function": "drivetrain.decide.nodes.function",
     "learned": "drivetrain.decide.nodes.learn",
@@ -63,3 +67,4 @@ _MODULES = {
 }
 __all__ = [*_MODULES]  # pyright: ignore[reportUnsupportedDunderAll]
 __getattr__ = attributes(__name__, _MODULES)
+__dir__ = listing(_MODULES)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from drivetrain.arguments import public
 from drivetrain.decide.judge.decision import Decision
 from drivetrain.decide.judge.judge import judge
 from drivetrain.decide.judge.trade import middle
@@ -24,6 +25,7 @@ COARSE = 50_000
 """Rows times draws with which the worst setting is looked for."""
 
 
+@public
 def decide(plan: Plan | str | os.PathLike[str], *, progress: Callable[[str], None] | None = None) -> Decision:
     """What a plan, or the plan of a TOML file, comes to: the setting of its levers that is best by its models, what is
     promised, and whether to act on it. The same plan, data and versions decide the same, bit for bit.

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from drivetrain.lazily import attributes
+from drivetrain.lazily import attributes, listing
 
 if TYPE_CHECKING:
     from drivetrain.effects.policy import policy_value as policy_value
@@ -28,3 +28,4 @@ _MODULES: dict[str, str] = {
 }
 __all__ = [*_MODULES]  # pyright: ignore[reportUnsupportedDunderAll]
 __getattr__ = attributes(__name__, _MODULES)
+__dir__ = listing(_MODULES)

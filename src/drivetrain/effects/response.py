@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from drivetrain.arguments import public
 from drivetrain.effects.adjusted import Adjusted, adjusted
 from drivetrain.effects.claim import Claim
 from drivetrain.effects.design import Atom, Term, atoms_of, independent, matrix, name_of, terms_of
@@ -194,6 +195,7 @@ class Response:
         return found
 
 
+@public
 def fit(
     rows: Source,
     *,

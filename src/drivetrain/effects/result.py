@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from drivetrain.arguments import public
 from drivetrain.effects.adjusted import By, adjusted
 from drivetrain.effects.claim import Claim
 from drivetrain.effects.estimated import Check, Contrast, apart, signed
@@ -86,6 +87,7 @@ class Effect:
         }  # fmt: skip
 
 
+@public
 def effect(
     rows: Source,
     *,

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from drivetrain.lazily import attributes
+from drivetrain.lazily import attributes, listing
 
 if TYPE_CHECKING:
     from drivetrain.evidence.design import Experiment as Experiment
@@ -96,3 +96,4 @@ _MODULES = {
 }
 __all__ = [*_MODULES]  # pyright: ignore[reportUnsupportedDunderAll]
 __getattr__ = attributes(__name__, _MODULES)
+__dir__ = listing(_MODULES)

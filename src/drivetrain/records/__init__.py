@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from drivetrain.lazily import attributes
+from drivetrain.lazily import attributes, listing
 
 if TYPE_CHECKING:
     from drivetrain.records.erasure import forget
@@ -25,24 +25,23 @@ __all__ = [
     "Forgotten", "Kept", "NotRecorded", "Outcome", "Record", "Recorder", "Store", "StoreGone", "Told", "check_kept", "check_key",
     "forget", "keep", "keep_arrays", "keep_parts", "open_store",
 ]  # fmt: skip
-__getattr__ = attributes(
-    __name__,
-    {
-        "Forgotten": "drivetrain.records.record",
-        "Kept": "drivetrain.records.kept",
-        "NotRecorded": "drivetrain.records.record",
-        "Outcome": "drivetrain.records.record",
-        "Record": "drivetrain.records.record",
-        "Recorder": "drivetrain.records.recorder",
-        "Store": "drivetrain.records.store",
-        "StoreGone": "drivetrain.records.record",
-        "Told": "drivetrain.records.record",
-        "check_kept": "drivetrain.records.kept",
-        "check_key": "drivetrain.records.kept",
-        "forget": "drivetrain.records.erasure",
-        "keep": "drivetrain.records.keeping",
-        "keep_arrays": "drivetrain.records.keeping",
-        "keep_parts": "drivetrain.records.keeping",
-        "open_store": "drivetrain.records.store",
-    },
-)
+_MODULES = {
+    "Forgotten": "drivetrain.records.record",
+    "Kept": "drivetrain.records.kept",
+    "NotRecorded": "drivetrain.records.record",
+    "Outcome": "drivetrain.records.record",
+    "Record": "drivetrain.records.record",
+    "Recorder": "drivetrain.records.recorder",
+    "Store": "drivetrain.records.store",
+    "StoreGone": "drivetrain.records.record",
+    "Told": "drivetrain.records.record",
+    "check_kept": "drivetrain.records.kept",
+    "check_key": "drivetrain.records.kept",
+    "forget": "drivetrain.records.erasure",
+    "keep": "drivetrain.records.keeping",
+    "keep_arrays": "drivetrain.records.keeping",
+    "keep_parts": "drivetrain.records.keeping",
+    "open_store": "drivetrain.records.store",
+}
+__getattr__ = attributes(__name__, _MODULES)
+__dir__ = listing(_MODULES)

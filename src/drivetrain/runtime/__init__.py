@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from drivetrain.lazily import attributes
+from drivetrain.lazily import attributes, listing
 
 if TYPE_CHECKING:
     from drivetrain.bundle.strategies import Beam, Greedy, Sampling
@@ -21,22 +21,21 @@ __all__ = [
     "Beam", "Embeddings", "Forecaster", "Generated", "Generator", "Greedy", "OnnxSession", "Predictor", "Recommender", "Sampling",
     "Tally", "embeddings", "from_onnx", "verify_bundle",
 ]  # fmt: skip
-__getattr__ = attributes(
-    __name__,
-    {
-        "Beam": "drivetrain.bundle.strategies",
-        "Embeddings": "drivetrain.runtime.vectors",
-        "Forecaster": "drivetrain.runtime.forecaster",
-        "Generated": "drivetrain.runtime.generator",
-        "Generator": "drivetrain.runtime.generator",
-        "Greedy": "drivetrain.bundle.strategies",
-        "OnnxSession": "drivetrain.runtime.session",
-        "Predictor": "drivetrain.runtime.predictor",
-        "Recommender": "drivetrain.runtime.recommend",
-        "Sampling": "drivetrain.bundle.strategies",
-        "Tally": "drivetrain.runtime.unusual",
-        "embeddings": "drivetrain.runtime.vectors",
-        "from_onnx": "drivetrain.runtime.adopting",
-        "verify_bundle": "drivetrain.runtime.predictor",
-    },
-)
+_MODULES = {
+    "Beam": "drivetrain.bundle.strategies",
+    "Embeddings": "drivetrain.runtime.vectors",
+    "Forecaster": "drivetrain.runtime.forecaster",
+    "Generated": "drivetrain.runtime.generator",
+    "Generator": "drivetrain.runtime.generator",
+    "Greedy": "drivetrain.bundle.strategies",
+    "OnnxSession": "drivetrain.runtime.session",
+    "Predictor": "drivetrain.runtime.predictor",
+    "Recommender": "drivetrain.runtime.recommend",
+    "Sampling": "drivetrain.bundle.strategies",
+    "Tally": "drivetrain.runtime.unusual",
+    "embeddings": "drivetrain.runtime.vectors",
+    "from_onnx": "drivetrain.runtime.adopting",
+    "verify_bundle": "drivetrain.runtime.predictor",
+}
+__getattr__ = attributes(__name__, _MODULES)
+__dir__ = listing(_MODULES)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from drivetrain.arguments import public
 from drivetrain.decide.follow.drawn import Drawn, epsilon_greedy
 from drivetrain.decide.judge.decision import Decision, Moved
 from drivetrain.errors import UsageError, nearest
@@ -14,6 +15,7 @@ from drivetrain.errors import UsageError, nearest
 LEVELS, MOST_LEVELS = 5, 200
 
 
+@public
 def explore(
     decision: Decision,
     lever: str = "",

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from drivetrain.arguments import public
 from drivetrain.decide.follow.recorded import Given, columns_of
 from drivetrain.decide.judge.decision import Decision
 from drivetrain.decide.plans.plan import Plan
@@ -18,6 +19,7 @@ from drivetrain.runtime.columns import Columns, read_columns
 NEW = "the rows that came back were not drawn by chance: nothing tells what moved the lever from what moved the outcome"
 
 
+@public
 def learn_from(
     of: Plan | Decision,
     given: Given,

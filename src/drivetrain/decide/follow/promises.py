@@ -11,6 +11,7 @@ from typing import Any, Literal, cast
 import numpy as np
 import numpy.typing as npt
 
+from drivetrain.arguments import public
 from drivetrain.decide.expressions.calculate import calculate
 from drivetrain.decide.expressions.expression import parse
 from drivetrain.decide.follow.recorded import Given, columns_of
@@ -55,6 +56,7 @@ class Kept:
         return to_wire(self)
 
 
+@public
 def outcomes(
     decision: Decision,
     given: Given,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from drivetrain.arguments import public
 from drivetrain.bundle.reader import open_bundle
 from drivetrain.decide.deciding import decide
 from drivetrain.decide.judge.decision import Decision, Recipe
@@ -40,6 +41,7 @@ class Replay:
         return {"same": self.same, "changed": [*self.changed], "words": self.words}
 
 
+@public
 def replay(
     decision: Decision,
     folder: str | os.PathLike[str] | None = None,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
+from drivetrain.arguments import public
 from drivetrain.decide.beyond import Beyond
 from drivetrain.decide.judge.wire import from_wire, to_wire
 from drivetrain.errors import DataError
@@ -246,6 +247,7 @@ class Decision:
         write_text(path, to_json(self.to_json(), indent=1) + "\n")
 
 
+@public
 def open_decision(path: str | os.PathLike[str]) -> Decision:
     """A decision from its file. Raises FileError, and DataError for a file that holds none."""
     where = os.fspath(path)

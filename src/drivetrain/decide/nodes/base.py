@@ -6,7 +6,7 @@ A file offers `KEYS`, the keys that its table may have beside `claim` and `unit`
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
@@ -17,7 +17,7 @@ import numpy.typing as npt
 from drivetrain.decide.beyond import Beyond
 from drivetrain.decide.expressions.interval import NoBounds, Span
 from drivetrain.decide.world import World
-from drivetrain.effects.claim import Claim
+from drivetrain.effects.claim import Claim, claimed
 from drivetrain.errors import FileError, UsageError, nearest
 from drivetrain.runtime.columns import Columns
 
@@ -89,6 +89,11 @@ class Node(Protocol):
         """The same node whose outcome is what comes of it in each row, and not what is expected of it."""
         ...
 
+    def fed(self, names: Collection[str]) -> Node:
+        """The node whose inputs are among these names of levers, columns and nodes; asked before `bind`. Raises UsageError where
+        one isn't, if it can say so in better words than that nothing is called so."""
+        ...
+
     def bind(self, scope: Scope) -> Node:
         """The node that knows what its inputs are; asked once, when the plan is made. Raises UsageError where they don't fit."""
         ...
@@ -146,6 +151,9 @@ class Plain:
     def span(self, given: Mapping[str, Span], world: World) -> Span:
         raise NoBounds
 
+    def fed(self: N, names: Collection[str]) -> N:
+        return self
+
     def bind(self: N, scope: Scope) -> N:
         return self
 
@@ -168,6 +176,12 @@ class Given:
         if not isinstance(text, str) or not text:
             raise UsageError("this must be the path of a file.", where=self.where)
         return found_file(self.folder / text, self.files, self.where)
+
+
+def given_in_python(kind: str, table: Mapping[str, Any], claim: object, unit: str) -> Given:
+    """What a plan's table would say, of arguments in Python, where paths are meant from the current folder; None is not said."""
+    said = {key: value for key, value in table.items() if value is not None}
+    return Given("", said, kind, Path(), claimed(claim), unit)
 
 
 def found_file(path: Path, files: list[Path], where: str) -> Path:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from drivetrain.arguments import public
 from drivetrain.bundle.program import Forecast
 from drivetrain.bundle.reader import open_bundle
 from drivetrain.codecs import Codec
@@ -16,7 +18,7 @@ from drivetrain.decide.answers.base import EACH, Uncertain, uncertain
 from drivetrain.decide.beyond import Beyond
 from drivetrain.decide.bundles.distinct import Known, distinct
 from drivetrain.decide.bundles.sources import Constant, raw_values, refuse_unfed, sources_of
-from drivetrain.decide.nodes.base import Given, Node, Plain, Scope, described
+from drivetrain.decide.nodes.base import Given, Plain, Scope, described, given_in_python
 from drivetrain.decide.world import World
 from drivetrain.effects.claim import Claim
 from drivetrain.errors import DataError, UsageError, nearest
@@ -28,7 +30,35 @@ Floats = npt.NDArray[np.float64]
 KEYS = frozenset({"bundle", "answers", "target", "given", "draws"})
 
 
-def read(given: Given) -> Node:
+@public
+def bundle(
+    path: str | os.PathLike[str],
+    *,
+    answers: str | None = None,
+    target: str | None = None,
+    given: Mapping[str, str | float] | None = None,
+    draws: Literal["expected", "each"] | None = None,
+    claim: object = None,
+    unit: str = "",
+) -> BundleNode:
+    """A node of a trained model: what it answers, with how sure it is, drawn. As `bundle = "buys.bundle"` in a plan.
+
+    Of a category or tags it is the chance of `answers`, one of their names; with draws="each" whether it comes true in each
+    draw. Of a number it is drawn from the range that was measured. `target`: which, of several. The model's inputs are fed by
+    levers, columns and outcomes of their names; `given` says what feeds the others: {"LIMIT_BAL": "limit"}, a number, or a
+    text in quotes of its own ("'north'"). Raises UsageError, FileError, BundleError.
+    """
+    said = {
+        "answers": answers,
+        "target": target,
+        "given": None if given is None else {**given},
+        "draws": draws,
+    }
+    made = read(given_in_python("bundle", {"bundle": os.fspath(path), **said}, claim, unit))
+    return replace(made, where="")
+
+
+def read(given: Given) -> BundleNode:
     """The node of a table `bundle = "buys.bundle"`.
 
     `answers` is the class or tag of which the chance is meant, `target` which of several targets; `given` says for inputs
@@ -94,8 +124,12 @@ class BundleNode(Plain):
         codec, answers = self.predictor.signature.targets[self.target], str(self.table.get("answers", ""))
         return replace(self, uncertain=uncertain(codec, answers, EACH, self.where))
 
+    def fed(self, names: Collection[str]) -> BundleNode:
+        where = self.where or f"models.{self.name}"
+        refuse_unfed(self.sources, names, where)
+        return replace(self, where=where)
+
     def bind(self, scope: Scope) -> BundleNode:
-        refuse_unfed(self.sources, scope.names, self.where)
         texts = {name: scope.levels[name] for name in self.inputs if name in scope.levels}
         return replace(self, texts=texts, _known=Known())
 

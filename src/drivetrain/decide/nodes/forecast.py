@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from drivetrain.arguments import public
 from drivetrain.decide.beyond import Beyond
 from drivetrain.decide.bundles.distinct import distinct
 from drivetrain.decide.bundles.sources import Constant, raw_values, refuse_unfed, sources_of
-from drivetrain.decide.nodes.base import Given, Plain, Scope, described
+from drivetrain.decide.nodes.base import Given, Plain, Scope, described, given_in_python
 from drivetrain.decide.world import World
 from drivetrain.effects.claim import Claim
 from drivetrain.errors import DataError, UsageError, nearest
@@ -29,6 +31,32 @@ WORDS = (
     "between the quantiles that the model foretells the normal scores are interpolated, and beyond the outermost they go on "
     "as steeply as there, or as steeply as from the middle where that is more"
 )
+
+
+@public
+def forecast(
+    path: str | os.PathLike[str],
+    *,
+    history: str | os.PathLike[str],
+    future: str | os.PathLike[str] | None = None,
+    step: int | Literal["sum"] | None = None,
+    given: Mapping[str, str | float] | None = None,
+    claim: object = None,
+    unit: str = "",
+) -> ForecastNode:
+    """A node of a trained forecast, which goes on from `history`, a CSV, drawn by the quantiles that it foretells. As
+    `forecast = "sales.bundle"` in a plan.
+
+    `step` is which of the moments ahead is meant: 1, 2, ..., or "sum" of all; None: that of the plan's period, t + 1. `future`
+    is a CSV of what is known ahead, which levers can move: `given` says what feeds its columns, {"price": "price"}, and, of
+    several series, the column that names them. Raises UsageError, DataError, FileError, BundleError.
+    """
+    said = {
+        "history": os.fspath(history), "future": None if future is None else os.fspath(future), "step": step,
+        "given": None if given is None else {**given},
+    }  # fmt: skip
+    made = read(given_in_python("forecast", {"forecast": os.fspath(path), **said}, claim, unit))
+    return replace(made, where="")
 
 
 def read(given: Given) -> ForecastNode:
@@ -98,20 +126,26 @@ class ForecastNode(Plain):
     def hash(self) -> str:
         return self.forecaster.hash
 
-    def bind(self, scope: Scope) -> ForecastNode:
-        item, sources = self.forecaster.layout.item, dict(self.sources)
-        if item and sources[item] == item and item not in scope.names:
-            names, _ = self._foretold(())
-            if len(names) > 1:
+    def fed(self, names: Collection[str]) -> ForecastNode:
+        item, sources, where = (
+            self.forecaster.layout.item,
+            dict(self.sources),
+            self.where or f"models.{self.name}",
+        )
+        if item and sources[item] == item and item not in names:
+            series, _ = self._foretold(())
+            if len(series) > 1:
                 raise UsageError(
-                    f"the history has {len(names):,} series, and which is meant isn't said.", where=self.where,
-                    fix=f"given = {{{item} = \"'{names[0]}'\"}}, or the name of a column that says it for each row.",
+                    f"the history has {len(series):,} series, and which is meant isn't said.", where=where,
+                    fix=f"given = {{{item} = \"'{series[0]}'\"}}, or the name of a column that says it for each row.",
                 )  # fmt: skip
             del sources[item]
-        refuse_unfed(sources, scope.names, self.where)
-        bound = replace(self, sources=sources)
-        texts = {name: scope.levels[name] for name in bound.inputs if name in scope.levels}
-        return replace(bound, texts=texts)
+        refuse_unfed(sources, names, where)
+        return replace(self, sources=sources, where=where)
+
+    def bind(self, scope: Scope) -> ForecastNode:
+        texts = {name: scope.levels[name] for name in self.inputs if name in scope.levels}
+        return replace(self, texts=texts)
 
     def draw(self, values: Mapping[str, Floats], world: World) -> Floats:
         from scipy.special import ndtri  # pyright: ignore[reportMissingTypeStubs]

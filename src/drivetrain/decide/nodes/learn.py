@@ -8,6 +8,7 @@ from typing import Any, Literal, cast
 
 import numpy as np
 
+from drivetrain.arguments import public
 from drivetrain.decide.beyond import Beyond
 from drivetrain.decide.expressions.interval import NoBounds, Span, add, exp, fixed, product, rising, sigmoid
 from drivetrain.decide.nodes.base import Floats, Given, Node, Plain, Scope, claim_json
@@ -177,6 +178,7 @@ class Learned(Plain):
         return kind | ({"unit": self.unit} if self.unit else {})
 
 
+@public
 def learned(
     rows: Any,
     *,

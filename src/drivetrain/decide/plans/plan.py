@@ -173,7 +173,8 @@ class Plan:
     def _bind(self, nodes: Sequence[Node], units: Mapping[str, str]) -> None:
         columns = () if self.rows is None else self.rows.names
         sources = [PERIOD, *(each.name for each in self.levers), *columns]
-        order = graph({each.name: each for each in nodes}, sources).nodes
+        names = frozenset([*sources, *(each.name for each in nodes)])
+        order = graph({each.name: each.fed(names) for each in nodes}, sources).nodes
         self.levels: dict[str, tuple[str, ...]] = dict(self.rows.levels) if self.rows is not None else {}
         self.levels |= {each.name: each.levels for each in self.levers if each.levels}
         for name in units:
@@ -182,7 +183,6 @@ class Plan:
                     f"there is no column {name!r}.", where="data.units", fix=nearest(name, columns)
                 )
         self.units = dict(units) | {each.name: each.unit for each in [*self.levers, *nodes] if each.unit}
-        names = frozenset([*sources, *(each.name for each in nodes)])
         bound = dict[str, Node]()
         for node in order:
             bound[node.name] = node.bind(Scope(names, dict(self.levels), self.units, self.rows))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
 
+from drivetrain.arguments import public
 from drivetrain.effects.bases import Base
 from drivetrain.effects.claim import claimed
 from drivetrain.effects.overlap import of_levels
@@ -28,6 +28,7 @@ YES, NO = (
 )
 
 
+@public
 def learn_uplift(
     rows: Source,
     *,
@@ -56,11 +57,6 @@ def learn_uplift(
     Raises UsageError without a claim, and for names that don't fit; DataError for too few rows of either kind, a lever that is
     told by other columns though it be randomised, no overlap.
     """
-    if learner not in get_args(LearnerName) or base not in get_args(Base):
-        raise UsageError(
-            f"there is no learner {learner!r} with base {base!r}.",
-            fix=f"Learners are {', '.join(get_args(LearnerName))}, bases {', '.join(get_args(Base))}.",
-        )
     if not 0 <= clip < 0.5:
         raise UsageError(
             f"propensities can't be kept {clip} from both 0 and 1.", fix="Take a clip below 0.5."
