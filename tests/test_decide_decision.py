@@ -75,6 +75,26 @@ def test_the_gain_on_now_is_told_with_its_verdict() -> None:
     assert made.worst["objective"] == pytest.approx(0)
 
 
+def test_sure_is_said_only_where_nothing_is_left_to_chance() -> None:
+    assert "is sure by these models" in decide.decide(price()).words
+    lever = {"price": decide.Lever(low=20, high=200, now=40)}
+    for slopes, said in (
+        ([0.05, 0.15], "Act, if the mean is what counts: 50 % of the draws are a loss"),
+        ([0.05, 0.06], "in none of the draws"),
+    ):
+        models = {
+            "slope": decide.chance(choice={"values": slopes, "shares": [0.5, 0.5]}),
+            "buys": decide.formula("sigmoid(4 - slope * price)", claim=ASSUMED),
+        }
+        made = decide.decide(decide.Plan(decide.maximise("(price - 20) * buys"), lever, models, draws=200))
+        assert made.verdict.word == "act"
+        assert said in made.words
+        assert " sure" not in made.words
+        assert any("slope is the same for all rows" in each for each in made.verdict.because) == (
+            slopes[1] == 0.15
+        )
+
+
 def test_without_a_claim_it_is_only_a_comparison_and_never_optimal() -> None:
     made = decide.decide(price(decide.Claim(), step=1.0))
     assert (made.verdict.word, made.verdict.optimal) == ("comparison only", False)
@@ -122,6 +142,8 @@ def test_a_chance_that_is_believed_decides_by_what_is_expected() -> None:
     assert made.verdict.word == "act"
     assert made.levers[0].proposed == pytest.approx(108.61, abs=0.2)
     assert made.result.chance_of_loss > 0.1
+    assert "of the draws are a loss" in made.words
+    assert " sure" not in made.words
     (bar,) = made.could_turn.tornado
     assert bar["name"] == "demand"
     assert bar["turns"]

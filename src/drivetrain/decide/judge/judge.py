@@ -23,6 +23,7 @@ from drivetrain.decide.judge.trade import words as words_of_trade
 from drivetrain.decide.judge.trying import try_first
 from drivetrain.decide.judge.turning import turning
 from drivetrain.decide.judge.verdict import Weighed, verdict
+from drivetrain.decide.nodes.chance import Chance
 from drivetrain.decide.plans.lever import Lever
 from drivetrain.decide.plans.objective import Objective
 from drivetrain.decide.plans.plan import Plan
@@ -92,7 +93,8 @@ def judge(
         result, claim, beyond, _risky(simulator, resting, beyond, proposed), constraints, solution.certificate, resting.words,
         learned=bool(estimated(plan)), unmeasured=_unmeasured(plan), known=before is not None and not before.notes,
         numerical=_numerical(gains, objective), rule=any(each.rule is not None for each in plan.levers),
-        broken=() if before is None else _broken(plan, outcomes.measured.excess[1]),
+        broken=() if before is None else _broken(plan, outcomes.measured.excess[1]), once=_once(plan),
+        spread=0.0 if gains is None else float(np.ptp(gains)),
     )  # fmt: skip
     judged = verdict(weighed)
     if trade is not None:
@@ -137,10 +139,11 @@ def _result(objective: Objective, values: Floats, gains: Floats | None, luck: Co
         return Result(None, proposed, None, None, None, np.nan, np.nan, np.nan, np.nan)
     now = promised(values[1], float(told[1]), spread=of_draws)
     gain = float(told[0] - told[1]) * (1.0 if objective.maximise else -1.0)
+    nothing = 1e-14 * float(np.abs(values).max())
     return Result(
         now, proposed, promised(gains, gain, spread=statistic.kind == "mean"), None if luck is None else luck.gain,
         None if luck is None else luck.compared, gain / abs(now.value) if now.value else np.nan, max(gain, 0.0),
-        float((gains > 0).mean()), float((gains < 0).mean()),
+        float((gains > nothing).mean()), float((gains < -nothing).mean()),
     )  # fmt: skip
 
 
@@ -163,6 +166,16 @@ def _numerical(gains: Floats | None, objective: Objective) -> float:
 def _unmeasured(plan: Plan) -> tuple[str, ...]:
     """Models of which it is known how sure they are of an outcome, but not of what a lever does to it: bundles that levers feed."""
     return tuple(node.name for node in plan.nodes if kind_of(node) == "bundle" and plan.depends(node.inputs))
+
+
+def _once(plan: Plan) -> tuple[str, ...]:
+    """The chances on the way to the objective that a person wrote, and that are the same in all rows and periods of a draw."""
+    needed = plan.graph.needed(name for each in plan.objectives for name in each.expression.names)
+    return tuple(
+        node.name
+        for node in plan.nodes
+        if isinstance(node, Chance) and node.name in needed and not (node.each_row or node.each_period)
+    )
 
 
 def _moved(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from drivetrain.decide.beyond import Beyond
@@ -12,8 +13,8 @@ from drivetrain.figures import percent, rough
 
 SAME = 1e-9
 """Of the size of the objective: a gain no larger is none."""
-OFTEN = 0.2
-"""A share of draws with a loss that is told."""
+ALIKE = 1e-9
+"""Of a gain: what is no wider is the same in all draws."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,8 @@ class Weighed:
     hard constraints that this breaks; `rule`: a lever is set by one, so that what is proposed is the best of rules.
 
     Of what is `beyond` all that was observed, `risky` is what is no lever whose effect is one by definition: nobody has to
-    have tried an order of 70 to know what it costs.
+    have tried an order of 70 to know what it costs. `once` are the chances that fall once, for all rows and periods alike, and
+    that nobody estimated from rows: each is the world's or a belief, which the plan doesn't say.
     """
 
     result: Result
@@ -39,6 +41,9 @@ class Weighed:
     numerical: float
     broken: tuple[str, ...] = ()
     rule: bool = False
+    once: tuple[str, ...] = ()
+    spread: float = 0.0
+    """Between the least and the greatest gain of a draw."""
 
 
 def verdict(weighed: Weighed) -> Judged:
@@ -60,9 +65,8 @@ def verdict(weighed: Weighed) -> Judged:
             f"How sure {' and '.join(weighed.unmeasured)} is of what a lever does was never measured: a model that foretells well "
             "may still be wrong about that."
         )
-    loss = weighed.result.chance_of_loss
-    if loss > OFTEN and word in ("act", "test first"):
-        because.append(f"In {percent(loss, 0)} of the draws it is a loss: the gain is one on average.")
+    if weighed.result.chance_of_loss > 0 and word in ("act", "test first"):
+        because += _of_loss(weighed, told=word == "act")
     if optimal and word == "act":
         kind = "rule of this kind" if weighed.rule else "setting"
         words += f" It is optimal: there is no better {kind} by these models."
@@ -126,9 +130,44 @@ def _weigh(weighed: Weighed) -> tuple[Verdict, str]:
             "test first",
             f"Test first: by the models there is a gain, but how sure {names} is of it was never measured.",
         )
-    if not weighed.known:
-        return "act", "Act: the gain on the average of what was tried is sure by these models."
-    return "act", "Act: the gain on what is done now is sure by these models."
+    return "act", _act(weighed)
+
+
+def _act(weighed: Weighed) -> str:
+    """How sure the gain is: in all draws, or as the mean of them alone, with how often it is a loss."""
+    result = weighed.result
+    than = "what is done now" if weighed.known else "the average of what was tried"
+    if result.chance_of_loss > 0:
+        lost = f"{_lost(result.chance_of_loss)} of the draws are a loss on {than}"
+        # A gain that is a difference of quantiles, or of chances, has no range.
+        if result.gain is not None and not math.isnan(result.gain.low):
+            return f"Act, if the mean is what counts: {lost}, though all of them together are a gain."
+        return f"Act, if what was asked for is what counts: by it there is a gain, and {lost}."
+    if result.gain is not None and weighed.spread <= ALIKE * abs(result.gain.value):
+        return f"Act: the gain on {than} is sure by these models, in which nothing that moves it is left to chance."
+    return f"Act: in none of the draws of these models is it a loss on {than}."
+
+
+def _lost(share: float) -> str:
+    return percent(share, 0) if share >= 0.01 else "less than 1 %"
+
+
+def _of_loss(weighed: Weighed, *, told: bool) -> list[str]:
+    """That it may be a loss (where that isn't `told`), and whether doing it often, or more rows to learn from, would help."""
+    lost = _lost(weighed.result.chance_of_loss)
+    found = [] if told else [f"In {lost} of the draws it is a loss: the gain is one on average."]
+    if weighed.once:
+        names = " and ".join(weighed.once[:3])
+        found.append(
+            f"In each draw {names} {'is' if len(weighed.once) == 1 else 'are'} the same for all rows and periods. If the world "
+            "draws it anew each time, losses and gains even out over many such decisions, though not in one; if it only isn't "
+            "known, they don't."
+        )
+    if weighed.learned:
+        found.append(
+            "What was learned from rows isn't sure either: more rows would narrow it, deciding more often wouldn't."
+        )
+    return found
 
 
 def _sentence(words: str) -> str:
