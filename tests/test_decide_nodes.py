@@ -154,7 +154,7 @@ def test_columns_are_numbers_or_codes_of_texts(tmp_path):
     for name in rows.names:
         np.testing.assert_array_equal(again.values[name], rows.values[name])
     for text, said in {
-        "a,b\n1\n": "row 2 has 1 cell",
+        "a,b\n1\n": "line 2 has 1 cell",
         "a,a\n1,2\n": "two columns are called 'a'",
         "": "empty",
         "a,b\n": "no rows",

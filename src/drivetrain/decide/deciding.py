@@ -18,7 +18,7 @@ from drivetrain.decide.solve.pareto import front
 from drivetrain.decide.solve.planned import coarser, problem_of
 from drivetrain.decide.solve.problem import Problem
 from drivetrain.decide.solve.solution import Solution
-from drivetrain.errors import DrivetrainError
+from drivetrain.errors import DrivetrainError, UsageError
 from drivetrain.figures import counted
 
 COARSE = 50_000
@@ -38,6 +38,17 @@ def decide(plan: Plan | str | os.PathLike[str], *, progress: Callable[[str], Non
     if not isinstance(plan, Plan):
         plan = Plan.read(plan)
     tell(f"{counted(plan.count, 'row', 'rows')}, {counted(plan.draws, 'draw', 'draws')}")
+    try:
+        made = _decided(plan, tell)
+    except RecursionError as fault:
+        raise UsageError(
+            "the models hang on each other in a chain that is too long to be looked through.", where="models",
+            fix="Join some of them in one formula.",
+        ) from fault  # fmt: skip
+    return replace(made, seconds=time.perf_counter() - started)
+
+
+def _decided(plan: Plan, tell: Callable[[str], None]) -> Decision:
     simulator = Simulator(plan)
     problem = problem_of(simulator)
     tell("looking for the best setting")
@@ -46,8 +57,7 @@ def decide(plan: Plan | str | os.PathLike[str], *, progress: Callable[[str], Non
     tell("looking for the worst, to keep away from")
     worst = _worst(problem, plan.seed)
     tell("weighing what was found")
-    made = judge(simulator, solution, worst=worst, trade=trade)
-    return replace(made, seconds=time.perf_counter() - started)
+    return judge(simulator, solution, worst=worst, trade=trade)
 
 
 def _worst(problem: Problem, seed: int) -> Solution | None:

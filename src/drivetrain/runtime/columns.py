@@ -19,6 +19,7 @@ import numpy.typing as npt
 from drivetrain.errors import DataError, UsageError, nearest
 from drivetrain.extras import require
 from drivetrain.field_names import field_name
+from drivetrain.figures import counted
 from drivetrain.files import open_regular
 from drivetrain.limits import refuse_many_columns, refuse_too_large
 from drivetrain.runtime.frames import column_of, library_of, names_of
@@ -200,29 +201,45 @@ def _from_csv(data: bytes, place: str) -> tuple[dict[str, Floats], dict[str, tup
         raise DataError(f"line {line} is not UTF-8.", where=place, fix="Save it as UTF-8.") from fault
     first = text[: max(text.find("\n"), 0) or len(text)]
     separator = max(SEPARATORS, key=first.count)
-    try:
-        records = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if row]
-    except csv.Error as fault:
-        raise DataError(f"this is no CSV: {fault}.", where=place) from fault
+    records = _records(text, separator, place)
     if not records:
         raise DataError("the file is empty.", where=place, fix="Its first line names the columns.")
-    header = [field_name(name, number) for number, name in enumerate(records[0], start=1)]
+    header = [field_name(name, number) for number, name in enumerate(records[0][1], start=1)]
     refuse_many_columns(len(header), place)
     for name in header:
         if header.count(name) > 1:
             raise DataError(f"two columns are called {name!r}.", where=place, fix="Rename one.")
-    for number, row in enumerate(records[1:], start=2):
+    for line, row in records[1:]:
         if len(row) != len(header):
             raise DataError(
-                f"row {number} has {len(row)} cells, and the first line names {len(header)} columns.",
+                f"the row at line {line} has {counted(len(row), 'cell', 'cells')}, and the first line names "
+                f"{counted(len(header), 'column', 'columns')}.",
                 where=place, fix="Mend or remove that row.",
             )  # fmt: skip
     values, levels = dict[str, Floats](), dict[str, tuple[str, ...]]()
-    for name, cells in zip(header, zip(*records[1:])):
+    for name, cells in zip(header, zip(*(row for _, row in records[1:]))):
         values[name], known = _cells(cells, decimal_comma=separator == ";")
         if known is not None:
             levels[name] = known
     return values, levels
+
+
+def _records(text: str, separator: str, place: str) -> list[tuple[int, list[str]]]:
+    """The rows that aren't blank, each with the line that it begins at. A quote that nothing closes is refused: it would make
+    one cell of all the rows below it."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    found, line = list[tuple[int, list[str]]](), 1
+    try:
+        for row in reader:
+            if row:
+                found.append((line, row))
+            line = reader.line_num + 1
+    except csv.Error as fault:
+        raise DataError(
+            f"this is no CSV: {fault}, in the row that begins at line {line}.", where=place,
+            fix='A quote in a quoted cell is written twice, as "5"" pipe", and each cell\'s quote is closed.',
+        ) from fault  # fmt: skip
+    return found
 
 
 def _cells(cells: Sequence[str], *, decimal_comma: bool) -> tuple[Floats, tuple[str, ...] | None]:

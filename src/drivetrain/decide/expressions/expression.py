@@ -13,7 +13,7 @@ function over rows: `mean(price | region == 'north')`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -21,6 +21,8 @@ from drivetrain.errors import UsageError, nearest
 from drivetrain.figures import counted
 
 LONGEST, DEEPEST = 10_000, 40
+LONG_CHAIN = 64
+"""Operators in a row from which on they are joined in pairs, and not from left to right."""
 """Signs of an expression, and how deep it may nest."""
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<text>'[^']*'|\"[^\"]*\")|(?P<name>[^\W\d]\w*(?:\.\w+)*)"
@@ -149,6 +151,30 @@ def parse(text: str, *, where: str = "") -> Expression:
     return Expression(text.strip(), tree)
 
 
+def _paired(words: Sequence[str], first: Tree, rest: Sequence[tuple[str, Tree, int]]) -> Tree:
+    """A chain of operators as a tree that is as deep as its logarithm: what looks through trees goes down part by part. a - b is
+    a + -b, and what is divided by is multiplied first."""
+    joins, undoes = words[0], [*words[1:]]
+    kept = [first, *(part for word, part, _ in rest if word == joins)]
+    undone = [(part, at) for word, part, at in rest if word in undoes]
+    if joins == "+":
+        kept = [first] + [
+            part if word == joins else Call("negative", (part,), at=at) for word, part, at in rest
+        ]
+        undone = []
+    at = rest[0][2]
+
+    def joined(parts: list[Tree]) -> Tree:
+        while len(parts) > 1:
+            pairs = [Call(joins, (a, b), at=at) for a, b in zip(parts[::2], parts[1::2])]
+            parts = [*pairs, *parts[2 * len(pairs) :]]
+        return parts[0]
+
+    if not undone:
+        return joined(kept)
+    return Call("/", (joined(kept), joined([part for part, _ in undone])), at=undone[0][1])
+
+
 class _Reading:
     """Where in the text the reader is: the next word, and its kind: number, text, name, quoted, sign, end."""
 
@@ -193,11 +219,16 @@ class _Reading:
         return depth + 1
 
     def chain(self, depth: int, below: Callable[[int], Tree], *words: str) -> Tree:
-        found = below(depth)
-        at = self.at
+        first, at = below(depth), self.at
+        rest = list[tuple[str, Tree, int]]()
         while word := self.takes(*words):
-            found, at = Call(word, (found, below(depth)), at=at), self.at
-        return found
+            rest.append((word, below(depth), at))
+            at = self.at
+        if len(rest) >= LONG_CHAIN:
+            return _paired(words, first, rest)
+        for word, part, at in rest:
+            first = Call(word, (first, part), at=at)
+        return first
 
     def either(self, depth: int) -> Tree:
         depth = self.deeper(depth)

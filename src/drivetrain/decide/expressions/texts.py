@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 
 from drivetrain.decide.expressions.expression import Call, Expression, Name, Text, Tree, parts
 from drivetrain.errors import UsageError, nearest
 
 EQUAL = ("==", "!=")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_MARKED = re.compile(r"[^\w\s]?\s?\d{1,3}([.,' ]\d{3})*([.,]\d+)?\s?[^\w\s]?")
 
 
 def check_texts(expression: Expression, levels: Mapping[str, tuple[str, ...]], where: str = "") -> None:
@@ -50,5 +53,16 @@ def _refuse(part: Tree, levels: Mapping[str, tuple[str, ...]], where: str) -> No
     if isinstance(part, Name) and (known := levels.get(part.name)):
         raise UsageError(
             f"{part.name} holds texts, and can't be calculated with.", where=where,
-            fix=f"Compare it: {part.name} == '{known[0]}' is 1 where it holds, else 0.",
+            fix=_meant_as_numbers(known) or f"Compare it: {part.name} == '{known[0]}' is 1 where it holds, else 0.",
         )  # fmt: skip
+
+
+def _meant_as_numbers(known: Sequence[str]) -> str:
+    """What to mend of a column that was to hold numbers, "" where it seems to hold texts indeed."""
+    plain = [each for each in known if _NUMBER.fullmatch(each)]
+    odd = [each for each in known if each not in plain]
+    if odd and len(plain) >= len(odd):
+        return f"In it {odd[0]!r} is no number: write it as one, or leave its cell empty."
+    if all(_MARKED.fullmatch(each) for each in known):
+        return f"Write its numbers as 1234.5, without signs between digits or units; it has {known[0]!r}."
+    return ""

@@ -39,7 +39,7 @@ class Corrected:
 def promised(values: Floats, value: float, *, spread: bool = True) -> Promised:
     """A statistic of draws (D,), with the range that holds 90 % of them."""
     n = len(values)
-    if n < 2 or not spread:
+    if n < 2 or not spread or not np.isfinite(values).all():
         return Promised(value, np.nan, np.nan, f"of {n:,} draws", n)
     low, high = (float(end) for end in np.quantile(values, ENDS))
     return Promised(value, low, high, f"{LEVEL:.0%} of {n:,} draws", n)

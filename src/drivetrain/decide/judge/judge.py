@@ -64,6 +64,7 @@ def practice(simulator: Simulator) -> Practice | None:
     return Practice(x, tuple(notes))
 
 
+@np.errstate(over="ignore", invalid="ignore")  # Squares of what is very large.
 def judge(
     simulator: Simulator,
     solution: Solution,
@@ -78,9 +79,11 @@ def judge(
     x = proposed[None] if before is None else np.stack([proposed, before.x])
     outcomes = simulator.simulate(x)
     better = 1.0 if objective.maximise else -1.0
-    values = (
-        outcomes.objective - better * outcomes.measured.penalty[:, None]
-    )  # What soft constraints cost is paid.
+    values = _paid(outcomes, better)
+    if before is not None and trade is None and _stays(simulator, before, values, outcomes):
+        solution, proposed = replace(solution, duals={}), before.x
+        outcomes = simulator.simulate(np.stack([proposed, proposed]))
+        values = _paid(outcomes, better)
     gains = None if before is None else better * (values[0] - values[1])
     luck = None if before is None else corrected(simulator, before.x, proposed, plan.seed)
     result = _result(objective, values, gains, luck)
@@ -114,10 +117,29 @@ def judge(
     )  # fmt: skip
 
 
+def _paid(outcomes: Outcomes, better: float) -> Floats:
+    """The objective's draws, less what soft constraints cost."""
+    return outcomes.objective - better * outcomes.measured.penalty[:, None]
+
+
+def _stays(simulator: Simulator, before: Practice, values: Floats, outcomes: Outcomes) -> bool:
+    """Whether what is done now may be done, and nothing better was found: then nobody is told to change it."""
+    plan, objective = simulator.plan, simulator.plan.objectives[0]
+    if before.notes or any(each.rule is not None for each in plan.levers):
+        return False
+    told = objective.statistic.of(values, worst_is_low=objective.worst_is_low)
+    if not (told[0] <= told[1] if objective.maximise else told[0] >= told[1]):
+        return False
+    return np.array_equal(simulator.nearest(before.x), before.x) and not _broken(
+        plan, outcomes.measured.excess[1]
+    )
+
+
 def _at_ends(simulator: Simulator, x: Floats) -> Floats:
     """A setting (n,), of which what is a rounding error away from a bound is the bound: nobody sets a price of 2e-17."""
     for end in (simulator.lower, simulator.upper):
-        x = np.where(np.abs(x - end) <= ROUNDING * np.maximum(1.0, np.abs(end)), end, x)
+        near = np.isfinite(end) & (np.abs(x - end) <= ROUNDING * np.maximum(1.0, np.abs(end)))
+        x = np.where(near, end, x)
     return x
 
 

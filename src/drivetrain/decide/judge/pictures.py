@@ -98,5 +98,10 @@ def _surface(simulator: Simulator, a: Lever, b: Lever, proposed: Floats) -> Mapp
 
 
 def _histogram(values: Floats) -> Mapping[str, Any]:
-    counts, edges = np.histogram(values, bins=BINS)
+    low, high = float(values.min()), float(values.max())
+    # What lies so close that rounding leaves no room for the bins between is one and the same.
+    near = high - low <= 1e-9 * max(abs(low), abs(high))
+    wide = max(abs(low) * 1e-6, 0.5)
+    ends = (low - wide, high + wide) if near else (low, high)
+    counts, edges = np.histogram(values, bins=BINS, range=ends)
     return {"edges": edges.tolist(), "counts": counts.tolist()}

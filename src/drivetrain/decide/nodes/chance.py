@@ -224,7 +224,10 @@ def _parameters(law: str, said: Any, where: str) -> tuple[Expression, ...]:
         )  # fmt: skip
     for each in given:
         if not isinstance(each, str) and not (isinstance(each, (int, float)) and abs(each) <= LARGEST):
-            raise UsageError(f"a parameter is a number or an expression, not {each!r:.40}.", where=where)
+            raise UsageError(
+                f"a parameter is a number or an expression, not {each!r:.40}.", where=where,
+                fix=f"Numbers go up to {LARGEST:g}: take another unit." if isinstance(each, (int, float)) else "",
+            )  # fmt: skip
     found = tuple(parse(each if isinstance(each, str) else repr(float(each)), where=where) for each in given)
     if not any(each.names for each in found) and not _fits(law, [calculate(each, {}) for each in found]):
         raise UsageError(f"{law} needs {LAWS[law].rule}.", where=where)

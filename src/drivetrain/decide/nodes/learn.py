@@ -232,7 +232,8 @@ def read(given: Given) -> Node:
             raise UsageError(
                 f"there is no key {name!r}.", where=where, fix=nearest(name, [*ASKS, "file", "draws"]) or FORM
             )
-        if not isinstance(each, ASKS[name]) or isinstance(each, bool):
+        texts = not isinstance(each, list) or all(isinstance(one, str) for one in cast("list[Any]", each))
+        if not isinstance(each, ASKS[name]) or isinstance(each, bool) or not texts:
             raise UsageError(f"{name} = {each!r:.40} can't be meant.", where=where, fix=FORM)
     for name in ("outcome", "lever"):
         if name not in said:

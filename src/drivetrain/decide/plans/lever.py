@@ -114,6 +114,11 @@ def bounds(lever: Lever, rows: Columns | None = None) -> tuple[Floats, Floats, F
         lowest, highest = np.ceil(lowest - 1e-9), np.floor(highest + 1e-9)
     if (beyond := np.flatnonzero(lowest > highest)).size:
         place = f" in row {beyond[0] + 1}" if len(current) > 1 else ""
+        if lever.rate is None:
+            raise UsageError(
+                f"there is no whole number from {number(low)} to {number(high)}.",
+                where=f"levers.{lever.name}",
+            )
         raise UsageError(
             f"it can have no value{place}: from {number(float(current[beyond[0]]))} it moves by at most "
             f"{number(lever.rate or 0)}, which doesn't lead to {number(low)} to {number(high)}.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -24,6 +25,8 @@ from drivetrain.errors import UsageError
 
 Over = Literal["sum", "mean"]
 LONGEST_HORIZON = 10_000
+MOST_GROWTH = 100
+"""As a power of ten: what the last period may count more than the first, where a discount is below 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,11 @@ class Objective:
         if not -1 < self.discount < 1e6:
             raise UsageError(
                 f"a discount of {self.discount}.", fix="Give the rate of a period, as 0.05 for 5 %."
+            )
+        if -self.horizon * math.log10(1 + self.discount) > MOST_GROWTH:
+            raise UsageError(
+                f"by a discount of {self.discount} the last of {self.horizon:,} periods outweighs all numbers.",
+                fix="Give the rate of a period, as 0.05 for 5 %.",
             )
 
     @property
@@ -179,7 +187,10 @@ def constraint(
             f"{that!r} compares texts.", where=where, fix="Hold a share: share(region == 'north') >= 0.5."
         )
     if soft is not None and not 0 < soft < float("inf"):
-        raise UsageError(f"soft = {soft}: the price of a unit of violation is above 0.", where=where)
+        raise UsageError(
+            f"soft = {soft}: the price of a unit of violation is a number above 0.", where=where,
+            fix="Leave soft out where it has to hold at any price.",
+        )  # fmt: skip
     if read_statistic(statistic, where).kind in ("below", "above"):
         raise UsageError(
             f"{statistic} of an excess says nothing.", where=where,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Literal
@@ -30,9 +31,10 @@ class Statistic:
     def __str__(self) -> str:
         if self.kind == "mean":
             return "mean"
+        at = repr(self.at).removesuffix(".0")  # In full: a plan that is written is read again.
         if self.kind in ("below", "above"):
-            return f"P({'<' if self.kind == 'below' else '>'} {self.at:g})"
-        return f"{self.kind} {self.at:g}"
+            return f"P({'<' if self.kind == 'below' else '>'} {at})"
+        return f"{self.kind} {at}"
 
     def of(self, values: Floats, *, worst_is_low: bool) -> Floats:
         """Of values (S, D) one for each setting, (S,). Raises nothing: what isn't finite stays so."""
@@ -87,6 +89,6 @@ def statistic(text: str | Statistic, where: str = "") -> Statistic:
         if not (lowest and share <= 1):
             raise UsageError(f"a share of {share:g} is not between 0 and 1.", where=where, fix=FORMS)
         return Statistic("quantile" if kind == "quantile" else "cvar", share)
-    if found := _CHANCE.fullmatch(text.strip()):
+    if (found := _CHANCE.fullmatch(text.strip())) and math.isfinite(float(found[2])):
         return Statistic("below" if found[1] == "<" else "above", float(found[2]))
     raise UsageError(f"there is no statistic {text!r}.", where=where, fix=FORMS)

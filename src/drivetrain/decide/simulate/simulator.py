@@ -277,15 +277,16 @@ class Simulator:
         means = {name: np.zeros((settings, plan.draws)) for name in shown}
         excesses = [_Excess(each, settings, plan) for each in plan.constraints]
         periods = max([t + 1 if shown else 1, *(each.horizon for each in plan.objectives)])
+        weights = [
+            each.weights if self._is_timed(each.expression) else [sum(each.weights)]
+            for each in plan.objectives
+        ]
         for some, draws in self._blocks(settings, self._needed | shown):
             for period, known in enumerate(self._periods(given, some, draws, periods, shown, held)):
                 for place, each in enumerate(plan.objectives):
-                    if period < each.horizon and (period == 0 or self._is_timed(each.expression)):
+                    if period < len(weights[place]):
                         value = _over_rows(self._value(each.expression, known), each)
-                        weight = (
-                            each.weights[period] if self._is_timed(each.expression) else sum(each.weights)
-                        )
-                        objectives[place, some, draws] += weight * value
+                        objectives[place, some, draws] += weights[place][period] * value
                 if period == t:
                     for name in shown:
                         means[name][some, draws] = known[name].mean(axis=1)
