@@ -64,7 +64,7 @@ def test_rows_without_others_like_them_are_left_out_and_told() -> None:
     assert found.is_effect
     assert one.low <= 1 <= one.high
     assert 1000 < one.n < 2000 - far.sum() + 20
-    assert "are left out: the effect is of the other" in found.words
+    assert "are left out: this is of the other" in found.words
 
 
 def test_a_slope_that_differs_is_averaged_over_rows_not_over_what_varied_most() -> None:

@@ -205,3 +205,9 @@ def test_its_rule_stops_as_often_as_planned() -> None:
             found[effect] += running.stopped() is not None
     assert found[0.0] <= 0.06 * 300
     assert found[0.4] >= 0.74 * 300
+
+
+def test_no_experiment_is_smaller_than_its_own_rule_allows() -> None:
+    plan = evidence.experiment(500, 5)
+    assert plan.n >= 20
+    assert min(plan.most, plan.expected, plan.median) >= 30

@@ -315,3 +315,19 @@ def test_what_bends_is_held_fixed_as_it_bends_and_the_curve_is_held_against_doub
     wrong = fit(rows, outcome="spent", lever="mailed", claim={"adjusted": ["age"]})
     assert not wrong.checks[1].holds
     assert "standard errors apart" in wrong.words
+
+
+def test_the_column_that_would_turn_what_nobody_vouches_for_is_named_in_the_decision() -> None:
+    rng = np.random.default_rng(12)
+    u, e, f = rng.normal(size=(3, 500))
+    price = 10 + 2 * u + e
+    rows = {"price": price, "demand": 100 - 3 * price + 12 * u + f, "season": u}
+    for claim in (None, "randomised"):
+        node = decide.learned(rows, outcome="demand", lever="price", claim=claim)
+        lever = decide.Lever("price", low=5, high=15, now=10)
+        plan = decide.Plan("price * demand", {"price": lever}, {"demand": node}, draws=50)
+        said = decide.decide(plan).to_json()
+        assert said["verdict"]["word"] == "comparison only"
+        assert any(
+            "With season held fixed too it would turn to -" in each for each in said["could_turn"]["words"]
+        )

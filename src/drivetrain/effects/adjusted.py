@@ -14,7 +14,7 @@ from drivetrain.effects.design import Term, terms_of
 from drivetrain.effects.estimated import Contrast, apart
 from drivetrain.effects.form import columns_of, form
 from drivetrain.effects.nuisance import FOLDS, Learner, cross_fitted, folds_of
-from drivetrain.effects.overlap import TOO_MANY, without_like
+from drivetrain.effects.overlap import without_like
 from drivetrain.effects.randomised import lever_columns
 from drivetrain.effects.rows import Asked
 from drivetrain.evidence.regression import regress, t_quantile, two_sided
@@ -27,6 +27,8 @@ By = Learner | Literal["econml"]
 ROWS_A_TERM, DIFFERS = 20, 0.01
 """With so many rows a term it is seen whether a number does the same to all rows: it doesn't with a p below that. Residual on
 residual then weighs rows by how much the lever moves by itself, which is nobody's average."""
+MOST_LEFT_OUT = 0.5
+"""Beyond it nothing is left to be an effect of; what is refused (overlap) begins long before."""
 LEAST_PROPENSITY = 1e-3
 """Propensities are no smaller in a quotient; where any matters, the overlap check has refused before."""
 
@@ -107,7 +109,7 @@ def _levels(asked: Asked, x: Floats, fold: npt.NDArray[np.int64], by: Learner) -
     score = expected + was * (asked.y[:, None] - expected) / np.maximum(propensity, LEAST_PROPENSITY)
     _, labels = lever_columns(asked)
     alone = without_like(asked, propensity)
-    kept = ~alone if alone.mean() <= TOO_MANY else np.ones(asked.n, bool)
+    kept = ~alone if alone.mean() <= MOST_LEFT_OUT else np.ones(asked.n, bool)
     score, clusters = score[kept], None if asked.clusters is None else asked.clusters[kept]
     means, contrasts = score.mean(axis=0), list[Contrast]()
     for at, label in enumerate(labels, start=1):
@@ -127,7 +129,7 @@ def _levels(asked: Asked, x: Floats, fold: npt.NDArray[np.int64], by: Learner) -
     if not kept.all():
         told.append(
             f"{int((~kept).sum()):,} rows ({percent(float((~kept).mean()))}) have next to no row like them with another "
-            f"{asked.lever} and are left out: the effect is of the other {int(kept.sum()):,}."
+            f"{asked.lever} and are left out: this is of the other {int(kept.sum()):,}."
         )
     return Adjusted(contrasts, propensity, expected, told, kept, [], False)
 

@@ -16,9 +16,9 @@ from drivetrain.effects.design import Atom, Term, atoms_of, independent, matrix,
 from drivetrain.effects.estimated import Check, apart, p_words
 from drivetrain.effects.nuisance import folds_of
 from drivetrain.effects.overlap import overlap
-from drivetrain.effects.randomised import balance
+from drivetrain.effects.randomised import balance, plain_contrasts
 from drivetrain.effects.refute import FAR
-from drivetrain.effects.result import refused
+from drivetrain.effects.result import refused, turning
 from drivetrain.effects.rows import Asked, ask
 from drivetrain.effects.sensitivity import Sensitivity, sensitivity
 from drivetrain.errors import DataError, UsageError
@@ -41,7 +41,8 @@ class Response:
     `levels` are those of its text columns when it was learned; `rows` some of what was held fixed, to average over; `residuals`
     101 quantiles of what is left (linear alone); `observed` the lever's values, or places in its levels;
     `ranges` the least and the largest of each input that is a number. `p`: how often chance alone would make the lever seem to
-    matter so much. `claim` is what the rows bear out; `hidden` how strong a hidden cause would have to be to turn an adjusted one.
+    matter so much. `claim` is what the rows bear out; `hidden` how strong a hidden cause would have to be to turn an adjusted one,
+    `turned` which recorded column moves one that nobody vouches for.
     """
 
     lever: str
@@ -59,6 +60,7 @@ class Response:
     claim: Claim
     checks: tuple[Check, ...]
     hidden: Sensitivity | None
+    turned: tuple[str, ...]
     notes: tuple[str, ...]
 
     @property
@@ -99,7 +101,7 @@ class Response:
                 or "Nobody declared where the lever's settings came from: this compares, and no more."
             ]
         said += [each.words for each in self.checks if not each.holds and each.words not in self.claim.why]
-        return " ".join((*said, *self.notes))
+        return " ".join((*said, *self.turned, *self.notes))
 
     def coefficients(self, normal: Floats | None) -> Floats:
         """(p, D): what they may be, made of standard normal numbers (p, D); None: (p, 1), the estimates."""
@@ -238,6 +240,7 @@ def fit(
         )
     bent = len({atom for term in terms for atom in term if atom.kind == "bend" and atom.column == lever})
     checks = _checks(asked, scores, _effects(asked, found, terms, bent, scores))
+    borne_out = refused(asked.claim, checks)
     left = asked.y - found.predict(design)
     some = np.random.default_rng(seed).permutation(asked.n)[:KEPT_ROWS]
     columns = Columns({name: asked.rows.of(name)[some] for name in asked.adjust}, asked.rows.levels)
@@ -251,9 +254,15 @@ def fit(
         np.quantile(left, np.linspace(0, 1, 101)) if kind == "linear" else np.zeros(0),
         asked.rows.of(lever),
         {name: (float(np.nanmin(value := asked.rows.of(name))), float(np.nanmax(value))) for name in numbers},
-        found.joint_p(of_lever), refused(asked.claim, checks), checks,
-        sensitivity(asked, held=scores.terms) if scores is not None else None, (*asked.notes, *told),
+        found.joint_p(of_lever), borne_out, checks,
+        sensitivity(asked, held=scores.terms) if scores is not None else None,
+        _turned(asked) if borne_out.kind == "undeclared" else (), (*asked.notes, *told),
     )  # fmt: skip
+
+
+def _turned(asked: Asked) -> tuple[str, ...]:
+    contrasts, _ = plain_contrasts(asked)
+    return tuple(turning(asked, contrasts[0]))
 
 
 def _checks(asked: Asked, scores: Adjusted | None, effects: Floats) -> tuple[Check, ...]:

@@ -129,7 +129,7 @@ def effect(
     if asked.claim.kind == "adjusted":
         return _adjusted(asked, tuple(plain), by, tries, seed)
     contrasts, told = plain_contrasts(asked)
-    notes = (*asked.notes, *told, *_turning(asked, contrasts[0]))
+    notes = (*asked.notes, *told, *turning(asked, contrasts[0]))
     if asked.claim.kind != "undeclared":
         notes = (f"Nothing in these rows bears out that it is {asked.claim}.", *notes)
     return Effect(lever, outcome, tuple(contrasts), tuple(plain), asked.claim, (), (), notes)
@@ -147,7 +147,7 @@ def _randomised(asked: Asked, plain: tuple[Contrast, ...], weights: Floats | Non
     claim = refused(asked.claim, checks)
     notes = (*asked.notes, *told, *_bent(asked, weights))
     if claim.kind == "undeclared":
-        notes = (*notes, *_turning(asked, contrasts[0]))
+        notes = (*notes, *turning(asked, contrasts[0]))
     return Effect(asked.lever, asked.outcome, tuple(contrasts), plain, claim, checks, (), notes)
 
 
@@ -164,7 +164,7 @@ def _adjusted(asked: Asked, plain: tuple[Contrast, ...], by: By, tries: int, see
     )
     return Effect(
         asked.lever, asked.outcome, tuple(found.contrasts), plain, claim, tuple(checks), hidden,
-        (*asked.notes, *found.told, *_turning(asked, found.contrasts[0])),
+        (*asked.notes, *found.told, *turning(asked, found.contrasts[0])),
     )  # fmt: skip
 
 
@@ -181,7 +181,7 @@ def _weights(asked: Asked, propensity: str | None) -> Floats | None:
     return 1 / value
 
 
-def _turning(asked: Asked, first: Contrast) -> list[str]:
+def turning(asked: Asked, first: Contrast) -> list[str]:
     """The other columns that move the first contrast by much when they are held fixed too, by a linear regression."""
     lever, _ = lever_columns(asked)
     held, _, _ = covariates(asked, asked.adjust)

@@ -13,11 +13,13 @@ from drivetrain.arguments import public
 from drivetrain.errors import UsageError
 from drivetrain.evidence.detection import size_for
 from drivetrain.evidence.normal import STANDARD
-from drivetrain.evidence.sequential import boundary
+from drivetrain.evidence.sequential import FIRST, boundary
 from drivetrain.figures import counted, percent, rough
 
 Floats = npt.NDArray[np.float64]
 
+FEWEST, FEWEST_OF_EACH = 20, 5
+"""Rows, and of each kind, from which a difference and its error are known at all, however large it is."""
 PATHS = 2_000
 LOOKS = 400
 
@@ -102,15 +104,19 @@ def experiment(
         raise UsageError(f"with {per_day} rows a day it never ends.", fix="Give more than 0.")
     if not (0 < power < 1 and 0 < alpha < 1):
         raise UsageError("power and alpha are chances between 0 and 1.")
-    n = size_for(effect, spread, power, alpha, share)
+    n = max(
+        size_for(effect, spread, power, alpha, share),
+        FEWEST,
+        math.ceil(FEWEST_OF_EACH / min(share, 1 - share)),
+    )
     noise = spread / math.sqrt(share * (1 - share))  # Of what one row tells of the effect.
     drift, last = abs(effect) / noise, _last(abs(effect) / noise, n, power, alpha)
     times = np.linspace(0, last, LOOKS + 1)[1:]
     reach, nothing = boundary(times, n, alpha), _paths(last, seed)
     out = np.abs(nothing + drift * times) >= reach
     over = np.logical_or.accumulate(out, axis=1)
-    most = math.ceil(float(times[(over.mean(axis=0) >= power).argmax()]))
-    ends = np.minimum(np.where(out.any(axis=1), times[out.argmax(axis=1)], most), most)
+    most = max(FIRST, math.ceil(float(times[(over.mean(axis=0) >= power).argmax()])))
+    ends = np.minimum(np.where(out.any(axis=1), np.maximum(times[out.argmax(axis=1)], FIRST), most), most)
     alarms = float((np.abs(nothing) >= reach).any(axis=1).mean())
     return Experiment(
         effect, spread, share, power, alpha, n, most, math.ceil(ends.mean()), math.ceil(float(np.median(ends))), alarms,

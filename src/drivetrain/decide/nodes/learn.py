@@ -67,7 +67,9 @@ class Learned(Plain):
     def sensitivity(self) -> tuple[Mapping[str, Any], ...]:
         hidden = self.response.hidden
         if hidden is None:
-            return ()
+            return tuple(
+                {"node": self.name, "words": each, "strength": None} for each in self.response.turned
+            )
         words = hidden.words(self.response.lever, self.response.outcome)
         return ({"node": self.name, "words": words, "strength": hidden.robustness},)
 
