@@ -11,7 +11,7 @@ import pytest
 
 from drivetrain import decide
 from drivetrain.decide.judge.decision import Decision
-from drivetrain.errors import DataError, FileError
+from drivetrain.errors import DataError, FileError, UsageError
 
 ASSUMED, WORDS = decide.Claim("assumed"), decide.Claim("definition")
 
@@ -303,3 +303,44 @@ def test_a_step_beyond_what_was_tried_is_told_and_stops_nobody() -> None:
     made = decide.decide(price(step=1.0, observed=np.linspace(22, 39.9, 20)))
     assert made.verdict.word == "act"
     assert "Extrapolates: price" in " ".join(made.verdict.because)
+
+
+def test_python_tells_a_decision_as_the_command_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from drivetrain.cli.main import main
+
+    monkeypatch.setenv("COLUMNS", "400")
+    made = decide.decide(price())
+    made.save(tmp_path / "made.json")
+    assert main(["decide", str(tmp_path / "made.json")]) == 0
+    told = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert str(made).splitlines() == told
+    assert repr(made) == "<Decision '': act; price: 30 EUR -> 40 EUR>"
+    with pytest.raises(UsageError, match="page"):
+        made.save(tmp_path / "made.html")
+
+
+def test_a_decision_is_a_page_and_shows_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("matplotlib")
+    made = decide.decide(price(draws=20))
+    made.page(tmp_path / "made.html")
+    assert "What to do" in (tmp_path / "made.html").read_text()
+    came = decide.outcomes(made, {"buys": [0.5] * 30, "profit": [10.0] * 30})
+    made.page(tmp_path / "held.html", outcomes=came)
+    assert "What came back" in (tmp_path / "held.html").read_text()
+    assert str(came).splitlines()[0] == came.words
+    shown = made._repr_html_()
+    assert "<table" in shown
+    assert "<img" in shown
+    assert "<html" not in shown
+    monkeypatch.setattr("drivetrain.report.decision.has_matplotlib", lambda: False)
+    assert "<img" not in made._repr_html_()
+
+
+def test_a_name_turns_nothing_around(tmp_path: Path) -> None:
+    plan = price(draws=20).to_json()
+    plan["plan"]["name"] = "a\u202ename"
+    made = decide.decide(decide.Plan.from_json(plan))
+    assert str(made).splitlines()[0] == "a\\u202ename"
+    assert "\u202e" not in made._repr_html_()

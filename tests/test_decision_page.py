@@ -14,7 +14,7 @@ from test_report_browser import CHROMIUM, WIDTH_PROBE, chromium
 from drivetrain.charts import Chart
 from drivetrain.charts import decision as charts
 from drivetrain.charts.claims import _steps, claims
-from drivetrain.report import decision_words as words
+from drivetrain.decide.judge import words
 from drivetrain.report.decision import SECTIONS, decision_html, write_decision
 
 

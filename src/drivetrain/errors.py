@@ -7,11 +7,13 @@ import re
 from collections.abc import Iterable
 from typing import ClassVar
 
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""The last two ranges turn the direction of writing around, of all that follows too."""
 
 
 def one_line(text: str) -> str:
-    """Line breaks and control signs as escapes: a file's name can neither break a line nor steer a terminal."""
+    """Line breaks and control signs as escapes: a file's name can neither break a line nor steer a terminal,
+    nor turn around what stands after it."""
     return CONTROL.sub(lambda sign: repr(sign[0])[1:-1], text)
 
 

@@ -16,7 +16,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drivetrain.errors import DrivetrainError, UsageError
+from drivetrain.errors import NotInstalled, UsageError
 from drivetrain.extras import installing
 from drivetrain.figures import plain
 from drivetrain.files import write_bytes
@@ -213,14 +213,18 @@ def recoloured(light: str) -> str:
     return _TAG.sub(lambda tag: _COLOUR.sub(lambda colour: DARK_OF.get(colour[0], colour[0]), tag[0]), light)
 
 
-def need_matplotlib() -> None:
-    """Raises DrivetrainError where what draws is not installed."""
+def has_matplotlib() -> bool:
     try:
         importlib.import_module("matplotlib.style")
-    except ImportError as fault:
-        raise DrivetrainError(
-            "charts need matplotlib.", fix=f"Install it with: {installing('train')}"
-        ) from fault
+    except ImportError:
+        return False
+    return True
+
+
+def need_matplotlib(extra: str = "train") -> None:
+    """Raises NotInstalled where what draws is not installed; `extra` is the smallest that has it and what it is needed for."""
+    if not has_matplotlib():
+        raise NotInstalled("charts need matplotlib.", fix=f"Install it with: {installing(extra)}")
 
 
 @contextmanager

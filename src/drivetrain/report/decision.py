@@ -11,9 +11,10 @@ from typing import Any
 
 from drivetrain.charts import decision as charts
 from drivetrain.charts import table_html
+from drivetrain.charts.chart import has_matplotlib
 from drivetrain.charts.claims import claims
+from drivetrain.decide.judge import screen, words
 from drivetrain.files import write_text
-from drivetrain.report import decision_words as words
 from drivetrain.report.page import anchor, document, settings_table
 from drivetrain.report.tables import figure, scroll
 
@@ -49,6 +50,20 @@ def decision_html(decision: Found, held: Found | None = None) -> str:
         foot,
         "decision",
     )
+
+
+def notebook_html(decision: Found) -> str:
+    """What a notebook shows of it: the screen, and what is promised as a picture where matplotlib is installed."""
+    parts = list[str]()
+    for place, block in enumerate(screen.screen(decision)):
+        if isinstance(block, screen.Table):
+            parts.append(scroll(table_html(block.rows, block.columns)))
+            parts += [f"<p>and {block.more:,} more</p>"] if block.more else []
+        elif block:
+            parts.append(f"<p><b>{escape(block)}</b></p>" if place == 0 else f"<p>{escape(block)}</p>")
+    if (rows := words.promise_rows(decision)) and has_matplotlib():
+        parts.append(charts.promise(rows, words.measure(decision)).to_html())
+    return "".join(parts)
 
 
 def _paragraphs(told: Any, tag: str = "p") -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from drivetrain.charts import Chart, bars, calibration, class_counts, confusion, losses, table_html
+from drivetrain.errors import one_line
 from drivetrain.figures import rough
 from drivetrain.files import write_text
 from drivetrain.report import tables, words
@@ -79,7 +80,7 @@ def document(
     blocks = "".join(
         f'<section id="{place}"><h2>{title}</h2>{body}</section>' for title, place, body in sections
     )
-    name, kind = escape(name), escape(kind)
+    name, kind = escape(one_line(name)), escape(one_line(kind))
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'

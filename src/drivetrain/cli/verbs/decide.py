@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
 from drivetrain.cli.common import Reply, plain_table, refuse_unwritable, say, terminal
 from drivetrain.errors import DataError, UsageError, one_line
 
+if TYPE_CHECKING:
+    from drivetrain.decide.judge.screen import Table
+
 HELP = "from a plan to what to do: the best setting of its levers, what it gains and how sure that is"
 EXAMPLE = "drivetrain decide plan.toml --html decision.html --out decision.json"
-MOST = 8
-"""Levers, constraints or outcomes that are listed on the screen; the page and the JSON have all."""
 
 
 def add(command: ArgumentParser) -> None:
@@ -62,7 +63,7 @@ def act(options: Namespace) -> Reply:
     if options.html:  # Before the work, and not after it: what the page is drawn with may not be installed.
         from drivetrain.charts.chart import need_matplotlib
 
-        need_matplotlib()
+        need_matplotlib("decide")
     with stages(quiet=options.json) as stage:
         decision = decide.open_decision(options.plan) if made else decide.decide(options.plan, progress=stage)
         if options.replay:
@@ -112,88 +113,29 @@ def _write(decision: Any, held: Any, options: Namespace) -> None:
 
 
 def show(answer: dict[str, Any]) -> None:
-    if "held" in answer:
-        _show_held(answer["held"])
-    elif "replayed" in answer:
-        _show_replay(answer["replayed"])
-    else:
-        _show_decision(answer)
+    from drivetrain.decide.judge import screen
+
+    if "replayed" in answer:
+        _print("the same decision, bit for bit" if answer["replayed"]["same"] else "not the same decision")
+        for each in answer["replayed"]["changed"]:
+            _print(f"changed: {one_line(each)}")
+        return
+    blocks = screen.held(answer["held"]) if "held" in answer else screen.screen(answer)
+    for place, block in enumerate(blocks):
+        if isinstance(block, screen.Table):
+            _table(block)
+        else:
+            _print(block, "bold" if place == 0 and "held" not in answer else "")
 
 
 def _print(text: str, style: str = "") -> None:
-    terminal().print(escape(one_line(text)), style=style or None)
+    terminal().print(escape(text), style=style or None)
 
 
-def _show_decision(decision: dict[str, Any]) -> None:
-    """The answer on one screen."""
-    from drivetrain.report import decision_words as words
-
-    _print(str(decision.get("name") or "decision"), "bold")
-    if told := (decision.get("objective") or {}).get("words"):
-        _print(str(told))
-    for note in (
-        *([made] if (made := words.simulated(decision)) else []),
-        *words.beyond(decision)[:3],
-        *words.notes(decision)[:3],
-    ):
-        _print(f"note: {note}")
-    terminal().print()
-    for text in words.headline(decision):
-        if text:
-            _print(text)
-    if rows := words.lever_rows(decision):
-        terminal().print()
-        _table("", ["lever", "now", "proposed", "observed"], [[*row[:3], row[4]] for row in rows])
-    for lever in decision.get("levers") or ():
-        if told := (lever.get("rule") or {}).get("words"):
-            terminal().print()
-            for line in told[:MOST]:
-                _print(f"  {line}")
-    if rows := words.result_rows(decision):
-        terminal().print()
-        _table("", [words.measure(decision), "with 90 % interval"], rows)
-    columns, rows = words.front_rows(decision, most=MOST - 1)
-    if rows:
-        terminal().print()
-        _table("", columns, rows)
-    tight = [
-        row for row, found in zip(words.constraint_rows(decision), decision.get("constraints") or ())
-        if found.get("active") or found.get("holds") is False
-    ]  # fmt: skip
-    if tight:
-        terminal().print()
-        _table("", words.CONSTRAINT_COLUMNS, tight)
-    terminal().print()
-    told = {
-        "rests on": (decision.get("rests_on") or {}).get("words"),
-        "could turn it": next(iter(words.turning(decision)), None),
-        "try it first": (decision.get("try_first") or {}).get("words"),
-        "search": (decision.get("certificate") or {}).get("words"),
-    }
-    for name, text in told.items():
-        if text:
-            _print(f"{name}: {text}")
-
-
-def _table(title: str, columns: list[str], rows: list[list[str]]) -> None:
-    table = plain_table(title, *columns)
-    for row in rows[:MOST]:
-        table.add_row(*(escape(one_line(cell)) for cell in row))
+def _table(found: Table) -> None:
+    table = plain_table("", *found.columns)
+    for row in found.rows:
+        table.add_row(*(escape(cell) for cell in row))
     terminal().print(table)
-    if len(rows) > MOST:
-        _print(f"and {len(rows) - MOST:,} more")
-
-
-def _show_replay(found: dict[str, Any]) -> None:
-    _print("the same decision, bit for bit" if found["same"] else "not the same decision")
-    for each in found["changed"]:
-        _print(f"changed: {each}")
-
-
-def _show_held(held: dict[str, Any]) -> None:
-    from drivetrain.report import decision_words as words
-
-    _print(str(held.get("words") or held.get("verdict")))
-    columns, rows = words.held_rows(held)
-    terminal().print()
-    _table("", columns, [list(row) for row in rows])
+    if found.more:
+        _print(f"and {found.more:,} more")

@@ -15,6 +15,7 @@ from drivetrain.arguments import public
 from drivetrain.decide.expressions.calculate import calculate
 from drivetrain.decide.expressions.expression import parse
 from drivetrain.decide.follow.recorded import Given, columns_of
+from drivetrain.decide.judge import screen
 from drivetrain.decide.judge.decision import LEVEL, Decision, Promised, Value
 from drivetrain.decide.judge.wire import to_wire
 from drivetrain.errors import DataError, nearest
@@ -51,6 +52,9 @@ class Kept:
     rows: int
     verdict: Answer
     promised: tuple[Came, ...]
+
+    def __str__(self) -> str:
+        return screen.text(screen.held(self.to_json()))
 
     def to_json(self) -> dict[str, Any]:
         return to_wire(self)

@@ -37,6 +37,9 @@ class Replay:
             )
         return f"Not the same decision. {' '.join(self.changed)}"
 
+    def __str__(self) -> str:
+        return self.words
+
     def to_json(self) -> dict[str, Any]:
         return {"same": self.same, "changed": [*self.changed], "words": self.words}
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Any, Literal, Protocol, cast, runtime_checkable
 
+from drivetrain import extensions
 from drivetrain.arguments import public
 from drivetrain.decide.beyond import Beyond
+from drivetrain.decide.judge import screen
 from drivetrain.decide.judge.wire import from_wire, to_wire
-from drivetrain.errors import DataError
+from drivetrain.errors import DataError, UsageError
 from drivetrain.files import from_json, open_regular, to_json, write_text
 
 FORMAT, VERSION = "drivetrain-decision", 1
@@ -188,9 +190,10 @@ class Recipe:
     versions: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Decision:
-    """See `FORMAT.md`, which says each key."""
+    """What to do, what is promised, what that rests on. `print` tells it on one screen, a notebook shows it, `page` writes the
+    whole of it, `save` the file that replays it. `FORMAT.md` says what each field holds."""
 
     name: str
     words: str
@@ -243,8 +246,45 @@ class Decision:
         return made
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write it, whole or not at all."""
+        """Write it as JSON, whole or not at all, as `drivetrain decide --out` does: `open_decision` and `--replay` read it.
+        Raises UsageError for the name of a page."""
+        if os.fspath(path).lower().endswith((".html", ".htm")):
+            raise UsageError(
+                "a decision is saved as JSON.",
+                where=path,
+                fix=f"Write the page by page({os.fspath(path)!r}).",
+            )
         write_text(path, to_json(self.to_json(), indent=1) + "\n")
+
+    @public
+    def page(self, path: str | os.PathLike[str], *, outcomes: ToJson | None = None) -> None:
+        """Write the page, one HTML file without script or network, as `drivetrain decide --html` does; with `outcomes` it begins
+        with what came back (`decide.outcomes`). Raises FileError; DrivetrainError where matplotlib isn't installed."""
+        _report().write_decision(path, self.to_json(), None if outcomes is None else outcomes.to_json())
+
+    def __str__(self) -> str:
+        return screen.text(screen.screen(self.to_json()))
+
+    def __repr__(self) -> str:
+        levers = ", ".join(lever.words for lever in self.levers[:4])
+        return f"<Decision {self.name!r}: {self.verdict.word}; {levers}>"
+
+    def _repr_html_(self) -> str:
+        return _report().notebook_html(self.to_json())
+
+
+@runtime_checkable
+class ToJson(Protocol):
+    """What came back, as `decide.outcomes` tells it."""
+
+    def to_json(self) -> dict[str, Any]: ...
+
+
+def _report() -> Any:
+    """What draws decisions: the file of that name in the room `report`, which lies above this one and needs matplotlib."""
+    found = extensions.find("report", "decision")
+    assert found is not None
+    return extensions.offering(found, "write_decision", "notebook_html")
 
 
 @public

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from drivetrain.figures import counted, grouped, number, percent
 
@@ -15,6 +15,15 @@ USUAL = 0.9
 """Of an interval: what share of the draws it holds."""
 EXACT = 1e-6
 """Of a bound: what is nearer to it stands on it."""
+
+
+def _of(found: Found, key: str) -> Found:
+    """A part that may be missing."""
+    return found.get(key) or {}
+
+
+def _all(found: Found, key: str) -> Sequence[Any]:
+    return found.get(key) or ()
 
 
 def value_text(value: Any, unit: str = "") -> str:
@@ -51,25 +60,25 @@ def _with(text: str, unit: str) -> str:
 
 def measure(decision: Found) -> str:
     """What the objective is called beside an axis: `profit (EUR)`, or objective, where its expression is long."""
-    objective = decision.get("objective") or {}
+    objective = _of(decision, "objective")
     text, unit = str(objective.get("expression") or "objective"), objective.get("unit")
     text = text if len(text) <= LONGEST else "objective"
     return text + (f" ({unit})" if unit else "")
 
 
 def unit_of(decision: Found) -> str:
-    return str((decision.get("objective") or {}).get("unit") or "")
+    return str(_of(decision, "objective").get("unit") or "")
 
 
 def lever_rows(decision: Found) -> list[list[str]]:
     """Name, now, proposed, allowed and observed of each lever. One that has a value for each row: their mean, and how many rows
     change."""
     rows: list[list[str]] = []
-    for lever in decision.get("levers") or ():
+    for lever in _all(decision, "levers"):
         unit = str(lever.get("unit") or "")
         now, proposed = (value_text(lever.get(key), unit) for key in ("now", "proposed"))
         if lever.get("each"):
-            spread = lever.get("spread") or {}
+            spread = _of(lever, "spread")
             changed, many = spread.get("changed"), spread.get("rows")
             kind = "mean" if lever.get("kind") in ("number", "whole") else "mostly"
             now, proposed = (text if text == "-" else f"{kind} {text}" for text in (now, proposed))
@@ -99,7 +108,7 @@ def _observed(lever: Found) -> str:
     if not seen:
         return "not said"
     if seen.get("low") is None:
-        return ", ".join(map(str, seen.get("values") or ())) or "-"
+        return ", ".join(map(str, _all(seen, "values"))) or "-"
     return _range(seen["low"], seen["high"]) + (f" ({seen['n']:,} rows)" if seen.get("n") else "")
 
 
@@ -113,7 +122,7 @@ def _range(low: float | None, high: float | None) -> str:
 
 def result_rows(decision: Found) -> list[list[str]]:
     """What the objective comes to now and as proposed, the gain, and what is left of it for having chosen the best."""
-    found, unit = decision.get("result") or {}, unit_of(decision)
+    found, unit = _of(decision, "result"), unit_of(decision)
     rows = [
         [told, estimate_text(found[key], unit) + _level(found[key])]
         for key, told in (
@@ -126,7 +135,7 @@ def result_rows(decision: Found) -> list[list[str]]:
         if place is not None:
             rows[place][1] += f", {percent(found['relative'])} of now".replace("-", MINUS)
     if found.get("regret_of_now") is not None:
-        best = abs((found.get("proposed") or {}).get("value") or 0.0)
+        best = abs(_of(found, "proposed").get("value") or 0.0)
         of = f", {percent(found['regret_of_now'] / best)} of what is proposed" if best else ""
         rows.append(["regret of now", amount_text(found["regret_of_now"], unit) + of])
     if found.get("chance_of_gain") is not None:
@@ -142,7 +151,7 @@ def _level(estimate: Found) -> str:
 
 def promise_rows(decision: Found) -> list[dict[str, Any]]:
     """The same as rows of a chart."""
-    found = decision.get("result") or {}
+    found = _of(decision, "result")
     names = {"now": "now", "proposed": "proposed", "gain": "gain", "corrected": "corrected for choosing"}
     strong = "corrected" if found.get("corrected") else "gain"
     return [
@@ -163,7 +172,7 @@ CONSTRAINT_COLUMNS = ["constraint", "is", "at", "to spare", "price of one unit"]
 def constraint_rows(decision: Found) -> list[list[str]]:
     """Each constraint, whether it holds, and what a bound that is looser by one would be worth."""
     rows: list[list[str]] = []
-    for found in decision.get("constraints") or ():
+    for found in _all(decision, "constraints"):
         state = "broken" if found.get("holds") is False else "active" if found.get("active") else "holds"
         state += "" if found.get("hard", True) else " (soft)"
         price, slack = found.get("price"), found.get("slack")
@@ -180,27 +189,28 @@ def constraint_rows(decision: Found) -> list[list[str]]:
 def front_rows(decision: Found, most: int | None = None) -> tuple[list[str], list[list[str]]]:
     """Settings of which none is better in all objectives, the proposed one marked: columns and rows, at most so many of them,
     evenly along the front."""
-    found = (decision.get("charts") or {}).get("front") or {}
-    points: Sequence[Found] = found.get("points") or ()
+    found = _of(_of(decision, "charts"), "front")
+    points: Sequence[Found] = _all(found, "points")
     chosen, last = found.get("chosen"), len(points) - 1
-    kept = range(len(points))
+    kept = list(range(len(points)))
     if most is not None and len(points) > most:
         kept = sorted(
             {round(last * step / (most - 1)) for step in range(most)}
             | ({chosen} if chosen is not None else set())
         )
     rows = [
-        [*(amount_text(value) for value in points[at]["values"]), setting_text(decision, points[at].get("levers") or {}),
+        [*(amount_text(value) for value in points[at]["values"]), setting_text(decision, _of(points[at], "levers")),
          "proposed" if at == chosen else ""]
         for at in kept
     ]  # fmt: skip
-    return [*map(str, found.get("names") or ()), "setting", ""], rows
+    return [*map(str, _all(found, "names")), "setting", ""], rows
 
 
 def claim_text(claim: Any) -> str:
     """`adjusted for season`"""
     if not isinstance(claim, Mapping):
         return str(claim)
+    claim = cast("Found", claim)
     if claim.get("kind") == "adjusted" and claim.get("adjusted_for"):
         return f"adjusted for {', '.join(map(str, claim['adjusted_for']))}"
     return str(claim.get("kind"))
@@ -208,7 +218,7 @@ def claim_text(claim: Any) -> str:
 
 def setting_text(decision: Found, setting: Found) -> str:
     """`price 80 EUR, letter off`"""
-    units = {str(lever["name"]): str(lever.get("unit") or "") for lever in decision.get("levers") or ()}
+    units = {str(lever["name"]): str(lever.get("unit") or "") for lever in _all(decision, "levers")}
     return ", ".join(f"{name} {value_text(value, units.get(name, ''))}" for name, value in setting.items())
 
 
@@ -219,7 +229,7 @@ def simulated(decision: Found) -> str:
 
 def headline(decision: Found) -> tuple[str, str]:
     """What is proposed and promised, and what to make of it."""
-    told, judged = str(decision.get("words") or ""), str((decision.get("verdict") or {}).get("words") or "")
+    told, judged = str(decision.get("words") or ""), str(_of(decision, "verdict").get("words") or "")
     return told.removesuffix(judged).strip(), judged
 
 
@@ -228,7 +238,7 @@ def because(decision: Found) -> list[str]:
     said = " ".join(beyond(decision)).lower()
     return [
         str(each)
-        for each in (decision.get("verdict") or {}).get("because") or ()
+        for each in _of(decision, "verdict").get("because") or ()
         if str(each).rstrip(".").lower() not in said
     ]
 
@@ -237,19 +247,19 @@ def notes(decision: Found) -> list[str]:
     """What else a reader must see; that the data are simulated is said before."""
     return [
         str(each)
-        for each in decision.get("notes") or ()
+        for each in _all(decision, "notes")
         if not (decision.get("simulated") and "are simulated" in str(each))
     ]
 
 
 def turning(decision: Found) -> list[str]:
     """What would turn the sign of the gain, a sentence each."""
-    found = decision.get("could_turn") or {}
+    found = _of(decision, "could_turn")
     told = [
-        *map(str, found.get("words") or ()),
-        *(str(each["words"]) for each in found.get("sensitivity") or () if each.get("words")),
+        *map(str, _all(found, "words")),
+        *(str(each["words"]) for each in _all(found, "sensitivity") if each.get("words")),
     ]
-    bars = found.get("tornado") or ()
+    bars = _all(found, "tornado")
     if bars and not any(bar.get("turns") for bar in bars):
         told.append(
             "No uncertain thing of the plan turns the gain into a loss by itself, from its 5 % to its 95 % point."
@@ -260,8 +270,7 @@ def turning(decision: Found) -> list[str]:
 def beyond(decision: Found) -> list[str]:
     """What leaves the range of what was observed, a sentence each."""
     return [
-        f"extrapolates: {each.get('words') or each.get('name')}"
-        for each in decision.get("extrapolates") or ()
+        f"extrapolates: {each.get('words') or each.get('name')}" for each in _all(decision, "extrapolates")
     ]
 
 
@@ -273,6 +282,6 @@ def held_rows(held: Found) -> tuple[list[str], Sequence[Sequence[str]]]:
             estimate_text(each.get("came"), str(each.get("unit") or "")),
             "inside" if each.get("inside") else "outside" if each.get("inside") is False else "not known",
         )
-        for each in held.get("promised") or ()
+        for each in _all(held, "promised")
     ]  # fmt: skip
     return ["outcome", "promised", "came", "of its interval"], rows
