@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,7 +63,7 @@ def corrected(simulator: Simulator, now: Floats, proposed: Floats, seed: int) ->
     if not estimated(plan) or objective.statistic.kind != "mean":
         return None
     draws = min(plan.draws, DRAWS)
-    first, second = (Simulator(_less(plan, draws)) for _ in range(2))
+    first, second = (Simulator(plan.with_draws(draws)) for _ in range(2))
     kept = frozenset(name for node in plan.nodes for name in node.estimated)
     seed_of_others = (plan.seed + 1) % 2**64
     second.world = _Anew(draws, plan.count, seed_of_others, kept=kept, first=first.world)
@@ -113,12 +112,6 @@ def _positive(covariance: Floats) -> Floats:
     """The nearest covariance that is one: what simulation left below 0 is 0."""
     values, vectors = np.linalg.eigh(covariance)
     return (vectors * np.maximum(values, 0)) @ vectors.T
-
-
-def _less(plan: Plan, draws: int) -> Plan:
-    made = copy.copy(plan)
-    made.draws = draws
-    return made
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.decide.beyond import Beyond
+from drivetrain.decide.judge.constraints import constraints_at
 from drivetrain.decide.judge.decision import Asked, Decision, Judged, Moved, Outlook, Rests, Result
 from drivetrain.decide.judge.gains import Corrected, corrected, estimated, promised
 from drivetrain.decide.judge.moves import moved, plain
 from drivetrain.decide.judge.pictures import charts
 from drivetrain.decide.judge.recipe import recipe
-from drivetrain.decide.judge.resting import kind_of, rests
-from drivetrain.decide.judge.settings import constraints_at
+from drivetrain.decide.judge.resting import rests
 from drivetrain.decide.judge.trade import to_json as trade_json
 from drivetrain.decide.judge.trade import words as words_of_trade
 from drivetrain.decide.judge.trying import try_first
@@ -186,8 +186,8 @@ def _numerical(gains: Floats | None, objective: Objective) -> float:
 
 
 def _unmeasured(plan: Plan) -> tuple[str, ...]:
-    """Models of which it is known how sure they are of an outcome, but not of what a lever does to it: bundles that levers feed."""
-    return tuple(node.name for node in plan.nodes if kind_of(node) == "bundle" and plan.depends(node.inputs))
+    """Models of which it is known how sure they are of an outcome, but not of what a lever does to it."""
+    return tuple(node.name for node in plan.nodes if node.foretells and plan.depends(node.inputs))
 
 
 def _once(plan: Plan) -> tuple[str, ...]:
@@ -314,15 +314,11 @@ def _notes(
     if before is None:
         notes.append("nobody said what is done now (`now` of each lever), so that no gain can be told")
     if objective.statistic.kind != "mean":
-        chances = [
-            node.name
-            for node in plan.nodes
-            if kind_of(node) == "bundle" and node.to_json().get("draws") != "each"
-        ]
-        if chances:
+        expected = [node.name for node in plan.nodes if node.drawn() is not node]
+        if expected:
             notes.append(
-                f"{', '.join(chances)} is a chance and not drawn, so that the {objective.statistic} knows less risk than there is:"
-                ' draws = "each" draws it'
+                f"{', '.join(expected)} is what is expected and not what comes of it in each row, so that the "
+                f'{objective.statistic} knows less risk than there is: draws = "each" draws that'
             )
     if penalty > 0:
         notes.append(

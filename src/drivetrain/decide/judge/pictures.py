@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -41,9 +40,7 @@ def charts(
 def fewer_draws(plan: Plan, settings: int) -> Simulator:
     """A simulator of the plan with as many draws as so many settings leave room for."""
     draws = int(MOST_CELLS / (settings * plan.count))
-    made = copy.copy(plan)
-    made.draws = min(plan.draws, max(FEWEST_DRAWS, draws))
-    return Simulator(made)
+    return Simulator(plan.with_draws(min(plan.draws, max(FEWEST_DRAWS, draws))))
 
 
 def places(simulator: Simulator, lever: Lever, now: Floats | None, proposed: Floats, most: int) -> Floats:

@@ -9,15 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.decide.judge.decision import Turning
-from drivetrain.decide.judge.resting import kind_of
 from drivetrain.decide.plans.plan import Plan
 from drivetrain.figures import number, rough
 
 Floats = npt.NDArray[np.float64]
 TENTH = 0.1
 SAME = 1e-9
-CERTAIN = ("formula", "table", "function")
-"""Kinds of nodes that add nothing uncertain to what they are given."""
 
 
 def turning(plan: Plan, means: Mapping[str, Floats], gains: Floats | None) -> Turning:
@@ -28,9 +25,7 @@ def turning(plan: Plan, means: Mapping[str, Floats], gains: Floats | None) -> Tu
     if gains is None:
         return Turning((), sensitivity, tuple(words))
     bars = [
-        bar
-        for node in plan.nodes
-        if kind_of(node) not in CERTAIN and (bar := _bar(node.name, means[node.name], gains))
+        bar for node in plan.nodes if node.by_chance and (bar := _bar(node.name, means[node.name], gains))
     ]
     bars.sort(key=lambda bar: -abs(bar["at_high"] - bar["at_low"]))
     whole = float(gains.mean())

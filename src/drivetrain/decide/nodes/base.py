@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.decide.beyond import Beyond
+from drivetrain.decide.expressions.expression import Expression
 from drivetrain.decide.expressions.interval import NoBounds, Span
 from drivetrain.decide.world import World
 from drivetrain.effects.claim import Claim, claimed
@@ -41,8 +42,8 @@ class Node(Protocol):
     """Computes the outcome `name` from its `inputs`: levers, columns of the data, other nodes, and `t`, the period.
 
     `levels` are the texts that codes of the outcome stand for; none: it is a number. `each_row_alone`: the outcome of a row
-    hangs on what its inputs are in that row alone. `by_chance`: it draws from the world; if not, it differs by draw where its
-    inputs do.
+    hangs on what its inputs are in that row alone. `by_row`: each row has an outcome of its own, whatever the inputs are.
+    `by_chance`: it draws from the world; if not, it differs by draw where its inputs do. `dear_to_ask`: a call takes long.
     """
 
     @property
@@ -58,7 +59,21 @@ class Node(Protocol):
     @property
     def each_row_alone(self) -> bool: ...
     @property
+    def by_row(self) -> bool: ...
+    @property
     def by_chance(self) -> bool: ...
+    @property
+    def dear_to_ask(self) -> bool: ...
+
+    @property
+    def formula(self) -> Expression | None:
+        """All that it does, where an expression says that: what solvers take apart and find slopes and bounds of."""
+        ...
+
+    @property
+    def foretells(self) -> bool:
+        """It says how sure it is of an outcome, and nobody measured how sure it is of what a lever does to that."""
+        ...
 
     @property
     def estimated(self) -> tuple[str, ...]:
@@ -86,7 +101,7 @@ class Node(Protocol):
         ...
 
     def drawn(self) -> Node:
-        """The same node whose outcome is what comes of it in each row, and not what is expected of it."""
+        """The node whose outcome is what comes of it in each row, and not what is expected: itself, where it is that already."""
         ...
 
     def fed(self, names: Collection[str]) -> Node:
@@ -123,8 +138,24 @@ class Plain:
         return True
 
     @property
+    def by_row(self) -> bool:
+        return False
+
+    @property
     def by_chance(self) -> bool:
         return True
+
+    @property
+    def dear_to_ask(self) -> bool:
+        return False
+
+    @property
+    def formula(self) -> Expression | None:
+        return None
+
+    @property
+    def foretells(self) -> bool:
+        return False
 
     @property
     def estimated(self) -> tuple[str, ...]:

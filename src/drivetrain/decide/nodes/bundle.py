@@ -115,8 +115,8 @@ class BundleNode(Plain):
         return tuple(dict.fromkeys(each for each in self.sources.values() if isinstance(each, str)))
 
     @property
-    def hash(self) -> str:
-        return self.predictor.hash
+    def foretells(self) -> bool:
+        return True
 
     def drawn(self) -> BundleNode:
         if self.uncertain.quantile is not None:

@@ -140,6 +140,10 @@ class Chance(Plain):
         return tuple(dict.fromkeys([*names, *([PERIOD] if self.each_period else [])]))
 
     @property
+    def by_row(self) -> bool:
+        return self.each_row
+
+    @property
     def each_row_alone(self) -> bool:
         return not any(over_rows(each.tree) for each in self.parameters)
 

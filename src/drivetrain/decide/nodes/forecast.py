@@ -123,8 +123,8 @@ class ForecastNode(Plain):
         return tuple(dict.fromkeys([*names, *(["t"] if self.step is None else [])]))
 
     @property
-    def hash(self) -> str:
-        return self.forecaster.hash
+    def foretells(self) -> bool:
+        return True
 
     def fed(self, names: Collection[str]) -> ForecastNode:
         item, sources, where = (

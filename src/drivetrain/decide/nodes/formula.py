@@ -33,6 +33,10 @@ class Formula(Plain):
         return self.expression.names
 
     @property
+    def formula(self) -> Expression:
+        return self.expression
+
+    @property
     def by_chance(self) -> bool:
         return False
 

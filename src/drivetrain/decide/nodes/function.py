@@ -34,6 +34,10 @@ class Function(Plain):
     alone: bool = False
 
     @property
+    def dear_to_ask(self) -> bool:
+        return self.dear
+
+    @property
     def by_chance(self) -> bool:
         return False
 

@@ -60,6 +60,10 @@ class Learned(Plain):
         return (self.response.lever,) if self.averages else self.response.inputs
 
     @property
+    def by_row(self) -> bool:
+        return self.draws == "each"
+
+    @property
     def told(self) -> str:
         return self.response.words
 
@@ -97,7 +101,7 @@ class Learned(Plain):
         return tuple(found)
 
     def drawn(self) -> Learned:
-        return replace(self, draws="each")
+        return self if self.draws == "each" else replace(self, draws="each")
 
     def bind(self, scope: Scope) -> Learned:
         where, held = f"models.{self.name}", self.response.adjust

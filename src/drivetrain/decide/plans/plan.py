@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -14,7 +15,7 @@ from drivetrain.decide.expressions.expression import PERIOD, Expression, Name, T
 from drivetrain.decide.expressions.texts import check_texts
 from drivetrain.decide.expressions.units import unit, unit_of
 from drivetrain.decide.nodes.base import Node, Scope
-from drivetrain.decide.nodes.formula import Formula, formula
+from drivetrain.decide.nodes.formula import formula
 from drivetrain.decide.nodes.function import function
 from drivetrain.decide.plans.graph import graph
 from drivetrain.decide.plans.lever import Lever, checked
@@ -127,6 +128,10 @@ class Plan:
         names = [names] if isinstance(names, str) else names
         return self.graph.needed(names) & {each.name for each in self.levers}
 
+    def is_timed(self, names: str | Iterable[str]) -> bool:
+        """Whether one of them changes from period to period."""
+        return PERIOD in self.graph.needed([names] if isinstance(names, str) else names)
+
     def claims(self) -> list[tuple[str, str, Claim]]:
         """The arrows, each from a name to what is computed of it, and why it is believed."""
         arrows = [(each, node.name, node.claim) for node in self.nodes for each in node.inputs]
@@ -143,9 +148,21 @@ class Plan:
         a formula. A part that is used twice is one and the same object."""
         made = dict[str, Tree]()
         for node in self.nodes:
-            if isinstance(node, Formula):
-                made[node.name] = substituted(node.expression.tree, made)
+            if node.formula is not None:
+                made[node.name] = substituted(node.formula.tree, made)
         return substituted(expression.tree, made)
+
+    def with_draws(self, draws: int) -> Plan:
+        """The same with fewer draws, or more."""
+        made = copy.copy(self)
+        made.draws = draws
+        return made
+
+    def with_constraints(self, constraints: Iterable[Constraint]) -> Plan:
+        """The same with others in the place of its constraints."""
+        made = copy.copy(self)
+        made.constraints = tuple(constraints)
+        return made
 
     def _check_names(self, models: list[str]) -> None:
         columns = () if self.rows is None else self.rows.names
@@ -223,9 +240,9 @@ class Plan:
             if (found := unit(text, f"unit of {name}")) is not None
         }
         for node in self.nodes:
-            if isinstance(node, Formula):
+            if node.formula is not None:
                 where = f"models.{node.name}"
-                found = unit_of(node.expression, units, where)
+                found = unit_of(node.formula, units, where)
                 if found is not None and units.setdefault(node.name, found) != found:
                     raise UsageError(
                         f"it is to be in {units[node.name]}, and its formula is in {found}.", where=where,

@@ -9,8 +9,6 @@ from typing import Literal
 
 from drivetrain.decide.expressions.expression import BY_ROW, Call, Expression, Name, Tree, parts
 from drivetrain.decide.nodes.base import Node
-from drivetrain.decide.nodes.chance import Chance
-from drivetrain.decide.nodes.formula import Formula
 from drivetrain.decide.plans.objective import Objective
 
 Spread = Literal["same", "total", "unknown", "rows"]
@@ -30,11 +28,10 @@ def spreads_of(by_row: Iterable[str], nodes: Iterable[Node]) -> dict[str, Spread
     """Of columns, levers of each row, and of nodes in the order to compute them: name -> how it spreads. Others are the same."""
     found: dict[str, Spread] = dict.fromkeys(by_row, "rows")
     for node in nodes:
-        if isinstance(node, Formula):
-            found[node.name] = spread_of(node.expression.tree, found)
-        elif isinstance(node, Chance):
-            own: list[Spread] = ["rows"] if node.each_row else []
-            found[node.name] = _widest([*own, *(spread_of(each.tree, found) for each in node.parameters)])
+        if node.formula is not None:
+            found[node.name] = spread_of(node.formula.tree, found)
+        elif node.by_row:
+            found[node.name] = "rows"
         else:
             given = _widest(found.get(name, "same") for name in node.inputs)
             found[node.name] = "unknown" if given == "rows" and not node.each_row_alone else given

@@ -119,7 +119,7 @@ class Simulator:
         self.hard = np.array([each.soft is None for each in plan.constraints], bool)
         self._columns = _columns(plan)
         self._moving = frozenset(each.name for each in plan.nodes if plan.depends(each.name))
-        self._timed = frozenset(each.name for each in plan.nodes if PERIOD in plan.graph.above[each.name])
+        self._timed = frozenset(each.name for each in plan.nodes if plan.is_timed(each.name))
         ends: list[Objective | Constraint] = [*plan.objectives, *plan.constraints]
         self._needed = plan.graph.needed(name for each in ends for name in each.expression.names)
         self._kept = dict[tuple[str, int], Floats]()
@@ -278,7 +278,7 @@ class Simulator:
         excesses = [_Excess(each, settings, plan) for each in plan.constraints]
         periods = max([t + 1 if shown else 1, *(each.horizon for each in plan.objectives)])
         weights = [
-            each.weights if self._is_timed(each.expression) else [sum(each.weights)]
+            each.weights if plan.is_timed(each.expression.names) else [sum(each.weights)]
             for each in plan.objectives
         ]
         for some, draws in self._blocks(settings, self._needed | shown):
@@ -291,7 +291,7 @@ class Simulator:
                     for name in shown:
                         means[name][some, draws] = known[name].mean(axis=1)
                 for each in excesses:
-                    if period == 0 or self._is_timed(each.constraint.expression):
+                    if period == 0 or plan.is_timed(each.constraint.expression.names):
                         each.add(self._value(each.constraint.expression, known), period, some, draws)
         self._check_numbers(objectives, given)
         self._check_finite(objectives)
@@ -369,9 +369,6 @@ class Simulator:
     def _value(self, expression: Expression, known: Mapping[str, Floats]) -> Floats:
         values = {name: known[name] for name in expression.names}
         return calculate(expression, values, self.plan.levels, self.plan.count)
-
-    def _is_timed(self, expression: Expression) -> bool:
-        return any(name == PERIOD or name in self._timed for name in expression.names)
 
     def _check_numbers(self, objectives: Floats, given: dict[str, Floats]) -> None:
         """Raise DataError that names the setting, the row and the outcome from which on it is no number."""

@@ -124,7 +124,7 @@ def _pairs(problem: Problem) -> list[tuple[int, int]] | None:
     if any(each.statistic.kind != "mean" for each in ends):
         return None
     if any(
-        separation.is_timed(each.expression) or separation.has_rows(each.expression.tree)
+        plan.is_timed(each.expression.names) or separation.has_rows(each.expression.tree)
         for each in constraints
     ):
         return None

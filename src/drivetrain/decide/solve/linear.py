@@ -57,7 +57,7 @@ def fits(problem: Problem) -> bool:
         return False
     return all(
         each.statistic.kind == "mean"
-        and not separation.is_timed(each.expression)
+        and not plan.is_timed(each.expression.names)
         and separation.is_linear(each.expression.tree)
         and (not separation.has_rows(each.expression.tree) or separation.is_alone(each.expression.tree))
         for each in _kept(problem)

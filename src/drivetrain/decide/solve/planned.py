@@ -6,7 +6,6 @@ objectives are formulas; else differences have to do.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -14,8 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.decide.expressions.calculate import calculate, gradient
-from drivetrain.decide.expressions.expression import PERIOD, Call, Expression, Number
-from drivetrain.decide.nodes.formula import Formula
+from drivetrain.decide.expressions.expression import Call, Expression, Number
 from drivetrain.decide.plans.objective import Constraint, Objective
 from drivetrain.decide.plans.plan import Plan
 from drivetrain.decide.simulate.simulator import Simulator
@@ -50,12 +48,12 @@ def coarser(problem: Problem, cells: int) -> Problem | None:
     """The same with so few draws that a setting costs `cells`; None where it isn't of a plan, or costs no more."""
     if problem.simulator is None or problem.cells <= cells:
         return None
-    plan = copy.copy(problem.simulator.plan)
-    plan.draws = max(cells // plan.count, 8)
-    if plan.draws >= problem.simulator.plan.draws:
+    plan = problem.simulator.plan
+    draws = max(cells // plan.count, 8)
+    if draws >= plan.draws:
         return None
-    simulator = Simulator(plan)
-    return replace(problem, source=Planned(simulator), simulator=simulator, cells=_cells(plan))
+    simulator = Simulator(plan.with_draws(draws))
+    return replace(problem, source=Planned(simulator), simulator=simulator, cells=_cells(simulator.plan))
 
 
 def _cells(plan: Plan) -> int:
@@ -84,7 +82,9 @@ class Planned:
         moved = {each.name for each in self.plan.nodes if self.plan.depends(each.name)}
         self.moving = moved | {each.name for each in self.plan.levers}
         equal = any(each.equal for each in hard)
-        self.by_hand = Simulator(_with(self.plan, self.constraints)) if equal else simulator
+        soft = [each for each in self.plan.constraints if each.soft is not None]
+        apart = [*self.constraints, *soft]
+        self.by_hand = Simulator(self.plan.with_constraints(apart)) if equal else simulator
 
     def evaluate(self, x: Floats) -> tuple[Floats, Floats]:
         found = self.by_hand.measure(x)
@@ -111,7 +111,7 @@ class Planned:
         ends = [*self.plan.objectives, *self.constraints]
         needed = self.plan.graph.needed(name for each in ends for name in each.expression.names)
         return all(
-            isinstance(each, Formula)
+            each.formula is not None
             for each in self.plan.nodes
             if each.name in needed and each.name in self.moving
         )
@@ -125,13 +125,6 @@ def _parts(constraint: Constraint) -> list[Constraint]:
     apart = tree.arguments[0]
     sides = (apart, Call("negative", (apart,)))
     return [replace(constraint, equal=False, expression=Expression(constraint.text, each)) for each in sides]
-
-
-def _with(plan: Plan, constraints: list[Constraint]) -> Plan:
-    """The plan with these hard constraints, and its soft ones."""
-    changed = copy.copy(plan)
-    changed.constraints = (*constraints, *(each for each in plan.constraints if each.soft is not None))
-    return changed
 
 
 class _Walk:
@@ -156,7 +149,9 @@ class _Walk:
     def constraint(self, constraint: Constraint) -> tuple[float, Floats]:
         """A constraint's excess, and its slope (n,): that of the row and period where it is broken most."""
         horizon = (
-            max(each.horizon for each in self.plan.objectives) if self._timed(constraint.expression) else 1
+            max(each.horizon for each in self.plan.objectives)
+            if self.plan.is_timed(constraint.expression.names)
+            else 1
         )
         worst, of, statistic = -np.inf, (0, 0, np.zeros(0)), constraint.statistic
         for t in range(horizon):
@@ -200,11 +195,6 @@ class _Walk:
             many = len(range(*draws.indices(self.plan.draws)))
             yield {name: np.broadcast_to(each, (*each.shape[:2], many)) for name, each in values.items()}
 
-    def _timed(self, expression: Expression) -> bool:
-        return any(
-            name == PERIOD or PERIOD in self.plan.graph.above.get(name, ()) for name in expression.names
-        )
-
     def _value(self, expression: Expression, values: Values) -> Floats:
         return calculate(expression, values, self.plan.levels, self.plan.count)
 
@@ -225,8 +215,8 @@ class _Walk:
         shape = self._value(expression, values).shape
         to_inputs(expression, np.broadcast_to(of, np.broadcast_shapes(np.shape(of), shape)))
         for node in reversed(self.plan.nodes):
-            if node.name in slopes and isinstance(node, Formula):
-                to_inputs(node.expression, slopes.pop(node.name))
+            if node.name in slopes and node.formula is not None:
+                to_inputs(node.formula, slopes.pop(node.name))
         found = np.zeros(len(self.x))
         for name, place in self.source.simulator.slices.items():
             if name in slopes:

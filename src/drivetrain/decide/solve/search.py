@@ -21,7 +21,7 @@ def fits(problem: Problem) -> bool:
     plan = problem.simulator.plan
     if float(np.prod(problem.box.counts)) <= _calls(problem):
         return False  # All of them can be tried.
-    called = any(getattr(node, "dear", False) and plan.depends(node.name) for node in plan.nodes)
+    called = any(node.dear_to_ask and plan.depends(node.name) for node in plan.nodes)
     return called and bool(np.isfinite(problem.box.upper - problem.box.lower).all())
 
 

@@ -23,8 +23,6 @@ from drivetrain.decide.expressions.expression import (
     parts,
 )
 from drivetrain.decide.nodes.base import Node
-from drivetrain.decide.nodes.formula import Formula
-from drivetrain.decide.nodes.table import Table
 from drivetrain.decide.plans.objective import Objective
 from drivetrain.decide.plans.plan import Plan
 from drivetrain.decide.simulate.simulator import Simulator
@@ -77,8 +75,8 @@ class Apart:
         needed = plan.graph.needed(name for each in terms.every for name in each.names)
         self.names_of = {id(each): each.names for each in terms.every}
         nodes = [node for node in plan.nodes if node.name in needed and node.name not in values]
-        self.nodes = [(node, node.inputs, PERIOD in plan.graph.above[node.name]) for node in nodes]
-        self.wide = plan.draws if any(_by_chance(node) for node in plan.nodes if node.name in needed) else 1
+        self.nodes = [(node, node.inputs, plan.is_timed(node.name)) for node in nodes]
+        self.wide = plan.draws if any(node.by_chance for node in plan.nodes if node.name in needed) else 1
 
     def part(self, rows: slice) -> Apart:
         """Some of the rows."""
@@ -108,8 +106,8 @@ class Apart:
             if name in self.values:
                 return Shape("constant", float(self.values[name].min()), float(self.values[name].max()))
             node = nodes.get(name)
-            if isinstance(node, Formula):
-                return node.expression.tree
+            if node is not None and node.formula is not None:
+                return node.formula.tree
             moved = node is not None and self.lever in self.plan.graph.above[name]
             return UNKNOWN if moved else Shape("constant")
 
@@ -170,11 +168,6 @@ class Apart:
     def _mean(self, expression: Expression, known: Mapping[str, Floats]) -> Floats:
         values = {name: known[name] for name in self.names_of[id(expression)]}
         return calculate(expression, values, self.plan.levels, self.plan.count).mean(axis=2)
-
-
-def _by_chance(node: Node) -> bool:
-    """Whether its outcome may differ from draw to draw by more than its inputs do."""
-    return not isinstance(node, (Formula, Table))
 
 
 def _drawn(node: Node, inputs: tuple[str, ...], known: Mapping[str, Floats], world: World) -> Floats:
@@ -271,7 +264,7 @@ def _ends(problem: Problem, plan: Plan) -> Ends | None:
     every = problem.source.constraints
     for each in every if problem.kept is None else [every[at] for at in problem.kept]:
         tree = each.expression.tree
-        if each.statistic.kind != "mean" or separation.is_timed(each.expression):
+        if each.statistic.kind != "mean" or plan.is_timed(each.expression.names):
             return None
         if separation.of_each(tree):
             own.append(tree)
@@ -288,7 +281,7 @@ def _ends(problem: Problem, plan: Plan) -> Ends | None:
         uses.append(_times(part.each, sign))
         rests.append(Call("-", (_times(part.rest, sign), Number(float(limit)))))
         names.append(f"objective {place + 1}")
-    timed = separation.is_timed(objective.expression)
+    timed = plan.is_timed(objective.expression.names)
     weights = tuple(objective.weights) if timed else (sum(objective.weights),)
     return Ends(_times(value.each, float(problem.sign)), weights, timed, uses, rests, tuple(names), own)
 
@@ -384,7 +377,11 @@ class _Hoist:
 
     def _constant(self, tree: Tree) -> float | None:
         separation = self.separation
-        if separation.moves(tree) or separation.has_rows(tree) or separation.is_timed(Expression("", tree)):
+        if (
+            separation.moves(tree)
+            or separation.has_rows(tree)
+            or separation.plan.is_timed(Expression("", tree).names)
+        ):
             return None
         if any(name not in self.values for name in Expression("", tree).names):
             return None

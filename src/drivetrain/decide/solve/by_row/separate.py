@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from drivetrain.decide.expressions.expression import BY_ROW, PERIOD, Call, Expression, Name, Number, Tree
+from drivetrain.decide.expressions.expression import BY_ROW, Call, Expression, Name, Number, Tree
 from drivetrain.decide.nodes.base import Node
-from drivetrain.decide.nodes.formula import Formula
 from drivetrain.decide.plans.plan import Plan
 
 ZERO = Number(0.0)
@@ -34,13 +33,11 @@ class Separation:
         self.by_row: set[str] = columns | {each.name for each in plan.levers if each.by_row}
         self.alone = set(self.levers)
         for node in plan.nodes:  # In the order to compute them.
-            if isinstance(node, Formula):
-                of_rows = self.has_rows(node.expression.tree)
+            if node.formula is not None:
+                of_rows = self.has_rows(node.formula.tree)
             else:
                 # What isn't a formula may give each row its own.
-                of_rows = bool(getattr(node, "each_row", False)) or any(
-                    each in self.by_row for each in node.inputs
-                )
+                of_rows = node.by_row or any(each in self.by_row for each in node.inputs)
             if of_rows:
                 self.by_row.add(node.name)
             moved = [each for each in node.inputs if each in self.moving]
@@ -70,11 +67,6 @@ class Separation:
         assert isinstance(tree, Call)
         return tree.function not in BY_ROW and all(self.is_alone(each) for each in tree.arguments)
 
-    def is_timed(self, expression: Expression) -> bool:
-        """Whether it differs from period to period."""
-        above = self.plan.graph.above
-        return any(name == PERIOD or PERIOD in above.get(name, ()) for name in expression.names)
-
     def is_linear(self, tree: Tree) -> bool:
         """Whether levers move it by a constant factor each."""
         if not self.moves(tree):
@@ -83,7 +75,7 @@ class Separation:
             node = self.nodes.get(tree.name)
             if node is None:
                 return not self.plan.lever(tree.name).choices
-            return isinstance(node, Formula) and self.is_linear(node.expression.tree)
+            return node.formula is not None and self.is_linear(node.formula.tree)
         assert isinstance(tree, Call)
         if tree.function in ("+", "-", "negative"):
             return all(self.is_linear(each) for each in tree.arguments)
@@ -107,9 +99,7 @@ class Separation:
             if node is None:
                 return {frozenset([tree.name])}
             return (
-                self.groups(node.expression.tree)
-                if isinstance(node, Formula)
-                else {self.plan.depends(node.name)}
+                self.groups(node.formula.tree) if node.formula is not None else {self.plan.depends(node.name)}
             )
         assert isinstance(tree, Call)
         inner = tree.arguments
@@ -142,7 +132,7 @@ class Separation:
             return Summed(rest=tree)
         if isinstance(tree, Name):
             node = self.nodes.get(tree.name)
-            return self.summed(node.expression.tree) if isinstance(node, Formula) else None
+            return None if node is None or node.formula is None else self.summed(node.formula.tree)
         assert isinstance(tree, Call)
         if tree.function in BY_ROW:
             return self._over_rows(tree)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from drivetrain.decide.expressions.curvature import UNKNOWN, Shape, shape_of
-from drivetrain.decide.expressions.expression import PERIOD, Tree
-from drivetrain.decide.nodes.formula import Formula
+from drivetrain.decide.expressions.expression import Tree
 from drivetrain.decide.simulate.simulator import Simulator
 from drivetrain.decide.solve.planned import Planned
 from drivetrain.decide.solve.problem import Problem
@@ -51,7 +50,7 @@ class _Shapes:
         for name, place in simulator.slices.items():
             self.known[name] = Shape("affine", float(box.lower[place].min()), float(box.upper[place].max()))
         for name, each in values.items():
-            timed = name == PERIOD or PERIOD in self.plan.graph.above.get(name, ())
+            timed = self.plan.is_timed(name)
             fixed = not few and name in self.plan.graph.above  # Of very many draws only one was looked at.
             if name not in self.known and not self.plan.depends([name]):
                 ends = (-np.inf, np.inf) if timed or fixed else (float(each.min()), float(each.max()))
@@ -65,4 +64,4 @@ class _Shapes:
         if name in self.known:
             return self.known[name]
         node = self.nodes.get(name)
-        return node.expression.tree if isinstance(node, Formula) else UNKNOWN
+        return UNKNOWN if node is None or node.formula is None else node.formula.tree

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.decide.expressions.calculate import calculate
-from drivetrain.decide.expressions.expression import Call, Expression, Name, parse, parts
+from drivetrain.decide.expressions.expression import Call, Expression, Name, over_rows, parse, parts
 from drivetrain.decide.judge.decision import Held
 from drivetrain.decide.plans.objective import Constraint
 from drivetrain.decide.simulate.simulator import Simulator
@@ -47,16 +47,10 @@ def _bound(constraint: Constraint) -> tuple[float, bool]:
     if not isinstance(tree, Call) or len(tree.arguments) != 2 or constraint.equal:
         return math.nan, False
     for place, side in enumerate(tree.arguments):
-        if not any(isinstance(part, (Name, Call)) and _hangs(part) for part in parts(side)):
+        if not over_rows(side) and not any(isinstance(part, Name) for part in parts(side)):
             value = float(calculate(Expression("", side), {}).item())
             return value, (tree.function in (">", ">=")) == (place == 1)
     return math.nan, False
-
-
-def _hangs(part: Name | Call) -> bool:
-    from drivetrain.decide.expressions.expression import BY_ROW
-
-    return isinstance(part, Name) or part.function in BY_ROW
 
 
 def _words(
