@@ -262,6 +262,17 @@ def test_a_lever_of_a_forecast_beyond_its_history_is_told(sales: dict[str, Any])
     assert (found.name, found.share) == ("price", 0.5)
 
 
+def test_what_comes_of_it_is_drawn_once_and_how_sure_a_lever_is_was_never_measured(
+    sales: dict[str, Any],
+) -> None:
+    expected = node(("size",), bundle="3-blend", target="sold", given={"area": "size"})
+    each = expected.drawn()
+    assert each is not expected
+    assert each.drawn() is each
+    assert expected.foretells
+    assert node(("price",), **sales, given={"store": "'A'", "price": "price"}, step=1).foretells
+
+
 def test_tails_go_on_as_steeply_as_they_came() -> None:
     levels, parts = np.array([-1.0, 0.0, 1.0]), np.array([[[[0.0, 2.0, 3.0]]]])
     scores = np.array([-2.0, -1, -0.5, 0, 1, 2])[None, None]

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from drivetrain import decide
+from drivetrain.decide.expressions.expression import Name
+from drivetrain.decide.solve.by_row.separate import Separation
 from drivetrain.effects.response import Response, fit
 from drivetrain.errors import DataError, UsageError
 
@@ -331,3 +333,15 @@ def test_the_column_that_would_turn_what_nobody_vouches_for_is_named_in_the_deci
         assert any(
             "With season held fixed too it would turn to -" in each for each in said["could_turn"]["words"]
         )
+
+
+def test_what_is_drawn_in_each_row_differs_by_row_whatever_moves_it() -> None:
+    rows = {name: each for name, each in sales().items() if name in ("price", "buys")}
+    for draws in ("expected", "each"):
+        node = decide.learned(rows, outcome="buys", lever="price", claim="randomised", draws=draws)
+        plan = decide.Plan(
+            "buys", [decide.Lever("price", low=20, high=80)], {"buys": node}, data={"age": [1.0, 2.0]}
+        )
+        assert plan.spreads["buys"] == ("rows" if draws == "each" else "same")
+        assert Separation(plan).has_rows(Name("buys")) is (draws == "each")
+        assert (node.drawn() is node) is (draws == "each")
