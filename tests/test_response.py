@@ -218,7 +218,7 @@ def test_whether_a_lever_moves_anything_is_told() -> None:
 @pytest.mark.parametrize(
     ("asked", "told"),
     [
-        ({"family": "probit"}, "no family 'probit'"),
+        ({"family": "probit"}, "family: this must be one of linear, logit, poisson"),
         ({"bends": 7}, "7 bends"),
         ({"varies_with": ["buys"]}, "is the outcome"),
     ],
