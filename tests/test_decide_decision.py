@@ -344,3 +344,41 @@ def test_a_name_turns_nothing_around(tmp_path: Path) -> None:
     made = decide.decide(decide.Plan.from_json(plan))
     assert str(made).splitlines()[0] == "a\\u202ename"
     assert "\u202e" not in made._repr_html_()
+
+
+def test_what_was_tried_of_choices_is_told_by_their_names() -> None:
+    data = {"had": ["red", "blue", "blue"], "on": [1, 1, 1]}
+    levers = {
+        "colour": decide.Lever(kind="choice", choices=("red", "green", "blue"), now="had", each=True),
+        "light": decide.Lever(kind="switch", now="on", each=True),
+    }
+    plan = decide.Plan("if(colour == 'green', 2, 1) - light", levers, data=data, draws=10)
+    made = decide.decide(plan)
+    told = {lever["name"]: lever["observed"] for lever in made.to_json()["levers"]}
+    assert (told["colour"]["values"], told["colour"]["counts"]) == (["red", "blue"], [1, 0, 2])
+    assert "red, blue (3 rows)" in str(made)
+    assert "on (3 rows)" in str(made)
+    assert "colour, by row: green for all; 3 of 3 rows change" in made.words
+
+
+def test_several_objectives_are_all_told_and_what_is_known_of_a_point_of_their_front() -> None:
+    levers = [decide.Lever("n", kind="whole", low=0, high=9, now=1)]
+    ends = [decide.maximise("10 * n - n ^ 2", unit="EUR"), decide.minimise("n", unit="h")]
+    told = decide.decide(decide.Plan(ends, levers, draws=10)).to_json()
+    assert "the most EUR of 10 * n - n ^ 2" in told["objective"]["words"]
+    assert "the least h of n" in told["objective"]["words"]
+    assert told["certificate"]["words"].startswith(
+        "With the other objectives as good as here: all 10 settings"
+    )
+    assert told["certificate"]["bound"] is None
+
+
+@pytest.mark.parametrize(
+    ("lever", "says"),
+    [("sex", 'give the lever now = "sex_now"'), ("woman", "has to be called as the lever is")],
+)
+def test_a_lever_that_no_model_knows_is_told_what_to_be_called(lever: str, says: str) -> None:
+    data = {"sex": ["f", "m"] * 20, "survived": [1, 0, 0, 1] * 10}
+    saved = decide.learned(data, outcome="survived", lever="sex", claim="assumed")
+    with pytest.raises(UsageError, match=says):
+        decide.Plan("saved", {lever: decide.Lever(kind="choice", choices=("f", "m"))}, {"saved": saved}, data)

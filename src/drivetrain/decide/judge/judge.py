@@ -18,6 +18,7 @@ from drivetrain.decide.judge.moves import moved, plain
 from drivetrain.decide.judge.pictures import charts
 from drivetrain.decide.judge.recipe import recipe
 from drivetrain.decide.judge.resting import rests
+from drivetrain.decide.judge.trade import beside_others
 from drivetrain.decide.judge.trade import to_json as trade_json
 from drivetrain.decide.judge.trade import words as words_of_trade
 from drivetrain.decide.judge.trying import try_first
@@ -74,6 +75,8 @@ def judge(
 ) -> Decision:
     """The decision that a solution of the plan's first objective is; of several objectives one on the `trade` between them."""
     plan = simulator.plan
+    if trade is not None:
+        solution = replace(solution, certificate=beside_others(solution.certificate))
     objective, before = _with_unit(plan), practice(simulator)
     proposed = _at_ends(simulator, simulator.join({**solution.levers})[0])
     x = proposed[None] if before is None else np.stack([proposed, before.x])
@@ -249,6 +252,14 @@ def _near(lever: Lever, values: Floats) -> bool:
 
 
 def _asked(plan: Plan, objective: Objective) -> Asked:
+    words = "; ".join(_wanted(plan, each) for each in (objective, *plan.objectives[1:]))
+    return Asked(
+        "maximise" if objective.maximise else "minimise", objective.expression.text, objective.over,
+        str(objective.statistic), objective.horizon, objective.discount, objective.unit, words,
+    )  # fmt: skip
+
+
+def _wanted(plan: Plan, objective: Objective) -> str:
     rows = (
         f", {'summed' if objective.over == 'sum' else 'on average'} over {plan.count:,} rows"
         if plan.count > 1
@@ -258,11 +269,7 @@ def _asked(plan: Plan, objective: Objective) -> Asked:
     if time and objective.discount:
         time += f" at {100 * objective.discount:g} % a period"
     what = f"{objective.expression.text}{rows}{time}"
-    words = _of_statistic(objective, what, counted(plan.draws, "draw", "draws"))
-    return Asked(
-        "maximise" if objective.maximise else "minimise", objective.expression.text, objective.over,
-        str(objective.statistic), objective.horizon, objective.discount, objective.unit, words,
-    )  # fmt: skip
+    return _of_statistic(objective, what, counted(plan.draws, "draw", "draws"))
 
 
 def _of_statistic(objective: Objective, what: str, draws: str) -> str:

@@ -71,7 +71,9 @@ def _words(lever: Lever, now: Floats | None, values: Floats, changed: int | None
             return f"{lever.name}: {target}"
         before = shown(lever, told(lever, now))
         return f"{lever.name}: {before} -> {target}" if changed else f"{lever.name}: stays {target}"
-    if lever.is_number:
+    if values.min() == values.max():
+        among = f"{target} for all"
+    elif lever.is_number:
         among = f"{number(values.min())} to {shown(lever, float(values.max()))}, {rough(float(values.mean()))} on average"
     elif lever.kind == "switch":
         among = f"on for {int(values.sum()):,} of {len(values):,} rows"
@@ -89,13 +91,14 @@ def _observed(lever: Lever) -> Mapping[str, Any] | None:
     seen = lever.tried
     if lever.is_number:
         counts, edges = np.histogram(seen, bins=BINS)
-    else:
-        size = max(len(lever.choices), 2)
-        counts, edges = np.bincount(seen.astype(np.int64), minlength=size), np.arange(size + 1) - 0.5
-    return {
-        "low": float(seen.min()), "high": float(seen.max()), "n": len(seen),
-        "edges": edges.tolist(), "counts": counts.tolist(),
-    }  # fmt: skip
+        return {
+            "low": float(seen.min()), "high": float(seen.max()), "n": len(seen),
+            "edges": edges.tolist(), "counts": counts.tolist(),
+        }  # fmt: skip
+    labels = ["off", "on"] if lever.kind == "switch" else [*lever.choices]
+    counts = np.bincount(seen.astype(np.int64), minlength=len(labels)).tolist()
+    values = [label for label, count in zip(labels, counts) if count]
+    return {"low": None, "high": None, "n": len(seen), "values": values, "labels": labels, "counts": counts}
 
 
 def _beyond(lever: Lever, values: Floats) -> Mapping[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from drivetrain.decide.judge.decision import Value
 from drivetrain.decide.judge.moves import told
 from drivetrain.decide.plans.plan import Plan
 from drivetrain.decide.solve.pareto import Front
+from drivetrain.decide.solve.solution import Certificate
 
 
 def middle(front: Front) -> int:
@@ -35,6 +37,17 @@ def words(plan: Plan, front: Front) -> str:
     return (
         f"There is a trade between {names}: {len(front.solutions):,} settings of which none is better in all of them. Which is "
         "worth more is for a person to say; shown is the one in the middle."
+    )
+
+
+def beside_others(certificate: Certificate) -> Certificate:
+    """What is known of a setting on the front: that none is better in one objective and as good in the others. A bound of one
+    objective alone says nothing there."""
+    told = (
+        f"With the other objectives as good as here: {certificate.words[:1].lower()}{certificate.words[1:]}"
+    )
+    return replace(
+        certificate, words=told, bound=None if certificate.kind == "enumeration" else certificate.bound
     )
 
 

@@ -107,9 +107,10 @@ def _observed(lever: Found) -> str:
     seen = lever.get("observed")
     if not seen:
         return "not said"
-    if seen.get("low") is None:
-        return ", ".join(map(str, _all(seen, "values"))) or "-"
-    return _range(seen["low"], seen["high"]) + (f" ({seen['n']:,} rows)" if seen.get("n") else "")
+    told = ", ".join(map(str, _all(seen, "values"))) or "-"
+    if seen.get("low") is not None:
+        told = _range(seen["low"], seen["high"])
+    return told + (f" ({seen['n']:,} rows)" if seen.get("n") else "")
 
 
 def _range(low: float | None, high: float | None) -> str:

@@ -179,9 +179,12 @@ class Plan:
                         f"a {kind} can't be called so: {what}.", where=f"{kind}s", fix="Rename it."
                     )
                 if name in places:
+                    fix = "Rename one of them."
+                    if {kind, places[name]} == {"lever", "column"}:
+                        fix = f'Call the column otherwise, such as {name}_now, and give the lever now = "{name}_now".'
                     raise UsageError(
                         f"{name!r} is a {places[name]} and a {kind}: which is meant can't be told.",
-                        where=f"{kind}s", fix="Rename one of them.",
+                        where=f"{kind}s", fix=fix,
                     )  # fmt: skip
                 places[name] = kind
         if not self.levers:
@@ -276,7 +279,9 @@ class Plan:
                     fix="Say what it is good for: an outcome that it moves.",
                 )  # fmt: skip
             if not self.depends(each.expression.names):
-                raise UsageError(f"no lever moves {each.expression.text!r}.", where="objective")
+                raise UsageError(
+                    f"no lever moves {each.expression.text!r}.", where="objective", fix=self._unmoved(each.expression)
+                )  # fmt: skip
         for each in self.constraints:
             if not self.depends(each.expression.names):
                 raise UsageError("no lever moves it.", where=f"constraints, {each.name}", fix="Take it out.")
@@ -287,6 +292,17 @@ class Plan:
                     "it moves neither an objective nor a constraint.", where=f"levers.{lever.name}",
                     fix="Use its name in a model, or take it out.",
                 )  # fmt: skip
+
+    def _unmoved(self, expression: Expression) -> str:
+        """What it hangs on instead, and how a lever gets there."""
+        ends = self.graph.needed(expression.names) - {each.name for each in self.nodes}
+        levers = ", ".join(each.name for each in self.levers)
+        if not ends:
+            return f"Nothing but chance is in it: use {levers} in one of its models."
+        return (
+            f"All that it hangs on is {', '.join(sorted(ends)[:6])}: one of these has to be called as the lever is ({levers}), and "
+            "a column of the data that holds its value now otherwise (now = ...)."
+        )
 
     def __repr__(self) -> str:
         ends = ", ".join(each.expression.text for each in self.objectives)
