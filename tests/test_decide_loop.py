@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from drivetrain import decide
+from drivetrain.decide.judge.luck import luck_of_rows
 from drivetrain.decide.nodes.learn import learned
 from drivetrain.errors import DataError, DrivetrainError, UsageError
 from drivetrain.records import Outcome, Record, Store, open_store
@@ -77,6 +78,52 @@ def test_a_lever_that_does_nothing_is_left_alone() -> None:
     gain, corrected = np.mean(told, axis=0)
     assert gain > 1.5  # By luck alone: nothing is to gain.
     assert abs(corrected) < gain / 2
+
+
+def noise(seed: int, lever: decide.Lever) -> decide.Plan:
+    """A lever that does nothing, learned as though it may do another thing in each row."""
+    random = np.random.default_rng(seed)
+    names = [f"z{place}" for place in range(5)]
+    columns = {name: random.normal(size=400) for name in names}
+    rows = {**columns, "letter": random.integers(0, 2, 400).astype(float), "y": random.normal(10, 3, 400)}
+    node = learned(rows, outcome="y", lever="letter", claim="randomised", varies_with=names)
+    data = {name: values[:80] for name, values in columns.items()}
+    return decide.Plan("y", {"letter": lever}, {"y": node}, data=data, draws=100, seed=seed)
+
+
+@pytest.mark.parametrize(
+    "rule", [None, pytest.param(decide.Rule(of=("z0", "z1"), depth=1), marks=pytest.mark.slow)]
+)
+def test_rows_that_choose_for_themselves_find_no_gain_in_noise(rule: decide.Rule | None) -> None:
+    lever = decide.Lever(kind="switch", now=False, each=rule is None, rule=rule)
+    told = [decide.decide(noise(seed, lever)) for seed in range(6)]
+    assert sum(each.verdict.word != "do not act" for each in told) <= 1
+    found = [(each.result.gain, each.result.corrected) for each in told]
+    gains = np.array([(gain.value, fixed.value, fixed.low) for gain, fixed in found if gain and fixed])
+    assert len(gains) == 6
+    assert gains[:, 0].mean() > 10  # By luck alone.
+    assert abs(gains[:, 1].mean()) < gains[:, 0].mean() / 2
+    assert all("of each row" in each.verdict.words for each in told if each.verdict.word == "do not act")
+
+
+def test_limits_are_kept_to_in_what_luck_could_choose() -> None:
+    lever = decide.Lever(kind="switch", now=False, each=True)
+    free = noise(3, lever)
+    few = decide.Plan(
+        "y",
+        {"letter": lever},
+        {"y": free.nodes[0]},
+        data=free.rows,
+        constraints=["sum(letter) <= 8"],
+        draws=100,
+    )
+    of_all, of_few = (
+        luck_of_rows(each, np.zeros(80), np.r_[np.ones(8), np.zeros(72)], 0.95) for each in (free, few)
+    )
+    assert of_all is not None
+    assert of_few is not None
+    assert 0 < of_few.mean < of_all.mean / 2
+    assert 0 < of_few.less < of_all.less / 2
 
 
 def test_what_comes_back_as_promised_is_told_so(decision: decide.Decision) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.decide.judge.decision import LEVEL, Promised
+from drivetrain.decide.judge.luck import luck_of_rows
 from drivetrain.decide.nodes.base import Node
 from drivetrain.decide.plans.plan import Plan
 from drivetrain.decide.simulate.simulator import Simulator
@@ -33,6 +34,10 @@ class Corrected:
 
     gain: Promised
     compared: int
+    each: bool = False
+    """In each row by itself: so many settings of each."""
+    whole: bool = True
+    """Whether all that could have been chosen is counted; where not, more of the gain may be luck."""
 
 
 def promised(values: Floats, value: float, *, spread: bool = True) -> Promised:
@@ -62,6 +67,15 @@ def corrected(simulator: Simulator, now: Floats, proposed: Floats, seed: int) ->
     objective = plan.objectives[0]
     if not estimated(plan) or objective.statistic.kind != "mean":
         return None
+    by_row = any(lever.by_row for lever in plan.levers)
+    luck = luck_of_rows(plan, now, proposed, SURE) if by_row else None
+    if luck is not None:
+        values = simulator.simulate(np.stack([proposed, now])).objective.mean(axis=1)
+        own = float(values[0] - values[1]) * (1.0 if objective.maximise else -1.0)
+        low, high, value = own - luck.less, own + luck.more, own - luck.mean
+        method = f"data fission and a band over all choices of {luck.settings} settings in each row"
+        told = Promised(value, min(low, value), max(high, value), method, plan.count, SURE)
+        return Corrected(told, luck.settings, each=True)
     draws = min(plan.draws, DRAWS)
     first, second = (Simulator(plan.with_draws(draws)) for _ in range(2))
     kept = frozenset(name for node in plan.nodes for name in node.estimated)
@@ -78,11 +92,15 @@ def corrected(simulator: Simulator, now: Floats, proposed: Floats, seed: int) ->
     covariance = (a @ b.T + b @ a.T) / (2 * (draws - 1))
     best = best_of(gains, _positive(covariance), confidence=SURE, seed=seed)
     # By how much being chosen made the best look better; of the proposed, which a solver found to more digits, as much.
-    luck = best.naive - best.value
+    lucky = best.naive - best.value
     own = float(gains[1])
     method = f"data fission and the hybrid interval of a winner, of {len(x):,} settings"
     shift = own - best.naive
-    return Corrected(Promised(own - luck, best.low + shift, best.high + shift, method, draws, SURE), len(x))
+    return Corrected(
+        Promised(own - lucky, best.low + shift, best.high + shift, method, draws, SURE),
+        len(x),
+        whole=not by_row,
+    )
 
 
 def candidates(simulator: Simulator, now: Floats, proposed: Floats, draws: int) -> Floats:

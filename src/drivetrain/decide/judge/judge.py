@@ -100,7 +100,8 @@ def judge(
         learned=bool(estimated(plan)), unmeasured=_unmeasured(plan), known=before is not None and not before.notes,
         numerical=_numerical(gains, objective), rule=any(each.rule is not None for each in plan.levers),
         broken=() if before is None else _broken(plan, outcomes.measured.excess[1]), once=_once(plan),
-        spread=0.0 if gains is None else float(np.ptp(gains)),
+        spread=0.0 if gains is None else float(np.ptp(gains)), each=luck is not None and luck.each,
+        whole=luck is None or luck.whole,
     )  # fmt: skip
     judged = verdict(weighed)
     if trade is not None:
@@ -330,11 +331,6 @@ def _notes(
     if penalty > 0:
         notes.append(
             f"soft constraints are broken, at a price of {rough(penalty)}, which is in all that is told of the objective"
-        )
-    if estimated(plan) and any(lever.by_row for lever in plan.levers):
-        notes.append(
-            "what being the best adds by luck is corrected for settings that are the same for all rows; that each row has its own "
-            "is more to choose from, and isn't counted"
         )
     if plan.simulated:
         notes.append("the data are simulated")

@@ -44,6 +44,9 @@ class Weighed:
     once: tuple[str, ...] = ()
     spread: float = 0.0
     """Between the least and the greatest gain of a draw."""
+    each: bool = False
+    whole: bool = True
+    """Whether the correction is of settings of each row, and whether it is of all that could have been chosen."""
 
 
 def verdict(weighed: Weighed) -> Judged:
@@ -106,13 +109,18 @@ def _weigh(weighed: Weighed) -> tuple[Verdict, str]:
     if fixed is not None and not fixed.low > 0:
         told = f"{rough(fixed.value)}, between {rough(fixed.low)} and {rough(fixed.high)}"
         return "do not act", (
-            f"Do not act: the gain can't be told from none. After what being the best of {result.compared} settings adds by luck "
-            f"it is {told}; a trial would tell more."
+            f"Do not act: the gain can't be told from none. After what being the best of {result.compared} settings "
+            f"{'of each row ' if weighed.each else ''}adds by luck it is {told}; a trial would tell more."
         )  # fmt: skip
     if fixed is None and weighed.learned:
         return "test first", (
             "Test first: by the models there is a gain, but how much of it is luck in what they were learned from can only be told "
             "of a mean."
+        )
+    if not weighed.whole:
+        return "test first", (
+            "Test first: by the models there is a gain, but each row has a setting of its own, and how much of the gain is luck in "
+            "what they were learned from can here only be told as though all had the same."
         )
     if fixed is None and gain <= weighed.numerical:
         return "do not act", (

@@ -125,7 +125,7 @@ class Apart:
         value, uses = np.zeros(x.shape), np.zeros((len(self.terms.uses), *x.shape))
         for some, these, draws in self._blocks(settings, rows):
             part = self if rows <= len(range(*these.indices(rows))) else self.part(these)
-            mine, used = part._draws(x[some, these], draws)  # pyright: ignore[reportPrivateUsage]
+            mine, used = part.of_draws(x[some, these], draws)
             share = (draws.stop - draws.start) / self.wide
             value[some, these] += share * mine
             uses[:, some, these] += share * used
@@ -144,7 +144,7 @@ class Apart:
                         slice(first, min(first + draws, self.wide)),
                     )
 
-    def _draws(self, x: Floats, draws: slice) -> tuple[Floats, Floats]:
+    def of_draws(self, x: Floats, draws: slice) -> tuple[Floats, Floats]:
         """(S, R) values and (C, S, R) uses: means over some draws."""
         world = self.world.part(draws)
         known = {name: each[..., draws] if each.shape[2] > 1 else each for name, each in self.values.items()}
@@ -192,9 +192,9 @@ class Rows(World):
         return order[self.some] if each_row else order
 
 
-def apart(problem: Problem) -> Apart | None:
-    """The rows of a problem; None where it isn't of a plan of one lever for each row, whose objective and constraints are sums over
-    rows, or are of each row by itself."""
+def apart(problem: Problem, world: World | None = None) -> Apart | None:
+    """The rows of a problem, in its own world or another; None where it isn't of a plan of one lever for each row, whose
+    objective and constraints are sums over rows, or are of each row by itself."""
     simulator = problem.simulator
     if not isinstance(simulator, Simulator):
         return None
@@ -210,7 +210,7 @@ def apart(problem: Problem) -> Apart | None:
     ends = _ends(problem, plan)
     if ends is None or (levels is None and (box.step > 0).any()):
         return None
-    world = World(plan.draws, plan.count, plan.seed)
+    world = world or World(plan.draws, plan.count, plan.seed)
     values = _fixed(plan, ends, world)
     if values is None:
         return None
