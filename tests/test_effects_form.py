@@ -9,6 +9,7 @@ import pytest
 
 from drivetrain.effects.response import fit
 from drivetrain.effects.result import Effect, effect
+from drivetrain.errors import DataError
 
 Rows = dict[str, Any]
 
@@ -74,3 +75,35 @@ def test_a_slope_that_differs_is_averaged_over_rows_not_over_what_varied_most() 
     found = asked({"lever": dose, "y": dose * (1 + z) + 2 * z + rng.normal(size=2000), "z": z})
     assert found.value == pytest.approx(1, abs=0.2)
     assert "average over all rows" in found.words
+
+
+def people(seed: int, n: int = 1500) -> Rows:
+    rng = np.random.default_rng(seed)
+    z = rng.normal(size=n)
+    on = (rng.random(n) < 1 / (1 + np.exp(-z))) * 1.0
+    return {"lever": on, "y": on + 2 * z + rng.normal(size=n), "z": z}
+
+
+def test_what_is_missing_or_rare_is_not_held_fixed_and_no_effect_is_claimed() -> None:
+    rows = people(5)
+    gaps = {**rows, "z": np.where(np.random.default_rng(6).random(1500) < 0.3, np.nan, rows["z"])}
+    assert not asked(gaps).is_effect
+    assert "without them +" in asked(gaps).words
+    day = [f"2024-{at // 30 % 12 + 1:02}-{at % 28 + 1:02}" for at in range(1500)]
+    assert not asked({**rows, "day": day}).is_effect
+    assert not asked({**rows, "who": [f"id {at}" for at in range(1500)]}).is_effect
+    assert asked({**rows, "town": [f"town {at % 20}" for at in range(1500)]}).is_effect
+    few = {**rows, "z": np.where(np.arange(1500) % 100 == 0, np.nan, rows["z"])}
+    assert asked(few).is_effect
+
+
+def test_rows_that_were_lost_or_copied_are_told() -> None:
+    rows = people(7)
+    lost = np.where((rows["lever"] > 0) & (np.arange(1500) % 2 > 0), np.nan, rows["y"])
+    assert "y is missing in " in asked({**rows, "y": lost}).words
+    copied = {name: np.tile(value[:300], 5) for name, value in rows.items()}
+    assert "1,200 rows are exact copies" in asked(copied).words
+    assert "copies" not in asked(rows).words
+    assert "is missing in" not in asked({**rows, "y": np.where(np.arange(1500) % 5, rows["y"], np.nan)}).words
+    with pytest.raises(DataError, match=r"row 4\b.* infinite"):
+        asked({**rows, "y": np.where(np.arange(1500) == 3, np.inf, rows["y"])})

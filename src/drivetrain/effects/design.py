@@ -140,17 +140,25 @@ def atoms_of(
     ]
 
 
+def often(counts: npt.NDArray[np.int64]) -> list[int]:
+    """The places of levels with rows enough to be told apart, the most frequent first."""
+    order = np.argsort(-counts, kind="stable")[:MOST_LEVELS]
+    return [int(place) for place in order if counts[place] >= FEWEST_OF_A_LEVEL]
+
+
 def _levels(value: Floats, name: str, levels: tuple[str, ...]) -> tuple[list[Atom], list[str]]:
     counts = np.bincount(value[value >= 0].astype(int), minlength=len(levels))
     order = [int(place) for place in np.argsort(-counts, kind="stable") if counts[place] > 0]
-    kept = [place for place in order[:MOST_LEVELS] if counts[place] >= FEWEST_OF_A_LEVEL]
+    kept = often(counts)
     missing = int((value < 0).sum())
     if len(order) + (missing > 0) < 2:
         return [], [f"{name} is the same in all rows, and is left out."]
     told = list[str]()
     found = [Atom(name, "is", levels=(levels[place],)) for place in kept[1:]]
     others = sum(int(counts[place]) for place in order if place not in kept)
-    if others and kept:
+    if not kept:
+        told.append(f"{name} is different in nearly every row, and can't be held fixed.")
+    elif others:
         found.append(Atom(name, "other", levels=tuple(levels[place] for place in kept)))
         told.append(f"{len(order) - len(kept)} rare levels of {name}, of {others:,} rows, are taken as one.")
     if missing:

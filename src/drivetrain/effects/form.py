@@ -20,8 +20,9 @@ BENDS, MORE_BENDS = 2, 8
 """Of each number that is held fixed: a straight line would leave what bends."""
 FEW_VALUES = 12
 """A number with no more values than these may have a mean of its own at each: it may be the code of a shop."""
-ROWS_A_TERM = 20
-"""Rows for each term of the freer form; where there are fewer, products of columns, then bends, are left away."""
+FEWEST_A_TERM, ROWS_A_TERM = 10, 20
+"""Rows for each term with bends, where there are fewer, lines are straight; and for each of the freer form: where there are
+fewer, products of columns, then bends, are left away."""
 
 
 def form(asked: Asked, fold: npt.NDArray[np.int64], free: bool | None = None) -> tuple[list[Term], bool]:
@@ -29,6 +30,8 @@ def form(asked: Asked, fold: npt.NDArray[np.int64], free: bool | None = None) ->
     number with few, and products of two columns. `free` None: where it comes nearer to the lever or to the outcome of other
     folds' rows, by more than a standard error. A confounder held fixed in a form that is too stiff is not held fixed."""
     plain, _ = terms_of(asked.rows, asked.adjust, BENDS)
+    if len(plain) * FEWEST_A_TERM > asked.n:
+        plain, _ = terms_of(asked.rows, asked.adjust)
     if free is False:
         return plain, False
     freer = _freer(asked)

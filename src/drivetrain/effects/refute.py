@@ -27,7 +27,7 @@ def refute(asked: Asked, found: Adjusted, *, seed: int = 0, tries: int = TRIES) 
     rng = np.random.default_rng(seed)
     if asked.n > MOST_ROWS:
         keep = _drawn(asked, rng, MOST_ROWS / asked.n)
-        asked = _part(asked, keep)
+        asked = asked.part(keep)
         found = adjusted(asked, seed=seed, free=found.free)
     first = adjusted(asked, seed=seed, free=found.free).contrasts[0]
     return [
@@ -104,7 +104,7 @@ def _subset(asked: Asked, first: Contrast, rng: np.random.Generator, tries: int,
     """Four fifths of the rows, or of the clusters, must say the same but for chance: half a standard error."""
     moved = list[float]()
     for at in range(tries):
-        part = _part(asked, _drawn(asked, rng, 0.8))
+        part = asked.part(_drawn(asked, rng, 0.8))
         moved.append(apart(adjusted(part, seed=at, free=free).contrasts[0].value - first.value, first.error))
     most = float(np.max(np.abs(moved)))
     holds = most < FAR
@@ -117,8 +117,3 @@ def _drawn(asked: Asked, rng: np.random.Generator, share: float) -> npt.NDArray[
     groups = asked.n if asked.clusters is None else int(asked.clusters.max()) + 1
     chosen = rng.permutation(groups) < math.ceil(share * groups)
     return chosen if asked.clusters is None else chosen[asked.clusters]
-
-
-def _part(asked: Asked, keep: npt.NDArray[np.bool_]) -> Asked:
-    clusters = None if asked.clusters is None else np.unique(asked.clusters[keep], return_inverse=True)[1]
-    return replace(asked, rows=asked.rows.take(keep), t=asked.t[keep], y=asked.y[keep], clusters=clusters)

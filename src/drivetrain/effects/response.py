@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.arguments import public
-from drivetrain.effects.adjusted import Adjusted, adjusted
+from drivetrain.effects.adjusted import Adjusted, adjusted_well
 from drivetrain.effects.claim import Claim
 from drivetrain.effects.design import Atom, Term, atoms_of, independent, matrix, name_of, terms_of
 from drivetrain.effects.estimated import Check, apart, p_words
+from drivetrain.effects.held import held_fixed
 from drivetrain.effects.nuisance import folds_of
 from drivetrain.effects.overlap import overlap
 from drivetrain.effects.randomised import balance, plain_contrasts
@@ -223,7 +224,7 @@ def fit(
         None if adjust is None and not varies_with else tuple(dict.fromkeys((*(adjust or ()), *varies_with)))
     )
     asked = ask(rows, lever=lever, outcome=outcome, claim=claim, adjust=held, clusters=clusters)
-    scores = adjusted(asked, seed=seed) if asked.claim.kind == "adjusted" else None
+    scores = adjusted_well(asked, seed=seed) if asked.claim.kind == "adjusted" else None
     kind = _family(asked, family)
     terms, told = _terms(asked, scores, varies_with, kind, bends, seed)
     design = matrix(terms, asked.rows)
@@ -269,7 +270,7 @@ def _checks(asked: Asked, scores: Adjusted | None, effects: Floats) -> tuple[Che
     """`effects` (k,) are the curve's own, of what `scores` estimates without the curve; () where those are of another thing."""
     if scores is None:
         return (balance(asked),) if asked.claim.kind == "randomised" else ()
-    found = [overlap(asked, scores.expected_lever)]
+    found = [overlap(asked, scores.expected_lever), *held_fixed(asked, scores)]
     for mine, other in zip(effects.tolist(), scores.contrasts):
         off = apart(mine - other.value, other.error)
         words = f"{other.label[:1].upper()}{other.label[1:]} makes {rough(mine)} by the curve and {rough(other.value)} by double "

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.arguments import public
-from drivetrain.effects.adjusted import By, adjusted
+from drivetrain.effects.adjusted import By, adjusted_well
 from drivetrain.effects.claim import Claim
 from drivetrain.effects.estimated import Check, Contrast, apart, signed
+from drivetrain.effects.held import held_fixed
 from drivetrain.effects.overlap import overlap
 from drivetrain.effects.randomised import balance, covariates, lever_columns, plain_contrasts
 from drivetrain.effects.refute import TRIES, refute
@@ -67,6 +68,10 @@ class Effect:
         else:
             said.append(
                 "This is a comparison, not an effect: what made the lever differ may have made the outcome differ."
+            )
+        if len(self.contrasts) > 2:
+            said.append(
+                f"These are {len(self.contrasts)} comparisons: of such one in twenty has p below .05 by chance alone."
             )
         said += [self.claim.why] if self.claim.why and not self.is_effect else []
         if self.claim.kind == "adjusted":
@@ -152,8 +157,8 @@ def _randomised(asked: Asked, plain: tuple[Contrast, ...], weights: Floats | Non
 
 
 def _adjusted(asked: Asked, plain: tuple[Contrast, ...], by: By, tries: int, seed: int) -> Effect:
-    found = adjusted(asked, by=by, seed=seed)
-    checks = [overlap(asked, found.expected_lever)]
+    found = adjusted_well(asked, by=by, seed=seed)
+    checks = [overlap(asked, found.expected_lever), *held_fixed(asked, found, seed)]
     claim = refused(asked.claim, checks)
     if tries and claim.kind == "adjusted":
         checks += refute(asked, found, seed=seed, tries=tries)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from drivetrain.effects.claim import Claim, claimed
 from drivetrain.errors import DataError, UsageError
+from drivetrain.figures import percent
 from drivetrain.metrics.estimate import FEWEST_GROUPS
 from drivetrain.runtime.columns import Columns, Source, read_columns
 
@@ -19,6 +20,10 @@ LeverKind = Literal["number", "switch", "choice"]
 
 FEWEST, FEWEST_OF_A_SETTING = 20, 5
 """Rows from which an effect is estimated at all; and of each setting of a switch or a choice."""
+MOST_SETTINGS, UNLIKE, LEAST_LOST = 20, 4.0, 0.05
+"""Of settings of which it is looked whether the outcome is missing more often: standard errors, and shares, from which
+it is told."""
+COPIES = 0.1
 LEAST_SPREAD = 1e-60
 """Squares of what spreads less can't be told from 0."""
 
@@ -45,6 +50,14 @@ class Asked:
     @property
     def n(self) -> int:
         return len(self.y)
+
+    def part(self, keep: npt.NDArray[np.bool_]) -> Asked:
+        """Of the rows that `keep` (n,) says."""
+        clusters = self.clusters
+        kept = (
+            None if clusters is None else np.unique(clusters[keep], return_inverse=True)[1].astype(np.int64)
+        )
+        return replace(self, rows=self.rows.take(keep), t=self.t[keep], y=self.y[keep], clusters=kept)
 
     @property
     def known_before(self) -> tuple[str, ...]:
@@ -81,9 +94,17 @@ def ask(
     value, y = rows.of(lever), rows.of(outcome)
     gone = np.isnan(value) | np.isnan(y) | ((value < 0) if lever in rows.levels else False)
     notes = list[str]()
+    for name in (lever, outcome):
+        if np.isinf(rows.of(name)).any():
+            at = int(np.argmax(np.isinf(rows.of(name)))) + 1
+            raise DataError(
+                f"{name} is infinite.", where=f"{where}, row {at}", fix="Correct it, or leave it empty."
+            )
     if gone.any():
+        lost = _lost(value, np.isnan(y), lever, outcome, rows.levels.get(lever))
         rows = rows.take(~gone)
-        notes.append(f"{int(gone.sum()):,} rows without {lever} or {outcome} are left out.")
+        notes += [f"{int(gone.sum()):,} rows without {lever} or {outcome} are left out.", *lost]
+    notes += _copies(rows, outcome)
     if rows.rows < FEWEST:
         raise DataError(
             f"{rows.rows} rows with {lever} and {outcome}.", where=where, fix=f"Give {FEWEST} at least."
@@ -103,6 +124,43 @@ def ask(
     return Asked(
         rows, lever, outcome, kind, levels, t, rows.of(outcome), held, others, declared, codes, tuple(notes)
     )
+
+
+def _lost(
+    value: Floats, missing: npt.NDArray[np.bool_], lever: str, outcome: str, levels: tuple[str, ...] | None
+) -> list[str]:
+    """Whether the outcome is missing more often at one setting than at another: what is left may then not be alike."""
+    known = (value >= 0) if levels else ~np.isnan(value)
+    tried, code = np.unique(value[known], return_inverse=True)
+    if not 2 <= len(tried) <= MOST_SETTINGS:
+        return []
+    count, gone = np.bincount(code), np.bincount(code, weights=missing[known])
+    share, whole = gone / count, missing[known].mean()
+    away = (share - whole) / np.sqrt(np.maximum(whole * (1 - whole), 1e-12) / count)
+    if np.abs(away).max() < UNLIKE or np.ptp(share) < LEAST_LOST:
+        return []
+    most, least = (
+        levels[int(tried[at])] if levels else f"{tried[at]:g}" for at in (share.argmax(), share.argmin())
+    )
+    return [
+        f"{outcome} is missing in {percent(share.max())} of the rows with {lever} {most} and in {percent(share.min())} of "
+        f"those with {least}: what is left need not be alike, and the difference may come of that."
+    ]
+
+
+def _copies(rows: Columns, outcome: str) -> list[str]:
+    """Whether rows are there more than once whose outcome is hardly ever the same otherwise."""
+    factor = np.random.default_rng(0).uniform(1, 2, len(rows.names))
+    with np.errstate(over="ignore", invalid="ignore"):
+        sign = sum(np.nan_to_num(rows.of(name)) * each for name, each in zip(rows.names, factor.tolist()))
+    _, first = np.unique(sign, return_index=True)
+    twice = rows.rows - len(first)
+    if twice < COPIES * rows.rows or len(np.unique(rows.of(outcome)[first])) < 0.9 * len(first):
+        return []
+    return [
+        f"{twice:,} rows are exact copies of others. If each was logged more than once, leave them out: intervals take them for "
+        "more than is known."
+    ]
 
 
 def _check_names(
