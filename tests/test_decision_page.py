@@ -190,3 +190,20 @@ def test_nothing_is_wider_than_the_window(page: str, width: int, tmp_path: Path)
         tmp_path, "--window-size=1200,900", "--allow-file-access-from-files", "--dump-dom", probe.as_uri()
     )
     assert f"wide={width}<" in told
+
+
+def test_what_a_model_says_is_not_called_certain() -> None:
+    found = {**decision(), "could_turn": {}}
+    assert "as good as its formulas" in text_of(decision_html(found))
+    nodes = [
+        {
+            "name": "default",
+            "kind": "bundle",
+            "inputs": ["limit"],
+            "moved": True,
+            "claim": {"kind": "assumed"},
+        }
+    ]
+    trusting = text_of(decision_html({**found, "rests_on": {**found["rests_on"], "nodes": nodes}}))
+    assert "as good as its formulas" not in trusting
+    assert "what default says is taken as it is" in trusting

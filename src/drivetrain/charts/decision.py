@@ -367,7 +367,7 @@ def front(found: Mapping[str, Any], title: str = "Trade between the objectives")
                 color=palette.accent,
                 markersize=5.5,
                 markeredgecolor=palette.surface,
-                label="best for some weight",
+                label="none is better in all",
             )
             if found.get("now") is not None:
                 axes.plot(

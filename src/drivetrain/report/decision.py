@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from drivetrain.charts import table_html
 from drivetrain.charts.chart import has_matplotlib
 from drivetrain.charts.claims import claims
 from drivetrain.decide.judge import screen, words
+from drivetrain.figures import number
 from drivetrain.files import write_text
 from drivetrain.report.page import anchor, document, settings_table
 from drivetrain.report.tables import figure, scroll
@@ -261,7 +262,11 @@ def _rests_on(decision: Found) -> str:
             )
         )
     paths = [
-        [path.get("words") or " → ".join([path["lever"], *path["through"]]), words.claim_text(path["claim"])]
+        [
+            str(path.get("words") or "").replace(" -> ", " → ")
+            or " → ".join([path["lever"], *path["through"]]),
+            words.claim_text(path["claim"]),
+        ]
         for path in found.get("paths") or ()
     ]
     if paths:
@@ -302,11 +307,18 @@ def _could_turn(decision: Found) -> str:
         )
     if any(parts):
         return "".join(parts)
-    return (
-        "<p>Nothing in the plan is uncertain: the promise is as good as its formulas.</p>"
-        if decision.get("result")
-        else ""
-    )
+    if not decision.get("result"):
+        return ""
+    nodes: Sequence[Found] = (decision.get("rests_on") or {}).get("nodes") or ()
+    trusted = [
+        str(node["name"]) for node in nodes if node.get("kind") in ("bundle", "learn") and node.get("moved")
+    ]
+    if trusted:
+        return _paragraphs(
+            f"Nothing was drawn: what {' and '.join(trusted)} says is taken as it is. How wrong that may be is in none of these "
+            "figures."
+        )
+    return "<p>Nothing in the plan is uncertain: the promise is as good as its formulas.</p>"
 
 
 DESIGN = {
@@ -330,9 +342,7 @@ def _try_first(decision: Found) -> str:
         return ""
     design = found.get("design") or {}
     told = {
-        name: f"{design[key]:,.4g}"
-        for key, name in DESIGN.items()
-        if isinstance(design.get(key), (int, float))
+        name: number(design[key]) for key, name in DESIGN.items() if isinstance(design.get(key), (int, float))
     }
     return _paragraphs([found["words"], design.get("rule")]) + (settings_table(told) if told else "")
 
@@ -343,7 +353,7 @@ def _worst(decision: Found) -> str:
         return ""
     rows = [
         [
-            words.setting_text(decision, found["levers"]),
+            words.setting_text(decision, found["levers"], "in the middle row"),
             words.amount_text(found.get("objective"), words.unit_of(decision)),
         ]
     ]

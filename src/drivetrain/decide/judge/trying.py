@@ -50,7 +50,10 @@ def try_first(
             "design": None,
         }
     design = experiment(effect, spread, unit=unit, what="the gain")
-    return {"words": f"{share} {design.words}", "design": design.to_json()}
+    words, count = f"{share} {design.words}", simulator.plan.count
+    if 1 < count < design.n:
+        words += f" There are {count:,} here: these alone can't show it; go on with those who come."
+    return {"words": words, "design": design.to_json()}
 
 
 def _spread(simulator: Simulator, proposed: Floats) -> float | None:

@@ -217,10 +217,15 @@ def claim_text(claim: Any) -> str:
     return str(claim.get("kind"))
 
 
-def setting_text(decision: Found, setting: Found) -> str:
-    """`price 80 EUR, letter off`"""
-    units = {str(lever["name"]): str(lever.get("unit") or "") for lever in _all(decision, "levers")}
-    return ", ".join(f"{name} {value_text(value, units.get(name, ''))}" for name, value in setting.items())
+def setting_text(decision: Found, setting: Found, by_row: str = "") -> str:
+    """`price 80 EUR, letter off`; `by_row` is said of what levers have that differ from row to row."""
+    levers: dict[str, Found] = {str(lever["name"]): lever for lever in _all(decision, "levers")}
+    told = list[str]()
+    for name, value in setting.items():
+        lever = levers.get(name, {})
+        which = f" {by_row}" if by_row and lever.get("each") else ""
+        told.append(f"{name} {value_text(value, str(lever.get('unit') or ''))}{which}")
+    return ", ".join(told)
 
 
 def simulated(decision: Found) -> str:

@@ -14,6 +14,7 @@ from drivetrain.decide.solve.library import scipy
 from drivetrain.decide.solve.point import Point
 from drivetrain.decide.solve.solution import Certificate
 from drivetrain.errors import UsageError
+from drivetrain.figures import number
 
 Floats = npt.NDArray[np.float64]
 SECONDS = 60.0
@@ -95,7 +96,9 @@ def _certificate(value: float, bound: float, seconds: float, kinds: Floats) -> C
             "branch and bound)." if kinds.any() else "duality)."
         )
     else:
-        words = f"Linear: no setting is better by more than {gap:.4g}; HiGHS was stopped after {seconds:g} s."
+        words = (
+            f"Linear: no setting is better by more than {number(gap)}; HiGHS was stopped after {seconds:g} s."
+        )
     return Certificate("gap", gap, words, bound)
 
 

@@ -18,6 +18,7 @@ from drivetrain.decide.solve.library import scipy
 from drivetrain.decide.solve.point import Point
 from drivetrain.decide.solve.solution import Certificate
 from drivetrain.errors import UsageError
+from drivetrain.figures import number
 
 Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.intp]
@@ -215,7 +216,7 @@ def _in_steps(asked: Asked, levels: Floats) -> Point:
     prices = priced(table, asked.rows.names)
     x, value = _chosen(asked, table, prices)
     gap = max(value - prices.bound, 0.0)
-    words = f"No setting is better by more than {gap:.3g}: the limits' prices give a bound (duality)."
+    words = f"No setting is better by more than {number(gap)}: the limits' prices give a bound (duality)."
     return Point(x, value, Certificate("gap", gap, words, prices.bound), prices.prices, asked.evaluations)
 
 
@@ -233,7 +234,7 @@ def _near_steps(asked: Asked, rough: Asked, levels: Floats) -> Point:
         prices = priced(table, rows.names)
         x, value = _chosen(asked, table, prices)
         gap = max(value - prices.bound, 0.0)
-        words = f"It is {gap:.3g} from the best that the limits' prices allow near where some of the draws say that the best is."
+        words = f"It is {number(gap)} from the best that the limits' prices allow near where some of the draws say the best is."
         point = Point(x, value, Certificate("multistart", gap, words), prices.prices, asked.evaluations)
         moved = middle - half + table.at(prices.prices)
         if (np.abs(moved - middle) < half).all() or (moved == places).all():
@@ -378,15 +379,15 @@ def _certified(
         raise _not_found(rows.names)
     gap = max(total - bound, 0.0)
     if convex:
-        words = f"Convex in each row: no setting is better by more than {gap:.3g} (duality)."
+        words = f"Convex in each row: no setting is better by more than {number(gap)} (duality)."
         certificate = Certificate("kkt", gap, words, bound)
     elif rough:
-        words = f"It is {gap:.3g} from the best that the limits' prices allow near where some of the draws say that the best is."
+        words = f"It is {number(gap)} from the best that the limits' prices allow near where some of the draws say the best is."
         certificate = Certificate("multistart", gap, words)
     else:
         shape = "bends one way on a grid of" if seen else "was tried at"
         words = (
-            f"It is {gap:.3g} from the best that the limits' prices allow, where each row's objective {shape} {GRID} settings; "
+            f"It is {number(gap)} from the best that the limits' prices allow, where each row's objective {shape} {GRID} settings; "
             "what lies between them isn't proven."
         )
         certificate = Certificate("multistart", gap, words, bound)

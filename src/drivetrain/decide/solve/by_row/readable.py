@@ -18,6 +18,7 @@ from drivetrain.decide.solve.by_row.tree import Column, Leaf, Tree, best_tree, l
 from drivetrain.decide.solve.point import Point
 from drivetrain.decide.solve.solution import Certificate
 from drivetrain.errors import UsageError
+from drivetrain.figures import number
 
 Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.intp]
@@ -97,7 +98,7 @@ def _certificate(value: float, bound: float, depth: int, *, exact: bool) -> Cert
     gap = max(value - bound, 0.0)
     if exact and depth <= 2:
         words = f"No other rule of {depth} such questions in a row, each leaf with {SHARE:.0%} of the rows, is better"
-        more = f" by more than {gap:.4g}" if gap > 1e-9 * (1 + abs(value)) else ""
+        more = f" by more than {number(gap)}" if gap > 1e-9 * (1 + abs(value)) else ""
         return Certificate("gap", gap, f"{words}{more}.", bound)
     why = "questions were chosen at some settings and draws"
     if depth > 2:
@@ -251,7 +252,8 @@ def worded(found: Readable, shown: Sequence[str] = ()) -> tuple[str, ...]:
     mean, low, high = found.gain
     if not np.isnan(mean):
         lines.append(
-            f"better than one setting for all by {mean:.4g} a row ({low:.4g} to {high:.4g}), each chosen on the other half"
+            f"better than one setting for all by {number(mean)} a row ({number(low)} to {number(high)}), each chosen on the other "
+            "half"
         )
     if found.own is not None and found.one > found.own:
         share = (found.one - found.value) / (found.one - found.own)

@@ -14,6 +14,7 @@ from drivetrain.decide.solve.highs import SECONDS, Infeasible, linear
 from drivetrain.decide.solve.library import scipy
 from drivetrain.decide.solve.point import Point
 from drivetrain.decide.solve.solution import Certificate
+from drivetrain.figures import number
 
 Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.intp]
@@ -56,7 +57,7 @@ def choices(
     if gap <= CLOSE * (1 + abs(value)):
         words = f"None of {many} combinations is better ({name}, branch and bound on the tables of {len(sizes)} levers)."
     else:
-        words = f"None of {many} combinations is better by more than {gap:.4g}; {name} was stopped after {seconds:g} s."
+        words = f"None of {many} combinations is better by more than {number(gap)}; {name} was stopped after {seconds:g} s."
     return Point(
         places.astype(np.float64), value, Certificate("gap", gap, words, bound), np.zeros(len(constraints))
     )
