@@ -324,3 +324,16 @@ def test_columns_that_are_not_beside_each_other_are_refused() -> None:
         evidence.together([1, 2, 3], {"x": [1, 2]})
     with pytest.raises(DataError, match="combination"):
         evidence.together([1, 2, 4, 5.0], {"x": [1, 2, 3, 5], "y": [2, 4, 6, 10]})
+
+
+def test_rows_that_are_all_alike_do_not_tell_how_sure_a_difference_is() -> None:
+    with pytest.raises(DataError, match="how sure the difference is"):
+        evidence.difference([5, 5], [3, 3])
+    with pytest.raises(DataError, match="how sure the difference is"):
+        evidence.difference([0.1 + 0.2, 0.3, 0.3], [0.1, 0.1, 0.1])
+    shares = evidence.difference([1, 1], [0, 0])
+    assert shares.low < 0.1
+    assert shares.p > 0.05
+    told = evidence.permutation_test([1, 1, 1, 0, 0, 0], ["a", "a", "a", "b", "b", "b"])
+    assert told.p == pytest.approx(0.1)
+    assert "standard deviations" not in told.words

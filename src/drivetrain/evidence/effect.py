@@ -21,6 +21,9 @@ from drivetrain.metrics.estimate import FEWEST_GROUPS, Estimate
 Floats = npt.NDArray[np.float64]
 Answer = Literal["matters", "too small to matter", "none that matters", "there, size unclear", "can't tell"]
 
+ROUNDED = 1e-12
+"""Of numbers: spreads of less are rounding."""
+
 
 @dataclass(frozen=True, slots=True)
 class Effect(Estimate):
@@ -126,6 +129,13 @@ def difference(
     if np.asarray(a).dtype == bool and np.asarray(b).dtype == bool and clusters is None:
         return replace(_of_shares(values[0], values[1], confidence), what=what)
     x, y = values
+    if exactly(x.std(), x) and exactly(y.std(), y):
+        if clusters is None and np.isin([x[0], y[0]], (0, 1)).all():
+            return replace(_of_shares(x, y, confidence), what=what)
+        raise DataError(
+            f"a is {rough(x[0])} in all its {len(x):,} rows and b {rough(y[0])} in all its {len(y):,}: how much rows differ, and "
+            "so how sure the difference is, nobody can tell.", fix="Give rows that differ, or a permutation_test.",
+        )  # fmt: skip
     value, n = float(x.mean() - y.mean()), len(x) + len(y)
     spread = math.sqrt((x.var(ddof=1) * (len(x) - 1) + y.var(ddof=1) * (len(y) - 1)) / (n - 2))
     if clusters is None:
@@ -169,6 +179,11 @@ def weigh(effect: Estimate, matters: float) -> Verdict:
         said = f"{told}: the interval holds both nothing and {least}. These data can't tell"
         return Verdict("can't tell", f"{said}; that is not to say that there is nothing.")
     return Verdict("there, size unclear", f"{told}: it is there, and may or may not be as large as {least}.")
+
+
+def exactly(spread: float, values: Floats) -> bool:
+    """Whether what is left of `values` is no more than what arithmetic rounds."""
+    return bool(spread <= ROUNDED * max(float(np.abs(values).max()), np.finfo(np.float64).tiny))
 
 
 def _clustered(x: Floats, y: Floats, clusters: tuple[Column, Column]) -> tuple[float, int]:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from drivetrain.arguments import public
 from drivetrain.errors import DataError, UsageError
-from drivetrain.evidence.effect import Effect, from_estimate
+from drivetrain.evidence.effect import Effect, exactly, from_estimate
 from drivetrain.evidence.given import Column, labels, numbers, outcome_of
 from drivetrain.evidence.regression import regress
 from drivetrain.evidence.words import chance
@@ -177,6 +177,8 @@ def _effect(
         fit = regress(own[:, None], y, names=["group"], clusters=given)
     except DataError:
         return None
+    if exactly(math.sqrt(fit.deviance / n), y):
+        return None  # A group tells its rows exactly: how much they differ isn't known.
     free = fit.freedom if clusters is not None else n - strata - 1
     # In standard deviations: of the rows of one group, or, of numbers, of all for one of theirs.
     if len(levels) == 2:
