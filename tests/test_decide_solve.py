@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from drivetrain.decide.solve import solve, solve_worst
@@ -140,6 +140,7 @@ def test_an_objective_without_values_is_told():
     centre=st.lists(st.floats(-2, 2), min_size=2, max_size=2), tilt=st.floats(-1, 1), limit=st.floats(-1, 2),
     stepped=st.booleans(),
 )  # fmt: skip
+@example(centre=[2.0, 0.0], tilt=0.0, limit=0.0, stepped=True)  # Neither a step nor a slope alone leads on.
 def test_nothing_on_a_fine_grid_is_better(centre, tilt, limit, stepped):
     def value(x):
         apart = x - np.array(centre)

@@ -33,6 +33,8 @@ _GRID = 513
 """Settings of the first look at one number."""
 _FEW_VALUES = 16
 """Values of a stepped number from which on the search may pass between them on its way."""
+_MOST_STEPPED, _MOST_WALKED = 8, 50
+"""Stepped numbers that are moved one at a time with all free ones, and how often."""
 _WIDEST_SQP, _WIDEST_PATTERN = 200, 40
 """Numbers that quadratic programming and the search around a setting are for: the work grows with their cube and square."""
 
@@ -159,4 +161,29 @@ def _improved(problem: Problem, begun: Floats, scale: Scale, seed: int, reach: f
     order = np.argsort(keys(problem, *problem.evaluate(ends)), kind="stable")[:3]
     around = np.stack([searched_around(problem, x, scale, seed, reach) for x in ends[order]])
     again = np.stack([descended(problem, x, box.step == 0, scale) for x in around])
-    return np.concatenate([around, again])
+    ends = np.concatenate([around, again])
+    return ends if dear else np.concatenate([ends, _stepped(problem, ends, scale)])
+
+
+def _stepped(problem: Problem, ends: Floats, scale: Scale) -> Floats:
+    """From the best end on, each stepped number one step up or down and the free ones found anew, while that betters it (K, n):
+    where a constraint ties them together, neither a step nor a slope alone leads on."""
+    box = problem.box
+    free, stepped = box.step == 0, np.flatnonzero((box.step > 0) & (box.counts > 1))
+    if not free.any() or not 0 < len(stepped) <= _MOST_STEPPED:
+        return ends[:0]
+    x = ends[int(np.argmin(keys(problem, *problem.evaluate(ends))))]
+    for _ in range(_MOST_WALKED):
+        beside = np.repeat(x[None], 2 * len(stepped), axis=0)
+        for at, lever in enumerate(stepped):
+            beside[2 * at, lever] += box.step[lever]
+            beside[2 * at + 1, lever] -= box.step[lever]
+        beside = beside[((beside >= box.lower) & (beside <= box.upper)).all(axis=1)]
+        tried = np.stack(
+            [x, *(box.nearest(descended(problem, each, free, scale)[None])[0] for each in beside)]
+        )
+        best = int(np.argmin(keys(problem, *problem.evaluate(tried))))
+        if best == 0:
+            break
+        x = tried[best]
+    return x[None]
