@@ -68,6 +68,15 @@ def test_rows_in_clusters_get_errors_of_clusters() -> None:
     assert "12 clusters" in coefficient.estimate.method
 
 
+def test_draws_of_few_clusters_are_as_wide_as_their_interval() -> None:
+    x, y = made()
+    for clusters in (None, np.arange(60) % 4):
+        found = regress(x, y["linear"], clusters=clusters, names=NAMES)
+        drawn = found.sample(np.random.default_rng(0).standard_normal((len(NAMES), 40_000)))
+        wide = np.diff(np.quantile(drawn, [0.025, 0.975], axis=1), axis=0)[0]
+        np.testing.assert_allclose(wide, np.diff(found.intervals(), axis=1)[:, 0], rtol=0.03)
+
+
 def test_the_jackknife_of_clusters_is_what_leaving_each_out_does() -> None:
     x, y = made()
     clusters = np.arange(60) % 12

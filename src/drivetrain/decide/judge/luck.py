@@ -86,7 +86,7 @@ def luck_of_rows(plan: Plan, now: Floats, proposed: Floats, sure: float) -> Luck
     tail = (1 - sure) / 2
     own: Floats = off[:, 1].sum(axis=1)
     less, more = float(np.quantile(worst, 1 - tail)), float(np.quantile(np.abs(own), sure))
-    return Luck(share * float(np.mean(added)), share * less, share * more, len(x))
+    return Luck(share * float(np.mean(added)), share * less, share * more, int(x.shape[0]))
 
 
 def _rows(plan: Plan, at: int) -> Apart | None:
