@@ -9,6 +9,7 @@ import pytest
 
 from drivetrain.effects.response import fit
 from drivetrain.effects.result import Effect, effect
+from drivetrain.effects.uplift.learning import learn_uplift
 from drivetrain.errors import DataError
 
 Rows = dict[str, Any]
@@ -107,3 +108,16 @@ def test_rows_that_were_lost_or_copied_are_told() -> None:
     assert "is missing in" not in asked({**rows, "y": np.where(np.arange(1500) % 5, rows["y"], np.nan)}).words
     with pytest.raises(DataError, match=r"row 4\b.* infinite"):
         asked({**rows, "y": np.where(np.arange(1500) == 3, np.inf, rows["y"])})
+
+
+def test_whom_it_works_on_is_learned_with_what_moved_both_held_fixed_in_its_form() -> None:
+    rows = shops(np.random.default_rng(8), 1500)
+    found = learn_uplift(rows, treatment="lever", outcome="y", claim={"adjusted": ["shop"]}).average
+    assert found.low <= 1 <= found.high
+    rng = np.random.default_rng(9)
+    z, far = rng.normal(size=1500), rng.random(1500) < 0.1
+    on = np.where(far, 1.0, (rng.random(1500) < 1 / (1 + np.exp(-z))) * 1.0)
+    alone = {"lever": on, "y": on + 2 * z + 3 * far + rng.normal(size=1500), "z": z, "far": far * 1.0}
+    told = learn_uplift(alone, treatment="lever", outcome="y", claim={"adjusted": ["z", "far"]})
+    assert told.average.low <= 1 <= told.average.high
+    assert any("are left out" in note for note in told.notes)

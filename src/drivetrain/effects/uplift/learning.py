@@ -10,7 +10,9 @@ import numpy.typing as npt
 from drivetrain.arguments import public
 from drivetrain.effects.bases import Base
 from drivetrain.effects.claim import claimed
-from drivetrain.effects.overlap import of_levels
+from drivetrain.effects.form import columns_of, form
+from drivetrain.effects.nuisance import folds_of
+from drivetrain.effects.overlap import of_levels, without_like
 from drivetrain.effects.randomised import balance, covariates
 from drivetrain.effects.rows import Asked, ask
 from drivetrain.effects.uplift.learners import LearnerName, Study, learn
@@ -73,6 +75,8 @@ def learn_uplift(
         chance = np.full(asked.n, asked.t.mean()) if chance is None else chance
     names = asked.adjust or asked.others
     x, terms, said = covariates(asked, names)
+    if asked.claim.kind == "adjusted":  # What moved both has to be held fixed in the form in which it did.
+        x, terms = columns_of(form(asked, folds_of(asked.n, seed, asked.clusters))[0], asked.rows)
     if not terms:
         raise DataError(
             f"no column tells rows apart before {treatment}.", where=asked.rows.source or "data",
@@ -83,6 +87,15 @@ def learn_uplift(
     learned = learn(study, learner, base, seed)
     if chance is None:
         notes += _overlap(asked, learned.expected.propensity, clip)
+        alone = without_like(
+            asked, np.stack([1 - learned.expected.propensity, learned.expected.propensity], axis=1)
+        )
+        if alone.any() and not clip:
+            notes.append(
+                f"{int(alone.sum()):,} rows without others like them are left out: nothing here is of these."
+            )
+            asked, study = asked.part(~alone), study.take(~alone)
+            learned = learn(study, learner, base, seed)
     return Uplift(
         treatment, outcome, asked.claim, tuple(names), tuple(terms), asked.rows, study, learned, learner, base, seed,
         (*notes, *asked.notes, *said),
