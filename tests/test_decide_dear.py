@@ -34,6 +34,7 @@ def test_branin_is_solved_in_forty_calls_where_chance_does_not() -> None:
     np.testing.assert_array_equal(found.x, again.x)
 
 
+@pytest.mark.slow
 def test_a_dear_function_of_a_plan_is_asked_few_times_and_keeps_to_a_constraint() -> None:
     calls = list[int]()
 

@@ -49,7 +49,8 @@ def test_rows_periods_and_groups_are_those_of_numpy():
     buys = 1 / (1 + np.exp(-(4 - np.outer(now, slope) - 0.01 * age[:, None])))
     worth = sum((0.9 / 1.1) ** t for t in range(3))
     profit = (buys * (now - 20)[:, None]).mean(1) * worth
-    np.testing.assert_allclose(simulated.per_row(simulated.now)[0], profit, rtol=1e-9)
+    first = simulated.values(simulated.now)["profit"].mean(axis=2)[0]
+    np.testing.assert_allclose(first * worth, profit, rtol=1e-9)
     objective, excess = simulated.evaluate(simulated.now)
     np.testing.assert_allclose(objective, profit.sum(), rtol=1e-9)
     assert [each.name for each in plan.constraints] == ["fair [region = north]", "fair [region = south]"]

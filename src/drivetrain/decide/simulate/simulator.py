@@ -223,24 +223,6 @@ class Simulator:
             known[node.name] = self._draw(node, known, world)
         return known
 
-    def per_row(self, x: Floats) -> Floats:
-        """The first objective of each row at settings (S, size): (S, rows), the mean over the draws, discounted. Raises
-        UsageError where it has no value for each row, or another statistic."""
-        objective = self.plan.objectives[0]
-        if objective.statistic.kind != "mean":
-            raise UsageError(f"{objective.statistic} is of all rows at once.", where="objective")
-        given = self.split(x)
-        settings, rows = len(next(iter(given.values()))), self.plan.count
-        total = np.zeros((settings, rows))
-        for some, draws in self._blocks(settings, self._needed):
-            for weight, known in zip(objective.weights, self._periods(given, some, draws, objective.horizon)):
-                value = self._value(objective.expression, known)
-                if value.shape[1] != rows:
-                    raise UsageError("it has no value for each row.", where="objective")
-                share = weight * (draws.stop - draws.start) / self.plan.draws
-                total[some] += share * value.mean(axis=2)
-        return total
-
     def extrapolates(self, x: Floats) -> dict[str, npt.NDArray[np.bool_]]:
         """Lever -> (S, 1) or (S, rows): where its setting is beyond what was observed."""
         return {
