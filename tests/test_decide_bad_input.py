@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from drivetrain import decide
+from drivetrain.cli.main import main
 from drivetrain.decide.expressions.calculate import calculate
 from drivetrain.decide.expressions.expression import Call, parse, parts
 from drivetrain.decide.plans.statistic import statistic
@@ -132,3 +133,20 @@ def test_numbers_that_were_read_as_texts_say_which_cell_it_was(cells: list[str],
     with pytest.raises(UsageError) as fault:
         decided(data={"columns": {"cost": cells}}, objective={"maximise": "price - cost"}, models={})
     assert words in fault.value.fix
+
+
+@pytest.mark.parametrize("option", ["--out", "--html"])
+def test_a_plan_is_not_replaced_by_its_decision(
+    tmp_path: Path, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "plan.toml"
+    path.write_text("[objective]\n")
+    assert main(["decide", str(path), option, str(tmp_path / "." / "plan.toml"), "--force"]) == 2
+    assert "is the plan itself" in capsys.readouterr().err
+    assert path.read_text() == "[objective]\n"
+
+
+def test_what_has_no_unit_is_called_so() -> None:
+    price = {"low": 20.0, "high": 60.0, "unit": "EUR"}
+    with pytest.raises(UsageError, match="in no unit"):
+        decided(levers={"price": price}, objective={"maximise": "price + (price > 30)"}, models={})

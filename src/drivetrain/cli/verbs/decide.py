@@ -58,7 +58,10 @@ def act(options: Namespace) -> Reply:
         raise UsageError(
             "the page and the decision can't be one file.", where="--out", fix="Give it another name."
         )
-    for path in (options.html, options.out):
+    for name in ("html", "out"):
+        path = getattr(options, name)
+        if path and not made and Path(path).resolve() == Path(options.plan).resolve():
+            raise UsageError(f"{path} is the plan itself.", where=f"--{name}", fix="Give it another name.")
         refuse_unwritable(path, options)
     if options.html:  # Before the work, and not after it: what the page is drawn with may not be installed.
         from drivetrain.charts.chart import need_matplotlib

@@ -43,7 +43,7 @@ class Unit:
         above = [_power(name, power) for name, power in self.powers if power > 0]
         below = [_power(name, -power) for name, power in self.powers if power < 0]
         under = "" if not below else f"/{below[0]}" if len(below) == 1 else f"/({' '.join(below)})"
-        return (" ".join(above) or "1") + under
+        return (" ".join(above) or ("1" if under else "no unit")) + under
 
 
 def _power(name: str, power: float) -> str:
