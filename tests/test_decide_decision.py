@@ -330,6 +330,7 @@ def test_a_decision_is_a_page_and_shows_itself(tmp_path: Path, monkeypatch: pyte
     made.page(tmp_path / "held.html", outcomes=came)
     assert "What came back" in (tmp_path / "held.html").read_text()
     assert str(came).splitlines()[0] == came.words
+    assert [each.inside for each in came.promised] == [True, True]
     shown = made._repr_html_()
     assert "<table" in shown
     assert "<img" in shown

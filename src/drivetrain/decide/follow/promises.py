@@ -26,6 +26,7 @@ Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 REACH = 1.6448536269514722
 """Standard deviations within which 90 % of a normal lie."""
+ROUNDING = 1e-6
 FEWEST = 5
 """Rows from which there is an interval."""
 Answer = Literal["as promised", "better than promised", "worse than promised", "too early to say"]
@@ -224,6 +225,10 @@ def _beside(name: str, promised: Promised, mean: float, error: float, n: int) ->
     half = REACH * error
     came = Promised(mean, mean - half, mean + half, f"mean of rows, {LEVEL:.0%}", n)
     away, scale = mean - promised.value, math.hypot(_spread(promised), error)
+    if abs(away) <= ROUNDING * max(
+        abs(mean), abs(promised.value)
+    ):  # A proposal is found to so many figures, and no more.
+        away = 0.0
     off = away / scale if scale > 0 else math.copysign(math.inf, away) if away else 0.0
     if not math.isfinite(error):
         off = math.nan
