@@ -43,7 +43,12 @@ class Unit:
         above = [_power(name, power) for name, power in self.powers if power > 0]
         below = [_power(name, -power) for name, power in self.powers if power < 0]
         under = "" if not below else f"/{below[0]}" if len(below) == 1 else f"/({' '.join(below)})"
-        return (" ".join(above) or ("1" if under else "no unit")) + under
+        return (" ".join(above) or "1") + under
+
+    @property
+    def words(self) -> str:
+        """As it is told behind "in"."""
+        return "no unit" if self.plain else str(self)
 
 
 def _power(name: str, power: float) -> str:
@@ -142,7 +147,7 @@ def _alike(part: Call, given: list[Unit | None], where: str) -> Unit | None:
         if first is not None and first[1] != own:
             word = f"`{part.function}`"
             raise UsageError(
-                f"{said(first[0])} is in {first[1]} and {said(each)} in {own}: {word} wants one unit.",
+                f"{said(first[0])} is in {first[1].words} and {said(each)} in {own.words}: {word} wants one unit.",
                 where=where,
             )
         first = first or (each, own)

@@ -248,7 +248,7 @@ class Plan:
                 found = unit_of(node.formula, units, where)
                 if found is not None and units.setdefault(node.name, found) != found:
                     raise UsageError(
-                        f"it is to be in {units[node.name]}, and its formula is in {found}.", where=where,
+                        f"it is to be in {units[node.name].words}, and its formula is in {found.words}.", where=where,
                         fix="Mend the formula or one of the units.",
                     )  # fmt: skip
         for each in self.constraints:
@@ -258,7 +258,8 @@ class Plan:
             # Over a horizon, so much a year is added up to so much.
             if found is not None and wanted is not None and found != wanted and each.horizon == 1:
                 raise UsageError(
-                    f"it is to be in {wanted}, and {each.expression.text} is in {found}.", where="objective"
+                    f"it is to be in {wanted.words}, and {each.expression.text} is in {found.words}.",
+                    where="objective",
                 )
 
     def _check_ends(self) -> None:
