@@ -71,7 +71,7 @@ def _quiet():
         yield
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120, deadline=None, derandomize=True)
 @given(EXPRESSIONS)
 def test_values_are_those_of_numpy(made):
     text, value = made
@@ -80,7 +80,7 @@ def test_values_are_those_of_numpy(made):
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(EXPRESSIONS, st.integers(0, 1000))
 def test_slopes_are_those_of_differences_where_there_is_no_kink(made, seed):
     expression = parse(made[0])

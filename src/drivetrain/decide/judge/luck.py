@@ -7,7 +7,6 @@ on which the effect may depend, such a plan promises a gain, always.
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -77,22 +76,21 @@ def luck_of_rows(plan: Plan, now: Floats, proposed: Floats, sure: float) -> Luck
     choose = _Choice(uses, rows.limits / share) if rule is None or len(rows.limits) else _Trees(plan, some)
     mean = np.where(np.isfinite(gains).all(axis=0), gains.mean(axis=0), -np.inf)
     off = np.where(np.isfinite(mean), gains - mean, 0.0)
-    chosen, added = choose(mean[None])[0], list[float]()
+    chosen, added = choose(mean[None])[0], list[Floats]()
     for noise in (off, -off):
         found = choose(mean + NOISE * noise)[0]
-        added += (_at(mean[None], chosen) - _at(mean - noise / NOISE, found)).tolist()
+        added.append(_at(mean[None], chosen) - _at(mean - noise / NOISE, found))
     either = [choose(np.where(np.isfinite(mean), each, -np.inf))[1] for each in (off, -off)]
     worst: Floats = np.concatenate(either)
     tail = (1 - sure) / 2
     own: Floats = off[:, 1].sum(axis=1)
     less, more = float(np.quantile(worst, 1 - tail)), float(np.quantile(np.abs(own), sure))
-    return Luck(share * float(np.mean(added)), share * less, share * more, int(x.shape[0]))
+    return Luck(share * float(np.concatenate(added).mean()), share * less, share * more, int(x.shape[0]))
 
 
 def _rows(plan: Plan, at: int) -> Apart | None:
     """The rows of a plan in which nothing but what was estimated differs from draw to draw: all else falls as in draw `at`."""
-    made = copy.copy(plan)
-    made.draws = DRAWS
+    made = plan.with_draws(DRAWS)
     nodes = tuple(
         replace(each, draws="expected") if isinstance(each, Learned) else each for each in plan.nodes
     )
