@@ -76,3 +76,21 @@ def test_rows_that_hang_together_have_no_rule() -> None:
     given = decide.Plan("log(sum(price)) * x", {"price": lever}, {}, {"x": [1.0, 2.0, 3.0]}, draws=1)
     with pytest.raises(UsageError, match="a rule can't be found"):
         solve(problem_of(decide.Simulator(given)))
+
+
+def test_a_rule_keeps_to_a_budget_and_to_what_each_group_is_to_get_at_least() -> None:
+    chosen = np.random.default_rng(0)
+    late = chosen.integers(-1, 3, 60).astype(float)
+    group = np.array(list("abcd"))[chosen.choice(4, 60, p=[0.5, 0.3, 0.17, 0.03])]
+    lever = decide.Lever("limit", low=10, high=500, step=10, now=100, rule=decide.Rule(("late",), 2))
+    plan = decide.Plan(
+        "limit * (0.06 - 0.5 * sigmoid(late * 2 - 3 + 0.001 * limit))", [lever], data={"late": late, "group": group},
+        constraints=[decide.constraint("sum(limit) <= 12000"), decide.constraint("mean(limit) >= 150", by="group", name="fair")],
+        draws=2,
+    )  # fmt: skip
+    made = decide.decide(plan).to_json()
+    given = np.array(made["levers"][0]["by_row"]["proposed"])
+    assert given.sum() <= 12000
+    assert min(given[group == each].mean() for each in set(group)) >= 150
+    gap = made["certificate"]["value"]
+    assert not (made["verdict"]["optimal"] and gap > 0.01 * abs(made["result"]["proposed"]["value"]))

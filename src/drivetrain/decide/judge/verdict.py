@@ -13,6 +13,8 @@ from drivetrain.figures import percent, rough
 
 SAME = 1e-9
 """Of the size of the objective: a gain no larger is none."""
+NEAR = 0.01
+"""Of what is proposed: how much better another setting may be for the word optimal."""
 ALIKE = 1e-9
 """Of a gain: what is no wider is the same in all draws."""
 
@@ -49,6 +51,13 @@ class Weighed:
     """Whether the correction is of settings of each row, and whether it is of all that could have been chosen."""
 
 
+def _near(weighed: Weighed) -> bool:
+    """Whether the bound that is proven is so near that it says something: far above, a better setting may well exist."""
+    certificate, result = weighed.certificate, weighed.result
+    gain = 0.0 if result.gain is None else result.gain.value
+    return certificate.kind != "gap" or certificate.value <= NEAR * max(abs(result.proposed.value), abs(gain))
+
+
 def verdict(weighed: Weighed) -> Judged:
     """Whether to act.
 
@@ -58,7 +67,7 @@ def verdict(weighed: Weighed) -> Judged:
     believed, and the expected gain decides (Savage, 1954, The Foundations of Statistics).
     """
     declared = weighed.claim.kind != "undeclared"
-    optimal = declared and weighed.certificate.proves
+    optimal = declared and weighed.certificate.proves and _near(weighed)
     word, words = _weigh(weighed)
     because = [_sentence(weighed.rests), _sentence(weighed.certificate.words)]
     because += [f"Extrapolates: {each.words}." for each in weighed.beyond]

@@ -29,6 +29,7 @@ ROUNDS = 4
 TOGETHER = 1_000_000
 """Settings of all leaves together that are tried one by one."""
 Z90 = 1.6448536269514722
+_NOT_FOUND = Certificate("search", np.nan, "The best of settings that were tried together.")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,14 +79,22 @@ def readable(rows: RowProblem, columns: Sequence[Column], depth: int, *, seed: i
         best, prices = (point, tree, leaf), point.duals
     assert best is not None
     point, tree, leaf = best
-    one = _settled(Grouped(shared, np.zeros(count, np.intp)))
+    one = _alone(shared, count)
     own = None if len(rows.limits) else _own(rows, shared, table)
     sizes = np.bincount(leaf, minlength=len(point.x))
     told = tuple((words, float(point.x[at]), int(sizes[at])) for at, (words, _) in enumerate(leaves(tree)))
-    asked_times = point.evaluations + one.evaluations + table.value.size
+    asked_times = point.evaluations + table.value.size
     certificate = _certificate(point.value, bound, depth, exact=rough is None and rows.levels is not None)
     spread = Point(point.x[leaf], point.value, certificate, point.duals, asked_times)
-    return Readable(tree, spread, told, point.value, one.value, own, _honest(cost, columns, depth, seed))
+    return Readable(tree, spread, told, point.value, one, own, _honest(cost, columns, depth, seed))
+
+
+def _alone(shared: RowProblem, count: int) -> float:
+    """What the best single setting for all is worth; infinite where none keeps to the limits."""
+    try:
+        return _settled(Grouped(shared, np.zeros(count, np.intp))).value
+    except UsageError:
+        return np.inf
 
 
 def _own(rows: RowProblem, shared: RowProblem, table: Table) -> float:
@@ -112,7 +121,13 @@ def _settled(groups: Grouped) -> Point:
     if levels is None or not len(groups.limits):
         return separable(groups)
     levels = levels[(levels >= groups.lower[0]) & (levels <= groups.upper[0])]
-    point = separable(groups)
+    fault: UsageError | None = None
+    try:
+        point = separable(groups)
+    except UsageError as error:  # Limits that tie few groups together are often kept to between the settings that prices lead to.
+        fault, most = error, max(int(TOGETHER ** (1 / count)), 2)
+        point = Point(np.full(count, levels[0]), np.inf, _NOT_FOUND, np.zeros(len(groups.limits)), 0)
+        levels = levels[np.unique(np.linspace(0, len(levels) - 1, min(most, len(levels))).astype(np.intp))]
     if len(levels) ** count > TOGETHER:
         return point
     value, uses = groups.value(np.broadcast_to(levels[:, None], (len(levels), count)))
@@ -120,8 +135,10 @@ def _settled(groups: Grouped) -> Point:
     for at in range(1, count):
         total = (total[:, None] + value[:, at]).reshape(-1)
         used = (used[:, :, None] + uses[:, None, :, at]).reshape(len(used), -1)
-    holds = (used <= (groups.limits + 1e-9 * (1 + np.abs(groups.limits)))[:, None]).all(0)
+    holds = np.asarray((used <= (groups.limits + 1e-9 * (1 + np.abs(groups.limits)))[:, None]).all(axis=0))
     at = int(np.where(holds, total, np.inf).argmin())
+    if fault is not None and not holds[at]:
+        raise fault
     if not total[at] < point.value:
         return point
     places = np.unravel_index(at, (len(levels),) * count)
