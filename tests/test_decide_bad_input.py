@@ -150,3 +150,15 @@ def test_what_has_no_unit_is_called_so() -> None:
     price = {"low": 20.0, "high": 60.0, "unit": "EUR"}
     with pytest.raises(UsageError, match="in no unit"):
         decided(levers={"price": price}, objective={"maximise": "price + (price > 30)"}, models={})
+
+
+def test_a_number_of_two_settings_that_a_column_tells_has_no_overlap() -> None:
+    rows = {
+        "price": [20.0] * 100 + [50.0] * 100,
+        "buys": [float(i % 3 % 2) for i in range(200)],
+        "age": [float(i) for i in range(200)],
+    }
+    told = {"learn": {"columns": rows, "outcome": "buys", "lever": "price"}, "claim": {"adjusted": ["age"]}}
+    found = decided(models={"buys": told})
+    assert found["verdict"]["word"] == "comparison only"
+    assert "next to no row like them" in str(found["rests_on"])

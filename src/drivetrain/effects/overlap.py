@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -22,11 +24,16 @@ LEAST_OF_ITS_OWN = 0.02
 
 
 def overlap(asked: Asked, expected: Floats) -> Check:
-    """Of what the columns say of the lever: for a switch or a choice by the propensities, for a number by how much of it moves by
+    """For a switch, a choice or a number of two settings by the propensities, for any other number by how much of it moves by
     itself and how far."""
-    if asked.kind == "number":
+    if asked.kind != "number":
+        return of_levels(asked, expected)
+    tried = np.unique(asked.t)
+    if len(tried) > 2:
         return _of_number(asked, expected)
-    return of_levels(asked, expected)
+    high = np.clip((expected - tried[0]) / (tried[1] - tried[0]), 0.0, 1.0)
+    two = replace(asked, t=(asked.t == tried[1]) * 1.0, levels=tuple(f"{each:g}" for each in tried))
+    return of_levels(two, np.stack([1 - high, high], axis=1))
 
 
 def of_levels(asked: Asked, propensity: Floats) -> Check:
