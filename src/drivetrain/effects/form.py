@@ -16,13 +16,15 @@ from drivetrain.runtime.columns import Columns
 
 Floats = npt.NDArray[np.float64]
 
-BENDS, MORE_BENDS = 2, 8
+BENDS, MORE_BENDS = 2, (8, 4)
 """Of each number that is held fixed: a straight line would leave what bends."""
 FEW_VALUES = 12
 """A number with no more values than these may have a mean of its own at each: it may be the code of a shop."""
-FEWEST_A_TERM, ROWS_A_TERM = 10, 20
+FEWEST_A_TERM, ROWS_A_TERM, MOST_TERMS = 10, 20, 60
 """Rows for each term with bends, where there are fewer, lines are straight; and for each of the freer form: where there are
 fewer, products of columns, then bends, are left away."""
+ENOUGH = 10_000
+"""Rows that tell which form comes nearer."""
 
 
 def form(asked: Asked, fold: npt.NDArray[np.int64], free: bool | None = None) -> tuple[list[Term], bool]:
@@ -40,7 +42,8 @@ def form(asked: Asked, fold: npt.NDArray[np.int64], free: bool | None = None) ->
     if free is None:
         stiff, loose = (columns_of(terms, asked.rows)[0] for terms in (plain, freer))
         lever, _ = lever_columns(asked)
-        free = any(_nearer(stiff, loose, y, fold) for y in (*lever.T, asked.y))
+        some = slice(0, None) if asked.n <= ENOUGH else np.random.default_rng(0).permutation(asked.n)[:ENOUGH]
+        free = any(_nearer(stiff[some], loose[some], y[some], fold[some]) for y in (*lever.T, asked.y))
     return (freer, True) if free else (plain, False)
 
 
@@ -58,18 +61,21 @@ def _nearer(plain: Floats, freer: Floats, y: Floats, fold: npt.NDArray[np.int64]
 
 
 def _freer(asked: Asked) -> list[Term]:
-    most = asked.n // ROWS_A_TERM
-    single = [term for name in asked.adjust for term in _more_of(asked.rows, name)]
-    if len(single) > most:
+    most = min(asked.n // ROWS_A_TERM, MOST_TERMS)
+    ways = (
+        [term for name in asked.adjust for term in _more_of(asked.rows, name, bends)] for bends in MORE_BENDS
+    )
+    single = next((terms for terms in ways if len(terms) <= most), None)
+    if single is None:
         return []
     straight = [term for term in single if term[0].kind in ("number", "is")]
     products = [(*a, *b) for a, b in combinations(straight, 2) if a[0].column != b[0].column]
     return single + (products if len(single) + len(products) <= most else [])
 
 
-def _more_of(rows: Columns, name: str) -> list[Term]:
+def _more_of(rows: Columns, name: str, bends: int) -> list[Term]:
     value = rows.of(name)
-    atoms, _ = atoms_of(rows, name, 0 if name in rows.levels else MORE_BENDS, fewer=True)
+    atoms, _ = atoms_of(rows, name, 0 if name in rows.levels else bends, fewer=True)
     known = np.unique(value[~np.isnan(value)])
     if name not in rows.levels and 3 <= len(known) <= FEW_VALUES:
         each = [Atom(name, "at", float(one)) for one in known[1:-1]]
