@@ -17,6 +17,7 @@ from drivetrain.decide.solve import solve
 from drivetrain.decide.solve.by_row.rows import separable
 from drivetrain.decide.solve.by_row.tree import Column, best_tree, leaf_of, leaves
 from drivetrain.decide.solve.planned import problem_of
+from drivetrain.decide.solve.solution import Solution
 from drivetrain.errors import DataError, UsageError
 
 Floats = npt.NDArray[np.float64]
@@ -246,3 +247,50 @@ def test_a_rough_look_first_leads_to_the_same(
     np.testing.assert_allclose(rough.levers["price"], exact.levers["price"], rtol=1e-6, atol=step or 0)
     assert rough.objective == pytest.approx(exact.objective, rel=1e-4 if step and share else 1e-8)
     assert not rough.certificate.proves
+
+
+def test_a_constraint_that_differs_by_period_holds_in_each_of_them() -> None:
+    rows = {"cost": [8.0, 9.0, 10.0, 11.0], "paid": [30.0] * 4}
+    models = {
+        "buys": decide.formula("sigmoid(4 - 0.1 * price) * 0.8 ^ t"),
+        "profit": decide.formula("buys * (price - cost)"),
+    }
+
+    def plan(share: float, step: float | None = None) -> decide.Plan:
+        lever = decide.Lever(low=20, high=60, each=True, now="paid", step=step)
+        objective = decide.maximise("profit", horizon=3, discount=0.1)
+        return decide.Plan(
+            objective,
+            {"price": lever},
+            models,
+            rows,
+            [decide.constraint(f"mean(buys) >= {share}", name="share")],
+        )
+
+    tight, loose = (solve(problem_of(decide.Simulator(plan(share)))) for share in (0.45, 0.44999))
+    simulator = decide.Simulator(plan(0.45))
+    assert simulator.simulate(dict(tight.levers)).measured.excess[0, 0] == pytest.approx(0, abs=1e-8)
+    assert tight.duals["share"] == pytest.approx((loose.objective - tight.objective) / 0.00001, rel=0.01)
+    grid = np.stack(np.meshgrid(*[np.arange(20, 61, 2.0)] * 4, indexing="ij"), axis=-1).reshape(-1, 4)
+    value, excess = simulator.evaluate(grid[(grid.sum(1) > 80) & (grid.sum(1) < 160)])
+    found = solve(problem_of(decide.Simulator(plan(0.45, step=2))))
+    assert found.objective >= value[(excess <= 1e-9).all(1)].max() - 1e-3 * abs(found.objective)
+    assert found.certificate.bound is not None
+    assert found.objective <= tight.objective + 1e-9
+    assert found.objective <= found.certificate.bound + 1e-9
+    with pytest.raises(UsageError, match="share"):
+        solve(problem_of(decide.Simulator(plan(0.6))))
+
+
+def test_the_price_of_an_equation_has_a_sign() -> None:
+    def solved(mean: float) -> Solution:
+        lever = {"x": decide.Lever(low=0, high=10, each=True, now=2)}
+        plan = decide.Plan(
+            decide.minimise("w * (x - 3) ^ 2"), lever, {}, {"w": [1.0, 2.0, 3.0]}, [f"mean(x) == {mean}"]
+        )
+        return solve(problem_of(decide.Simulator(plan)))
+
+    for mean in (2.0, 4.0):
+        here, there = solved(mean), solved(mean + 1e-4)
+        (price,) = here.duals.values()
+        assert price == pytest.approx((here.objective - there.objective) / 1e-4, rel=1e-2)

@@ -136,6 +136,7 @@ def test_an_objective_without_values_is_told():
 
 
 @settings(max_examples=10, deadline=None, derandomize=True)
+@example(centre=[2.0, 0.0], tilt=0.0, limit=0.0, stepped=True)
 @given(
     centre=st.lists(st.floats(-2, 2), min_size=2, max_size=2), tilt=st.floats(-1, 1), limit=st.floats(-1, 2),
     stepped=st.booleans(),

@@ -27,7 +27,7 @@ def test_a_budget_over_more_channels_than_boxes_can_be_cut_for():
     assert found.certificate.kind == "kkt"
     proof = prove_sum(of, np.array([*found.levers.values()]), -found.objective, 1.0, np.ones(1))
     for bound in (found.certificate.bound, -proof.bound):
-        assert found.objective <= bound <= found.objective * (1 + 2e-6)
+        assert found.objective <= bound <= found.objective * (1 + 1e-5)
 
 
 def test_curves_like_an_s_are_proven_too():

@@ -109,6 +109,11 @@ class Plan:
         return 1 if self.rows is None else self.rows.rows
 
     @property
+    def periods(self) -> int:
+        """Of the objective that looks the furthest ahead; in each of them a constraint holds."""
+        return max(each.horizon for each in self.objectives)
+
+    @property
     def spreads(self) -> dict[str, Spread]:
         """How columns, levers and models spread over the rows."""
         by_row = [each.name for each in self.levers if each.by_row]

@@ -215,7 +215,9 @@ class Simulator:
         """Every name at settings, in full: broadcastable to (S, rows, draws). Raises UsageError where that is too much."""
         given = self.split(levers if isinstance(levers, np.ndarray) else self.join(levers))
         settings, world = len(next(iter(given.values()))), self.world.part(draws)
-        cells = settings * self.plan.count * len(range(*draws.indices(self.plan.draws)))
+        by_chance = any(each.by_chance for each in self.plan.nodes)
+        many = len(range(*draws.indices(self.plan.draws))) if by_chance else 1
+        cells = settings * self.plan.count * many
         if cells > MOST_CELLS:
             raise UsageError(f"{cells:,} values for each outcome are too many.", fix="Ask for fewer draws.")
         known = {**self._columns, **given, PERIOD: np.full((1, 1, 1), float(t))}
@@ -258,7 +260,7 @@ class Simulator:
         objectives = np.zeros((len(plan.objectives), settings, plan.draws))
         means = {name: np.zeros((settings, plan.draws)) for name in shown}
         excesses = [_Excess(each, settings, plan) for each in plan.constraints]
-        periods = max([t + 1 if shown else 1, *(each.horizon for each in plan.objectives)])
+        periods = max(t + 1 if shown else 1, plan.periods)
         weights = [
             each.weights if plan.is_timed(each.expression.names) else [sum(each.weights)]
             for each in plan.objectives

@@ -25,14 +25,19 @@ Places = npt.NDArray[np.intp]
 LEVERS, AT_ONCE = 2000, 4096
 FEW = 64
 """Settings of a lever whose neighbours have something in common, above which slopes lead to the best sooner."""
-CELLS = 2e10
-"""Settings x rows x draws that a search may take."""
+CELLS, ROUNDS = 1e9, 3
+"""Settings x rows x draws x periods that a search may take, and how often it has to come to each setting of each lever: where that
+is too much and settings have an order, slopes lead to a good one sooner."""
 
 
 def fits(problem: Problem) -> bool:
     box = problem.box
     few = (box.counts <= FEW) | box.nominal & (box.counts <= 100 * FEW)
-    return 2 <= box.size <= LEVERS and bool(few.all())
+    if not (2 <= box.size <= LEVERS and bool(few.all())):
+        return False
+    return (
+        bool(box.nominal.any()) or _pairs(problem) is not None or ROUNDS * box.counts.sum() <= _calls(problem)
+    )
 
 
 def solve(problem: Problem, *, seed: int) -> Solution:
@@ -42,7 +47,7 @@ def solve(problem: Problem, *, seed: int) -> Solution:
     """
     spent, box = problem.meter.settings, problem.box
     sizes = [int(count) for count in box.counts]
-    calls = int(min(CALLS, max(CELLS / problem.cells, 1000)))
+    calls = _calls(problem)
 
     def at(places: Places) -> Floats:
         return box.nearest(box.lower + places * box.step)
@@ -84,6 +89,11 @@ def solve(problem: Problem, *, seed: int) -> Solution:
     bound = None if certificate.bound is None else problem.sign * certificate.bound
     told = Certificate(certificate.kind, certificate.value, certificate.words, bound)
     return Solution(box.levers(x[0]), value, told, evaluations=problem.meter.settings - spent)
+
+
+def _calls(problem: Problem) -> int:
+    periods = problem.simulator.plan.periods if isinstance(problem.simulator, Simulator) else 1
+    return int(min(CALLS, max(CELLS / (problem.cells * periods), 200)))
 
 
 def _by_tables(

@@ -8,7 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from drivetrain.decide.solve.downhill.least import least
-from drivetrain.decide.solve.problem import Calls, Problem
+from drivetrain.decide.solve.downhill.local import COSTLY
+from drivetrain.decide.solve.planned import coarser
+from drivetrain.decide.solve.problem import Problem
 from drivetrain.errors import UsageError
 
 Floats = npt.NDArray[np.float64]
@@ -36,12 +38,15 @@ def conflict(problem: Problem, seed: int = 0) -> Conflict | None:
         if without is not None:
             chosen, off = others, without
     names = problem.constraint_names
-    return Conflict(tuple(names[at] for at in chosen), {names[at]: float(by) for at, by in zip(chosen, off)})
+    nearest = dict[str, float]()
+    for at, by in zip(chosen, off):  # An equation is two of one name.
+        nearest[names[at]] = max(nearest.get(names[at], 0.0), float(by))
+    return Conflict(tuple(nearest), nearest)
 
 
 def infeasible(problem: Problem, *, seed: int = 0) -> UsageError:
     """What to tell of a problem of which no setting satisfies all constraints."""
-    found = conflict(problem, seed)
+    found = conflict(coarser(problem, COSTLY) or problem, seed)
     if found is None:
         return UsageError("no setting was found that keeps to all constraints.", fix="Loosen one of them.")
     off = ", ".join(f"{name} by {by:.6g}" for name, by in found.nearest.items() if by > 0)
@@ -54,26 +59,38 @@ def infeasible(problem: Problem, *, seed: int = 0) -> UsageError:
 
 def _off(problem: Problem, chosen: list[int], seed: int) -> Floats | None:
     """By how much each of the chosen constraints is missed where they are missed least; None where all hold."""
-    tolerance, names = problem.tolerance[chosen], [problem.constraint_names[at] for at in chosen]
-    sizes = tolerance * 1e9
-
-    def missed(x: Floats) -> Floats:
-        excess = problem.evaluate(x)[1][:, chosen]
-        beyond = np.maximum(np.nan_to_num(excess, nan=np.inf) - tolerance, 0.0) / sizes
-        return (beyond**2).sum(axis=1)
-
     alone = replace(
-        problem,
-        source=Calls(missed),
-        names=(),
-        sizes=None,
-        signs=(1,),
-        which=0,
-        turned=False,
-        kept=None,
-        limits={},
-    )
+        problem, source=_Missed(problem, chosen), names=(), sizes=None, signs=(1,), which=0, turned=False, kept=None, limits={},
+        simulator=None,
+    )  # fmt: skip
     best = least(alone, seed)
-    if best.value <= len(names) * _NEARLY**2:
+    if best.value <= len(chosen) * _NEARLY**2:
         return None
     return np.maximum(problem.evaluate(best.x[None])[1][0, chosen], 0.0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Missed:
+    """By how much chosen constraints are missed: the sum of squares, each in units of its bound."""
+
+    problem: Problem
+    chosen: list[int]
+
+    def evaluate(self, x: Floats) -> tuple[Floats, Floats]:
+        return (self._beyond(x) ** 2).sum(axis=1)[:, None], np.zeros((len(x), 0))
+
+    def slopes(self, x: Floats) -> tuple[Floats, Floats] | None:
+        each = 2 * self._beyond(x[None])[0] / self._sizes
+        slopes = self.problem.slopes(x)[1][self.chosen]
+        return np.where(each[:, None] > 0, each[:, None] * slopes, 0.0).sum(axis=0)[None], np.zeros(
+            (0, len(x))
+        )
+
+    @property
+    def _sizes(self) -> Floats:
+        return self.problem.tolerance[self.chosen] * 1e9
+
+    def _beyond(self, x: Floats) -> Floats:
+        excess = self.problem.evaluate(x)[1][:, self.chosen]
+        tolerance = self.problem.tolerance[self.chosen]
+        return np.maximum(np.nan_to_num(excess, nan=np.inf) - tolerance, 0.0) / self._sizes

@@ -18,7 +18,7 @@ from drivetrain.decide.solve.highs import Infeasible, Unbounded, linear
 from drivetrain.decide.solve.library import scipy
 from drivetrain.decide.solve.planned import Planned
 from drivetrain.decide.solve.problem import Problem
-from drivetrain.decide.solve.solution import Certificate, Solution
+from drivetrain.decide.solve.solution import Certificate, Solution, by_name
 
 Floats = npt.NDArray[np.float64]
 MOST = 200_000
@@ -28,13 +28,15 @@ CELLS = 1 << 22
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Affine:
-    """cost @ x + constant, where rows @ x <= limits, a sparse matrix (M, n); `names` (M,) of what each row is of."""
+    """cost @ x + constant, where rows @ x <= limits, a sparse matrix (M, n); `names` (M,) of what each row is of, and
+    `signs` (M,): -1 of those of an equation that say "not below"."""
 
     cost: Floats
     constant: float
     rows: Any
     limits: Floats
     names: tuple[str, ...]
+    signs: Floats
 
 
 def fits(problem: Problem) -> bool:
@@ -85,9 +87,7 @@ def solve(problem: Problem, *, seed: int) -> Solution:
         raise
     x = box.nearest(point.x * scale)
     value = problem.objective(float(problem.evaluate(x[None])[0][0]))
-    duals = dict[str, float]()
-    for name, dual in zip(found.names, point.duals):
-        duals[name] = duals.get(name, 0.0) + float(dual)
+    duals = by_name(found.names, point.duals * found.signs)
     bound = None if point.certificate.bound is None else problem.sign * point.certificate.bound
     told = Certificate("gap", point.certificate.value, point.certificate.words, bound)
     notes = (
@@ -105,6 +105,7 @@ def affine(problem: Problem) -> Affine:
     value, over = problem.evaluate(start[None])
     cost, jacobian = problem.slopes(start)
     sparse, blocks, limits, names = scipy("sparse"), list[Any](), list[Floats](), list[str]()
+    signs, before = list[float](), set[str]()
     separation = Separation(problem.simulator.plan)
     for at, each in enumerate(_kept(problem)):
         if separation.has_rows(each.expression.tree):
@@ -114,9 +115,11 @@ def affine(problem: Problem) -> Affine:
         blocks.append(block)
         limits.append(block @ start - excess)
         names += [each.name] * len(excess)
+        signs += [-1.0 if each.name in before else 1.0] * len(excess)
+        before.add(each.name)
     rows = sparse.vstack(blocks, format="csr") if blocks else sparse.csr_array((0, box.size))
     every = np.concatenate(limits) if limits else np.zeros(0)
-    return Affine(cost, float(value[0] - cost @ start), rows, every, tuple(names))
+    return Affine(cost, float(value[0] - cost @ start), rows, every, tuple(names), np.array(signs))
 
 
 def _of_rows(problem: Problem, constraint: Constraint, start: Floats) -> tuple[Any, Floats]:

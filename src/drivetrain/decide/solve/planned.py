@@ -28,6 +28,8 @@ _BLOCK = 1 << 20
 def problem_of(simulator: Simulator) -> Problem:
     """What solvers see of a plan. Its soft constraints are in the objective by their price; the hard ones are constraints, an
     equation as two of one name: not above, not below."""
+    if not _by_chance(simulator.plan):
+        simulator = Simulator(simulator.plan.with_draws(1))
     plan = simulator.plan
     names = tuple(name for name, place in simulator.slices.items() for _ in range(place.start, place.stop))
     choices = {each.name for each in plan.levers if each.kind == "choice"}
@@ -57,11 +59,15 @@ def coarser(problem: Problem, cells: int) -> Problem | None:
 
 
 def _cells(plan: Plan) -> int:
-    """Rows x draws that one setting is computed for; where nothing is by chance the draws are all one."""
+    """Rows x draws that one setting is computed for."""
+    return plan.count * plan.draws
+
+
+def _by_chance(plan: Plan) -> bool:
+    """Whether draws differ from one another."""
     ends = [*plan.objectives, *plan.constraints]
     needed = plan.graph.needed(name for each in ends for name in each.expression.names)
-    by_chance = any(each.by_chance for each in plan.nodes if each.name in needed)
-    return plan.count * (plan.draws if by_chance else 1)
+    return any(each.by_chance for each in plan.nodes if each.name in needed)
 
 
 def _size(constraint: Constraint) -> float:
@@ -148,11 +154,7 @@ class _Walk:
 
     def constraint(self, constraint: Constraint) -> tuple[float, Floats]:
         """A constraint's excess, and its slope (n,): that of the row and period where it is broken most."""
-        horizon = (
-            max(each.horizon for each in self.plan.objectives)
-            if self.plan.is_timed(constraint.expression.names)
-            else 1
-        )
+        horizon = self.plan.periods if self.plan.is_timed(constraint.expression.names) else 1
         worst, of, statistic = -np.inf, (0, 0, np.zeros(0)), constraint.statistic
         for t in range(horizon):
             value = np.concatenate(

@@ -32,4 +32,4 @@ def solve(problem: Problem, *, seed: int) -> Solution:
     columns = [Column(name, plan.rows.values[name], plan.rows.levels.get(name, ())) for name in lever.rule.of]
     found = readable(rows, columns, lever.rule.depth, seed=seed)
     shown = lever.choices or (("off", "on") if lever.kind == "switch" else ())
-    return solution(problem, found.point, rows.names, worded(found, shown))
+    return solution(problem, found.point, rows, worded(found, shown))

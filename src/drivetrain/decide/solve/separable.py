@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from drivetrain.decide.solve.by_row.apart import apart
+from drivetrain.decide.solve.by_row.apart import Apart, apart
 from drivetrain.decide.solve.by_row.rows import separable
 from drivetrain.decide.solve.point import Point
 from drivetrain.decide.solve.problem import Problem
-from drivetrain.decide.solve.solution import Certificate, Solution
+from drivetrain.decide.solve.solution import Certificate, Solution, by_name
 from drivetrain.errors import UsageError
 
 
@@ -23,10 +23,10 @@ def solve(problem: Problem, *, seed: int) -> Solution:
     rows = apart(problem)
     if rows is None:
         raise UsageError("the rows of this plan can't be solved each by itself.")
-    return solution(problem, separable(rows, convex=rows.convex), rows.names)
+    return solution(problem, separable(rows, convex=rows.convex), rows)
 
 
-def solution(problem: Problem, point: Point, names: tuple[str, ...], notes: tuple[str, ...] = ()) -> Solution:
+def solution(problem: Problem, point: Point, rows: Apart, notes: tuple[str, ...] = ()) -> Solution:
     """A point as the user states it."""
     value = problem.objective(float(problem.evaluate(point.x[None])[0][0]))
     certificate, sign = point.certificate, problem.sign
@@ -35,7 +35,7 @@ def solution(problem: Problem, point: Point, names: tuple[str, ...], notes: tupl
         # What lies beside the sum over rows, which no lever moves, is in the value alone.
         bound = value + sign * (certificate.bound - point.value)
     told = Certificate(certificate.kind, certificate.value, certificate.words, bound)
-    duals = {name: float(dual) for name, dual in zip(names, point.duals)}
+    duals = by_name(rows.names, point.duals * rows.signs)
     return Solution(
         problem.box.levers(point.x), value, told, duals, point.evaluations, (*point.notes, *notes)
     )

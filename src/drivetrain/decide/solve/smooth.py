@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from drivetrain.decide.solve.conflicts import infeasible
-from drivetrain.decide.solve.downhill.least import Best, least
+from drivetrain.decide.solve.downhill.least import WIDEST_PATTERN, Best, least
 from drivetrain.decide.solve.downhill.window import at_its_edge, widened, windowed
 from drivetrain.decide.solve.problem import Problem
 from drivetrain.decide.solve.proofs import conditions
@@ -52,7 +52,10 @@ def solve(problem: Problem, *, seed: int) -> Solution:
         met = conditions.at(problem, best)
         proof = _prove(problem, best, met) or proof
     certificate = (
-        convex or _proven(problem, best, proof) or _convex(problem, best, met) or _unproven(best, met)
+        convex
+        or _proven(problem, best, proof)
+        or _convex(problem, best, met)
+        or _unproven(problem, best, met)
     )
     return Solution(
         problem.box.levers(best.x), problem.objective(best.value), certificate, met.duals(problem),
@@ -101,9 +104,12 @@ def _convex(problem: Problem, best: Best, met: conditions.Conditions) -> Certifi
     return Certificate("kkt", met.residual, words, bound)
 
 
-def _unproven(best: Best, met: conditions.Conditions) -> Certificate:
+def _unproven(problem: Problem, best: Best, met: conditions.Conditions) -> Certificate:
     near = f"Nothing near is better: first-order conditions hold to {met.residual:.1g}."
-    if met.residual > FLAT:
+    in_steps = bool((problem.box.step > 0).any())
+    if in_steps and problem.box.size > WIDEST_PATTERN:
+        near = "It was found between the steps and moved onto them: a setting a step away may be better."
+    elif in_steps or met.residual > FLAT:
         near = "It lies at a kink or a step; nothing that was tried near it is better."
     led = (
         "The best that the starts led to"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -42,7 +42,8 @@ class Certificate:
 @dataclass(frozen=True, slots=True, eq=False)
 class Solution:
     """`levers`: name -> () or (rows,), in the user's units (choices as places). `objective` as the user states it.
-    `duals`: constraint -> by how much the objective would be better if its bound were looser by one."""
+    `duals`: constraint -> by how much the objective would be better if its bound were looser by one; of an equation, if its
+    right side were larger by one."""
 
     levers: Mapping[str, Floats]
     objective: float
@@ -50,3 +51,11 @@ class Solution:
     duals: Mapping[str, float] = field(default_factory=dict[str, float])
     evaluations: int = 0
     notes: tuple[str, ...] = ()
+
+
+def by_name(names: Iterable[str], weights: Floats) -> dict[str, float]:
+    """Constraint -> its weight: the sum of the weights of what it is made of, by rows and periods."""
+    found = dict[str, float]()
+    for name, weight in zip(names, weights.tolist()):
+        found[name] = found.get(name, 0.0) + weight
+    return found

@@ -47,15 +47,17 @@ DEAR = 1e8
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Terms:
-    """Expressions with a value for each row: `value`, in each period at its weight, is minimised; `uses` sum to at most the limits;
-    `own` must be at most 0 in each row. `factors` are of the value and of each of the uses."""
+    """Expressions with a value for each row: `value`, in each period at its weight, is minimised; `uses`, each `when` it is looked
+    at, sum to at most the limits; `own` must be at most 0 in each row, in each period that moves it (`timed`). `factors` are of the
+    value and of each of the uses."""
 
     value: Expression
     weights: tuple[float, ...]
     uses: tuple[Expression, ...]
+    when: tuple[int, ...]
     own: tuple[Expression, ...]
+    timed: tuple[bool, ...]
     factors: tuple[float, ...]
-    timed: bool
 
     @property
     def every(self) -> tuple[Expression, ...]:
@@ -63,16 +65,20 @@ class Terms:
 
 
 class Apart:
-    """The rows of a plan. `lower`, `upper` (R,), `levels` (L,) or None, `limits` (C,), `names` (C,)."""
+    """The rows of a plan. `lower`, `upper` (R,), `levels` (L,) or None, `limits` (C,), `names` (C,) and
+    `signs` (C,): -1 of those of an equation that say "not below"."""
 
     def __init__(
         self, plan: Plan, lever: str, bounds: tuple[Floats, Floats, Floats | None], terms: Terms, limits: Floats,
-        names: tuple[str, ...], values: Values, world: World,
+        names: tuple[str, ...], signs: Floats, values: Values, world: World,
     ) -> None:  # fmt: skip
         self.plan, self.lever, self.terms = plan, lever, terms
         self.lower, self.upper, self.levels = bounds
-        self.limits, self.names, self.values, self.world = limits, names, values, world
+        self.limits, self.names, self.signs, self.values, self.world = limits, names, signs, values, world
         needed = plan.graph.needed(name for each in terms.every for name in each.names)
+        self.periods = (
+            plan.periods if any(terms.timed) else max([len(terms.weights), *(t + 1 for t in terms.when)])
+        )
         self.names_of = {id(each): each.names for each in terms.every}
         nodes = [node for node in plan.nodes if node.name in needed and node.name not in values]
         self.nodes = [(node, node.inputs, plan.is_timed(node.name)) for node in nodes]
@@ -83,7 +89,9 @@ class Apart:
         values = {name: each[:, rows] if each.shape[1] > 1 else each for name, each in self.values.items()}
         bounds = self.lower[rows], self.upper[rows], self.levels
         world = Rows(self.world.draws, len(self.lower[rows]), self.world.seed, whole=self.world, some=rows)
-        found = Apart(self.plan, self.lever, bounds, self.terms, self.limits, self.names, values, world)
+        found = Apart(
+            self.plan, self.lever, bounds, self.terms, self.limits, self.names, self.signs, values, world
+        )
         found.wide = self.wide
         return found
 
@@ -150,19 +158,20 @@ class Apart:
         known = {name: each[..., draws] if each.shape[2] > 1 else each for name, each in self.values.items()}
         known[self.lever] = x[:, :, None]
         value, uses = np.zeros(x.shape), np.zeros((len(self.terms.uses), *x.shape))
-        for t, weight in enumerate(self.terms.weights):
+        terms = self.terms
+        for t in range(self.periods):
             known[PERIOD] = np.full((1, 1, 1), float(t))
             for node, inputs, timed in self.nodes:
                 if t == 0 or timed:
                     known[node.name] = _drawn(node, inputs, known, world)
-            value += weight * self.terms.factors[0] * self._mean(self.terms.value, known)
-            if t == 0:
-                for at, each in enumerate(self.terms.uses):
-                    uses[at] += self.terms.factors[1 + at] * self._mean(each, known)
-                for each in self.terms.own:
+            if t < len(terms.weights):
+                value += terms.weights[t] * terms.factors[0] * self._mean(terms.value, known)
+            for at, each in enumerate(terms.uses):
+                if terms.when[at] == t:
+                    uses[at] += terms.factors[1 + at] * self._mean(each, known)
+            for each, timed in zip(terms.own, terms.timed):
+                if t == 0 or timed:
                     value[self._mean(each, known) > HOLDS * (1 + np.abs(x))] = np.inf
-            if not self.terms.timed:
-                break
         return value, uses
 
     def _mean(self, expression: Expression, known: Mapping[str, Floats]) -> Floats:
@@ -217,12 +226,14 @@ def apart(problem: Problem, world: World | None = None) -> Apart | None:
     hoist = _Hoist(plan, values)
     value, *uses = [hoist.factored(each) for each in (ends.value, *ends.uses)]
     terms = Terms(
-        value[0], ends.weights, tuple(each for each, _ in uses), tuple(hoist.known(each) for each in ends.own),
-        (value[1], *(factor for _, factor in uses)), ends.timed,
+        value[0], ends.weights, tuple(each for each, _ in uses), tuple(ends.when),
+        tuple(hoist.known(each) for each in ends.own), tuple(ends.timed), (value[1], *(factor for _, factor in uses)),
     )  # fmt: skip
-    limits = np.array([-float(hoist.number(rest).mean()) for rest in ends.rests])
+    limits = np.array([-float(hoist.number(rest, t).mean()) for rest, t in zip(ends.rests, ends.when)])
     bounds = box.lower, box.upper, levels
-    return Apart(plan, plan.levers[0].name, bounds, terms, limits, ends.names, hoist.values, world)
+    return Apart(
+        plan, plan.levers[0].name, bounds, terms, limits, ends.names, ends.signs, hoist.values, world
+    )
 
 
 def _levels(problem: Problem) -> Floats | None:
@@ -244,11 +255,13 @@ class Ends:
 
     value: Tree
     weights: tuple[float, ...]
-    timed: bool
     uses: list[Tree]
     rests: list[Tree]
+    when: list[int]
     names: tuple[str, ...]
+    signs: Floats
     own: list[Tree]
+    timed: list[bool]
 
 
 def _ends(problem: Problem, plan: Plan) -> Ends | None:
@@ -260,16 +273,22 @@ def _ends(problem: Problem, plan: Plan) -> Ends | None:
     value = _objective(objective, separation)
     if value is None:
         return None
-    uses, own, rests, names = list[Tree](), list[Tree](), list[Tree](), list[str]()
+    uses, rests, when, names = list[Tree](), list[Tree](), list[int](), list[str]()
+    own, every_period, signs, before = list[Tree](), list[bool](), list[float](), set[str]()
     every = problem.source.constraints
     for each in every if problem.kept is None else [every[at] for at in problem.kept]:
         tree = each.expression.tree
-        if each.statistic.kind != "mean" or plan.is_timed(each.expression.names):
+        if each.statistic.kind != "mean":
             return None
+        timed = plan.is_timed(each.expression.names)
         if separation.of_each(tree):
-            own.append(tree)
+            own, every_period = [*own, tree], [*every_period, timed]
         elif (part := separation.summed(tree)) is not None:
-            uses, rests, names = [*uses, part.each], [*rests, part.rest], [*names, each.name]
+            for t in range(plan.periods if timed else 1):
+                uses, rests, when = [*uses, part.each], [*rests, part.rest], [*when, t]
+                signs.append(-1.0 if each.name in before else 1.0)
+                names.append(each.name)
+            before.add(each.name)
         else:
             return None
     for place, limit in problem.limits.items():
@@ -280,10 +299,12 @@ def _ends(problem: Problem, plan: Plan) -> Ends | None:
         sign = float(problem.signs[place])
         uses.append(_times(part.each, sign))
         rests.append(Call("-", (_times(part.rest, sign), Number(float(limit)))))
+        when, signs = [*when, 0], [*signs, 1.0]
         names.append(f"objective {place + 1}")
     timed = plan.is_timed(objective.expression.names)
     weights = tuple(objective.weights) if timed else (sum(objective.weights),)
-    return Ends(_times(value.each, float(problem.sign)), weights, timed, uses, rests, tuple(names), own)
+    least = _times(value.each, float(problem.sign))
+    return Ends(least, weights, uses, rests, when, tuple(names), np.array(signs), own, every_period)
 
 
 def _objective(objective: Objective, separation: Separation) -> Summed | None:
@@ -319,8 +340,9 @@ def _fixed(plan: Plan, ends: Ends, world: World) -> Values | None:
             room -= known[node.name].size
         elif not node.each_row_alone or node.name in whole:
             return None
-    unknown = [name for tree in ends.rests for name in Expression("", tree).names if name not in known]
-    return None if unknown else known
+    rests = [name for tree in ends.rests for name in Expression("", tree).names if name != PERIOD]
+    of_all = [name for tree in trees for name in _over_rows(tree, plan)]
+    return known if all(name in known for name in [*rests, *of_all]) else None
 
 
 def _over_rows(tree: Tree, plan: Plan) -> list[str]:
@@ -336,10 +358,11 @@ class _Hoist:
     def __init__(self, plan: Plan, values: Values) -> None:
         self.plan, self.values, self.separation = plan, dict(values), Separation(plan)
 
-    def number(self, tree: Tree) -> Floats:
-        """The value of what no lever moves."""
+    def number(self, tree: Tree, t: int = 0) -> Floats:
+        """The value of what no lever moves, in a period."""
         expression = Expression("", tree)
-        given = {name: self.values[name] for name in expression.names}
+        known = {**self.values, PERIOD: np.full((1, 1, 1), float(t))}
+        given = {name: known[name] for name in expression.names}
         return calculate(expression, given, self.plan.levels, self.plan.count)
 
     def known(self, tree: Tree) -> Expression:

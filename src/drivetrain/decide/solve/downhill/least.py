@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from drivetrain.decide.solve.downhill import steps
 from drivetrain.decide.solve.downhill.local import (
     COSTLY,
     DEAR,
@@ -33,9 +34,7 @@ _GRID = 513
 """Settings of the first look at one number."""
 _FEW_VALUES = 16
 """Values of a stepped number from which on the search may pass between them on its way."""
-_MOST_STEPPED, _MOST_WALKED = 8, 50
-"""Stepped numbers that are moved one at a time with all free ones, and how often."""
-_WIDEST_SQP, _WIDEST_PATTERN = 200, 40
+_WIDEST_SQP, WIDEST_PATTERN = 200, 40
 """Numbers that quadratic programming and the search around a setting are for: the work grows with their cube and square."""
 
 
@@ -150,40 +149,19 @@ def _apart(x: Floats, value: Floats, excess: Floats, found: Floats, scale: Scale
 def _improved(problem: Problem, begun: Floats, scale: Scale, seed: int, reach: float) -> Floats:
     """What each start is led to (K, n); a search around what that is begins with steps of `reach`."""
     n, box = problem.box.size, problem.box
-    free = (box.step == 0) | (~box.nominal & (box.counts > _FEW_VALUES))
+    free = (box.step == 0) | (~box.nominal & ((box.counts > _FEW_VALUES) | (n > WIDEST_PATTERN)))
     improve = descended if n <= _WIDEST_SQP else descended_wide
     dear = problem.cells > DEAR or n > _WIDEST_SQP
     ends = np.stack([improve(problem, x, free, scale) for x in begun[: 1 if dear else None]])
     smooth_alone = not (box.step > 0).any() and problem.cells > DEAR
-    if n > _WIDEST_PATTERN or smooth_alone:
-        return box.nearest(ends)
+    if n > WIDEST_PATTERN or smooth_alone:
+        return np.stack([steps.settled(problem, x) for x in ends])
     ends = np.concatenate([box.nearest(ends), begun])
     order = np.argsort(keys(problem, *problem.evaluate(ends)), kind="stable")[:3]
     around = np.stack([searched_around(problem, x, scale, seed, reach) for x in ends[order]])
     again = np.stack([descended(problem, x, box.step == 0, scale) for x in around])
     ends = np.concatenate([around, again])
-    return ends if dear else np.concatenate([ends, _stepped(problem, ends, scale)])
-
-
-def _stepped(problem: Problem, ends: Floats, scale: Scale) -> Floats:
-    """From the best end on, each stepped number one step up or down and the free ones found anew, while that betters it (K, n):
-    where a constraint ties them together, neither a step nor a slope alone leads on."""
-    box = problem.box
-    free, stepped = box.step == 0, np.flatnonzero((box.step > 0) & (box.counts > 1))
-    if not free.any() or not 0 < len(stepped) <= _MOST_STEPPED:
-        return ends[:0]
-    x = ends[int(np.argmin(keys(problem, *problem.evaluate(ends))))]
-    for _ in range(_MOST_WALKED):
-        beside = np.repeat(x[None], 2 * len(stepped), axis=0)
-        for at, lever in enumerate(stepped):
-            beside[2 * at, lever] += box.step[lever]
-            beside[2 * at + 1, lever] -= box.step[lever]
-        beside = beside[((beside >= box.lower) & (beside <= box.upper)).all(axis=1)]
-        tried = np.stack(
-            [x, *(box.nearest(descended(problem, each, free, scale)[None])[0] for each in beside)]
-        )
-        best = int(np.argmin(keys(problem, *problem.evaluate(tried))))
-        if best == 0:
-            break
-        x = tried[best]
-    return x[None]
+    if not (box.step > 0).any():
+        return ends
+    best = ends[int(keys(problem, *problem.evaluate(ends)).argmin())]
+    return np.concatenate([ends, steps.around(problem, best, scale)[None]])

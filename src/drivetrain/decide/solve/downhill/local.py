@@ -23,6 +23,10 @@ DEAR, _WORK = 1 << 20, 1 << 31
 """Rows x draws from which on slopes alone improve a setting, and what a search around one may compute in all."""
 
 
+_WIDE_WORK = 1 << 27
+"""Settings x rows x draws that improving one of very many numbers may take."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Scale:
     """What is large: `width` (n,) of the box, `value`, the spread of the objective in it, and `excess` (C,) of the constraints."""
@@ -153,16 +157,18 @@ def descended_wide(problem: Problem, begin: Floats, free: Flags, scale: Scale) -
         return total, _finite(slope / scale.value + (priced / scale.excess) @ slopes)[free] * width
 
     unit = np.clip((begin[free] - box.lower[free]) / np.where(width > 0, width, 1.0), 0, 1)
+    left = max(_WIDE_WORK // problem.cells, 100)
     for _ in range(25 if len(price) else 1):
         with np.errstate(all="ignore"):
             found = scipy.minimize(
                 whole, unit, jac=True, bounds=[(0.0, 1.0)] * len(unit), method="L-BFGS-B",
-                options={"maxiter": 500, "maxfun": 1000, "ftol": 1e-15, "gtol": 1e-10},
+                options={"maxiter": 500, "maxfun": min(1000, left), "ftol": 1e-15, "gtol": 1e-10},
             )  # fmt: skip
         unit = np.asarray(found.x, np.float64)
         whole(unit)
         excess = _finite(problem.evaluate(x[None])[1][0] / scale.excess)
-        if not len(price) or float(abs(np.maximum(excess, -price / weight)).max()) < 1e-11:
+        left -= int(found.nfev)
+        if not len(price) or left <= 0 or float(abs(np.maximum(excess, -price / weight)).max()) < 1e-9:
             break
         price, weight = np.maximum(price + weight * excess, 0.0), min(weight * 2, 1e5)
     return _pulled_in(problem, begin, x)

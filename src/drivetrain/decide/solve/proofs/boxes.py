@@ -42,7 +42,7 @@ class Boxes:
         ends = [*self.plan.objectives, *self.source.constraints, *self.soft]
         needed = self.plan.graph.needed(name for each in ends for name in each.expression.names)
         self.nodes = [each for each in self.plan.nodes if each.name in needed and each.name in source.moving]
-        self.periods = max(each.horizon for each in self.plan.objectives)
+        self.periods = self.plan.periods
 
     def of(self, lower: Floats, upper: Floats) -> Looked:
         """What can be said of boxes (B, n)."""

@@ -22,7 +22,9 @@ from drivetrain.decide.solve.proofs.boxes import Boxes
 Floats = npt.NDArray[np.float64]
 _PIECES, _ROUNDS = 8, 60
 """Parts that each lever's range is begun with, and how often they are halved."""
-_CELLS, _AT_ONCE = 1 << 25, 1 << 20
+_HOPELESS = 100
+"""How many times what is close enough a bound may surely be away before the proof is given up."""
+_CELLS, _AT_ONCE = 1 << 22, 1 << 20
 """Boxes x rows x draws in all and at once."""
 
 
@@ -34,6 +36,7 @@ def prove_sum(problem: Problem, x: Floats, value: float, spread: float, weights:
         not isinstance(source, Planned)
         or problem.limits
         or any(each.soft for each in source.plan.constraints)
+        or problem.box.size * _PIECES * problem.cells > _CELLS
     ):
         return None
     boxes = Boxes(problem, source, weights)
@@ -49,19 +52,25 @@ def prove_sum(problem: Problem, x: Floats, value: float, spread: float, weights:
         return None
 
 
-def _each(problem: Problem, boxes: Boxes, x: Floats, value: float, close: float) -> Proof:
+def _each(problem: Problem, boxes: Boxes, x: Floats, value: float, close: float) -> Proof | None:
+    """None where some levers are seen to be so much better by themselves at these prices that the bound can't come near."""
     box, n = problem.box, problem.box.size
     which, piece = np.divmod(np.arange(n * _PIECES), _PIECES)
     width = (box.upper - box.lower)[which] / _PIECES
     low, high = box.lower[which] + piece * width, box.lower[which] + (piece + 1) * width
     here = value + float((np.maximum(boxes.weights, 0) * problem.evaluate(x[None])[1][0]).sum())
-    bound, looked, rounds = np.full(n, here), 0, 0
+    bound, reached, looked, rounds = np.full(n, here), np.full(n, here), 0, 0
     many = max(_AT_ONCE // problem.cells, 1)
     while len(which):
         cuts = [slice(at, at + many) for at in range(0, len(which), many)]
         least = np.concatenate([_flat(boxes, x, which[cut], low[cut], high[cut]) for cut in cuts])
         looked, rounds = looked + len(which), rounds + 1
         enough = rounds == _ROUNDS or looked * problem.cells > _CELLS
+        middle = (low + high) / 2
+        seen = np.concatenate([_flat(boxes, x, which[cut], middle[cut], middle[cut]) for cut in cuts])
+        np.minimum.at(reached, which, seen)
+        if (here - reached).sum() > _HOPELESS * close:
+            return None
         stays = (least < here - close / n) & ~np.bool_(enough)
         np.minimum.at(bound, which[~stays], least[~stays])
         which, low, high = np.tile(which[stays], 2), low[stays], high[stays]
