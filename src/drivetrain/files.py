@@ -25,7 +25,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from drivetrain.errors import DrivetrainError, FileError
+from drivetrain.errors import DrivetrainError, FileError, UsageError
 
 if sys.platform != "win32":
     import fcntl
@@ -130,6 +130,20 @@ def open_regular(path: str | os.PathLike[str], most: int | None = None) -> Buffe
         os.close(handle)
         raise fault
     return open(handle, "rb")
+
+
+def read_toml(path: str | os.PathLike[str], most: int) -> dict[str, Any]:
+    """What a TOML file of at most `most` bytes holds. Raises UsageError with the place, FileError."""
+    import tomllib  # What answers reads none.
+
+    with open_regular(path, most) as file:
+        data = file.read()
+    try:
+        return tomllib.loads(data.decode("utf-8"))
+    except UnicodeDecodeError as fault:
+        raise UsageError("it is not UTF-8.", where=path, fix="Save it as UTF-8.") from fault
+    except (tomllib.TOMLDecodeError, RecursionError) as fault:
+        raise UsageError(f"this is not TOML: {fault}.", where=path) from fault
 
 
 TEMPORARY = re.compile(r"\..*\.drivetrain-[0-9a-f]{8}\.tmp", re.DOTALL)

@@ -6,7 +6,6 @@ import dataclasses
 import math
 import os
 import re
-import tomllib
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from drivetrain.errors import UsageError, nearest
-from drivetrain.files import open_regular
+from drivetrain.files import read_toml
 from drivetrain.model_names import MOST_VERSION, SAFE_NAME, is_url, is_version
 from drivetrain.serve.settings import Access, Batching, Kept, Key, Limits, ModelSettings, Settings
 
@@ -33,7 +32,7 @@ def load_settings(config: str | os.PathLike[str] | None = None, **given: Any) ->
     Raises FileError where the file can't be read, UsageError for a word, a type or a value that can't be meant.
     """
     where = "" if config is None else os.fspath(config)
-    tables = _read(Path(where)) if where else {}
+    tables = read_toml(where, MOST_BYTES) if where else {}
     for name in tables:
         if name not in TABLES:
             raise UsageError(f"there is no table [{name}].", where=where, fix=_known(name, TABLES))
@@ -94,17 +93,6 @@ class _Place:
 
     def path(self, text: str) -> str:
         return text if is_url(text) or not text else str(self.folder / text)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    with open_regular(path, MOST_BYTES) as file:
-        data = file.read()
-    try:
-        return tomllib.loads(data.decode("utf-8"))
-    except UnicodeDecodeError as fault:
-        raise UsageError("it is not UTF-8.", where=path, fix="Save it as UTF-8.") from fault
-    except tomllib.TOMLDecodeError as fault:
-        raise UsageError(f"this is not TOML: {fault}.", where=path) from fault
 
 
 def _known(name: str, known: typing.Iterable[str]) -> str:

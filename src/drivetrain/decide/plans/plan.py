@@ -20,10 +20,11 @@ from drivetrain.decide.nodes.function import function
 from drivetrain.decide.plans.graph import graph
 from drivetrain.decide.plans.lever import Lever, checked
 from drivetrain.decide.plans.objective import Constraint, Objective, constraint, maximise
-from drivetrain.decide.plans.plan_file import arguments_of, read_tables, to_json
+from drivetrain.decide.plans.plan_file import MOST_BYTES, arguments_of, to_json
 from drivetrain.decide.plans.spread import Spread, counting_each_row, spreads_of
 from drivetrain.effects.claim import Claim, weakest
 from drivetrain.errors import DrivetrainError, UsageError, nearest
+from drivetrain.files import read_toml
 from drivetrain.runtime.columns import Columns, read_columns
 
 MOST_DRAWS = 1_000_000
@@ -78,7 +79,7 @@ class Plan:
     @public
     def read(cls, path: str | os.PathLike[str]) -> Plan:
         """A plan from a TOML file; files that it names are looked for beside it. Raises UsageError with the place."""
-        return cls.from_json(read_tables(Path(path)), Path(path).parent, str(path))
+        return cls.from_json(read_toml(path, MOST_BYTES), Path(path).parent, str(path))
 
     @classmethod
     @public

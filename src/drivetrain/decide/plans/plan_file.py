@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,6 @@ from drivetrain.decide.plans.lever import LARGEST, Lever, Rule
 from drivetrain.decide.plans.objective import Constraint, Objective, constraint, maximise, minimise
 from drivetrain.effects.claim import claimed
 from drivetrain.errors import DrivetrainError, UsageError, nearest
-from drivetrain.files import open_regular
 from drivetrain.runtime.columns import Columns, read_columns
 
 if TYPE_CHECKING:
@@ -59,18 +57,6 @@ class _Place:
 
     def at(self, *parts: str) -> str:
         return ", ".join(part for part in (self.file, ".".join(parts)) if part)
-
-
-def read_tables(path: Path) -> dict[str, Any]:
-    """What a TOML file holds. Raises UsageError with the place, FileError."""
-    with open_regular(path, MOST_BYTES) as file:
-        data = file.read()
-    try:
-        return tomllib.loads(data.decode("utf-8"))
-    except UnicodeDecodeError as fault:
-        raise UsageError("it is not UTF-8.", where=path, fix="Save it as UTF-8.") from fault
-    except (tomllib.TOMLDecodeError, RecursionError) as fault:
-        raise UsageError(f"this is not TOML: {fault}.", where=path) from fault
 
 
 def arguments_of(tables: Mapping[str, Any], folder: Path, file: str) -> dict[str, Any]:
