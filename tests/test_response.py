@@ -345,3 +345,19 @@ def test_what_is_drawn_in_each_row_differs_by_row_whatever_moves_it() -> None:
         assert plan.spreads["buys"] == ("rows" if draws == "each" else "same")
         assert Separation(plan).has_rows(Name("buys")) is (draws == "each")
         assert (node.drawn() is node) is (draws == "each")
+
+
+def test_what_the_rows_of_a_cluster_share_is_no_bend() -> None:
+    bent = 0
+    for seed in range(30):
+        random = np.random.default_rng(seed)
+        group = np.repeat(np.arange(30), 10)
+        price, shift = random.uniform(20, 60, 30)[group], random.normal(0, 1, 30)[group]
+        rows = {
+            "price": price,
+            "sold": 10 + shift + random.normal(0, 1, 300),
+            "shop": [f"s{each}" for each in group],
+        }
+        found = fit(rows, outcome="sold", lever="price", claim="randomised", adjust=[], clusters="shop")
+        bent += found.bends > 0
+    assert bent <= 2

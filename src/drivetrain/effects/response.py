@@ -332,10 +332,18 @@ def _terms(
     for number in range(1, len(tried)):
         with np.errstate(over="ignore", invalid="ignore"):  # Of counts a curve may go through the roof.
             gain = losses[chosen] - losses[number]
-            better = gain.mean() > gain.std() / math.sqrt(asked.n)
+            better = gain.mean() > _error_of_mean(gain, asked)
         if better:
             chosen = number
     return tried[chosen], told
+
+
+def _error_of_mean(values: Floats, asked: Asked) -> float:
+    """The standard error of the mean of (n,), whose rows of a cluster go together."""
+    off: Floats = values - values.mean()
+    if asked.clusters is not None:
+        off = np.bincount(np.unique(asked.clusters, return_inverse=True)[1], off)
+    return math.sqrt(float((off**2).sum())) / asked.n
 
 
 def _with(asked: Asked, held: Sequence[Term], varies_with: Sequence[str], bends: int) -> list[Term]:
