@@ -342,7 +342,7 @@ def _error_of_mean(values: Floats, asked: Asked) -> float:
     """The standard error of the mean of (n,), whose rows of a cluster go together."""
     off: Floats = values - values.mean()
     if asked.clusters is not None:
-        off = np.bincount(np.unique(asked.clusters, return_inverse=True)[1], off)
+        off = np.bincount(np.unique(asked.clusters, return_inverse=True)[1], off).astype(np.float64)
     return math.sqrt(float((off**2).sum())) / asked.n
 
 
