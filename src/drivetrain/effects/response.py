@@ -23,6 +23,7 @@ from drivetrain.effects.result import refused, turning
 from drivetrain.effects.rows import Asked, ask
 from drivetrain.effects.sensitivity import Sensitivity, sensitivity
 from drivetrain.errors import DataError, UsageError
+from drivetrain.evidence.normal import t_quantile
 from drivetrain.evidence.regression import Family, Regression, deviances, mean_of, regress, slope_of
 from drivetrain.figures import rough
 from drivetrain.runtime.columns import Columns, Source
@@ -332,18 +333,20 @@ def _terms(
     for number in range(1, len(tried)):
         with np.errstate(over="ignore", invalid="ignore"):  # Of counts a curve may go through the roof.
             gain = losses[chosen] - losses[number]
-            better = gain.mean() > _error_of_mean(gain, asked)
+            better = gain.mean() > _luck_of_mean(gain, asked)
         if better:
             chosen = number
     return tried[chosen], told
 
 
-def _error_of_mean(values: Floats, asked: Asked) -> float:
-    """The standard error of the mean of (n,), whose rows of a cluster go together."""
+def _luck_of_mean(values: Floats, asked: Asked) -> float:
+    """What the mean of (n,) is easily off by: its standard error; where rows of a cluster go together, of which there are few,
+    95 % of what the errors of so few are."""
     off: Floats = values - values.mean()
-    if asked.clusters is not None:
-        off = np.bincount(np.unique(asked.clusters, return_inverse=True)[1], off).astype(np.float64)
-    return math.sqrt(float((off**2).sum())) / asked.n
+    if asked.clusters is None:
+        return math.sqrt(float((off**2).sum())) / asked.n
+    off = np.bincount(np.unique(asked.clusters, return_inverse=True)[1], off).astype(np.float64)
+    return t_quantile(0.95, len(off) - 1) * math.sqrt(float((off**2).sum())) / asked.n
 
 
 def _with(asked: Asked, held: Sequence[Term], varies_with: Sequence[str], bends: int) -> list[Term]:
