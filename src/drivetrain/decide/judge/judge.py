@@ -24,7 +24,6 @@ from drivetrain.decide.judge.trade import words as words_of_trade
 from drivetrain.decide.judge.trying import try_first
 from drivetrain.decide.judge.turning import turning
 from drivetrain.decide.judge.verdict import Weighed, verdict
-from drivetrain.decide.nodes.chance import Chance
 from drivetrain.decide.plans.lever import Lever
 from drivetrain.decide.plans.objective import Objective
 from drivetrain.decide.plans.plan import Plan
@@ -197,11 +196,7 @@ def _unmeasured(plan: Plan) -> tuple[str, ...]:
 def _once(plan: Plan) -> tuple[str, ...]:
     """The chances on the way to the objective that a person wrote, and that are the same in all rows and periods of a draw."""
     needed = plan.graph.needed(name for each in plan.objectives for name in each.expression.names)
-    return tuple(
-        node.name
-        for node in plan.nodes
-        if isinstance(node, Chance) and node.name in needed and not (node.each_row or node.each_period)
-    )
+    return tuple(node.name for node in plan.nodes if node.falls_once and node.name in needed)
 
 
 def _moved(

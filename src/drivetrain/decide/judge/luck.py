@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from drivetrain.decide.nodes.learn import Learned
 from drivetrain.decide.plans.plan import Plan
 from drivetrain.decide.simulate.simulator import Simulator
 from drivetrain.decide.solve.by_row.apart import Apart, apart
@@ -91,10 +90,7 @@ def luck_of_rows(plan: Plan, now: Floats, proposed: Floats, sure: float) -> Luck
 def _rows(plan: Plan, at: int) -> Apart | None:
     """The rows of a plan in which nothing but what was estimated differs from draw to draw: all else falls as in draw `at`."""
     made = plan.with_draws(DRAWS)
-    nodes = tuple(
-        replace(each, draws="expected") if isinstance(each, Learned) else each for each in plan.nodes
-    )
-    made.graph = replace(plan.graph, nodes=nodes)
+    made.graph = replace(plan.graph, nodes=tuple(each.expected() for each in plan.nodes))
     kept = frozenset(name for node in plan.nodes for name in node.estimated)
     return apart(problem_of(Simulator(made)), _Frozen(DRAWS, plan.count, plan.seed, kept=kept, at=at))
 

@@ -43,7 +43,8 @@ class Node(Protocol):
 
     `levels` are the texts that codes of the outcome stand for; none: it is a number. `each_row_alone`: the outcome of a row
     hangs on what its inputs are in that row alone. `by_row`: each row has an outcome of its own, whatever the inputs are.
-    `by_chance`: it draws from the world; if not, it differs by draw where its inputs do. `dear_to_ask`: a call takes long.
+    `by_chance`: it draws from the world; if not, it differs by draw where its inputs do. `falls_once`: it is a chance
+    that somebody wrote, the same in all rows and periods of a draw. `dear_to_ask`: a call takes long.
     """
 
     @property
@@ -62,6 +63,8 @@ class Node(Protocol):
     def by_row(self) -> bool: ...
     @property
     def by_chance(self) -> bool: ...
+    @property
+    def falls_once(self) -> bool: ...
     @property
     def dear_to_ask(self) -> bool: ...
 
@@ -102,6 +105,10 @@ class Node(Protocol):
 
     def drawn(self) -> Node:
         """The node whose outcome is what comes of it in each row, and not what is expected: itself, where it is that already."""
+        ...
+
+    def expected(self) -> Node:
+        """The node of which only what was estimated differs from draw to draw, where it can leave the rest out: else itself."""
         ...
 
     def fed(self, names: Collection[str]) -> Node:
@@ -146,6 +153,10 @@ class Plain:
         return True
 
     @property
+    def falls_once(self) -> bool:
+        return False
+
+    @property
     def dear_to_ask(self) -> bool:
         return False
 
@@ -177,6 +188,9 @@ class Plain:
         return ()
 
     def drawn(self: N) -> N:
+        return self
+
+    def expected(self: N) -> N:
         return self
 
     def span(self, given: Mapping[str, Span], world: World) -> Span:

@@ -144,6 +144,10 @@ class Chance(Plain):
         return self.each_row
 
     @property
+    def falls_once(self) -> bool:
+        return not (self.each_row or self.each_period)
+
+    @property
     def each_row_alone(self) -> bool:
         return not any(over_rows(each.tree) for each in self.parameters)
 

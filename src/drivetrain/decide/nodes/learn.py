@@ -103,6 +103,9 @@ class Learned(Plain):
     def drawn(self) -> Learned:
         return self if self.draws == "each" else replace(self, draws="each")
 
+    def expected(self) -> Learned:
+        return self if self.draws == "expected" else replace(self, draws="expected")
+
     def bind(self, scope: Scope) -> Learned:
         where, held = f"models.{self.name}", self.response.adjust
         lacking = [name for name in held if name not in scope.names]
