@@ -4,7 +4,6 @@ pyarrow; and a parquet file where polars is installed."""
 from __future__ import annotations
 
 import csv
-import hashlib
 import importlib
 import io
 import os
@@ -20,7 +19,7 @@ from drivetrain.errors import DataError, UsageError, nearest
 from drivetrain.extras import require
 from drivetrain.field_names import field_name
 from drivetrain.figures import counted
-from drivetrain.files import open_regular
+from drivetrain.files import open_regular, sha256
 from drivetrain.limits import refuse_many_columns, refuse_too_large
 from drivetrain.runtime.frames import column_of, library_of, names_of
 from drivetrain.values import scalar
@@ -173,7 +172,7 @@ def _coded(texts: Sequence[str]) -> tuple[Floats, tuple[str, ...]]:
 
 def _from_file(path: Path) -> Columns:
     data = _bytes(path)
-    digest = hashlib.sha256(data).hexdigest()
+    digest = sha256(data)
     if path.suffix.lower() in PARQUET:
         require("polars", "reading parquet", "tables")
         frame: Any = importlib.import_module("polars").read_parquet(io.BytesIO(data))

@@ -173,7 +173,7 @@ def _sigmoid(x: Floats) -> Floats:
     return 1 / (1 + np.exp(-x))
 
 
-def _normal_cdf(x: Floats) -> Floats:
+def normal_cdf(x: Floats) -> Floats:
     from scipy.special import ndtr  # pyright: ignore[reportMissingTypeStubs]
 
     return np.asarray(ndtr(x), np.float64)
@@ -194,7 +194,7 @@ _FUNCTIONS: dict[str, Callable[..., Floats]] = {
     "<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal, "==": np.equal, "!=": np.not_equal,
     "and": np.logical_and, "or": np.logical_or, "not": np.logical_not, "if": _choose,
     "exp": np.exp, "log": np.log, "log1p": np.log1p, "sqrt": np.sqrt, "abs": np.abs, "floor": np.floor, "ceil": np.ceil,
-    "round": np.round, "sigmoid": _sigmoid, "tanh": np.tanh, "normal_cdf": _normal_cdf,
+    "round": np.round, "sigmoid": _sigmoid, "tanh": np.tanh, "normal_cdf": normal_cdf,
     "min": _fold(np.minimum), "max": _fold(np.maximum), "clip": np.clip,
 }  # fmt: skip
 

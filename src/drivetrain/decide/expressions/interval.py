@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from drivetrain.decide.expressions.calculate import normal_cdf
 from drivetrain.decide.expressions.expression import BY_ROW, Call, Expression, Name, Number, Text, Tree
 
 Floats = npt.NDArray[np.float64]
@@ -327,12 +328,6 @@ def _or(a: Span, b: Span) -> Span:
     return _truth(first | second, perhaps | maybe, a, b)
 
 
-def _normal_cdf(x: Floats) -> Floats:
-    from scipy.special import ndtr  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
-
-    return np.asarray(ndtr(x), np.float64)
-
-
 def _sigmoid(x: Floats) -> Floats:
     return 0.5 * (1 + np.tanh(x / 2))
 
@@ -349,7 +344,7 @@ _RULES: dict[str, Callable[..., Span]] = {
     "/": _divide, "^": _power, "exp": exp, "log": _log,
     "log1p": rising(np.log1p, lambda x: 1 / (1 + x), -1.0), "sqrt": rising(np.sqrt, lambda x: 0.5 / np.sqrt(x), 0.0),
     "sigmoid": sigmoid, "tanh": bell(np.tanh, lambda x: 1 - np.tanh(x) ** 2),
-    "normal_cdf": bell(_normal_cdf, lambda x: np.exp(-x * x / 2) / np.sqrt(2 * np.pi)),
+    "normal_cdf": bell(normal_cdf, lambda x: np.exp(-x * x / 2) / np.sqrt(2 * np.pi)),
     "abs": _abs, "min": _smallest, "max": _largest, "clip": _clip, "if": _if,
     "floor": _stairs(np.floor), "ceil": _stairs(np.ceil), "round": _stairs(np.round),
     "<": _less, "<=": _at_most, ">": _more, ">=": _at_least, "==": _equal,
