@@ -4,14 +4,16 @@ On simulated rows of which the truth is known, 200 runs each, seeds 0 to 199. CP
 
 - logit: 20,000 randomised prices of the logit case (best at 40, profit 10), now 30: how often the proposed price is within 5 %,
   the regret at most 1 %, the true profit in the 90 % interval, and the true gain in the 95 % interval of the corrected one.
-- null: 1,000 rows of a lever that does nothing, a number or a choice of five: how often it says "do not act", and what the gain and
-  the corrected gain are off by.
+- null: 1,000 rows of a lever that does nothing, a number, a choice of five, or a number for each of 200 rows by five columns: how
+  often it says "do not act", and what the gain and the corrected gain are off by.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -60,6 +62,18 @@ def nothing(seed: int, *, choices: bool) -> decide.Decision:
     return decide.decide(decide.Plan("y", {"lever": lever}, {"y": node}, draws=300, seed=seed))
 
 
+def nothing_by_row(seed: int) -> decide.Decision:
+    random = np.random.default_rng(20_000 + seed)
+    of = {f"column {place}": random.normal(size=1000) for place in range(5)}
+    rows = {"lever": random.uniform(20, 60, 1000), "y": random.normal(100, 30, 1000), **of}
+    node = decide.learned(
+        rows, outcome="y", lever="lever", claim="randomised", adjust=[*of], varies_with=[*of]
+    )
+    lever = decide.Lever(low=20, high=60, now=40.0, each=True)
+    data = {name: column[:200] for name, column in of.items()}
+    return decide.decide(decide.Plan("y", {"lever": lever}, {"y": node}, data=data, draws=300, seed=seed))
+
+
 def logit() -> dict[str, Any]:
     started, told = time.process_time(), list[tuple[float, decide.Decision]]()
     for seed in range(RUNS):
@@ -79,9 +93,9 @@ def logit() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def null(*, choices: bool) -> dict[str, Any]:
+def null(nothing: Callable[[int], decide.Decision]) -> dict[str, Any]:
     started = time.process_time()
-    told = [nothing(seed, choices=choices) for seed in range(RUNS)]
+    told = [nothing(seed) for seed in range(RUNS)]
     gains = [each.result.gain.value for each in told if each.result.gain is not None]
     corrected = [each.result.corrected.value for each in told if each.result.corrected is not None]
     return {
@@ -96,8 +110,11 @@ def null(*, choices: bool) -> dict[str, Any]:
 
 def main() -> None:
     figures = {
-        "logit": logit(), "null, a number": null(choices=False), "null, a choice of five": null(choices=True),
-    }  # fmt: skip
+        "logit": logit(),
+        "null, a number": null(partial(nothing, choices=False)),
+        "null, a choice of five": null(partial(nothing, choices=True)),
+        "null, a number for each row": null(nothing_by_row),
+    }
     write_result("decide_verdicts", "The verdict of a whole decision is right as often as it says.", figures)
 
 

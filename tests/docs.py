@@ -408,6 +408,9 @@ FIGURES: list[tuple[str, str, Callable[[dict[str, Any]], str]]] = [
     ("effects_coverage", "where nothing does anything: told not to act; confounded without a claim, called randomised: refused",
      lambda found: f"{found['null_do_not_act']['value']:.1%}; " + ", ".join(
          f"{found['confounded'][name]['value']:.0%}" for name in ("plain_refused", "called_randomised_refused"))),
+    ("decide_verdicts", "nothing does anything, told not to act: a number, a choice of five, a number for each row by five columns",
+     lambda found: ", ".join(f"{found[f'null, {what}']['do not act']['share']:.1%}"
+                             for what in ("a number", "a choice of five", "a number for each row"))),
     ("decide_speed", "CPU seconds: 5 levers, 1,000 draws, 10,000 rows; a price each for 100,000 rows; a budget of 1,000 channels",
      lambda found: "; ".join(f"{found[name]['cpu_s']:.2g}" for name in ("five_levers", "price_each", "budget_of_1000"))),
     ("decide_search", "dear simulators, distance from the best: ours, optuna's TPE, chance (Branin, 50 calls; Hartmann-6, 80)",
